@@ -1,0 +1,8 @@
+//! Segments as code for MoEngage: files say which audience segments a workspace should have, `plan` shows
+//! what would change, `apply` makes it so.
+//!
+//! The folders are the data flow: `config` turns files into declared segments, `observe` reads what is live,
+//! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, `render`
+//! prints what came of it. `model` and `definition` are the vocabulary under all of them.
+
+pub mod diagnostic;
