@@ -31,7 +31,7 @@ impl Severity {
 }
 
 /// A place in a file that somebody wrote.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The file as the user would name it: relative to the working directory where possible, `/` between parts.
     pub file: Arc<str>,
