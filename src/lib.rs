@@ -6,3 +6,4 @@
 //! prints what came of it. `model` and `definition` are the vocabulary under all of them.
 
 pub mod diagnostic;
+pub mod model;

@@ -1,0 +1,61 @@
+//! The two ways to say which segment is meant: the name that people write and the id that the service hands out.
+
+use std::fmt;
+
+/// The pseudo id that references use for everyone; no segment has it.
+pub const ALL_USERS_ID: &str = "moe_all_users";
+
+/// A segment's name, as written or as the service answered it.
+///
+/// Not checked on construction: live segments may hold names that the rules of today refuse. What people
+/// declare is checked by the naming rules of `config`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentName(String);
+
+impl SegmentName {
+    /// Takes `name` as it stands.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SegmentName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A segment's id: opaque text from the service (24 hexadecimal characters today), stable through renames.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId(String);
+
+impl SegmentId {
+    /// Takes `id` as it stands.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the pseudo id that means everyone.
+    #[must_use]
+    pub fn is_all_users(&self) -> bool {
+        self.0 == ALL_USERS_ID
+    }
+}
+
+impl fmt::Display for SegmentId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
