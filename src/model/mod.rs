@@ -1,7 +1,34 @@
 //! The vocabulary: names, ids, filters, values, windows, references, segment kinds.
 //!
-//! No I/O, no YAML and no API JSON; the stages that use it import it and it imports none of them.
+//! No I/O, no YAML and no API JSON; the stages that use it import it and it imports none of them. The filter
+//! vocabulary is the API's own, as closed enums: what the API refuses by form cannot be built. What depends on
+//! other fields or other segments is checked by the rules of `config`.
 
+mod attribute;
+mod datetime;
+mod event;
+mod filter;
 mod identity;
+mod keyword;
+mod number;
+mod segment;
 
+pub use attribute::{
+    ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, BoolTest, Condition,
+    DataType, DoubleTest, Operand, StringTest, TextListOperator, TextOperator,
+};
+pub use datetime::{
+    DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, Moments, ValueType,
+};
+pub use event::{
+    Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
+    Aggregation, AggregationTest, AggregationType, BaseWindow, Comparator, Comparison, EventFilter,
+    Execution, ExecutionType, PeriodUnit, Window, WindowType,
+};
+pub use filter::{Definition, Filter, FilterType, Group, GroupOperator, Reference};
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
+pub use keyword::Keyword;
+pub use number::Number;
+pub use segment::{
+    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,
+};

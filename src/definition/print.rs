@@ -1,0 +1,82 @@
+//! Definitions as the API's JSON, every default stated: what is sent, and the start of the normal form.
+//!
+//! References by name are printed by name; the id is filled in when the name's holder is known.
+
+mod attribute;
+mod event;
+
+use crate::model::{Definition, Filter, Group, Keyword, Payload, Reference};
+use serde_json::{Map, Value};
+
+/// The definition in the API's JSON.
+#[must_use]
+pub fn print(definition: &Definition) -> Payload {
+    Payload {
+        included_filters: group(&definition.included),
+        excluded_filters: definition.excluded.as_ref().map(group),
+    }
+}
+
+fn group(group: &Group) -> Value {
+    let mut fields = Fields::default();
+    fields.put_group(group);
+    fields.finish()
+}
+
+fn filter(filter: &Filter) -> Value {
+    match filter {
+        Filter::Attribute(filter) => attribute::user_attribute(filter),
+        Filter::Event(filter) => event::event(filter),
+        Filter::Affinity(filter) => event::affinity(filter),
+        Filter::Reference(reference) => self::reference(reference),
+        Filter::Nested(group) => {
+            let mut fields = Fields::default();
+            fields.put("filter_type", "nested_filters");
+            fields.put_group(group);
+            fields.finish()
+        }
+        Filter::Raw(value) => value.clone(),
+    }
+}
+
+fn reference(reference: &Reference) -> Value {
+    let mut fields = Fields::default();
+    fields.put("filter_type", "custom_segments");
+    match reference {
+        Reference::Name(name) => fields.put("name", name.as_str()),
+        Reference::Id { id, label } => {
+            fields.put("id", id.as_str());
+            fields.put_some("name", label.as_deref());
+        }
+    }
+    fields.finish()
+}
+
+/// The fields of one JSON object.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn put(&mut self, key: &str, value: impl Into<Value>) {
+        self.0.insert(key.to_owned(), value.into());
+    }
+
+    fn put_word(&mut self, key: &str, word: impl Keyword) {
+        self.put(key, word.as_str());
+    }
+
+    fn put_some(&mut self, key: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.put(key, value);
+        }
+    }
+
+    fn put_group(&mut self, group: &Group) {
+        self.put_word("filter_operator", group.operator);
+        self.put("filters", group.filters.iter().map(filter).collect::<Vec<_>>());
+    }
+
+    fn finish(self) -> Value {
+        Value::Object(self.0)
+    }
+}

@@ -1,0 +1,46 @@
+//! Closed sets of words that the API spells one way: an enum, its texts, and the list of them all.
+
+/// A word from a closed set, as files, the API, the schema and messages spell it.
+pub trait Keyword: Copy + Eq + 'static {
+    /// What the set is called in messages, such as "operator".
+    const WHAT: &'static str;
+    /// Every word of the set, in the order of the API's documentation.
+    const ALL: &'static [Self];
+
+    /// The word's spelling.
+    fn as_str(self) -> &'static str;
+
+    /// The word that `text` spells, if it is one of the set.
+    fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|word| word.as_str() == text)
+    }
+}
+
+/// Declares an enum of keywords; each variant's text is stated once.
+macro_rules! keywords {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident($what:literal) {
+            $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$variant_meta])* $variant,)+
+        }
+
+        impl $crate::model::Keyword for $name {
+            const WHAT: &'static str = $what;
+            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use keywords;

@@ -1,0 +1,98 @@
+//! Numbers in filters: every numeric attribute is a double at the service.
+
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+
+/// A finite double.
+///
+/// The service stores integers, floats and longs alike as doubles, so `3` and `3.0` are one number. Negative
+/// zero is kept as zero, so that equal numbers print alike.
+#[derive(Clone, Copy, Debug)]
+pub struct Number(f64);
+
+/// Integers up to this size have a double of their own: 2 to the power of 53.
+const EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
+
+impl Number {
+    /// Takes a finite number; `None` for infinities and not-a-number.
+    #[must_use]
+    pub fn new(value: f64) -> Option<Self> {
+        // Adding zero turns -0.0 into 0.0 and leaves every other number alone.
+        value.is_finite().then_some(Self(value + 0.0))
+    }
+
+    /// Takes an integer that a double can hold exactly; `None` beyond 2 to the power of 53.
+    #[must_use]
+    pub fn from_integer(value: i128) -> Option<Self> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the next line refuses what would be rounded"
+        )]
+        let number = value as f64;
+        (number.abs() <= EXACT_INTEGER).then_some(Self(number))
+    }
+
+    /// The number itself.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// The number as JSON: without a fraction where it has none, as people write it.
+    #[must_use]
+    pub fn to_json(self) -> serde_json::Value {
+        if self.0.fract() == 0.0 && self.0.abs() <= EXACT_INTEGER {
+            #[expect(clippy::cast_possible_truncation, reason = "an integer below 2^53 fits")]
+            let integer = self.0 as i64;
+            serde_json::Value::from(integer)
+        } else {
+            serde_json::Value::from(self.0)
+        }
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Number {}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl Hash for Number {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_print_without_fraction_and_only_exact_ones_are_taken() {
+        let printed = |number: Option<Number>| number.map(|number| number.to_json().to_string());
+        assert_eq!(printed(Number::new(3.0)).as_deref(), Some("3"));
+        assert_eq!(printed(Number::new(-0.0)).as_deref(), Some("0"));
+        assert_eq!(printed(Number::new(2.5)).as_deref(), Some("2.5"));
+        assert_eq!(
+            printed(Number::from_integer(1 << 53)).as_deref(),
+            Some("9007199254740992")
+        );
+        assert_eq!(Number::from_integer((1 << 53) + 2), None);
+        assert_eq!(Number::new(f64::INFINITY), None);
+        assert_eq!(Number::new(0.0), Number::new(-0.0));
+    }
+}
