@@ -6,5 +6,6 @@
 //! prints what came of it. `model` and `definition` are the vocabulary under all of them.
 
 pub mod definition;
+pub mod config;
 pub mod diagnostic;
 pub mod model;

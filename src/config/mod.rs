@@ -1,0 +1,8 @@
+//! Text to declared segments, or to everything that is wrong with the files.
+//!
+//! Files become spanned trees (`yaml`), trees become declared segments; each step keeps going after a
+//! fault, so that one run names all of them with file, line, column and the fix. Strict on purpose: what
+//! people write is checked to the letter. Nothing here knows what is live in a workspace.
+
+pub mod source;
+pub mod yaml;

@@ -1,0 +1,331 @@
+//! What a scalar is by YAML 1.2, and what other readers would take it for.
+//!
+//! Whether a scalar is good enough where it stands is for the decoder: `on` is an operator in one place and
+//! a boolean in disguise in another.
+
+/// A value without parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scalar {
+    /// The text after quotes, escapes and folding.
+    pub text: String,
+    /// Written without quotes and not as a block.
+    pub plain: bool,
+    /// What the text stands for.
+    pub resolved: Resolved,
+}
+
+/// The core schema of YAML 1.2. Quoted and block scalars are always text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Resolved {
+    /// `null`, `~` or nothing at all.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number, decimal, `0o` octal or `0x` hexadecimal.
+    Integer(i64),
+    /// Any other number, whole ones beyond 64 bits included. May be infinite or not a number.
+    Float(f64),
+    /// Everything else.
+    Text,
+}
+
+/// A plain scalar that looks like text to one reader and like something else to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// What it is read as, to follow the words "is read as": `the boolean false by YAML 1.1`.
+    pub read_as: String,
+}
+
+impl Scalar {
+    /// A scalar without quotes: its text decides what it is.
+    #[must_use]
+    pub fn plain(text: String) -> Self {
+        let resolved = resolve(&text);
+        Self {
+            text,
+            plain: true,
+            resolved,
+        }
+    }
+
+    /// A scalar in quotes or as a block: text.
+    #[must_use]
+    pub fn quoted(text: String) -> Self {
+        Self {
+            text,
+            plain: false,
+            resolved: Resolved::Text,
+        }
+    }
+
+    /// The trap in using this scalar where text is wanted; quotes are the way out of each.
+    ///
+    /// Plain decimal numbers are none: they are numbers to everybody, so the decoder speaks of a wrong type.
+    /// Nor are dates, which all readers write back as they were.
+    #[must_use]
+    pub fn trap(&self) -> Option<Trap> {
+        if !self.plain {
+            return None;
+        }
+        let read_as = match self.resolved {
+            Resolved::Null => "nothing (null)".to_owned(),
+            Resolved::Bool(value) => format!("the boolean {value}"),
+            Resolved::Integer(value) => integer_trap(&self.text, value)?,
+            Resolved::Float(value) => float_trap(&self.text, value)?,
+            Resolved::Text => old_boolean(&self.text).or_else(|| old_number(&self.text))?,
+        };
+        Some(Trap { read_as })
+    }
+}
+
+fn resolve(text: &str) -> Resolved {
+    match text.bytes().next() {
+        None => Resolved::Null,
+        Some(b'~' | b'n' | b'N') => match text {
+            "~" | "null" | "Null" | "NULL" => Resolved::Null,
+            _ => Resolved::Text,
+        },
+        Some(b't' | b'T' | b'f' | b'F') => match text {
+            "true" | "True" | "TRUE" => Resolved::Bool(true),
+            "false" | "False" | "FALSE" => Resolved::Bool(false),
+            _ => Resolved::Text,
+        },
+        Some(b'0'..=b'9' | b'.' | b'+' | b'-') => number(text).unwrap_or(Resolved::Text),
+        Some(_) => Resolved::Text,
+    }
+}
+
+fn number(text: &str) -> Option<Resolved> {
+    if let Some(digits) = text.strip_prefix("0o") {
+        return in_base(digits, 8);
+    }
+    if let Some(digits) = text.strip_prefix("0x") {
+        return in_base(digits, 16);
+    }
+    if matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return Some(Resolved::Float(f64::NAN));
+    }
+    let unsigned = unsigned(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") {
+        let negative = text.starts_with('-');
+        return Some(Resolved::Float(if negative {
+            f64::NEG_INFINITY
+        } else {
+            f64::INFINITY
+        }));
+    }
+    // Without this gate the float parser would take `+inf`, and whole scalars would be read to their end.
+    let decimal = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
+    if unsigned.starts_with(['e', 'E', '+', '-']) || !unsigned.bytes().all(decimal) {
+        return None;
+    }
+    if let Ok(whole) = text.parse() {
+        return Some(Resolved::Integer(whole));
+    }
+    text.parse().ok().map(Resolved::Float)
+}
+
+fn in_base(digits: &str, base: u32) -> Option<Resolved> {
+    // `from_str_radix` would take a sign.
+    if digits.starts_with(['+', '-']) {
+        return None;
+    }
+    match i64::from_str_radix(digits, base) {
+        Ok(whole) => Some(Resolved::Integer(whole)),
+        Err(_) => u128::from_str_radix(digits, base)
+            .ok()
+            .map(|large| Resolved::Float(large as f64)),
+    }
+}
+
+fn unsigned(text: &str) -> &str {
+    text.strip_prefix(['+', '-']).unwrap_or(text)
+}
+
+fn integer_trap(text: &str, value: i64) -> Option<String> {
+    let digits = unsigned(text);
+    if digits.starts_with("0o") || digits.starts_with("0x") {
+        return Some(format!("the number {value}"));
+    }
+    if digits.len() == 1 || !digits.starts_with('0') {
+        return None;
+    }
+    match i64::from_str_radix(digits, 8) {
+        Ok(octal) if octal != value.abs() => {
+            let octal = if value < 0 { -octal } else { octal };
+            Some(format!("the number {octal} by YAML 1.1 and {value} by YAML 1.2"))
+        }
+        _ => Some(format!("the number {value}, without the leading zero")),
+    }
+}
+
+fn float_trap(text: &str, value: f64) -> Option<String> {
+    if text.ends_with(['f', 'F']) && !text.starts_with("0x") {
+        return Some(if value < 0.0 { "minus infinity" } else { "infinity" }.to_owned());
+    }
+    if value.is_nan() {
+        return Some("\"not a number\"".to_owned());
+    }
+    text.contains(['e', 'E', 'x', 'o'])
+        .then(|| format!("the number {}", shown(value)))
+}
+
+/// Short for all sizes: plain notation would write 1e300 as 301 digits.
+fn shown(value: f64) -> String {
+    if value == 0.0 || (1e-6..1e15).contains(&value.abs()) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
+/// The booleans of YAML 1.1 that 1.2 gave up.
+fn old_boolean(text: &str) -> Option<String> {
+    let value = match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => true,
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => false,
+        _ => return None,
+    };
+    Some(format!("the boolean {value} by YAML 1.1"))
+}
+
+/// The numbers of YAML 1.1 that 1.2 gave up: with underscores, binary, and to the base 60.
+fn old_number(text: &str) -> Option<String> {
+    let digits = unsigned(text);
+    if !digits.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let plain = digits.replace('_', "");
+    let value = if let Some(binary) = plain.strip_prefix("0b") {
+        i64::from_str_radix(binary, 2).ok()?
+    } else if plain.contains(':') {
+        base_sixty(&plain)?
+    } else if plain.len() < digits.len() {
+        match number(&plain)? {
+            Resolved::Integer(value) => value,
+            _ => return Some("a number by YAML 1.1".to_owned()),
+        }
+    } else {
+        return None;
+    };
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    Some(format!("the number {sign}{value} by YAML 1.1"))
+}
+
+/// `12:30` as hours and minutes: 750.
+fn base_sixty(text: &str) -> Option<i64> {
+    let mut parts = text.split(':');
+    let first: i64 = parts.next()?.parse().ok()?;
+    parts.try_fold(first, |value, part| {
+        let digit: i64 = part.parse().ok()?;
+        let valid = part.len() <= 2 && (0..60).contains(&digit) && !part.starts_with('+');
+        if valid {
+            value.checked_mul(60)?.checked_add(digit)
+        } else {
+            None
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_scalars_follow_the_core_schema() {
+        let table = [
+            ("", Resolved::Null),
+            ("~", Resolved::Null),
+            ("NULL", Resolved::Null),
+            ("nULL", Resolved::Text),
+            ("True", Resolved::Bool(true)),
+            ("false", Resolved::Bool(false)),
+            ("tRUE", Resolved::Text),
+            ("yes", Resolved::Text),
+            ("0", Resolved::Integer(0)),
+            ("-014", Resolved::Integer(-14)),
+            ("+7", Resolved::Integer(7)),
+            ("0o14", Resolved::Integer(12)),
+            ("0x1F", Resolved::Integer(31)),
+            ("0x-1", Resolved::Text),
+            ("-0x1", Resolved::Text),
+            ("9223372036854775807", Resolved::Integer(i64::MAX)),
+            (
+                "9223372036854775808",
+                Resolved::Float(9_223_372_036_854_775_808.0),
+            ),
+            (
+                "0xFFFFFFFFFFFFFFFF",
+                Resolved::Float(18_446_744_073_709_551_615.0),
+            ),
+            ("1.5", Resolved::Float(1.5)),
+            (".5", Resolved::Float(0.5)),
+            ("1.", Resolved::Float(1.0)),
+            ("1.e2", Resolved::Float(100.0)),
+            ("-1e3", Resolved::Float(-1000.0)),
+            ("-.inf", Resolved::Float(f64::NEG_INFINITY)),
+            ("+inf", Resolved::Text),
+            ("inf", Resolved::Text),
+            (".", Resolved::Text),
+            ("-", Resolved::Text),
+            ("--1", Resolved::Text),
+            ("1-1", Resolved::Text),
+            ("+e3", Resolved::Text),
+            ("1_000", Resolved::Text),
+            ("12:30", Resolved::Text),
+            ("2026-01-31", Resolved::Text),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(Scalar::plain(text.into()).resolved, wanted, "{text:?}");
+            assert_eq!(Scalar::quoted(text.into()).resolved, Resolved::Text, "{text:?}");
+        }
+        assert!(matches!(Scalar::plain(".nan".into()).resolved, Resolved::Float(x) if x.is_nan()));
+    }
+
+    #[test]
+    fn traps_say_what_another_reader_sees() {
+        let table = [
+            ("no", Some("the boolean false by YAML 1.1")),
+            ("Y", Some("the boolean true by YAML 1.1")),
+            ("on", Some("the boolean true by YAML 1.1")),
+            ("TRUE", Some("the boolean true")),
+            ("~", Some("nothing (null)")),
+            ("", Some("nothing (null)")),
+            ("014", Some("the number 12 by YAML 1.1 and 14 by YAML 1.2")),
+            ("-014", Some("the number -12 by YAML 1.1 and -14 by YAML 1.2")),
+            ("007", Some("the number 7, without the leading zero")),
+            ("089", Some("the number 89, without the leading zero")),
+            ("0o14", Some("the number 12")),
+            ("0x1F", Some("the number 31")),
+            ("0b11", Some("the number 3 by YAML 1.1")),
+            ("1_000", Some("the number 1000 by YAML 1.1")),
+            ("1_0.5", Some("a number by YAML 1.1")),
+            ("1e3", Some("the number 1000")),
+            ("1e300", Some("the number 1e300")),
+            ("12:30", Some("the number 750 by YAML 1.1")),
+            ("-1:30:00", Some("the number -5400 by YAML 1.1")),
+            (".inf", Some("infinity")),
+            ("-.INF", Some("minus infinity")),
+            (".nan", Some("\"not a number\"")),
+            ("12:60", None),
+            ("12:", None),
+            ("42", None),
+            ("0", None),
+            ("1.5", None),
+            ("2026-01-31", None),
+            ("2026-01-31T10:00:00Z", None),
+            ("a_b", None),
+            ("1_b", None),
+            ("purchase", None),
+        ];
+        for (text, wanted) in table {
+            let trap = Scalar::plain(text.into()).trap();
+            assert_eq!(
+                trap.as_ref().map(|trap| trap.read_as.as_str()),
+                wanted,
+                "{text:?}"
+            );
+            assert_eq!(Scalar::quoted(text.into()).trap(), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::fmt::Write as _;
+
+use super::*;
+
+fn read(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
+    parse(&Source::new("a.yaml", text))
+}
+
+/// Code and line of each fault.
+fn faults(text: &str) -> Vec<(&'static str, u32)> {
+    let (_, diagnostics) = read(text);
+    diagnostics
+        .iter()
+        .map(|fault| {
+            (
+                fault.code,
+                fault.labels.first().map_or(0, |label| label.place.line),
+            )
+        })
+        .collect()
+}
+
+/// The tree in one line: maps in braces, text in quotes, refused parts as `!`.
+fn shown(node: &Node) -> String {
+    match &node.value {
+        Yaml::Scalar(scalar) => match scalar.resolved {
+            Resolved::Text => format!("{:?}", scalar.text),
+            Resolved::Null => "null".to_owned(),
+            _ => scalar.text.clone(),
+        },
+        Yaml::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(" ")),
+        Yaml::Map(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| format!("{}:{}", key.text, shown(value)))
+                .collect::<Vec<_>>();
+            format!("{{{}}}", entries.join(" "))
+        }
+        Yaml::Refused => "!".to_owned(),
+    }
+}
+
+fn trees(text: &str) -> String {
+    let (nodes, _) = read(text);
+    nodes.iter().map(shown).collect::<Vec<_>>().join(" --- ")
+}
+
+#[test]
+fn sound_text_becomes_its_tree() {
+    let table = [
+        ("", ""),
+        ("# nothing\n", ""),
+        (
+            "---\n...\n---\n# c\n---\na: 1\n...\n---\n- b\n",
+            "{a:1} --- [\"b\"]",
+        ),
+        (
+            "a: 1\nb: [x, {y: z}]\nc:\nd: ''\n",
+            "{a:1 b:[\"x\" {y:\"z\"}] c:null d:\"\"}",
+        ),
+        ("a: |\n  x\n  y\nb: >-\n  x\n  y\n", "{a:\"x\\ny\\n\" b:\"x y\"}"),
+        ("a: !!str 014\nb: '1'\n", "{a:\"014\" b:\"1\"}"),
+        ("'<<': 1\n", "{<<:1}"),
+        (
+            "- &a [1, &b {c: d}]\n- *b\n- *a\n",
+            "[[1 {c:\"d\"}] {c:\"d\"} [1 {c:\"d\"}]]",
+        ),
+        ("a: &x 1\n---\na: &x 2\nb: *x\n", "{a:1} --- {a:2 b:2}"),
+        ("a: &x 1\nb: &x 2\nc: *x\n", "{a:1 b:2 c:2}"),
+        ("\u{feff}a: 1\r\nb:\r\n  - c\r\n", "{a:1 b:[\"c\"]}"),
+        ("{\n\t\"a\": [\n\t\t1,\n\t\t\"b\"\n\t]\n}\n", "{a:[1 \"b\"]}"),
+        ("{\"a\":{\"b\":null}}", "{a:{b:null}}"),
+    ];
+    for (text, wanted) in table {
+        assert_eq!(faults(text), [], "{text:?}");
+        assert_eq!(trees(text), wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn every_fault_has_its_code_and_line() {
+    let table: &[(&str, &[(&str, u32)])] = &[
+        ("a:\n\tb: 1\n", &[("SEG003", 2)]),
+        ("a: 1\nb: c: d\n", &[("SEG003", 2)]),
+        ("a:\n  - 'x\nb: 1\n", &[("SEG003", 2)]),
+        ("a: [1, 2\n", &[("SEG003", 1)]),
+        ("a: [1, 2\nb: 3\n", &[("SEG003", 2)]),
+        ("- a\nb: 1\n", &[("SEG003", 2)]),
+        ("a: @x\n", &[("SEG003", 1)]),
+        ("a: \"\\q\"\n", &[("SEG003", 1)]),
+        ("a: \u{1}\n", &[("SEG003", 1)]),
+        ("a: 1\n}\n", &[("SEG003", 2)]),
+        ("a: *x\nb: &x 1\n", &[("SEG003", 1)]),
+        ("a: 1\nb: 2\na: 3\n", &[("SEG004", 3)]),
+        ("a: 1\n'a': 2\na: 3\n", &[("SEG004", 2), ("SEG004", 3)]),
+        ("<<: 1\n", &[("SEG005", 1)]),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n", &[("SEG005", 3)]),
+        ("a: !secret x\n", &[("SEG005", 1)]),
+        ("a: !!int 1\nb: !<tag:x> []\n", &[("SEG005", 1), ("SEG005", 2)]),
+        ("[a, b]: 1\n", &[("SEG005", 1)]),
+        ("? {a: 1}\n: 2\n", &[("SEG005", 1)]),
+        ("a: 1\n: 2\n", &[("SEG005", 2)]),
+        ("a: &x b\n*x : 1\n", &[("SEG005", 2)]),
+        ("&x a: 1\nb: *x\n", &[("SEG005", 2)]),
+        ("a: &x [1, *x]\n", &[("SEG006", 1)]),
+        ("&x\na: {b: *x}\n", &[("SEG006", 2)]),
+        // Faults before a syntax error are kept, the rest of the file is not read.
+        (
+            "a: 1\na: 2\n---\nb: c: d\n---\ne: 1\ne: 2\n",
+            &[("SEG004", 2), ("SEG003", 4)],
+        ),
+        // What stands inside a refused part is silent, whoever refers to it.
+        ("a: 1\na: &x [2]\nb: *x\n", &[("SEG004", 2)]),
+        ("[&x a]: 1\nb: *x\n", &[("SEG005", 1)]),
+    ];
+    for (text, wanted) in table {
+        assert_eq!(faults(text), *wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn refused_parts_leave_the_rest_readable() {
+    assert_eq!(trees("a: 1\na: {x: 2}\nb: 3\n"), "{a:1 b:3}");
+    assert_eq!(trees("[a]: {x: 2}\nb: 3\n"), "{b:3}");
+    assert_eq!(trees("a: !x 1\nb: *no\nc: [*no, 2]\n"), "{a:! b:! c:[! 2]}");
+    assert_eq!(trees("a: 1\n---\nb: c: d\n"), "{a:1}");
+    assert_eq!(
+        trees("a: 1\na: &x [2]\nb: *x\nc: &y 4\nd: *y\n"),
+        "{a:1 b:! c:4 d:4}"
+    );
+}
+
+#[test]
+fn duplicate_keys_name_both_places_in_maps_of_any_size() {
+    for others in [0, 1, 15, 16, 17, 500] {
+        let mut text = "name: x\n".to_owned();
+        (0..others).for_each(|number| writeln!(text, "key_{number}: 1").unwrap());
+        text.push_str("name: y\n");
+        let (nodes, diagnostics) = read(&text);
+        let lines: Vec<u32> = diagnostics
+            .iter()
+            .flat_map(|fault| fault.labels.iter().map(|label| label.place.line))
+            .collect();
+        assert_eq!(lines, [others + 2, 1]);
+        assert!(matches!(
+            nodes.first().map(|node| &node.value),
+            Some(Yaml::Map(_))
+        ));
+    }
+}
+
+#[test]
+fn spans_slice_back_to_what_was_written() {
+    let text = "\u{feff}# ü\r\nä: &x \"ö ü\"\r\nlist:\r\n  - one\r\n  - {k: [1, 2]}\r\nblock: |\r\n  ß\r\n\r\nempty:\r\nalias: [*x]\r\n";
+    let (nodes, diagnostics) = read(text);
+    assert_eq!(diagnostics, []);
+    let Some(Yaml::Map(entries)) = nodes.first().map(|node| node.value.clone()) else {
+        return assert_eq!(trees(text), "a map");
+    };
+    let slices: Vec<(&str, &str)> = entries
+        .iter()
+        .map(|(key, node)| (&text[key.span.clone()], &text[node.span.clone()]))
+        .collect();
+    let wanted = [
+        ("ä", "\"ö ü\""),
+        ("list", "- one\r\n  - {k: [1, 2]}"),
+        ("block", "ß"),
+        ("empty", ""),
+        ("alias", "[*x]"),
+    ];
+    assert_eq!(slices, wanted);
+}
+
+#[test]
+fn depth_is_refused_before_it_can_hurt() {
+    let indented: String = (0..10_000).fold(String::new(), |mut text, level| {
+        // Wide enough to prove the point: 10,000 levels of one space each would be 50 MB.
+        writeln!(text, "{}a:", " ".repeat(level.min(300))).unwrap();
+        text
+    });
+    let table = [
+        "[".repeat(10_000),
+        "[".repeat(10_000) + &"]".repeat(10_000),
+        "{a: ".repeat(10_000),
+        "- ".repeat(10_000),
+        "? ".repeat(10_000),
+        "a: ".to_owned() + &"[{b: ".repeat(5_000),
+        indented,
+    ];
+    for text in table {
+        let codes: Vec<&str> = faults(&text).iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, ["SEG006"], "{:.20}", text);
+    }
+    for (levels, wanted) in [(64, 0), (65, 1)] {
+        let flow = "[".repeat(levels) + &"]".repeat(levels);
+        assert_eq!(faults(&flow).len(), wanted, "{levels}");
+        assert_eq!(faults(&"- ".repeat(levels)).len(), wanted, "{levels}");
+        let mixed = "- ".repeat(32) + &"[".repeat(levels - 32) + &"]".repeat(levels - 32);
+        assert_eq!(faults(&mixed).len(), wanted, "{levels}");
+    }
+}
+
+#[test]
+fn aliases_cannot_outgrow_the_file() {
+    let mut nodes = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    let mut depth = "a0: &a0 [x]\n".to_owned();
+    for level in 1..200 {
+        let before = level - 1;
+        let many = format!("*a{before}, ").repeat(9);
+        writeln!(nodes, "a{level}: &a{level} [{many}]").unwrap();
+        writeln!(depth, "a{level}: &a{level} [*a{before}]").unwrap();
+    }
+    let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(60_000), "*a, ".repeat(100));
+    assert_eq!(faults(&nodes), [("SEG006", 5)]);
+    assert_eq!(faults(&depth).first(), Some(&("SEG006", 64)));
+    assert_eq!(faults(&text), [("SEG006", 2)]);
+    assert_eq!(faults(&format!("a: &a x\nb: [{}]\n", "*a, ".repeat(20_000))), []);
+}
+
+#[test]
+fn sizes_have_limits() {
+    assert_eq!(faults(&format!("a: {}\n", "x".repeat(64 * 1024))), []);
+    assert_eq!(
+        faults(&format!("b: 1\na: {}\n", "x".repeat(10 << 20))),
+        [("SEG006", 2)]
+    );
+    assert_eq!(
+        faults(&format!("a: \"{}\"\n", "x".repeat(10 << 20))),
+        [("SEG006", 1)]
+    );
+    assert_eq!(
+        faults(&format!("? {}\n: 1\n", "x".repeat(10 << 20))),
+        [("SEG006", 1)]
+    );
+    assert_eq!(
+        faults(&format!("[{}]", ",x".repeat(1_100_000).split_off(1))),
+        [("SEG006", 1)]
+    );
+    let anchors: String = (0..11_000).map(|number| format!("- &a{number} x\n")).collect();
+    assert_eq!(faults(&anchors), [("SEG006", 10_001)]);
+    assert_eq!(faults(&"- !x y\n".repeat(500)).len(), 100);
+}
+
+#[test]
+fn syntax_faults_say_what_to_do() {
+    for text in [
+        "a:\n\tb: 1\n",
+        "a: b: c\n",
+        "a: 'b\n",
+        "a: [b\n",
+        "a: @b\n",
+        "- a\nb: 1\n",
+        "a: 1\n  - b: 2\n",
+    ] {
+        let (_, diagnostics) = read(text);
+        assert!(
+            diagnostics.iter().any(|fault| !fault.help.is_empty()),
+            "{text:?} {diagnostics:?}"
+        );
+    }
+}
