@@ -1,0 +1,19 @@
+//! Trees to values of the model, collecting every fault on the way.
+//!
+//! By hand, not by serde: a tagged enum read through serde loses the places of its fields, and stops at the
+//! first fault. What is refused here is form alone, exactly what the JSON Schema of a segment file refuses;
+//! what depends on other fields or other segments is for the rules of `check`.
+
+mod affinity;
+mod aggregation;
+mod attribute;
+pub(in crate::config) mod codes;
+mod date;
+mod datetime;
+mod event;
+mod filter;
+pub(in crate::config) mod reader;
+mod segment;
+mod window;
+
+pub use segment::segment;

@@ -1,0 +1,77 @@
+//! A document of a segment file.
+
+use super::super::declaration::Declaration;
+use super::super::source::Source;
+use super::super::yaml::Node;
+use super::codes;
+use super::filter::group;
+use super::reader::{Fields, Reader};
+use crate::diagnostic::Diagnostic;
+use crate::model::{DeclaredSegment, Definition, Lifecycle, Origin, SegmentKind, SegmentName};
+
+/// Reads one document; `None` when it has a fault, which is among the diagnostics then.
+#[must_use]
+pub fn segment(source: &Source, node: Node) -> (Option<Declaration>, Vec<Diagnostic>) {
+    let mut reader = Reader::new(source);
+    let declaration = read(&mut reader, source, &node);
+    let declaration = declaration.map(|read| Declaration { node, ..read });
+    (declaration, reader.into_diagnostics())
+}
+
+fn read(reader: &mut Reader<'_>, source: &Source, node: &Node) -> Option<Declaration> {
+    let mut fields = reader.fields(node, "a segment")?;
+    kind(reader, &mut fields)?;
+    let name_node = reader.require(&mut fields, "name");
+    let name = name_node.and_then(|node| reader.text(node));
+    for key in ["description", "owner"] {
+        if let Some(node) = fields.take(key) {
+            reader.text(node);
+        }
+    }
+    if let Some(node) = fields.take("labels") {
+        reader.list(node, Reader::text);
+    }
+    let lifecycle = match fields.take("lifecycle") {
+        Some(node) => reader.word(node),
+        None => Some(Lifecycle::Active),
+    };
+    let previous_names = match fields.take("previous_names") {
+        Some(node) => reader.list(node, |reader, node| reader.filled_text(node).map(SegmentName::new)),
+        None => Some(Vec::new()),
+    };
+    let workspaces = fields.take("workspaces").map(|node| reader.list(node, Reader::filled_text));
+    let included = reader.require(&mut fields, "included_filters").and_then(|node| group(reader, node));
+    let excluded = fields.take("excluded_filters").map(|node| group(reader, node));
+    reader.finish(&fields);
+
+    let place = reader.place(&name_node?.span);
+    let workspaces = match workspaces {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    let excluded = match excluded {
+        // An empty exclusion leaves nobody out: the same as none.
+        Some(read) => Some(read?).filter(|group| !group.filters.is_empty()),
+        None => None,
+    };
+    let segment = DeclaredSegment {
+        name: SegmentName::new(name?),
+        previous_names: previous_names?,
+        lifecycle: lifecycle?,
+        definition: Definition { included: included?, excluded },
+        origin: Origin { file: place.file.to_string(), line: place.line, column: place.column },
+    };
+    Some(Declaration { segment, workspaces, source: source.clone(), node: Node::refused() })
+}
+
+fn kind(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<()> {
+    let Some(node) = fields.take("kind") else { return Some(()) };
+    let kind = reader.word::<SegmentKind>(node)?;
+    if kind == SegmentKind::Filter {
+        return Some(());
+    }
+    let message = "file and cohort segments cannot be declared yet";
+    reader.fault::<()>(codes::UNSUPPORTED_KIND, &node.span, message, "only `kind: filter` is supported");
+    reader.help("a live file or cohort segment can be referenced by name or id");
+    None
+}
