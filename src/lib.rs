@@ -9,3 +9,4 @@ pub mod definition;
 pub mod config;
 pub mod diagnostic;
 pub mod model;
+pub mod render;

@@ -1,12 +1,18 @@
-//! One file that somebody wrote: its text, and the way from byte spans to places.
+//! One file that somebody wrote: reading it, its text, and the way from byte spans to places.
 //!
 //! Spans are bytes of `text` as it is on disk, byte-order mark and carriage returns included, so that
 //! excerpts and editors agree with them. Not for finding files: that is `discover`.
 
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostic::Place;
+use crate::diagnostic::{Diagnostic, Place};
+
+/// Bytes of one file. The largest sound one, a thousand segments of the largest size, is a tenth of it.
+const FILE_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The byte-order mark that some editors put before the first line.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -65,8 +71,82 @@ impl Source {
     }
 }
 
+/// Reads the file at `path`, to be shown as `shown_as`.
+///
+/// # Errors
+///
+/// `SEG001` for what is missing, unreadable, no regular file (devices and pipes are not even opened, since
+/// that could block) or over 16 MiB; `SEG002` for what is not UTF-8 text.
+pub fn read(path: &Path, shown_as: &str) -> Result<Source, Diagnostic> {
+    let refused = |message: String, label: &str| {
+        Diagnostic::error("SEG001", message, Place::whole_file(Arc::from(shown_as)), label)
+    };
+    let failed = |error: &io::Error| match error.kind() {
+        io::ErrorKind::NotFound => refused(format!("the file `{shown_as}` does not exist"), "")
+            .with_help("check the name; names are relative to the file that mentions them"),
+        io::ErrorKind::PermissionDenied => refused(format!("the file `{shown_as}` may not be read"), "")
+            .with_help("give the user that runs this read access"),
+        _ => refused(format!("the file `{shown_as}` cannot be read: {error}"), ""),
+    };
+    let metadata = fs::metadata(path).map_err(|error| failed(&error))?;
+    if metadata.is_dir() {
+        return Err(refused(format!("`{shown_as}` is a directory, not a file"), ""));
+    }
+    if !metadata.is_file() {
+        return Err(refused(format!("`{shown_as}` is not a regular file"), ""));
+    }
+    let too_large = || {
+        let message = format!("the file `{shown_as}` is larger than {} MiB", FILE_LIMIT >> 20);
+        refused(message, "").with_help("split it: a file may hold one segment, and a directory any number")
+    };
+    if metadata.len() > FILE_LIMIT {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    // The file may grow, and some file systems give no length.
+    File::open(path)
+        .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
+        .map_err(|error| failed(&error))?;
+    if bytes.len() as u64 > FILE_LIMIT {
+        return Err(too_large());
+    }
+    decode(bytes, shown_as)
+}
+
+fn decode(bytes: Vec<u8>, shown_as: &str) -> Result<Source, Diagnostic> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let place = Place::whole_file(Arc::from(shown_as));
+        let message = format!("the file `{shown_as}` is UTF-16 text");
+        return Err(Diagnostic::error("SEG002", message, place, "").with_help("save it as UTF-8"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => match text.find('\0') {
+            None => Ok(Source::new(shown_as, text)),
+            Some(at) => {
+                let message = format!("byte {at} of `{shown_as}` is NUL: this is no text file");
+                let place = place_after(shown_as, text.get(..at).unwrap_or(""));
+                Err(Diagnostic::error("SEG002", message, place, "the NUL"))
+            }
+        },
+        Err(error) => {
+            let error_at = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            let before = String::from_utf8_lossy(bytes.get(..error_at).unwrap_or(&[]));
+            let message = format!("byte {error_at} of `{shown_as}` is not UTF-8");
+            let place = place_after(shown_as, &before);
+            Err(Diagnostic::error("SEG002", message, place, "the byte").with_help("save the file as UTF-8"))
+        }
+    }
+}
+
+fn place_after(shown_as: &str, before: &str) -> Place {
+    Source::new(shown_as, before).place(before.len()..before.len())
+}
+
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
     use super::*;
 
     #[test]
@@ -89,5 +169,67 @@ mod tests {
             let place = source.place(span);
             assert_eq!((place.line, place.span), (1, kept));
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_with_its_place() {
+        let table: [(&[u8], &str); 7] = [
+            (b"a: 1\n", ""),
+            (b"\xef\xbb\xbfa: 1\n", ""),
+            (b"a: 1\nb: \xff\n", "SEG002 2:4"),
+            (b"a: 1\n\xc3\xbc\xc3", "SEG002 2:2"),
+            (b"\xff\xfea\0", "SEG002 0:0"),
+            (b"\xfe\xff\0a", "SEG002 0:0"),
+            (b"a: \0", "SEG002 1:4"),
+        ];
+        for (bytes, wanted) in table {
+            let found = decode(bytes.to_vec(), "a.yaml").err().map(|fault| {
+                let place = &fault.labels.first().unwrap().place;
+                format!("{} {}:{}", fault.code, place.line, place.column)
+            });
+            assert_eq!(found.unwrap_or_default(), wanted, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn only_regular_files_of_sane_size_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("sound.yaml"), "a: 1\n").unwrap();
+        // Sparse: takes no room on the disk.
+        File::create(path("large.yaml"))
+            .unwrap()
+            .set_len(FILE_LIMIT + 1)
+            .unwrap();
+        let reads = |path: &Path| match read(path, "shown.yaml") {
+            Ok(source) => source.text,
+            Err(fault) => format!("{} {}", fault.code, fault.message),
+        };
+        assert_eq!(reads(&path("sound.yaml")), "a: 1\n");
+        let refused = [
+            (
+                path("missing.yaml"),
+                "SEG001 the file `shown.yaml` does not exist",
+            ),
+            (path(""), "SEG001 `shown.yaml` is a directory, not a file"),
+            (
+                path("large.yaml"),
+                "SEG001 the file `shown.yaml` is larger than 16 MiB",
+            ),
+        ];
+        for (path, wanted) in refused {
+            assert_eq!(reads(&path), wanted);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_without_waiting_for_a_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe.yaml");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        let fault = read(&path, "pipe.yaml").unwrap_err();
+        assert_eq!(fault.message, "`pipe.yaml` is not a regular file");
     }
 }

@@ -5,6 +5,7 @@
 //! anchors and aliases. Merge keys, tags and keys that are lists or maps are refused with advice, and so is
 //! text built to exhaust the reader: depth, alias expansion, size. What the values mean is not decided here.
 
+mod alias;
 mod scalar;
 mod syntax;
 mod tree;

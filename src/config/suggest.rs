@@ -1,0 +1,126 @@
+//! "Did you mean …?" for keys, operators and names that nobody knows.
+//!
+//! Advice only: nothing is ever taken for what it resembles.
+
+/// Longer words are not slips of the pen, and comparing them would take time.
+const LONGEST: usize = 64;
+
+/// The one of `known` that `written` probably stands for.
+///
+/// The same word in another case or with other separators (`includedFilters`) wins over any slip; among slips
+/// the nearest wins, and of equals the first.
+#[must_use]
+pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = folded(written);
+    if written.is_empty() || written.len() > LONGEST {
+        return None;
+    }
+    let candidates = known.into_iter().filter_map(|known| {
+        let folded = folded(known);
+        let longer = written.len().max(folded.len());
+        let distance = distance(&written, &folded);
+        (distance <= allowed(longer)).then_some((distance, known))
+    });
+    candidates
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// Slips that a word of this many characters may hold: one in three, so that short words such as `is` and
+/// `in` are not taken for each other.
+fn allowed(length: usize) -> usize {
+    match length {
+        0..=2 => 0,
+        3..=5 => 1,
+        6..=9 => 2,
+        _ => 3,
+    }
+}
+
+/// Lower case without separators.
+fn folded(word: &str) -> Vec<char> {
+    word.chars()
+        .filter(|next| !matches!(next, '_' | '-' | ' '))
+        .flat_map(char::to_lowercase)
+        .take(LONGEST + 1)
+        .collect()
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours between the two words.
+fn distance(left: &[char], right: &[char]) -> usize {
+    let mut two_ago: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=right.len()).collect();
+    for (row, &from) in left.iter().enumerate() {
+        let mut current = vec![row + 1];
+        for (column, &to) in right.iter().enumerate() {
+            let at = |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX - 1);
+            let replaced = at(&last, column) + usize::from(from != to);
+            let mut best = replaced
+                .min(at(&last, column + 1) + 1)
+                .min(at(&current, column) + 1);
+            let swapped = row > 0
+                && column > 0
+                && left.get(row - 1) == Some(&to)
+                && right.get(column - 1) == Some(&from);
+            if swapped {
+                best = best.min(at(&two_ago, column - 1) + 1);
+            }
+            current.push(best);
+        }
+        two_ago = std::mem::replace(&mut last, current);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_find_their_word_and_other_words_do_not() {
+        let known = [
+            "name",
+            "kind",
+            "owner",
+            "labels",
+            "included_filters",
+            "excluded_filters",
+            "filter_operator",
+            "filter_type",
+            "action_name",
+            "inTheLast",
+            "inTheNext",
+            "is",
+            "in",
+            "lessThan",
+            "greaterThan",
+            "containsInTheFollowing",
+        ];
+        let table = [
+            ("Name", Some("name")),
+            ("nmae", Some("name")),
+            ("includedFilters", Some("included_filters")),
+            ("included-filter", Some("included_filters")),
+            ("exclude_filters", Some("excluded_filters")),
+            ("filtertype", Some("filter_type")),
+            ("fliter_type", Some("filter_type")),
+            ("in_the_last", Some("inTheLast")),
+            ("inthelst", Some("inTheLast")),
+            ("less_than", Some("lessThan")),
+            ("contain_in_the_following", Some("containsInTheFollowing")),
+            ("IN", Some("in")),
+            ("label", Some("labels")),
+            ("ownr", Some("owner")),
+            ("on", None),
+            ("it", None),
+            ("", None),
+            ("schedule", None),
+            ("game_over", None),
+            ("filter", None),
+        ];
+        for (written, wanted) in table {
+            assert_eq!(did_you_mean(written, known), wanted, "{written:?}");
+        }
+        assert_eq!(did_you_mean(&"name".repeat(1000), known), None);
+    }
+}

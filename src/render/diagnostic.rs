@@ -1,0 +1,213 @@
+//! Diagnostics as text with excerpts, in the form that rustc made familiar, and as JSON.
+//!
+//! Files are strangers' text, and terminals obey control characters: none of either reaches the output as it
+//! is. Excerpts are cut to the lines and the part of a line that matter, so cost does not grow with the file.
+
+mod excerpt;
+
+use std::collections::BTreeSet;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Padding, Renderer, Snippet};
+use anstream::adapter::strip_str;
+use serde_json::{Value, json};
+
+use self::excerpt::Excerpt;
+use crate::diagnostic::{Diagnostic, Label, Place, Severity};
+
+/// Bytes of one message that are shown; names in it can be as long as the file allows.
+const MESSAGE_BYTES: usize = 1000;
+
+/// Puts diagnostics in the order of files, lines and codes, in which people work through them.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
+}
+
+fn order(diagnostic: &Diagnostic) -> (&str, u32, &str, u32, &str) {
+    let (file, line, column) = diagnostic.labels.first().map_or(("", 0, 0), |label| {
+        (&*label.place.file, label.place.line, label.place.column)
+    });
+    (file, line, diagnostic.code, column, &diagnostic.message)
+}
+
+/// Diagnostics for people, in the order given, with `summary` as the last line; empty when there are none.
+///
+/// `sources` gives the text of a file by the name in its places; without it only the place is shown.
+#[must_use]
+pub fn diagnostics_text<'a>(
+    diagnostics: &[Diagnostic],
+    sources: &dyn Fn(&str) -> Option<&'a str>,
+    colour: bool,
+) -> String {
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        text.push_str(&one(&renderer, diagnostic, sources));
+        text.push_str("\n\n");
+    }
+    if !diagnostics.is_empty() {
+        text.push_str(&summary(diagnostics));
+        text.push('\n');
+    }
+    text
+}
+
+/// How much is wrong in how many files: `2 errors, 1 warning in 3 files`.
+#[must_use]
+pub fn summary(diagnostics: &[Diagnostic]) -> String {
+    let counts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Note]
+        .into_iter()
+        .filter_map(|severity| {
+            let matching = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
+            let count = diagnostics.iter().filter(matching).count();
+            (count > 0).then(|| counted(count, severity.as_str()))
+        })
+        .collect();
+    let files: BTreeSet<&str> = diagnostics
+        .iter()
+        .filter_map(|diagnostic| diagnostic.labels.first())
+        .map(|label| &*label.place.file)
+        .collect();
+    if counts.is_empty() {
+        return "no errors".to_owned();
+    }
+    let found = counts.join(", ");
+    if files.is_empty() {
+        return found;
+    }
+    format!("{found} in {}", counted(files.len(), "file"))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+fn one<'a>(
+    renderer: &Renderer,
+    diagnostic: &Diagnostic,
+    sources: &dyn Fn(&str) -> Option<&'a str>,
+) -> String {
+    let Diagnostic {
+        severity,
+        code,
+        message,
+        labels,
+        notes,
+        help,
+    } = diagnostic;
+    let level = match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let mut group = Group::with_title(level.primary_title(shown(message)).id(*code));
+    for (index, excerpt) in excerpt::excerpts(labels, sources).iter().enumerate() {
+        if index > 0 {
+            group = group.element(Padding);
+        }
+        group = with_excerpt(group, excerpt);
+    }
+    let notes = notes.iter().map(|note| Level::NOTE.message(shown(note)));
+    let help = help.iter().map(|help| Level::HELP.message(shown(help)));
+    let text = renderer.render(&[group.elements(notes).elements(help)]);
+    // Places are given apart from excerpts, since a cut line would make for a wrong column; for excerpts
+    // without a place the renderer writes this line.
+    let superfluous = |line: &&str| strip_str(line).to_string().trim() == ":::";
+    let lines: Vec<&str> = text.lines().filter(|line| !superfluous(line)).collect();
+    lines.join("\n")
+}
+
+fn with_excerpt<'a>(group: Group<'a>, excerpt: &Excerpt<'_>) -> Group<'a> {
+    let Place {
+        file, line, column, ..
+    } = excerpt.first;
+    let mut origin = Origin::path(shown(file));
+    if *line > 0 {
+        origin = origin.line(*line as usize).char_column(*column as usize);
+    }
+    let group = group.element(origin);
+    if excerpt.marks.is_empty() {
+        return group;
+    }
+    let marks = excerpt.marks.iter().map(|mark| {
+        let kind = if mark.primary {
+            AnnotationKind::Primary
+        } else {
+            AnnotationKind::Context
+        };
+        let words = (!mark.words.is_empty()).then(|| shown(mark.words));
+        kind.span(mark.span.clone()).label(words)
+    });
+    group.element(
+        Snippet::source(excerpt.text.clone())
+            .line_start(excerpt.line as usize)
+            .annotations(marks),
+    )
+}
+
+/// Text of bearable length with nothing in it that a terminal would obey or that would turn its direction.
+fn shown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len().min(MESSAGE_BYTES));
+    for (at, next) in text.char_indices() {
+        if at >= MESSAGE_BYTES {
+            safe.push('…');
+            break;
+        }
+        if obeyed(next) {
+            safe.extend(next.escape_default());
+        } else {
+            safe.push(next);
+        }
+    }
+    safe
+}
+
+/// Control characters, and those that reorder the text around them.
+fn obeyed(next: char) -> bool {
+    next.is_control() || matches!(next, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Diagnostics for programs, in the order given.
+///
+/// `line` and `column` are null where a whole file is meant.
+#[must_use]
+pub fn diagnostics_json(diagnostics: &[Diagnostic]) -> Value {
+    diagnostics.iter().map(diagnostic_json).collect()
+}
+
+fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
+    let Diagnostic {
+        severity,
+        code,
+        message,
+        labels,
+        notes,
+        help,
+    } = diagnostic;
+    json!({
+        "severity": severity.as_str(),
+        "code": code,
+        "message": message,
+        "labels": labels.iter().map(label_json).collect::<Vec<_>>(),
+        "notes": notes,
+        "help": help,
+    })
+}
+
+fn label_json(label: &Label) -> Value {
+    let Label { place, message } = label;
+    let counted = |number: u32| (number > 0).then_some(number);
+    json!({
+        "file": &*place.file,
+        "line": counted(place.line),
+        "column": counted(place.column),
+        "message": message,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! The few lines of a file that a diagnostic is about, made fit to print.
+
+use std::ops::Range;
+
+use super::obeyed;
+use crate::diagnostic::{Label, Place};
+
+/// Places of one file that are further apart than this many lines get excerpts of their own.
+const LINES_APART: u32 = 200;
+/// Bytes of a line that are kept; what the terminal cannot show is cut again when it is drawn.
+const LINE_BYTES: usize = 400;
+/// Bytes of a long line that are kept before the place.
+const BYTES_BEFORE: usize = 60;
+
+/// Some lines with marks; without marks only the place is known.
+pub(super) struct Excerpt<'a> {
+    /// The place to name.
+    pub first: &'a Place,
+    pub text: String,
+    /// The number of the first line in `text`.
+    pub line: u32,
+    pub marks: Vec<Mark<'a>>,
+}
+
+/// Bytes of the excerpt with the words beside them.
+pub(super) struct Mark<'a> {
+    pub span: Range<usize>,
+    pub words: &'a str,
+    pub primary: bool,
+}
+
+/// The excerpts for `labels`, the one with the first label first.
+pub(super) fn excerpts<'a, 't>(
+    labels: &'a [Label],
+    sources: &dyn Fn(&str) -> Option<&'t str>,
+) -> Vec<Excerpt<'a>> {
+    let mut runs: Vec<Vec<&Label>> = Vec::new();
+    for label in labels {
+        let near = |run: &&mut Vec<&Label>| run.iter().all(|other| share(&other.place, &label.place));
+        match runs.iter_mut().find(near) {
+            Some(run) => run.push(label),
+            None => runs.push(vec![label]),
+        }
+    }
+    let primary = labels.first();
+    runs.iter()
+        .filter_map(|run| {
+            let first = &run.first()?.place;
+            let mut excerpt = Excerpt {
+                first,
+                text: String::new(),
+                line: first.line,
+                marks: Vec::new(),
+            };
+            if let Some(text) = sources(&first.file).filter(|_| first.line > 0) {
+                excerpt.fill(run, text, primary);
+            }
+            Some(excerpt)
+        })
+        .collect()
+}
+
+fn share(left: &Place, right: &Place) -> bool {
+    left.file == right.file
+        && left.line.abs_diff(right.line) <= LINES_APART
+        && (left.line == 0) == (right.line == 0)
+}
+
+impl<'a> Excerpt<'a> {
+    /// Adds the lines from the first to the last label; none when the text is not the one the places are of.
+    fn fill(&mut self, run: &[&'a Label], text: &str, primary: Option<&'a Label>) {
+        let start = |label: &&&Label| label.place.span.start;
+        let (Some(top), Some(bottom)) = (run.iter().min_by_key(start), run.iter().max_by_key(start)) else {
+            return;
+        };
+        let (Some(before), Some(after)) = (
+            text.get(..top.place.span.start),
+            text.get(bottom.place.span.start..),
+        ) else {
+            return;
+        };
+        let mut at = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text.len() - after.len() + after.find('\n').unwrap_or(after.len());
+        self.line = top.place.line;
+        for (index, line) in text.get(at..end).unwrap_or("").split('\n').enumerate() {
+            if index > 0 {
+                self.text.push('\n');
+            }
+            let here = |label: &&&'a Label| (at..=at + line.len()).contains(&label.place.span.start);
+            let here: Vec<&'a Label> = run.iter().filter(here).copied().collect();
+            self.push_line(line, at, &here, primary);
+            at += line.len() + 1;
+        }
+    }
+
+    /// Adds one line that begins at byte `at` of the file, with the marks that begin in it.
+    fn push_line(&mut self, line: &str, at: usize, labels: &[&'a Label], primary: Option<&'a Label>) {
+        let starts = labels.iter().map(|label| label.place.span.start - at);
+        let kept = window(line, starts.min().unwrap_or(0));
+        if kept.start > 0 {
+            self.text.push('…');
+        }
+        let base = self.text.len();
+        let moved = |byte: usize| {
+            let byte = line.floor_char_boundary(byte.clamp(kept.start, kept.end));
+            base + printable(line.get(kept.start..byte).unwrap_or("")).len()
+        };
+        for &label in labels {
+            let Label { place, message } = label;
+            // A value of many lines is marked where it begins.
+            let end = place.span.end.min(at + line.len());
+            self.marks.push(Mark {
+                span: moved(place.span.start - at)..moved(end.saturating_sub(at)),
+                words: message,
+                primary: primary.is_some_and(|primary| std::ptr::eq(primary, label)),
+            });
+        }
+        self.text
+            .push_str(&printable(line.get(kept.clone()).unwrap_or("")));
+        if kept.end < line.len() {
+            self.text.push('…');
+        }
+    }
+}
+
+/// The part of `line` to keep so that byte `from` is in it.
+fn window(line: &str, from: usize) -> Range<usize> {
+    if line.len() <= LINE_BYTES {
+        return 0..line.len();
+    }
+    let start = line.floor_char_boundary(from.saturating_sub(BYTES_BEFORE));
+    start..line.floor_char_boundary(start + LINE_BYTES)
+}
+
+/// One character for each, so that marks stay below what they mean.
+fn printable(line: &str) -> String {
+    line.chars()
+        .filter(|next| !matches!(next, '\r' | '\u{feff}'))
+        .map(|next| match next {
+            '\t' => next,
+            '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(next)).unwrap_or('\u{fffd}'),
+            _ if obeyed(next) => '\u{fffd}',
+            _ => next,
+        })
+        .collect()
+}

@@ -1,0 +1,303 @@
+use std::sync::Arc;
+
+use super::*;
+
+const SEGMENT: &str = "name: Lapsed buyers\nkind: filter\nname: Lapsed\nlabels: [a]\n";
+
+fn place(file: &str, text: &str, line: u32, part: &str) -> Place {
+    let line_start: usize = text
+        .split_inclusive('\n')
+        .take(line as usize - 1)
+        .map(str::len)
+        .sum();
+    let start = line_start + text[line_start..].find(part).unwrap_or_default();
+    Place {
+        file: Arc::from(file),
+        line,
+        column: u32::try_from(text[line_start..start].chars().count() + 1).unwrap_or(0),
+        span: start..start + part.len(),
+    }
+}
+
+fn shown_with(text: &str, diagnostics: &[Diagnostic]) -> String {
+    diagnostics_text(
+        diagnostics,
+        &|file| (file != "missing.yaml").then_some(text),
+        false,
+    )
+}
+
+fn duplicate() -> Diagnostic {
+    let second = place("a.yaml", SEGMENT, 3, "name");
+    Diagnostic::error(
+        "SEG004",
+        "the key `name` stands twice in one map",
+        second,
+        "the second one",
+    )
+    .with_label(place("a.yaml", SEGMENT, 1, "name"), "the first one")
+    .with_note("a fact")
+    .with_help("keep one of the two")
+}
+
+#[test]
+fn one_file_with_two_places() {
+    insta::assert_snapshot!(shown_with(SEGMENT, &[duplicate()]), @r#"
+    error[SEG004]: the key `name` stands twice in one map
+     --> a.yaml:3:1
+      |
+    1 | name: Lapsed buyers
+      | ---- the first one
+    2 | kind: filter
+    3 | name: Lapsed
+      | ^^^^ the second one
+      |
+      = note: a fact
+      = help: keep one of the two
+
+    1 error in 1 file
+    "#);
+}
+
+#[test]
+fn places_in_several_files() {
+    let clash = Diagnostic::warning(
+        "SEG040",
+        "two segments have one name",
+        place("b.yaml", SEGMENT, 1, "Lapsed buyers"),
+        "declared here",
+    )
+    .with_label(place("a.yaml", SEGMENT, 3, "Lapsed"), "and here")
+    .with_label(Place::whole_file(Arc::from("segctl.yaml")), "")
+    .with_label(place("missing.yaml", SEGMENT, 2, "kind"), "");
+    insta::assert_snapshot!(shown_with(SEGMENT, &[clash]), @r#"
+    warning[SEG040]: two segments have one name
+     --> b.yaml:1:7
+      |
+    1 | name: Lapsed buyers
+      |       ^^^^^^^^^^^^^ declared here
+      |
+     ::: a.yaml:3:7
+      |
+    3 | name: Lapsed
+      |       ------ and here
+      |
+     ::: segctl.yaml
+      |
+     ::: missing.yaml:2:1
+
+    1 warning in 1 file
+    "#);
+}
+
+#[test]
+fn a_whole_file() {
+    let place = Place::whole_file(Arc::from("a.yaml"));
+    let missing =
+        Diagnostic::error("SEG001", "the file `a.yaml` does not exist", place, "").with_help("check it");
+    insta::assert_snapshot!(shown_with(SEGMENT, &[missing]), @r#"
+    error[SEG001]: the file `a.yaml` does not exist
+    --> a.yaml
+     = help: check it
+
+    1 error in 1 file
+    "#);
+}
+
+#[test]
+fn control_characters_are_shown_not_obeyed() {
+    let text = "\u{feff}a:\t\"\u{1b}[2J\u{9b}\u{202e}é\u{7f}\" # x\r\nb: 1\r\n";
+    let fault = Diagnostic::error(
+        "SEG010",
+        "the name `\u{1b}[2J\n\u{9b}` is bad",
+        place("\u{1b}a.yaml", text, 1, "é"),
+        "this \u{1b}[31m",
+    )
+    .with_note("note \u{7}\u{202e}")
+    .with_help("help \r");
+    let shown = shown_with(text, &[fault]);
+    assert!(
+        !shown.chars().any(|next| next != '\n' && obeyed(next)),
+        "{shown:?}"
+    );
+    insta::assert_snapshot!(shown, @r#"
+    error[SEG010]: the name `\u{1b}[2J\n\u{9b}` is bad
+     --> \u{1b}a.yaml:1:12
+      |
+    1 | a:    "␛[2J��é�" # x
+      |              ^ this \u{1b}[31m
+      |
+      = note: note \u{7}\u{202e}
+      = help: help \r
+
+    1 error in 1 file
+    "#);
+}
+
+#[test]
+fn long_lines_and_long_files_are_cut_to_what_matters() {
+    let line = format!(
+        "{}: [{}HERE, {}]",
+        "k".repeat(20),
+        "é, ".repeat(1_000_000),
+        "y, ".repeat(1_000_000)
+    );
+    let text = format!("{}{line}\n{}", "a: 1\n".repeat(300_000), "b: 1\n".repeat(300_000));
+    let fault = Diagnostic::error("SEG010", "found", place("a.yaml", &text, 300_001, "HERE"), "here")
+        .with_label(place("a.yaml", &text, 299_999, "1"), "near")
+        .with_label(place("a.yaml", &text, 2, "1"), "far");
+    let shown = shown_with(&text, &[fault]);
+    assert!(shown.lines().all(|line| line.chars().count() <= 160), "{shown}");
+    insta::assert_snapshot!(shown, @r#"
+    error[SEG010]: found
+          --> a.yaml:300001:3000024
+           |
+    299999 | a: 1
+           |    - near
+    300000 | a: 1
+    300001 | …é, é, é, é, é, é, é, é, é, é, é, é, é, é, é, HERE, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y...
+           |                                               ^^^^ here
+           |
+          ::: a.yaml:2:4
+           |
+         2 | a: 1
+           |    - far
+
+    1 error in 1 file
+    "#);
+}
+
+#[test]
+fn places_at_the_end_of_text_and_places_of_other_text() {
+    let end = Place {
+        file: Arc::from("a.yaml"),
+        line: 2,
+        column: 3,
+        span: 7..7,
+    };
+    let at_end = Diagnostic::error("SEG003", "it ends", end.clone(), "here");
+    insta::assert_snapshot!(shown_with("a: 1\nb:", std::slice::from_ref(&at_end)), @r#"
+    error[SEG003]: it ends
+     --> a.yaml:2:3
+      |
+    2 | b:
+      |   ^ here
+
+    1 error in 1 file
+    "#);
+    insta::assert_snapshot!(shown_with("a", &[at_end]), @r#"
+    error[SEG003]: it ends
+    --> a.yaml:2:3
+
+    1 error in 1 file
+    "#);
+    let many_lines = Place {
+        span: 3..60,
+        line: 1,
+        ..end
+    };
+    let fault = Diagnostic::error("SEG010", "it is long", many_lines, "from here");
+    insta::assert_snapshot!(shown_with(&"a: b\n".repeat(20), &[fault]), @r#"
+    error[SEG010]: it is long
+     --> a.yaml:1:3
+      |
+    1 | a: b
+      |    ^ from here
+
+    1 error in 1 file
+    "#);
+}
+
+#[test]
+fn json_has_the_same_facts() {
+    let place = Place::whole_file(Arc::from("a.yaml"));
+    let diagnostics = [duplicate(), Diagnostic::warning("SEG007", "empty", place, "")];
+    insta::assert_json_snapshot!(diagnostics_json(&diagnostics), @r#"
+    [
+      {
+        "code": "SEG004",
+        "help": [
+          "keep one of the two"
+        ],
+        "labels": [
+          {
+            "column": 1,
+            "file": "a.yaml",
+            "line": 3,
+            "message": "the second one"
+          },
+          {
+            "column": 1,
+            "file": "a.yaml",
+            "line": 1,
+            "message": "the first one"
+          }
+        ],
+        "message": "the key `name` stands twice in one map",
+        "notes": [
+          "a fact"
+        ],
+        "severity": "error"
+      },
+      {
+        "code": "SEG007",
+        "help": [],
+        "labels": [
+          {
+            "column": null,
+            "file": "a.yaml",
+            "line": null,
+            "message": ""
+          }
+        ],
+        "message": "empty",
+        "notes": [],
+        "severity": "warning"
+      }
+    ]
+    "#);
+}
+
+#[test]
+fn summaries_count_what_there_is() {
+    let at = |file: &str| Place::whole_file(Arc::from(file));
+    let error = |file: &str| Diagnostic::error("SEG001", "x", at(file), "");
+    let warning = Diagnostic::warning("SEG001", "x", at("c.yaml"), "");
+    assert_eq!(summary(&[]), "no errors");
+    assert_eq!(summary(&[error("a.yaml")]), "1 error in 1 file");
+    assert_eq!(
+        summary(&[error("a.yaml"), warning, error("b.yaml")]),
+        "2 errors, 1 warning in 3 files"
+    );
+    assert_eq!(shown_with("", &[]), "");
+}
+
+#[test]
+fn diagnostics_are_sorted_by_file_line_and_code() {
+    let at = |file: &str, line, column| Place {
+        file: Arc::from(file),
+        line,
+        column,
+        span: 0..0,
+    };
+    let mut diagnostics = vec![
+        Diagnostic::error("SEG010", "e", at("b.yaml", 1, 1), ""),
+        Diagnostic::error("SEG010", "c", at("a.yaml", 10, 1), ""),
+        Diagnostic::error("SEG010", "b", at("a.yaml", 9, 1), ""),
+        Diagnostic::warning("SEG009", "a", at("a.yaml", 9, 7), ""),
+        Diagnostic::error("SEG010", "d", at("a.yaml", 10, 2), ""),
+    ];
+    sort(&mut diagnostics);
+    let order: String = diagnostics
+        .iter()
+        .map(|diagnostic| diagnostic.message.as_str())
+        .collect();
+    assert_eq!(order, "abcde");
+}
+
+#[test]
+fn colour_is_added_only_when_asked_for() {
+    let coloured = diagnostics_text(&[duplicate()], &|_| Some(SEGMENT), true);
+    assert!(coloured.contains("\u{1b}["));
+    assert!(!shown_with(SEGMENT, &[duplicate()]).contains('\u{1b}'));
+}

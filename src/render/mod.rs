@@ -1,0 +1,4 @@
+//! Values to text and JSON. Decides nothing: what is shown, and in which order of importance, is in the
+//! values. Writes nothing either: printing is for the command line.
+
+pub mod diagnostic;
