@@ -4,7 +4,12 @@
 //! fault, so that one run names all of them with file, line, column and the fix. Strict on purpose: what
 //! people write is checked to the letter. Nothing here knows what is live in a workspace.
 
+pub mod declaration;
+mod decode;
 pub mod discover;
 pub mod source;
 pub mod suggest;
 pub mod yaml;
+
+pub use declaration::{Declaration, Step};
+pub use decode::segment as decode_segment;

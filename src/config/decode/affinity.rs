@@ -1,8 +1,9 @@
 //! Affinity filters: users whose occurrences of an event lean to certain values.
 
 use super::super::yaml::Node;
-use super::attribute::{Operands, double_test, flag};
+use super::attribute::flag;
 use super::event::{attributes, execution};
+use super::operands::{Operands, double_test};
 use super::reader::{Fields, Reader};
 use super::window::affinity_window;
 use crate::model::{
@@ -13,16 +14,28 @@ use crate::model::{
 /// The fields of a `psychographic_event` filter, its type read already.
 pub(super) fn affinity(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<AffinityFilter> {
     fields.describe("a `psychographic_event` filter");
-    let action_name = reader.require(&mut fields, "action_name").and_then(|node| reader.filled_text(node));
-    let executed = fields.take("executed").map_or(Some(true), |node| reader.boolean(node));
+    let action_name = reader
+        .require(&mut fields, "action_name")
+        .and_then(|node| reader.filled_text(node));
+    let executed = fields
+        .take("executed")
+        .map_or(Some(true), |node| reader.boolean(node));
     if executed == Some(false) {
-        reader.misplaced::<()>(&fields, "executed", "an affinity is computed from occurrences, so `executed` is true");
+        reader.misplaced::<()>(
+            &fields,
+            "executed",
+            "an affinity is computed from occurrences, so `executed` is true",
+        );
     }
     let execution = execution(reader, &mut fields, executed.map(|_| true));
     let mode = mode(reader, &mut fields);
-    let preferred = reader.require(&mut fields, "psychographic_attributes").and_then(|node| preferred(reader, node));
+    let preferred = reader
+        .require(&mut fields, "psychographic_attributes")
+        .and_then(|node| preferred(reader, node));
     let attributes = attributes(reader, &mut fields);
-    let window = reader.require(&mut fields, "primary_time_range").and_then(|node| affinity_window(reader, node));
+    let window = reader
+        .require(&mut fields, "primary_time_range")
+        .and_then(|node| affinity_window(reader, node));
     reader.finish(&fields);
     executed.filter(|executed| *executed)?;
     let (preferred_operator, preferred) = preferred?;
@@ -38,13 +51,22 @@ pub(super) fn affinity(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Optio
 }
 
 fn mode(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Affinity> {
-    let kind = reader.require(fields, "operator_type").and_then(|node| reader.word::<AffinityType>(node));
+    let kind = reader
+        .require(fields, "operator_type")
+        .and_then(|node| reader.word::<AffinityType>(node));
     let Some(kind) = kind else {
         fields.lose_shape();
         return None;
     };
-    fields.describe(format!("a `psychographic_event` filter of the type `{}`", kind.as_str()));
-    let mut percent = |key| reader.require(fields, key).and_then(|node| reader.count(node, 1..=100));
+    fields.describe(format!(
+        "a `psychographic_event` filter of the type `{}`",
+        kind.as_str()
+    ));
+    let mut percent = |key| {
+        reader
+            .require(fields, key)
+            .and_then(|node| reader.count(node, 1..=100))
+    };
     Some(match kind {
         AffinityType::Predominant => Affinity::Predominant,
         AffinityType::Minimum => Affinity::Minimum(percent("percent_of_times")?),
@@ -55,15 +77,21 @@ fn mode(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Affinity> {
 
 fn preferred(reader: &mut Reader<'_>, node: &Node) -> Option<(GroupOperator, Vec<AffinityAttribute>)> {
     let mut fields = reader.fields(node, "a group of affinity attributes")?;
-    let operator = reader.require(&mut fields, "filter_operator").and_then(|node| reader.word(node));
-    let filters = reader.require(&mut fields, "filters").and_then(|node| reader.filled_list(node, attribute));
+    let operator = reader
+        .require(&mut fields, "filter_operator")
+        .and_then(|node| reader.word(node));
+    let filters = reader
+        .require(&mut fields, "filters")
+        .and_then(|node| reader.filled_list(node, attribute));
     reader.finish(&fields);
     Some((operator?, filters?))
 }
 
 fn attribute(reader: &mut Reader<'_>, node: &Node) -> Option<AffinityAttribute> {
     let mut fields = reader.fields(node, "an affinity attribute")?;
-    let name = reader.require(&mut fields, "name").and_then(|node| reader.filled_text(node));
+    let name = reader
+        .require(&mut fields, "name")
+        .and_then(|node| reader.filled_text(node));
     let category = fields.take("category").map(|node| reader.filled_text(node));
     let negate = flag(reader, &mut fields, "negate");
     let data_type = reader
@@ -80,7 +108,12 @@ fn attribute(reader: &mut Reader<'_>, node: &Node) -> Option<AffinityAttribute> 
         Some(read) => Some(read?),
         None => None,
     };
-    Some(AffinityAttribute { name: name?, category, negate: negate?, test: test? })
+    Some(AffinityAttribute {
+        name: name?,
+        category,
+        negate: negate?,
+        test: test?,
+    })
 }
 
 fn text(reader: &mut Reader<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
@@ -88,7 +121,10 @@ fn text(reader: &mut Reader<'_>, fields: &mut Fields<'_>, operator: &Node) -> Op
         fields.lose_shape();
         return None;
     };
-    fields.describe(format!("a text attribute with the operator `{}`", operator.as_str()));
+    fields.describe(format!(
+        "a text attribute with the operator `{}`",
+        operator.as_str()
+    ));
     if operator == AffinityTextOperator::Exists {
         return Some(AffinityTest::TextExists);
     }
@@ -96,17 +132,30 @@ fn text(reader: &mut Reader<'_>, fields: &mut Fields<'_>, operator: &Node) -> Op
     let value = reader.require(fields, "value")?;
     if operator == AffinityTextOperator::In {
         let values = reader.filled_list(value, Reader::text);
-        return Some(AffinityTest::TextIn { values: values?, case_sensitive: case_sensitive? });
+        return Some(AffinityTest::TextIn {
+            values: values?,
+            case_sensitive: case_sensitive?,
+        });
     }
     let value = reader.text(value);
-    Some(AffinityTest::Text { operator, value: value?, case_sensitive: case_sensitive? })
+    Some(AffinityTest::Text {
+        operator,
+        value: value?,
+        case_sensitive: case_sensitive?,
+    })
 }
 
 fn double(reader: &mut Reader<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
-    let mut operands = Operands { reader, fields, dynamic: false };
+    let mut operands = Operands {
+        reader,
+        fields,
+        dynamic: false,
+    };
     if operands.operator(operator)? == "is" {
         operands.describe("double", "is");
-        let value = operands.require("value").and_then(|node| operands.reader.number(node));
+        let value = operands
+            .require("value")
+            .and_then(|node| operands.reader.number(node));
         return value.map(AffinityTest::DoubleIs);
     }
     double_test(&mut operands, operator).map(AffinityTest::Double)

@@ -12,7 +12,9 @@ use crate::model::{
 /// The group that holds the one aggregation of an event filter.
 pub(super) fn aggregation(reader: &mut Reader<'_>, node: &Node) -> Option<Aggregation> {
     let mut fields = reader.fields(node, "an aggregation group")?;
-    let operator = fields.take("filter_operator").map(|node| reader.word::<GroupOperator>(node));
+    let operator = fields
+        .take("filter_operator")
+        .map(|node| reader.word::<GroupOperator>(node));
     let filters = reader.require(&mut fields, "filters");
     reader.finish(&fields);
     let node = filters?;
@@ -27,12 +29,15 @@ pub(super) fn aggregation(reader: &mut Reader<'_>, node: &Node) -> Option<Aggreg
 
 fn one(reader: &mut Reader<'_>, node: &Node) -> Option<Aggregation> {
     let mut fields = reader.fields(node, "an aggregation")?;
-    let attribute_name = reader.require(&mut fields, "attribute_name").and_then(|node| reader.filled_text(node));
+    let attribute_name = reader
+        .require(&mut fields, "attribute_name")
+        .and_then(|node| reader.filled_text(node));
     if let Some(node) = fields.take("data_type") {
         reader.word_among(node, &[DataType::Double]);
     }
-    let aggregation_type =
-        reader.require(&mut fields, "aggregation_type").and_then(|node| reader.word::<AggregationType>(node));
+    let aggregation_type = reader
+        .require(&mut fields, "aggregation_type")
+        .and_then(|node| reader.word::<AggregationType>(node));
     let negate = flag(reader, &mut fields, "negate");
     if flag(reader, &mut fields, "is_dynamic_value") == Some(true) {
         let message = "only user attributes can be compared with another attribute";
@@ -63,9 +68,13 @@ fn test(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AggregationT
         return reader.unknown_word(operator, "operator on an aggregate", &words);
     }
     fields.describe(format!("an aggregation with the operator `{word}`"));
-    let value = reader.require(fields, "value").and_then(|node| reader.number(node));
+    let value = reader
+        .require(fields, "value")
+        .and_then(|node| reader.number(node));
     if word == "between" {
-        let value1 = reader.require(fields, "value1").and_then(|node| reader.number(node));
+        let value1 = reader
+            .require(fields, "value1")
+            .and_then(|node| reader.number(node));
         return Some(AggregationTest::Between(value?, value1?));
     }
     Some(match word {
@@ -83,11 +92,18 @@ fn comparison(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Option
             reader.require(fields, "base_time_range");
             None
         }
-        (None, Some(_)) => reader.misplaced(fields, "base_time_range", "`base_time_range` needs a `comparator`"),
+        (None, Some(_)) => reader.misplaced(
+            fields,
+            "base_time_range",
+            "`base_time_range` needs a `comparator`",
+        ),
         (Some(comparator), Some(base)) => {
             let comparator = reader.word(comparator);
             let base = base_window(reader, base);
-            Some(Some(Comparison { comparator: comparator?, base: base? }))
+            Some(Some(Comparison {
+                comparator: comparator?,
+                base: base?,
+            }))
         }
     }
 }
@@ -111,9 +127,15 @@ fn between(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<BaseWindo
     if matches!(&value.value, Yaml::Scalar(scalar) if matches!(scalar.resolved, Resolved::Integer(_))) {
         let nearer = reader.count(value, 0..=COUNT_LIMIT);
         let farther = reader.count(value1, 0..=COUNT_LIMIT);
-        return Some(BaseWindow::Ago { nearer: nearer?, farther: farther? });
+        return Some(BaseWindow::Ago {
+            nearer: nearer?,
+            farther: farther?,
+        });
     }
     let first = reader.day(value, Edge::Start);
     let last = reader.day(value1, Edge::End);
-    Some(BaseWindow::Dates { first: first?, last: last? })
+    Some(BaseWindow::Dates {
+        first: first?,
+        last: last?,
+    })
 }

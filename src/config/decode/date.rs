@@ -34,14 +34,22 @@ impl Reader<'_> {
     /// A moment of wall time; a plain date stands for its `edge`.
     pub(super) fn moment(&mut self, node: &Node, edge: Edge) -> Option<DateTime> {
         let text = self.text(node)?;
-        let read = if text.contains('T') { long_form(&text) } else { date(&text).map(|date| date.to_datetime(edge.time())) };
+        let read = if text.contains('T') {
+            long_form(&text)
+        } else {
+            date(&text).map(|date| date.to_datetime(edge.time()))
+        };
         read.or_else(|| self.bad_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.mmmZ"))
     }
 
     /// A whole day; the long form has to name its `edge`, the only moment that the API takes there.
     pub(super) fn day(&mut self, node: &Node, edge: Edge) -> Option<Date> {
         let text = self.text(node)?;
-        let read = if text.contains('T') { text.strip_suffix(edge.suffix()).and_then(date) } else { date(&text) };
+        let read = if text.contains('T') {
+            text.strip_suffix(edge.suffix()).and_then(date)
+        } else {
+            date(&text)
+        };
         read.or_else(|| self.bad_date(node, &text, &format!("YYYY-MM-DD or YYYY-MM-DD{}", edge.suffix())))
     }
 
@@ -50,7 +58,8 @@ impl Reader<'_> {
         let text = self.text(node)?;
         // Any leap year will do.
         let read = (text.len() == 5).then(|| date(&format!("2024-{text}"))).flatten();
-        let read = read.and_then(|date| Some((u32::try_from(date.month()).ok()?, u32::try_from(date.day()).ok()?)));
+        let read =
+            read.and_then(|date| Some((u32::try_from(date.month()).ok()?, u32::try_from(date.day()).ok()?)));
         read.or_else(|| self.bad_date(node, &text, "MM-DD"))
     }
 
@@ -62,7 +71,13 @@ impl Reader<'_> {
 
 /// `YYYY-MM-DD` to the letter: the parser alone would take more forms.
 fn date(text: &str) -> Option<Date> {
-    let shape = |(index, byte): (usize, u8)| if matches!(index, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    let shape = |(index, byte): (usize, u8)| {
+        if matches!(index, 4 | 7) {
+            byte == b'-'
+        } else {
+            byte.is_ascii_digit()
+        }
+    };
     if text.len() != 10 || !text.bytes().enumerate().all(shape) {
         return None;
     }

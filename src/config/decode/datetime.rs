@@ -1,16 +1,19 @@
 //! Tests of dates.
 
 use super::super::yaml::{Node, Resolved, Yaml};
-use super::attribute::Operands;
 use super::date::Edge;
+use super::operands::Operands;
 use super::reader::{COUNT_LIMIT, Reader};
 use crate::model::{
-    DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Keyword, Moment, Moments, Operand,
-    ValueType,
+    DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Keyword, Moment, Moments,
+    Operand, ValueType,
 };
 
 /// The test of a `datetime` condition.
-pub(super) fn datetime_test(operands: &mut Operands<'_, '_, '_, '_>, operator: &Node) -> Option<DatetimeTest> {
+pub(super) fn datetime_test(
+    operands: &mut Operands<'_, '_, '_, '_>,
+    operator: &Node,
+) -> Option<DatetimeTest> {
     let extract = match operands.fields.take("extract_type") {
         Some(node) => operands.reader.word::<ExtractType>(node),
         None => Some(ExtractType::Date),
@@ -19,7 +22,11 @@ pub(super) fn datetime_test(operands: &mut Operands<'_, '_, '_, '_>, operator: &
         operands.fields.lose_shape();
         return None;
     };
-    let allowed: Vec<_> = DatetimeOperator::ALL.iter().copied().filter(|word| extract.allows(*word)).collect();
+    let allowed: Vec<_> = DatetimeOperator::ALL
+        .iter()
+        .copied()
+        .filter(|word| extract.allows(*word))
+        .collect();
     let word = operands.operator(operator)?;
     operands.describe("datetime", word);
     let Some(known) = allowed.iter().copied().find(|known| known.as_str() == word) else {
@@ -79,7 +86,14 @@ fn moments(operands: &mut Operands<'_, '_, '_, '_>, extract: ExtractType) -> Opt
 
 fn span(operands: &mut Operands<'_, '_, '_, '_>, locked: ValueType) -> Option<Operand<u32>> {
     // Comparing with another attribute is always absolute.
-    locked_value_type(operands, if operands.dynamic { ValueType::Absolute } else { locked })?;
+    locked_value_type(
+        operands,
+        if operands.dynamic {
+            ValueType::Absolute
+        } else {
+            locked
+        },
+    )?;
     operands.one(|reader, node| reader.count(node, 1..=COUNT_LIMIT))
 }
 
@@ -106,12 +120,17 @@ fn date_value(reader: &mut Reader<'_>, node: &Node, extract: ExtractType, edge: 
         return reader.count(node, range).map(DateValue::Part);
     }
     if extract == ExtractType::DateMonthOfTheYear {
-        return reader.month_day(node).map(|(month, day)| DateValue::MonthDay { month, day });
+        return reader
+            .month_day(node)
+            .map(|(month, day)| DateValue::MonthDay { month, day });
     }
-    let is_number = matches!(&node.value, Yaml::Scalar(scalar) if matches!(scalar.resolved, Resolved::Integer(_)));
+    let is_number =
+        matches!(&node.value, Yaml::Scalar(scalar) if matches!(scalar.resolved, Resolved::Integer(_)));
     let read = reader.moment(node, edge);
     if is_number {
-        reader.help("for so many days before or after today, say `value_type: relative_past` or `relative_future`");
+        reader.help(
+            "for so many days before or after today, say `value_type: relative_past` or `relative_future`",
+        );
     }
     read.map(DateValue::At)
 }

@@ -17,9 +17,16 @@ pub(super) fn group(reader: &mut Reader<'_>, node: &Node) -> Option<Group> {
 }
 
 fn group_fields(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Group> {
-    let operator = reader.require(fields, "filter_operator").and_then(|node| reader.word::<GroupOperator>(node));
-    let filters = reader.require(fields, "filters").and_then(|node| reader.list(node, filter));
-    Some(Group { operator: operator?, filters: filters? })
+    let operator = reader
+        .require(fields, "filter_operator")
+        .and_then(|node| reader.word::<GroupOperator>(node));
+    let filters = reader
+        .require(fields, "filters")
+        .and_then(|node| reader.list(node, filter));
+    Some(Group {
+        operator: operator?,
+        filters: filters?,
+    })
 }
 
 fn filter(reader: &mut Reader<'_>, node: &Node) -> Option<Filter> {
@@ -31,7 +38,9 @@ fn filter(reader: &mut Reader<'_>, node: &Node) -> Option<Filter> {
             _ => reader.wrong_type(raw, "the fields of a filter"),
         };
     }
-    let kind = reader.require(&mut fields, "filter_type").and_then(|node| reader.word::<FilterType>(node))?;
+    let kind = reader
+        .require(&mut fields, "filter_type")
+        .and_then(|node| reader.word::<FilterType>(node))?;
     match kind {
         FilterType::UserAttributes => attribute(reader, fields, Position::UserFilter).map(Filter::Attribute),
         FilterType::Actions => event(reader, fields).map(Filter::Event),
@@ -57,8 +66,14 @@ fn reference(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Referenc
     let name = name.map(|node| reader.filled_text(node));
     reader.finish(&fields);
     match (id, name) {
-        (Some(id), None) => Some(Reference::Id { id: SegmentId::new(id?), label: None }),
-        (Some(id), Some(label)) => Some(Reference::Id { id: SegmentId::new(id?), label: Some(label?) }),
+        (Some(id), None) => Some(Reference::Id {
+            id: SegmentId::new(id?),
+            label: None,
+        }),
+        (Some(id), Some(label)) => Some(Reference::Id {
+            id: SegmentId::new(id?),
+            label: Some(label?),
+        }),
         (None, Some(name)) => Some(Reference::Name(SegmentName::new(name?))),
         (None, None) => None,
     }
@@ -70,9 +85,14 @@ fn json(reader: &mut Reader<'_>, node: &Node) -> Option<Value> {
         Yaml::Refused => None,
         Yaml::List(_) => reader.list(node, json).map(Value::Array),
         Yaml::Map(entries) => {
-            let fields: Vec<_> =
-                entries.iter().map(|(key, value)| Some((key.text.clone(), json(reader, value)?))).collect();
-            fields.into_iter().collect::<Option<Map<_, _>>>().map(Value::Object)
+            let fields: Vec<_> = entries
+                .iter()
+                .map(|(key, value)| Some((key.text.clone(), json(reader, value)?)))
+                .collect();
+            fields
+                .into_iter()
+                .collect::<Option<Map<_, _>>>()
+                .map(Value::Object)
         }
         Yaml::Scalar(scalar) => Some(match scalar.resolved {
             Resolved::Null => Value::Null,

@@ -12,6 +12,7 @@ mod date;
 mod datetime;
 mod event;
 mod filter;
+mod operands;
 pub(in crate::config) mod reader;
 mod segment;
 mod window;

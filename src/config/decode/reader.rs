@@ -33,7 +33,10 @@ impl<'n> Fields<'n> {
     /// The value of `key`, which is known from now on.
     pub(in crate::config) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known.push(key);
-        self.entries.iter().find(|(found, _)| found.text == key).map(|(_, node)| node)
+        self.entries
+            .iter()
+            .find(|(found, _)| found.text == key)
+            .map(|(_, node)| node)
     }
 
     /// Whether `key` is there; it is not known by being asked for.
@@ -64,14 +67,19 @@ impl<'n> Fields<'n> {
 
     /// The first key: a missing field is shown there, not over the whole map.
     fn start(&self) -> Range<usize> {
-        self.entries.first().map_or_else(|| self.span.clone(), |(key, _)| key.span.clone())
+        self.entries
+            .first()
+            .map_or_else(|| self.span.clone(), |(key, _)| key.span.clone())
     }
 }
 
 impl<'a> Reader<'a> {
     /// Reads values of `source`.
     pub(in crate::config) fn new(source: &'a Source) -> Self {
-        Self { source, diagnostics: Vec::new() }
+        Self {
+            source,
+            diagnostics: Vec::new(),
+        }
     }
 
     /// All that was wrong.
@@ -110,9 +118,13 @@ impl<'a> Reader<'a> {
     /// A map's fields. `what` follows "of" in messages: `a segment`.
     pub(in crate::config) fn fields<'n>(&mut self, node: &'n Node, what: &str) -> Option<Fields<'n>> {
         match &node.value {
-            Yaml::Map(entries) => {
-                Some(Fields { what: what.to_owned(), span: node.span.clone(), entries, known: Vec::new(), shapeless: false })
-            }
+            Yaml::Map(entries) => Some(Fields {
+                what: what.to_owned(),
+                span: node.span.clone(),
+                entries,
+                known: Vec::new(),
+                shapeless: false,
+            }),
             _ => self.wrong_type(node, &format!("the fields of {what}")),
         }
     }
@@ -122,7 +134,11 @@ impl<'a> Reader<'a> {
         if fields.shapeless {
             return;
         }
-        for (key, _) in fields.entries.iter().filter(|(key, _)| !fields.known.contains(&key.text.as_str())) {
+        for (key, _) in fields
+            .entries
+            .iter()
+            .filter(|(key, _)| !fields.known.contains(&key.text.as_str()))
+        {
             let message = format!("{} has no field `{}`", fields.what, key.text);
             let absent = fields.known.iter().copied().filter(|known| !fields.has(known));
             let suggestion = did_you_mean(&key.text, absent);
@@ -135,31 +151,51 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of a field that has to be there.
-    pub(in crate::config) fn require<'n>(&mut self, fields: &mut Fields<'n>, key: &'static str) -> Option<&'n Node> {
+    pub(in crate::config) fn require<'n>(
+        &mut self,
+        fields: &mut Fields<'n>,
+        key: &'static str,
+    ) -> Option<&'n Node> {
         let node = fields.take(key);
         if node.is_none() {
             let message = format!("{} needs the field `{key}`", fields.what);
-            self.fault::<()>(codes::MISSING_FIELD, &fields.start(), message, format!("`{key}` is missing"));
+            self.fault::<()>(
+                codes::MISSING_FIELD,
+                &fields.start(),
+                message,
+                format!("`{key}` is missing"),
+            );
         }
         node
     }
 
     /// Reports that `key` cannot stand here, and why.
-    pub(super) fn misplaced<T>(&mut self, fields: &Fields<'_>, key: &str, message: impl Into<String>) -> Option<T> {
+    pub(super) fn misplaced<T>(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        message: impl Into<String>,
+    ) -> Option<T> {
         self.fault(codes::MISPLACED, &fields.span_of(key), message, "")
     }
 
     pub(in crate::config) fn text(&mut self, node: &Node) -> Option<String> {
         let scalar = self.scalar(node, "text")?;
         if let Some(trap) = scalar.trap() {
-            let message = format!("`{}` is read as {}, but text is wanted", scalar.text, trap.read_as);
+            let message = format!(
+                "`{}` is read as {}, but text is wanted",
+                scalar.text, trap.read_as
+            );
             self.fault::<()>(codes::AMBIGUOUS_SCALAR, &node.span, message, "write it in quotes");
             self.help(format!("write \"{}\"", scalar.text.escape_default()));
             return None;
         }
         if scalar.resolved != Resolved::Text {
             self.wrong_type::<()>(node, "text");
-            self.help(format!("if the text is meant, write it in quotes: \"{}\"", scalar.text));
+            self.help(format!(
+                "if the text is meant, write it in quotes: \"{}\"",
+                scalar.text
+            ));
             return None;
         }
         Some(scalar.text.clone())
@@ -169,7 +205,12 @@ impl<'a> Reader<'a> {
     pub(in crate::config) fn filled_text(&mut self, node: &Node) -> Option<String> {
         let text = self.text(node)?;
         if text.is_empty() {
-            return self.fault(codes::OUT_OF_RANGE, &node.span, "the text is empty", "needs at least one character");
+            return self.fault(
+                codes::OUT_OF_RANGE,
+                &node.span,
+                "the text is empty",
+                "needs at least one character",
+            );
         }
         Some(text)
     }
@@ -197,14 +238,21 @@ impl<'a> Reader<'a> {
         };
         number.or_else(|| {
             let message = format!("`{}` is no number that the service can hold exactly", scalar.text);
-            self.fault(codes::OUT_OF_RANGE, &node.span, message, "the service stores doubles")
+            self.fault(
+                codes::OUT_OF_RANGE,
+                &node.span,
+                message,
+                "the service stores doubles",
+            )
         })
     }
 
     /// A whole number in `range`.
     pub(in crate::config) fn count(&mut self, node: &Node, range: RangeInclusive<u32>) -> Option<u32> {
         let scalar = self.scalar(node, "a whole number")?;
-        let Resolved::Integer(value) = scalar.resolved else { return self.no_number(node, scalar) };
+        let Resolved::Integer(value) = scalar.resolved else {
+            return self.no_number(node, scalar);
+        };
         if let Some(count) = u32::try_from(value).ok().filter(|count| range.contains(count)) {
             return Some(count);
         }
@@ -237,7 +285,12 @@ impl<'a> Reader<'a> {
             _ => "",
         };
         let message = format!("unknown {what} `{written}`");
-        self.fault::<()>(codes::UNKNOWN_WORD, &node.span, message, format!("expected {}", quoted(words)));
+        self.fault::<()>(
+            codes::UNKNOWN_WORD,
+            &node.span,
+            message,
+            format!("expected {}", quoted(words)),
+        );
         if let Some(meant) = did_you_mean(written, words.iter().copied()) {
             self.help(format!("did you mean `{meant}`?"));
         }
@@ -269,7 +322,12 @@ impl<'a> Reader<'a> {
     ) -> Option<Vec<T>> {
         let items = self.list(node, read)?;
         if items.is_empty() {
-            return self.fault(codes::OUT_OF_RANGE, &node.span, "the list is empty", "needs at least one value");
+            return self.fault(
+                codes::OUT_OF_RANGE,
+                &node.span,
+                "the list is empty",
+                "needs at least one value",
+            );
         }
         Some(items)
     }
@@ -303,10 +361,19 @@ impl<'a> Reader<'a> {
             },
         };
         let message = format!("expected {wanted}, found {found}");
-        self.fault(codes::WRONG_TYPE, &node.span, message, format!("expected {wanted}"))
+        self.fault(
+            codes::WRONG_TYPE,
+            &node.span,
+            message,
+            format!("expected {wanted}"),
+        )
     }
 }
 
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -8,17 +8,22 @@ use super::filter::group;
 use super::reader::{Fields, Reader};
 use crate::diagnostic::Diagnostic;
 use crate::model::{DeclaredSegment, Definition, Lifecycle, Origin, SegmentKind, SegmentName};
+use std::sync::Arc;
 
 /// Reads one document; `None` when it has a fault, which is among the diagnostics then.
 #[must_use]
-pub fn segment(source: &Source, node: Node) -> (Option<Declaration>, Vec<Diagnostic>) {
+pub fn segment(source: &Arc<Source>, document: Node) -> (Option<Declaration>, Vec<Diagnostic>) {
     let mut reader = Reader::new(source);
-    let declaration = read(&mut reader, source, &node);
-    let declaration = declaration.map(|read| Declaration { node, ..read });
+    let declaration = read(&mut reader, &document).map(|(segment, workspaces)| Declaration {
+        segment,
+        workspaces,
+        source: Arc::clone(source),
+        document,
+    });
     (declaration, reader.into_diagnostics())
 }
 
-fn read(reader: &mut Reader<'_>, source: &Source, node: &Node) -> Option<Declaration> {
+fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
     let mut fields = reader.fields(node, "a segment")?;
     kind(reader, &mut fields)?;
     let name_node = reader.require(&mut fields, "name");
@@ -36,11 +41,17 @@ fn read(reader: &mut Reader<'_>, source: &Source, node: &Node) -> Option<Declara
         None => Some(Lifecycle::Active),
     };
     let previous_names = match fields.take("previous_names") {
-        Some(node) => reader.list(node, |reader, node| reader.filled_text(node).map(SegmentName::new)),
+        Some(node) => reader.list(node, |reader, node| {
+            reader.filled_text(node).map(SegmentName::new)
+        }),
         None => Some(Vec::new()),
     };
-    let workspaces = fields.take("workspaces").map(|node| reader.list(node, Reader::filled_text));
-    let included = reader.require(&mut fields, "included_filters").and_then(|node| group(reader, node));
+    let workspaces = fields
+        .take("workspaces")
+        .map(|node| reader.list(node, Reader::filled_text));
+    let included = reader
+        .require(&mut fields, "included_filters")
+        .and_then(|node| group(reader, node));
     let excluded = fields.take("excluded_filters").map(|node| group(reader, node));
     reader.finish(&fields);
 
@@ -58,20 +69,34 @@ fn read(reader: &mut Reader<'_>, source: &Source, node: &Node) -> Option<Declara
         name: SegmentName::new(name?),
         previous_names: previous_names?,
         lifecycle: lifecycle?,
-        definition: Definition { included: included?, excluded },
-        origin: Origin { file: place.file.to_string(), line: place.line, column: place.column },
+        definition: Definition {
+            included: included?,
+            excluded,
+        },
+        origin: Origin {
+            file: place.file.to_string(),
+            line: place.line,
+            column: place.column,
+        },
     };
-    Some(Declaration { segment, workspaces, source: source.clone(), node: Node::refused() })
+    Some((segment, workspaces))
 }
 
 fn kind(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<()> {
-    let Some(node) = fields.take("kind") else { return Some(()) };
+    let Some(node) = fields.take("kind") else {
+        return Some(());
+    };
     let kind = reader.word::<SegmentKind>(node)?;
     if kind == SegmentKind::Filter {
         return Some(());
     }
     let message = "file and cohort segments cannot be declared yet";
-    reader.fault::<()>(codes::UNSUPPORTED_KIND, &node.span, message, "only `kind: filter` is supported");
+    reader.fault::<()>(
+        codes::UNSUPPORTED_KIND,
+        &node.span,
+        message,
+        "only `kind: filter` is supported",
+    );
     reader.help("a live file or cohort segment can be referenced by name or id");
     None
 }
