@@ -9,6 +9,7 @@ mod decode;
 pub mod discover;
 pub mod source;
 pub mod suggest;
+pub mod workspace;
 pub mod yaml;
 
 pub use declaration::{Declaration, Step};

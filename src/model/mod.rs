@@ -28,6 +28,7 @@ pub use event::{
 pub use filter::{Definition, Filter, FilterType, Group, GroupOperator, Reference};
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
 pub use keyword::Keyword;
+pub(crate) use keyword::keywords;
 pub use number::Number;
 pub use segment::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,

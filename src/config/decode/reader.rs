@@ -45,18 +45,13 @@ impl<'n> Fields<'n> {
     }
 
     /// Says more exactly what the map is, now that more of it is read.
-    pub(super) fn describe(&mut self, what: impl Into<String>) {
+    pub(in crate::config) fn describe(&mut self, what: impl Into<String>) {
         self.what = what.into();
     }
 
     /// Stops [`Reader::finish`] from calling fields unknown that a mended fault would make known.
     pub(super) fn lose_shape(&mut self) {
         self.shapeless = true;
-    }
-
-    /// The bytes of the whole map.
-    pub(in crate::config) fn span(&self) -> Range<usize> {
-        self.span.clone()
     }
 
     /// The bytes to point at for something about `key`: its value, or the start of the map.

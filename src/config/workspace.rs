@@ -1,0 +1,438 @@
+//! `segctl.yaml`: which files declare segments, and which workspaces they are for.
+//!
+//! Secrets are never in the file: they are named, and looked up only by the command that needs them.
+
+use super::decode::codes;
+use super::decode::reader::{Fields, Reader};
+use super::source::Source;
+use super::yaml::{self, Node, Yaml};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::model::keywords;
+use std::collections::BTreeMap;
+
+/// A secret written into the file.
+const LITERAL_SECRET: &str = "SEG060";
+/// A workspace that is both or neither of a sandbox and a service, or a default that is none of them.
+const INCONSISTENT_WORKSPACE: &str = "SEG061";
+
+keywords! {
+    /// MoEngage's data centres.
+    pub enum DataCenter("data center") {
+        /// United States.
+        Dc01 = "01",
+        /// European Union.
+        Dc02 = "02",
+        /// India.
+        Dc03 = "03",
+        /// United States.
+        Dc04 = "04",
+        /// Singapore.
+        Dc05 = "05",
+        /// Indonesia.
+        Dc06 = "06",
+        /// The one numbered 101.
+        Dc101 = "101",
+    }
+}
+
+keywords! {
+    /// The classes of calls that have limits of their own.
+    pub enum LimitClass("endpoint class") {
+        /// Lists.
+        List = "list",
+        /// Creates of filter segments.
+        Create = "create",
+        /// Gets by id.
+        Get = "get",
+        /// Updates of filter segments.
+        Update = "update",
+        /// Archives and unarchives.
+        Lifecycle = "lifecycle",
+        /// All operations on file segments.
+        File = "file",
+        /// Cohort syncs.
+        Cohort = "cohort",
+    }
+}
+
+/// What `segctl.yaml` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Directories or globs, relative to the file.
+    pub segments: Vec<String>,
+    /// The workspace meant when none is named.
+    pub default_workspace: Option<String>,
+    /// The workspaces by name.
+    pub workspaces: BTreeMap<String, Workspace>,
+}
+
+/// One workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    /// What answers the calls.
+    pub service: Service,
+    /// Directory of the ledger, relative to the file; default `.segctl/<workspace>`.
+    pub ledger: Option<String>,
+    /// The zone that dates in filters are read in; the workspace's setting at the service decides.
+    pub time_zone: Option<String>,
+    /// Windows that replace the documented ones.
+    pub rate_limits: Vec<ClassLimits>,
+    /// Whether the service's list shows archived segments: it is not documented, and taken to be false.
+    pub list_shows_archived: bool,
+}
+
+/// The windows of one class of calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassLimits {
+    /// Which calls.
+    pub class: LimitClass,
+    /// Texts such as `50/min`, with their places.
+    pub windows: Vec<(String, Place)>,
+}
+
+/// What answers the calls of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The embedded service, kept in this file.
+    Sandbox {
+        /// Relative to `segctl.yaml`.
+        file: String,
+    },
+    /// MoEngage.
+    Remote {
+        /// Where it is.
+        endpoint: EndpointSetting,
+        /// The user of every call.
+        workspace_id: Setting,
+        /// The password of every call.
+        api_key: Setting,
+        /// Needed by archive and unarchive.
+        db_name: Option<Setting>,
+    },
+}
+
+/// Where a service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointSetting {
+    /// By data centre.
+    DataCenter(DataCenter),
+    /// By address.
+    Url(String, Place),
+}
+
+/// A value, or where to get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// The value itself; never of a secret.
+    Literal(String),
+    /// The name of an environment variable.
+    Environment(String),
+    /// A program and its arguments; its first line of output is the value.
+    Command(Vec<String>),
+}
+
+/// Reads `segctl.yaml`; `None` when it has a fault, which is among the diagnostics then.
+#[must_use]
+pub fn settings(source: &Source) -> (Option<Settings>, Vec<Diagnostic>) {
+    let (documents, mut diagnostics) = yaml::parse(source);
+    let mut reader = Reader::new(source);
+    let settings = match documents.as_slice() {
+        [document] => read(&mut reader, document),
+        [] if !diagnostics.is_empty() => None,
+        [] => reader.fault(
+            codes::MISSING_FIELD,
+            &(0..0),
+            "the file is empty",
+            "expected `segments` and `workspaces`",
+        ),
+        [_, second, ..] => reader.fault(
+            codes::MISPLACED,
+            &second.span,
+            "the file holds more than one document",
+            "expected one",
+        ),
+    };
+    let settings = settings.filter(|_| diagnostics.is_empty());
+    diagnostics.extend(reader.into_diagnostics());
+    (settings.filter(|_| diagnostics.is_empty()), diagnostics)
+}
+
+fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Settings> {
+    let mut fields = reader.fields(document, "segctl.yaml")?;
+    let segments = reader
+        .require(&mut fields, "segments")
+        .and_then(|node| match &node.value {
+            Yaml::List(_) => reader.filled_list(node, Reader::filled_text),
+            _ => reader.filled_text(node).map(|text| vec![text]),
+        });
+    let default = fields.take("default_workspace");
+    let default_workspace = default.map(|node| reader.filled_text(node));
+    let workspaces = reader
+        .require(&mut fields, "workspaces")
+        .and_then(|node| workspaces(reader, node));
+    reader.finish(&fields);
+    let default_workspace = optional(default_workspace)?;
+    let workspaces = workspaces?;
+    if let (Some(node), Some(name)) = (default, &default_workspace)
+        && !workspaces.contains_key(name)
+    {
+        let message = format!("the default workspace `{name}` is not one of the workspaces");
+        return reader.fault(
+            INCONSISTENT_WORKSPACE,
+            &node.span,
+            message,
+            "not declared under `workspaces`",
+        );
+    }
+    Some(Settings {
+        segments: segments?,
+        default_workspace,
+        workspaces,
+    })
+}
+
+fn workspaces(reader: &mut Reader<'_>, node: &Node) -> Option<BTreeMap<String, Workspace>> {
+    let Yaml::Map(entries) = &node.value else {
+        return reader.wrong_type(node, "workspaces by name");
+    };
+    if entries.is_empty() {
+        return reader.fault(
+            codes::OUT_OF_RANGE,
+            &node.span,
+            "there is no workspace",
+            "needs at least one",
+        );
+    }
+    let read: Vec<_> = entries
+        .iter()
+        .map(|(key, node)| {
+            if !is_workspace_name(&key.text) {
+                let message = format!("`{}` is no name for a workspace", key.text);
+                reader.fault::<()>(
+                    INCONSISTENT_WORKSPACE,
+                    &key.span,
+                    message,
+                    "letters, digits, `-` and `_` only",
+                )?;
+            }
+            Some((key.text.clone(), workspace(reader, node)?))
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+/// The name becomes a directory of the ledger, so it is kept to what every file system takes.
+fn is_workspace_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+fn workspace(reader: &mut Reader<'_>, node: &Node) -> Option<Workspace> {
+    let mut fields = reader.fields(node, "a workspace")?;
+    let service = match fields.take("sandbox") {
+        Some(node) => {
+            fields.describe("a sandbox workspace");
+            reader.filled_text(node).map(|file| Service::Sandbox { file })
+        }
+        None => remote(reader, &mut fields),
+    };
+    let ledger = fields.take("ledger").map(|node| reader.filled_text(node));
+    let time_zone = fields.take("time_zone").map(|node| time_zone(reader, node));
+    let rate_limits = match fields.take("rate_limits") {
+        Some(node) => rate_limits(reader, node),
+        None => Some(Vec::new()),
+    };
+    let list_shows_archived = match fields.take("service") {
+        Some(node) => behaviour(reader, node),
+        None => Some(false),
+    };
+    reader.finish(&fields);
+    Some(Workspace {
+        service: service?,
+        ledger: optional(ledger)?,
+        time_zone: optional(time_zone)?,
+        rate_limits: rate_limits?,
+        list_shows_archived: list_shows_archived?,
+    })
+}
+
+/// Absent is fine; present and faulty is not.
+fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        Some(read) => read.map(Some),
+        None => Some(None),
+    }
+}
+
+fn remote(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Service> {
+    let endpoint = match (fields.take("data_center"), fields.take("endpoint")) {
+        (Some(_), Some(node)) => {
+            let message = "`data_center` and `endpoint` both say where the service is";
+            reader.fault(
+                INCONSISTENT_WORKSPACE,
+                &node.span,
+                message,
+                "leave one of them out",
+            )
+        }
+        (Some(node), None) => data_center(reader, node).map(EndpointSetting::DataCenter),
+        (None, Some(node)) => url(reader, node),
+        (None, None) => {
+            reader.require(fields, "data_center");
+            reader.help(
+                "say `data_center: \"01\"`, or `endpoint`, or `sandbox: FILE` for the embedded service",
+            );
+            None
+        }
+    };
+    let workspace_id = reader
+        .require(fields, "workspace_id")
+        .and_then(|node| setting(reader, node));
+    let api_key = reader
+        .require(fields, "api_key")
+        .and_then(|node| secret(reader, node));
+    let db_name = fields.take("db_name").map(|node| setting(reader, node));
+    Some(Service::Remote {
+        endpoint: endpoint?,
+        workspace_id: workspace_id?,
+        api_key: api_key?,
+        db_name: optional(db_name)?,
+    })
+}
+
+fn data_center(reader: &mut Reader<'_>, node: &Node) -> Option<DataCenter> {
+    // Text first: a plain 01 is a number to most readers, and the answer says to quote it.
+    reader.text(node)?;
+    reader.word(node)
+}
+
+fn url(reader: &mut Reader<'_>, node: &Node) -> Option<EndpointSetting> {
+    let text = reader.filled_text(node)?;
+    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    let is_loopback = loopback.iter().any(|host| {
+        text.strip_prefix(host)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':') || rest.starts_with('/'))
+    });
+    if is_loopback || text.starts_with("https://") {
+        return Some(EndpointSetting::Url(text, reader.place(&node.span)));
+    }
+    reader.fault(
+        codes::OUT_OF_RANGE,
+        &node.span,
+        "the endpoint is no https address",
+        "http is for loopback only",
+    )
+}
+
+/// A value that may stand in the file.
+fn setting(reader: &mut Reader<'_>, node: &Node) -> Option<Setting> {
+    if matches!(node.value, Yaml::Map(_)) {
+        return command(reader, node);
+    }
+    let text = reader.filled_text(node)?;
+    match variable(&text) {
+        Some(name) => Some(Setting::Environment(name.to_owned())),
+        None if text.contains("${") => {
+            let message = "a variable has to be the whole value, as in `${NAME}`";
+            reader.fault(codes::OUT_OF_RANGE, &node.span, message, "not a variable alone")
+        }
+        None => Some(Setting::Literal(text)),
+    }
+}
+
+/// A value that must not stand in the file. What was written is never repeated: it may be the secret.
+fn secret(reader: &mut Reader<'_>, node: &Node) -> Option<Setting> {
+    match &node.value {
+        Yaml::Map(_) => command(reader, node),
+        Yaml::Scalar(scalar) if variable(&scalar.text).is_some() => {
+            variable(&scalar.text).map(|name| Setting::Environment(name.to_owned()))
+        }
+        Yaml::Refused => None,
+        Yaml::Scalar(_) | Yaml::List(_) => {
+            let message = "a secret must not stand in segctl.yaml";
+            reader.fault::<()>(
+                LITERAL_SECRET,
+                &node.span,
+                message,
+                "this looks like the secret itself",
+            );
+            reader.help("name an environment variable, `${MOENGAGE_API_KEY}`, or a program, `{command: [pass, moengage]}`");
+            reader.help("if the file was ever committed, replace the key at MoEngage");
+            None
+        }
+    }
+}
+
+fn variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("${")?.strip_suffix('}')?;
+    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let rest = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (starts && rest).then_some(name)
+}
+
+fn command(reader: &mut Reader<'_>, node: &Node) -> Option<Setting> {
+    let mut fields = reader.fields(node, "a command")?;
+    let command = reader
+        .require(&mut fields, "command")
+        .and_then(|node| reader.filled_list(node, Reader::filled_text));
+    reader.finish(&fields);
+    command.map(Setting::Command)
+}
+
+fn time_zone(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let name = reader.filled_text(node)?;
+    match jiff::tz::TimeZone::get(&name) {
+        Ok(_) => Some(name),
+        Err(_) => {
+            let message = format!("unknown time zone `{name}`");
+            reader.fault(
+                codes::UNKNOWN_WORD,
+                &node.span,
+                message,
+                "expected a name such as `Asia/Kolkata`",
+            )
+        }
+    }
+}
+
+fn rate_limits(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<ClassLimits>> {
+    let mut fields = reader.fields(node, "the rate limits")?;
+    let mut limits = Vec::new();
+    for (class, key) in LIMIT_KEYS {
+        if let Some(node) = fields.take(key) {
+            let windows = reader.filled_list(node, |reader, node| {
+                Some((reader.filled_text(node)?, reader.place(&node.span)))
+            });
+            limits.push(windows.map(|windows| ClassLimits { class, windows }));
+        }
+    }
+    reader.finish(&fields);
+    limits.into_iter().collect()
+}
+
+const LIMIT_KEYS: [(LimitClass, &str); 7] = [
+    (LimitClass::List, "list"),
+    (LimitClass::Create, "create"),
+    (LimitClass::Get, "get"),
+    (LimitClass::Update, "update"),
+    (LimitClass::Lifecycle, "lifecycle"),
+    (LimitClass::File, "file"),
+    (LimitClass::Cohort, "cohort"),
+];
+
+fn behaviour(reader: &mut Reader<'_>, node: &Node) -> Option<bool> {
+    let mut fields = reader.fields(node, "the service's behaviour")?;
+    let shows = fields
+        .take("list_shows_archived")
+        .map(|node| reader.boolean(node));
+    reader.finish(&fields);
+    shows.unwrap_or(Some(false))
+}
+
+#[cfg(test)]
+mod tests;

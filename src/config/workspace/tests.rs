@@ -1,0 +1,127 @@
+use super::*;
+
+const SERVICE: &str = "segments: segments/
+workspaces:
+  production:
+    data_center: \"01\"
+    workspace_id: ${ID}
+    api_key: ${KEY}
+";
+
+fn codes(text: &str) -> Vec<(&'static str, u32)> {
+    let (settings, diagnostics) = settings(&Source::new("segctl.yaml", text));
+    assert_eq!(settings.is_none(), !diagnostics.is_empty(), "{diagnostics:?}");
+    diagnostics
+        .iter()
+        .map(|found| (found.code, found.labels[0].place.line))
+        .collect()
+}
+
+#[test]
+fn a_service_and_a_sandbox_are_read() {
+    let text = format!(
+        "default_workspace: dev\n{SERVICE}    ledger: .ledger\n    time_zone: Asia/Kolkata\n    rate_limits: {{get: [10/s]}}\n    service: {{list_shows_archived: true}}\n  dev:\n    sandbox: box.json\n"
+    );
+    let (read, diagnostics) = settings(&Source::new("segctl.yaml", text));
+    assert_eq!(diagnostics, []);
+    let read = read.unwrap();
+    assert_eq!(read.segments, ["segments/"]);
+    let production = &read.workspaces["production"];
+    assert_eq!(production.ledger.as_deref(), Some(".ledger"));
+    assert!(production.list_shows_archived);
+    assert_eq!(production.rate_limits[0].windows[0].0, "10/s");
+    let Service::Remote {
+        endpoint, api_key, ..
+    } = &production.service
+    else {
+        panic!("a service")
+    };
+    assert_eq!(*endpoint, EndpointSetting::DataCenter(DataCenter::Dc01));
+    assert_eq!(*api_key, Setting::Environment("KEY".to_owned()));
+    assert_eq!(
+        read.workspaces["dev"].service,
+        Service::Sandbox {
+            file: "box.json".to_owned()
+        }
+    );
+}
+
+#[test]
+fn a_literal_secret_is_refused_and_not_repeated() {
+    for written in [
+        "hunter2",
+        "\"1234567890\"",
+        "1234567890",
+        "[hunter2]",
+        "prefix${KEY}",
+    ] {
+        let text = SERVICE.replace("${KEY}", written);
+        let (read, diagnostics) = settings(&Source::new("segctl.yaml", text));
+        assert_eq!(read, None);
+        assert_eq!(diagnostics[0].code, LITERAL_SECRET);
+        let said = format!(
+            "{} {:?} {:?}",
+            diagnostics[0].message, diagnostics[0].help, diagnostics[0].labels
+        );
+        assert!(
+            !said.contains("hunter2") && !said.contains("1234567890"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn faults_are_named_with_their_lines() {
+    let table = [
+        ("", vec![(codes::MISSING_FIELD, 1)]),
+        ("segments: a\n", vec![(codes::MISSING_FIELD, 1)]),
+        ("segments: a\nworkspaces: {}\n", vec![(codes::OUT_OF_RANGE, 2)]),
+        (
+            "segments: a\nworkspaces: {dev: {sandbox: f}}\nsegmets: b\n",
+            vec![(codes::UNKNOWN_FIELD, 3)],
+        ),
+        (
+            "segments: a\ndefault_workspace: prod\nworkspaces: {dev: {sandbox: f}}\n",
+            vec![(INCONSISTENT_WORKSPACE, 2)],
+        ),
+        (
+            "segments: a\nworkspaces: {../up: {sandbox: f}}\n",
+            vec![(INCONSISTENT_WORKSPACE, 2)],
+        ),
+        (
+            "segments: a\nworkspaces: {dev: {sandbox: f, data_center: \"01\"}}\n",
+            vec![(codes::UNKNOWN_FIELD, 2)],
+        ),
+        (
+            &SERVICE.replace("\"01\"", "01"),
+            vec![(codes::AMBIGUOUS_SCALAR, 4)],
+        ),
+        (
+            &SERVICE.replace("\"01\"", "\"07\""),
+            vec![(codes::UNKNOWN_WORD, 4)],
+        ),
+        (
+            &SERVICE.replace("data_center: \"01\"", "endpoint: http://example.com"),
+            vec![(codes::OUT_OF_RANGE, 4)],
+        ),
+        (
+            &SERVICE.replace("data_center: \"01\"", "endpoint: http://localhost.example.com"),
+            vec![(codes::OUT_OF_RANGE, 4)],
+        ),
+        (
+            &format!("{SERVICE}    time_zone: Mars/Olympus\n"),
+            vec![(codes::UNKNOWN_WORD, 7)],
+        ),
+        (
+            &format!("{SERVICE}    rate_limits: {{gets: [1/s]}}\n"),
+            vec![(codes::UNKNOWN_FIELD, 7)],
+        ),
+        (
+            &format!("{SERVICE}    api_key2: x\n"),
+            vec![(codes::UNKNOWN_FIELD, 7)],
+        ),
+    ];
+    for (text, expected) in table {
+        assert_eq!(codes(text), expected, "{text}");
+    }
+}
