@@ -5,8 +5,8 @@
 //! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, `render`
 //! prints what came of it. `model` and `definition` are the vocabulary under all of them.
 
-pub mod definition;
 pub mod config;
+pub mod definition;
 pub mod diagnostic;
 pub mod model;
 pub mod render;
