@@ -56,6 +56,10 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
             "a list entry stands where none can",
             "start the list on the line after its key",
         ),
+        Kind::ExpectedDocumentStart => (
+            "this does not belong to the value above it, and no new document begins here",
+            "line it up with what it belongs to, or begin a document with a line `---`",
+        ),
         Kind::ExpectedFlowSequenceSeparator | Kind::ExpectedFlowMappingSeparator => (
             "`,` or the closing bracket is missing",
             "separate entries with commas and close the bracket",

@@ -92,6 +92,8 @@ fn every_fault_has_its_code_and_line() {
         ("a: \"\\q\"\n", &[("SEG003", 1)]),
         ("a: \u{1}\n", &[("SEG003", 1)]),
         ("a: 1\n}\n", &[("SEG003", 2)]),
+        ("'a' b\n", &[("SEG003", 1)]),
+        ("[a]\nb\n", &[("SEG003", 2)]),
         ("a: *x\nb: &x 1\n", &[("SEG003", 1)]),
         ("a: 1\nb: 2\na: 3\n", &[("SEG004", 3)]),
         ("a: 1\n'a': 2\na: 3\n", &[("SEG004", 2), ("SEG004", 3)]),
@@ -227,11 +229,11 @@ fn sizes_have_limits() {
         [("SEG006", 2)]
     );
     assert_eq!(
-        faults(&format!("a: \"{}\"\n", "x".repeat(10 << 20))),
+        faults(&format!("a: \"{}\"\n", "x".repeat(100 << 10))),
         [("SEG006", 1)]
     );
     assert_eq!(
-        faults(&format!("? {}\n: 1\n", "x".repeat(10 << 20))),
+        faults(&format!("? {}\n: 1\n", "x".repeat(100 << 10))),
         [("SEG006", 1)]
     );
     assert_eq!(
