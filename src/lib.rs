@@ -8,5 +8,7 @@
 pub mod config;
 pub mod definition;
 pub mod diagnostic;
+pub mod ledger;
 pub mod model;
+pub mod plan;
 pub mod render;

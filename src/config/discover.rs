@@ -195,7 +195,6 @@ fn fault(root: &Path, path: Option<PathBuf>, error: ignore::Error) -> Option<Dia
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
     use std::fs;
 

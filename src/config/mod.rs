@@ -4,9 +4,11 @@
 //! fault, so that one run names all of them with file, line, column and the fix. Strict on purpose: what
 //! people write is checked to the letter. Nothing here knows what is live in a workspace.
 
+mod check;
 pub mod declaration;
 mod decode;
 pub mod discover;
+mod load;
 pub mod source;
 pub mod suggest;
 pub mod workspace;
@@ -14,3 +16,4 @@ pub mod yaml;
 
 pub use declaration::{Declaration, Step};
 pub use decode::segment as decode_segment;
+pub use load::{Loaded, load};

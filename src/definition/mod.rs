@@ -7,6 +7,7 @@ mod diff;
 mod digest;
 pub mod normal;
 mod print;
+pub mod references;
 
 pub use diff::{FieldChange, diff};
 pub use digest::{Digest, Digests};

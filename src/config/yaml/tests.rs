@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
-
 use std::fmt::Write as _;
 
 use super::*;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 ///
 /// The identity of a declared segment is `name:` and its declared name; that of any other is `id:` and its id.
 /// With nothing known (files alone), names stand for declared segments and ids for others.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identities {
     /// Live segments that a declared one is matched to.
     pub declared_by_id: BTreeMap<SegmentId, SegmentName>,
