@@ -1,3 +1,2 @@
-//! The command-line program; everything it does is in the library.
-
+//! x
 fn main() {}

@@ -2,3 +2,5 @@
 //! values. Writes nothing either: printing is for the command line.
 
 pub mod diagnostic;
+pub mod document;
+pub mod text;

@@ -1,0 +1,113 @@
+//! What came of each step: the record that every run leaves, also one that failed.
+
+use crate::model::{SegmentId, SegmentName};
+
+/// What came of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// One entry for each step, in the order of the plan.
+    pub entries: Vec<Entry>,
+}
+
+/// What came of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The step's number in the plan.
+    pub number: usize,
+    /// The declared name.
+    pub segment: SegmentName,
+    /// The word for the action.
+    pub action: &'static str,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What can come of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The workspace is as the step wanted it.
+    Applied {
+        /// The segment's id.
+        id: SegmentId,
+        /// What is worth knowing about the way there, or about what the service made of it.
+        notes: Vec<String>,
+    },
+    /// Nothing was written.
+    Skipped(SkipReason),
+    /// The service refused; nothing was written.
+    Failed {
+        /// Why, and what to do.
+        message: String,
+    },
+    /// The service may or may not have done it.
+    Unknown {
+        /// What happened, and what to do.
+        message: String,
+    },
+    /// The run ended before.
+    NotAttempted,
+}
+
+/// Why nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// A step that this one depends on was not applied.
+    DependsOn(SegmentName),
+    /// The segment is not as the plan saw it.
+    Drifted,
+}
+
+/// How many steps came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Done.
+    pub applied: usize,
+    /// Not written.
+    pub skipped: usize,
+    /// Refused.
+    pub failed: usize,
+    /// Not known.
+    pub unknown: usize,
+    /// Not come to.
+    pub not_attempted: usize,
+}
+
+impl Receipt {
+    /// Counts the outcomes.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for entry in &self.entries {
+            match entry.outcome {
+                Outcome::Applied { .. } => tally.applied += 1,
+                Outcome::Skipped(_) => tally.skipped += 1,
+                Outcome::Failed { .. } => tally.failed += 1,
+                Outcome::Unknown { .. } => tally.unknown += 1,
+                Outcome::NotAttempted => tally.not_attempted += 1,
+            }
+        }
+        tally
+    }
+
+    /// Whether every step was applied.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.entries
+            .iter()
+            .all(|entry| matches!(entry.outcome, Outcome::Applied { .. }))
+    }
+}
+
+impl Outcome {
+    /// The word for the outcome in text and JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Applied { .. } => "applied",
+            Self::Skipped(_) => "skipped",
+            Self::Failed { .. } => "failed",
+            Self::Unknown { .. } => "unknown",
+            Self::NotAttempted => "not attempted",
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Plans and receipts as documents: the one shape behind text and JSON.
+//!
+//! `format_version` is `MAJOR.MINOR`: a new minor only adds fields, a new major may change them, and a reader
+//! refuses a major that it does not know.
+
+mod plan;
+mod receipt;
+
+pub use plan::{
+    ChangeDocument, FindingDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
+};
+pub use receipt::{OutcomeDocument, ReceiptDocument, TallyDocument};
+
+/// The version of plans and receipts as JSON.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// Why a document cannot be shown.
+#[derive(Debug)]
+pub enum DocumentError {
+    /// It is no JSON, or not of the shape that segctl writes.
+    Malformed(serde_json::Error),
+    /// It is of a major version that this segctl does not know.
+    UnknownVersion(String),
+}
+
+impl std::fmt::Display for DocumentError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(_) => write!(formatter, "this is no plan that `segctl plan --json` wrote"),
+            Self::UnknownVersion(version) => {
+                write!(
+                    formatter,
+                    "the plan has format version {version}, and this segctl knows {FORMAT_VERSION}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for DocumentError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Malformed(error) => Some(error),
+            Self::UnknownVersion(_) => None,
+        }
+    }
+}
+
+/// Refuses documents of another major version.
+fn check_version(version: &str) -> Result<(), DocumentError> {
+    let major = |version: &str| version.split('.').next().map(str::to_owned);
+    if major(version) == major(FORMAT_VERSION) {
+        Ok(())
+    } else {
+        Err(DocumentError::UnknownVersion(version.to_owned()))
+    }
+}

@@ -1,0 +1,203 @@
+//! Plans and receipts as text for people.
+//!
+//! The marks `+ ~ - ^` stand at the start of their lines, so that a plan pasted into a `diff` block of a pull
+//! request is coloured there. Colour repeats what the marks say and is never the only signal.
+
+use super::document::{
+    ChangeDocument, FindingDocument, OutcomeDocument, PlanDocument, ReceiptDocument, StepDocument,
+    SummaryDocument,
+};
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// Values longer than this are cut in the text of a change; JSON has them whole.
+const VALUE_LENGTH: usize = 160;
+
+/// The plan as text; its last line is the summary.
+#[must_use]
+pub fn plan(document: &PlanDocument, colour: bool) -> String {
+    let mut text = String::new();
+    for conflict in &document.conflicts {
+        finding(&mut text, "conflict", conflict, paint(colour, AnsiColor::Red));
+    }
+    for warning in &document.warnings {
+        finding(&mut text, "warning", warning, paint(colour, AnsiColor::Yellow));
+    }
+    for step in &document.steps {
+        self::step(&mut text, step, colour);
+    }
+    if !document.steps.is_empty() {
+        text.push('\n');
+    }
+    if document.undeclared > 0 {
+        let count = document.undeclared;
+        let noun = if count == 1 { "segment is" } else { "segments are" };
+        let _ = writeln!(
+            text,
+            "{count} live {noun} not declared here and stay as they are."
+        );
+    }
+    let last = match (document.conflicts.len(), document.steps.is_empty()) {
+        (0, true) => "No changes.".to_owned(),
+        (0, false) => summary(document.summary),
+        (1, _) => "Cannot apply: 1 conflict.".to_owned(),
+        (count, _) => format!("Cannot apply: {count} conflicts."),
+    };
+    text.push_str(&last);
+    text.push('\n');
+    text
+}
+
+/// What came of one step, as one line and its notes.
+#[must_use]
+pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
+    let style = match outcome.outcome.as_str() {
+        "applied" => Style::new(),
+        "skipped" | "not attempted" => paint(colour, AnsiColor::Yellow),
+        _ => paint(colour, AnsiColor::Red),
+    };
+    let mut text = format!(
+        "{} {} {}: {style}{}{style:#}\n",
+        mark(&outcome.action),
+        outcome.action,
+        quoted(&outcome.segment),
+        outcome.outcome
+    );
+    for note in &outcome.notes {
+        let _ = writeln!(text, "    {}", printable(note));
+    }
+    text
+}
+
+/// The last lines of a run.
+#[must_use]
+pub fn receipt(document: &ReceiptDocument) -> String {
+    let tally = document.tally;
+    let mut text = String::new();
+    if let Some(stopped) = &document.stopped {
+        let _ = writeln!(text, "Stopped: {}", printable(stopped));
+    }
+    let mut parts = vec![format!("{} applied", tally.applied)];
+    let others = [
+        (tally.skipped, "skipped"),
+        (tally.failed, "failed"),
+        (tally.unknown, "unknown"),
+        (tally.not_attempted, "not attempted"),
+    ];
+    parts.extend(
+        others
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}")),
+    );
+    let _ = writeln!(text, "Receipt: {}.", parts.join(", "));
+    text
+}
+
+fn summary(summary: SummaryDocument) -> String {
+    let SummaryDocument {
+        create,
+        update,
+        archive,
+        unarchive,
+    } = summary;
+    format!("Plan: {create} to create, {update} to update, {archive} to archive, {unarchive} to unarchive.")
+}
+
+fn step(text: &mut String, step: &StepDocument, colour: bool) {
+    let style = match step.action.as_str() {
+        "create" | "unarchive" => paint(colour, AnsiColor::Green),
+        "archive" => paint(colour, AnsiColor::Red),
+        _ => paint(colour, AnsiColor::Yellow),
+    };
+    let origin = format!("{}:{}", step.origin.file, step.origin.line);
+    let _ = writeln!(
+        text,
+        "{style}{} {}{style:#} {} ({})",
+        mark(&step.action),
+        step.action,
+        quoted(&step.segment),
+        printable(&origin)
+    );
+    if let Some(reason) = step.matched_by.as_ref().filter(|reason| *reason != "same name") {
+        let id = step.id.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "    is {} by: {reason}", printable(id));
+    }
+    for change in &step.changes {
+        let _ = writeln!(text, "    {}", self::change(change));
+    }
+}
+
+fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Style) {
+    let _ = writeln!(text, "{style}{kind}{style:#}: {}", printable(&finding.message));
+    for origin in &finding.origins {
+        let _ = writeln!(
+            text,
+            "  --> {}:{}:{}",
+            printable(&origin.file),
+            origin.line,
+            origin.column
+        );
+    }
+    for help in &finding.help {
+        let _ = writeln!(text, "  = help: {}", printable(help));
+    }
+    text.push('\n');
+}
+
+fn change(change: &ChangeDocument) -> String {
+    let mut text = printable(&change.path.join(" › "));
+    if let Some(field) = &change.field {
+        let _ = write!(text, ": {}", printable(field));
+    }
+    let _ = write!(
+        text,
+        " {} -> {}",
+        side(change.before.as_ref()),
+        side(change.after.as_ref())
+    );
+    text
+}
+
+fn side(value: Option<&Value>) -> String {
+    let Some(value) = value else {
+        return "(none)".to_owned();
+    };
+    let text = printable(&value.to_string());
+    match text.char_indices().nth(VALUE_LENGTH) {
+        Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or_default()),
+        None => text,
+    }
+}
+
+fn mark(action: &str) -> char {
+    match action {
+        "create" => '+',
+        "archive" => '-',
+        "unarchive" => '^',
+        _ => '~',
+    }
+}
+
+/// A name in quotes, as names may hold spaces.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", printable(name))
+}
+
+/// Text without control characters: names and answers are other people's, and terminals obey such characters.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
+}
+
+fn paint(colour: bool, with: AnsiColor) -> Style {
+    if colour { with.on_default() } else { Style::new() }
+}

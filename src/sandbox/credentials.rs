@@ -1,0 +1,73 @@
+//! Who may call: Basic authentication and the client headers of each family.
+
+use super::Credentials;
+use super::call::Call;
+use super::replies::Family;
+
+/// Checks everything that a call of `family` has to carry.
+pub(super) fn check(credentials: &Credentials, family: Family, call: &Call) -> Result<(), &'static str> {
+    check_basic(credentials, call)?;
+    let has_key = call.header("moe-appkey") == Some(credentials.workspace_id.as_str());
+    let has_database = call.header("moe-dbname") == Some(credentials.db_name.as_str());
+    match family {
+        Family::V3 if has_key || has_database => Ok(()),
+        Family::V3 => Err("MOE-APPKEY is missing or wrong"),
+        Family::V2 if has_database => Ok(()),
+        Family::V2 => Err("MOE-DBNAME is missing or wrong"),
+        Family::V1 if has_key => Ok(()),
+        Family::V1 => Err("MOE-APPKEY is missing or wrong"),
+    }
+}
+
+/// Checks the user and the password.
+pub(super) fn check_basic(credentials: &Credentials, call: &Call) -> Result<(), &'static str> {
+    let expected = format!("{}:{}", credentials.workspace_id, credentials.api_key);
+    let given = call
+        .header("authorization")
+        .and_then(|header| header.strip_prefix("Basic "));
+    if given == Some(base64(expected.as_bytes()).as_str()) {
+        Ok(())
+    } else {
+        Err("the credentials are wrong")
+    }
+}
+
+/// Standard base64 with padding. Encoding the expected value and comparing spares a decoder of untrusted input.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let group = chunk
+            .iter()
+            .fold(0_u32, |group, byte| (group << 8) | u32::from(*byte));
+        let group = group << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let index = (group >> (18 - 6 * place)) & 63;
+            let letter = ALPHABET.get(index as usize).copied().unwrap_or(b'=');
+            text.push(if place <= chunk.len() {
+                char::from(letter)
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn known_encodings() {
+        for (text, encoded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ] {
+            assert_eq!(base64(text.as_bytes()), encoded);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Dates: conditions on them, and the windows of events.
+
+use super::attribute::{only, template};
+use super::object::Object;
+use serde_json::Value;
+
+/// A moment in the one form that the API takes.
+pub(super) fn is_moment(text: &str) -> bool {
+    let Some((date, time)) = text.strip_suffix('Z').and_then(|text| text.split_once('T')) else {
+        return false;
+    };
+    date.len() == 10
+        && time.len() == 12
+        && date.parse::<jiff::civil::Date>().is_ok()
+        && time.parse::<jiff::civil::Time>().is_ok()
+}
+
+pub(super) fn datetime(object: &Object<'_>, dynamic: bool) -> Result<(), String> {
+    let extract = match object.get("extract_type") {
+        None => "default_option_date",
+        Some(_) => object.word(
+            "extract_type",
+            &[
+                "default_option_date",
+                "time_of_the_day",
+                "day_of_the_week",
+                "day_of_the_month",
+                "month_of_the_year",
+                "date_month_of_the_year",
+            ],
+        )?,
+    };
+    let operator = object.text("operator")?;
+    if extract == "date_month_of_the_year"
+        && !matches!(operator, "today" | "on" | "between" | "inTheLast" | "inTheNext")
+    {
+        return Err(object.fault("operator", "not with date_month_of_the_year"));
+    }
+    match operator {
+        "exists" | "today" => only(object, &["extract_type"]),
+        "on" | "before" | "after" | "is" => {
+            only(object, &["extract_type", "value_type", "value"])?;
+            let value_type = value_type(object, dynamic)?;
+            if dynamic {
+                template(object)
+            } else {
+                value(object, "value", value_type, extract)
+            }
+        }
+        "inTheLast" | "inTheNext" => {
+            only(object, &["extract_type", "value_type", "value"])?;
+            let locked = match (dynamic, operator) {
+                (true, _) => "absolute",
+                (false, "inTheLast") => "relative_past",
+                (false, _) => "relative_future",
+            };
+            if object.get("value_type").is_some() {
+                object.word("value_type", &[locked])?;
+            }
+            if dynamic {
+                template(object)
+            } else {
+                object.count("value", 1).map(|_| ())
+            }
+        }
+        "between" => between(object, extract, dynamic),
+        "in" => {
+            only(object, &["extract_type", "value_type", "value"])?;
+            if value_type(object, dynamic)? != "absolute" {
+                return Err(object.fault("value_type", "must be absolute"));
+            }
+            if dynamic {
+                return template(object);
+            }
+            object.list_of("value", "dates", |value| is_part(value, extract))
+        }
+        _ => Err(object.fault("operator", "unknown operator on a date")),
+    }
+}
+
+fn between(object: &Object<'_>, extract: &str, dynamic: bool) -> Result<(), String> {
+    only(object, &["extract_type", "value_type", "value", "value1"])?;
+    if dynamic {
+        return Err(object.fault("is_dynamic_value", "not with between"));
+    }
+    let value_type = value_type(object, false)?;
+    value(object, "value", value_type, extract)?;
+    value(object, "value1", value_type, extract)?;
+    if value_type != "absolute" {
+        return object.in_order(object.count("value", 0)?, object.count("value1", 0)?);
+    }
+    if extract == "default_option_date" {
+        return object.in_order(object.text("value")?, object.text("value1")?);
+    }
+    // Parts may wrap around: from hour 22 to hour 3.
+    Ok(())
+}
+
+fn value_type<'a>(object: &Object<'a>, dynamic: bool) -> Result<&'a str, String> {
+    match object.get("value_type") {
+        None => Ok("absolute"),
+        Some(_) if dynamic => object.word("value_type", &["absolute"]),
+        Some(_) => object.word("value_type", &["absolute", "relative_past", "relative_future"]),
+    }
+}
+
+fn value(object: &Object<'_>, key: &str, value_type: &str, extract: &str) -> Result<(), String> {
+    if value_type != "absolute" {
+        return object.count(key, 0).map(|_| ());
+    }
+    if is_part(object.require(key)?, extract) {
+        Ok(())
+    } else {
+        Err(object.fault(key, "not a value of the extract type"))
+    }
+}
+
+fn is_part(value: &Value, extract: &str) -> bool {
+    let within = |low, high| value.as_u64().is_some_and(|part| (low..=high).contains(&part));
+    match extract {
+        "time_of_the_day" => within(0, 23),
+        "day_of_the_week" => within(0, 6),
+        "day_of_the_month" => within(1, 31),
+        "month_of_the_year" => within(1, 12),
+        "date_month_of_the_year" => value.as_str().is_some_and(|text| {
+            text.len() == 5 && format!("2024-{text}").parse::<jiff::civil::Date>().is_ok()
+        }),
+        _ => value.as_str().is_some_and(is_moment),
+    }
+}
+
+/// The names that a form of window gives to its two values.
+pub(super) struct Form {
+    pub(super) relative: [&'static str; 2],
+    pub(super) absolute: [&'static str; 2],
+    /// Whether relative ones say their unit.
+    pub(super) unit: bool,
+}
+
+/// A window of time.
+pub(super) fn window(object: &Object<'_>, form: &Form) -> Result<(), String> {
+    let kind = object.word("type", &["inTheLast", "between", "on", "before", "after"])?;
+    let is_absolute = object.get(form.absolute[0]).is_some_and(Value::is_string);
+    let implied = if is_absolute { "absolute" } else { "relative_past" };
+    let value_type = match object.get("value_type") {
+        None => implied,
+        Some(_) => object.word("value_type", &["absolute", "relative_past"])?,
+    };
+    let [first, second] = if value_type == "absolute" {
+        form.absolute
+    } else {
+        form.relative
+    };
+    let mut known = vec!["type", "value_type", "period_unit", first];
+    if kind == "between" {
+        known.push(second);
+    }
+    object.only(&known)?;
+    match (kind, value_type) {
+        ("inTheLast", "absolute") | ("after", "relative_past") => {
+            return Err(object.fault("value_type", "not with this type"));
+        }
+        _ => {}
+    }
+    if object.get("period_unit").is_some() || (value_type != "absolute" && form.unit) {
+        object.word("period_unit", &["hours", "days", "weeks", "months"])?;
+    }
+    if value_type == "absolute" {
+        return absolute(object, kind, [first, second]);
+    }
+    let nearer = object.count(first, u64::from(kind == "inTheLast"))?;
+    if kind == "between" {
+        return object.in_order(nearer, object.count(second, 0)?);
+    }
+    Ok(())
+}
+
+fn absolute(object: &Object<'_>, kind: &str, [first, second]: [&str; 2]) -> Result<(), String> {
+    let day = |key: &str, suffix: &str| {
+        let text = object.text(key)?;
+        if is_moment(text) && text.ends_with(suffix) {
+            Ok(text)
+        } else {
+            Err(object.fault(key, &format!("must be YYYY-MM-DD{suffix}")))
+        }
+    };
+    let from = day(first, "T00:00:00.000Z")?;
+    if kind == "between" {
+        object.in_order(from, day(second, "T23:59:59.999Z")?)
+    } else {
+        Ok(())
+    }
+}

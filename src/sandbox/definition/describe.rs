@@ -1,0 +1,72 @@
+//! The description that the service makes of a definition.
+
+use serde_json::Value;
+
+/// A sentence about who is in the segment.
+pub(in crate::sandbox) fn describe(included: &Value, excluded: Option<&Value>) -> String {
+    let mut text = format!("Users where {}", group(included));
+    let leaves_out = |group: &&Value| {
+        group
+            .get("filters")
+            .and_then(Value::as_array)
+            .is_some_and(|all| !all.is_empty())
+    };
+    if let Some(excluded) = excluded.filter(leaves_out) {
+        text.push_str(&format!(", except those where {}", self::group(excluded)));
+    }
+    text
+}
+
+fn group(group: &Value) -> String {
+    let operator = group
+        .get("filter_operator")
+        .and_then(Value::as_str)
+        .unwrap_or("and");
+    let filters = group
+        .get("filters")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    filters
+        .iter()
+        .map(filter)
+        .collect::<Vec<_>>()
+        .join(&format!(" {operator} "))
+}
+
+fn filter(filter: &Value) -> String {
+    let text = |key: &str| filter.get(key).and_then(Value::as_str).unwrap_or_default();
+    match text("filter_type") {
+        "nested_filters" => format!("({})", group(filter)),
+        "custom_segments" => format!(
+            "in segment {}",
+            if text("name").is_empty() {
+                text("id")
+            } else {
+                text("name")
+            }
+        ),
+        "actions" | "psychographic_event" => {
+            let has = if filter.get("executed") == Some(&Value::Bool(false)) {
+                "has not"
+            } else {
+                "has"
+            };
+            format!("{has} executed {}", text("action_name"))
+        }
+        _ => {
+            let not = if filter.get("negate") == Some(&Value::Bool(true)) {
+                "not "
+            } else {
+                ""
+            };
+            let insensitive = match filter.get("case_sensitive") {
+                Some(Value::Bool(true)) => "",
+                _ if text("data_type") == "string" => " (case insensitive)",
+                _ => "",
+            };
+            let value = filter.get("value").map(Value::to_string).unwrap_or_default();
+            format!("{} {not}{} {value}{insensitive}", text("name"), text("operator"))
+        }
+    }
+}

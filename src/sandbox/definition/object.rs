@@ -1,0 +1,126 @@
+//! Questions to one JSON object, each answered or refused with the path.
+
+use serde_json::{Map, Value};
+
+/// An object with the path that leads to it.
+pub(super) struct Object<'a> {
+    path: String,
+    fields: &'a Map<String, Value>,
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn new(value: &'a Value, path: &str) -> Result<Self, String> {
+        match value {
+            Value::Object(fields) => Ok(Self {
+                path: path.to_owned(),
+                fields,
+            }),
+            _ => Err(format!("{path}: must be an object")),
+        }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn fault(&self, key: &str, what: &str) -> String {
+        format!("{}.{key}: {what}", self.path)
+    }
+
+    /// Refuses fields that are not among `known`.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), String> {
+        match self.fields.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(self.fault(key, "unknown field")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
+        self.fields.get(key)
+    }
+
+    pub(super) fn require(&self, key: &str) -> Result<&'a Value, String> {
+        self.get(key).ok_or_else(|| self.fault(key, "missing"))
+    }
+
+    /// Text that is not empty.
+    pub(super) fn text(&self, key: &str) -> Result<&'a str, String> {
+        match self.require(key)? {
+            Value::String(text) if !text.is_empty() => Ok(text),
+            _ => Err(self.fault(key, "must be a string that is not empty")),
+        }
+    }
+
+    pub(super) fn optional_text(&self, key: &str) -> Result<(), String> {
+        self.get(key).map_or(Ok(()), |_| self.text(key).map(|_| ()))
+    }
+
+    pub(super) fn word(&self, key: &str, words: &[&str]) -> Result<&'a str, String> {
+        let text = self.text(key)?;
+        if words.contains(&text) {
+            Ok(text)
+        } else {
+            Err(self.fault(key, &format!("must be one of {words:?}")))
+        }
+    }
+
+    /// A boolean that is false when it is left out.
+    pub(super) fn flag(&self, key: &str) -> Result<bool, String> {
+        match self.get(key) {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(_) => Err(self.fault(key, "must be a boolean")),
+        }
+    }
+
+    pub(super) fn number(&self, key: &str) -> Result<f64, String> {
+        self.require(key)?
+            .as_f64()
+            .ok_or_else(|| self.fault(key, "must be a number"))
+    }
+
+    /// A whole number of at least `least`.
+    pub(super) fn count(&self, key: &str, least: u64) -> Result<u64, String> {
+        match self.require(key)?.as_u64() {
+            Some(count) if count >= least => Ok(count),
+            _ => Err(self.fault(key, &format!("must be a whole number of at least {least}"))),
+        }
+    }
+
+    /// Each item of a list, with its path.
+    pub(super) fn each(
+        &self,
+        key: &str,
+        check: impl Fn(&'a Value, &str) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let Value::Array(items) = self.require(key)? else {
+            return Err(self.fault(key, "must be a list"));
+        };
+        for (index, item) in items.iter().enumerate() {
+            check(item, &format!("{}.{key}[{index}]", self.path))?;
+        }
+        Ok(())
+    }
+
+    /// A list that is not empty, of items that `fits` takes.
+    pub(super) fn list_of(&self, key: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Result<(), String> {
+        match self.require(key)? {
+            Value::Array(items) if !items.is_empty() && items.iter().all(fits) => Ok(()),
+            _ => Err(self.fault(key, &format!("must be a list of {what}"))),
+        }
+    }
+
+    /// Refuses `first` that is not below `second`.
+    pub(super) fn in_order<N: PartialOrd>(&self, first: N, second: N) -> Result<(), String> {
+        if first < second {
+            Ok(())
+        } else {
+            Err(self.fault("value1", "must be more than value"))
+        }
+    }
+
+    /// The object below `key`.
+    pub(super) fn inner(&self, key: &str) -> Result<Self, String> {
+        Self::new(self.require(key)?, &format!("{}.{key}", self.path))
+    }
+}

@@ -1,0 +1,46 @@
+//! How the service reads a file of users.
+
+use std::collections::BTreeSet;
+
+/// What a file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Values {
+    /// Values that can match a user, in order, each once.
+    pub(super) values: Vec<String>,
+    /// Lines that hold something.
+    pub(super) found: usize,
+}
+
+/// One value a line. Values with spaces around them, in quotes or with a comma at the end match nobody, and what is
+/// not UTF-8 neither; empty lines and repeated values are passed over.
+pub(super) fn read(bytes: &[u8]) -> Values {
+    let mut read = Values::default();
+    let mut seen = BTreeSet::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            continue;
+        }
+        read.found += 1;
+        let Ok(value) = std::str::from_utf8(line) else {
+            continue;
+        };
+        let quoted = value.starts_with('"') || value.ends_with('"');
+        if value.trim() == value && !quoted && !value.ends_with(',') && seen.insert(value) {
+            read.values.push(value.to_owned());
+        }
+    }
+    read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn only_clean_values_match() {
+        let read = read(b"a\r\nb\n b\n\"c\"\nd,\n\na\n\xff\xfe\ne");
+        assert_eq!(read.values, ["a", "b", "e"]);
+        assert_eq!(read.found, 8);
+    }
+}

@@ -1,0 +1,19 @@
+//! Which names the service takes.
+
+/// Why a name is refused; `None` when it is taken.
+pub(super) fn fault(name: &str) -> Option<&'static str> {
+    const FORBIDDEN: [char; 10] = [':', '|', '*', '?', '\\', '<', '>', '=', '$', '"'];
+    if name.trim().is_empty() {
+        return Some("the name is empty");
+    }
+    if name.chars().count() > 200 {
+        return Some("the name is longer than 200 characters");
+    }
+    if name.contains(FORBIDDEN) {
+        return Some("the name has a character that is not allowed");
+    }
+    if name.starts_with('.') {
+        return Some("the name starts with a period");
+    }
+    (name == "All Users").then_some("the name is reserved")
+}
