@@ -104,6 +104,16 @@ impl Diagnostic {
         Self::new(Severity::Warning, code, message, place, label)
     }
 
+    /// A note at `place`, with `label` beside the excerpt.
+    pub fn note(
+        code: &'static str,
+        message: impl Into<String>,
+        place: Place,
+        label: impl Into<String>,
+    ) -> Self {
+        Self::new(Severity::Note, code, message, place, label)
+    }
+
     fn new(
         severity: Severity,
         code: &'static str,

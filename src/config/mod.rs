@@ -4,7 +4,7 @@
 //! fault, so that one run names all of them with file, line, column and the fix. Strict on purpose: what
 //! people write is checked to the letter. Nothing here knows what is live in a workspace.
 
-mod check;
+pub mod check;
 pub mod declaration;
 mod decode;
 pub mod discover;

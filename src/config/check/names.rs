@@ -1,0 +1,225 @@
+//! Rules on one segment's names.
+//!
+//! Names are for ever: there is no delete, and some of the service's calls drop a bad name without a word. So
+//! a name that the documentation refuses is never sent.
+
+use super::super::declaration::{Declaration, Step};
+use super::{Check, Rule};
+use crate::diagnostic::Diagnostic;
+use std::collections::BTreeSet;
+
+/// The service's limit, in characters.
+const LENGTH_LIMIT: usize = 200;
+/// The characters that the service's guide forbids.
+const FORBIDDEN: &str = ":|*?\\<>=$\"";
+/// The name that the service keeps for everyone.
+const RESERVED_NAME: &str = "All Users";
+
+pub(super) const EMPTY: Rule = Rule {
+    code: "SEG020",
+    name: "name-empty",
+    explanation: "The service refuses a name that is empty or holds only spaces. Give the segment a name that \
+                  says who is in it.",
+    check: Check::Segment(empty),
+};
+
+pub(super) const TOO_LONG: Rule = Rule {
+    code: "SEG021",
+    name: "name-too-long",
+    explanation: "A name has at most 200 characters at the service. Shorten it; `description` has room for the rest.",
+    check: Check::Segment(too_long),
+};
+
+pub(super) const FORBIDDEN_CHARACTER: Rule = Rule {
+    code: "SEG022",
+    name: "name-forbidden-character",
+    explanation: "The service forbids : | * ? \\ < > = $ and double quotes in names, and control characters \
+                  cannot be seen. Some of its calls accept such a name and drop it silently, so it is never \
+                  sent. Use other characters.",
+    check: Check::Segment(forbidden_character),
+};
+
+pub(super) const LEADING_DOT: Rule = Rule {
+    code: "SEG023",
+    name: "name-leading-dot",
+    explanation: "The service forbids names that start with a dot. Start with another character.",
+    check: Check::Segment(leading_dot),
+};
+
+pub(super) const RESERVED: Rule = Rule {
+    code: "SEG024",
+    name: "name-reserved",
+    explanation: "`All Users` is the service's own name for everyone. Choose another; to refer to everyone, use \
+                  the id `moe_all_users`.",
+    check: Check::Segment(reserved),
+};
+
+pub(super) const AMPERSAND: Rule = Rule {
+    code: "SEG025",
+    name: "name-ampersand",
+    explanation: "The service refuses names with HTML characters and does not document which these are; `&` may \
+                  be one. Write \"and\" to be sure.",
+    check: Check::Segment(ampersand),
+};
+
+pub(super) const OUTER_SPACES: Rule = Rule {
+    code: "SEG026",
+    name: "name-outer-spaces",
+    explanation: "Spaces before or after a name cannot be seen, and whether the service drops them when it \
+                  compares names is not documented. Leave them out.",
+    check: Check::Segment(outer_spaces),
+};
+
+pub(super) const IDLE_PREVIOUS_NAME: Rule = Rule {
+    code: "SEG027",
+    name: "previous-name-idle",
+    explanation: "An entry of `previous_names` that is the segment's name of today, or stands there twice, \
+                  changes nothing. It is probably a slip: write the name that the segment had before.",
+    check: Check::Segment(idle_previous_name),
+};
+
+fn name(declaration: &Declaration) -> &str {
+    declaration.segment.name.as_str()
+}
+
+fn empty(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    if name(declaration).trim().is_empty() {
+        let message = "the segment has no name";
+        let place = declaration.name_place();
+        found.push(
+            Diagnostic::error(EMPTY.code, message, place, "empty or only spaces")
+                .with_help("write a name that says who is in the segment"),
+        );
+    }
+}
+
+fn too_long(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let length = name(declaration).chars().count();
+    if length > LENGTH_LIMIT {
+        let message = format!("the name has {length} characters; the limit is {LENGTH_LIMIT}");
+        let label = format!("{} too many", length - LENGTH_LIMIT);
+        found.push(
+            Diagnostic::error(TOO_LONG.code, message, declaration.name_place(), label)
+                .with_help("shorten it; `description` has room for the rest"),
+        );
+    }
+}
+
+fn forbidden_character(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let name = name(declaration);
+    let is_forbidden = |next: char| FORBIDDEN.contains(next) || next.is_control();
+    let bad: Vec<String> = name
+        .chars()
+        .enumerate()
+        .filter(|(_, next)| is_forbidden(*next))
+        .map(|(index, next)| format!("{} at character {}", shown(next), index + 1))
+        .collect();
+    if bad.is_empty() {
+        return;
+    }
+    let message = format!(
+        "the name `{}` holds a character that names must not hold",
+        name.escape_debug()
+    );
+    found.push(
+        Diagnostic::error(
+            FORBIDDEN_CHARACTER.code,
+            message,
+            declaration.name_place(),
+            bad.join(", "),
+        )
+        .with_note("forbidden are : | * ? \\ < > = $ \" and control characters"),
+    );
+}
+
+fn shown(character: char) -> String {
+    if character.is_control() {
+        format!("the control character U+{:04X}", u32::from(character))
+    } else {
+        format!("`{character}`")
+    }
+}
+
+fn leading_dot(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let name = name(declaration);
+    if name.starts_with('.') {
+        let message = format!("the name `{name}` starts with a dot");
+        found.push(
+            Diagnostic::error(
+                LEADING_DOT.code,
+                message,
+                declaration.name_place(),
+                "starts with `.`",
+            )
+            .with_help("start with another character"),
+        );
+    }
+}
+
+fn reserved(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    if is_reserved(name(declaration)) {
+        let message = format!("the name `{RESERVED_NAME}` is reserved by the service");
+        found.push(
+            Diagnostic::error(RESERVED.code, message, declaration.name_place(), "reserved")
+                .with_help("choose another name; to refer to everyone, use the id `moe_all_users`"),
+        );
+    }
+}
+
+/// Whether `name` is the service's own name for everyone.
+pub(super) fn is_reserved(name: &str) -> bool {
+    name.trim().eq_ignore_ascii_case(RESERVED_NAME)
+}
+
+fn ampersand(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let name = name(declaration);
+    if name.contains('&') {
+        let message = format!("the service may refuse the `&` in the name `{name}`");
+        found.push(
+            Diagnostic::warning(
+                AMPERSAND.code,
+                message,
+                declaration.name_place(),
+                "may count as HTML",
+            )
+            .with_help("write \"and\" to be sure"),
+        );
+    }
+}
+
+fn outer_spaces(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let name = name(declaration);
+    let trimmed = name.trim();
+    if trimmed.len() != name.len() && !trimmed.is_empty() {
+        let message = format!("the name `{name}` starts or ends with a space");
+        found.push(
+            Diagnostic::warning(
+                OUTER_SPACES.code,
+                message,
+                declaration.name_place(),
+                "outer spaces",
+            )
+            .with_note("whether the service drops them when it compares names is not documented")
+            .with_help(format!("write `{trimmed}`")),
+        );
+    }
+}
+
+fn idle_previous_name(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let mut seen = BTreeSet::new();
+    for (index, previous) in declaration.segment.previous_names.iter().enumerate() {
+        let label = if *previous == declaration.segment.name {
+            "the name of today"
+        } else if seen.insert(previous) {
+            continue;
+        } else {
+            "stands here twice"
+        };
+        let place = declaration.place_of(&[Step::Field("previous_names"), Step::Item(index)]);
+        let message = format!("the previous name `{previous}` changes nothing");
+        found.push(
+            Diagnostic::warning(IDLE_PREVIOUS_NAME.code, message, place, label)
+                .with_help("write the name that the segment had before, or leave the entry out"),
+        );
+    }
+}

@@ -1,0 +1,307 @@
+//! Rules one segment at a time, in tables; what concerns several segments has its own file.
+
+use self::events::event;
+use super::super::decode::segment;
+use super::super::source::Source;
+use super::super::yaml;
+use super::*;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+mod events;
+mod sets;
+
+/// The declarations of `text`, which has no fault in form.
+fn declarations(text: &str) -> Vec<Declaration> {
+    let source = Arc::new(Source::new("a.yaml", text));
+    let (documents, faults) = yaml::parse(&source);
+    assert!(faults.is_empty(), "{faults:#?}\n{text}");
+    let read = documents.into_iter().map(|document| segment(&source, document));
+    read.map(|(declaration, faults)| {
+        assert!(faults.is_empty(), "{faults:#?}\n{text}");
+        declaration.unwrap()
+    })
+    .collect()
+}
+
+fn check_text(text: &str) -> Vec<Diagnostic> {
+    let declarations = declarations(text);
+    check(&declarations.iter().collect::<Vec<_>>())
+}
+
+/// Severity, code, line and message of each finding.
+fn findings(text: &str) -> Vec<String> {
+    let line = |found: &Diagnostic| found.labels.first().map_or(0, |label| label.place.line);
+    let shown = |found: &Diagnostic| {
+        format!(
+            "{} {} {}: {}",
+            found.severity.as_str(),
+            found.code,
+            line(found),
+            found.message
+        )
+    };
+    check_text(text).iter().map(shown).collect()
+}
+
+/// Each text, as a whole segment, gives exactly the findings that start with `wanted` and hold its words.
+fn assert_table(segment: impl Fn(&str) -> String, table: &[(&str, &[(&str, &str)])]) {
+    for (part, wanted) in table {
+        let text = segment(part);
+        let found = findings(&text);
+        assert_eq!(found.len(), wanted.len(), "{found:#?}\n{text}");
+        for (finding, (start, words)) in found.iter().zip(*wanted) {
+            assert!(finding.starts_with(start), "{finding} is not {start}\n{text}");
+            assert!(finding.contains(words), "{finding} lacks {words}\n{text}");
+        }
+    }
+}
+
+const SOMEBODY: &str = "included_filters: {filter_operator: and, filters: [{filter_type: user_attributes, \
+                        category: c, name: attr, data_type: bool, operator: exists}]}";
+
+#[test]
+fn codes_and_names_are_unique_sorted_and_explained() {
+    let rules = RULES.iter().map(|rule| (rule.code, rule.name, rule.explanation));
+    let forms = FORM_CODES
+        .iter()
+        .map(|form| (form.code, form.name, form.explanation));
+    for table in [rules.clone().collect::<Vec<_>>(), forms.clone().collect()] {
+        assert!(table.is_sorted_by_key(|(code, ..)| *code));
+    }
+    let (mut codes, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for (code, name, explanation) in rules.chain(forms) {
+        assert!(codes.insert(code), "{code} twice");
+        assert!(names.insert(name), "{name} twice");
+        assert!(
+            name.chars().all(|next| next.is_ascii_lowercase() || next == '-'),
+            "{name}"
+        );
+        assert!(explanation.ends_with('.') && explanation.len() > 30, "{code}");
+    }
+}
+
+#[test]
+fn every_code_that_config_raises_is_explained() {
+    let explained: BTreeSet<&str> = RULES
+        .iter()
+        .map(|rule| rule.code)
+        .chain(FORM_CODES.iter().map(|form| form.code))
+        .collect();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for (at, _) in text.match_indices("\"SEG") {
+                let code = text.get(at + 1..at + 7).unwrap_or("");
+                if !code.bytes().skip(3).all(|next| next.is_ascii_digit()) {
+                    continue;
+                }
+                assert!(
+                    explained.contains(code),
+                    "{code} of {} has no explanation: add it to RULES or FORM_CODES",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn names() {
+    let long = "x".repeat(201);
+    let allowed = "ü".repeat(200);
+    let named = |name: &str| format!("lifecycle: active\nname: {name}\n{SOMEBODY}\n");
+    assert_table(
+        named,
+        &[
+            ("Lapsed purchasers (7d) - v1.2", &[]),
+            (&allowed, &[]),
+            ("\"\"", &[("error SEG020 2", "no name")]),
+            ("\" \\u00a0\"", &[("error SEG020 2", "no name")]),
+            (&long, &[("error SEG021 2", "201 characters; the limit is 200")]),
+            ("a|b > c", &[("error SEG022 2", "`a|b > c`")]),
+            ("\"a\\tb\"", &[("error SEG022 2", "`a\\tb`")]),
+            (".hidden", &[("error SEG023 2", "starts with a dot")]),
+            ("all users", &[("error SEG024 2", "reserved")]),
+            ("R&D", &[("warning SEG025 2", "`&`")]),
+            ("\"a \"", &[("warning SEG026 2", "starts or ends")]),
+        ],
+    );
+    let found = check_text(&named("a|b > c"));
+    assert_eq!(
+        found[0].labels[0].message,
+        "`|` at character 2, `>` at character 5"
+    );
+    let found = check_text(&named("\"a\\u0007\""));
+    assert_eq!(
+        found[0].labels[0].message,
+        "the control character U+0007 at character 2"
+    );
+}
+
+#[test]
+fn previous_names_of_one_segment() {
+    let previous = |names: &str| format!("name: A\nprevious_names:\n{names}\n{SOMEBODY}\n");
+    assert_table(
+        previous,
+        &[
+            ("- B\n- \"C: odd, but live once\"", &[]),
+            ("- A", &[("warning SEG027 3", "`A` changes nothing")]),
+            ("- B\n- C\n- B", &[("warning SEG027 5", "`B` changes nothing")]),
+        ],
+    );
+}
+
+/// A segment with one filter, whose fields start on line 5.
+fn with_filter(fields: &str) -> String {
+    format!(
+        "name: A\nincluded_filters:\n  filter_operator: and\n  filters:\n    - {}\n",
+        fields.replace('\n', "\n      ")
+    )
+}
+
+fn attribute(fields: &str) -> String {
+    with_filter(&format!(
+        "filter_type: user_attributes\ncategory: c\nname: attr\n{fields}"
+    ))
+}
+
+#[test]
+fn ranges_of_conditions() {
+    assert_table(
+        attribute,
+        &[
+            ("data_type: double\noperator: between\nvalue: 5\nvalue1: 5.5", &[]),
+            (
+                "data_type: double\noperator: between\nvalue: 5\nvalue1: 5",
+                &[("error SEG028 11", "at least 5 and less than 5")],
+            ),
+            (
+                "data_type: array_double\noperator: between\narray_filter_type: any_of\nvalue: 7\nvalue1: 5",
+                &[("error SEG028 12", "at least 7 and less than 5")],
+            ),
+            (
+                "data_type: datetime\noperator: between\nvalue: 2026-01-05\nvalue1: 2026-01-05",
+                &[],
+            ),
+            (
+                "data_type: datetime\noperator: between\nvalue: 2026-01-05\nvalue1: 2026-01-04",
+                &[("error SEG028 11", "2026-01-05")],
+            ),
+            (
+                "data_type: datetime\noperator: between\nvalue_type: relative_past\nvalue: 5\nvalue1: 3",
+                &[("error SEG028 12", "from 5 to 3 is out of order")],
+            ),
+            (
+                "data_type: datetime\noperator: between\nvalue_type: relative_future\nvalue: 3\nvalue1: 5",
+                &[],
+            ),
+            (
+                "data_type: datetime\nextract_type: time_of_the_day\noperator: between\nvalue: 22\nvalue1: 3",
+                &[],
+            ),
+            (
+                "data_type: datetime\nextract_type: date_month_of_the_year\noperator: between\nvalue: 12-20\nvalue1: 01-06",
+                &[],
+            ),
+            (
+                "data_type: object\nfilter_operator: and\nfilters:\n- {name: x, data_type: double, operator: between, value: 2, value1: 1}",
+                &[("error SEG028 11", "at least 2 and less than 1")],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn geopoints_templates_and_objects() {
+    assert_table(
+        attribute,
+        &[
+            (
+                "data_type: geopoint\nvalue: -33.9\nvalue1: 151.2\nradius: 500",
+                &[],
+            ),
+            (
+                "data_type: geopoint\nvalue: 151.2\nvalue1: -33.9\nradius: 500",
+                &[("error SEG030 9", "151.2 is not a latitude")],
+            ),
+            (
+                "data_type: geopoint\nvalue: 90\nvalue1: 181\nradius: 0",
+                &[
+                    ("error SEG030 10", "not a longitude"),
+                    ("error SEG030 11", "not a radius"),
+                ],
+            ),
+            (
+                "data_type: string\noperator: in\nis_dynamic_value: true\nvalue: [\"{{MoeUserAttribute['x']}}\"]",
+                &[],
+            ),
+            (
+                "data_type: string\noperator: in\nvalue: [a, \"{{MoeUserAttribute['x']}}\"]",
+                &[("warning SEG031 10", "letter by letter")],
+            ),
+            (
+                "data_type: object\nfilter_operator: and\nfilters: []",
+                &[("error SEG033 10", "`attr` has no conditions")],
+            ),
+        ],
+    );
+    let swapped = check_text(&attribute(
+        "data_type: geopoint\nvalue: 151.2\nvalue1: -33.9\nradius: 500",
+    ));
+    assert!(swapped[0].help[0].contains("swap"), "{swapped:#?}");
+}
+
+#[test]
+fn groups_without_filters() {
+    assert_table(
+        |groups| format!("name: A\n{groups}\n"),
+        &[
+            (SOMEBODY, &[]),
+            (
+                &format!("{SOMEBODY}\nexcluded_filters: {{filter_operator: and, filters: []}}"),
+                &[],
+            ),
+            (
+                "included_filters:\n  filter_operator: and\n  filters: []",
+                &[("error SEG032 4", "would match everybody")],
+            ),
+            (
+                &format!(
+                    "{SOMEBODY}\nexcluded_filters:\n  filter_operator: or\n  filters:\n  - {{filter_type: nested_filters, filter_operator: and, filters: []}}"
+                ),
+                &[("error SEG032 6", "would match everybody")],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn notes_are_said_once_and_mend_nothing() {
+    const BARE: &str = "{filter_type: user_attributes, name: attr, data_type: bool, operator: exists}";
+    let two = format!(
+        "name: A\nincluded_filters:\n  filter_operator: and\n  filters:\n  - {BARE}\n  - {}\n",
+        "{filter_type: user_attributes, name: m, data_type: bool, operator: exists}"
+    );
+    let at_most = event(
+        "execution:\n  type: atmost\n  count: 3\nprimary_time_range: {type: inTheLast, value: 7, period_unit: days}",
+    );
+    let certain = at_most.replace("atmost", "atleast");
+    let table: [(&str, &[(&str, &str)]); 4] = [
+        (&two, &[("note SEG090 5", "2 user attributes have no `category`")]),
+        (
+            &with_filter("raw: {filter_type: new}"),
+            &[("note SEG091 5", "unchecked")],
+        ),
+        (&at_most, &[("note SEG092 9", "at most 3")]),
+        (&certain, &[]),
+    ];
+    assert_table(str::to_owned, &table);
+}
