@@ -5,12 +5,15 @@
 //! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, `render`
 //! prints what came of it. `model` and `definition` are the vocabulary under all of them.
 
+pub mod api;
 pub mod apply;
+pub mod cli;
 pub mod config;
 pub mod definition;
 pub mod diagnostic;
 pub mod ledger;
 pub mod model;
+pub mod observe;
 pub mod plan;
 pub mod render;
 pub mod sandbox;

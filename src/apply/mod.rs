@@ -1,2 +1,230 @@
-//! x
+//! Runs a plan's steps and says what came of each.
+//!
+//! A step is: read the target again and compare it with what the plan saw, write, and where the answer was lost,
+//! read until it is known what happened. No write is ever repeated blindly: before a second try the service is
+//! asked whether the first one took effect. A step that fails skips only the steps that depend on it.
+//!
+//! The service has no idempotency keys, but names are unique for ever: a create that is repeated after a look-up
+//! can be refused, never doubled.
+
+mod create;
+mod lifecycle;
 pub mod receipt;
+mod settle;
+mod update;
+
+use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
+use crate::ledger::{self, Ledger, LedgerStore, StoreError};
+use crate::model::{Lifecycle, SegmentId, SegmentName};
+use crate::plan::step::{Action, Known, Plan, Step, Wanted};
+use receipt::{Entry, Outcome, Receipt, SkipReason};
+use std::collections::BTreeMap;
+
+/// How often a write is tried whose answer was lost and that a look-up showed not to have happened.
+const ATTEMPTS: usize = 3;
+
+/// What steps are run with.
+pub struct Applier<'a, T: Transport, C: Clock, S> {
+    client: &'a Client<T, C>,
+    clock: &'a C,
+    store: &'a S,
+    ledger: Ledger,
+    known: Known,
+    list_shows_archived: bool,
+}
+
+/// Something worth showing while steps are run.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A step begins.
+    Started(&'a Step),
+    /// A step came to its end.
+    Finished(&'a Entry),
+}
+
+/// Why a run ended before its last step.
+#[derive(Debug)]
+pub enum Stop {
+    /// The service refused the credentials: every other call would be refused as well.
+    Credentials(CallError),
+    /// The ledger cannot be written, so what comes next could not be remembered.
+    Ledger(StoreError),
+}
+
+/// How a step ends when it does not end with an outcome of its own.
+enum Interruption {
+    Call(CallError),
+    Ledger(StoreError),
+}
+
+impl From<CallError> for Interruption {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<StoreError> for Interruption {
+    fn from(error: StoreError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
+    /// Runs steps through `client`, and remembers them in `store`, where `ledger` was read from.
+    pub fn new(client: &'a Client<T, C>, clock: &'a C, store: &'a S, ledger: Ledger) -> Self {
+        Self {
+            client,
+            clock,
+            store,
+            ledger,
+            known: Known::default(),
+            list_shows_archived: false,
+        }
+    }
+
+    /// Takes into account that the service's list shows archived segments.
+    #[must_use]
+    pub fn list_shows_archived(mut self, shows: bool) -> Self {
+        self.list_shows_archived = shows;
+        self
+    }
+
+    /// Runs the steps of `plan`, which must be free of conflicts, and tells `on_event` of each.
+    ///
+    /// There is a receipt in any case; with it comes what ended the run before its last step, if anything did.
+    pub async fn apply(
+        mut self,
+        plan: &Plan,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> (Receipt, Option<Stop>) {
+        self.known = plan.known.clone();
+        let mut receipt = Receipt {
+            entries: Vec::with_capacity(plan.steps.len()),
+        };
+        let mut stop = None;
+        for step in &plan.steps {
+            let outcome = match (&stop, unmet(step, &receipt)) {
+                (Some(_), _) => Outcome::NotAttempted,
+                (None, Some(segment)) => Outcome::Skipped(SkipReason::DependsOn(segment)),
+                (None, None) => {
+                    on_event(Event::Started(step));
+                    self.run(step, &mut stop).await
+                }
+            };
+            let entry = Entry {
+                number: step.number,
+                segment: step.segment.clone(),
+                action: step.action.as_str(),
+                outcome,
+            };
+            on_event(Event::Finished(&entry));
+            receipt.entries.push(entry);
+        }
+        (receipt, stop)
+    }
+
+    async fn run(&mut self, step: &Step, stop: &mut Option<Stop>) -> Outcome {
+        let done = match &step.action {
+            Action::Create(wanted) => self.create(step, wanted).await,
+            Action::Update { target, wanted, .. } => self.update(step, target, wanted).await,
+            Action::Archive(target) => self.archive(step, target).await,
+            Action::Unarchive(target) => self.unarchive(step, target).await,
+        };
+        match done {
+            Ok(outcome) => outcome,
+            Err(Interruption::Call(error)) => {
+                let outcome = failure(&error);
+                if matches!(error.kind, ApiError::Credentials { .. }) {
+                    *stop = Some(Stop::Credentials(error));
+                }
+                outcome
+            }
+            Err(Interruption::Ledger(error)) => {
+                let message = format!("the service did it, but {error}");
+                *stop = Some(Stop::Ledger(error));
+                Outcome::Unknown { message }
+            }
+        }
+    }
+
+    /// Takes down that `id` is now as the step wanted it.
+    async fn remember(
+        &mut self,
+        step: &Step,
+        id: &SegmentId,
+        lifecycle: Lifecycle,
+    ) -> Result<(), StoreError> {
+        let digest = step.action.wanted().map(|wanted| wanted.digests.exact.clone());
+        let digest = digest.or_else(|| self.ledger.entry(id).and_then(|entry| entry.digest.clone()));
+        self.known.ids.insert(step.segment.clone(), id.clone());
+        self.known
+            .identities
+            .declared_by_id
+            .insert(id.clone(), step.segment.clone());
+        self.ledger.record(ledger::Entry {
+            id: id.clone(),
+            name: step.segment.clone(),
+            lifecycle,
+            digest,
+            applied_at: self.clock.now(),
+        });
+        self.store.save(&self.ledger).await
+    }
+
+    /// What a write stored, compared with what it should have stored.
+    async fn stored(
+        &mut self,
+        step: &Step,
+        wanted: &Wanted,
+        stored: Stored,
+        mut notes: Vec<String>,
+    ) -> Result<Outcome, Interruption> {
+        self.remember(step, &stored.id, Lifecycle::Active).await?;
+        let answered = match stored.payload() {
+            Some(definition) => Some(definition),
+            None => self.client.get(&stored.id).await?.payload(),
+        };
+        match answered {
+            Some(definition) if wanted.is_stored_as(&definition, &self.known) => {}
+            Some(_) => notes.push(
+                "the service stored a definition that differs from the one sent; the next plan shows how"
+                    .to_owned(),
+            ),
+            None => notes.push("the service does not show the definition that it stored".to_owned()),
+        }
+        Ok(Outcome::Applied { id: stored.id, notes })
+    }
+
+    /// The live segment of this name, with its definition, if the list shows one.
+    async fn look_up(&self, name: &SegmentName) -> Result<Option<Stored>, CallError> {
+        let listed = self.client.list_named(name).await?;
+        match listed.into_iter().find(|listed| listed.name == *name) {
+            Some(listed) => self.client.get(&listed.id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The segment of a step that this one depends on and that was not applied.
+fn unmet(step: &Step, receipt: &Receipt) -> Option<SegmentName> {
+    let entries: BTreeMap<usize, &Entry> = receipt
+        .entries
+        .iter()
+        .map(|entry| (entry.number, entry))
+        .collect();
+    let needed = step.depends_on.iter().filter_map(|number| entries.get(number));
+    needed
+        .filter(|entry| !matches!(entry.outcome, Outcome::Applied { .. }))
+        .map(|entry| entry.segment.clone())
+        .next()
+}
+
+/// What a call that failed for good means for its step.
+fn failure(error: &CallError) -> Outcome {
+    let message = error.to_string();
+    if error.is_ambiguous_write() {
+        Outcome::Unknown { message }
+    } else {
+        Outcome::Failed { message }
+    }
+}

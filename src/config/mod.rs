@@ -9,6 +9,7 @@ pub mod declaration;
 mod decode;
 pub mod discover;
 mod load;
+pub mod schema;
 pub mod source;
 pub mod suggest;
 pub mod workspace;

@@ -1,0 +1,122 @@
+//! Creating a segment.
+
+use super::receipt::Outcome;
+use super::settle::Verdict;
+use super::{ATTEMPTS, Applier, Interruption, failure, settle};
+use crate::api::{ApiError, CallError, Clock, Stored, Transport};
+use crate::ledger::LedgerStore;
+use crate::model::Payload;
+use crate::plan::step::{Step, Wanted};
+
+impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+    /// Creates, and where the answer is lost or the name is taken, finds out by whom.
+    pub(super) async fn create(&mut self, step: &Step, wanted: &Wanted) -> Result<Outcome, Interruption> {
+        let payload = match wanted.resolved(&self.known) {
+            Ok(payload) => payload,
+            Err(name) => {
+                return Ok(Outcome::Failed {
+                    message: no_id(&name),
+                });
+            }
+        };
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let error = match self.client.create(&step.segment, &payload).await {
+                Ok(stored) => return self.stored(step, wanted, stored, Vec::new()).await,
+                Err(error) => error,
+            };
+            if let Some(outcome) = self.after_refusal(step, wanted, &payload, &error).await? {
+                return Ok(outcome);
+            }
+            last = Some(error);
+        }
+        let message = last.map_or_else(String::new, |error| error.to_string());
+        Ok(Outcome::Unknown {
+            message: format!("{message}; still not there after {ATTEMPTS} tries: run again"),
+        })
+    }
+
+    /// The outcome after a create that was not answered with success; `None` when it may be tried again.
+    async fn after_refusal(
+        &mut self,
+        step: &Step,
+        wanted: &Wanted,
+        payload: &Payload,
+        error: &CallError,
+    ) -> Result<Option<Outcome>, Interruption> {
+        let is_name_taken = matches!(error.kind, ApiError::NameTaken { .. });
+        let is_our_own = matches!(&error.kind,
+            ApiError::DefinitionTaken { existing_name: Some(name), .. } if *name == step.segment);
+        if !(is_name_taken || is_our_own || error.is_ambiguous_write()) {
+            return Ok(Some(failure(error)));
+        }
+        match self.look_up(&step.segment).await {
+            Ok(Some(stored)) => self.holder_found(step, wanted, stored).await.map(Some),
+            Ok(None) if is_name_taken => self.take_out_holder(step, wanted, payload).await.map(Some),
+            Ok(None) => Ok(None),
+            Err(look_up) => {
+                let message =
+                    format!("{error}; and it could not be found out whether it was done: {look_up}");
+                Ok(Some(Outcome::Unknown { message }))
+            }
+        }
+    }
+
+    /// A live segment has the name: ours when it has our definition.
+    async fn holder_found(
+        &mut self,
+        step: &Step,
+        wanted: &Wanted,
+        stored: Stored,
+    ) -> Result<Outcome, Interruption> {
+        let is_wanted = stored
+            .payload()
+            .is_some_and(|found| wanted.is_stored_as(&found, &self.known));
+        match settle::definition(is_wanted, false) {
+            Verdict::Done => {
+                let note = "the answer was lost; the segment was found with the definition sent".to_owned();
+                self.stored(step, wanted, stored, vec![note]).await
+            }
+            Verdict::NotDone | Verdict::Neither => Ok(Outcome::Failed {
+                message: format!(
+                    "a segment named `{}` (id {}) with another definition appeared since the plan; plan again",
+                    step.segment, stored.id
+                ),
+            }),
+        }
+    }
+
+    /// The name is taken and the list shows no holder: it is archived and hidden. Nobody else can have the name
+    /// ever again, so the holder is taken out and made what is declared.
+    async fn take_out_holder(
+        &mut self,
+        step: &Step,
+        wanted: &Wanted,
+        payload: &Payload,
+    ) -> Result<Outcome, Interruption> {
+        self.client.unarchive(&step.segment, None).await?;
+        let Some(stored) = self.look_up(&step.segment).await? else {
+            let message = format!(
+                "the name `{}` is taken by a segment that the service does not list; run again, and if this stays, \
+                 rename the segment",
+                step.segment
+            );
+            return Ok(Outcome::Unknown { message });
+        };
+        let note = "the name belonged to an archived segment, which was taken out".to_owned();
+        if stored
+            .payload()
+            .is_some_and(|found| wanted.is_stored_as(&found, &self.known))
+        {
+            return self.stored(step, wanted, stored, vec![note]).await;
+        }
+        let updated = self.client.update(&stored.id, None, payload).await?;
+        self.stored(step, wanted, updated, vec![format!("{note} and updated")])
+            .await
+    }
+}
+
+/// What to say when a reference has no id: the step that makes its segment should have come before.
+pub(super) fn no_id(name: &crate::model::SegmentName) -> String {
+    format!("it refers to `{name}`, which has no id yet; plan again")
+}

@@ -1,0 +1,84 @@
+//! Putting a segment away and taking it out again.
+
+use super::receipt::{Outcome, SkipReason};
+use super::settle::Verdict;
+use super::{ATTEMPTS, Applier, Interruption, failure, settle};
+use crate::api::{ApiError, CallError, Clock, Transport};
+use crate::ledger::LedgerStore;
+use crate::model::Lifecycle;
+use crate::plan::step::{Step, Target, digest_of};
+
+impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+    /// Archives, unless the segment is not as the plan saw it.
+    pub(super) async fn archive(&mut self, step: &Step, target: &Target) -> Result<Outcome, Interruption> {
+        self.change_lifecycle(step, target, Lifecycle::Archived).await
+    }
+
+    /// Unarchives, unless the segment is not as the plan saw it.
+    pub(super) async fn unarchive(&mut self, step: &Step, target: &Target) -> Result<Outcome, Interruption> {
+        self.change_lifecycle(step, target, Lifecycle::Active).await
+    }
+
+    async fn change_lifecycle(
+        &mut self,
+        step: &Step,
+        target: &Target,
+        wanted: Lifecycle,
+    ) -> Result<Outcome, Interruption> {
+        let current = self.client.get(&target.id).await?;
+        let seen = current.payload().map(|found| digest_of(&found, &self.known));
+        if seen != target.seen || current.name != target.live_name {
+            return Ok(Outcome::Skipped(SkipReason::Drifted));
+        }
+        let mut notes = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let error = match self.send(target, wanted).await {
+                Ok(()) => return self.changed(step, target, wanted, notes).await,
+                Err(error) => error,
+            };
+            // A service that does not take a second archive kindly has been asked once before.
+            let refused_again = !notes.is_empty() && matches!(error.kind, ApiError::Refused { .. });
+            if !refused_again && !error.is_ambiguous_write() {
+                return Ok(failure(&error));
+            }
+            notes.push("the answer was lost, so the list was asked".to_owned());
+            if refused_again || self.look(target, wanted).await? == Verdict::Done {
+                return self.changed(step, target, wanted, notes).await;
+            }
+        }
+        Ok(Outcome::Unknown {
+            message: format!("no answer came after {ATTEMPTS} tries; plan again"),
+        })
+    }
+
+    async fn send(&self, target: &Target, wanted: Lifecycle) -> Result<(), CallError> {
+        match wanted {
+            Lifecycle::Archived => self.client.archive(&target.live_name, Some(&target.id)).await,
+            Lifecycle::Active => self.client.unarchive(&target.live_name, Some(&target.id)).await,
+        }
+    }
+
+    async fn look(&self, target: &Target, wanted: Lifecycle) -> Result<Verdict, CallError> {
+        if self.list_shows_archived {
+            return Ok(settle::lifecycle(wanted == Lifecycle::Active, None));
+        }
+        let listed = self.client.list_named(&target.live_name).await?;
+        let is_listed = listed.iter().any(|listed| listed.id == target.id);
+        Ok(settle::lifecycle(wanted == Lifecycle::Active, Some(is_listed)))
+    }
+
+    async fn changed(
+        &mut self,
+        step: &Step,
+        target: &Target,
+        wanted: Lifecycle,
+        mut notes: Vec<String>,
+    ) -> Result<Outcome, Interruption> {
+        self.remember(step, &target.id, wanted).await?;
+        notes.dedup();
+        Ok(Outcome::Applied {
+            id: target.id.clone(),
+            notes,
+        })
+    }
+}

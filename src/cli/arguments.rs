@@ -1,0 +1,202 @@
+//! The command line's words. Every flag has a `SEGCTL_` variable.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Segments as code for MoEngage.
+#[derive(Debug, Parser)]
+#[command(name = "segctl", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Arguments {
+    /// The settings file; without it, segctl.yaml is looked for upward from here.
+    #[arg(long, global = true, value_name = "FILE", env = "SEGCTL_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Print one JSON document on standard output instead of text.
+    #[arg(long, global = true, env = "SEGCTL_JSON")]
+    pub json: bool,
+
+    /// Leave colour out, as NO_COLOR does.
+    #[arg(long, global = true, env = "SEGCTL_NO_COLOR")]
+    pub no_color: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the files, without a workspace or credentials.
+    Validate(ValidateArguments),
+    /// Show what would change in a workspace.
+    #[command(visible_alias = "diff")]
+    Plan(PlanArguments),
+    /// Make a workspace what the files say.
+    Apply(ApplyArguments),
+    /// Show a plan that was written as JSON.
+    Show(ShowArguments),
+    /// Print the JSON Schema of a kind of file, for editors.
+    Schema(SchemaArguments),
+    /// Run the embedded service on its own.
+    Sandbox(SandboxArguments),
+    /// Print a completion script.
+    Completions(CompletionsArguments),
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArguments {
+    /// Show notes, too: what is worth knowing and needs no mending.
+    #[arg(long, env = "SEGCTL_NOTES")]
+    pub notes: bool,
+
+    /// Fail on this and on anything worse.
+    #[arg(
+        long,
+        value_name = "SEVERITY",
+        default_value = "error",
+        env = "SEGCTL_FAIL_SEVERITY"
+    )]
+    pub fail_severity: FailSeverity,
+}
+
+/// What makes `validate` fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailSeverity {
+    /// Errors only.
+    Error,
+    /// Warnings, too.
+    Warning,
+    /// Notes, too.
+    Note,
+}
+
+/// Which workspace a command is about.
+#[derive(Debug, Args)]
+pub struct WorkspaceArguments {
+    /// The workspace; without it, the default one of segctl.yaml.
+    #[arg(long, short, value_name = "NAME", env = "SEGCTL_WORKSPACE")]
+    pub workspace: Option<String>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// Exit with 2 when there are changes, so that scripts can tell.
+    #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
+    pub detailed_exitcode: bool,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// Apply without asking; required where nobody can be asked.
+    #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
+    pub auto_approve: bool,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// The plan as `segctl plan --json` wrote it; `-` reads standard input.
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArguments {
+    /// Which files the schema is of.
+    pub kind: SchemaKind,
+}
+
+/// The kinds of files that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// Segment files.
+    Segment,
+    /// segctl.yaml.
+    Segctl,
+}
+
+/// Arguments of `sandbox`.
+#[derive(Debug, Args)]
+pub struct SandboxArguments {
+    /// Where to listen; loopback only. Port 0 takes a free one, which is printed.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8020",
+        env = "SEGCTL_SANDBOX_LISTEN"
+    )]
+    pub listen: SocketAddr,
+
+    /// Keep the service's state in this file; without it, the state ends with the process.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_SANDBOX_DATA")]
+    pub data: Option<PathBuf>,
+
+    /// Whether calls are limited as documented.
+    #[arg(long, value_name = "LIMITS", env = "SEGCTL_SANDBOX_RATE_LIMITS")]
+    pub rate_limits: Option<RateLimits>,
+
+    /// A script of faults, as JSON.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_SANDBOX_FAULTS")]
+    pub faults: Option<PathBuf>,
+
+    /// A behaviour that MoEngage does not document, as NAME=VALUE; may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub switches: Vec<String>,
+
+    /// The workspace id that callers have to use.
+    #[arg(
+        long,
+        value_name = "ID",
+        default_value = "sandbox",
+        env = "SEGCTL_SANDBOX_WORKSPACE_ID"
+    )]
+    pub workspace_id: String,
+
+    /// The API key that callers have to use; without it, one is made up and printed.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "SEGCTL_SANDBOX_API_KEY",
+        hide_env_values = true
+    )]
+    pub api_key: Option<String>,
+
+    /// The database name that callers have to use.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "sandbox",
+        env = "SEGCTL_SANDBOX_DB_NAME"
+    )]
+    pub db_name: String,
+}
+
+/// Whether the sandbox limits calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RateLimits {
+    /// As documented.
+    Documented,
+    /// Not at all.
+    Off,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell to write for.
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,211 @@
+//! A workspace that answers: the service, or the embedded sandbox started for the length of a command.
+
+use super::failure::{Failure, Kind};
+use super::output::Output;
+use super::project::Project;
+use crate::api::{
+    ApiError, CallError, Client, Credentials, Endpoint, EndpointClass, HttpTransport, RateLimits,
+    SystemClock, WaitReason, Waiting, Window,
+};
+use crate::config::workspace::{EndpointSetting, LimitClass, Service, Setting, Workspace};
+use crate::ledger::{DirectoryStore, StoreError};
+use crate::model::Keyword;
+use crate::sandbox;
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+/// A workspace with the client that reaches it.
+pub(super) struct Connection {
+    /// Makes the calls.
+    pub(super) client: Client<HttpTransport, SystemClock>,
+    /// Where the ledger is.
+    pub(super) store: DirectoryStore,
+    /// The embedded service, when there is one.
+    server: Option<sandbox::Server>,
+}
+
+impl Connection {
+    /// Looks up the credentials and starts the sandbox where the workspace is one.
+    ///
+    /// # Errors
+    ///
+    /// Missing credentials, an unusable endpoint, or a sandbox that does not start.
+    pub(super) async fn open(
+        project: &Project,
+        name: &str,
+        workspace: &Workspace,
+        output: Output,
+    ) -> Result<Self, Failure> {
+        let (endpoint, credentials, server) = match &workspace.service {
+            Service::Sandbox { file } => embedded(&project.directory.join(file)).await?,
+            Service::Remote {
+                endpoint,
+                workspace_id,
+                api_key,
+                db_name,
+            } => {
+                let credentials = Credentials {
+                    workspace_id: value(workspace_id, "workspace_id")?,
+                    api_key: value(api_key, "api_key")?.into(),
+                    db_name: db_name
+                        .as_ref()
+                        .map(|setting| value(setting, "db_name"))
+                        .transpose()?,
+                };
+                (remote(endpoint)?, credentials, None)
+            }
+        };
+        let transport = HttpTransport::new(endpoint, credentials)
+            .map_err(|error| Failure::caused(Kind::Error, &error))?;
+        let client = Client::new(transport, SystemClock, limits(workspace)?, retry_seed())
+            .observed_by(move |waiting: &Waiting| output.note(&waiting_line(waiting)));
+        let ledger = workspace
+            .ledger
+            .clone()
+            .unwrap_or_else(|| format!(".segctl/{name}"));
+        Ok(Self {
+            client,
+            store: DirectoryStore::new(project.directory.join(ledger)),
+            server,
+        })
+    }
+
+    /// Stops the embedded service.
+    pub(super) async fn close(self) {
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let kind = if matches!(error.kind, ApiError::Credentials { .. }) {
+            Kind::Credentials
+        } else {
+            Kind::Error
+        };
+        Self::caused(kind, &error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::caused(Kind::Error, &error)
+    }
+}
+
+/// The embedded service under credentials of its own: nobody else is to call it.
+async fn embedded(file: &Path) -> Result<(Endpoint, Credentials, Option<sandbox::Server>), Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::caused(Kind::Error, error);
+    if let Some(directory) = file.parent() {
+        std::fs::create_dir_all(directory).map_err(|error| failed(&error))?;
+    }
+    let server = sandbox::Server::start(sandbox::Options::embedded(file))
+        .await
+        .map_err(|error| failed(&error))?;
+    let endpoint =
+        Endpoint::parse(&format!("http://{}", server.address())).map_err(|error| failed(&error))?;
+    let accepted = server.credentials();
+    let credentials = Credentials {
+        workspace_id: accepted.workspace_id.clone(),
+        api_key: accepted.api_key.clone().into(),
+        db_name: Some(accepted.db_name.clone()),
+    };
+    Ok((endpoint, credentials, Some(server)))
+}
+
+fn remote(setting: &EndpointSetting) -> Result<Endpoint, Failure> {
+    let endpoint = match setting {
+        EndpointSetting::DataCenter(center) => Endpoint::data_center(center.as_str()),
+        EndpointSetting::Url(url, _) => Endpoint::parse(url),
+    };
+    endpoint.map_err(|error| Failure::caused(Kind::InvalidFiles, &error))
+}
+
+/// The value that a setting stands for. What a command printed is never repeated: it may be the secret.
+fn value(setting: &Setting, field: &str) -> Result<String, Failure> {
+    let missing = |message: String| Failure::new(Kind::Credentials, message);
+    match setting {
+        Setting::Literal(value) => Ok(value.clone()),
+        Setting::Environment(name) => {
+            env::var(name)
+                .ok()
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| {
+                    missing(format!(
+                        "the environment variable {name}, which `{field}` of segctl.yaml names, is not set"
+                    ))
+                    .with_help(format!(
+                        "set {name}, or choose a workspace that needs no credentials with --workspace"
+                    ))
+                })
+        }
+        Setting::Command(words) => {
+            let (program, arguments) = words
+                .split_first()
+                .ok_or_else(|| missing(format!("`{field}` names no command")))?;
+            let printed = Command::new(program).args(arguments).output().map_err(|error| {
+                missing(format!(
+                    "the command `{program}`, which `{field}` of segctl.yaml names, cannot be run: {error}"
+                ))
+            })?;
+            let text = String::from_utf8_lossy(&printed.stdout);
+            let line = text.lines().next().unwrap_or_default().trim().to_owned();
+            if printed.status.success() && !line.is_empty() {
+                return Ok(line);
+            }
+            let message =
+                format!("the command `{program}`, which `{field}` of segctl.yaml names, gave no value");
+            Err(missing(message).with_help("run it by hand: its first line of output has to be the value"))
+        }
+    }
+}
+
+fn limits(workspace: &Workspace) -> Result<RateLimits, Failure> {
+    let mut limits = RateLimits::default();
+    for class in &workspace.rate_limits {
+        let windows: Result<Vec<Window>, Failure> = class
+            .windows
+            .iter()
+            .map(|(text, place)| {
+                Window::parse(text).map_err(|error| {
+                    let failure = Failure::caused(Kind::InvalidFiles, &error);
+                    failure.with_help(format!("see {}:{}:{}", place.file, place.line, place.column))
+                })
+            })
+            .collect();
+        limits.set(endpoint_class(class.class), windows?);
+    }
+    Ok(limits)
+}
+
+fn endpoint_class(class: LimitClass) -> EndpointClass {
+    match class {
+        LimitClass::List => EndpointClass::List,
+        LimitClass::Create => EndpointClass::Create,
+        LimitClass::Get => EndpointClass::Get,
+        LimitClass::Update => EndpointClass::Update,
+        LimitClass::Lifecycle => EndpointClass::Lifecycle,
+        LimitClass::File => EndpointClass::File,
+        LimitClass::Cohort => EndpointClass::Cohort,
+    }
+}
+
+/// What a run waits for, and until when: a pipeline that stands still has to say why.
+fn waiting_line(waiting: &Waiting) -> String {
+    let until = waiting.until.strftime("%H:%M:%S UTC");
+    match &waiting.reason {
+        WaitReason::OwnLimit => format!("Waiting until {until}: one more call would break a rate limit.\n"),
+        WaitReason::ServiceLimit => {
+            format!("Waiting until {until}: the service takes no more calls before.\n")
+        }
+        WaitReason::Retry(error) => format!("Waiting until {until} to try again: {error}\n"),
+    }
+}
+
+/// Spreads the retries of runs that were refused at the same moment.
+fn retry_seed() -> u64 {
+    u64::from(std::process::id())
+}

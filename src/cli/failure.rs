@@ -1,0 +1,121 @@
+//! Why a command failed, and the exit code for it. Codes are part of the interface: scripts read them.
+
+use crate::diagnostic::Diagnostic;
+use std::fmt;
+use std::process::ExitCode;
+
+/// The kinds of failure, one exit code for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Anything without a code of its own.
+    Error,
+    /// The files cannot be used.
+    InvalidFiles,
+    /// The workspace has what the files want to make, or the files contradict it.
+    Conflict,
+    /// Some steps were not applied, or it is not known whether they were.
+    Partial,
+    /// The credentials are missing or refused.
+    Credentials,
+    /// The command line makes no sense.
+    Usage,
+}
+
+/// Exit code of a plan with changes, when asked to tell.
+pub const CHANGES: u8 = 2;
+
+impl Kind {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Error => 1,
+            Self::InvalidFiles => 3,
+            Self::Conflict => 4,
+            Self::Partial => 8,
+            Self::Credentials => 9,
+            // Not 2, which means changes: a mistyped flag must not look like a plan.
+            Self::Usage => 64,
+        }
+    }
+
+    /// The word for the kind in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::InvalidFiles => "invalid_files",
+            Self::Conflict => "conflict",
+            Self::Partial => "partial",
+            Self::Credentials => "credentials",
+            Self::Usage => "usage",
+        }
+    }
+}
+
+impl From<Kind> for ExitCode {
+    fn from(kind: Kind) -> Self {
+        Self::from(kind.code())
+    }
+}
+
+/// A failure with what to say about it.
+#[derive(Debug)]
+pub struct Failure {
+    /// What kind it is.
+    pub kind: Kind,
+    /// What failed; a lowercase phrase.
+    pub message: String,
+    /// What caused it, outermost first.
+    pub causes: Vec<String>,
+    /// What to do next.
+    pub help: Vec<String>,
+    /// What is wrong with which file, where files are at fault.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Failure {
+    /// A failure that `message` says all about.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            help: Vec::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// A failure that `error` and what caused it say all about.
+    #[must_use]
+    pub fn caused(kind: Kind, error: &dyn std::error::Error) -> Self {
+        let mut failure = Self::new(kind, error.to_string());
+        let mut source = error.source();
+        while let Some(cause) = source {
+            failure.causes.push(cause.to_string());
+            source = cause.source();
+        }
+        failure
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "error: {}", self.message)?;
+        for cause in &self.causes {
+            write!(formatter, "\n  caused by: {cause}")?;
+        }
+        for help in &self.help {
+            write!(formatter, "\n  = help: {help}")?;
+        }
+        Ok(())
+    }
+}

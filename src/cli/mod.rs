@@ -1,0 +1,98 @@
+//! The command line: arguments in, two streams and an exit code out. The one place that prints, asks the
+//! environment, and turns errors into exit codes.
+
+mod apply;
+pub mod arguments;
+mod connection;
+pub mod failure;
+mod output;
+mod plan;
+mod planning;
+mod project;
+mod sandbox;
+mod show;
+mod validate;
+
+use crate::config::schema;
+use arguments::{Arguments, Command, SchemaKind};
+use clap::{CommandFactory, Parser};
+use failure::{Failure, Kind};
+use output::Output;
+use project::Project;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the program with `arguments`, the first of which is its name.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let output = Output::new(arguments.json, arguments.no_color);
+    match run(&arguments, output) {
+        Ok(code) => code,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.kind.into()
+        }
+    }
+}
+
+/// Help and version are no errors; everything else that clap refuses is wrong usage.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is the reader's business.
+    drop(error.print());
+    if error.use_stderr() {
+        Kind::Usage.into()
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
+    let open = || Project::open(arguments.config.as_deref(), output);
+    match &arguments.command {
+        Command::Validate(validate) => Ok(validate::run(&open()?, validate, output)),
+        Command::Plan(plan) => {
+            let project = open()?;
+            project.require_valid(output)?;
+            runtime()?.block_on(plan::run(&project, plan, output))
+        }
+        Command::Apply(apply) => {
+            let project = open()?;
+            project.require_valid(output)?;
+            runtime()?.block_on(apply::run(&project, apply, output))
+        }
+        Command::Show(show) => show::run(show, output).map(|()| ExitCode::SUCCESS),
+        Command::Schema(kind) => {
+            let schema = match kind.kind {
+                SchemaKind::Segment => schema::segment(),
+                SchemaKind::Segctl => schema::workspace(),
+            };
+            output.result(&schema::pretty(&schema));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Sandbox(sandbox) => runtime()?
+            .block_on(sandbox::run(sandbox, output))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Completions(completions) => {
+            let mut script = Vec::new();
+            clap_complete::generate(
+                completions.shell,
+                &mut Arguments::command(),
+                "segctl",
+                &mut script,
+            );
+            output.result(&String::from_utf8_lossy(&script));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::caused(Kind::Error, &error))
+}

@@ -1,0 +1,88 @@
+//! The two streams: results on standard output, everything else on standard error.
+//!
+//! A reader that closes the pipe early has seen enough: that is success, not an error.
+
+use super::failure::Failure;
+use crate::render::diagnostic::diagnostics_json;
+use crate::render::document::FORMAT_VERSION;
+use serde::Serialize;
+use serde_json::json;
+use std::io::{self, IsTerminal, Write};
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    /// One JSON document instead of text.
+    pub(super) json: bool,
+    /// Whether colour is wanted at all; standard output and standard error are asked apart.
+    colour: bool,
+}
+
+impl Output {
+    /// Output as the flags and the environment want it.
+    #[must_use]
+    pub(super) fn new(json: bool, no_color: bool) -> Self {
+        let refused = no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            json,
+            colour: !refused,
+        }
+    }
+
+    /// Whether text on standard output is coloured.
+    #[must_use]
+    pub(super) fn colour(self) -> bool {
+        self.colour && (forced() || io::stdout().is_terminal())
+    }
+
+    /// Whether text on standard error is coloured.
+    #[must_use]
+    pub(super) fn colour_of_errors(self) -> bool {
+        self.colour && (forced() || io::stderr().is_terminal())
+    }
+
+    /// Writes a result.
+    pub(super) fn result(self, text: &str) {
+        ignore_closed_pipe(io::stdout().lock().write_all(text.as_bytes()));
+    }
+
+    /// Writes a result as a JSON document.
+    pub(super) fn document(self, document: &impl Serialize) {
+        // Documents are plain structures of text and numbers, which always serialise.
+        let text = serde_json::to_string_pretty(document).unwrap_or_default();
+        self.result(&(text + "\n"));
+    }
+
+    /// Writes what is going on.
+    pub(super) fn note(self, text: &str) {
+        ignore_closed_pipe(io::stderr().lock().write_all(text.as_bytes()));
+    }
+
+    /// Writes why the command failed; with JSON the document is on standard output all the same.
+    pub(super) fn failure(self, failure: &Failure) {
+        if self.json {
+            self.document(&json!({
+                "format_version": FORMAT_VERSION,
+                "error": {
+                    "kind": failure.kind.as_str(),
+                    "exit_code": failure.kind.code(),
+                    "message": failure.message,
+                    "causes": failure.causes,
+                    "help": failure.help,
+                    "diagnostics": diagnostics_json(&failure.diagnostics),
+                },
+            }));
+        } else {
+            self.note(&format!("{failure}\n"));
+        }
+    }
+}
+
+fn forced() -> bool {
+    std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+fn ignore_closed_pipe(written: io::Result<()>) {
+    // Nobody is left to be told of a stream that cannot be written.
+    drop(written);
+}

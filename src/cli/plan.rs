@@ -1,0 +1,44 @@
+//! `segctl plan`: what would change, without changing anything.
+
+use super::arguments::PlanArguments;
+use super::connection::Connection;
+use super::failure::{CHANGES, Failure, Kind};
+use super::output::Output;
+use super::planning::make_plan;
+use super::project::Project;
+use crate::plan::step::Plan;
+use crate::render::document::PlanDocument;
+use crate::render::text;
+use std::process::ExitCode;
+
+/// Prints the plan.
+///
+/// # Errors
+///
+/// No plan could be made.
+pub(super) async fn run(
+    project: &Project,
+    arguments: &PlanArguments,
+    output: Output,
+) -> Result<ExitCode, Failure> {
+    let workspace = project.workspace(&arguments.workspace)?;
+    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
+    let planned = make_plan(project, workspace, &connection).await;
+    connection.close().await;
+    let plan = planned?.plan;
+    show(&plan, output);
+    Ok(match (plan.conflicts.is_empty(), plan.is_empty()) {
+        (false, _) => Kind::Conflict.into(),
+        (true, false) if arguments.detailed_exitcode => CHANGES.into(),
+        (true, _) => ExitCode::SUCCESS,
+    })
+}
+
+fn show(plan: &Plan, output: Output) {
+    let document = PlanDocument::new(plan);
+    if output.json {
+        output.document(&document);
+    } else {
+        output.result(&text::plan(&document, output.colour()));
+    }
+}

@@ -1,0 +1,177 @@
+//! The repository that a command works in: `segctl.yaml` and what it names.
+
+use super::arguments::WorkspaceArguments;
+use super::failure::{Failure, Kind};
+use super::output::Output;
+use crate::config::source::{self, Source};
+use crate::config::workspace::{Settings, Workspace, settings};
+use crate::config::{Loaded, load};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::DeclaredSegment;
+use crate::render::diagnostic::{diagnostics_text, sort};
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The name of the settings file.
+const SETTINGS_FILE: &str = "segctl.yaml";
+
+/// A repository with valid settings.
+#[derive(Debug)]
+pub(super) struct Project {
+    /// The directory of `segctl.yaml`, which the paths in it are relative to.
+    pub(super) directory: PathBuf,
+    /// What `segctl.yaml` says.
+    pub(super) settings: Settings,
+    /// What the segment files say.
+    pub(super) loaded: Loaded,
+}
+
+impl Project {
+    /// Finds and reads the settings and every segment file.
+    ///
+    /// # Errors
+    ///
+    /// No settings file, or one with faults. Faults of segment files are in `loaded`.
+    pub(super) fn open(config: Option<&Path>, output: Output) -> Result<Self, Failure> {
+        let here = env::current_dir().map_err(|error| Failure::caused(Kind::Error, &error))?;
+        let path = match config {
+            Some(path) => here.join(path),
+            None => find_upward(&here)?,
+        };
+        let shown = |path: &Path| shown(path, &here);
+        let source =
+            source::read(&path, &shown(&path)).map_err(|fault| invalid(vec![fault], None, output))?;
+        let (settings, faults) = settings(&source);
+        let Some(settings) = settings else {
+            return Err(invalid(faults, Some(&source), output));
+        };
+        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let loaded = load(&settings, &directory, &shown);
+        Ok(Self {
+            directory,
+            settings,
+            loaded,
+        })
+    }
+
+    /// Fails when a segment file has errors; warnings are written.
+    ///
+    /// # Errors
+    ///
+    /// Faults in segment files.
+    pub(super) fn require_valid(&self, output: Output) -> Result<(), Failure> {
+        let mut shown: Vec<_> = self
+            .loaded
+            .diagnostics
+            .iter()
+            .filter(|found| found.severity != Severity::Note)
+            .cloned()
+            .collect();
+        sort(&mut shown);
+        if !output.json || !self.loaded.has_errors() {
+            output.note(&self.text(&shown, output.colour_of_errors()));
+        }
+        if self.loaded.has_errors() {
+            return Err(Failure {
+                diagnostics: shown,
+                ..Failure::new(
+                    Kind::InvalidFiles,
+                    "the segment files have errors; nothing was planned",
+                )
+            });
+        }
+        Ok(())
+    }
+
+    /// Diagnostics with excerpts.
+    #[must_use]
+    pub(super) fn text(&self, diagnostics: &[Diagnostic], colour: bool) -> String {
+        let text_of = |file: &str| self.loaded.sources.get(file).map(|source| source.text.as_str());
+        diagnostics_text(diagnostics, &text_of, colour)
+    }
+
+    /// The workspace that a command is about.
+    ///
+    /// # Errors
+    ///
+    /// An unknown name, or none where there is no default.
+    pub(super) fn workspace(&self, arguments: &WorkspaceArguments) -> Result<(&str, &Workspace), Failure> {
+        let known: Vec<_> = self
+            .settings
+            .workspaces
+            .keys()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let help = format!("the workspaces of segctl.yaml are {}", known.join(", "));
+        let mut only = self.settings.workspaces.keys();
+        let default = || match (only.next(), only.next()) {
+            (Some(name), None) => Some(name),
+            _ => None,
+        };
+        let chosen = arguments
+            .workspace
+            .as_ref()
+            .or(self.settings.default_workspace.as_ref())
+            .or_else(default);
+        let Some(name) = chosen else {
+            let message = "there is no default workspace: say which with --workspace";
+            return Err(Failure::new(Kind::Usage, message).with_help(help));
+        };
+        match self.settings.workspaces.get_key_value(name) {
+            Some((name, workspace)) => Ok((name, workspace)),
+            None => Err(Failure::new(Kind::Usage, format!("unknown workspace `{name}`")).with_help(help)),
+        }
+    }
+
+    /// What is declared for a workspace.
+    #[must_use]
+    pub(super) fn declared(&self, workspace: &str) -> Vec<DeclaredSegment> {
+        let members = self
+            .loaded
+            .declarations
+            .iter()
+            .filter(|declaration| declaration.is_for(workspace));
+        members.map(|declaration| declaration.segment.clone()).collect()
+    }
+}
+
+fn find_upward(here: &Path) -> Result<PathBuf, Failure> {
+    let found = here
+        .ancestors()
+        .map(|directory| directory.join(SETTINGS_FILE))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| {
+        Failure::new(
+            Kind::InvalidFiles,
+            format!("there is no {SETTINGS_FILE} here or in a directory above"),
+        )
+        .with_help("go to the repository that has one, or name it with --config")
+    })
+}
+
+/// A path as the user would name it: relative where it is below the working directory.
+fn shown(path: &Path, here: &Path) -> String {
+    let relative = path.strip_prefix(here).unwrap_or(path);
+    relative
+        .components()
+        .collect::<PathBuf>()
+        .to_string_lossy()
+        .replace('\\', "/")
+}
+
+fn invalid(mut faults: Vec<Diagnostic>, source: Option<&Source>, output: Output) -> Failure {
+    sort(&mut faults);
+    // A fault may stand beside a secret, so excerpts come from a text without any.
+    let text = source.map(Source::without_secrets);
+    if !output.json {
+        output.note(&diagnostics_text(
+            &faults,
+            &|_| text.as_deref(),
+            output.colour_of_errors(),
+        ));
+    }
+    Failure {
+        diagnostics: faults,
+        ..Failure::new(Kind::InvalidFiles, "the settings cannot be used")
+    }
+}

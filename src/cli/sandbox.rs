@@ -1,0 +1,70 @@
+//! `segctl sandbox`: the embedded service on its own, until it is interrupted.
+
+use super::arguments::{RateLimits, SandboxArguments};
+use super::failure::{Failure, Kind};
+use super::output::Output;
+use crate::sandbox::{Credentials, Options, Server};
+use std::fs;
+
+/// Serves until interrupted, then saves and ends.
+///
+/// # Errors
+///
+/// The service cannot be started with these arguments.
+pub(super) async fn run(arguments: &SandboxArguments, output: Output) -> Result<(), Failure> {
+    let options = options(arguments)?;
+    let server = Server::start(options)
+        .await
+        .map_err(|error| Failure::caused(Kind::Error, &error))?;
+    let credentials = server.credentials();
+    output.result(&format!(
+        "The sandbox listens on http://{}\n  workspace_id {}\n  api_key {}\n  db_name {}\n",
+        server.address(),
+        credentials.workspace_id,
+        credentials.api_key,
+        credentials.db_name
+    ));
+    tokio::signal::ctrl_c()
+        .await
+        .map_err(|error| Failure::caused(Kind::Error, &error))?;
+    server.stop().await;
+    Ok(())
+}
+
+fn options(arguments: &SandboxArguments) -> Result<Options, Failure> {
+    let usage = |error: &dyn std::error::Error| Failure::caused(Kind::Usage, error);
+    let mut options = Options::standalone(arguments.listen);
+    options.data.clone_from(&arguments.data);
+    options.credentials = Some(Credentials {
+        workspace_id: arguments.workspace_id.clone(),
+        api_key: arguments
+            .api_key
+            .clone()
+            .unwrap_or_else(|| "sandbox-key".to_owned()),
+        db_name: arguments.db_name.clone(),
+    });
+    if let Some(limits) = arguments.rate_limits {
+        let word = if limits == RateLimits::Off {
+            "off"
+        } else {
+            "documented"
+        };
+        options.set("rate_limits", word).map_err(|error| usage(&error))?;
+    }
+    for switch in &arguments.switches {
+        let Some((name, value)) = switch.split_once('=') else {
+            return Err(Failure::new(
+                Kind::Usage,
+                format!("`{switch}` is not of the form NAME=VALUE"),
+            ));
+        };
+        options.set(name, value).map_err(|error| usage(&error))?;
+    }
+    if let Some(path) = &arguments.faults {
+        let shown = path.display();
+        let script = fs::read_to_string(path)
+            .map_err(|error| Failure::new(Kind::Error, format!("cannot read `{shown}`: {error}")))?;
+        options.set_faults(&script).map_err(|error| usage(&error))?;
+    }
+    Ok(options)
+}
