@@ -5,6 +5,7 @@
 //! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, `render`
 //! prints what came of it. `model` and `definition` are the vocabulary under all of them.
 
+pub mod api;
 pub mod apply;
 pub mod config;
 pub mod definition;
