@@ -191,7 +191,7 @@ impl fmt::Display for ApiError {
                 existing_name,
             } => {
                 match existing_name {
-                    Some(name) => write!(formatter, "segment `{name}`")?,
+                    Some(name) => write!(formatter, "segment `{}`", printable(name.as_str()))?,
                     None => formatter.write_str("another segment")?,
                 }
                 if let Some(id) = existing_id {

@@ -132,49 +132,39 @@ mod tests {
         }
     }
 
+    /// Each kind of failure, and whether a read and a write are repeated after it.
+    fn kinds() -> Vec<(ApiError, bool, bool)> {
+        let message = || "m".to_owned();
+        let limited = ApiError::RateLimited {
+            message: message(),
+            reset: None,
+        };
+        let server = ApiError::Server {
+            status: 500,
+            message: message(),
+        };
+        let garbage = ApiError::Garbage {
+            expected: message(),
+            came: message(),
+        };
+        let full = ApiError::ActiveLimit {
+            actual_count: None,
+            limit: None,
+        };
+        vec![
+            (ApiError::Unreachable { message: message() }, true, true),
+            (limited, true, true),
+            (ApiError::Lost { message: message() }, true, false),
+            (server, true, false),
+            (garbage, true, false),
+            (full, false, false),
+            (ApiError::NameTaken { message: message() }, false, false),
+            (ApiError::NotFound { message: message() }, false, false),
+        ]
+    }
+
     #[test]
     fn writes_are_repeated_only_when_certainly_not_processed() {
-        let message = String::new;
-        let kinds = || {
-            [
-                (ApiError::Unreachable { message: message() }, true, true),
-                (
-                    ApiError::RateLimited {
-                        message: message(),
-                        reset: None,
-                    },
-                    true,
-                    true,
-                ),
-                (ApiError::Lost { message: message() }, true, false),
-                (
-                    ApiError::Server {
-                        status: 500,
-                        message: message(),
-                    },
-                    true,
-                    false,
-                ),
-                (
-                    ApiError::Garbage {
-                        expected: message(),
-                        came: message(),
-                    },
-                    true,
-                    false,
-                ),
-                (
-                    ApiError::ActiveLimit {
-                        actual_count: None,
-                        limit: None,
-                    },
-                    false,
-                    false,
-                ),
-                (ApiError::NameTaken { message: message() }, false, false),
-                (ApiError::NotFound { message: message() }, false, false),
-            ]
-        };
         let name = || SegmentName::new("A");
         let operations = [
             Operation::List,
@@ -188,10 +178,8 @@ mod tests {
         for operation in operations {
             for (kind, read, write) in kinds() {
                 let expected = if operation.is_write() { write } else { read };
-                let error = CallError {
-                    operation: operation.clone(),
-                    kind,
-                };
+                let operation = operation.clone();
+                let error = CallError { operation, kind };
                 assert_eq!(Outcome::of(&error) != Outcome::Final, expected, "{error}");
             }
         }

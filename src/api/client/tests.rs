@@ -83,6 +83,18 @@ impl Bench {
     fn request(&self, index: usize) -> Request {
         self.asked.lock().unwrap()[index].1.clone()
     }
+
+    /// The request without its query on one line.
+    fn line(&self, index: usize) -> String {
+        let Request {
+            method,
+            path,
+            family,
+            body,
+            ..
+        } = self.request(index);
+        format!("{method:?} {family:?} {path} {}", body.unwrap_or_default())
+    }
 }
 
 fn start() -> Timestamp {
@@ -323,96 +335,59 @@ async fn concurrent_calls_and_earlier_runs_share_the_windows() {
 }
 
 #[tokio::test]
-async fn requests_are_what_the_service_documents() {
-    let acknowledged = || answer(200, json!({"success": true}));
-    let listed = || {
-        answer(
-            200,
-            json!({"data": [{"id": "b2", "name": "a"}, {"id": "a1", "name": "A"}]}),
-        )
-    };
-    let answers = [
-        listed(),
-        listed(),
-        stored(),
-        stored(),
-        stored(),
-        acknowledged(),
-        acknowledged(),
-    ];
-    let bench = Bench::answering(answers);
+async fn lists_are_asked_for_by_exact_name_and_taken_by_it() {
+    let body = json!({"data": [{"id": "b2", "name": "a"}, {"id": "a1", "name": "A"}]});
+    let bench = Bench::answering([answer(200, &body), answer(200, &body)]);
+    assert_eq!(bench.client.list().await.unwrap().len(), 2);
+    let named = bench.client.list_named(&name()).await.unwrap();
+    assert_eq!(named.len(), 1);
+    assert_eq!(named[0].id, id());
+    assert_eq!(bench.line(0), "Get V3 /v3/custom-segments null");
+    assert_eq!(bench.line(1), "Get V3 /v3/custom-segments null");
+    assert_eq!(bench.request(0).query, []);
+    assert_eq!(bench.request(1).query, [("name".to_owned(), "A".to_owned())]);
+}
+
+#[tokio::test]
+async fn updates_always_say_who_is_left_out() {
+    let bench = Bench::answering([stored(), stored(), stored(), stored()]);
     let client = &bench.client;
-    assert_eq!(client.list().await.unwrap().len(), 2);
-    assert_eq!(
-        client.list_named(&name()).await.unwrap()[..]
-            .iter()
-            .map(|listed| listed.id.as_str())
-            .collect::<Vec<_>>(),
-        ["a1"]
-    );
-    client.create(&name(), &payload()).await.unwrap();
-    client
-        .update(&id(), Some(&SegmentName::new("B")), &payload())
-        .await
-        .unwrap();
     let with_excluded = Payload {
-        excluded_filters: Some(group()),
+        excluded_filters: Some(json!(["whom"])),
         ..payload()
     };
+    let renamed = SegmentName::new("B");
+    client.create(&name(), &payload()).await.unwrap();
+    client.create(&name(), &with_excluded).await.unwrap();
+    client.update(&id(), Some(&renamed), &payload()).await.unwrap();
     client.update(&id(), None, &with_excluded).await.unwrap();
-    client.archive(&name(), Some(&id())).await.unwrap();
-    client.unarchive(&name(), None).await.unwrap();
-
     let included = payload().included_filters;
-    let segment = "/v3/custom-segments/a1";
-    let expected = [
-        (Method::Get, SEGMENTS, Family::V3, Value::Null),
-        (Method::Get, SEGMENTS, Family::V3, Value::Null),
-        (
-            Method::Post,
-            SEGMENTS,
-            Family::V3,
-            json!({"name": "A", "included_filters": included}),
-        ),
-        (
-            Method::Patch,
-            segment,
-            Family::V3,
-            json!({"name": "B", "included_filters": included, "excluded_filters": group()}),
-        ),
-        (
-            Method::Patch,
-            segment,
-            Family::V3,
-            json!({"included_filters": included, "excluded_filters": group()}),
-        ),
-        (
-            Method::Patch,
-            "/v2/custom-segments/archive",
-            Family::V2,
-            json!({"name": "A", "cs_id": "a1"}),
-        ),
-        (
-            Method::Patch,
-            "/v2/custom-segments/unarchive",
-            Family::V2,
-            json!({"name": "A"}),
-        ),
+    let bodies = [
+        json!({"name": "A", "included_filters": included}),
+        json!({"name": "A", "included_filters": included, "excluded_filters": ["whom"]}),
+        json!({"name": "B", "included_filters": included, "excluded_filters": group()}),
+        json!({"included_filters": included, "excluded_filters": ["whom"]}),
     ];
-    for (index, (method, path, family, body)) in expected.into_iter().enumerate() {
-        let asked = bench.request(index);
-        assert_eq!(
-            (asked.method, asked.path.as_str(), asked.family),
-            (method, path, family)
-        );
-        assert_eq!(asked.body.unwrap_or_default(), body);
-        let query = if index == 1 {
-            vec![("name".to_owned(), "A".to_owned())]
-        } else {
-            vec![]
-        };
-        assert_eq!(asked.query, query);
+    let calls = ["Post V3 /v3/custom-segments", "Patch V3 /v3/custom-segments/a1"];
+    for (index, body) in bodies.iter().enumerate() {
+        assert_eq!(bench.line(index), format!("{} {body}", calls[index / 2]));
     }
+}
+
+#[tokio::test]
+async fn the_lifecycle_is_changed_by_name_and_by_id_where_known() {
+    let done = || answer(200, json!({"success": true}));
+    let bench = Bench::answering([done(), done()]);
+    bench.client.archive(&name(), Some(&id())).await.unwrap();
+    bench.client.unarchive(&name(), None).await.unwrap();
+    assert_eq!(
+        bench.line(0),
+        r#"Patch V2 /v2/custom-segments/archive {"cs_id":"a1","name":"A"}"#
+    );
+    assert_eq!(
+        bench.line(1),
+        r#"Patch V2 /v2/custom-segments/unarchive {"name":"A"}"#
+    );
 }
 
 #[tokio::test]
