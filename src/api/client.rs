@@ -1,0 +1,387 @@
+//! The calls, each paced, decoded, and repeated where that is safe.
+//!
+//! A write comes back with an error that is [`ambiguous`](CallError::is_ambiguous_write) rather than being
+//! sent twice. A call that was let go of while it was under way still counts toward the limits.
+
+#[cfg(test)]
+mod tests;
+
+use super::clock::Clock;
+use super::error::{self, ApiError, CallError};
+use super::operation::Operation;
+use super::pacing::{EndpointClass, Pacing, RateLimits, reset_moment};
+use super::retry::{Decision, Outcome, RetryPolicy};
+use super::transport::{Family, Method, Request, Response, Transport};
+use super::wire::{self, Acknowledged, Listed, Mismatch, Stored};
+use crate::model::{Payload, SegmentId, SegmentName};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Within this the answer must be complete. The service documents no limit of its own; a definition at the
+/// limit of size is evaluated by the service before it answers.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const SEGMENTS: &str = "/v3/custom-segments";
+
+/// Called whenever a call has to wait.
+type Observer = Box<dyn Fn(&Waiting) + Send + Sync>;
+
+/// Calls one workspace. Shared by reference; calls under way at once share the limits and the retry budget.
+pub struct Client<T: Transport, C: Clock> {
+    transport: T,
+    clock: C,
+    shared: Mutex<Shared>,
+    on_wait: Option<Observer>,
+}
+
+/// What concurrent calls change. Never locked across a wait.
+struct Shared {
+    pacing: Pacing,
+    retry: RetryPolicy,
+    calls: BTreeMap<EndpointClass, u64>,
+}
+
+/// A call that is about to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which limits it counts toward.
+    pub class: EndpointClass,
+    /// Until when it waits at least.
+    pub until: Timestamp,
+    /// What for.
+    pub reason: WaitReason,
+}
+
+/// Why a call waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitReason {
+    /// One more call would break a window of `rate_limits`.
+    OwnLimit,
+    /// The service said that it lets nothing through.
+    ServiceLimit,
+    /// An attempt failed and is made again.
+    Retry(CallError),
+}
+
+impl<T: Transport, C: Clock> Client<T, C> {
+    /// Makes a client that has made no calls; `retry_seed` spreads the waits of concurrent runs.
+    pub fn new(transport: T, clock: C, limits: RateLimits, retry_seed: u64) -> Self {
+        let shared = Shared {
+            pacing: Pacing::new(limits),
+            retry: RetryPolicy::new(retry_seed),
+            calls: BTreeMap::new(),
+        };
+        Self {
+            transport,
+            clock,
+            shared: Mutex::new(shared),
+            on_wait: None,
+        }
+    }
+
+    /// Has `observer` told of every wait before it begins, so that a person can be told what is waited for.
+    #[must_use]
+    pub fn observed_by(mut self, observer: impl Fn(&Waiting) + Send + Sync + 'static) -> Self {
+        self.on_wait = Some(Box::new(observer));
+        self
+    }
+
+    /// Counts calls of earlier runs toward the limits. Those in the future are passed over: they were made by
+    /// a clock that was off, and would hold this run back for as long.
+    pub fn remember(&self, calls: impl IntoIterator<Item = (EndpointClass, Timestamp)>) {
+        let now = self.clock.now();
+        let mut shared = self.shared();
+        for (class, at) in calls {
+            if at <= now {
+                shared.pacing.record(class, at);
+            }
+        }
+    }
+
+    /// The calls that still count toward a window, for [`remember`](Self::remember) in a later run.
+    #[must_use]
+    pub fn history(&self) -> Vec<(EndpointClass, Timestamp)> {
+        self.shared().pacing.history()
+    }
+
+    /// How many requests were sent so far, repetitions too.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<EndpointClass, u64> {
+        self.shared().calls.clone()
+    }
+
+    /// Every segment that the service lists; whether archived ones are among them is not documented.
+    ///
+    /// # Errors
+    ///
+    /// When the call failed for good.
+    pub async fn list(&self) -> Result<Vec<Listed>, CallError> {
+        let request = request(Method::Get, SEGMENTS, None);
+        self.call(Operation::List, request, wire::listed).await
+    }
+
+    /// The listed segments of exactly this name: none or one.
+    ///
+    /// # Errors
+    ///
+    /// When the call failed for good.
+    pub async fn list_named(&self, name: &SegmentName) -> Result<Vec<Listed>, CallError> {
+        let mut request = request(Method::Get, SEGMENTS, None);
+        request.query.push(("name".to_owned(), name.as_str().to_owned()));
+        // A service that reads the parameter more loosely must not make another segment ours.
+        let exact = |body: &[u8]| {
+            let mut listed = wire::listed(body)?;
+            listed.retain(|segment| segment.name == *name);
+            Ok(listed)
+        };
+        self.call(Operation::ListNamed(name.clone()), request, exact)
+            .await
+    }
+
+    /// One segment with its definition.
+    ///
+    /// # Errors
+    ///
+    /// When the call failed for good, such as with [`ApiError::NotFound`].
+    pub async fn get(&self, id: &SegmentId) -> Result<Stored, CallError> {
+        let operation = Operation::Get(id.clone());
+        let path = path_of(&operation, id)?;
+        let request = request(Method::Get, &path, None);
+        self.call(operation, request, |body| stored_as(id, body)).await
+    }
+
+    /// Makes a filter segment; what the service stored comes back.
+    ///
+    /// # Errors
+    ///
+    /// When the call failed for good, or its effect is unknown.
+    pub async fn create(&self, name: &SegmentName, definition: &Payload) -> Result<Stored, CallError> {
+        let mut body = json!({"name": name.as_str(), "included_filters": definition.included_filters});
+        if let Some(excluded) = &definition.excluded_filters {
+            body["excluded_filters"] = excluded.clone();
+        }
+        let request = request(Method::Post, SEGMENTS, Some(body));
+        self.call(Operation::Create(name.clone()), request, wire::stored)
+            .await
+    }
+
+    /// Replaces a segment's definition, and its name when `name` is given; what the service stored comes back.
+    ///
+    /// What a left-out `excluded_filters` does to the stored one is not documented, so that it is always sent;
+    /// an empty group stands for none, since null is no group by the documents.
+    ///
+    /// # Errors
+    ///
+    /// When the call failed for good, or its effect is unknown.
+    pub async fn update(
+        &self,
+        id: &SegmentId,
+        name: Option<&SegmentName>,
+        definition: &Payload,
+    ) -> Result<Stored, CallError> {
+        let operation = Operation::Update(id.clone());
+        let path = path_of(&operation, id)?;
+        let excluded = definition.excluded_filters.clone();
+        let excluded = excluded.unwrap_or_else(|| json!({"filter_operator": "and", "filters": []}));
+        let mut body = json!({"included_filters": definition.included_filters, "excluded_filters": excluded});
+        if let Some(name) = name {
+            body["name"] = Value::from(name.as_str());
+        }
+        let request = request(Method::Patch, &path, Some(body));
+        self.call(operation, request, |body| stored_as(id, body)).await
+    }
+
+    /// Puts a segment out of use. The id decides which, when it is given.
+    ///
+    /// # Errors
+    ///
+    /// When the call failed for good, or its effect is unknown.
+    pub async fn archive(&self, name: &SegmentName, id: Option<&SegmentId>) -> Result<(), CallError> {
+        let request = lifecycle_request("/v2/custom-segments/archive", name, id);
+        self.change_lifecycle(Operation::Archive(name.clone()), request)
+            .await
+    }
+
+    /// Puts a segment back into use. The id decides which, when it is given.
+    ///
+    /// # Errors
+    ///
+    /// When the call failed for good, or its effect is unknown.
+    pub async fn unarchive(&self, name: &SegmentName, id: Option<&SegmentId>) -> Result<(), CallError> {
+        let request = lifecycle_request("/v2/custom-segments/unarchive", name, id);
+        self.change_lifecycle(Operation::Unarchive(name.clone()), request)
+            .await
+    }
+
+    async fn change_lifecycle(&self, operation: Operation, request: Request) -> Result<(), CallError> {
+        let answer = self.call(operation.clone(), request, wire::acknowledged).await?;
+        let Acknowledged { success, message } = answer;
+        if success {
+            return Ok(());
+        }
+        let message = error::printable(&self.transport.redact(&message));
+        let kind = ApiError::Refused { status: 200, message };
+        Err(CallError { operation, kind })
+    }
+
+    async fn call<A: Send>(
+        &self,
+        operation: Operation,
+        request: Request,
+        decode: impl Fn(&[u8]) -> Result<A, Mismatch> + Send + Sync,
+    ) -> Result<A, CallError> {
+        let mut attempt = 1;
+        loop {
+            let class = operation.class();
+            let sent = self.admission(class).await;
+            let answer = self.transport.send(request.clone(), DEADLINE).await;
+            let answer = answer.map_err(error::silence);
+            self.count_answer(class, sent, answer.as_ref().ok());
+            let kind = match answer.and_then(|answer| self.read(&operation, &answer, &decode)) {
+                Ok(answer) => return Ok(answer),
+                Err(kind) => kind,
+            };
+            let error = CallError {
+                operation: operation.clone(),
+                kind,
+            };
+            let Decision::Wait(until) = self.decide(attempt, &error) else {
+                return Err(error);
+            };
+            let reason = WaitReason::Retry(error);
+            self.wait(Waiting { class, until, reason }).await;
+            attempt += 1;
+        }
+    }
+
+    /// Waits until a call of `class` may be made, and counts it; the moment it was counted at.
+    async fn admission(&self, class: EndpointClass) -> Timestamp {
+        loop {
+            let now = self.clock.now();
+            let waiting = match self.admit(class, now) {
+                Ok(()) => return now,
+                Err(waiting) => waiting,
+            };
+            // Others that wait for the same moment may take the place first: it is asked for again.
+            self.wait(waiting).await;
+        }
+    }
+
+    fn admit(&self, class: EndpointClass, now: Timestamp) -> Result<(), Waiting> {
+        let mut shared = self.shared();
+        let until = shared.pacing.earliest(class, now);
+        if until <= now {
+            shared.pacing.record(class, now);
+            *shared.calls.entry(class).or_default() += 1;
+            return Ok(());
+        }
+        let reason = if shared.pacing.is_closed(class, now) {
+            WaitReason::ServiceLimit
+        } else {
+            WaitReason::OwnLimit
+        };
+        Err(Waiting { class, until, reason })
+    }
+
+    fn count_answer(&self, class: EndpointClass, sent: Timestamp, answer: Option<&Response>) {
+        let now = self.clock.now();
+        let mut shared = self.shared();
+        shared.pacing.answered(class, sent, now);
+        if let Some(answer) = answer {
+            shared.pacing.learn(class, now, &answer.headers);
+        }
+    }
+
+    fn read<A>(
+        &self,
+        operation: &Operation,
+        answer: &Response,
+        decode: impl Fn(&[u8]) -> Result<A, Mismatch>,
+    ) -> Result<A, ApiError> {
+        let Response {
+            status,
+            headers,
+            body,
+        } = answer;
+        let text = || self.transport.redact(&String::from_utf8_lossy(body));
+        if (200..300).contains(status) {
+            return decode(body).map_err(|mismatch| error::garbage(mismatch, &text()));
+        }
+        let reset = reset_moment(headers, self.clock.now());
+        Err(error::classify(operation, *status, &text(), reset))
+    }
+
+    fn decide(&self, attempt: u32, error: &CallError) -> Decision {
+        let now = self.clock.now();
+        let outcome = Outcome::of(error);
+        let mut shared = self.shared();
+        let decision = shared.retry.after(attempt, outcome, now);
+        // Other calls of the class would only be refused likewise.
+        if let (Outcome::RateLimited { reset }, Decision::Wait(until)) = (outcome, decision) {
+            let class = error.operation.class();
+            shared.pacing.closed_until(class, reset.unwrap_or(until));
+        }
+        decision
+    }
+
+    async fn wait(&self, waiting: Waiting) {
+        if let Some(observer) = &self.on_wait {
+            observer(&waiting);
+        }
+        self.clock.sleep_until(waiting.until).await;
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        // Every change is a single step, so that what a panicking thread left is whole.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn request(method: Method, path: &str, body: Option<Value>) -> Request {
+    Request {
+        method,
+        path: path.to_owned(),
+        query: Vec::new(),
+        family: Family::V3,
+        body,
+    }
+}
+
+fn lifecycle_request(path: &str, name: &SegmentName, id: Option<&SegmentId>) -> Request {
+    let mut body = Map::from_iter([("name".to_owned(), Value::from(name.as_str()))]);
+    if let Some(id) = id {
+        body.insert("cs_id".to_owned(), Value::from(id.as_str()));
+    }
+    Request {
+        family: Family::V2,
+        ..request(Method::Patch, path, Some(Value::Object(body)))
+    }
+}
+
+/// The path of one segment. An id that could not have come from the service might lead to another path.
+fn path_of(operation: &Operation, id: &SegmentId) -> Result<String, CallError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if id.as_str().is_empty() || !id.as_str().bytes().all(plain) {
+        return Err(CallError {
+            operation: operation.clone(),
+            kind: ApiError::NotFound {
+                message: "nothing was sent: ids are letters and digits".to_owned(),
+            },
+        });
+    }
+    Ok(format!("{SEGMENTS}/{id}"))
+}
+
+/// A segment that must be the one that was asked for.
+fn stored_as(id: &SegmentId, body: &[u8]) -> Result<Stored, Mismatch> {
+    let stored = wire::stored(body)?;
+    if stored.id.as_str().eq_ignore_ascii_case(id.as_str()) {
+        return Ok(stored);
+    }
+    Err(Mismatch {
+        expected: format!("`data.id` to be `{id}`"),
+    })
+}

@@ -1,0 +1,145 @@
+//! From an answer, or from silence, to the error it means. Three shapes of error bodies are read, none is
+//! insisted on: a proxy's page of HTML is quoted like the service's own words.
+
+use super::ApiError;
+use crate::api::operation::Operation;
+use crate::api::transport::TransportError;
+use crate::api::wire::Mismatch;
+use crate::model::{SegmentId, SegmentName};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// Enough of a text to recognise it by; more is no help and could be a whole page.
+const LONGEST_QUOTE: usize = 200;
+
+/// What an answer other than success means.
+///
+/// `body` is the answer's text without secrets, `reset` the end of the service's window where it was said.
+pub(in crate::api) fn classify(
+    operation: &Operation,
+    status: u16,
+    body: &str,
+    reset: Option<Timestamp>,
+) -> ApiError {
+    let answer = serde_json::from_str(body).unwrap_or(Value::Null);
+    let message = message(&answer).map_or_else(|| printable(body), |message| printable(&message));
+    match (status, operation) {
+        (403, Operation::Update(_)) => ApiError::Forbidden { message },
+        (401 | 403, _) => ApiError::Credentials {
+            status: Some(status),
+            message,
+        },
+        (404, _) => ApiError::NotFound { message },
+        (409, Operation::Create(_) | Operation::Update(_)) => taken(&answer, message),
+        (429, _) => too_many(&answer, message, reset),
+        // A request that timed out at a proxy may have been passed on before.
+        (408 | 500.., _) => ApiError::Server { status, message },
+        _ => ApiError::Refused { status, message },
+    }
+}
+
+/// What the lack of a whole answer means.
+pub(in crate::api) fn silence(error: TransportError) -> ApiError {
+    match error {
+        TransportError::NotSent { message } => ApiError::Unreachable {
+            message: printable(&message),
+        },
+        TransportError::Lost { message } => ApiError::Lost {
+            message: printable(&message),
+        },
+        TransportError::Oversized { limit } => ApiError::Garbage {
+            expected: format!("at most {limit} bytes"),
+            came: "more".to_owned(),
+        },
+        TransportError::MissingDatabaseName => ApiError::Credentials {
+            status: None,
+            message: "it needs `db_name`, the name of the workspace's database".to_owned(),
+        },
+    }
+}
+
+/// What an answer of success means that is not as it should be; `body` is its text without secrets.
+pub(in crate::api) fn garbage(mismatch: Mismatch, body: &str) -> ApiError {
+    ApiError::Garbage {
+        expected: mismatch.expected,
+        came: printable(body),
+    }
+}
+
+/// A conflict over the definition carries its holder; one over the name carries none.
+fn taken(answer: &Value, message: String) -> ApiError {
+    let text = |key| find(answer, key).and_then(Value::as_str);
+    let existing_id = text("existing_cs_id").map(SegmentId::new);
+    let existing_name = text("existing_cs_name").map(SegmentName::new);
+    if existing_id.is_none() && existing_name.is_none() {
+        return ApiError::NameTaken { message };
+    }
+    ApiError::DefinitionTaken {
+        existing_id,
+        existing_name,
+    }
+}
+
+/// Only the limit of active segments counts what is there; a rate's answer may well name its limit.
+fn too_many(answer: &Value, message: String, reset: Option<Timestamp>) -> ApiError {
+    let number = |key| {
+        let value = find(answer, key)?;
+        value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+    };
+    if find(answer, "actual_count").is_none() {
+        return ApiError::RateLimited { message, reset };
+    }
+    ApiError::ActiveLimit {
+        actual_count: number("actual_count"),
+        limit: number("limit"),
+    }
+}
+
+/// The service's words in any of its families.
+fn message(answer: &Value) -> Option<String> {
+    let text = |value: &Value, key| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let of_error = answer
+        .get("error")
+        .and_then(|error| text(error, "message").or_else(|| error.as_str().map(str::to_owned)));
+    let of_title = || match (text(answer, "title"), text(answer, "description")) {
+        (Some(title), Some(description)) => Some(format!("{title}: {description}")),
+        (title, description) => title.or(description),
+    };
+    of_error.or_else(of_title).or_else(|| text(answer, "message"))
+}
+
+/// The value of `key`, at the top or in any object below: where the extra fields stand is not documented.
+/// The parser's limit of nesting bounds the recursion.
+fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(map) => {
+            let here = map.get(key).filter(|value| !value.is_null());
+            here.or_else(|| map.values().find_map(|value| find(value, key)))
+        }
+        Value::Array(values) => values.iter().find_map(|value| find(value, key)),
+        _ => None,
+    }
+}
+
+/// The beginning of `text` with everything escaped that would move a cursor, colour a terminal or turn the
+/// direction of writing.
+pub(in crate::api) fn printable(text: &str) -> String {
+    let mut quote = String::new();
+    for (index, character) in text.trim().chars().enumerate() {
+        if index == LONGEST_QUOTE {
+            quote.push('…');
+            break;
+        }
+        let turns =
+            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || turns {
+            quote.extend(character.escape_default());
+        } else {
+            quote.push(character);
+        }
+    }
+    if quote.is_empty() {
+        quote.push_str("nothing");
+    }
+    quote
+}

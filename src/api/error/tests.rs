@@ -1,0 +1,201 @@
+use super::*;
+use serde_json::json;
+
+fn create() -> Operation {
+    Operation::Create(SegmentName::new("Lapsed"))
+}
+
+fn update() -> Operation {
+    Operation::Update(SegmentId::new("a1"))
+}
+
+fn archive() -> Operation {
+    Operation::Archive(SegmentName::new("Lapsed"))
+}
+
+#[test]
+fn statuses_mean_what_a_caller_has_to_do() {
+    let get = || Operation::Get(SegmentId::new("a1"));
+    let v3 = json!({"response_id": "r", "type": "custom_segment", "error": {"code": "X", "message": "no"}});
+    let message = || "no".to_owned();
+    let credentials = |status| ApiError::Credentials {
+        status: Some(status),
+        message: message(),
+    };
+    let refused = |status| ApiError::Refused {
+        status,
+        message: message(),
+    };
+    let server = |status| ApiError::Server {
+        status,
+        message: message(),
+    };
+    let table = [
+        (create(), 400, refused(400)),
+        (create(), 401, credentials(401)),
+        (get(), 403, credentials(403)),
+        (archive(), 403, credentials(403)),
+        (update(), 401, credentials(401)),
+        (update(), 403, ApiError::Forbidden { message: message() }),
+        (get(), 404, ApiError::NotFound { message: message() }),
+        (create(), 409, ApiError::NameTaken { message: message() }),
+        (update(), 409, ApiError::NameTaken { message: message() }),
+        (archive(), 409, refused(409)),
+        (update(), 412, refused(412)),
+        (update(), 413, refused(413)),
+        (create(), 302, refused(302)),
+        (create(), 408, server(408)),
+        (create(), 500, server(500)),
+        (create(), 599, server(599)),
+    ];
+    for (operation, status, expected) in table {
+        assert_eq!(
+            classify(&operation, status, &v3.to_string(), None),
+            expected,
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn a_conflict_over_the_definition_carries_its_holder_wherever_it_stands() {
+    let holder = json!({"existing_cs_id": "b2", "existing_cs_name": "Other"});
+    let inside =
+        json!({"error": {"code": "RESOURCE_EXISTS", "existing_cs_id": "b2", "existing_cs_name": "Other"}});
+    let deeper = json!({"error": {"details": [holder]}});
+    for body in [&holder, &inside, &deeper] {
+        let expected = ApiError::DefinitionTaken {
+            existing_id: Some(SegmentId::new("b2")),
+            existing_name: Some(SegmentName::new("Other")),
+        };
+        assert_eq!(
+            classify(&create(), 409, &body.to_string(), None),
+            expected,
+            "{body}"
+        );
+    }
+    let half = json!({"error": {"existing_cs_name": "Other", "existing_cs_id": null}});
+    let expected = ApiError::DefinitionTaken {
+        existing_id: None,
+        existing_name: Some(SegmentName::new("Other")),
+    };
+    assert_eq!(classify(&update(), 409, &half.to_string(), None), expected);
+}
+
+#[test]
+fn the_two_kinds_of_429_are_told_apart_by_the_count() {
+    let reset = Timestamp::from_second(1_800_000_000).ok();
+    let rate = |body: &str| {
+        matches!(
+            classify(&create(), 429, body, reset),
+            ApiError::RateLimited { reset: Some(_), .. }
+        )
+    };
+    assert!(rate(
+        r#"{"error":{"message":"API rate limit breached. Current limit: 50/1 mins"}}"#
+    ));
+    assert!(rate(r#"{"error":{"message":"slow down","limit":50}}"#));
+    assert!(rate("<html>Too Many Requests</html>"));
+    assert!(rate(""));
+    let table = [
+        (
+            json!({"error": {"actual_count": 1000, "limit": 1000}}),
+            Some(1000),
+        ),
+        (json!({"actual_count": "1000", "limit": "1000"}), Some(1000)),
+        (json!({"error": {"actual_count": "many", "limit": null}}), None),
+    ];
+    for (body, number) in table {
+        let expected = ApiError::ActiveLimit {
+            actual_count: number,
+            limit: number,
+        };
+        assert_eq!(
+            classify(&create(), 429, &body.to_string(), reset),
+            expected,
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn messages_are_found_in_every_family_and_are_short_and_printable() {
+    let table = [
+        (r#"{"error":{"message":"v3"}}"#.to_owned(), "v3".to_owned()),
+        (
+            r#"{"title":"Bad","description":"v2"}"#.to_owned(),
+            "Bad: v2".to_owned(),
+        ),
+        (r#"{"title":"Bad"}"#.to_owned(), "Bad".to_owned()),
+        (r#"{"status":"fail","error":"v1"}"#.to_owned(), "v1".to_owned()),
+        (r#"{"message":"plain"}"#.to_owned(), "plain".to_owned()),
+        ("<html>\n".to_owned(), "<html>".to_owned()),
+        ("  ".to_owned(), "nothing".to_owned()),
+        (
+            "\u{1b}[31mred\u{202e}".to_owned(),
+            "\\u{1b}[31mred\\u{202e}".to_owned(),
+        ),
+        ("é".repeat(5000), format!("{}…", "é".repeat(200))),
+        (
+            format!(r#"{{"error":{}"#, "[".repeat(3000)),
+            format!(r#"{{"error":{}…"#, "[".repeat(191)),
+        ),
+    ];
+    for (body, expected) in table {
+        let error = classify(&create(), 400, &body, None);
+        assert_eq!(
+            error,
+            ApiError::Refused {
+                status: 400,
+                message: expected
+            }
+        );
+    }
+}
+
+#[test]
+fn errors_say_which_call_what_came_and_what_next() {
+    let server = || ApiError::Server {
+        status: 503,
+        message: "busy".to_owned(),
+    };
+    let lost = ApiError::Lost {
+        message: "nothing came within 60 s".to_owned(),
+    };
+    let table = [
+        (
+            create(),
+            server(),
+            "cannot create segment `Lapsed`: the service failed (503: busy); it may have taken effect: read the \
+             segment back before anything is sent again",
+        ),
+        (
+            Operation::List,
+            server(),
+            "cannot list the segments: the service failed (503: busy); run again later",
+        ),
+        (
+            update(),
+            lost,
+            "cannot update the segment with id `a1`: the answer was lost (nothing came within 60 s); it may have \
+             taken effect: read the segment back before anything is sent again",
+        ),
+        (
+            create(),
+            ApiError::DefinitionTaken {
+                existing_id: Some(SegmentId::new("b2")),
+                existing_name: Some(SegmentName::new("Other")),
+            },
+            "cannot create segment `Lapsed`: segment `Other` (id `b2`) already has this definition",
+        ),
+        (
+            archive(),
+            silence(crate::api::TransportError::MissingDatabaseName),
+            "cannot archive segment `Lapsed`: it needs `db_name`, the name of the workspace's database; nothing was \
+             sent: set it for this workspace",
+        ),
+    ];
+    for (operation, kind, expected) in table {
+        assert_eq!(CallError { operation, kind }.to_string(), expected);
+    }
+}

@@ -1,0 +1,35 @@
+//! The client of the Segments API for filter segments.
+//!
+//! It answers for four things: that the service's limits are kept, that a write is never sent twice unless
+//! the first one certainly did nothing, that whatever comes back is told apart by what a caller has to do
+//! next, and that no key ever reaches a message. It decides nothing about segments: settling a write whose
+//! answer was lost is the business of `apply`, which reads the segment back.
+//!
+//! - `transport` is the one place that knows HTTP; the rest sees a [`Request`] and a [`Response`].
+//! - `clock` is where time comes from, so that tests can move it.
+//! - `wire` decodes answers: strict on ids and names, lenient on everything else.
+//! - `error` says what a failed call means, from status and fields, never from wording.
+//! - `pacing` and `retry` are pure: they answer "not before this moment", and only `client` waits.
+//!
+//! One [`Client`] serves a whole run by reference, and concurrent calls share its budget.
+
+mod client;
+mod clock;
+mod error;
+mod operation;
+mod pacing;
+mod retry;
+mod transport;
+mod wire;
+
+pub use client::{Client, WaitReason, Waiting};
+pub use clock::{Clock, SystemClock};
+pub use error::{ApiError, CallError};
+pub use operation::Operation;
+pub use pacing::{EndpointClass, Pacing, RateLimits, Window, WindowError};
+pub use retry::{Decision, Outcome, RetryPolicy};
+pub use transport::{
+    Credentials, Endpoint, EndpointError, Family, HttpTransport, Method, RateHeaders, Request, Response,
+    SetupError, Transport, TransportError,
+};
+pub use wire::{Listed, Stored};

@@ -1,0 +1,61 @@
+//! The calls this client makes, as messages name them and as limits count them.
+
+use super::pacing::EndpointClass;
+use crate::model::{SegmentId, SegmentName};
+use std::fmt;
+
+/// One call and the segment it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Every segment of the workspace.
+    List,
+    /// The segments of exactly this name.
+    ListNamed(SegmentName),
+    /// One segment with its definition.
+    Get(SegmentId),
+    /// A new filter segment.
+    Create(SegmentName),
+    /// A new definition, and perhaps a new name.
+    Update(SegmentId),
+    /// Out of use.
+    Archive(SegmentName),
+    /// Back into use.
+    Unarchive(SegmentName),
+}
+
+impl Operation {
+    /// The limits that the call counts toward.
+    #[must_use]
+    pub fn class(&self) -> EndpointClass {
+        match self {
+            Self::List | Self::ListNamed(_) => EndpointClass::List,
+            Self::Get(_) => EndpointClass::Get,
+            Self::Create(_) => EndpointClass::Create,
+            Self::Update(_) => EndpointClass::Update,
+            Self::Archive(_) | Self::Unarchive(_) => EndpointClass::Lifecycle,
+        }
+    }
+
+    /// Whether the call changes the workspace, so that sending it twice may do something twice.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        match self {
+            Self::List | Self::ListNamed(_) | Self::Get(_) => false,
+            Self::Create(_) | Self::Update(_) | Self::Archive(_) | Self::Unarchive(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::List => write!(formatter, "list the segments"),
+            Self::ListNamed(name) => write!(formatter, "look up the segment name `{name}`"),
+            Self::Get(id) => write!(formatter, "read the segment with id `{id}`"),
+            Self::Create(name) => write!(formatter, "create segment `{name}`"),
+            Self::Update(id) => write!(formatter, "update the segment with id `{id}`"),
+            Self::Archive(name) => write!(formatter, "archive segment `{name}`"),
+            Self::Unarchive(name) => write!(formatter, "unarchive segment `{name}`"),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Windows: how many calls in how long, as `segctl.yaml` writes them and as the API documents them.
+
+use crate::model::keywords;
+use jiff::SignedDuration;
+use std::collections::BTreeMap;
+use std::fmt;
+
+keywords! {
+    /// The classes of calls that have limits of their own.
+    pub enum EndpointClass("endpoint class") {
+        /// Lists.
+        List = "list",
+        /// Creates of filter segments.
+        Create = "create",
+        /// Gets by id.
+        Get = "get",
+        /// Updates of filter segments.
+        Update = "update",
+        /// Archives and unarchives.
+        Lifecycle = "lifecycle",
+        /// All operations on file segments together.
+        File = "file",
+        /// Cohort syncs.
+        Cohort = "cohort",
+    }
+}
+
+/// At most `count` calls in any time of length `span`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    count: usize,
+    span: SignedDuration,
+}
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// The units of a span and their lengths in seconds.
+const UNITS: [(&str, i64); 9] = [
+    ("s", 1),
+    ("sec", 1),
+    ("m", MINUTE),
+    ("min", MINUTE),
+    ("h", HOUR),
+    ("hour", HOUR),
+    ("d", DAY),
+    ("day", DAY),
+    ("days", DAY),
+];
+
+/// No documented count is over 4000; the history that is kept for a window is as long as its count.
+const MOST_CALLS: usize = 1_000_000;
+/// No documented span is over a day; a month leaves room and catches a number in the wrong place.
+const LONGEST_SPAN: i64 = 31 * DAY;
+
+impl Window {
+    /// How many calls fit, at least 1.
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.count
+    }
+
+    /// How long the window is, more than zero.
+    #[must_use]
+    pub fn span(self) -> SignedDuration {
+        self.span
+    }
+
+    /// Reads `COUNT/SPAN`, such as `100/min`, `4000/day` or `10/3s`.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no such thing, or names no calls, no time, or more of either than makes sense.
+    pub fn parse(text: &str) -> Result<Self, WindowError> {
+        let malformed = || WindowError::Malformed {
+            text: text.to_owned(),
+        };
+        let (count, span) = text.split_once('/').ok_or_else(malformed)?;
+        let (count, span) = (count.trim(), span.trim());
+        let split = span
+            .find(|character: char| !character.is_ascii_digit())
+            .ok_or_else(malformed)?;
+        let (number, unit) = span.split_at(split);
+        let (_, seconds) = UNITS
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or_else(malformed)?;
+        if !count.bytes().all(|byte| byte.is_ascii_digit()) || count.is_empty() {
+            return Err(malformed());
+        }
+        let out_of_range = || WindowError::OutOfRange {
+            text: text.to_owned(),
+        };
+        let number = match number {
+            "" => 1,
+            digits => digits.parse::<i64>().map_err(|_| out_of_range())?,
+        };
+        let span = number.checked_mul(*seconds).ok_or_else(out_of_range)?;
+        let count = count.parse::<usize>().map_err(|_| out_of_range())?;
+        if count == 0 || count > MOST_CALLS || span == 0 || span > LONGEST_SPAN {
+            return Err(out_of_range());
+        }
+        Ok(Self::of(count, span))
+    }
+
+    const fn of(count: usize, seconds: i64) -> Self {
+        Self {
+            count,
+            span: SignedDuration::from_secs(seconds),
+        }
+    }
+}
+
+/// Why a text is not a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WindowError {
+    /// Not of the form `COUNT/SPAN`.
+    Malformed {
+        /// What was written.
+        text: String,
+    },
+    /// No calls, no time, or too much of either.
+    OutOfRange {
+        /// What was written.
+        text: String,
+    },
+}
+
+impl fmt::Display for WindowError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { text } => write!(
+                formatter,
+                "`{text}` is not a rate limit: write COUNT/SPAN, such as `100/min`, `1000/h`, `4000/day` or `10/3s`"
+            ),
+            Self::OutOfRange { text } => write!(
+                formatter,
+                "the rate limit `{text}` is out of range: a count from 1 to {MOST_CALLS} and a span from 1s to {} days",
+                LONGEST_SPAN / DAY
+            ),
+        }
+    }
+}
+
+impl std::error::Error for WindowError {}
+
+/// The windows of each class. Limits can be raised per workspace, so every one can be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimits(BTreeMap<EndpointClass, Vec<Window>>);
+
+impl RateLimits {
+    /// Puts `windows` in place of those of `class`; none at all means no limit.
+    pub fn set(&mut self, class: EndpointClass, windows: Vec<Window>) {
+        self.0.insert(class, windows);
+    }
+
+    /// The classes that have windows.
+    pub fn classes(&self) -> impl Iterator<Item = EndpointClass> {
+        self.0.keys().copied()
+    }
+
+    /// The windows of `class`, all of which hold at once.
+    #[must_use]
+    pub fn windows(&self, class: EndpointClass) -> &[Window] {
+        self.0.get(&class).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Default for RateLimits {
+    /// The documented limits of a workspace.
+    ///
+    /// None is documented for updates, archives and unarchives. They get the smallest documented number of
+    /// calls a minute for the same paths; hours and days are left out, since a guess there would stop a large
+    /// run for hours, and the service says by 429 when the guess was too high.
+    fn default() -> Self {
+        let undocumented = vec![Window::of(50, MINUTE)];
+        let list_or_create = vec![
+            Window::of(50, MINUTE),
+            Window::of(200, HOUR),
+            Window::of(1000, DAY),
+        ];
+        let get = vec![
+            Window::of(100, MINUTE),
+            Window::of(1000, HOUR),
+            Window::of(4000, DAY),
+        ];
+        Self(BTreeMap::from([
+            (EndpointClass::List, list_or_create.clone()),
+            (EndpointClass::Create, list_or_create),
+            (EndpointClass::Get, get),
+            (EndpointClass::Update, undocumented.clone()),
+            (EndpointClass::Lifecycle, undocumented),
+            (
+                EndpointClass::File,
+                vec![Window::of(10, HOUR), Window::of(100, DAY)],
+            ),
+            (EndpointClass::Cohort, vec![Window::of(300, MINUTE)]),
+        ]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_read_as_the_settings_write_them() {
+        let table = [
+            ("100/min", 100, 60),
+            ("1000/h", 1000, 3600),
+            ("4000/day", 4000, 86_400),
+            ("10/3s", 10, 3),
+            (" 5 / 10min ", 5, 600),
+        ];
+        for (text, count, seconds) in table {
+            assert_eq!(Window::parse(text), Ok(Window::of(count, seconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_window_is_refused_with_the_form_that_is() {
+        for text in [
+            "",
+            "100",
+            "100/",
+            "/min",
+            "100/min/h",
+            "-1/min",
+            "+1/min",
+            "1.5/min",
+            "10/3",
+            "10/-3s",
+            "10/fortnight",
+        ] {
+            let error = Window::parse(text).unwrap_err();
+            assert!(matches!(error, WindowError::Malformed { .. }), "{text}");
+            assert!(error.to_string().contains("COUNT/SPAN"), "{text}");
+        }
+        for text in [
+            "0/min",
+            "10/0s",
+            "1000001/min",
+            "1/32day",
+            "1/99999999999999999999s",
+            "1/9223372036854775807day",
+        ] {
+            let error = Window::parse(text).unwrap_err();
+            assert!(matches!(error, WindowError::OutOfRange { .. }), "{text}");
+        }
+    }
+}

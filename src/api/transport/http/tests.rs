@@ -1,0 +1,224 @@
+use super::*;
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
+
+const KEY: &str = "hunter2-data-key";
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(20);
+
+fn credentials() -> Credentials {
+    Credentials {
+        workspace_id: "W1".to_owned(),
+        api_key: KEY.into(),
+        db_name: Some("db".to_owned()),
+    }
+}
+
+fn transport(port: u16) -> HttpTransport {
+    let endpoint = Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap();
+    HttpTransport::new(endpoint, credentials()).unwrap()
+}
+
+fn request(family: Family) -> Request {
+    Request {
+        method: Method::Patch,
+        path: "/v3/custom-segments/a1".to_owned(),
+        query: vec![("name".to_owned(), "a b".to_owned())],
+        family,
+        body: Some(json!({"x": "é"})),
+    }
+}
+
+// The runtime's own worker keeps closing connections while a test waits for the serving thread to end.
+
+/// Takes one connection, reads the request, and lets `answer` do what it will; the request as text.
+fn serve(answer: impl FnOnce(TcpStream) + Send + 'static) -> (u16, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = Vec::new();
+        let mut part = [0; 4096];
+        while !asked.ends_with(b"}") {
+            let count = stream.read(&mut part).unwrap();
+            asked.extend_from_slice(&part[..count]);
+        }
+        answer(stream);
+        String::from_utf8(asked).unwrap()
+    });
+    (port, served)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_request_carries_the_headers_of_its_family_and_the_answer_comes_whole() {
+    let head = "HTTP/1.1 201 Created\r\nx-ratelimit-limit: 50\r\nX-RateLimit-Remaining: 0\r\nx-ratelimit-reset: 1800000000\r\n";
+    let answer = format!("{head}content-length: 2\r\n\r\n{{}}");
+    for (family, with_key_header) in [(Family::V3, true), (Family::V2, false), (Family::V1, true)] {
+        let answer = answer.clone();
+        let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
+        let response = transport(port).send(request(family), LONG).await.unwrap();
+        let expected = RateHeaders {
+            limit: Some(50),
+            remaining: Some(0),
+            reset: Some(1_800_000_000),
+        };
+        assert_eq!(
+            (response.status, response.headers, response.body.as_slice()),
+            (201, expected, &b"{}"[..])
+        );
+        let asked = served.join().unwrap();
+        assert!(
+            asked.starts_with("PATCH /v3/custom-segments/a1?name=a%20b HTTP/1.1\r\n"),
+            "{asked}"
+        );
+        // "W1:hunter2-data-key"
+        assert!(
+            asked.contains("authorization: Basic VzE6aHVudGVyMi1kYXRhLWtleQ==\r\n"),
+            "{asked}"
+        );
+        assert!(asked.contains("content-type: application/json\r\n"), "{asked}");
+        assert!(
+            asked.contains(concat!("user-agent: segctl/", env!("CARGO_PKG_VERSION"), "\r\n")),
+            "{asked}"
+        );
+        assert!(asked.contains("moe-dbname: db\r\n"), "{asked}");
+        assert_eq!(asked.contains("moe-appkey: W1\r\n"), with_key_header, "{asked}");
+        assert!(asked.ends_with("\r\n\r\n{\"x\":\"é\"}"), "{asked}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn answers_that_do_not_come_whole_are_lost() {
+    let truncated = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":";
+    let answers: [(&str, &'static str); 4] = [
+        ("closed without an answer", ""),
+        ("closed inside the head", "HTTP/1.1 200"),
+        ("closed inside the body", truncated),
+        ("no HTTP at all", "\u{1}\u{2}\u{3} who is there\r\n\r\n"),
+    ];
+    for (what, answer) in answers {
+        let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
+        let error = transport(port).send(request(Family::V3), LONG).await.unwrap_err();
+        assert!(matches!(error, TransportError::Lost { .. }), "{what}: {error:?}");
+        served.join().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_answer_that_is_late_is_lost_even_when_it_has_begun() {
+    for begun in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":"] {
+        let (port, served) = serve(move |mut stream| {
+            stream.write_all(begun.as_bytes()).unwrap();
+            // Holds the connection open until the client has given up on it.
+            while stream.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+        });
+        let error = transport(port)
+            .send(request(Family::V3), SHORT)
+            .await
+            .unwrap_err();
+        let message = "nothing came within 0.3 s".to_owned();
+        assert_eq!(error, TransportError::Lost { message });
+        served.join().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_port_where_nobody_listens_was_never_sent_to() {
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let error = transport(port).send(request(Family::V3), LONG).await.unwrap_err();
+    assert!(matches!(error, TransportError::NotSent { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_peer_that_does_not_speak_tls_was_never_sent_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}")).unwrap();
+    let transport = HttpTransport::new(endpoint, credentials()).unwrap();
+    let error = transport.send(request(Family::V3), LONG).await.unwrap_err();
+    assert!(matches!(error, TransportError::NotSent { .. }), "{error:?}");
+    served.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn redirects_are_answers_and_are_not_followed() {
+    let answer =
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+    let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
+    let response = transport(port).send(request(Family::V3), LONG).await.unwrap();
+    assert_eq!(response.status, 307);
+    served.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_answer_without_end_is_cut_off() {
+    let (port, served) = serve(|mut stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        while stream.write_all(&[b' '; 65_536]).is_ok() {}
+    });
+    let error = transport(port).send(request(Family::V3), LONG).await.unwrap_err();
+    assert_eq!(
+        error,
+        TransportError::Oversized {
+            limit: LARGEST_ANSWER
+        }
+    );
+    served.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_call_that_needs_the_database_says_so_before_anything_is_sent() {
+    let endpoint = Endpoint::parse("http://127.0.0.1:1").unwrap();
+    let credentials = Credentials {
+        db_name: None,
+        ..credentials()
+    };
+    let transport = HttpTransport::new(endpoint, credentials).unwrap();
+    let error = transport.send(request(Family::V2), LONG).await.unwrap_err();
+    assert_eq!(error, TransportError::MissingDatabaseName);
+}
+
+#[test]
+fn secrets_are_in_no_debug_output_and_are_taken_out_of_quotes() {
+    let transport = transport(1);
+    for shown in [format!("{transport:?}"), format!("{:?}", credentials())] {
+        assert!(!shown.contains("hunter2") && !shown.contains("VzE6"), "{shown}");
+    }
+    assert_eq!(
+        transport.redact("key hunter2-data-key, Basic VzE6aHVudGVyMi1kYXRhLWtleQ==, W1"),
+        "key [redacted], Basic [redacted], W1"
+    );
+}
+
+#[test]
+fn credentials_that_cannot_be_sent_are_refused_without_being_shown() {
+    let endpoint = || Endpoint::data_center("01").unwrap();
+    let table = [
+        ("W1", "", Some("db"), "`api_key` is empty"),
+        ("W1", "hunter2\n", Some("db"), "`api_key` holds a line break"),
+        ("W1", " hunter2", None, "`api_key` begins or ends with a space"),
+        ("", "hunter2", None, "`workspace_id` is empty"),
+        ("W:1", "hunter2", None, "`workspace_id` holds a colon"),
+        ("W1", "hunter2", Some(""), "`db_name` is empty"),
+        ("W1", "hunter2", Some("d\r\nb"), "`db_name` holds a line break"),
+    ];
+    for (workspace_id, key, db_name, start) in table {
+        let credentials = Credentials {
+            workspace_id: workspace_id.to_owned(),
+            api_key: key.into(),
+            db_name: db_name.map(str::to_owned),
+        };
+        let error = HttpTransport::new(endpoint(), credentials).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.starts_with(start) && !shown.contains("hunter2"), "{shown}");
+    }
+}
