@@ -176,12 +176,13 @@ fn limits(workspace: &Workspace) -> Result<RateLimits, Failure> {
                 })
             })
             .collect();
-        limits.set(endpoint_class(class.class), windows?);
+        limits.set(class_of(class.class), windows?);
     }
     Ok(limits)
 }
 
-fn endpoint_class(class: LimitClass) -> EndpointClass {
+/// The client's word for a class of calls.
+fn class_of(class: LimitClass) -> EndpointClass {
     match class {
         LimitClass::List => EndpointClass::List,
         LimitClass::Create => EndpointClass::Create,
