@@ -154,7 +154,10 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         id: &SegmentId,
         lifecycle: Lifecycle,
     ) -> Result<(), StoreError> {
-        let digest = step.action.wanted().map(|wanted| wanted.digests.exact.clone());
+        let digest = step
+            .action
+            .wanted()
+            .map(|wanted| wanted.digests.exact.to_string());
         let digest = digest.or_else(|| self.ledger.entry(id).and_then(|entry| entry.digest.clone()));
         self.known.ids.insert(step.segment.clone(), id.clone());
         self.known

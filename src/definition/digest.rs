@@ -16,12 +16,6 @@ use std::fmt;
 pub struct Digest(String);
 
 impl Digest {
-    /// Takes a digest that was written down earlier.
-    #[must_use]
-    pub fn from_text(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
     /// 64 lower-case hexadecimal characters.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,7 +1,6 @@
 //! The ledger in a directory: one JSON file, replaced whole.
 
 use super::{Entry, Ledger, LedgerStore};
-use crate::definition::Digest;
 use crate::model::{Keyword, Lifecycle, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -163,7 +162,7 @@ fn stored(entry: &Entry) -> StoredEntry {
         id: entry.id.to_string(),
         name: entry.name.to_string(),
         lifecycle: entry.lifecycle.as_str().to_owned(),
-        digest: entry.digest.as_ref().map(ToString::to_string),
+        digest: entry.digest.clone(),
         applied_at: entry.applied_at,
     }
 }
@@ -187,7 +186,7 @@ fn decode(bytes: &[u8]) -> Result<Ledger, String> {
             id: SegmentId::new(entry.id),
             name: SegmentName::new(entry.name),
             lifecycle,
-            digest: entry.digest.map(Digest::from_text),
+            digest: entry.digest,
             applied_at: entry.applied_at,
         });
     }
@@ -216,7 +215,7 @@ mod tests {
                 id: SegmentId::new(id),
                 name: SegmentName::new(name),
                 lifecycle,
-                digest: (id == "a1").then(|| Digest::from_text("00ff")),
+                digest: (id == "a1").then(|| "00ff".to_owned()),
                 applied_at: Timestamp::UNIX_EPOCH,
             });
         }

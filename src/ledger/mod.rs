@@ -9,7 +9,6 @@ mod directory;
 
 pub use directory::{DirectoryStore, StoreError};
 
-use crate::definition::Digest;
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -31,7 +30,7 @@ pub struct Entry {
     /// Whether it was left in use.
     pub lifecycle: Lifecycle,
     /// The exact digest of its definition; `None` when it was only put away or taken out again.
-    pub digest: Option<Digest>,
+    pub digest: Option<String>,
     /// When it was applied.
     pub applied_at: Timestamp,
 }
