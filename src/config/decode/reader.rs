@@ -10,7 +10,7 @@ use crate::model::{Keyword, Number};
 use std::ops::{Range, RangeInclusive};
 
 /// The largest count that windows, executions and dates take: far beyond use, well inside 32 bits.
-pub(super) const COUNT_LIMIT: u32 = 1_000_000_000;
+pub(in crate::config) const COUNT_LIMIT: u32 = 1_000_000_000;
 
 /// Collects what is wrong with one file while its values are read. A `None` answer is reported already.
 pub(in crate::config) struct Reader<'a> {
@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
         let scalar = self.scalar(node, "a number")?;
         let number = match scalar.resolved {
             Resolved::Integer(value) => Number::from_integer(value.into()),
-            Resolved::Float(value) => Number::new(value).filter(|_| scalar.trap().is_none()),
+            Resolved::Float(value) => Number::new(value),
             Resolved::Null | Resolved::Bool(_) | Resolved::Text => return self.no_number(node, scalar),
         };
         number.or_else(|| {
@@ -245,8 +245,14 @@ impl<'a> Reader<'a> {
     /// A whole number in `range`.
     pub(in crate::config) fn count(&mut self, node: &Node, range: RangeInclusive<u32>) -> Option<u32> {
         let scalar = self.scalar(node, "a whole number")?;
-        let Resolved::Integer(value) = scalar.resolved else {
-            return self.no_number(node, scalar);
+        let value = match scalar.resolved {
+            Resolved::Integer(value) => value,
+            // 7.0 is a whole number, too; payloads that went through other programs have it so.
+            #[expect(clippy::cast_possible_truncation, reason = "whole and small, by the guard")]
+            Resolved::Float(value) if value.fract() == 0.0 && value.abs() <= f64::from(COUNT_LIMIT) => {
+                value as i64
+            }
+            _ => return self.no_number(node, scalar),
         };
         if let Some(count) = u32::try_from(value).ok().filter(|count| range.contains(count)) {
             return Some(count);

@@ -1,0 +1,114 @@
+//! The bricks of the schemas: closed objects, words, numbers, lists.
+
+use super::super::decode::reader::COUNT_LIMIT;
+use crate::model::Keyword;
+use serde_json::{Map, Value, json};
+
+/// The fields of an object.
+#[derive(Clone, Default)]
+pub(super) struct Fields {
+    properties: Map<String, Value>,
+    required: Vec<Value>,
+}
+
+impl Fields {
+    /// With a field that has to be there.
+    pub(super) fn need(mut self, key: &str, schema: Value) -> Self {
+        self.required.push(key.into());
+        self.may(key, schema)
+    }
+
+    /// With a field that may be there.
+    pub(super) fn may(mut self, key: &str, schema: Value) -> Self {
+        self.properties.insert(key.to_owned(), schema);
+        self
+    }
+
+    /// The schema of objects that have at least these fields; which others there may be is said elsewhere.
+    pub(super) fn open(self) -> Value {
+        json!({"properties": self.properties, "required": self.required})
+    }
+
+    /// The schema of objects that have these fields and no others.
+    pub(super) fn done(self) -> Value {
+        json!({
+            "type": "object",
+            "properties": self.properties,
+            "required": self.required,
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// Any of the schemas.
+pub(super) fn any_of(schemas: impl IntoIterator<Item = Value>) -> Value {
+    json!({"anyOf": schemas.into_iter().collect::<Vec<_>>()})
+}
+
+/// An object whose field `key` says which schema it has to fit: editors complete the fields of that one alone.
+pub(super) fn by(key: &str, cases: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    let cases: Vec<_> = cases.into_iter().collect();
+    let words: Vec<_> = cases.iter().map(|(word, _)| *word).collect();
+    let rules: Vec<_> = cases
+        .iter()
+        .map(|(word, schema)| {
+            json!({"if": {"properties": {key: {"const": word}}, "required": [key]}, "then": schema})
+        })
+        .collect();
+    json!({"type": "object", "properties": {key: {"enum": words}}, "required": [key], "allOf": rules})
+}
+
+/// A schema with words for whoever points at it.
+pub(super) fn described(schema: Value, description: &str) -> Value {
+    let mut schema = schema;
+    schema["description"] = description.into();
+    schema
+}
+
+/// A reference to a part of the schema that has a name.
+pub(super) fn part(name: &str) -> Value {
+    json!({"$ref": format!("#/$defs/{name}")})
+}
+
+/// Exactly this word.
+pub(super) fn only(word: &str) -> Value {
+    json!({"const": word})
+}
+
+/// One of a closed set of words.
+pub(super) fn words<K: Keyword>() -> Value {
+    json!({"enum": K::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>()})
+}
+
+pub(super) fn text() -> Value {
+    json!({"type": "string"})
+}
+
+pub(super) fn filled_text() -> Value {
+    json!({"type": "string", "minLength": 1})
+}
+
+pub(super) fn boolean() -> Value {
+    json!({"type": "boolean"})
+}
+
+pub(super) fn number() -> Value {
+    json!({"type": "number"})
+}
+
+/// A whole number from `least` to what the decoder takes at most.
+pub(super) fn count(least: u32) -> Value {
+    whole(least, COUNT_LIMIT)
+}
+
+pub(super) fn whole(least: u32, most: u32) -> Value {
+    json!({"type": "integer", "minimum": least, "maximum": most})
+}
+
+pub(super) fn list(items: &Value) -> Value {
+    json!({"type": "array", "items": items})
+}
+
+pub(super) fn filled_list(items: &Value) -> Value {
+    json!({"type": "array", "items": items, "minItems": 1})
+}

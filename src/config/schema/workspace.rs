@@ -1,0 +1,132 @@
+//! `segctl.yaml`.
+
+use super::super::workspace::{DataCenter, LimitClass};
+use super::object::{Fields, any_of, boolean, described, filled_list, filled_text, words};
+use crate::model::Keyword;
+use serde_json::{Value, json};
+
+/// The schema of `segctl.yaml`.
+#[must_use]
+pub fn workspace() -> Value {
+    let workspaces = json!({
+        "type": "object",
+        "minProperties": 1,
+        "patternProperties": {"^[A-Za-z0-9_-]{1,64}$": any_of([sandbox(), remote()])},
+        "additionalProperties": false,
+    });
+    let segments = any_of([filled_text(), filled_list(&filled_text())]);
+    let mut schema = Fields::default()
+        .need(
+            "segments",
+            described(
+                segments,
+                "Directories or globs of segment files, relative to this file.",
+            ),
+        )
+        .may(
+            "default_workspace",
+            described(filled_text(), "The workspace meant when none is named."),
+        )
+        .need("workspaces", described(workspaces, "The workspaces by name."))
+        .done();
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    schema["title"] = "segctl settings".into();
+    schema
+}
+
+fn sandbox() -> Value {
+    let file = described(
+        filled_text(),
+        "The embedded service on this machine, kept in this file.",
+    );
+    common(Fields::default().need("sandbox", file)).done()
+}
+
+fn remote() -> Value {
+    let with = || {
+        common(Fields::default())
+            .need("workspace_id", described(setting(), "The user of every call."))
+            .need(
+                "api_key",
+                described(secret(), "The password of every call; never the key itself."),
+            )
+            .may(
+                "db_name",
+                described(setting(), "Needed by archive and unarchive."),
+            )
+    };
+    let url =
+        json!({"type": "string", "pattern": r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))"});
+    any_of([
+        with()
+            .need(
+                "data_center",
+                described(words::<DataCenter>(), "MoEngage's data centre."),
+            )
+            .done(),
+        with()
+            .need(
+                "endpoint",
+                described(url, "An https address; http is for loopback only."),
+            )
+            .done(),
+    ])
+}
+
+fn common(base: Fields) -> Fields {
+    let limits = LimitClass::ALL.iter().fold(Fields::default(), |limits, class| {
+        limits.may(class.as_str(), filled_list(&filled_text()))
+    });
+    let behaviour = Fields::default().may(
+        "list_shows_archived",
+        described(
+            boolean(),
+            "Whether the service's list shows archived segments; it is not documented.",
+        ),
+    );
+    base.may(
+        "ledger",
+        described(filled_text(), "Directory of the ledger, relative to this file."),
+    )
+    .may(
+        "time_zone",
+        described(filled_text(), "The workspace's time zone, such as Asia/Kolkata."),
+    )
+    .may(
+        "rate_limits",
+        described(
+            limits.done(),
+            "Windows such as 50/min that replace the documented ones.",
+        ),
+    )
+    .may(
+        "service",
+        described(
+            behaviour.done(),
+            "What is known of behaviour that is not documented.",
+        ),
+    )
+}
+
+const VARIABLE: &str = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}";
+
+/// A value, a variable that is the whole value, or a command.
+fn setting() -> Value {
+    let text = json!({"type": "string", "minLength": 1, "pattern": format!(r"^({VARIABLE}|(?!.*\$\{{).*)$")});
+    any_of([text, command()])
+}
+
+fn secret() -> Value {
+    any_of([
+        json!({"type": "string", "pattern": format!("^{VARIABLE}$")}),
+        command(),
+    ])
+}
+
+fn command() -> Value {
+    let words = described(
+        filled_list(&filled_text()),
+        "A program and its arguments; its first line is the value.",
+    );
+    Fields::default().need("command", words).done()
+}

@@ -1,0 +1,201 @@
+//! Equal meaning, equal digest; another meaning, another digest.
+
+use super::generate::definition;
+use proptest::prelude::*;
+use segctl::definition::{Digests, Identities, diff, normal, print};
+use segctl::model::{Filter, Group, Payload};
+use serde_json::{Map, Value, json};
+
+fn digests(payload: &Payload) -> Digests {
+    Digests::of(payload, &Identities::default())
+}
+
+/// The payload with each object rewritten, innermost first.
+fn rewritten(payload: &Payload, change: &dyn Fn(Map<String, Value>) -> Map<String, Value>) -> Payload {
+    fn walk(value: &Value, change: &dyn Fn(Map<String, Value>) -> Map<String, Value>) -> Value {
+        match value {
+            Value::Object(fields) => Value::Object(change(
+                fields
+                    .iter()
+                    .map(|(key, value)| (key.clone(), walk(value, change)))
+                    .collect(),
+            )),
+            Value::Array(items) => Value::Array(items.iter().map(|item| walk(item, change)).collect()),
+            _ => value.clone(),
+        }
+    }
+    Payload {
+        included_filters: walk(&payload.included_filters, change),
+        excluded_filters: payload.excluded_filters.as_ref().map(|group| walk(group, change)),
+    }
+}
+
+/// Whether an object is one that the vocabulary knows: raw filters are compared as they are.
+fn is_raw(fields: &Map<String, Value>) -> bool {
+    fields.get("filter_type") == Some(&json!("new"))
+}
+
+fn drop_defaults(mut fields: Map<String, Value>) -> Map<String, Value> {
+    if !is_raw(&fields) {
+        fields.retain(|key, value| {
+            let is_default = match key.as_str() {
+                "negate" | "case_sensitive" | "is_dynamic_value" => *value == json!(false),
+                "extract_type" => *value == json!("default_option_date"),
+                "attributes" => value["filters"] == json!([]),
+                _ => false,
+            };
+            !is_default && key != "category"
+        });
+    }
+    fields
+}
+
+fn in_days(mut fields: Map<String, Value>) -> Map<String, Value> {
+    if fields.get("period_unit") == Some(&json!("days")) && fields.get("value").is_some_and(Value::is_number)
+    {
+        fields.remove("period_unit");
+        for (value, days) in [("value", "days"), ("value1", "days1")] {
+            if let Some(count) = fields.remove(value) {
+                fields.insert(days.to_owned(), count);
+            }
+        }
+    }
+    fields
+}
+
+fn with_nulls(mut fields: Map<String, Value>) -> Map<String, Value> {
+    if fields.contains_key("operator") {
+        fields.insert("value9".to_owned(), Value::Null);
+    }
+    fields
+}
+
+/// The same keys in the opposite order; JSON text, since a map forgets the order.
+fn reversed(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: Vec<_> = fields
+                .iter()
+                .rev()
+                .map(|(key, value)| format!("{}:{}", json!(key), reversed(value)))
+                .collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(reversed).collect::<Vec<_>>().join(",")),
+        _ => value.to_string(),
+    }
+}
+
+/// The group with its children turned around, the first one doubled, and the last one in a group of its own.
+fn shuffled(group: &Group) -> Group {
+    let mut filters: Vec<Filter> = group.filters.iter().rev().cloned().collect();
+    if let Some(first) = filters.first().cloned() {
+        filters.push(first);
+    }
+    if let Some(last) = filters.pop() {
+        filters.push(Filter::Nested(Group {
+            operator: group.operator,
+            filters: vec![last],
+        }));
+    }
+    let inner = |filter: &Filter| match filter {
+        Filter::Nested(group) if group.filters.len() > 1 => Filter::Nested(shuffled(group)),
+        other => other.clone(),
+    };
+    Group {
+        operator: group.operator,
+        filters: filters.iter().map(inner).collect(),
+    }
+}
+
+/// Where a payload can be changed so that its meaning changes, as paths of keys and indexes.
+fn leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    let meaningless = |key: &str, fields: &Map<String, Value>| match key {
+        "category" | "dynamic_attribute_type" | "filter_operator" | "filter_type" | "data_type" => true,
+        "name" => fields.get("filter_type") == Some(&json!("custom_segments")) && fields.contains_key("id"),
+        "period_unit" => fields.get("value_type") == Some(&json!("absolute")),
+        // Forms of the same thing, or words that exclude other fields.
+        "value_type" | "type" | "operator" | "extract_type" | "is_dynamic_value" | "executed"
+        | "operator_type" => true,
+        _ => false,
+    };
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields.iter().filter(|(key, _)| !meaningless(key, fields)) {
+                path.push(key.clone());
+                leaves(value, path, found);
+                path.pop();
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push(index.to_string());
+                leaves(item, path, found);
+                path.pop();
+            }
+        }
+        Value::Null => {}
+        _ => found.push(path.clone()),
+    }
+}
+
+fn at<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
+    path.iter().fold(value, |value, step| match value {
+        Value::Array(items) => &mut items[step.parse::<usize>().unwrap()],
+        other => &mut other[step.as_str()],
+    })
+}
+
+fn changed(value: &Value) -> Value {
+    match value {
+        Value::Bool(value) => json!(!value),
+        Value::Number(number) => json!(number.as_f64().unwrap() + 7.0),
+        Value::String(text) => json!(format!("{text}x")),
+        other => other.clone(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn spelling_changes_neither(definition in definition()) {
+        let payload = print(&definition);
+        let expected = digests(&payload);
+        for change in [drop_defaults, in_days, with_nulls] {
+            let spelled = rewritten(&payload, &change);
+            prop_assert_eq!(digests(&spelled), expected.clone(), "{:?}", spelled);
+        }
+        let text = reversed(&payload.included_filters);
+        let reordered = Payload { included_filters: serde_json::from_str(&text).unwrap(), ..payload };
+        prop_assert_eq!(digests(&reordered), expected);
+    }
+
+    #[test]
+    fn order_and_doubles_leave_the_unordered_digest_alone(definition in definition()) {
+        let mut other = definition.clone();
+        other.included = shuffled(&definition.included);
+        other.excluded = definition.excluded.as_ref().map(shuffled);
+        prop_assert_eq!(digests(&print(&other)).unordered, digests(&print(&definition)).unordered);
+    }
+
+    #[test]
+    fn another_meaning_changes_both_and_is_named(definition in definition(), choice in any::<prop::sample::Index>()) {
+        let payload = print(&definition);
+        let mut found = Vec::new();
+        leaves(&payload.included_filters, &mut Vec::new(), &mut found);
+        prop_assume!(!found.is_empty());
+        let path = choice.get(&found).clone();
+        let mut other = payload.clone();
+        let leaf = at(&mut other.included_filters, &path);
+        *leaf = changed(leaf);
+        let (before, after) = (digests(&payload), digests(&other));
+        prop_assert_ne!(&before.exact, &after.exact, "{:?}", path);
+        prop_assert_ne!(&before.unordered, &after.unordered, "{:?}", path);
+        let form = |payload: &Payload| normal::exact(payload, &Identities::default());
+        let changes = diff(&form(&payload), &form(&other));
+        prop_assert!(!changes.is_empty());
+        prop_assert!(changes.iter().all(|change| change.path[0] == "included_filters"), "{:?}", changes);
+        prop_assert_eq!(diff(&form(&payload), &form(&payload)), []);
+    }
+}

@@ -1,0 +1,8 @@
+//! Laws: properties that hold for every definition, every document and every workspace.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod digests;
+mod generate;
+mod round_trip;
+mod schema;

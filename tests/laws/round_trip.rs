@@ -1,0 +1,67 @@
+//! What is printed is read back as it was.
+
+use super::generate::definition;
+use proptest::prelude::*;
+use segctl::config::source::Source;
+use segctl::config::{decode_segment, yaml};
+use segctl::definition::print;
+use segctl::model::Definition;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The document that declares a definition.
+pub(crate) fn document(definition: &Definition) -> Value {
+    let payload = print(definition);
+    let mut document = json!({"name": "A", "included_filters": as_written(&payload.included_filters)});
+    if let Some(excluded) = payload.excluded_filters {
+        document["excluded_filters"] = as_written(&excluded);
+    }
+    document
+}
+
+/// A group with the filters that the vocabulary does not know marked as raw, as files have to have them.
+fn as_written(group: &Value) -> Value {
+    let mut group = group.clone();
+    for filter in group["filters"].as_array_mut().unwrap() {
+        *filter = match filter["filter_type"].as_str() {
+            Some("nested_filters") => as_written(filter),
+            Some("new") => json!({"raw": filter}),
+            _ => filter.clone(),
+        };
+    }
+    group
+}
+
+/// What a text declares, or the messages of everything that is wrong with it.
+pub(crate) fn decode(text: &str) -> Result<Definition, Vec<String>> {
+    let source = Arc::new(Source::new("a.yaml", text));
+    let (documents, mut faults) = yaml::parse(&source);
+    let mut read = None;
+    for document in documents {
+        let (declaration, more) = decode_segment(&source, document);
+        faults.extend(more);
+        read = declaration;
+    }
+    match read {
+        Some(declaration) if faults.is_empty() => Ok(declaration.segment.definition),
+        _ => Err(faults
+            .into_iter()
+            .map(|fault| format!("{}: {}", fault.code, fault.message))
+            .collect()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn as_json(definition in definition()) {
+        prop_assert_eq!(decode(&document(&definition).to_string()), Ok(definition));
+    }
+
+    #[test]
+    fn as_yaml(definition in definition()) {
+        let text = serde_yaml::to_string(&document(&definition)).unwrap();
+        prop_assert_eq!(decode(&text), Ok(definition), "{}", text);
+    }
+}
