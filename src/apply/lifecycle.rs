@@ -36,15 +36,21 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Ok(()) => return self.changed(step, target, wanted, notes).await,
                 Err(error) => error,
             };
-            // A service that does not take a second archive kindly has been asked once before.
-            let refused_again = !notes.is_empty() && matches!(error.kind, ApiError::Refused { .. });
-            if !refused_again && !error.is_ambiguous_write() {
+            let is_refused = matches!(error.kind, ApiError::Refused { status: 400, .. });
+            if !is_refused && !error.is_ambiguous_write() {
                 return Ok(failure(&error));
             }
-            notes.push("the answer was lost, so the list was asked".to_owned());
-            if refused_again || self.look(target, wanted).await? == Verdict::Done {
+            let verdict = self.look(target, wanted).await?;
+            // The segment was there a moment ago and the call is well formed, so a service that refuses it means
+            // that the segment is so already. Where the list can tell, it has to agree.
+            if verdict == Verdict::Done || (is_refused && self.list_shows_archived) {
+                notes.push(format!("{error}; it is taken to be so already"));
                 return self.changed(step, target, wanted, notes).await;
             }
+            if is_refused {
+                return Ok(failure(&error));
+            }
+            notes.push("the answer was lost, so the list was asked and the call made again".to_owned());
         }
         Ok(Outcome::Unknown {
             message: format!("no answer came after {ATTEMPTS} tries; plan again"),

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod convergence;
 mod digests;
 mod generate;
 mod round_trip;
 mod schema;
+mod workspace;

@@ -1,0 +1,242 @@
+//! Apply, and there is nothing left to plan: for random files, random workspaces, and every behaviour of the service
+//! that is not documented.
+
+use super::workspace::Workspace;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use segctl::model::{
+    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
+    Lifecycle, Number, Operand, Origin, Reference, SegmentName,
+};
+use segctl::plan::step::Plan;
+use segctl::sandbox::{Echo, LogEntry, Settings};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// What a random segment is, before it has a name.
+#[derive(Clone, Debug)]
+struct Draft {
+    /// Which of a few definitions; equal ones clash.
+    amount: u8,
+    /// Which segments it refers to, of those named before it.
+    refers_to: Vec<u8>,
+    archived: bool,
+    excludes: bool,
+}
+
+const NAMES: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
+
+fn draft() -> impl Strategy<Value = Draft> {
+    (
+        0_u8..40,
+        vec(0_u8..6, 0..2),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(amount, refers_to, archived, excludes)| Draft {
+            amount,
+            refers_to,
+            archived,
+            excludes,
+        })
+}
+
+/// Segments by the index of their name.
+fn drafts() -> impl Strategy<Value = BTreeMap<u8, Draft>> {
+    btree_map(0_u8..6, draft(), 0..6)
+}
+
+fn spends(amount: u8) -> Filter {
+    let test = DoubleTest::GreaterThan(Operand::Fixed(Number::new(f64::from(amount)).unwrap()));
+    Filter::Attribute(AttributeFilter {
+        name: "spend".to_owned(),
+        category: Some("Tracked".to_owned()),
+        condition: Condition::Double { negate: false, test },
+    })
+}
+
+fn and(filters: Vec<Filter>) -> Group {
+    Group {
+        operator: GroupOperator::And,
+        filters,
+    }
+}
+
+/// The segments as files would declare them: unique definitions, references to earlier and active ones only.
+fn declared(drafts: &BTreeMap<u8, Draft>) -> Vec<DeclaredSegment> {
+    let mut amounts = Vec::new();
+    let mut declared: Vec<DeclaredSegment> = Vec::new();
+    for (index, draft) in drafts {
+        if amounts.contains(&draft.amount) {
+            continue;
+        }
+        amounts.push(draft.amount);
+        let mut filters = vec![spends(draft.amount)];
+        for earlier in &draft.refers_to {
+            let name = SegmentName::new(NAMES[usize::from(*earlier)]);
+            if declared
+                .iter()
+                .any(|other| other.name == name && other.lifecycle == Lifecycle::Active)
+            {
+                filters.push(Filter::Reference(Reference::Name(name)));
+            }
+        }
+        let name = NAMES[usize::from(*index)];
+        declared.push(DeclaredSegment {
+            name: SegmentName::new(name),
+            previous_names: Vec::new(),
+            lifecycle: if draft.archived {
+                Lifecycle::Archived
+            } else {
+                Lifecycle::Active
+            },
+            definition: Definition {
+                included: and(filters),
+                excluded: draft.excludes.then(|| and(vec![spends(200 + draft.amount)])),
+            },
+            origin: Origin {
+                file: format!("{name}.yaml"),
+                line: 1,
+                column: 1,
+            },
+        });
+    }
+    declared
+}
+
+/// Segments that somebody made by hand; unique definitions, as the service would have it.
+fn seed(workspace: &Workspace, drafts: &BTreeMap<u8, Draft>) {
+    let mut amounts = Vec::new();
+    for (index, draft) in drafts {
+        if amounts.contains(&draft.amount) {
+            continue;
+        }
+        amounts.push(draft.amount);
+        workspace.by_hand(&json!({
+            "name": NAMES[usize::from(*index)],
+            "archived": draft.archived,
+            "included_filters": {"filter_operator": "and", "filters": [{
+                "filter_type": "user_attributes", "name": "spend", "data_type": "double",
+                "operator": "greaterThan", "value": draft.amount,
+            }]},
+        }));
+    }
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let echo = prop::sample::select(vec![
+        Echo::AsSent,
+        Echo::DefaultsFilled,
+        Echo::DefaultsDropped,
+        Echo::DashboardDays,
+    ]);
+    (any::<[bool; 9]>(), echo).prop_map(|(switches, echo)| {
+        let [
+            list,
+            archived,
+            ordered,
+            rename,
+            clears,
+            idempotent,
+            share,
+            headers,
+            limit,
+        ] = switches;
+        Settings {
+            list_includes_archived: list,
+            archived_definitions_conflict: archived,
+            equality_order_sensitive: ordered,
+            rename_frees_old_name: rename,
+            patch_clears_excluded: clears,
+            archive_idempotent: idempotent,
+            list_create_share_window: share,
+            rate_headers: headers,
+            unarchive_checks_active_limit: limit,
+            echo,
+            ..Settings::default()
+        }
+    })
+}
+
+fn writes(log: &[LogEntry]) -> usize {
+    log.iter().filter(|entry| entry.committed).count()
+}
+
+/// Plans and applies; then the workspace is as declared, or it was said why not and nothing was half done.
+async fn converge(
+    workspace: &Workspace,
+    declared: &[DeclaredSegment],
+    settings: &Settings,
+) -> Result<(), TestCaseError> {
+    let plan = workspace.plan(declared).await;
+    if !plan.conflicts.is_empty() {
+        return Ok(());
+    }
+    let before = workspace.log().len();
+    let receipt = workspace.apply(&plan).await;
+    let log = workspace.log().split_off(before);
+    if !receipt.is_complete() {
+        // The one thing that no plan can know: a hidden archived segment has the definition.
+        let hidden = settings.archived_definitions_conflict && log.iter().any(|entry| entry.status == 409);
+        prop_assert!(hidden, "{:?}\n{:#?}", receipt, plan.steps);
+        return Ok(());
+    }
+    let again = workspace.plan(declared).await;
+    prop_assert!(
+        again.is_empty() && again.conflicts.is_empty(),
+        "{:#?}\nafter {:#?}",
+        again,
+        receipt
+    );
+    let count = writes(&workspace.log());
+    workspace.apply(&again).await;
+    prop_assert_eq!(writes(&workspace.log()), count);
+    Ok(())
+}
+
+fn step_names(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.segment.to_string()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn apply_leaves_nothing_to_plan(
+        live in drafts(),
+        first in drafts(),
+        second in drafts(),
+        settings in settings(),
+        forgets in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let workspace = Workspace::new(settings.clone());
+        seed(&workspace, &live);
+        runtime.block_on(async {
+            converge(&workspace, &declared(&first), &settings).await?;
+            // Where the list shows archived segments, only the ledger knows which they are.
+            if forgets && !settings.list_includes_archived {
+                workspace.forget();
+            }
+            converge(&workspace, &declared(&second), &settings).await
+        })?;
+    }
+
+    #[test]
+    fn plans_repeat_and_touch_nothing_undeclared(live in drafts(), files in drafts()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let workspace = Workspace::new(Settings::default());
+        seed(&workspace, &live);
+        let declared = declared(&files);
+        runtime.block_on(async {
+            let plan = workspace.plan(&declared).await;
+            for _ in 0..3 {
+                prop_assert_eq!(&workspace.plan(&declared).await, &plan);
+            }
+            let names: Vec<_> = declared.iter().map(|segment| segment.name.to_string()).collect();
+            prop_assert!(step_names(&plan).iter().all(|name| names.contains(name)));
+            prop_assert_eq!(writes(&workspace.log()), 0);
+            Ok(())
+        })?;
+    }
+}

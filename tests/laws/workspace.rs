@@ -1,0 +1,186 @@
+//! A workspace in this process: the real client, planner and applier over the real service, without sockets and
+//! with a clock that waits for nobody.
+
+use jiff::Timestamp;
+use segctl::api::{
+    Client, Clock, Method, RateHeaders, RateLimits, Request, Response, Transport, TransportError,
+};
+use segctl::apply::Applier;
+use segctl::apply::receipt::Receipt;
+use segctl::ledger::{Ledger, LedgerStore, StoreError};
+use segctl::model::DeclaredSegment;
+use segctl::observe::{Scope, complete, observe};
+use segctl::plan::step::Plan;
+use segctl::plan::{Situation, plan};
+use segctl::sandbox::{Call, Credentials, Delivery, LogEntry, Service, Settings};
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Everything of one workspace.
+#[derive(Clone)]
+pub(crate) struct Workspace {
+    service: Arc<Mutex<Service>>,
+    now: Arc<Mutex<Timestamp>>,
+    ledger: Arc<Mutex<Ledger>>,
+    list_shows_archived: bool,
+}
+
+impl Workspace {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let credentials = Credentials {
+            workspace_id: "w".to_owned(),
+            api_key: "k".to_owned(),
+            db_name: "d".to_owned(),
+        };
+        let list_shows_archived = settings.list_includes_archived;
+        Self {
+            service: Arc::new(Mutex::new(Service::new(settings, credentials))),
+            now: Arc::new(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())),
+            ledger: Arc::default(),
+            list_shows_archived,
+        }
+    }
+
+    /// Does what a dashboard user does.
+    pub(crate) fn by_hand(&self, edit: &Value) -> Value {
+        self.call("POST", "/_sandbox/segments", edit.to_string().into_bytes())
+            .1
+    }
+
+    /// Loses the ledger.
+    pub(crate) fn forget(&self) {
+        *self.ledger.lock().unwrap() = Ledger::default();
+    }
+
+    /// The calls so far.
+    pub(crate) fn log(&self) -> Vec<LogEntry> {
+        self.service.lock().unwrap().log().to_vec()
+    }
+
+    pub(crate) async fn plan(&self, declared: &[DeclaredSegment]) -> Plan {
+        let client = self.client();
+        let ledger = self.ledger.lock().unwrap().clone();
+        let scope = Scope {
+            declared,
+            ledger: &ledger,
+            list_shows_archived: self.list_shows_archived,
+        };
+        let mut observed = observe(&client, &scope).await.unwrap();
+        complete(&client, &scope, &mut observed).await.unwrap();
+        plan(&Situation {
+            workspace: "w",
+            declared,
+            observed: &observed,
+            ledger: &ledger,
+        })
+    }
+
+    pub(crate) async fn apply(&self, plan: &Plan) -> Receipt {
+        let client = self.client();
+        let ledger = self.ledger.lock().unwrap().clone();
+        let applier = Applier::new(&client, self, self, ledger).list_shows_archived(self.list_shows_archived);
+        let (receipt, stop) = applier.apply(plan, &|_| {}).await;
+        assert!(stop.is_none(), "{stop:?}");
+        receipt
+    }
+
+    fn client(&self) -> Client<Self, Self> {
+        Client::new(self.clone(), self.clone(), RateLimits::default(), 1)
+    }
+
+    fn call(&self, method: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
+        let call = Call {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            // "w:k" in base64.
+            headers: [
+                ("authorization", "Basic dzpr"),
+                ("moe-appkey", "w"),
+                ("moe-dbname", "d"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+            body,
+            ..Call::default()
+        };
+        let reply = self.service.lock().unwrap().handle(self.now(), &call);
+        (reply.status, reply.body)
+    }
+}
+
+impl Clock for Workspace {
+    fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap()
+    }
+
+    async fn sleep_until(&self, moment: Timestamp) {
+        let mut now = self.now.lock().unwrap();
+        *now = moment.max(*now);
+    }
+}
+
+impl Transport for Workspace {
+    async fn send(&self, request: Request, _: Duration) -> Result<Response, TransportError> {
+        let method = match request.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+        };
+        let call = Call {
+            method: method.to_owned(),
+            path: request.path,
+            query: request.query.into_iter().collect(),
+            headers: [
+                ("authorization", "Basic dzpr"),
+                ("moe-appkey", "w"),
+                ("moe-dbname", "d"),
+                ("content-type", "application/json"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+            body: request
+                .body
+                .map(|body| body.to_string().into_bytes())
+                .unwrap_or_default(),
+        };
+        let reply = self.service.lock().unwrap().handle(self.now(), &call);
+        let header = |name: &str| {
+            reply
+                .headers
+                .get(name)
+                .and_then(|value| value.parse::<i64>().ok())
+        };
+        let headers = RateHeaders {
+            limit: header("x-ratelimit-limit").and_then(|limit| u64::try_from(limit).ok()),
+            remaining: header("x-ratelimit-remaining").and_then(|left| u64::try_from(left).ok()),
+            reset: header("x-ratelimit-reset"),
+        };
+        let body = match reply.delivery {
+            Delivery::Whole | Delivery::Slow(_) => reply.body.to_string().into_bytes(),
+            Delivery::Garbage => b"<html>".to_vec(),
+            Delivery::Reset | Delivery::Truncated => {
+                return Err(TransportError::Lost {
+                    message: "the connection was cut".to_owned(),
+                });
+            }
+        };
+        Ok(Response {
+            status: reply.status,
+            headers,
+            body,
+        })
+    }
+}
+
+impl LedgerStore for Workspace {
+    async fn load(&self) -> Result<Ledger, StoreError> {
+        Ok(self.ledger.lock().unwrap().clone())
+    }
+
+    async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
+        *self.ledger.lock().unwrap() = ledger.clone();
+        Ok(())
+    }
+}
