@@ -241,9 +241,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let answer = answer.map_err(error::silence);
             self.count_answer(class, sent, answer.as_ref().ok());
             let kind = match answer.and_then(|answer| self.read(&operation, &answer, &decode)) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    tracing::debug!(%operation, attempt, "answered");
+                    return Ok(answer);
+                }
                 Err(kind) => kind,
             };
+            tracing::debug!(%operation, attempt, %kind, "failed");
             let error = CallError {
                 operation: operation.clone(),
                 kind,

@@ -5,6 +5,7 @@ mod apply;
 pub mod arguments;
 mod connection;
 pub mod failure;
+mod logging;
 mod output;
 mod plan;
 mod planning;
@@ -30,6 +31,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     let output = Output::new(arguments.json, arguments.no_color);
+    logging::start();
     match run(&arguments, output) {
         Ok(code) => code,
         Err(failure) => {

@@ -1,0 +1,114 @@
+//! How long `segctl validate` takes on 1,000 files of about 1.4 KB, as a ratio to what cannot be spared: reading,
+//! parsing and hashing the same files in the same run.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that fails may panic")]
+
+use segctl::config::source::{self, Source};
+use segctl::config::workspace::settings;
+use segctl::config::{load, yaml};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const FILES: usize = 1000;
+/// The least of so many runs: machines are noisy, and noise only adds.
+const RUNS: usize = 15;
+
+fn main() {
+    let directory = tempfile::tempdir().unwrap();
+    let segments = directory.path().join("segments");
+    fs::create_dir(&segments).unwrap();
+    let mut bytes = 0;
+    for number in 0..FILES {
+        let text = segment(number);
+        bytes += text.len();
+        fs::write(segments.join(format!("{number:04}.yaml")), text).unwrap();
+    }
+    println!("{FILES} files, {} bytes each", bytes / FILES);
+
+    let floor = least(|| floor(&segments));
+    let validated = least(|| validate(directory.path()));
+    println!("read + parse + hash   {:8.2} ms", floor.as_secs_f64() * 1e3);
+    println!("validate              {:8.2} ms", validated.as_secs_f64() * 1e3);
+    println!(
+        "ratio                 {:8.2}",
+        validated.as_secs_f64() / floor.as_secs_f64()
+    );
+    if let Some(peak) = peak_memory() {
+        println!("peak memory           {peak}");
+    }
+}
+
+/// What cannot be spared, with the parser that validation uses.
+fn floor(segments: &Path) {
+    for entry in fs::read_dir(segments).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        black_box(Sha256::digest(text.as_bytes()));
+        black_box(yaml::parse(&Source::new("a.yaml", text)));
+    }
+}
+
+fn validate(directory: &Path) {
+    let text = "segments: segments/\nworkspaces: {dev: {sandbox: box.json}}\n";
+    let (settings, faults) = settings(&Source::new("segctl.yaml", text));
+    assert!(faults.is_empty());
+    let shown = |path: &Path| path.to_string_lossy().into_owned();
+    let loaded = load(&settings.unwrap(), directory, &shown);
+    assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics.first());
+    assert_eq!(loaded.declarations.len(), FILES);
+    black_box(loaded);
+    black_box(source::read(&directory.join("segments/0000.yaml"), "a").is_ok());
+}
+
+fn least(run: impl Fn()) -> Duration {
+    let time = || {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    (0..RUNS).map(|_| time()).min().unwrap_or_default()
+}
+
+/// A segment with a few filters of each kind, and every tenth one refers to its neighbour.
+fn segment(number: usize) -> String {
+    let mut text = format!(
+        "name: Segment {number}\ndescription: one of many\nowner: team@example.com\nlabels: [a, b]\n"
+    );
+    text.push_str("included_filters:\n  filter_operator: and\n  filters:\n");
+    for event in 0..3 {
+        let _ = write!(
+            text,
+            "    - filter_type: actions\n      action_name: event_{event}_{number}\n      executed: true\n      \
+             execution: {{type: atleast, count: {}}}\n      primary_time_range: {{type: inTheLast, value: 30, \
+             period_unit: days}}\n      attributes:\n        filter_operator: and\n        filters:\n          \
+             - {{name: price, data_type: double, operator: greaterThan, value: {number}}}\n",
+            event + 1
+        );
+    }
+    for attribute in 0..3 {
+        let _ = write!(
+            text,
+            "    - filter_type: user_attributes\n      name: attribute_{attribute}\n      data_type: string\n      \
+             category: Tracked\n      operator: in\n      value: [one, two, three]\n"
+        );
+    }
+    if number % 10 == 1 {
+        let _ = writeln!(
+            text,
+            "    - {{filter_type: custom_segments, name: Segment {}}}",
+            number - 1
+        );
+    }
+    text
+}
+
+/// What the process had in memory at most, as Linux tells it.
+fn peak_memory() -> Option<String> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.trim_start_matches("VmHWM:").trim().to_owned())
+}
