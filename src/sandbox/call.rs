@@ -37,10 +37,13 @@ pub enum Delivery {
     /// Whole.
     #[default]
     Whole,
-    /// The connection is closed without an answer.
-    Reset,
+    /// Not at all yet: nothing was done, and the call goes to `Service::handle_postponed` after so many
+    /// milliseconds, whether or not the caller is still there.
+    Postponed(u64),
     /// Whole, after so many milliseconds.
     Slow(u64),
+    /// The connection is closed without an answer.
+    Reset,
     /// The connection is closed in the middle of the body.
     Truncated,
     /// Something that is no JSON comes instead of the body.
@@ -56,6 +59,10 @@ impl Reply {
             body,
             delivery: Delivery::Whole,
         }
+    }
+
+    pub(super) fn delivered(self, delivery: Delivery) -> Self {
+        Self { delivery, ..self }
     }
 
     pub(super) fn is_success(&self) -> bool {

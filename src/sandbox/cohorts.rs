@@ -1,7 +1,6 @@
-//! Cohort sync.
+//! Cohort sync. A cohort is known by its partner and its id; the name it got first stays.
 
 use super::call::{Call, Reply};
-use super::filter_segments::over_limit;
 use super::names;
 use super::replies::Family;
 use super::state::{Contents, Segment, State};
@@ -21,6 +20,9 @@ struct Sync {
     uids: BTreeSet<String>,
 }
 
+/// What is wrong with a request: the field and what it must be.
+struct Invalid(&'static str, &'static str);
+
 /// `POST /v1/integrations/cohortsync`
 pub(super) fn sync(state: &mut State, now: Timestamp, call: &Call) -> Reply {
     if call.header("content-type").is_none() {
@@ -31,81 +33,92 @@ pub(super) fn sync(state: &mut State, now: Timestamp, call: &Call) -> Reply {
     }
     let sync = match read(call) {
         Ok(sync) => sync,
-        Err(message) => return Family::V1.error(400, &message),
+        Err(Invalid(attribute, must)) => {
+            let mut more = Map::new();
+            more.insert("attribute".to_owned(), attribute.into());
+            return Family::V1.error_with(400, &format!("{attribute}: {must}"), more);
+        }
     };
-    let is_same = |segment: &&mut Segment| {
+    let done = Reply::new(200, json!({"status": "success", "message": "accepted"}));
+    let is_same = |segment: &&Segment| {
         matches!(&segment.contents, Contents::Cohort { partner, cohort_id, .. }
             if *partner == sync.partner && *cohort_id == sync.cohort_id)
     };
-    let done = Reply::new(200, json!({"status": "success", "message": "accepted"}));
-    if let Some(segment) = state.segments.values_mut().find(is_same) {
+    if let Some(mut segment) = state.segments.values().find(is_same).cloned() {
         if let Contents::Cohort { members, .. } = &mut segment.contents {
             if sync.is_add {
                 members.extend(sync.uids);
             } else {
                 members.retain(|member| !sync.uids.contains(member));
             }
-            segment.updated = now;
         }
+        segment.updated = now;
+        state.write(segment);
         return done;
     }
     // Taken and then dropped without a word, as the original does.
     if names::fault(&sync.name).is_some() || state.holder_of(&sync.name).is_some() {
         return done;
     }
-    if state.active() >= state.settings.active_limit {
-        return over_limit(state.active(), state.settings.active_limit);
+    if state.is_full() {
+        return Family::V1.active_limit(state);
     }
-    let id = state.new_id();
-    let members = if sync.is_add { sync.uids } else { BTreeSet::new() };
-    let segment = Segment {
-        id: id.clone(),
-        name: sync.name,
-        source: "Cohort Sync".to_owned(),
-        created: now,
-        updated: now,
-        last_run: now,
-        archived: None,
-        contents: Contents::Cohort {
-            partner: sync.partner,
-            cohort_id: sync.cohort_id,
-            members,
-        },
+    let contents = Contents::Cohort {
+        partner: sync.partner,
+        cohort_id: sync.cohort_id,
+        members: if sync.is_add { sync.uids } else { BTreeSet::new() },
     };
-    state.segments.insert(id, segment);
+    let segment = Segment::new(state.new_id(), sync.name, "Cohort Sync", now, contents);
+    state.write(segment);
     done
 }
 
-fn read(call: &Call) -> Result<Sync, String> {
+fn read(call: &Call) -> Result<Sync, Invalid> {
     let Ok(Value::Object(body)) = serde_json::from_slice(&call.body) else {
-        return Err("the body must be a JSON object".to_owned());
+        return Err(Invalid("body", "must be a JSON object"));
     };
+    if has_others(&body, &["action", "partner", "parameters"]) {
+        return Err(Invalid("body", "has an unknown field"));
+    }
     let is_add = match text(&body, "action")? {
         "add_members" => true,
         "remove_members" => false,
-        _ => return Err("action: must be add_members or remove_members".to_owned()),
+        _ => return Err(Invalid("action", "must be add_members or remove_members")),
     };
     let Some(Value::Object(parameters)) = body.get("parameters") else {
-        return Err("parameters: must be an object".to_owned());
+        return Err(Invalid("parameters", "must be an object"));
     };
-    let Some(Value::Array(members)) = parameters.get("members") else {
-        return Err("parameters.members: must be a list".to_owned());
+    let known = ["cohort_name", "cohort_id", "cohort_description", "members"];
+    if has_others(parameters, &known) {
+        return Err(Invalid("parameters", "has an unknown field"));
+    }
+    if parameters
+        .get("cohort_description")
+        .is_some_and(|text| !text.is_string())
+    {
+        return Err(Invalid("cohort_description", "must be a string"));
+    }
+    let members = parameters.get("members").and_then(Value::as_array);
+    let uid = |member: &Value| {
+        let fields = member.as_object().filter(|fields| fields.len() == 1)?;
+        fields.get("uid")?.as_str().map(str::to_owned)
     };
-    let uid = |member: &Value| member.get("uid").and_then(Value::as_str).map(str::to_owned);
-    let uids: Option<BTreeSet<String>> = members.iter().map(uid).collect();
+    let uids = members.and_then(|members| members.iter().map(uid).collect());
     Ok(Sync {
         is_add,
         partner: text(&body, "partner")?.to_owned(),
         cohort_id: text(parameters, "cohort_id")?.to_owned(),
         name: text(parameters, "cohort_name")?.to_owned(),
-        uids: uids.ok_or("parameters.members: must be objects with a uid")?,
+        uids: uids.ok_or(Invalid("members", "must be a list of objects with a uid"))?,
     })
 }
 
-fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a str, String> {
-    let text = fields
-        .get(key)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty());
-    text.ok_or_else(|| format!("{key}: must be a string that is not empty"))
+fn has_others(fields: &Map<String, Value>, known: &[&str]) -> bool {
+    fields.keys().any(|key| !known.contains(&key.as_str()))
+}
+
+fn text<'a>(fields: &'a Map<String, Value>, key: &'static str) -> Result<&'a str, Invalid> {
+    let text = fields.get(key).and_then(Value::as_str);
+    text.filter(|text| !text.is_empty())
+        .ok_or(Invalid(key, "must be a string that is not empty"))
 }

@@ -1,29 +1,44 @@
-//! Fetching files of users: from this machine only.
+//! Fetching files of users, and calling back: on this machine only.
 
-use std::path::Path;
+use reqwest::Url;
+use std::fs::File;
+use std::io::Read;
 use std::time::Duration;
 
 /// The API's limit on a file, in bytes.
 const SIZE_LIMIT: usize = 150 * 1024 * 1024;
+
+/// A file of that size takes far less on one machine; a server that hangs must not hold up the queue.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+const TOO_LARGE: &str = "the file is over 150 MB";
 
 /// The bytes at `url`, or why there are none.
 pub(super) async fn download(url: &str) -> Result<Vec<u8>, String> {
-    let bytes = if let Some(path) = url.strip_prefix("file://") {
-        std::fs::read(Path::new(path)).map_err(|error| error.to_string())?
-    } else {
-        get(url).await?
-    };
-    if bytes.len() > SIZE_LIMIT {
-        Err("file is over 150 MB".to_owned())
-    } else {
-        Ok(bytes)
+    let url = Url::parse(url).map_err(|error| error.to_string())?;
+    if url.scheme() == "file" {
+        let reading = tokio::task::spawn_blocking(move || read(&url));
+        return reading.await.map_err(|error| error.to_string())?;
     }
+    let sent = client(&url)?.get(url).send().await;
+    let mut answer = sent.map_err(|error| error.to_string())?;
+    if !answer.status().is_success() {
+        return Err(format!("the download failed with status {}", answer.status()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| error.to_string())? {
+        if bytes.len() + chunk.len() > SIZE_LIMIT {
+            return Err(TOO_LARGE.to_owned());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 /// Tells `url` what came of a file. Nobody is told when it does not answer.
 pub(super) async fn call_back(url: &str, body: &serde_json::Value) {
-    if let Ok(client) = client(url) {
+    let Ok(url) = Url::parse(url) else { return };
+    if let Ok(client) = client(&url) {
         let request = client
             .post(url)
             .header("content-type", "application/json")
@@ -32,25 +47,32 @@ pub(super) async fn call_back(url: &str, body: &serde_json::Value) {
     }
 }
 
-async fn get(url: &str) -> Result<Vec<u8>, String> {
-    let answer = client(url)?
-        .get(url)
-        .send()
-        .await
-        .map_err(|error| error.to_string())?;
-    if !answer.status().is_success() {
-        return Err(format!("download failed with status {}", answer.status()));
+fn read(url: &Url) -> Result<Vec<u8>, String> {
+    let path = url
+        .to_file_path()
+        .map_err(|()| "the URL names no file of this machine".to_owned())?;
+    let failed = |error: std::io::Error| error.to_string();
+    let mut bytes = Vec::new();
+    // One byte more than fits tells a file that is too large, however long it is.
+    let file = File::open(path).map_err(failed)?;
+    file.take(SIZE_LIMIT as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() > SIZE_LIMIT {
+        return Err(TOO_LARGE.to_owned());
     }
-    let bytes = answer.bytes().await.map_err(|error| error.to_string())?;
-    Ok(bytes.to_vec())
+    Ok(bytes)
 }
 
 /// A client for `url`, which has to be on this machine.
-fn client(url: &str) -> Result<reqwest::Client, String> {
-    let parsed = reqwest::Url::parse(url).map_err(|error| error.to_string())?;
-    let is_loopback = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-    if parsed.scheme() != "http" || !is_loopback {
+fn client(url: &Url) -> Result<reqwest::Client, String> {
+    let is_loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    if url.scheme() != "http" || !is_loopback {
         return Err("the sandbox fetches from http on loopback and from file URLs only".to_owned());
+    }
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Every client of reqwest needs one, also for plain http. Another thread may come first with the same.
+        drop(rustls::crypto::ring::default_provider().install_default());
     }
     let client = reqwest::Client::builder()
         .no_proxy()

@@ -1,61 +1,152 @@
 //! A script of faults: which calls go wrong, and how.
 
-use super::call::Call;
+use super::call::{Call, Delivery, Reply};
+use super::limits;
+use super::replies::Family;
+use super::state::State;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// One kind of fault on some calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Only calls with this method.
+    /// Which calls; every call where nothing is said.
     #[serde(default)]
-    pub method: Option<String>,
-    /// Only calls whose path starts so.
-    #[serde(default)]
-    pub path: Option<String>,
-    /// How many matching calls are let through first.
-    #[serde(default)]
-    pub skip: usize,
-    /// How many calls it happens to.
-    #[serde(default = "once")]
+    pub on: On,
+    /// How many of them, one after the other; 1 where nothing is said.
+    #[serde(default = "one")]
     pub times: usize,
     /// What happens.
     pub fault: FaultKind,
 }
 
-fn once() -> usize {
+/// The calls that a fault is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct On {
+    /// Only calls with this method.
+    pub method: Option<String>,
+    /// Only calls whose path starts so.
+    pub path_prefix: Option<String>,
+    /// Only from this one of them on, the first being 1.
+    pub nth: usize,
+}
+
+impl Default for On {
+    fn default() -> Self {
+        Self {
+            method: None,
+            path_prefix: None,
+            nth: 1,
+        }
+    }
+}
+
+fn one() -> usize {
     1
 }
 
-/// What can go wrong. "After" means that the call has its effect and only the answer suffers.
+/// Whether a fault comes before the call has its effect or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// Nothing is done.
+    Before,
+    /// Everything is done, and only the answer suffers.
+    After,
+}
+
+/// What can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum FaultKind {
-    /// 429 as if a window were full, which it is again after so many seconds.
+    /// 429 as if a window were full; nothing is done.
     RateLimited {
-        /// Until `x-ratelimit-reset`.
-        reset_in_seconds: i64,
+        /// Seconds until `x-ratelimit-reset`.
+        reset_in: i64,
     },
-    /// 429 as if the active limit were reached.
+    /// 429 as if the active limit were reached; nothing is done.
     ActiveLimit,
-    /// A status, before anything is done.
-    StatusBefore(u16),
-    /// A status, after everything is done.
-    StatusAfter(u16),
-    /// The connection ends before anything is done.
-    ResetBefore,
-    /// The connection ends after everything is done.
-    ResetAfter,
-    /// The answer takes so many milliseconds.
-    Slow(u64),
-    /// The connection ends in the middle of the answer.
+    /// Another status than the service would answer.
+    Status {
+        /// The status.
+        code: u16,
+        /// Whether the call has its effect.
+        when: When,
+    },
+    /// The connection ends without an answer.
+    Reset {
+        /// Whether the call has its effect.
+        when: When,
+    },
+    /// The answer takes long.
+    Slow {
+        /// How long.
+        milliseconds: u64,
+        /// Whether the call has its effect at once or when the time is over. The caller may have gone by then.
+        when: When,
+    },
+    /// The connection ends in the middle of the answer; the call has its effect.
     Truncated,
-    /// The answer is no JSON.
+    /// The answer is no JSON; the call has its effect.
     Garbage,
-    /// The list is as it was so many writes ago.
-    StaleList(usize),
-    /// The call arrives twice; the answer is that of the second.
-    Replayed,
+    /// The list is as it was before the last writes.
+    StaleList {
+        /// How many writes are missing.
+        missing_last: usize,
+    },
+    /// A POST arrives twice; the answer is that to the second.
+    ReplayedPost,
+}
+
+impl FaultKind {
+    /// Whether it can happen to this call at all.
+    fn concerns(self, call: &Call) -> bool {
+        match self {
+            Self::StaleList { .. } => call.method == "GET" && call.route() == "/v3/custom-segments",
+            Self::ReplayedPost => call.method == "POST",
+            _ => true,
+        }
+    }
+
+    /// The answer of a fault that keeps the call from having an effect.
+    pub(super) fn before(self, state: &State, now: Timestamp, family: Family) -> Option<Reply> {
+        Some(match self {
+            Self::RateLimited { reset_in } => {
+                let message = "API rate limit breached. Current limit: 50/1 mins";
+                let mut reply = family.error(429, message);
+                limits::put(&mut reply, 50, 0, now.as_second().saturating_add(reset_in));
+                reply
+            }
+            Self::ActiveLimit => family.active_limit(state),
+            Self::Status {
+                code,
+                when: When::Before,
+            } => family.error(code, "as the script of faults wants it"),
+            Self::Reset { when: When::Before } => Reply::new(503, Value::Null).delivered(Delivery::Reset),
+            _ => return None,
+        })
+    }
+
+    /// What a fault that leaves the call its effect makes of the answer.
+    pub(super) fn after(self, family: Family, reply: Reply) -> Reply {
+        match self {
+            Self::Status {
+                code,
+                when: When::After,
+            } => family.error(code, "as the script of faults wants it"),
+            Self::Reset { when: When::After } => reply.delivered(Delivery::Reset),
+            Self::Slow {
+                milliseconds,
+                when: When::After,
+            } => reply.delivered(Delivery::Slow(milliseconds)),
+            Self::Truncated => reply.delivered(Delivery::Truncated),
+            Self::Garbage => reply.delivered(Delivery::Garbage),
+            _ => reply,
+        }
+    }
 }
 
 /// The faults that are still to come.
@@ -67,23 +158,25 @@ impl Script {
         Self(faults)
     }
 
-    /// What happens to this call, if anything.
+    /// What happens to this call, if anything: the first fault of the script whose turn it is.
     pub(super) fn next(&mut self, call: &Call) -> Option<FaultKind> {
-        let fits = |fault: &&mut Fault| {
-            fault.times > 0
-                && fault.method.as_ref().is_none_or(|method| *method == call.method)
-                && fault.path.as_ref().is_none_or(|path| call.path.starts_with(path))
-        };
-        for fault in self.0.iter_mut().filter(|fault| fault.times > 0) {
-            if !fits(&fault) {
+        for Fault { on, times, fault } in &mut self.0 {
+            let fits = *times > 0
+                && fault.concerns(call)
+                && on.method.as_ref().is_none_or(|method| *method == call.method)
+                && on
+                    .path_prefix
+                    .as_ref()
+                    .is_none_or(|prefix| call.path.starts_with(prefix));
+            if !fits {
                 continue;
             }
-            if fault.skip > 0 {
-                fault.skip -= 1;
+            if on.nth > 1 {
+                on.nth -= 1;
                 continue;
             }
-            fault.times -= 1;
-            return Some(fault.fault);
+            *times -= 1;
+            return Some(*fault);
         }
         None
     }

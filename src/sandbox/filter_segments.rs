@@ -1,39 +1,33 @@
-//! List, create, get and update.
+//! List, get, create and update.
 
 use super::call::{Call, Reply};
-use super::definition::{
-    describe, echo, equality_key, expanded_length, has_nested_group, referenced_ids, validate,
-};
-use super::names;
+use super::definition::{describe, echo, equality_key, validate};
+use super::refusals::{self, Sides};
 use super::replies::Family;
+use super::settings::{Settings, WithoutChange, WithoutExcluded};
 use super::state::{Contents, Segment, State};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-const LEVEL_LIMIT: usize = 6;
-const REFERENCE_LIMIT: usize = 10;
-const LENGTH_LIMIT: usize = 262_144;
+/// Sources whose segments are imports or the service's own are not here: those cannot be updated.
+const EDITABLE_SOURCES: [&str; 2] = ["API", "Segmentation"];
 
-/// `GET /v3/custom-segments`, without the last `missing` writes where a fault wants it so.
-pub(super) fn list(state: &State, call: &Call) -> Reply {
+/// `GET /v3/custom-segments`
+pub(super) fn list(segments: &BTreeMap<String, Segment>, settings: &Settings, call: &Call) -> Reply {
     let wanted = call.query.get("name");
     let shown = |segment: &&Segment| {
-        (segment.archived.is_none() || state.settings.list_includes_archived)
+        (segment.archived.is_none() || settings.list_includes_archived)
             && wanted.is_none_or(|name| *name == segment.name)
     };
-    let rows: Vec<Value> = state
-        .segments
-        .values()
-        .filter(shown)
-        .map(|segment| {
-            json!({"name": segment.name, "id": segment.id, "created_time": time(segment.created),
-                   "type": kind(segment), "source": segment.source})
-        })
-        .collect();
+    let row = |segment: &Segment| {
+        json!({"name": segment.name, "id": segment.id, "created_time": time(segment.created),
+               "type": kind(segment), "source": segment.source})
+    };
+    let rows: Vec<Value> = segments.values().filter(shown).map(row).collect();
     Reply::new(
         200,
-        json!({"data": rows, "response_id": "sandbox", "type": "custom_segment"}),
+        json!({"data": rows, "response_id": "", "type": "custom_segment"}),
     )
 }
 
@@ -50,96 +44,97 @@ pub(super) fn get(state: &State, id: &str) -> Reply {
 
 /// `POST /v3/custom-segments`
 pub(super) fn create(state: &mut State, now: Timestamp, call: &Call) -> Reply {
-    let body = match body(call, &["name", "included_filters", "excluded_filters"]) {
-        Ok(body) => body,
-        Err(refused) => return refused,
-    };
+    create_checked(state, now, call).unwrap_or_else(|refused| refused)
+}
+
+fn create_checked(state: &mut State, now: Timestamp, call: &Call) -> Result<Reply, Reply> {
+    let body = body(call, &["name", "included_filters", "excluded_filters"])?;
     let Some(name) = body.get("name").and_then(Value::as_str) else {
-        return Family::V3.error(400, "name: must be a string");
+        return Err(Family::V3.error(400, "name: must be a string"));
     };
-    let definition = match definition(&body) {
-        Ok(definition) => definition,
-        Err(refused) => return refused,
-    };
-    if let Some(refused) = name_refused(state, name, None)
-        .or_else(|| definition_refused(state, &definition, None))
-        .or_else(|| active_limit(state))
-    {
-        return refused;
+    let definition = definition(&body)?;
+    let refused = refusals::name(state, name, None)
+        .or_else(|| refusals::of_new(state, &definition))
+        .or_else(|| state.is_full().then(|| Family::V3.active_limit(state)));
+    if let Some(refused) = refused {
+        return Err(refused);
     }
-    let id = state.new_id();
     let (included, excluded) = definition;
-    let segment = Segment {
-        id: id.clone(),
-        name: name.to_owned(),
-        source: "API".to_owned(),
-        created: now,
-        updated: now,
-        last_run: now,
-        archived: None,
-        contents: Contents::Filters { included, excluded },
-    };
+    let contents = Contents::Filters { included, excluded };
+    let segment = Segment::new(state.new_id(), name.to_owned(), "API", now, contents);
     let answer = envelope(state, &segment);
-    state.segments.insert(id, segment);
-    Reply::new(201, answer)
+    state.write(segment);
+    Ok(Reply::new(201, answer))
 }
 
 /// `PATCH /v3/custom-segments/{id}`
 pub(super) fn update(state: &mut State, now: Timestamp, id: &str, call: &Call) -> Reply {
-    if !is_id(id) {
-        return Family::V3.error(400, "the id is not an object id");
-    }
-    let body = match body(
-        call,
-        &["name", "included_filters", "excluded_filters", "updated_by"],
-    ) {
-        Ok(body) => body,
-        Err(refused) => return refused,
-    };
-    let (mut included, mut excluded) = match definition(&body) {
-        Ok(definition) => definition,
-        Err(refused) => return refused,
-    };
-    let Some(segment) = state.segments.get(id) else {
-        return Family::V3.error(404, "no segment has this id");
-    };
-    let Contents::Filters { excluded: stored, .. } = &segment.contents else {
-        return Family::V3.error(403, "only filter segments can be updated");
-    };
-    if segment.archived.is_some() {
-        return Family::V3.error(403, "the segment is archived");
-    }
-    if !body.contains_key("excluded_filters") && !state.settings.patch_clears_excluded {
-        excluded.clone_from(stored);
-    }
-    let old_name = segment.name.clone();
-    let name = match body.get("name") {
-        None => old_name.clone(),
-        Some(Value::String(name)) => name.clone(),
-        Some(_) => return Family::V3.error(400, "name: must be a string"),
-    };
-    let refused = name_refused(state, &name, Some(id))
-        .or_else(|| cycle_refused(state, id, &included, excluded.as_ref()))
-        .or_else(|| definition_refused(state, &(included.clone(), excluded.clone()), Some(id)));
-    if let Some(refused) = refused {
-        return refused;
-    }
-    if name != old_name && !state.settings.rename_frees_old_name {
-        state.former_names.insert(old_name, id.to_owned());
-    }
-    state.former_names.remove(&name);
-    if let Some(segment) = state.segments.get_mut(id) {
-        segment.name = name;
-        segment.updated = now;
-        segment.contents = Contents::Filters {
-            included: std::mem::take(&mut included),
-            excluded: excluded.take(),
-        };
-    }
-    get(state, id)
+    update_checked(state, now, id, call).unwrap_or_else(|refused| refused)
 }
 
-/// `{data, response_id, type}` around a segment.
+fn update_checked(state: &mut State, now: Timestamp, id: &str, call: &Call) -> Result<Reply, Reply> {
+    let refused = |status, message: &str| Err(Family::V3.error(status, message));
+    if !is_id(id) {
+        return refused(400, "the id is not an object id");
+    }
+    let known = ["name", "included_filters", "excluded_filters", "updated_by"];
+    let body = body(call, &known)?;
+    let mut definition = definition(&body)?;
+    let is_address = |value: &Value| value.as_str().is_some_and(|text| text.contains('@'));
+    if body.get("updated_by").is_some_and(|value| !is_address(value)) {
+        return refused(400, "updated_by: must be an e-mail address");
+    }
+    let Some(segment) = state.segments.get(id) else {
+        return refused(404, "no segment has this id");
+    };
+    let Some(stored) = updatable(segment) else {
+        return refused(403, "the segment is archived or not made of filters");
+    };
+    if !body.contains_key("excluded_filters")
+        && state.settings.patch_without_excluded == WithoutExcluded::Keep
+    {
+        definition.1.clone_from(&stored.1);
+    }
+    let name = match body.get("name") {
+        None => segment.name.clone(),
+        Some(Value::String(name)) => name.clone(),
+        Some(_) => return refused(400, "name: must be a string"),
+    };
+    if name == segment.name && is_same(state, &stored, &definition) {
+        match state.settings.patch_without_change {
+            WithoutChange::Accepted => {}
+            WithoutChange::Refused => return refused(400, "nothing would change"),
+            WithoutChange::Conflict => return Err(refusals::held_by(segment)),
+        }
+    }
+    let conflict =
+        refusals::name(state, &name, Some(id)).or_else(|| refusals::of_changed(state, &definition, id));
+    if let Some(refused) = conflict {
+        return Err(refused);
+    }
+    let (included, excluded) = definition;
+    let changed = Segment {
+        updated: now,
+        contents: Contents::Filters { included, excluded },
+        ..segment.clone()
+    };
+    rename(state, changed, name);
+    Ok(get(state, id))
+}
+
+/// Keeps `segment` under `name`; its former name stays taken unless the settings free it.
+pub(super) fn rename(state: &mut State, mut segment: Segment, name: String) {
+    if name != segment.name && !state.settings.rename_frees_old_name {
+        state
+            .former_names
+            .insert(segment.name.clone(), segment.id.clone());
+    }
+    state.former_names.remove(&name);
+    segment.name = name;
+    state.write(segment);
+}
+
+/// `{data, response_id, type}` around a segment. Files and cohorts have no filters to show.
 pub(super) fn envelope(state: &State, segment: &Segment) -> Value {
     let mut data = json!({
         "name": segment.name, "id": segment.id, "created_time": time(segment.created),
@@ -153,7 +148,22 @@ pub(super) fn envelope(state: &State, segment: &Segment) -> Value {
             data["excluded_filters"] = echo(excluded, state.settings.echo);
         }
     }
-    json!({"data": data, "response_id": "sandbox", "type": "custom_segment"})
+    json!({"data": data, "response_id": "", "type": "custom_segment"})
+}
+
+/// The definition of a segment that may be updated.
+fn updatable(segment: &Segment) -> Option<Sides> {
+    let may_be = segment.archived.is_none() && EDITABLE_SOURCES.contains(&segment.source.as_str());
+    match &segment.contents {
+        Contents::Filters { included, excluded } if may_be => Some((included.clone(), excluded.clone())),
+        _ => None,
+    }
+}
+
+fn is_same(state: &State, one: &Sides, other: &Sides) -> bool {
+    let ordered = state.settings.equality_order_sensitive;
+    let key = |(included, excluded): &Sides| equality_key(included, excluded.as_ref(), ordered);
+    key(one) == key(other)
 }
 
 fn kind(segment: &Segment) -> &'static str {
@@ -169,11 +179,9 @@ fn time(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-pub(super) fn is_id(id: &str) -> bool {
+fn is_id(id: &str) -> bool {
     id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
-
-type Sides = (Value, Option<Value>);
 
 fn body(call: &Call, known: &[&str]) -> Result<Map<String, Value>, Reply> {
     let refused = |message: &str| Err(Family::V3.error(400, message));
@@ -197,141 +205,4 @@ fn definition(body: &Map<String, Value>) -> Result<Sides, Reply> {
         Ok(()) => Ok((included.clone(), excluded.cloned())),
         Err(message) => Err(Family::V3.error(400, &message)),
     }
-}
-
-fn name_refused(state: &State, name: &str, of: Option<&str>) -> Option<Reply> {
-    if let Some(fault) = names::fault(name) {
-        return Some(Family::V3.error(400, fault));
-    }
-    let holder = state
-        .holder_of(name)
-        .filter(|holder| of != Some(holder.id.as_str()));
-    // No id: the holder may be archived and hidden.
-    holder.map(|_| Family::V3.error(409, "a segment with this name exists already"))
-}
-
-fn definition_refused(state: &State, definition: &Sides, of: Option<&str>) -> Option<Reply> {
-    too_large(state, definition)
-        .or_else(|| bad_reference(state, definition))
-        .or_else(|| duplicate(state, definition, of))
-}
-
-fn duplicate(state: &State, (included, excluded): &Sides, of: Option<&str>) -> Option<Reply> {
-    let ordered = state.settings.equality_order_sensitive;
-    let key = equality_key(included, excluded.as_ref(), ordered);
-    let same = |segment: &&Segment| match &segment.contents {
-        Contents::Filters { included, excluded } => {
-            of != Some(segment.id.as_str())
-                && (segment.archived.is_none() || state.settings.archived_definitions_conflict)
-                && equality_key(included, excluded.as_ref(), ordered) == key
-        }
-        Contents::File { .. } | Contents::Cohort { .. } => false,
-    };
-    let holder = state.segments.values().find(same)?;
-    let mut more = Map::new();
-    more.insert("existing_cs_name".to_owned(), holder.name.clone().into());
-    more.insert("existing_cs_id".to_owned(), holder.id.clone().into());
-    Some(Family::V3.error_with(409, "a segment with these filters exists already", &more))
-}
-
-fn bad_reference(state: &State, (included, excluded): &Sides) -> Option<Reply> {
-    let bad = referenced_ids(included, excluded.as_ref())
-        .into_iter()
-        .find(|id| {
-            let segment = state.segments.get(id);
-            segment.is_none_or(|segment| {
-                segment.archived.is_some() && !state.settings.reference_to_archived_allowed
-            })
-        });
-    bad.map(|id| {
-        Family::V3.error(
-            400,
-            &format!("the referenced segment {id} does not exist or is archived"),
-        )
-    })
-}
-
-fn too_large(state: &State, (included, excluded): &Sides) -> Option<Reply> {
-    let refused = |what: &str| Some(Family::V3.error(413, what));
-    if counted_references(state, included, excluded.as_ref()).len() > REFERENCE_LIMIT {
-        return refused("more than 10 custom segments");
-    }
-    if level(state, included, excluded.as_ref(), &mut BTreeSet::new()) > LEVEL_LIMIT {
-        return refused("nested more than 6 levels");
-    }
-    let definition_of = |id: &str| match &state.segments.get(id)?.contents {
-        Contents::Filters { included, excluded } => Some((included.clone(), excluded.clone())),
-        Contents::File { .. } | Contents::Cohort { .. } => None,
-    };
-    if expanded_length(included, excluded.as_ref(), &definition_of) > LENGTH_LIMIT {
-        return refused("query length limit exceeded");
-    }
-    None
-}
-
-/// Files and cohorts count toward neither the number of references nor the level.
-fn counted_references(state: &State, included: &Value, excluded: Option<&Value>) -> BTreeSet<String> {
-    let is_file = |id: &String| {
-        state
-            .segments
-            .get(id)
-            .is_some_and(|segment| !matches!(segment.contents, Contents::Filters { .. }))
-    };
-    referenced_ids(included, excluded)
-        .into_iter()
-        .filter(|id| !is_file(id))
-        .collect()
-}
-
-/// 1 without references; with them one more than the highest referred to, and one more for nested groups.
-fn level(state: &State, included: &Value, excluded: Option<&Value>, open: &mut BTreeSet<String>) -> usize {
-    let mut highest = 0;
-    for id in counted_references(state, included, excluded) {
-        if !open.insert(id.clone()) {
-            continue;
-        }
-        if let Some(Contents::Filters { included, excluded }) =
-            state.segments.get(&id).map(|segment| &segment.contents)
-        {
-            highest = highest.max(level(state, included, excluded.as_ref(), open));
-        }
-        open.remove(&id);
-        if highest >= LEVEL_LIMIT {
-            break;
-        }
-    }
-    if highest == 0 {
-        1
-    } else {
-        highest + 1 + usize::from(has_nested_group(included, excluded))
-    }
-}
-
-fn cycle_refused(state: &State, id: &str, included: &Value, excluded: Option<&Value>) -> Option<Reply> {
-    let mut seen = BTreeSet::new();
-    let mut next: Vec<String> = referenced_ids(included, excluded).into_iter().collect();
-    while let Some(reached) = next.pop() {
-        if reached == id {
-            return Some(Family::V3.error(412, "the segment would refer to itself"));
-        }
-        if seen.insert(reached.clone())
-            && let Some(Contents::Filters { included, excluded }) =
-                state.segments.get(&reached).map(|segment| &segment.contents)
-        {
-            next.extend(referenced_ids(included, excluded.as_ref()));
-        }
-    }
-    None
-}
-
-pub(super) fn active_limit(state: &State) -> Option<Reply> {
-    let (count, limit) = (state.active(), state.settings.active_limit);
-    (count >= limit).then(|| over_limit(count, limit))
-}
-
-pub(super) fn over_limit(count: usize, limit: usize) -> Reply {
-    let mut more = Map::new();
-    more.insert("actual_count".to_owned(), count.into());
-    more.insert("limit".to_owned(), limit.into());
-    Family::V3.error_with(429, "the limit of active custom segments is reached", &more)
 }

@@ -5,9 +5,10 @@
 //! its state in a file, fetches files of users and calls back. Time is the machine's plus an offset that can be
 //! moved forward, so that what takes 60 days can be seen at once.
 //!
-//! Beside the API's paths there is `/_sandbox/…`, for tests and the curious: `GET log`, `GET state`, `POST clock
-//! {advance_seconds}`, `POST run {id}`, `POST segments` (what a dashboard user does), `POST faults` (which calls go
-//! wrong) and `POST settle` (waits until all files are processed).
+//! Beside the API's paths there is `/_sandbox/…` with the same credentials, for tests and the curious: `GET log`,
+//! `GET state`, `GET clock`, `POST clock {advance_seconds}`, `POST run {id}` (a query or campaign uses a segment),
+//! `POST segments` (what a dashboard user does), `POST faults` (which calls go wrong) and `POST settle` (waits until
+//! all files are processed).
 
 mod call;
 mod cohorts;
@@ -15,28 +16,35 @@ mod control;
 mod credentials;
 mod definition;
 mod download;
+mod exchange;
 mod faults;
 mod file_contents;
+mod file_jobs;
 mod file_segments;
 mod filter_segments;
 mod lifecycle;
 mod limits;
 mod names;
+mod refusals;
 mod replies;
+mod route;
 mod server;
 mod service;
 mod settings;
+mod shared;
 mod state;
 mod store;
 
 pub use call::{Call, Delivery, Reply};
 pub use definition::Echo;
-pub use faults::{Fault, FaultKind};
+pub use faults::{Fault, FaultKind, On, When};
+pub use limits::{Class, Window};
 pub use server::Server;
 pub use service::{LogEntry, Service};
-pub use settings::{RateLimits, Settings};
+pub use settings::{HeaderWindow, RateLimits, Settings, WithoutChange, WithoutExcluded};
 pub use state::{FileOperation, Job};
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
@@ -53,12 +61,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Credentials for a service that only this process knows of.
+    /// Credentials for a service that only this process knows of: other users of the machine reach its socket too.
     fn made_up() -> Self {
         let word = || "sandbox".to_owned();
+        // The standard library seeds these from the system's randomness.
+        let random = || RandomState::new().build_hasher().finish();
         Self {
             workspace_id: word(),
-            api_key: word(),
+            api_key: format!("{:016x}{:016x}", random(), random()),
             db_name: word(),
         }
     }
@@ -204,3 +214,6 @@ impl error::Error for SandboxError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The three families of answers, each with its own shape of errors.
 
 use super::call::Reply;
+use super::state::State;
 use serde_json::{Map, Value, json};
 
 /// Which family an endpoint belongs to.
@@ -14,26 +15,48 @@ pub(super) enum Family {
 impl Family {
     /// An error in the family's shape.
     pub(super) fn error(self, status: u16, message: &str) -> Reply {
-        self.error_with(status, message, &Map::new())
+        self.error_with(status, message, Map::new())
     }
 
-    /// An error with more fields, where the family has room for them.
-    pub(super) fn error_with(self, status: u16, message: &str, more: &Map<String, Value>) -> Reply {
+    /// An error with more fields beside its message.
+    pub(super) fn error_with(self, status: u16, message: &str, more: Map<String, Value>) -> Reply {
+        let mut error = Map::new();
+        let (kind, text) = match self {
+            Self::V3 => ("code", "message"),
+            Self::V2 => ("title", "description"),
+            Self::V1 => ("type", "message"),
+        };
+        error.insert(kind.to_owned(), code(status).into());
+        error.insert(text.to_owned(), message.into());
+        error.extend(more);
         let body = match self {
-            Self::V3 => {
-                let mut error = json!({"code": code(status), "message": message});
-                if let Value::Object(fields) = &mut error {
-                    fields.extend(more.clone());
-                }
-                json!({"response_id": "sandbox", "type": "custom_segment", "error": error})
-            }
-            Self::V2 => json!({"title": code(status), "description": message}),
+            Self::V3 => json!({"response_id": "", "type": "custom_segment", "error": error}),
+            Self::V2 => Value::Object(error),
             Self::V1 => {
-                let error = json!({"message": message, "type": code(status), "request_id": "sandbox"});
+                error.insert("request_id".to_owned(), "".into());
                 json!({"status": "fail", "error": error})
             }
         };
         Reply::new(status, body)
+    }
+
+    /// The error of a workspace that is full. The documentation shows it for v3 alone; the other families carry its
+    /// numbers too, because only these tell it from a rate limit.
+    pub(super) fn active_limit(self, state: &State) -> Reply {
+        let mut more = Map::new();
+        more.insert("actual_count".to_owned(), state.active().into());
+        more.insert("limit".to_owned(), state.settings.active_limit.into());
+        self.error_with(429, "the limit of active custom segments is reached", more)
+    }
+}
+
+/// Tells the answers of a service apart, wherever the family puts the word for it.
+pub(super) fn put_sequence(reply: &mut Reply, sequence: u64) {
+    let word = format!("sandbox-{sequence}");
+    if let Some(place) = reply.body.get_mut("response_id") {
+        *place = word.into();
+    } else if let Some(place) = reply.body.pointer_mut("/error/request_id") {
+        *place = word.into();
     }
 }
 

@@ -1,19 +1,22 @@
 //! The service without sockets: a call and the time in, an answer out.
 
 use super::call::{Call, Delivery, Reply};
-use super::faults::{Fault, FaultKind, Script};
-use super::limits::{self, Admission};
-use super::replies::Family;
+use super::faults::{Fault, FaultKind, Script, When};
+use super::limits::{self, Class};
+use super::replies::{self, Family};
+use super::route::{Operation, route};
 use super::settings::Settings;
-use super::state::{FileOperation, Job, State};
-use super::{Credentials, cohorts, control, credentials, file_segments, filter_segments, lifecycle};
+use super::state::{Job, State};
+use super::{
+    Credentials, cohorts, control, credentials, file_jobs, file_segments, filter_segments, lifecycle,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
-use std::collections::VecDeque;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
 
-/// States that are kept for lists that answer late.
-const PAST_STATES: usize = 16;
+/// Calls that are remembered: a service that runs for weeks must not grow without end.
+const LOG_LIMIT: usize = 100_000;
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -21,9 +24,9 @@ pub struct Service {
     pub(super) state: State,
     credentials: Credentials,
     script: Script,
-    log: Vec<LogEntry>,
-    /// What the state was before each of the last writes, newest last.
-    past: VecDeque<State>,
+    log: VecDeque<LogEntry>,
+    /// Calls so far.
+    sequence: u64,
     /// Whether anything changed that a store has not seen yet.
     dirty: bool,
 }
@@ -31,44 +34,29 @@ pub struct Service {
 /// One call as the service saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogEntry {
+    /// Which call it was, the first being 1.
+    pub sequence: u64,
     /// When.
     pub time: Timestamp,
     /// The method.
     pub method: String,
     /// The path.
     pub path: String,
-    /// The class of the endpoint.
-    pub class: &'static str,
+    /// The query.
+    pub query: BTreeMap<String, String>,
+    /// The class of the endpoint; none where there is no such endpoint.
+    pub class: Option<Class>,
     /// The status answered, or meant to be.
     pub status: u16,
-    /// Whether it changed anything.
+    /// Whether it was a write that took effect.
     pub committed: bool,
-}
-
-/// The operations, by method and path.
-enum Operation<'a> {
-    List,
-    Create,
-    Get(&'a str),
-    Update(&'a str),
-    CreateFile,
-    ChangeFile(FileOperation),
-    Lifecycle { archive: bool },
-    Cohort,
 }
 
 impl Service {
     /// A service with nothing in it.
     #[must_use]
     pub fn new(settings: Settings, credentials: Credentials) -> Self {
-        Self::with_state(
-            State {
-                format_version: 1,
-                settings,
-                ..State::default()
-            },
-            credentials,
-        )
+        Self::with_state(State::new(settings), credentials)
     }
 
     pub(super) fn with_state(state: State, credentials: Credentials) -> Self {
@@ -76,8 +64,8 @@ impl Service {
             state,
             credentials,
             script: Script::default(),
-            log: Vec::new(),
-            past: VecDeque::new(),
+            log: VecDeque::new(),
+            sequence: 0,
             dirty: false,
         }
     }
@@ -87,227 +75,169 @@ impl Service {
         self.script = Script::new(faults);
     }
 
-    /// The calls so far, control calls not counted.
-    #[must_use]
-    pub fn log(&self) -> &[LogEntry] {
-        &self.log
+    /// The last calls, the oldest first, control calls not counted.
+    pub fn log(&self) -> impl ExactSizeIterator<Item = &LogEntry> {
+        self.log.iter()
     }
 
     /// The service's time when the machine's is `now`.
     #[must_use]
     pub fn time(&self, now: Timestamp) -> Timestamp {
         let ahead = SignedDuration::from_secs(self.state.clock_ahead_seconds);
-        now.checked_add(ahead).unwrap_or(now)
+        now.checked_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
-    /// Answers one call.
+    /// Answers one call when the machine's time is `now`.
     pub fn handle(&mut self, now: Timestamp, call: &Call) -> Reply {
+        self.answer(now, call, true)
+    }
+
+    /// Answers a call that was postponed, now that its time has come: no fault happens to it twice.
+    pub fn handle_postponed(&mut self, now: Timestamp, call: &Call) -> Reply {
+        self.answer(now, call, false)
+    }
+
+    fn answer(&mut self, now: Timestamp, call: &Call, with_faults: bool) -> Reply {
         let now = self.time(now);
-        self.state.pass_time(now);
+        lifecycle::pass_time(&mut self.state, now);
         if let Some(path) = call.path.strip_prefix("/_sandbox/") {
-            return match credentials::check_basic(&self.credentials, call) {
-                Ok(()) => {
-                    self.dirty |= call.method == "POST";
-                    control::handle(self, now, path, call)
-                }
-                Err(message) => Family::V3.error(401, message),
-            };
+            return self.answer_control(now, path, call);
         }
-        let Some((operation, family, class)) = route(call) else {
-            return Family::V3.error(404, "there is no such endpoint");
+        let Some(operation) = route(call) else {
+            let reply = Family::V3.error(404, "there is no such endpoint");
+            return self.take_down(now, call, None, reply);
         };
+        let family = operation.family();
         if let Err(message) = credentials::check(&self.credentials, family, call) {
-            return family.error(401, message);
+            return self.take_down(now, call, Some(operation), family.error(401, message));
         }
-        let fault = self.script.next(call);
-        let mut reply = self.answer(now, call, (&operation, family, class), fault);
-        limits::put_headers(&self.state, class, now, &mut reply);
-        if let Some(FaultKind::RateLimited { reset_in_seconds }) = fault {
-            let reset = now.as_second() + reset_in_seconds;
-            reply
-                .headers
-                .insert("x-ratelimit-reset".to_owned(), reset.to_string());
+        let fault = if with_faults { self.script.next(call) } else { None };
+        if let Some(FaultKind::Slow {
+            milliseconds,
+            when: When::Before,
+        }) = fault
+        {
+            return Reply::new(200, Value::Null).delivered(Delivery::Postponed(milliseconds));
         }
+        if let Some(reply) = fault.and_then(|fault| fault.before(&self.state, now, family)) {
+            return self.take_down(now, call, Some(operation), reply);
+        }
+        let mut reply = match limits::admit(&mut self.state, operation.class(), now) {
+            Ok(()) => self.perform(now, call, operation, fault),
+            Err(message) => self.take_down(now, call, Some(operation), family.error(429, &message)),
+        };
+        limits::put_headers(&self.state, operation.class(), now, &mut reply);
+        let headers = std::mem::take(&mut reply.headers);
+        let reply = match fault {
+            Some(fault) => fault.after(family, reply),
+            None => reply,
+        };
+        Reply { headers, ..reply }
+    }
+
+    fn answer_control(&mut self, now: Timestamp, path: &str, call: &Call) -> Reply {
+        if let Err(message) = credentials::check_basic(&self.credentials, call) {
+            return Reply::new(401, json!({"error": message}));
+        }
+        let reply = control::handle(self, now, path, call);
+        self.dirty |= call.method == "POST" && reply.is_success();
         reply
     }
 
-    fn answer(
+    /// Whether a call may use the control endpoints.
+    pub(super) fn may_control(&self, call: &Call) -> bool {
+        credentials::check_basic(&self.credentials, call).is_ok()
+    }
+
+    fn perform(
         &mut self,
         now: Timestamp,
         call: &Call,
-        (operation, family, class): (&Operation<'_>, Family, &'static str),
+        operation: Operation<'_>,
         fault: Option<FaultKind>,
     ) -> Reply {
-        if let Some(reply) = fault.and_then(|fault| before(fault, family)) {
-            self.take_down(now, call, (class, reply.status), false);
-            return reply;
+        if fault == Some(FaultKind::ReplayedPost) {
+            self.perform(now, call, operation, None);
         }
-        if let Admission::Refused { calls, minutes } = limits::admit(&mut self.state, class, now) {
-            let message = format!("API rate limit breached. Current limit: {calls}/{minutes} mins");
-            self.take_down(now, call, (class, 429), false);
-            return family.error(429, &message);
-        }
-        if let (Some(FaultKind::StaleList(writes)), Operation::List) = (fault, operation) {
-            let past = self
-                .past
-                .len()
-                .checked_sub(writes)
-                .and_then(|index| self.past.get(index));
-            let reply = filter_segments::list(past.unwrap_or(&self.state), call);
-            self.take_down(now, call, (class, reply.status), false);
-            return reply;
-        }
-        if fault == Some(FaultKind::Replayed) {
-            let first = self.perform(now, call, operation);
-            self.take_down(now, call, (class, first.status), first.is_success());
-        }
-        let reply = self.perform(now, call, operation);
-        let is_write = !matches!(operation, Operation::List | Operation::Get(_));
-        self.take_down(now, call, (class, reply.status), is_write && reply.is_success());
-        after(fault, family, reply)
-    }
-
-    fn perform(&mut self, now: Timestamp, call: &Call, operation: &Operation<'_>) -> Reply {
-        let before = match operation {
-            Operation::List | Operation::Get(_) => None,
-            _ => Some(self.state.clone()),
-        };
         let state = &mut self.state;
         let reply = match operation {
-            Operation::List => filter_segments::list(state, call),
+            Operation::List => match fault {
+                Some(FaultKind::StaleList { missing_last }) => {
+                    filter_segments::list(&state.segments_before(missing_last), &state.settings, call)
+                }
+                _ => filter_segments::list(&state.segments, &state.settings, call),
+            },
             Operation::Get(id) => filter_segments::get(state, id),
             Operation::Create => filter_segments::create(state, now, call),
             Operation::Update(id) => filter_segments::update(state, now, id, call),
             Operation::CreateFile => file_segments::create(state, now, call),
-            Operation::ChangeFile(change) => file_segments::change(state, call, *change),
-            Operation::Lifecycle { archive } => lifecycle::change(state, now, call, *archive),
+            Operation::ChangeFile(change) => file_segments::change(state, call, change),
+            Operation::Archive => lifecycle::change(state, now, call, true),
+            Operation::Unarchive => lifecycle::change(state, now, call, false),
             Operation::Cohort => cohorts::sync(state, now, call),
         };
-        if let Some(before) = before.filter(|_| reply.is_success()) {
-            self.dirty = true;
-            self.past.push_back(before);
-            if self.past.len() > PAST_STATES {
-                self.past.pop_front();
-            }
-        }
-        reply
+        self.take_down(now, call, Some(operation), reply)
     }
 
+    /// Writes a call into the log, and its number into the answer.
     fn take_down(
         &mut self,
         time: Timestamp,
         call: &Call,
-        (class, status): (&'static str, u16),
-        committed: bool,
-    ) {
-        let (method, path) = (call.method.clone(), call.path.clone());
-        self.log.push(LogEntry {
+        operation: Option<Operation<'_>>,
+        mut reply: Reply,
+    ) -> Reply {
+        let committed = reply.is_success() && operation.is_some_and(Operation::is_write);
+        self.dirty |= committed;
+        self.sequence += 1;
+        replies::put_sequence(&mut reply, self.sequence);
+        if self.log.len() >= LOG_LIMIT {
+            self.log.pop_front();
+        }
+        self.log.push_back(LogEntry {
+            sequence: self.sequence,
             time,
-            method,
-            path,
-            class,
-            status,
+            method: call.method.clone(),
+            path: call.path.clone(),
+            query: call.query.clone(),
+            class: operation.map(Operation::class),
+            status: reply.status,
             committed,
         });
+        reply
     }
 
-    /// Whether anything changed since this was last asked.
-    pub(super) fn take_dirty(&mut self) -> bool {
-        std::mem::take(&mut self.dirty)
+    /// Has the state saved although nothing was written.
+    pub(super) fn touch(&mut self) {
+        self.dirty = true;
     }
 
-    /// The next file to be processed; it stays in the queue until it is.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// Says that a store has seen everything up to here.
+    pub(super) fn saved(&mut self) {
+        self.dirty = false;
+        self.state.saved();
+    }
+
+    /// The file to be processed next; it stays in the queue until it is.
     #[must_use]
     pub fn next_job(&self) -> Option<Job> {
         self.state.jobs.front().cloned()
     }
 
-    /// Processes the next file; what the callback says comes back.
-    pub fn finish_job(&mut self, now: Timestamp, file: Result<Vec<u8>, String>) -> Option<Value> {
-        let job = self.state.jobs.pop_front()?;
+    /// Processes a file that was asked for; what the callback says comes back. `None` when the job is not in the
+    /// queue any more.
+    pub fn finish_job(&mut self, now: Timestamp, job: &Job, file: Result<Vec<u8>, String>) -> Option<Value> {
+        let place = self.state.jobs.iter().position(|queued| queued == job)?;
+        self.state.jobs.remove(place);
+        self.dirty = true;
         let now = self.time(now);
-        let mut said = file_segments::process(&mut self.state, &job, file, now);
+        lifecycle::pass_time(&mut self.state, now);
+        let mut said = file_jobs::process(&mut self.state, job, file, now);
         said["db_name"] = json!(self.credentials.db_name);
         Some(said)
-    }
-}
-
-fn route(call: &Call) -> Option<(Operation<'_>, Family, &'static str)> {
-    let route = (call.method.as_str(), call.route());
-    Some(match route {
-        ("GET", "/v3/custom-segments") => (Operation::List, Family::V3, "list"),
-        ("POST", "/v3/custom-segments") => (Operation::Create, Family::V3, "create"),
-        ("POST", "/v2/custom-segments/file-segment") => (Operation::CreateFile, Family::V2, "file"),
-        ("PUT", "/v2/custom-segments/file-segment/add-users") => {
-            (Operation::ChangeFile(FileOperation::Add), Family::V2, "file")
-        }
-        ("PUT", "/v2/custom-segments/file-segment/remove-users") => {
-            (Operation::ChangeFile(FileOperation::Remove), Family::V2, "file")
-        }
-        ("PUT", "/v2/custom-segments/file-segment/replace") => {
-            (Operation::ChangeFile(FileOperation::Replace), Family::V2, "file")
-        }
-        ("PATCH", "/v2/custom-segments/archive") => {
-            (Operation::Lifecycle { archive: true }, Family::V2, "lifecycle")
-        }
-        ("PATCH", "/v2/custom-segments/unarchive") => {
-            (Operation::Lifecycle { archive: false }, Family::V2, "lifecycle")
-        }
-        ("POST", "/v1/integrations/cohortsync") => (Operation::Cohort, Family::V1, "cohort"),
-        (method, path) => {
-            let id = path
-                .strip_prefix("/v3/custom-segments/")
-                .filter(|id| !id.contains('/'))?;
-            match method {
-                "GET" => (Operation::Get(id), Family::V3, "get"),
-                "PATCH" => (Operation::Update(id), Family::V3, "update"),
-                _ => return None,
-            }
-        }
-    })
-}
-
-/// Faults that keep the call from having an effect.
-fn before(fault: FaultKind, family: Family) -> Option<Reply> {
-    Some(match fault {
-        FaultKind::RateLimited { .. } => {
-            family.error(429, "API rate limit breached. Current limit: 0/1 mins")
-        }
-        FaultKind::ActiveLimit => {
-            let mut more = Map::new();
-            more.insert("actual_count".to_owned(), json!(1000));
-            more.insert("limit".to_owned(), json!(1000));
-            family.error_with(429, "the limit of active custom segments is reached", &more)
-        }
-        FaultKind::StatusBefore(status) => family.error(status, "as the script of faults wants it"),
-        FaultKind::ResetBefore => Reply {
-            delivery: Delivery::Reset,
-            ..Reply::new(503, Value::Null)
-        },
-        _ => return None,
-    })
-}
-
-/// Faults of the answer alone.
-fn after(fault: Option<FaultKind>, family: Family, reply: Reply) -> Reply {
-    match fault {
-        Some(FaultKind::StatusAfter(status)) => family.error(status, "as the script of faults wants it"),
-        Some(FaultKind::ResetAfter) => Reply {
-            delivery: Delivery::Reset,
-            ..reply
-        },
-        Some(FaultKind::Slow(milliseconds)) => Reply {
-            delivery: Delivery::Slow(milliseconds),
-            ..reply
-        },
-        Some(FaultKind::Truncated) => Reply {
-            delivery: Delivery::Truncated,
-            ..reply
-        },
-        Some(FaultKind::Garbage) => Reply {
-            delivery: Delivery::Garbage,
-            ..reply
-        },
-        _ => reply,
     }
 }

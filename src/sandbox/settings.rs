@@ -1,6 +1,7 @@
 //! The switches: one for each behaviour that MoEngage does not document.
 
 use super::definition::Echo;
+use super::limits::{Class, Window};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -8,40 +9,46 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Whether calls are limited.
+    /// Whether calls are limited; default `documented`.
     pub rate_limits: RateLimits,
-    /// Whether creates and lists count toward one window.
+    /// Whether creates and lists count toward one window; default false.
     pub list_create_share_window: bool,
-    /// Whether answers carry `x-ratelimit-` headers.
+    /// Whether answers carry `x-ratelimit-` headers; default true.
     pub rate_headers: bool,
-    /// Active segments that fit into the workspace.
+    /// Which window of a class the headers describe; default `shortest`.
+    pub rate_headers_window: HeaderWindow,
+    /// Active segments that fit into the workspace; default 1000, as documented.
     pub active_limit: usize,
-    /// Whether unarchiving is refused at the active limit.
+    /// Whether unarchiving is refused at the active limit; default true.
     pub unarchive_checks_active_limit: bool,
-    /// Whether the list shows archived segments.
+    /// Whether the list shows archived segments; default false.
     pub list_includes_archived: bool,
-    /// Whether the definition of an archived segment blocks others.
+    /// Whether the definition of an archived segment blocks others; default false.
     pub archived_definitions_conflict: bool,
-    /// Whether the order of filters makes another definition.
+    /// Whether the order of filters makes another definition; default true.
     pub equality_order_sensitive: bool,
-    /// Whether a rename frees the old name.
+    /// Whether a rename frees the old name; default false.
     pub rename_frees_old_name: bool,
-    /// Whether names differ by case.
+    /// Whether names differ by case; default true.
     pub names_case_sensitive: bool,
-    /// Whether an update without `excluded_filters` clears them; otherwise they stay.
-    pub patch_clears_excluded: bool,
-    /// Whether archiving an archived segment, or unarchiving an active one, succeeds; otherwise it is a 400.
+    /// What an update without `excluded_filters` does to the stored ones; default `keep`.
+    pub patch_without_excluded: WithoutExcluded,
+    /// What an update that changes nothing answers; default `accepted`.
+    pub patch_without_change: WithoutChange,
+    /// Whether archiving an archived segment, or unarchiving an active one, succeeds; otherwise it is a 400. Default
+    /// true.
     pub archive_idempotent: bool,
-    /// Whether a definition may refer to an archived segment.
+    /// Whether a definition may refer to an archived segment; otherwise it is a 400. Default true.
     pub reference_to_archived_allowed: bool,
-    /// The form in which definitions come back.
+    /// The form in which definitions come back; default `as_sent`.
     pub echo: Echo,
-    /// The values by which users exist, per attribute; every value where the attribute is not named.
+    /// The users of the workspace, as the values they have of an attribute: a value that stands there twice belongs
+    /// to two users. Of an attribute that is not named, every value belongs to one user. Default none.
     pub users: BTreeMap<String, Vec<String>>,
 }
 
 /// Whether calls are limited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RateLimits {
     /// As documented.
@@ -49,6 +56,43 @@ pub enum RateLimits {
     Documented,
     /// Not at all.
     Off,
+    /// As documented, but for the classes that are named.
+    Custom(BTreeMap<Class, Vec<Window>>),
+}
+
+/// Which window of a class the headers describe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderWindow {
+    /// The shortest: for most classes the minute.
+    #[default]
+    Shortest,
+    /// The one with the fewest calls left.
+    Fullest,
+}
+
+/// What an update without `excluded_filters` does to the stored ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithoutExcluded {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They go.
+    Clear,
+}
+
+/// What an update that changes nothing answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithoutChange {
+    /// 200, like any other.
+    #[default]
+    Accepted,
+    /// 400.
+    Refused,
+    /// 409 with the segment itself as the holder of its definition.
+    Conflict,
 }
 
 impl Default for Settings {
@@ -57,6 +101,7 @@ impl Default for Settings {
             rate_limits: RateLimits::Documented,
             list_create_share_window: false,
             rate_headers: true,
+            rate_headers_window: HeaderWindow::Shortest,
             active_limit: 1000,
             unarchive_checks_active_limit: true,
             list_includes_archived: false,
@@ -64,7 +109,8 @@ impl Default for Settings {
             equality_order_sensitive: true,
             rename_frees_old_name: false,
             names_case_sensitive: true,
-            patch_clears_excluded: false,
+            patch_without_excluded: WithoutExcluded::Keep,
+            patch_without_change: WithoutChange::Accepted,
             archive_idempotent: true,
             reference_to_archived_allowed: true,
             echo: Echo::AsSent,

@@ -1,12 +1,20 @@
 //! What the service keeps: segments, names, queued work, and how often it was called.
 
+use super::definition::equality_key;
+use super::limits::Class;
 use super::settings::Settings;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Everything that outlives the process.
+/// The format of the state that this version writes and reads.
+pub(super) const FORMAT_VERSION: u32 = 1;
+
+/// Writes that a list can lag behind.
+const UNDO_LIMIT: usize = 64;
+
+/// Everything that outlives the process, and what follows from it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct State {
@@ -16,15 +24,26 @@ pub(super) struct State {
     pub(super) clock_ahead_seconds: i64,
     /// Ids are handed out in order, so that runs repeat.
     pub(super) last_id: u64,
+    /// Changed through `write` and `pass_time` alone.
     pub(super) segments: BTreeMap<String, Segment>,
     /// Names that segments had before a rename, by the name.
     pub(super) former_names: BTreeMap<String, String>,
     /// Files still to be processed, in the order they came.
     pub(super) jobs: VecDeque<Job>,
-    /// When calls of each class were taken, in milliseconds.
-    pub(super) calls: BTreeMap<String, VecDeque<i64>>,
-    /// How many users files added, by day.
-    pub(super) users_added: BTreeMap<String, usize>,
+    /// When calls of each class were taken, in milliseconds, in order.
+    pub(super) calls: BTreeMap<Class, VecDeque<i64>>,
+    /// How many users files added, and when.
+    pub(super) users_added: VecDeque<(Timestamp, usize)>,
+    /// Calls that were counted since the state was last saved.
+    #[serde(skip)]
+    unsaved_calls: Vec<(Class, i64)>,
+    /// What makes the definition of each filter segment equal to another: computed once, for it is compared with
+    /// every new one.
+    #[serde(skip)]
+    equality_keys: BTreeMap<String, String>,
+    /// What each of the last writes replaced, newest last.
+    #[serde(skip)]
+    undo: VecDeque<(String, Option<Segment>)>,
 }
 
 /// A segment of any kind.
@@ -42,6 +61,22 @@ pub(super) struct Segment {
     pub(super) contents: Contents,
 }
 
+impl Segment {
+    /// An active segment that starts to be now.
+    pub(super) fn new(id: String, name: String, source: &str, now: Timestamp, contents: Contents) -> Self {
+        Self {
+            id,
+            name,
+            source: source.to_owned(),
+            created: now,
+            updated: now,
+            last_run: now,
+            archived: None,
+            contents,
+        }
+    }
+}
+
 /// What makes a segment's members.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -53,7 +88,8 @@ pub(super) enum Contents {
     File {
         attribute: String,
         expires: Timestamp,
-        users: BTreeSet<String>,
+        /// How many users each value stands for.
+        users: BTreeMap<String, usize>,
     },
     Cohort {
         partner: String,
@@ -66,12 +102,14 @@ pub(super) enum Contents {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    /// Tells jobs apart in callbacks.
+    /// Tells jobs apart, in callbacks too.
     pub request_id: String,
     /// The segment it is for.
     pub segment_id: String,
     /// What is done with the users of the file.
     pub operation: FileOperation,
+    /// Whether the values are numbers.
+    pub is_number: bool,
     /// Where the file is.
     pub file_url: String,
     /// Who wants to know what came of it.
@@ -91,19 +129,76 @@ pub enum FileOperation {
 }
 
 impl State {
+    /// A workspace with nothing in it.
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            settings,
+            ..Self::default()
+        }
+    }
+
+    /// Puts the settings in force, also for what is there already.
+    pub(super) fn set(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.equality_keys.clear();
+        for (id, segment) in &self.segments {
+            if let Contents::Filters { included, excluded } = &segment.contents {
+                let key = equality_key(
+                    included,
+                    excluded.as_ref(),
+                    self.settings.equality_order_sensitive,
+                );
+                self.equality_keys.insert(id.clone(), key);
+            }
+        }
+    }
+
     /// A new id: 24 hexadecimal characters.
     pub(super) fn new_id(&mut self) -> String {
         self.last_id += 1;
         format!("5e6c{:020x}", self.last_id)
     }
 
+    /// Keeps a new or changed segment.
+    pub(super) fn write(&mut self, segment: Segment) {
+        let id = segment.id.clone();
+        if let Contents::Filters { included, excluded } = &segment.contents {
+            let ordered = self.settings.equality_order_sensitive;
+            let key = equality_key(included, excluded.as_ref(), ordered);
+            self.equality_keys.insert(id.clone(), key);
+        }
+        let replaced = self.segments.insert(id.clone(), segment);
+        self.undo.push_back((id, replaced));
+        if self.undo.len() > UNDO_LIMIT {
+            self.undo.pop_front();
+        }
+    }
+
+    /// The segments as they were before the last `writes` writes.
+    pub(super) fn segments_before(&self, writes: usize) -> BTreeMap<String, Segment> {
+        let mut segments = self.segments.clone();
+        for (id, replaced) in self.undo.iter().rev().take(writes) {
+            match replaced {
+                Some(segment) => segments.insert(id.clone(), segment.clone()),
+                None => segments.remove(id),
+            };
+        }
+        segments
+    }
+
+    /// The segments whose definition equals one with this key.
+    pub(super) fn with_equality_key(&self, key: &str) -> impl Iterator<Item = &Segment> {
+        let same = self.equality_keys.iter().filter(move |(_, other)| *other == key);
+        same.filter_map(|(id, _)| self.segments.get(id))
+    }
+
     /// The segment that holds `name`, archived ones and former names included.
     pub(super) fn holder_of(&self, name: &str) -> Option<&Segment> {
-        let same = |other: &str| self.is_same_name(other, name);
-        let current = self.segments.values().find(|segment| same(&segment.name));
-        current.or_else(|| {
-            let former = self.former_names.iter().find(|(former, _)| same(former));
-            former.and_then(|(_, id)| self.segments.get(id))
+        self.named(name).or_else(|| {
+            let mut former = self.former_names.iter();
+            let (_, id) = former.find(|(former, _)| self.is_same_name(former, name))?;
+            self.segments.get(id)
         })
     }
 
@@ -129,24 +224,32 @@ impl State {
             .count()
     }
 
-    /// What time does on its own: archives what nothing ran for 60 days and what expired, and drops the users of
-    /// files archived for more than 30 days.
-    pub(super) fn pass_time(&mut self, now: Timestamp) {
-        for segment in self.segments.values_mut() {
-            let idle_since = after_days(segment.last_run, 60);
-            let expires = match &segment.contents {
-                Contents::File { expires, .. } => Some(*expires),
-                Contents::Filters { .. } | Contents::Cohort { .. } => None,
-            };
-            let ends = expires.map_or(idle_since, |expires| expires.min(idle_since));
-            if segment.archived.is_none() && ends <= now {
-                segment.archived = Some(ends);
-            }
-            if let (Some(archived), Contents::File { users, .. }) = (segment.archived, &mut segment.contents)
-                && (after_days(archived, 30) <= now || expires.is_some_and(|expires| expires <= now))
-            {
-                users.clear();
-            }
+    pub(super) fn is_full(&self) -> bool {
+        self.active() >= self.settings.active_limit
+    }
+
+    /// Counts a call toward the windows of its class.
+    pub(super) fn count_call(&mut self, class: Class, milliseconds: i64) {
+        self.calls.entry(class).or_default().push_back(milliseconds);
+        self.unsaved_calls.push((class, milliseconds));
+    }
+
+    /// Says that everything up to here is saved.
+    pub(super) fn saved(&mut self) {
+        self.unsaved_calls.clear();
+    }
+
+    /// Takes over what another process saved, and adds the calls that only this one knows of.
+    pub(super) fn replace_with(&mut self, saved: Self) {
+        let unsaved = std::mem::take(&mut self.unsaved_calls);
+        let settings = self.settings.clone();
+        *self = saved;
+        self.set(settings);
+        for (class, milliseconds) in unsaved {
+            let history = self.calls.entry(class).or_default();
+            let place = history.partition_point(|moment| *moment <= milliseconds);
+            history.insert(place, milliseconds);
+            self.unsaved_calls.push((class, milliseconds));
         }
     }
 }

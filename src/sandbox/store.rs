@@ -1,13 +1,121 @@
-//! The service's state in one file, replaced whole.
+//! The service's state in one file, replaced whole, shared by the processes that serve it.
+//!
+//! Commands that run at the same time each embed a service on the same file. Beside it lies a lock file, which also
+//! holds the number of the last save: who sees another number than its own reads the state again before it answers.
 
 use super::SandboxError;
-use super::state::State;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
+use super::state::{FORMAT_VERSION, State};
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
 
-/// Reads the state; `None` where there is no file yet.
-pub(super) fn load(path: &Path) -> Result<Option<State>, SandboxError> {
+/// The file of one service.
+#[derive(Debug)]
+pub(super) struct Store {
+    path: PathBuf,
+    lock: File,
+    /// The number of the save that is in memory.
+    seen: u64,
+}
+
+/// The file, for as long as nobody else may use it.
+pub(super) struct Locked<'a>(&'a mut Store);
+
+impl Store {
+    /// Opens or makes the lock file beside `path`.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(beside(path, ".lock"))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            lock,
+            seen: 0,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits until nobody else uses the file: others hold it for no longer than one save takes.
+    pub(super) fn lock(&mut self) -> io::Result<Locked<'_>> {
+        self.lock.lock()?;
+        Ok(Locked(self))
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // The system unlocks the file at the latest when it is closed.
+        self.0.lock.unlock().ok();
+    }
+}
+
+impl Locked<'_> {
+    /// The state as it was saved last; `None` where there is no file yet.
+    pub(super) fn load(&mut self) -> Result<Option<State>, SandboxError> {
+        let number = self.number().map_err(|source| SandboxError::File {
+            path: self.0.path.clone(),
+            source,
+        })?;
+        let state = read(&self.0.path)?;
+        self.0.seen = number;
+        Ok(state)
+    }
+
+    /// The state, if somebody else saved it since it was last read.
+    pub(super) fn load_news(&mut self) -> Result<Option<State>, SandboxError> {
+        match self.number() {
+            Ok(number) if number == self.0.seen => Ok(None),
+            _ => self.load(),
+        }
+    }
+
+    /// Replaces the state, whole or not at all.
+    pub(super) fn save(&mut self, state: &State) -> io::Result<()> {
+        let temporary = beside(&self.0.path, ".new");
+        let mut file = File::create(&temporary)?;
+        file.write_all(&serde_json::to_vec_pretty(state)?)?;
+        // A crash must not leave a file whose name arrived before its bytes.
+        file.sync_all()?;
+        // The number goes first: after a crash between the two, others read the old state once more in vain.
+        let number = self.number()?.wrapping_add(1);
+        self.0.lock.rewind()?;
+        self.0.lock.write_all(&number.to_le_bytes())?;
+        fs::rename(&temporary, &self.0.path)?;
+        self.0.seen = number;
+        Ok(())
+    }
+
+    /// The number of the last save; 0 where there was none.
+    fn number(&self) -> io::Result<u64> {
+        let mut lock = &self.0.lock;
+        lock.rewind()?;
+        let mut bytes = Vec::new();
+        lock.read_to_end(&mut bytes)?;
+        Ok(bytes.try_into().map_or(0, u64::from_le_bytes))
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+fn read(path: &Path) -> Result<Option<State>, SandboxError> {
+    /// What files of all versions have.
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -22,22 +130,13 @@ pub(super) fn load(path: &Path) -> Result<Option<State>, SandboxError> {
         path: path.to_path_buf(),
         reason,
     };
-    let state: State = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
-    if state.format_version != 1 {
+    let unreadable = |error: serde_json::Error| corrupt(error.to_string());
+    // The version comes first: the fields of another one would only confuse.
+    let Version { format_version } = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    if format_version != FORMAT_VERSION {
         return Err(corrupt(format!(
-            "it has format version {}, and this segctl knows 1",
-            state.format_version
+            "it has format version {format_version}, and this segctl knows {FORMAT_VERSION}"
         )));
     }
-    Ok(Some(state))
-}
-
-/// Replaces the state, whole or not at all.
-pub(super) fn save(path: &Path, state: &State) -> io::Result<()> {
-    let temporary = path.with_extension("json.new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(&serde_json::to_vec_pretty(state)?)?;
-    // A crash must not leave a file whose name arrived before its bytes.
-    file.sync_all()?;
-    fs::rename(&temporary, path)
+    serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
 }

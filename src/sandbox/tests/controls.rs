@@ -1,0 +1,110 @@
+//! Time, the dashboard, and archiving.
+
+use super::{ARCHIVE, Bench, SEGMENTS, city, id};
+use serde_json::json;
+
+const CLOCK: &str = "/_sandbox/clock";
+const DASHBOARD: &str = "/_sandbox/segments";
+
+#[test]
+fn a_segment_that_nothing_runs_is_archived() {
+    let mut bench = Bench::new();
+    let id = bench.created("A", &city("Pune"));
+    let advance = |bench: &mut Bench, days: u32| {
+        let body = json!({"advance_seconds": days * 86_400});
+        assert_eq!(bench.call("POST", CLOCK, &body).status, 200);
+    };
+    advance(&mut bench, 59);
+    assert_eq!(bench.listed(), ["A"]);
+    bench.call("POST", "/_sandbox/run", &json!({"id": id}));
+    advance(&mut bench, 59);
+    assert_eq!(bench.listed(), ["A"]);
+    advance(&mut bench, 1);
+    assert!(bench.listed().is_empty());
+    // It is still there, under its name and its id.
+    assert_eq!(bench.get(&format!("{SEGMENTS}/{id}")).status, 200);
+    assert_eq!(bench.create("A", &city("Goa")).status, 409);
+    assert_eq!(bench.unarchive("A").status, 200);
+    advance(&mut bench, 59);
+    assert_eq!(bench.listed(), ["A"]);
+}
+
+#[test]
+fn the_clock_goes_forward_alone() {
+    let mut bench = Bench::new();
+    for body in [json!({"advance_seconds": -1}), json!({"advance": 1}), json!([])] {
+        assert_eq!(bench.call("POST", CLOCK, &body).status, 400);
+    }
+    bench.call("POST", CLOCK, &json!({"advance_seconds": 90}));
+    assert_eq!(bench.get(CLOCK).body["now"], "2026-01-01T00:01:30Z");
+}
+
+#[test]
+fn lifecycle_calls_find_by_id_before_name() {
+    let mut bench = Bench::new();
+    let first = bench.created("A", &city("Pune"));
+    bench.created("B", &city("Goa"));
+    let reply = bench.call("PATCH", ARCHIVE, &json!({"name": "B", "cs_id": first}));
+    assert_eq!((reply.status, &reply.body["cs_name"]), (200, &json!("A")));
+    assert_eq!(bench.listed(), ["B"]);
+    for (body, status) in [
+        (json!({"name": "C"}), 404),
+        (json!({"name": "B", "cs_id": "5e6cffffffffffffffffffff"}), 404),
+        (json!({"cs_id": first}), 400),
+        (json!({"name": "B", "cs_id": 1}), 400),
+        (json!({"name": "B", "reason": "old"}), 400),
+        (json!([]), 400),
+    ] {
+        assert_eq!(bench.call("PATCH", ARCHIVE, &body).status, status, "{body}");
+    }
+}
+
+#[test]
+fn dashboard_users_have_no_limits_but_names() {
+    let mut bench = Bench::with(&[("active_limit", json!(1))]);
+    bench.created("A", &city("Pune"));
+    // A second segment over the limit, with the same filters, and one that the API does not know.
+    let unknown =
+        json!({"filter_operator": "and", "filters": [{"filter_type": "predictions", "name": "churn"}]});
+    for (name, included) in [("B", &city("Pune")), ("C", &unknown)] {
+        let reply = bench.call(
+            "POST",
+            DASHBOARD,
+            &json!({"name": name, "included_filters": included}),
+        );
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert_eq!(reply.body["data"]["source"], "Segmentation");
+        assert_eq!(&reply.body["data"]["included_filters"], included);
+    }
+    for body in [
+        json!({"name": "A", "included_filters": city("Goa")}),
+        json!({"name": ".x", "included_filters": city("Goa")}),
+        json!({"name": "D"}),
+        json!({"included_filters": city("Goa")}),
+        json!({"id": "5e6cffffffffffffffffffff", "name": "D"}),
+        json!({"name": "D", "owner": "me"}),
+    ] {
+        assert_eq!(bench.call("POST", DASHBOARD, &body).status, 400, "{body}");
+    }
+}
+
+#[test]
+fn dashboard_users_rename_edit_and_archive() {
+    let mut bench = Bench::new();
+    let segment = bench.created("A", &city("Pune"));
+    bench.pass_seconds(1);
+    let body =
+        json!({"id": segment, "name": "B", "included_filters": city("Goa"), "excluded_filters": city("Leh")});
+    let edited = bench.call("POST", DASHBOARD, &body);
+    let data = &edited.body["data"];
+    assert_eq!((id(&edited), &data["name"]), (segment.clone(), &json!("B")));
+    assert_eq!(data["excluded_filters"], city("Leh"));
+    assert_eq!(data["updated_time"], "2026-01-01T00:00:01");
+    // What was there before the edit is free, what came with it is not.
+    assert_eq!(bench.create("C", &city("Pune")).status, 201);
+    assert_eq!(bench.create("B", &city("Agra")).status, 409);
+    for (archived, listed) in [(true, 1), (false, 2)] {
+        bench.call("POST", DASHBOARD, &json!({"id": segment, "archived": archived}));
+        assert_eq!(bench.listed().len(), listed);
+    }
+}

@@ -1,0 +1,168 @@
+//! Every operation, every status, and time.
+
+use super::{ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, answer, id, lives_in, options};
+use serde_json::{Value, json};
+
+fn file_body(name: &str) -> Value {
+    json!({"name": name, "attribute_name": "uid", "attribute_type": "string", "file_url": "file:///nowhere"})
+}
+
+fn cohort_body() -> Value {
+    json!({"action": "add_members", "partner": "p",
+           "parameters": {"cohort_name": "C", "cohort_id": "1", "members": [{"uid": "a"}]}})
+}
+
+#[tokio::test]
+async fn each_operation_succeeds() {
+    let sandbox = Sandbox::start(options()).await;
+    let created = sandbox.create("A", "Pune").await;
+    assert_eq!(created.status, 201);
+    let path = format!("{SEGMENTS}/{}", id(&created));
+    assert_eq!(sandbox.get(&path).await.body["data"], created.body["data"]);
+    let update =
+        json!({"name": "A 2", "included_filters": lives_in("Goa"), "excluded_filters": lives_in("Pune")});
+    assert_eq!(
+        sandbox.call("PATCH", &path, update).await.body["data"]["name"],
+        "A 2"
+    );
+    for query in ["?name=A%202", "/?name=A+2"] {
+        let listed = sandbox.get(&format!("{SEGMENTS}{query}")).await;
+        assert_eq!(listed.body["data"][0]["id"], json!(id(&created)), "{query}");
+    }
+    let mut file = file_body("F");
+    file["expiry_time"] = json!(3);
+    assert_eq!(sandbox.call("POST", FILE, file).await.status, 202);
+    for change in ["add-users", "remove-users", "replace"] {
+        let changed = sandbox
+            .call("PUT", &format!("{FILE}/{change}"), file_body("F"))
+            .await;
+        assert_eq!(changed.body["cs_name"], "F", "{change}");
+    }
+    for path in [ARCHIVE, UNARCHIVE] {
+        let changed = sandbox.call("PATCH", path, json!({"name": "A 2"})).await;
+        assert_eq!((changed.status, &changed.body["success"]), (200, &json!(true)));
+    }
+    let synced = sandbox.call("POST", COHORT, cohort_body()).await;
+    assert_eq!(synced.body["status"], "success");
+    assert_eq!(sandbox.listed().await, ["A 2", "F", "C"]);
+    sandbox.server.stop().await;
+}
+
+#[tokio::test]
+async fn each_status_of_the_contract_is_answered() {
+    let mut options = options();
+    options.set("active_limit", "3").unwrap();
+    let sandbox = Sandbox::start(options).await;
+    let first = id(&sandbox.create("A", "Pune").await);
+    let path = format!("{SEGMENTS}/{first}");
+    let reference =
+        json!({"filter_operator": "and", "filters": [{"filter_type": "custom_segments", "id": first}]});
+    let hidden = id(&sandbox.create("Hidden", "Agra").await);
+    sandbox.call("PATCH", ARCHIVE, json!({"name": "Hidden"})).await;
+    let long = lives_in(&"x".repeat(262_144));
+    let filters = |filters: Value| json!({"included_filters": filters});
+    let named = |name: &str, filters: Value| json!({"name": name, "included_filters": filters});
+    let nobody = format!("{SEGMENTS}/5e6cffffffffffffffffffff");
+    for (method, path, body, status) in [
+        ("POST", SEGMENTS, json!("no object"), 400),
+        ("POST", SEGMENTS, named("a|b", lives_in("Goa")), 400),
+        ("POST", SEGMENTS, named("A", lives_in("Goa")), 409),
+        ("POST", SEGMENTS, named("Hidden", lives_in("Goa")), 409),
+        ("POST", SEGMENTS, named("B", lives_in("Pune")), 409),
+        ("POST", SEGMENTS, named("B", long), 413),
+        ("GET", "/v3/custom-segments/short", Value::Null, 400),
+        ("GET", &nobody, Value::Null, 404),
+        ("PATCH", &nobody, filters(lives_in("Goa")), 404),
+        (
+            "PATCH",
+            &format!("{SEGMENTS}/{hidden}"),
+            filters(lives_in("Goa")),
+            403,
+        ),
+        ("PATCH", &path, filters(reference), 412),
+        ("PATCH", ARCHIVE, json!({"name": "nobody"}), 404),
+        ("PATCH", UNARCHIVE, json!({"cs_id": "x"}), 400),
+        (
+            "PUT",
+            "/v2/custom-segments/file-segment/replace",
+            file_body("A"),
+            404,
+        ),
+        ("POST", FILE, file_body("F"), 400),
+        ("POST", COHORT, json!({"action": "clear"}), 400),
+        ("POST", COHORT, json!("x".repeat(128 * 1024)), 413),
+        ("DELETE", &path, Value::Null, 404),
+    ] {
+        let answer = sandbox.call(method, path, body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+    }
+    for city in ["Goa", "Leh"] {
+        assert_eq!(sandbox.create(city, city).await.status, 201);
+    }
+    let full = sandbox.create("Full", "Delhi").await;
+    assert_eq!(
+        (full.status, &full.body["error"]["actual_count"]),
+        (429, &json!(3))
+    );
+}
+
+#[tokio::test]
+async fn credentials_and_types_are_asked_for() {
+    let sandbox = Sandbox::start(options()).await;
+    let wrong = sandbox
+        .client
+        .get(format!("http://{}{SEGMENTS}", sandbox.server.address()));
+    let wrong = answer(wrong.basic_auth("workspace", Some("nothing"))).await;
+    assert_eq!(wrong.status, 401);
+    let untyped = sandbox
+        .client
+        .post(format!("http://{}{COHORT}", sandbox.server.address()));
+    let untyped = untyped
+        .basic_auth("workspace", Some("key"))
+        .header("MOE-APPKEY", "workspace");
+    assert_eq!(answer(untyped.body(cohort_body().to_string())).await.status, 415);
+}
+
+#[tokio::test]
+async fn the_minute_is_limited_and_ends_when_the_headers_say() {
+    let sandbox = Sandbox::start(options()).await;
+    let header = |answer: &super::Answer, name: &str| -> i64 {
+        answer.headers[name].to_str().unwrap().parse().unwrap()
+    };
+    for left in (0..50).rev() {
+        let answer = sandbox.get(SEGMENTS).await;
+        assert_eq!(header(&answer, "x-ratelimit-remaining"), left);
+    }
+    let refused = sandbox.get(SEGMENTS).await;
+    assert_eq!(refused.status, 429);
+    assert!(
+        refused.body["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("50/1 mins")
+    );
+    let now: jiff::Timestamp = sandbox.get("/_sandbox/clock").await.body["now"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let wait = header(&refused, "x-ratelimit-reset") - now.as_second();
+    // Both ends are whole seconds: rounded up there, down here.
+    assert!((1..=61).contains(&wait), "{wait}");
+    let body = json!({"advance_seconds": wait});
+    assert_eq!(sandbox.call("POST", "/_sandbox/clock", body).await.status, 200);
+    assert_eq!(sandbox.get(SEGMENTS).await.status, 200);
+}
+
+#[tokio::test]
+async fn time_archives_what_is_not_used() {
+    let sandbox = Sandbox::start(options()).await;
+    sandbox.create("A", "Pune").await;
+    let used = id(&sandbox.create("B", "Goa").await);
+    for _ in 0..2 {
+        sandbox.call("POST", "/_sandbox/run", json!({"id": used})).await;
+        let body = json!({"advance_seconds": 31 * 86_400});
+        sandbox.call("POST", "/_sandbox/clock", body).await;
+    }
+    assert_eq!(sandbox.listed().await, ["B"]);
+}
