@@ -4,7 +4,7 @@ use super::call::{Call, Reply};
 use super::faults::Fault;
 use super::filter_segments::{envelope, rename};
 use super::refusals;
-use super::service::{LogEntry, Service};
+use super::service::Service;
 use super::state::{Contents, Segment, State};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -40,7 +40,7 @@ struct Run {
 /// Answers the call to `/_sandbox/{path}`. The server empties the queue of files before `settle` comes here.
 pub(super) fn handle(service: &mut Service, now: Timestamp, path: &str, call: &Call) -> Reply {
     let answered = match (call.method.as_str(), path) {
-        ("GET", "log") => Ok(json!(service.log().collect::<Vec<&LogEntry>>())),
+        ("GET", "log") => Ok(json!(service.log())),
         ("GET", "state") => serde_json::to_value(&service.state).map_err(|error| error.to_string()),
         ("GET", "clock") => Ok(json!({"now": now})),
         ("POST", "clock") => read(call).map(|Advance { advance_seconds }| {

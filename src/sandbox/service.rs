@@ -13,9 +13,9 @@ use super::{
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-/// Calls that are remembered: a service that runs for weeks must not grow without end.
+/// Calls that are remembered at most: a service that runs for weeks must not grow without end.
 const LOG_LIMIT: usize = 100_000;
 
 /// The service.
@@ -24,7 +24,7 @@ pub struct Service {
     pub(super) state: State,
     credentials: Credentials,
     script: Script,
-    log: VecDeque<LogEntry>,
+    log: Vec<LogEntry>,
     /// Calls so far.
     sequence: u64,
     /// Whether anything changed that a store has not seen yet.
@@ -64,7 +64,7 @@ impl Service {
             state,
             credentials,
             script: Script::default(),
-            log: VecDeque::new(),
+            log: Vec::new(),
             sequence: 0,
             dirty: false,
         }
@@ -76,8 +76,9 @@ impl Service {
     }
 
     /// The last calls, the oldest first, control calls not counted.
-    pub fn log(&self) -> impl ExactSizeIterator<Item = &LogEntry> {
-        self.log.iter()
+    #[must_use]
+    pub fn log(&self) -> &[LogEntry] {
+        &self.log
     }
 
     /// The service's time when the machine's is `now`.
@@ -192,9 +193,9 @@ impl Service {
         self.sequence += 1;
         replies::put_sequence(&mut reply, self.sequence);
         if self.log.len() >= LOG_LIMIT {
-            self.log.pop_front();
+            self.log.drain(..LOG_LIMIT / 2);
         }
-        self.log.push_back(LogEntry {
+        self.log.push(LogEntry {
             sequence: self.sequence,
             time,
             method: call.method.clone(),

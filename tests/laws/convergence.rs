@@ -9,7 +9,7 @@ use segctl::model::{
     Lifecycle, Number, Operand, Origin, Reference, SegmentName,
 };
 use segctl::plan::step::Plan;
-use segctl::sandbox::{Echo, LogEntry, Settings};
+use segctl::sandbox::{Echo, LogEntry, Settings, WithoutExcluded};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -147,7 +147,11 @@ fn settings() -> impl Strategy<Value = Settings> {
             archived_definitions_conflict: archived,
             equality_order_sensitive: ordered,
             rename_frees_old_name: rename,
-            patch_clears_excluded: clears,
+            patch_without_excluded: if clears {
+                WithoutExcluded::Clear
+            } else {
+                WithoutExcluded::Keep
+            },
             archive_idempotent: idempotent,
             list_create_share_window: share,
             rate_headers: headers,

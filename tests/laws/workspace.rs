@@ -160,7 +160,7 @@ impl Transport for Workspace {
         let body = match reply.delivery {
             Delivery::Whole | Delivery::Slow(_) => reply.body.to_string().into_bytes(),
             Delivery::Garbage => b"<html>".to_vec(),
-            Delivery::Reset | Delivery::Truncated => {
+            Delivery::Postponed(_) | Delivery::Reset | Delivery::Truncated => {
                 return Err(TransportError::Lost {
                     message: "the connection was cut".to_owned(),
                 });
