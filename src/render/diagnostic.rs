@@ -17,16 +17,16 @@ use crate::diagnostic::{Diagnostic, Label, Place, Severity};
 /// Bytes of one message that are shown; names in it can be as long as the file allows.
 const MESSAGE_BYTES: usize = 1000;
 
-/// Puts diagnostics in the order of files, lines and codes, in which people work through them.
+/// Puts diagnostics in the order of files, lines and columns, in which people work through them.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
 }
 
-fn order(diagnostic: &Diagnostic) -> (&str, u32, &str, u32, &str) {
+fn order(diagnostic: &Diagnostic) -> (&str, u32, u32, &str, &str) {
     let (file, line, column) = diagnostic.labels.first().map_or(("", 0, 0), |label| {
         (&*label.place.file, label.place.line, label.place.column)
     });
-    (file, line, diagnostic.code, column, &diagnostic.message)
+    (file, line, column, diagnostic.code, &diagnostic.message)
 }
 
 /// Diagnostics for people, in the order given, with `summary` as the last line; empty when there are none.

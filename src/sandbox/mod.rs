@@ -62,7 +62,8 @@ pub struct Credentials {
 
 impl Credentials {
     /// Credentials for a service that only this process knows of: other users of the machine reach its socket too.
-    fn made_up() -> Self {
+    #[must_use]
+    pub fn made_up() -> Self {
         let word = || "sandbox".to_owned();
         // The standard library seeds these from the system's randomness.
         let random = || RandomState::new().build_hasher().finish();

@@ -16,7 +16,7 @@ const UNDO_LIMIT: usize = 64;
 
 /// Everything that outlives the process, and what follows from it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct State {
     pub(super) format_version: u32,
     pub(super) settings: Settings,

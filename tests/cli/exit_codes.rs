@@ -1,0 +1,219 @@
+//! Exit codes and streams, which scripts depend on.
+
+use super::{Repository, member, segment};
+use clap::CommandFactory;
+use segctl::cli::arguments::Arguments;
+use std::process::Stdio;
+
+#[test]
+fn wrong_usage_is_never_taken_for_changes() {
+    let repository = Repository::new();
+    for arguments in [
+        ["plan", "--detailed-exitcode", "--typo"].as_slice(),
+        &["aply"],
+        &["schema", "nothing"],
+        &[],
+    ] {
+        let run = repository.run(arguments);
+        assert_eq!(run.code, Some(64), "{arguments:?}: {}", run.err);
+    }
+    for arguments in [["--help"].as_slice(), &["--version"], &["plan", "--help"]] {
+        assert_eq!(repository.run(arguments).code, Some(0));
+    }
+}
+
+#[test]
+fn changes_are_told_only_when_asked() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    assert_eq!(repository.run(&["plan"]).code, Some(0));
+    let run = repository.run(&["plan", "--detailed-exitcode"]);
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.out
+            .ends_with("Plan: 1 to create, 0 to update, 0 to archive, 0 to unarchive.\n"),
+        "{}",
+        run.out
+    );
+    assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
+    let run = repository.run(&["plan", "--detailed-exitcode"]);
+    assert_eq!(
+        (run.code, run.out.as_str(), run.err.as_str()),
+        (Some(0), "No changes.\n", "")
+    );
+}
+
+#[test]
+fn nothing_is_applied_without_approval() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    for arguments in [["apply"].as_slice(), &["apply", "--json"]] {
+        let run = repository.run(arguments);
+        assert_eq!(run.code, Some(64), "{}", run.err);
+    }
+    assert!(repository.run(&["plan"]).out.contains("1 to create"));
+}
+
+#[test]
+fn invalid_files_stop_everything() {
+    let repository = Repository::new();
+    repository.write(
+        "segments/a.yaml",
+        segment("A", "buy").replace("executed: true", "executed: maybe"),
+    );
+    for arguments in [["validate"].as_slice(), &["plan"], &["apply", "--auto-approve"]] {
+        let run = repository.run(arguments);
+        assert_eq!(run.code, Some(3), "{}", run.err);
+        assert!(run.err.contains("segments/a.yaml:7:17"), "{}", run.err);
+    }
+    let run = repository.run(&["plan", "--json"]);
+    let json = run.json();
+    assert_eq!(json["error"]["kind"], "invalid_files");
+    assert_eq!(json["error"]["diagnostics"][0]["labels"][0]["line"], 7);
+}
+
+#[test]
+fn a_conflict_names_both_sides_and_writes_nothing() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
+    let before = repository.read(".segctl/box.json");
+    repository.write("segments/a.yaml", segment("B", "buy"));
+    for arguments in [["plan"].as_slice(), &["apply", "--auto-approve"]] {
+        let run = repository.run(arguments);
+        assert_eq!(run.code, Some(4), "{}", run.err);
+        for said in [
+            "`B`",
+            "`A`",
+            "segments/a.yaml:1:7",
+            "previous_names: [A]",
+            "Cannot apply: 1 conflict.",
+        ] {
+            assert!(run.out.contains(said), "{said}: {}", run.out);
+        }
+    }
+    assert_eq!(segments(&repository.read(".segctl/box.json")), segments(&before));
+    repository.write("segments/a.yaml", member("C", "Nobody"));
+    let run = repository.run(&["plan", "--json"]);
+    assert_eq!(
+        (run.code, run.json()["conflicts"][0]["kind"].clone()),
+        (Some(4), "unknown_reference".into())
+    );
+}
+
+fn segments(state: &str) -> serde_json::Value {
+    serde_json::from_str::<serde_json::Value>(state).unwrap()["segments"].clone()
+}
+
+#[test]
+fn a_shown_plan_is_the_plan() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/b.yaml", member("B", "A"));
+    let json = repository.run(&["plan", "--json"]).out;
+    repository.write("plan.json", &json);
+    assert_eq!(
+        repository.run(&["show", "plan.json"]).out,
+        repository.run(&["plan"]).out
+    );
+    assert_eq!(repository.run(&["show", "plan.json", "--json"]).out, json);
+    repository.write(
+        "plan.json",
+        json.replace("\"format_version\": \"1.0\"", "\"format_version\": \"2.0\""),
+    );
+    let run = repository.run(&["show", "plan.json"]);
+    assert!(run.code == Some(3) && run.err.contains("2.0"), "{}", run.err);
+    for text in ["", "{}", "[1]", "not json"] {
+        repository.write("plan.json", text);
+        assert_eq!(repository.run(&["show", "plan.json"]).code, Some(3));
+    }
+}
+
+#[test]
+fn json_is_one_document() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    assert_eq!(repository.run(&["validate", "--json"]).json()["valid"], true);
+    assert_eq!(repository.run(&["plan", "--json"]).json()["summary"]["create"], 1);
+    let applied = repository.run(&["apply", "--json", "--auto-approve"]).json();
+    assert_eq!(applied["receipt"]["tally"]["applied"], 1);
+    assert_eq!(applied["plan"]["steps"][0]["segment"], "A");
+    assert_eq!(
+        repository.run(&["apply", "--json", "--auto-approve"]).json()["receipt"]["tally"]["applied"],
+        0
+    );
+}
+
+#[test]
+fn colour_is_asked_for_or_absent() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    assert!(!repository.run(&["plan"]).out.contains('\u{1b}'));
+    assert!(
+        repository
+            .run_with(&["plan"], &[("CLICOLOR_FORCE", "1")])
+            .out
+            .contains('\u{1b}')
+    );
+    let run = repository.run_with(&["plan"], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]);
+    assert!(!run.out.contains('\u{1b}'));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    for arguments in [
+        ["plan"].as_slice(),
+        &["schema", "segment"],
+        &["completions", "bash"],
+    ] {
+        let mut child = repository
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn completions_are_scripts() {
+    let repository = Repository::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(repository.run(&["completions", shell]).out.contains("segctl"));
+    }
+}
+
+#[test]
+fn every_flag_has_a_variable() {
+    let command = Arguments::command();
+    let commands = std::iter::once(&command).chain(command.get_subcommands());
+    for command in commands {
+        for flag in command
+            .get_arguments()
+            .filter(|argument| !argument.is_positional())
+        {
+            let name = flag.get_long().unwrap_or_default();
+            if matches!(name, "help" | "version" | "set") {
+                continue;
+            }
+            let variable = flag
+                .get_env()
+                .map(|variable| variable.to_string_lossy().into_owned());
+            assert!(
+                variable.is_some_and(|variable| variable.starts_with("SEGCTL_")),
+                "--{name} of {}",
+                command.get_name()
+            );
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Files that are broken, or made to break the reader: a diagnostic with its place, exit code 3, and no panic.
+
+use super::{Repository, segment};
+use std::fs;
+
+/// Files with what has to be said about them, where.
+fn bad() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
+    let deep = |open: &str, close: &str| {
+        format!(
+            "name: A\nincluded_filters: {}{}\n",
+            open.repeat(10_000),
+            close.repeat(10_000)
+        )
+        .into_bytes()
+    };
+    let indented: String = (0..10_000)
+        .map(|level| format!("{}a:\n", " ".repeat(level % 3_000)))
+        .collect();
+    let bomb: String = (1..20).fold("a0: &a0 [x, x]\n".to_owned(), |text, level| {
+        let below = level - 1;
+        text + &format!("a{level}: &a{level} [*a{below}, *a{below}, *a{below}, *a{below}]\n")
+    });
+    vec![
+        (
+            "latin.yaml",
+            b"name: caf\xe9\n".to_vec(),
+            "not UTF-8",
+            "latin.yaml:1:",
+        ),
+        ("nul.yaml", b"name: a\0b\n".to_vec(), "NUL", "nul.yaml:1:"),
+        ("empty.yaml", Vec::new(), "declares no segment", "empty.yaml"),
+        (
+            "comment.yaml",
+            b"# nothing\n".to_vec(),
+            "declares no segment",
+            "comment.yaml",
+        ),
+        (
+            "tab.yaml",
+            b"name: A\nincluded_filters:\n\tfilter_operator: and\n".to_vec(),
+            "tab",
+            "tab.yaml:3:",
+        ),
+        (
+            "twice.yaml",
+            b"name: A\nname: B\n".to_vec(),
+            "name",
+            "twice.yaml:2:",
+        ),
+        ("bomb.yaml", bomb.into_bytes(), "SEG006", "bomb.yaml:"),
+        ("flow.yaml", deep("[", "]"), "SEG006", "flow.yaml:2:"),
+        ("json.json", deep("{\"a\":", "}"), "SEG00", "json.json:2:"),
+        ("indent.yaml", indented.into_bytes(), "SEG0", "indent.yaml:"),
+        (
+            "scalar.yaml",
+            format!("name: {}\n", "x".repeat(10 << 20)).into_bytes(),
+            "SEG006",
+            "scalar.yaml:1:",
+        ),
+        (
+            "kind.yaml",
+            b"kind: fliter\nname: A\n".to_vec(),
+            "did you mean `filter`",
+            "kind.yaml:1:7",
+        ),
+        (
+            "list.yaml",
+            b"- name: A\n".to_vec(),
+            "expected the fields of a segment",
+            "list.yaml:1:1",
+        ),
+        (
+            "unclosed.yaml",
+            b"name: \"A\n".to_vec(),
+            "SEG003",
+            "unclosed.yaml:",
+        ),
+        (
+            "merge.yaml",
+            b"name: A\n<<: {a: b}\n".to_vec(),
+            "SEG005",
+            "merge.yaml:2:",
+        ),
+        (
+            "number.yaml",
+            b"name: 014\n".to_vec(),
+            "quotes",
+            "number.yaml:1:7",
+        ),
+        (
+            "control.yaml",
+            b"name: \"\\e[31mred\"\nnmae: x\n".to_vec(),
+            "SEG010",
+            "control.yaml:2:1",
+        ),
+    ]
+}
+
+#[test]
+fn each_bad_file_is_named_with_its_place() {
+    for (file, bytes, said, place) in bad() {
+        let repository = Repository::new();
+        repository.write(&format!("segments/{file}"), bytes);
+        let run = repository.run(&["validate"]);
+        assert_eq!(run.code, Some(3), "{file}: {}", run.err);
+        assert!(run.err.contains(said), "{file}: {}", run.err);
+        assert!(
+            run.err.contains(&format!("segments/{place}")),
+            "{file}: {}",
+            run.err
+        );
+        assert!(!run.err.contains('\u{1b}'), "{file}: {}", run.err);
+        assert!(run.err.len() < 100_000, "{file}: {} bytes", run.err.len());
+    }
+}
+
+#[test]
+fn every_fault_of_every_file_is_reported_in_one_run() {
+    let repository = Repository::new();
+    for (file, bytes, ..) in bad() {
+        repository.write(&format!("segments/{file}"), bytes);
+    }
+    let run = repository.run(&["validate"]);
+    for (file, ..) in bad() {
+        assert!(
+            run.err.contains(&format!("segments/{file}")),
+            "{file}: {}",
+            run.err
+        );
+    }
+    let two = "name: A\nlifecycle: activ\nincluded_filters: {filter_operator: nad, filters: [{filter_type: actions, \
+               action_name: a, executed: yes, primary_time_range: {type: inTheLast, value: 0, period_unit: day}}]}\n";
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", two);
+    let found = repository.run(&["validate", "--json"]).json();
+    let codes: Vec<_> = found["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| fault["code"].clone())
+        .collect();
+    assert_eq!(
+        codes,
+        ["SEG013", "SEG013", "SEG012", "SEG014", "SEG013"],
+        "{found:#}"
+    );
+}
+
+#[test]
+fn line_ends_of_other_systems_are_fine() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy").replace('\n', "\r\n"));
+    assert_eq!(repository.run(&["validate"]).code, Some(0));
+}
+
+#[test]
+fn what_cannot_be_found_or_read_is_named() {
+    let repository = Repository::new();
+    repository.write(
+        "segctl.yaml",
+        "segments: [nowhere/, seg*/x.yaml]\nworkspaces: {dev: {sandbox: f}}\n",
+    );
+    let run = repository.run(&["validate"]);
+    assert_eq!(run.code, Some(3));
+    assert!(run.err.contains("nowhere/"), "{}", run.err);
+    let nothing = tempfile::tempdir().unwrap();
+    let run = Repository { directory: nothing }.run(&["plan"]);
+    assert_eq!(run.code, Some(3));
+    assert!(
+        run.err.contains("segctl.yaml") && run.err.contains("--config"),
+        "{}",
+        run.err
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_circles_and_pipes_are_survived() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    std::os::unix::fs::symlink("..", repository.path().join("segments/up")).unwrap();
+    std::os::unix::fs::symlink("gone.yaml", repository.path().join("segments/dangling.yaml")).unwrap();
+    let run = repository.run(&["validate"]);
+    assert!(run.err.contains("dangling.yaml"), "{}", run.err);
+    fs::remove_file(repository.path().join("segments/dangling.yaml")).unwrap();
+    let run = repository.run(&["validate"]);
+    assert!(
+        run.code == Some(0) || run.err.contains("segments/up"),
+        "{} {}",
+        run.out,
+        run.err
+    );
+}

@@ -1,0 +1,169 @@
+//! The examples from nothing to a converged workspace, and every one of them changed, put away and brought back.
+
+use super::Repository;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A copy of the examples with a sandbox that does not limit calls.
+fn examples() -> Repository {
+    let repository = Repository::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    repository.write("segctl.yaml", fs::read(root.join("segctl.yaml")).unwrap());
+    repository.write(
+        ".segctl/sandbox.json",
+        r#"{"format_version": 1, "settings": {"rate_limits": "off"}}"#,
+    );
+    for file in files(&root.join("segments")) {
+        let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        repository.write(&name, fs::read(&file).unwrap());
+    }
+    repository
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .collect();
+    files.sort();
+    files
+}
+
+fn segments(repository: &Repository) -> serde_json::Value {
+    serde_json::from_str::<serde_json::Value>(&repository.read(".segctl/sandbox.json")).unwrap()["segments"]
+        .clone()
+}
+
+/// One field of the first filter, changed so that another audience is meant.
+fn changed(text: &str) -> String {
+    for (field, value) in [("action_name", "changed_event"), ("name", "changed_attribute")] {
+        let start = text.find("included_filters").unwrap();
+        for prefix in [format!("\"{field}\": \""), format!("{field}: ")] {
+            let Some(found) = text[start..].find(&prefix).map(|at| start + at + prefix.len()) else {
+                continue;
+            };
+            let line = &text[text[..found].rfind('\n').map_or(0, |at| at + 1)..found];
+            if line.contains("custom_segments") {
+                continue;
+            }
+            let end = text[found..].find([',', '\n', '}', '"']).unwrap() + found;
+            return format!("{}{value}{}", &text[..found], &text[end..]);
+        }
+    }
+    // Nothing but references: one more filter.
+    let (head, tail) = text.split_once("  filters:\n").unwrap();
+    let indent: String = tail.chars().take_while(|character| *character == ' ').collect();
+    let filter = "{filter_type: user_attributes, name: changed, data_type: bool, operator: exists}";
+    format!("{head}  filters:\n{indent}- {filter}\n{tail}")
+}
+
+#[test]
+fn the_examples_converge_and_then_nothing_is_written() {
+    let repository = examples();
+    let run = repository.run(&["apply", "--auto-approve"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    assert!(
+        run.out.lines().last().unwrap().starts_with("Receipt: "),
+        "{}",
+        run.out
+    );
+    assert_eq!(run.err, "");
+    let before = segments(&repository);
+    let run = repository.run(&["apply", "--auto-approve"]);
+    assert_eq!((run.code, run.out.as_str()), (Some(0), "No changes.\n"));
+    assert_eq!(segments(&repository), before);
+}
+
+/// The steps of a plan as `~ name`, and the lines below them.
+fn steps(plan: &str) -> (Vec<String>, Vec<&str>) {
+    let is_step = |line: &&str| ["+ ", "~ ", "- ", "^ "].iter().any(|mark| line.starts_with(mark));
+    let step =
+        |line: &str| line.chars().next().unwrap_or_default().to_string() + line.split('"').nth(1).unwrap();
+    (
+        plan.lines().filter(is_step).map(step).collect(),
+        plan.lines().filter(|line| line.starts_with("    ")).collect(),
+    )
+}
+
+#[test]
+fn each_example_is_changed_put_away_and_brought_back() {
+    let repository = examples();
+    assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
+    let mut walked = 0;
+    for file in files(&repository.path().join("segments")) {
+        let text = fs::read_to_string(&file).unwrap();
+        // Files of one active segment; which step belongs to which document is then beyond doubt.
+        let is_json = file.extension().is_some_and(|extension| extension == "json");
+        if text.contains("\n---") || text.contains("lifecycle: archived") {
+            continue;
+        }
+        let name = name_of(&file);
+        let with = |text: &str, lifecycle: &str| {
+            if is_json {
+                text.replacen('{', &format!("{{\"lifecycle\": \"{lifecycle}\","), 1)
+            } else {
+                format!("lifecycle: {lifecycle}\n{text}")
+            }
+        };
+
+        fs::write(&file, changed(&text)).unwrap();
+        let run = repository.run(&["plan"]);
+        let (found, below) = steps(&run.out);
+        assert_eq!(run.err, "");
+        assert_eq!(found, [format!("~{name}")], "{}", file.display());
+        assert!(
+            below.iter().any(|line| line.contains("cluded_filters")),
+            "{below:?}"
+        );
+
+        // A segment that others refer to is put away only with a warning, and the others stay.
+        fs::write(&file, with(&text, "archived")).unwrap();
+        let run = repository.run(&["apply", "--auto-approve"]);
+        assert_eq!(
+            steps(&run.out).0.first(),
+            Some(&format!("-{name}")),
+            "{}{}",
+            run.out,
+            run.err
+        );
+        assert!(
+            run.out
+                .contains("0 to create, 0 to update, 1 to archive, 0 to unarchive."),
+            "{}",
+            run.out
+        );
+        assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+
+        fs::write(&file, with(&changed(&text), "active")).unwrap();
+        let run = repository.run(&["apply", "--auto-approve"]);
+        assert_eq!(
+            steps(&run.out).0[..2],
+            [format!("^{name}"), format!("~{name}")],
+            "{}{}",
+            run.out,
+            run.err
+        );
+        assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+        walked += 1;
+    }
+    assert!(walked >= 30, "{walked} examples");
+}
+
+/// The declared name of the one segment in a file.
+fn name_of(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.trim_start().trim_start_matches('"').starts_with("name"))
+        .unwrap();
+    let value = line
+        .split_once(':')
+        .unwrap()
+        .1
+        .trim()
+        .trim_end_matches(',')
+        .trim_matches(['"', '\'']);
+    value.to_owned()
+}

@@ -1,0 +1,123 @@
+//! The program as its users run it: files and arguments in, two streams and an exit code out.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
+
+mod exit_codes;
+mod hostile;
+mod lifecycle;
+mod secrets;
+mod service;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A repository in a directory of its own, with a sandbox that does not limit calls.
+struct Repository {
+    directory: tempfile::TempDir,
+}
+
+/// What a run of the program came to.
+#[derive(Debug)]
+struct Run {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Repository {
+    /// An empty repository.
+    fn new() -> Self {
+        let repository = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        repository.write(
+            "segctl.yaml",
+            "segments: segments/\ndefault_workspace: dev\nworkspaces: {dev: {sandbox: .segctl/box.json}}\n",
+        );
+        repository.write(
+            ".segctl/box.json",
+            r#"{"format_version": 1, "settings": {"rate_limits": "off"}}"#,
+        );
+        fs::create_dir_all(repository.path().join("segments")).unwrap();
+        repository
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn write(&self, file: &str, text: impl AsRef<[u8]>) {
+        let path = self.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path().join(file)).unwrap()
+    }
+
+    /// Runs `segctl` here with a bare environment.
+    fn run(&self, arguments: &[&str]) -> Run {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+        Run::of(
+            &self
+                .command(arguments)
+                .envs(variables.iter().copied())
+                .output()
+                .unwrap(),
+        )
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_segctl"));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+impl Run {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let run = Self {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        };
+        assert!(
+            !run.err.contains("panicked") && !run.err.contains("overflow"),
+            "{}",
+            run.err
+        );
+        run
+    }
+
+    /// The one JSON document on standard output.
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+}
+
+/// A segment file with one event filter.
+fn segment(name: &str, event: &str) -> String {
+    format!(
+        "name: {name}\nincluded_filters:\n  filter_operator: and\n  filters:\n    - filter_type: actions\n      \
+         action_name: {event}\n      executed: true\n      primary_time_range: {{type: inTheLast, value: 7, period_unit: \
+         days}}\n"
+    )
+}
+
+/// A segment file that refers to another segment.
+fn member(name: &str, of: &str) -> String {
+    format!(
+        "name: {name}\nincluded_filters:\n  filter_operator: and\n  filters:\n    - {{filter_type: custom_segments, \
+         name: {of}}}\n    - {{filter_type: user_attributes, name: {of}, data_type: bool, operator: exists}}\n"
+    )
+}
