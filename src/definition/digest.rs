@@ -70,3 +70,106 @@ pub(super) fn canonical(value: &Value) -> String {
     // ever fail, plain JSON is a text as stable as the value itself.
     serde_json_canonicalizer::to_string(value).unwrap_or_else(|_| value.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn payload(included: Value, excluded: Option<Value>) -> Payload {
+        Payload {
+            included_filters: included,
+            excluded_filters: excluded,
+        }
+    }
+
+    fn simple() -> Payload {
+        let filter = json!({"filter_type": "user_attributes", "name": "city", "data_type": "string", "operator": "in",
+                            "value": ["Pune"]});
+        payload(json!({"filter_operator": "and", "filters": [filter]}), None)
+    }
+
+    fn with_references() -> Payload {
+        let event = json!({"filter_type": "actions", "action_name": "purchase", "executed": true,
+                           "primary_time_range": {"type": "inTheLast", "days": 30}});
+        let group = json!({"filter_type": "nested_filters", "filter_operator": "or", "filters": [
+            {"filter_type": "custom_segments", "name": "Gold members"},
+            {"filter_type": "custom_segments", "id": "0123456789abcdef01234567", "name": "a label"},
+        ]});
+        payload(
+            json!({"filter_operator": "and", "filters": [event, group]}),
+            Some(
+                json!({"filter_operator": "or", "filters": [{"filter_type": "custom_segments", "id": "moe_all_users"}]}),
+            ),
+        )
+    }
+
+    fn of_many_types() -> Payload {
+        payload(
+            json!({"filter_operator": "or", "filters": [
+                {"filter_type": "user_attributes", "name": "spend", "data_type": "double", "operator": "between",
+                 "value": 1.5, "value1": 20.0, "negate": true, "category": "Tracked"},
+                {"filter_type": "user_attributes", "name": "dob", "data_type": "datetime", "operator": "inTheNext", "value": 7,
+                 "extract_type": "date_month_of_the_year"},
+                {"filter_type": "user_attributes", "name": "home", "data_type": "geopoint", "value": 12.97, "value1": 77.59,
+                 "radius": 500},
+                {"filter_type": "user_attributes", "name": "pets", "data_type": "array_object", "filter_operator": "and",
+                 "filters": [{"name": "kind", "data_type": "string", "operator": "exists"}]},
+                {"filter_type": "psychographic_event", "action_name": "view", "operator_type": "top", "percent_of_users": 10,
+                 "psychographic_attributes": {"filter_operator": "and", "filters": [
+                     {"name": "brand", "data_type": "string", "operator": "is", "value": "Nimbus"}]},
+                 "primary_time_range": {"type": "between", "from": "2026-01-01T00:00:00.000Z",
+                                        "to": "2026-01-31T23:59:59.999Z"}},
+            ]}),
+            None,
+        )
+    }
+
+    #[test]
+    fn digests_are_pinned() {
+        let pinned = [
+            (
+                simple(),
+                "0e3dfe3bb02888d025191de030264a26ed59e920e52162636891fed7549895ed",
+                "0e3dfe3bb02888d025191de030264a26ed59e920e52162636891fed7549895ed",
+            ),
+            (
+                with_references(),
+                "06da3c81253a080f558c84ca4a821b8a3a4f61cd5b7e75f5c3616db37e386b36",
+                "2496fc34bd0f069561e21c3452a2a14eac971e0ae3999d43aeb9b4eae341b5b9",
+            ),
+            (
+                of_many_types(),
+                "7e2c1faaa0c4d56c27b2826e195e463c4ea1ece3089b80c0ac1a0eb611f81538",
+                "e6000c1ccdd4b227afd8e0c95acc01fb1516af122a655486d7ba9ca856121446",
+            ),
+        ];
+        for (payload, exact, unordered) in pinned {
+            let digests = Digests::of(&payload, &Identities::default());
+            assert_eq!(
+                (digests.exact.as_str(), digests.unordered.as_str()),
+                (exact, unordered),
+                "{payload:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_digest_is_what_its_specification_says() {
+        let form = json!({"included_filters": {"filter_operator": "and", "filters": [
+            {"filter_type": "user_attributes", "name": "city", "data_type": "string", "operator": "in", "value": ["Pune"],
+             "negate": false, "case_sensitive": false}]}});
+        let text = "{\"included_filters\":{\"filter_operator\":\"and\",\"filters\":[{\"case_sensitive\":false,\"data_type\":\
+                    \"string\",\"filter_type\":\"user_attributes\",\"name\":\"city\",\"negate\":false,\"operator\":\"in\",\
+                    \"value\":[\"Pune\"]}]}}";
+        assert_eq!(canonical(&form), text);
+        let digest: String = Sha256::digest(text.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(
+            Digests::of(&simple(), &Identities::default()).exact.as_str(),
+            digest
+        );
+    }
+}
