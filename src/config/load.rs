@@ -4,6 +4,7 @@ use super::check::check;
 use super::declaration::Declaration;
 use super::decode::segment;
 use super::discover::discover;
+use super::parallel;
 use super::source::{self, Source};
 use super::workspace::Settings;
 use super::yaml;
@@ -30,7 +31,7 @@ pub struct Loaded {
 ///
 /// `base` is the directory of `segctl.yaml`; `shown` is how the user would name a path.
 #[must_use]
-pub fn load(settings: &Settings, base: &Path, shown: &dyn Fn(&Path) -> String) -> Loaded {
+pub fn load(settings: &Settings, base: &Path, shown: &(dyn Fn(&Path) -> String + Sync)) -> Loaded {
     let (files, diagnostics) = discover(base, &settings.segments);
     let mut loaded = Loaded {
         diagnostics,
@@ -50,27 +51,13 @@ impl Loaded {
             .any(|found| found.severity == Severity::Error)
     }
 
-    fn read_all(&mut self, files: &[PathBuf], shown: &dyn Fn(&Path) -> String) {
-        for path in files {
-            match source::read(path, &shown(path)) {
-                Ok(source) => self.decode(Arc::new(source)),
-                Err(fault) => self.diagnostics.push(fault),
-            }
+    fn read_all(&mut self, files: &[PathBuf], shown: &(dyn Fn(&Path) -> String + Sync)) {
+        for file in parallel::map(files, |path| read_file(path, &shown(path))) {
+            self.declarations.extend(file.declarations);
+            self.diagnostics.extend(file.diagnostics);
+            self.sources
+                .extend(file.source.map(|source| (Arc::clone(&source.file), source)));
         }
-    }
-
-    fn decode(&mut self, source: Arc<Source>) {
-        let (documents, faults) = yaml::parse(&source);
-        if documents.is_empty() && faults.is_empty() {
-            self.diagnostics.push(nothing_declared(&source));
-        }
-        self.diagnostics.extend(faults);
-        for document in documents {
-            let (declaration, faults) = segment(&source, document);
-            self.declarations.extend(declaration);
-            self.diagnostics.extend(faults);
-        }
-        self.sources.insert(Arc::clone(&source.file), source);
     }
 
     /// The rules that look at more than one segment hold in each workspace; what several of them say is said once.
@@ -107,6 +94,41 @@ impl Loaded {
                 }
             }
         }
+    }
+}
+
+/// What one file says.
+#[derive(Default)]
+struct OneFile {
+    source: Option<Arc<Source>>,
+    declarations: Vec<Declaration>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+fn read_file(path: &Path, shown: &str) -> OneFile {
+    let source = match source::read(path, shown) {
+        Ok(source) => Arc::new(source),
+        Err(fault) => {
+            return OneFile {
+                diagnostics: vec![fault],
+                ..OneFile::default()
+            };
+        }
+    };
+    let (documents, mut diagnostics) = yaml::parse(&source);
+    if documents.is_empty() && diagnostics.is_empty() {
+        diagnostics.push(nothing_declared(&source));
+    }
+    let mut declarations = Vec::new();
+    for document in documents {
+        let (declaration, faults) = segment(&source, document);
+        declarations.extend(declaration);
+        diagnostics.extend(faults);
+    }
+    OneFile {
+        source: Some(source),
+        declarations,
+        diagnostics,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod declaration;
 mod decode;
 pub mod discover;
 mod load;
+mod parallel;
 pub mod schema;
 pub mod source;
 pub mod suggest;

@@ -21,8 +21,8 @@
 //!    `from`/`to` become values; absolute ones have no unit.
 //! 10. References are `{segment}` with the segment's identity: see [`Identities`].
 //!
-//! The unordered form is the exact one with the filters of every group sorted and freed of doubles, and nested
-//! groups of one filter replaced by that filter.
+//! The unordered form is the exact one with the filters of every group sorted by their JSON text and freed of
+//! doubles, and nested groups of one filter replaced by that filter.
 
 mod attribute;
 mod event;

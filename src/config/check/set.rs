@@ -1,6 +1,7 @@
 //! The declarations of one workspace together, with what several rules ask of them computed once.
 
 use super::super::declaration::Declaration;
+use super::super::parallel;
 use super::walk::Parts;
 use crate::definition::references::{Outline, Referent};
 use crate::definition::{Digests, Identities, print};
@@ -30,11 +31,8 @@ pub(super) struct Member<'a> {
 
 impl<'a> Set<'a> {
     pub(super) fn of(declarations: &[&'a Declaration]) -> Self {
-        let members: Vec<_> = declarations
-            .iter()
-            .enumerate()
-            .map(|(index, declaration)| Member::of(index, declaration))
-            .collect();
+        let numbered: Vec<_> = declarations.iter().copied().enumerate().collect();
+        let members = parallel::map(&numbered, |(index, declaration)| Member::of(*index, declaration));
         let mut by_name = BTreeMap::new();
         for member in &members {
             by_name

@@ -1,0 +1,42 @@
+//! Work on many files at once. Reading, parsing and digesting share nothing between files.
+
+use std::num::NonZero;
+use std::panic;
+use std::thread;
+
+/// Below this many items a thread costs more than it saves.
+const WORTH_A_THREAD: usize = 32;
+
+/// `map` of every item, in the order of the items.
+pub(super) fn map<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = items.len().div_ceil(threads).max(WORTH_A_THREAD);
+    if items.len() <= share {
+        return items.iter().map(map).collect();
+    }
+    thread::scope(|scope| {
+        let map = &map;
+        let work = |items| scope.spawn(move || <[T]>::iter(items).map(map).collect::<Vec<R>>());
+        let shares: Vec<_> = items.chunks(share).map(work).collect();
+        // A panic in a thread goes on here, as it would without threads.
+        shares
+            .into_iter()
+            .flat_map(|share| share.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::map;
+
+    #[test]
+    fn the_order_of_the_items_is_kept() {
+        let items: Vec<usize> = (0..1001).collect();
+        assert_eq!(
+            map(&items, |item| item * 2),
+            items.iter().map(|item| item * 2).collect::<Vec<_>>()
+        );
+        assert!(map(&[] as &[usize], |item| item * 2).is_empty());
+    }
+}
