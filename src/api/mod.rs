@@ -26,7 +26,7 @@ pub use client::{Client, WaitReason, Waiting};
 pub use clock::{Clock, SystemClock};
 pub use error::{ApiError, CallError};
 pub use operation::Operation;
-pub use pacing::{EndpointClass, Pacing, RateLimits, Window, WindowError};
+pub use pacing::{Pacing, RateLimits, Window, WindowError};
 pub use retry::{Decision, Outcome, RetryPolicy};
 pub use transport::{
     Credentials, Endpoint, EndpointError, Family, HttpTransport, Method, RateHeaders, Request, Response,

@@ -1,7 +1,6 @@
 //! The calls this client makes, as messages name them and as limits count them.
 
-use super::pacing::EndpointClass;
-use crate::model::{SegmentId, SegmentName};
+use crate::model::{EndpointClass, SegmentId, SegmentName};
 use std::fmt;
 
 /// One call and the segment it is about.

@@ -8,10 +8,11 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use window::{EndpointClass, RateLimits, Window, WindowError};
+pub use window::{RateLimits, Window, WindowError};
 
 use super::clock::later;
 use super::transport::RateHeaders;
+use crate::model::EndpointClass;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 

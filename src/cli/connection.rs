@@ -4,10 +4,10 @@ use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::project::Project;
 use crate::api::{
-    ApiError, CallError, Client, Credentials, Endpoint, EndpointClass, HttpTransport, RateLimits,
-    SystemClock, WaitReason, Waiting, Window,
+    ApiError, CallError, Client, Credentials, Endpoint, HttpTransport, RateLimits, SystemClock, WaitReason,
+    Waiting, Window,
 };
-use crate::config::workspace::{EndpointSetting, LimitClass, Service, Setting, Workspace};
+use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
 use crate::ledger::{DirectoryStore, StoreError};
 use crate::model::Keyword;
 use crate::sandbox;
@@ -176,22 +176,9 @@ fn limits(workspace: &Workspace) -> Result<RateLimits, Failure> {
                 })
             })
             .collect();
-        limits.set(class_of(class.class), windows?);
+        limits.set(class.class, windows?);
     }
     Ok(limits)
-}
-
-/// The client's word for a class of calls.
-fn class_of(class: LimitClass) -> EndpointClass {
-    match class {
-        LimitClass::List => EndpointClass::List,
-        LimitClass::Create => EndpointClass::Create,
-        LimitClass::Get => EndpointClass::Get,
-        LimitClass::Update => EndpointClass::Update,
-        LimitClass::Lifecycle => EndpointClass::Lifecycle,
-        LimitClass::File => EndpointClass::File,
-        LimitClass::Cohort => EndpointClass::Cohort,
-    }
 }
 
 /// What a run waits for, and until when: a pipeline that stands still has to say why.

@@ -7,7 +7,7 @@ use super::decode::reader::{Fields, Reader};
 use super::source::Source;
 use super::yaml::{self, Node, Yaml};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::model::keywords;
+use crate::model::{EndpointClass, keywords};
 use std::collections::BTreeMap;
 
 /// A secret written into the file.
@@ -32,26 +32,6 @@ keywords! {
         Dc06 = "06",
         /// The one numbered 101.
         Dc101 = "101",
-    }
-}
-
-keywords! {
-    /// The classes of calls that have limits of their own.
-    pub enum LimitClass("endpoint class") {
-        /// Lists.
-        List = "list",
-        /// Creates of filter segments.
-        Create = "create",
-        /// Gets by id.
-        Get = "get",
-        /// Updates of filter segments.
-        Update = "update",
-        /// Archives and unarchives.
-        Lifecycle = "lifecycle",
-        /// All operations on file segments.
-        File = "file",
-        /// Cohort syncs.
-        Cohort = "cohort",
     }
 }
 
@@ -85,7 +65,7 @@ pub struct Workspace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassLimits {
     /// Which calls.
-    pub class: LimitClass,
+    pub class: EndpointClass,
     /// Texts such as `50/min`, with their places.
     pub windows: Vec<(String, Place)>,
 }
@@ -415,14 +395,14 @@ fn rate_limits(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<ClassLimits>>
     limits.into_iter().collect()
 }
 
-const LIMIT_KEYS: [(LimitClass, &str); 7] = [
-    (LimitClass::List, "list"),
-    (LimitClass::Create, "create"),
-    (LimitClass::Get, "get"),
-    (LimitClass::Update, "update"),
-    (LimitClass::Lifecycle, "lifecycle"),
-    (LimitClass::File, "file"),
-    (LimitClass::Cohort, "cohort"),
+const LIMIT_KEYS: [(EndpointClass, &str); 7] = [
+    (EndpointClass::List, "list"),
+    (EndpointClass::Create, "create"),
+    (EndpointClass::Get, "get"),
+    (EndpointClass::Update, "update"),
+    (EndpointClass::Lifecycle, "lifecycle"),
+    (EndpointClass::File, "file"),
+    (EndpointClass::Cohort, "cohort"),
 ];
 
 fn behaviour(reader: &mut Reader<'_>, node: &Node) -> Option<bool> {

@@ -6,6 +6,7 @@
 
 mod attribute;
 mod datetime;
+mod endpoint;
 mod event;
 mod filter;
 mod identity;
@@ -20,6 +21,7 @@ pub use attribute::{
 pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, Moments, ValueType,
 };
+pub use endpoint::EndpointClass;
 pub use event::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
     Aggregation, AggregationTest, AggregationType, BaseWindow, Comparator, Comparison, EventFilter,

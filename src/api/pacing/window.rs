@@ -1,29 +1,9 @@
 //! Windows: how many calls in how long, as `segctl.yaml` writes them and as the API documents them.
 
-use crate::model::keywords;
+use crate::model::EndpointClass;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::fmt;
-
-keywords! {
-    /// The classes of calls that have limits of their own.
-    pub enum EndpointClass("endpoint class") {
-        /// Lists.
-        List = "list",
-        /// Creates of filter segments.
-        Create = "create",
-        /// Gets by id.
-        Get = "get",
-        /// Updates of filter segments.
-        Update = "update",
-        /// Archives and unarchives.
-        Lifecycle = "lifecycle",
-        /// All operations on file segments together.
-        File = "file",
-        /// Cohort syncs.
-        Cohort = "cohort",
-    }
-}
 
 /// At most `count` calls in any time of length `span`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

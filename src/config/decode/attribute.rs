@@ -108,42 +108,37 @@ fn condition(
         Position::InObject
     };
     match data_type {
-        DataType::Object => return Some(Condition::Object(group_fields(reader, fields, inner)?)),
-        DataType::ArrayObject => return Some(Condition::ArrayObject(group_fields(reader, fields, inner)?)),
-        _ => {}
+        DataType::Object => group_fields(reader, fields, inner).map(Condition::Object),
+        DataType::ArrayObject => group_fields(reader, fields, inner).map(Condition::ArrayObject),
+        DataType::Geopoint => geopoint(reader, fields),
+        DataType::String | DataType::Double | DataType::Bool | DataType::Datetime => {
+            single(reader, fields, data_type, position)
+        }
+        DataType::ArrayString => array_string(reader, fields, position),
+        DataType::ArrayDouble => array_double(reader, fields, position),
     }
+}
+
+/// A condition on one value.
+fn single(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    data_type: DataType,
+    position: Position,
+) -> Option<Condition> {
     let negate = flag(reader, fields, "negate");
-    if data_type == DataType::Geopoint {
-        return geopoint(reader, fields, negate);
-    }
-    let case_sensitive = match data_type {
-        DataType::String | DataType::ArrayString => flag(reader, fields, "case_sensitive"),
-        _ => Some(false),
+    let case_sensitive = if data_type == DataType::String {
+        flag(reader, fields, "case_sensitive")
+    } else {
+        Some(false)
     };
-    let operator = reader.require(fields, "operator");
-    let dynamic = dynamic(reader, fields, data_type, position);
-    let (Some(operator), Some(dynamic)) = (operator, dynamic) else {
-        fields.lose_shape();
-        return None;
-    };
-    let mut operands = Operands {
-        reader,
-        fields,
-        dynamic,
-    };
+    let (operator, mut operands) = operands(reader, fields, data_type, position)?;
     match data_type {
         DataType::String => {
             let test = string_test(&mut operands, operator);
             Some(Condition::String {
                 negate: negate?,
                 case_sensitive: case_sensitive?,
-                test: test?,
-            })
-        }
-        DataType::Double => {
-            let test = double_test(&mut operands, operator);
-            Some(Condition::Double {
-                negate: negate?,
                 test: test?,
             })
         }
@@ -161,29 +156,64 @@ fn condition(
                 test: test?,
             })
         }
-        DataType::ArrayString => {
-            let test = array_string_test(&mut operands, operator);
-            let exists = matches!(test, Some(ArrayStringTest::Exists));
-            let matching = matching(reader, fields, negate, exists);
-            Some(Condition::ArrayString {
-                negate: negate?,
-                case_sensitive: case_sensitive?,
-                matching: matching?,
-                test: test?,
-            })
-        }
-        DataType::ArrayDouble => {
+        _ => {
             let test = double_test(&mut operands, operator);
-            let matching = matching(reader, fields, negate, matches!(test, Some(DoubleTest::Exists)));
-            Some(Condition::ArrayDouble {
+            Some(Condition::Double {
                 negate: negate?,
-                matching: matching?,
                 test: test?,
             })
         }
-        // Read above.
-        DataType::Geopoint | DataType::Object | DataType::ArrayObject => None,
     }
+}
+
+fn array_string(reader: &mut Reader<'_>, fields: &mut Fields<'_>, position: Position) -> Option<Condition> {
+    let negate = flag(reader, fields, "negate");
+    let case_sensitive = flag(reader, fields, "case_sensitive");
+    let (operator, mut operands) = operands(reader, fields, DataType::ArrayString, position)?;
+    let test = array_string_test(&mut operands, operator);
+    let exists = matches!(test, Some(ArrayStringTest::Exists));
+    let matching = matching(reader, fields, negate, exists);
+    Some(Condition::ArrayString {
+        negate: negate?,
+        case_sensitive: case_sensitive?,
+        matching: matching?,
+        test: test?,
+    })
+}
+
+fn array_double(reader: &mut Reader<'_>, fields: &mut Fields<'_>, position: Position) -> Option<Condition> {
+    let negate = flag(reader, fields, "negate");
+    let (operator, mut operands) = operands(reader, fields, DataType::ArrayDouble, position)?;
+    let test = double_test(&mut operands, operator);
+    let matching = matching(reader, fields, negate, matches!(test, Some(DoubleTest::Exists)));
+    Some(Condition::ArrayDouble {
+        negate: negate?,
+        matching: matching?,
+        test: test?,
+    })
+}
+
+/// The operator, and what reads its values; without either, nothing can be said of the other fields.
+fn operands<'r, 'a, 'f, 'n>(
+    reader: &'r mut Reader<'a>,
+    fields: &'f mut Fields<'n>,
+    data_type: DataType,
+    position: Position,
+) -> Option<(&'n Node, Operands<'r, 'a, 'f, 'n>)> {
+    let operator = reader.require(fields, "operator");
+    let dynamic = dynamic(reader, fields, data_type, position);
+    let (Some(operator), Some(dynamic)) = (operator, dynamic) else {
+        fields.lose_shape();
+        return None;
+    };
+    Some((
+        operator,
+        Operands {
+            reader,
+            fields,
+            dynamic,
+        },
+    ))
 }
 
 /// A boolean that is false when left out.
@@ -191,7 +221,8 @@ pub(super) fn flag(reader: &mut Reader<'_>, fields: &mut Fields<'_>, key: &'stat
     fields.take(key).map_or(Some(false), |node| reader.boolean(node))
 }
 
-fn geopoint(reader: &mut Reader<'_>, fields: &mut Fields<'_>, negate: Option<bool>) -> Option<Condition> {
+fn geopoint(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Condition> {
+    let negate = flag(reader, fields, "negate");
     let latitude = reader
         .require(fields, "value")
         .and_then(|node| reader.number(node));

@@ -1,8 +1,8 @@
 //! `segctl.yaml`.
 
-use super::super::workspace::{DataCenter, LimitClass};
+use super::super::workspace::DataCenter;
 use super::object::{Fields, any_of, boolean, described, filled_list, filled_text, words};
-use crate::model::Keyword;
+use crate::model::{EndpointClass, Keyword};
 use serde_json::{Value, json};
 
 /// The schema of `segctl.yaml`.
@@ -74,9 +74,11 @@ fn remote() -> Value {
 }
 
 fn common(base: Fields) -> Fields {
-    let limits = LimitClass::ALL.iter().fold(Fields::default(), |limits, class| {
-        limits.may(class.as_str(), filled_list(&filled_text()))
-    });
+    let limits = EndpointClass::ALL
+        .iter()
+        .fold(Fields::default(), |limits, class| {
+            limits.may(class.as_str(), filled_list(&filled_text()))
+        });
     let behaviour = Fields::default().may(
         "list_shows_archived",
         described(

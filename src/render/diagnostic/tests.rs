@@ -273,7 +273,7 @@ fn summaries_count_what_there_is() {
 }
 
 #[test]
-fn diagnostics_are_sorted_by_file_line_and_code() {
+fn diagnostics_are_sorted_by_file_line_and_column() {
     let at = |file: &str, line, column| Place {
         file: Arc::from(file),
         line,
@@ -283,8 +283,8 @@ fn diagnostics_are_sorted_by_file_line_and_code() {
     let mut diagnostics = vec![
         Diagnostic::error("SEG010", "e", at("b.yaml", 1, 1), ""),
         Diagnostic::error("SEG010", "c", at("a.yaml", 10, 1), ""),
-        Diagnostic::error("SEG010", "b", at("a.yaml", 9, 1), ""),
-        Diagnostic::warning("SEG009", "a", at("a.yaml", 9, 7), ""),
+        Diagnostic::warning("SEG009", "b", at("a.yaml", 9, 7), ""),
+        Diagnostic::error("SEG010", "a", at("a.yaml", 9, 1), ""),
         Diagnostic::error("SEG010", "d", at("a.yaml", 10, 2), ""),
     ];
     sort(&mut diagnostics);
