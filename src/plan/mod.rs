@@ -2,12 +2,13 @@
 //! ledger remembers.
 //!
 //! In order: `identity` finds which live segment each declared one is, `change` drafts the steps for each,
-//! `conflict` finds what the service would refuse, `order` puts the steps in sequence. No call is made, nothing
+//! `conflict` and `limits` find what the service would refuse, `order` puts the steps in sequence. No call is made, nothing
 //! is read, no clock is asked: the same values give the same plan, byte for byte.
 
 mod change;
 mod conflict;
 mod identity;
+mod limits;
 mod order;
 pub mod step;
 
@@ -47,6 +48,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     }
     let (found, warnings) = conflict::find(&drafts, &matches, situation.observed);
     conflicts.extend(found);
+    conflicts.extend(limits::find(&drafts, &matches, situation.observed));
     let steps = order::order(drafts, &matches, situation.observed).unwrap_or_else(|cycles| {
         conflicts.extend(cycles);
         Vec::new()

@@ -171,11 +171,48 @@ pub enum Conflict {
         /// The live one.
         target: SegmentId,
     },
+    /// What a definition refers to, live segments among them, is more than the service takes.
+    Limit {
+        /// The declared segment.
+        segment: SegmentName,
+        /// Where it is declared.
+        origin: Origin,
+        /// Which limit.
+        limit: ExceededLimit,
+    },
     /// Steps wait for each other: each needs a definition that another has yet to give up.
     Cycle {
         /// The declared segments, in the order of the cycle.
         segments: Vec<(SegmentName, Origin)>,
     },
+}
+
+/// The service's limits on references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExceededLimit {
+    /// Different filter segments referred to.
+    References {
+        /// How many there are.
+        count: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// Levels of segments inside segments.
+    Level {
+        /// How many there are.
+        level: u32,
+        /// How many may be.
+        limit: u32,
+    },
+    /// Characters with every reference expanded.
+    Length {
+        /// How many there are.
+        length: u64,
+        /// How many may be.
+        limit: u64,
+    },
+    /// The segment refers to itself through a live one.
+    Circle,
 }
 
 /// What is likely not meant.

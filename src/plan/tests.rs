@@ -343,3 +343,55 @@ fn undeclared_segments_are_counted_and_never_in_a_step() {
     );
     assert_eq!((plan.steps.len(), plan.undeclared), (0, 1));
 }
+
+#[test]
+fn limits_are_counted_through_live_segments() {
+    // A chain of six live segments that nobody declared, and one more on top of it.
+    let chain = (1..=6).map(|level| {
+        let filters = if level == 1 {
+            vec![spends_more_than(1.0)]
+        } else {
+            vec![by_id(&format!("x{}", level - 1))]
+        };
+        live(
+            &format!("x{level}"),
+            &format!("By hand {level}"),
+            payload(filters),
+        )
+    });
+    let files = [
+        declared("A", vec![member_of("By hand 6")]),
+        declared("B", vec![member_of("By hand 5"), spends_more_than(9.0)]),
+    ];
+    let plan = planned(&files, chain.collect());
+    let [Conflict::Limit { segment, limit, .. }] = plan.conflicts.as_slice() else {
+        panic!("{:?}", plan.conflicts)
+    };
+    assert_eq!(
+        (segment.as_str(), *limit),
+        ("A", step::ExceededLimit::Level { level: 7, limit: 6 })
+    );
+}
+
+#[test]
+fn a_circle_through_a_live_segment_is_found() {
+    let files = [declared("A", vec![member_of("By hand")])];
+    let plan = planned(
+        &files,
+        vec![
+            live("a1", "A", payload(vec![spends_more_than(1.0)])),
+            live("x1", "By hand", payload(vec![by_id("a1")])),
+        ],
+    );
+    assert!(
+        matches!(
+            plan.conflicts.as_slice(),
+            [Conflict::Limit {
+                limit: step::ExceededLimit::Circle,
+                ..
+            }]
+        ),
+        "{:?}",
+        plan.conflicts
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::model::{Origin, SegmentId, SegmentName};
-use crate::plan::step::{Action, Conflict, Plan, Step, Warning};
+use crate::plan::step::{Action, Conflict, ExceededLimit, Plan, Step, Warning};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -243,6 +243,14 @@ fn conflict(conflict: &Conflict) -> FindingDocument {
             let help = ["names are unique in a workspace: choose another name".to_owned()];
             finding("name_taken", &[(segment, origin)], message, &help)
         }
+        Conflict::Limit {
+            segment,
+            origin,
+            limit,
+        } => {
+            let (message, help) = exceeded(segment, *limit);
+            finding("limit", &[(segment, origin)], message, &[help])
+        }
         Conflict::SharedTarget { segments, target } => {
             let names: Vec<_> = segments.iter().map(|(name, _)| format!("`{name}`")).collect();
             let message = format!(
@@ -265,6 +273,30 @@ fn conflict(conflict: &Conflict) -> FindingDocument {
             finding("cycle", &segments, message, &help)
         }
     }
+}
+
+fn exceeded(segment: &SegmentName, limit: ExceededLimit) -> (String, String) {
+    let (what, help) = match limit {
+        ExceededLimit::References { count, limit } => (
+            format!("refers to {count} segments, and the service takes {limit}"),
+            "put some of them into a segment",
+        ),
+        ExceededLimit::Level { level, limit } => (
+            format!("is {level} levels deep with what it refers to, and the service takes {limit}"),
+            "refer to fewer levels",
+        ),
+        ExceededLimit::Length { length, limit } => {
+            let what = format!(
+                "has {length} characters with everything it refers to, and the service takes {limit}"
+            );
+            (what, "refer to less")
+        }
+        ExceededLimit::Circle => (
+            "refers to itself through a live segment".to_owned(),
+            "change that segment first, or declare it",
+        ),
+    };
+    (format!("`{segment}` {what}"), help.to_owned())
 }
 
 fn cures(segment: &SegmentName, holder_name: &SegmentName, holder: &SegmentId) -> [String; 3] {

@@ -1,0 +1,137 @@
+//! The service's limits on references, over declared and live segments together: what it would answer with 412 or 413.
+//!
+//! Among declared segments alone the rules of `config` have found everything already; here live segments that nobody
+//! declared come in, whose definitions only the workspace knows.
+
+use super::change::Draft;
+use super::identity::Matches;
+use super::step::{Conflict, ExceededLimit};
+use crate::definition::print;
+use crate::definition::references::{
+    EXPANDED_LIMIT, LEVEL_LIMIT, Outline, REFERENCE_LIMIT, Referent, Weights,
+};
+use crate::model::{LiveKind, Observed, Reference, SegmentId, SegmentName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every draft whose definition the service would refuse for what it refers to.
+pub(super) fn find(drafts: &[Draft<'_>], matches: &Matches<'_>, observed: &Observed) -> Vec<Conflict> {
+    let outlines = Outlines::of(matches, observed);
+    let resolve = |reference: &Reference| outlines.referent(reference);
+    let mut weights = Weights::new(&resolve);
+    let mut conflicts = Vec::new();
+    for draft in drafts.iter().filter(|draft| draft.action.wanted().is_some()) {
+        let Some(outline) = outlines.declared.get(&draft.segment.name) else {
+            continue;
+        };
+        let exceeded = outlines
+            .exceeded(outline, &mut weights)
+            .or_else(|| outlines.circle(&draft.segment.name, outline));
+        conflicts.extend(exceeded.map(|limit| Conflict::Limit {
+            segment: draft.segment.name.clone(),
+            origin: draft.segment.origin.clone(),
+            limit,
+        }));
+    }
+    conflicts
+}
+
+/// What every segment that can be referred to contributes.
+struct Outlines<'a> {
+    declared: BTreeMap<&'a SegmentName, Outline>,
+    live: BTreeMap<&'a SegmentId, Option<Outline>>,
+    matches: &'a Matches<'a>,
+}
+
+impl<'a> Outlines<'a> {
+    fn of(matches: &'a Matches<'a>, observed: &'a Observed) -> Self {
+        let declared = matches
+            .pairs
+            .iter()
+            .map(|(segment, _)| (&segment.name, Outline::of(&print(&segment.definition))));
+        let live = observed.segments.values().map(|live| {
+            // A filter segment whose definition was not read weighs at least as much as an empty one.
+            let outline = match (&live.definition, &live.kind) {
+                (Some(payload), _) => Some(Outline::of(payload)),
+                (None, LiveKind::Filter) => Some(Outline::default()),
+                (None, LiveKind::Other(_)) => None,
+            };
+            (&live.id, outline)
+        });
+        Self {
+            declared: declared.collect(),
+            live: live.collect(),
+            matches,
+        }
+    }
+
+    fn referent(&self, reference: &Reference) -> Referent<'_> {
+        if let Some(outline) = self
+            .declared_name(reference)
+            .and_then(|name| self.declared.get(name))
+        {
+            return Referent::Filter(outline);
+        }
+        let id = match reference {
+            Reference::Id { id, .. } => Some(id),
+            Reference::Name(name) => self.matches.known.ids.get(name),
+        };
+        match id.and_then(|id| self.live.get(id)) {
+            Some(Some(outline)) => Referent::Filter(outline),
+            Some(None) => Referent::Members,
+            None => Referent::Unknown,
+        }
+    }
+
+    /// The declared segment that a reference means, by name or by the id of its live segment.
+    fn declared_name<'r>(&'r self, reference: &'r Reference) -> Option<&'r SegmentName> {
+        match reference {
+            Reference::Name(name) => Some(name),
+            Reference::Id { id, .. } => self.matches.known.identities.declared_by_id.get(id),
+        }
+    }
+
+    fn exceeded(&self, outline: &Outline, weights: &mut Weights<'_>) -> Option<ExceededLimit> {
+        let counted = outline
+            .references
+            .keys()
+            .filter(|to| !matches!(self.referent(to), Referent::Members))
+            .count();
+        let level = weights.level(outline);
+        let length = weights.expanded_length(outline);
+        if counted > REFERENCE_LIMIT {
+            Some(ExceededLimit::References {
+                count: counted,
+                limit: REFERENCE_LIMIT,
+            })
+        } else if level > LEVEL_LIMIT {
+            Some(ExceededLimit::Level {
+                level,
+                limit: LEVEL_LIMIT,
+            })
+        } else if length > EXPANDED_LIMIT {
+            Some(ExceededLimit::Length {
+                length,
+                limit: EXPANDED_LIMIT,
+            })
+        } else {
+            None
+        }
+    }
+
+    /// A way from a segment's references back to the segment.
+    fn circle(&self, segment: &SegmentName, outline: &Outline) -> Option<ExceededLimit> {
+        let mut seen: BTreeSet<&Reference> = BTreeSet::new();
+        let mut open: Vec<&Reference> = outline.references.keys().collect();
+        while let Some(reference) = open.pop() {
+            if self.declared_name(reference) == Some(segment) {
+                return Some(ExceededLimit::Circle);
+            }
+            if seen.insert(reference)
+                && let Referent::Filter(next) = self.referent(reference)
+            {
+                open.extend(next.references.keys());
+            }
+        }
+        None
+    }
+}
