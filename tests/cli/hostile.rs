@@ -147,6 +147,25 @@ fn every_fault_of_every_file_is_reported_in_one_run() {
 }
 
 #[test]
+fn a_workspace_that_is_not_there_is_named() {
+    let repository = Repository::new();
+    repository.write(
+        "segments/a.yaml",
+        format!("{}workspaces: [dev, prod]\n", segment("A", "buy")),
+    );
+    let run = repository.run(&["validate"]);
+    assert_eq!(run.code, Some(3));
+    assert!(
+        run.err.contains("SEG062") && run.err.contains("segments/a.yaml:8:"),
+        "{}",
+        run.err
+    );
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    let run = repository.run(&["plan", "--workspace", "prod"]);
+    assert!(run.code == Some(64) && run.err.contains("`dev`"), "{}", run.err);
+}
+
+#[test]
 fn line_ends_of_other_systems_are_fine() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", segment("A", "buy").replace('\n', "\r\n"));
