@@ -2,7 +2,7 @@
 
 use super::receipt::Outcome;
 use super::settle::Verdict;
-use super::{ATTEMPTS, Applier, Interruption, failure, settle};
+use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::Payload;
@@ -54,11 +54,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Ok(Some(stored)) => self.holder_found(step, wanted, stored).await.map(Some),
             Ok(None) if is_name_taken => self.take_out_holder(step, wanted, payload).await.map(Some),
             Ok(None) => Ok(None),
-            Err(look_up) => {
-                let message =
-                    format!("{error}; and it could not be found out whether it was done: {look_up}");
-                Ok(Some(Outcome::Unknown { message }))
-            }
+            Err(look_up) => Ok(Some(unsettled(error, &look_up))),
         }
     }
 
@@ -95,24 +91,42 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         payload: &Payload,
     ) -> Result<Outcome, Interruption> {
         self.client.unarchive(&step.segment, None).await?;
-        let Some(stored) = self.look_up(&step.segment).await? else {
-            let message = format!(
-                "the name `{}` is taken by a segment that the service does not list; run again, and if this stays, \
-                 rename the segment",
+        let unclear = |why: String| Outcome::Unknown {
+            message: format!(
+                "the name `{}` was taken by an archived segment, which was taken out; {why}",
                 step.segment
-            );
-            return Ok(Outcome::Unknown { message });
+            ),
+        };
+        let stored = match self.look_up(&step.segment).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Ok(unclear("the service does not list it yet; run again".to_owned())),
+            Err(read) => return Ok(unclear(format!("it cannot be read: {read}"))),
+        };
+        let Some(found) = stored.payload() else {
+            return self.put_back(step, &stored).await;
         };
         let note = "the name belonged to an archived segment, which was taken out".to_owned();
-        if stored
-            .payload()
-            .is_some_and(|found| wanted.is_stored_as(&found, &self.known))
-        {
+        if wanted.is_stored_as(&found, &self.known) {
             return self.stored(step, wanted, stored, vec![note]).await;
         }
-        let updated = self.client.update(&stored.id, None, payload).await?;
-        self.stored(step, wanted, updated, vec![format!("{note} and updated")])
-            .await
+        match self.client.update(&stored.id, None, payload).await {
+            Ok(updated) => {
+                self.stored(step, wanted, updated, vec![format!("{note} and updated")])
+                    .await
+            }
+            Err(error) => Ok(unclear(format!("but {error}"))),
+        }
+    }
+
+    /// What was taken out is no filter segment, so it can never become what is declared.
+    async fn put_back(&self, step: &Step, stored: &Stored) -> Result<Outcome, Interruption> {
+        self.client.archive(&step.segment, Some(&stored.id)).await?;
+        let message = format!(
+            "the name `{}` belongs to an archived segment of the kind {} (id {}), which stays so; names are never free \
+             again: declare the segment under another name",
+            step.segment, stored.kind, stored.id
+        );
+        Ok(Outcome::Failed { message })
     }
 }
 

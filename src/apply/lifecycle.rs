@@ -2,7 +2,7 @@
 
 use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
-use super::{ATTEMPTS, Applier, Interruption, failure, settle};
+use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::Lifecycle;
@@ -40,7 +40,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             if !is_refused && !error.is_ambiguous_write() {
                 return Ok(failure(&error));
             }
-            let verdict = self.look(target, wanted).await?;
+            let verdict = match self.look(target, wanted).await {
+                Ok(verdict) => verdict,
+                Err(read) if error.is_ambiguous_write() => return Ok(unsettled(&error, &read)),
+                Err(_) => return Ok(failure(&error)),
+            };
             // The segment was there a moment ago and the call is well formed, so a service that refuses it means
             // that the segment is so already. Where the list can tell, it has to agree.
             if verdict == Verdict::Done || (is_refused && self.list_shows_archived) {

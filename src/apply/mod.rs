@@ -18,7 +18,6 @@ use crate::ledger::{self, Ledger, LedgerStore, StoreError};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Known, Plan, Step, Wanted};
 use receipt::{Entry, Outcome, Receipt, SkipReason};
-use std::collections::BTreeMap;
 
 /// How often a write is tried whose answer was lost and that a look-up showed not to have happened.
 const ATTEMPTS: usize = 3;
@@ -185,7 +184,13 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         self.remember(step, &stored.id, Lifecycle::Active).await?;
         let answered = match stored.payload() {
             Some(definition) => Some(definition),
-            None => self.client.get(&stored.id).await?.payload(),
+            // The write was answered with success; that it cannot be looked at now does not undo it.
+            None => self
+                .client
+                .get(&stored.id)
+                .await
+                .ok()
+                .and_then(|found| found.payload()),
         };
         match answered {
             Some(definition) if wanted.is_stored_as(&definition, &self.known) => {}
@@ -210,16 +215,22 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
 
 /// The segment of a step that this one depends on and that was not applied.
 fn unmet(step: &Step, receipt: &Receipt) -> Option<SegmentName> {
-    let entries: BTreeMap<usize, &Entry> = receipt
-        .entries
+    // Steps are numbered from 1 in the order of the plan, and each has left its entry.
+    let needed = step
+        .depends_on
         .iter()
-        .map(|entry| (entry.number, entry))
-        .collect();
-    let needed = step.depends_on.iter().filter_map(|number| entries.get(number));
+        .filter_map(|number| receipt.entries.get(number.checked_sub(1)?));
     needed
         .filter(|entry| !matches!(entry.outcome, Outcome::Applied { .. }))
         .map(|entry| entry.segment.clone())
         .next()
+}
+
+/// A write whose answer was lost, and a read that should have told what became of it and failed as well.
+fn unsettled(write: &CallError, read: &CallError) -> Outcome {
+    Outcome::Unknown {
+        message: format!("{write}; and it could not be found out whether it was done: {read}"),
+    }
 }
 
 /// What a call that failed for good means for its step.

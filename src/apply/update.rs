@@ -3,7 +3,7 @@
 use super::create::no_id;
 use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
-use super::{ATTEMPTS, Applier, Interruption, failure, settle};
+use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::plan::step::{Step, Target, Wanted, digest_of};
@@ -50,7 +50,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             if !error.is_ambiguous_write() {
                 return Ok(failure(&error));
             }
-            let found = self.client.get(&target.id).await?;
+            let found = match self.client.get(&target.id).await {
+                Ok(found) => found,
+                Err(read) => return Ok(unsettled(&error, &read)),
+            };
             match self.compare(step, target, wanted, &found) {
                 Verdict::Done => {
                     notes.push("the answer was lost; the definition was found as sent".to_owned());

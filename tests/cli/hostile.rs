@@ -156,7 +156,7 @@ fn a_workspace_that_is_not_there_is_named() {
     let run = repository.run(&["validate"]);
     assert_eq!(run.code, Some(3));
     assert!(
-        run.err.contains("SEG062") && run.err.contains("segments/a.yaml:8:"),
+        run.err.contains("SEG062") && run.err.contains("segments/a.yaml:9:"),
         "{}",
         run.err
     );

@@ -4,6 +4,7 @@
 
 mod convergence;
 mod digests;
+mod faults;
 mod generate;
 mod round_trip;
 mod schema;

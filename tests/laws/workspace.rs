@@ -48,6 +48,20 @@ impl Workspace {
             .1
     }
 
+    /// Makes a call of the API that segctl does not make.
+    pub(crate) fn by_hand_at(&self, method: &str, path: &str, body: &Value) {
+        let (status, answer) = self.call(method, path, body.to_string().into_bytes());
+        assert!((200..300).contains(&status), "{answer}");
+    }
+
+    /// Makes calls go wrong from now on.
+    pub(crate) fn set_faults(&self, script: &Value) {
+        self.service
+            .lock()
+            .unwrap()
+            .set_faults(serde_json::from_value(script.clone()).unwrap());
+    }
+
     /// Loses the ledger.
     pub(crate) fn forget(&self) {
         *self.ledger.lock().unwrap() = Ledger::default();

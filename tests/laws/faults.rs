@@ -1,0 +1,120 @@
+//! A write whose answer is lost, and a service that cannot even be asked what became of it: the outcome is unknown,
+//! never a lie, and the next run puts it right.
+
+use super::workspace::Workspace;
+use segctl::apply::receipt::{Outcome, Receipt};
+use segctl::model::{
+    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
+    Lifecycle, Number, Operand, Origin, SegmentName,
+};
+use segctl::sandbox::{RateLimits, Settings};
+use serde_json::{Value, json};
+
+fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
+    let test = DoubleTest::GreaterThan(Operand::Fixed(Number::new(amount).unwrap()));
+    let condition = Condition::Double { negate: false, test };
+    let filter = AttributeFilter {
+        name: "spend".to_owned(),
+        category: None,
+        condition,
+    };
+    vec![DeclaredSegment {
+        name: SegmentName::new("A"),
+        previous_names: Vec::new(),
+        lifecycle,
+        definition: Definition {
+            included: Group {
+                operator: GroupOperator::And,
+                filters: vec![Filter::Attribute(filter)],
+            },
+            excluded: None,
+        },
+        origin: Origin {
+            file: "a.yaml".to_owned(),
+            line: 1,
+            column: 1,
+        },
+    }]
+}
+
+/// The first call with `method` is cut off `when` it has had its effect or not; from then on nothing can be read.
+fn cut_off(method: &str, when: &str, path: &str) -> Value {
+    json!([
+        {"on": {"method": method, "path_prefix": path}, "fault": {"reset": {"when": when}}},
+        {"on": {"method": "GET", "nth": 2}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
+    ])
+}
+
+fn outcome(receipt: &Receipt) -> &Outcome {
+    &receipt.entries.first().unwrap().outcome
+}
+
+#[tokio::test]
+async fn what_cannot_be_found_out_is_unknown() {
+    let steps = [
+        ("PATCH", "/v3/", declared(2.0, Lifecycle::Active)),
+        ("PATCH", "/v2/", declared(1.0, Lifecycle::Archived)),
+    ];
+    for (method, path, wanted) in steps {
+        for when in ["before", "after"] {
+            let workspace = Workspace::new(Settings {
+                rate_limits: RateLimits::Off,
+                ..Settings::default()
+            });
+            let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
+            assert!(workspace.apply(&first).await.is_complete());
+            let plan = workspace.plan(&wanted).await;
+            workspace.set_faults(&cut_off(method, when, path));
+            let receipt = workspace.apply(&plan).await;
+            assert!(
+                matches!(outcome(&receipt), Outcome::Unknown { .. }),
+                "{path} {when}: {receipt:?}"
+            );
+
+            workspace.set_faults(&json!([]));
+            let next = workspace.plan(&wanted).await;
+            assert!(workspace.apply(&next).await.is_complete());
+            assert!(workspace.plan(&wanted).await.is_empty(), "{path} {when}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_archived_segment_of_another_kind_keeps_its_name_and_stays_archived() {
+    let workspace = Workspace::new(Settings {
+        rate_limits: RateLimits::Off,
+        ..Settings::default()
+    });
+    let upload = json!({"name": "A", "attribute_name": "email", "attribute_type": "string",
+                        "file_url": "file:///nowhere", "expiry_time": 90});
+    workspace.by_hand_at("POST", "/v2/custom-segments/file-segment", &upload);
+    workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    let wanted = declared(1.0, Lifecycle::Active);
+    let receipt = workspace.apply(&workspace.plan(&wanted).await).await;
+    let Outcome::Failed { message } = outcome(&receipt) else {
+        panic!("{receipt:?}")
+    };
+    assert!(message.contains("FILE_V2"), "{message}");
+    let last = workspace.log().pop().unwrap();
+    assert_eq!(
+        (last.path.as_str(), last.status),
+        ("/v2/custom-segments/archive", 200)
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_was_answered_is_applied_even_if_nothing_can_be_read_afterwards() {
+    let workspace = Workspace::new(Settings {
+        rate_limits: RateLimits::Off,
+        ..Settings::default()
+    });
+    let wanted = declared(1.0, Lifecycle::Active);
+    let plan = workspace.plan(&wanted).await;
+    workspace.set_faults(&json!([
+        {"on": {"method": "GET"}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
+    ]));
+    let receipt = workspace.apply(&plan).await;
+    assert!(receipt.is_complete(), "{receipt:?}");
+    workspace.set_faults(&json!([]));
+    assert!(workspace.plan(&wanted).await.is_empty());
+}
