@@ -66,9 +66,32 @@ impl Digests {
 
 /// RFC 8785 canonical JSON.
 pub(super) fn canonical(value: &Value) -> String {
+    let text = if is_written_canonically(value) {
+        serde_json::to_string(value)
+    } else {
+        serde_json_canonicalizer::to_string(value)
+    };
     // Canonicalisation refuses only numbers that are not finite, which a JSON value cannot hold; should it
     // ever fail, plain JSON is a text as stable as the value itself.
-    serde_json_canonicalizer::to_string(value).unwrap_or_else(|_| value.to_string())
+    text.unwrap_or_else(|_| value.to_string())
+}
+
+/// Whether plain JSON is canonical already, which is several times faster to write: keys stand in order, and numbers
+/// are integers that a double holds. Strings are escaped alike by both.
+fn is_written_canonically(value: &Value) -> bool {
+    const EXACT_INTEGER: u64 = 1 << 53;
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Number(number) => number
+            .as_i64()
+            .is_some_and(|integer| integer.unsigned_abs() <= EXACT_INTEGER),
+        Value::Array(items) => items.iter().all(is_written_canonically),
+        Value::Object(fields) => {
+            // Beyond ASCII the order of bytes is not that of UTF-16, which RFC 8785 sorts by.
+            let in_order = fields.keys().is_sorted() && fields.keys().all(|key| key.is_ascii());
+            in_order && fields.values().all(is_written_canonically)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +174,32 @@ mod tests {
                 (exact, unordered),
                 "{payload:?}"
             );
+        }
+    }
+
+    #[test]
+    fn plain_json_is_taken_only_where_it_is_canonical() {
+        let controls: String = (0_u8..=0x7f).map(char::from).collect();
+        let plain = [
+            json!({"b": [1, -2, 0, 9_007_199_254_740_992_i64], "a": null, "c": true}),
+            json!([controls, "\u{2028}\u{feff}é\u{1f600}"]),
+            json!({"": {"nested": {}}, "A": [], "a": ""}),
+        ];
+        for value in plain {
+            assert!(is_written_canonically(&value), "{value}");
+            assert_eq!(
+                serde_json::to_string(&value).unwrap(),
+                serde_json_canonicalizer::to_string(&value).unwrap()
+            );
+        }
+        for value in [
+            json!(1.5),
+            json!(1e21),
+            json!(9_007_199_254_740_993_i64),
+            json!(u64::MAX),
+            json!({"é": 1}),
+        ] {
+            assert!(!is_written_canonically(&value), "{value}");
         }
     }
 
