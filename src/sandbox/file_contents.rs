@@ -25,7 +25,7 @@ pub(super) fn read(bytes: &[u8]) -> Values {
         let Ok(value) = std::str::from_utf8(line) else {
             continue;
         };
-        let quoted = value.starts_with('"') || value.ends_with('"');
+        let quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
         if value.trim() == value && !quoted && !value.ends_with(',') && seen.insert(value) {
             read.values.push(value.to_owned());
         }
@@ -36,6 +36,28 @@ pub(super) fn read(bytes: &[u8]) -> Values {
 #[cfg(test)]
 mod tests {
     use super::read;
+
+    #[test]
+    fn a_quote_that_wraps_nothing_is_part_of_the_value() {
+        for (text, matches) in [
+            ("6\"", true),
+            ("\"", true),
+            ("a\"b", true),
+            ("\"a", true),
+            ("\"\"", false),
+            ("\"a\"", false),
+        ] {
+            assert_eq!(!read(text.as_bytes()).values.is_empty(), matches, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_values_is_empty() {
+        for (bytes, found) in [(&b""[..], 0), (b"\n\r\n", 0), (b"  \n\t", 2)] {
+            let read = read(bytes);
+            assert_eq!((read.values.len(), read.found), (0, found), "{bytes:?}");
+        }
+    }
 
     #[test]
     fn only_clean_values_match() {

@@ -9,6 +9,7 @@ use super::store::Store;
 use super::{Credentials, Options, SandboxError};
 use jiff::Timestamp;
 use serde_json::json;
+use std::error::Error;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
@@ -105,7 +106,12 @@ impl Shared {
             let Some(job) = self.guarded().service.next_job() else {
                 return;
             };
-            let file = download(&job.file_url).await;
+            let file = download(&job.file_url)
+                .await
+                .map_err(|error| match error.source() {
+                    Some(source) => format!("{error}: {source}"),
+                    None => error.to_string(),
+                });
             let finished = self
                 .guarded()
                 .change(|service| service.finish_job(now(), &job, file));

@@ -9,7 +9,7 @@ use serde_json::Value;
 const AFFINITY: Form = Form {
     relative: ["days", "days1"],
     absolute: ["from", "to"],
-    unit: false,
+    units: &["days"],
 };
 
 pub(super) fn affinity(object: &Object<'_>, depth: usize) -> Result<(), String> {
@@ -85,7 +85,7 @@ fn attribute(object: &Object<'_>) -> Result<(), String> {
         }
         ("double", "between") => {
             only(&["value", "value1"])?;
-            object.in_order(object.number("value")?, object.number("value1")?)
+            object.range()
         }
         _ => Err(object.fault("operator", "unknown operator on an affinity attribute")),
     }

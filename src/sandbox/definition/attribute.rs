@@ -75,6 +75,10 @@ fn condition(object: &Object<'_>, of: Of, depth: usize) -> Result<(), String> {
 }
 
 fn dynamic(object: &Object<'_>, of: Of, kind: &str) -> Result<bool, String> {
+    let types = ["string", "double", "bool", "datetime"];
+    if object.get("dynamic_attribute_type").is_some() {
+        object.word("dynamic_attribute_type", &types)?;
+    }
     if !object.flag("is_dynamic_value")? {
         return Ok(false);
     }
@@ -82,14 +86,13 @@ fn dynamic(object: &Object<'_>, of: Of, kind: &str) -> Result<bool, String> {
         return Err(object.fault("is_dynamic_value", "only for user attributes"));
     }
     let wanted = kind.trim_start_matches("array_");
-    if object.word(
-        "dynamic_attribute_type",
-        &["string", "double", "bool", "datetime"],
-    )? != wanted
-    {
+    if object.word("dynamic_attribute_type", &types)? != wanted {
         return Err(object.fault("dynamic_attribute_type", "must be the type of the attribute"));
     }
-    Ok(true)
+    match object.text("operator")? {
+        "exists" | "today" => Err(object.fault("is_dynamic_value", "not with an operator without a value")),
+        _ => Ok(true),
+    }
 }
 
 /// The fields that a condition of one type and operator has.
@@ -115,7 +118,7 @@ pub(super) fn template(object: &Object<'_>) -> Result<(), String> {
         .and_then(|text| text.strip_prefix("{{MoeUserAttribute['"))
         .and_then(|text| text.strip_suffix("']}}"));
     match name {
-        Some(name) if !name.is_empty() => Ok(()),
+        Some(name) if !name.is_empty() && !name.contains('\'') => Ok(()),
         _ => Err(object.fault("value", "must be {{MoeUserAttribute['name']}}")),
     }
 }
@@ -164,7 +167,7 @@ pub(super) fn double(object: &Object<'_>, dynamic: bool, more: &[&str]) -> Resul
             if dynamic {
                 return Err(object.fault("is_dynamic_value", "not with between"));
             }
-            object.in_order(object.number("value")?, object.number("value1")?)
+            object.range()
         }
         "in" | "lessThan" | "greaterThan" if dynamic => with(&["value"]).and_then(|()| template(object)),
         "in" => with(&["value"]).and_then(|()| object.list_of("value", "numbers", Value::is_number)),

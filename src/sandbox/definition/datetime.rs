@@ -6,13 +6,15 @@ use serde_json::Value;
 
 /// A moment in the one form that the API takes.
 pub(super) fn is_moment(text: &str) -> bool {
-    let Some((date, time)) = text.strip_suffix('Z').and_then(|text| text.split_once('T')) else {
-        return false;
-    };
-    date.len() == 10
-        && time.len() == 12
-        && date.parse::<jiff::civil::Date>().is_ok()
-        && time.parse::<jiff::civil::Time>().is_ok()
+    const SHAPE: &str = "0000-00-00T00:00:00.000Z";
+    // The parser takes more than one way of writing a date and a time.
+    let fits = |(given, wanted): (u8, u8)| given == wanted || (wanted == b'0' && given.is_ascii_digit());
+    let is_shaped = text.len() == SHAPE.len() && text.bytes().zip(SHAPE.bytes()).all(fits);
+    is_shaped
+        && text
+            .trim_end_matches('Z')
+            .parse::<jiff::civil::DateTime>()
+            .is_ok()
 }
 
 pub(super) fn datetime(object: &Object<'_>, dynamic: bool) -> Result<(), String> {
@@ -87,10 +89,16 @@ fn between(object: &Object<'_>, extract: &str, dynamic: bool) -> Result<(), Stri
     value(object, "value", value_type, extract)?;
     value(object, "value1", value_type, extract)?;
     if value_type != "absolute" {
-        return object.in_order(object.count("value", 0)?, object.count("value1", 0)?);
+        return object.in_order(
+            ["value", "value1"],
+            [object.count("value", 0)?, object.count("value1", 0)?],
+        );
     }
     if extract == "default_option_date" {
-        return object.in_order(object.text("value")?, object.text("value1")?);
+        return object.in_order(
+            ["value", "value1"],
+            [object.text("value")?, object.text("value1")?],
+        );
     }
     // Parts may wrap around: from hour 22 to hour 3.
     Ok(())
@@ -129,18 +137,21 @@ fn is_part(value: &Value, extract: &str) -> bool {
     }
 }
 
+/// Every unit that windows are counted in.
+pub(super) const UNITS: [&str; 4] = ["hours", "days", "weeks", "months"];
+
 /// The names that a form of window gives to its two values.
 pub(super) struct Form {
     pub(super) relative: [&'static str; 2],
     pub(super) absolute: [&'static str; 2],
-    /// Whether relative ones say their unit.
-    pub(super) unit: bool,
+    /// The units of relative ones; where there is one alone it need not be said.
+    pub(super) units: &'static [&'static str],
 }
 
 /// A window of time.
 pub(super) fn window(object: &Object<'_>, form: &Form) -> Result<(), String> {
     let kind = object.word("type", &["inTheLast", "between", "on", "before", "after"])?;
-    let is_absolute = object.get(form.absolute[0]).is_some_and(Value::is_string);
+    let is_absolute = kind != "inTheLast" && object.get(form.absolute[0]).is_some_and(Value::is_string);
     let implied = if is_absolute { "absolute" } else { "relative_past" };
     let value_type = match object.get("value_type") {
         None => implied,
@@ -162,15 +173,20 @@ pub(super) fn window(object: &Object<'_>, form: &Form) -> Result<(), String> {
         }
         _ => {}
     }
-    if object.get("period_unit").is_some() || (value_type != "absolute" && form.unit) {
-        object.word("period_unit", &["hours", "days", "weeks", "months"])?;
+    let units = if value_type == "absolute" {
+        &UNITS
+    } else {
+        form.units
+    };
+    if object.get("period_unit").is_some() || (value_type != "absolute" && units.len() > 1) {
+        object.word("period_unit", units)?;
     }
     if value_type == "absolute" {
         return absolute(object, kind, [first, second]);
     }
     let nearer = object.count(first, u64::from(kind == "inTheLast"))?;
     if kind == "between" {
-        return object.in_order(nearer, object.count(second, 0)?);
+        return object.in_order([first, second], [nearer, object.count(second, 0)?]);
     }
     Ok(())
 }
@@ -186,7 +202,7 @@ fn absolute(object: &Object<'_>, kind: &str, [first, second]: [&str; 2]) -> Resu
     };
     let from = day(first, "T00:00:00.000Z")?;
     if kind == "between" {
-        object.in_order(from, day(second, "T23:59:59.999Z")?)
+        object.in_order([first, second], [from, day(second, "T23:59:59.999Z")?])
     } else {
         Ok(())
     }

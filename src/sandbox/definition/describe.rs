@@ -52,7 +52,14 @@ fn filter(filter: &Value) -> String {
             } else {
                 "has"
             };
-            format!("{has} executed {}", text("action_name"))
+            format!(
+                "{has} executed {}{}",
+                text("action_name"),
+                window(&filter["primary_time_range"])
+            )
+        }
+        _ if matches!(text("data_type"), "object" | "array_object") => {
+            format!("{} with ({})", text("name"), group(filter))
         }
         _ => {
             let not = if filter.get("negate") == Some(&Value::Bool(true)) {
@@ -65,8 +72,40 @@ fn filter(filter: &Value) -> String {
                 _ if text("data_type") == "string" => " (case insensitive)",
                 _ => "",
             };
-            let value = filter.get("value").map(Value::to_string).unwrap_or_default();
-            format!("{} {not}{} {value}{insensitive}", text("name"), text("operator"))
+            let operator = match text("operator") {
+                // Points on the globe have none.
+                "" => "near",
+                operator => operator,
+            };
+            format!(
+                "{} {not}{operator}{}{insensitive}",
+                text("name"),
+                values(filter, ["value", "value1"])
+            )
         }
+    }
+}
+
+fn window(window: &Value) -> String {
+    let Some(kind) = window.get("type").and_then(Value::as_str) else {
+        return String::new();
+    };
+    let unit = if window.get("days").is_some() {
+        Some("days")
+    } else {
+        window.get("period_unit").and_then(Value::as_str)
+    };
+    let ends = [["value", "value1"], ["days", "days1"], ["from", "to"]].map(|keys| values(window, keys));
+    let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+    format!(" {kind}{}{unit}", ends.concat())
+}
+
+/// The values that are there, each after a space.
+fn values(of: &Value, keys: [&str; 2]) -> String {
+    let [first, second] = keys.map(|key| of.get(key));
+    match (first, second) {
+        (Some(first), Some(second)) => format!(" {first} and {second}"),
+        (Some(value), None) | (None, Some(value)) => format!(" {value}"),
+        (None, None) => String::new(),
     }
 }

@@ -62,13 +62,56 @@ fn fill(fields: &mut Map<String, Value>) {
         "datetime" => {
             state("negate", json!(false));
             state("extract_type", json!("default_option_date"));
+            if let Some(implied) = implied_value_type(fields) {
+                fields.entry("value_type").or_insert(json!(implied));
+            }
         }
         _ => state("negate", json!(false)),
     }
-    if fields.contains_key("executed") {
-        fields
-            .entry("attributes")
-            .or_insert(json!({"filter_operator": "and", "filters": []}));
+    if fields.contains_key("action_name") {
+        fill_event(fields);
+    }
+}
+
+fn fill_event(fields: &mut Map<String, Value>) {
+    let executed = fields.entry("executed").or_insert(json!(true)).clone();
+    fields
+        .entry("execution")
+        .or_insert_with(|| default_execution(&executed));
+    fields
+        .entry("attributes")
+        .or_insert(json!({"filter_operator": "and", "filters": []}));
+    if let Some(Value::Object(window)) = fields.get_mut("primary_time_range") {
+        let implied = window_value_type(window);
+        window.entry("value_type").or_insert(json!(implied));
+    }
+}
+
+fn default_execution(executed: &Value) -> Value {
+    if *executed == json!(false) {
+        json!({"type": "exactly", "count": 0})
+    } else {
+        json!({"type": "atleast", "count": 1})
+    }
+}
+
+fn window_value_type(window: &Map<String, Value>) -> &'static str {
+    let is_text = |key: &str| window.get(key).is_some_and(Value::is_string);
+    if is_text("value") || is_text("from") {
+        "absolute"
+    } else {
+        "relative_past"
+    }
+}
+
+/// What a condition on a date means when it does not say; `None` where there is no value to have a type.
+fn implied_value_type(condition: &Map<String, Value>) -> Option<&'static str> {
+    let is_dynamic = condition.get("is_dynamic_value") == Some(&json!(true));
+    match condition.get("operator").and_then(Value::as_str)? {
+        "exists" | "today" => None,
+        "inTheLast" if !is_dynamic => Some("relative_past"),
+        "inTheNext" if !is_dynamic => Some("relative_future"),
+        _ => Some("absolute"),
     }
 }
 
@@ -81,6 +124,26 @@ fn drop(fields: &mut Map<String, Value>) {
         _ => false,
     };
     fields.retain(|key, value| !is_default(key, value));
+    if fields.get("data_type") == Some(&json!("datetime"))
+        && implied_value_type(fields).is_some_and(|implied| fields.get("value_type") == Some(&json!(implied)))
+    {
+        fields.remove("value_type");
+    }
+    if fields.contains_key("action_name") {
+        drop_of_event(fields);
+    }
+}
+
+fn drop_of_event(fields: &mut Map<String, Value>) {
+    let executed = fields.get("executed").cloned().unwrap_or_default();
+    if fields.get("execution") == Some(&default_execution(&executed)) {
+        fields.remove("execution");
+    }
+    if let Some(Value::Object(window)) = fields.get_mut("primary_time_range")
+        && window.get("value_type") == Some(&json!(window_value_type(window)))
+    {
+        window.remove("value_type");
+    }
 }
 
 fn in_days(fields: &mut Map<String, Value>) {

@@ -70,6 +70,7 @@ pub(super) fn bare(value: &Value, order_sensitive: bool) -> Value {
             level_window(&mut fields);
             level_execution(&mut fields);
             level_value_type(&mut fields);
+            let members = members(&mut fields, order_sensitive);
             for (key, value) in &mut fields {
                 *value = match (key.as_str(), &*value) {
                     ("attributes" | "psychographic_attributes", Value::Object(_)) => {
@@ -78,9 +79,7 @@ pub(super) fn bare(value: &Value, order_sensitive: bool) -> Value {
                     _ => bare(value, order_sensitive),
                 };
             }
-            if fields.contains_key("filters") {
-                let members = group_of(&Value::Object(fields.clone()), order_sensitive);
-                fields.remove("filter_operator");
+            if let Some(members) = members {
                 fields.insert("filters".to_owned(), members);
             }
             Value::Object(fields)
@@ -92,6 +91,15 @@ pub(super) fn bare(value: &Value, order_sensitive: bool) -> Value {
             .map_or_else(|| value.clone(), |number| json!(number)),
         Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
     }
+}
+
+/// Takes what makes an object a group out of it, so that nothing walks the members a second time: with one walk more
+/// for each level, an object of a dozen levels would never be done.
+fn members(fields: &mut Map<String, Value>, order_sensitive: bool) -> Option<Value> {
+    let filters = fields.remove("filters")?;
+    let operator = fields.remove("filter_operator");
+    let group = json!({"filter_operator": operator, "filters": filters});
+    Some(group_of(&group, order_sensitive))
 }
 
 /// A group of attribute conditions: their filter types are ignored.

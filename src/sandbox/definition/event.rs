@@ -1,20 +1,20 @@
 //! Event filters and aggregations.
 
 use super::attribute::event_attributes;
-use super::datetime::{Form, is_moment, window};
+use super::datetime::{Form, UNITS, is_moment, window};
 use super::object::Object;
 use serde_json::Value;
 
 const VALUES: Form = Form {
     relative: ["value", "value1"],
     absolute: ["value", "value1"],
-    unit: true,
+    units: &UNITS,
 };
 /// What segments made in the dashboard come back with.
 const DAYS: Form = Form {
     relative: ["days", "days1"],
     absolute: ["value", "value1"],
-    unit: false,
+    units: &["days"],
 };
 
 pub(super) fn event(object: &Object<'_>, depth: usize) -> Result<(), String> {
@@ -82,9 +82,7 @@ fn aggregation(object: &Object<'_>, executed: bool, execution: &str) -> Result<(
     };
     let group = Object::new(group, &format!("{}.aggregation_attributes", object.path()))?;
     group.only(&["filter_operator", "filters"])?;
-    if group.get("filter_operator").is_some() {
-        group.word("filter_operator", &["and", "or"])?;
-    }
+    group.word("filter_operator", &["and"])?;
     let Some(Value::Array(filters)) = group.get("filters") else {
         return Err(group.fault("filters", "must be a list"));
     };
@@ -128,9 +126,9 @@ fn one_aggregation(object: &Object<'_>) -> Result<(), String> {
         return Err(object.fault("is_dynamic_value", "only for user attributes"));
     }
     let operator = object.word("operator", &["is", "between", "lessThan", "greaterThan"])?;
-    let value = object.number("value")?;
+    object.number("value")?;
     match (operator, object.get("value1")) {
-        ("between", _) => object.in_order(value, object.number("value1")?)?,
+        ("between", _) => object.range()?,
         (_, Some(_)) => return Err(object.fault("value1", "only with between")),
         (_, None) => {}
     }
@@ -151,11 +149,12 @@ fn base_window(object: &Object<'_>) -> Result<(), String> {
     object.only(&["type", "value", "value1"])?;
     match (object.require("value")?, object.require("value1")?) {
         (Value::String(first), Value::String(last)) if is_moment(first) && is_moment(last) => {
-            object.in_order(first, last)
+            object.in_order(["value", "value1"], [first, last])
         }
-        (Value::Number(_), Value::Number(_)) => {
-            object.in_order(object.count("value", 0)?, object.count("value1", 0)?)
-        }
+        (Value::Number(_), Value::Number(_)) => object.in_order(
+            ["value", "value1"],
+            [object.count("value", 0)?, object.count("value1", 0)?],
+        ),
         _ => Err(object.fault("value", "must be two dates or two counts of days")),
     }
 }

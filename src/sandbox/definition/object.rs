@@ -110,13 +110,22 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Refuses `first` that is not below `second`.
-    pub(super) fn in_order<N: PartialOrd>(&self, first: N, second: N) -> Result<(), String> {
+    /// Refuses a range whose second end, under the second of `keys`, is not above its first.
+    pub(super) fn in_order<N: PartialOrd>(&self, keys: [&str; 2], ends: [N; 2]) -> Result<(), String> {
+        let ([first_key, second_key], [first, second]) = (keys, ends);
         if first < second {
             Ok(())
         } else {
-            Err(self.fault("value1", "must be more than value"))
+            Err(self.fault(second_key, &format!("must be more than {first_key}")))
         }
+    }
+
+    /// Two numbers, the second above the first.
+    pub(super) fn range(&self) -> Result<(), String> {
+        self.in_order(
+            ["value", "value1"],
+            [self.number("value")?, self.number("value1")?],
+        )
     }
 
     /// The object below `key`.

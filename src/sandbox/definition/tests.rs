@@ -1,3 +1,7 @@
+mod attributes;
+mod events;
+mod forms;
+
 use super::*;
 use serde_json::json;
 
@@ -16,6 +20,37 @@ fn of(filters: &[Value]) -> Value {
 fn with(mut filter: Value, key: &str, value: Value) -> Value {
     filter[key] = value;
     filter
+}
+
+/// A filter of type `kind` with `fields`.
+fn filter(kind: &str, fields: Value) -> Value {
+    with(fields, "filter_type", json!(kind))
+}
+
+fn user(fields: Value) -> Value {
+    filter("user_attributes", with(fields, "name", json!("n")))
+}
+
+fn all_taken(filters: impl IntoIterator<Item = Value>) {
+    for filter in filters {
+        assert_eq!(
+            validate(&of(std::slice::from_ref(&filter)), None),
+            Ok(()),
+            "{filter}"
+        );
+    }
+}
+
+/// Each is refused, with the path below `filters[0]`.
+fn all_refused(filters: impl IntoIterator<Item = (Value, &'static str)>) {
+    for (filter, path) in filters {
+        let refused = validate(&of(std::slice::from_ref(&filter)), None);
+        let wanted = format!("included_filters.filters[0].{path}: ");
+        let fits = refused
+            .as_ref()
+            .is_err_and(|message| message.starts_with(&wanted));
+        assert!(fits, "{filter} gives {refused:?}, not {wanted:?}");
+    }
 }
 
 #[test]
