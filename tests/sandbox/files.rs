@@ -1,6 +1,6 @@
 //! Files of users: fetched from this machine, processed, called back.
 
-use super::{FILE, Sandbox, kept_in, options};
+use super::{FILE, Sandbox, file_body, kept_in, new_file, options};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -34,12 +34,7 @@ fn answer_once(text: &'static str) -> (String, JoinHandle<String>) {
 }
 
 fn body(file_url: &str) -> Value {
-    json!({"name": "F", "attribute_name": "uid", "attribute_type": "string", "file_url": file_url, "expiry_time": 9})
-}
-
-async fn settle(sandbox: &Sandbox) {
-    let settled = sandbox.call("POST", "/_sandbox/settle", Value::Null).await;
-    assert_eq!(settled.body, json!({"queued": 0}));
+    new_file("F", file_url, 9)
 }
 
 async fn users(sandbox: &Sandbox) -> Vec<String> {
@@ -57,7 +52,7 @@ async fn a_file_is_fetched_and_its_outcome_called_back() {
     let mut body = body(&file_url);
     body["callback_url"] = json!(callback_url);
     assert_eq!(sandbox.call("POST", FILE, body).await.status, 202);
-    settle(&sandbox).await;
+    sandbox.settle().await;
     file.join().unwrap();
     let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
     assert!(said["request_id"].is_string());
@@ -82,7 +77,7 @@ async fn files_of_the_machine_and_failures() {
     let url = reqwest::Url::from_file_path(&file).unwrap();
     let sandbox = Sandbox::start(options()).await;
     sandbox.call("POST", FILE, body(url.as_str())).await;
-    settle(&sandbox).await;
+    sandbox.settle().await;
     assert_eq!(users(&sandbox).await, ["a"]);
     for url in ["file:///nowhere/at/all", "http://example.com/users.csv", "no url"] {
         let (callback_url, callback) = answer_once("");
@@ -91,7 +86,7 @@ async fn files_of_the_machine_and_failures() {
         change["callback_url"] = json!(callback_url);
         let taken = sandbox.call("PUT", &format!("{FILE}/replace"), change).await;
         assert_eq!(taken.status, 202);
-        settle(&sandbox).await;
+        sandbox.settle().await;
         let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
         assert_eq!(said["status"], 400, "{url}");
         assert!(said["error_message"].is_string());
@@ -111,4 +106,50 @@ async fn queued_files_are_processed_before_the_end() {
     sandbox.server.stop().await;
     let sandbox = Sandbox::start(kept_in(&data)).await;
     assert_eq!(users(&sandbox).await, ["a"]);
+}
+
+/// A file of this machine, and the URL of it.
+fn file_of(text: &[u8]) -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let url = reqwest::Url::from_file_path(file.path()).unwrap();
+    (file, url.to_string())
+}
+
+#[tokio::test]
+async fn users_are_added_removed_and_replaced() {
+    let sandbox = Sandbox::with(&[]).await;
+    let (_file, url) = file_of(b"a\nb\n");
+    sandbox.call("POST", FILE, body(&url)).await;
+    for (change, text, left) in [
+        ("add-users", "b\nc\n", ["a", "b", "c"].as_slice()),
+        ("remove-users", "a\nnobody\n", &["b", "c"]),
+        ("replace", "c\nd", &["c", "d"]),
+        ("replace", "", &[]),
+    ] {
+        let (_file, url) = file_of(text.as_bytes());
+        let path = format!("{FILE}/{change}");
+        let changed = sandbox.call("PUT", &path, file_body("F", &url)).await;
+        assert_eq!(changed.status, 202);
+        sandbox.settle().await;
+        assert_eq!(users(&sandbox).await, left, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn values_that_are_not_clean_match_nobody() {
+    let mut known = vec!["shared".to_owned(); 2];
+    known.extend(["a", " b", "b", "c ", "c", "\"d\"", "d", "e,", "e", "f"].map(str::to_owned));
+    let known = json!({"uid": known}).to_string();
+    let sandbox = Sandbox::with(&[("users", &known)]).await;
+    let (_file, url) = file_of(b"a\r\n b\nc \n\"d\"\ne,\n\n\xff\nunknown\nshared\na\n");
+    let (callback_url, callback) = answer_once("");
+    let mut body = body(&url);
+    body["callback_url"] = json!(callback_url);
+    sandbox.call("POST", FILE, body).await;
+    sandbox.settle().await;
+    assert_eq!(users(&sandbox).await, ["a", "shared"]);
+    let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+    // A value that two users have brings both.
+    assert_eq!((&said["user_count"], &said["status"]), (&json!(3), &json!(201)));
 }
