@@ -153,3 +153,14 @@ async fn values_that_are_not_clean_match_nobody() {
     // A value that two users have brings both.
     assert_eq!((&said["user_count"], &said["status"]), (&json!(3), &json!(201)));
 }
+
+#[tokio::test]
+async fn numbers_match_as_numbers_and_what_is_none_matches_nobody() {
+    let sandbox = Sandbox::with(&[]).await;
+    let (_file, url) = file_of(b"1\n1.0\n2.50\n-0\n0\nNaN\ninf\n-infinity\n1e999\none\n");
+    let mut body = body(&url);
+    body["attribute_type"] = json!("double");
+    sandbox.call("POST", FILE, body).await;
+    sandbox.settle().await;
+    assert_eq!(users(&sandbox).await, ["0", "1", "2.5"]);
+}
