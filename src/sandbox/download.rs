@@ -1,7 +1,7 @@
 //! Fetching files of users, and calling back: on this machine only.
 
 use reqwest::Url;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::time::Duration;
 
@@ -52,6 +52,10 @@ fn read(url: &Url) -> Result<Vec<u8>, String> {
         .to_file_path()
         .map_err(|()| "the URL names no file of this machine".to_owned())?;
     let failed = |error: std::io::Error| error.to_string();
+    // Opening a pipe waits for a writer, for ever if there is none.
+    if !fs::metadata(&path).map_err(failed)?.is_file() {
+        return Err("the URL names no file but something else".to_owned());
+    }
     let mut bytes = Vec::new();
     // One byte more than fits tells a file that is too large, however long it is.
     let file = File::open(path).map_err(failed)?;

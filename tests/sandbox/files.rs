@@ -164,3 +164,41 @@ async fn numbers_match_as_numbers_and_what_is_none_matches_nobody() {
     sandbox.settle().await;
     assert_eq!(users(&sandbox).await, ["0", "1", "2.5"]);
 }
+
+#[tokio::test]
+async fn a_failed_file_says_why_and_leaves_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let large = directory.path().join("large.csv");
+    // One byte over 150 MB, none of which is on the disk.
+    std::fs::File::create(&large)
+        .unwrap()
+        .set_len(150 * 1024 * 1024 + 1)
+        .unwrap();
+    let queue = directory.path().join("queue");
+    let made = std::process::Command::new("mkfifo").arg(&queue).status().unwrap();
+    assert!(made.success());
+    let sandbox = Sandbox::with(&[]).await;
+    for (path, reason) in [
+        (large.as_path(), "150 MB"),
+        (directory.path(), "no file"),
+        // Reading from it would wait for ever.
+        (&queue, "no file"),
+    ] {
+        let (_file, url) = file_of(b"a\n");
+        sandbox.call("POST", FILE, body(&url)).await;
+        let (callback_url, callback) = answer_once("");
+        let mut change = file_body("F", reqwest::Url::from_file_path(path).unwrap().as_str());
+        change["callback_url"] = json!(callback_url);
+        sandbox.call("PUT", &format!("{FILE}/add-users"), change).await;
+        sandbox.settle().await;
+        let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+        assert_eq!(
+            super::fields(&said),
+            ["db_name", "error_message", "request_id", "segment_name", "status"]
+        );
+        assert_eq!(said["status"], 400);
+        let message = said["error_message"].as_str().unwrap();
+        assert!(message.contains(reason), "{message}");
+        assert!(users(&sandbox).await.is_empty());
+    }
+}
