@@ -152,6 +152,9 @@ async fn a_script_hits_the_calls_it_is_for_and_no_others() {
         json!([{"on": {"verb": "GET"}, "fault": "garbage"}]),
         json!([{"times": -1, "fault": "garbage"}]),
         json!([{"fault": {"reset": {}}}]),
+        json!([{"fault": status(99)}]),
+        json!([{"fault": status(101)}]),
+        json!([{"fault": status(1000)}]),
     ] {
         let refused = sandbox.call("POST", "/_sandbox/faults", script.clone()).await;
         assert_eq!(refused.status, 400, "{script}");

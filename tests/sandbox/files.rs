@@ -8,6 +8,10 @@ use std::thread::JoinHandle;
 
 /// A server for one request: answers `text`, and gives the body that came.
 fn answer_once(text: &'static str) -> (String, JoinHandle<String>) {
+    answer_once_with("200 OK", text)
+}
+
+fn answer_once_with(status: &'static str, text: &'static str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let serving = std::thread::spawn(move || {
@@ -23,7 +27,7 @@ fn answer_once(text: &'static str) -> (String, JoinHandle<String>) {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             text.len()
         );
         stream.write_all(head.as_bytes()).unwrap();
@@ -199,6 +203,36 @@ async fn a_failed_file_says_why_and_leaves_nobody() {
         assert_eq!(said["status"], 400);
         let message = said["error_message"].as_str().unwrap();
         assert!(message.contains(reason), "{message}");
+        assert!(users(&sandbox).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_download_is_whole_and_at_the_first_address_or_it_failed() {
+    let sandbox = Sandbox::with(&[]).await;
+    let (_file, url) = file_of(b"a\n");
+    sandbox.call("POST", FILE, body(&url)).await;
+    for (status, reason) in [
+        ("404 Not Found", "404"),
+        ("500 Internal Server Error", "500"),
+        // Nothing leads away from this machine.
+        ("302 Found\r\nlocation: http://example.com/users.csv", "302"),
+        // What comes is not in the chunks that were announced.
+        ("200 OK\r\ntransfer-encoding: chunked", "body"),
+    ] {
+        let (_file, url) = file_of(b"a\n");
+        let path = format!("{FILE}/replace");
+        sandbox.call("PUT", &path, file_body("F", &url)).await;
+        let (file_url, _file) = answer_once_with(status, "b\n");
+        let (callback_url, callback) = answer_once_with("503 Service Unavailable", "");
+        let mut change = file_body("F", &file_url);
+        change["callback_url"] = json!(callback_url);
+        sandbox.call("PUT", &path, change).await;
+        sandbox.settle().await;
+        let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+        assert_eq!(said["status"], 400, "{status}: {said}");
+        let message = said["error_message"].as_str().unwrap();
+        assert!(message.contains(reason), "{status}: {message}");
         assert!(users(&sandbox).await.is_empty());
     }
 }
