@@ -5,7 +5,8 @@ use super::limits;
 use super::replies::Family;
 use super::state::State;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// One kind of fault on some calls.
@@ -48,6 +49,16 @@ fn one() -> usize {
     1
 }
 
+/// Other numbers cannot be sent as the status of a whole answer, and would end the connection instead.
+fn final_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let code = u16::deserialize(deserializer)?;
+    if (200..600).contains(&code) {
+        Ok(code)
+    } else {
+        Err(D::Error::custom(format!("{code} is no status from 200 to 599")))
+    }
+}
+
 /// Whether a fault comes before the call has its effect or after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,7 +82,8 @@ pub enum FaultKind {
     ActiveLimit,
     /// Another status than the service would answer.
     Status {
-        /// The status.
+        /// The status, from 200 to 599.
+        #[serde(deserialize_with = "final_status")]
         code: u16,
         /// Whether the call has its effect.
         when: When,

@@ -94,7 +94,9 @@ fn matching(existing: Option<&Vec<String>>, values: &[String], is_number: bool) 
 /// Numbers are compared as numbers; what is none matches nobody.
 fn normal(value: &str, is_number: bool) -> Option<String> {
     if is_number {
-        value.parse::<f64>().ok().map(|number| number.to_string())
+        // The standard library also reads `nan` and `inf`, which no user has for a number; -0 is 0.
+        let number = value.parse::<f64>().ok().filter(|number| number.is_finite())?;
+        Some((number + 0.0).to_string())
     } else {
         Some(value.to_owned())
     }

@@ -92,3 +92,86 @@ async fn a_list_lags_behind_once() {
     assert!(sandbox.listed().await.is_empty());
     assert_eq!(sandbox.listed().await, ["A"]);
 }
+
+#[tokio::test]
+async fn a_slow_answer_arrives_whole() {
+    for when in ["before", "after"] {
+        let sandbox = with_fault(json!({"slow": {"milliseconds": 5, "when": when}})).await;
+        let answer = super::answer(create(&sandbox)).await;
+        assert_eq!((answer.status, &answer.body["data"]["name"]), (201, &json!("A")));
+        assert_eq!(sandbox.listed().await, ["A"], "{when}");
+    }
+}
+
+#[tokio::test]
+async fn the_two_kinds_of_429_can_be_told_apart() {
+    let sandbox = with_fault(json!({"rate_limited": {"reset_in": 30}})).await;
+    let limited = super::answer(create(&sandbox)).await;
+    assert_eq!(limited.headers["x-ratelimit-remaining"], "0");
+    let reset: i64 = limited.headers["x-ratelimit-reset"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let now = sandbox.get("/_sandbox/clock").await.body["now"].clone();
+    let now: jiff::Timestamp = now.as_str().unwrap().parse().unwrap();
+    // A moment and not a delay; the calls may straddle seconds.
+    assert!(reset <= now.as_second() + 30 && reset > now.as_second());
+    assert!(limited.body["error"].get("actual_count").is_none());
+    let sandbox = with_fault(json!("active_limit")).await;
+    let full = super::answer(create(&sandbox)).await;
+    let error = &full.body["error"];
+    assert!(
+        error["actual_count"].is_u64() && error["limit"].is_u64(),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_script_hits_the_calls_it_is_for_and_no_others() {
+    let sandbox = Sandbox::with(&[]).await;
+    let status = |code: u16| json!({"status": {"code": code, "when": "before"}});
+    let script = json!([
+        {"on": {"method": "GET", "path_prefix": "/v3/custom-segments/"}, "fault": status(502)},
+        {"on": {"method": "POST", "nth": 2}, "times": 2, "fault": status(503)},
+    ]);
+    let set = sandbox.call("POST", "/_sandbox/faults", script).await;
+    assert_eq!(set.status, 200);
+    let mut seen = Vec::new();
+    for city in ["a", "b", "c", "d"] {
+        seen.push(sandbox.create(city, city).await.status);
+    }
+    assert_eq!(seen, [201, 503, 503, 201]);
+    assert_eq!(sandbox.listed().await, ["a", "d"]);
+    let path = format!("{SEGMENTS}/5e6c00000000000000000001");
+    assert_eq!(sandbox.get(&path).await.status, 502);
+    assert_eq!(sandbox.get(&path).await.status, 200);
+    for script in [
+        json!({}),
+        json!([{"fault": "earthquake"}]),
+        json!([{"on": {"verb": "GET"}, "fault": "garbage"}]),
+        json!([{"times": -1, "fault": "garbage"}]),
+        json!([{"fault": {"reset": {}}}]),
+        json!([{"fault": status(99)}]),
+        json!([{"fault": status(101)}]),
+        json!([{"fault": status(1000)}]),
+    ] {
+        let refused = sandbox.call("POST", "/_sandbox/faults", script.clone()).await;
+        assert_eq!(refused.status, 400, "{script}");
+        assert!(options().set_faults(&script.to_string()).is_err());
+    }
+}
+
+#[tokio::test]
+async fn updates_may_lose_their_answers_too() {
+    let sandbox = Sandbox::with(&[]).await;
+    let path = format!("{SEGMENTS}/{}", sandbox.created("A", "Pune").await);
+    for (when, city) in [("before", "Pune"), ("after", "Goa")] {
+        let fault = json!([{"on": {"method": "PATCH"}, "fault": {"reset": {"when": when}}}]);
+        sandbox.call("POST", "/_sandbox/faults", fault).await;
+        let body = json!({"included_filters": lives_in("Goa")});
+        assert!(sandbox.request("PATCH", &path, &body).send().await.is_err());
+        let stored = sandbox.get(&path).await.body["data"]["included_filters"].clone();
+        assert_eq!(stored, lives_in(city), "{when}");
+    }
+}

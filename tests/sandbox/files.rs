@@ -1,6 +1,6 @@
 //! Files of users: fetched from this machine, processed, called back.
 
-use super::{FILE, Sandbox, kept_in, options};
+use super::{FILE, Sandbox, file_body, kept_in, new_file, options};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -8,6 +8,10 @@ use std::thread::JoinHandle;
 
 /// A server for one request: answers `text`, and gives the body that came.
 fn answer_once(text: &'static str) -> (String, JoinHandle<String>) {
+    answer_once_with("200 OK", text)
+}
+
+fn answer_once_with(status: &'static str, text: &'static str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let serving = std::thread::spawn(move || {
@@ -23,7 +27,7 @@ fn answer_once(text: &'static str) -> (String, JoinHandle<String>) {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             text.len()
         );
         stream.write_all(head.as_bytes()).unwrap();
@@ -34,12 +38,7 @@ fn answer_once(text: &'static str) -> (String, JoinHandle<String>) {
 }
 
 fn body(file_url: &str) -> Value {
-    json!({"name": "F", "attribute_name": "uid", "attribute_type": "string", "file_url": file_url, "expiry_time": 9})
-}
-
-async fn settle(sandbox: &Sandbox) {
-    let settled = sandbox.call("POST", "/_sandbox/settle", Value::Null).await;
-    assert_eq!(settled.body, json!({"queued": 0}));
+    new_file("F", file_url, 9)
 }
 
 async fn users(sandbox: &Sandbox) -> Vec<String> {
@@ -57,7 +56,7 @@ async fn a_file_is_fetched_and_its_outcome_called_back() {
     let mut body = body(&file_url);
     body["callback_url"] = json!(callback_url);
     assert_eq!(sandbox.call("POST", FILE, body).await.status, 202);
-    settle(&sandbox).await;
+    sandbox.settle().await;
     file.join().unwrap();
     let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
     assert!(said["request_id"].is_string());
@@ -82,7 +81,7 @@ async fn files_of_the_machine_and_failures() {
     let url = reqwest::Url::from_file_path(&file).unwrap();
     let sandbox = Sandbox::start(options()).await;
     sandbox.call("POST", FILE, body(url.as_str())).await;
-    settle(&sandbox).await;
+    sandbox.settle().await;
     assert_eq!(users(&sandbox).await, ["a"]);
     for url in ["file:///nowhere/at/all", "http://example.com/users.csv", "no url"] {
         let (callback_url, callback) = answer_once("");
@@ -91,7 +90,7 @@ async fn files_of_the_machine_and_failures() {
         change["callback_url"] = json!(callback_url);
         let taken = sandbox.call("PUT", &format!("{FILE}/replace"), change).await;
         assert_eq!(taken.status, 202);
-        settle(&sandbox).await;
+        sandbox.settle().await;
         let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
         assert_eq!(said["status"], 400, "{url}");
         assert!(said["error_message"].is_string());
@@ -111,4 +110,129 @@ async fn queued_files_are_processed_before_the_end() {
     sandbox.server.stop().await;
     let sandbox = Sandbox::start(kept_in(&data)).await;
     assert_eq!(users(&sandbox).await, ["a"]);
+}
+
+/// A file of this machine, and the URL of it.
+fn file_of(text: &[u8]) -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let url = reqwest::Url::from_file_path(file.path()).unwrap();
+    (file, url.to_string())
+}
+
+#[tokio::test]
+async fn users_are_added_removed_and_replaced() {
+    let sandbox = Sandbox::with(&[]).await;
+    let (_file, url) = file_of(b"a\nb\n");
+    sandbox.call("POST", FILE, body(&url)).await;
+    for (change, text, left) in [
+        ("add-users", "b\nc\n", ["a", "b", "c"].as_slice()),
+        ("remove-users", "a\nnobody\n", &["b", "c"]),
+        ("replace", "c\nd", &["c", "d"]),
+        ("replace", "", &[]),
+    ] {
+        let (_file, url) = file_of(text.as_bytes());
+        let path = format!("{FILE}/{change}");
+        let changed = sandbox.call("PUT", &path, file_body("F", &url)).await;
+        assert_eq!(changed.status, 202);
+        sandbox.settle().await;
+        assert_eq!(users(&sandbox).await, left, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn values_that_are_not_clean_match_nobody() {
+    let mut known = vec!["shared".to_owned(); 2];
+    known.extend(["a", " b", "b", "c ", "c", "\"d\"", "d", "e,", "e", "f"].map(str::to_owned));
+    let known = json!({"uid": known}).to_string();
+    let sandbox = Sandbox::with(&[("users", &known)]).await;
+    let (_file, url) = file_of(b"a\r\n b\nc \n\"d\"\ne,\n\n\xff\nunknown\nshared\na\n");
+    let (callback_url, callback) = answer_once("");
+    let mut body = body(&url);
+    body["callback_url"] = json!(callback_url);
+    sandbox.call("POST", FILE, body).await;
+    sandbox.settle().await;
+    assert_eq!(users(&sandbox).await, ["a", "shared"]);
+    let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+    // A value that two users have brings both.
+    assert_eq!((&said["user_count"], &said["status"]), (&json!(3), &json!(201)));
+}
+
+#[tokio::test]
+async fn numbers_match_as_numbers_and_what_is_none_matches_nobody() {
+    let sandbox = Sandbox::with(&[]).await;
+    let (_file, url) = file_of(b"1\n1.0\n2.50\n-0\n0\nNaN\ninf\n-infinity\n1e999\none\n");
+    let mut body = body(&url);
+    body["attribute_type"] = json!("double");
+    sandbox.call("POST", FILE, body).await;
+    sandbox.settle().await;
+    assert_eq!(users(&sandbox).await, ["0", "1", "2.5"]);
+}
+
+#[tokio::test]
+async fn a_failed_file_says_why_and_leaves_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let large = directory.path().join("large.csv");
+    // One byte over 150 MB, none of which is on the disk.
+    std::fs::File::create(&large)
+        .unwrap()
+        .set_len(150 * 1024 * 1024 + 1)
+        .unwrap();
+    let queue = directory.path().join("queue");
+    let made = std::process::Command::new("mkfifo").arg(&queue).status().unwrap();
+    assert!(made.success());
+    let sandbox = Sandbox::with(&[]).await;
+    for (path, reason) in [
+        (large.as_path(), "150 MB"),
+        (directory.path(), "no file"),
+        // Reading from it would wait for ever.
+        (&queue, "no file"),
+    ] {
+        let (_file, url) = file_of(b"a\n");
+        sandbox.call("POST", FILE, body(&url)).await;
+        let (callback_url, callback) = answer_once("");
+        let mut change = file_body("F", reqwest::Url::from_file_path(path).unwrap().as_str());
+        change["callback_url"] = json!(callback_url);
+        sandbox.call("PUT", &format!("{FILE}/add-users"), change).await;
+        sandbox.settle().await;
+        let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+        assert_eq!(
+            super::fields(&said),
+            ["db_name", "error_message", "request_id", "segment_name", "status"]
+        );
+        assert_eq!(said["status"], 400);
+        let message = said["error_message"].as_str().unwrap();
+        assert!(message.contains(reason), "{message}");
+        assert!(users(&sandbox).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_download_is_whole_and_at_the_first_address_or_it_failed() {
+    let sandbox = Sandbox::with(&[]).await;
+    let (_file, url) = file_of(b"a\n");
+    sandbox.call("POST", FILE, body(&url)).await;
+    for (status, reason) in [
+        ("404 Not Found", "404"),
+        ("500 Internal Server Error", "500"),
+        // Nothing leads away from this machine.
+        ("302 Found\r\nlocation: http://example.com/users.csv", "302"),
+        // What comes is not in the chunks that were announced.
+        ("200 OK\r\ntransfer-encoding: chunked", "body"),
+    ] {
+        let (_file, url) = file_of(b"a\n");
+        let path = format!("{FILE}/replace");
+        sandbox.call("PUT", &path, file_body("F", &url)).await;
+        let (file_url, _file) = answer_once_with(status, "b\n");
+        let (callback_url, callback) = answer_once_with("503 Service Unavailable", "");
+        let mut change = file_body("F", &file_url);
+        change["callback_url"] = json!(callback_url);
+        sandbox.call("PUT", &path, change).await;
+        sandbox.settle().await;
+        let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
+        assert_eq!(said["status"], 400, "{status}: {said}");
+        let message = said["error_message"].as_str().unwrap();
+        assert!(message.contains(reason), "{status}: {message}");
+        assert!(users(&sandbox).await.is_empty());
+    }
 }

@@ -2,10 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod bodies;
+mod cohorts;
+mod credentials;
 mod data_file;
 mod faults;
 mod files;
 mod operations;
+mod refusals;
+mod switches;
+mod time;
+mod windows;
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -60,16 +67,30 @@ impl Sandbox {
         Self { server, client }
     }
 
-    fn request(&self, method: &str, path: &str, body: &Value) -> reqwest::RequestBuilder {
+    /// Without limits on calls, but with these switches.
+    async fn with(switches: &[(&str, &str)]) -> Self {
+        let mut options = options();
+        options.set("rate_limits", "off").unwrap();
+        for (name, value) in switches {
+            options.set(name, value).unwrap();
+        }
+        Self::start(options).await
+    }
+
+    /// A request without anything that the service asks of callers.
+    fn bare(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method: Method = method.parse().unwrap();
         let url = format!("http://{}{path}", self.server.address());
+        self.client.request(method, url)
+    }
+
+    fn request(&self, method: &str, path: &str, body: &Value) -> reqwest::RequestBuilder {
         let mut request = self
-            .client
-            .request(method.clone(), url)
+            .bare(method, path)
             .basic_auth("workspace", Some("key"))
             .header("MOE-APPKEY", "workspace")
             .header("MOE-DBNAME", "db");
-        if method != Method::GET {
+        if method != "GET" {
             request = request
                 .header("Content-Type", "application/json")
                 .body(body.to_string());
@@ -88,6 +109,45 @@ impl Sandbox {
     async fn create(&self, name: &str, city: &str) -> Answer {
         let body = json!({"name": name, "included_filters": lives_in(city)});
         self.call("POST", SEGMENTS, body).await
+    }
+
+    /// The id of a new segment of those who live in `city`.
+    async fn created(&self, name: &str, city: &str) -> String {
+        let answer = self.create(name, city).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        id(&answer)
+    }
+
+    async fn archive(&self, name: &str) -> Answer {
+        self.call("PATCH", ARCHIVE, json!({"name": name})).await
+    }
+
+    async fn unarchive(&self, name: &str) -> Answer {
+        self.call("PATCH", UNARCHIVE, json!({"name": name})).await
+    }
+
+    async fn advance(&self, seconds: u32) {
+        let body = json!({"advance_seconds": seconds});
+        let moved = self.call("POST", "/_sandbox/clock", body).await;
+        assert_eq!(moved.status, 200);
+    }
+
+    async fn advance_days(&self, days: u32) {
+        self.advance(days * 86_400).await;
+    }
+
+    /// Waits until every file is processed.
+    async fn settle(&self) {
+        let settled = self.call("POST", "/_sandbox/settle", Value::Null).await;
+        assert_eq!(settled.body, json!({"queued": 0}));
+    }
+
+    /// What makes the members of the segment `name`; null where there is no such segment.
+    async fn contents(&self, name: &str) -> Value {
+        let state = self.get("/_sandbox/state").await.body;
+        let segments = state["segments"].as_object().unwrap();
+        let found = segments.values().find(|segment| segment["name"] == name);
+        found.map_or(Value::Null, |segment| segment["contents"].clone())
     }
 
     async fn listed(&self) -> Vec<String> {
@@ -118,6 +178,33 @@ fn lives_in(city: &str) -> Value {
     json!({"filter_operator": "and", "filters": [
         {"filter_type": "user_attributes", "name": "city", "data_type": "string", "category": "Tracked",
          "operator": "in", "value": [city], "negate": false}]})
+}
+
+fn refers_to(ids: &[&str]) -> Value {
+    let filter = |id: &&str| json!({"filter_type": "custom_segments", "id": id});
+    let filters: Vec<Value> = ids.iter().map(filter).collect();
+    json!({"filter_operator": "and", "filters": filters})
+}
+
+fn file_body(name: &str, file_url: &str) -> Value {
+    json!({"name": name, "attribute_name": "uid", "attribute_type": "string", "file_url": file_url})
+}
+
+fn new_file(name: &str, file_url: &str, days: u32) -> Value {
+    let mut body = file_body(name, file_url);
+    body["expiry_time"] = json!(days);
+    body
+}
+
+fn cohort_body(action: &str, name: &str, uids: &[&str]) -> Value {
+    let members: Vec<Value> = uids.iter().map(|uid| json!({"uid": uid})).collect();
+    json!({"action": action, "partner": "p",
+           "parameters": {"cohort_name": name, "cohort_id": "1", "members": members}})
+}
+
+/// The names of the fields of an object, in order.
+fn fields(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 fn id(answer: &Answer) -> String {

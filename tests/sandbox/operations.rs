@@ -1,16 +1,12 @@
 //! Every operation, every status, and time.
 
-use super::{ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, answer, id, lives_in, options};
+use super::{
+    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, answer, cohort_body, file_body, id, lives_in,
+    options,
+};
 use serde_json::{Value, json};
 
-fn file_body(name: &str) -> Value {
-    json!({"name": name, "attribute_name": "uid", "attribute_type": "string", "file_url": "file:///nowhere"})
-}
-
-fn cohort_body() -> Value {
-    json!({"action": "add_members", "partner": "p",
-           "parameters": {"cohort_name": "C", "cohort_id": "1", "members": [{"uid": "a"}]}})
-}
+const NOWHERE: &str = "file:///nowhere";
 
 #[tokio::test]
 async fn each_operation_succeeds() {
@@ -29,12 +25,12 @@ async fn each_operation_succeeds() {
         let listed = sandbox.get(&format!("{SEGMENTS}{query}")).await;
         assert_eq!(listed.body["data"][0]["id"], json!(id(&created)), "{query}");
     }
-    let mut file = file_body("F");
+    let mut file = file_body("F", NOWHERE);
     file["expiry_time"] = json!(3);
     assert_eq!(sandbox.call("POST", FILE, file).await.status, 202);
     for change in ["add-users", "remove-users", "replace"] {
         let changed = sandbox
-            .call("PUT", &format!("{FILE}/{change}"), file_body("F"))
+            .call("PUT", &format!("{FILE}/{change}"), file_body("F", NOWHERE))
             .await;
         assert_eq!(changed.body["cs_name"], "F", "{change}");
     }
@@ -42,7 +38,9 @@ async fn each_operation_succeeds() {
         let changed = sandbox.call("PATCH", path, json!({"name": "A 2"})).await;
         assert_eq!((changed.status, &changed.body["success"]), (200, &json!(true)));
     }
-    let synced = sandbox.call("POST", COHORT, cohort_body()).await;
+    let synced = sandbox
+        .call("POST", COHORT, cohort_body("add_members", "C", &["a"]))
+        .await;
     assert_eq!(synced.body["status"], "success");
     assert_eq!(sandbox.listed().await, ["A 2", "F", "C"]);
     sandbox.server.stop().await;
@@ -85,10 +83,10 @@ async fn each_status_of_the_contract_is_answered() {
         (
             "PUT",
             "/v2/custom-segments/file-segment/replace",
-            file_body("A"),
+            file_body("A", NOWHERE),
             404,
         ),
-        ("POST", FILE, file_body("F"), 400),
+        ("POST", FILE, file_body("F", NOWHERE), 400),
         ("POST", COHORT, json!({"action": "clear"}), 400),
         ("POST", COHORT, json!("x".repeat(128 * 1024)), 413),
         ("DELETE", &path, Value::Null, 404),
@@ -120,7 +118,12 @@ async fn credentials_and_types_are_asked_for() {
     let untyped = untyped
         .basic_auth("workspace", Some("key"))
         .header("MOE-APPKEY", "workspace");
-    assert_eq!(answer(untyped.body(cohort_body().to_string())).await.status, 415);
+    assert_eq!(
+        answer(untyped.body(cohort_body("add_members", "C", &["a"]).to_string()))
+            .await
+            .status,
+        415
+    );
 }
 
 #[tokio::test]

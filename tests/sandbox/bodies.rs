@@ -1,0 +1,175 @@
+//! What each operation answers when it succeeds, field by field.
+
+use super::{
+    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, cohort_body, fields, file_body, id, lives_in,
+    new_file,
+};
+use serde_json::{Value, json};
+
+const NOWHERE: &str = "file:///nowhere/users.csv";
+
+/// A date and a time without an offset, which means UTC.
+fn is_time(value: &Value) -> bool {
+    let text = value.as_str().unwrap();
+    text.parse::<jiff::civil::DateTime>().is_ok() && !text.ends_with('Z')
+}
+
+fn is_object_id(value: &Value) -> bool {
+    let text = value.as_str().unwrap();
+    text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[tokio::test]
+async fn create_get_and_update_answer_the_same_envelope() {
+    let sandbox = Sandbox::with(&[]).await;
+    let body =
+        json!({"name": "A", "included_filters": lives_in("Pune"), "excluded_filters": lives_in("Goa")});
+    let created = sandbox.call("POST", SEGMENTS, body).await;
+    assert_eq!(created.status, 201);
+    let path = format!("{SEGMENTS}/{}", id(&created));
+    let read = sandbox.get(&path).await;
+    let update = json!({"name": "A", "included_filters": lives_in("Pune"), "excluded_filters": lives_in("Goa"),
+                        "updated_by": "someone@example.com"});
+    let updated = sandbox.call("PATCH", &path, update).await;
+    assert_eq!((read.status, updated.status), (200, 200));
+    for answer in [created, read, updated] {
+        let data = &answer.body["data"];
+        assert_eq!(fields(&answer.body), ["data", "response_id", "type"]);
+        assert_eq!(answer.body["type"], "custom_segment");
+        assert!(answer.body["response_id"].is_string());
+        assert_eq!(answer.headers["content-type"], "application/json");
+        assert_eq!(
+            fields(data),
+            [
+                "created_time",
+                "description",
+                "excluded_filters",
+                "id",
+                "included_filters",
+                "name",
+                "source",
+                "type",
+                "updated_time"
+            ]
+        );
+        assert!(
+            is_object_id(&data["id"]) && is_time(&data["created_time"]) && is_time(&data["updated_time"])
+        );
+        assert_eq!(
+            (&data["type"], &data["source"]),
+            (&json!("ELASTIC_SEARCH"), &json!("API"))
+        );
+        assert_eq!(data["included_filters"], lives_in("Pune"));
+        assert_eq!(data["excluded_filters"], lives_in("Goa"));
+        assert!(data["description"].as_str().is_some_and(|text| !text.is_empty()));
+    }
+    let plain = sandbox.create("B", "Leh").await;
+    assert!(plain.body["data"].get("excluded_filters").is_none());
+}
+
+#[tokio::test]
+async fn a_list_has_no_definitions_and_finds_exact_names() {
+    let sandbox = Sandbox::with(&[]).await;
+    assert_eq!(sandbox.get(SEGMENTS).await.body["data"], json!([]));
+    sandbox.created("Düsseldorf & more", "Pune").await;
+    sandbox.created("Düsseldorf", "Goa").await;
+    let listed = sandbox.get(SEGMENTS).await;
+    assert_eq!(fields(&listed.body), ["data", "response_id", "type"]);
+    for row in listed.body["data"].as_array().unwrap() {
+        assert_eq!(fields(row), ["created_time", "id", "name", "source", "type"]);
+    }
+    for (query, count) in [
+        ("name=D%C3%BCsseldorf", 1),
+        ("name=D%C3%BCsseldorf%20%26%20more", 1),
+        ("name=D%C3%BCsseldorf+%26+more", 1),
+        ("name=d%C3%BCsseldorf", 0),
+        ("name=D", 0),
+        ("name=", 0),
+    ] {
+        let found = sandbox.get(&format!("{SEGMENTS}?{query}")).await;
+        assert_eq!(found.status, 200);
+        assert_eq!(found.body["data"].as_array().unwrap().len(), count, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn file_and_lifecycle_calls_name_the_segment() {
+    let sandbox = Sandbox::with(&[]).await;
+    let mut body = new_file("F", NOWHERE, 3);
+    body["emails"] = json!(["someone@example.com"]);
+    let created = sandbox.call("POST", FILE, body).await;
+    assert_eq!(created.status, 202);
+    assert_eq!(fields(&created.body), ["cs_id", "cs_name", "message", "success"]);
+    assert!(is_object_id(&created.body["cs_id"]));
+    for change in ["add-users", "remove-users", "replace"] {
+        // The id decides, whatever the name says.
+        let mut body = file_body("another", NOWHERE);
+        body["cs_id"] = created.body["cs_id"].clone();
+        let changed = sandbox.call("PUT", &format!("{FILE}/{change}"), body).await;
+        assert_eq!(changed.status, 202, "{change}: {}", changed.body);
+        assert_eq!(changed.body, created.body, "{change}");
+    }
+    for path in [ARCHIVE, UNARCHIVE] {
+        let body = json!({"name": "another", "cs_id": created.body["cs_id"]});
+        let changed = sandbox.call("PATCH", path, body).await;
+        assert_eq!(changed.status, 200);
+        assert_eq!(fields(&changed.body), ["cs_name", "message", "success"]);
+        assert_eq!(
+            (&changed.body["cs_name"], &changed.body["success"]),
+            (&json!("F"), &json!(true))
+        );
+    }
+}
+
+#[tokio::test]
+async fn files_and_cohorts_answer_get_without_filters() {
+    let sandbox = Sandbox::with(&[]).await;
+    sandbox.call("POST", FILE, new_file("F", NOWHERE, 3)).await;
+    let synced = sandbox
+        .call("POST", COHORT, cohort_body("add_members", "C", &["a"]))
+        .await;
+    assert_eq!(synced.status, 200);
+    assert_eq!(fields(&synced.body), ["message", "status"]);
+    assert_eq!(synced.body["status"], "success");
+    let rows = sandbox.get(SEGMENTS).await.body["data"].clone();
+    assert_eq!(rows.as_array().unwrap().len(), 2);
+    for row in rows.as_array().unwrap() {
+        let read = sandbox
+            .get(&format!("{SEGMENTS}/{}", row["id"].as_str().unwrap()))
+            .await;
+        assert_eq!(read.status, 200);
+        let data = &read.body["data"];
+        assert!(data.get("included_filters").is_none() && data.get("excluded_filters").is_none());
+        assert_eq!((&data["name"], &data["type"]), (&row["name"], &row["type"]));
+        assert_ne!(data["type"], "ELASTIC_SEARCH");
+    }
+}
+
+#[tokio::test]
+async fn each_path_is_taken_with_a_slash_at_its_end() {
+    let sandbox = Sandbox::with(&[]).await;
+    let body = json!({"name": "A", "included_filters": lives_in("Pune")});
+    let created = sandbox.call("POST", "/v3/custom-segments/", body).await;
+    let segment = format!("{SEGMENTS}/{}", id(&created));
+    let again = json!({"included_filters": lives_in("Goa")});
+    for (method, path, body, status) in [
+        ("GET", SEGMENTS, Value::Null, 200),
+        ("GET", &segment, Value::Null, 200),
+        ("PATCH", &segment, again, 200),
+        ("POST", FILE, new_file("F", NOWHERE, 3), 202),
+        ("PUT", &format!("{FILE}/add-users"), file_body("F", NOWHERE), 202),
+        (
+            "PUT",
+            &format!("{FILE}/remove-users"),
+            file_body("F", NOWHERE),
+            202,
+        ),
+        ("PUT", &format!("{FILE}/replace"), file_body("F", NOWHERE), 202),
+        ("PATCH", ARCHIVE, json!({"name": "A"}), 200),
+        ("PATCH", UNARCHIVE, json!({"name": "A"}), 200),
+        ("POST", COHORT, cohort_body("add_members", "C", &["a"]), 200),
+    ] {
+        let answer = sandbox.call(method, &format!("{path}/"), body).await;
+        assert_eq!(answer.status, status, "{method} {path}/: {}", answer.body);
+    }
+}

@@ -1,0 +1,100 @@
+//! Who may call: each missing and each wrong part is a 401 in the shape of the family.
+
+use super::{ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, answer, cohort_body, fields};
+use serde_json::Value;
+
+const APP_KEY: (&str, &str) = ("MOE-APPKEY", "workspace");
+const DATABASE: (&str, &str) = ("MOE-DBNAME", "db");
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+async fn status(sandbox: &Sandbox, target: (&str, &str), user: &str, headers: &[(&str, &str)]) -> u16 {
+    let mut request = sandbox
+        .bare(target.0, target.1)
+        .basic_auth(user, Some("key"))
+        .header(JSON.0, JSON.1);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    answer(request.body("[]")).await.status
+}
+
+#[tokio::test]
+async fn basic_credentials_are_asked_of_every_family() {
+    let sandbox = Sandbox::with(&[]).await;
+    for (method, path, shape) in [
+        ("GET", SEGMENTS, ["error", "response_id", "type"].as_slice()),
+        ("POST", SEGMENTS, &["error", "response_id", "type"]),
+        ("POST", FILE, &["description", "title"]),
+        ("PATCH", ARCHIVE, &["description", "title"]),
+        ("POST", COHORT, &["error", "status"]),
+    ] {
+        let request = || {
+            sandbox
+                .bare(method, path)
+                .header(APP_KEY.0, APP_KEY.1)
+                .header(DATABASE.0, DATABASE.1)
+                .header(JSON.0, JSON.1)
+        };
+        for (request, what) in [
+            (request(), "none"),
+            (request().basic_auth("workspace", Some("other")), "wrong password"),
+            (request().basic_auth("other", Some("key")), "wrong user"),
+            (request().basic_auth("workspace", None::<&str>), "no password"),
+            (request().bearer_auth("key"), "another scheme"),
+            (request().header("Authorization", "Basic"), "no value"),
+        ] {
+            let refused = answer(request).await;
+            assert_eq!(refused.status, 401, "{method} {path}: {what}");
+            assert_eq!(fields(&refused.body), shape, "{method} {path}: {what}");
+            assert!(!refused.body.to_string().contains("key"), "{}", refused.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_family_has_its_own_header() {
+    let sandbox = Sandbox::with(&[]).await;
+    let wrong_key = (APP_KEY.0, "other");
+    let wrong_database = (DATABASE.0, "other");
+    // What passes is refused later, for its body, with a 400.
+    for (target, headers, expected) in [
+        (("GET", SEGMENTS), [APP_KEY].as_slice(), 200),
+        (("GET", SEGMENTS), &[DATABASE], 200),
+        (("GET", SEGMENTS), &[], 401),
+        (("GET", SEGMENTS), &[wrong_key], 401),
+        (("GET", SEGMENTS), &[wrong_database], 401),
+        (("POST", FILE), &[DATABASE], 400),
+        (("POST", FILE), &[APP_KEY], 401),
+        (("POST", FILE), &[wrong_database], 401),
+        (("PATCH", ARCHIVE), &[DATABASE], 400),
+        (("PATCH", ARCHIVE), &[APP_KEY], 401),
+        (("PATCH", ARCHIVE), &[APP_KEY, wrong_database], 401),
+        (("POST", COHORT), &[APP_KEY], 400),
+        (("POST", COHORT), &[DATABASE], 401),
+        (("POST", COHORT), &[wrong_key], 401),
+    ] {
+        let status = status(&sandbox, target, "workspace", headers).await;
+        assert_eq!(status, expected, "{target:?} with {headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn refused_callers_change_nothing_and_control_nothing() {
+    let sandbox = Sandbox::with(&[]).await;
+    let body = cohort_body("add_members", "C", &["a"]).to_string();
+    let refused = sandbox.bare("POST", COHORT).basic_auth("other", Some("key"));
+    let refused = refused.header(APP_KEY.0, APP_KEY.1).header(JSON.0, JSON.1);
+    assert_eq!(answer(refused.body(body)).await.status, 401);
+    assert_eq!(sandbox.contents("C").await, Value::Null);
+    for (method, control) in [
+        ("GET", "log"),
+        ("GET", "state"),
+        ("POST", "clock"),
+        ("POST", "settle"),
+    ] {
+        let path = format!("/_sandbox/{control}");
+        let refused = answer(sandbox.bare(method, &path)).await;
+        assert_eq!(refused.status, 401, "{control}");
+    }
+    assert_eq!(sandbox.get("/_sandbox/nothing").await.status, 404);
+}
