@@ -184,9 +184,9 @@ async fn a_failed_file_says_why_and_leaves_nobody() {
     let sandbox = Sandbox::with(&[]).await;
     for (path, reason) in [
         (large.as_path(), "150 MB"),
-        (directory.path(), "no file"),
+        (directory.path(), "not a regular file"),
         // Reading from it would wait for ever.
-        (&queue, "no file"),
+        (&queue, "not a regular file"),
     ] {
         let (_file, url) = file_of(b"a\n");
         sandbox.call("POST", FILE, body(&url)).await;

@@ -150,13 +150,16 @@ async fn definitions_come_back_in_other_forms() {
     let mut days = sent.clone();
     days["filters"][1]["primary_time_range"] =
         json!({"type": "inTheLast", "days": 7, "value_type": "relative_past"});
+    let mut dropped = without(
+        sent.clone(),
+        [&["category", "negate"], &["attributes", "execution"]],
+    );
+    dropped["filters"][1]["primary_time_range"] =
+        json!({"type": "inTheLast", "value": 7, "period_unit": "days"});
     for (value, expected) in [
         ("as_sent", sent.clone()),
         ("defaults_filled", filled),
-        (
-            "defaults_dropped",
-            without(sent.clone(), [&["category", "negate"], &["attributes"]]),
-        ),
+        ("defaults_dropped", dropped),
         ("dashboard_days", days),
     ] {
         let sandbox = Sandbox::with(&[("echo", value)]).await;
