@@ -15,7 +15,15 @@ fn examples() -> Repository {
     );
     for file in files(&root.join("segments")) {
         let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-        repository.write(&name, fs::read(&file).unwrap());
+        // A document a file, so that each can be changed alone.
+        for (number, document) in fs::read_to_string(&file).unwrap().split("\n---\n").enumerate() {
+            let name = if number == 0 {
+                name.clone()
+            } else {
+                format!("{name}-{number}.yaml")
+            };
+            repository.write(&name, format!("{}\n", document.trim_end()));
+        }
     }
     repository
 }
@@ -94,9 +102,11 @@ fn each_example_is_changed_put_away_and_brought_back() {
     let mut walked = 0;
     for file in files(&repository.path().join("segments")) {
         let text = fs::read_to_string(&file).unwrap();
-        // Files of one active segment; which step belongs to which document is then beyond doubt.
         let is_json = file.extension().is_some_and(|extension| extension == "json");
-        if text.contains("\n---") || text.contains("lifecycle: archived") {
+        if text.contains("lifecycle: archived") {
+            // Put away from the start: it is not made, whatever it says.
+            fs::write(&file, changed(&text)).unwrap();
+            assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
             continue;
         }
         let name = name_of(&file);
@@ -148,7 +158,7 @@ fn each_example_is_changed_put_away_and_brought_back() {
         assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
         walked += 1;
     }
-    assert!(walked >= 30, "{walked} examples");
+    assert_eq!(walked, 48);
 }
 
 /// The declared name of the one segment in a file.
