@@ -1,6 +1,6 @@
 //! Aggregations: conditions on the numbers of an event's attribute.
 
-use super::super::yaml::{Node, Resolved, Yaml};
+use super::super::yaml::{Node, Resolved, Scalar, Yaml};
 use super::attribute::flag;
 use super::codes;
 use super::date::Edge;
@@ -124,7 +124,9 @@ fn between(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<BaseWindo
     let value = reader.require(fields, "value");
     let value1 = reader.require(fields, "value1");
     let (value, value1) = (value?, value1?);
-    if matches!(&value.value, Yaml::Scalar(scalar) if matches!(scalar.resolved, Resolved::Integer(_))) {
+    // 7.0 is a count, too, as everywhere.
+    let is_number = |scalar: &Scalar| matches!(scalar.resolved, Resolved::Integer(_) | Resolved::Float(_));
+    if matches!(&value.value, Yaml::Scalar(scalar) if is_number(scalar)) {
         let nearer = reader.count(value, 0..=COUNT_LIMIT);
         let farther = reader.count(value1, 0..=COUNT_LIMIT);
         return Some(BaseWindow::Ago {
