@@ -7,6 +7,7 @@
 mod attribute;
 mod date;
 mod event;
+mod hover;
 mod object;
 mod segment;
 mod workspace;

@@ -68,14 +68,14 @@ pub(super) fn event_window() -> Value {
     let unit = words::<PeriodUnit>();
     let relative = |kind, least| {
         Fields::default()
-            .need("type", only(kind))
+            .need("type", window_type(kind))
             .need("value", count(least))
             .may("value_type", only("relative_past"))
             .need("period_unit", unit.clone())
     };
     let absolute = |kind| {
         Fields::default()
-            .need("type", only(kind))
+            .need("type", window_type(kind))
             .need("value", first_moment())
             .may("value_type", only("absolute"))
             .may("period_unit", unit.clone())
@@ -94,11 +94,24 @@ pub(super) fn event_window() -> Value {
     any_of(forms)
 }
 
+/// The form of a window, with what it spans.
+pub(super) fn window_type(word: &str) -> Value {
+    let words = match word {
+        "inTheLast" => "From the start of the unit that lies so many units back, until now.",
+        "between" => "From the start of the farther end to the end of the nearer one, both included.",
+        "on" => "One whole unit or day; 0 units back is the current one.",
+        "before" => "Everything before that unit or day.",
+        "after" => "Everything after that day.",
+        _ => "As long as the filter's own window, right before it.",
+    };
+    described(only(word), words)
+}
+
 /// The window of an affinity filter.
 pub(super) fn affinity_window() -> Value {
     let absolute = |kind| {
         Fields::default()
-            .need("type", only(kind))
+            .need("type", window_type(kind))
             .need("from", first_moment())
             .may("value_type", only("absolute"))
             .may("period_unit", only("days"))
@@ -117,7 +130,7 @@ pub(super) fn affinity_window() -> Value {
 fn days() -> Vec<Value> {
     let relative = |kind, least| {
         Fields::default()
-            .need("type", only(kind))
+            .need("type", window_type(kind))
             .need("days", count(least))
             .may("value_type", only("relative_past"))
             .may("period_unit", only("days"))

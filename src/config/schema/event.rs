@@ -1,7 +1,7 @@
 //! Event filters, aggregations and affinity filters.
 
 use super::attribute::Position;
-use super::date::{affinity_window, event_window, first_moment, last_moment};
+use super::date::{affinity_window, event_window, first_moment, last_moment, window_type};
 use super::object::{
     Fields, any_of, boolean, by, count, described, filled_list, filled_text, list, number, only, part, text,
     whole, words,
@@ -57,11 +57,22 @@ fn attributes() -> Value {
 fn execution() -> Value {
     let times = |kind| {
         Fields::default()
-            .need("type", only(kind))
+            .need(
+                "type",
+                described(
+                    only(kind),
+                    "At least, exactly or at most so many times in the window.",
+                ),
+            )
             .need("count", count(1))
             .done()
     };
-    let once = |kind| Fields::default().need("type", only(kind)).done();
+    let once = |kind| {
+        let words = "The first, or the last, occurrence of all lies in the window.";
+        Fields::default()
+            .need("type", described(only(kind), words))
+            .done()
+    };
     let kinds = by(
         "type",
         [
@@ -77,7 +88,7 @@ fn execution() -> Value {
 
 fn exactly_never() -> Value {
     Fields::default()
-        .need("type", only("exactly"))
+        .need("type", described(only("exactly"), "Not once: exactly 0 times."))
         .need("count", json!({"const": 0}))
         .done()
 }
@@ -122,12 +133,14 @@ fn threshold(operator: Value, value1: Option<Value>) -> Value {
 fn base_window() -> Value {
     let between = |first, last| {
         Fields::default()
-            .need("type", only("between"))
+            .need("type", window_type("between"))
             .need("value", first)
             .need("value1", last)
     };
     any_of([
-        Fields::default().need("type", only("previousPeriod")).done(),
+        Fields::default()
+            .need("type", window_type("previousPeriod"))
+            .done(),
         between(count(0), count(0)).done(),
         between(first_moment(), last_moment()).done(),
     ])

@@ -1,6 +1,7 @@
 //! The bricks of the schemas: closed objects, words, numbers, lists.
 
 use super::super::decode::reader::COUNT_LIMIT;
+use super::hover;
 use crate::model::Keyword;
 use serde_json::{Map, Value, json};
 
@@ -20,7 +21,7 @@ impl Fields {
 
     /// With a field that may be there.
     pub(super) fn may(mut self, key: &str, schema: Value) -> Self {
-        self.properties.insert(key.to_owned(), schema);
+        self.properties.insert(key.to_owned(), explained(key, schema));
         self
     }
 
@@ -40,6 +41,18 @@ impl Fields {
     }
 }
 
+/// The schema with the words for its field, unless it has its own, refers to a part that has, or is one of the
+/// cases of [`by`], which says them once for all cases.
+fn explained(key: &str, schema: Value) -> Value {
+    let is_case =
+        schema.get("const").is_some() && matches!(key, "operator" | "operator_type" | "filter_type");
+    let has_words = is_case || schema.get("description").is_some() || schema.get("$ref").is_some();
+    match hover::of(key) {
+        Some(words) if !has_words => described(schema, words),
+        _ => schema,
+    }
+}
+
 /// Any of the schemas.
 pub(super) fn any_of(schemas: impl IntoIterator<Item = Value>) -> Value {
     json!({"anyOf": schemas.into_iter().collect::<Vec<_>>()})
@@ -55,7 +68,7 @@ pub(super) fn by(key: &str, cases: impl IntoIterator<Item = (&'static str, Value
             json!({"if": {"properties": {key: {"const": word}}, "required": [key]}, "then": schema})
         })
         .collect();
-    json!({"type": "object", "properties": {key: {"enum": words}}, "required": [key], "allOf": rules})
+    json!({"type": "object", "properties": {key: explained(key, json!({"enum": words}))}, "required": [key], "allOf": rules})
 }
 
 /// A schema with words for whoever points at it.

@@ -62,6 +62,7 @@ pub fn segment() -> Value {
         )
         .done();
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    schema["$id"] = "https://raw.githubusercontent.com/segctl/segctl/main/schemas/segment.schema.json".into();
     schema["title"] = "segctl segment".into();
     schema["description"] = "One segment; a file may hold several documents.".into();
     let mut parts: Map<String, Value> = attribute::parts()

@@ -30,7 +30,9 @@ pub fn workspace() -> Value {
         .need("workspaces", described(workspaces, "The workspaces by name."))
         .done();
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    schema["$id"] = "https://raw.githubusercontent.com/segctl/segctl/main/schemas/segctl.schema.json".into();
     schema["title"] = "segctl settings".into();
+    schema["description"] = "Which files declare segments, and the workspaces they are for.".into();
     schema
 }
 
@@ -77,7 +79,9 @@ fn common(base: Fields) -> Fields {
     let limits = EndpointClass::ALL
         .iter()
         .fold(Fields::default(), |limits, class| {
-            limits.may(class.as_str(), filled_list(&filled_text()))
+            let windows = filled_list(&filled_text());
+            let words = "Rolling windows for these calls, COUNT/SPAN: 50/min, 10/3s, 4000/day.";
+            limits.may(class.as_str(), described(windows, words))
         });
     let behaviour = Fields::default().may(
         "list_shows_archived",
