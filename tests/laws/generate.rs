@@ -34,6 +34,18 @@ const HOSTILE: [&str; 16] = [
     " spaces ",
 ];
 
+/// Numbers that lose digits, or turn into other types, in careless printers.
+const EXTREMES: [f64; 8] = [
+    0.1,
+    1e-7,
+    -1.5e-300,
+    5e-324,
+    9_007_199_254_740_992.0,
+    -9_007_199_254_740_991.0,
+    1.234_567_890_123_456_7e20,
+    f64::MAX,
+];
+
 fn word<K: Keyword + std::fmt::Debug>() -> impl Strategy<Value = K> {
     select(K::ALL)
 }
@@ -51,11 +63,18 @@ fn number() -> impl Strategy<Value = Number> {
     prop_oneof![
         (-1000_i32..1000).prop_map(|whole| Number::new(f64::from(whole)).unwrap()),
         (-4000_i32..4000).prop_map(|quarters| Number::new(f64::from(quarters) / 4.0).unwrap()),
+        select(&EXTREMES[..]).prop_map(|number| Number::new(number).unwrap()),
     ]
 }
 
+/// From 1 to the most that the decoder takes.
 fn count() -> impl Strategy<Value = u32> {
-    1_u32..400
+    prop_oneof![9 => 1_u32..400, 1 => Just(1_000_000_000)]
+}
+
+/// How far back something lies: 0 is the unit that now is in.
+fn distance() -> impl Strategy<Value = u32> {
+    prop_oneof![1 => Just(0), 4 => count()]
 }
 
 fn day() -> impl Strategy<Value = Date> {
@@ -124,9 +143,11 @@ fn array_string_test(dynamic: bool) -> BoxedStrategy<ArrayStringTest> {
 fn date_value(extract: ExtractType) -> BoxedStrategy<DateValue> {
     match (extract.range(), extract) {
         (Some(range), _) => range.prop_map(DateValue::Part).boxed(),
-        (None, ExtractType::DateMonthOfTheYear) => (1_u32..=12, 1_u32..=28)
-            .prop_map(|(month, day)| DateValue::MonthDay { month, day })
-            .boxed(),
+        (None, ExtractType::DateMonthOfTheYear) => {
+            prop_oneof![9 => (1_u32..=12, 1_u32..=28), 1 => Just((2, 29)), 1 => Just((12, 31))]
+                .prop_map(|(month, day)| DateValue::MonthDay { month, day })
+                .boxed()
+        }
         (None, _) => moment_of_day().prop_map(DateValue::At).boxed(),
     }
 }
@@ -134,8 +155,8 @@ fn date_value(extract: ExtractType) -> BoxedStrategy<DateValue> {
 fn moment(extract: ExtractType) -> BoxedStrategy<Moment> {
     prop_oneof![
         date_value(extract).prop_map(Moment::At),
-        count().prop_map(Moment::Ago),
-        count().prop_map(Moment::FromNow),
+        distance().prop_map(Moment::Ago),
+        distance().prop_map(Moment::FromNow),
     ]
     .boxed()
 }
@@ -143,8 +164,8 @@ fn moment(extract: ExtractType) -> BoxedStrategy<Moment> {
 fn moments(extract: ExtractType) -> BoxedStrategy<Moments> {
     prop_oneof![
         (date_value(extract), date_value(extract)).prop_map(|(first, last)| Moments::At(first, last)),
-        (count(), count()).prop_map(|(nearer, farther)| Moments::Ago(nearer, farther)),
-        (count(), count()).prop_map(|(nearer, farther)| Moments::FromNow(nearer, farther)),
+        (distance(), distance()).prop_map(|(nearer, farther)| Moments::Ago(nearer, farther)),
+        (distance(), distance()).prop_map(|(nearer, farther)| Moments::FromNow(nearer, farther)),
     ]
     .boxed()
 }
@@ -257,7 +278,7 @@ fn attribute(of_event: bool) -> BoxedStrategy<AttributeFilter> {
     };
     let leaf = of(simple_condition(!of_event));
     leaf.prop_recursive(2, 6, 3, move |inner| {
-        let group = (word::<GroupOperator>(), vec(inner, 1..3))
+        let group = (word::<GroupOperator>(), vec(inner, 0..3))
             .prop_map(|(operator, filters)| AttributeGroup { operator, filters })
             .boxed();
         let object = prop_oneof![
@@ -306,15 +327,15 @@ fn window(units: bool) -> BoxedStrategy<Window> {
     };
     prop_oneof![
         (count(), unit()).prop_map(|(count, unit)| Window::InTheLast { count, unit }),
-        (count(), count(), unit()).prop_map(|(nearer, farther, unit)| Window::BetweenAgo {
+        (distance(), distance(), unit()).prop_map(|(nearer, farther, unit)| Window::BetweenAgo {
             nearer,
             farther,
             unit
         }),
         (day(), day(), beside()).prop_map(|(first, last, unit)| Window::BetweenDates { first, last, unit }),
-        (count(), unit()).prop_map(|(count, unit)| Window::OnAgo { count, unit }),
+        (distance(), unit()).prop_map(|(count, unit)| Window::OnAgo { count, unit }),
         (day(), beside()).prop_map(|(date, unit)| Window::OnDate { date, unit }),
-        (count(), unit()).prop_map(|(count, unit)| Window::BeforeAgo { count, unit }),
+        (distance(), unit()).prop_map(|(count, unit)| Window::BeforeAgo { count, unit }),
         (day(), beside()).prop_map(|(date, unit)| Window::BeforeDate { date, unit }),
         (day(), beside()).prop_map(|(date, unit)| Window::AfterDate { date, unit }),
     ]
@@ -331,7 +352,7 @@ fn aggregation() -> impl Strategy<Value = Aggregation> {
     let base = prop_oneof![
         Just(BaseWindow::PreviousPeriod),
         (day(), day()).prop_map(|(first, last)| BaseWindow::Dates { first, last }),
-        (count(), count()).prop_map(|(nearer, farther)| BaseWindow::Ago { nearer, farther }),
+        (distance(), distance()).prop_map(|(nearer, farther)| BaseWindow::Ago { nearer, farther }),
     ];
     let comparison = option::of(
         (word::<Comparator>(), base).prop_map(|(comparator, base)| Comparison { comparator, base }),
@@ -432,10 +453,14 @@ fn affinity() -> impl Strategy<Value = AffinityFilter> {
 fn reference() -> impl Strategy<Value = Reference> {
     prop_oneof![
         text().prop_map(|name| Reference::Name(SegmentName::new(name))),
-        ("[0-9a-f]{24}", option::of(text())).prop_map(|(id, label)| Reference::Id {
-            id: SegmentId::new(id),
-            label
-        }),
+        (
+            prop_oneof!["[0-9a-f]{24}", Just("moe_all_users".to_owned())],
+            option::of(text())
+        )
+            .prop_map(|(id, label)| Reference::Id {
+                id: SegmentId::new(id),
+                label
+            }),
     ]
 }
 
@@ -447,16 +472,17 @@ fn filter() -> BoxedStrategy<Filter> {
         1 => reference().prop_map(Filter::Reference),
         1 => text().prop_map(|text| Filter::Raw(serde_json::json!({"filter_type": "new", "field": text, "list": [1, null]}))),
     ];
-    leaf.prop_recursive(2, 6, 3, |inner| group_of(inner).prop_map(Filter::Nested))
+    leaf.prop_recursive(2, 6, 3, |inner| group_of(inner, 0).prop_map(Filter::Nested))
         .boxed()
 }
 
-fn group_of(filter: impl Strategy<Value = Filter>) -> impl Strategy<Value = Group> {
-    (word::<GroupOperator>(), vec(filter, 1..4)).prop_map(|(operator, filters)| Group { operator, filters })
+fn group_of(filter: impl Strategy<Value = Filter>, least: usize) -> impl Strategy<Value = Group> {
+    (word::<GroupOperator>(), vec(filter, least..4))
+        .prop_map(|(operator, filters)| Group { operator, filters })
 }
 
-/// Any definition.
+/// Any definition. An exclusion of nobody is none, so it is not among them.
 pub(crate) fn definition() -> impl Strategy<Value = Definition> {
-    (group_of(filter()), option::of(group_of(filter())))
+    (group_of(filter(), 0), option::of(group_of(filter(), 1)))
         .prop_map(|(included, excluded)| Definition { included, excluded })
 }
