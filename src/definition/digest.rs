@@ -148,6 +148,32 @@ mod tests {
         )
     }
 
+    /// The data types that the others leave out, and an aggregation over dates.
+    fn of_the_other_types() -> Payload {
+        payload(
+            json!({"filter_operator": "and", "filters": [
+                {"filter_type": "user_attributes", "name": "opted_in", "data_type": "bool", "operator": "is", "value": true},
+                {"filter_type": "user_attributes", "name": "tags", "data_type": "array_string", "operator": "contains",
+                 "value": ["vip", "Gold"], "array_filter_type": "all_of", "case_sensitive": true},
+                {"filter_type": "user_attributes", "name": "scores", "data_type": "array_double", "operator": "greaterThan",
+                 "value": "{{MoeUserAttribute['best']}}", "is_dynamic_value": true, "dynamic_attribute_type": "double",
+                 "negate": true},
+                {"filter_type": "user_attributes", "name": "address", "data_type": "object", "filter_operator": "or",
+                 "filters": [{"name": "city", "data_type": "string", "operator": "is", "value": "Pune"},
+                             {"name": "moved", "data_type": "datetime", "operator": "on", "value": 0,
+                              "value_type": "relative_past"}]},
+                {"filter_type": "actions", "action_name": "purchase", "executed": true,
+                 "execution": {"type": "atmost", "count": 3},
+                 "primary_time_range": {"type": "between", "value": "2026-01-01T00:00:00.000Z",
+                                        "value1": "2026-01-31T23:59:59.999Z", "value_type": "absolute"},
+                 "aggregation_attributes": {"filters": [
+                     {"attribute_name": "amount", "aggregation_type": "sum", "operator": "greaterThan", "value": 99.5,
+                      "comparator": "percentageChange", "base_time_range": {"type": "previousPeriod"}}]}},
+            ]}),
+            None,
+        )
+    }
+
     #[test]
     fn digests_are_pinned() {
         let pinned = [
@@ -165,6 +191,11 @@ mod tests {
                 of_many_types(),
                 "7e2c1faaa0c4d56c27b2826e195e463c4ea1ece3089b80c0ac1a0eb611f81538",
                 "e6000c1ccdd4b227afd8e0c95acc01fb1516af122a655486d7ba9ca856121446",
+            ),
+            (
+                of_the_other_types(),
+                "5d959986bcab36a442abd23bc1f633644269b1ef95febb33a127aa0a0212f452",
+                "90274d6c7db4f2594814a8f973a971dbdd5082d1470f0740da02d946db501821",
             ),
         ];
         for (payload, exact, unordered) in pinned {
