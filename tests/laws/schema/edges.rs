@@ -1,0 +1,221 @@
+//! Forms and numbers that random damage seldom hits, with the verdict that schema and decoder both have to give.
+
+use super::SEGMENT;
+use crate::round_trip::decode;
+use segctl::model::{ExtractType, Keyword};
+use serde_json::{Value, json};
+
+/// Documents with the verdict on them.
+type Cases = Vec<(bool, Value)>;
+
+/// Documents with a number in them, and the range that it has to be in.
+type Ranged = (i64, i64, Box<dyn Fn(i64) -> Value>);
+
+/// Another attribute's value.
+const OTHER: &str = "{{MoeUserAttribute['plan']}}";
+/// The largest count of all.
+const MOST: i64 = 1_000_000_000;
+
+#[test]
+fn agree_at_the_edges() {
+    let cases = [windows(), dates(), conditions(), documents()];
+    for (valid, document) in cases.into_iter().flatten() {
+        agree(&document, valid);
+    }
+}
+
+/// One step inside and one step outside of either end.
+#[test]
+fn agree_on_every_range() {
+    for (least, most, of) in counts().into_iter().chain(parts_of_dates()) {
+        for (number, valid) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+            agree(&of(number), valid);
+        }
+    }
+}
+
+fn agree(document: &Value, valid: bool) {
+    let decoded = decode(&document.to_string());
+    assert_eq!(decoded.is_ok(), valid, "decoder: {document:#}");
+    assert_eq!(SEGMENT.is_valid(document), valid, "schema: {document:#}");
+}
+
+fn windows() -> Cases {
+    let of = |kind: &str, mut fields: Value| {
+        fields["type"] = json!(kind);
+        with_window(fields)
+    };
+    let base =
+        |value: Value, value1: Value| with_base(json!({"type": "between", "value": value, "value1": value1}));
+    let days = |unit: &str| json!({"days": 1, "days1": 2, "period_unit": unit});
+    vec![
+        (true, base(json!(7.0), json!(14))),
+        (true, base(json!(7), json!(14.0))),
+        (true, base(json!("2026-01-01"), json!("2026-01-31"))),
+        (false, base(json!(7.5), json!(14))),
+        (false, base(json!(7), json!("2026-01-31"))),
+        (false, with_base(json!({"type": "previousPeriod", "value": 7}))),
+        (true, of("on", json!({"value": 0.0, "period_unit": "weeks"}))),
+        (true, of("between", days("days"))),
+        (false, of("between", days("weeks"))),
+        (false, of("after", json!({"days": 1}))),
+        (false, of("on", json!({"from": "2026-01-01"}))),
+        (false, of("on", json!({"days": 1, "value": 1}))),
+        (true, of("on", json!({"value": "2028-02-29"}))),
+        (false, of("on", json!({"value": "2026-02-29T00:00:00.000Z"}))),
+    ]
+}
+
+fn dates() -> Cases {
+    let of_year = |value: &str| json!({"value": value, "extract_type": "date_month_of_the_year"});
+    let other = json!({"value": OTHER, "is_dynamic_value": true, "value_type": "relative_past"});
+    vec![
+        (true, dated("on", json!({"value": "2026-01-31T23:59:59.999Z"}))),
+        (false, dated("on", json!({"value": "2016-12-31T23:59:60.000Z"}))),
+        (false, dated("on", json!({"value": "2026-01-31\n"}))),
+        (true, dated("on", of_year("02-29"))),
+        (false, dated("on", of_year("02-30"))),
+        (false, dated("is", of_year("02-29"))),
+        (false, dated("inTheLast", other)),
+    ]
+}
+
+fn conditions() -> Cases {
+    let of = |data_type: &str, mut fields: Value| {
+        fields["data_type"] = json!(data_type);
+        with_condition(&fields)
+    };
+    let of_other = json!({"operator": "in", "value": [OTHER], "is_dynamic_value": true});
+    let typed = json!({"operator": "in", "value": ["x"], "dynamic_attribute_type": "string"});
+    let exists = json!({"operator": "exists", "negate": true, "array_filter_type": "any_of"});
+    let point = json!({"operator": "is", "value": 1, "value1": 1, "radius": 1});
+    let object = json!({"filter_operator": "and", "filters": [], "negate": false});
+    vec![
+        (true, of("string", json!({"operator": "is", "value": OTHER}))),
+        (true, of("string", of_other)),
+        (false, of("string", typed)),
+        (false, of("array_string", json!({"operator": "is", "value": "x"}))),
+        (false, of("array_string", exists)),
+        (false, of("geopoint", point)),
+        (false, of("object", object)),
+    ]
+}
+
+fn documents() -> Cases {
+    let of_kind = |kind: &str| {
+        let everyone = json!({"filter_operator": "and", "filters": []});
+        json!({"kind": kind, "name": "A", "included_filters": everyone})
+    };
+    let raw_and_more = json!({"raw": {"filter_type": "new"}, "filter_type": "actions"});
+    let no_id = json!({"filter_type": "custom_segments", "id": "", "name": "A"});
+    vec![
+        (true, of_kind("filter")),
+        (false, of_kind("file")),
+        (false, of_kind("cohort")),
+        (false, json!([])),
+        (false, with_filter(&raw_and_more)),
+        (false, with_filter(&no_id)),
+    ]
+}
+
+fn counts() -> Vec<Ranged> {
+    let mut ranges = vec![
+        range(1, 100, |n| with_percent("minimum", "percent_of_times", n)),
+        range(1, 100, |n| with_percent("top", "percent_of_users", n)),
+        range(1, 100, |n| with_percent("bottom", "percent_of_users", n)),
+        range(0, MOST, |n| {
+            with_base(json!({"type": "between", "value": n, "value1": 1}))
+        }),
+        range(0, MOST, |n| {
+            with_base(json!({"type": "between", "value": 1, "value1": n}))
+        }),
+    ];
+    for kind in ["atleast", "exactly", "atmost"] {
+        ranges.push(range(1, MOST, move |n| with_execution(kind, n)));
+    }
+    for (kind, least) in [("inTheLast", 1), ("on", 0), ("before", 0)] {
+        let hours = move |n| with_window(json!({"type": kind, "value": n, "period_unit": "hours"}));
+        ranges.push(range(least, MOST, hours));
+        ranges.push(range(least, MOST, move |n| {
+            with_window(json!({"type": kind, "days": n}))
+        }));
+    }
+    ranges
+}
+
+fn parts_of_dates() -> Vec<Ranged> {
+    let ago = |n| dated("on", json!({"value": n, "value_type": "relative_past"}));
+    let ahead = |n| {
+        dated(
+            "between",
+            json!({"value": 0, "value1": n, "value_type": "relative_future"}),
+        )
+    };
+    let mut ranges = vec![
+        range(1, MOST, |n| dated("inTheLast", json!({"value": n}))),
+        range(1, MOST, |n| dated("inTheNext", json!({"value": n}))),
+        range(0, MOST, ago),
+        range(0, MOST, ahead),
+    ];
+    for extract in ExtractType::ALL.iter().copied() {
+        if let Some(part) = extract.range() {
+            let of = move |n| dated("on", json!({"value": n, "extract_type": extract.as_str()}));
+            ranges.push(range((*part.start()).into(), (*part.end()).into(), of));
+        }
+    }
+    ranges
+}
+
+fn range(least: i64, most: i64, of: impl Fn(i64) -> Value + 'static) -> Ranged {
+    (least, most, Box::new(of))
+}
+
+/// A document of one filter.
+fn with_filter(filter: &Value) -> Value {
+    json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}})
+}
+
+fn with_event(key: &str, value: Value) -> Value {
+    let mut filter = json!({"filter_type": "actions", "action_name": "a", "executed": true,
+                            "primary_time_range": {"type": "inTheLast", "days": 3}});
+    filter[key] = value;
+    with_filter(&filter)
+}
+
+fn with_window(window: Value) -> Value {
+    with_event("primary_time_range", window)
+}
+
+fn with_execution(kind: &str, count: i64) -> Value {
+    with_event("execution", json!({"type": kind, "count": count}))
+}
+
+/// An aggregation compared with an earlier window.
+fn with_base(base: Value) -> Value {
+    let mut aggregation = json!({"attribute_name": "a", "aggregation_type": "sum", "operator": "is", "value": 1,
+                                 "comparator": "change"});
+    aggregation["base_time_range"] = base;
+    with_event("aggregation_attributes", json!({"filters": [aggregation]}))
+}
+
+fn with_percent(kind: &str, field: &str, percent: i64) -> Value {
+    let attribute = json!({"name": "a", "data_type": "string", "operator": "exists"});
+    with_filter(&json!({
+        "filter_type": "psychographic_event", "action_name": "a", "operator_type": kind, field: percent,
+        "psychographic_attributes": {"filter_operator": "and", "filters": [attribute]},
+        "primary_time_range": {"type": "inTheLast", "days": 3},
+    }))
+}
+
+fn dated(operator: &str, mut fields: Value) -> Value {
+    fields["data_type"] = json!("datetime");
+    fields["operator"] = json!(operator);
+    with_condition(&fields)
+}
+
+fn with_condition(fields: &Value) -> Value {
+    let mut filter = fields.clone();
+    filter["filter_type"] = json!("user_attributes");
+    filter["name"] = json!("a");
+    with_filter(&filter)
+}
