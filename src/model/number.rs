@@ -24,12 +24,16 @@ impl Number {
     /// Takes an integer that a double can hold exactly; `None` beyond 2 to the power of 53.
     #[must_use]
     pub fn from_integer(value: i128) -> Option<Self> {
+        // Asked of the integer: the double of one just beyond the limit is the limit itself.
+        if value.unsigned_abs() > 1 << 53 {
+            return None;
+        }
         #[expect(
             clippy::cast_precision_loss,
-            reason = "the next line refuses what would be rounded"
+            reason = "what would be rounded is refused above"
         )]
         let number = value as f64;
-        (number.abs() <= EXACT_INTEGER).then_some(Self(number))
+        Some(Self(number))
     }
 
     /// The number itself.
@@ -91,7 +95,9 @@ mod tests {
             printed(Number::from_integer(1 << 53)).as_deref(),
             Some("9007199254740992")
         );
-        assert_eq!(Number::from_integer((1 << 53) + 2), None);
+        for beyond in [(1 << 53) + 1, (1 << 53) + 2, -(1 << 53) - 1, i128::MAX] {
+            assert_eq!(Number::from_integer(beyond), None, "{beyond}");
+        }
         assert_eq!(Number::new(f64::INFINITY), None);
         assert_eq!(Number::new(0.0), Number::new(-0.0));
     }
