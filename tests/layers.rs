@@ -19,7 +19,16 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("plan", &["model", "definition", "ledger"]),
     ("apply", &["model", "plan::step", "api", "ledger"]),
     ("sandbox", &[]),
-    ("render", &["model", "diagnostic", "plan::step", "apply::receipt"]),
+    (
+        "render",
+        &[
+            "model",
+            "definition::FieldChange",
+            "diagnostic",
+            "plan::step",
+            "apply::receipt",
+        ],
+    ),
     (
         "cli",
         &[

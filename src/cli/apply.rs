@@ -6,7 +6,7 @@ use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::planning::{Planned, make_plan};
 use super::project::Project;
-use crate::api::SystemClock;
+use crate::api::{Clock, SystemClock};
 use crate::apply::{Applier, Event, Stop};
 use crate::config::workspace::Workspace;
 use crate::render::document::{FORMAT_VERSION, OutcomeDocument, PlanDocument, ReceiptDocument};
@@ -38,16 +38,16 @@ async fn plan_and_apply(
     connection: &Connection,
     (arguments, output): (&ApplyArguments, Output),
 ) -> Result<ExitCode, Failure> {
-    let planned = make_plan(project, workspace, connection).await?;
+    let planned = make_plan(project, workspace, &arguments.planning, connection).await?;
     let document = PlanDocument::new(&planned.plan);
     if !output.json {
         output.result(&text::plan(&document, output.colour()));
     }
-    if !planned.plan.conflicts.is_empty() {
+    if let Some(kind) = planned.forbidden() {
         if output.json {
             output.document(&document);
         }
-        return Ok(Kind::Conflict.into());
+        return Ok(kind.into());
     }
     if !planned.plan.is_empty() {
         approve(arguments, output)?;
@@ -91,8 +91,15 @@ async fn apply(
         &connection.store,
         planned.ledger,
     )
-    .list_shows_archived(workspace.list_shows_archived);
+    .list_shows_archived(workspace.policy.behaviour.list_shows_archived)
+    .run_named(&run_name());
     applier.apply(&planned.plan, &show).await
+}
+
+/// What the ledger calls this run: when it was, and which process.
+fn run_name() -> String {
+    let now = SystemClock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    format!("{now}-{}", std::process::id())
 }
 
 /// Asks for approval where there is somebody to ask.

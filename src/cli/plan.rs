@@ -2,7 +2,7 @@
 
 use super::arguments::PlanArguments;
 use super::connection::Connection;
-use super::failure::{CHANGES, Failure, Kind};
+use super::failure::{CHANGES, Failure};
 use super::output::Output;
 use super::planning::make_plan;
 use super::project::Project;
@@ -23,14 +23,14 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
     let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
-    let planned = make_plan(project, workspace, &connection).await;
+    let planned = make_plan(project, workspace, &arguments.planning, &connection).await;
     connection.close().await;
-    let plan = planned?.plan;
-    show(&plan, output);
-    Ok(match (plan.conflicts.is_empty(), plan.is_empty()) {
-        (false, _) => Kind::Conflict.into(),
-        (true, false) if arguments.detailed_exitcode => CHANGES.into(),
-        (true, _) => ExitCode::SUCCESS,
+    let planned = planned?;
+    show(&planned.plan, output);
+    Ok(match planned.forbidden() {
+        Some(kind) => kind.into(),
+        None if arguments.detailed_exitcode && !planned.plan.is_empty() => CHANGES.into(),
+        None => ExitCode::SUCCESS,
     })
 }
 

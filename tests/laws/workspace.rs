@@ -8,8 +8,10 @@ use segctl::api::{
 use segctl::apply::Applier;
 use segctl::apply::receipt::Receipt;
 use segctl::ledger::{Ledger, LedgerStore, StoreError};
-use segctl::model::DeclaredSegment;
+use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::{Scope, complete, observe};
+use segctl::plan::guard::Allowances;
+use segctl::plan::selection::Selection;
 use segctl::plan::step::Plan;
 use segctl::plan::{Situation, plan};
 use segctl::sandbox::{Call, Credentials, Delivery, LogEntry, Service, Settings};
@@ -23,7 +25,7 @@ pub(crate) struct Workspace {
     service: Arc<Mutex<Service>>,
     now: Arc<Mutex<Timestamp>>,
     ledger: Arc<Mutex<Ledger>>,
-    list_shows_archived: bool,
+    policy: Policy,
 }
 
 impl Workspace {
@@ -33,12 +35,16 @@ impl Workspace {
             api_key: "k".to_owned(),
             db_name: "d".to_owned(),
         };
-        let list_shows_archived = settings.list_includes_archived;
+        let mut policy = Policy::default();
+        policy.behaviour.list_shows_archived = settings.list_includes_archived;
+        policy.behaviour.rename_frees_names = settings.rename_frees_old_name;
+        policy.behaviour.archived_definitions_conflict = settings.archived_definitions_conflict;
+        policy.behaviour.active_limit = settings.active_limit;
         Self {
             service: Arc::new(Mutex::new(Service::new(settings, credentials))),
             now: Arc::new(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())),
             ledger: Arc::default(),
-            list_shows_archived,
+            policy,
         }
     }
 
@@ -78,7 +84,7 @@ impl Workspace {
         let scope = Scope {
             declared,
             ledger: &ledger,
-            list_shows_archived: self.list_shows_archived,
+            policy: &self.policy,
         };
         let mut observed = observe(&client, &scope).await.unwrap();
         complete(&client, &scope, &mut observed).await.unwrap();
@@ -87,13 +93,18 @@ impl Workspace {
             declared,
             observed: &observed,
             ledger: &ledger,
+            policy: &self.policy,
+            allowances: Allowances::default(),
+            selection: &Selection::default(),
+            now: self.now(),
         })
     }
 
     pub(crate) async fn apply(&self, plan: &Plan) -> Receipt {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
-        let applier = Applier::new(&client, self, self, ledger).list_shows_archived(self.list_shows_archived);
+        let applier = Applier::new(&client, self, self, ledger)
+            .list_shows_archived(self.policy.behaviour.list_shows_archived);
         let (receipt, stop) = applier.apply(plan, &|_| {}).await;
         assert!(stop.is_none(), "{stop:?}");
         receipt
