@@ -42,6 +42,8 @@ pub struct Applier<'a, T: Transport, C: Clock, S> {
     undo: BTreeMap<usize, Stored>,
     /// What was read to see whether the plan still holds: good for one write that follows at once.
     read_before: BTreeMap<SegmentId, (Stored, Timestamp)>,
+    /// The digest of the saved plan that is run.
+    saved_plan: Option<String>,
 }
 
 /// Something worth showing while steps are run.
@@ -93,6 +95,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             run: String::new(),
             undo: BTreeMap::new(),
             read_before: BTreeMap::new(),
+            saved_plan: None,
         }
     }
 
@@ -100,6 +103,19 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
     #[must_use]
     pub fn run_named(mut self, run: &str) -> Self {
         run.clone_into(&mut self.run);
+        self
+    }
+
+    /// Runs a plan that was saved: its digest is taken down before the first write, and what was read a moment ago to see
+    /// whether it still holds stands for the read before a write.
+    #[must_use]
+    pub fn of_saved_plan(mut self, digest: Option<String>, read_before: BTreeMap<SegmentId, Stored>) -> Self {
+        let now = self.clock.now();
+        self.saved_plan = digest;
+        self.read_before = read_before
+            .into_iter()
+            .map(|(id, stored)| (id, (stored, now)))
+            .collect();
         self
     }
 

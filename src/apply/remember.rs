@@ -2,13 +2,14 @@
 
 use super::{Applier, Interruption, Stored};
 use crate::api::{Clock, Transport};
-use crate::ledger::{Entry, LedgerStore, Replaced, StoreError};
+use crate::ledger::{AppliedPlan, Entry, LedgerStore, Replaced, StoreError};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::{Plan, Step, digest_of};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Takes down the segments that need no write: those that are met for the first time, and those that were changed
-    /// the same way in the files and in the workspace.
+    /// the same way in the files and in the workspace. A saved plan is taken down with them, so that it is not applied
+    /// twice, whatever comes of it.
     pub(super) async fn record(&mut self, plan: &Plan) -> Result<(), StoreError> {
         for record in &plan.records {
             let mut entry = self.entry(&record.id, &record.segment);
@@ -21,8 +22,15 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             }
             self.ledger.record(entry);
         }
-        if plan.records.is_empty() {
+        let saved = self.saved_plan.take().map(|digest| AppliedPlan {
+            digest,
+            applied_at: self.clock.now(),
+        });
+        if plan.records.is_empty() && saved.is_none() {
             return Ok(());
+        }
+        if let Some(saved) = saved {
+            self.ledger.record_plan(saved);
         }
         self.store.save(&self.ledger).await
     }

@@ -133,14 +133,38 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub planning: PlanningArguments,
 
+    /// Save the plan in this file, for `segctl apply FILE`.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_OUT")]
+    pub out: Option<PathBuf>,
+
+    /// Where else to write it.
+    #[command(flatten)]
+    pub json_into: JsonInto,
+
     /// Exit with 2 when there are changes, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
 }
 
+/// JSON beside text.
+#[derive(Debug, Args)]
+pub struct JsonInto {
+    /// Write the JSON document into this file, whatever is printed.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_JSON_INTO")]
+    pub json_into: Option<PathBuf>,
+}
+
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
+    /// A plan that `segctl plan --out` saved: it is applied as it stands, without asking.
+    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_short_list"])]
+    pub plan: Option<PathBuf>,
+
+    /// Where else to write what came of it.
+    #[command(flatten)]
+    pub json_into: JsonInto,
+
     /// Which workspace.
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
@@ -157,7 +181,7 @@ pub struct ApplyArguments {
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArguments {
-    /// The plan as `segctl plan --json` wrote it; `-` reads standard input.
+    /// The plan as `segctl plan --json` or `segctl plan --out` wrote it; `-` reads standard input.
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
 }

@@ -20,6 +20,8 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
     /// The ledger.
     pub(super) ledger: Ledger,
+    /// What was seen.
+    pub(super) observed: Observed,
 }
 
 impl Planned {
@@ -78,11 +80,15 @@ pub(super) async fn make_plan(
         complete(&connection.client, &scope, &mut observed).await?;
         plan = of(&observed);
     }
-    Ok(Planned { plan, ledger })
+    Ok(Planned {
+        plan,
+        ledger,
+        observed,
+    })
 }
 
 /// The workspace's policy, with what the command line says in its place.
-fn policy(workspace: &Workspace, arguments: &PlanningArguments) -> Policy {
+pub(super) fn policy(workspace: &Workspace, arguments: &PlanningArguments) -> Policy {
     let mut policy = workspace.policy.clone();
     if let Some(percent) = arguments.max_archives {
         policy.guards.archive = percent;

@@ -7,6 +7,10 @@
 //! The list does not show archived segments, and nothing the service answers carries the fact. A segment that the
 //! ledger knows, that the list lacks and that can still be got by id is therefore an archived one.
 
+mod again;
+
+pub use again::look_again;
+
 use crate::api::{ApiError, CallError, Client, Clock, Listed, Stored, Transport};
 use crate::ledger::Ledger;
 use crate::model::{
