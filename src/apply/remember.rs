@@ -29,12 +29,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// Takes down what is about to be overwritten. It is on the disk before the write is sent: whatever happens then,
     /// nothing is lost.
-    pub(super) async fn keep(&mut self, step: &Step, current: &Stored) -> Result<(), Interruption> {
+    pub(super) async fn keep(&mut self, current: &Stored) -> Result<(), Interruption> {
         let Some(definition) = current.payload() else {
             return Ok(());
         };
-        let mut entry = self.entry(&current.id, &current.name);
-        entry.protect = step.protect;
+        // What was applied is still what was applied, and when.
+        let known = self.ledger.entry(&current.id).cloned();
+        let mut entry = known.unwrap_or_else(|| self.entry(&current.id, &current.name));
         entry.keep(Replaced {
             name: current.name.clone(),
             definition: definition.clone(),
@@ -75,6 +76,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     ) -> Result<(), StoreError> {
         self.learn(step, &current.id);
         let mut entry = self.entry(&current.id, &current.name);
+        // Without a file this is the live name: the entry must not lay claim to a name that a file may declare.
+        entry.rename(step.segment.clone());
         entry.lifecycle = lifecycle;
         entry.protect = step.protect;
         if let Some(definition) = current.payload().filter(|_| entry.definition.is_none()) {

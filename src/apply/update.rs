@@ -35,7 +35,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Verdict::NotDone => {}
             Verdict::Neither => return Ok(Outcome::Skipped(SkipReason::Drifted)),
         }
-        self.keep(step, &current).await?;
+        self.keep(&current).await?;
         if change.passing.is_some() {
             self.undo.insert(step.number, current.clone());
         }

@@ -61,16 +61,18 @@ impl Ledger {
 
     /// Takes down what was applied, in place of what was known of the segment.
     pub fn record(&mut self, entry: Entry) {
-        let is_latest = self
-            .named(&entry.name)
-            .is_none_or(|known| known.id == entry.id || known.applied_at <= entry.applied_at);
-        if let Some(before) = self.entries.get(&entry.id)
-            && before.name != entry.name
-            && self.by_name.get(&before.name) == Some(&entry.id)
+        let before = self.entries.get(&entry.id).map(|before| before.name.clone());
+        // A name that another entry has taken since is not claimed back by an entry that only keeps it.
+        let is_claimed = before.as_ref() != Some(&entry.name)
+            && self
+                .named(&entry.name)
+                .is_none_or(|known| known.applied_at <= entry.applied_at);
+        if let Some(before) = before.filter(|before| *before != entry.name)
+            && self.by_name.get(&before) == Some(&entry.id)
         {
-            self.by_name.remove(&before.name);
+            self.by_name.remove(&before);
         }
-        if is_latest {
+        if is_claimed {
             self.by_name.insert(entry.name.clone(), entry.id.clone());
         }
         self.entries.insert(entry.id.clone(), entry);

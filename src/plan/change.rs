@@ -67,7 +67,7 @@ fn of_declared<'a>(
 ) {
     let actions = match actions(situation, matches, pair) {
         Ok(actions) => actions,
-        Err(conflict) => return changes.conflicts.push(conflict),
+        Err(conflict) => return changes.conflicts.push(*conflict),
     };
     let segment = pair.segment;
     let is_met = |live: &LiveSegment| situation.ledger.entry(&live.id).is_some();
@@ -150,7 +150,7 @@ fn actions(
     situation: &Situation<'_>,
     matches: &Matches<'_>,
     pair: Pair<'_>,
-) -> Result<Vec<Action>, Conflict> {
+) -> Result<Vec<Action>, Box<Conflict>> {
     let known = &matches.known;
     match (pair.segment.lifecycle, pair.live) {
         // Nothing to put away; making it only to put it away would use up a name and a definition.
@@ -162,11 +162,11 @@ fn actions(
         (Lifecycle::Active, None) => Ok(vec![Action::Create(wanted(pair.segment, known))]),
         (Lifecycle::Active, Some((live, reason))) => match &live.kind {
             LiveKind::Filter => Ok(active(situation, known, pair.segment, (live, reason))),
-            LiveKind::Other(kind) => Err(Conflict::KindTaken {
+            LiveKind::Other(kind) => Err(Box::new(Conflict::KindTaken {
                 segment: declared(pair.segment),
                 holder: matches.holder(live),
                 kind: kind.clone(),
-            }),
+            })),
         },
     }
 }

@@ -36,7 +36,10 @@ pub(super) fn find(
         .pairs
         .iter()
         .filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
-    conflicts.extend(active.flat_map(|pair| unknown_references(pair.segment, &declared_names, matches)));
+    for pair in active {
+        conflicts.extend(unknown_references(pair.segment, &declared_names, matches));
+        conflicts.extend(orphans_referenced(pair.segment, matches));
+    }
     (conflicts, warnings)
 }
 
@@ -130,6 +133,27 @@ fn unknown_references(
         .map(|reference| Conflict::UnknownReference {
             segment: declared(segment),
             reference: reference.clone(),
+        })
+        .collect()
+}
+
+/// What no file declares any more and a file still refers to is more likely forgotten than meant to go.
+fn orphans_referenced(segment: &DeclaredSegment, matches: &Matches<'_>) -> Vec<Conflict> {
+    let ids: BTreeSet<_> = segment
+        .definition
+        .references()
+        .into_iter()
+        .filter_map(|reference| match reference {
+            Reference::Name(name) => matches.known.ids.get(name),
+            Reference::Id { id, .. } => Some(id),
+        })
+        .collect();
+    let orphans = matches.orphans.iter().filter(|live| ids.contains(&live.id));
+    let active = orphans.filter(|live| live.lifecycle == Lifecycle::Active);
+    active
+        .map(|live| Conflict::OrphanReferenced {
+            segment: declared(segment),
+            target: matches.holder(live),
         })
         .collect()
 }

@@ -46,14 +46,14 @@ impl<'a> Graph<'a> {
         observed: &Observed,
     ) -> Self {
         let by_name = by_name(&drafts);
-        let referring = referring(&drafts, &by_name, matches, observed);
+        let referring = referring(&drafts, matches, observed);
         let before = drafts
             .iter()
             .enumerate()
             .map(|(index, draft)| {
                 let mut before = BTreeSet::new();
                 before.extend(of_resources(index, draft, &drafts, holdings));
-                before.extend(of_references(draft, &drafts, matches, &by_name));
+                before.extend(of_references(draft, &drafts, (matches, observed), &by_name));
                 before.extend(of_unarchive(index, draft, &drafts));
                 if let (Action::Archive(_), Some(live)) = (&draft.action, draft.live) {
                     let last = referring.get(&live.id).into_iter().flatten();
@@ -87,7 +87,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Breaks every circle with passing drafts; those that none can break are conflicts.
-    pub(super) fn break_circles(&mut self, breaker: &Breaker<'_, '_>) -> Vec<Conflict> {
+    pub(super) fn break_circles(&mut self, breaker: &mut Breaker<'_, '_>) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
         let mut refused: BTreeSet<usize> = BTreeSet::new();
         let mut open = self.circles(&(0..self.drafts.len()).collect::<Vec<_>>());
@@ -109,7 +109,7 @@ impl<'a> Graph<'a> {
         &mut self,
         circle: &[usize],
         refused: &mut BTreeSet<usize>,
-        breaker: &Breaker<'_, '_>,
+        breaker: &mut Breaker<'_, '_>,
     ) -> Option<usize> {
         let inside: BTreeSet<usize> = circle.iter().copied().collect();
         for index in circle.iter().copied() {
@@ -121,7 +121,7 @@ impl<'a> Graph<'a> {
             if draft.action.passing().is_some() {
                 continue;
             }
-            if let Some((first, last)) = breaker.split(draft, need) {
+            if let Some((first, last, need)) = breaker.split(draft, need) {
                 // Once is enough for a segment: what it gives up is given up.
                 refused.insert(index);
                 return Some(self.put_before(index, (first, last), need));
@@ -275,10 +275,10 @@ fn of_resources(
 fn of_references(
     draft: &Draft<'_>,
     drafts: &[Draft<'_>],
-    matches: &Matches<'_>,
+    (matches, observed): (&Matches<'_>, &Observed),
     by_name: &BTreeMap<&SegmentName, Vec<usize>>,
 ) -> Vec<(usize, Why)> {
-    let names = referenced_names(draft, matches);
+    let names = referenced_names(draft, matches, observed);
     let steps = names.iter().filter_map(|name| by_name.get(name)).flatten();
     steps
         .filter(|index| {
@@ -289,18 +289,41 @@ fn of_references(
         .collect()
 }
 
-/// The declared names that a draft's definition refers to.
-fn referenced_names(draft: &Draft<'_>, matches: &Matches<'_>) -> BTreeSet<SegmentName> {
+/// The declared names that a draft's definition refers to, also through live segments that the plan leaves as they are:
+/// those may refer back to it until the declared one drops that reference.
+fn referenced_names(draft: &Draft<'_>, matches: &Matches<'_>, observed: &Observed) -> BTreeSet<SegmentName> {
     let Some(segment) = draft.declared.filter(|_| draft.action.wanted().is_some()) else {
         return BTreeSet::new();
     };
-    let name_of = |reference: &Reference| match reference {
-        Reference::Name(name) => Some(name.clone()),
-        Reference::Id { id, .. } => matches.known.identities.declared_by_id.get(id).cloned(),
-    };
-    let references = segment.definition.references();
-    let names = references.into_iter().filter_map(name_of);
-    names.filter(|name| name != draft.name).collect()
+    let mut names = BTreeSet::new();
+    let mut seen: BTreeSet<SegmentId> = BTreeSet::new();
+    let mut open: Vec<SegmentId> = Vec::new();
+    for reference in segment.definition.references() {
+        match reference {
+            Reference::Id { id, .. } => open.push(id.clone()),
+            Reference::Name(name) => {
+                names.insert(name.clone());
+                open.extend(matches.known.ids.get(name).cloned());
+            }
+        }
+    }
+    while let Some(id) = open.pop() {
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        let name = matches.known.identities.declared_by_id.get(&id);
+        names.extend(name.cloned());
+        // What is declared in use gets the definition of its file; everything else keeps what it has.
+        if name.is_none_or(|name| !matches.is_in_use(name)) {
+            let live = observed
+                .segments
+                .get(&id)
+                .and_then(|live| live.definition.as_ref());
+            open.extend(live.map(referenced_ids).unwrap_or_default());
+        }
+    }
+    names.remove(draft.name);
+    names
 }
 
 /// An archived segment refuses updates, and its unarchive is drafted right before its update.
@@ -317,7 +340,6 @@ fn of_unarchive(index: usize, draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Option
 /// good: a service that refuses references to archived segments has to be asked before.
 fn referring(
     drafts: &[Draft<'_>],
-    by_name: &BTreeMap<&SegmentName, Vec<usize>>,
     matches: &Matches<'_>,
     observed: &Observed,
 ) -> BTreeMap<SegmentId, Vec<usize>> {
@@ -330,9 +352,16 @@ fn referring(
                 referring.entry(id).or_default().push(index);
             }
         }
-        for name in referenced_names(draft, matches) {
-            let is_live = by_name.contains_key(&name);
-            if let Some(id) = matches.known.ids.get(&name).filter(|_| is_live) {
+        let declared = draft.declared.filter(|_| draft.action.wanted().is_some());
+        for reference in declared
+            .map(|segment| segment.definition.references())
+            .unwrap_or_default()
+        {
+            let id = match reference {
+                Reference::Name(name) => matches.known.ids.get(name),
+                Reference::Id { id, .. } => Some(id),
+            };
+            if let Some(id) = id {
                 referring.entry(id.clone()).or_default().push(index);
             }
         }

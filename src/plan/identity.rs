@@ -10,7 +10,7 @@ use super::Situation;
 use super::step::{Conflict, Declared, Holder, Known, MatchReason};
 use crate::definition::{Digests, Identities, print};
 use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, SegmentId, SegmentName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A declared segment with the live one that it is.
 #[derive(Clone, Copy)]
@@ -32,9 +32,15 @@ pub(super) struct Matches<'a> {
     /// Declared segments that cannot be told which live one they are.
     pub(super) conflicts: Vec<Conflict>,
     declared_by_id: BTreeMap<&'a SegmentId, &'a DeclaredSegment>,
+    in_use: BTreeSet<&'a SegmentName>,
 }
 
 impl Matches<'_> {
+    /// Whether a declared name is declared in use.
+    pub(super) fn is_in_use(&self, name: &SegmentName) -> bool {
+        self.in_use.contains(name)
+    }
+
     /// A live segment as the other side of a conflict.
     pub(super) fn holder(&self, live: &LiveSegment) -> Holder {
         Holder {
@@ -57,10 +63,7 @@ pub(super) fn declared(segment: &DeclaredSegment) -> Declared {
 /// Matches every declared segment.
 pub(super) fn match_all<'a>(situation: &Situation<'a>) -> Matches<'a> {
     let mut search = Search::new(situation);
-    search.by_id();
-    search.by_ledger();
-    search.by_name();
-    search.by_temporary_name();
+    search.by_own_names();
     search.by_previous_name();
     search.by_definition();
     search.done()
@@ -75,7 +78,7 @@ struct Search<'a> {
     /// Live segments that are out of reach.
     claimed: BTreeMap<&'a SegmentId, usize>,
     /// Names that a declared segment without a live one had before.
-    moved_on: BTreeMap<&'a SegmentName, usize>,
+    moved_on: BTreeSet<&'a SegmentName>,
     conflicts: Vec<Conflict>,
 }
 
@@ -87,34 +90,55 @@ impl<'a> Search<'a> {
             .values()
             .map(|live| (&live.name, live))
             .collect();
-        let mut search = Self {
+        Self {
             situation: *situation,
             by_name,
             found: vec![None; situation.declared.len()],
             claimed: BTreeMap::new(),
-            moved_on: BTreeMap::new(),
+            moved_on: BTreeSet::new(),
             conflicts: Vec::new(),
-        };
-        search.moved_on = search.find_moved_on();
-        search
+        }
     }
 
-    /// A declared segment is not live yet when neither its file's id, nor the ledger, nor its name leads anywhere:
-    /// then its previous names are its own, although another file may declare one of them by now.
-    fn find_moved_on(&self) -> BTreeMap<&'a SegmentName, usize> {
-        let mut moved_on = BTreeMap::new();
-        for (index, segment) in self.situation.declared.iter().enumerate() {
-            let is_live = segment.id.is_some()
-                || self.ledgers(segment).is_some()
-                || self.by_name.contains_key(&segment.name)
-                || self.by_name.contains_key(&segment.name.temporary());
-            if !is_live {
-                for name in &segment.previous_names {
-                    moved_on.entry(name).or_insert(index);
-                }
+    /// The ways that lead to a segment's own id or name. A declared segment to which none of them leads is not live
+    /// under its name yet: then its previous names are its own, although another file may declare one of them by now.
+    /// That other one has lost its live segment then, which may make it look for a previous name in turn.
+    fn by_own_names(&mut self) {
+        loop {
+            self.found = vec![None; self.situation.declared.len()];
+            self.claimed.clear();
+            self.conflicts.clear();
+            self.by_id();
+            self.by_ledger();
+            self.by_name();
+            self.by_temporary_name();
+            // One that is declared put away never comes to be live under its name, and would go on looking for ever.
+            let lost = self.open().into_iter().map(|(_, segment)| segment);
+            let lost = lost.filter(|segment| segment.lifecycle == Lifecycle::Active);
+            let lost = lost.flat_map(|segment| &segment.previous_names);
+            let moved_on: BTreeSet<&SegmentName> =
+                lost.filter(|name| self.is_claimed_by_name(name)).collect();
+            if moved_on.is_empty() {
+                return;
             }
+            self.moved_on.extend(moved_on);
         }
-        moved_on
+    }
+
+    /// Whether a declared segment of this name was found by the ledger or by the name.
+    fn is_claimed_by_name(&self, name: &SegmentName) -> bool {
+        let live = self.by_name.get(name);
+        let index = live.and_then(|live| self.claimed.get(&live.id)).copied();
+        let Some(index) = index else { return false };
+        let found = self.found.get(index).copied().flatten();
+        let is_own = self
+            .situation
+            .declared
+            .get(index)
+            .is_some_and(|segment| segment.name == *name);
+        let by_name =
+            found.is_some_and(|(_, reason)| matches!(reason, MatchReason::Ledger | MatchReason::Name));
+        is_own && by_name
     }
 
     fn claim(&mut self, index: usize, live: &'a LiveSegment, reason: MatchReason) {
@@ -168,7 +192,7 @@ impl<'a> Search<'a> {
 
     fn by_ledger(&mut self) {
         for (index, segment) in self.open() {
-            if segment.id.is_some() || self.moved_on.contains_key(&segment.name) {
+            if segment.id.is_some() || self.moved_on.contains(&segment.name) {
                 continue;
             }
             if let Some(live) = self.ledgers(segment).filter(|live| self.is_free(live)) {
@@ -179,7 +203,7 @@ impl<'a> Search<'a> {
 
     fn by_name(&mut self) {
         for (index, segment) in self.open() {
-            if segment.id.is_some() || self.moved_on.contains_key(&segment.name) {
+            if segment.id.is_some() || self.moved_on.contains(&segment.name) {
                 continue;
             }
             let live = self.by_name.get(&segment.name).copied();
@@ -314,6 +338,13 @@ impl<'a> Search<'a> {
             unmanaged,
             conflicts: self.conflicts,
             declared_by_id,
+            in_use: self
+                .situation
+                .declared
+                .iter()
+                .filter(|segment| segment.lifecycle == Lifecycle::Active)
+                .map(|segment| &segment.name)
+                .collect(),
         }
     }
 }

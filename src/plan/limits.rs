@@ -10,7 +10,7 @@ use crate::definition::print;
 use crate::definition::references::{
     EXPANDED_LIMIT, LEVEL_LIMIT, Outline, REFERENCE_LIMIT, Referent, Weights,
 };
-use crate::model::{LiveKind, Observed, Payload, Reference, SegmentId, SegmentName};
+use crate::model::{Lifecycle, LiveKind, Observed, Payload, Reference, SegmentId, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What every segment that can be referred to contributes.
@@ -22,10 +22,12 @@ pub(super) struct Limits<'a> {
 
 impl<'a> Limits<'a> {
     pub(super) fn of(matches: &'a Matches<'a>, observed: &'a Observed) -> Self {
-        let declared = matches
+        // What is put away keeps the definition that it has, whatever its file says.
+        let active = matches
             .pairs
             .iter()
-            .map(|pair| (&pair.segment.name, Outline::of(&print(&pair.segment.definition))));
+            .filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
+        let declared = active.map(|pair| (&pair.segment.name, Outline::of(&print(&pair.segment.definition))));
         let live = observed.segments.values().map(|live| {
             // A filter segment whose definition was not read weighs at least as much as an empty one.
             let outline = match (&live.definition, &live.kind) {

@@ -78,14 +78,15 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     conflicts.extend(changes.conflicts);
     conflicts.extend(found);
     conflicts.extend(limits.find(&drafts));
-    let breaker = Breaker {
+    let mut breaker = Breaker {
         holdings: &holdings,
         limits: &limits,
         known: &matches.known,
+        observed: situation.observed,
         wanted: wanted(&drafts),
     };
     let mut graph = Graph::of(drafts, &holdings, &matches, situation.observed);
-    let circles = graph.break_circles(&breaker);
+    let circles = graph.break_circles(&mut breaker);
     let behaviour = situation.policy.behaviour;
     let (steps, over) = order::order(graph, active(situation.observed), behaviour.active_limit);
     conflicts.extend(circles);

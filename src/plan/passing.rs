@@ -10,6 +10,8 @@ use super::holdings::Holdings;
 use super::limits::Limits;
 use super::step::{Action, Change, Changed, Known, Passing, Wanted};
 use crate::definition::Digest;
+use crate::definition::references::referenced_ids;
+use crate::model::{Lifecycle, Observed, SegmentId};
 use std::collections::BTreeSet;
 
 /// How often a definition is wrapped until nobody has it.
@@ -29,17 +31,27 @@ pub(super) struct Breaker<'s, 'a> {
     pub(super) holdings: &'s Holdings<'a>,
     pub(super) limits: &'s Limits<'a>,
     pub(super) known: &'s Known,
-    /// Definitions that drafts are about to take.
+    pub(super) observed: &'s Observed,
+    /// Definitions that drafts are about to take, passing ones among them.
     pub(super) wanted: BTreeSet<Digest>,
 }
 
 impl Breaker<'_, '_> {
-    /// The passing draft and the final one, in place of a draft that does all at once; `None` when this segment
-    /// cannot pass.
-    pub(super) fn split<'d>(&self, draft: &Draft<'d>, need: Need) -> Option<(Draft<'d>, Draft<'d>)> {
+    /// The passing draft and the final one, in place of a draft that does all at once, with what the passing one gives
+    /// up; `None` when this segment cannot pass.
+    pub(super) fn split<'d>(
+        &mut self,
+        draft: &Draft<'d>,
+        mut need: Need,
+    ) -> Option<(Draft<'d>, Draft<'d>, Need)> {
         let Action::Update(change) = &draft.action else {
             return None;
         };
+        let present = self.present(draft, change);
+        if need.name && !need.definition && present.is_none() && !need.wanted_waits {
+            // The definition goes along, since the present one would not be taken again.
+            need.definition = true;
+        }
         let passing = match (need.name, need.definition) {
             (true, true) => Passing::Both,
             (true, false) => Passing::Name,
@@ -51,20 +63,12 @@ impl Breaker<'_, '_> {
         } else {
             change.target.live_name.clone()
         };
-        let present = draft.live.and_then(|live| live.definition.clone());
-        let present = present.map(|payload| Wanted::new(payload, &self.known.identities));
-        // What was read may be in a form that only the dashboard writes; what the file says is not.
-        let present = match present {
-            Some(present) if present.digests.exact == change.wanted.digests.exact => {
-                Some(change.wanted.clone())
-            }
-            present => present,
-        };
         let wanted = match (need.definition, need.wanted_waits) {
             (true, false) => self.wrapped(&change.wanted)?,
             (true, true) => self.wrapped(&present?)?,
             (false, _) => present?,
         };
+        self.wanted.insert(wanted.digests.exact.clone());
         let mut target = change.target.clone();
         target.live_name = name.clone();
         target.seen = Some(wanted.digests.exact.clone());
@@ -90,7 +94,25 @@ impl Breaker<'_, '_> {
                 ..change.clone()
             }))
         };
-        Some((first, last))
+        Some((first, last, need))
+    }
+
+    /// The definition that the segment has, if the service would take it again: it may refer to what was put away since.
+    fn present(&self, draft: &Draft<'_>, change: &Change) -> Option<Wanted> {
+        let payload = draft.live?.definition.clone()?;
+        let in_use = |id: &SegmentId| {
+            let live = self.observed.segments.get(id);
+            live.is_some_and(|live| live.lifecycle == Lifecycle::Active)
+        };
+        if !referenced_ids(&payload).iter().all(in_use) || !self.limits.fit(&payload) {
+            return None;
+        }
+        let present = Wanted::new(payload, &self.known.identities);
+        // What was read may be in a form that only the dashboard writes; what the file says is not.
+        if present.digests.exact == change.wanted.digests.exact {
+            return Some(change.wanted.clone());
+        }
+        Some(present)
     }
 
     /// The same members in a form that nobody has and nobody wants.

@@ -7,8 +7,8 @@ use segctl::api::{
 };
 use segctl::apply::Applier;
 use segctl::apply::receipt::Receipt;
-use segctl::ledger::{Ledger, LedgerStore, StoreError};
-use segctl::model::{DeclaredSegment, Policy};
+use segctl::ledger::{Entry, Ledger, LedgerStore, StoreError};
+use segctl::model::{DeclaredSegment, Observed, Policy};
 use segctl::observe::{Scope, complete, observe};
 use segctl::plan::guard::Allowances;
 use segctl::plan::selection::Selection;
@@ -68,6 +68,16 @@ impl Workspace {
             .set_faults(serde_json::from_value(script.clone()).unwrap());
     }
 
+    /// What the workspace allows.
+    pub(crate) fn allow(&mut self, change: impl FnOnce(&mut Policy)) {
+        change(&mut self.policy);
+    }
+
+    /// Has the ledger know a segment.
+    pub(crate) fn remember(&self, entry: Entry) {
+        self.ledger.lock().unwrap().record(entry);
+    }
+
     /// Loses the ledger.
     pub(crate) fn forget(&self) {
         *self.ledger.lock().unwrap() = Ledger::default();
@@ -78,7 +88,17 @@ impl Workspace {
         self.service.lock().unwrap().log().to_vec()
     }
 
+    /// What the ledger knows.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.ledger.lock().unwrap().clone()
+    }
+
     pub(crate) async fn plan(&self, declared: &[DeclaredSegment]) -> Plan {
+        self.plan_of(declared, &self.observe(declared).await)
+    }
+
+    /// What is live, read whole.
+    pub(crate) async fn observe(&self, declared: &[DeclaredSegment]) -> Observed {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
         let scope = Scope {
@@ -88,13 +108,21 @@ impl Workspace {
         };
         let mut observed = observe(&client, &scope).await.unwrap();
         complete(&client, &scope, &mut observed).await.unwrap();
+        observed
+    }
+
+    pub(crate) fn plan_of(&self, declared: &[DeclaredSegment], observed: &Observed) -> Plan {
+        let ledger = self.ledger();
         plan(&Situation {
             workspace: "w",
             declared,
-            observed: &observed,
+            observed,
             ledger: &ledger,
             policy: &self.policy,
-            allowances: Allowances::default(),
+            allowances: Allowances {
+                empty: true,
+                short_list: true,
+            },
             selection: &Selection::default(),
             now: self.now(),
         })

@@ -55,6 +55,13 @@ pub enum Conflict {
         /// The name that nothing has.
         reference: SegmentName,
     },
+    /// A declared segment refers to a live one that is ours, that no file declares, and that would be put away.
+    OrphanReferenced {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one.
+        target: Holder,
+    },
     /// A name that another live segment has and keeps.
     NameTaken {
         /// The declared segment.

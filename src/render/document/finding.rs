@@ -92,6 +92,21 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
                 .of(segment)
                 .help("declare it, correct the name, or drop the reference")
         }
+        Conflict::OrphanReferenced { segment, target } => {
+            let message = format!(
+                "`{}` refers to {}, which is owned, which no file declares, and which would be archived",
+                segment.name,
+                live_words(target)
+            );
+            new("orphan_referenced", message)
+                .of(segment)
+                .with(target)
+                .help(format!(
+                    "keep it: `segctl pull \"{}\"` writes a file for it",
+                    target.name
+                ))
+                .help(format!("let it go: drop the reference from `{}`", segment.name))
+        }
         Conflict::NameTaken { segment, holder } => name_taken(segment, holder),
         Conflict::NameReserved { segment, holder } => name_reserved(segment, holder),
         Conflict::SharedTarget { segments, target } => {
@@ -105,7 +120,7 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
             )
         }
         Conflict::AmbiguousTarget { segment, targets } => {
-            let names: Vec<_> = targets.iter().map(|live| live_words(live)).collect();
+            let names: Vec<_> = targets.iter().map(live_words).collect();
             let message = format!(
                 "`{}` means several live segments: {}",
                 segment.name,
