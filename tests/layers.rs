@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("api", &["model"]),
     ("ledger", &["model"]),
     ("observe", &["model", "definition", "api", "ledger"]),
-    ("plan", &["model", "definition", "ledger"]),
+    ("plan", &["model", "definition", "ledger", "api::pacing"]),
     ("apply", &["model", "plan::step", "api", "ledger"]),
     ("sandbox", &[]),
     (
@@ -25,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "model",
             "definition::FieldChange",
             "diagnostic",
+            "plan::quota",
             "plan::step",
             "apply::receipt",
         ],

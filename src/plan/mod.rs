@@ -26,6 +26,7 @@ mod identity;
 mod limits;
 mod order;
 mod passing;
+pub mod quota;
 pub mod saved;
 pub mod selection;
 pub mod step;

@@ -5,12 +5,14 @@
 
 mod finding;
 mod plan;
+mod quota;
 mod receipt;
 
 pub use finding::FindingDocument;
 pub use plan::{
     ChangeDocument, DriftDocument, LiveDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
 };
+pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};
 pub use receipt::{OutcomeDocument, ReceiptDocument, TallyDocument};
 
 /// The version of plans and receipts as JSON.

@@ -3,6 +3,10 @@
 //! The marks `+ ~ - ^` stand at the start of their lines, so that a plan pasted into a `diff` block of a pull
 //! request is coloured there. Colour repeats what the marks say and is never the only signal.
 
+mod quota;
+
+pub use quota::quota;
+
 use super::document::{
     ChangeDocument, FindingDocument, OutcomeDocument, PlanDocument, ReceiptDocument, StepDocument,
     SummaryDocument,
