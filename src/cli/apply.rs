@@ -4,7 +4,7 @@ use super::arguments::ApplyArguments;
 use super::connection::Connection;
 use super::failure::{Failure, Kind};
 use super::output::Output;
-use super::planning::{make_plan, policy};
+use super::planning::{cost, make_plan, policy};
 use super::project::Project;
 use crate::api::{Clock, Stored, SystemClock};
 use crate::apply::receipt::Receipt;
@@ -83,9 +83,9 @@ async fn plan_and_apply(
     (arguments, output): (&ApplyArguments, Output),
 ) -> Result<ExitCode, Failure> {
     let planned = make_plan(project, workspace, &arguments.planning, connection).await?;
-    let document = PlanDocument::new(&planned.plan);
+    let document = planned.document();
     if !output.json {
-        output.result(&text::plan(&document, output.colour()));
+        output.result(&text::plan(&document, output.colour(), &output.zone()));
     }
     if let Some(kind) = planned.forbidden() {
         arguments.json_into.write(&document)?;
@@ -145,6 +145,12 @@ async fn check_and_apply(
         return Err(Failure {
             causes,
             ..stale(message)
+        });
+    }
+    if let (_, Some(over)) = cost(&saved.plan, connection.client.pacing(), &arguments.planning) {
+        return Err(Failure {
+            help: over.help(),
+            ..Failure::new(Kind::Guard, over.to_string())
         });
     }
     let work = Work {

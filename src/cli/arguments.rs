@@ -1,7 +1,9 @@
 //! The command line's words. Every flag has a `SEGCTL_` variable.
 
 use crate::model::{NamePattern, PatternError};
+use crate::plan::quota::duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -100,6 +102,10 @@ pub struct PlanningArguments {
     /// The largest share of the managed segments that may be updated, in place of the guard in segctl.yaml.
     #[arg(long, value_name = "PERCENT", value_parser = percent, env = "SEGCTL_MAX_UPDATES")]
     pub max_updates: Option<u32>,
+
+    /// Refuse a plan that is likely to take longer, such as 30m, 2h or 1d.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "SEGCTL_MAX_DURATION")]
+    pub max_duration: Option<SignedDuration>,
 
     /// Archive everything that is owned when no segment is declared.
     #[arg(long, env = "SEGCTL_ALLOW_EMPTY")]

@@ -6,6 +6,7 @@ use super::arguments::JsonInto;
 use super::failure::{Failure, Kind};
 use crate::render::diagnostic::diagnostics_json;
 use crate::render::document::FORMAT_VERSION;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::json;
 use std::fs;
@@ -42,6 +43,12 @@ impl Output {
     #[must_use]
     pub(super) fn colour_of_errors(self) -> bool {
         self.colour && (forced() || io::stderr().is_terminal())
+    }
+
+    /// The zone of the clocks that whoever reads this looks at.
+    #[must_use]
+    pub(super) fn zone(self) -> TimeZone {
+        TimeZone::system()
     }
 
     /// Writes a result.

@@ -4,12 +4,10 @@ use super::arguments::PlanArguments;
 use super::connection::Connection;
 use super::failure::{CHANGES, Failure};
 use super::output::{Output, write_file};
-use super::planning::make_plan;
+use super::planning::{Planned, make_plan};
 use super::project::Project;
 use crate::api::{Clock, SystemClock};
 use crate::plan::saved::SavedPlan;
-use crate::plan::step::Plan;
-use crate::render::document::PlanDocument;
 use crate::render::text;
 use std::process::ExitCode;
 
@@ -29,7 +27,7 @@ pub(super) async fn run(
     let planned = make_plan(project, workspace, &arguments.planning, &connection).await;
     connection.close().await;
     let planned = planned?;
-    show(&planned.plan, arguments, output)?;
+    show(&planned, arguments, output)?;
     if let Some(file) = &arguments.out {
         let saved = SavedPlan::new(
             planned.plan.clone(),
@@ -46,13 +44,13 @@ pub(super) async fn run(
     })
 }
 
-fn show(plan: &Plan, arguments: &PlanArguments, output: Output) -> Result<(), Failure> {
-    let document = PlanDocument::new(plan);
+fn show(planned: &Planned, arguments: &PlanArguments, output: Output) -> Result<(), Failure> {
+    let document = planned.document();
     arguments.json_into.write(&document)?;
     if output.json {
         output.document(&document);
     } else {
-        output.result(&text::plan(&document, output.colour()));
+        output.result(&text::plan(&document, output.colour(), &output.zone()));
     }
     Ok(())
 }

@@ -4,15 +4,18 @@ use super::arguments::PlanningArguments;
 use super::connection::Connection;
 use super::failure::{Failure, Kind};
 use super::project::Project;
+use crate::api::pacing::Pacing;
 use crate::api::{Clock, SystemClock};
 use crate::config::workspace::Workspace;
 use crate::ledger::{Ledger, LedgerStore};
 use crate::model::{Observed, Policy};
 use crate::observe::{Scope, complete, observe};
 use crate::plan::guard::Allowances;
+use crate::plan::quota::{Quota, QuotaRefusal, quota};
 use crate::plan::selection::Selection;
 use crate::plan::step::Plan;
 use crate::plan::{Situation, plan};
+use crate::render::document::PlanDocument;
 
 /// A plan with the ledger that it was made from.
 pub(super) struct Planned {
@@ -22,16 +25,26 @@ pub(super) struct Planned {
     pub(super) ledger: Ledger,
     /// What was seen.
     pub(super) observed: Observed,
+    /// What applying costs.
+    pub(super) quota: Quota,
+    /// That it costs more time than it may.
+    pub(super) over: Option<QuotaRefusal>,
 }
 
 impl Planned {
     /// What forbids applying the plan, if anything does.
     pub(super) fn forbidden(&self) -> Option<Kind> {
-        match (self.plan.conflicts.is_empty(), self.plan.refusals.is_empty()) {
+        let is_refused = !self.plan.refusals.is_empty() || self.over.is_some();
+        match (self.plan.conflicts.is_empty(), is_refused) {
             (false, _) => Some(Kind::Conflict),
-            (true, false) => Some(Kind::Guard),
-            (true, true) => None,
+            (true, true) => Some(Kind::Guard),
+            (true, false) => None,
         }
+    }
+
+    /// The plan with what it costs, for people and programs.
+    pub(super) fn document(&self) -> PlanDocument {
+        PlanDocument::new(&self.plan).with_quota(&self.quota, self.over.as_ref())
     }
 }
 
@@ -80,11 +93,25 @@ pub(super) async fn make_plan(
         complete(&connection.client, &scope, &mut observed).await?;
         plan = of(&observed);
     }
+    let (quota, over) = cost(&plan, connection.client.pacing(), arguments);
     Ok(Planned {
         plan,
         ledger,
         observed,
+        quota,
+        over,
     })
+}
+
+/// What applying a plan costs, and whether that is more time than it may take.
+pub(super) fn cost(
+    plan: &Plan,
+    pacing: Pacing,
+    arguments: &PlanningArguments,
+) -> (Quota, Option<QuotaRefusal>) {
+    let quota = quota(&plan.calls(), pacing, SystemClock.now());
+    let over = arguments.max_duration.and_then(|max| quota.check(max).err());
+    (quota, over)
 }
 
 /// The workspace's policy, with what the command line says in its place.

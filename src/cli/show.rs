@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failu
     if output.json {
         output.document(&document);
     } else {
-        output.result(&text::plan(&document, output.colour()));
+        output.result(&text::plan(&document, output.colour(), &output.zone()));
     }
     Ok(())
 }

@@ -12,15 +12,16 @@ use super::document::{
     SummaryDocument,
 };
 use anstyle::{AnsiColor, Style};
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Values longer than this are cut in the text of a change; JSON has them whole.
 const VALUE_LENGTH: usize = 160;
 
-/// The plan as text; its last line is the summary.
+/// The plan as text, with times as clocks of `zone` show them; its last line is the summary.
 #[must_use]
-pub fn plan(document: &PlanDocument, colour: bool) -> String {
+pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
     let mut text = String::new();
     for refusal in &document.refusals {
         finding(&mut text, "refused", refusal, paint(colour, AnsiColor::Red));
@@ -37,7 +38,8 @@ pub fn plan(document: &PlanDocument, colour: bool) -> String {
     if !document.steps.is_empty() {
         text.push('\n');
     }
-    for line in about(document) {
+    let cost = document.quota.as_ref().map(|quota| self::quota(quota, zone));
+    for line in about(document).into_iter().chain(cost) {
         text.push_str(&line);
         text.push('\n');
     }
@@ -171,9 +173,8 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
         quoted(&step.segment),
         printable(&origin)
     );
-    if let Some(reason) = step.matched_by.as_ref().filter(|reason| *reason != "same name") {
-        let id = step.id.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "    is {} by: {reason}", printable(id));
+    if let (Some(id), Some(reason)) = (&step.id, &step.matched_by) {
+        let _ = writeln!(text, "    live: {} ({reason})", printable(id));
     }
     if step.adopts {
         text.push_str("    adopts it: segctl did not make it\n");

@@ -14,7 +14,7 @@ pub use drift::{Drift, LifecycleDrift};
 pub use finding::{Conflict, Declared, ExceededLimit, Holder, Refusal, Warning};
 pub use wanted::{Known, Wanted, digest_of};
 
-use crate::model::{Lifecycle, Origin, Payload, SegmentId, SegmentName};
+use crate::model::{EndpointClass, Lifecycle, Origin, Payload, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
 
 /// What a workspace needs to become what the files say.
@@ -120,6 +120,22 @@ impl Plan {
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         !self.conflicts.is_empty() || !self.refusals.is_empty()
+    }
+
+    /// The calls that applying it makes when nothing goes wrong, in their order: a list, then each step's read and write.
+    #[must_use]
+    pub fn calls(&self) -> Vec<EndpointClass> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let of_step = |step: &Step| match &step.action {
+            // There is nothing to read before a create: what is in its way answers with 409.
+            Action::Create(_) => vec![EndpointClass::Create],
+            Action::Update(_) => vec![EndpointClass::Get, EndpointClass::Update],
+            Action::Archive(_) | Action::Unarchive(_) => vec![EndpointClass::Get, EndpointClass::Lifecycle],
+        };
+        let steps = self.steps.iter().flat_map(of_step);
+        std::iter::once(EndpointClass::List).chain(steps).collect()
     }
 
     /// The steps, counted.

@@ -2,6 +2,7 @@
 
 use super::plan::{ChangeDocument, OriginDocument};
 use crate::model::{Lifecycle, SegmentName};
+use crate::plan::quota::QuotaRefusal;
 use crate::plan::step::{Conflict, Declared, ExceededLimit, Holder, Refusal, Warning};
 use serde::{Deserialize, Serialize};
 
@@ -306,6 +307,14 @@ pub(super) fn refusal(refusal: &Refusal) -> FindingDocument {
         .help("look at the workspace: is it the right one, and does its dashboard show them?")
         .help("if they were archived: `--allow-short-list`")
         .help("for good: `guards: {archive: …%}` in segctl.yaml"),
+    }
+}
+
+/// A plan that takes longer than it may, in words.
+pub(super) fn too_long(over: &QuotaRefusal) -> FindingDocument {
+    FindingDocument {
+        help: over.help(),
+        ..FindingDocument::new("max_duration", over.to_string())
     }
 }
 

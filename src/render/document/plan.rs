@@ -1,9 +1,11 @@
 //! A plan as a document.
 
 use super::finding::{self, FindingDocument};
+use super::quota::QuotaDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::definition::FieldChange;
 use crate::model::Origin;
+use crate::plan::quota::{Quota, QuotaRefusal};
 use crate::plan::step::{Action, Changed, Drift, Live, Plan, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,6 +39,9 @@ pub struct PlanDocument {
     pub warnings: Vec<FindingDocument>,
     /// Steps that `--target` and `--exclude` left out.
     pub left_out: usize,
+    /// What applying it costs; missing where nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quota: Option<QuotaDocument>,
 }
 
 /// A live segment.
@@ -178,7 +183,18 @@ impl PlanDocument {
             refusals: plan.refusals.iter().map(finding::refusal).collect(),
             warnings: plan.warnings.iter().map(finding::warning).collect(),
             left_out: plan.left_out,
+            quota: None,
         }
+    }
+
+    /// With what applying the plan costs, and that this is more time than it may take.
+    #[must_use]
+    pub fn with_quota(mut self, quota: &Quota, over: Option<&QuotaRefusal>) -> Self {
+        self.refusals.extend(over.map(finding::too_long));
+        if quota.total > 0 {
+            self.quota = Some(QuotaDocument::new(quota));
+        }
+        self
     }
 
     /// Reads a document that was written as JSON.
