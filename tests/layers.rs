@@ -25,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "model",
             "definition::FieldChange",
             "diagnostic",
+            "ledger",
             "plan::quota",
             "plan::step",
             "apply::receipt",

@@ -38,6 +38,10 @@ pub enum Command {
     Plan(PlanArguments),
     /// Make a workspace what the files say.
     Apply(ApplyArguments),
+    /// Show what changed in a workspace since it was last applied.
+    Drift(DriftArguments),
+    /// Look into and mend what is remembered of a workspace.
+    Ledger(LedgerArguments),
     /// Show a plan that was written as JSON.
     Show(ShowArguments),
     /// Print the JSON Schema of a kind of file, for editors.
@@ -182,6 +186,65 @@ pub struct ApplyArguments {
     /// Apply without asking; required where nobody can be asked.
     #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
     pub auto_approve: bool,
+}
+
+/// Arguments of `drift`.
+#[derive(Debug, Args)]
+pub struct DriftArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// What it is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
+
+    /// Exit with 2 when there is any, so that scripts can tell.
+    #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
+    pub detailed_exitcode: bool,
+}
+
+/// Arguments of `ledger`.
+#[derive(Debug, Args)]
+pub struct LedgerArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: LedgerCommand,
+}
+
+/// The commands of `ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Show what is remembered.
+    Show(WorkspaceArguments),
+    /// Forget a segment: it is nobody's from then on.
+    Forget(ForgetArguments),
+    /// Find the declared and owned segments again after the ledger was lost.
+    Rebuild(RebuildArguments),
+}
+
+/// Arguments of `ledger forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// The name that the segment was last applied under.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Arguments of `ledger rebuild`.
+#[derive(Debug, Args)]
+pub struct RebuildArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// What it is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
 }
 
 /// Arguments of `show`.

@@ -70,13 +70,9 @@ impl Connection {
             .map_err(|error| Failure::caused(Kind::Error, &error))?;
         let client = Client::new(transport, SystemClock, limits(workspace)?, retry_seed())
             .observed_by(move |waiting: &Waiting| output.note(&waiting_line(waiting)));
-        let ledger = workspace
-            .ledger
-            .clone()
-            .unwrap_or_else(|| format!(".segctl/{name}"));
         Ok(Self {
             client,
-            store: DirectoryStore::new(project.directory.join(ledger)),
+            store: store(project, name, workspace),
             service,
             server,
         })
@@ -88,6 +84,13 @@ impl Connection {
             server.stop().await;
         }
     }
+}
+
+/// Where the ledger of a workspace is.
+pub(super) fn store(project: &Project, name: &str, workspace: &Workspace) -> DirectoryStore {
+    let ledger = workspace.ledger.clone();
+    let ledger = ledger.unwrap_or_else(|| format!(".segctl/{name}"));
+    DirectoryStore::new(project.directory.join(ledger))
 }
 
 impl From<CallError> for Failure {

@@ -4,7 +4,9 @@
 mod apply;
 pub mod arguments;
 mod connection;
+mod drift;
 pub mod failure;
+mod ledger;
 mod logging;
 mod output;
 mod plan;
@@ -70,6 +72,15 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
             }
             project.require_valid(output)?;
             runtime()?.block_on(apply::run(&project, apply, output))
+        }
+        Command::Drift(drift) => {
+            let project = open()?;
+            project.require_valid(output)?;
+            runtime()?.block_on(drift::run(&project, drift, output))
+        }
+        Command::Ledger(ledger) => {
+            let project = open()?;
+            runtime()?.block_on(ledger::run(&project, ledger, output))
         }
         Command::Show(show) => show::run(show, output).map(|()| ExitCode::SUCCESS),
         Command::Schema(kind) => {

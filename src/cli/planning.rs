@@ -8,7 +8,7 @@ use crate::api::pacing::Pacing;
 use crate::api::{Clock, SystemClock};
 use crate::config::workspace::Workspace;
 use crate::ledger::{Ledger, LedgerStore};
-use crate::model::{Observed, Policy};
+use crate::model::{DeclaredSegment, Observed, Policy};
 use crate::observe::{Scope, complete, observe};
 use crate::plan::guard::Allowances;
 use crate::plan::quota::{Quota, QuotaRefusal, quota};
@@ -48,6 +48,72 @@ impl Planned {
     }
 }
 
+/// Everything that a plan is made from.
+pub(super) struct Read<'a> {
+    workspace: &'a str,
+    declared: Vec<DeclaredSegment>,
+    /// The ledger.
+    pub(super) ledger: Ledger,
+    observed: Observed,
+    policy: Policy,
+    allowances: Allowances,
+    selection: Selection,
+}
+
+impl Read<'_> {
+    /// What the planner takes.
+    pub(super) fn situation(&self) -> Situation<'_> {
+        Situation {
+            workspace: self.workspace,
+            declared: &self.declared,
+            observed: &self.observed,
+            ledger: &self.ledger,
+            policy: &self.policy,
+            allowances: self.allowances,
+            selection: &self.selection,
+            now: SystemClock.now(),
+        }
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            declared: &self.declared,
+            ledger: &self.ledger,
+            policy: &self.policy,
+        }
+    }
+}
+
+/// Reads what is live of what is managed.
+///
+/// # Errors
+///
+/// A call or the ledger failed.
+pub(super) async fn read_all<'a>(
+    project: &Project,
+    (name, workspace): (&'a str, &Workspace),
+    arguments: &PlanningArguments,
+    connection: &Connection,
+) -> Result<Read<'a>, Failure> {
+    let mut read = Read {
+        workspace: name,
+        declared: project.declared(name),
+        ledger: connection.store.load().await?,
+        observed: Observed::default(),
+        policy: policy(workspace, arguments),
+        allowances: Allowances {
+            empty: arguments.allow_empty,
+            short_list: arguments.allow_short_list,
+        },
+        selection: Selection {
+            targets: arguments.target.clone(),
+            excludes: arguments.exclude.clone(),
+        },
+    };
+    read.observed = observe(&connection.client, &read.scope()).await?;
+    Ok(read)
+}
+
 /// Reads what is live and plans.
 ///
 /// # Errors
@@ -55,44 +121,20 @@ impl Planned {
 /// A call or the ledger failed.
 pub(super) async fn make_plan(
     project: &Project,
-    (name, workspace): (&str, &Workspace),
+    workspace: (&str, &Workspace),
     arguments: &PlanningArguments,
     connection: &Connection,
 ) -> Result<Planned, Failure> {
-    let declared = project.declared(name);
-    let ledger = connection.store.load().await?;
-    let policy = policy(workspace, arguments);
-    let scope = Scope {
-        declared: &declared,
-        ledger: &ledger,
-        policy: &policy,
-    };
-    let selection = Selection {
-        targets: arguments.target.clone(),
-        excludes: arguments.exclude.clone(),
-    };
-    let mut observed = observe(&connection.client, &scope).await?;
-    let of = |observed: &Observed| {
-        plan(&Situation {
-            workspace: name,
-            declared: &declared,
-            observed,
-            ledger: &ledger,
-            policy: &policy,
-            allowances: Allowances {
-                empty: arguments.allow_empty,
-                short_list: arguments.allow_short_list,
-            },
-            selection: &selection,
-            now: SystemClock.now(),
-        })
-    };
-    let mut plan = of(&observed);
+    let mut read = read_all(project, workspace, arguments, connection).await?;
+    let mut plan = plan(&read.situation());
     // Definitions of other segments matter only when one is about to be stored.
     if plan.steps.iter().any(|step| step.action.wanted().is_some()) {
-        complete(&connection.client, &scope, &mut observed).await?;
-        plan = of(&observed);
+        let mut observed = std::mem::take(&mut read.observed);
+        complete(&connection.client, &read.scope(), &mut observed).await?;
+        read.observed = observed;
+        plan = crate::plan::plan(&read.situation());
     }
+    let Read { ledger, observed, .. } = read;
     let (quota, over) = cost(&plan, connection.client.pacing(), arguments);
     Ok(Planned {
         plan,

@@ -32,7 +32,7 @@ pub mod selection;
 pub mod step;
 
 use crate::ledger::Ledger;
-use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy};
+use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentName};
 use change::Draft;
 use graph::Graph;
 use guard::Allowances;
@@ -41,7 +41,7 @@ use jiff::Timestamp;
 use limits::Limits;
 use passing::Breaker;
 use selection::Selection;
-use step::{Live, Plan};
+use step::{Known, Live, Plan, Record};
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +105,30 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         warnings: changes.warnings.into_iter().chain(warnings).collect(),
         left_out,
         known: matches.known,
+    }
+}
+
+/// Every declared and every owned segment that is live, as it is, and what references mean: what a ledger should know
+/// that was lost.
+#[must_use]
+pub fn recognise(situation: &Situation<'_>) -> (Vec<Record>, Known) {
+    let matches = identity::match_all(situation);
+    let declared = matches.pairs.iter().filter_map(|pair| {
+        let (live, _) = pair.live?;
+        Some(record(live, &pair.segment.name, pair.segment.protect))
+    });
+    let owned = matches.orphans.iter().map(|live| record(live, &live.name, false));
+    (declared.chain(owned).collect(), matches.known.clone())
+}
+
+fn record(live: &LiveSegment, name: &SegmentName, protect: bool) -> Record {
+    Record {
+        segment: name.clone(),
+        id: live.id.clone(),
+        lifecycle: live.lifecycle,
+        protect,
+        definition: live.definition.clone(),
+        adopts: true,
     }
 }
 

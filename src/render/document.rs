@@ -4,13 +4,16 @@
 //! refuses a major that it does not know.
 
 mod finding;
+mod ledger;
 mod plan;
 mod quota;
 mod receipt;
 
 pub use finding::FindingDocument;
+pub use ledger::{EntryDocument, LedgerDocument};
 pub use plan::{
-    ChangeDocument, DriftDocument, LiveDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
+    ChangeDocument, DriftDocument, DriftReport, LiveDocument, OriginDocument, PlanDocument, StepDocument,
+    SummaryDocument,
 };
 pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};
 pub use receipt::{OutcomeDocument, ReceiptDocument, TallyDocument};

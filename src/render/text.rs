@@ -3,8 +3,12 @@
 //! The marks `+ ~ - ^` stand at the start of their lines, so that a plan pasted into a `diff` block of a pull
 //! request is coloured there. Colour repeats what the marks say and is never the only signal.
 
+mod drift;
+mod ledger;
 mod quota;
 
+pub use drift::drift;
+pub use ledger::ledger;
 pub use quota::quota;
 
 use super::document::{
