@@ -1,8 +1,11 @@
 //! What stands in a `scenario.yaml`. Unknown keys are refused: a misspelt one would check nothing.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+
+/// Classes of calls, by the words of the sandbox's log.
+const CLASSES: [&str; 7] = ["list", "create", "get", "update", "lifecycle", "file", "cohort"];
 
 /// A scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -84,30 +87,37 @@ impl Switch {
 }
 
 /// A segment as somebody makes or changes it who does not use segctl.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Edit {
     /// The present name of the segment to change; a new segment is made where it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) segment: Option<String>,
     /// Its name from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
     /// What a new segment is made of.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Kind::is_filter")]
     pub(super) kind: Kind,
     /// `Segmentation` for new segments where nothing is said: made in the dashboard.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<String>,
     /// Everyone who did this in the last 7 days, in place of `included_filters`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) event: Option<String>,
     /// In the API's JSON, but references may go by name alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) included_filters: Option<Value>,
     /// Likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) excluded_filters: Option<Value>,
     /// Whether it is put away, or taken out again.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) archived: Option<bool>,
 }
 
 /// What a segment is made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     #[default]
@@ -170,6 +180,12 @@ pub(super) enum Event {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Lost {
     Ledger,
+}
+
+impl Kind {
+    fn is_filter(&self) -> bool {
+        *self == Self::Filter
+    }
 }
 
 impl TryFrom<Value> for Command {
@@ -242,6 +258,16 @@ pub(super) fn parse(text: &str) -> Result<Scenario, String> {
     }
     if !matches!(scenario.commands.last(), Some(Command::Run(_))) {
         return Err("the last of the `commands` must be one of segctl".to_owned());
+    }
+    let runs = scenario.commands.iter().filter_map(|command| match command {
+        Command::Run(run) => Some(run),
+        Command::Event(_) => None,
+    });
+    if let Some(class) = runs
+        .flat_map(|run| run.requests.keys())
+        .find(|class| !CLASSES.contains(&class.as_str()))
+    {
+        return Err(format!("`{class}` is no class of calls"));
     }
     if scenario.before.iter().any(|edit| edit.segment.is_some()) {
         return Err("`before` makes segments; there is none yet to be changed".to_owned());

@@ -6,7 +6,7 @@ use super::workspace::{name, payload, segments};
 use segctl::config::workspace::settings;
 use segctl::config::{load, source};
 use segctl::definition::{Digest, Digests, Identities, print};
-use segctl::model::{DeclaredSegment, Payload, SegmentId, SegmentName};
+use segctl::model::{DeclaredSegment, Lifecycle, Payload, SegmentId, SegmentName};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,8 @@ pub(super) struct History {
     given: BTreeSet<String>,
     /// What files ever said.
     declared: Vec<DeclaredSegment>,
+    /// What they say now.
+    declared_now: Vec<DeclaredSegment>,
 }
 
 impl History {
@@ -60,10 +62,34 @@ impl History {
             .declarations
             .into_iter()
             .filter(|declaration| declaration.is_for(WORKSPACE));
-        for declaration in declared {
-            self.given.insert(declaration.segment.name.to_string());
-            self.declared.push(declaration.segment);
-        }
+        self.declared_now = declared.map(|declaration| declaration.segment).collect();
+        self.given
+            .extend(self.declared_now.iter().map(|segment| segment.name.to_string()));
+        self.declared.extend(self.declared_now.iter().cloned());
+    }
+
+    /// What the files say and is not so.
+    pub(super) fn unreached(&self, state: &Value) -> Vec<String> {
+        let identities = self.identities();
+        let digest = |payload: &Payload| Digests::of(payload, &identities).exact;
+        let missing = |declared: &DeclaredSegment| {
+            let found = segments(state).find(|(_, segment)| name(segment) == declared.name.as_str());
+            let is_active = found.is_some_and(|(_, segment)| segment["archived"].is_null());
+            match declared.lifecycle {
+                Lifecycle::Active if !is_active => Some("is not in use"),
+                Lifecycle::Archived if is_active => Some("is still in use"),
+                Lifecycle::Archived => None,
+                Lifecycle::Active => {
+                    let live = found.and_then(|(_, segment)| payload(segment));
+                    let is_so = live.as_ref().map(digest) == Some(digest(&print(&declared.definition)));
+                    (!is_so).then_some("has not the declared definition")
+                }
+            }
+        };
+        let complain = |declared: &DeclaredSegment| {
+            missing(declared).map(|what| format!("\"{}\" {what}", declared.name))
+        };
+        self.declared_now.iter().filter_map(complain).collect()
     }
 
     /// Which segments have a name or a definition that nobody gave them.

@@ -121,6 +121,8 @@ struct Stage<'a> {
     repository: Repository,
     history: History,
     stable: Stable,
+    /// Whether the output is to be what the scenario says itself.
+    is_as_stated: bool,
     transcript: String,
     complaints: Vec<String>,
 }
@@ -152,6 +154,10 @@ impl<'a> Stage<'a> {
         let state = stage.service.state()?;
         let broken = stage.history.complaints(&state);
         stage.complaints.extend(broken);
+        if !is_unreachable {
+            let unreached = stage.history.unreached(&state);
+            stage.complaints.extend(unreached);
+        }
         Ok(Ended {
             after: stage.stable.text(&workspace::text(&state)),
             transcript: stage.transcript,
@@ -182,6 +188,7 @@ impl<'a> Stage<'a> {
         ];
         let mut stage = Self {
             folder,
+            is_as_stated: switch.is_none_or(|switch| switch.outcome == Outcome::Same),
             stable: Stable::new(service.now()?, others),
             service,
             repository,
@@ -216,23 +223,31 @@ impl<'a> Stage<'a> {
         if ran.err.contains("panicked") {
             self.complain(&format!("`{}` panicked", run.run));
         }
-        if run.exit.is_some() && run.exit != ran.code {
-            self.complain(&format!("`{}` exits with {code}", run.run));
-        }
         let calls = self.service.calls()?;
         if run.arguments().first().is_none_or(|command| command != "apply") {
             self.must_only_read(&run.run, &calls);
         }
+        if self.is_as_stated {
+            self.must_be_as_stated(run, ran.code, &calls);
+        }
+        Ok(ran.code)
+    }
+
+    /// The exit code and the number of calls are those that the scenario names.
+    fn must_be_as_stated(&mut self, run: &Run, code: Option<i32>, calls: &[Call]) {
+        if run.exit.is_some() && run.exit != code {
+            self.complain(&format!("`{}` exits with {code:?}, not {:?}", run.run, run.exit));
+        }
         for (class, bound) in &run.requests {
             let count = calls.iter().filter(|call| call.class == *class).count();
             if !bound.holds(count) {
-                self.complain(&format!(
+                let complaint = format!(
                     "`{}` makes {count} calls of the class {class}, not {bound:?}",
                     run.run
-                ));
+                );
+                self.complain(&complaint);
             }
         }
-        Ok(ran.code)
     }
 
     /// Lets something happen, and takes down what.
@@ -242,18 +257,13 @@ impl<'a> Stage<'a> {
                 self.repository
                     .lay_over(&self.folder.path.join(format!("files.{number}")))?;
                 self.history.note_files(&self.repository);
-                format!("the files change (files.{number})")
+                format!("files.{number} is laid over the files")
             }
             Event::ByHand(edit) => {
                 self.service.edit(edit)?;
                 self.hands_off()?;
-                let name = edit.segment.as_ref().or(edit.name.as_ref());
-                let verb = if edit.segment.is_some() {
-                    "changes"
-                } else {
-                    "makes"
-                };
-                format!("somebody {verb} \"{}\" by hand", name.map_or("", String::as_str))
+                let edit = serde_json::to_string(edit).map_err(|error| error.to_string())?;
+                format!("by hand: {edit}")
             }
             Event::Advance(span) => {
                 self.service.advance(seconds(span)?)?;
