@@ -9,7 +9,7 @@ mod tests;
 use super::clock::Clock;
 use super::error::{self, ApiError, CallError};
 use super::operation::Operation;
-use super::pacing::{Pacing, RateLimits, reset_moment};
+use super::pacing::{Answer, Pacing, RateLimits, reset_moment};
 use super::retry::{Decision, Outcome, RetryPolicy};
 use super::transport::{Family, Method, Request, Response, Transport};
 use super::wire::{self, Acknowledged, Listed, Mismatch, Stored};
@@ -93,18 +93,25 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// a clock that was off, and would hold this run back for as long.
     pub fn remember(&self, calls: impl IntoIterator<Item = (EndpointClass, Timestamp)>) {
         let now = self.clock.now();
-        let mut shared = self.shared();
-        for (class, at) in calls {
-            if at <= now {
-                shared.pacing.record(class, at);
-            }
-        }
+        self.shared().pacing.remember(calls, now);
+    }
+
+    /// Takes it as proven, by an earlier run, that the service counts lists and creates apart.
+    pub fn remember_separate(&self) {
+        self.shared().pacing.remember_separate();
     }
 
     /// The calls that still count toward a window, for [`remember`](Self::remember) in a later run.
     #[must_use]
     pub fn history(&self) -> Vec<(EndpointClass, Timestamp)> {
         self.shared().pacing.history()
+    }
+
+    /// The windows and the calls that count toward them now; whether lists and creates are counted as one is in
+    /// [`Pacing::is_pooled`].
+    #[must_use]
+    pub fn pacing(&self) -> Pacing {
+        self.shared().pacing.clone()
     }
 
     /// How many requests were sent so far, repetitions too.
@@ -295,7 +302,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let mut shared = self.shared();
         shared.pacing.answered(class, sent, now);
         if let Some(answer) = answer {
-            shared.pacing.learn(class, now, &answer.headers);
+            shared.pacing.learn(&Answer {
+                class,
+                sent,
+                answered: now,
+                accepted: (200..300).contains(&answer.status),
+                headers: answer.headers,
+            });
         }
     }
 

@@ -44,6 +44,8 @@ pub enum Outcome {
         /// What happened, and what to do.
         message: String,
     },
+    /// It was applied in passing, what should have followed was not, and it was taken back.
+    TakenBack,
     /// The run ended before.
     NotAttempted,
 }
@@ -80,7 +82,7 @@ impl Receipt {
         for entry in &self.entries {
             match entry.outcome {
                 Outcome::Applied { .. } => tally.applied += 1,
-                Outcome::Skipped(_) => tally.skipped += 1,
+                Outcome::Skipped(_) | Outcome::TakenBack => tally.skipped += 1,
                 Outcome::Failed { .. } => tally.failed += 1,
                 Outcome::Unknown { .. } => tally.unknown += 1,
                 Outcome::NotAttempted => tally.not_attempted += 1,
@@ -107,6 +109,7 @@ impl Outcome {
             Self::Skipped(_) => "skipped",
             Self::Failed { .. } => "failed",
             Self::Unknown { .. } => "unknown",
+            Self::TakenBack => "taken back",
             Self::NotAttempted => "not attempted",
         }
     }

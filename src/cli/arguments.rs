@@ -1,5 +1,6 @@
 //! The command line's words. Every flag has a `SEGCTL_` variable.
 
+use crate::model::{NamePattern, PatternError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -81,6 +82,46 @@ pub struct WorkspaceArguments {
     pub workspace: Option<String>,
 }
 
+/// What a plan is about and what it may do.
+#[derive(Debug, Args)]
+pub struct PlanningArguments {
+    /// Only segments whose names fit, and what they depend on; `*` is any text. May be repeated.
+    #[arg(long, value_name = "PATTERN", value_parser = pattern, env = "SEGCTL_TARGET", value_delimiter = '\n')]
+    pub target: Vec<NamePattern>,
+
+    /// No segments whose names fit, and none that depends on them. May be repeated.
+    #[arg(long, value_name = "PATTERN", value_parser = pattern, env = "SEGCTL_EXCLUDE", value_delimiter = '\n')]
+    pub exclude: Vec<NamePattern>,
+
+    /// The largest share of the managed segments that may be archived, in place of the guard in segctl.yaml.
+    #[arg(long, value_name = "PERCENT", value_parser = percent, env = "SEGCTL_MAX_ARCHIVES")]
+    pub max_archives: Option<u32>,
+
+    /// The largest share of the managed segments that may be updated, in place of the guard in segctl.yaml.
+    #[arg(long, value_name = "PERCENT", value_parser = percent, env = "SEGCTL_MAX_UPDATES")]
+    pub max_updates: Option<u32>,
+
+    /// Archive everything that is owned when no segment is declared.
+    #[arg(long, env = "SEGCTL_ALLOW_EMPTY")]
+    pub allow_empty: bool,
+
+    /// Believe a list that lacks many segments of the ledger.
+    #[arg(long, env = "SEGCTL_ALLOW_SHORT_LIST")]
+    pub allow_short_list: bool,
+}
+
+fn pattern(text: &str) -> Result<NamePattern, PatternError> {
+    NamePattern::parse(text)
+}
+
+/// `30%` or `30`.
+fn percent(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<u32>().ok();
+    number
+        .filter(|number| *number <= 100)
+        .ok_or_else(|| format!("`{text}` is no share from 0% to 100%"))
+}
+
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 pub struct PlanArguments {
@@ -88,17 +129,49 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
 
+    /// What the plan is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
+
+    /// Save the plan in this file, for `segctl apply FILE`.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_OUT")]
+    pub out: Option<PathBuf>,
+
+    /// Where else to write it.
+    #[command(flatten)]
+    pub json_into: JsonInto,
+
     /// Exit with 2 when there are changes, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
 }
 
+/// JSON beside text.
+#[derive(Debug, Args)]
+pub struct JsonInto {
+    /// Write the JSON document into this file, whatever is printed.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_JSON_INTO")]
+    pub json_into: Option<PathBuf>,
+}
+
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
+    /// A plan that `segctl plan --out` saved: it is applied as it stands, without asking.
+    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_short_list"])]
+    pub plan: Option<PathBuf>,
+
+    /// Where else to write what came of it.
+    #[command(flatten)]
+    pub json_into: JsonInto,
+
     /// Which workspace.
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
+
+    /// What the plan is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
 
     /// Apply without asking; required where nobody can be asked.
     #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
@@ -108,7 +181,7 @@ pub struct ApplyArguments {
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArguments {
-    /// The plan as `segctl plan --json` wrote it; `-` reads standard input.
+    /// The plan as `segctl plan --json` or `segctl plan --out` wrote it; `-` reads standard input.
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
 }

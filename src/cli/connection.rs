@@ -11,6 +11,7 @@ use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
 use crate::ledger::{DirectoryStore, StoreError};
 use crate::model::Keyword;
 use crate::sandbox;
+use sha2::{Digest as _, Sha256};
 use std::env;
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +22,8 @@ pub(super) struct Connection {
     pub(super) client: Client<HttpTransport, SystemClock>,
     /// Where the ledger is.
     pub(super) store: DirectoryStore,
+    /// Which service and workspace this is, as a digest: saved plans hold it.
+    pub(super) service: String,
     /// The embedded service, when there is one.
     server: Option<sandbox::Server>,
 }
@@ -56,6 +59,13 @@ impl Connection {
                 (remote(endpoint)?, credentials, None)
             }
         };
+        let service = match &workspace.service {
+            // The embedded service listens somewhere else each time.
+            Service::Sandbox { file } => format!("sandbox {file}"),
+            Service::Remote { .. } => format!("{endpoint} {}", credentials.workspace_id),
+        };
+        let service = Sha256::digest(service.as_bytes());
+        let service = service.iter().map(|byte| format!("{byte:02x}")).collect();
         let transport = HttpTransport::new(endpoint, credentials)
             .map_err(|error| Failure::caused(Kind::Error, &error))?;
         let client = Client::new(transport, SystemClock, limits(workspace)?, retry_seed())
@@ -67,6 +77,7 @@ impl Connection {
         Ok(Self {
             client,
             store: DirectoryStore::new(project.directory.join(ledger)),
+            service,
             server,
         })
     }

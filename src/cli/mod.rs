@@ -63,6 +63,11 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
         }
         Command::Apply(apply) => {
             let project = open()?;
+            if let Some(file) = &apply.plan {
+                // The plan holds all that is needed: the files may have changed since, or have faults by now.
+                let saved = show::saved(file)?;
+                return runtime()?.block_on(apply::run_saved(&project, (saved, apply), output));
+            }
             project.require_valid(output)?;
             runtime()?.block_on(apply::run(&project, apply, output))
         }

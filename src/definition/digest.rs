@@ -7,12 +7,14 @@
 
 use super::normal::{self, Identities};
 use crate::model::Payload;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// The SHA-256 of a definition's normal form.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Digest(String);
 
 impl Digest {

@@ -1,9 +1,8 @@
 //! The ledger in a directory: one JSON file, replaced whole.
 
-use super::{Entry, Ledger, LedgerStore};
-use crate::model::{Keyword, Lifecycle, SegmentId, SegmentName};
-use jiff::Timestamp;
+use super::{AppliedPlan, Entry, Ledger, LedgerStore};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::{error, fmt};
 
 /// The version of the file's format; a file of another version is refused, never guessed at.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// A ledger in `ledger.json` of a directory.
 #[derive(Clone, Debug)]
@@ -48,8 +47,8 @@ impl fmt::Display for StoreError {
             }
             Self::Corrupt { path, reason } => write!(
                 formatter,
-                "the ledger `{}` cannot be used: {reason}; restore it from a backup, or move it away: a lost ledger \
-                 costs requests, not correctness",
+                "the ledger `{}` cannot be used: {reason}; restore it from a backup, or move it away and \
+                 run `segctl ledger rebuild`: a lost ledger costs requests, not correctness",
                 path.display()
             ),
         }
@@ -130,71 +129,58 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[serde(deny_unknown_fields)]
 struct StoredLedger {
     format_version: u32,
-    /// SHA-256 of the segments as JSON: tells a damaged file from an edited format.
+    /// SHA-256 of the contents as canonical JSON: tells a damaged file from an edited format.
     checksum: String,
-    segments: Vec<StoredEntry>,
+    contents: Contents,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredEntry {
-    id: String,
-    name: String,
-    lifecycle: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    digest: Option<String>,
-    applied_at: Timestamp,
+struct Contents {
+    segments: Vec<Entry>,
+    #[serde(default)]
+    applied_plans: Vec<AppliedPlan>,
 }
 
 fn encode(ledger: &Ledger) -> String {
-    let segments: Vec<StoredEntry> = ledger.entries().map(stored).collect();
+    let contents = Contents {
+        segments: ledger.entries().cloned().collect(),
+        applied_plans: ledger.applied_plans().to_vec(),
+    };
     let stored = StoredLedger {
         format_version: FORMAT_VERSION,
-        checksum: checksum(&segments),
-        segments,
+        checksum: checksum(&contents),
+        contents,
     };
     // Plain structures of text and numbers always serialise.
     serde_json::to_string_pretty(&stored).unwrap_or_default() + "\n"
 }
 
-fn stored(entry: &Entry) -> StoredEntry {
-    StoredEntry {
-        id: entry.id.to_string(),
-        name: entry.name.to_string(),
-        lifecycle: entry.lifecycle.as_str().to_owned(),
-        digest: entry.digest.clone(),
-        applied_at: entry.applied_at,
-    }
-}
-
 fn decode(bytes: &[u8]) -> Result<Ledger, String> {
-    let stored: StoredLedger = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if stored.format_version != FORMAT_VERSION {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    // The version comes first: a file of another version may have any shape.
+    let version = value.get("format_version").and_then(Value::as_u64);
+    if let Some(version) = version.filter(|version| *version != u64::from(FORMAT_VERSION)) {
         return Err(format!(
-            "it has format version {}, and this segctl knows {FORMAT_VERSION}",
-            stored.format_version
+            "it has format version {version}, and this segctl knows {FORMAT_VERSION}"
         ));
     }
-    if stored.checksum != checksum(&stored.segments) {
+    let stored: StoredLedger = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    if stored.checksum != checksum(&stored.contents) {
         return Err("its checksum does not match its contents".to_owned());
     }
     let mut ledger = Ledger::default();
-    for entry in stored.segments {
-        let lifecycle = Lifecycle::from_text(&entry.lifecycle)
-            .ok_or_else(|| format!("`{}` is no lifecycle", entry.lifecycle))?;
-        ledger.record(Entry {
-            id: SegmentId::new(entry.id),
-            name: SegmentName::new(entry.name),
-            lifecycle,
-            digest: entry.digest,
-            applied_at: entry.applied_at,
-        });
+    for entry in stored.contents.segments {
+        ledger.record(entry);
+    }
+    for plan in stored.contents.applied_plans {
+        ledger.record_plan(plan);
     }
     Ok(ledger)
 }
 
-fn checksum(segments: &[StoredEntry]) -> String {
-    let text = serde_json::to_string(segments).unwrap_or_default();
+fn checksum(contents: &Contents) -> String {
+    let text = serde_json_canonicalizer::to_string(contents).unwrap_or_default();
     Sha256::digest(text.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -203,22 +189,43 @@ fn checksum(segments: &[StoredEntry]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Replaced;
     use super::*;
+    use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
+    use jiff::Timestamp;
+    use serde_json::json;
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
+        let payload = Payload {
+            included_filters: json!({"filter_operator": "and", "filters": [{"value": 1.5}]}),
+            excluded_filters: None,
+        };
         for (id, name, lifecycle) in [
             ("a1", "One", Lifecycle::Active),
             ("b2", "Two", Lifecycle::Archived),
         ] {
-            ledger.record(Entry {
-                id: SegmentId::new(id),
-                name: SegmentName::new(name),
+            let mut entry = Entry {
                 lifecycle,
                 digest: (id == "a1").then(|| "00ff".to_owned()),
-                applied_at: Timestamp::UNIX_EPOCH,
+                definition: (id == "a1").then(|| payload.clone()),
+                protect: id == "a1",
+                run: "run 1".to_owned(),
+                ..Entry::new(SegmentId::new(id), SegmentName::new("Old"), Timestamp::UNIX_EPOCH)
+            };
+            entry.rename(SegmentName::new(name));
+            entry.keep(Replaced {
+                name: SegmentName::new("Old"),
+                definition: payload.clone(),
+                replaced_at: Timestamp::UNIX_EPOCH,
+                run: "run 0".to_owned(),
             });
+            ledger.record(entry);
         }
+        ledger.record_plan(AppliedPlan {
+            digest: "abc".to_owned(),
+            applied_at: Timestamp::UNIX_EPOCH,
+        });
         ledger
     }
 
@@ -239,12 +246,12 @@ mod tests {
         let damaged = [
             (good.replace("\"One\"", "\"Own\""), "checksum"),
             (
-                good.replace("\"format_version\": 1", "\"format_version\": 2"),
-                "format version 2",
+                good.replace("\"format_version\": 2", "\"format_version\": 3"),
+                "format version 3",
             ),
             (good[..good.len() / 2].to_owned(), "EOF"),
             (String::new(), "EOF"),
-            (good.replace("\"archived\"", "\"gone\""), "checksum"),
+            (good.replace("\"archived\"", "\"gone\""), "`gone` is no lifecycle"),
         ];
         for (text, reason) in damaged {
             fs::write(store.path(), text).unwrap();
@@ -254,23 +261,5 @@ mod tests {
                 "{refused}"
             );
         }
-    }
-
-    #[test]
-    fn a_name_means_its_latest_entry() {
-        let mut ledger = ledger();
-        ledger.record(Entry {
-            id: SegmentId::new("c3"),
-            name: SegmentName::new("One"),
-            lifecycle: Lifecycle::Active,
-            digest: None,
-            applied_at: Timestamp::from_second(5).unwrap(),
-        });
-        assert_eq!(
-            ledger
-                .named(&SegmentName::new("One"))
-                .map(|entry| entry.id.as_str()),
-            Some("c3")
-        );
     }
 }

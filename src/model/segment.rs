@@ -3,6 +3,7 @@
 use super::filter::Definition;
 use super::identity::{SegmentId, SegmentName};
 use super::keyword::keywords;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,10 +35,14 @@ keywords! {
 pub struct DeclaredSegment {
     /// Unique in the workspace, for ever.
     pub name: SegmentName,
+    /// The live segment that it is, where a file says so.
+    pub id: Option<SegmentId>,
     /// Names the segment had before; a live holder of one is renamed.
     pub previous_names: Vec<SegmentName>,
     /// Whether it should be in use.
     pub lifecycle: Lifecycle,
+    /// Whether it must not be put away, not even by removing the file.
+    pub protect: bool,
     /// Who is in it.
     pub definition: Definition,
     /// Where it is declared.
@@ -45,7 +50,8 @@ pub struct DeclaredSegment {
 }
 
 /// Where something is declared, for messages and JSON.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Origin {
     /// The file as the user would name it.
     pub file: String,
@@ -95,10 +101,12 @@ pub enum LiveKind {
 /// A definition in the API's own JSON: what is sent, and what the service answered.
 ///
 /// Answers are kept as they are, unknown parts too: nothing in them was checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Payload {
     /// `included_filters`
     pub included_filters: Value,
     /// `excluded_filters`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded_filters: Option<Value>,
 }

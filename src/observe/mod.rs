@@ -7,9 +7,15 @@
 //! The list does not show archived segments, and nothing the service answers carries the fact. A segment that the
 //! ledger knows, that the list lacks and that can still be got by id is therefore an archived one.
 
+mod again;
+
+pub use again::look_again;
+
 use crate::api::{ApiError, CallError, Client, Clock, Listed, Stored, Transport};
 use crate::ledger::Ledger;
-use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, SegmentId, SegmentName};
+use crate::model::{
+    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
+};
 use std::collections::BTreeSet;
 
 /// What decides how much is read.
@@ -19,8 +25,8 @@ pub struct Scope<'a> {
     pub declared: &'a [DeclaredSegment],
     /// What was applied last.
     pub ledger: &'a Ledger,
-    /// Whether the list shows archived segments; then only the ledger tells which they are.
-    pub list_shows_archived: bool,
+    /// What is ours, and whether the list shows archived segments; then only the ledger tells which they are.
+    pub policy: &'a Policy,
 }
 
 /// Reads the list, the declared segments, and the hidden ones that the ledger knows.
@@ -68,23 +74,27 @@ pub async fn complete<T: Transport, C: Clock>(
 
 /// The ids that declared names and the ledger point to.
 fn pointed_to(scope: &Scope<'_>, observed: &Observed) -> BTreeSet<SegmentId> {
+    let temporary: Vec<SegmentName> = scope
+        .declared
+        .iter()
+        .map(|segment| segment.name.temporary())
+        .collect();
     let names: BTreeSet<&SegmentName> = scope
         .declared
         .iter()
         .flat_map(|segment| std::iter::once(&segment.name).chain(&segment.previous_names))
+        .chain(&temporary)
         .collect();
     let by_name = observed
         .segments
         .values()
-        .filter(|live| names.contains(&live.name));
+        .filter(|live| names.contains(&live.name) || scope.policy.owns(&live.name));
     let by_name = by_name
         .filter(|live| live.kind == LiveKind::Filter)
         .map(|live| live.id.clone());
-    let by_ledger = names
-        .iter()
-        .filter_map(|name| scope.ledger.named(name))
-        .map(|entry| entry.id.clone());
-    by_name.chain(by_ledger).collect()
+    let by_ledger = scope.ledger.entries().map(|entry| entry.id.clone());
+    let by_file = scope.declared.iter().filter_map(|segment| segment.id.clone());
+    by_name.chain(by_ledger).chain(by_file).collect()
 }
 
 async fn read<T: Transport, C: Clock>(
@@ -135,7 +145,7 @@ fn lifecycle(id: &SegmentId, scope: &Scope<'_>, was_listed: bool) -> Lifecycle {
     }
     let remembered = scope.ledger.entry(id).map(|entry| entry.lifecycle);
     match remembered {
-        Some(Lifecycle::Archived) if scope.list_shows_archived => Lifecycle::Archived,
+        Some(Lifecycle::Archived) if scope.policy.behaviour.list_shows_archived => Lifecycle::Archived,
         _ => Lifecycle::Active,
     }
 }

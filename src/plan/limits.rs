@@ -4,50 +4,30 @@
 //! declared come in, whose definitions only the workspace knows.
 
 use super::change::Draft;
-use super::identity::Matches;
+use super::identity::{Matches, declared};
 use super::step::{Conflict, ExceededLimit};
 use crate::definition::print;
 use crate::definition::references::{
     EXPANDED_LIMIT, LEVEL_LIMIT, Outline, REFERENCE_LIMIT, Referent, Weights,
 };
-use crate::model::{LiveKind, Observed, Reference, SegmentId, SegmentName};
+use crate::model::{Lifecycle, LiveKind, Observed, Payload, Reference, SegmentId, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every draft whose definition the service would refuse for what it refers to.
-pub(super) fn find(drafts: &[Draft<'_>], matches: &Matches<'_>, observed: &Observed) -> Vec<Conflict> {
-    let outlines = Outlines::of(matches, observed);
-    let resolve = |reference: &Reference| outlines.referent(reference);
-    let mut weights = Weights::new(&resolve);
-    let mut conflicts = Vec::new();
-    for draft in drafts.iter().filter(|draft| draft.action.wanted().is_some()) {
-        let Some(outline) = outlines.declared.get(&draft.segment.name) else {
-            continue;
-        };
-        let exceeded = outlines
-            .exceeded(outline, &mut weights)
-            .or_else(|| outlines.circle(&draft.segment.name, outline));
-        conflicts.extend(exceeded.map(|limit| Conflict::Limit {
-            segment: draft.segment.name.clone(),
-            origin: draft.segment.origin.clone(),
-            limit,
-        }));
-    }
-    conflicts
-}
-
 /// What every segment that can be referred to contributes.
-struct Outlines<'a> {
+pub(super) struct Limits<'a> {
     declared: BTreeMap<&'a SegmentName, Outline>,
     live: BTreeMap<&'a SegmentId, Option<Outline>>,
     matches: &'a Matches<'a>,
 }
 
-impl<'a> Outlines<'a> {
-    fn of(matches: &'a Matches<'a>, observed: &'a Observed) -> Self {
-        let declared = matches
+impl<'a> Limits<'a> {
+    pub(super) fn of(matches: &'a Matches<'a>, observed: &'a Observed) -> Self {
+        // What is put away keeps the definition that it has, whatever its file says.
+        let active = matches
             .pairs
             .iter()
-            .map(|(segment, _)| (&segment.name, Outline::of(&print(&segment.definition))));
+            .filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
+        let declared = active.map(|pair| (&pair.segment.name, Outline::of(&print(&pair.segment.definition))));
         let live = observed.segments.values().map(|live| {
             // A filter segment whose definition was not read weighs at least as much as an empty one.
             let outline = match (&live.definition, &live.kind) {
@@ -62,6 +42,34 @@ impl<'a> Outlines<'a> {
             live: live.collect(),
             matches,
         }
+    }
+
+    /// Every draft whose definition the service would refuse for what it refers to.
+    pub(super) fn find(&self, drafts: &[Draft<'_>]) -> Vec<Conflict> {
+        let resolve = |reference: &Reference| self.referent(reference);
+        let mut weights = Weights::new(&resolve);
+        let mut conflicts = Vec::new();
+        for draft in drafts.iter().filter(|draft| draft.action.wanted().is_some()) {
+            let Some(segment) = draft.declared else { continue };
+            let Some(outline) = self.declared.get(&segment.name) else {
+                continue;
+            };
+            let exceeded = self
+                .exceeded(outline, &mut weights)
+                .or_else(|| self.circle(&segment.name, outline));
+            conflicts.extend(exceeded.map(|limit| Conflict::Limit {
+                segment: declared(segment),
+                limit,
+            }));
+        }
+        conflicts
+    }
+
+    /// Whether the service would take a definition, for what it refers to.
+    pub(super) fn fit(&self, payload: &Payload) -> bool {
+        let resolve = |reference: &Reference| self.referent(reference);
+        self.exceeded(&Outline::of(payload), &mut Weights::new(&resolve))
+            .is_none()
     }
 
     fn referent(&self, reference: &Reference) -> Referent<'_> {

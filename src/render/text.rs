@@ -3,6 +3,10 @@
 //! The marks `+ ~ - ^` stand at the start of their lines, so that a plan pasted into a `diff` block of a pull
 //! request is coloured there. Colour repeats what the marks say and is never the only signal.
 
+mod quota;
+
+pub use quota::quota;
+
 use super::document::{
     ChangeDocument, FindingDocument, OutcomeDocument, PlanDocument, ReceiptDocument, StepDocument,
     SummaryDocument,
@@ -18,6 +22,9 @@ const VALUE_LENGTH: usize = 160;
 #[must_use]
 pub fn plan(document: &PlanDocument, colour: bool) -> String {
     let mut text = String::new();
+    for refusal in &document.refusals {
+        finding(&mut text, "refused", refusal, paint(colour, AnsiColor::Red));
+    }
     for conflict in &document.conflicts {
         finding(&mut text, "conflict", conflict, paint(colour, AnsiColor::Red));
     }
@@ -30,17 +37,15 @@ pub fn plan(document: &PlanDocument, colour: bool) -> String {
     if !document.steps.is_empty() {
         text.push('\n');
     }
-    if document.undeclared > 0 {
-        let count = document.undeclared;
-        let noun = if count == 1 { "segment is" } else { "segments are" };
-        let _ = writeln!(
-            text,
-            "{count} live {noun} not declared here and stay as they are."
-        );
+    for line in about(document) {
+        text.push_str(&line);
+        text.push('\n');
     }
-    let last = match (document.conflicts.len(), document.steps.is_empty()) {
-        (0, true) => "No changes.".to_owned(),
-        (0, false) => summary(document.summary),
+    let last = match (document.conflicts.len(), document.refusals.len()) {
+        (0, 0) if document.steps.is_empty() => "No changes.".to_owned(),
+        (0, 0) => summary(document.summary),
+        (0, 1) => "Refused: 1 guard.".to_owned(),
+        (0, count) => format!("Refused: {count} guards."),
         (1, _) => "Cannot apply: 1 conflict.".to_owned(),
         (count, _) => format!("Cannot apply: {count} conflicts."),
     };
@@ -95,12 +100,55 @@ pub fn receipt(document: &ReceiptDocument) -> String {
     text
 }
 
+/// What is worth knowing beside the steps.
+fn about(document: &PlanDocument) -> Vec<String> {
+    let mut lines = Vec::new();
+    let adopting = document.steps.iter().filter(|step| step.adopts).count();
+    if adopting > 0 {
+        let noun = if adopting == 1 { "segment" } else { "segments" };
+        lines.push(format!(
+            "{adopting} live {noun} adopted: segctl did not make what these steps change."
+        ));
+    }
+    let adopted = document.adopted.len();
+    if adopted > 0 {
+        let noun = if adopted == 1 { "segment" } else { "segments" };
+        lines.push(format!(
+            "{adopted} live {noun} met for the first time: as declared already, so nothing is written."
+        ));
+    }
+    let unmanaged = document.unmanaged.len();
+    if unmanaged > 0 {
+        let noun = if unmanaged == 1 {
+            "segment is"
+        } else {
+            "segments are"
+        };
+        lines.push(format!(
+            "{unmanaged} live {noun} neither declared nor owned and never touched."
+        ));
+    }
+    if document.left_out > 0 {
+        let noun = if document.left_out == 1 {
+            "step is"
+        } else {
+            "steps are"
+        };
+        lines.push(format!(
+            "{} {noun} left out by --target and --exclude.",
+            document.left_out
+        ));
+    }
+    lines
+}
+
 fn summary(summary: SummaryDocument) -> String {
     let SummaryDocument {
         create,
         update,
         archive,
         unarchive,
+        adopt: _,
     } = summary;
     format!("Plan: {create} to create, {update} to update, {archive} to archive, {unarchive} to unarchive.")
 }
@@ -111,7 +159,10 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
         "archive" => paint(colour, AnsiColor::Red),
         _ => paint(colour, AnsiColor::Yellow),
     };
-    let origin = format!("{}:{}", step.origin.file, step.origin.line);
+    let origin = match &step.origin {
+        Some(origin) => format!("{}:{}", origin.file, origin.line),
+        None => "no file declares it".to_owned(),
+    };
     let _ = writeln!(
         text,
         "{style}{} {}{style:#} {} ({})",
@@ -123,6 +174,18 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
     if let Some(reason) = step.matched_by.as_ref().filter(|reason| *reason != "same name") {
         let id = step.id.as_deref().unwrap_or_default();
         let _ = writeln!(text, "    is {} by: {reason}", printable(id));
+    }
+    if step.adopts {
+        text.push_str("    adopts it: segctl did not make it\n");
+    }
+    if step.pulled_in {
+        text.push_str("    pulled in by what depends on it\n");
+    }
+    if let Some(passing) = &step.passing {
+        let _ = writeln!(
+            text,
+            "    in passing: gives up its {passing} for another segment; a later step is final"
+        );
     }
     for change in &step.changes {
         let _ = writeln!(text, "    {}", self::change(change));
@@ -139,6 +202,9 @@ fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Styl
             origin.line,
             origin.column
         );
+    }
+    for change in &finding.changes {
+        let _ = writeln!(text, "    {}", self::change(change));
     }
     for help in &finding.help {
         let _ = writeln!(text, "  = help: {}", printable(help));
@@ -157,6 +223,11 @@ fn change(change: &ChangeDocument) -> String {
         side(change.before.as_ref()),
         side(change.after.as_ref())
     );
+    match change.cause.as_deref() {
+        Some("workspace") => text.push_str(" (changed in the workspace)"),
+        Some("both") => text.push_str(" (changed in the file and in the workspace)"),
+        _ => {}
+    }
     text
 }
 

@@ -335,6 +335,30 @@ async fn concurrent_calls_and_earlier_runs_share_the_windows() {
 }
 
 #[tokio::test]
+async fn what_answers_say_of_lists_and_creates_is_learned_and_remembered() {
+    let left = |remaining: u64, answer: Answer| {
+        let headers = RateHeaders {
+            limit: Some(50),
+            remaining: Some(remaining),
+            reset: Some(after(60).as_second()),
+        };
+        Ok(Response { headers, ..answer? })
+    };
+    for (after_the_create, is_pooled) in [(48, true), (49, false)] {
+        let list = answer(200, json!({"data": []}));
+        let bench = Bench::answering([left(49, list), left(after_the_create, stored())]);
+        bench.client.list().await.unwrap();
+        bench.client.create(&name(), &payload()).await.unwrap();
+        assert_eq!(bench.client.pacing().is_pooled(), is_pooled);
+        let kept = [(EndpointClass::List, start()), (EndpointClass::Create, start())];
+        assert_eq!(bench.client.history(), kept);
+    }
+    let bench = Bench::answering([]);
+    bench.client.remember_separate();
+    assert!(!bench.client.pacing().is_pooled());
+}
+
+#[tokio::test]
 async fn lists_are_asked_for_by_exact_name_and_taken_by_it() {
     let body = json!({"data": [{"id": "b2", "name": "a"}, {"id": "a1", "name": "A"}]});
     let bench = Bench::answering([answer(200, &body), answer(200, &body)]);
