@@ -48,7 +48,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             // The segment was there a moment ago and the call is well formed, so a service that refuses it means
             // that the segment is so already. Where the list can tell, it has to agree.
             if verdict == Verdict::Done || (is_refused && self.list_shows_archived) {
-                notes.push(format!("{error}; it is taken to be so already"));
+                notes.push(if is_refused {
+                    "the service refused it, since it was so already".to_owned()
+                } else {
+                    "the answer was lost; it was found to be done".to_owned()
+                });
                 return self.changed(step, &current, wanted, notes).await;
             }
             if is_refused {

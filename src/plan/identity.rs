@@ -64,6 +64,7 @@ pub(super) fn declared(segment: &DeclaredSegment) -> Declared {
 pub(super) fn match_all<'a>(situation: &Situation<'a>) -> Matches<'a> {
     let mut search = Search::new(situation);
     search.by_own_names();
+    search.strangers_under_our_names();
     search.by_previous_name();
     search.by_definition();
     search.done()
@@ -139,6 +140,28 @@ impl<'a> Search<'a> {
         let by_name =
             found.is_some_and(|(_, reason)| matches!(reason, MatchReason::Ledger | MatchReason::Name));
         is_own && by_name
+    }
+
+    /// A stranger has the declared name, and a live segment has a previous one: the file may mean either. Taking the
+    /// stranger would overwrite what somebody made and put away what was meant.
+    fn strangers_under_our_names(&mut self) {
+        for (index, segment) in self.situation.declared.iter().enumerate() {
+            let Some((live, MatchReason::Name)) = self.found.get(index).copied().flatten() else {
+                continue;
+            };
+            if self.situation.ledger.entry(&live.id).is_some() {
+                continue;
+            }
+            let previous = segment.previous_names.iter();
+            let previous = previous.filter_map(|name| self.by_name.get(name).copied());
+            let previous: Vec<&LiveSegment> = previous.filter(|live| self.is_free(live)).collect();
+            if !previous.is_empty() {
+                self.conflicts.push(Conflict::AmbiguousTarget {
+                    segment: declared(segment),
+                    targets: std::iter::once(live).chain(previous).map(holder).collect(),
+                });
+            }
+        }
     }
 
     fn claim(&mut self, index: usize, live: &'a LiveSegment, reason: MatchReason) {

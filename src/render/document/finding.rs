@@ -41,8 +41,11 @@ impl FindingDocument {
     }
 
     fn of(mut self, segment: &Declared) -> Self {
-        self.segments.push(segment.name.to_string());
-        self.origins.push(OriginDocument::of(&segment.origin));
+        // The live segment on the other side may be the declared one itself.
+        if !self.segments.contains(&segment.name.to_string()) {
+            self.segments.push(segment.name.to_string());
+            self.origins.push(OriginDocument::of(&segment.origin));
+        }
         self
     }
 
@@ -337,11 +340,16 @@ pub(super) fn warning(warning: &Warning) -> FindingDocument {
             target,
             changes,
         } => {
-            let message = format!(
-                "`{}` takes over {}, which segctl did not make, and overwrites it",
-                segment.name,
-                live_words(target)
-            );
+            let name = &segment.name;
+            let was = if target.name == *name {
+                format!("`{name}` is live already (id {})", target.id)
+            } else {
+                format!(
+                    "`{name}` is live already under the name `{}` (id {})",
+                    target.name, target.id
+                )
+            };
+            let message = format!("{was}, segctl did not make it, and applying overwrites it");
             let mut finding = FindingDocument::new("overwrites_by_hand", message)
                 .of(segment)
                 .help("what it was is kept in the ledger; to keep it in the workspace, put it into the file");
