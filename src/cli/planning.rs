@@ -16,6 +16,7 @@ use crate::plan::selection::Selection;
 use crate::plan::step::Plan;
 use crate::plan::{Situation, plan};
 use crate::render::document::PlanDocument;
+use jiff::Timestamp;
 
 /// A plan with the ledger that it was made from.
 pub(super) struct Planned {
@@ -58,6 +59,7 @@ pub(super) struct Read<'a> {
     policy: Policy,
     allowances: Allowances,
     selection: Selection,
+    now: Timestamp,
 }
 
 impl Read<'_> {
@@ -71,7 +73,7 @@ impl Read<'_> {
             policy: &self.policy,
             allowances: self.allowances,
             selection: &self.selection,
-            now: SystemClock.now(),
+            now: self.now,
         }
     }
 
@@ -109,8 +111,10 @@ pub(super) async fn read_all<'a>(
             targets: arguments.target.clone(),
             excludes: arguments.exclude.clone(),
         },
+        now: SystemClock.now(),
     };
     read.observed = observe(&connection.client, &read.scope()).await?;
+    read.now = connection.client.service_time();
     Ok(read)
 }
 

@@ -180,6 +180,9 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
     if let (Some(id), Some(reason)) = (&step.id, &step.matched_by) {
         let _ = writeln!(text, "    live: {} ({reason})", printable(id));
     }
+    if let Some(drift) = &step.drift {
+        let _ = writeln!(text, "    {drift}");
+    }
     if step.adopts {
         text.push_str("    adopts it: segctl did not make it\n");
     }

@@ -222,6 +222,7 @@ impl Transport for Workspace {
         Ok(Response {
             status: reply.status,
             headers,
+            date: None,
             body,
         })
     }

@@ -112,6 +112,9 @@ pub struct StepDocument {
     /// What the step gives up in passing: `name`, `definition` or `name and definition`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub passing: Option<String>,
+    /// What became of the segment's lifecycle since it was last applied, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub drift: Option<String>,
     /// Whether this is the first contact with a segment that somebody else made.
     #[serde(default)]
     pub adopts: bool,
@@ -197,7 +200,7 @@ impl PlanDocument {
                 unarchive: summary.unarchive,
                 adopt: summary.adopt,
             },
-            steps: plan.steps.iter().map(step).collect(),
+            steps: plan.steps.iter().map(|step| self::step(step, plan)).collect(),
             unchanged: plan.unchanged.iter().map(ToString::to_string).collect(),
             adopted: adopted(plan),
             unmanaged: plan.unmanaged.iter().map(LiveDocument::of).collect(),
@@ -244,7 +247,7 @@ fn adopted(plan: &Plan) -> Vec<LiveDocument> {
         .collect()
 }
 
-fn step(step: &Step) -> StepDocument {
+fn step(step: &Step, plan: &Plan) -> StepDocument {
     let wanted = step.action.wanted();
     let target = step.action.target();
     let change = match &step.action {
@@ -262,6 +265,7 @@ fn step(step: &Step) -> StepDocument {
             .filter(|change| change.renames())
             .map(|change| change.name.to_string()),
         passing: step.action.passing().map(|passing| passing.as_str().to_owned()),
+        drift: lifecycle_drift(step, plan),
         adopts: step.adopts,
         pulled_in: step.pulled_in,
         depends_on: step.depends_on.clone(),
@@ -272,6 +276,15 @@ fn step(step: &Step) -> StepDocument {
         after: wanted.map(|wanted| wanted.form().clone()),
         digest: wanted.map(|wanted| wanted.digests.exact.to_string()),
     }
+}
+
+/// Why a segment has to be taken out that nobody put away in the files.
+fn lifecycle_drift(step: &Step, plan: &Plan) -> Option<String> {
+    let Action::Unarchive(target) = &step.action else {
+        return None;
+    };
+    let drift = plan.drift.iter().find(|drift| drift.id == target.id)?;
+    drift.lifecycle.map(|lifecycle| lifecycle.as_str().to_owned())
 }
 
 impl OriginDocument {
