@@ -1,6 +1,7 @@
 //! The command line's words. Every flag has a `SEGCTL_` variable.
 
 use crate::model::{NamePattern, PatternError};
+use crate::observe::Refresh;
 use crate::plan::quota::duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
@@ -143,6 +144,14 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub planning: PlanningArguments,
 
+    /// How much of what was seen before is read again.
+    #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshWord,
+
+    /// Plan from what was seen before, without any call and without credentials.
+    #[arg(long, env = "SEGCTL_OFFLINE", conflicts_with = "out")]
+    pub offline: bool,
+
     /// Save the plan in this file, for `segctl apply FILE`.
     #[arg(long, value_name = "FILE", env = "SEGCTL_OUT")]
     pub out: Option<PathBuf>,
@@ -154,6 +163,29 @@ pub struct PlanArguments {
     /// Exit with 2 when there are changes, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
+}
+
+/// How much of what was seen before is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RefreshWord {
+    /// Every managed segment.
+    Full,
+    /// Those that were read the longest ago: one of 25, and at least 12.
+    Rolling,
+    /// None.
+    None,
+}
+
+impl RefreshWord {
+    /// The policy; a rolling one passes over what was read within `fresh_for`.
+    #[must_use]
+    pub fn policy(self, fresh_for: SignedDuration) -> Refresh {
+        match self {
+            Self::Full => Refresh::Full,
+            Self::Rolling => Refresh::Rolling { fresh_for },
+            Self::None => Refresh::None,
+        }
+    }
 }
 
 /// JSON beside text.
@@ -183,6 +215,10 @@ pub struct ApplyArguments {
     #[command(flatten)]
     pub planning: PlanningArguments,
 
+    /// How much of what was seen before is read again. What is about to be written is in any case.
+    #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshWord,
+
     /// Apply without asking; required where nobody can be asked.
     #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
     pub auto_approve: bool,
@@ -198,6 +234,10 @@ pub struct DriftArguments {
     /// What it is about.
     #[command(flatten)]
     pub planning: PlanningArguments,
+
+    /// How much of what was seen before is read again.
+    #[arg(long, value_name = "HOW", default_value = "full", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshWord,
 
     /// Exit with 2 when there is any, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]

@@ -9,6 +9,7 @@ use super::project::Project;
 use crate::plan::plan;
 use crate::render::document::DriftReport;
 use crate::render::text;
+use jiff::SignedDuration;
 use std::process::ExitCode;
 
 /// Prints what changed.
@@ -23,7 +24,8 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
     let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
-    let read = read_all(project, workspace, &arguments.planning, &connection).await;
+    let refresh = arguments.refresh.policy(SignedDuration::ZERO);
+    let read = read_all(project, workspace, (&arguments.planning, refresh), &connection).await;
     connection.close().await;
     let drift = plan(&read?.situation()).drift;
     let report = DriftReport::new(workspace.0, &drift);

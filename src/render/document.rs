@@ -8,6 +8,7 @@ mod ledger;
 mod plan;
 mod quota;
 mod receipt;
+mod seen;
 
 pub use finding::FindingDocument;
 pub use ledger::{EntryDocument, LedgerDocument};
@@ -17,6 +18,7 @@ pub use plan::{
 };
 pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};
 pub use receipt::{OutcomeDocument, ReceiptDocument, TallyDocument};
+pub use seen::SeenDocument;
 
 /// The version of plans and receipts as JSON.
 pub const FORMAT_VERSION: &str = "2.0";

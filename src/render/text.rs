@@ -6,6 +6,7 @@
 mod drift;
 mod ledger;
 mod quota;
+mod seen;
 
 pub use drift::drift;
 pub use ledger::ledger;
@@ -43,7 +44,8 @@ pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
         text.push('\n');
     }
     let cost = document.quota.as_ref().map(|quota| self::quota(quota, zone));
-    for line in about(document).into_iter().chain(cost) {
+    let age = document.seen.as_ref().and_then(seen::seen);
+    for line in about(document).into_iter().chain(age).chain(cost) {
         text.push_str(&line);
         text.push('\n');
     }

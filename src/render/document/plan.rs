@@ -2,6 +2,7 @@
 
 use super::finding::{self, FindingDocument};
 use super::quota::QuotaDocument;
+use super::seen::SeenDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::definition::FieldChange;
 use crate::model::Origin;
@@ -42,6 +43,9 @@ pub struct PlanDocument {
     /// What applying it costs; missing where nobody asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quota: Option<QuotaDocument>,
+    /// How old what it saw is; missing where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seen: Option<SeenDocument>,
 }
 
 /// A live segment.
@@ -210,6 +214,7 @@ impl PlanDocument {
             warnings: plan.warnings.iter().map(finding::warning).collect(),
             left_out: plan.left_out,
             quota: None,
+            seen: None,
         }
     }
 
@@ -220,6 +225,13 @@ impl PlanDocument {
         if quota.total > 0 {
             self.quota = Some(QuotaDocument::new(quota));
         }
+        self
+    }
+
+    /// With how old what the plan saw is.
+    #[must_use]
+    pub fn with_seen(mut self, seen: SeenDocument) -> Self {
+        self.seen = Some(seen);
         self
     }
 
