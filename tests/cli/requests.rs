@@ -64,6 +64,8 @@ impl Counted {
 
     fn control(&self, method: &str, path: &str, body: &str) -> serde_json::Value {
         let url = format!("http://{}/_sandbox/{path}", self.server.address());
+        // Refused when another test was first.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client
             .request(method.parse().unwrap(), url)
