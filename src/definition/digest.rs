@@ -24,6 +24,12 @@ impl Digest {
         &self.0
     }
 
+    /// The exact digest of `payload`.
+    #[must_use]
+    pub fn exact(payload: &Payload, identities: &Identities) -> Self {
+        Self::of(&normal::exact(payload, identities))
+    }
+
     fn of(form: &Value) -> Self {
         Self(
             Sha256::digest(canonical(form).as_bytes())

@@ -31,6 +31,8 @@ pub(super) struct Graph<'a> {
     pub(super) drafts: Vec<Draft<'a>>,
     /// For each draft, the drafts that come before it.
     before: Vec<BTreeSet<(usize, Why)>>,
+    /// For each draft, the drafts that come after it.
+    after: Vec<BTreeSet<usize>>,
     /// How many drafts there were before circles were broken.
     declared: usize,
     /// The final draft of each passing one.
@@ -47,7 +49,7 @@ impl<'a> Graph<'a> {
     ) -> Self {
         let by_name = by_name(&drafts);
         let referring = referring(&drafts, matches, observed);
-        let before = drafts
+        let before: Vec<BTreeSet<(usize, Why)>> = drafts
             .iter()
             .enumerate()
             .map(|(index, draft)| {
@@ -64,6 +66,7 @@ impl<'a> Graph<'a> {
             })
             .collect();
         Self {
+            after: after(&before),
             declared: drafts.len(),
             drafts,
             before,
@@ -166,36 +169,54 @@ impl<'a> Graph<'a> {
             Why::LastReference => need.definition && !need.wanted_waits,
             Why::Reference | Why::SameSegment => false,
         };
-        for before in &mut self.before {
-            let moved: Vec<_> = before
-                .iter()
-                .copied()
-                .filter(|(other, why)| *other == index && moves(*why))
-                .collect();
-            for (other, why) in moved {
-                before.remove(&(other, why));
-                before.insert((added, why));
-            }
-        }
+        let mut followers = self.move_followers(index, added, moves);
         let keeps = |why: Why| match why {
             Why::SameSegment => true,
             Why::Reference => need.definition && !need.wanted_waits,
             Why::Name | Why::Definition | Why::LastReference => false,
         };
         let own = self.before.get_mut(index);
+        followers.insert(index);
+        self.after.push(followers);
         let inherited = own
             .as_ref()
             .map(|before| before.iter().copied().filter(|(_, why)| keeps(*why)).collect());
         if let Some(before) = own {
             before.insert((added, Why::SameSegment));
         }
-        self.before.push(inherited.unwrap_or_default());
+        let inherited: BTreeSet<(usize, Why)> = inherited.unwrap_or_default();
+        for (other, _) in &inherited {
+            if let Some(after) = self.after.get_mut(*other) {
+                after.insert(added);
+            }
+        }
+        self.before.push(inherited);
         if let Some(draft) = self.drafts.get_mut(index) {
             *draft = last;
         }
         self.drafts.push(first);
         self.final_of.push(index);
         added
+    }
+
+    /// Has those who wait for a draft for a reason that moves wait for another; who they are.
+    fn move_followers(&mut self, from: usize, to: usize, moves: impl Fn(Why) -> bool) -> BTreeSet<usize> {
+        let mut moved = BTreeSet::new();
+        for follower in self.after.get(from).cloned().unwrap_or_default() {
+            let Some(before) = self.before.get_mut(follower) else {
+                continue;
+            };
+            let edges = before.iter().copied();
+            let edges: Vec<_> = edges
+                .filter(|(other, why)| *other == from && moves(*why))
+                .collect();
+            for (other, why) in edges {
+                before.remove(&(other, why));
+                before.insert((to, why));
+                moved.insert(follower);
+            }
+        }
+        moved
     }
 
     /// Circles among `members`, the members of each in the order of the drafts.
@@ -231,6 +252,19 @@ impl<'a> Graph<'a> {
         segments.dedup();
         Conflict::Cycle { segments }
     }
+}
+
+/// The graph the other way round.
+fn after(before: &[BTreeSet<(usize, Why)>]) -> Vec<BTreeSet<usize>> {
+    let mut after = vec![BTreeSet::new(); before.len()];
+    for (index, before) in before.iter().enumerate() {
+        for (other, _) in before {
+            if let Some(followers) = after.get_mut(*other) {
+                followers.insert(index);
+            }
+        }
+    }
+    after
 }
 
 fn by_name<'a>(drafts: &[Draft<'a>]) -> BTreeMap<&'a SegmentName, Vec<usize>> {

@@ -8,8 +8,8 @@
 
 use super::Situation;
 use super::step::{Conflict, Declared, Holder, Known, MatchReason};
-use crate::definition::{Digests, Identities, print};
-use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, SegmentId, SegmentName};
+use crate::definition::{Digest, Identities, print};
+use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Payload, SegmentId, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A declared segment with the live one that it is.
@@ -281,29 +281,29 @@ impl<'a> Search<'a> {
     fn by_definition(&mut self) {
         // Renames change what references mean, so that one more definition may be recognised each time.
         for _ in 0..ROUNDS {
-            let identities = self.known().identities;
-            let mut owned = BTreeMap::new();
-            for live in self.situation.observed.segments.values() {
-                let is_candidate = self.is_free(live) && is_ours(live, &self.situation);
-                if let Some(payload) = live.definition.as_ref().filter(|_| is_candidate) {
-                    let digest = Digests::of(payload, &identities).exact;
-                    // Of an active and an archived one the active: it is the one that would be refused for.
-                    let entry = owned.entry(digest).or_insert(live);
-                    if live.lifecycle == Lifecycle::Active {
-                        *entry = live;
-                    }
-                }
-            }
-            if owned.is_empty() {
+            let open = self.open().into_iter();
+            let open: Vec<_> = open
+                .filter(|(_, segment)| segment.id.is_none() && segment.lifecycle == Lifecycle::Active)
+                .collect();
+            let candidates = self.without_files();
+            if open.is_empty() || candidates.is_empty() {
                 return;
             }
-            let mut is_found = false;
-            for (index, segment) in self.open() {
-                if segment.id.is_some() || segment.lifecycle == Lifecycle::Archived {
-                    continue;
+            let identities = self.known().identities;
+            let mut by_digest = BTreeMap::new();
+            for (live, payload) in candidates {
+                // Of an active and an archived one the active: it is the one that would be refused for.
+                let entry = by_digest
+                    .entry(Digest::exact(payload, &identities))
+                    .or_insert(live);
+                if live.lifecycle == Lifecycle::Active {
+                    *entry = live;
                 }
-                let digest = Digests::of(&print(&segment.definition), &identities).exact;
-                if let Some(live) = owned.remove(&digest) {
+            }
+            let mut is_found = false;
+            for (index, segment) in open {
+                let digest = Digest::exact(&print(&segment.definition), &identities);
+                if let Some(live) = by_digest.remove(&digest) {
                     self.claim(index, live, MatchReason::Definition);
                     is_found = true;
                 }
@@ -312,6 +312,14 @@ impl<'a> Search<'a> {
                 return;
             }
         }
+    }
+
+    /// Live segments that are ours and that no file was found to declare, with their definitions.
+    fn without_files(&self) -> Vec<(&'a LiveSegment, &'a Payload)> {
+        let live = self.situation.observed.segments.values();
+        live.filter(|live| self.is_free(live) && is_ours(live, &self.situation))
+            .filter_map(|live| Some((live, live.definition.as_ref()?)))
+            .collect()
     }
 
     fn known(&self) -> Known {

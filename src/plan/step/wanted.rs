@@ -120,7 +120,7 @@ impl<'de> Deserialize<'de> for Wanted {
 /// The exact digest of a stored definition.
 #[must_use]
 pub fn digest_of(stored: &Payload, known: &Known) -> Digest {
-    Digests::of(stored, &known.identities).exact
+    Digest::exact(stored, &known.identities)
 }
 
 fn fill_ids(group: &mut Value, known: &Known) -> Result<(), SegmentName> {
