@@ -31,10 +31,14 @@ impl Digest {
     }
 
     fn of(form: &Value) -> Self {
+        const DIGITS: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+        ];
+        let bytes = Sha256::digest(canonical(form).as_bytes());
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
         Self(
-            Sha256::digest(canonical(form).as_bytes())
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
+            digits
+                .filter_map(|digit| DIGITS.get(usize::from(digit)))
                 .collect(),
         )
     }

@@ -4,10 +4,10 @@ use super::step::Known;
 use crate::definition::{Digests, normal};
 use crate::model::{Observed, SegmentId};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Normal forms by id.
-pub(super) struct Forms<'a>(BTreeMap<&'a SegmentId, Form>);
+pub(super) struct Forms<'a>(HashMap<&'a SegmentId, Form>);
 
 /// A live definition in normal form.
 pub(super) struct Form {

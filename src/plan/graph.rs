@@ -9,7 +9,7 @@ use crate::definition::references::referenced_ids;
 use crate::model::{LiveSegment, Observed, Reference, SegmentId, SegmentName};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Why one draft comes before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -267,8 +267,8 @@ fn after(before: &[BTreeSet<(usize, Why)>]) -> Vec<BTreeSet<usize>> {
     after
 }
 
-fn by_name<'a>(drafts: &[Draft<'a>]) -> BTreeMap<&'a SegmentName, Vec<usize>> {
-    let mut by_name: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+fn by_name<'a>(drafts: &[Draft<'a>]) -> HashMap<&'a SegmentName, Vec<usize>> {
+    let mut by_name: HashMap<_, Vec<usize>> = HashMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         // The live name of a segment without a file is not what files mean by that name.
         if draft.declared.is_some() {
@@ -310,7 +310,7 @@ fn of_references(
     draft: &Draft<'_>,
     drafts: &[Draft<'_>],
     (matches, observed): (&Matches<'_>, &Observed),
-    by_name: &BTreeMap<&SegmentName, Vec<usize>>,
+    by_name: &HashMap<&SegmentName, Vec<usize>>,
 ) -> Vec<(usize, Why)> {
     let names = referenced_names(draft, matches, observed);
     let steps = names.iter().filter_map(|name| by_name.get(name)).flatten();
@@ -376,8 +376,8 @@ fn referring(
     drafts: &[Draft<'_>],
     matches: &Matches<'_>,
     observed: &Observed,
-) -> BTreeMap<SegmentId, Vec<usize>> {
-    let mut referring: BTreeMap<SegmentId, Vec<usize>> = BTreeMap::new();
+) -> HashMap<SegmentId, Vec<usize>> {
+    let mut referring: HashMap<SegmentId, Vec<usize>> = HashMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         let live = draft.live.and_then(|live| observed.segments.get(&live.id));
         if matches!(draft.action, Action::Update(_) | Action::Archive(_)) {

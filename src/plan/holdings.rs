@@ -9,18 +9,18 @@ use super::forms::Forms;
 use super::step::Action;
 use crate::definition::{Digest, Digests};
 use crate::model::{Lifecycle, LiveSegment, SegmentId, SegmentName};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Names and definitions by holder.
 pub(super) struct Holdings<'a> {
     forms: &'a Forms<'a>,
-    names: BTreeMap<&'a SegmentName, &'a LiveSegment>,
+    names: HashMap<&'a SegmentName, &'a LiveSegment>,
     /// Former names that the ledger knows, where a rename does not free them.
-    reserved: BTreeMap<&'a SegmentName, &'a SegmentId>,
-    exact: BTreeMap<&'a Digest, Vec<&'a LiveSegment>>,
-    unordered: BTreeMap<&'a Digest, Vec<&'a LiveSegment>>,
+    reserved: HashMap<&'a SegmentName, &'a SegmentId>,
+    exact: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
+    unordered: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
     /// Drafts by the segment that they change.
-    drafts: BTreeMap<&'a SegmentId, Vec<usize>>,
+    drafts: HashMap<&'a SegmentId, Vec<usize>>,
     renames_free: bool,
     archives_free: bool,
 }
@@ -29,11 +29,11 @@ impl<'a> Holdings<'a> {
     pub(super) fn of(situation: &Situation<'a>, drafts: &[Draft<'a>], forms: &'a Forms<'a>) -> Self {
         let behaviour = situation.policy.behaviour;
         let mut holdings = Self {
-            names: BTreeMap::new(),
-            reserved: BTreeMap::new(),
-            exact: BTreeMap::new(),
-            unordered: BTreeMap::new(),
-            drafts: BTreeMap::new(),
+            names: HashMap::new(),
+            reserved: HashMap::new(),
+            exact: HashMap::new(),
+            unordered: HashMap::new(),
+            drafts: HashMap::new(),
             forms,
             renames_free: behaviour.rename_frees_names,
             archives_free: !behaviour.archived_definitions_conflict,

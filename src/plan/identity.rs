@@ -10,7 +10,7 @@ use super::Situation;
 use super::step::{Conflict, Declared, Holder, Known, MatchReason};
 use crate::definition::{Digest, Identities, print};
 use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Payload, SegmentId, SegmentName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A declared segment with the live one that it is.
 #[derive(Clone, Copy)]
@@ -31,8 +31,8 @@ pub(super) struct Matches<'a> {
     pub(super) unmanaged: Vec<&'a LiveSegment>,
     /// Declared segments that cannot be told which live one they are.
     pub(super) conflicts: Vec<Conflict>,
-    declared_by_id: BTreeMap<&'a SegmentId, &'a DeclaredSegment>,
-    in_use: BTreeSet<&'a SegmentName>,
+    declared_by_id: HashMap<&'a SegmentId, &'a DeclaredSegment>,
+    in_use: HashSet<&'a SegmentName>,
 }
 
 impl Matches<'_> {
@@ -73,11 +73,11 @@ pub(super) fn match_all<'a>(situation: &Situation<'a>) -> Matches<'a> {
 /// The search as far as it has come.
 struct Search<'a> {
     situation: Situation<'a>,
-    by_name: BTreeMap<&'a SegmentName, &'a LiveSegment>,
+    by_name: HashMap<&'a SegmentName, &'a LiveSegment>,
     /// For each declared segment, in order, what was found.
     found: Vec<Option<(&'a LiveSegment, MatchReason)>>,
     /// Live segments that are out of reach.
-    claimed: BTreeMap<&'a SegmentId, usize>,
+    claimed: HashMap<&'a SegmentId, usize>,
     /// Names that a declared segment without a live one had before.
     moved_on: BTreeSet<&'a SegmentName>,
     conflicts: Vec<Conflict>,
@@ -85,7 +85,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(situation: &Situation<'a>) -> Self {
-        let by_name: BTreeMap<_, _> = situation
+        let by_name: HashMap<_, _> = situation
             .observed
             .segments
             .values()
@@ -95,7 +95,7 @@ impl<'a> Search<'a> {
             situation: *situation,
             by_name,
             found: vec![None; situation.declared.len()],
-            claimed: BTreeMap::new(),
+            claimed: HashMap::new(),
             moved_on: BTreeSet::new(),
             conflicts: Vec::new(),
         }

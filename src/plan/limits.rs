@@ -11,12 +11,12 @@ use crate::definition::references::{
     EXPANDED_LIMIT, LEVEL_LIMIT, Outline, REFERENCE_LIMIT, Referent, Weights,
 };
 use crate::model::{Lifecycle, LiveKind, Observed, Payload, Reference, SegmentId, SegmentName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// What every segment that can be referred to contributes.
 pub(super) struct Limits<'a> {
-    declared: BTreeMap<&'a SegmentName, Outline>,
-    live: BTreeMap<&'a SegmentId, Option<Outline>>,
+    declared: HashMap<&'a SegmentName, Outline>,
+    live: HashMap<&'a SegmentId, Option<Outline>>,
     matches: &'a Matches<'a>,
 }
 
