@@ -5,7 +5,7 @@ use super::drift;
 use super::forms::Forms;
 use super::identity::{Matches, Pair, declared};
 use super::step::{Action, Change, Changed, Conflict, Known, MatchReason, Record, Target, Wanted, Warning};
-use crate::definition::{FieldChange, diff, print};
+use crate::definition::{FieldChange, diff, normal, print};
 use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, SegmentName};
 use serde_json::Value;
 
@@ -182,14 +182,18 @@ fn active(
     (live, reason): (&LiveSegment, MatchReason),
 ) -> Vec<Action> {
     let target = target(live, reason, forms);
-    let wanted = wanted(segment, known);
-    let changes = changed(situation, (known, forms), (segment, live), &wanted);
     let mut actions = Vec::new();
     if live.lifecycle == Lifecycle::Archived {
         // An archived segment cannot be updated, so this comes first.
         actions.push(Action::Unarchive(target.clone()));
     }
-    if !changes.is_empty() {
+    let payload = print(&segment.definition);
+    let form = normal::exact(&payload, &known.identities);
+    // Most segments are as they should be, and need no digest to show it.
+    let is_same = forms.get(&live.id).is_some_and(|found| found.exact == form);
+    if !is_same || live.name != segment.name {
+        let wanted = Wanted::of_form(payload, form);
+        let changes = changed(situation, (known, forms), (segment, live), &wanted);
         actions.push(Action::Update(Change {
             target,
             name: segment.name.clone(),
