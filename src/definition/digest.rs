@@ -27,10 +27,12 @@ impl Digest {
     /// The exact digest of `payload`.
     #[must_use]
     pub fn exact(payload: &Payload, identities: &Identities) -> Self {
-        Self::of(&normal::exact(payload, identities))
+        Self::of_form(&normal::exact(payload, identities))
     }
 
-    fn of(form: &Value) -> Self {
+    /// The digest of a definition in normal form.
+    #[must_use]
+    pub fn of_form(form: &Value) -> Self {
         const DIGITS: [char; 16] = [
             '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
         ];
@@ -70,8 +72,8 @@ impl Digests {
     #[must_use]
     pub fn of_exact_form(form: &Value) -> Self {
         Self {
-            exact: Digest::of(form),
-            unordered: Digest::of(&normal::unordered(form)),
+            exact: Digest::of_form(form),
+            unordered: Digest::of_form(&normal::unordered(form)),
         }
     }
 }

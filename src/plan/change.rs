@@ -5,9 +5,8 @@ use super::drift;
 use super::forms::Forms;
 use super::identity::{Matches, Pair, declared};
 use super::step::{Action, Change, Changed, Conflict, Known, MatchReason, Record, Target, Wanted, Warning};
-use crate::definition::{FieldChange, diff, normal, print};
+use crate::definition::{Digest, FieldChange, diff, normal, print};
 use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, SegmentName};
-use serde_json::Value;
 
 /// A step without number and dependencies.
 #[derive(Clone, Debug)]
@@ -89,7 +88,7 @@ fn of_declared<'a>(
         let live = pair.live.map(|(live, _)| live);
         changes
             .records
-            .extend(live.and_then(|live| record(situation, segment, live)));
+            .extend(live.and_then(|live| record(situation, segment, live, forms)));
     }
     for (index, action) in actions.into_iter().enumerate() {
         changes.drafts.push(Draft {
@@ -104,14 +103,20 @@ fn of_declared<'a>(
 }
 
 /// What the ledger should learn of a segment that needs no write, if it does not know it yet.
-fn record(situation: &Situation<'_>, segment: &DeclaredSegment, live: &LiveSegment) -> Option<Record> {
+fn record(
+    situation: &Situation<'_>,
+    segment: &DeclaredSegment,
+    live: &LiveSegment,
+    forms: &Forms<'_>,
+) -> Option<Record> {
     let entry = situation.ledger.entry(&live.id);
     let is_known = entry.is_some_and(|entry| {
         let is_same = entry.name == segment.name
             && entry.lifecycle == live.lifecycle
             && entry.protect == segment.protect;
         // What was changed the same way in the file and in the workspace is what is applied from now on.
-        is_same && (live.definition.is_none() || entry.definition == live.definition)
+        let digest = forms.digests(&live.id).map(|digests| digests.exact.as_str());
+        is_same && (digest.is_none() || entry.digest.as_deref() == digest)
     });
     (!is_known).then(|| Record {
         segment: segment.name.clone(),
@@ -189,8 +194,8 @@ fn active(
     }
     let payload = print(&segment.definition);
     let form = normal::exact(&payload, &known.identities);
-    // Most segments are as they should be, and need no digest to show it.
-    let is_same = forms.get(&live.id).is_some_and(|found| found.exact == form);
+    let digest = Digest::of_form(&form);
+    let is_same = forms.digests(&live.id).is_some_and(|found| found.exact == digest);
     if !is_same || live.name != segment.name {
         let wanted = Wanted::of_form(payload, form);
         let changes = changed(situation, (known, forms), (segment, live), &wanted);
@@ -215,7 +220,7 @@ fn target(live: &LiveSegment, matched_by: MatchReason, forms: &Forms<'_>) -> Tar
         live_name: live.name.clone(),
         matched_by,
         lifecycle: live.lifecycle,
-        seen: forms.get(&live.id).map(|form| form.digests.exact.clone()),
+        seen: forms.digests(&live.id).map(|digests| digests.exact.clone()),
     }
 }
 
@@ -227,8 +232,7 @@ fn changed(
     wanted: &Wanted,
 ) -> Vec<Changed> {
     let base = drift::Base::of(situation.ledger.entry(&live.id));
-    let form = forms.get(&live.id).map(|form| &form.exact);
-    let form = form.unwrap_or(&Value::Null);
+    let form = &forms.exact(live).unwrap_or_default();
     let mut changes = Vec::new();
     if live.name != segment.name {
         changes.push(Changed {

@@ -132,11 +132,15 @@ fn of(
         (Lifecycle::Archived, Lifecycle::Active) => Some(LifecycleDrift::Unarchived),
         (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => None,
     };
-    // Of most segments what is there is what was applied, to the letter.
-    if let (Some(applied), Some(found)) = (&entry.definition, forms.get(&live.id))
-        && live.definition.as_ref() != Some(applied)
+    let digest = forms.digests(&live.id).map(|digests| digests.exact.as_str());
+    if let Some(applied) = entry
+        .definition
+        .as_ref()
+        .filter(|_| entry.digest.as_deref() != digest)
     {
-        drift.changes = diff(&normal::exact(applied, &matches.known.identities), &found.exact);
+        let applied = normal::exact(applied, &matches.known.identities);
+        let found = forms.exact(live);
+        drift.changes = found.map(|found| diff(&applied, &found)).unwrap_or_default();
     }
     drift
 }

@@ -57,7 +57,7 @@ impl<'a> Holdings<'a> {
     }
 
     fn add_definition(&mut self, live: &'a LiveSegment, drafts: &[Draft<'a>]) {
-        let Some(form) = self.forms.get(&live.id) else {
+        let Some(digests) = self.forms.digests(&live.id) else {
             return;
         };
         let is_taken_out = || {
@@ -66,7 +66,7 @@ impl<'a> Holdings<'a> {
                 .any(|draft| matches!(draft.action, Action::Unarchive(_)))
         };
         if live.lifecycle == Lifecycle::Active || !self.archives_free || is_taken_out() {
-            let Digests { exact, unordered } = &form.digests;
+            let Digests { exact, unordered } = digests;
             self.exact.entry(exact).or_default().push(live);
             self.unordered.entry(unordered).or_default().push(live);
         }
@@ -153,7 +153,7 @@ impl<'a> Holdings<'a> {
         drafts: &[Draft<'_>],
         form: fn(&Digests) -> &Digest,
     ) -> Option<usize> {
-        let before = self.forms.get(&live.id).map(|found| form(&found.digests));
+        let before = self.forms.digests(&live.id).map(form);
         self.drafts_on(&live.id)
             .find(|index| match drafts.get(*index).map(|draft| &draft.action) {
                 Some(Action::Update(change)) => before != Some(form(&change.wanted.digests)),
