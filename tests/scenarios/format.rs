@@ -171,8 +171,22 @@ pub(super) enum Event {
     Lose(Lost),
     /// Calls go wrong from now on: the sandbox's script of faults.
     Faults(Value),
+    /// A file of the repository is changed, or made.
+    Rewrite(Rewrite),
     /// A file of the repository, or all files of a directory of it, are shown.
     Cat(String),
+}
+
+/// A change of a file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rewrite {
+    /// Its path in the repository.
+    pub(super) file: String,
+    /// What is replaced, where it stands first; all of it where nothing is said.
+    pub(super) from: Option<String>,
+    /// What stands there afterwards.
+    pub(super) to: String,
 }
 
 /// What can get lost.

@@ -1,7 +1,8 @@
 //! The repository that a scenario's commands run in.
 
 use super::folder::entries;
-use super::format::Run;
+use super::format::{Rewrite, Run};
+use super::stable::Stable;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,8 +43,8 @@ impl Repository {
         self.0.path()
     }
 
-    /// Lays the files of a directory over those that are there.
-    pub(super) fn lay_over(&self, from: &Path) -> Result<(), String> {
+    /// Lays the files of a directory over those that are there, with the ids that their labels stand for.
+    pub(super) fn lay_over(&self, from: &Path, stable: &Stable) -> Result<(), String> {
         let to = self.path().join("segments");
         for file in files(from) {
             let inner = file.strip_prefix(from).unwrap();
@@ -54,9 +55,27 @@ impl Repository {
                 continue;
             }
             fs::create_dir_all(target.parent().unwrap()).map_err(wrong)?;
-            fs::copy(&file, target).map_err(wrong)?;
+            let text = fs::read_to_string(&file).map_err(wrong)?;
+            fs::write(target, stable.with_ids(&text)).map_err(wrong)?;
         }
         Ok(())
+    }
+
+    /// Puts one text for another in a file, or in the place of all of it.
+    pub(super) fn rewrite(&self, rewrite: &Rewrite) -> Result<(), String> {
+        let path = self.path().join(&rewrite.file);
+        let wrong = |error: std::io::Error| format!("{}: {error}", rewrite.file);
+        let text = match &rewrite.from {
+            None => rewrite.to.clone(),
+            Some(from) => {
+                let text = fs::read_to_string(&path).map_err(wrong)?;
+                if !text.contains(from) {
+                    return Err(format!("`{from}` is not in {}", rewrite.file));
+                }
+                text.replacen(from, &rewrite.to, 1)
+            }
+        };
+        fs::write(path, text).map_err(wrong)
     }
 
     /// Throws away what segctl remembers.

@@ -196,12 +196,12 @@ impl<'a> Stage<'a> {
             transcript: String::new(),
             complaints: Vec::new(),
         };
+        stage.hands_off()?;
         let files = folder.path.join("files");
         if files.is_dir() {
-            stage.repository.lay_over(&files)?;
+            stage.repository.lay_over(&files, &stage.stable)?;
         }
         stage.history.note_files(&stage.repository);
-        stage.hands_off()?;
         Ok(stage)
     }
 
@@ -254,8 +254,8 @@ impl<'a> Stage<'a> {
     fn event(&mut self, event: &Event) -> Result<(), String> {
         let said = match event {
             Event::Files(number) => {
-                self.repository
-                    .lay_over(&self.folder.path.join(format!("files.{number}")))?;
+                let files = self.folder.path.join(format!("files.{number}"));
+                self.repository.lay_over(&files, &self.stable)?;
                 self.history.note_files(&self.repository);
                 format!("files.{number} is laid over the files")
             }
@@ -276,6 +276,12 @@ impl<'a> Stage<'a> {
             Event::Faults(script) => {
                 self.service.set_faults(script)?;
                 format!("calls go wrong: {script}")
+            }
+            Event::Rewrite(rewrite) => {
+                self.repository.rewrite(rewrite)?;
+                self.history.note_files(&self.repository);
+                let from = rewrite.from.as_deref().unwrap_or("everything");
+                format!("in {}, in place of {from}: {}", rewrite.file, rewrite.to)
             }
             Event::Cat(path) => {
                 let text = self.stable.text(&self.repository.text_of(path)?);

@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 const MOMENT: &str = "yyyy-mm-ddThh:mm:ss";
 const CLOCK: &str = "hh:mm:ss UTC";
 
+/// The name of a run, before the number of its process.
+const RUN: &str = "yyyymmddThhmmssZ-";
+
 /// What stands for what.
 pub(super) struct Stable {
     /// Labels of ids: the first name that a segment had, which it has for the whole scenario.
@@ -47,6 +50,12 @@ impl Stable {
         }
     }
 
+    /// `text` with the ids that its labels stand for.
+    pub(super) fn with_ids(&self, text: &str) -> String {
+        let labels = self.labels.iter();
+        labels.fold(text.to_owned(), |text, (id, label)| text.replace(label, id))
+    }
+
     /// `text` as it is in every run.
     pub(super) fn text(&self, text: &str) -> String {
         let mut text = text.to_owned();
@@ -61,6 +70,7 @@ impl Stable {
                 .parse::<DateTime>()
                 .is_ok_and(|moment| moment >= self.since)
         });
+        let text = replace(&text, RUN, &|_| true);
         replace(&text, CLOCK, &|_| true)
     }
 }
@@ -84,6 +94,9 @@ fn replace(text: &str, shape: &str, meant: &dyn Fn(&str) -> bool) -> String {
                 rest = fraction.trim_start_matches(is_digit);
             }
             rest = rest.strip_prefix('Z').unwrap_or(rest);
+            if shape == RUN {
+                rest = rest.trim_start_matches(is_digit);
+            }
         } else {
             stable.push(first);
             rest = &rest[first.len_utf8()..];
