@@ -9,3 +9,4 @@ mod generate;
 mod round_trip;
 mod schema;
 mod workspace;
+mod write;
