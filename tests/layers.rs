@@ -16,10 +16,21 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("api", &["model"]),
     ("ledger", &["model"]),
     ("observe", &["model", "definition", "api", "ledger"]),
-    ("plan", &["model", "definition", "ledger"]),
+    ("plan", &["model", "definition", "ledger", "api::pacing"]),
     ("apply", &["model", "plan::step", "api", "ledger"]),
     ("sandbox", &[]),
-    ("render", &["model", "diagnostic", "plan::step", "apply::receipt"]),
+    (
+        "render",
+        &[
+            "model",
+            "definition::FieldChange",
+            "diagnostic",
+            "ledger",
+            "plan::quota",
+            "plan::step",
+            "apply::receipt",
+        ],
+    ),
     (
         "cli",
         &[

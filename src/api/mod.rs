@@ -17,7 +17,7 @@ mod client;
 mod clock;
 mod error;
 mod operation;
-mod pacing;
+pub mod pacing;
 mod retry;
 mod transport;
 mod wire;

@@ -3,6 +3,7 @@
 //! Pure: it is told the time and answers with a time. All windows of a class are checked together before a
 //! call is counted, since a limiter per window in series would count calls that the next window then refuses.
 
+mod apart;
 mod window;
 
 #[cfg(test)]
@@ -13,26 +14,58 @@ pub use window::{RateLimits, Window, WindowError};
 use super::clock::later;
 use super::transport::RateHeaders;
 use crate::model::EndpointClass;
+use apart::Witness;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The longest documented window is a day, so a window that ends later than that is not one.
 const FURTHEST_RESET: SignedDuration = SignedDuration::from_hours(24);
 
+/// Lists and creates are two methods of one path. Whether the service counts them apart is not documented;
+/// counting them together is safe either way, and is done until an answer proves otherwise.
+const POOL: [EndpointClass; 2] = [EndpointClass::List, EndpointClass::Create];
+
 /// The calls made so far, as far as any window still cares.
 #[derive(Clone, Debug)]
 pub struct Pacing {
     limits: RateLimits,
-    pools: BTreeMap<EndpointClass, Pool>,
+    classes: BTreeMap<EndpointClass, Calls>,
+    /// Lists and creates are known to be counted apart.
+    separate: bool,
+    witness: Witness,
 }
 
-/// What is counted together.
+/// The calls of one class.
 #[derive(Clone, Debug, Default)]
-struct Pool {
+struct Calls {
     /// When calls were made, oldest first; no longer than the largest count of the pool's windows.
     made: VecDeque<Timestamp>,
     /// The service said that nothing is let through before this.
     closed_until: Option<Timestamp>,
+}
+
+/// Why a call has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Until when.
+    pub until: Timestamp,
+    /// The window that is full; none when the service said that it lets nothing through.
+    pub window: Option<Window>,
+}
+
+/// A call that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// Which limits it counts toward.
+    pub class: EndpointClass,
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// When its answer had come.
+    pub answered: Timestamp,
+    /// Whether the service did what was asked; a refused call may not have been counted.
+    pub accepted: bool,
+    /// What the answer said of the service's own window.
+    pub headers: RateHeaders,
 }
 
 impl Pacing {
@@ -41,39 +74,72 @@ impl Pacing {
     pub fn new(limits: RateLimits) -> Self {
         Self {
             limits,
-            pools: BTreeMap::new(),
+            classes: BTreeMap::new(),
+            separate: false,
+            witness: Witness::default(),
         }
+    }
+
+    /// The windows that are kept.
+    #[must_use]
+    pub fn limits(&self) -> &RateLimits {
+        &self.limits
     }
 
     /// The earliest moment, not before `now`, at which a call of `class` keeps every window of the class.
     #[must_use]
     pub fn earliest(&self, class: EndpointClass, now: Timestamp) -> Timestamp {
-        let Some(pool) = self.pools.get(&pool_of(class)) else {
-            return now;
-        };
-        let free = self.limits.windows(class).iter().filter_map(|window| {
-            let oldest_in_the_way = pool.made.len().checked_sub(window.count())?;
-            Some(later(*pool.made.get(oldest_in_the_way)?, window.span()))
+        self.hold(class, now).map_or(now, |hold| hold.until)
+    }
+
+    /// What holds a call of `class` back the longest at `now`, if anything does.
+    #[must_use]
+    pub fn hold(&self, class: EndpointClass, now: Timestamp) -> Option<Hold> {
+        let full = self.limits.windows(class).iter().filter_map(|window| {
+            let until = self.free_at(class, *window)?;
+            let window = Some(*window);
+            Some(Hold { until, window })
         });
-        free.chain(pool.closed_until).fold(now, Timestamp::max)
+        let closed = self.pool(class).filter_map(|calls| calls.closed_until);
+        let closed = closed.map(|until| Hold { until, window: None });
+        full.chain(closed)
+            .filter(|hold| hold.until > now)
+            .max_by_key(|hold| hold.until)
     }
 
     /// Whether it is the service, not a window of ours, that holds calls of `class` back at `now`.
     #[must_use]
     pub fn is_closed(&self, class: EndpointClass, now: Timestamp) -> bool {
-        let pool = self.pools.get(&pool_of(class));
-        pool.and_then(|pool| pool.closed_until)
-            .is_some_and(|until| until > now)
+        let mut closed = self.pool(class).filter_map(|calls| calls.closed_until);
+        closed.any(|until| until > now)
     }
 
-    /// Counts a call of `class` made at `at`; calls of earlier runs may be counted in any order.
+    /// How many calls that count toward the limits of `class` are in the `window` that ends at `now`.
+    #[must_use]
+    pub fn used(&self, class: EndpointClass, window: Window, now: Timestamp) -> usize {
+        let gone = |made: &Timestamp| later(*made, window.span()) <= now;
+        let inside = |calls: &Calls| calls.made.len() - calls.made.partition_point(gone);
+        self.pool(class).map(inside).sum()
+    }
+
+    /// Counts a call of `class` made at `at`; calls may be counted in any order.
     pub fn record(&mut self, class: EndpointClass, at: Timestamp) {
         let kept = self.kept(class);
-        let pool = self.pools.entry(pool_of(class)).or_default();
-        let place = pool.made.partition_point(|made| *made <= at);
-        pool.made.insert(place, at);
-        while pool.made.len() > kept {
-            pool.made.pop_front();
+        let calls = self.classes.entry(class).or_default();
+        let place = calls.made.partition_point(|made| *made <= at);
+        calls.made.insert(place, at);
+        while calls.made.len() > kept {
+            calls.made.pop_front();
+        }
+    }
+
+    /// Counts calls of earlier runs. Those after `now` are passed over: they were made by a clock that was
+    /// off, and would hold this run back for as long.
+    pub fn remember(&mut self, calls: impl IntoIterator<Item = (EndpointClass, Timestamp)>, now: Timestamp) {
+        for (class, at) in calls {
+            if at <= now {
+                self.record(class, at);
+            }
         }
     }
 
@@ -83,44 +149,96 @@ impl Pacing {
         if answered <= sent {
             return;
         }
-        let pool = self.pools.entry(pool_of(class)).or_default();
-        if let Ok(place) = pool.made.binary_search(&sent) {
-            pool.made.remove(place);
+        let calls = self.classes.entry(class).or_default();
+        if let Ok(place) = calls.made.binary_search(&sent) {
+            calls.made.remove(place);
             self.record(class, answered);
         }
     }
 
     /// Takes in what an answer said of the service's own window: with nothing remaining, the class is closed
-    /// until the reset.
-    pub fn learn(&mut self, class: EndpointClass, now: Timestamp, headers: &RateHeaders) {
+    /// until the reset; with more remaining than one window for lists and creates could have, the two are
+    /// counted apart from now on.
+    pub fn learn(&mut self, answer: &Answer) {
+        let Answer { class, headers, .. } = answer;
         if headers.remaining == Some(0)
-            && let Some(reset) = reset_moment(headers, now)
+            && let Some(reset) = reset_moment(headers, answer.answered)
         {
-            self.closed_until(class, reset);
+            self.closed_until(*class, reset);
+        }
+        if self.is_pooled() && POOL.contains(class) {
+            self.separate = self.witness.refutes_pool(answer, &self.limits);
         }
     }
 
     /// Lets no call of `class` through before `until`; an earlier moment never replaces a later one.
     pub fn closed_until(&mut self, class: EndpointClass, until: Timestamp) {
-        let pool = self.pools.entry(pool_of(class)).or_default();
-        pool.closed_until = pool.closed_until.max(Some(until));
+        let calls = self.classes.entry(class).or_default();
+        calls.closed_until = calls.closed_until.max(Some(until));
     }
 
-    /// The calls that any window still asks about, under the class of their pool, oldest first.
+    /// Whether lists and creates are counted as one, for want of a proof that the service does not.
+    #[must_use]
+    pub fn is_pooled(&self) -> bool {
+        !self.separate
+    }
+
+    /// Takes it as proven, by an earlier run, that the service counts lists and creates apart.
+    pub fn remember_separate(&mut self) {
+        self.separate = true;
+    }
+
+    /// Whether calls of the two classes count toward the same windows.
+    #[must_use]
+    pub fn count_together(&self, one: EndpointClass, other: EndpointClass) -> bool {
+        one == other || (self.is_pooled() && POOL.contains(&one) && POOL.contains(&other))
+    }
+
+    /// The calls that any window still asks about, each under its own class, oldest first within a class.
     #[must_use]
     pub fn history(&self) -> Vec<(EndpointClass, Timestamp)> {
-        let pools = self.pools.iter();
-        pools
-            .flat_map(|(class, pool)| pool.made.iter().map(|made| (*class, *made)))
+        let classes = self.classes.iter();
+        classes
+            .flat_map(|(class, calls)| calls.made.iter().map(|made| (*class, *made)))
             .collect()
     }
 
-    /// How many calls of the class's pool any window can still ask about.
+    /// The calls that count toward the limits of `class`.
+    fn pool(&self, class: EndpointClass) -> impl Iterator<Item = &Calls> {
+        let classes = self.classes.iter();
+        let pool = classes.filter(move |(other, _)| self.count_together(class, **other));
+        pool.map(|(_, calls)| calls)
+    }
+
+    /// When `window` next has room for a call of `class`; none when it was never full.
+    fn free_at(&self, class: EndpointClass, window: Window) -> Option<Timestamp> {
+        let made: usize = self.pool(class).map(|calls| calls.made.len()).sum();
+        if made < window.count() {
+            return None;
+        }
+        let since = |moment: &Timestamp| self.pool(class).map(|calls| calls.since(*moment)).sum::<usize>();
+        let oldest_in_the_way = self.pool(class).filter_map(|calls| {
+            let made = &calls.made;
+            let after = made.partition_point(|moment| since(moment) >= window.count());
+            made.get(after.checked_sub(1)?).copied()
+        });
+        Some(later(oldest_in_the_way.max()?, window.span()))
+    }
+
+    /// How many calls of the class any window can still ask about: those of the pool, since the largest window
+    /// may be full of calls of one class.
     fn kept(&self, class: EndpointClass) -> usize {
-        let pool = pool_of(class);
-        let classes = self.limits.classes().filter(|other| pool_of(*other) == pool);
+        let pooled = |other: &EndpointClass| *other == class || POOL.contains(&class) && POOL.contains(other);
+        let classes = self.limits.classes().filter(pooled);
         let counts = classes.flat_map(|class| self.limits.windows(class).iter().map(|window| window.count()));
         counts.max().unwrap_or(0)
+    }
+}
+
+impl Calls {
+    /// How many were made at `moment` or later.
+    fn since(&self, moment: Timestamp) -> usize {
+        self.made.len() - self.made.partition_point(|made| *made < moment)
     }
 }
 
@@ -132,13 +250,4 @@ impl Pacing {
 pub(super) fn reset_moment(headers: &RateHeaders, now: Timestamp) -> Option<Timestamp> {
     let reset = Timestamp::from_second(headers.reset?).ok()?;
     (reset > now && reset <= later(now, FURTHEST_RESET)).then_some(reset)
-}
-
-/// The class under which a class is counted. Whether lists and creates, two methods of one path, are counted
-/// apart is not documented; counting them together is safe either way.
-fn pool_of(class: EndpointClass) -> EndpointClass {
-    match class {
-        EndpointClass::List => EndpointClass::Create,
-        other => other,
-    }
 }

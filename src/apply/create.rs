@@ -90,7 +90,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         wanted: &Wanted,
         payload: &Payload,
     ) -> Result<Outcome, Interruption> {
-        self.client.unarchive(&step.segment, None).await?;
+        match self.client.unarchive(&step.segment, None).await {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => return Ok(reserved(step)),
+            Err(error) => return Err(error.into()),
+        }
         let unclear = |why: String| Outcome::Unknown {
             message: format!(
                 "the name `{}` was taken by an archived segment, which was taken out; {why}",
@@ -127,6 +131,17 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             step.segment, stored.kind, stored.id
         );
         Ok(Outcome::Failed { message })
+    }
+}
+
+/// The name is taken, and no segment has it: one that was renamed had it before.
+fn reserved(step: &Step) -> Outcome {
+    Outcome::Failed {
+        message: format!(
+            "the name `{}` is reserved for a segment that had it before it was renamed; names are never free again at \
+             this service: choose another name",
+            step.segment
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
-use crate::api::{ApiError, CallError, Clock, Transport};
+use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::Lifecycle;
 use crate::plan::step::{Step, Target, digest_of};
@@ -25,7 +25,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         target: &Target,
         wanted: Lifecycle,
     ) -> Result<Outcome, Interruption> {
-        let current = self.client.get(&target.id).await?;
+        let current = self.read(&target.id).await?;
         let seen = current.payload().map(|found| digest_of(&found, &self.known));
         if seen != target.seen || current.name != target.live_name {
             return Ok(Outcome::Skipped(SkipReason::Drifted));
@@ -33,7 +33,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let mut notes = Vec::new();
         for _ in 0..ATTEMPTS {
             let error = match self.send(target, wanted).await {
-                Ok(()) => return self.changed(step, target, wanted, notes).await,
+                Ok(()) => return self.changed(step, &current, wanted, notes).await,
                 Err(error) => error,
             };
             let is_refused = matches!(error.kind, ApiError::Refused { status: 400, .. });
@@ -48,8 +48,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             // The segment was there a moment ago and the call is well formed, so a service that refuses it means
             // that the segment is so already. Where the list can tell, it has to agree.
             if verdict == Verdict::Done || (is_refused && self.list_shows_archived) {
-                notes.push(format!("{error}; it is taken to be so already"));
-                return self.changed(step, target, wanted, notes).await;
+                notes.push(if is_refused {
+                    "the service refused it, since it was so already".to_owned()
+                } else {
+                    "the answer was lost; it was found to be done".to_owned()
+                });
+                return self.changed(step, &current, wanted, notes).await;
             }
             if is_refused {
                 return Ok(failure(&error));
@@ -80,14 +84,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     async fn changed(
         &mut self,
         step: &Step,
-        target: &Target,
+        current: &Stored,
         wanted: Lifecycle,
         mut notes: Vec<String>,
     ) -> Result<Outcome, Interruption> {
-        self.remember(step, &target.id, wanted).await?;
+        self.remember_lifecycle(step, current, wanted).await?;
         notes.dedup();
         Ok(Outcome::Applied {
-            id: target.id.clone(),
+            id: current.id.clone(),
             notes,
         })
     }

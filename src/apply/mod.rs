@@ -10,17 +10,23 @@
 mod create;
 mod lifecycle;
 pub mod receipt;
+mod remember;
 mod settle;
 mod update;
 
 use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
-use crate::ledger::{self, Ledger, LedgerStore, StoreError};
+use crate::ledger::{Ledger, LedgerStore, StoreError};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Known, Plan, Step, Wanted};
+use jiff::{SignedDuration, Timestamp};
 use receipt::{Entry, Outcome, Receipt, SkipReason};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a write is tried whose answer was lost and that a look-up showed not to have happened.
 const ATTEMPTS: usize = 3;
+
+/// How long a read before the first step stands for the one right before a write.
+const READ_HOLDS: SignedDuration = SignedDuration::from_secs(60);
 
 /// What steps are run with.
 pub struct Applier<'a, T: Transport, C: Clock, S> {
@@ -30,6 +36,16 @@ pub struct Applier<'a, T: Transport, C: Clock, S> {
     ledger: Ledger,
     known: Known,
     list_shows_archived: bool,
+    /// Names this run in the ledger.
+    run: String,
+    /// What segments were before their passing steps, by the number of the step.
+    undo: BTreeMap<usize, Stored>,
+    /// What was read to see whether the plan still holds: good for one write that follows at once.
+    read_before: BTreeMap<SegmentId, (Stored, Timestamp)>,
+    /// What the service showed last of the segments that were written.
+    seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
+    /// The digest of the saved plan that is run.
+    saved_plan: Option<String>,
 }
 
 /// Something worth showing while steps are run.
@@ -78,7 +94,32 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             ledger,
             known: Known::default(),
             list_shows_archived: false,
+            run: String::new(),
+            undo: BTreeMap::new(),
+            read_before: BTreeMap::new(),
+            saved_plan: None,
+            seen: BTreeMap::new(),
         }
+    }
+
+    /// Says in the ledger which run applied what.
+    #[must_use]
+    pub fn run_named(mut self, run: &str) -> Self {
+        run.clone_into(&mut self.run);
+        self
+    }
+
+    /// Runs a plan that was saved: its digest is taken down before the first write, and what was read a moment ago to see
+    /// whether it still holds stands for the read before a write.
+    #[must_use]
+    pub fn of_saved_plan(mut self, digest: Option<String>, read_before: BTreeMap<SegmentId, Stored>) -> Self {
+        let now = self.clock.now();
+        self.saved_plan = digest;
+        self.read_before = read_before
+            .into_iter()
+            .map(|(id, stored)| (id, (stored, now)))
+            .collect();
+        self
     }
 
     /// Takes into account that the service's list shows archived segments.
@@ -99,8 +140,9 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         self.known = plan.known.clone();
         let mut receipt = Receipt {
             entries: Vec::with_capacity(plan.steps.len()),
+            seen: BTreeMap::new(),
         };
-        let mut stop = None;
+        let mut stop = self.record(plan).await.err().map(Stop::Ledger);
         for step in &plan.steps {
             let outcome = match (&stop, unmet(step, &receipt)) {
                 (Some(_), _) => Outcome::NotAttempted,
@@ -119,16 +161,45 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             on_event(Event::Finished(&entry));
             receipt.entries.push(entry);
         }
+        self.take_back_passing(plan, &mut receipt, &mut stop, on_event)
+            .await;
+        receipt.seen = self.seen;
         (receipt, stop)
+    }
+
+    /// Takes back the passing steps whose final ones did not follow.
+    async fn take_back_passing(
+        &mut self,
+        plan: &Plan,
+        receipt: &mut Receipt,
+        stop: &mut Option<Stop>,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) {
+        let left = unfinished(plan, receipt);
+        for step in plan.steps.iter().filter(|step| left.contains(&step.number)) {
+            let Some(before) = self.undo.remove(&step.number).filter(|_| stop.is_none()) else {
+                continue;
+            };
+            let done = self.take_back(step, &before).await;
+            let outcome = self.outcome(done, stop);
+            if let Some(entry) = receipt.entries.get_mut(step.number - 1) {
+                entry.outcome = outcome;
+                on_event(Event::Finished(entry));
+            }
+        }
     }
 
     async fn run(&mut self, step: &Step, stop: &mut Option<Stop>) -> Outcome {
         let done = match &step.action {
             Action::Create(wanted) => self.create(step, wanted).await,
-            Action::Update { target, wanted, .. } => self.update(step, target, wanted).await,
+            Action::Update(change) => self.update(step, change).await,
             Action::Archive(target) => self.archive(step, target).await,
             Action::Unarchive(target) => self.unarchive(step, target).await,
         };
+        self.outcome(done, stop)
+    }
+
+    fn outcome(&self, done: Result<Outcome, Interruption>, stop: &mut Option<Stop>) -> Outcome {
         match done {
             Ok(outcome) => outcome,
             Err(Interruption::Call(error)) => {
@@ -146,33 +217,6 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         }
     }
 
-    /// Takes down that `id` is now as the step wanted it.
-    async fn remember(
-        &mut self,
-        step: &Step,
-        id: &SegmentId,
-        lifecycle: Lifecycle,
-    ) -> Result<(), StoreError> {
-        let digest = step
-            .action
-            .wanted()
-            .map(|wanted| wanted.digests.exact.to_string());
-        let digest = digest.or_else(|| self.ledger.entry(id).and_then(|entry| entry.digest.clone()));
-        self.known.ids.insert(step.segment.clone(), id.clone());
-        self.known
-            .identities
-            .declared_by_id
-            .insert(id.clone(), step.segment.clone());
-        self.ledger.record(ledger::Entry {
-            id: id.clone(),
-            name: step.segment.clone(),
-            lifecycle,
-            digest,
-            applied_at: self.clock.now(),
-        });
-        self.store.save(&self.ledger).await
-    }
-
     /// What a write stored, compared with what it should have stored.
     async fn stored(
         &mut self,
@@ -181,7 +225,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         stored: Stored,
         mut notes: Vec<String>,
     ) -> Result<Outcome, Interruption> {
-        self.remember(step, &stored.id, Lifecycle::Active).await?;
+        self.remember_stored(step, &stored).await?;
         let answered = match stored.payload() {
             Some(definition) => Some(definition),
             // The write was answered with success; that it cannot be looked at now does not undo it.
@@ -203,6 +247,15 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         Ok(Outcome::Applied { id: stored.id, notes })
     }
 
+    /// A segment right before it is written.
+    async fn read(&mut self, id: &SegmentId) -> Result<Stored, CallError> {
+        let now = self.clock.now();
+        match self.read_before.remove(id) {
+            Some((stored, at)) if at.duration_until(now) <= READ_HOLDS => Ok(stored),
+            _ => self.client.get(id).await,
+        }
+    }
+
     /// The live segment of this name, with its definition, if the list shows one.
     async fn look_up(&self, name: &SegmentName) -> Result<Option<Stored>, CallError> {
         let listed = self.client.list_named(name).await?;
@@ -211,6 +264,33 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             None => Ok(None),
         }
     }
+}
+
+/// Passing steps that were applied and whose segments have a final step that was not.
+fn unfinished(plan: &Plan, receipt: &Receipt) -> BTreeSet<usize> {
+    let came_to = |step: &Step| {
+        receipt
+            .entries
+            .get(step.number.checked_sub(1)?)
+            .map(|entry| &entry.outcome)
+    };
+    let is_applied = |step: &Step| matches!(came_to(step), Some(Outcome::Applied { .. }));
+    // What became of a final step may be unknown: then taking back could undo it.
+    let is_without =
+        |step: &Step| matches!(came_to(step), Some(Outcome::Failed { .. } | Outcome::Skipped(_)));
+    let finals = plan
+        .steps
+        .iter()
+        .filter(|step| step.action.passing().is_none() && is_without(step));
+    let without: BTreeSet<&SegmentName> = finals.map(|step| &step.segment).collect();
+    let passing = plan
+        .steps
+        .iter()
+        .filter(|step| step.action.passing().is_some() && is_applied(step));
+    passing
+        .filter(|step| without.contains(&step.segment))
+        .map(|step| step.number)
+        .collect()
 }
 
 /// The segment of a step that this one depends on and that was not applied.

@@ -1,12 +1,16 @@
 //! What came of each step: the record that every run leaves, also one that failed.
 
-use crate::model::{SegmentId, SegmentName};
+use crate::api::Stored;
+use crate::model::{Lifecycle, SegmentId, SegmentName};
+use std::collections::BTreeMap;
 
 /// What came of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// One entry for each step, in the order of the plan.
     pub entries: Vec<Entry>,
+    /// What the service showed last of the segments that were written, and whether they were left in use.
+    pub seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
 }
 
 /// What came of one step.
@@ -44,6 +48,8 @@ pub enum Outcome {
         /// What happened, and what to do.
         message: String,
     },
+    /// It was applied in passing, what should have followed was not, and it was taken back.
+    TakenBack,
     /// The run ended before.
     NotAttempted,
 }
@@ -80,7 +86,7 @@ impl Receipt {
         for entry in &self.entries {
             match entry.outcome {
                 Outcome::Applied { .. } => tally.applied += 1,
-                Outcome::Skipped(_) => tally.skipped += 1,
+                Outcome::Skipped(_) | Outcome::TakenBack => tally.skipped += 1,
                 Outcome::Failed { .. } => tally.failed += 1,
                 Outcome::Unknown { .. } => tally.unknown += 1,
                 Outcome::NotAttempted => tally.not_attempted += 1,
@@ -107,6 +113,7 @@ impl Outcome {
             Self::Skipped(_) => "skipped",
             Self::Failed { .. } => "failed",
             Self::Unknown { .. } => "unknown",
+            Self::TakenBack => "taken back",
             Self::NotAttempted => "not attempted",
         }
     }

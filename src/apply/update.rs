@@ -1,22 +1,18 @@
-//! Updating a segment.
+//! Updating a segment: its definition, its name, or both in one call.
 
 use super::create::no_id;
 use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
-use crate::api::{ApiError, Clock, Stored, Transport};
+use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
-use crate::plan::step::{Step, Target, Wanted, digest_of};
+use crate::model::Lifecycle;
+use crate::plan::step::{Change, Passing, Step, digest_of};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Updates, unless the segment is not as the plan saw it.
-    pub(super) async fn update(
-        &mut self,
-        step: &Step,
-        target: &Target,
-        wanted: &Wanted,
-    ) -> Result<Outcome, Interruption> {
-        let payload = match wanted.resolved(&self.known) {
+    pub(super) async fn update(&mut self, step: &Step, change: &Change) -> Result<Outcome, Interruption> {
+        let payload = match change.wanted.resolved(&self.known) {
             Ok(payload) => payload,
             Err(name) => {
                 return Ok(Outcome::Failed {
@@ -24,21 +20,31 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 });
             }
         };
-        let current = self.client.get(&target.id).await?;
-        match self.compare(step, target, wanted, &current) {
+        let target = &change.target;
+        let current = self.read(&target.id).await?;
+        match self.compare(change, &current) {
             Verdict::Done => {
                 return self
-                    .stored(step, wanted, current, vec!["it was so already".to_owned()])
+                    .stored(
+                        step,
+                        &change.wanted,
+                        current,
+                        vec!["it was so already".to_owned()],
+                    )
                     .await;
             }
             Verdict::NotDone => {}
             Verdict::Neither => return Ok(Outcome::Skipped(SkipReason::Drifted)),
         }
-        let rename = (current.name != step.segment).then_some(&step.segment);
+        self.keep(&current).await?;
+        if change.passing.is_some() {
+            self.undo.insert(step.number, current.clone());
+        }
+        let rename = (current.name != change.name).then_some(&change.name);
         let mut notes = Vec::new();
         for _ in 0..ATTEMPTS {
             let error = match self.client.update(&target.id, rename, &payload).await {
-                Ok(stored) => return self.stored(step, wanted, stored, notes).await,
+                Ok(stored) => return self.stored(step, &change.wanted, stored, notes).await,
                 Err(error) => error,
             };
             if matches!(error.kind, ApiError::Forbidden { .. }) && notes.is_empty() {
@@ -48,16 +54,16 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 continue;
             }
             if !error.is_ambiguous_write() {
-                return Ok(failure(&error));
+                return Ok(refused(change, &error));
             }
             let found = match self.client.get(&target.id).await {
                 Ok(found) => found,
                 Err(read) => return Ok(unsettled(&error, &read)),
             };
-            match self.compare(step, target, wanted, &found) {
+            match self.compare(change, &found) {
                 Verdict::Done => {
                     notes.push("the answer was lost; the definition was found as sent".to_owned());
-                    return self.stored(step, wanted, found, notes).await;
+                    return self.stored(step, &change.wanted, found, notes).await;
                 }
                 Verdict::NotDone => {}
                 Verdict::Neither => {
@@ -73,15 +79,66 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// What is there, between what the plan saw and what it wants.
-    fn compare(&self, step: &Step, target: &Target, wanted: &Wanted, current: &Stored) -> Verdict {
+    fn compare(&self, change: &Change, current: &Stored) -> Verdict {
         let found = current.payload();
         let is_wanted = found
             .as_ref()
-            .is_some_and(|found| wanted.is_stored_as(found, &self.known));
+            .is_some_and(|found| change.wanted.is_stored_as(found, &self.known));
         let found = found.map(|found| digest_of(&found, &self.known));
         settle::definition(
-            is_wanted && current.name == step.segment,
-            found == target.seen && current.name == target.live_name,
+            is_wanted && current.name == change.name,
+            found == change.target.seen && current.name == change.target.live_name,
         )
+    }
+
+    /// Takes back a passing step whose final one cannot follow, so that the segment has its own name and definition
+    /// again. Others may have taken them by now; then it stays as it is, and the next run goes on from there.
+    pub(super) async fn take_back(&mut self, step: &Step, before: &Stored) -> Result<Outcome, Interruption> {
+        let Some(definition) = before.payload() else {
+            return Ok(Outcome::Unknown {
+                message: "it had no definition to go back to; plan again".to_owned(),
+            });
+        };
+        match self
+            .client
+            .update(&before.id, Some(&before.name), &definition)
+            .await
+        {
+            Ok(stored) => {
+                self.seen.insert(stored.id.clone(), (stored, Lifecycle::Active));
+                self.remember_as(step, &before.id, &before.name, definition)
+                    .await?;
+                Ok(Outcome::TakenBack)
+            }
+            Err(error) => Ok(Outcome::Applied {
+                id: before.id.clone(),
+                notes: vec![format!(
+                    "it waits in passing and could not be taken back: {error}; run again to go on from here"
+                )],
+            }),
+        }
+    }
+}
+
+/// What a refusal means for a change; of passing ones and of those that follow them the way round is known.
+fn refused(change: &Change, error: &CallError) -> Outcome {
+    let Outcome::Failed { message } = failure(error) else {
+        return failure(error);
+    };
+    let is_definition = matches!(error.kind, ApiError::DefinitionTaken { .. });
+    let is_name = matches!(error.kind, ApiError::NameTaken { .. });
+    let help = match change.passing {
+        Some(Passing::Definition | Passing::Both) if is_definition => {
+            "; the service takes a definition in one more group for the same definition, so that definitions cannot be \
+             swapped in passing: change one of the segments to a third definition, apply, and then to its own"
+        }
+        _ if is_name && change.renames() => {
+            "; a name that was given up may stay reserved for ever: if no segment has it, take \
+             `rename_frees_names: true` out of segctl.yaml and choose another name"
+        }
+        _ => "",
+    };
+    Outcome::Failed {
+        message: message + help,
     }
 }

@@ -1,19 +1,41 @@
-//! `segctl apply`: plans, asks, and makes it so.
+//! `segctl apply`: plans, asks, and makes it so; or makes so what a saved plan says.
 
 use super::arguments::ApplyArguments;
 use super::connection::Connection;
 use super::failure::{Failure, Kind};
 use super::output::Output;
-use super::planning::{Planned, make_plan};
+use super::planning::{cost, keep_snapshot, load_snapshot, make_plan, policy};
 use super::project::Project;
-use crate::api::SystemClock;
+use crate::api::{Clock, Stored, SystemClock};
+use crate::apply::receipt::Receipt;
 use crate::apply::{Applier, Event, Stop};
 use crate::config::workspace::Workspace;
+use crate::ledger::{Ledger, LedgerStore, Snapshot};
+use crate::model::{Lifecycle, SegmentId};
+use crate::observe::{Refresh, Scope, look_again, remember};
+use crate::plan::saved::SavedPlan;
+use crate::plan::step::Plan;
 use crate::render::document::{FORMAT_VERSION, OutcomeDocument, PlanDocument, ReceiptDocument};
 use crate::render::text;
+use jiff::SignedDuration;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
+
+/// An apply that follows its plan does not read again what the plan has just read: what it writes to is read right
+/// before each write in any case.
+const FRESH_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// What is to be run.
+struct Work {
+    plan: Plan,
+    ledger: Ledger,
+    /// What was read a moment ago to see whether a saved plan still holds.
+    read_before: BTreeMap<SegmentId, Stored>,
+    /// The digest of the saved plan that it is.
+    saved: Option<String>,
+}
 
 /// Plans and applies; prints the plan, what comes of each step, and the receipt.
 ///
@@ -32,27 +54,141 @@ pub(super) async fn run(
     done
 }
 
+/// Applies a saved plan, of which nothing is asked: whoever saved it has seen it.
+///
+/// # Errors
+///
+/// The plan is stale, was applied already, or is of another workspace.
+pub(super) async fn run_saved(
+    project: &Project,
+    (saved, arguments): (SavedPlan, &ApplyArguments),
+    output: Output,
+) -> Result<ExitCode, Failure> {
+    let name = &saved.plan.workspace;
+    if arguments
+        .workspace
+        .workspace
+        .as_ref()
+        .is_some_and(|asked| asked != name)
+    {
+        let message = format!("the plan is for the workspace `{name}`");
+        return Err(Failure::new(Kind::Usage, message).with_help("leave --workspace out: the plan knows"));
+    }
+    let workspace = project.named_workspace(name)?;
+    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
+    let done = check_and_apply(workspace, &connection, saved, (arguments, output)).await;
+    connection.close().await;
+    done
+}
+
 async fn plan_and_apply(
     project: &Project,
     workspace: (&str, &Workspace),
     connection: &Connection,
     (arguments, output): (&ApplyArguments, Output),
 ) -> Result<ExitCode, Failure> {
-    let planned = make_plan(project, workspace, connection).await?;
-    let document = PlanDocument::new(&planned.plan);
+    let planned = make_plan(
+        project,
+        workspace,
+        (&arguments.planning, arguments.refresh.policy(FRESH_FOR)),
+        connection,
+    )
+    .await?;
+    let document = planned.document();
     if !output.json {
-        output.result(&text::plan(&document, output.colour()));
+        output.result(&text::plan(&document, output.colour(), &output.zone()));
     }
-    if !planned.plan.conflicts.is_empty() {
+    if let Some(kind) = planned.forbidden() {
+        arguments.json_into.write(&document)?;
         if output.json {
             output.document(&document);
         }
-        return Ok(Kind::Conflict.into());
+        return Ok(kind.into());
     }
     if !planned.plan.is_empty() {
         approve(arguments, output)?;
     }
-    let (receipt, stop) = apply(planned, workspace.1, connection, output).await;
+    let work = Work {
+        plan: planned.plan,
+        ledger: planned.ledger,
+        read_before: BTreeMap::new(),
+        saved: None,
+    };
+    execute(workspace, connection, work, (arguments, output)).await
+}
+
+async fn check_and_apply(
+    workspace: (&str, &Workspace),
+    connection: &Connection,
+    saved: SavedPlan,
+    (arguments, output): (&ApplyArguments, Output),
+) -> Result<ExitCode, Failure> {
+    let digest = saved.digest();
+    let ledger = connection.store.load().await?;
+    let before = ledger.applied_plans().iter().find(|plan| plan.digest == digest);
+    if let Some(before) = before {
+        let message = format!("this plan was applied already, at {}", before.applied_at);
+        return Err(stale(message));
+    }
+    if saved.service != connection.service {
+        return Err(stale(
+            "this plan was made for another service or workspace".to_owned(),
+        ));
+    }
+    if saved.plan.is_forbidden() {
+        return Err(Failure::new(
+            Kind::Conflict,
+            "this plan has conflicts, which forbid applying it",
+        )
+        .with_help("`segctl show` names them; mend them and plan again"));
+    }
+    let policy = policy(workspace.1, &arguments.planning);
+    let scope = Scope {
+        declared: &[],
+        ledger: &ledger,
+        policy: &policy,
+        snapshot: &Snapshot::default(),
+        refresh: Refresh::None,
+        now: SystemClock.now(),
+    };
+    let (now, read_before) = look_again(&connection.client, &scope, &saved.touched()).await?;
+    let differences = saved.differences(&now);
+    if !differences.is_empty() {
+        let message = "the workspace is not as the plan saw it; nothing was changed".to_owned();
+        let causes = differences.iter().map(ToString::to_string).collect();
+        return Err(Failure {
+            causes,
+            ..stale(message)
+        });
+    }
+    if let (_, Some(over)) = cost(&saved.plan, connection.client.pacing(), &arguments.planning) {
+        return Err(Failure {
+            help: over.help(),
+            ..Failure::new(Kind::Guard, over.to_string())
+        });
+    }
+    let work = Work {
+        plan: saved.plan,
+        ledger,
+        read_before,
+        saved: Some(digest),
+    };
+    execute(workspace, connection, work, (arguments, output)).await
+}
+
+fn stale(message: String) -> Failure {
+    Failure::new(Kind::Stale, message).with_help("plan again")
+}
+
+async fn execute(
+    workspace: (&str, &Workspace),
+    connection: &Connection,
+    work: Work,
+    (arguments, output): (&ApplyArguments, Output),
+) -> Result<ExitCode, Failure> {
+    let document = PlanDocument::new(&work.plan);
+    let (receipt, stop) = apply(work, workspace.1, connection, output).await;
+    keep_seen(connection, workspace.1, &receipt).await;
     let kind = match &stop {
         Some(Stop::Credentials(_)) => Some(Kind::Credentials),
         Some(Stop::Ledger(_)) => Some(Kind::Partial),
@@ -64,8 +200,10 @@ async fn plan_and_apply(
         Stop::Ledger(error) => Failure::caused(Kind::Partial, &error).to_string(),
     });
     let receipt = ReceiptDocument::new(workspace.0, &receipt, stopped);
+    let both = json!({"format_version": FORMAT_VERSION, "plan": document, "receipt": receipt});
+    arguments.json_into.write(&both)?;
     if output.json {
-        output.document(&json!({"format_version": FORMAT_VERSION, "plan": document, "receipt": receipt}));
+        output.document(&both);
     } else if !document.steps.is_empty() {
         output.result(&text::receipt(&receipt));
     }
@@ -73,11 +211,11 @@ async fn plan_and_apply(
 }
 
 async fn apply(
-    planned: Planned,
+    work: Work,
     workspace: &Workspace,
     connection: &Connection,
     output: Output,
-) -> (crate::apply::receipt::Receipt, Option<Stop>) {
+) -> (Receipt, Option<Stop>) {
     let colour = output.colour();
     let show = |event: Event<'_>| match event {
         Event::Finished(entry) if !output.json => {
@@ -85,14 +223,31 @@ async fn apply(
         }
         Event::Started(_) | Event::Finished(_) => {}
     };
-    let applier = Applier::new(
-        &connection.client,
-        &SystemClock,
-        &connection.store,
-        planned.ledger,
-    )
-    .list_shows_archived(workspace.list_shows_archived);
-    applier.apply(&planned.plan, &show).await
+    let applier = Applier::new(&connection.client, &SystemClock, &connection.store, work.ledger)
+        .list_shows_archived(workspace.policy.behaviour.list_shows_archived)
+        .run_named(&run_name())
+        .of_saved_plan(work.saved, work.read_before);
+    applier.apply(&work.plan, &show).await
+}
+
+/// Brings the snapshot up to what the service showed of the segments that were written.
+async fn keep_seen(connection: &Connection, workspace: &Workspace, receipt: &Receipt) {
+    if receipt.seen.is_empty() {
+        return;
+    }
+    let mut snapshot = load_snapshot(&connection.store, connection.output).await;
+    for (id, (stored, lifecycle)) in &receipt.seen {
+        let listed = *lifecycle == Lifecycle::Active || workspace.policy.behaviour.list_shows_archived;
+        let seen = remember(stored, listed, SystemClock.now());
+        snapshot.segments.insert(id.clone(), seen);
+    }
+    keep_snapshot(&connection.store, &snapshot, connection.output).await;
+}
+
+/// What the ledger calls this run: when it was, and which process.
+fn run_name() -> String {
+    let now = SystemClock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    format!("{now}-{}", std::process::id())
 }
 
 /// Asks for approval where there is somebody to ask.

@@ -1,6 +1,10 @@
 //! The command line's words. Every flag has a `SEGCTL_` variable.
 
+use crate::model::{NamePattern, PatternError};
+use crate::observe::Refresh;
+use crate::plan::quota::duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -35,6 +39,10 @@ pub enum Command {
     Plan(PlanArguments),
     /// Make a workspace what the files say.
     Apply(ApplyArguments),
+    /// Show what changed in a workspace since it was last applied.
+    Drift(DriftArguments),
+    /// Look into and mend what is remembered of a workspace.
+    Ledger(LedgerArguments),
     /// Show a plan that was written as JSON.
     Show(ShowArguments),
     /// Print the JSON Schema of a kind of file, for editors.
@@ -81,6 +89,50 @@ pub struct WorkspaceArguments {
     pub workspace: Option<String>,
 }
 
+/// What a plan is about and what it may do.
+#[derive(Debug, Args)]
+pub struct PlanningArguments {
+    /// Only segments whose names fit, and what they depend on; `*` is any text. May be repeated.
+    #[arg(long, value_name = "PATTERN", value_parser = pattern, env = "SEGCTL_TARGET", value_delimiter = '\n')]
+    pub target: Vec<NamePattern>,
+
+    /// No segments whose names fit, and none that depends on them. May be repeated.
+    #[arg(long, value_name = "PATTERN", value_parser = pattern, env = "SEGCTL_EXCLUDE", value_delimiter = '\n')]
+    pub exclude: Vec<NamePattern>,
+
+    /// The largest share of the managed segments that may be archived, in place of the guard in segctl.yaml.
+    #[arg(long, value_name = "PERCENT", value_parser = percent, env = "SEGCTL_MAX_ARCHIVES")]
+    pub max_archives: Option<u32>,
+
+    /// The largest share of the managed segments that may be updated, in place of the guard in segctl.yaml.
+    #[arg(long, value_name = "PERCENT", value_parser = percent, env = "SEGCTL_MAX_UPDATES")]
+    pub max_updates: Option<u32>,
+
+    /// Refuse a plan that is likely to take longer, such as 30m, 2h or 1d.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, env = "SEGCTL_MAX_DURATION")]
+    pub max_duration: Option<SignedDuration>,
+
+    /// Archive everything that is owned when no segment is declared.
+    #[arg(long, env = "SEGCTL_ALLOW_EMPTY")]
+    pub allow_empty: bool,
+
+    /// Believe a list that lacks many segments of the ledger.
+    #[arg(long, env = "SEGCTL_ALLOW_SHORT_LIST")]
+    pub allow_short_list: bool,
+}
+
+fn pattern(text: &str) -> Result<NamePattern, PatternError> {
+    NamePattern::parse(text)
+}
+
+/// `30%` or `30`.
+fn percent(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<u32>().ok();
+    number
+        .filter(|number| *number <= 100)
+        .ok_or_else(|| format!("`{text}` is no share from 0% to 100%"))
+}
+
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 pub struct PlanArguments {
@@ -88,27 +140,157 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
 
+    /// What the plan is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
+
+    /// How much of what was seen before is read again.
+    #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshWord,
+
+    /// Plan from what was seen before, without any call and without credentials.
+    #[arg(long, env = "SEGCTL_OFFLINE", conflicts_with = "out")]
+    pub offline: bool,
+
+    /// Save the plan in this file, for `segctl apply FILE`.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_OUT")]
+    pub out: Option<PathBuf>,
+
+    /// Where else to write it.
+    #[command(flatten)]
+    pub json_into: JsonInto,
+
     /// Exit with 2 when there are changes, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
 }
 
+/// How much of what was seen before is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RefreshWord {
+    /// Every managed segment.
+    Full,
+    /// Those that were read the longest ago: one of 25, and at least 12.
+    Rolling,
+    /// None.
+    None,
+}
+
+impl RefreshWord {
+    /// The policy; a rolling one passes over what was read within `fresh_for`.
+    #[must_use]
+    pub fn policy(self, fresh_for: SignedDuration) -> Refresh {
+        match self {
+            Self::Full => Refresh::Full,
+            Self::Rolling => Refresh::Rolling { fresh_for },
+            Self::None => Refresh::None,
+        }
+    }
+}
+
+/// JSON beside text.
+#[derive(Debug, Args)]
+pub struct JsonInto {
+    /// Write the JSON document into this file, whatever is printed.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_JSON_INTO")]
+    pub json_into: Option<PathBuf>,
+}
+
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
+    /// A plan that `segctl plan --out` saved: it is applied as it stands, without asking.
+    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_short_list"])]
+    pub plan: Option<PathBuf>,
+
+    /// Where else to write what came of it.
+    #[command(flatten)]
+    pub json_into: JsonInto,
+
     /// Which workspace.
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
+
+    /// What the plan is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
+
+    /// How much of what was seen before is read again. What is about to be written is in any case.
+    #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshWord,
 
     /// Apply without asking; required where nobody can be asked.
     #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
     pub auto_approve: bool,
 }
 
+/// Arguments of `drift`.
+#[derive(Debug, Args)]
+pub struct DriftArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// What it is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
+
+    /// How much of what was seen before is read again.
+    #[arg(long, value_name = "HOW", default_value = "full", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshWord,
+
+    /// Exit with 2 when there is any, so that scripts can tell.
+    #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
+    pub detailed_exitcode: bool,
+}
+
+/// Arguments of `ledger`.
+#[derive(Debug, Args)]
+pub struct LedgerArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: LedgerCommand,
+}
+
+/// The commands of `ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Show what is remembered.
+    Show(WorkspaceArguments),
+    /// Forget a segment: it is nobody's from then on.
+    Forget(ForgetArguments),
+    /// Find the declared and owned segments again after the ledger was lost.
+    Rebuild(RebuildArguments),
+}
+
+/// Arguments of `ledger forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// The name that the segment was last applied under.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Arguments of `ledger rebuild`.
+#[derive(Debug, Args)]
+pub struct RebuildArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// What it is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
+}
+
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArguments {
-    /// The plan as `segctl plan --json` wrote it; `-` reads standard input.
+    /// The plan as `segctl plan --json` or `segctl plan --out` wrote it; `-` reads standard input.
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
 }

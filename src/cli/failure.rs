@@ -13,6 +13,10 @@ pub enum Kind {
     InvalidFiles,
     /// The workspace has what the files want to make, or the files contradict it.
     Conflict,
+    /// A saved plan does not hold any more.
+    Stale,
+    /// A guard refused the plan.
+    Guard,
     /// Some steps were not applied, or it is not known whether they were.
     Partial,
     /// The credentials are missing or refused.
@@ -32,6 +36,8 @@ impl Kind {
             Self::Error => 1,
             Self::InvalidFiles => 3,
             Self::Conflict => 4,
+            Self::Stale => 5,
+            Self::Guard => 6,
             Self::Partial => 8,
             Self::Credentials => 9,
             // Not 2, which means changes: a mistyped flag must not look like a plan.
@@ -46,6 +52,8 @@ impl Kind {
             Self::Error => "error",
             Self::InvalidFiles => "invalid_files",
             Self::Conflict => "conflict",
+            Self::Stale => "stale",
+            Self::Guard => "guard",
             Self::Partial => "partial",
             Self::Credentials => "credentials",
             Self::Usage => "usage",

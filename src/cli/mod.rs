@@ -4,7 +4,9 @@
 mod apply;
 pub mod arguments;
 mod connection;
+mod drift;
 pub mod failure;
+mod ledger;
 mod logging;
 mod output;
 mod plan;
@@ -63,8 +65,22 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
         }
         Command::Apply(apply) => {
             let project = open()?;
+            if let Some(file) = &apply.plan {
+                // The plan holds all that is needed: the files may have changed since, or have faults by now.
+                let saved = show::saved(file)?;
+                return runtime()?.block_on(apply::run_saved(&project, (saved, apply), output));
+            }
             project.require_valid(output)?;
             runtime()?.block_on(apply::run(&project, apply, output))
+        }
+        Command::Drift(drift) => {
+            let project = open()?;
+            project.require_valid(output)?;
+            runtime()?.block_on(drift::run(&project, drift, output))
+        }
+        Command::Ledger(ledger) => {
+            let project = open()?;
+            runtime()?.block_on(ledger::run(&project, ledger, output))
         }
         Command::Show(show) => show::run(show, output).map(|()| ExitCode::SUCCESS),
         Command::Schema(kind) => {

@@ -2,12 +2,16 @@
 //!
 //! A reader that closes the pipe early has seen enough: that is success, not an error.
 
-use super::failure::Failure;
+use super::arguments::JsonInto;
+use super::failure::{Failure, Kind};
 use crate::render::diagnostic::diagnostics_json;
 use crate::render::document::FORMAT_VERSION;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::json;
+use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,12 @@ impl Output {
     #[must_use]
     pub(super) fn colour_of_errors(self) -> bool {
         self.colour && (forced() || io::stderr().is_terminal())
+    }
+
+    /// The zone of the clocks that whoever reads this looks at.
+    #[must_use]
+    pub(super) fn zone(self) -> TimeZone {
+        TimeZone::system()
     }
 
     /// Writes a result.
@@ -74,6 +84,36 @@ impl Output {
             }));
         } else {
             self.note(&format!("{failure}\n"));
+        }
+    }
+}
+
+/// Writes a file whole.
+///
+/// # Errors
+///
+/// The file system refuses.
+pub(super) fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| {
+        let message = format!("cannot write `{}`: {error}", path.display());
+        Failure::new(Kind::Error, message)
+    })
+}
+
+impl JsonInto {
+    /// Writes a document where the command line says so.
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses.
+    pub(super) fn write(&self, document: &impl Serialize) -> Result<(), Failure> {
+        match &self.json_into {
+            // Documents are plain structures of text and numbers, which always serialise.
+            Some(path) => write_file(
+                path,
+                &(serde_json::to_string_pretty(document).unwrap_or_default() + "\n"),
+            ),
+            None => Ok(()),
         }
     }
 }

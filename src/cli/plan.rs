@@ -2,13 +2,14 @@
 
 use super::arguments::PlanArguments;
 use super::connection::Connection;
-use super::failure::{CHANGES, Failure, Kind};
-use super::output::Output;
-use super::planning::make_plan;
+use super::failure::{CHANGES, Failure};
+use super::output::{Output, write_file};
+use super::planning::{Planned, make_plan, plan_offline};
 use super::project::Project;
-use crate::plan::step::Plan;
-use crate::render::document::PlanDocument;
+use crate::api::{Clock, SystemClock};
+use crate::plan::saved::SavedPlan;
 use crate::render::text;
+use jiff::SignedDuration;
 use std::process::ExitCode;
 
 /// Prints the plan.
@@ -22,23 +23,41 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
-    let planned = make_plan(project, workspace, &connection).await;
-    connection.close().await;
-    let plan = planned?.plan;
-    show(&plan, output);
-    Ok(match (plan.conflicts.is_empty(), plan.is_empty()) {
-        (false, _) => Kind::Conflict.into(),
-        (true, false) if arguments.detailed_exitcode => CHANGES.into(),
-        (true, _) => ExitCode::SUCCESS,
+    let (planned, service) = if arguments.offline {
+        let planned = plan_offline(project, workspace, &arguments.planning, output).await?;
+        (planned, None)
+    } else {
+        let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
+        let service = connection.service.clone();
+        let refresh = arguments.refresh.policy(SignedDuration::ZERO);
+        let planned = make_plan(project, workspace, (&arguments.planning, refresh), &connection).await;
+        connection.close().await;
+        (planned?, Some(service))
+    };
+    show(&planned, arguments, output)?;
+    if let Some((file, service)) = arguments.out.as_ref().zip(service) {
+        let saved = SavedPlan::new(
+            planned.plan.clone(),
+            &planned.observed,
+            service,
+            SystemClock.now(),
+        );
+        write_file(file, &saved.to_text())?;
+    }
+    Ok(match planned.forbidden() {
+        Some(kind) => kind.into(),
+        None if arguments.detailed_exitcode && !planned.plan.is_empty() => CHANGES.into(),
+        None => ExitCode::SUCCESS,
     })
 }
 
-fn show(plan: &Plan, output: Output) {
-    let document = PlanDocument::new(plan);
+fn show(planned: &Planned, arguments: &PlanArguments, output: Output) -> Result<(), Failure> {
+    let document = planned.document();
+    arguments.json_into.write(&document)?;
     if output.json {
         output.document(&document);
     } else {
-        output.result(&text::plan(&document, output.colour()));
+        output.result(&text::plan(&document, output.colour(), &output.zone()));
     }
+    Ok(())
 }

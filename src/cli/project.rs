@@ -96,13 +96,6 @@ impl Project {
     ///
     /// An unknown name, or none where there is no default.
     pub(super) fn workspace(&self, arguments: &WorkspaceArguments) -> Result<(&str, &Workspace), Failure> {
-        let known: Vec<_> = self
-            .settings
-            .workspaces
-            .keys()
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let help = format!("the workspaces of segctl.yaml are {}", known.join(", "));
         let mut only = self.settings.workspaces.keys();
         let default = || match (only.next(), only.next()) {
             (Some(name), None) => Some(name),
@@ -115,12 +108,32 @@ impl Project {
             .or_else(default);
         let Some(name) = chosen else {
             let message = "there is no default workspace: say which with --workspace";
-            return Err(Failure::new(Kind::Usage, message).with_help(help));
+            return Err(Failure::new(Kind::Usage, message).with_help(self.known_workspaces()));
         };
+        self.named_workspace(name)
+    }
+
+    /// A workspace by its name.
+    ///
+    /// # Errors
+    ///
+    /// An unknown name.
+    pub(super) fn named_workspace(&self, name: &str) -> Result<(&str, &Workspace), Failure> {
         match self.settings.workspaces.get_key_value(name) {
             Some((name, workspace)) => Ok((name, workspace)),
-            None => Err(Failure::new(Kind::Usage, format!("unknown workspace `{name}`")).with_help(help)),
+            None => Err(Failure::new(Kind::Usage, format!("unknown workspace `{name}`"))
+                .with_help(self.known_workspaces())),
         }
+    }
+
+    fn known_workspaces(&self) -> String {
+        let known: Vec<_> = self
+            .settings
+            .workspaces
+            .keys()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        format!("the workspaces of segctl.yaml are {}", known.join(", "))
     }
 
     /// What is declared for a workspace.

@@ -3,6 +3,7 @@
 use super::arguments::ShowArguments;
 use super::failure::{Failure, Kind};
 use super::output::Output;
+use crate::plan::saved::SavedPlan;
 use crate::render::document::PlanDocument;
 use crate::render::text;
 use std::fs;
@@ -15,20 +16,43 @@ use std::path::Path;
 ///
 /// The file cannot be read, or holds no plan that this segctl knows.
 pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failure> {
-    let read = if arguments.plan == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    let text = read(&arguments.plan)?;
+    let document = if SavedPlan::is_claimed_by(&text) {
+        let saved =
+            SavedPlan::from_text(&text).map_err(|error| Failure::caused(Kind::InvalidFiles, &error))?;
+        if !output.json {
+            output.note(&format!(
+                "Made at {} by segctl {}.\n",
+                saved.created_at, saved.segctl_version
+            ));
+        }
+        PlanDocument::new(&saved.plan)
     } else {
-        fs::read_to_string(&arguments.plan)
+        PlanDocument::from_json(&text).map_err(|error| Failure::caused(Kind::InvalidFiles, &error))?
     };
-    let shown = arguments.plan.display();
-    let text = read.map_err(|error| Failure::new(Kind::Error, format!("cannot read `{shown}`: {error}")))?;
-    let document =
-        PlanDocument::from_json(&text).map_err(|error| Failure::caused(Kind::InvalidFiles, &error))?;
     if output.json {
         output.document(&document);
     } else {
-        output.result(&text::plan(&document, output.colour()));
+        output.result(&text::plan(&document, output.colour(), &output.zone()));
     }
     Ok(())
+}
+
+/// The plan that `segctl plan --out` saved in a file.
+///
+/// # Errors
+///
+/// The file cannot be read, or holds no plan that can be applied.
+pub(super) fn saved(file: &Path) -> Result<SavedPlan, Failure> {
+    SavedPlan::from_text(&read(file)?).map_err(|error| Failure::caused(Kind::InvalidFiles, &error))
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let read = if file == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(file)
+    };
+    read.map_err(|error| Failure::new(Kind::Error, format!("cannot read `{}`: {error}", file.display())))
 }

@@ -2,12 +2,14 @@
 //!
 //! Secrets are never in the file: they are named, and looked up only by the command that needs them.
 
+mod policy;
+
 use super::decode::codes;
 use super::decode::reader::{Fields, Reader};
 use super::source::Source;
 use super::yaml::{self, Node, Yaml};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::model::{EndpointClass, keywords};
+use crate::model::{EndpointClass, Policy, keywords};
 use std::collections::BTreeMap;
 
 /// A secret written into the file.
@@ -57,8 +59,8 @@ pub struct Workspace {
     pub time_zone: Option<String>,
     /// Windows that replace the documented ones.
     pub rate_limits: Vec<ClassLimits>,
-    /// Whether the service's list shows archived segments: it is not documented, and taken to be false.
-    pub list_shows_archived: bool,
+    /// What segctl may do to it, and what is known of the service.
+    pub policy: Policy,
 }
 
 /// The windows of one class of calls.
@@ -225,17 +227,14 @@ fn workspace(reader: &mut Reader<'_>, node: &Node) -> Option<Workspace> {
         Some(node) => rate_limits(reader, node),
         None => Some(Vec::new()),
     };
-    let list_shows_archived = match fields.take("service") {
-        Some(node) => behaviour(reader, node),
-        None => Some(false),
-    };
+    let policy = policy::policy(reader, &mut fields);
     reader.finish(&fields);
     Some(Workspace {
         service: service?,
         ledger: optional(ledger)?,
         time_zone: optional(time_zone)?,
         rate_limits: rate_limits?,
-        list_shows_archived: list_shows_archived?,
+        policy: policy?,
     })
 }
 
@@ -404,15 +403,6 @@ const LIMIT_KEYS: [(EndpointClass, &str); 7] = [
     (EndpointClass::File, "file"),
     (EndpointClass::Cohort, "cohort"),
 ];
-
-fn behaviour(reader: &mut Reader<'_>, node: &Node) -> Option<bool> {
-    let mut fields = reader.fields(node, "the service's behaviour")?;
-    let shows = fields
-        .take("list_shows_archived")
-        .map(|node| reader.boolean(node));
-    reader.finish(&fields);
-    shows.unwrap_or(Some(false))
-}
 
 #[cfg(test)]
 mod tests;

@@ -4,12 +4,14 @@
 //! filter put in at the top is one change and not a change of all that follow.
 
 use super::digest::canonical;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::fmt;
 
 /// One field, or one whole filter, that differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FieldChange {
     /// The way to it: `included_filters`, the operator of each group, and filters as `[2] purchase`.
     pub path: Vec<String>,

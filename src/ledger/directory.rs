@@ -1,19 +1,23 @@
-//! The ledger in a directory: one JSON file, replaced whole.
+//! The ledger in a directory: `ledger.json`, and beside it what may be lost without harm.
 
-use super::{Entry, Ledger, LedgerStore};
-use crate::model::{Keyword, Lifecycle, SegmentId, SegmentName};
-use jiff::Timestamp;
+use super::document::{self, Unreadable};
+use super::{AppliedPlan, Entry, Ledger, LedgerStore, Requests, Snapshot};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::{error, fmt};
 
-/// The version of the file's format; a file of another version is refused, never guessed at.
-const FORMAT_VERSION: u32 = 1;
+const LEDGER: &str = "ledger.json";
+const SNAPSHOT: &str = "snapshot.json";
+const REQUESTS: &str = "requests.json";
 
-/// A ledger in `ledger.json` of a directory.
+/// The versions of the files' formats; a file of another version is refused, never guessed at.
+const LEDGER_VERSION: u32 = 2;
+const SNAPSHOT_VERSION: u32 = 1;
+const REQUESTS_VERSION: u32 = 1;
+
+/// A ledger in a directory.
 #[derive(Clone, Debug)]
 pub struct DirectoryStore {
     directory: PathBuf,
@@ -44,12 +48,12 @@ impl fmt::Display for StoreError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { operation, path, .. } => {
-                write!(formatter, "cannot {operation} the ledger `{}`", path.display())
+                write!(formatter, "cannot {operation} `{}`", path.display())
             }
             Self::Corrupt { path, reason } => write!(
                 formatter,
-                "the ledger `{}` cannot be used: {reason}; restore it from a backup, or move it away: a lost ledger \
-                 costs requests, not correctness",
+                "`{}` cannot be used: {reason}; restore it from a backup, or move it away and run `segctl ledger \
+                 rebuild`: what is lost with it costs requests, not correctness",
                 path.display()
             ),
         }
@@ -73,204 +77,168 @@ impl DirectoryStore {
         }
     }
 
-    fn path(&self) -> PathBuf {
-        self.directory.join("ledger.json")
-    }
-
-    fn read(&self) -> Result<Ledger, StoreError> {
-        let path = self.path();
-        match fs::read(&path) {
-            Ok(bytes) => decode(&bytes).map_err(|reason| StoreError::Corrupt { path, reason }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ledger::default()),
-            Err(source) => Err(StoreError::Io {
+    fn read<T: Serialize + DeserializeOwned>(
+        &self,
+        file: &str,
+        version: u32,
+    ) -> Result<Option<T>, StoreError> {
+        let path = self.directory.join(file);
+        document::read(&path, version).map_err(|error| match error {
+            Unreadable::Io(source) => StoreError::Io {
                 operation: "read",
                 path,
                 source,
-            }),
-        }
+            },
+            Unreadable::Corrupt(reason) => StoreError::Corrupt { path, reason },
+        })
     }
 
-    fn write(&self, ledger: &Ledger) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Io {
+    fn write(&self, file: &str, version: u32, contents: &impl Serialize) -> Result<(), StoreError> {
+        let path = self.directory.join(file);
+        document::write(&path, version, contents).map_err(|source| StoreError::Io {
             operation: "write",
-            path: self.path(),
+            path,
             source,
-        };
-        fs::create_dir_all(&self.directory).map_err(failed)?;
-        replace(&self.path(), encode(ledger).as_bytes()).map_err(failed)
+        })
     }
 }
 
 impl LedgerStore for DirectoryStore {
     async fn load(&self) -> Result<Ledger, StoreError> {
-        self.read()
+        let contents = self.read::<Contents>(LEDGER, LEDGER_VERSION)?;
+        Ok(contents.map(ledger).unwrap_or_default())
     }
 
     async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
-        self.write(ledger)
+        self.write(LEDGER, LEDGER_VERSION, &contents(ledger))
     }
-}
 
-/// Replaces a file so that a crash leaves the old one or the new one, never a part of either.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("json.new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    // Without this the rename may reach the disk before the bytes do.
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    match path.parent() {
-        // The rename itself is in the directory.
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
+    async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(self.read(SNAPSHOT, SNAPSHOT_VERSION)?.unwrap_or_default())
+    }
+
+    async fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        self.write(SNAPSHOT, SNAPSHOT_VERSION, snapshot)
+    }
+
+    async fn load_requests(&self) -> Result<Requests, StoreError> {
+        Ok(self.read(REQUESTS, REQUESTS_VERSION)?.unwrap_or_default())
+    }
+
+    async fn save_requests(&self, requests: &Requests) -> Result<(), StoreError> {
+        self.write(REQUESTS, REQUESTS_VERSION, requests)
     }
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredLedger {
-    format_version: u32,
-    /// SHA-256 of the segments as JSON: tells a damaged file from an edited format.
-    checksum: String,
-    segments: Vec<StoredEntry>,
+struct Contents {
+    segments: Vec<Entry>,
+    #[serde(default)]
+    applied_plans: Vec<AppliedPlan>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredEntry {
-    id: String,
-    name: String,
-    lifecycle: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    digest: Option<String>,
-    applied_at: Timestamp,
-}
-
-fn encode(ledger: &Ledger) -> String {
-    let segments: Vec<StoredEntry> = ledger.entries().map(stored).collect();
-    let stored = StoredLedger {
-        format_version: FORMAT_VERSION,
-        checksum: checksum(&segments),
-        segments,
-    };
-    // Plain structures of text and numbers always serialise.
-    serde_json::to_string_pretty(&stored).unwrap_or_default() + "\n"
-}
-
-fn stored(entry: &Entry) -> StoredEntry {
-    StoredEntry {
-        id: entry.id.to_string(),
-        name: entry.name.to_string(),
-        lifecycle: entry.lifecycle.as_str().to_owned(),
-        digest: entry.digest.clone(),
-        applied_at: entry.applied_at,
+fn contents(ledger: &Ledger) -> Contents {
+    Contents {
+        segments: ledger.entries().cloned().collect(),
+        applied_plans: ledger.applied_plans().to_vec(),
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Ledger, String> {
-    let stored: StoredLedger = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if stored.format_version != FORMAT_VERSION {
-        return Err(format!(
-            "it has format version {}, and this segctl knows {FORMAT_VERSION}",
-            stored.format_version
-        ));
-    }
-    if stored.checksum != checksum(&stored.segments) {
-        return Err("its checksum does not match its contents".to_owned());
-    }
+fn ledger(contents: Contents) -> Ledger {
     let mut ledger = Ledger::default();
-    for entry in stored.segments {
-        let lifecycle = Lifecycle::from_text(&entry.lifecycle)
-            .ok_or_else(|| format!("`{}` is no lifecycle", entry.lifecycle))?;
-        ledger.record(Entry {
-            id: SegmentId::new(entry.id),
-            name: SegmentName::new(entry.name),
-            lifecycle,
-            digest: entry.digest,
-            applied_at: entry.applied_at,
-        });
+    for entry in contents.segments {
+        ledger.record(entry);
     }
-    Ok(ledger)
-}
-
-fn checksum(segments: &[StoredEntry]) -> String {
-    let text = serde_json::to_string(segments).unwrap_or_default();
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    for plan in contents.applied_plans {
+        ledger.record_plan(plan);
+    }
+    ledger
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Replaced;
     use super::*;
+    use crate::model::{EndpointClass, Lifecycle, Payload, SegmentId, SegmentName};
+    use jiff::Timestamp;
+    use serde_json::json;
+    use std::fs;
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
+        let payload = Payload {
+            included_filters: json!({"filter_operator": "and", "filters": [{"value": 1.5}]}),
+            excluded_filters: None,
+        };
         for (id, name, lifecycle) in [
             ("a1", "One", Lifecycle::Active),
             ("b2", "Two", Lifecycle::Archived),
         ] {
-            ledger.record(Entry {
-                id: SegmentId::new(id),
-                name: SegmentName::new(name),
+            let mut entry = Entry {
                 lifecycle,
                 digest: (id == "a1").then(|| "00ff".to_owned()),
-                applied_at: Timestamp::UNIX_EPOCH,
+                definition: (id == "a1").then(|| payload.clone()),
+                protect: id == "a1",
+                run: "run 1".to_owned(),
+                ..Entry::new(SegmentId::new(id), SegmentName::new("Old"), Timestamp::UNIX_EPOCH)
+            };
+            entry.rename(SegmentName::new(name));
+            entry.keep(Replaced {
+                name: SegmentName::new("Old"),
+                definition: payload.clone(),
+                replaced_at: Timestamp::UNIX_EPOCH,
+                run: "run 0".to_owned(),
             });
+            ledger.record(entry);
         }
+        ledger.record_plan(AppliedPlan {
+            digest: "abc".to_owned(),
+            applied_at: Timestamp::UNIX_EPOCH,
+        });
         ledger
     }
 
     #[test]
-    fn a_ledger_comes_back_as_it_was_written() {
+    fn everything_comes_back_as_it_was_written() {
         let directory = tempfile::tempdir().unwrap();
         let store = DirectoryStore::new(directory.path().join("deep/down"));
-        assert_eq!(store.read().unwrap(), Ledger::default());
-        store.write(&ledger()).unwrap();
-        assert_eq!(store.read().unwrap(), ledger());
+        let empty = store.read::<Contents>(LEDGER, LEDGER_VERSION).unwrap();
+        assert!(empty.is_none());
+        store.write(LEDGER, LEDGER_VERSION, &contents(&ledger())).unwrap();
+        let read = store.read::<Contents>(LEDGER, LEDGER_VERSION).unwrap();
+        assert_eq!(super::ledger(read.unwrap()), ledger());
+        let requests = Requests {
+            calls: [(EndpointClass::Get, vec![Timestamp::UNIX_EPOCH])].into(),
+            list_and_create_apart: true,
+        };
+        store.write(REQUESTS, REQUESTS_VERSION, &requests).unwrap();
+        assert_eq!(store.read(REQUESTS, REQUESTS_VERSION).unwrap(), Some(requests));
     }
 
     #[test]
     fn a_damaged_file_is_refused_with_its_name() {
         let directory = tempfile::tempdir().unwrap();
         let store = DirectoryStore::new(directory.path());
-        let good = encode(&ledger());
+        let good = document::encode(LEDGER_VERSION, &contents(&ledger()));
         let damaged = [
             (good.replace("\"One\"", "\"Own\""), "checksum"),
             (
-                good.replace("\"format_version\": 1", "\"format_version\": 2"),
-                "format version 2",
+                good.replace("\"format_version\": 2", "\"format_version\": 3"),
+                "format version 3",
             ),
             (good[..good.len() / 2].to_owned(), "EOF"),
             (String::new(), "EOF"),
-            (good.replace("\"archived\"", "\"gone\""), "checksum"),
+            (good.replace("\"archived\"", "\"gone\""), "`gone` is no lifecycle"),
         ];
         for (text, reason) in damaged {
-            fs::write(store.path(), text).unwrap();
-            let refused = store.read().unwrap_err().to_string();
+            fs::write(directory.path().join(LEDGER), text).unwrap();
+            let refused = store.read::<Contents>(LEDGER, LEDGER_VERSION);
+            let refused = refused.map(|_| ()).unwrap_err().to_string();
             assert!(
                 refused.contains(reason) && refused.contains("ledger.json"),
                 "{refused}"
             );
         }
-    }
-
-    #[test]
-    fn a_name_means_its_latest_entry() {
-        let mut ledger = ledger();
-        ledger.record(Entry {
-            id: SegmentId::new("c3"),
-            name: SegmentName::new("One"),
-            lifecycle: Lifecycle::Active,
-            digest: None,
-            applied_at: Timestamp::from_second(5).unwrap(),
-        });
-        assert_eq!(
-            ledger
-                .named(&SegmentName::new("One"))
-                .map(|entry| entry.id.as_str()),
-            Some("c3")
-        );
     }
 }

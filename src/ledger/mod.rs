@@ -1,37 +1,48 @@
 //! What segctl last applied to a workspace.
 //!
-//! The service answers no question about the past: its list hides archived segments and its ids say nothing of
-//! names that changed. The ledger remembers, for each segment that was ever applied, its id, the digest of the
-//! definition and whether it was put away. Losing it costs requests and the knowledge of hidden segments, never
+//! The service answers no question about the past: its list hides archived segments, its ids say nothing of names
+//! that changed, and its definitions do not say who wrote them. The ledger remembers, for each segment that was
+//! ever applied or adopted, its id, its definition as it was last applied, whether it was put away, and the
+//! definitions that were replaced. Losing it costs requests and the knowledge of hidden segments, never
 //! correctness: every decision is checked against the service again before a write.
 
 mod directory;
+mod document;
+mod entry;
+mod requests;
+mod snapshot;
 
 pub use directory::{DirectoryStore, StoreError};
+pub use entry::{Entry, REPLACED_LIMIT, Replaced};
+pub use requests::Requests;
+pub use snapshot::{Remembered, Snapshot};
 
-use crate::model::{Lifecycle, SegmentId, SegmentName};
+use crate::model::{SegmentId, SegmentName};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
+
+/// Saved plans that were applied, remembered so that none is applied twice. A plan is stale long before as many
+/// others were applied after it.
+const APPLIED_PLANS: usize = 100;
 
 /// The segments that were applied, by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     entries: BTreeMap<SegmentId, Entry>,
+    /// Names are unique at the service, so of several entries of one name the latest has it.
+    by_name: BTreeMap<SegmentName, SegmentId>,
+    applied_plans: Vec<AppliedPlan>,
 }
 
-/// What was last applied to one segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The segment's id.
-    pub id: SegmentId,
-    /// Its name when it was applied.
-    pub name: SegmentName,
-    /// Whether it was left in use.
-    pub lifecycle: Lifecycle,
-    /// The exact digest of its definition; `None` when it was only put away or taken out again.
-    pub digest: Option<String>,
-    /// When it was applied.
+/// A saved plan that was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppliedPlan {
+    /// The plan's own digest.
+    pub digest: String,
+    /// When its application began.
     pub applied_at: Timestamp,
 }
 
@@ -42,13 +53,10 @@ impl Ledger {
         self.entries.get(id)
     }
 
-    /// What is known of `name`; names are unique at the service, so the latest entry wins.
+    /// What is known of the segment that was last applied under `name`.
     #[must_use]
     pub fn named(&self, name: &SegmentName) -> Option<&Entry> {
-        self.entries
-            .values()
-            .filter(|entry| entry.name == *name)
-            .max_by_key(|entry| entry.applied_at)
+        self.by_name.get(name).and_then(|id| self.entries.get(id))
     }
 
     /// All entries, by id.
@@ -58,7 +66,40 @@ impl Ledger {
 
     /// Takes down what was applied, in place of what was known of the segment.
     pub fn record(&mut self, entry: Entry) {
+        let before = self.entries.get(&entry.id).map(|before| before.name.clone());
+        // A name that another entry has taken since is not claimed back by an entry that only keeps it.
+        let is_claimed = before.as_ref() != Some(&entry.name)
+            && self
+                .named(&entry.name)
+                .is_none_or(|known| known.applied_at <= entry.applied_at);
+        if let Some(before) = before.filter(|before| *before != entry.name)
+            && self.by_name.get(&before) == Some(&entry.id)
+        {
+            self.by_name.remove(&before);
+        }
+        if is_claimed {
+            self.by_name.insert(entry.name.clone(), entry.id.clone());
+        }
         self.entries.insert(entry.id.clone(), entry);
+    }
+
+    /// Drops what is known of the segment that was last applied under `name`: it is nobody's from then on.
+    pub fn forget(&mut self, name: &SegmentName) -> Option<Entry> {
+        let id = self.by_name.remove(name)?;
+        self.entries.remove(&id)
+    }
+
+    /// Saved plans that were applied, oldest first.
+    #[must_use]
+    pub fn applied_plans(&self) -> &[AppliedPlan] {
+        &self.applied_plans
+    }
+
+    /// Takes down that a saved plan is being applied.
+    pub fn record_plan(&mut self, plan: AppliedPlan) {
+        self.applied_plans.push(plan);
+        let beyond = self.applied_plans.len().saturating_sub(APPLIED_PLANS);
+        self.applied_plans.drain(..beyond);
     }
 }
 
@@ -69,4 +110,51 @@ pub trait LedgerStore: Send + Sync {
 
     /// Replaces the ledger, whole or not at all.
     fn save(&self, ledger: &Ledger) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Reads what was seen last; nothing where nothing was kept. It may be lost without harm.
+    fn load_snapshot(&self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
+
+    /// Replaces what was seen last.
+    fn save_snapshot(&self, snapshot: &Snapshot) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Reads the calls of earlier runs; none where none were kept. They may be lost at the price of a wait.
+    fn load_requests(&self) -> impl Future<Output = Result<Requests, StoreError>> + Send;
+
+    /// Replaces the calls of earlier runs.
+    fn save_requests(&self, requests: &Requests) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(id: &str, name: &str, second: i64) -> Entry {
+        let at = Timestamp::from_second(second).unwrap();
+        Entry::new(SegmentId::new(id), SegmentName::new(name), at)
+    }
+
+    fn id_of<'a>(ledger: &'a Ledger, name: &str) -> Option<&'a str> {
+        ledger
+            .named(&SegmentName::new(name))
+            .map(|entry| entry.id.as_str())
+    }
+
+    #[test]
+    fn a_name_means_its_latest_entry_and_follows_renames() {
+        let mut ledger = Ledger::default();
+        ledger.record(named("a", "One", 1));
+        ledger.record(named("c", "One", 5));
+        ledger.record(named("b", "One", 3));
+        assert_eq!(id_of(&ledger, "One"), Some("c"));
+        ledger.record(named("c", "Two", 6));
+        assert_eq!((id_of(&ledger, "One"), id_of(&ledger, "Two")), (None, Some("c")));
+        ledger.record(named("d", "Two", 7));
+        ledger.record(named("c", "Three", 8));
+        assert_eq!(
+            (id_of(&ledger, "Two"), id_of(&ledger, "Three")),
+            (Some("d"), Some("c"))
+        );
+        assert_eq!(ledger.forget(&SegmentName::new("Two")).unwrap().id.as_str(), "d");
+        assert_eq!((id_of(&ledger, "Two"), ledger.entries().count()), (None, 3));
+    }
 }

@@ -1,15 +1,23 @@
 //! The two ways to say which segment is meant: the name that people write and the id that the service hands out.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The pseudo id that references use for everyone; no segment has it.
 pub const ALL_USERS_ID: &str = "moe_all_users";
 
+/// The longest name that the service takes, in characters.
+const LONGEST_NAME: usize = 200;
+
+/// What temporary names end with. A person who sees one in the dashboard should know that it does not stay.
+const TEMPORARY_SUFFIX: &str = " (segctl moves it)";
+
 /// A segment's name, as written or as the service answered it.
 ///
 /// Not checked on construction: live segments may hold names that the rules of today refuse. What people
 /// declare is checked by the naming rules of `config`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SegmentName(String);
 
 impl SegmentName {
@@ -23,6 +31,14 @@ impl SegmentName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name that the segment has while another still has this one: told from this name alone, so that a run that
+    /// ended in between is continued by the next.
+    #[must_use]
+    pub fn temporary(&self) -> Self {
+        let kept = self.0.chars().take(LONGEST_NAME - TEMPORARY_SUFFIX.len());
+        Self(kept.collect::<String>() + TEMPORARY_SUFFIX)
+    }
 }
 
 impl fmt::Display for SegmentName {
@@ -32,7 +48,8 @@ impl fmt::Display for SegmentName {
 }
 
 /// A segment's id: opaque text from the service (24 hexadecimal characters today), stable through renames.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SegmentId(String);
 
 impl SegmentId {
@@ -57,5 +74,20 @@ impl SegmentId {
 impl fmt::Display for SegmentId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_names_are_names() {
+        for name in ["A", "é".repeat(200).as_str()] {
+            let temporary = SegmentName::new(name).temporary();
+            assert!(temporary.as_str().chars().count() <= LONGEST_NAME);
+            assert!(temporary.as_str().ends_with(TEMPORARY_SUFFIX));
+            assert!(temporary.as_str().is_ascii() == name.is_ascii());
+        }
     }
 }

@@ -40,6 +40,20 @@ macro_rules! keywords {
                 }
             }
         }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str($crate::model::Keyword::as_str(*self))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                $crate::model::Keyword::from_text(&text)
+                    .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no {}", $what)))
+            }
+        }
     };
 }
 

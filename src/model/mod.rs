@@ -12,6 +12,8 @@ mod filter;
 mod identity;
 mod keyword;
 mod number;
+mod pattern;
+mod policy;
 mod segment;
 
 pub use attribute::{
@@ -32,6 +34,8 @@ pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
 pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
 pub use number::Number;
+pub use pattern::{NamePattern, PatternError};
+pub use policy::{Adoption, Behaviour, Guards, Policy};
 pub use segment::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,
 };

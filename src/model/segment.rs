@@ -3,6 +3,8 @@
 use super::filter::Definition;
 use super::identity::{SegmentId, SegmentName};
 use super::keyword::keywords;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,10 +36,14 @@ keywords! {
 pub struct DeclaredSegment {
     /// Unique in the workspace, for ever.
     pub name: SegmentName,
+    /// The live segment that it is, where a file says so.
+    pub id: Option<SegmentId>,
     /// Names the segment had before; a live holder of one is renamed.
     pub previous_names: Vec<SegmentName>,
     /// Whether it should be in use.
     pub lifecycle: Lifecycle,
+    /// Whether it must not be put away, not even by removing the file.
+    pub protect: bool,
     /// Who is in it.
     pub definition: Definition,
     /// Where it is declared.
@@ -45,7 +51,8 @@ pub struct DeclaredSegment {
 }
 
 /// Where something is declared, for messages and JSON.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Origin {
     /// The file as the user would name it.
     pub file: String,
@@ -64,6 +71,8 @@ impl fmt::Display for Origin {
 /// What is live in a workspace, as far as it was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
+    /// When the list was read.
+    pub listed_at: Option<Timestamp>,
     /// The segments by id.
     pub segments: BTreeMap<SegmentId, LiveSegment>,
 }
@@ -79,12 +88,21 @@ pub struct LiveSegment {
     pub kind: LiveKind,
     /// Archived as far as known: the service's answers carry no such flag.
     pub lifecycle: Lifecycle,
+    /// What made it, such as `API`, where the service said so.
+    pub source: Option<String>,
+    /// When it was made, as the service prints it: UTC without an offset.
+    pub created_time: Option<String>,
+    /// Whether the list showed it.
+    pub listed: bool,
+    /// When its definition was read; `None` when it was only listed.
+    pub read_at: Option<Timestamp>,
     /// The filters; `None` when they were not read or the kind has none.
     pub definition: Option<Payload>,
 }
 
 /// A live segment's kind: what the service calls it is not documented for all kinds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LiveKind {
     /// A filter segment: the one kind that can be updated.
     Filter,
@@ -95,10 +113,12 @@ pub enum LiveKind {
 /// A definition in the API's own JSON: what is sent, and what the service answered.
 ///
 /// Answers are kept as they are, unknown parts too: nothing in them was checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Payload {
     /// `included_filters`
     pub included_filters: Value,
     /// `excluded_filters`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded_filters: Option<Value>,
 }

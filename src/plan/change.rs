@@ -1,102 +1,256 @@
-//! What one declared segment needs: the steps for it alone, without their order.
+//! What each segment needs: the steps for it alone, without their order.
 
-use super::step::{Action, Conflict, Known, MatchReason, Target, Wanted, digest_of};
-use crate::definition::{FieldChange, diff, normal, print};
-use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment};
+use super::Situation;
+use super::drift;
+use super::forms::Forms;
+use super::identity::{Matches, Pair, declared};
+use super::step::{Action, Change, Changed, Conflict, Known, MatchReason, Record, Target, Wanted, Warning};
+use crate::definition::{Digest, FieldChange, diff, normal, print};
+use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, SegmentName};
 
 /// A step without number and dependencies.
+#[derive(Clone, Debug)]
 pub(super) struct Draft<'a> {
-    pub(super) segment: &'a DeclaredSegment,
+    /// The declared name, or the live one of a segment without a file.
+    pub(super) name: &'a SegmentName,
+    /// `None` when no file declares it.
+    pub(super) declared: Option<&'a DeclaredSegment>,
+    /// What is live of it.
+    pub(super) live: Option<&'a LiveSegment>,
+    pub(super) adopts: bool,
     pub(super) action: Action,
 }
 
-/// What is needed to make `segment` what the files say; nothing when it is so already.
-///
-/// # Errors
-///
-/// The live segment is of a kind that filters cannot make.
-pub(super) fn actions(
+impl Draft<'_> {
+    pub(super) fn origin(&self) -> Option<&Origin> {
+        self.declared.map(|segment| &segment.origin)
+    }
+}
+
+/// What is needed for all segments together.
+#[derive(Default)]
+pub(super) struct Changes<'a> {
+    /// A segment's drafts stand together, the unarchive before the update.
+    pub(super) drafts: Vec<Draft<'a>>,
+    pub(super) unchanged: Vec<SegmentName>,
+    pub(super) records: Vec<Record>,
+    pub(super) conflicts: Vec<Conflict>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Drafts the steps that make every declared segment what its file says, and that put away what is ours without one.
+pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>, forms: &Forms<'_>) -> Changes<'a> {
+    let mut changes = Changes::default();
+    for pair in &matches.pairs {
+        of_declared(situation, (matches, forms), *pair, &mut changes);
+    }
+    for live in &matches.orphans {
+        if live.lifecycle == Lifecycle::Active {
+            changes.drafts.push(Draft {
+                name: &live.name,
+                declared: None,
+                live: Some(live),
+                adopts: false,
+                action: Action::Archive(target(live, MatchReason::Owned, forms)),
+            });
+        }
+    }
+    changes
+}
+
+fn of_declared<'a>(
+    situation: &Situation<'a>,
+    (matches, forms): (&Matches<'a>, &Forms<'_>),
+    pair: Pair<'a>,
+    changes: &mut Changes<'a>,
+) {
+    let actions = match actions(situation, (matches, forms), pair) {
+        Ok(actions) => actions,
+        Err(conflict) => return changes.conflicts.push(*conflict),
+    };
+    let segment = pair.segment;
+    let is_met = |live: &LiveSegment| situation.ledger.entry(&live.id).is_some();
+    let new = pair.live.filter(|(live, _)| !is_met(live));
+    if let Some((live, reason)) = new {
+        let is_told = reason == MatchReason::Id;
+        if situation.policy.adoption == Adoption::Refuse && !is_told {
+            return changes.conflicts.push(Conflict::AdoptionRefused {
+                segment: declared(segment),
+                target: matches.holder(live),
+            });
+        }
+        changes
+            .warnings
+            .extend(overwritten(matches, segment, live, &actions));
+    }
+    if actions.is_empty() {
+        changes.unchanged.push(segment.name.clone());
+        let live = pair.live.map(|(live, _)| live);
+        changes
+            .records
+            .extend(live.and_then(|live| record(situation, segment, live, forms)));
+    }
+    for (index, action) in actions.into_iter().enumerate() {
+        changes.drafts.push(Draft {
+            name: &segment.name,
+            declared: Some(segment),
+            live: pair.live.map(|(live, _)| live),
+            // Counted once for a segment, however many steps it takes.
+            adopts: new.is_some() && index == 0,
+            action,
+        });
+    }
+}
+
+/// What the ledger should learn of a segment that needs no write, if it does not know it yet.
+fn record(
+    situation: &Situation<'_>,
     segment: &DeclaredSegment,
-    found: Option<(&LiveSegment, MatchReason)>,
-    known: &Known,
-) -> Result<Vec<Action>, Conflict> {
-    match (segment.lifecycle, found) {
+    live: &LiveSegment,
+    forms: &Forms<'_>,
+) -> Option<Record> {
+    let entry = situation.ledger.entry(&live.id);
+    let is_known = entry.is_some_and(|entry| {
+        let is_same = entry.name == segment.name
+            && entry.lifecycle == live.lifecycle
+            && entry.protect == segment.protect;
+        // What was changed the same way in the file and in the workspace is what is applied from now on.
+        let digest = forms.digests(&live.id).map(|digests| digests.exact.as_str());
+        is_same && (digest.is_none() || entry.digest.as_deref() == digest)
+    });
+    (!is_known).then(|| Record {
+        segment: segment.name.clone(),
+        id: live.id.clone(),
+        lifecycle: live.lifecycle,
+        protect: segment.protect,
+        definition: live.definition.clone(),
+        adopts: entry.is_none(),
+    })
+}
+
+/// What is lost from the workspace when a segment that somebody else made becomes what its file says.
+fn overwritten(
+    matches: &Matches<'_>,
+    segment: &DeclaredSegment,
+    live: &LiveSegment,
+    actions: &[Action],
+) -> Option<Warning> {
+    let update = actions.iter().find_map(|action| match action {
+        Action::Update(change) => Some(change),
+        Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) => None,
+    });
+    update.map(|change| Warning::OverwritesByHand {
+        segment: declared(segment),
+        target: matches.holder(live),
+        changes: change
+            .changes
+            .iter()
+            .map(|changed| changed.change.clone())
+            .collect(),
+    })
+}
+
+/// What is needed to make a segment what its file says; nothing when it is so already.
+fn actions(
+    situation: &Situation<'_>,
+    (matches, forms): (&Matches<'_>, &Forms<'_>),
+    pair: Pair<'_>,
+) -> Result<Vec<Action>, Box<Conflict>> {
+    match (pair.segment.lifecycle, pair.live) {
         // Nothing to put away; making it only to put it away would use up a name and a definition.
         (Lifecycle::Archived, None) => Ok(Vec::new()),
         (Lifecycle::Archived, Some((live, reason))) => match live.lifecycle {
-            Lifecycle::Active => Ok(vec![Action::Archive(target(live, reason, known))]),
+            Lifecycle::Active => Ok(vec![Action::Archive(target(live, reason, forms))]),
             Lifecycle::Archived => Ok(Vec::new()),
         },
-        (Lifecycle::Active, None) => Ok(vec![Action::Create(wanted(segment, known))]),
-        (Lifecycle::Active, Some((live, reason))) => active(segment, live, reason, known),
+        (Lifecycle::Active, None) => Ok(vec![Action::Create(wanted(pair.segment, &matches.known))]),
+        (Lifecycle::Active, Some((live, reason))) => match &live.kind {
+            LiveKind::Filter => Ok(active(
+                situation,
+                (&matches.known, forms),
+                pair.segment,
+                (live, reason),
+            )),
+            LiveKind::Other(kind) => Err(Box::new(Conflict::KindTaken {
+                segment: declared(pair.segment),
+                holder: matches.holder(live),
+                kind: kind.clone(),
+            })),
+        },
     }
 }
 
 fn active(
+    situation: &Situation<'_>,
+    (known, forms): (&Known, &Forms<'_>),
     segment: &DeclaredSegment,
-    live: &LiveSegment,
-    reason: MatchReason,
-    known: &Known,
-) -> Result<Vec<Action>, Conflict> {
-    if let LiveKind::Other(kind) = &live.kind {
-        return Err(Conflict::KindTaken {
-            segment: segment.name.clone(),
-            origin: segment.origin.clone(),
-            holder: live.id.clone(),
-            kind: kind.clone(),
-        });
-    }
-    let target = target(live, reason, known);
-    let wanted = wanted(segment, known);
-    let changes = changes(segment, live, &wanted, known);
+    (live, reason): (&LiveSegment, MatchReason),
+) -> Vec<Action> {
+    let target = target(live, reason, forms);
     let mut actions = Vec::new();
     if live.lifecycle == Lifecycle::Archived {
         // An archived segment cannot be updated, so this comes first.
         actions.push(Action::Unarchive(target.clone()));
     }
-    if !changes.is_empty() {
-        actions.push(Action::Update {
+    let payload = print(&segment.definition);
+    let form = normal::exact(&payload, &known.identities);
+    let digest = Digest::of_form(&form);
+    let is_same = forms.digests(&live.id).is_some_and(|found| found.exact == digest);
+    if !is_same || live.name != segment.name {
+        let wanted = Wanted::of_form(payload, form);
+        let changes = changed(situation, (known, forms), (segment, live), &wanted);
+        actions.push(Action::Update(Change {
             target,
+            name: segment.name.clone(),
             wanted,
             changes,
-        });
+            passing: None,
+        }));
     }
-    Ok(actions)
+    actions
 }
 
 fn wanted(segment: &DeclaredSegment, known: &Known) -> Wanted {
     Wanted::new(print(&segment.definition), &known.identities)
 }
 
-fn target(live: &LiveSegment, matched_by: MatchReason, known: &Known) -> Target {
+fn target(live: &LiveSegment, matched_by: MatchReason, forms: &Forms<'_>) -> Target {
     Target {
         id: live.id.clone(),
         live_name: live.name.clone(),
         matched_by,
         lifecycle: live.lifecycle,
-        seen: live.definition.as_ref().map(|payload| digest_of(payload, known)),
+        seen: forms.digests(&live.id).map(|digests| digests.exact.clone()),
     }
 }
 
-fn changes(
-    segment: &DeclaredSegment,
-    live: &LiveSegment,
+/// Every field in which the live segment differs from its file, each with who made the difference.
+fn changed(
+    situation: &Situation<'_>,
+    (known, forms): (&Known, &Forms<'_>),
+    (segment, live): (&DeclaredSegment, &LiveSegment),
     wanted: &Wanted,
-    known: &Known,
-) -> Vec<FieldChange> {
+) -> Vec<Changed> {
+    let base = drift::Base::of(situation.ledger.entry(&live.id));
+    let form = &forms.exact(live).unwrap_or_default();
     let mut changes = Vec::new();
     if live.name != segment.name {
-        changes.push(FieldChange {
-            path: vec!["name".to_owned()],
-            field: None,
-            before: Some(live.name.as_str().into()),
-            after: Some(segment.name.as_str().into()),
+        changes.push(Changed {
+            change: name_change(&live.name, &segment.name),
+            cause: base.cause_of_name(&live.name, &segment.name),
         });
     }
-    let stored = live
-        .definition
-        .as_ref()
-        .map(|payload| normal::exact(payload, &known.identities));
-    changes.extend(diff(&stored.unwrap_or_default(), wanted.form()));
+    let fields = diff(form, wanted.form());
+    changes.extend(base.with_causes(fields, (form, wanted.form()), known));
     changes
+}
+
+/// A rename as a changed field.
+pub(super) fn name_change(before: &SegmentName, after: &SegmentName) -> FieldChange {
+    FieldChange {
+        path: vec!["name".to_owned()],
+        field: None,
+        before: Some(before.as_str().into()),
+        after: Some(after.as_str().into()),
+    }
 }

@@ -1,184 +1,159 @@
-//! What the service would refuse, found before it is asked: definitions and names in use, references to nothing.
+//! What the service would refuse, found before it is asked: names and definitions in use, references to nothing.
 
 use super::change::Draft;
-use super::identity::Matches;
-use super::step::{Action, Conflict, Known, Warning};
-use crate::definition::{Digest, Digests};
-use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Reference, SegmentId};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// The documented limit of active segments in a workspace, of all kinds together. It can be raised for a
-/// workspace, so going over it is a warning.
-const ACTIVE_LIMIT: usize = 1000;
-
-/// Live definitions by digest, without those that the plan itself gives up.
-pub(super) struct Definitions<'a> {
-    exact: BTreeMap<Digest, &'a LiveSegment>,
-    unordered: BTreeMap<Digest, &'a LiveSegment>,
-}
-
-impl<'a> Definitions<'a> {
-    /// All definitions of active live segments that were read.
-    pub(super) fn of(observed: &'a Observed, known: &Known) -> Self {
-        let mut definitions = Self {
-            exact: BTreeMap::new(),
-            unordered: BTreeMap::new(),
-        };
-        for live in observed
-            .segments
-            .values()
-            .filter(|live| live.lifecycle == Lifecycle::Active)
-        {
-            if let Some(payload) = &live.definition {
-                let digests = Digests::of(payload, &known.identities);
-                definitions.exact.insert(digests.exact, live);
-                definitions.unordered.insert(digests.unordered, live);
-            }
-        }
-        definitions
-    }
-
-    /// The live segment that has the very definition that `draft` wants to store, if it is another one.
-    pub(super) fn holder(&self, draft: &Draft<'_>) -> Option<&'a LiveSegment> {
-        let wanted = draft.action.wanted()?;
-        self.exact
-            .get(&wanted.digests.exact)
-            .copied()
-            .filter(|live| !is_target(&draft.action, &live.id))
-    }
-
-    fn likely_holder(&self, draft: &Draft<'_>) -> Option<&'a LiveSegment> {
-        let wanted = draft.action.wanted()?;
-        self.unordered
-            .get(&wanted.digests.unordered)
-            .copied()
-            .filter(|live| !is_target(&draft.action, &live.id))
-    }
-}
-
-fn is_target(action: &Action, id: &SegmentId) -> bool {
-    action.target().is_some_and(|target| target.id == *id)
-}
+use super::holdings::Holdings;
+use super::identity::{Matches, declared};
+use super::step::{Conflict, Holder, Warning};
+use crate::model::{DeclaredSegment, Lifecycle, Observed, Reference, SegmentName};
+use std::collections::BTreeSet;
 
 /// Everything that forbids the drafts, and everything worth a warning.
 pub(super) fn find(
     drafts: &[Draft<'_>],
+    holdings: &Holdings<'_>,
     matches: &Matches<'_>,
     observed: &Observed,
 ) -> (Vec<Conflict>, Vec<Warning>) {
-    let definitions = Definitions::of(observed, &matches.known);
-    let released = released(drafts);
     let mut conflicts = Vec::new();
     let mut warnings = Vec::new();
     for draft in drafts {
-        match definitions.holder(draft) {
-            Some(holder) if !released.contains(&holder.id) => {
-                conflicts.push(definition_taken(draft.segment, holder))
-            }
-            Some(_) => {}
-            None => warnings.extend(likely_duplicate(draft, &definitions)),
+        let Some(segment) = draft.declared else { continue };
+        conflicts.extend(name_taken(draft, segment, (drafts, holdings, matches)));
+        conflicts.extend(name_reserved(draft, segment, holdings, (matches, observed)));
+        let taken = definition_taken(draft, segment, (drafts, holdings, matches));
+        if taken.is_empty() {
+            warnings.extend(likely_duplicate(draft, segment, (drafts, holdings, matches)));
         }
-        conflicts.extend(name_taken(draft, matches));
+        conflicts.extend(taken);
     }
+    let declared_names = matches
+        .pairs
+        .iter()
+        .filter(|pair| pair.live.is_some() || pair.segment.lifecycle == Lifecycle::Active)
+        .map(|pair| &pair.segment.name)
+        .collect();
     let active = matches
         .pairs
         .iter()
-        .filter(|(segment, _)| segment.lifecycle == Lifecycle::Active);
-    conflicts.extend(active.flat_map(|(segment, _)| unknown_references(segment, matches)));
-    warnings.extend(active_limit(drafts, observed));
+        .filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
+    for pair in active {
+        conflicts.extend(unknown_references(pair.segment, &declared_names, matches));
+        conflicts.extend(orphans_referenced(pair.segment, matches));
+    }
     (conflicts, warnings)
 }
 
-/// Live segments whose definitions the plan gives up.
-pub(super) fn released(drafts: &[Draft<'_>]) -> BTreeSet<SegmentId> {
-    let gives_up = |draft: &&Draft<'_>| match &draft.action {
-        Action::Update { target, wanted, .. } => target.seen.as_ref() != Some(&wanted.digests.exact),
-        Action::Archive(_) => true,
-        Action::Create(_) | Action::Unarchive(_) => false,
-    };
-    drafts
-        .iter()
-        .filter(gives_up)
-        .filter_map(|draft| draft.action.target())
-        .map(|target| target.id.clone())
-        .collect()
-}
+/// The drafts, who has what, and who is who.
+type Scene<'s, 'a> = (&'s [Draft<'a>], &'s Holdings<'a>, &'s Matches<'a>);
 
-fn definition_taken(segment: &DeclaredSegment, holder: &LiveSegment) -> Conflict {
-    Conflict::DefinitionTaken {
-        segment: segment.name.clone(),
-        origin: segment.origin.clone(),
-        holder_name: holder.name.clone(),
-        holder: holder.id.clone(),
+fn name_taken(
+    draft: &Draft<'_>,
+    segment: &DeclaredSegment,
+    (drafts, holdings, matches): Scene<'_, '_>,
+) -> Option<Conflict> {
+    let live = holdings.name_holder(draft)?;
+    let segment = declared(segment);
+    let holder = matches.holder(live);
+    match holdings.gives_up_name(live, drafts) {
+        Some(_) if holdings.renames_free() => None,
+        Some(_) => Some(Conflict::NameReserved { segment, holder }),
+        None => Some(Conflict::NameTaken { segment, holder }),
     }
 }
 
-fn likely_duplicate(draft: &Draft<'_>, definitions: &Definitions<'_>) -> Option<Warning> {
-    definitions
-        .likely_holder(draft)
-        .map(|holder| Warning::LikelyDuplicate {
-            segment: draft.segment.name.clone(),
-            holder_name: holder.name.clone(),
-            holder: holder.id.clone(),
-        })
-}
-
-/// A rename to a name that is in use; a name that the plan frees is in use as well until names are known to be
-/// freed by renames, which is not documented.
-fn name_taken(draft: &Draft<'_>, matches: &Matches<'_>) -> Option<Conflict> {
-    let target = draft.action.target()?;
-    let holder = matches
-        .undeclared
-        .iter()
-        .find(|live| live.name == draft.segment.name)?;
-    (target.live_name != draft.segment.name).then(|| Conflict::NameTaken {
-        segment: draft.segment.name.clone(),
-        origin: draft.segment.origin.clone(),
-        holder: holder.id.clone(),
+fn name_reserved(
+    draft: &Draft<'_>,
+    segment: &DeclaredSegment,
+    holdings: &Holdings<'_>,
+    (matches, observed): (&Matches<'_>, &Observed),
+) -> Option<Conflict> {
+    let id = holdings.name_reserver(draft)?;
+    let holder = match observed.segments.get(id) {
+        Some(live) => matches.holder(live),
+        None => Holder {
+            id: id.clone(),
+            name: draft.name.clone(),
+            lifecycle: Lifecycle::Archived,
+            declared: None,
+        },
+    };
+    Some(Conflict::NameReserved {
+        segment: declared(segment),
+        holder,
     })
 }
 
-fn unknown_references(segment: &DeclaredSegment, matches: &Matches<'_>) -> Vec<Conflict> {
-    let created: BTreeSet<_> = matches
-        .pairs
-        .iter()
-        .filter(|(declared, found)| found.is_some() || declared.lifecycle == Lifecycle::Active)
-        .map(|(declared, _)| &declared.name)
-        .collect();
-    let unknown = |reference: &&Reference| match reference {
-        Reference::Name(name) => !created.contains(name) && !matches.known.ids.contains_key(name),
-        Reference::Id { .. } => false,
-    };
-    let names: BTreeSet<_> = segment
+fn definition_taken(
+    draft: &Draft<'_>,
+    segment: &DeclaredSegment,
+    (drafts, holdings, matches): Scene<'_, '_>,
+) -> Vec<Conflict> {
+    let holders = holdings.definition_holders(draft).into_iter();
+    let kept = holders.filter(|live| holdings.frees_definition(live, drafts).is_none());
+    kept.map(|live| Conflict::DefinitionTaken {
+        segment: declared(segment),
+        holder: matches.holder(live),
+    })
+    .collect()
+}
+
+fn likely_duplicate(
+    draft: &Draft<'_>,
+    segment: &DeclaredSegment,
+    (drafts, holdings, matches): Scene<'_, '_>,
+) -> Option<Warning> {
+    let exact = holdings.definition_holders(draft);
+    let mut likely = holdings.likely_holders(draft).into_iter();
+    let live = likely.find(|live| {
+        !exact.iter().any(|other| other.id == live.id) && holdings.frees_any_form(live, drafts).is_none()
+    })?;
+    Some(Warning::LikelyDuplicate {
+        segment: declared(segment),
+        holder: matches.holder(live),
+    })
+}
+
+fn unknown_references(
+    segment: &DeclaredSegment,
+    declared_names: &BTreeSet<&SegmentName>,
+    matches: &Matches<'_>,
+) -> Vec<Conflict> {
+    let unknown: BTreeSet<&SegmentName> = segment
         .definition
         .references()
         .into_iter()
-        .filter(unknown)
         .filter_map(|reference| match reference {
-            Reference::Name(name) => Some(name.clone()),
+            Reference::Name(name) => Some(name),
             Reference::Id { .. } => None,
         })
+        .filter(|name| !declared_names.contains(name) && !matches.known.ids.contains_key(name))
         .collect();
-    let conflict = |reference| Conflict::UnknownReference {
-        segment: segment.name.clone(),
-        origin: segment.origin.clone(),
-        reference,
-    };
-    names.into_iter().map(conflict).collect()
+    unknown
+        .into_iter()
+        .map(|reference| Conflict::UnknownReference {
+            segment: declared(segment),
+            reference: reference.clone(),
+        })
+        .collect()
 }
 
-fn active_limit(drafts: &[Draft<'_>], observed: &Observed) -> Option<Warning> {
-    let active = observed
-        .segments
-        .values()
-        .filter(|live| live.lifecycle == Lifecycle::Active)
-        .count();
-    let count = |wanted: fn(&Action) -> bool| drafts.iter().filter(|draft| wanted(&draft.action)).count();
-    let more = count(|action| matches!(action, Action::Create(_) | Action::Unarchive(_)));
-    let fewer = count(|action| matches!(action, Action::Archive(_)));
-    let after = (active + more).saturating_sub(fewer);
-    (more > 0 && after > ACTIVE_LIMIT).then_some(Warning::ActiveLimit {
-        count: after,
-        limit: ACTIVE_LIMIT,
-    })
+/// What no file declares any more and a file still refers to is more likely forgotten than meant to go.
+fn orphans_referenced(segment: &DeclaredSegment, matches: &Matches<'_>) -> Vec<Conflict> {
+    let ids: BTreeSet<_> = segment
+        .definition
+        .references()
+        .into_iter()
+        .filter_map(|reference| match reference {
+            Reference::Name(name) => matches.known.ids.get(name),
+            Reference::Id { id, .. } => Some(id),
+        })
+        .collect();
+    let orphans = matches.orphans.iter().filter(|live| ids.contains(&live.id));
+    let active = orphans.filter(|live| live.lifecycle == Lifecycle::Active);
+    active
+        .map(|live| Conflict::OrphanReferenced {
+            segment: declared(segment),
+            target: matches.holder(live),
+        })
+        .collect()
 }

@@ -1,131 +1,401 @@
-//! Which live segment a declared one is.
+//! Which live segment each declared one is, and which live ones are ours without a file.
 //!
-//! By, in order: the declared name, the id that the ledger has for the name, a previous name. The name comes
-//! first because the service guarantees it to be unique; a ledger may be old.
+//! By, in order: the id in the file, the ledger's entry for the declared name, the exact name, the temporary name of
+//! an unfinished rename, a previous name, and last the definition of an owned segment that no file declares. Each
+//! way is tried for all declared segments before the next, and a live segment that one of them is found to be is
+//! out of reach for the others. One exception: a name that another segment has as its previous name, and that is
+//! not live under any way that comes before, goes to that segment: such a file says that the name was moved on.
 
-use super::step::{Conflict, Known, MatchReason};
-use crate::definition::Identities;
-use crate::ledger::Ledger;
-use crate::model::{DeclaredSegment, LiveSegment, Observed, SegmentId, SegmentName};
-use std::collections::{BTreeMap, BTreeSet};
+use super::Situation;
+use super::step::{Conflict, Declared, Holder, Known, MatchReason};
+use crate::definition::{Digest, Identities, print};
+use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Payload, SegmentId, SegmentName};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// A declared segment with the live one that it is.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<'a> {
+    pub(super) segment: &'a DeclaredSegment,
+    pub(super) live: Option<(&'a LiveSegment, MatchReason)>,
+}
 
 /// Declared segments with the live ones they are.
 pub(super) struct Matches<'a> {
     /// In the order declared.
-    pub(super) pairs: Vec<(&'a DeclaredSegment, Option<(&'a LiveSegment, MatchReason)>)>,
+    pub(super) pairs: Vec<Pair<'a>>,
     /// What references mean.
     pub(super) known: Known,
-    /// Live segments that no declared one is.
-    pub(super) undeclared: Vec<&'a LiveSegment>,
-    /// Declared segments that claim one live segment together.
+    /// Live segments that are ours and that no file declares.
+    pub(super) orphans: Vec<&'a LiveSegment>,
+    /// Live segments that are nobody's business.
+    pub(super) unmanaged: Vec<&'a LiveSegment>,
+    /// Declared segments that cannot be told which live one they are.
     pub(super) conflicts: Vec<Conflict>,
+    declared_by_id: HashMap<&'a SegmentId, &'a DeclaredSegment>,
+    in_use: HashSet<&'a SegmentName>,
+}
+
+impl Matches<'_> {
+    /// Whether a declared name is declared in use.
+    pub(super) fn is_in_use(&self, name: &SegmentName) -> bool {
+        self.in_use.contains(name)
+    }
+
+    /// A live segment as the other side of a conflict.
+    pub(super) fn holder(&self, live: &LiveSegment) -> Holder {
+        Holder {
+            id: live.id.clone(),
+            name: live.name.clone(),
+            lifecycle: live.lifecycle,
+            declared: self.declared_by_id.get(&live.id).map(|segment| declared(segment)),
+        }
+    }
+}
+
+/// A declared segment as one side of a conflict.
+pub(super) fn declared(segment: &DeclaredSegment) -> Declared {
+    Declared {
+        name: segment.name.clone(),
+        origin: segment.origin.clone(),
+    }
 }
 
 /// Matches every declared segment.
-pub(super) fn match_all<'a>(
-    declared: &'a [DeclaredSegment],
-    observed: &'a Observed,
-    ledger: &Ledger,
-) -> Matches<'a> {
-    let by_name: BTreeMap<&SegmentName, &LiveSegment> = observed
-        .segments
-        .values()
-        .map(|live| (&live.name, live))
-        .collect();
-    let names: BTreeSet<&SegmentName> = declared.iter().map(|segment| &segment.name).collect();
-    let find = |segment: &DeclaredSegment| {
-        let named = by_name.get(&segment.name).map(|live| (*live, MatchReason::Name));
-        named
-            .or_else(|| by_ledger(segment, observed, ledger, &names))
-            .or_else(|| by_previous(segment, &by_name, &names))
-    };
-    let pairs: Vec<_> = declared.iter().map(|segment| (segment, find(segment))).collect();
-    let matched: BTreeSet<&SegmentId> = pairs
-        .iter()
-        .filter_map(|(_, found)| found.map(|(live, _)| &live.id))
-        .collect();
-    let undeclared: Vec<_> = observed
-        .segments
-        .values()
-        .filter(|live| !matched.contains(&live.id))
-        .collect();
-    Matches {
-        known: known(&pairs, &undeclared),
-        conflicts: shared(&pairs),
-        pairs,
-        undeclared,
+pub(super) fn match_all<'a>(situation: &Situation<'a>) -> Matches<'a> {
+    let mut search = Search::new(situation);
+    search.by_own_names();
+    search.strangers_under_our_names();
+    search.by_previous_name();
+    search.by_definition();
+    search.done()
+}
+
+/// The search as far as it has come.
+struct Search<'a> {
+    situation: Situation<'a>,
+    by_name: HashMap<&'a SegmentName, &'a LiveSegment>,
+    /// For each declared segment, in order, what was found.
+    found: Vec<Option<(&'a LiveSegment, MatchReason)>>,
+    /// Live segments that are out of reach.
+    claimed: HashMap<&'a SegmentId, usize>,
+    /// Names that a declared segment without a live one had before.
+    moved_on: BTreeSet<&'a SegmentName>,
+    conflicts: Vec<Conflict>,
+}
+
+impl<'a> Search<'a> {
+    fn new(situation: &Situation<'a>) -> Self {
+        let by_name: HashMap<_, _> = situation
+            .observed
+            .segments
+            .values()
+            .map(|live| (&live.name, live))
+            .collect();
+        Self {
+            situation: *situation,
+            by_name,
+            found: vec![None; situation.declared.len()],
+            claimed: HashMap::new(),
+            moved_on: BTreeSet::new(),
+            conflicts: Vec::new(),
+        }
     }
-}
 
-fn by_ledger<'a>(
-    segment: &DeclaredSegment,
-    observed: &'a Observed,
-    ledger: &Ledger,
-    names: &BTreeSet<&SegmentName>,
-) -> Option<(&'a LiveSegment, MatchReason)> {
-    let entry = ledger.named(&segment.name)?;
-    let live = observed.segments.get(&entry.id)?;
-    // A live segment that has another declared segment's name is that one.
-    (!names.contains(&live.name)).then_some((live, MatchReason::Ledger))
-}
-
-fn by_previous<'a>(
-    segment: &DeclaredSegment,
-    by_name: &BTreeMap<&SegmentName, &'a LiveSegment>,
-    names: &BTreeSet<&SegmentName>,
-) -> Option<(&'a LiveSegment, MatchReason)> {
-    let free = segment.previous_names.iter().filter(|name| !names.contains(name));
-    free.filter_map(|name| by_name.get(name))
-        .next()
-        .map(|live| (*live, MatchReason::PreviousName))
-}
-
-fn known(
-    pairs: &[(&DeclaredSegment, Option<(&LiveSegment, MatchReason)>)],
-    undeclared: &[&LiveSegment],
-) -> Known {
-    let mut ids = BTreeMap::new();
-    let mut identities = Identities::default();
-    for live in undeclared {
-        ids.insert(live.name.clone(), live.id.clone());
-        identities
-            .undeclared_by_name
-            .insert(live.name.clone(), live.id.clone());
+    /// The ways that lead to a segment's own id or name. A declared segment to which none of them leads is not live
+    /// under its name yet: then its previous names are its own, although another file may declare one of them by now.
+    /// That other one has lost its live segment then, which may make it look for a previous name in turn.
+    fn by_own_names(&mut self) {
+        loop {
+            self.found = vec![None; self.situation.declared.len()];
+            self.claimed.clear();
+            self.conflicts.clear();
+            self.by_id();
+            self.by_ledger();
+            self.by_name();
+            self.by_temporary_name();
+            // One that is declared put away never comes to be live under its name, and would go on looking for ever.
+            let lost = self.open().into_iter().map(|(_, segment)| segment);
+            let lost = lost.filter(|segment| segment.lifecycle == Lifecycle::Active);
+            let lost = lost.flat_map(|segment| &segment.previous_names);
+            let moved_on: BTreeSet<&SegmentName> =
+                lost.filter(|name| self.is_claimed_by_name(name)).collect();
+            if moved_on.is_empty() {
+                return;
+            }
+            self.moved_on.extend(moved_on);
+        }
     }
-    for (segment, found) in pairs {
-        // A declared name always means the declared segment, live already or not.
-        identities.undeclared_by_name.remove(&segment.name);
-        match found {
-            Some((live, _)) => {
+
+    /// Whether a declared segment of this name was found by the ledger or by the name.
+    fn is_claimed_by_name(&self, name: &SegmentName) -> bool {
+        let live = self.by_name.get(name);
+        let index = live.and_then(|live| self.claimed.get(&live.id)).copied();
+        let Some(index) = index else { return false };
+        let found = self.found.get(index).copied().flatten();
+        let is_own = self
+            .situation
+            .declared
+            .get(index)
+            .is_some_and(|segment| segment.name == *name);
+        let by_name =
+            found.is_some_and(|(_, reason)| matches!(reason, MatchReason::Ledger | MatchReason::Name));
+        is_own && by_name
+    }
+
+    /// A stranger has the declared name, and a live segment has a previous one: the file may mean either. Taking the
+    /// stranger would overwrite what somebody made and put away what was meant.
+    fn strangers_under_our_names(&mut self) {
+        for (index, segment) in self.situation.declared.iter().enumerate() {
+            let Some((live, MatchReason::Name)) = self.found.get(index).copied().flatten() else {
+                continue;
+            };
+            if self.situation.ledger.entry(&live.id).is_some() {
+                continue;
+            }
+            let previous = segment.previous_names.iter();
+            let previous = previous.filter_map(|name| self.by_name.get(name).copied());
+            let previous: Vec<&LiveSegment> = previous.filter(|live| self.is_free(live)).collect();
+            if !previous.is_empty() {
+                self.conflicts.push(Conflict::AmbiguousTarget {
+                    segment: declared(segment),
+                    targets: std::iter::once(live).chain(previous).map(holder).collect(),
+                });
+            }
+        }
+    }
+
+    fn claim(&mut self, index: usize, live: &'a LiveSegment, reason: MatchReason) {
+        if let Some(found) = self.found.get_mut(index) {
+            *found = Some((live, reason));
+            self.claimed.insert(&live.id, index);
+        }
+    }
+
+    /// Declared segments that are not matched, with their places in the list.
+    fn open(&self) -> Vec<(usize, &'a DeclaredSegment)> {
+        let declared = self.situation.declared.iter().enumerate();
+        declared
+            .filter(|(index, _)| self.found.get(*index).is_some_and(Option::is_none))
+            .collect()
+    }
+
+    fn is_free(&self, live: &LiveSegment) -> bool {
+        !self.claimed.contains_key(&live.id)
+    }
+
+    fn by_id(&mut self) {
+        for (index, segment) in self.open() {
+            let Some(id) = &segment.id else { continue };
+            match self.situation.observed.segments.get(id) {
+                None => self.conflicts.push(Conflict::UnknownId {
+                    segment: declared(segment),
+                    id: id.clone(),
+                }),
+                Some(live) => match self.claimed.get(id) {
+                    Some(other) => self.shared(*other, segment, live),
+                    None => self.claim(index, live, MatchReason::Id),
+                },
+            }
+        }
+    }
+
+    fn shared(&mut self, other: usize, segment: &DeclaredSegment, live: &LiveSegment) {
+        let first = self.situation.declared.get(other);
+        self.conflicts.push(Conflict::SharedTarget {
+            segments: first.into_iter().chain([segment]).map(declared).collect(),
+            target: live.id.clone(),
+        });
+    }
+
+    /// The live segment that the ledger has for a declared name.
+    fn ledgers(&self, segment: &DeclaredSegment) -> Option<&'a LiveSegment> {
+        let entry = self.situation.ledger.named(&segment.name)?;
+        self.situation.observed.segments.get(&entry.id)
+    }
+
+    fn by_ledger(&mut self) {
+        for (index, segment) in self.open() {
+            if segment.id.is_some() || self.moved_on.contains(&segment.name) {
+                continue;
+            }
+            if let Some(live) = self.ledgers(segment).filter(|live| self.is_free(live)) {
+                self.claim(index, live, MatchReason::Ledger);
+            }
+        }
+    }
+
+    fn by_name(&mut self) {
+        for (index, segment) in self.open() {
+            if segment.id.is_some() || self.moved_on.contains(&segment.name) {
+                continue;
+            }
+            let live = self.by_name.get(&segment.name).copied();
+            if let Some(live) = live.filter(|live| self.is_free(live)) {
+                self.claim(index, live, MatchReason::Name);
+            }
+        }
+    }
+
+    fn by_temporary_name(&mut self) {
+        for (index, segment) in self.open() {
+            let live = self.by_name.get(&segment.name.temporary()).copied();
+            if let Some(live) = live.filter(|live| self.is_free(live)) {
+                self.claim(index, live, MatchReason::Passing);
+            }
+        }
+    }
+
+    fn by_previous_name(&mut self) {
+        for (index, segment) in self.open() {
+            let names = segment.previous_names.iter();
+            let live: Vec<&LiveSegment> = names
+                .filter_map(|name| self.by_name.get(name).copied())
+                .filter(|live| self.is_free(live) || self.is_previous_of_other(live))
+                .collect();
+            match live.as_slice() {
+                [] => {}
+                [only] => match self.claimed.get(&only.id) {
+                    Some(other) => self.shared(*other, segment, only),
+                    None => self.claim(index, only, MatchReason::PreviousName),
+                },
+                several => {
+                    let targets = several.iter().map(|live| holder(live)).collect();
+                    self.conflicts.push(Conflict::AmbiguousTarget {
+                        segment: declared(segment),
+                        targets,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Whether another declared segment got `live` for its previous name, too.
+    fn is_previous_of_other(&self, live: &LiveSegment) -> bool {
+        let index = self.claimed.get(&live.id);
+        let found = index.and_then(|index| self.found.get(*index)).copied().flatten();
+        found.is_some_and(|(_, reason)| reason == MatchReason::PreviousName)
+    }
+
+    /// Files that were renamed without saying so: a create would be refused for the definition, and an archive
+    /// of the old one would be one more step that nobody asked for.
+    fn by_definition(&mut self) {
+        // Renames change what references mean, so that one more definition may be recognised each time.
+        for _ in 0..ROUNDS {
+            let open = self.open().into_iter();
+            let open: Vec<_> = open
+                .filter(|(_, segment)| segment.id.is_none() && segment.lifecycle == Lifecycle::Active)
+                .collect();
+            let candidates = self.without_files();
+            if open.is_empty() || candidates.is_empty() {
+                return;
+            }
+            let identities = self.known().identities;
+            let mut by_digest = BTreeMap::new();
+            for (live, payload) in candidates {
+                // Of an active and an archived one the active: it is the one that would be refused for.
+                let entry = by_digest
+                    .entry(Digest::exact(payload, &identities))
+                    .or_insert(live);
+                if live.lifecycle == Lifecycle::Active {
+                    *entry = live;
+                }
+            }
+            let mut is_found = false;
+            for (index, segment) in open {
+                let digest = Digest::exact(&print(&segment.definition), &identities);
+                if let Some(live) = by_digest.remove(&digest) {
+                    self.claim(index, live, MatchReason::Definition);
+                    is_found = true;
+                }
+            }
+            if !is_found {
+                return;
+            }
+        }
+    }
+
+    /// Live segments that are ours and that no file was found to declare, with their definitions.
+    fn without_files(&self) -> Vec<(&'a LiveSegment, &'a Payload)> {
+        let live = self.situation.observed.segments.values();
+        live.filter(|live| self.is_free(live) && is_ours(live, &self.situation))
+            .filter_map(|live| Some((live, live.definition.as_ref()?)))
+            .collect()
+    }
+
+    fn known(&self) -> Known {
+        let mut ids = BTreeMap::new();
+        let mut identities = Identities::default();
+        for live in self.situation.observed.segments.values() {
+            if self.is_free(live) {
+                ids.insert(live.name.clone(), live.id.clone());
+                identities
+                    .undeclared_by_name
+                    .insert(live.name.clone(), live.id.clone());
+            }
+        }
+        for (segment, found) in self.situation.declared.iter().zip(&self.found) {
+            // A declared name always means the declared segment, live already or not.
+            identities.undeclared_by_name.remove(&segment.name);
+            ids.remove(&segment.name);
+            if let Some((live, _)) = found {
                 ids.insert(segment.name.clone(), live.id.clone());
                 identities
                     .declared_by_id
                     .insert(live.id.clone(), segment.name.clone());
             }
-            None => {
-                ids.remove(&segment.name);
-            }
+        }
+        Known { ids, identities }
+    }
+
+    fn done(self) -> Matches<'a> {
+        let known = self.known();
+        let free = self.situation.observed.segments.values();
+        let (orphans, unmanaged): (Vec<_>, Vec<_>) = free
+            .filter(|live| self.is_free(live))
+            .partition(|live| is_ours(live, &self.situation));
+        let declared = self.situation.declared.iter();
+        let pairs: Vec<Pair<'a>> = declared
+            .zip(self.found)
+            .map(|(segment, live)| Pair { segment, live })
+            .collect();
+        let declared_by_id = pairs
+            .iter()
+            .filter_map(|pair| pair.live.map(|(live, _)| (&live.id, pair.segment)))
+            .collect();
+        Matches {
+            pairs,
+            known,
+            orphans,
+            unmanaged,
+            conflicts: self.conflicts,
+            declared_by_id,
+            in_use: self
+                .situation
+                .declared
+                .iter()
+                .filter(|segment| segment.lifecycle == Lifecycle::Active)
+                .map(|segment| &segment.name)
+                .collect(),
         }
     }
-    Known { ids, identities }
 }
 
-fn shared(pairs: &[(&DeclaredSegment, Option<(&LiveSegment, MatchReason)>)]) -> Vec<Conflict> {
-    let mut claims: BTreeMap<&SegmentId, Vec<&DeclaredSegment>> = BTreeMap::new();
-    for (segment, found) in pairs {
-        if let Some((live, _)) = found {
-            claims.entry(&live.id).or_default().push(segment);
-        }
+/// Rounds of looking for renamed files: a chain of references as deep as the service takes is renamed whole.
+const ROUNDS: usize = 8;
+
+/// A live segment that no declared one was found to be.
+fn holder(live: &LiveSegment) -> Holder {
+    Holder {
+        id: live.id.clone(),
+        name: live.name.clone(),
+        lifecycle: live.lifecycle,
+        declared: None,
     }
-    claims
-        .into_iter()
-        .filter(|(_, segments)| segments.len() > 1)
-        .map(|(target, segments)| Conflict::SharedTarget {
-            segments: segments
-                .iter()
-                .map(|segment| (segment.name.clone(), segment.origin.clone()))
-                .collect(),
-            target: target.clone(),
-        })
-        .collect()
+}
+
+/// Whether an undeclared live segment is ours: the ledger knows it, or the workspace's `owns` says so. Other kinds
+/// than filters are never ours.
+fn is_ours(live: &LiveSegment, situation: &Situation<'_>) -> bool {
+    live.kind == LiveKind::Filter
+        && (situation.ledger.entry(&live.id).is_some() || situation.policy.owns(&live.name))
 }

@@ -4,59 +4,68 @@
 //! declared come in, whose definitions only the workspace knows.
 
 use super::change::Draft;
-use super::identity::Matches;
+use super::identity::{Matches, declared};
 use super::step::{Conflict, ExceededLimit};
 use crate::definition::print;
 use crate::definition::references::{
     EXPANDED_LIMIT, LEVEL_LIMIT, Outline, REFERENCE_LIMIT, Referent, Weights,
 };
-use crate::model::{LiveKind, Observed, Reference, SegmentId, SegmentName};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::{
+    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Payload, Reference, SegmentId, SegmentName,
+};
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap};
 
-/// Every draft whose definition the service would refuse for what it refers to.
-pub(super) fn find(drafts: &[Draft<'_>], matches: &Matches<'_>, observed: &Observed) -> Vec<Conflict> {
-    let outlines = Outlines::of(matches, observed);
-    let resolve = |reference: &Reference| outlines.referent(reference);
-    let mut weights = Weights::new(&resolve);
-    let mut conflicts = Vec::new();
-    for draft in drafts.iter().filter(|draft| draft.action.wanted().is_some()) {
-        let Some(outline) = outlines.declared.get(&draft.segment.name) else {
-            continue;
-        };
-        let exceeded = outlines
-            .exceeded(outline, &mut weights)
-            .or_else(|| outlines.circle(&draft.segment.name, outline));
-        conflicts.extend(exceeded.map(|limit| Conflict::Limit {
-            segment: draft.segment.name.clone(),
-            origin: draft.segment.origin.clone(),
-            limit,
-        }));
-    }
-    conflicts
-}
-
-/// What every segment that can be referred to contributes.
-struct Outlines<'a> {
-    declared: BTreeMap<&'a SegmentName, Outline>,
-    live: BTreeMap<&'a SegmentId, Option<Outline>>,
+/// What every segment that can be referred to contributes; read from its definition when somebody asks.
+pub(super) struct Limits<'a> {
+    declared: HashMap<&'a SegmentName, Lazy<&'a DeclaredSegment>>,
+    live: HashMap<&'a SegmentId, Lazy<&'a LiveSegment>>,
     matches: &'a Matches<'a>,
 }
 
-impl<'a> Outlines<'a> {
-    fn of(matches: &'a Matches<'a>, observed: &'a Observed) -> Self {
-        let declared = matches
+/// A segment, and the outline of its definition once it was asked for.
+struct Lazy<T> {
+    segment: T,
+    outline: OnceCell<Outline>,
+}
+
+impl<T> From<T> for Lazy<T> {
+    fn from(segment: T) -> Self {
+        Self {
+            segment,
+            outline: OnceCell::new(),
+        }
+    }
+}
+
+impl Lazy<&DeclaredSegment> {
+    fn outline(&self) -> &Outline {
+        self.outline
+            .get_or_init(|| Outline::of(&print(&self.segment.definition)))
+    }
+}
+
+impl Lazy<&LiveSegment> {
+    /// A filter segment whose definition was not read weighs at least as much as an empty one.
+    fn outline(&self) -> &Outline {
+        let definition = self.segment.definition.as_ref();
+        self.outline
+            .get_or_init(|| definition.map(Outline::of).unwrap_or_default())
+    }
+}
+
+impl<'a> Limits<'a> {
+    pub(super) fn of(matches: &'a Matches<'a>, observed: &'a Observed) -> Self {
+        // What is put away keeps the definition that it has, whatever its file says.
+        let active = matches
             .pairs
             .iter()
-            .map(|(segment, _)| (&segment.name, Outline::of(&print(&segment.definition))));
-        let live = observed.segments.values().map(|live| {
-            // A filter segment whose definition was not read weighs at least as much as an empty one.
-            let outline = match (&live.definition, &live.kind) {
-                (Some(payload), _) => Some(Outline::of(payload)),
-                (None, LiveKind::Filter) => Some(Outline::default()),
-                (None, LiveKind::Other(_)) => None,
-            };
-            (&live.id, outline)
-        });
+            .filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
+        let declared = active.map(|pair| (&pair.segment.name, Lazy::from(pair.segment)));
+        let live = observed
+            .segments
+            .values()
+            .map(|live| (&live.id, Lazy::from(live)));
         Self {
             declared: declared.collect(),
             live: live.collect(),
@@ -64,20 +73,52 @@ impl<'a> Outlines<'a> {
         }
     }
 
+    /// Every draft whose definition the service would refuse for what it refers to.
+    pub(super) fn find(&self, drafts: &[Draft<'_>]) -> Vec<Conflict> {
+        let resolve = |reference: &Reference| self.referent(reference);
+        let mut weights = Weights::new(&resolve);
+        let mut conflicts = Vec::new();
+        for draft in drafts.iter().filter(|draft| draft.action.wanted().is_some()) {
+            let Some(segment) = draft.declared else { continue };
+            let Some(outline) = self
+                .declared
+                .get(&segment.name)
+                .map(Lazy::<&DeclaredSegment>::outline)
+            else {
+                continue;
+            };
+            let exceeded = self
+                .exceeded(outline, &mut weights)
+                .or_else(|| self.circle(&segment.name, outline));
+            conflicts.extend(exceeded.map(|limit| Conflict::Limit {
+                segment: declared(segment),
+                limit,
+            }));
+        }
+        conflicts
+    }
+
+    /// Whether the service would take a definition, for what it refers to.
+    pub(super) fn fit(&self, payload: &Payload) -> bool {
+        let resolve = |reference: &Reference| self.referent(reference);
+        self.exceeded(&Outline::of(payload), &mut Weights::new(&resolve))
+            .is_none()
+    }
+
     fn referent(&self, reference: &Reference) -> Referent<'_> {
-        if let Some(outline) = self
+        let declared = self
             .declared_name(reference)
-            .and_then(|name| self.declared.get(name))
-        {
-            return Referent::Filter(outline);
+            .and_then(|name| self.declared.get(name));
+        if let Some(declared) = declared {
+            return Referent::Filter(declared.outline());
         }
         let id = match reference {
             Reference::Id { id, .. } => Some(id),
             Reference::Name(name) => self.matches.known.ids.get(name),
         };
         match id.and_then(|id| self.live.get(id)) {
-            Some(Some(outline)) => Referent::Filter(outline),
-            Some(None) => Referent::Members,
+            Some(live) if live.segment.kind == LiveKind::Filter => Referent::Filter(live.outline()),
+            Some(_) => Referent::Members,
             None => Referent::Unknown,
         }
     }

@@ -1,21 +1,49 @@
-//! The planner: a pure, synchronous, deterministic function of what is declared, what was observed and what the
-//! ledger remembers.
+//! The planner: a pure, synchronous, deterministic function of what is declared, what was observed, what the ledger
+//! remembers and what the workspace allows.
 //!
-//! In order: `identity` finds which live segment each declared one is, `change` drafts the steps for each,
-//! `conflict` and `limits` find what the service would refuse, `order` puts the steps in sequence. No call is made, nothing
-//! is read, no clock is asked: the same values give the same plan, byte for byte.
+//! In order: `identity` finds which live segment each declared one is and which live ones are ours without a file;
+//! `forms` levels what is live; `change` drafts the steps for each, with `drift` for who made each difference; `holdings` knows who has which name
+//! and definition; `conflict` and `limits` find what the service would refuse; `graph` finds what has to come before
+//! what and breaks circles with the steps of `passing`; `order` puts the steps in sequence; `guard` and `selection`
+//! look at the result. No call is made, nothing is read, no clock is asked: the same values give the same plan, byte
+//! for byte.
+//!
+//! # Frees and takes
+//!
+//! A name belongs to one segment, and so does a definition. A step that stores a definition under a name takes both; a
+//! step that changes a segment gives up what it had before. Each taker waits for its giver. Where takers wait for each
+//! other in a circle (a swap is the shortest), one of them gives up what it has in a passing step of its own: first a
+//! temporary name, or the definition in one more group, which has the same members; last what the file says. Whether
+//! a rename frees the old name is not documented: unless the workspace says so, a name that was given up is a conflict.
 
 mod change;
 mod conflict;
+mod drift;
+mod forms;
+mod graph;
+pub mod guard;
+mod holdings;
 mod identity;
 mod limits;
 mod order;
+mod passing;
+pub mod quota;
+pub mod saved;
+pub mod selection;
 pub mod step;
 
 use crate::ledger::Ledger;
-use crate::model::{DeclaredSegment, Observed};
+use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentName};
 use change::Draft;
-use step::Plan;
+use forms::Forms;
+use graph::Graph;
+use guard::Allowances;
+use holdings::Holdings;
+use jiff::Timestamp;
+use limits::Limits;
+use passing::Breaker;
+use selection::Selection;
+use step::{Known, Live, Plan, Record};
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -28,39 +56,101 @@ pub struct Situation<'a> {
     pub observed: &'a Observed,
     /// What was applied last.
     pub ledger: &'a Ledger,
+    /// What the workspace allows.
+    pub policy: &'a Policy,
+    /// What the person who asks allows.
+    pub allowances: Allowances,
+    /// Which segments the plan is about.
+    pub selection: &'a Selection,
+    /// When the plan is made.
+    pub now: Timestamp,
 }
 
 /// Plans what makes the workspace what the files say.
 ///
-/// A plan with conflicts must not be applied; its steps are there to be shown.
+/// A plan with conflicts or refusals must not be applied; its steps are there to be shown.
 #[must_use]
 pub fn plan(situation: &Situation<'_>) -> Plan {
-    let matches = identity::match_all(situation.declared, situation.observed, situation.ledger);
+    let matches = identity::match_all(situation);
+    let forms = Forms::of(situation.observed, &matches.known);
+    let changes = change::all(situation, &matches, &forms);
+    let drafts = changes.drafts;
+    let holdings = Holdings::of(situation, &drafts, &forms);
+    let limits = Limits::of(&matches, situation.observed);
+    let (found, warnings) = conflict::find(&drafts, &holdings, &matches, situation.observed);
     let mut conflicts = matches.conflicts.clone();
-    let mut unchanged = Vec::new();
-    let mut drafts = Vec::new();
-    for (segment, found) in &matches.pairs {
-        match change::actions(segment, *found, &matches.known) {
-            Ok(actions) if actions.is_empty() => unchanged.push(segment.name.clone()),
-            Ok(actions) => drafts.extend(actions.into_iter().map(|action| Draft { segment, action })),
-            Err(conflict) => conflicts.push(conflict),
-        }
-    }
-    let (found, warnings) = conflict::find(&drafts, &matches, situation.observed);
+    conflicts.extend(changes.conflicts);
     conflicts.extend(found);
-    conflicts.extend(limits::find(&drafts, &matches, situation.observed));
-    let steps = order::order(drafts, &matches, situation.observed).unwrap_or_else(|cycles| {
-        conflicts.extend(cycles);
-        Vec::new()
-    });
+    conflicts.extend(limits.find(&drafts));
+    let mut breaker = Breaker {
+        holdings: &holdings,
+        limits: &limits,
+        known: &matches.known,
+        observed: situation.observed,
+        wanted: wanted(&drafts),
+    };
+    let mut graph = Graph::of(drafts, &holdings, &matches, situation.observed);
+    let circles = graph.break_circles(&mut breaker);
+    let behaviour = situation.policy.behaviour;
+    let (steps, over) = order::order(graph, active(situation.observed), behaviour.active_limit);
+    conflicts.extend(circles);
+    conflicts.extend(over);
+    let (steps, left_out) = selection::select(steps, situation.selection);
     Plan {
         workspace: situation.workspace.to_owned(),
+        refusals: guard::find(situation, &matches, &steps),
         steps,
-        unchanged,
-        undeclared: matches.undeclared.len(),
+        unchanged: changes.unchanged,
+        records: changes.records,
+        unmanaged: matches.unmanaged.iter().map(|live| by_both_names(live)).collect(),
+        drift: drift::find(situation, &matches, &forms),
         conflicts,
-        warnings,
+        warnings: changes.warnings.into_iter().chain(warnings).collect(),
+        left_out,
         known: matches.known,
+    }
+}
+
+/// Every declared and every owned segment that is live, as it is, and what references mean: what a ledger should know
+/// that was lost.
+#[must_use]
+pub fn recognise(situation: &Situation<'_>) -> (Vec<Record>, Known) {
+    let matches = identity::match_all(situation);
+    let declared = matches.pairs.iter().filter_map(|pair| {
+        let (live, _) = pair.live?;
+        Some(record(live, &pair.segment.name, pair.segment.protect))
+    });
+    let owned = matches.orphans.iter().map(|live| record(live, &live.name, false));
+    (declared.chain(owned).collect(), matches.known.clone())
+}
+
+fn record(live: &LiveSegment, name: &SegmentName, protect: bool) -> Record {
+    Record {
+        segment: name.clone(),
+        id: live.id.clone(),
+        lifecycle: live.lifecycle,
+        protect,
+        definition: live.definition.clone(),
+        adopts: true,
+    }
+}
+
+fn wanted(drafts: &[Draft<'_>]) -> std::collections::BTreeSet<crate::definition::Digest> {
+    let wanted = drafts.iter().filter_map(|draft| draft.action.wanted());
+    wanted.map(|wanted| wanted.digests.exact.clone()).collect()
+}
+
+fn active(observed: &Observed) -> usize {
+    let segments = observed.segments.values();
+    segments
+        .filter(|live| live.lifecycle == Lifecycle::Active)
+        .count()
+}
+
+fn by_both_names(live: &LiveSegment) -> Live {
+    Live {
+        name: live.name.clone(),
+        id: live.id.clone(),
     }
 }
 

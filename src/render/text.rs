@@ -3,21 +3,34 @@
 //! The marks `+ ~ - ^` stand at the start of their lines, so that a plan pasted into a `diff` block of a pull
 //! request is coloured there. Colour repeats what the marks say and is never the only signal.
 
+mod drift;
+mod ledger;
+mod quota;
+mod seen;
+
+pub use drift::drift;
+pub use ledger::ledger;
+pub use quota::quota;
+
 use super::document::{
     ChangeDocument, FindingDocument, OutcomeDocument, PlanDocument, ReceiptDocument, StepDocument,
     SummaryDocument,
 };
 use anstyle::{AnsiColor, Style};
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Values longer than this are cut in the text of a change; JSON has them whole.
 const VALUE_LENGTH: usize = 160;
 
-/// The plan as text; its last line is the summary.
+/// The plan as text, with times as clocks of `zone` show them; its last line is the summary.
 #[must_use]
-pub fn plan(document: &PlanDocument, colour: bool) -> String {
+pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
     let mut text = String::new();
+    for refusal in &document.refusals {
+        finding(&mut text, "refused", refusal, paint(colour, AnsiColor::Red));
+    }
     for conflict in &document.conflicts {
         finding(&mut text, "conflict", conflict, paint(colour, AnsiColor::Red));
     }
@@ -30,17 +43,17 @@ pub fn plan(document: &PlanDocument, colour: bool) -> String {
     if !document.steps.is_empty() {
         text.push('\n');
     }
-    if document.undeclared > 0 {
-        let count = document.undeclared;
-        let noun = if count == 1 { "segment is" } else { "segments are" };
-        let _ = writeln!(
-            text,
-            "{count} live {noun} not declared here and stay as they are."
-        );
+    let cost = document.quota.as_ref().map(|quota| self::quota(quota, zone));
+    let age = document.seen.as_ref().and_then(seen::seen);
+    for line in about(document).into_iter().chain(age).chain(cost) {
+        text.push_str(&line);
+        text.push('\n');
     }
-    let last = match (document.conflicts.len(), document.steps.is_empty()) {
-        (0, true) => "No changes.".to_owned(),
-        (0, false) => summary(document.summary),
+    let last = match (document.conflicts.len(), document.refusals.len()) {
+        (0, 0) if document.steps.is_empty() => "No changes.".to_owned(),
+        (0, 0) => summary(document.summary),
+        (0, 1) => "Refused: 1 guard.".to_owned(),
+        (0, count) => format!("Refused: {count} guards."),
         (1, _) => "Cannot apply: 1 conflict.".to_owned(),
         (count, _) => format!("Cannot apply: {count} conflicts."),
     };
@@ -95,12 +108,55 @@ pub fn receipt(document: &ReceiptDocument) -> String {
     text
 }
 
+/// What is worth knowing beside the steps.
+fn about(document: &PlanDocument) -> Vec<String> {
+    let mut lines = Vec::new();
+    let adopting = document.steps.iter().filter(|step| step.adopts).count();
+    if adopting > 0 {
+        let noun = if adopting == 1 { "segment" } else { "segments" };
+        lines.push(format!(
+            "{adopting} live {noun} adopted: segctl did not make what these steps change."
+        ));
+    }
+    let adopted = document.adopted.len();
+    if adopted > 0 {
+        let noun = if adopted == 1 { "segment" } else { "segments" };
+        lines.push(format!(
+            "{adopted} live {noun} met for the first time: as declared already, so nothing is written."
+        ));
+    }
+    let unmanaged = document.unmanaged.len();
+    if unmanaged > 0 {
+        let noun = if unmanaged == 1 {
+            "segment is"
+        } else {
+            "segments are"
+        };
+        lines.push(format!(
+            "{unmanaged} live {noun} neither declared nor owned and never touched."
+        ));
+    }
+    if document.left_out > 0 {
+        let noun = if document.left_out == 1 {
+            "step is"
+        } else {
+            "steps are"
+        };
+        lines.push(format!(
+            "{} {noun} left out by --target and --exclude.",
+            document.left_out
+        ));
+    }
+    lines
+}
+
 fn summary(summary: SummaryDocument) -> String {
     let SummaryDocument {
         create,
         update,
         archive,
         unarchive,
+        adopt: _,
     } = summary;
     format!("Plan: {create} to create, {update} to update, {archive} to archive, {unarchive} to unarchive.")
 }
@@ -111,7 +167,10 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
         "archive" => paint(colour, AnsiColor::Red),
         _ => paint(colour, AnsiColor::Yellow),
     };
-    let origin = format!("{}:{}", step.origin.file, step.origin.line);
+    let origin = match &step.origin {
+        Some(origin) => format!("{}:{}", origin.file, origin.line),
+        None => "no file declares it".to_owned(),
+    };
     let _ = writeln!(
         text,
         "{style}{} {}{style:#} {} ({})",
@@ -120,9 +179,23 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
         quoted(&step.segment),
         printable(&origin)
     );
-    if let Some(reason) = step.matched_by.as_ref().filter(|reason| *reason != "same name") {
-        let id = step.id.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "    is {} by: {reason}", printable(id));
+    if let (Some(id), Some(reason)) = (&step.id, &step.matched_by) {
+        let _ = writeln!(text, "    live: {} ({reason})", printable(id));
+    }
+    if let Some(drift) = &step.drift {
+        let _ = writeln!(text, "    {drift}");
+    }
+    if step.adopts {
+        text.push_str("    adopts it: segctl did not make it\n");
+    }
+    if step.pulled_in {
+        text.push_str("    pulled in by what depends on it\n");
+    }
+    if let Some(passing) = &step.passing {
+        let _ = writeln!(
+            text,
+            "    in passing: gives up its {passing} for another segment; a later step is final"
+        );
     }
     for change in &step.changes {
         let _ = writeln!(text, "    {}", self::change(change));
@@ -139,6 +212,9 @@ fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Styl
             origin.line,
             origin.column
         );
+    }
+    for change in &finding.changes {
+        let _ = writeln!(text, "    {}", self::change(change));
     }
     for help in &finding.help {
         let _ = writeln!(text, "  = help: {}", printable(help));
@@ -157,6 +233,11 @@ fn change(change: &ChangeDocument) -> String {
         side(change.before.as_ref()),
         side(change.after.as_ref())
     );
+    match change.cause.as_deref() {
+        Some("workspace") => text.push_str(" (changed in the workspace)"),
+        Some("both") => text.push_str(" (changed in the file and in the workspace)"),
+        _ => {}
+    }
     text
 }
 

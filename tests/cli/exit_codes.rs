@@ -3,6 +3,7 @@
 use super::{Repository, member, segment};
 use clap::CommandFactory;
 use segctl::cli::arguments::Arguments;
+use std::fs;
 use std::process::Stdio;
 
 #[test]
@@ -78,6 +79,8 @@ fn a_conflict_names_both_sides_and_writes_nothing() {
     repository.write("segments/a.yaml", segment("A", "buy"));
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     let before = repository.read(".segctl/box.json");
+    // Nobody knows any more that it was applied, so it is somebody else's.
+    fs::remove_file(repository.path().join(".segctl/dev/ledger.json")).unwrap();
     repository.write("segments/a.yaml", segment("B", "buy"));
     for arguments in [["plan"].as_slice(), &["apply", "--auto-approve"]] {
         let run = repository.run(arguments);
@@ -86,7 +89,7 @@ fn a_conflict_names_both_sides_and_writes_nothing() {
             "`B`",
             "`A`",
             "segments/a.yaml:1:7",
-            "previous_names: [A]",
+            "adopt it: add `id: ",
             "Cannot apply: 1 conflict.",
         ] {
             assert!(run.out.contains(said), "{said}: {}", run.out);
@@ -119,10 +122,10 @@ fn a_shown_plan_is_the_plan() {
     assert_eq!(repository.run(&["show", "plan.json", "--json"]).out, json);
     repository.write(
         "plan.json",
-        json.replace("\"format_version\": \"1.0\"", "\"format_version\": \"2.0\""),
+        json.replace("\"format_version\": \"2.0\"", "\"format_version\": \"3.0\""),
     );
     let run = repository.run(&["show", "plan.json"]);
-    assert!(run.code == Some(3) && run.err.contains("2.0"), "{}", run.err);
+    assert!(run.code == Some(3) && run.err.contains("3.0"), "{}", run.err);
     for text in ["", "{}", "[1]", "not json"] {
         repository.write("plan.json", text);
         assert_eq!(repository.run(&["show", "plan.json"]).code, Some(3));

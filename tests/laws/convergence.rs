@@ -84,7 +84,9 @@ fn declared(drafts: &BTreeMap<u8, Draft>) -> Vec<DeclaredSegment> {
         let name = NAMES[usize::from(*index)];
         declared.push(DeclaredSegment {
             name: SegmentName::new(name),
+            id: None,
             previous_names: Vec::new(),
+            protect: false,
             lifecycle: if draft.archived {
                 Lifecycle::Archived
             } else {

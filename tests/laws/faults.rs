@@ -20,7 +20,9 @@ fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
     };
     vec![DeclaredSegment {
         name: SegmentName::new("A"),
+        id: None,
         previous_names: Vec::new(),
+        protect: false,
         lifecycle,
         definition: Definition {
             included: Group {

@@ -1,11 +1,12 @@
 //! Laws: properties that hold for every definition, every document and every workspace.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
 mod convergence;
 mod digests;
 mod faults;
 mod generate;
+mod planner;
 mod round_trip;
 mod schema;
 mod workspace;

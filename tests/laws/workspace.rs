@@ -7,9 +7,11 @@ use segctl::api::{
 };
 use segctl::apply::Applier;
 use segctl::apply::receipt::Receipt;
-use segctl::ledger::{Ledger, LedgerStore, StoreError};
-use segctl::model::DeclaredSegment;
-use segctl::observe::{Scope, complete, observe};
+use segctl::ledger::{Entry, Ledger, LedgerStore, Requests, Snapshot, StoreError};
+use segctl::model::{DeclaredSegment, Observed, Policy};
+use segctl::observe::{Refresh, Scope, complete, observe};
+use segctl::plan::guard::Allowances;
+use segctl::plan::selection::Selection;
 use segctl::plan::step::Plan;
 use segctl::plan::{Situation, plan};
 use segctl::sandbox::{Call, Credentials, Delivery, LogEntry, Service, Settings};
@@ -23,7 +25,7 @@ pub(crate) struct Workspace {
     service: Arc<Mutex<Service>>,
     now: Arc<Mutex<Timestamp>>,
     ledger: Arc<Mutex<Ledger>>,
-    list_shows_archived: bool,
+    policy: Policy,
 }
 
 impl Workspace {
@@ -33,12 +35,16 @@ impl Workspace {
             api_key: "k".to_owned(),
             db_name: "d".to_owned(),
         };
-        let list_shows_archived = settings.list_includes_archived;
+        let mut policy = Policy::default();
+        policy.behaviour.list_shows_archived = settings.list_includes_archived;
+        policy.behaviour.rename_frees_names = settings.rename_frees_old_name;
+        policy.behaviour.archived_definitions_conflict = settings.archived_definitions_conflict;
+        policy.behaviour.active_limit = settings.active_limit;
         Self {
             service: Arc::new(Mutex::new(Service::new(settings, credentials))),
             now: Arc::new(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())),
             ledger: Arc::default(),
-            list_shows_archived,
+            policy,
         }
     }
 
@@ -62,6 +68,16 @@ impl Workspace {
             .set_faults(serde_json::from_value(script.clone()).unwrap());
     }
 
+    /// What the workspace allows.
+    pub(crate) fn allow(&mut self, change: impl FnOnce(&mut Policy)) {
+        change(&mut self.policy);
+    }
+
+    /// Has the ledger know a segment.
+    pub(crate) fn remember(&self, entry: Entry) {
+        self.ledger.lock().unwrap().record(entry);
+    }
+
     /// Loses the ledger.
     pub(crate) fn forget(&self) {
         *self.ledger.lock().unwrap() = Ledger::default();
@@ -72,28 +88,54 @@ impl Workspace {
         self.service.lock().unwrap().log().to_vec()
     }
 
+    /// What the ledger knows.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.ledger.lock().unwrap().clone()
+    }
+
     pub(crate) async fn plan(&self, declared: &[DeclaredSegment]) -> Plan {
+        self.plan_of(declared, &self.observe(declared).await)
+    }
+
+    /// What is live, read whole.
+    pub(crate) async fn observe(&self, declared: &[DeclaredSegment]) -> Observed {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
         let scope = Scope {
             declared,
             ledger: &ledger,
-            list_shows_archived: self.list_shows_archived,
+            policy: &self.policy,
+            snapshot: &Snapshot::default(),
+            refresh: Refresh::Full,
+            now: self.now(),
         };
         let mut observed = observe(&client, &scope).await.unwrap();
         complete(&client, &scope, &mut observed).await.unwrap();
+        observed
+    }
+
+    pub(crate) fn plan_of(&self, declared: &[DeclaredSegment], observed: &Observed) -> Plan {
+        let ledger = self.ledger();
         plan(&Situation {
             workspace: "w",
             declared,
-            observed: &observed,
+            observed,
             ledger: &ledger,
+            policy: &self.policy,
+            allowances: Allowances {
+                empty: true,
+                short_list: true,
+            },
+            selection: &Selection::default(),
+            now: self.now(),
         })
     }
 
     pub(crate) async fn apply(&self, plan: &Plan) -> Receipt {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
-        let applier = Applier::new(&client, self, self, ledger).list_shows_archived(self.list_shows_archived);
+        let applier = Applier::new(&client, self, self, ledger)
+            .list_shows_archived(self.policy.behaviour.list_shows_archived);
         let (receipt, stop) = applier.apply(plan, &|_| {}).await;
         assert!(stop.is_none(), "{stop:?}");
         receipt
@@ -183,6 +225,7 @@ impl Transport for Workspace {
         Ok(Response {
             status: reply.status,
             headers,
+            date: None,
             body,
         })
     }
@@ -195,6 +238,22 @@ impl LedgerStore for Workspace {
 
     async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
         *self.ledger.lock().unwrap() = ledger.clone();
+        Ok(())
+    }
+
+    async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot::default())
+    }
+
+    async fn save_snapshot(&self, _: &Snapshot) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn load_requests(&self) -> Result<Requests, StoreError> {
+        Ok(Requests::default())
+    }
+
+    async fn save_requests(&self, _: &Requests) -> Result<(), StoreError> {
         Ok(())
     }
 }

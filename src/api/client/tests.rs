@@ -109,6 +109,7 @@ fn answer(status: u16, body: impl ToString) -> Answer {
     Ok(Response {
         status,
         headers: RateHeaders::default(),
+        date: None,
         body: body.to_string().into_bytes(),
     })
 }
@@ -332,6 +333,30 @@ async fn concurrent_calls_and_earlier_runs_share_the_windows() {
     );
     let kept = [(EndpointClass::Get, after(10)), (EndpointClass::Get, after(19))];
     assert_eq!(client.history(), kept);
+}
+
+#[tokio::test]
+async fn what_answers_say_of_lists_and_creates_is_learned_and_remembered() {
+    let left = |remaining: u64, answer: Answer| {
+        let headers = RateHeaders {
+            limit: Some(50),
+            remaining: Some(remaining),
+            reset: Some(after(60).as_second()),
+        };
+        Ok(Response { headers, ..answer? })
+    };
+    for (after_the_create, is_pooled) in [(48, true), (49, false)] {
+        let list = answer(200, json!({"data": []}));
+        let bench = Bench::answering([left(49, list), left(after_the_create, stored())]);
+        bench.client.list().await.unwrap();
+        bench.client.create(&name(), &payload()).await.unwrap();
+        assert_eq!(bench.client.pacing().is_pooled(), is_pooled);
+        let kept = [(EndpointClass::List, start()), (EndpointClass::Create, start())];
+        assert_eq!(bench.client.history(), kept);
+    }
+    let bench = Bench::answering([]);
+    bench.client.remember_separate();
+    assert!(!bench.client.pacing().is_pooled());
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+mod apart;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -53,6 +55,77 @@ fn lists_and_creates_share_a_pool_and_other_classes_do_not() {
 }
 
 #[test]
+fn calls_of_lists_and_creates_are_pooled_in_any_mixture_and_kept_apart() {
+    let (list, create) = (EndpointClass::List, EndpointClass::Create);
+    // The seconds of lists and of creates, and when the next create fits into 3 of 10 seconds: pooled and apart.
+    let table: [(&[i64], &[i64], i64, i64); 6] = [
+        (&[], &[], 5, 5),
+        (&[1, 2], &[3], 11, 5),
+        (&[3], &[1, 2], 11, 5),
+        (&[1, 2, 3], &[4], 12, 5),
+        (&[4], &[1, 2, 3], 12, 11),
+        (&[2, 2, 2], &[2, 2, 2], 12, 12),
+    ];
+    for (lists, creates, pooled, apart) in table {
+        let mut pacing = Pacing::new(limits(create, &["3/10s"]));
+        pacing.remember(lists.iter().map(|second| (list, at(*second))), at(5));
+        pacing.remember(creates.iter().map(|second| (create, at(*second))), at(5));
+        assert_eq!(pacing.history().len(), lists.len() + creates.len());
+        assert!(
+            pacing
+                .history()
+                .iter()
+                .filter(|(class, _)| *class == list)
+                .count()
+                == lists.len()
+        );
+        assert_eq!(
+            pacing.earliest(create, at(5)),
+            at(pooled),
+            "{lists:?} {creates:?}"
+        );
+        pacing.remember_separate();
+        assert_eq!(pacing.earliest(create, at(5)), at(apart), "{lists:?} {creates:?}");
+    }
+}
+
+#[test]
+fn what_the_service_closed_is_closed_for_the_pool_until_it_is_apart() {
+    let mut pacing = Pacing::new(RateLimits::default());
+    pacing.closed_until(EndpointClass::Create, at(90));
+    assert_eq!(pacing.earliest(EndpointClass::List, at(0)), at(90));
+    pacing.remember_separate();
+    assert_eq!(pacing.earliest(EndpointClass::List, at(0)), at(0));
+    assert_eq!(pacing.earliest(EndpointClass::Create, at(0)), at(90));
+    let hold = Hold {
+        until: at(90),
+        window: None,
+    };
+    assert_eq!(pacing.hold(EndpointClass::Create, at(0)), Some(hold));
+}
+
+#[test]
+fn a_window_that_holds_back_is_named_and_its_calls_are_counted() {
+    let mut pacing = Pacing::new(limits(EndpointClass::Get, &["2/10s", "3/min"]));
+    for second in [0, 1, 20] {
+        pacing.record(EndpointClass::Get, at(second));
+    }
+    let [short, long] = ["2/10s", "3/min"].map(|text| Window::parse(text).unwrap());
+    let hold = pacing.hold(EndpointClass::Get, at(21));
+    assert_eq!(
+        hold,
+        Some(Hold {
+            until: at(60),
+            window: Some(long)
+        })
+    );
+    assert_eq!(pacing.used(EndpointClass::Get, short, at(21)), 1);
+    assert_eq!(pacing.used(EndpointClass::Get, long, at(59)), 3);
+    assert_eq!(pacing.used(EndpointClass::Get, long, at(60)), 2);
+    assert_eq!(pacing.hold(EndpointClass::Get, at(61)), None);
+}
+
+#[test]
 fn a_call_that_was_answered_late_counts_from_its_answer() {
     let mut pacing = Pacing::new(limits(EndpointClass::Get, &["1/10s"]));
     pacing.record(EndpointClass::Get, at(0));
@@ -88,7 +161,13 @@ fn the_service_closes_a_class_until_a_reset_that_can_be_meant() {
             remaining,
             reset: reset.map(|second| at(0).as_second() + second),
         };
-        pacing.learn(EndpointClass::Update, at(0), &headers);
+        pacing.learn(&Answer {
+            class: EndpointClass::Update,
+            sent: at(0),
+            answered: at(0),
+            accepted: true,
+            headers,
+        });
         assert_eq!(
             pacing.earliest(EndpointClass::Update, at(0)),
             at(expected),

@@ -92,6 +92,20 @@ impl Window {
     }
 }
 
+impl fmt::Display for Window {
+    /// Writes what [`Window::parse`] reads, in the longest unit that fits.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.span.as_secs();
+        let units = [("day", DAY), ("h", HOUR), ("min", MINUTE), ("s", 1)];
+        let fitting = units.iter().find(|(_, length)| seconds % length == 0);
+        let (unit, length) = fitting.copied().unwrap_or(("s", 1));
+        match seconds / length {
+            1 => write!(formatter, "{}/{unit}", self.count),
+            number => write!(formatter, "{}/{number}{unit}", self.count),
+        }
+    }
+}
+
 /// Why a text is not a window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WindowError {
@@ -194,8 +208,12 @@ mod tests {
             (" 5 / 10min ", 5, 600),
         ];
         for (text, count, seconds) in table {
-            assert_eq!(Window::parse(text), Ok(Window::of(count, seconds)), "{text}");
+            let window = Window::of(count, seconds);
+            assert_eq!(Window::parse(text), Ok(window), "{text}");
+            assert_eq!(window.to_string(), text.replace(' ', ""));
         }
+        assert_eq!(Window::of(1, 5400).to_string(), "1/90min");
+        assert_eq!(Window::of(1, 2 * DAY).to_string(), "1/2day");
     }
 
     #[test]

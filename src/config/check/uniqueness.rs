@@ -26,9 +26,9 @@ pub(super) const NEAR_DUPLICATE_NAME: Rule = Rule {
 pub(super) const CLAIMED_PREVIOUS_NAME: Rule = Rule {
     code: "SEG072",
     name: "previous-name-claimed",
-    explanation: "A previous name finds the live segment that is to be renamed. If another declared segment has \
-                  that name today, or claims it as its previous name too, it is not clear whose the live segment \
-                  is. Leave the name to one of them.",
+    explanation: "A previous name finds the live segment that is to be renamed. If two declared segments claim one \
+                  previous name, it is not clear whose the live segment is. Leave the name to one of them. A segment \
+                  that has the name today is another matter: it gets the name when the rename has freed it.",
     check: Check::Set(claimed_previous_name),
 };
 
@@ -106,14 +106,11 @@ fn claimed_previous_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
             let earlier = claims
                 .get(previous)
                 .filter(|(other, _)| other.index != member.index);
-            let (other, label) = match (set.named(previous), earlier) {
-                (Some(holder), _) => (holder.declaration.name_place(), "declared with that name"),
-                (None, Some((claimer, at))) => (previous_place(claimer, *at), "claimed here first"),
-                (None, None) => {
-                    claims.entry(previous).or_insert((member, index));
-                    continue;
-                }
+            let Some((claimer, at)) = earlier else {
+                claims.entry(previous).or_insert((member, index));
+                continue;
             };
+            let (other, label) = (previous_place(claimer, *at), "claimed here first");
             let message = format!(
                 "the previous name `{previous}` of `{}` belongs to another segment",
                 member.name()

@@ -7,7 +7,7 @@ use super::codes;
 use super::filter::group;
 use super::reader::{Fields, Reader};
 use crate::diagnostic::Diagnostic;
-use crate::model::{DeclaredSegment, Definition, Lifecycle, Origin, SegmentKind, SegmentName};
+use crate::model::{DeclaredSegment, Definition, Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
 use std::sync::Arc;
 
 /// Reads one document; `None` when it has a fault, which is among the diagnostics then.
@@ -40,6 +40,11 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option
         Some(node) => reader.word(node),
         None => Some(Lifecycle::Active),
     };
+    let id = fields.take("id").map(|node| reader.filled_text(node));
+    let protect = match fields.take("protect") {
+        Some(node) => reader.boolean(node),
+        None => Some(false),
+    };
     let previous_names = match fields.take("previous_names") {
         Some(node) => reader.list(node, |reader, node| {
             reader.filled_text(node).map(SegmentName::new)
@@ -60,6 +65,10 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option
         Some(read) => Some(read?),
         None => None,
     };
+    let id = match id {
+        Some(read) => Some(SegmentId::new(read?)),
+        None => None,
+    };
     let excluded = match excluded {
         // An empty exclusion leaves nobody out: the same as none.
         Some(read) => Some(read?).filter(|group| !group.filters.is_empty()),
@@ -67,8 +76,10 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option
     };
     let segment = DeclaredSegment {
         name: SegmentName::new(name?),
+        id,
         previous_names: previous_names?,
         lifecycle: lifecycle?,
+        protect: protect?,
         definition: Definition {
             included: included?,
             excluded,

@@ -3,7 +3,7 @@
 use super::attribute::{self, Position};
 use super::date;
 use super::event::{affinity, event};
-use super::object::{Fields, any_of, by, described, filled_text, list, only, part, text, words};
+use super::object::{Fields, any_of, boolean, by, described, filled_text, list, only, part, text, words};
 use crate::model::{GroupOperator, Lifecycle};
 use serde_json::{Map, Value, json};
 
@@ -21,6 +21,17 @@ pub fn segment() -> Value {
                 text(),
                 "Unique in the workspace, for ever: nothing is ever deleted.",
             ),
+        )
+        .may(
+            "id",
+            described(
+                filled_text(),
+                "The live segment that this is, whatever its name; without it, it is found by the ledger and by name.",
+            ),
+        )
+        .may(
+            "protect",
+            described(boolean(), "Whether it must never be archived, not even by removing the file."),
         )
         .may(
             "description",

@@ -1,8 +1,8 @@
 //! `segctl.yaml`.
 
 use super::super::workspace::DataCenter;
-use super::object::{Fields, any_of, boolean, described, filled_list, filled_text, words};
-use crate::model::{EndpointClass, Keyword};
+use super::object::{Fields, any_of, boolean, count, described, filled_list, filled_text, list, words};
+use crate::model::{Adoption, EndpointClass, Keyword};
 use serde_json::{Value, json};
 
 /// The schema of `segctl.yaml`.
@@ -83,13 +83,6 @@ fn common(base: Fields) -> Fields {
             let words = "Rolling windows for these calls, COUNT/SPAN: 50/min, 10/3s, 4000/day.";
             limits.may(class.as_str(), described(windows, words))
         });
-    let behaviour = Fields::default().may(
-        "list_shows_archived",
-        described(
-            boolean(),
-            "Whether the service's list shows archived segments; it is not documented.",
-        ),
-    );
     base.may(
         "ledger",
         described(filled_text(), "Directory of the ledger, relative to this file."),
@@ -106,12 +99,83 @@ fn common(base: Fields) -> Fields {
         ),
     )
     .may(
-        "service",
+        "owns",
         described(
-            behaviour.done(),
-            "What is known of behaviour that is not documented.",
+            list(&filled_text()),
+            "Patterns of names: undeclared live segments that fit are archived.",
         ),
     )
+    .may(
+        "adoption",
+        described(
+            words::<Adoption>(),
+            "Whether declared segments that were made by hand are taken over.",
+        ),
+    )
+    .may(
+        "guards",
+        described(
+            guards(),
+            "How much one plan may change; a plan over it is refused.",
+        ),
+    )
+    .may(
+        "service",
+        described(behaviour(), "What is known of behaviour that is not documented."),
+    )
+}
+
+fn guards() -> Value {
+    let share = |words| {
+        described(
+            json!({"type": "string", "pattern": "^([0-9]{1,2}|0[0-9]{2}|100)%$"}),
+            words,
+        )
+    };
+    Fields::default()
+        .may(
+            "archive",
+            share("The most that may be archived, of the managed active segments."),
+        )
+        .may("update", share("The most that may be updated."))
+        .may(
+            "above",
+            described(
+                count(0),
+                "The guards do not hold for fewer managed segments than this.",
+            ),
+        )
+        .done()
+}
+
+fn behaviour() -> Value {
+    Fields::default()
+        .may(
+            "list_shows_archived",
+            described(boolean(), "Whether the service's list shows archived segments."),
+        )
+        .may(
+            "rename_frees_names",
+            described(
+                boolean(),
+                "Whether a rename frees the old name for other segments.",
+            ),
+        )
+        .may(
+            "archived_definitions_conflict",
+            described(
+                boolean(),
+                "Whether the definition of an archived segment blocks others.",
+            ),
+        )
+        .may(
+            "active_limit",
+            described(
+                count(1),
+                "Active segments that fit into the workspace, where the limit was raised.",
+            ),
+        )
+        .done()
 }
 
 const VARIABLE: &str = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}";

@@ -28,7 +28,7 @@ fn a_service_and_a_sandbox_are_read() {
     assert_eq!(read.segments, ["segments/"]);
     let production = &read.workspaces["production"];
     assert_eq!(production.ledger.as_deref(), Some(".ledger"));
-    assert!(production.list_shows_archived);
+    assert!(production.policy.behaviour.list_shows_archived);
     assert_eq!(production.rate_limits[0].windows[0].0, "10/s");
     let Service::Remote {
         endpoint, api_key, ..

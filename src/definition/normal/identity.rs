@@ -2,6 +2,7 @@
 
 use super::fields::drop_nulls;
 use crate::model::{ALL_USERS_ID, SegmentId, SegmentName};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 ///
 /// The identity of a declared segment is `name:` and its declared name; that of any other is `id:` and its id.
 /// With nothing known (files alone), names stand for declared segments and ids for others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Identities {
     /// Live segments that a declared one is matched to.
     pub declared_by_id: BTreeMap<SegmentId, SegmentName>,

@@ -1,8 +1,13 @@
 //! A plan as a document.
 
+use super::finding::{self, FindingDocument};
+use super::quota::QuotaDocument;
+use super::seen::SeenDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
-use crate::model::{Origin, SegmentId, SegmentName};
-use crate::plan::step::{Action, Conflict, ExceededLimit, Plan, Step, Warning};
+use crate::definition::FieldChange;
+use crate::model::Origin;
+use crate::plan::quota::{Quota, QuotaRefusal};
+use crate::plan::step::{Action, Changed, Drift, Live, Plan, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,12 +26,55 @@ pub struct PlanDocument {
     pub steps: Vec<StepDocument>,
     /// Declared segments that are as they should be.
     pub unchanged: Vec<String>,
-    /// Live segments that nobody declared.
-    pub undeclared: usize,
-    /// What forbids applying the plan.
+    /// Live segments that are met for the first time and are as declared already.
+    pub adopted: Vec<LiveDocument>,
+    /// Live segments that are neither declared nor owned.
+    pub unmanaged: Vec<LiveDocument>,
+    /// What changed in the workspace since it was last applied.
+    pub drift: Vec<DriftDocument>,
+    /// What cannot be applied.
     pub conflicts: Vec<FindingDocument>,
+    /// What is too much to be applied without being told.
+    pub refusals: Vec<FindingDocument>,
     /// What is likely not meant.
     pub warnings: Vec<FindingDocument>,
+    /// Steps that `--target` and `--exclude` left out.
+    pub left_out: usize,
+    /// What applying it costs; missing where nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quota: Option<QuotaDocument>,
+    /// How old what it saw is; missing where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seen: Option<SeenDocument>,
+}
+
+/// A live segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveDocument {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// What changed of one segment in the workspace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriftDocument {
+    /// The name it was last applied under.
+    pub segment: String,
+    /// Its id.
+    pub id: String,
+    /// Where it is declared, if it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<OriginDocument>,
+    /// The name it was given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub renamed: Option<String>,
+    /// What became of its lifecycle, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lifecycle: Option<String>,
+    /// Fields of its definition, from what was applied to what is there.
+    pub changes: Vec<ChangeDocument>,
 }
 
 /// How many steps there are of each kind.
@@ -40,6 +88,8 @@ pub struct SummaryDocument {
     pub archive: usize,
     /// Segments taken out again.
     pub unarchive: usize,
+    /// Segments met for the first time, changed or not.
+    pub adopt: usize,
 }
 
 /// One step.
@@ -57,8 +107,24 @@ pub struct StepDocument {
     /// Why the live segment is taken for the declared one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub matched_by: Option<String>,
-    /// Where the segment is declared.
-    pub origin: OriginDocument,
+    /// Where the segment is declared; missing when no file declares it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<OriginDocument>,
+    /// The name the segment has after the step, when the step changes it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub renamed: Option<String>,
+    /// What the step gives up in passing: `name`, `definition` or `name and definition`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passing: Option<String>,
+    /// What became of the segment's lifecycle since it was last applied, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub drift: Option<String>,
+    /// Whether this is the first contact with a segment that somebody else made.
+    #[serde(default)]
+    pub adopts: bool,
+    /// Whether it is there for the sake of others that `--target` named.
+    #[serde(default)]
+    pub pulled_in: bool,
     /// Steps that have to be applied before.
     pub depends_on: Vec<usize>,
     /// What changes, for updates.
@@ -94,21 +160,32 @@ pub struct ChangeDocument {
     pub before: Option<Value>,
     /// The value after; `null` when there is none.
     pub after: Option<Value>,
+    /// Who made the difference: `files`, `workspace` or `both`; missing where the ledger does not know.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cause: Option<String>,
 }
 
-/// A conflict or a warning.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FindingDocument {
-    /// A stable word for the kind of finding.
-    pub kind: String,
-    /// The declared segments it is about.
-    pub segments: Vec<String>,
-    /// Where they are declared.
-    pub origins: Vec<OriginDocument>,
-    /// What is the matter.
-    pub message: String,
-    /// What to do about it.
-    pub help: Vec<String>,
+/// What changed in a workspace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriftReport {
+    /// See the module's documentation.
+    pub format_version: String,
+    /// The workspace's name in `segctl.yaml`.
+    pub workspace: String,
+    /// Segment by segment.
+    pub drift: Vec<DriftDocument>,
+}
+
+impl DriftReport {
+    /// The report of `drift`.
+    #[must_use]
+    pub fn new(workspace: &str, drift: &[Drift]) -> Self {
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            workspace: workspace.to_owned(),
+            drift: drift.iter().map(DriftDocument::of).collect(),
+        }
+    }
 }
 
 impl PlanDocument {
@@ -125,13 +202,37 @@ impl PlanDocument {
                 update: summary.update,
                 archive: summary.archive,
                 unarchive: summary.unarchive,
+                adopt: summary.adopt,
             },
-            steps: plan.steps.iter().map(step).collect(),
+            steps: plan.steps.iter().map(|step| self::step(step, plan)).collect(),
             unchanged: plan.unchanged.iter().map(ToString::to_string).collect(),
-            undeclared: plan.undeclared,
-            conflicts: plan.conflicts.iter().map(conflict).collect(),
-            warnings: plan.warnings.iter().map(warning).collect(),
+            adopted: adopted(plan),
+            unmanaged: plan.unmanaged.iter().map(LiveDocument::of).collect(),
+            drift: plan.drift.iter().map(DriftDocument::of).collect(),
+            conflicts: plan.conflicts.iter().map(finding::conflict).collect(),
+            refusals: plan.refusals.iter().map(finding::refusal).collect(),
+            warnings: plan.warnings.iter().map(finding::warning).collect(),
+            left_out: plan.left_out,
+            quota: None,
+            seen: None,
         }
+    }
+
+    /// With what applying the plan costs, and that this is more time than it may take.
+    #[must_use]
+    pub fn with_quota(mut self, quota: &Quota, over: Option<&QuotaRefusal>) -> Self {
+        self.refusals.extend(over.map(finding::too_long));
+        if quota.total > 0 {
+            self.quota = Some(QuotaDocument::new(quota));
+        }
+        self
+    }
+
+    /// With how old what the plan saw is.
+    #[must_use]
+    pub fn with_seen(mut self, seen: SeenDocument) -> Self {
+        self.seen = Some(seen);
+        self
     }
 
     /// Reads a document that was written as JSON.
@@ -148,12 +249,22 @@ impl PlanDocument {
     }
 }
 
-fn step(step: &Step) -> StepDocument {
+fn adopted(plan: &Plan) -> Vec<LiveDocument> {
+    let records = plan.records.iter().filter(|record| record.adopts);
+    records
+        .map(|record| LiveDocument {
+            name: record.segment.to_string(),
+            id: record.id.to_string(),
+        })
+        .collect()
+}
+
+fn step(step: &Step, plan: &Plan) -> StepDocument {
     let wanted = step.action.wanted();
     let target = step.action.target();
-    let changes = match &step.action {
-        Action::Update { changes, .. } => changes.as_slice(),
-        Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) => &[],
+    let change = match &step.action {
+        Action::Update(change) => Some(change),
+        Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) => None,
     };
     StepDocument {
         number: step.number,
@@ -161,175 +272,86 @@ fn step(step: &Step) -> StepDocument {
         segment: step.segment.to_string(),
         id: target.map(|target| target.id.to_string()),
         matched_by: target.map(|target| target.matched_by.as_str().to_owned()),
-        origin: origin(&step.origin),
+        origin: step.origin.as_ref().map(OriginDocument::of),
+        renamed: change
+            .filter(|change| change.renames())
+            .map(|change| change.name.to_string()),
+        passing: step.action.passing().map(|passing| passing.as_str().to_owned()),
+        drift: lifecycle_drift(step, plan),
+        adopts: step.adopts,
+        pulled_in: step.pulled_in,
         depends_on: step.depends_on.clone(),
-        changes: changes
-            .iter()
-            .map(|change| ChangeDocument {
-                path: change.path.clone(),
-                field: change.field.clone(),
-                before: change.before.clone(),
-                after: change.after.clone(),
-            })
+        changes: change
+            .into_iter()
+            .flat_map(|change| change.changes.iter().map(ChangeDocument::with_cause))
             .collect(),
         after: wanted.map(|wanted| wanted.form().clone()),
         digest: wanted.map(|wanted| wanted.digests.exact.to_string()),
     }
 }
 
-fn origin(origin: &Origin) -> OriginDocument {
-    OriginDocument {
-        file: origin.file.clone(),
-        line: origin.line,
-        column: origin.column,
-    }
-}
-
-fn finding(
-    kind: &str,
-    segments: &[(&SegmentName, &Origin)],
-    message: String,
-    help: &[String],
-) -> FindingDocument {
-    FindingDocument {
-        kind: kind.to_owned(),
-        segments: segments.iter().map(|(name, _)| name.to_string()).collect(),
-        origins: segments.iter().map(|(_, place)| origin(place)).collect(),
-        message,
-        help: help.to_vec(),
-    }
-}
-
-fn conflict(conflict: &Conflict) -> FindingDocument {
-    match conflict {
-        Conflict::KindTaken {
-            segment,
-            origin,
-            holder,
-            kind,
-        } => {
-            let message =
-                format!("the name `{segment}` belongs to a segment of the kind {kind} (id {holder})");
-            let help = ["names are never free again: declare the segment under another name".to_owned()];
-            finding("kind_taken", &[(segment, origin)], message, &help)
-        }
-        Conflict::DefinitionTaken {
-            segment,
-            origin,
-            holder_name,
-            holder,
-        } => finding(
-            "definition_taken",
-            &[(segment, origin)],
-            format!("`{segment}` has the very definition of the live segment `{holder_name}` (id {holder})"),
-            &cures(segment, holder_name, holder),
-        ),
-        Conflict::UnknownReference {
-            segment,
-            origin,
-            reference,
-        } => {
-            let message = format!("`{segment}` refers to `{reference}`, which is neither declared nor live");
-            let help = ["declare it, correct the name, or drop the reference".to_owned()];
-            finding("unknown_reference", &[(segment, origin)], message, &help)
-        }
-        Conflict::NameTaken {
-            segment,
-            origin,
-            holder,
-        } => {
-            let message =
-                format!("`{segment}` cannot be renamed: another segment (id {holder}) has the name");
-            let help = ["names are unique in a workspace: choose another name".to_owned()];
-            finding("name_taken", &[(segment, origin)], message, &help)
-        }
-        Conflict::Limit {
-            segment,
-            origin,
-            limit,
-        } => {
-            let (message, help) = exceeded(segment, *limit);
-            finding("limit", &[(segment, origin)], message, &[help])
-        }
-        Conflict::SharedTarget { segments, target } => {
-            let names: Vec<_> = segments.iter().map(|(name, _)| format!("`{name}`")).collect();
-            let message = format!(
-                "{} all mean the live segment with the id {target}",
-                names.join(" and ")
-            );
-            let help = ["take the live segment's name out of all `previous_names` but one".to_owned()];
-            let segments: Vec<_> = segments.iter().map(|(name, origin)| (name, origin)).collect();
-            finding("shared_target", &segments, message, &help)
-        }
-        Conflict::Cycle { segments } => {
-            let names: Vec<_> = segments.iter().map(|(name, _)| format!("`{name}`")).collect();
-            let message = format!(
-                "{} wait for each other's definition or reference",
-                names.join(", ")
-            );
-            let help =
-                ["change one of them to a third definition first, apply, and then to its own".to_owned()];
-            let segments: Vec<_> = segments.iter().map(|(name, origin)| (name, origin)).collect();
-            finding("cycle", &segments, message, &help)
-        }
-    }
-}
-
-fn exceeded(segment: &SegmentName, limit: ExceededLimit) -> (String, String) {
-    let (what, help) = match limit {
-        ExceededLimit::References { count, limit } => (
-            format!("refers to {count} segments, and the service takes {limit}"),
-            "put some of them into a segment",
-        ),
-        ExceededLimit::Level { level, limit } => (
-            format!("is {level} levels deep with what it refers to, and the service takes {limit}"),
-            "refer to fewer levels",
-        ),
-        ExceededLimit::Length { length, limit } => {
-            let what = format!(
-                "has {length} characters with everything it refers to, and the service takes {limit}"
-            );
-            (what, "refer to less")
-        }
-        ExceededLimit::Circle => (
-            "refers to itself through a live segment".to_owned(),
-            "change that segment first, or declare it",
-        ),
+/// Why a segment has to be taken out that nobody put away in the files.
+fn lifecycle_drift(step: &Step, plan: &Plan) -> Option<String> {
+    let Action::Unarchive(target) = &step.action else {
+        return None;
     };
-    (format!("`{segment}` {what}"), help.to_owned())
+    let drift = plan.drift.iter().find(|drift| drift.id == target.id)?;
+    drift.lifecycle.map(|lifecycle| lifecycle.as_str().to_owned())
 }
 
-fn cures(segment: &SegmentName, holder_name: &SegmentName, holder: &SegmentId) -> [String; 3] {
-    [
-        format!(
-            "adopt it: add `previous_names: [{holder_name}]` to `{segment}`, and it is renamed (id {holder})"
-        ),
-        format!(
-            "refer to it: `{{filter_type: custom_segments, name: {holder_name}}}` where `{segment}` is used"
-        ),
-        format!("change the definition of `{segment}`"),
-    ]
+impl OriginDocument {
+    /// The document of a place.
+    #[must_use]
+    pub fn of(origin: &Origin) -> Self {
+        Self {
+            file: origin.file.clone(),
+            line: origin.line,
+            column: origin.column,
+        }
+    }
 }
 
-fn warning(warning: &Warning) -> FindingDocument {
-    match warning {
-        Warning::LikelyDuplicate {
-            segment,
-            holder_name,
-            holder,
-        } => FindingDocument {
-            kind: "likely_duplicate".to_owned(),
-            segments: vec![segment.to_string()],
-            origins: Vec::new(),
-            message: format!("`{segment}` has the filters of `{holder_name}` (id {holder}) in another order"),
-            help: vec!["the service may refuse it as a duplicate".to_owned()],
-        },
-        Warning::ActiveLimit { count, limit } => FindingDocument {
-            kind: "active_limit".to_owned(),
-            segments: Vec::new(),
-            origins: Vec::new(),
-            message: format!("{count} segments would be active, and {limit} are documented to fit"),
-            help: vec!["archive segments that are not used, or have the limit raised".to_owned()],
-        },
+impl ChangeDocument {
+    /// The document of a change of which nobody asks who made it.
+    #[must_use]
+    pub fn of(change: &FieldChange) -> Self {
+        Self {
+            path: change.path.clone(),
+            field: change.field.clone(),
+            before: change.before.clone(),
+            after: change.after.clone(),
+            cause: None,
+        }
+    }
+
+    fn with_cause(changed: &Changed) -> Self {
+        Self {
+            cause: changed.cause.map(|cause| cause.as_str().to_owned()),
+            ..Self::of(&changed.change)
+        }
+    }
+}
+
+impl LiveDocument {
+    fn of(live: &Live) -> Self {
+        Self {
+            name: live.name.to_string(),
+            id: live.id.to_string(),
+        }
+    }
+}
+
+impl DriftDocument {
+    /// The document of one segment's drift.
+    #[must_use]
+    pub fn of(drift: &Drift) -> Self {
+        Self {
+            segment: drift.segment.to_string(),
+            id: drift.id.to_string(),
+            origin: drift.origin.as_ref().map(OriginDocument::of),
+            renamed: drift.renamed.as_ref().map(ToString::to_string),
+            lifecycle: drift.lifecycle.map(|lifecycle| lifecycle.as_str().to_owned()),
+            changes: drift.changes.iter().map(ChangeDocument::of).collect(),
+        }
     }
 }

@@ -90,6 +90,10 @@ impl OutcomeDocument {
                 vec!["it is not as the plan saw it any more; plan again".to_owned()],
             ),
             Outcome::Failed { message } | Outcome::Unknown { message } => (None, vec![message.clone()]),
+            Outcome::TakenBack => (
+                None,
+                vec!["what should have followed could not; the segment is what it was".to_owned()],
+            ),
             Outcome::NotAttempted => (None, Vec::new()),
         };
         Self {

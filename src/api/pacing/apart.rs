@@ -1,0 +1,123 @@
+//! The proof that the service counts lists and creates apart: more calls are left than one window for both
+//! could have.
+//!
+//! It never compares the service's clock with ours. It takes two answers that name the same limit and the same
+//! reset, so that both speak of one window of the service, whether its windows roll or start anew; and it counts
+//! only what that window certainly holds if it holds lists and creates: the first answer's call, the calls sent
+//! after that answer and answered before the second call was sent, and the second call. Calls of others, of
+//! earlier runs, calls under way and refused calls are left out: they can only make fewer remain, or may not have
+//! been counted at all.
+
+use super::window::{RateLimits, Window};
+use super::{Answer, POOL, reset_moment};
+use crate::api::clock::later;
+use crate::model::EndpointClass;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What was answered about the windows of lists and creates.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Witness {
+    /// The first answer about each window, by its limit and its reset.
+    first: BTreeMap<(u64, i64), First>,
+    /// The calls since the oldest of those answers, in the order of their answers.
+    calls: Vec<Accepted>,
+    /// How many calls were answered so far.
+    answers: u64,
+    /// More was left than calls of one class alone allow: the headers do not count what they seem to.
+    is_doubtful: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct First {
+    call: Accepted,
+    remaining: u64,
+}
+
+/// A call that the service did.
+#[derive(Clone, Copy, Debug)]
+struct Accepted {
+    class: EndpointClass,
+    sent: Timestamp,
+    answered: Timestamp,
+    /// Its place among all answers, since a coarse clock may give several the same time.
+    number: u64,
+}
+
+impl Witness {
+    /// Takes in `answer`; whether a service that counts the classes of the pool as one could not have given it.
+    pub(super) fn refutes_pool(&mut self, answer: &Answer, limits: &RateLimits) -> bool {
+        if !answer.accepted || self.is_doubtful {
+            return false;
+        }
+        self.answers += 1;
+        let call = Accepted {
+            class: answer.class,
+            sent: answer.sent,
+            answered: answer.answered,
+            number: self.answers,
+        };
+        self.forget(call.answered);
+        let refuted = self.compare(answer, call, limits).unwrap_or(false);
+        self.calls.push(call);
+        refuted
+    }
+
+    /// Holds the answer to the first one about the same window, or keeps it as the first.
+    fn compare(&mut self, answer: &Answer, call: Accepted, limits: &RateLimits) -> Option<bool> {
+        let (limit, remaining) = (answer.headers.limit?, answer.headers.remaining?);
+        // Less than nothing is never said, so that nothing says little.
+        if remaining == 0 {
+            return None;
+        }
+        let window = only_window_of(limit, call.class, limits)?;
+        let reset = reset_moment(&answer.headers, call.answered)?;
+        if reset > later(call.answered, window.span()) {
+            return None;
+        }
+        let key = (limit, reset.as_second());
+        // Whatever the reset means, calls older than the window are not in it.
+        let known = self.first.get(&key).copied();
+        let known = known.filter(|first| later(first.call.sent, window.span()) > call.answered);
+        let Some(first) = known else {
+            self.first.insert(key, First { call, remaining });
+            return None;
+        };
+        // A call that was under way when the first answer came may have been counted before it.
+        if call.sent < first.call.answered {
+            return None;
+        }
+        let between = || {
+            let made = self.calls.iter().filter(|made| made.number > first.call.number);
+            made.filter(|made| made.sent >= first.call.answered && made.answered <= call.sent)
+        };
+        let count = u64::try_from(between().count()).ok()?;
+        // Both: the first bears with older calls that leave a rolling window meanwhile, the second with a service
+        // that does not count the answered call itself yet.
+        let too_many_of_limit = remaining.saturating_add(count).saturating_add(2) > limit;
+        let too_many_since_first = remaining.saturating_add(count).saturating_add(1) > first.remaining;
+        let refuted = too_many_of_limit && too_many_since_first;
+        let is_mixed = first.call.class != call.class || between().any(|made| made.class != call.class);
+        self.is_doubtful |= refuted && !is_mixed;
+        Some(refuted && is_mixed)
+    }
+
+    /// Drops what no later answer can be held to.
+    fn forget(&mut self, now: Timestamp) {
+        self.first.retain(|(_, reset), _| *reset > now.as_second());
+        let oldest = self.first.values().map(|first| first.call.number).min();
+        let oldest = oldest.unwrap_or(u64::MAX);
+        self.calls.retain(|made| made.number >= oldest);
+    }
+}
+
+/// The window of `class` whose count is `limit`; none when another window of the pool has the same count, since two
+/// answers may then speak of different windows.
+fn only_window_of(limit: u64, class: EndpointClass, limits: &RateLimits) -> Option<Window> {
+    let counted = |window: &&Window| u64::try_from(window.count()) == Ok(limit);
+    let window = *limits.windows(class).iter().find(counted)?;
+    let mut all = POOL
+        .iter()
+        .flat_map(|class| limits.windows(*class).iter().filter(counted));
+    all.all(|other| *other == window).then_some(window)
+}

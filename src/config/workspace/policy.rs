@@ -1,0 +1,109 @@
+//! What a workspace lets segctl do: `owns`, `adoption`, `guards`, `service`.
+
+use super::super::decode::codes;
+use super::super::decode::reader::{COUNT_LIMIT, Fields, Reader};
+use super::super::yaml::Node;
+use crate::model::{Behaviour, Guards, NamePattern, Policy};
+
+/// Takes the policy's fields out of a workspace; `None` when one has a fault.
+pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Policy> {
+    let defaults = Policy::default();
+    let owns = match fields.take("owns") {
+        Some(node) => reader.list(node, pattern),
+        None => Some(defaults.owns),
+    };
+    let adoption = match fields.take("adoption") {
+        Some(node) => reader.word(node),
+        None => Some(defaults.adoption),
+    };
+    let guards = match fields.take("guards") {
+        Some(node) => guards(reader, node),
+        None => Some(defaults.guards),
+    };
+    let behaviour = match fields.take("service") {
+        Some(node) => behaviour(reader, node),
+        None => Some(defaults.behaviour),
+    };
+    Some(Policy {
+        owns: owns?,
+        adoption: adoption?,
+        guards: guards?,
+        behaviour: behaviour?,
+    })
+}
+
+fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<NamePattern> {
+    let text = reader.filled_text(node)?;
+    match NamePattern::parse(&text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => reader.fault(codes::OUT_OF_RANGE, &node.span, error.to_string(), "no pattern"),
+    }
+}
+
+fn guards(reader: &mut Reader<'_>, node: &Node) -> Option<Guards> {
+    let mut fields = reader.fields(node, "the guards")?;
+    let defaults = Guards::default();
+    let archive = match fields.take("archive") {
+        Some(node) => percent(reader, node),
+        None => Some(defaults.archive),
+    };
+    let update = match fields.take("update") {
+        Some(node) => percent(reader, node),
+        None => Some(defaults.update),
+    };
+    let above = match fields.take("above") {
+        Some(node) => reader.count(node, 0..=COUNT_LIMIT).map(|count| count as usize),
+        None => Some(defaults.above),
+    };
+    reader.finish(&fields);
+    Some(Guards {
+        archive: archive?,
+        update: update?,
+        above: above?,
+    })
+}
+
+/// `30%`.
+fn percent(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
+    let text = reader.filled_text(node)?;
+    let number = text
+        .strip_suffix('%')
+        .filter(|digits| (1..=3).contains(&digits.len()));
+    let number = number.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    match number
+        .and_then(|digits| digits.parse().ok())
+        .filter(|number| *number <= 100)
+    {
+        Some(number) => Some(number),
+        None => {
+            let message = format!("`{text}` is no share from 0% to 100%");
+            reader.fault(codes::OUT_OF_RANGE, &node.span, message, "expected such as `30%`")
+        }
+    }
+}
+
+fn behaviour(reader: &mut Reader<'_>, node: &Node) -> Option<Behaviour> {
+    let mut fields = reader.fields(node, "the service's behaviour")?;
+    let defaults = Behaviour::default();
+    let mut switch = |key: &'static str, default: bool| match fields.take(key) {
+        Some(node) => reader.boolean(node),
+        None => Some(default),
+    };
+    let list_shows_archived = switch("list_shows_archived", defaults.list_shows_archived);
+    let rename_frees_names = switch("rename_frees_names", defaults.rename_frees_names);
+    let archived_definitions_conflict = switch(
+        "archived_definitions_conflict",
+        defaults.archived_definitions_conflict,
+    );
+    let active_limit = match fields.take("active_limit") {
+        Some(node) => reader.count(node, 1..=COUNT_LIMIT).map(|count| count as usize),
+        None => Some(defaults.active_limit),
+    };
+    reader.finish(&fields);
+    Some(Behaviour {
+        list_shows_archived: list_shows_archived?,
+        rename_frees_names: rename_frees_names?,
+        archived_definitions_conflict: archived_definitions_conflict?,
+        active_limit: active_limit?,
+    })
+}

@@ -1,0 +1,155 @@
+//! The third side of the comparison: what was last applied.
+//!
+//! A difference between file and workspace alone does not say who made it. With the definition that was last applied
+//! between the two, it does: where the workspace still is what was applied, the file changed; where the file still
+//! says what was applied, somebody changed the workspace.
+
+use super::Situation;
+use super::forms::Forms;
+use super::identity::Matches;
+use super::step::{Cause, Changed, Drift, Known, LifecycleDrift};
+use crate::definition::{FieldChange, diff, normal};
+use crate::ledger::Entry;
+use crate::model::{Lifecycle, LiveSegment, SegmentName};
+use jiff::SignedDuration;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The documented time without a run after which the service archives a segment.
+const AUTO_ARCHIVE: SignedDuration = SignedDuration::from_hours(60 * 24);
+
+/// What was last applied to a segment, as far as the ledger knows.
+pub(super) struct Base<'a> {
+    entry: Option<&'a Entry>,
+}
+
+impl<'a> Base<'a> {
+    pub(super) fn of(entry: Option<&'a Entry>) -> Self {
+        Self { entry }
+    }
+
+    /// Who made a live name differ from the declared one.
+    pub(super) fn cause_of_name(&self, live: &SegmentName, declared: &SegmentName) -> Option<Cause> {
+        let applied = self.entry.map(|entry| &entry.name);
+        applied.and_then(|applied| cause(applied != live, applied != declared))
+    }
+
+    /// Changes from `live` to `wanted`, each with who made it.
+    pub(super) fn with_causes(
+        &self,
+        changes: Vec<FieldChange>,
+        (live, wanted): (&Value, &Value),
+        known: &Known,
+    ) -> Vec<Changed> {
+        let applied = self.entry.and_then(|entry| entry.definition.as_ref());
+        let Some(applied) = applied.filter(|_| !changes.is_empty()) else {
+            let without = |change| Changed { change, cause: None };
+            return changes.into_iter().map(without).collect();
+        };
+        let form = &normal::exact(applied, &known.identities);
+        let by_workspace = diff(form, live);
+        let by_files = diff(form, wanted);
+        let (in_workspace, in_files) = (places(&by_workspace), places(&by_files));
+        let cause_of = |change: &FieldChange| {
+            let place = (&change.path, &change.field);
+            // A field that both sides made the same way out of different filters is found at neither place: then
+            // whoever changed anything at all is named.
+            cause(in_workspace.contains(&place), in_files.contains(&place))
+                .or_else(|| cause(!by_workspace.is_empty(), !by_files.is_empty()))
+        };
+        changes
+            .into_iter()
+            .map(|change| Changed {
+                cause: cause_of(&change),
+                change,
+            })
+            .collect()
+    }
+}
+
+type Place<'a> = (&'a Vec<String>, &'a Option<String>);
+
+fn places(changes: &[FieldChange]) -> BTreeSet<Place<'_>> {
+    changes
+        .iter()
+        .map(|change| (&change.path, &change.field))
+        .collect()
+}
+
+fn cause(in_workspace: bool, in_files: bool) -> Option<Cause> {
+    match (in_workspace, in_files) {
+        (true, true) => Some(Cause::Both),
+        (true, false) => Some(Cause::Workspace),
+        (false, true) => Some(Cause::Files),
+        (false, false) => None,
+    }
+}
+
+/// What changed in the workspace since it was last applied, segment by segment.
+pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &Forms<'_>) -> Vec<Drift> {
+    let origins: std::collections::BTreeMap<_, _> = matches
+        .pairs
+        .iter()
+        .filter_map(|pair| pair.live.map(|(live, _)| (&live.id, &pair.segment.origin)))
+        .collect();
+    let entries = situation.ledger.entries();
+    entries
+        .map(|entry| {
+            let live = situation.observed.segments.get(&entry.id);
+            Drift {
+                origin: origins.get(&entry.id).map(|origin| (*origin).clone()),
+                ..of(situation, (matches, forms), entry, live)
+            }
+        })
+        .filter(|drift| !drift.is_empty())
+        .collect()
+}
+
+fn of(
+    situation: &Situation<'_>,
+    (matches, forms): (&Matches<'_>, &Forms<'_>),
+    entry: &Entry,
+    live: Option<&LiveSegment>,
+) -> Drift {
+    let mut drift = Drift {
+        segment: entry.name.clone(),
+        id: entry.id.clone(),
+        origin: None,
+        changes: Vec::new(),
+        renamed: None,
+        lifecycle: None,
+    };
+    let Some(live) = live else {
+        drift.lifecycle = Some(LifecycleDrift::Gone);
+        return drift;
+    };
+    // A temporary name is our own doing.
+    if live.name != entry.name && live.name != entry.name.temporary() {
+        drift.renamed = Some(live.name.clone());
+    }
+    drift.lifecycle = match (entry.lifecycle, live.lifecycle) {
+        (Lifecycle::Active, Lifecycle::Archived) => Some(archived(situation, entry)),
+        (Lifecycle::Archived, Lifecycle::Active) => Some(LifecycleDrift::Unarchived),
+        (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => None,
+    };
+    let digest = forms.digests(&live.id).map(|digests| digests.exact.as_str());
+    if let Some(applied) = entry
+        .definition
+        .as_ref()
+        .filter(|_| entry.digest.as_deref() != digest)
+    {
+        let applied = normal::exact(applied, &matches.known.identities);
+        let found = forms.exact(live);
+        drift.changes = found.map(|found| diff(&applied, &found)).unwrap_or_default();
+    }
+    drift
+}
+
+/// The service archives what nothing ran for 60 days, and says neither that it did nor when.
+fn archived(situation: &Situation<'_>, entry: &Entry) -> LifecycleDrift {
+    if entry.applied_at.duration_until(situation.now) >= AUTO_ARCHIVE {
+        LifecycleDrift::AutoArchived
+    } else {
+        LifecycleDrift::Archived
+    }
+}

@@ -1,0 +1,125 @@
+//! What is too much for one plan: accidents look like wishes, only larger.
+
+use super::Situation;
+use super::identity::Matches;
+use super::step::{Action, Refusal, Step};
+use crate::model::Lifecycle;
+use std::collections::BTreeSet;
+
+/// What the person who runs segctl said is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowances {
+    /// That nothing is declared.
+    pub empty: bool,
+    /// That the list lacks segments that the ledger knows.
+    pub short_list: bool,
+}
+
+/// Everything about the steps, the files and the list that nobody said is meant.
+pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, steps: &[Step]) -> Vec<Refusal> {
+    let mut refusals = shares(situation, matches, steps);
+    refusals.extend(steps.iter().filter_map(|step| protected(situation, step)));
+    refusals.extend(nothing_declared(situation, matches));
+    refusals.extend(short_list(situation));
+    refusals
+}
+
+/// Archives and updates against the managed segments that are in use.
+fn shares(situation: &Situation<'_>, matches: &Matches<'_>, steps: &[Step]) -> Vec<Refusal> {
+    let declared = matches
+        .pairs
+        .iter()
+        .filter_map(|pair| pair.live.map(|(live, _)| live));
+    let managed = declared.chain(matches.orphans.iter().copied());
+    let of = managed.filter(|live| live.lifecycle == Lifecycle::Active).count();
+    let guards = situation.policy.guards;
+    if of < guards.above {
+        return Vec::new();
+    }
+    let changed = |is_meant: fn(&Action) -> bool| {
+        let steps = steps.iter().filter(|step| is_meant(&step.action));
+        let targets: BTreeSet<_> = steps
+            .filter_map(|step| step.action.target())
+            .map(|target| &target.id)
+            .collect();
+        targets.len()
+    };
+    let archives = changed(|action| matches!(action, Action::Archive(_)));
+    let updates = changed(|action| matches!(action, Action::Update(_)));
+    let mut refusals = Vec::new();
+    if is_over(archives, of, guards.archive) {
+        refusals.push(Refusal::Archives {
+            count: archives,
+            of,
+            percent: guards.archive,
+        });
+    }
+    if is_over(updates, of, guards.update) {
+        refusals.push(Refusal::Updates {
+            count: updates,
+            of,
+            percent: guards.update,
+        });
+    }
+    refusals
+}
+
+fn is_over(count: usize, of: usize, percent: u32) -> bool {
+    count * 100 > of * percent as usize
+}
+
+/// The file may be gone, so the ledger is asked, too; where there is a file, it decides.
+fn protected(situation: &Situation<'_>, step: &Step) -> Option<Refusal> {
+    let Action::Archive(target) = &step.action else {
+        return None;
+    };
+    let remembered = situation
+        .ledger
+        .entry(&target.id)
+        .is_some_and(|entry| entry.protect);
+    let is_protected = match &step.origin {
+        Some(_) => step.protect,
+        None => remembered,
+    };
+    is_protected.then(|| Refusal::Protected {
+        segment: step.segment.clone(),
+        id: target.id.clone(),
+        origin: step.origin.clone(),
+    })
+}
+
+fn nothing_declared(situation: &Situation<'_>, matches: &Matches<'_>) -> Option<Refusal> {
+    let orphans = matches.orphans.iter();
+    let owned = orphans.filter(|live| live.lifecycle == Lifecycle::Active).count();
+    let is_told = situation.allowances.empty;
+    (situation.declared.is_empty() && owned > 0 && !is_told).then_some(Refusal::NothingDeclared { owned })
+}
+
+/// A list that lost segments is more likely a fault of the service than an archive of them all: it has no other way
+/// to answer too little.
+fn short_list(situation: &Situation<'_>) -> Option<Refusal> {
+    let entries = situation.ledger.entries();
+    let active = entries.filter(|entry| entry.lifecycle == Lifecycle::Active);
+    let (mut of, mut missing) = (0, 0);
+    for entry in active {
+        of += 1;
+        let live = situation.observed.segments.get(&entry.id);
+        // What is not listed but can be read is taken for archived.
+        missing += usize::from(live.is_none_or(|live| live.lifecycle == Lifecycle::Archived));
+    }
+    let guards = situation.policy.guards;
+    let is_empty = of > 0
+        && situation
+            .observed
+            .segments
+            .values()
+            .all(|live| live.lifecycle == Lifecycle::Archived);
+    let is_short = of >= guards.above && is_over(missing, of, guards.archive);
+    ((is_empty || is_short) && missing > 1 && !situation.allowances.short_list).then_some(
+        Refusal::ShortList {
+            missing,
+            of,
+            percent: guards.archive,
+        },
+    )
+}

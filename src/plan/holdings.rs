@@ -1,0 +1,173 @@
+//! Who has which name and which definition before the first step, and who gives them up.
+//!
+//! Names belong to every segment, archived or not. Definitions belong to active ones, and to archived ones that the
+//! plan takes out again or where a workspace says that archived definitions block others.
+
+use super::Situation;
+use super::change::Draft;
+use super::forms::Forms;
+use super::step::Action;
+use crate::definition::{Digest, Digests};
+use crate::model::{Lifecycle, LiveSegment, SegmentId, SegmentName};
+use std::collections::HashMap;
+
+/// Names and definitions by holder.
+pub(super) struct Holdings<'a> {
+    forms: &'a Forms<'a>,
+    names: HashMap<&'a SegmentName, &'a LiveSegment>,
+    /// Former names that the ledger knows, where a rename does not free them.
+    reserved: HashMap<&'a SegmentName, &'a SegmentId>,
+    exact: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
+    unordered: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
+    /// Drafts by the segment that they change.
+    drafts: HashMap<&'a SegmentId, Vec<usize>>,
+    renames_free: bool,
+    archives_free: bool,
+}
+
+impl<'a> Holdings<'a> {
+    pub(super) fn of(situation: &Situation<'a>, drafts: &[Draft<'a>], forms: &'a Forms<'a>) -> Self {
+        let behaviour = situation.policy.behaviour;
+        let mut holdings = Self {
+            names: HashMap::new(),
+            reserved: HashMap::new(),
+            exact: HashMap::new(),
+            unordered: HashMap::new(),
+            drafts: HashMap::new(),
+            forms,
+            renames_free: behaviour.rename_frees_names,
+            archives_free: !behaviour.archived_definitions_conflict,
+        };
+        for (index, draft) in drafts.iter().enumerate() {
+            if let Some(live) = draft.live {
+                holdings.drafts.entry(&live.id).or_default().push(index);
+            }
+        }
+        if !behaviour.rename_frees_names {
+            let entries = situation.ledger.entries();
+            let former =
+                entries.flat_map(|entry| entry.former_names.iter().map(move |name| (name, &entry.id)));
+            holdings.reserved.extend(former);
+        }
+        for live in situation.observed.segments.values() {
+            holdings.names.insert(&live.name, live);
+            holdings.add_definition(live, drafts);
+        }
+        holdings
+    }
+
+    fn add_definition(&mut self, live: &'a LiveSegment, drafts: &[Draft<'a>]) {
+        let Some(digests) = self.forms.digests(&live.id) else {
+            return;
+        };
+        let is_taken_out = || {
+            self.drafts_on(&live.id)
+                .filter_map(|index| drafts.get(index))
+                .any(|draft| matches!(draft.action, Action::Unarchive(_)))
+        };
+        if live.lifecycle == Lifecycle::Active || !self.archives_free || is_taken_out() {
+            let Digests { exact, unordered } = digests;
+            self.exact.entry(exact).or_default().push(live);
+            self.unordered.entry(unordered).or_default().push(live);
+        }
+    }
+
+    /// The drafts that change a live segment.
+    pub(super) fn drafts_on(&self, id: &SegmentId) -> impl Iterator<Item = usize> {
+        self.drafts.get(id).into_iter().flatten().copied()
+    }
+
+    /// Who has the name that a draft takes; nobody when the draft takes none.
+    pub(super) fn name_holder(&self, draft: &Draft<'_>) -> Option<&'a LiveSegment> {
+        let takes = match &draft.action {
+            Action::Create(_) => true,
+            Action::Update(change) => change.renames(),
+            Action::Archive(_) | Action::Unarchive(_) => false,
+        };
+        let holder = self.names.get(draft.name).copied().filter(|_| takes);
+        holder.filter(|holder| !is_target(draft, &holder.id))
+    }
+
+    /// Who had the name that a draft takes, where it stays reserved.
+    pub(super) fn name_reserver(&self, draft: &Draft<'_>) -> Option<&'a SegmentId> {
+        let takes = match &draft.action {
+            Action::Create(_) => true,
+            Action::Update(change) => change.renames(),
+            Action::Archive(_) | Action::Unarchive(_) => false,
+        };
+        let id = self.reserved.get(draft.name).copied().filter(|_| takes);
+        id.filter(|id| !is_target(draft, id))
+    }
+
+    /// Who has the very definition that a draft stores.
+    pub(super) fn definition_holders(&self, draft: &Draft<'_>) -> Vec<&'a LiveSegment> {
+        let wanted = draft.action.wanted();
+        let holders = wanted.and_then(|wanted| self.exact.get(&wanted.digests.exact));
+        others(holders, draft)
+    }
+
+    /// Who has the definition that a draft stores, or the same filters in another form.
+    pub(super) fn likely_holders(&self, draft: &Draft<'_>) -> Vec<&'a LiveSegment> {
+        let wanted = draft.action.wanted();
+        let holders = wanted.and_then(|wanted| self.unordered.get(&wanted.digests.unordered));
+        others(holders, draft)
+    }
+
+    /// Whether anybody has this very definition.
+    pub(super) fn is_held(&self, definition: &Digest) -> bool {
+        self.exact.contains_key(definition)
+    }
+
+    /// Whether anybody has this name, or keeps it reserved.
+    pub(super) fn is_named(&self, name: &SegmentName) -> bool {
+        self.names.contains_key(name) || self.reserved.contains_key(name)
+    }
+
+    /// The draft after which the name of `live` is not its own any more; whether others can have it then is another
+    /// matter.
+    pub(super) fn gives_up_name(&self, live: &LiveSegment, drafts: &[Draft<'_>]) -> Option<usize> {
+        self.drafts_on(&live.id).find(|index| {
+            let action = drafts.get(*index).map(|draft| &draft.action);
+            matches!(action, Some(Action::Update(change)) if change.renames())
+        })
+    }
+
+    /// Whether others can have a name that was given up.
+    pub(super) fn renames_free(&self) -> bool {
+        self.renames_free
+    }
+
+    /// The draft after which the definition of `live` is free.
+    pub(super) fn frees_definition(&self, live: &LiveSegment, drafts: &[Draft<'_>]) -> Option<usize> {
+        self.frees(live, drafts, |digests| &digests.exact)
+    }
+
+    /// The draft after which the definition of `live` is free in every form.
+    pub(super) fn frees_any_form(&self, live: &LiveSegment, drafts: &[Draft<'_>]) -> Option<usize> {
+        self.frees(live, drafts, |digests| &digests.unordered)
+    }
+
+    fn frees(
+        &self,
+        live: &LiveSegment,
+        drafts: &[Draft<'_>],
+        form: fn(&Digests) -> &Digest,
+    ) -> Option<usize> {
+        let before = self.forms.digests(&live.id).map(form);
+        self.drafts_on(&live.id)
+            .find(|index| match drafts.get(*index).map(|draft| &draft.action) {
+                Some(Action::Update(change)) => before != Some(form(&change.wanted.digests)),
+                Some(Action::Archive(_)) => self.archives_free,
+                Some(Action::Create(_) | Action::Unarchive(_)) | None => false,
+            })
+    }
+}
+
+fn others<'a>(holders: Option<&Vec<&'a LiveSegment>>, draft: &Draft<'_>) -> Vec<&'a LiveSegment> {
+    let holders = holders.into_iter().flatten().copied();
+    holders.filter(|live| !is_target(draft, &live.id)).collect()
+}
+
+fn is_target(draft: &Draft<'_>, id: &SegmentId) -> bool {
+    draft.live.is_some_and(|live| live.id == *id)
+}

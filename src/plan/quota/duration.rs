@@ -1,0 +1,161 @@
+//! Durations as `--max-duration` writes them and as messages print them: `90s`, `30m`, `2h15m`, `1d`.
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+use std::fmt;
+
+/// Why a text is no duration to hold a plan to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DurationError {
+    /// Not a number with a unit, or one of no fixed length such as a month.
+    Malformed {
+        /// What was written.
+        text: String,
+    },
+    /// Less than a second.
+    TooShort {
+        /// What was written.
+        text: String,
+    },
+}
+
+/// Reads a duration of at least a second, such as `30m`; a day has 24 hours.
+///
+/// # Errors
+///
+/// When the text is no such thing.
+pub fn parse(text: &str) -> Result<SignedDuration, DurationError> {
+    let malformed = || DurationError::Malformed {
+        text: text.to_owned(),
+    };
+    let span: Span = text.trim().parse().map_err(|_| malformed())?;
+    let days = SpanRelativeTo::days_are_24_hours();
+    let duration = span.to_duration(days).map_err(|_| malformed())?;
+    if duration < SignedDuration::from_secs(1) {
+        return Err(DurationError::TooShort {
+            text: text.to_owned(),
+        });
+    }
+    Ok(duration)
+}
+
+/// The duration in the notation that [`parse`] reads; a part of a second counts as a whole one.
+#[must_use]
+pub fn words(duration: SignedDuration) -> String {
+    let mut rest = whole(duration, 1).max(0);
+    let mut text = String::new();
+    for (unit, seconds) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
+        let count = rest / seconds;
+        rest %= seconds;
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// As [`words`], in whole minutes from a minute on: an estimate is not known to the second.
+#[must_use]
+pub fn about(duration: SignedDuration) -> String {
+    let seconds = whole(duration, 1);
+    let rounded = if seconds > 60 {
+        whole(duration, 60)
+    } else {
+        seconds
+    };
+    words(SignedDuration::from_secs(rounded))
+}
+
+/// The duration in seconds, rounded up to a multiple of `unit` seconds.
+#[must_use]
+pub fn whole(duration: SignedDuration, unit: i64) -> i64 {
+    let seconds = duration
+        .as_secs()
+        .saturating_add(i64::from(duration.subsec_nanos() > 0));
+    let over = seconds.rem_euclid(unit);
+    if over == 0 {
+        seconds
+    } else {
+        seconds.saturating_add(unit - over)
+    }
+}
+
+impl fmt::Display for DurationError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { text } => write!(
+                formatter,
+                "`{text}` is not a duration: write a number and a unit, such as `90s`, `30m`, `2h` or `1d`"
+            ),
+            Self::TooShort { text } => write!(
+                formatter,
+                "the duration `{text}` is too short: write at least `1s`, such as `30m`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for DurationError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_printed_in_one_notation() {
+        let table = [
+            ("90s", 90, "1m30s"),
+            ("30m", 1800, "30m"),
+            ("2h", 7200, "2h"),
+            (" 2h 15m ", 8100, "2h15m"),
+            ("1d", 86_400, "1d"),
+            ("1w", 604_800, "7d"),
+            ("PT1H", 3600, "1h"),
+            ("1.5h", 5400, "1h30m"),
+        ];
+        for (text, seconds, printed) in table {
+            let duration = parse(text).unwrap();
+            assert_eq!(duration.as_secs(), seconds, "{text}");
+            assert_eq!(words(duration), printed, "{text}");
+            assert_eq!(parse(printed), Ok(duration), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_plan_can_be_held_to_is_refused() {
+        for text in [
+            "",
+            "30",
+            "m",
+            "1 fortnight",
+            "1mo",
+            "1y",
+            "two hours",
+            "99999999999999d",
+        ] {
+            assert!(
+                matches!(parse(text), Err(DurationError::Malformed { .. })),
+                "{text}"
+            );
+        }
+        for text in ["0s", "0d", "-30m", "30m ago", "999ms"] {
+            assert!(
+                matches!(parse(text), Err(DurationError::TooShort { .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn estimates_are_rounded_up() {
+        let table = [
+            (0, "0s"),
+            (1, "1s"),
+            (59_001, "1m"),
+            (60_001, "2m"),
+            (7_201_000, "2h1m"),
+        ];
+        for (milliseconds, printed) in table {
+            assert_eq!(about(SignedDuration::from_millis(milliseconds)), printed);
+        }
+    }
+}

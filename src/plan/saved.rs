@@ -1,0 +1,257 @@
+//! A plan in a file: what was decided, and what it was decided upon.
+//!
+//! The file holds everything that applying needs and no secret. It is good for one application: what it touches is read
+//! again first, and any difference to what the plan saw makes it stale. A plan that was applied is remembered by its
+//! digest in the ledger, and is refused from then on.
+
+use super::step::{Action, Known, Plan, Step, Target, digest_of};
+use crate::definition::Digest;
+use crate::model::{Lifecycle, LiveSegment, Observed, SegmentId, SegmentName};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The version of the file's format. A file of another version is refused, never guessed at.
+const FORMAT_VERSION: u32 = 1;
+
+/// A plan that was written to a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedPlan {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The segctl that made it.
+    pub segctl_version: String,
+    /// Which service and workspace it was made for; a digest, as such names are nobody's business.
+    pub service: String,
+    /// Every live segment that was seen.
+    pub seen: BTreeMap<SegmentId, Seen>,
+    /// What was decided.
+    pub plan: Plan,
+}
+
+/// A live segment as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// Its name.
+    pub name: SegmentName,
+    /// Whether it was in use.
+    pub lifecycle: Lifecycle,
+    /// The exact digest of its definition, where it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+/// What is not as the plan saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// The service does not know the segment any more.
+    Gone(SegmentName, SegmentId),
+    /// The segment has another name.
+    Renamed(SegmentName, SegmentName),
+    /// The segment has another definition.
+    Redefined(SegmentName),
+    /// The segment was put away.
+    Archived(SegmentName),
+    /// The segment was taken out.
+    Unarchived(SegmentName),
+    /// Another segment has a name that the plan takes.
+    NameTaken(SegmentName, SegmentId),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone(name, id) => write!(formatter, "`{name}` (id {id}) is gone"),
+            Self::Renamed(before, now) => write!(formatter, "`{before}` was renamed to `{now}`"),
+            Self::Redefined(name) => write!(formatter, "the definition of `{name}` was changed"),
+            Self::Archived(name) => write!(formatter, "`{name}` was archived"),
+            Self::Unarchived(name) => write!(formatter, "`{name}` was unarchived"),
+            Self::NameTaken(name, id) => write!(formatter, "a segment named `{name}` appeared (id {id})"),
+        }
+    }
+}
+
+/// Why a file is no plan that can be applied.
+#[derive(Debug)]
+pub enum SavedPlanError {
+    /// It is no JSON, or not of the shape that segctl writes.
+    Malformed(serde_json::Error),
+    /// It is of another version.
+    UnknownVersion(u64),
+    /// It was changed since it was written.
+    Changed,
+}
+
+impl fmt::Display for SavedPlanError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(_) => write!(formatter, "this is no plan that `segctl plan --out` wrote"),
+            Self::UnknownVersion(version) => write!(
+                formatter,
+                "the plan has format version {version}, and this segctl knows {FORMAT_VERSION}; plan again"
+            ),
+            Self::Changed => write!(formatter, "the plan was changed since it was written; plan again"),
+        }
+    }
+}
+
+impl std::error::Error for SavedPlanError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Malformed(error) => Some(error),
+            Self::UnknownVersion(_) | Self::Changed => None,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    saved_plan_format: u32,
+    /// SHA-256 of the plan as canonical JSON.
+    digest: String,
+    saved_plan: SavedPlan,
+}
+
+impl SavedPlan {
+    /// Puts down `plan` with what it was decided upon.
+    #[must_use]
+    pub fn new(plan: Plan, observed: &Observed, service: String, created_at: Timestamp) -> Self {
+        let seen = observed.segments.values();
+        Self {
+            created_at,
+            segctl_version: env!("CARGO_PKG_VERSION").to_owned(),
+            service,
+            seen: seen
+                .map(|live| (live.id.clone(), Seen::of(live, &plan.known)))
+                .collect(),
+            plan,
+        }
+    }
+
+    /// The text of the file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let file = File {
+            saved_plan_format: FORMAT_VERSION,
+            digest: self.digest(),
+            saved_plan: self.clone(),
+        };
+        // Plain structures of text and numbers always serialise.
+        serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
+    }
+
+    /// Whether a text claims to be a saved plan, sound or not.
+    #[must_use]
+    pub fn is_claimed_by(text: &str) -> bool {
+        serde_json::from_str::<Value>(text).is_ok_and(|value| value.get("saved_plan_format").is_some())
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// Text that is no saved plan of this version, whole and as it was written.
+    pub fn from_text(text: &str) -> Result<Self, SavedPlanError> {
+        let value: Value = serde_json::from_str(text).map_err(SavedPlanError::Malformed)?;
+        let version = value.get("saved_plan_format").and_then(Value::as_u64);
+        if let Some(version) = version.filter(|version| *version != u64::from(FORMAT_VERSION)) {
+            return Err(SavedPlanError::UnknownVersion(version));
+        }
+        let file: File = serde_json::from_value(value).map_err(SavedPlanError::Malformed)?;
+        if file.saved_plan.digest() != file.digest {
+            return Err(SavedPlanError::Changed);
+        }
+        Ok(file.saved_plan)
+    }
+
+    /// What the ledger knows the plan by.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let text = serde_json_canonicalizer::to_string(self).unwrap_or_default();
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The live segments that the plan writes to.
+    #[must_use]
+    pub fn touched(&self) -> BTreeSet<SegmentId> {
+        let targets = self.plan.steps.iter().filter_map(|step| step.action.target());
+        targets.map(|target| target.id.clone()).collect()
+    }
+
+    /// Everything that the plan touches and that is not as it saw it. `now` holds the list and a fresh read of what is
+    /// touched.
+    #[must_use]
+    pub fn differences(&self, now: &Observed) -> Vec<Difference> {
+        let mut found: Vec<Difference> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for step in &self.plan.steps {
+            // Later steps on one segment expect what the earlier ones leave.
+            if let Some(target) = step.action.target().filter(|target| seen.insert(&target.id)) {
+                found.extend(self.difference(target, now));
+            }
+        }
+        found.extend(self.names_taken(now));
+        found
+    }
+
+    fn difference(&self, target: &Target, now: &Observed) -> Vec<Difference> {
+        let name = &target.live_name;
+        let Some(live) = now.segments.get(&target.id) else {
+            return vec![Difference::Gone(name.clone(), target.id.clone())];
+        };
+        let mut found = Vec::new();
+        if live.name != *name {
+            found.push(Difference::Renamed(name.clone(), live.name.clone()));
+        }
+        match (target.lifecycle, live.lifecycle) {
+            (Lifecycle::Active, Lifecycle::Archived) => found.push(Difference::Archived(name.clone())),
+            (Lifecycle::Archived, Lifecycle::Active) => found.push(Difference::Unarchived(name.clone())),
+            (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => {}
+        }
+        let digest = live
+            .definition
+            .as_ref()
+            .map(|payload| digest_of(payload, &self.plan.known));
+        if digest != target.seen {
+            found.push(Difference::Redefined(name.clone()));
+        }
+        found
+    }
+
+    fn names_taken(&self, now: &Observed) -> Vec<Difference> {
+        let taken: BTreeSet<&SegmentName> = self.plan.steps.iter().filter_map(takes).collect();
+        let new = now
+            .segments
+            .values()
+            .filter(|live| !self.seen.contains_key(&live.id));
+        new.filter(|live| taken.contains(&live.name))
+            .map(|live| Difference::NameTaken(live.name.clone(), live.id.clone()))
+            .collect()
+    }
+}
+
+impl Seen {
+    fn of(live: &LiveSegment, known: &Known) -> Self {
+        Self {
+            name: live.name.clone(),
+            lifecycle: live.lifecycle,
+            digest: live.definition.as_ref().map(|payload| digest_of(payload, known)),
+        }
+    }
+}
+
+/// The name that a step gives a segment.
+fn takes(step: &Step) -> Option<&SegmentName> {
+    match &step.action {
+        Action::Create(_) => Some(&step.segment),
+        Action::Update(change) => Some(&change.name).filter(|_| change.renames()),
+        Action::Archive(_) | Action::Unarchive(_) => None,
+    }
+}

@@ -1,0 +1,114 @@
+//! `--target` and `--exclude`: a part of a plan that is a plan in itself.
+
+use super::step::Step;
+use crate::model::{NamePattern, SegmentName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which segments a run is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only segments whose names fit one of these, and what they depend on; all when there is none.
+    pub targets: Vec<NamePattern>,
+    /// No segments whose names fit one of these, and none that depends on them.
+    pub excludes: Vec<NamePattern>,
+}
+
+impl Selection {
+    fn is_all(&self) -> bool {
+        self.targets.is_empty() && self.excludes.is_empty()
+    }
+}
+
+/// The selected steps, numbered anew, and how many were left out.
+///
+/// A segment's steps stay together: half of them could leave it with a temporary name. What a selected segment depends
+/// on is pulled in; what depends on an excluded one is left out.
+pub(super) fn select(steps: Vec<Step>, selection: &Selection) -> (Vec<Step>, usize) {
+    if selection.is_all() {
+        return (steps, 0);
+    }
+    let fits =
+        |patterns: &[NamePattern], name: &SegmentName| patterns.iter().any(|pattern| pattern.matches(name));
+    let is_target = |step: &&Step| selection.targets.is_empty() || fits(&selection.targets, &step.segment);
+    let excluded = steps
+        .iter()
+        .filter(|step| fits(&selection.excludes, &step.segment));
+    let out = closure(excluded, &steps, &followers(&steps));
+    let targets: Vec<&Step> = steps
+        .iter()
+        .filter(is_target)
+        .filter(|step| !out.contains(&step.number))
+        .collect();
+    let named: BTreeSet<SegmentName> = targets.iter().map(|step| step.segment.clone()).collect();
+    let selected = closure(targets.into_iter(), &steps, &needs(&steps));
+    let count = steps.len();
+    let kept: Vec<Step> = steps
+        .into_iter()
+        // Whatever is pulled in by a target depends on nothing excluded: else the target would be left out.
+        .filter(|step| selected.contains(&step.number))
+        .collect();
+    let left_out = count - kept.len();
+    (numbered(kept, &named), left_out)
+}
+
+fn needs(steps: &[Step]) -> BTreeMap<usize, Vec<usize>> {
+    steps
+        .iter()
+        .map(|step| (step.number, step.depends_on.clone()))
+        .collect()
+}
+
+fn followers(steps: &[Step]) -> BTreeMap<usize, Vec<usize>> {
+    let mut followers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for step in steps {
+        for need in &step.depends_on {
+            followers.entry(*need).or_default().push(step.number);
+        }
+    }
+    followers
+}
+
+/// Steps with all that `next` leads to, whole segments at a time.
+fn closure<'s>(
+    first: impl Iterator<Item = &'s Step>,
+    steps: &[Step],
+    next: &BTreeMap<usize, Vec<usize>>,
+) -> BTreeSet<usize> {
+    let mut by_segment: BTreeMap<&SegmentName, Vec<usize>> = BTreeMap::new();
+    for step in steps {
+        by_segment.entry(&step.segment).or_default().push(step.number);
+    }
+    let segment_of: BTreeMap<usize, &SegmentName> =
+        steps.iter().map(|step| (step.number, &step.segment)).collect();
+    let mut found = BTreeSet::new();
+    let mut open: Vec<usize> = first.map(|step| step.number).collect();
+    while let Some(number) = open.pop() {
+        if !found.insert(number) {
+            continue;
+        }
+        let same = segment_of.get(&number).and_then(|name| by_segment.get(name));
+        open.extend(same.into_iter().flatten());
+        open.extend(next.get(&number).into_iter().flatten());
+    }
+    found
+}
+
+fn numbered(steps: Vec<Step>, named: &BTreeSet<SegmentName>) -> Vec<Step> {
+    let number_of: BTreeMap<usize, usize> = steps
+        .iter()
+        .enumerate()
+        .map(|(place, step)| (step.number, place + 1))
+        .collect();
+    let renumber = |number: &usize| number_of.get(number).copied();
+    steps
+        .into_iter()
+        .filter_map(|step| {
+            Some(Step {
+                number: renumber(&step.number)?,
+                depends_on: step.depends_on.iter().filter_map(renumber).collect(),
+                pulled_in: !named.contains(&step.segment),
+                ..step
+            })
+        })
+        .collect()
+}

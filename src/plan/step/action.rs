@@ -1,0 +1,203 @@
+//! What a step does, to which live segment, and why.
+
+use super::wanted::Wanted;
+use crate::definition::{Digest, FieldChange};
+use crate::model::{Lifecycle, SegmentId, SegmentName};
+use serde::{Deserialize, Serialize};
+
+/// The kinds of write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Make the segment.
+    Create(Wanted),
+    /// Change its definition, its name, or both.
+    Update(Change),
+    /// Put it away.
+    Archive(Target),
+    /// Take it out again.
+    Unarchive(Target),
+}
+
+/// A change of a live segment; one call, whether it renames, redefines or both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// What the plan saw of it, or what an earlier step leaves.
+    pub target: Target,
+    /// The name it should have then.
+    pub name: SegmentName,
+    /// The definition it should have then.
+    pub wanted: Wanted,
+    /// What changes, field by field.
+    pub changes: Vec<Changed>,
+    /// Why it is not yet what the files say; `None` for a change that is final.
+    pub passing: Option<Passing>,
+}
+
+/// What a passing step gives up, so that another segment can take it. It never changes who is in the segment beyond
+/// what the files say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Passing {
+    /// The name: the segment has a temporary one until its final step.
+    Name,
+    /// The definition: it stands wrapped in one more group until the final step.
+    Definition,
+    /// Both.
+    Both,
+}
+
+/// A field that changes, and where the difference comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changed {
+    /// The field.
+    pub change: FieldChange,
+    /// Who changed it; `None` where the ledger does not know what was last applied.
+    pub cause: Option<Cause>,
+}
+
+/// Who made the difference between a file and the workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The file says something else than what was last applied.
+    Files,
+    /// The workspace does.
+    Workspace,
+    /// Both do.
+    Both,
+}
+
+/// A live segment as the plan saw it, to be compared again right before the write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its id.
+    pub id: SegmentId,
+    /// Its name at the service.
+    pub live_name: SegmentName,
+    /// Why it is taken for the declared segment.
+    pub matched_by: MatchReason,
+    /// Whether it was in use.
+    pub lifecycle: Lifecycle,
+    /// The exact digest of its definition; `None` where the service shows none.
+    pub seen: Option<Digest>,
+}
+
+/// Why a live segment is taken for a declared one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchReason {
+    /// The file says its id.
+    Id,
+    /// The ledger says that the declared name was applied to its id.
+    Ledger,
+    /// It has the declared name.
+    Name,
+    /// It has the temporary name that a passing step of the declared segment gave it.
+    Passing,
+    /// It has one of the names that the segment had before.
+    PreviousName,
+    /// It is owned, no file declares it, and it has the very definition: its file was renamed.
+    Definition,
+    /// No file declares it, and it is ours.
+    Owned,
+}
+
+impl Action {
+    /// The word for the action in text and JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Update(_) => "update",
+            Self::Archive(_) => "archive",
+            Self::Unarchive(_) => "unarchive",
+        }
+    }
+
+    /// The definition that the action stores, if it stores one.
+    #[must_use]
+    pub fn wanted(&self) -> Option<&Wanted> {
+        match self {
+            Self::Create(wanted) | Self::Update(Change { wanted, .. }) => Some(wanted),
+            Self::Archive(_) | Self::Unarchive(_) => None,
+        }
+    }
+
+    /// The live segment that the action changes, if there is one already.
+    #[must_use]
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Create(_) => None,
+            Self::Update(Change { target, .. }) | Self::Archive(target) | Self::Unarchive(target) => {
+                Some(target)
+            }
+        }
+    }
+
+    /// Whether a final step has to follow.
+    #[must_use]
+    pub fn passing(&self) -> Option<Passing> {
+        match self {
+            Self::Update(change) => change.passing,
+            Self::Create(_) | Self::Archive(_) | Self::Unarchive(_) => None,
+        }
+    }
+}
+
+impl Change {
+    /// Whether the segment gets another name.
+    #[must_use]
+    pub fn renames(&self) -> bool {
+        self.name != self.target.live_name
+    }
+
+    /// Whether the segment gets another definition.
+    #[must_use]
+    pub fn redefines(&self) -> bool {
+        self.target.seen.as_ref() != Some(&self.wanted.digests.exact)
+    }
+}
+
+impl Passing {
+    /// The words for what is given up.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Definition => "definition",
+            Self::Both => "name and definition",
+        }
+    }
+}
+
+impl Cause {
+    /// The word for the cause in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Workspace => "workspace",
+            Self::Both => "both",
+        }
+    }
+}
+
+impl MatchReason {
+    /// The words for the reason in text and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Id => "id in the file",
+            Self::Ledger => "applied before under this name",
+            Self::Name => "same name",
+            Self::Passing => "temporary name of an unfinished rename",
+            Self::PreviousName => "previous name",
+            Self::Definition => "same definition as an owned segment without a file",
+            Self::Owned => "owned, and no file declares it",
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What a plan found that keeps it from being applied, or is likely not meant.
+
+use crate::definition::FieldChange;
+use crate::model::{Lifecycle, Origin, SegmentId, SegmentName};
+use serde::{Deserialize, Serialize};
+
+/// A declared segment and its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// Its name.
+    pub name: SegmentName,
+    /// Where it is declared.
+    pub origin: Origin,
+}
+
+/// A live segment that has what a declared one wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// Its id.
+    pub id: SegmentId,
+    /// Its name at the service.
+    pub name: SegmentName,
+    /// Whether it is in use.
+    pub lifecycle: Lifecycle,
+    /// The declared segment that it is, if it is one.
+    pub declared: Option<Declared>,
+}
+
+/// Why a plan cannot be applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conflict {
+    /// The name belongs to a segment that filters cannot make.
+    KindTaken {
+        /// The declared segment.
+        segment: Declared,
+        /// The holder.
+        holder: Holder,
+        /// The service's word for its kind.
+        kind: String,
+    },
+    /// Another live segment has the very definition.
+    DefinitionTaken {
+        /// The declared segment.
+        segment: Declared,
+        /// Who has it.
+        holder: Holder,
+    },
+    /// A reference means no segment, declared or live.
+    UnknownReference {
+        /// The declared segment.
+        segment: Declared,
+        /// The name that nothing has.
+        reference: SegmentName,
+    },
+    /// A declared segment refers to a live one that is ours, that no file declares, and that would be put away.
+    OrphanReferenced {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one.
+        target: Holder,
+    },
+    /// A name that another live segment has and keeps.
+    NameTaken {
+        /// The declared segment.
+        segment: Declared,
+        /// Who has it.
+        holder: Holder,
+    },
+    /// A name that another segment gives up, at a service that keeps given-up names reserved.
+    NameReserved {
+        /// The declared segment.
+        segment: Declared,
+        /// Who has it, or had it last.
+        holder: Holder,
+    },
+    /// Two declared segments mean one live segment.
+    SharedTarget {
+        /// The declared segments.
+        segments: Vec<Declared>,
+        /// The live one.
+        target: SegmentId,
+    },
+    /// One declared segment means several live ones.
+    AmbiguousTarget {
+        /// The declared segment.
+        segment: Declared,
+        /// The live ones.
+        targets: Vec<Holder>,
+    },
+    /// The file says an id that no live segment has.
+    UnknownId {
+        /// The declared segment.
+        segment: Declared,
+        /// The id.
+        id: SegmentId,
+    },
+    /// A live segment that somebody else made would be taken over, and the workspace does not allow it.
+    AdoptionRefused {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one.
+        target: Holder,
+    },
+    /// What a definition refers to, live segments among them, is more than the service takes.
+    Limit {
+        /// The declared segment.
+        segment: Declared,
+        /// Which limit.
+        limit: ExceededLimit,
+    },
+    /// Steps wait for each other, and no passing step can break the circle.
+    Cycle {
+        /// The declared segments, in the order of the plan.
+        segments: Vec<Declared>,
+    },
+    /// The workspace would have more active segments than fit.
+    ActiveLimit {
+        /// Active segments at the fullest moment.
+        count: usize,
+        /// How many fit.
+        limit: usize,
+    },
+}
+
+/// The service's limits on references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExceededLimit {
+    /// Different filter segments referred to.
+    References {
+        /// How many there are.
+        count: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// Levels of segments inside segments.
+    Level {
+        /// How many there are.
+        level: u32,
+        /// How many may be.
+        limit: u32,
+    },
+    /// Characters with every reference expanded.
+    Length {
+        /// How many there are.
+        length: u64,
+        /// How many may be.
+        limit: u64,
+    },
+    /// The segment refers to itself through a live one.
+    Circle,
+}
+
+/// What is too much to be applied without being told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Too large a share of the managed segments would be archived.
+    Archives {
+        /// How many would be.
+        count: usize,
+        /// How many are managed and active.
+        of: usize,
+        /// The most that may be, in percent.
+        percent: u32,
+    },
+    /// Too large a share would be updated.
+    Updates {
+        /// How many would be.
+        count: usize,
+        /// How many are managed and active.
+        of: usize,
+        /// The most that may be, in percent.
+        percent: u32,
+    },
+    /// A protected segment would be archived.
+    Protected {
+        /// Its name.
+        segment: SegmentName,
+        /// Its id.
+        id: SegmentId,
+        /// Where it is declared; `None` when its file is gone.
+        origin: Option<Origin>,
+    },
+    /// Nothing is declared, and segments are ours.
+    NothingDeclared {
+        /// How many are.
+        owned: usize,
+    },
+    /// The list lacks many of the segments that the ledger knows to be in use.
+    ShortList {
+        /// How many it lacks.
+        missing: usize,
+        /// How many the ledger knows.
+        of: usize,
+        /// The most that may be missing, in percent.
+        percent: u32,
+    },
+}
+
+/// What is likely not meant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Warning {
+    /// A live segment has the same filters in another order: the service may see a duplicate.
+    LikelyDuplicate {
+        /// The declared segment.
+        segment: Declared,
+        /// The other.
+        holder: Holder,
+    },
+    /// What somebody made by hand would be overwritten.
+    OverwritesByHand {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one.
+        target: Holder,
+        /// What is lost from the workspace, kept in the ledger.
+        changes: Vec<FieldChange>,
+    },
+}

@@ -1,0 +1,160 @@
+//! The plan as a value: steps in the order to run them, what forbids running them, and the reasons.
+//!
+//! All choices are made here and none later: `apply` runs steps, `render` shows them, and both ask a step what it
+//! wants rather than deciding themselves. A plan can be written to a file and read again: it holds no secret, and
+//! everything that it was decided upon.
+
+mod action;
+mod drift;
+mod finding;
+mod wanted;
+
+pub use action::{Action, Cause, Change, Changed, MatchReason, Passing, Target};
+pub use drift::{Drift, LifecycleDrift};
+pub use finding::{Conflict, Declared, ExceededLimit, Holder, Refusal, Warning};
+pub use wanted::{Known, Wanted, digest_of};
+
+use crate::model::{EndpointClass, Lifecycle, Origin, Payload, SegmentId, SegmentName};
+use serde::{Deserialize, Serialize};
+
+/// What a workspace needs to become what the files say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The workspace's name in `segctl.yaml`.
+    pub workspace: String,
+    /// The steps, each after all that it depends on.
+    pub steps: Vec<Step>,
+    /// Declared segments that are as they should be.
+    pub unchanged: Vec<SegmentName>,
+    /// Declared segments that need no write and of which the ledger does not know what it should.
+    pub records: Vec<Record>,
+    /// Live segments that are neither declared nor owned: never touched.
+    pub unmanaged: Vec<Live>,
+    /// What changed in the workspace since it was last applied.
+    pub drift: Vec<Drift>,
+    /// What cannot be applied.
+    pub conflicts: Vec<Conflict>,
+    /// What is too much to be applied without being told.
+    pub refusals: Vec<Refusal>,
+    /// What is likely not meant, but forbids nothing.
+    pub warnings: Vec<Warning>,
+    /// Steps that `--target` and `--exclude` left out.
+    pub left_out: usize,
+    /// Which live segment each reference means, as far as known before the first step.
+    pub known: Known,
+}
+
+/// A live segment by both of its names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    /// Its name at the service.
+    pub name: SegmentName,
+    /// Its id.
+    pub id: SegmentId,
+}
+
+/// What the ledger should know of a segment that is as its file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The declared name.
+    pub segment: SegmentName,
+    /// The live segment.
+    pub id: SegmentId,
+    /// Whether it is in use.
+    pub lifecycle: Lifecycle,
+    /// Whether its file protects it.
+    pub protect: bool,
+    /// What is live.
+    pub definition: Option<Payload>,
+    /// Whether this is the first contact with it.
+    pub adopts: bool,
+}
+
+/// How many steps a plan has of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Segments made.
+    pub create: usize,
+    /// Segments changed; one that takes two steps to change is one.
+    pub update: usize,
+    /// Segments put away.
+    pub archive: usize,
+    /// Segments taken out again.
+    pub unarchive: usize,
+    /// Segments met for the first time, changed or not.
+    pub adopt: usize,
+}
+
+/// One write, and what has to come before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// 1-based place in the plan.
+    pub number: usize,
+    /// The declared name; the live one of a segment that no file declares.
+    pub segment: SegmentName,
+    /// The write.
+    pub action: Action,
+    /// Steps that have to be applied before.
+    pub depends_on: Vec<usize>,
+    /// Where the segment is declared; `None` when no file declares it.
+    pub origin: Option<Origin>,
+    /// Whether its file protects it.
+    pub protect: bool,
+    /// Whether this is the first contact with a live segment that somebody else made.
+    pub adopts: bool,
+    /// Whether it is there for the sake of others that `--target` named.
+    pub pulled_in: bool,
+}
+
+impl Plan {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether something forbids applying it.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        !self.conflicts.is_empty() || !self.refusals.is_empty()
+    }
+
+    /// The calls that applying it makes when nothing goes wrong, in their order: a list, then each step's read and write.
+    #[must_use]
+    pub fn calls(&self) -> Vec<EndpointClass> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let of_step = |step: &Step| match &step.action {
+            // There is nothing to read before a create: what is in its way answers with 409.
+            Action::Create(_) => vec![EndpointClass::Create],
+            Action::Update(_) => vec![EndpointClass::Get, EndpointClass::Update],
+            Action::Archive(_) | Action::Unarchive(_) => vec![EndpointClass::Get, EndpointClass::Lifecycle],
+        };
+        let steps = self.steps.iter().flat_map(of_step);
+        std::iter::once(EndpointClass::List).chain(steps).collect()
+    }
+
+    /// The steps, counted.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary {
+            adopt: self.records.iter().filter(|record| record.adopts).count(),
+            ..Summary::default()
+        };
+        for step in &self.steps {
+            match &step.action {
+                Action::Create(_) => summary.create += 1,
+                Action::Update(change) if change.passing.is_some() => {}
+                Action::Update(_) => summary.update += 1,
+                Action::Archive(_) => summary.archive += 1,
+                Action::Unarchive(_) => summary.unarchive += 1,
+            }
+            summary.adopt += usize::from(step.adopts);
+        }
+        summary
+    }
+}

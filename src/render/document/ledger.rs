@@ -1,0 +1,76 @@
+//! A ledger as a document.
+
+use super::FORMAT_VERSION;
+use crate::ledger::{Entry, Ledger};
+use crate::model::Keyword;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What is remembered of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LedgerDocument {
+    /// See the module's documentation.
+    pub format_version: String,
+    /// The workspace's name in `segctl.yaml`.
+    pub workspace: String,
+    /// The segments by name.
+    pub segments: Vec<EntryDocument>,
+}
+
+/// What is remembered of one segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EntryDocument {
+    /// Its name when it was applied.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// `filter`, `file` or `cohort`.
+    pub kind: String,
+    /// `active` or `archived`.
+    pub lifecycle: String,
+    /// Whether its file protected it.
+    pub protect: bool,
+    /// The digest of its definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Names it had before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub former_names: Vec<String>,
+    /// How many definitions that were replaced are kept.
+    pub replaced: usize,
+    /// When it was applied.
+    pub applied_at: Timestamp,
+    /// Which run applied it.
+    pub run: String,
+}
+
+impl LedgerDocument {
+    /// The document of `ledger`.
+    #[must_use]
+    pub fn new(workspace: &str, ledger: &Ledger) -> Self {
+        let mut segments: Vec<EntryDocument> = ledger.entries().map(EntryDocument::of).collect();
+        segments.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            workspace: workspace.to_owned(),
+            segments,
+        }
+    }
+}
+
+impl EntryDocument {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            name: entry.name.to_string(),
+            id: entry.id.to_string(),
+            kind: entry.kind.as_str().to_owned(),
+            lifecycle: entry.lifecycle.as_str().to_owned(),
+            protect: entry.protect,
+            digest: entry.digest.clone(),
+            former_names: entry.former_names.iter().map(ToString::to_string).collect(),
+            replaced: entry.replaced.len(),
+            applied_at: entry.applied_at,
+            run: entry.run.clone(),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Drift as text.
+
+use super::{change, paint, printable, quoted};
+use crate::render::document::{DriftDocument, DriftReport};
+use anstyle::AnsiColor;
+use std::fmt::Write as _;
+
+/// What changed in the workspace; its last line counts the segments.
+#[must_use]
+pub fn drift(report: &DriftReport, colour: bool) -> String {
+    let mut text = String::new();
+    for drift in &report.drift {
+        one(&mut text, drift, colour);
+    }
+    let last = match report.drift.len() {
+        0 => "No drift.".to_owned(),
+        1 => "\nDrift: 1 segment.".to_owned(),
+        count => format!("\nDrift: {count} segments."),
+    };
+    text.push_str(&last);
+    text.push('\n');
+    text
+}
+
+fn one(text: &mut String, drift: &DriftDocument, colour: bool) {
+    let style = paint(colour, AnsiColor::Yellow);
+    let place = match &drift.origin {
+        Some(origin) => format!("{}:{}", origin.file, origin.line),
+        None => "no file declares it".to_owned(),
+    };
+    let _ = writeln!(
+        text,
+        "{style}! {}{style:#} ({}), id {}",
+        quoted(&drift.segment),
+        printable(&place),
+        printable(&drift.id)
+    );
+    if let Some(lifecycle) = &drift.lifecycle {
+        let _ = writeln!(text, "    {lifecycle}");
+    }
+    if let Some(name) = &drift.renamed {
+        let _ = writeln!(text, "    renamed to {}", quoted(name));
+    }
+    for changed in &drift.changes {
+        let _ = writeln!(text, "    {}", change(changed));
+    }
+}

@@ -1,0 +1,43 @@
+//! The ledger as text.
+
+use super::{printable, quoted};
+use crate::render::document::LedgerDocument;
+use std::fmt::Write as _;
+
+/// What is remembered, one segment a line; its last line counts them.
+#[must_use]
+pub fn ledger(document: &LedgerDocument) -> String {
+    let mut text = String::new();
+    for entry in &document.segments {
+        let protected = if entry.protect { ", protected" } else { "" };
+        let _ = writeln!(
+            text,
+            "{} {}{protected}, id {}, applied {:.0} by {}",
+            quoted(&entry.name),
+            entry.lifecycle,
+            printable(&entry.id),
+            entry.applied_at,
+            printable(&entry.run)
+        );
+        if !entry.former_names.is_empty() {
+            let names: Vec<_> = entry.former_names.iter().map(|name| quoted(name)).collect();
+            let _ = writeln!(text, "    formerly {}", names.join(", "));
+        }
+        if entry.replaced > 0 {
+            let noun = if entry.replaced == 1 {
+                "definition"
+            } else {
+                "definitions"
+            };
+            let _ = writeln!(text, "    {} replaced {noun} kept", entry.replaced);
+        }
+    }
+    let count = document.segments.len();
+    let noun = if count == 1 { "segment" } else { "segments" };
+    let _ = writeln!(
+        text,
+        "Ledger of {}: {count} {noun}.",
+        printable(&document.workspace)
+    );
+    text
+}

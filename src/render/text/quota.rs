@@ -1,0 +1,251 @@
+//! What a plan costs, in one line.
+
+use crate::model::{EndpointClass, Keyword};
+use crate::plan::quota::nouns;
+use crate::render::document::{ClosedDocument, QuotaDocument, WindowDocument};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// Reads before writes, as a run makes them.
+const ORDER: [EndpointClass; 7] = [
+    EndpointClass::List,
+    EndpointClass::Get,
+    EndpointClass::Create,
+    EndpointClass::Update,
+    EndpointClass::Lifecycle,
+    EndpointClass::File,
+    EndpointClass::Cohort,
+];
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// How many calls the plan makes, what they wait for, and when they are done by the clocks of `zone`; one line
+/// without its end.
+#[must_use]
+pub fn quota(document: &QuotaDocument, zone: &TimeZone) -> String {
+    if document.total == 0 {
+        return "No calls.".to_owned();
+    }
+    let clock = Clock {
+        zone,
+        now: document.asked_at,
+    };
+    let done = clock.time(document.done_at);
+    let ending = match (
+        document.waits_for.as_str(),
+        document.tightest.first(),
+        document.closed.first(),
+    ) {
+        ("window", Some(window), _) => format!("{}: done about {done}.", limit(window)),
+        ("service", _, Some(closed)) => format!("{}: done about {done}.", refused(closed, &clock)),
+        _ => format!("No waiting: done {}.", clock.within(document.done_at)),
+    };
+    format!("{} {ending}", counts(document))
+}
+
+fn counts(document: &QuotaDocument) -> String {
+    let of = |class: &EndpointClass| {
+        let word = class.as_str();
+        document
+            .calls
+            .get(word)
+            .filter(|count| **count > 0)
+            .map(|count| format!("{word} {count}"))
+    };
+    let parts: Vec<_> = ORDER.iter().filter_map(of).collect();
+    let noun = if document.total == 1 { "call" } else { "calls" };
+    format!("{} {noun}: {}.", document.total, parts.join(", "))
+}
+
+fn limit(window: &WindowDocument) -> String {
+    let classes: Vec<_> = window
+        .classes
+        .iter()
+        .filter_map(|word| EndpointClass::from_text(word))
+        .collect();
+    let span = match window.span_seconds {
+        MINUTE => "this minute".to_owned(),
+        HOUR => "this hour".to_owned(),
+        DAY => "this day".to_owned(),
+        _ => "now".to_owned(),
+    };
+    format!(
+        "{} {}, {} left {span}",
+        window.limit,
+        nouns(&classes),
+        window.left
+    )
+}
+
+fn refused(closed: &ClosedDocument, clock: &Clock<'_>) -> String {
+    let class = EndpointClass::from_text(&closed.class);
+    let calls = class.map_or_else(|| closed.class.clone(), |class| nouns(&[class]));
+    format!("The service takes no {calls} before {}", clock.time(closed.until))
+}
+
+/// Tells times from the moment of the estimate on.
+struct Clock<'a> {
+    zone: &'a TimeZone,
+    now: Timestamp,
+}
+
+impl Clock<'_> {
+    /// The minute by which `moment` is past, with the date when that is not today.
+    fn time(&self, moment: Timestamp) -> String {
+        let second = moment.as_second();
+        let minute = second.saturating_add((-second).rem_euclid(MINUTE));
+        let minute = Timestamp::from_second(minute).unwrap_or(moment);
+        let [now, then] = [self.now, minute].map(|moment| moment.to_zoned_datetime(self.zone.clone()));
+        let format = if now.date() == then.date() {
+            "%H:%M"
+        } else {
+            "%Y-%m-%d %H:%M"
+        };
+        then.strftime(format).to_string()
+    }
+
+    /// How soon `moment` is.
+    fn within(&self, moment: Timestamp) -> String {
+        let seconds = self
+            .now
+            .duration_until(moment)
+            .max(SignedDuration::ZERO)
+            .as_secs();
+        match (seconds + MINUTE - 1) / MINUTE {
+            0 | 1 => "within a minute".to_owned(),
+            minutes if minutes < 60 => format!("within {minutes} minutes"),
+            _ => format!("about {}", self.time(moment)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::pacing::{Pacing, RateLimits};
+    use crate::plan::quota as plan;
+    use std::collections::BTreeMap;
+
+    fn document(calls: &[(&str, usize)], done_after: i64) -> QuotaDocument {
+        let asked_at: Timestamp = "2026-11-26T14:10:30Z".parse().unwrap();
+        let done_at = asked_at + SignedDuration::from_secs(done_after);
+        QuotaDocument {
+            calls: calls
+                .iter()
+                .map(|(class, count)| ((*class).to_owned(), *count))
+                .collect::<BTreeMap<_, _>>(),
+            total: calls.iter().map(|(_, count)| count).sum(),
+            asked_at,
+            done_at,
+            waits_seconds: 0,
+            waits_for: "nothing".to_owned(),
+            tightest: Vec::new(),
+            closed: Vec::new(),
+        }
+    }
+
+    fn waiting(
+        mut document: QuotaDocument,
+        classes: &[&str],
+        limit: &str,
+        span_seconds: i64,
+    ) -> QuotaDocument {
+        document.waits_for = "window".to_owned();
+        document.tightest.push(WindowDocument {
+            classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+            limit: limit.to_owned(),
+            count: 200,
+            span_seconds,
+            used: 139,
+            left: 61,
+            needed: 75,
+            waits_seconds: 1800,
+        });
+        document
+    }
+
+    #[test]
+    fn the_cost_is_one_line() {
+        let mixed = [("list", 1), ("get", 61), ("create", 75), ("update", 0)];
+        let table = [
+            (document(&[], 0), "No calls."),
+            (
+                waiting(document(&mixed, 2460), &["create"], "200/h", HOUR),
+                "137 calls: list 1, get 61, create 75. 200/h creates, 61 left this hour: done about 14:52.",
+            ),
+            (
+                waiting(document(&mixed, 100), &["list", "create"], "50/min", MINUTE),
+                "137 calls: list 1, get 61, create 75. 50/min list and create together, 61 left this minute: \
+                 done about 14:13.",
+            ),
+            (
+                waiting(document(&[("create", 2)], 35_400), &["create"], "1000/day", DAY),
+                "2 calls: create 2. 1000/day creates, 61 left this day: done about 2026-11-27 00:01.",
+            ),
+            (
+                waiting(document(&[("update", 2)], 60), &["update"], "10/3s", 3),
+                "2 calls: update 2. 10/3s updates, 61 left now: done about 14:12.",
+            ),
+            (
+                document(&[("list", 1)], 1),
+                "1 call: list 1. No waiting: done within a minute.",
+            ),
+            (
+                document(&[("get", 120)], 61),
+                "120 calls: get 120. No waiting: done within 2 minutes.",
+            ),
+            (
+                document(&[("get", 9000)], 4500),
+                "9000 calls: get 9000. No waiting: done about 15:26.",
+            ),
+        ];
+        for (document, text) in table {
+            assert_eq!(quota(&document, &TimeZone::UTC), text);
+        }
+    }
+
+    #[test]
+    fn the_line_of_a_plan_says_what_its_windows_say() {
+        let asked_at: Timestamp = "2026-11-26T14:10:30Z".parse().unwrap();
+        let mut pacing = Pacing::new(RateLimits::default());
+        pacing.remember_separate();
+        let earlier = (0..139).map(|number| asked_at - SignedDuration::from_secs(1200 + number));
+        pacing.remember(earlier.map(|moment| (EndpointClass::Create, moment)), asked_at);
+        let pairs = [EndpointClass::Get, EndpointClass::Create].repeat(75);
+        let calls = [vec![EndpointClass::List], pairs].concat();
+        let document = QuotaDocument::new(&plan::quota(&calls, pacing, asked_at));
+        assert_eq!(
+            quota(&document, &TimeZone::UTC),
+            "151 calls: list 1, get 75, create 75. 200/h creates, 61 left this hour: done about 14:49."
+        );
+        let json = serde_json::to_string(&document).unwrap();
+        assert_eq!(serde_json::from_str::<QuotaDocument>(&json).unwrap(), document);
+        assert!(json.contains(r#""asked_at":"2026-11-26T14:10:30Z""#), "{json}");
+    }
+
+    #[test]
+    fn a_closed_class_is_told_with_the_end_of_it() {
+        let mut document = document(&[("create", 1)], 600);
+        document.waits_for = "service".to_owned();
+        document.closed.push(ClosedDocument {
+            class: "create".to_owned(),
+            until: "2026-11-26T14:20:00Z".parse().unwrap(),
+            waits_seconds: 570,
+        });
+        let text = "1 call: create 1. The service takes no creates before 14:20: done about 14:21.";
+        assert_eq!(quota(&document, &TimeZone::UTC), text);
+    }
+
+    #[test]
+    fn times_and_days_are_those_of_the_zone() {
+        let kolkata = TimeZone::get("Asia/Kolkata").unwrap();
+        let table = [(2460, "20:22"), (15_600, "2026-11-27 00:01")];
+        for (after, time) in table {
+            let document = waiting(document(&[("create", 1)], after), &["create"], "200/h", HOUR);
+            let text = quota(&document, &kolkata);
+            assert!(text.ends_with(&format!("done about {time}.")), "{text}");
+        }
+    }
+}

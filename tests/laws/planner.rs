@@ -1,0 +1,457 @@
+//! The planner against the strict service: whatever is declared, live and remembered, a plan without conflicts runs
+//! without ever being refused, and then there is nothing left to plan.
+
+use super::workspace::Workspace;
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use segctl::ledger::Entry;
+use segctl::model::{
+    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
+    Lifecycle, NamePattern, Number, Operand, Origin, Payload, Reference, SegmentId, SegmentName,
+};
+use segctl::plan::step::{Action, Plan};
+use segctl::sandbox::{RateLimits, Settings};
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Names are drawn from few, so that they meet.
+const NAMES: u8 = 9;
+/// So are definitions.
+const AMOUNTS: u8 = 9;
+
+/// A live segment; its place in the list is its definition, so that these are unique.
+#[derive(Clone, Debug)]
+struct LiveDraft {
+    name: Index,
+    /// Live segments before it that it refers to.
+    refers_to: Vec<Index>,
+    archived: bool,
+    known: Option<KnownDraft>,
+}
+
+/// What the ledger says of it.
+#[derive(Clone, Debug)]
+struct KnownDraft {
+    /// Another name than the live one: it was renamed by hand.
+    name: Option<u8>,
+    edited: bool,
+}
+
+/// A declared segment.
+#[derive(Clone, Debug)]
+struct FileDraft {
+    name: u8,
+    amount: u8,
+    /// Declared segments before it that it refers to.
+    refers_to: Vec<Index>,
+    /// A live segment that nobody may have declared.
+    refers_to_live: Option<Index>,
+    archived: bool,
+    is: Identity,
+}
+
+#[derive(Clone, Debug)]
+enum Identity {
+    Unsaid,
+    Id(Index),
+    PreviousName(Index),
+}
+
+#[derive(Clone, Debug)]
+struct World {
+    live: Vec<LiveDraft>,
+    files: Vec<FileDraft>,
+    owns: Option<&'static str>,
+    settings: Settings,
+}
+
+fn live() -> impl Strategy<Value = LiveDraft> {
+    let known = (prop::option::weighted(0.4, 0..NAMES), prop::bool::weighted(0.2))
+        .prop_map(|(name, edited)| KnownDraft { name, edited });
+    (
+        any::<Index>(),
+        vec(any::<Index>(), 0..2),
+        prop::bool::weighted(0.2),
+        prop::option::weighted(0.7, known),
+    )
+        .prop_map(|(name, refers_to, archived, known)| LiveDraft {
+            name,
+            refers_to,
+            archived,
+            known,
+        })
+}
+
+fn file() -> impl Strategy<Value = FileDraft> {
+    let identity = prop_oneof![
+        5 => Just(Identity::Unsaid),
+        2 => any::<Index>().prop_map(Identity::Id),
+        2 => any::<Index>().prop_map(Identity::PreviousName),
+    ];
+    (
+        0..NAMES,
+        0..AMOUNTS,
+        vec(any::<Index>(), 0..2),
+        prop::option::weighted(0.1, any::<Index>()),
+        prop::bool::weighted(0.15),
+        identity,
+    )
+        .prop_map(
+            |(name, amount, refers_to, refers_to_live, archived, is)| FileDraft {
+                name,
+                amount,
+                refers_to,
+                refers_to_live,
+                archived,
+                is,
+            },
+        )
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let switches = any::<[bool; 5]>();
+    (
+        vec(live(), 0..7),
+        vec(file(), 0..8),
+        prop::sample::select(vec![None, None, Some("*"), Some("S1")]),
+        switches,
+        0_usize..4,
+    )
+        .prop_map(|(live, files, owns, switches, room)| {
+            let [frees, archived_conflict, to_archived, checks, is_tight] = switches;
+            let active = live.iter().filter(|live| !live.archived).count();
+            let settings = Settings {
+                rate_limits: RateLimits::Off,
+                rename_frees_old_name: frees,
+                archived_definitions_conflict: archived_conflict,
+                reference_to_archived_allowed: to_archived,
+                unarchive_checks_active_limit: checks,
+                active_limit: if is_tight { active + room } else { 1000 },
+                ..Settings::default()
+            };
+            World {
+                live,
+                files,
+                owns,
+                settings,
+            }
+        })
+}
+
+fn name(number: u8) -> SegmentName {
+    SegmentName::new(format!("S{number}"))
+}
+
+fn spends(amount: u8) -> Filter {
+    let test = DoubleTest::GreaterThan(Operand::Fixed(Number::new(f64::from(amount)).unwrap()));
+    Filter::Attribute(AttributeFilter {
+        name: "spend".to_owned(),
+        category: Some("Tracked".to_owned()),
+        condition: Condition::Double { negate: false, test },
+    })
+}
+
+/// The filters of a live segment, as the API has them.
+fn filters(amount: u8, references: &BTreeSet<String>) -> Value {
+    let mut filters = vec![json!({
+        "filter_type": "user_attributes", "name": "spend", "data_type": "double", "operator": "greaterThan",
+        "value": amount, "negate": false, "category": "Tracked",
+    })];
+    filters.extend(
+        references
+            .iter()
+            .map(|id| json!({"filter_type": "custom_segments", "id": id})),
+    );
+    json!({"filter_operator": "and", "filters": filters})
+}
+
+/// A live segment as it came to be.
+struct Seeded {
+    id: String,
+    name: SegmentName,
+    archived: bool,
+}
+
+/// Makes the live segments and what the ledger knows of them.
+fn seed(workspace: &Workspace, drafts: &[LiveDraft]) -> Vec<Seeded> {
+    let mut free: Vec<u8> = (0..NAMES).collect();
+    let mut seeded: Vec<Seeded> = Vec::new();
+    for (amount, draft) in drafts.iter().enumerate() {
+        let number = free.remove(draft.name.index(free.len()));
+        let references: BTreeSet<String> = draft
+            .refers_to
+            .iter()
+            .filter(|_| !seeded.is_empty())
+            .map(|index| index.get(&seeded).id.clone())
+            .collect();
+        let amount = u8::try_from(amount).unwrap();
+        let included = filters(amount, &references);
+        let made = workspace.by_hand(&json!({
+            "name": name(number).as_str(), "archived": draft.archived, "included_filters": included,
+        }));
+        let id = made["data"]["id"].as_str().unwrap().to_owned();
+        // Nothing but the ledger can know of a hidden segment.
+        let known = draft.known.clone().or(draft.archived.then_some(KnownDraft {
+            name: None,
+            edited: false,
+        }));
+        if let Some(known) = known {
+            let applied = if known.edited {
+                filters(amount + 100, &references)
+            } else {
+                included
+            };
+            workspace.remember(Entry {
+                lifecycle: if draft.archived {
+                    Lifecycle::Archived
+                } else {
+                    Lifecycle::Active
+                },
+                definition: Some(Payload {
+                    included_filters: applied,
+                    excluded_filters: None,
+                }),
+                ..Entry::new(
+                    SegmentId::new(&id),
+                    name(known.name.unwrap_or(number)),
+                    Timestamp::UNIX_EPOCH,
+                )
+            });
+        }
+        seeded.push(Seeded {
+            id,
+            name: name(number),
+            archived: draft.archived,
+        });
+    }
+    seeded
+}
+
+/// The files, free of what the checks of files refuse: names and definitions are unique, references go to what is
+/// declared in use, ids and previous names are claimed once.
+fn declared(drafts: &[FileDraft], live: &[Seeded]) -> Vec<DeclaredSegment> {
+    let mut declared: Vec<DeclaredSegment> = Vec::new();
+    let mut amounts = BTreeSet::new();
+    let mut claimed = BTreeSet::new();
+    for draft in drafts {
+        let name = name(draft.name);
+        if declared.iter().any(|other| other.name == name) || !amounts.insert(draft.amount) {
+            continue;
+        }
+        let active: Vec<SegmentName> = declared
+            .iter()
+            .filter(|other| other.lifecycle == Lifecycle::Active)
+            .map(|other| other.name.clone())
+            .collect();
+        let targets: BTreeSet<SegmentName> = draft
+            .refers_to
+            .iter()
+            .filter(|_| !active.is_empty())
+            .map(|index| index.get(&active).clone())
+            .collect();
+        // Whether a hidden segment may be referred to, no plan can know.
+        let shown: Vec<&Seeded> = live.iter().filter(|seeded| !seeded.archived).collect();
+        let by_id = draft.refers_to_live.filter(|_| !shown.is_empty());
+        let by_id = by_id.map(|index| Reference::Id {
+            id: SegmentId::new(&index.get(&shown).id),
+            label: None,
+        });
+        let references = targets.into_iter().map(Reference::Name).chain(by_id);
+        let mut claim = |index: &Index| {
+            let seeded = (!live.is_empty()).then(|| index.get(live));
+            seeded.filter(|seeded| claimed.insert(seeded.id.clone()))
+        };
+        let (id, previous) = match &draft.is {
+            Identity::Unsaid => (None, None),
+            Identity::Id(index) => (claim(index), None),
+            Identity::PreviousName(index) => (None, claim(index)),
+        };
+        declared.push(DeclaredSegment {
+            id: id.map(|seeded| SegmentId::new(&seeded.id)),
+            previous_names: previous
+                .into_iter()
+                .map(|seeded| seeded.name.clone())
+                .filter(|previous| *previous != name)
+                .collect(),
+            lifecycle: if draft.archived {
+                Lifecycle::Archived
+            } else {
+                Lifecycle::Active
+            },
+            protect: false,
+            definition: Definition {
+                included: Group {
+                    operator: GroupOperator::And,
+                    filters: std::iter::once(spends(draft.amount))
+                        .chain(references.map(Filter::Reference))
+                        .collect(),
+                },
+                excluded: None,
+            },
+            origin: Origin {
+                file: format!("{name}.yaml"),
+                line: 1,
+                column: 1,
+            },
+            name,
+        });
+    }
+    declared
+}
+
+/// Every step is about a segment that is declared, or that the ledger or `owns` says is ours.
+fn assert_owned(plan: &Plan, world: &World, workspace: &Workspace) {
+    let pattern = world.owns.map(|pattern| NamePattern::parse(pattern).unwrap());
+    let ledger = workspace.ledger();
+    for step in &plan.steps {
+        if step.origin.is_some() {
+            continue;
+        }
+        let Action::Archive(target) = &step.action else {
+            panic!("{step:?} writes to what nobody declares")
+        };
+        let is_owned = ledger.entry(&target.id).is_some()
+            || pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.matches(&target.live_name));
+        assert!(is_owned, "{step:?}");
+    }
+}
+
+/// The workspace of a world, and what its files say.
+fn make(world: &World) -> (Workspace, Vec<DeclaredSegment>) {
+    let mut workspace = Workspace::new(world.settings.clone());
+    workspace.allow(|policy| {
+        policy.guards.above = usize::MAX;
+        policy.owns = world
+            .owns
+            .iter()
+            .map(|pattern| NamePattern::parse(pattern).unwrap())
+            .collect();
+    });
+    let seeded = seed(&workspace, &world.live);
+    let declared = declared(&world.files, &seeded);
+    (workspace, declared)
+}
+
+async fn run(world: &World, ran: &Cell<u32>) {
+    let (workspace, declared) = make(world);
+    let observed = workspace.observe(&declared).await;
+    let plan = workspace.plan_of(&declared, &observed);
+    assert_owned(&plan, world, &workspace);
+    if plan.is_forbidden() {
+        return;
+    }
+    ran.set(ran.get() + 1);
+    let before = workspace.log().len();
+    let receipt = workspace.apply(&plan).await;
+    let log = workspace.log().split_off(before);
+    let refused = log
+        .iter()
+        .find(|entry| matches!(entry.status, 400 | 403 | 409 | 412 | 413 | 429));
+    assert!(
+        refused.is_none() && receipt.is_complete(),
+        "{}{receipt:#?}\n{refused:#?}",
+        described(&plan)
+    );
+    let again = workspace.plan(&declared).await;
+    assert!(
+        again.is_empty() && !again.is_forbidden(),
+        "first\n{}then\n{}",
+        described(&plan),
+        described(&again)
+    );
+}
+
+/// A plan in a few lines, for whoever reads a failure.
+fn described(plan: &Plan) -> String {
+    let mut text = String::new();
+    for step in &plan.steps {
+        let target = step.action.target();
+        let from =
+            target.map(|target| format!(" {} `{}` by {:?}", target.id, target.live_name, target.matched_by));
+        let wanted = step.action.wanted().map(|wanted| wanted.form().to_string());
+        let _ = writeln!(
+            text,
+            "{} {} {}{} {:?} after {:?} {}",
+            step.number,
+            step.action.as_str(),
+            step.segment,
+            from.unwrap_or_default(),
+            step.action.passing(),
+            step.depends_on,
+            wanted.unwrap_or_default()
+        );
+    }
+    for conflict in &plan.conflicts {
+        let _ = writeln!(text, "{conflict:?}");
+    }
+    text
+}
+
+/// Runs a law over worlds, at most so many.
+fn hold(cases: u32, law: impl Fn(&World)) {
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let outcome = runner.run(&world(), |world| {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| law(&world)));
+        outcome
+            .map_err(|panic| TestCaseError::fail(panic.downcast_ref::<String>().cloned().unwrap_or_default()))
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+fn never_refused() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let ran = Cell::new(0);
+    hold(CASES / 2, |world| runtime.block_on(run(world, &ran)));
+    // A law that nothing falls under says nothing.
+    assert!(
+        ran.get() > CASES / 8,
+        "only {} plans were free of conflicts",
+        ran.get()
+    );
+}
+
+// In two halves, for two cores.
+
+#[test]
+fn a_plan_without_conflicts_is_never_refused() {
+    never_refused();
+}
+
+#[test]
+fn nor_is_any_other() {
+    never_refused();
+}
+
+#[test]
+fn the_same_values_give_the_same_plan_byte_for_byte() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    hold(200, |world| {
+        runtime.block_on(async {
+            let (workspace, declared) = make(world);
+            let observed = workspace.observe(&declared).await;
+            let text = || serde_json::to_string(&workspace.plan_of(&declared, &observed)).unwrap();
+            let first = text();
+            for _ in 0..9 {
+                assert_eq!(text(), first);
+            }
+            // A saved plan comes back as it was.
+            let plan: Plan = serde_json::from_str(&first).unwrap();
+            assert_eq!(plan, workspace.plan_of(&declared, &observed));
+        });
+    });
+}
+
+/// Worlds that are tried.
+const CASES: u32 = 10_000;

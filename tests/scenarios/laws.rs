@@ -1,0 +1,150 @@
+//! What has to hold for every segment when a scenario is over, whatever became of it: it has a name that somebody gave
+//! it, and a definition that is its own. Names and definitions that only get another step past the service are neither.
+
+use super::repository::{Repository, WORKSPACE};
+use super::workspace::{name, payload, segments};
+use segctl::config::workspace::settings;
+use segctl::config::{load, source};
+use segctl::definition::{Digest, Digests, Identities, print};
+use segctl::model::{DeclaredSegment, Lifecycle, Payload, SegmentId, SegmentName};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Who meant what so far.
+#[derive(Default)]
+pub(super) struct History {
+    /// What people made each segment.
+    by_hand: BTreeMap<String, Vec<Payload>>,
+    /// The names that each segment had.
+    names: BTreeMap<String, BTreeSet<String>>,
+    /// Names that somebody gave.
+    given: BTreeSet<String>,
+    /// What files ever said.
+    declared: Vec<DeclaredSegment>,
+    /// What they say now.
+    declared_now: Vec<DeclaredSegment>,
+}
+
+impl History {
+    /// People changed the workspace.
+    pub(super) fn note_hands(&mut self, state: &Value) {
+        for (id, segment) in segments(state) {
+            self.given.insert(name(segment).to_owned());
+            self.by_hand
+                .entry(id.clone())
+                .or_default()
+                .extend(payload(segment));
+        }
+        self.note_names(state);
+    }
+
+    /// A command was run.
+    pub(super) fn note_names(&mut self, state: &Value) {
+        for (id, segment) in segments(state) {
+            self.names
+                .entry(id.clone())
+                .or_default()
+                .insert(name(segment).to_owned());
+        }
+    }
+
+    /// The files changed. What has a fault in form declares nothing.
+    pub(super) fn note_files(&mut self, repository: &Repository) {
+        let path = repository.path().join("segctl.yaml");
+        let Ok(source) = source::read(&path, "segctl.yaml") else {
+            return;
+        };
+        let Some(settings) = settings(&source).0 else {
+            return;
+        };
+        let loaded = load(&settings, repository.path(), &|path| path.display().to_string());
+        let declared = loaded
+            .declarations
+            .into_iter()
+            .filter(|declaration| declaration.is_for(WORKSPACE));
+        self.declared_now = declared.map(|declaration| declaration.segment).collect();
+        self.given
+            .extend(self.declared_now.iter().map(|segment| segment.name.to_string()));
+        self.declared.extend(self.declared_now.iter().cloned());
+    }
+
+    /// What the files say and is not so.
+    pub(super) fn unreached(&self, state: &Value) -> Vec<String> {
+        let identities = self.identities();
+        let digest = |payload: &Payload| Digests::of(payload, &identities).exact;
+        let missing = |declared: &DeclaredSegment| {
+            let found = segments(state).find(|(_, segment)| name(segment) == declared.name.as_str());
+            let is_active = found.is_some_and(|(_, segment)| segment["archived"].is_null());
+            match declared.lifecycle {
+                Lifecycle::Active if !is_active => Some("is not in use"),
+                Lifecycle::Archived if is_active => Some("is still in use"),
+                Lifecycle::Archived => None,
+                Lifecycle::Active => {
+                    let live = found.and_then(|(_, segment)| payload(segment));
+                    let is_so = live.as_ref().map(digest) == Some(digest(&print(&declared.definition)));
+                    (!is_so).then_some("has not the declared definition")
+                }
+            }
+        };
+        let complain = |declared: &DeclaredSegment| {
+            missing(declared).map(|what| format!("\"{}\" {what}", declared.name))
+        };
+        self.declared_now.iter().filter_map(complain).collect()
+    }
+
+    /// Which segments have a name or a definition that nobody gave them.
+    pub(super) fn complaints(&self, state: &Value) -> Vec<String> {
+        let identities = self.identities();
+        let mut complaints = Vec::new();
+        for (id, segment) in segments(state) {
+            let name = name(segment);
+            if !self.given.contains(name) {
+                complaints.push(format!(
+                    "a segment is left with the name \"{name}\", which nobody gave it"
+                ));
+            }
+            let own = self.own(id, &identities);
+            if payload(segment)
+                .is_some_and(|payload| !own.contains(&Digests::of(&payload, &identities).exact))
+            {
+                complaints.push(format!(
+                    "\"{name}\" is left with a definition that is not its own"
+                ));
+            }
+        }
+        complaints
+    }
+
+    /// The definitions that a segment may have.
+    fn own(&self, id: &str, identities: &Identities) -> BTreeSet<Digest> {
+        let names = self.names.get(id);
+        let is_its = |segment: &&DeclaredSegment| {
+            let all = std::iter::once(&segment.name).chain(&segment.previous_names);
+            names.is_some_and(|names| all.map(SegmentName::as_str).any(|name| names.contains(name)))
+        };
+        let declared = self
+            .declared
+            .iter()
+            .filter(is_its)
+            .map(|segment| print(&segment.definition));
+        let by_hand = self.by_hand.get(id).into_iter().flatten().cloned();
+        declared
+            .chain(by_hand)
+            .map(|payload| Digests::of(&payload, identities).exact)
+            .collect()
+    }
+
+    /// References mean the segment that has the name or once had it.
+    fn identities(&self) -> Identities {
+        let names = self
+            .names
+            .iter()
+            .flat_map(|(id, names)| names.iter().map(move |name| (name, id)));
+        Identities {
+            undeclared_by_name: names
+                .map(|(name, id)| (SegmentName::new(name.as_str()), SegmentId::new(id.as_str())))
+                .collect(),
+            ..Identities::default()
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The repository that a scenario's commands run in.
+
+use super::folder::entries;
+use super::format::{Rewrite, Run};
+use super::stable::Stable;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The name of the workspace.
+pub(super) const WORKSPACE: &str = "shop";
+
+/// Ends the name of a file that stands for the removal of the one named before it.
+const GONE: &str = ".gone";
+
+/// A directory with `segctl.yaml` and files of segments.
+pub(super) struct Repository(tempfile::TempDir);
+
+/// What a run of segctl came to.
+pub(super) struct Ran {
+    pub(super) code: Option<i32>,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl Repository {
+    /// A repository with one workspace.
+    pub(super) fn new(workspace: Map<String, Value>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = json!({"segments": "segments/", "workspaces": {WORKSPACE: workspace}});
+        fs::write(
+            directory.path().join("segctl.yaml"),
+            serde_yaml::to_string(&settings).unwrap(),
+        )
+        .unwrap();
+        fs::create_dir(directory.path().join("segments")).unwrap();
+        Self(directory)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Lays the files of a directory over those that are there, with the ids that their labels stand for.
+    pub(super) fn lay_over(&self, from: &Path, stable: &Stable) -> Result<(), String> {
+        let to = self.path().join("segments");
+        for file in files(from) {
+            let inner = file.strip_prefix(from).unwrap();
+            let target = to.join(inner);
+            let wrong = |error: std::io::Error| format!("{}: {error}", file.display());
+            if let Some(gone) = target.to_string_lossy().strip_suffix(GONE) {
+                fs::remove_file(gone).map_err(wrong)?;
+                continue;
+            }
+            fs::create_dir_all(target.parent().unwrap()).map_err(wrong)?;
+            let text = fs::read_to_string(&file).map_err(wrong)?;
+            fs::write(target, stable.with_ids(&text)).map_err(wrong)?;
+        }
+        Ok(())
+    }
+
+    /// Puts one text for another in a file, or in the place of all of it.
+    pub(super) fn rewrite(&self, rewrite: &Rewrite) -> Result<(), String> {
+        let path = self.path().join(&rewrite.file);
+        let wrong = |error: std::io::Error| format!("{}: {error}", rewrite.file);
+        let text = match &rewrite.from {
+            None => rewrite.to.clone(),
+            Some(from) => {
+                let text = fs::read_to_string(&path).map_err(wrong)?;
+                if !text.contains(from) {
+                    return Err(format!("`{from}` is not in {}", rewrite.file));
+                }
+                text.replacen(from, &rewrite.to, 1)
+            }
+        };
+        fs::write(path, text).map_err(wrong)
+    }
+
+    /// Throws away what segctl remembers.
+    pub(super) fn lose_ledger(&self) -> Result<(), String> {
+        let ledger = self.path().join(".segctl").join(WORKSPACE);
+        fs::remove_dir_all(ledger).map_err(|error| format!("the ledger cannot get lost: {error}"))
+    }
+
+    /// The files at a path, each under its name.
+    pub(super) fn text_of(&self, path: &str) -> Result<String, String> {
+        let path = self.path().join(path);
+        let mut text = String::new();
+        for file in if path.is_dir() { files(&path) } else { vec![path] } {
+            let name = file
+                .strip_prefix(self.path())
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
+            let content = fs::read_to_string(&file).map_err(|error| format!("{name}: {error}"))?;
+            text.push_str(&format!("--- {name}\n{content}"));
+        }
+        Ok(text)
+    }
+
+    /// Runs segctl here with a bare environment.
+    pub(super) fn run(&self, run: &Run) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_segctl"))
+            .args(run.arguments())
+            .current_dir(self.path())
+            .env_clear()
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Ran {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// All files below a directory, in order.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let below = entries(directory).into_iter();
+    below
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .collect()
+}

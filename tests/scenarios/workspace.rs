@@ -1,0 +1,93 @@
+//! What is in a workspace, as a text to review.
+
+use segctl::definition::{Identities, normal};
+use segctl::model::{Payload, SegmentId, SegmentName};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// All segments with their definitions in normal form, and the names that nobody can have any more.
+pub(super) fn text(state: &Value) -> String {
+    let identities = Identities {
+        declared_by_id: segments(state)
+            .map(|(id, segment)| (SegmentId::new(id), SegmentName::new(name(segment))))
+            .collect(),
+        ..Identities::default()
+    };
+    let mut by_name: Vec<&Value> = segments(state).map(|(_, segment)| segment).collect();
+    by_name.sort_by_key(|segment| name(segment));
+    let mut text = String::new();
+    for segment in by_name {
+        let lifecycle = if segment["archived"].is_null() {
+            "active"
+        } else {
+            "archived"
+        };
+        let _ = write!(text, "\"{}\" {lifecycle}", name(segment));
+        match payload(segment) {
+            Some(payload) => write_definition(&mut text, &normal::exact(&payload, &identities)),
+            None => {
+                let kind = segment["contents"]
+                    .as_object()
+                    .and_then(|contents| contents.keys().next());
+                let _ = writeln!(text, ", {}", kind.map_or("nothing", String::as_str));
+            }
+        }
+    }
+    for (former, id) in state["former_names"].as_object().into_iter().flatten() {
+        let holder = &state["segments"][id.as_str().unwrap_or_default()];
+        let _ = writeln!(text, "\"{former}\" stays taken by \"{}\"", name(holder));
+    }
+    if text.is_empty() {
+        text.push_str("nothing\n");
+    }
+    text
+}
+
+/// The segments with their ids.
+pub(super) fn segments(state: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    state["segments"].as_object().into_iter().flatten()
+}
+
+/// A segment's name.
+pub(super) fn name(segment: &Value) -> &str {
+    segment["name"].as_str().unwrap_or_default()
+}
+
+/// A segment's definition, where it is made of filters.
+pub(super) fn payload(segment: &Value) -> Option<Payload> {
+    let filters = segment["contents"].get("filters")?;
+    Some(Payload {
+        included_filters: filters["included"].clone(),
+        excluded_filters: Some(filters["excluded"].clone()).filter(|excluded| !excluded.is_null()),
+    })
+}
+
+fn write_definition(text: &mut String, form: &Value) {
+    for (link, side) in [(",", "included_filters"), ("  but not", "excluded_filters")] {
+        let Some(filters) = form[side]["filters"].as_array() else {
+            continue;
+        };
+        let operator = if form[side]["filter_operator"] == "or" {
+            "any of"
+        } else {
+            "all of"
+        };
+        let _ = writeln!(text, "{link} {operator}");
+        for filter in filters {
+            let _ = writeln!(text, "    {}", brief(filter));
+        }
+    }
+}
+
+/// A filter without what most of them have.
+fn brief(filter: &Value) -> Value {
+    let mut filter = filter.clone();
+    if let Some(fields) = filter.as_object_mut() {
+        let once = json!({"type": "atleast", "count": 1});
+        let everybody = json!({"filter_operator": "and", "filters": []});
+        fields.retain(|key, value| {
+            !(key == "execution" && *value == once || key == "attributes" && *value == everybody)
+        });
+    }
+    filter
+}
