@@ -6,6 +6,49 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 use serde_yaml::{FlowMap, FlowSeq};
 
+/// How a file is written, as far as new text has to fit in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Style {
+    /// Keys in quotes and braces around everything: the file may be read by others as JSON.
+    pub(super) json: bool,
+    /// What ends a line.
+    pub(super) newline: &'static str,
+}
+
+/// Text over several lines, to begin at `column`: groups and lists as blocks, what is short in braces.
+pub(super) fn block(tree: &Tree, style: Style, column: usize) -> Result<String, Unwritable> {
+    if style.json {
+        return Ok(json_lines(tree, style, column));
+    }
+    let text = yaml(&Laid { tree, inline: false })?;
+    let gap = format!("{}{}", style.newline, " ".repeat(column));
+    Ok(text.trim_end_matches('\n').replace('\n', &gap))
+}
+
+/// Text on one line that can stand anywhere, in braces too.
+pub(super) fn inline(tree: &Tree, style: Style) -> Result<String, Unwritable> {
+    if style.json {
+        return Ok(json(tree));
+    }
+    // Inside brackets the emitter quotes what only brackets make dangerous.
+    let text = yaml(&Laid {
+        tree: &Tree::List(vec![tree.clone()]),
+        inline: true,
+    })?;
+    let text = text.trim_end_matches('\n');
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    Ok(inner.unwrap_or(text).to_owned())
+}
+
+/// A field on one line outside of braces; its value has to fit a line.
+pub(super) fn field(key: &str, value: &Tree, style: Style) -> Result<String, Unwritable> {
+    if style.json {
+        return Ok(format!("{}: {}", json_text(key), json(value)));
+    }
+    let text = document(&Tree::Map(vec![(key.to_owned(), value.clone())]))?;
+    Ok(text.trim_end_matches('\n').to_owned())
+}
+
 /// A YAML document: fields that are never in braces themselves.
 pub(super) fn document(tree: &Tree) -> Result<String, Unwritable> {
     yaml(&Parts { tree, inline: false })
@@ -23,6 +66,29 @@ pub(super) fn json(tree: &Tree) -> String {
                 .map(|(key, value)| format!("{}: {}", json_text(key), json(value)))
                 .collect();
             format!("{{{}}}", fields.join(", "))
+        }
+    }
+}
+
+fn json_lines(tree: &Tree, style: Style, column: usize) -> String {
+    let inner = format!("{}{}", style.newline, " ".repeat(column + 2));
+    let outer = format!("{}{}", style.newline, " ".repeat(column));
+    let lines = |open: char, parts: Vec<String>, close: char| {
+        let parts = parts.join(&format!(",{inner}"));
+        format!("{open}{inner}{parts}{outer}{close}")
+    };
+    match tree {
+        _ if tree.fits_a_line() => json(tree),
+        Tree::Scalar(_) => json(tree),
+        Tree::List(items) => {
+            let items = items.iter().map(|item| json_lines(item, style, column + 2));
+            lines('[', items.collect(), ']')
+        }
+        Tree::Map(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(key, value)| format!("{}: {}", json_text(key), json_lines(value, style, column + 2)));
+            lines('{', fields.collect(), '}')
         }
     }
 }

@@ -6,7 +6,7 @@ use super::tree::Tree;
 use super::unwritable::Unwritable;
 use crate::definition::references::referenced_ids;
 use crate::definition::{Identities, normal};
-use crate::model::{Keyword, Payload, SegmentId, SegmentName};
+use crate::model::{GroupOperator, Keyword, Payload, SegmentId, SegmentName};
 use serde_json::{Map, Value};
 
 /// The name that references to a segment are written with; `None` keeps the id.
@@ -71,10 +71,10 @@ impl<'a> Live<'a> {
         let (Value::Object(live), Value::Object(form)) = (live, form) else {
             return Err(no_group());
         };
-        let operator = form.get("filter_operator").and_then(Value::as_str);
-        let operator = operator
-            .and_then(crate::model::GroupOperator::from_text)
-            .ok_or_else(no_group)?;
+        // The normal form calls a group of one filter `and`; a file keeps the service's word.
+        let stated = [live, form].map(|fields| fields.get("filter_operator").and_then(Value::as_str));
+        let operator = stated.into_iter().flatten().find_map(GroupOperator::from_text);
+        let operator = operator.ok_or_else(no_group)?;
         let is_known = |key: &String| matches!(key.as_str(), "filter_type" | "filter_operator" | "filters");
         if !form.keys().all(is_known) {
             return Err(no_group());

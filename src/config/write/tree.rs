@@ -91,6 +91,30 @@ impl Tree {
         Self::Scalar(text.into())
     }
 
+    /// The value of a field.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        self.fields()
+            .iter()
+            .find(|(found, _)| found == key)
+            .map(|(_, value)| value)
+    }
+
+    /// The fields; none of what is no map.
+    pub(super) fn fields(&self) -> &[(String, Self)] {
+        match self {
+            Self::Map(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// The items; none of what is no list.
+    pub(super) fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
     /// Whether it reads well on one line: values, short lists of values, and short maps of these.
     pub(super) fn fits_a_line(&self) -> bool {
         match self {

@@ -31,6 +31,11 @@ pub enum Unwritable {
         /// The first difference.
         path: String,
     },
+    /// Edits of one file that touch each other.
+    Overlap {
+        /// The byte of the file where they meet.
+        at: usize,
+    },
     /// The emitter failed.
     Emission(serde_yaml::ser::Error),
 }
@@ -54,6 +59,10 @@ impl fmt::Display for Unwritable {
             Self::Differs { path } => write!(
                 formatter,
                 "the text would say something else than the workspace: {path}; edit the file by hand"
+            ),
+            Self::Overlap { at } => write!(
+                formatter,
+                "two edits of the file meet at byte {at}; write one declaration at a time"
             ),
             Self::Emission(_) => formatter.write_str("the definition cannot be written as YAML"),
         }
