@@ -241,6 +241,10 @@ pub struct DriftArguments {
     #[arg(long, value_name = "HOW", default_value = "full", env = "SEGCTL_REFRESH")]
     pub refresh: RefreshWord,
 
+    /// Take the workspace's version into the files; what they say beside that stays, comments too.
+    #[arg(long, env = "SEGCTL_WRITE")]
+    pub write: bool,
+
     /// Exit with 2 when there is any, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,

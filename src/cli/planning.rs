@@ -9,7 +9,7 @@ use crate::api::pacing::Pacing;
 use crate::api::{Clock, SystemClock};
 use crate::config::workspace::Workspace;
 use crate::ledger::{DirectoryStore, Ledger, LedgerStore, Snapshot};
-use crate::model::{DeclaredSegment, Observed, Policy, SegmentId};
+use crate::model::{DeclaredSegment, LiveSegment, Observed, Policy, SegmentId};
 use crate::observe::{Refresh, Scope, complete, observe, offline};
 use crate::plan::guard::Allowances;
 use crate::plan::quota::{Quota, QuotaRefusal, quota};
@@ -83,6 +83,11 @@ impl Read<'_> {
             selection: &self.selection,
             now: self.now,
         }
+    }
+
+    /// A live segment that was seen.
+    pub(super) fn live(&self, id: &SegmentId) -> Option<&LiveSegment> {
+        self.observed.segments.get(id)
     }
 
     fn scope(&self) -> Scope<'_> {

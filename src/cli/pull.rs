@@ -132,8 +132,10 @@ fn write_all(
         Failure::new(Kind::Error, format!("cannot write `{}`: {error}", path.display()))
     };
     fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
-    let names = read.names();
-    let names = |id: &SegmentId| names.get(id).map(|name| (*name).clone());
+    let known = plan(&read.situation()).known;
+    let names: BTreeMap<SegmentId, SegmentName> =
+        known.ids.into_iter().map(|(name, id)| (id, name)).collect();
+    let names = |id: &SegmentId| names.get(id).cloned();
     let mut taken = files_in(directory);
     let mut written = 0;
     let mut skipped = 0;
@@ -193,17 +195,4 @@ fn files_in(directory: &Path) -> BTreeSet<String> {
     entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect()
-}
-
-impl Read<'_> {
-    /// A live segment that was seen.
-    fn live(&self, id: &SegmentId) -> Option<&LiveSegment> {
-        self.situation().observed.segments.get(id)
-    }
-
-    /// What references by id are called in files.
-    fn names(&self) -> BTreeMap<SegmentId, SegmentName> {
-        let known = plan(&self.situation()).known;
-        known.ids.into_iter().map(|(name, id)| (id, name)).collect()
-    }
 }
