@@ -7,23 +7,16 @@
 
 use super::normal::{self, Identities};
 use crate::model::Payload;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
-/// The SHA-256 of a definition's normal form.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Digest(String);
+/// The SHA-256 of a definition's normal form; 64 lower-case hexadecimal characters wherever it is written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// 64 lower-case hexadecimal characters.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The exact digest of `payload`.
     #[must_use]
     pub fn exact(payload: &Payload, identities: &Identities) -> Self {
@@ -33,27 +26,49 @@ impl Digest {
     /// The digest of a definition in normal form.
     #[must_use]
     pub fn of_form(form: &Value) -> Self {
-        const DIGITS: [char; 16] = [
-            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-        ];
-        let bytes = Sha256::digest(canonical(form).as_bytes());
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        Self(
-            digits
-                .filter_map(|digit| DIGITS.get(usize::from(digit)))
-                .collect(),
-        )
+        Self(Sha256::digest(canonical(form).as_bytes()).into())
+    }
+
+    /// Reads the text that [`Display`](fmt::Display) writes.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let is_plain = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let digits = text.get(2 * index..2 * index + 2).filter(|_| is_plain)?;
+            *byte = u8::from_str_radix(digits, 16).ok()?;
+        }
+        Some(Self(bytes))
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_text(&text).ok_or_else(|| serde::de::Error::custom("no SHA-256 in hexadecimal"))
     }
 }
 
 /// Both digests of a definition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digests {
     /// Of the exact normal form: equal means that the service certainly sees a duplicate.
     pub exact: Digest,
@@ -215,7 +230,10 @@ mod tests {
         for (payload, exact, unordered) in pinned {
             let digests = Digests::of(&payload, &Identities::default());
             assert_eq!(
-                (digests.exact.as_str(), digests.unordered.as_str()),
+                (
+                    digests.exact.to_string().as_str(),
+                    digests.unordered.to_string().as_str()
+                ),
                 (exact, unordered),
                 "{payload:?}"
             );
@@ -262,7 +280,7 @@ mod tests {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         assert_eq!(
-            Digests::of(&simple(), &Identities::default()).exact.as_str(),
+            Digests::of(&simple(), &Identities::default()).exact.to_string(),
             digest
         );
     }

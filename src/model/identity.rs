@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// The pseudo id that references use for everyone; no segment has it.
 pub const ALL_USERS_ID: &str = "moe_all_users";
@@ -18,12 +19,12 @@ const TEMPORARY_SUFFIX: &str = " (segctl moves it)";
 /// declare is checked by the naming rules of `config`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SegmentName(String);
+pub struct SegmentName(Arc<str>);
 
 impl SegmentName {
     /// Takes `name` as it stands.
     pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+        Self(name.into().into())
     }
 
     /// The name's text.
@@ -37,7 +38,7 @@ impl SegmentName {
     #[must_use]
     pub fn temporary(&self) -> Self {
         let kept = self.0.chars().take(LONGEST_NAME - TEMPORARY_SUFFIX.len());
-        Self(kept.collect::<String>() + TEMPORARY_SUFFIX)
+        Self::new(kept.collect::<String>() + TEMPORARY_SUFFIX)
     }
 }
 
@@ -50,12 +51,12 @@ impl fmt::Display for SegmentName {
 /// A segment's id: opaque text from the service (24 hexadecimal characters today), stable through renames.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SegmentId(String);
+pub struct SegmentId(Arc<str>);
 
 impl SegmentId {
     /// Takes `id` as it stands.
     pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
+        Self(id.into().into())
     }
 
     /// The id's text.
@@ -67,7 +68,7 @@ impl SegmentId {
     /// Whether this is the pseudo id that means everyone.
     #[must_use]
     pub fn is_all_users(&self) -> bool {
-        self.0 == ALL_USERS_ID
+        *self.0 == *ALL_USERS_ID
     }
 }
 

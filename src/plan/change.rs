@@ -115,8 +115,8 @@ fn record(
             && entry.lifecycle == live.lifecycle
             && entry.protect == segment.protect;
         // What was changed the same way in the file and in the workspace is what is applied from now on.
-        let digest = forms.digests(&live.id).map(|digests| digests.exact.as_str());
-        is_same && (digest.is_none() || entry.digest.as_deref() == digest)
+        let digest = forms.digests(&live.id).map(|digests| digests.exact);
+        is_same && (digest.is_none() || drift::applied_digest(entry) == digest)
     });
     (!is_known).then(|| Record {
         segment: segment.name.clone(),
@@ -220,7 +220,7 @@ fn target(live: &LiveSegment, matched_by: MatchReason, forms: &Forms<'_>) -> Tar
         live_name: live.name.clone(),
         matched_by,
         lifecycle: live.lifecycle,
-        seen: forms.digests(&live.id).map(|digests| digests.exact.clone()),
+        seen: forms.digests(&live.id).map(|digests| digests.exact),
     }
 }
 

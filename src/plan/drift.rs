@@ -8,7 +8,7 @@ use super::Situation;
 use super::forms::Forms;
 use super::identity::Matches;
 use super::step::{Cause, Changed, Drift, Known, LifecycleDrift};
-use crate::definition::{FieldChange, diff, normal};
+use crate::definition::{Digest, FieldChange, diff, normal};
 use crate::ledger::Entry;
 use crate::model::{Lifecycle, LiveSegment, SegmentName};
 use jiff::SignedDuration;
@@ -85,6 +85,11 @@ fn cause(in_workspace: bool, in_files: bool) -> Option<Cause> {
     }
 }
 
+/// The digest of what was last applied, as it was at that time.
+pub(super) fn applied_digest(entry: &Entry) -> Option<Digest> {
+    entry.digest.as_deref().and_then(Digest::from_text)
+}
+
 /// What changed in the workspace since it was last applied, segment by segment.
 pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &Forms<'_>) -> Vec<Drift> {
     let origins: std::collections::BTreeMap<_, _> = matches
@@ -132,11 +137,11 @@ fn of(
         (Lifecycle::Archived, Lifecycle::Active) => Some(LifecycleDrift::Unarchived),
         (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => None,
     };
-    let digest = forms.digests(&live.id).map(|digests| digests.exact.as_str());
+    let digest = forms.digests(&live.id).map(|digests| digests.exact);
     if let Some(applied) = entry
         .definition
         .as_ref()
-        .filter(|_| entry.digest.as_deref() != digest)
+        .filter(|_| applied_digest(entry) != digest)
     {
         let applied = normal::exact(applied, &matches.known.identities);
         let found = forms.exact(live);

@@ -137,7 +137,7 @@ fn record(live: &LiveSegment, name: &SegmentName, protect: bool) -> Record {
 
 fn wanted(drafts: &[Draft<'_>]) -> std::collections::BTreeSet<crate::definition::Digest> {
     let wanted = drafts.iter().filter_map(|draft| draft.action.wanted());
-    wanted.map(|wanted| wanted.digests.exact.clone()).collect()
+    wanted.map(|wanted| wanted.digests.exact).collect()
 }
 
 fn active(observed: &Observed) -> usize {

@@ -68,10 +68,10 @@ impl Breaker<'_, '_> {
             (true, true) => self.wrapped(&present?)?,
             (false, _) => present?,
         };
-        self.wanted.insert(wanted.digests.exact.clone());
+        self.wanted.insert(wanted.digests.exact);
         let mut target = change.target.clone();
         target.live_name = name.clone();
-        target.seen = Some(wanted.digests.exact.clone());
+        target.seen = Some(wanted.digests.exact);
         let renamed = (name != change.target.live_name).then(|| Changed {
             change: super::change::name_change(&change.target.live_name, &name),
             cause: None,

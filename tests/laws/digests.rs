@@ -165,7 +165,7 @@ proptest! {
         let expected = digests(&payload);
         for change in [drop_defaults, in_days, with_nulls] {
             let spelled = rewritten(&payload, &change);
-            prop_assert_eq!(digests(&spelled), expected.clone(), "{:?}", spelled);
+            prop_assert_eq!(digests(&spelled), expected, "{:?}", spelled);
         }
         let text = reversed(&payload.included_filters);
         let reordered = Payload { included_filters: serde_json::from_str(&text).unwrap(), ..payload };
