@@ -41,6 +41,8 @@ pub enum Command {
     Apply(ApplyArguments),
     /// Show what changed in a workspace since it was last applied.
     Drift(DriftArguments),
+    /// Write files for live segments that nobody declares.
+    Pull(PullArguments),
     /// Look into and mend what is remembered of a workspace.
     Ledger(LedgerArguments),
     /// Show a plan that was written as JSON.
@@ -239,9 +241,37 @@ pub struct DriftArguments {
     #[arg(long, value_name = "HOW", default_value = "full", env = "SEGCTL_REFRESH")]
     pub refresh: RefreshWord,
 
+    /// Take the workspace's version into the files; what they say beside that stays, comments too.
+    #[arg(long, env = "SEGCTL_WRITE")]
+    pub write: bool,
+
     /// Exit with 2 when there is any, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
+}
+
+/// Arguments of `pull`.
+#[derive(Debug, Args)]
+pub struct PullArguments {
+    /// Names of segments; `*` is any text. Without any, those there are get listed.
+    #[arg(value_name = "NAME", value_parser = pattern)]
+    pub patterns: Vec<NamePattern>,
+
+    /// Write files for all of them.
+    #[arg(long, env = "SEGCTL_ALL")]
+    pub all: bool,
+
+    /// Where to write; without it, the first directory of `segments` in segctl.yaml.
+    #[arg(long, value_name = "DIRECTORY", env = "SEGCTL_INTO")]
+    pub into: Option<PathBuf>,
+
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// What it is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
 }
 
 /// Arguments of `ledger`.

@@ -9,7 +9,7 @@ use crate::api::pacing::Pacing;
 use crate::api::{Clock, SystemClock};
 use crate::config::workspace::Workspace;
 use crate::ledger::{DirectoryStore, Ledger, LedgerStore, Snapshot};
-use crate::model::{DeclaredSegment, Observed, Policy};
+use crate::model::{DeclaredSegment, LiveSegment, Observed, Policy, SegmentId};
 use crate::observe::{Refresh, Scope, complete, observe, offline};
 use crate::plan::guard::Allowances;
 use crate::plan::quota::{Quota, QuotaRefusal, quota};
@@ -18,6 +18,7 @@ use crate::plan::step::Plan;
 use crate::plan::{Situation, plan};
 use crate::render::document::{PlanDocument, SeenDocument};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// A plan with the ledger that it was made from.
 pub(super) struct Planned {
@@ -82,6 +83,11 @@ impl Read<'_> {
             selection: &self.selection,
             now: self.now,
         }
+    }
+
+    /// A live segment that was seen.
+    pub(super) fn live(&self, id: &SegmentId) -> Option<&LiveSegment> {
+        self.observed.segments.get(id)
     }
 
     fn scope(&self) -> Scope<'_> {
@@ -164,6 +170,32 @@ pub(super) async fn read_all<'a>(
     Ok(read)
 }
 
+/// Reads the definitions of some segments that were only listed.
+///
+/// # Errors
+///
+/// A call failed.
+pub(super) async fn read_definitions(
+    read: &mut Read<'_>,
+    connection: &Connection,
+    ids: &BTreeSet<SegmentId>,
+) -> Result<(), Failure> {
+    let mut observed = std::mem::take(&mut read.observed);
+    let done = complete(&connection.client, &read.scope(), &mut observed, |id| {
+        ids.contains(id)
+    })
+    .await;
+    read.observed = observed;
+    done?;
+    keep_snapshot(
+        &connection.store,
+        &Snapshot::of(&read.observed),
+        connection.output,
+    )
+    .await;
+    Ok(())
+}
+
 /// Reads what is live and plans.
 ///
 /// # Errors
@@ -181,7 +213,7 @@ pub(super) async fn make_plan(
     // Definitions of other segments matter only when one is about to be stored.
     if plan.steps.iter().any(|step| step.action.wanted().is_some()) {
         let mut observed = std::mem::take(&mut read.observed);
-        complete(&connection.client, &read.scope(), &mut observed).await?;
+        complete(&connection.client, &read.scope(), &mut observed, |_| true).await?;
         read.observed = observed;
         keep_snapshot(
             &connection.store,

@@ -69,7 +69,7 @@ pub async fn observe<T: Transport, C: Clock>(
     Ok(observed)
 }
 
-/// Reads the definitions of all filter segments that are not known yet.
+/// Reads the definitions of all filter segments that `wanted` asks for and that are not known yet.
 ///
 /// # Errors
 ///
@@ -78,6 +78,7 @@ pub async fn complete<T: Transport, C: Clock>(
     client: &Client<T, C>,
     scope: &Scope<'_>,
     observed: &mut Observed,
+    wanted: impl Fn(&SegmentId) -> bool,
 ) -> Result<(), CallError> {
     let is_old = |live: &LiveSegment| scope.refresh == Refresh::Full && live.read_at < Some(scope.now);
     let unread =
@@ -87,6 +88,7 @@ pub async fn complete<T: Transport, C: Clock>(
         .values()
         .filter(unread)
         .map(|live| live.id.clone())
+        .filter(|id| wanted(id))
         .collect();
     for id in ids {
         read(client, scope, &id, observed).await?;

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// A copy of the examples with a sandbox that does not limit calls.
 fn examples() -> Repository {
+    examples_with(r#"{"rate_limits": "off"}"#)
+}
+
+/// A copy of the examples with a sandbox of these settings.
+pub(super) fn examples_with(settings_of_sandbox: &str) -> Repository {
     let repository = Repository::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let settings = fs::read_to_string(root.join("segctl.yaml")).unwrap();
@@ -18,7 +23,7 @@ fn examples() -> Repository {
     );
     repository.write(
         ".segctl/sandbox.json",
-        r#"{"format_version": 1, "settings": {"rate_limits": "off"}}"#,
+        format!(r#"{{"format_version": 1, "settings": {settings_of_sandbox}}}"#),
     );
     for file in files(&root.join("segments")) {
         let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();

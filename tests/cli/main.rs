@@ -5,6 +5,7 @@
 mod exit_codes;
 mod hostile;
 mod lifecycle;
+mod pull;
 mod requests;
 mod secrets;
 mod service;

@@ -110,7 +110,7 @@ impl Workspace {
             now: self.now(),
         };
         let mut observed = observe(&client, &scope).await.unwrap();
-        complete(&client, &scope, &mut observed).await.unwrap();
+        complete(&client, &scope, &mut observed, |_| true).await.unwrap();
         observed
     }
 

@@ -165,29 +165,6 @@ pub struct ChangeDocument {
     pub cause: Option<String>,
 }
 
-/// What changed in a workspace.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DriftReport {
-    /// See the module's documentation.
-    pub format_version: String,
-    /// The workspace's name in `segctl.yaml`.
-    pub workspace: String,
-    /// Segment by segment.
-    pub drift: Vec<DriftDocument>,
-}
-
-impl DriftReport {
-    /// The report of `drift`.
-    #[must_use]
-    pub fn new(workspace: &str, drift: &[Drift]) -> Self {
-        Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            workspace: workspace.to_owned(),
-            drift: drift.iter().map(DriftDocument::of).collect(),
-        }
-    }
-}
-
 impl PlanDocument {
     /// The document of `plan`.
     #[must_use]
