@@ -5,6 +5,7 @@
 //! text; one that fails is followed by a coarser one, down to whole sides of the definition.
 
 mod align;
+mod items;
 mod page;
 mod put;
 mod walk;

@@ -144,6 +144,11 @@ fn hostile_names_and_values_survive() {
         "\u{1b}[31m",
         "=",
         "<<",
+        "\0",
+        "\u{fffe}",
+        "\u{e000}",
+        "\u{10ffff}",
+        "\r\n",
     ] {
         let city = json!({"filter_type": "user_attributes", "name": text, "data_type": "string", "operator": "is", "value": text});
         let list = json!({"filter_type": "user_attributes", "name": "a", "data_type": "string", "operator": "in", "value": [text, text.repeat(60)]});

@@ -47,23 +47,34 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Puts an item into a block list: below `anchor`, or above it when it is to be the first.
+    /// The line or lines of an item of a block list in which `anchor` stands.
+    pub(super) fn block_item(&self, anchor: &Node, tree: &Tree) -> Result<String, Coarse> {
+        let column = self.page.column(self.page.dash(anchor).ok_or(Coarse)?);
+        let item = emit::block(tree, self.page.style, column + INDENT)?;
+        Ok(format!("{}- {item}", " ".repeat(column)))
+    }
+
+    /// The lines of an item of a block list as they stand, with the comment beside them.
+    pub(super) fn item_lines(&self, item: &Node) -> Result<Range<usize>, Coarse> {
+        let dash = self.page.dash(item).ok_or(Coarse)?;
+        let start = self.page.line_start(dash);
+        let lines = self.page.slice(start..self.page.line_end(item.span.end));
+        Ok(start..start + lines.trim_end_matches(['\r', '\n']).len())
+    }
+
+    /// Puts lines into a block list: below `anchor`, or above it when they are to be the first.
     pub(super) fn insert_block_item(
         &mut self,
         anchor: &Node,
         is_first: bool,
-        tree: &Tree,
+        lines: &str,
     ) -> Result<(), Coarse> {
-        let dash = self.page.dash(anchor).ok_or(Coarse)?;
-        let column = self.page.column(dash);
-        let item = emit::block(tree, self.page.style, column + INDENT)?;
-        let line = format!("{}- {item}", " ".repeat(column));
         if is_first {
+            let at = self.item_lines(anchor)?.start;
             let newline = self.page.style.newline;
-            let at = self.page.line_start(dash);
-            self.edit(at..at, format!("{line}{newline}"));
+            self.edit(at..at, format!("{lines}{newline}"));
         } else {
-            self.insert_line(anchor.span.end, &line);
+            self.insert_line(anchor.span.end, lines);
         }
         Ok(())
     }

@@ -183,6 +183,27 @@ fn filters_come_and_go_alone() {
 }
 
 #[test]
+fn what_moves_keeps_its_words() {
+    let text = "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n  - {name: a,   filter_type: custom_segments}   # first\n  - filter_type: custom_segments\n    name:   'b'   # second\n  - {filter_type: custom_segments, name: c}";
+    let turned = live(text, |group| {
+        group["filters"].as_array_mut().unwrap().rotate_left(1)
+    });
+    let (head, tail) = text.split_once("  - {name: a").unwrap();
+    let (first, rest) = tail.split_once('\n').unwrap();
+    assert_eq!(
+        patched(text, &turned),
+        format!("{head}{rest}\n  - {{name: a{first}")
+    );
+    let flow = "{name: A, included_filters: {filter_operator: or, filters: [{name:  a, filter_type: custom_segments}, {name: b, filter_type: custom_segments}]}}";
+    let turned = live(flow, |group| group["filters"].as_array_mut().unwrap().reverse());
+    let wanted = flow
+        .replace("{name:  a", "{name: x")
+        .replace("name: b", "name:  a")
+        .replace("name: x", "name: b");
+    assert_eq!(patched(flow, &turned), wanted);
+}
+
+#[test]
 fn fields_and_sides_come_and_go() {
     let mut excluding = live(KEPT, |group| {
         let event = group["filters"][0].as_object_mut().unwrap();

@@ -5,11 +5,9 @@ use super::super::edit::Edit;
 use super::super::live::SIDES;
 use super::super::tree::Tree;
 use super::super::unwritable::Unwritable;
-use super::align::{Step, align};
 use super::page::{Page, Slot};
 use super::window::Levelled;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// How small the edits are.
@@ -62,7 +60,7 @@ pub(super) struct Change<'a> {
 /// A walk and the edits that it has come upon.
 pub(super) struct Walk<'p, 't> {
     pub(super) page: &'p Page<'t>,
-    fineness: Fineness,
+    pub(super) fineness: Fineness,
     pub(super) edits: Vec<Edit>,
 }
 
@@ -84,7 +82,7 @@ impl<'p, 't> Walk<'p, 't> {
         Ok(self.edits)
     }
 
-    fn value(&mut self, slot: Slot, node: &Node, change: Change<'_>) -> Result<(), Coarse> {
+    pub(super) fn value(&mut self, slot: Slot, node: &Node, change: Change<'_>) -> Result<(), Coarse> {
         let is_alias = node.span.start < slot.start;
         let flow = slot.flow || self.page.is_flow(node);
         match (&node.value, change.old, change.new, change.tree) {
@@ -266,111 +264,4 @@ impl<'p, 't> Walk<'p, 't> {
         });
         spans.collect::<Option<_>>().ok_or(Coarse)
     }
-
-    fn list(&mut self, flow: bool, list: &Node, change: Change<'_>) -> Result<(), Coarse> {
-        let (Yaml::List(items), Value::Array(old), Value::Array(new)) = (&list.value, change.old, change.new)
-        else {
-            return Err(Coarse);
-        };
-        if !are_local(list, items) {
-            return Err(Coarse);
-        }
-        let steps = align(old, new);
-        let mut last = None;
-        let mut gone = BTreeSet::new();
-        for step in steps {
-            match step {
-                Step::Keep(index) => last = Some(index),
-                Step::Change(index, other) | Step::Replace(index, other) => {
-                    let item = items.get(index).ok_or(Coarse)?;
-                    let slot = self.item_slot(flow, item)?;
-                    let tree = change.tree.items().get(other).ok_or(Coarse)?;
-                    match (step, old.get(index), new.get(other)) {
-                        (Step::Change(..), Some(old), Some(new)) => {
-                            self.item(slot, item, Change { old, new, tree })?;
-                        }
-                        _ => self.replace(slot, item, tree)?,
-                    }
-                    last = Some(index);
-                }
-                Step::Remove(index) => {
-                    gone.insert(index);
-                }
-                Step::Insert(other) => {
-                    let anchor = items.get(last.unwrap_or(0)).ok_or(Coarse)?;
-                    let tree = change.tree.items().get(other).ok_or(Coarse)?;
-                    self.insert_item(flow, (anchor, last.is_none()), tree)?;
-                }
-            }
-        }
-        self.remove_items(flow, items, &gone)
-    }
-
-    /// A filter or value that is about the same as before.
-    fn item(&mut self, slot: Slot, node: &Node, change: Change<'_>) -> Result<(), Coarse> {
-        let is_group =
-            |value: &Value| value.get("filter_type").and_then(Value::as_str) == Some("nested_filters");
-        let is_raw = super::has(node, "raw") || change.tree.get("raw").is_some();
-        let is_whole = self.fineness >= Fineness::Filters && !(is_group(change.old) && is_group(change.new));
-        if is_raw || is_whole {
-            self.replace(slot, node, change.tree)
-        } else {
-            self.value(slot, node, change)
-        }
-    }
-
-    fn item_slot(&self, flow: bool, item: &Node) -> Result<Slot, Coarse> {
-        if flow {
-            return Ok(Slot {
-                flow,
-                start: item.span.start,
-                column: 0,
-                item: true,
-            });
-        }
-        let dash = self.page.dash(item).ok_or(Coarse)?;
-        Ok(Slot {
-            flow,
-            start: dash + 1,
-            column: self.page.column(dash),
-            item: true,
-        })
-    }
-
-    fn insert_item(
-        &mut self,
-        flow: bool,
-        (anchor, is_first): (&Node, bool),
-        tree: &Tree,
-    ) -> Result<(), Coarse> {
-        if !flow {
-            return self.insert_block_item(anchor, is_first, tree);
-        }
-        let text = self.in_flow(tree, anchor.span.start)?;
-        self.insert_in_flow(&anchor.span, is_first, &text);
-        Ok(())
-    }
-
-    fn remove_items(&mut self, flow: bool, items: &[Node], gone: &BTreeSet<usize>) -> Result<(), Coarse> {
-        if flow {
-            let spans: Vec<_> = items.iter().map(|item| item.span.clone()).collect();
-            let gone: Vec<_> = (0..items.len()).map(|index| gone.contains(&index)).collect();
-            return self.remove_in_flow(&spans, &gone);
-        }
-        for item in gone.iter().filter_map(|index| items.get(*index)) {
-            let dash = self.page.dash(item).ok_or(Coarse)?;
-            self.remove_lines(dash, item.span.end)?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether every item stands in the list itself: what an alias brought in has the bytes of its anchor, above.
-fn are_local(list: &Node, items: &[Node]) -> bool {
-    let mut end = list.span.start;
-    items.iter().all(|item| {
-        let is_local = item.span.start >= end;
-        end = end.max(item.span.end);
-        is_local
-    })
 }
