@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::clock::Clock;
+use super::clock::{Clock, later};
 use super::error::{self, ApiError, CallError};
 use super::operation::Operation;
 use super::pacing::{Answer, Pacing, RateLimits, reset_moment};
@@ -14,7 +14,7 @@ use super::retry::{Decision, Outcome, RetryPolicy};
 use super::transport::{Family, Method, Request, Response, Transport};
 use super::wire::{self, Acknowledged, Listed, Mismatch, Stored};
 use crate::model::{EndpointClass, Payload, SegmentId, SegmentName};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,9 @@ use std::time::Duration;
 /// Within this the answer must be complete. The service documents no limit of its own; a definition at the
 /// limit of size is evaluated by the service before it answers.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Clocks that differ by less are taken for one.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
 const SEGMENTS: &str = "/v3/custom-segments";
 
@@ -42,6 +45,8 @@ struct Shared {
     pacing: Pacing,
     retry: RetryPolicy,
     calls: BTreeMap<EndpointClass, u64>,
+    /// How far the service's clock is ahead of ours.
+    ahead: SignedDuration,
 }
 
 /// A call that is about to wait.
@@ -73,6 +78,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             pacing: Pacing::new(limits),
             retry: RetryPolicy::new(retry_seed),
             calls: BTreeMap::new(),
+            ahead: SignedDuration::ZERO,
         };
         Self {
             transport,
@@ -112,6 +118,12 @@ impl<T: Transport, C: Clock> Client<T, C> {
     #[must_use]
     pub fn pacing(&self) -> Pacing {
         self.shared().pacing.clone()
+    }
+
+    /// What time it is by the service's clock, as far as its answers told: what it does by time, it does by that.
+    #[must_use]
+    pub fn service_time(&self) -> Timestamp {
+        later(self.clock.now(), self.shared().ahead)
     }
 
     /// How many requests were sent so far, repetitions too.
@@ -301,6 +313,12 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let now = self.clock.now();
         let mut shared = self.shared();
         shared.pacing.answered(class, sent, now);
+        if let Some(date) = answer.and_then(|answer| answer.date) {
+            let ahead = now.duration_until(date);
+            // The header holds whole seconds, and the answer was under way.
+            let is_off = ahead.abs() > CLOCK_TOLERANCE;
+            shared.ahead = if is_off { ahead } else { SignedDuration::ZERO };
+        }
         if let Some(answer) = answer {
             shared.pacing.learn(&Answer {
                 class,
@@ -322,6 +340,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             status,
             headers,
             body,
+            date: _,
         } = answer;
         let text = || self.transport.redact(&String::from_utf8_lossy(body));
         if (200..300).contains(status) {

@@ -9,6 +9,7 @@ mod http;
 pub use endpoint::{Endpoint, EndpointError};
 pub use http::{Credentials, HttpTransport, SetupError};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
@@ -74,6 +75,8 @@ pub struct Response {
     pub status: u16,
     /// What the service says of its own limits.
     pub headers: RateHeaders,
+    /// What time it is by the service's clock, when it says so.
+    pub date: Option<Timestamp>,
     /// The body as it came.
     pub body: Vec<u8>,
 }

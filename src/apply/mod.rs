@@ -16,7 +16,7 @@ mod update;
 
 use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
 use crate::ledger::{Ledger, LedgerStore, StoreError};
-use crate::model::{SegmentId, SegmentName};
+use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Known, Plan, Step, Wanted};
 use jiff::{SignedDuration, Timestamp};
 use receipt::{Entry, Outcome, Receipt, SkipReason};
@@ -42,6 +42,8 @@ pub struct Applier<'a, T: Transport, C: Clock, S> {
     undo: BTreeMap<usize, Stored>,
     /// What was read to see whether the plan still holds: good for one write that follows at once.
     read_before: BTreeMap<SegmentId, (Stored, Timestamp)>,
+    /// What the service showed last of the segments that were written.
+    seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
     /// The digest of the saved plan that is run.
     saved_plan: Option<String>,
 }
@@ -96,6 +98,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             undo: BTreeMap::new(),
             read_before: BTreeMap::new(),
             saved_plan: None,
+            seen: BTreeMap::new(),
         }
     }
 
@@ -137,6 +140,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         self.known = plan.known.clone();
         let mut receipt = Receipt {
             entries: Vec::with_capacity(plan.steps.len()),
+            seen: BTreeMap::new(),
         };
         let mut stop = self.record(plan).await.err().map(Stop::Ledger);
         for step in &plan.steps {
@@ -159,6 +163,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         }
         self.take_back_passing(plan, &mut receipt, &mut stop, on_event)
             .await;
+        receipt.seen = self.seen;
         (receipt, stop)
     }
 

@@ -1,12 +1,16 @@
 //! What came of each step: the record that every run leaves, also one that failed.
 
-use crate::model::{SegmentId, SegmentName};
+use crate::api::Stored;
+use crate::model::{Lifecycle, SegmentId, SegmentName};
+use std::collections::BTreeMap;
 
 /// What came of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// One entry for each step, in the order of the plan.
     pub entries: Vec<Entry>,
+    /// What the service showed last of the segments that were written, and whether they were left in use.
+    pub seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
 }
 
 /// What came of one step.

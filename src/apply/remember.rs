@@ -61,6 +61,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Takes down a definition that the service stored.
     pub(super) async fn remember_stored(&mut self, step: &Step, stored: &Stored) -> Result<(), StoreError> {
         self.learn(step, &stored.id);
+        self.seen
+            .insert(stored.id.clone(), (stored.clone(), Lifecycle::Active));
         let mut entry = self.entry(&stored.id, &step.segment);
         // The name that is there: a passing step leaves a temporary one, which is known by the declared name.
         entry.rename(step.segment.clone());
@@ -83,6 +85,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         lifecycle: Lifecycle,
     ) -> Result<(), StoreError> {
         self.learn(step, &current.id);
+        self.seen.insert(current.id.clone(), (current.clone(), lifecycle));
         let mut entry = self.entry(&current.id, &current.name);
         // Without a file this is the live name: the entry must not lay claim to a name that a file may declare.
         entry.rename(step.segment.clone());

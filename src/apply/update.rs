@@ -6,6 +6,7 @@ use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
+use crate::model::Lifecycle;
 use crate::plan::step::{Change, Passing, Step, digest_of};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
@@ -103,7 +104,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             .update(&before.id, Some(&before.name), &definition)
             .await
         {
-            Ok(_) => {
+            Ok(stored) => {
+                self.seen.insert(stored.id.clone(), (stored, Lifecycle::Active));
                 self.remember_as(step, &before.id, &before.name, definition)
                     .await?;
                 Ok(Outcome::TakenBack)

@@ -4,23 +4,28 @@ use super::arguments::ApplyArguments;
 use super::connection::Connection;
 use super::failure::{Failure, Kind};
 use super::output::Output;
-use super::planning::{cost, make_plan, policy};
+use super::planning::{cost, keep_snapshot, load_snapshot, make_plan, policy};
 use super::project::Project;
 use crate::api::{Clock, Stored, SystemClock};
 use crate::apply::receipt::Receipt;
 use crate::apply::{Applier, Event, Stop};
 use crate::config::workspace::Workspace;
-use crate::ledger::{Ledger, LedgerStore};
-use crate::model::SegmentId;
-use crate::observe::{Scope, look_again};
+use crate::ledger::{Ledger, LedgerStore, Snapshot};
+use crate::model::{Lifecycle, SegmentId};
+use crate::observe::{Refresh, Scope, look_again, remember};
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
 use crate::render::document::{FORMAT_VERSION, OutcomeDocument, PlanDocument, ReceiptDocument};
 use crate::render::text;
+use jiff::SignedDuration;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
+
+/// An apply that follows its plan does not read again what the plan has just read: what it writes to is read right
+/// before each write in any case.
+const FRESH_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is to be run.
 struct Work {
@@ -82,7 +87,13 @@ async fn plan_and_apply(
     connection: &Connection,
     (arguments, output): (&ApplyArguments, Output),
 ) -> Result<ExitCode, Failure> {
-    let planned = make_plan(project, workspace, &arguments.planning, connection).await?;
+    let planned = make_plan(
+        project,
+        workspace,
+        (&arguments.planning, arguments.refresh.policy(FRESH_FOR)),
+        connection,
+    )
+    .await?;
     let document = planned.document();
     if !output.json {
         output.result(&text::plan(&document, output.colour(), &output.zone()));
@@ -136,6 +147,9 @@ async fn check_and_apply(
         declared: &[],
         ledger: &ledger,
         policy: &policy,
+        snapshot: &Snapshot::default(),
+        refresh: Refresh::None,
+        now: SystemClock.now(),
     };
     let (now, read_before) = look_again(&connection.client, &scope, &saved.touched()).await?;
     let differences = saved.differences(&now);
@@ -174,6 +188,7 @@ async fn execute(
 ) -> Result<ExitCode, Failure> {
     let document = PlanDocument::new(&work.plan);
     let (receipt, stop) = apply(work, workspace.1, connection, output).await;
+    keep_seen(connection, workspace.1, &receipt).await;
     let kind = match &stop {
         Some(Stop::Credentials(_)) => Some(Kind::Credentials),
         Some(Stop::Ledger(_)) => Some(Kind::Partial),
@@ -213,6 +228,20 @@ async fn apply(
         .run_named(&run_name())
         .of_saved_plan(work.saved, work.read_before);
     applier.apply(&work.plan, &show).await
+}
+
+/// Brings the snapshot up to what the service showed of the segments that were written.
+async fn keep_seen(connection: &Connection, workspace: &Workspace, receipt: &Receipt) {
+    if receipt.seen.is_empty() {
+        return;
+    }
+    let mut snapshot = load_snapshot(&connection.store, connection.output).await;
+    for (id, (stored, lifecycle)) in &receipt.seen {
+        let listed = *lifecycle == Lifecycle::Active || workspace.policy.behaviour.list_shows_archived;
+        let seen = remember(stored, listed, SystemClock.now());
+        snapshot.segments.insert(id.clone(), seen);
+    }
+    keep_snapshot(&connection.store, &snapshot, connection.output).await;
 }
 
 /// What the ledger calls this run: when it was, and which process.

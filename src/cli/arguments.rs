@@ -1,6 +1,7 @@
 //! The command line's words. Every flag has a `SEGCTL_` variable.
 
 use crate::model::{NamePattern, PatternError};
+use crate::observe::Refresh;
 use crate::plan::quota::duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
@@ -40,6 +41,8 @@ pub enum Command {
     Apply(ApplyArguments),
     /// Show what changed in a workspace since it was last applied.
     Drift(DriftArguments),
+    /// Write files for live segments that nobody declares.
+    Pull(PullArguments),
     /// Look into and mend what is remembered of a workspace.
     Ledger(LedgerArguments),
     /// Show a plan that was written as JSON.
@@ -143,6 +146,14 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub planning: PlanningArguments,
 
+    /// How much of what was seen before is read again.
+    #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshWord,
+
+    /// Plan from what was seen before, without any call and without credentials.
+    #[arg(long, env = "SEGCTL_OFFLINE", conflicts_with = "out")]
+    pub offline: bool,
+
     /// Save the plan in this file, for `segctl apply FILE`.
     #[arg(long, value_name = "FILE", env = "SEGCTL_OUT")]
     pub out: Option<PathBuf>,
@@ -154,6 +165,29 @@ pub struct PlanArguments {
     /// Exit with 2 when there are changes, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
+}
+
+/// How much of what was seen before is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RefreshWord {
+    /// Every managed segment.
+    Full,
+    /// Those that were read the longest ago: one of 25, and at least 12.
+    Rolling,
+    /// None.
+    None,
+}
+
+impl RefreshWord {
+    /// The policy; a rolling one passes over what was read within `fresh_for`.
+    #[must_use]
+    pub fn policy(self, fresh_for: SignedDuration) -> Refresh {
+        match self {
+            Self::Full => Refresh::Full,
+            Self::Rolling => Refresh::Rolling { fresh_for },
+            Self::None => Refresh::None,
+        }
+    }
 }
 
 /// JSON beside text.
@@ -183,6 +217,10 @@ pub struct ApplyArguments {
     #[command(flatten)]
     pub planning: PlanningArguments,
 
+    /// How much of what was seen before is read again. What is about to be written is in any case.
+    #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshWord,
+
     /// Apply without asking; required where nobody can be asked.
     #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
     pub auto_approve: bool,
@@ -199,9 +237,41 @@ pub struct DriftArguments {
     #[command(flatten)]
     pub planning: PlanningArguments,
 
+    /// How much of what was seen before is read again.
+    #[arg(long, value_name = "HOW", default_value = "full", env = "SEGCTL_REFRESH")]
+    pub refresh: RefreshWord,
+
+    /// Take the workspace's version into the files; what they say beside that stays, comments too.
+    #[arg(long, env = "SEGCTL_WRITE")]
+    pub write: bool,
+
     /// Exit with 2 when there is any, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
+}
+
+/// Arguments of `pull`.
+#[derive(Debug, Args)]
+pub struct PullArguments {
+    /// Names of segments; `*` is any text. Without any, those there are get listed.
+    #[arg(value_name = "NAME", value_parser = pattern)]
+    pub patterns: Vec<NamePattern>,
+
+    /// Write files for all of them.
+    #[arg(long, env = "SEGCTL_ALL")]
+    pub all: bool,
+
+    /// Where to write; without it, the first directory of `segments` in segctl.yaml.
+    #[arg(long, value_name = "DIRECTORY", env = "SEGCTL_INTO")]
+    pub into: Option<PathBuf>,
+
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// What it is about.
+    #[command(flatten)]
+    pub planning: PlanningArguments,
 }
 
 /// Arguments of `ledger`.

@@ -4,17 +4,21 @@ use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::project::Project;
 use crate::api::{
-    ApiError, CallError, Client, Credentials, Endpoint, HttpTransport, RateLimits, SystemClock, WaitReason,
-    Waiting, Window,
+    ApiError, CallError, Client, Clock, Credentials, Endpoint, HttpTransport, RateLimits, SystemClock,
+    Transport, WaitReason, Waiting, Window,
 };
 use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
-use crate::ledger::{DirectoryStore, StoreError};
+use crate::ledger::{DirectoryStore, LedgerStore, Requests, StoreError};
 use crate::model::Keyword;
 use crate::sandbox;
+use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 use std::env;
 use std::path::Path;
 use std::process::Command;
+
+/// No window that segctl.yaml takes is longer.
+const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// A workspace with the client that reaches it.
 pub(super) struct Connection {
@@ -24,6 +28,10 @@ pub(super) struct Connection {
     pub(super) store: DirectoryStore,
     /// Which service and workspace this is, as a digest: saved plans hold it.
     pub(super) service: String,
+    /// The calls of earlier runs, as they were when this one began.
+    requests: Requests,
+    /// Where notes go.
+    pub(super) output: Output,
     /// The embedded service, when there is one.
     server: Option<sandbox::Server>,
 }
@@ -70,19 +78,59 @@ impl Connection {
             .map_err(|error| Failure::caused(Kind::Error, &error))?;
         let client = Client::new(transport, SystemClock, limits(workspace)?, retry_seed())
             .observed_by(move |waiting: &Waiting| output.note(&waiting_line(waiting)));
+        let store = store(project, name, workspace);
+        let requests = requests(&store, output).await;
+        remember(&client, &requests);
         Ok(Self {
             client,
-            store: store(project, name, workspace),
+            store,
             service,
+            requests,
+            output,
             server,
         })
     }
 
-    /// Stops the embedded service.
+    /// Takes down the calls that were made, and stops the embedded service.
     pub(super) async fn close(self) {
+        self.keep_requests().await;
         if let Some(server) = self.server {
             server.stop().await;
         }
+    }
+
+    /// Adds this run's calls to those that other runs took down meanwhile.
+    async fn keep_requests(&self) {
+        let known = self.client.history();
+        if known.is_empty() {
+            return;
+        }
+        let oldest = SystemClock.now().saturating_sub(LONGEST_WINDOW);
+        let mut requests = self.store.load_requests().await.unwrap_or_default();
+        requests.add(&known, &self.requests);
+        requests.forget_before(oldest.unwrap_or_default());
+        requests.list_and_create_apart |= !self.client.pacing().is_pooled();
+        if let Err(error) = self.store.save_requests(&requests).await {
+            let text = format!("note: later runs will not know of these calls: {error}\n");
+            self.output.note(&text);
+        }
+    }
+}
+
+/// The calls of earlier runs; without them the first calls may come too early for the service, which then says so.
+pub(super) async fn requests(store: &DirectoryStore, output: Output) -> Requests {
+    store.load_requests().await.unwrap_or_else(|error| {
+        output.note(&format!(
+            "note: the calls of earlier runs are not known: {error}\n"
+        ));
+        Requests::default()
+    })
+}
+
+fn remember<T: Transport>(client: &Client<T, SystemClock>, requests: &Requests) {
+    client.remember(requests.iter());
+    if requests.list_and_create_apart {
+        client.remember_separate();
     }
 }
 
@@ -177,7 +225,7 @@ fn value(setting: &Setting, field: &str) -> Result<String, Failure> {
     }
 }
 
-fn limits(workspace: &Workspace) -> Result<RateLimits, Failure> {
+pub(super) fn limits(workspace: &Workspace) -> Result<RateLimits, Failure> {
     let mut limits = RateLimits::default();
     for class in &workspace.rate_limits {
         let windows: Result<Vec<Window>, Failure> = class

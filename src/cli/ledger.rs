@@ -10,6 +10,7 @@ use crate::api::{Clock, SystemClock};
 use crate::config::suggest::did_you_mean;
 use crate::ledger::{Entry, Ledger, LedgerStore};
 use crate::model::SegmentName;
+use crate::observe::Refresh;
 use crate::plan;
 use crate::plan::step::{Known, Record, digest_of};
 use crate::render::document::LedgerDocument;
@@ -87,7 +88,7 @@ async fn rebuild(
 ) -> Result<(), Failure> {
     let workspace = project.workspace(arguments)?;
     let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
-    let read = read_all(project, workspace, planning, &connection).await;
+    let read = read_all(project, workspace, (planning, Refresh::Full), &connection).await;
     let done = match read {
         Ok(read) => {
             let (records, known) = plan::recognise(&read.situation());

@@ -12,6 +12,7 @@ mod output;
 mod plan;
 mod planning;
 mod project;
+mod pull;
 mod sandbox;
 mod show;
 mod validate;
@@ -77,6 +78,11 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
             let project = open()?;
             project.require_valid(output)?;
             runtime()?.block_on(drift::run(&project, drift, output))
+        }
+        Command::Pull(pull) => {
+            let project = open()?;
+            project.require_valid_but_empty(output)?;
+            runtime()?.block_on(pull::run(&project, pull, output))
         }
         Command::Ledger(ledger) => {
             let project = open()?;

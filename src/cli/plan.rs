@@ -4,11 +4,12 @@ use super::arguments::PlanArguments;
 use super::connection::Connection;
 use super::failure::{CHANGES, Failure};
 use super::output::{Output, write_file};
-use super::planning::{Planned, make_plan};
+use super::planning::{Planned, make_plan, plan_offline};
 use super::project::Project;
 use crate::api::{Clock, SystemClock};
 use crate::plan::saved::SavedPlan;
 use crate::render::text;
+use jiff::SignedDuration;
 use std::process::ExitCode;
 
 /// Prints the plan.
@@ -22,13 +23,19 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
-    let service = connection.service.clone();
-    let planned = make_plan(project, workspace, &arguments.planning, &connection).await;
-    connection.close().await;
-    let planned = planned?;
+    let (planned, service) = if arguments.offline {
+        let planned = plan_offline(project, workspace, &arguments.planning, output).await?;
+        (planned, None)
+    } else {
+        let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
+        let service = connection.service.clone();
+        let refresh = arguments.refresh.policy(SignedDuration::ZERO);
+        let planned = make_plan(project, workspace, (&arguments.planning, refresh), &connection).await;
+        connection.close().await;
+        (planned?, Some(service))
+    };
     show(&planned, arguments, output)?;
-    if let Some(file) = &arguments.out {
+    if let Some((file, service)) = arguments.out.as_ref().zip(service) {
         let saved = SavedPlan::new(
             planned.plan.clone(),
             &planned.observed,

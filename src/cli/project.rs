@@ -12,6 +12,9 @@ use crate::render::diagnostic::{diagnostics_text, sort};
 use std::env;
 use std::path::{Path, PathBuf};
 
+/// The code for a pattern of `segments` that stands for no file.
+const NOTHING_FOUND: &str = "SEG007";
+
 /// The name of the settings file.
 const SETTINGS_FILE: &str = "segctl.yaml";
 
@@ -81,6 +84,20 @@ impl Project {
             });
         }
         Ok(())
+    }
+
+    /// As [`require_valid`](Self::require_valid), but a repository may have no segment file yet: the command writes them.
+    ///
+    /// # Errors
+    ///
+    /// Faults in segment files.
+    pub(super) fn require_valid_but_empty(&self, output: Output) -> Result<(), Failure> {
+        let errors = self.loaded.diagnostics.iter();
+        let mut errors = errors.filter(|found| found.severity == Severity::Error);
+        if errors.all(|found| found.code == NOTHING_FOUND) {
+            return Ok(());
+        }
+        self.require_valid(output)
     }
 
     /// Diagnostics with excerpts.

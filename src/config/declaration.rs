@@ -53,6 +53,12 @@ impl Declaration {
         self.source.place(head(node))
     }
 
+    /// The file it stands in, as the user would name it, and the file's text as it was read.
+    #[must_use]
+    pub fn file(&self) -> (&str, &str) {
+        (&self.source.file, &self.source.text)
+    }
+
     /// Where the segment is named.
     #[must_use]
     pub fn name_place(&self) -> Place {

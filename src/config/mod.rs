@@ -14,6 +14,7 @@ pub mod schema;
 pub mod source;
 pub mod suggest;
 pub mod workspace;
+pub mod write;
 pub mod yaml;
 
 pub use declaration::{Declaration, Step};

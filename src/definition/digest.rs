@@ -24,11 +24,23 @@ impl Digest {
         &self.0
     }
 
-    fn of(form: &Value) -> Self {
+    /// The exact digest of `payload`.
+    #[must_use]
+    pub fn exact(payload: &Payload, identities: &Identities) -> Self {
+        Self::of_form(&normal::exact(payload, identities))
+    }
+
+    /// The digest of a definition in normal form.
+    #[must_use]
+    pub fn of_form(form: &Value) -> Self {
+        const DIGITS: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+        ];
+        let bytes = Sha256::digest(canonical(form).as_bytes());
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
         Self(
-            Sha256::digest(canonical(form).as_bytes())
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
+            digits
+                .filter_map(|digit| DIGITS.get(usize::from(digit)))
                 .collect(),
         )
     }
@@ -60,8 +72,8 @@ impl Digests {
     #[must_use]
     pub fn of_exact_form(form: &Value) -> Self {
         Self {
-            exact: Digest::of(form),
-            unordered: Digest::of(&normal::unordered(form)),
+            exact: Digest::of_form(form),
+            unordered: Digest::of_form(&normal::unordered(form)),
         }
     }
 }

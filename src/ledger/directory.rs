@@ -1,18 +1,23 @@
-//! The ledger in a directory: one JSON file, replaced whole.
+//! The ledger in a directory: `ledger.json`, and beside it what may be lost without harm.
 
-use super::{AppliedPlan, Entry, Ledger, LedgerStore};
+use super::document::{self, Unreadable};
+use super::{AppliedPlan, Entry, Ledger, LedgerStore, Requests, Snapshot};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::{error, fmt};
 
-/// The version of the file's format; a file of another version is refused, never guessed at.
-const FORMAT_VERSION: u32 = 2;
+const LEDGER: &str = "ledger.json";
+const SNAPSHOT: &str = "snapshot.json";
+const REQUESTS: &str = "requests.json";
 
-/// A ledger in `ledger.json` of a directory.
+/// The versions of the files' formats; a file of another version is refused, never guessed at.
+const LEDGER_VERSION: u32 = 2;
+const SNAPSHOT_VERSION: u32 = 1;
+const REQUESTS_VERSION: u32 = 1;
+
+/// A ledger in a directory.
 #[derive(Clone, Debug)]
 pub struct DirectoryStore {
     directory: PathBuf,
@@ -43,12 +48,12 @@ impl fmt::Display for StoreError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { operation, path, .. } => {
-                write!(formatter, "cannot {operation} the ledger `{}`", path.display())
+                write!(formatter, "cannot {operation} `{}`", path.display())
             }
             Self::Corrupt { path, reason } => write!(
                 formatter,
-                "the ledger `{}` cannot be used: {reason}; restore it from a backup, or move it away and \
-                 run `segctl ledger rebuild`: a lost ledger costs requests, not correctness",
+                "`{}` cannot be used: {reason}; restore it from a backup, or move it away and run `segctl ledger \
+                 rebuild`: what is lost with it costs requests, not correctness",
                 path.display()
             ),
         }
@@ -72,66 +77,57 @@ impl DirectoryStore {
         }
     }
 
-    fn path(&self) -> PathBuf {
-        self.directory.join("ledger.json")
-    }
-
-    fn read(&self) -> Result<Ledger, StoreError> {
-        let path = self.path();
-        match fs::read(&path) {
-            Ok(bytes) => decode(&bytes).map_err(|reason| StoreError::Corrupt { path, reason }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ledger::default()),
-            Err(source) => Err(StoreError::Io {
+    fn read<T: Serialize + DeserializeOwned>(
+        &self,
+        file: &str,
+        version: u32,
+    ) -> Result<Option<T>, StoreError> {
+        let path = self.directory.join(file);
+        document::read(&path, version).map_err(|error| match error {
+            Unreadable::Io(source) => StoreError::Io {
                 operation: "read",
                 path,
                 source,
-            }),
-        }
+            },
+            Unreadable::Corrupt(reason) => StoreError::Corrupt { path, reason },
+        })
     }
 
-    fn write(&self, ledger: &Ledger) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Io {
+    fn write(&self, file: &str, version: u32, contents: &impl Serialize) -> Result<(), StoreError> {
+        let path = self.directory.join(file);
+        document::write(&path, version, contents).map_err(|source| StoreError::Io {
             operation: "write",
-            path: self.path(),
+            path,
             source,
-        };
-        fs::create_dir_all(&self.directory).map_err(failed)?;
-        replace(&self.path(), encode(ledger).as_bytes()).map_err(failed)
+        })
     }
 }
 
 impl LedgerStore for DirectoryStore {
     async fn load(&self) -> Result<Ledger, StoreError> {
-        self.read()
+        let contents = self.read::<Contents>(LEDGER, LEDGER_VERSION)?;
+        Ok(contents.map(ledger).unwrap_or_default())
     }
 
     async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
-        self.write(ledger)
+        self.write(LEDGER, LEDGER_VERSION, &contents(ledger))
     }
-}
 
-/// Replaces a file so that a crash leaves the old one or the new one, never a part of either.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("json.new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    // Without this the rename may reach the disk before the bytes do.
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    match path.parent() {
-        // The rename itself is in the directory.
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
+    async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(self.read(SNAPSHOT, SNAPSHOT_VERSION)?.unwrap_or_default())
     }
-}
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredLedger {
-    format_version: u32,
-    /// SHA-256 of the contents as canonical JSON: tells a damaged file from an edited format.
-    checksum: String,
-    contents: Contents,
+    async fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        self.write(SNAPSHOT, SNAPSHOT_VERSION, snapshot)
+    }
+
+    async fn load_requests(&self) -> Result<Requests, StoreError> {
+        Ok(self.read(REQUESTS, REQUESTS_VERSION)?.unwrap_or_default())
+    }
+
+    async fn save_requests(&self, requests: &Requests) -> Result<(), StoreError> {
+        self.write(REQUESTS, REQUESTS_VERSION, requests)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,58 +138,32 @@ struct Contents {
     applied_plans: Vec<AppliedPlan>,
 }
 
-fn encode(ledger: &Ledger) -> String {
-    let contents = Contents {
+fn contents(ledger: &Ledger) -> Contents {
+    Contents {
         segments: ledger.entries().cloned().collect(),
         applied_plans: ledger.applied_plans().to_vec(),
-    };
-    let stored = StoredLedger {
-        format_version: FORMAT_VERSION,
-        checksum: checksum(&contents),
-        contents,
-    };
-    // Plain structures of text and numbers always serialise.
-    serde_json::to_string_pretty(&stored).unwrap_or_default() + "\n"
+    }
 }
 
-fn decode(bytes: &[u8]) -> Result<Ledger, String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    // The version comes first: a file of another version may have any shape.
-    let version = value.get("format_version").and_then(Value::as_u64);
-    if let Some(version) = version.filter(|version| *version != u64::from(FORMAT_VERSION)) {
-        return Err(format!(
-            "it has format version {version}, and this segctl knows {FORMAT_VERSION}"
-        ));
-    }
-    let stored: StoredLedger = serde_json::from_value(value).map_err(|error| error.to_string())?;
-    if stored.checksum != checksum(&stored.contents) {
-        return Err("its checksum does not match its contents".to_owned());
-    }
+fn ledger(contents: Contents) -> Ledger {
     let mut ledger = Ledger::default();
-    for entry in stored.contents.segments {
+    for entry in contents.segments {
         ledger.record(entry);
     }
-    for plan in stored.contents.applied_plans {
+    for plan in contents.applied_plans {
         ledger.record_plan(plan);
     }
-    Ok(ledger)
-}
-
-fn checksum(contents: &Contents) -> String {
-    let text = serde_json_canonicalizer::to_string(contents).unwrap_or_default();
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    ledger
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Replaced;
     use super::*;
-    use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
+    use crate::model::{EndpointClass, Lifecycle, Payload, SegmentId, SegmentName};
     use jiff::Timestamp;
     use serde_json::json;
+    use std::fs;
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
@@ -230,19 +200,27 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_comes_back_as_it_was_written() {
+    fn everything_comes_back_as_it_was_written() {
         let directory = tempfile::tempdir().unwrap();
         let store = DirectoryStore::new(directory.path().join("deep/down"));
-        assert_eq!(store.read().unwrap(), Ledger::default());
-        store.write(&ledger()).unwrap();
-        assert_eq!(store.read().unwrap(), ledger());
+        let empty = store.read::<Contents>(LEDGER, LEDGER_VERSION).unwrap();
+        assert!(empty.is_none());
+        store.write(LEDGER, LEDGER_VERSION, &contents(&ledger())).unwrap();
+        let read = store.read::<Contents>(LEDGER, LEDGER_VERSION).unwrap();
+        assert_eq!(super::ledger(read.unwrap()), ledger());
+        let requests = Requests {
+            calls: [(EndpointClass::Get, vec![Timestamp::UNIX_EPOCH])].into(),
+            list_and_create_apart: true,
+        };
+        store.write(REQUESTS, REQUESTS_VERSION, &requests).unwrap();
+        assert_eq!(store.read(REQUESTS, REQUESTS_VERSION).unwrap(), Some(requests));
     }
 
     #[test]
     fn a_damaged_file_is_refused_with_its_name() {
         let directory = tempfile::tempdir().unwrap();
         let store = DirectoryStore::new(directory.path());
-        let good = encode(&ledger());
+        let good = document::encode(LEDGER_VERSION, &contents(&ledger()));
         let damaged = [
             (good.replace("\"One\"", "\"Own\""), "checksum"),
             (
@@ -254,8 +232,9 @@ mod tests {
             (good.replace("\"archived\"", "\"gone\""), "`gone` is no lifecycle"),
         ];
         for (text, reason) in damaged {
-            fs::write(store.path(), text).unwrap();
-            let refused = store.read().unwrap_err().to_string();
+            fs::write(directory.path().join(LEDGER), text).unwrap();
+            let refused = store.read::<Contents>(LEDGER, LEDGER_VERSION);
+            let refused = refused.map(|_| ()).unwrap_err().to_string();
             assert!(
                 refused.contains(reason) && refused.contains("ledger.json"),
                 "{refused}"

@@ -7,10 +7,15 @@
 //! correctness: every decision is checked against the service again before a write.
 
 mod directory;
+mod document;
 mod entry;
+mod requests;
+mod snapshot;
 
 pub use directory::{DirectoryStore, StoreError};
 pub use entry::{Entry, REPLACED_LIMIT, Replaced};
+pub use requests::Requests;
+pub use snapshot::{Remembered, Snapshot};
 
 use crate::model::{SegmentId, SegmentName};
 use jiff::Timestamp;
@@ -105,6 +110,18 @@ pub trait LedgerStore: Send + Sync {
 
     /// Replaces the ledger, whole or not at all.
     fn save(&self, ledger: &Ledger) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Reads what was seen last; nothing where nothing was kept. It may be lost without harm.
+    fn load_snapshot(&self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
+
+    /// Replaces what was seen last.
+    fn save_snapshot(&self, snapshot: &Snapshot) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Reads the calls of earlier runs; none where none were kept. They may be lost at the price of a wait.
+    fn load_requests(&self) -> impl Future<Output = Result<Requests, StoreError>> + Send;
+
+    /// Replaces the calls of earlier runs.
+    fn save_requests(&self, requests: &Requests) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::filter::Definition;
 use super::identity::{SegmentId, SegmentName};
 use super::keyword::keywords;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -70,6 +71,8 @@ impl fmt::Display for Origin {
 /// What is live in a workspace, as far as it was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
+    /// When the list was read.
+    pub listed_at: Option<Timestamp>,
     /// The segments by id.
     pub segments: BTreeMap<SegmentId, LiveSegment>,
 }
@@ -85,12 +88,21 @@ pub struct LiveSegment {
     pub kind: LiveKind,
     /// Archived as far as known: the service's answers carry no such flag.
     pub lifecycle: Lifecycle,
+    /// What made it, such as `API`, where the service said so.
+    pub source: Option<String>,
+    /// When it was made, as the service prints it: UTC without an offset.
+    pub created_time: Option<String>,
+    /// Whether the list showed it.
+    pub listed: bool,
+    /// When its definition was read; `None` when it was only listed.
+    pub read_at: Option<Timestamp>,
     /// The filters; `None` when they were not read or the kind has none.
     pub definition: Option<Payload>,
 }
 
 /// A live segment's kind: what the service calls it is not documented for all kinds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LiveKind {
     /// A filter segment: the one kind that can be updated.
     Filter,

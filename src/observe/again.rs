@@ -1,6 +1,6 @@
 //! A second look at what a plan touches.
 
-use super::{Scope, of_get, of_list};
+use super::Scope;
 use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
 use crate::model::{Observed, SegmentId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ pub async fn look_again<T: Transport, C: Clock>(
 ) -> Result<(Observed, BTreeMap<SegmentId, Stored>), CallError> {
     let mut observed = Observed::default();
     for listed in client.list().await? {
-        let live = of_list(&listed, scope);
+        let live = scope.listed(&listed);
         observed.segments.insert(live.id.clone(), live);
     }
     let mut answers = BTreeMap::new();
@@ -29,7 +29,7 @@ pub async fn look_again<T: Transport, C: Clock>(
                 answers.insert(id.clone(), stored.clone());
                 observed
                     .segments
-                    .insert(id.clone(), of_get(stored, scope, was_listed));
+                    .insert(id.clone(), scope.read(stored, was_listed));
             }
             Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => {
                 observed.segments.remove(id);

@@ -1,22 +1,26 @@
 //! What is live, read with as few calls as will do.
 //!
-//! One list, then one get for each segment that matters: those that declared names, previous names and the ledger
-//! point to. Definitions of all other segments are read only when the plan is about to store a definition, since
-//! only then one of them can clash with it.
+//! One list, then one get for each segment that matters and is not remembered from an earlier run: those that files
+//! declare, that the ledger knows, or that the workspace owns. Of the remembered ones a part is read again each time,
+//! since definitions can be changed in the dashboard. Definitions of all other segments are read only when the plan is
+//! about to store a definition, since only then one of them can clash with it.
 //!
 //! The list does not show archived segments, and nothing the service answers carries the fact. A segment that the
 //! ledger knows, that the list lacks and that can still be got by id is therefore an archived one.
 
 mod again;
+mod refresh;
 
 pub use again::look_again;
+pub use refresh::Refresh;
 
 use crate::api::{ApiError, CallError, Client, Clock, Listed, Stored, Transport};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Remembered, Snapshot};
 use crate::model::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
 };
-use std::collections::BTreeSet;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What decides how much is read.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +31,15 @@ pub struct Scope<'a> {
     pub ledger: &'a Ledger,
     /// What is ours, and whether the list shows archived segments; then only the ledger tells which they are.
     pub policy: &'a Policy,
+    /// What was seen last.
+    pub snapshot: &'a Snapshot,
+    /// How much of it is read again.
+    pub refresh: Refresh,
+    /// When this is.
+    pub now: Timestamp,
 }
 
-/// Reads the list, the declared segments, and the hidden ones that the ledger knows.
+/// Reads the list, the managed segments as far as they are not remembered, and the hidden ones that the ledger knows.
 ///
 /// # Errors
 ///
@@ -38,18 +48,28 @@ pub async fn observe<T: Transport, C: Clock>(
     client: &Client<T, C>,
     scope: &Scope<'_>,
 ) -> Result<Observed, CallError> {
-    let mut observed = Observed::default();
+    let mut observed = Observed {
+        listed_at: Some(scope.now),
+        ..Observed::default()
+    };
     for listed in client.list().await? {
-        let live = of_list(&listed, scope);
+        let live = scope.listed(&listed);
         observed.segments.insert(live.id.clone(), live);
     }
-    for id in pointed_to(scope, &observed) {
+    let managed = scope.managed(&observed);
+    for id in &managed {
+        let hidden = scope.snapshot.segments.get(id);
+        if let Some(hidden) = hidden.filter(|seen| !seen.listed && !observed.segments.contains_key(id)) {
+            observed.segments.insert(id.clone(), scope.remembered(id, hidden));
+        }
+    }
+    for id in scope.due(&managed, &observed) {
         read(client, scope, &id, &mut observed).await?;
     }
     Ok(observed)
 }
 
-/// Reads the definitions of all filter segments that were not read yet.
+/// Reads the definitions of all filter segments that `wanted` asks for and that are not known yet.
 ///
 /// # Errors
 ///
@@ -58,13 +78,17 @@ pub async fn complete<T: Transport, C: Clock>(
     client: &Client<T, C>,
     scope: &Scope<'_>,
     observed: &mut Observed,
+    wanted: impl Fn(&SegmentId) -> bool,
 ) -> Result<(), CallError> {
-    let unread = |live: &&LiveSegment| live.kind == LiveKind::Filter && live.definition.is_none();
+    let is_old = |live: &LiveSegment| scope.refresh == Refresh::Full && live.read_at < Some(scope.now);
+    let unread =
+        |live: &&LiveSegment| live.kind == LiveKind::Filter && (live.definition.is_none() || is_old(live));
     let ids: Vec<_> = observed
         .segments
         .values()
         .filter(unread)
         .map(|live| live.id.clone())
+        .filter(|id| wanted(id))
         .collect();
     for id in ids {
         read(client, scope, &id, observed).await?;
@@ -72,29 +96,16 @@ pub async fn complete<T: Transport, C: Clock>(
     Ok(())
 }
 
-/// The ids that declared names and the ledger point to.
-fn pointed_to(scope: &Scope<'_>, observed: &Observed) -> BTreeSet<SegmentId> {
-    let temporary: Vec<SegmentName> = scope
-        .declared
-        .iter()
-        .map(|segment| segment.name.temporary())
-        .collect();
-    let names: BTreeSet<&SegmentName> = scope
-        .declared
-        .iter()
-        .flat_map(|segment| std::iter::once(&segment.name).chain(&segment.previous_names))
-        .chain(&temporary)
-        .collect();
-    let by_name = observed
-        .segments
-        .values()
-        .filter(|live| names.contains(&live.name) || scope.policy.owns(&live.name));
-    let by_name = by_name
-        .filter(|live| live.kind == LiveKind::Filter)
-        .map(|live| live.id.clone());
-    let by_ledger = scope.ledger.entries().map(|entry| entry.id.clone());
-    let by_file = scope.declared.iter().filter_map(|segment| segment.id.clone());
-    by_name.chain(by_ledger).chain(by_file).collect()
+/// What was seen last, as if it were seen now: for plans without a service.
+#[must_use]
+pub fn offline(scope: &Scope<'_>) -> Observed {
+    let segments = scope.snapshot.segments.iter();
+    Observed {
+        listed_at: scope.snapshot.listed_at,
+        segments: segments
+            .map(|(id, seen)| (id.clone(), scope.remembered(id, seen)))
+            .collect(),
+    }
 }
 
 async fn read<T: Transport, C: Clock>(
@@ -105,8 +116,8 @@ async fn read<T: Transport, C: Clock>(
 ) -> Result<(), CallError> {
     match client.get(id).await {
         Ok(stored) => {
-            let was_listed = observed.segments.contains_key(id);
-            let live = of_get(stored, scope, was_listed);
+            let was_listed = observed.segments.get(id).is_some_and(|live| live.listed);
+            let live = scope.read(stored, was_listed);
             observed.segments.insert(live.id.clone(), live);
             Ok(())
         }
@@ -119,34 +130,114 @@ async fn read<T: Transport, C: Clock>(
     }
 }
 
-fn of_list(listed: &Listed, scope: &Scope<'_>) -> LiveSegment {
-    LiveSegment {
-        id: listed.id.clone(),
-        name: listed.name.clone(),
-        kind: kind(&listed.kind),
-        lifecycle: lifecycle(&listed.id, scope, true),
-        definition: None,
+impl Scope<'_> {
+    /// The ids that files, the ledger and `owns` point to.
+    fn managed(&self, observed: &Observed) -> BTreeSet<SegmentId> {
+        let temporary: Vec<SegmentName> = self
+            .declared
+            .iter()
+            .map(|segment| segment.name.temporary())
+            .collect();
+        let names: BTreeSet<&SegmentName> = self
+            .declared
+            .iter()
+            .flat_map(|segment| std::iter::once(&segment.name).chain(&segment.previous_names))
+            .chain(&temporary)
+            .collect();
+        let by_name = observed
+            .segments
+            .values()
+            .filter(|live| names.contains(&live.name) || self.policy.owns(&live.name))
+            .filter(|live| live.kind == LiveKind::Filter)
+            .map(|live| live.id.clone());
+        let by_ledger = self.ledger.entries().map(|entry| entry.id.clone());
+        let by_file = self.declared.iter().filter_map(|segment| segment.id.clone());
+        by_name.chain(by_ledger).chain(by_file).collect()
+    }
+
+    /// The managed segments that are not remembered, and those whose turn it is.
+    fn due(&self, managed: &BTreeSet<SegmentId>, observed: &Observed) -> BTreeSet<SegmentId> {
+        let read_at = |id: &SegmentId| observed.segments.get(id).and_then(|live| live.read_at);
+        let (known, unknown): (Vec<_>, Vec<_>) = managed.iter().partition(|id| read_at(id).is_some());
+        let known: BTreeMap<SegmentId, Timestamp> = known
+            .into_iter()
+            .filter_map(|id| Some((id.clone(), read_at(id)?)))
+            .collect();
+        let mut ids = refresh::to_read(&known, self.refresh, self.now);
+        ids.extend(unknown.into_iter().cloned());
+        ids
+    }
+
+    /// A segment as the list shows it, with what is remembered of it. That is another segment's when its name or the
+    /// time it was made differs: ids are not documented never to be used again.
+    fn listed(&self, listed: &Listed) -> LiveSegment {
+        let seen = self.snapshot.segments.get(&listed.id).filter(|seen| {
+            seen.listed && seen.name == listed.name && seen.created_time == listed.created_time
+        });
+        LiveSegment {
+            id: listed.id.clone(),
+            name: listed.name.clone(),
+            kind: kind(&listed.kind),
+            lifecycle: self.lifecycle(&listed.id, true),
+            source: listed.source.clone(),
+            created_time: listed.created_time.clone(),
+            listed: true,
+            read_at: seen.and_then(|seen| seen.read_at),
+            definition: seen.and_then(|seen| seen.definition.clone()),
+        }
+    }
+
+    fn read(&self, stored: Stored, listed: bool) -> LiveSegment {
+        LiveSegment {
+            definition: stored.payload(),
+            lifecycle: self.lifecycle(&stored.id, listed),
+            kind: kind(&stored.kind),
+            source: stored.source,
+            created_time: stored.created_time,
+            listed,
+            read_at: Some(self.now),
+            id: stored.id,
+            name: stored.name,
+        }
+    }
+
+    fn remembered(&self, id: &SegmentId, seen: &Remembered) -> LiveSegment {
+        LiveSegment {
+            id: id.clone(),
+            name: seen.name.clone(),
+            kind: seen.kind.clone(),
+            lifecycle: self.lifecycle(id, seen.listed),
+            source: seen.source.clone(),
+            created_time: seen.created_time.clone(),
+            listed: seen.listed,
+            read_at: seen.read_at,
+            definition: seen.definition.clone(),
+        }
+    }
+
+    fn lifecycle(&self, id: &SegmentId, listed: bool) -> Lifecycle {
+        if !listed {
+            return Lifecycle::Archived;
+        }
+        let remembered = self.ledger.entry(id).map(|entry| entry.lifecycle);
+        match remembered {
+            Some(Lifecycle::Archived) if self.policy.behaviour.list_shows_archived => Lifecycle::Archived,
+            _ => Lifecycle::Active,
+        }
     }
 }
 
-fn of_get(stored: Stored, scope: &Scope<'_>, was_listed: bool) -> LiveSegment {
-    LiveSegment {
-        definition: stored.payload(),
-        lifecycle: lifecycle(&stored.id, scope, was_listed),
+/// What an answer showed of a segment, to be remembered.
+#[must_use]
+pub fn remember(stored: &Stored, listed: bool, now: Timestamp) -> Remembered {
+    Remembered {
+        name: stored.name.clone(),
         kind: kind(&stored.kind),
-        id: stored.id,
-        name: stored.name,
-    }
-}
-
-fn lifecycle(id: &SegmentId, scope: &Scope<'_>, was_listed: bool) -> Lifecycle {
-    if !was_listed {
-        return Lifecycle::Archived;
-    }
-    let remembered = scope.ledger.entry(id).map(|entry| entry.lifecycle);
-    match remembered {
-        Some(Lifecycle::Archived) if scope.policy.behaviour.list_shows_archived => Lifecycle::Archived,
-        _ => Lifecycle::Active,
+        source: stored.source.clone(),
+        created_time: stored.created_time.clone(),
+        listed,
+        read_at: stored.payload().map(|_| now),
+        definition: stored.payload(),
     }
 }
 

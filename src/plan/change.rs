@@ -2,11 +2,10 @@
 
 use super::Situation;
 use super::drift;
+use super::forms::Forms;
 use super::identity::{Matches, Pair, declared};
-use super::step::{
-    Action, Change, Changed, Conflict, Known, MatchReason, Record, Target, Wanted, Warning, digest_of,
-};
-use crate::definition::{FieldChange, diff, normal, print};
+use super::step::{Action, Change, Changed, Conflict, Known, MatchReason, Record, Target, Wanted, Warning};
+use crate::definition::{Digest, FieldChange, diff, normal, print};
 use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, SegmentName};
 
 /// A step without number and dependencies.
@@ -40,10 +39,10 @@ pub(super) struct Changes<'a> {
 }
 
 /// Drafts the steps that make every declared segment what its file says, and that put away what is ours without one.
-pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>) -> Changes<'a> {
+pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>, forms: &Forms<'_>) -> Changes<'a> {
     let mut changes = Changes::default();
     for pair in &matches.pairs {
-        of_declared(situation, matches, *pair, &mut changes);
+        of_declared(situation, (matches, forms), *pair, &mut changes);
     }
     for live in &matches.orphans {
         if live.lifecycle == Lifecycle::Active {
@@ -52,7 +51,7 @@ pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>) -> Chang
                 declared: None,
                 live: Some(live),
                 adopts: false,
-                action: Action::Archive(target(live, MatchReason::Owned, &matches.known)),
+                action: Action::Archive(target(live, MatchReason::Owned, forms)),
             });
         }
     }
@@ -61,11 +60,11 @@ pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>) -> Chang
 
 fn of_declared<'a>(
     situation: &Situation<'a>,
-    matches: &Matches<'a>,
+    (matches, forms): (&Matches<'a>, &Forms<'_>),
     pair: Pair<'a>,
     changes: &mut Changes<'a>,
 ) {
-    let actions = match actions(situation, matches, pair) {
+    let actions = match actions(situation, (matches, forms), pair) {
         Ok(actions) => actions,
         Err(conflict) => return changes.conflicts.push(*conflict),
     };
@@ -89,7 +88,7 @@ fn of_declared<'a>(
         let live = pair.live.map(|(live, _)| live);
         changes
             .records
-            .extend(live.and_then(|live| record(situation, segment, live)));
+            .extend(live.and_then(|live| record(situation, segment, live, forms)));
     }
     for (index, action) in actions.into_iter().enumerate() {
         changes.drafts.push(Draft {
@@ -104,14 +103,20 @@ fn of_declared<'a>(
 }
 
 /// What the ledger should learn of a segment that needs no write, if it does not know it yet.
-fn record(situation: &Situation<'_>, segment: &DeclaredSegment, live: &LiveSegment) -> Option<Record> {
+fn record(
+    situation: &Situation<'_>,
+    segment: &DeclaredSegment,
+    live: &LiveSegment,
+    forms: &Forms<'_>,
+) -> Option<Record> {
     let entry = situation.ledger.entry(&live.id);
     let is_known = entry.is_some_and(|entry| {
         let is_same = entry.name == segment.name
             && entry.lifecycle == live.lifecycle
             && entry.protect == segment.protect;
         // What was changed the same way in the file and in the workspace is what is applied from now on.
-        is_same && (live.definition.is_none() || entry.definition == live.definition)
+        let digest = forms.digests(&live.id).map(|digests| digests.exact.as_str());
+        is_same && (digest.is_none() || entry.digest.as_deref() == digest)
     });
     (!is_known).then(|| Record {
         segment: segment.name.clone(),
@@ -148,20 +153,24 @@ fn overwritten(
 /// What is needed to make a segment what its file says; nothing when it is so already.
 fn actions(
     situation: &Situation<'_>,
-    matches: &Matches<'_>,
+    (matches, forms): (&Matches<'_>, &Forms<'_>),
     pair: Pair<'_>,
 ) -> Result<Vec<Action>, Box<Conflict>> {
-    let known = &matches.known;
     match (pair.segment.lifecycle, pair.live) {
         // Nothing to put away; making it only to put it away would use up a name and a definition.
         (Lifecycle::Archived, None) => Ok(Vec::new()),
         (Lifecycle::Archived, Some((live, reason))) => match live.lifecycle {
-            Lifecycle::Active => Ok(vec![Action::Archive(target(live, reason, known))]),
+            Lifecycle::Active => Ok(vec![Action::Archive(target(live, reason, forms))]),
             Lifecycle::Archived => Ok(Vec::new()),
         },
-        (Lifecycle::Active, None) => Ok(vec![Action::Create(wanted(pair.segment, known))]),
+        (Lifecycle::Active, None) => Ok(vec![Action::Create(wanted(pair.segment, &matches.known))]),
         (Lifecycle::Active, Some((live, reason))) => match &live.kind {
-            LiveKind::Filter => Ok(active(situation, known, pair.segment, (live, reason))),
+            LiveKind::Filter => Ok(active(
+                situation,
+                (&matches.known, forms),
+                pair.segment,
+                (live, reason),
+            )),
             LiveKind::Other(kind) => Err(Box::new(Conflict::KindTaken {
                 segment: declared(pair.segment),
                 holder: matches.holder(live),
@@ -173,19 +182,23 @@ fn actions(
 
 fn active(
     situation: &Situation<'_>,
-    known: &Known,
+    (known, forms): (&Known, &Forms<'_>),
     segment: &DeclaredSegment,
     (live, reason): (&LiveSegment, MatchReason),
 ) -> Vec<Action> {
-    let target = target(live, reason, known);
-    let wanted = wanted(segment, known);
-    let changes = changed(situation, known, segment, live, &wanted);
+    let target = target(live, reason, forms);
     let mut actions = Vec::new();
     if live.lifecycle == Lifecycle::Archived {
         // An archived segment cannot be updated, so this comes first.
         actions.push(Action::Unarchive(target.clone()));
     }
-    if !changes.is_empty() {
+    let payload = print(&segment.definition);
+    let form = normal::exact(&payload, &known.identities);
+    let digest = Digest::of_form(&form);
+    let is_same = forms.digests(&live.id).is_some_and(|found| found.exact == digest);
+    if !is_same || live.name != segment.name {
+        let wanted = Wanted::of_form(payload, form);
+        let changes = changed(situation, (known, forms), (segment, live), &wanted);
         actions.push(Action::Update(Change {
             target,
             name: segment.name.clone(),
@@ -201,30 +214,25 @@ fn wanted(segment: &DeclaredSegment, known: &Known) -> Wanted {
     Wanted::new(print(&segment.definition), &known.identities)
 }
 
-fn target(live: &LiveSegment, matched_by: MatchReason, known: &Known) -> Target {
+fn target(live: &LiveSegment, matched_by: MatchReason, forms: &Forms<'_>) -> Target {
     Target {
         id: live.id.clone(),
         live_name: live.name.clone(),
         matched_by,
         lifecycle: live.lifecycle,
-        seen: live.definition.as_ref().map(|payload| digest_of(payload, known)),
+        seen: forms.digests(&live.id).map(|digests| digests.exact.clone()),
     }
 }
 
 /// Every field in which the live segment differs from its file, each with who made the difference.
 fn changed(
     situation: &Situation<'_>,
-    known: &Known,
-    segment: &DeclaredSegment,
-    live: &LiveSegment,
+    (known, forms): (&Known, &Forms<'_>),
+    (segment, live): (&DeclaredSegment, &LiveSegment),
     wanted: &Wanted,
 ) -> Vec<Changed> {
-    let base = drift::Base::of(situation.ledger.entry(&live.id), known);
-    let form = live
-        .definition
-        .as_ref()
-        .map(|payload| normal::exact(payload, &known.identities))
-        .unwrap_or_default();
+    let base = drift::Base::of(situation.ledger.entry(&live.id));
+    let form = &forms.exact(live).unwrap_or_default();
     let mut changes = Vec::new();
     if live.name != segment.name {
         changes.push(Changed {
@@ -232,8 +240,8 @@ fn changed(
             cause: base.cause_of_name(&live.name, &segment.name),
         });
     }
-    let fields = diff(&form, wanted.form());
-    changes.extend(base.with_causes(fields, &form, wanted.form()));
+    let fields = diff(form, wanted.form());
+    changes.extend(base.with_causes(fields, (form, wanted.form()), known));
     changes
 }
 

@@ -5,6 +5,7 @@
 //! says what was applied, somebody changed the workspace.
 
 use super::Situation;
+use super::forms::Forms;
 use super::identity::Matches;
 use super::step::{Cause, Changed, Drift, Known, LifecycleDrift};
 use crate::definition::{FieldChange, diff, normal};
@@ -19,36 +20,33 @@ const AUTO_ARCHIVE: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// What was last applied to a segment, as far as the ledger knows.
 pub(super) struct Base<'a> {
-    name: Option<&'a SegmentName>,
-    form: Option<Value>,
+    entry: Option<&'a Entry>,
 }
 
 impl<'a> Base<'a> {
-    pub(super) fn of(entry: Option<&'a Entry>, known: &Known) -> Self {
-        let definition = entry.and_then(|entry| entry.definition.as_ref());
-        Self {
-            name: entry.map(|entry| &entry.name),
-            form: definition.map(|payload| normal::exact(payload, &known.identities)),
-        }
+    pub(super) fn of(entry: Option<&'a Entry>) -> Self {
+        Self { entry }
     }
 
     /// Who made a live name differ from the declared one.
     pub(super) fn cause_of_name(&self, live: &SegmentName, declared: &SegmentName) -> Option<Cause> {
-        self.name
-            .and_then(|applied| cause(applied != live, applied != declared))
+        let applied = self.entry.map(|entry| &entry.name);
+        applied.and_then(|applied| cause(applied != live, applied != declared))
     }
 
     /// Changes from `live` to `wanted`, each with who made it.
     pub(super) fn with_causes(
         &self,
         changes: Vec<FieldChange>,
-        live: &Value,
-        wanted: &Value,
+        (live, wanted): (&Value, &Value),
+        known: &Known,
     ) -> Vec<Changed> {
-        let Some(form) = self.form.as_ref().filter(|_| !changes.is_empty()) else {
+        let applied = self.entry.and_then(|entry| entry.definition.as_ref());
+        let Some(applied) = applied.filter(|_| !changes.is_empty()) else {
             let without = |change| Changed { change, cause: None };
             return changes.into_iter().map(without).collect();
         };
+        let form = &normal::exact(applied, &known.identities);
         let by_workspace = diff(form, live);
         let by_files = diff(form, wanted);
         let (in_workspace, in_files) = (places(&by_workspace), places(&by_files));
@@ -88,7 +86,7 @@ fn cause(in_workspace: bool, in_files: bool) -> Option<Cause> {
 }
 
 /// What changed in the workspace since it was last applied, segment by segment.
-pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<Drift> {
+pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &Forms<'_>) -> Vec<Drift> {
     let origins: std::collections::BTreeMap<_, _> = matches
         .pairs
         .iter()
@@ -100,14 +98,19 @@ pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<Drif
             let live = situation.observed.segments.get(&entry.id);
             Drift {
                 origin: origins.get(&entry.id).map(|origin| (*origin).clone()),
-                ..of(situation, matches, entry, live)
+                ..of(situation, (matches, forms), entry, live)
             }
         })
         .filter(|drift| !drift.is_empty())
         .collect()
 }
 
-fn of(situation: &Situation<'_>, matches: &Matches<'_>, entry: &Entry, live: Option<&LiveSegment>) -> Drift {
+fn of(
+    situation: &Situation<'_>,
+    (matches, forms): (&Matches<'_>, &Forms<'_>),
+    entry: &Entry,
+    live: Option<&LiveSegment>,
+) -> Drift {
     let mut drift = Drift {
         segment: entry.name.clone(),
         id: entry.id.clone(),
@@ -129,9 +132,15 @@ fn of(situation: &Situation<'_>, matches: &Matches<'_>, entry: &Entry, live: Opt
         (Lifecycle::Archived, Lifecycle::Active) => Some(LifecycleDrift::Unarchived),
         (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => None,
     };
-    if let (Some(applied), Some(found)) = (&entry.definition, &live.definition) {
-        let form = |payload| normal::exact(payload, &matches.known.identities);
-        drift.changes = diff(&form(applied), &form(found));
+    let digest = forms.digests(&live.id).map(|digests| digests.exact.as_str());
+    if let Some(applied) = entry
+        .definition
+        .as_ref()
+        .filter(|_| entry.digest.as_deref() != digest)
+    {
+        let applied = normal::exact(applied, &matches.known.identities);
+        let found = forms.exact(live);
+        drift.changes = found.map(|found| diff(&applied, &found)).unwrap_or_default();
     }
     drift
 }

@@ -9,7 +9,7 @@ use crate::definition::references::referenced_ids;
 use crate::model::{LiveSegment, Observed, Reference, SegmentId, SegmentName};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Why one draft comes before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +31,8 @@ pub(super) struct Graph<'a> {
     pub(super) drafts: Vec<Draft<'a>>,
     /// For each draft, the drafts that come before it.
     before: Vec<BTreeSet<(usize, Why)>>,
+    /// For each draft, the drafts that come after it.
+    after: Vec<BTreeSet<usize>>,
     /// How many drafts there were before circles were broken.
     declared: usize,
     /// The final draft of each passing one.
@@ -47,7 +49,7 @@ impl<'a> Graph<'a> {
     ) -> Self {
         let by_name = by_name(&drafts);
         let referring = referring(&drafts, matches, observed);
-        let before = drafts
+        let before: Vec<BTreeSet<(usize, Why)>> = drafts
             .iter()
             .enumerate()
             .map(|(index, draft)| {
@@ -64,6 +66,7 @@ impl<'a> Graph<'a> {
             })
             .collect();
         Self {
+            after: after(&before),
             declared: drafts.len(),
             drafts,
             before,
@@ -166,36 +169,54 @@ impl<'a> Graph<'a> {
             Why::LastReference => need.definition && !need.wanted_waits,
             Why::Reference | Why::SameSegment => false,
         };
-        for before in &mut self.before {
-            let moved: Vec<_> = before
-                .iter()
-                .copied()
-                .filter(|(other, why)| *other == index && moves(*why))
-                .collect();
-            for (other, why) in moved {
-                before.remove(&(other, why));
-                before.insert((added, why));
-            }
-        }
+        let mut followers = self.move_followers(index, added, moves);
         let keeps = |why: Why| match why {
             Why::SameSegment => true,
             Why::Reference => need.definition && !need.wanted_waits,
             Why::Name | Why::Definition | Why::LastReference => false,
         };
         let own = self.before.get_mut(index);
+        followers.insert(index);
+        self.after.push(followers);
         let inherited = own
             .as_ref()
             .map(|before| before.iter().copied().filter(|(_, why)| keeps(*why)).collect());
         if let Some(before) = own {
             before.insert((added, Why::SameSegment));
         }
-        self.before.push(inherited.unwrap_or_default());
+        let inherited: BTreeSet<(usize, Why)> = inherited.unwrap_or_default();
+        for (other, _) in &inherited {
+            if let Some(after) = self.after.get_mut(*other) {
+                after.insert(added);
+            }
+        }
+        self.before.push(inherited);
         if let Some(draft) = self.drafts.get_mut(index) {
             *draft = last;
         }
         self.drafts.push(first);
         self.final_of.push(index);
         added
+    }
+
+    /// Has those who wait for a draft for a reason that moves wait for another; who they are.
+    fn move_followers(&mut self, from: usize, to: usize, moves: impl Fn(Why) -> bool) -> BTreeSet<usize> {
+        let mut moved = BTreeSet::new();
+        for follower in self.after.get(from).cloned().unwrap_or_default() {
+            let Some(before) = self.before.get_mut(follower) else {
+                continue;
+            };
+            let edges = before.iter().copied();
+            let edges: Vec<_> = edges
+                .filter(|(other, why)| *other == from && moves(*why))
+                .collect();
+            for (other, why) in edges {
+                before.remove(&(other, why));
+                before.insert((to, why));
+                moved.insert(follower);
+            }
+        }
+        moved
     }
 
     /// Circles among `members`, the members of each in the order of the drafts.
@@ -233,8 +254,21 @@ impl<'a> Graph<'a> {
     }
 }
 
-fn by_name<'a>(drafts: &[Draft<'a>]) -> BTreeMap<&'a SegmentName, Vec<usize>> {
-    let mut by_name: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+/// The graph the other way round.
+fn after(before: &[BTreeSet<(usize, Why)>]) -> Vec<BTreeSet<usize>> {
+    let mut after = vec![BTreeSet::new(); before.len()];
+    for (index, before) in before.iter().enumerate() {
+        for (other, _) in before {
+            if let Some(followers) = after.get_mut(*other) {
+                followers.insert(index);
+            }
+        }
+    }
+    after
+}
+
+fn by_name<'a>(drafts: &[Draft<'a>]) -> HashMap<&'a SegmentName, Vec<usize>> {
+    let mut by_name: HashMap<_, Vec<usize>> = HashMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         // The live name of a segment without a file is not what files mean by that name.
         if draft.declared.is_some() {
@@ -276,7 +310,7 @@ fn of_references(
     draft: &Draft<'_>,
     drafts: &[Draft<'_>],
     (matches, observed): (&Matches<'_>, &Observed),
-    by_name: &BTreeMap<&SegmentName, Vec<usize>>,
+    by_name: &HashMap<&SegmentName, Vec<usize>>,
 ) -> Vec<(usize, Why)> {
     let names = referenced_names(draft, matches, observed);
     let steps = names.iter().filter_map(|name| by_name.get(name)).flatten();
@@ -342,8 +376,8 @@ fn referring(
     drafts: &[Draft<'_>],
     matches: &Matches<'_>,
     observed: &Observed,
-) -> BTreeMap<SegmentId, Vec<usize>> {
-    let mut referring: BTreeMap<SegmentId, Vec<usize>> = BTreeMap::new();
+) -> HashMap<SegmentId, Vec<usize>> {
+    let mut referring: HashMap<SegmentId, Vec<usize>> = HashMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         let live = draft.live.and_then(|live| observed.segments.get(&live.id));
         if matches!(draft.action, Action::Update(_) | Action::Archive(_)) {

@@ -5,35 +5,36 @@
 
 use super::Situation;
 use super::change::Draft;
-use super::step::{Action, Known};
+use super::forms::Forms;
+use super::step::Action;
 use crate::definition::{Digest, Digests};
 use crate::model::{Lifecycle, LiveSegment, SegmentId, SegmentName};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Names and definitions by holder.
 pub(super) struct Holdings<'a> {
-    names: BTreeMap<&'a SegmentName, &'a LiveSegment>,
+    forms: &'a Forms<'a>,
+    names: HashMap<&'a SegmentName, &'a LiveSegment>,
     /// Former names that the ledger knows, where a rename does not free them.
-    reserved: BTreeMap<&'a SegmentName, &'a SegmentId>,
-    exact: BTreeMap<Digest, Vec<&'a LiveSegment>>,
-    unordered: BTreeMap<Digest, Vec<&'a LiveSegment>>,
+    reserved: HashMap<&'a SegmentName, &'a SegmentId>,
+    exact: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
+    unordered: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
     /// Drafts by the segment that they change.
-    drafts: BTreeMap<&'a SegmentId, Vec<usize>>,
-    digests: BTreeMap<&'a SegmentId, Digests>,
+    drafts: HashMap<&'a SegmentId, Vec<usize>>,
     renames_free: bool,
     archives_free: bool,
 }
 
 impl<'a> Holdings<'a> {
-    pub(super) fn of(situation: &Situation<'a>, drafts: &[Draft<'a>], known: &Known) -> Self {
+    pub(super) fn of(situation: &Situation<'a>, drafts: &[Draft<'a>], forms: &'a Forms<'a>) -> Self {
         let behaviour = situation.policy.behaviour;
         let mut holdings = Self {
-            names: BTreeMap::new(),
-            reserved: BTreeMap::new(),
-            exact: BTreeMap::new(),
-            unordered: BTreeMap::new(),
-            drafts: BTreeMap::new(),
-            digests: BTreeMap::new(),
+            names: HashMap::new(),
+            reserved: HashMap::new(),
+            exact: HashMap::new(),
+            unordered: HashMap::new(),
+            drafts: HashMap::new(),
+            forms,
             renames_free: behaviour.rename_frees_names,
             archives_free: !behaviour.archived_definitions_conflict,
         };
@@ -50,27 +51,25 @@ impl<'a> Holdings<'a> {
         }
         for live in situation.observed.segments.values() {
             holdings.names.insert(&live.name, live);
-            holdings.add_definition(live, drafts, known);
+            holdings.add_definition(live, drafts);
         }
         holdings
     }
 
-    fn add_definition(&mut self, live: &'a LiveSegment, drafts: &[Draft<'a>], known: &Known) {
-        let Some(payload) = &live.definition else { return };
-        let digests = Digests::of(payload, &known.identities);
+    fn add_definition(&mut self, live: &'a LiveSegment, drafts: &[Draft<'a>]) {
+        let Some(digests) = self.forms.digests(&live.id) else {
+            return;
+        };
         let is_taken_out = || {
             self.drafts_on(&live.id)
                 .filter_map(|index| drafts.get(index))
                 .any(|draft| matches!(draft.action, Action::Unarchive(_)))
         };
         if live.lifecycle == Lifecycle::Active || !self.archives_free || is_taken_out() {
-            self.exact.entry(digests.exact.clone()).or_default().push(live);
-            self.unordered
-                .entry(digests.unordered.clone())
-                .or_default()
-                .push(live);
+            let Digests { exact, unordered } = digests;
+            self.exact.entry(exact).or_default().push(live);
+            self.unordered.entry(unordered).or_default().push(live);
         }
-        self.digests.insert(&live.id, digests);
     }
 
     /// The drafts that change a live segment.
@@ -154,7 +153,7 @@ impl<'a> Holdings<'a> {
         drafts: &[Draft<'_>],
         form: fn(&Digests) -> &Digest,
     ) -> Option<usize> {
-        let before = self.digests.get(&live.id).map(form);
+        let before = self.forms.digests(&live.id).map(form);
         self.drafts_on(&live.id)
             .find(|index| match drafts.get(*index).map(|draft| &draft.action) {
                 Some(Action::Update(change)) => before != Some(form(&change.wanted.digests)),

@@ -8,9 +8,9 @@
 
 use super::Situation;
 use super::step::{Conflict, Declared, Holder, Known, MatchReason};
-use crate::definition::{Digests, Identities, print};
-use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, SegmentId, SegmentName};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::definition::{Digest, Identities, print};
+use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Payload, SegmentId, SegmentName};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A declared segment with the live one that it is.
 #[derive(Clone, Copy)]
@@ -31,8 +31,8 @@ pub(super) struct Matches<'a> {
     pub(super) unmanaged: Vec<&'a LiveSegment>,
     /// Declared segments that cannot be told which live one they are.
     pub(super) conflicts: Vec<Conflict>,
-    declared_by_id: BTreeMap<&'a SegmentId, &'a DeclaredSegment>,
-    in_use: BTreeSet<&'a SegmentName>,
+    declared_by_id: HashMap<&'a SegmentId, &'a DeclaredSegment>,
+    in_use: HashSet<&'a SegmentName>,
 }
 
 impl Matches<'_> {
@@ -73,11 +73,11 @@ pub(super) fn match_all<'a>(situation: &Situation<'a>) -> Matches<'a> {
 /// The search as far as it has come.
 struct Search<'a> {
     situation: Situation<'a>,
-    by_name: BTreeMap<&'a SegmentName, &'a LiveSegment>,
+    by_name: HashMap<&'a SegmentName, &'a LiveSegment>,
     /// For each declared segment, in order, what was found.
     found: Vec<Option<(&'a LiveSegment, MatchReason)>>,
     /// Live segments that are out of reach.
-    claimed: BTreeMap<&'a SegmentId, usize>,
+    claimed: HashMap<&'a SegmentId, usize>,
     /// Names that a declared segment without a live one had before.
     moved_on: BTreeSet<&'a SegmentName>,
     conflicts: Vec<Conflict>,
@@ -85,7 +85,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(situation: &Situation<'a>) -> Self {
-        let by_name: BTreeMap<_, _> = situation
+        let by_name: HashMap<_, _> = situation
             .observed
             .segments
             .values()
@@ -95,7 +95,7 @@ impl<'a> Search<'a> {
             situation: *situation,
             by_name,
             found: vec![None; situation.declared.len()],
-            claimed: BTreeMap::new(),
+            claimed: HashMap::new(),
             moved_on: BTreeSet::new(),
             conflicts: Vec::new(),
         }
@@ -281,29 +281,29 @@ impl<'a> Search<'a> {
     fn by_definition(&mut self) {
         // Renames change what references mean, so that one more definition may be recognised each time.
         for _ in 0..ROUNDS {
-            let identities = self.known().identities;
-            let mut owned = BTreeMap::new();
-            for live in self.situation.observed.segments.values() {
-                let is_candidate = self.is_free(live) && is_ours(live, &self.situation);
-                if let Some(payload) = live.definition.as_ref().filter(|_| is_candidate) {
-                    let digest = Digests::of(payload, &identities).exact;
-                    // Of an active and an archived one the active: it is the one that would be refused for.
-                    let entry = owned.entry(digest).or_insert(live);
-                    if live.lifecycle == Lifecycle::Active {
-                        *entry = live;
-                    }
-                }
-            }
-            if owned.is_empty() {
+            let open = self.open().into_iter();
+            let open: Vec<_> = open
+                .filter(|(_, segment)| segment.id.is_none() && segment.lifecycle == Lifecycle::Active)
+                .collect();
+            let candidates = self.without_files();
+            if open.is_empty() || candidates.is_empty() {
                 return;
             }
-            let mut is_found = false;
-            for (index, segment) in self.open() {
-                if segment.id.is_some() || segment.lifecycle == Lifecycle::Archived {
-                    continue;
+            let identities = self.known().identities;
+            let mut by_digest = BTreeMap::new();
+            for (live, payload) in candidates {
+                // Of an active and an archived one the active: it is the one that would be refused for.
+                let entry = by_digest
+                    .entry(Digest::exact(payload, &identities))
+                    .or_insert(live);
+                if live.lifecycle == Lifecycle::Active {
+                    *entry = live;
                 }
-                let digest = Digests::of(&print(&segment.definition), &identities).exact;
-                if let Some(live) = owned.remove(&digest) {
+            }
+            let mut is_found = false;
+            for (index, segment) in open {
+                let digest = Digest::exact(&print(&segment.definition), &identities);
+                if let Some(live) = by_digest.remove(&digest) {
                     self.claim(index, live, MatchReason::Definition);
                     is_found = true;
                 }
@@ -312,6 +312,14 @@ impl<'a> Search<'a> {
                 return;
             }
         }
+    }
+
+    /// Live segments that are ours and that no file was found to declare, with their definitions.
+    fn without_files(&self) -> Vec<(&'a LiveSegment, &'a Payload)> {
+        let live = self.situation.observed.segments.values();
+        live.filter(|live| self.is_free(live) && is_ours(live, &self.situation))
+            .filter_map(|live| Some((live, live.definition.as_ref()?)))
+            .collect()
     }
 
     fn known(&self) -> Known {

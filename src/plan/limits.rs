@@ -10,14 +10,48 @@ use crate::definition::print;
 use crate::definition::references::{
     EXPANDED_LIMIT, LEVEL_LIMIT, Outline, REFERENCE_LIMIT, Referent, Weights,
 };
-use crate::model::{Lifecycle, LiveKind, Observed, Payload, Reference, SegmentId, SegmentName};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::{
+    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Payload, Reference, SegmentId, SegmentName,
+};
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap};
 
-/// What every segment that can be referred to contributes.
+/// What every segment that can be referred to contributes; read from its definition when somebody asks.
 pub(super) struct Limits<'a> {
-    declared: BTreeMap<&'a SegmentName, Outline>,
-    live: BTreeMap<&'a SegmentId, Option<Outline>>,
+    declared: HashMap<&'a SegmentName, Lazy<&'a DeclaredSegment>>,
+    live: HashMap<&'a SegmentId, Lazy<&'a LiveSegment>>,
     matches: &'a Matches<'a>,
+}
+
+/// A segment, and the outline of its definition once it was asked for.
+struct Lazy<T> {
+    segment: T,
+    outline: OnceCell<Outline>,
+}
+
+impl<T> From<T> for Lazy<T> {
+    fn from(segment: T) -> Self {
+        Self {
+            segment,
+            outline: OnceCell::new(),
+        }
+    }
+}
+
+impl Lazy<&DeclaredSegment> {
+    fn outline(&self) -> &Outline {
+        self.outline
+            .get_or_init(|| Outline::of(&print(&self.segment.definition)))
+    }
+}
+
+impl Lazy<&LiveSegment> {
+    /// A filter segment whose definition was not read weighs at least as much as an empty one.
+    fn outline(&self) -> &Outline {
+        let definition = self.segment.definition.as_ref();
+        self.outline
+            .get_or_init(|| definition.map(Outline::of).unwrap_or_default())
+    }
 }
 
 impl<'a> Limits<'a> {
@@ -27,16 +61,11 @@ impl<'a> Limits<'a> {
             .pairs
             .iter()
             .filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
-        let declared = active.map(|pair| (&pair.segment.name, Outline::of(&print(&pair.segment.definition))));
-        let live = observed.segments.values().map(|live| {
-            // A filter segment whose definition was not read weighs at least as much as an empty one.
-            let outline = match (&live.definition, &live.kind) {
-                (Some(payload), _) => Some(Outline::of(payload)),
-                (None, LiveKind::Filter) => Some(Outline::default()),
-                (None, LiveKind::Other(_)) => None,
-            };
-            (&live.id, outline)
-        });
+        let declared = active.map(|pair| (&pair.segment.name, Lazy::from(pair.segment)));
+        let live = observed
+            .segments
+            .values()
+            .map(|live| (&live.id, Lazy::from(live)));
         Self {
             declared: declared.collect(),
             live: live.collect(),
@@ -51,7 +80,11 @@ impl<'a> Limits<'a> {
         let mut conflicts = Vec::new();
         for draft in drafts.iter().filter(|draft| draft.action.wanted().is_some()) {
             let Some(segment) = draft.declared else { continue };
-            let Some(outline) = self.declared.get(&segment.name) else {
+            let Some(outline) = self
+                .declared
+                .get(&segment.name)
+                .map(Lazy::<&DeclaredSegment>::outline)
+            else {
                 continue;
             };
             let exceeded = self
@@ -73,19 +106,19 @@ impl<'a> Limits<'a> {
     }
 
     fn referent(&self, reference: &Reference) -> Referent<'_> {
-        if let Some(outline) = self
+        let declared = self
             .declared_name(reference)
-            .and_then(|name| self.declared.get(name))
-        {
-            return Referent::Filter(outline);
+            .and_then(|name| self.declared.get(name));
+        if let Some(declared) = declared {
+            return Referent::Filter(declared.outline());
         }
         let id = match reference {
             Reference::Id { id, .. } => Some(id),
             Reference::Name(name) => self.matches.known.ids.get(name),
         };
         match id.and_then(|id| self.live.get(id)) {
-            Some(Some(outline)) => Referent::Filter(outline),
-            Some(None) => Referent::Members,
+            Some(live) if live.segment.kind == LiveKind::Filter => Referent::Filter(live.outline()),
+            Some(_) => Referent::Members,
             None => Referent::Unknown,
         }
     }

@@ -2,7 +2,7 @@
 //! remembers and what the workspace allows.
 //!
 //! In order: `identity` finds which live segment each declared one is and which live ones are ours without a file;
-//! `change` drafts the steps for each, with `drift` for who made each difference; `holdings` knows who has which name
+//! `forms` levels what is live; `change` drafts the steps for each, with `drift` for who made each difference; `holdings` knows who has which name
 //! and definition; `conflict` and `limits` find what the service would refuse; `graph` finds what has to come before
 //! what and breaks circles with the steps of `passing`; `order` puts the steps in sequence; `guard` and `selection`
 //! look at the result. No call is made, nothing is read, no clock is asked: the same values give the same plan, byte
@@ -19,6 +19,7 @@
 mod change;
 mod conflict;
 mod drift;
+mod forms;
 mod graph;
 pub mod guard;
 mod holdings;
@@ -34,6 +35,7 @@ pub mod step;
 use crate::ledger::Ledger;
 use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentName};
 use change::Draft;
+use forms::Forms;
 use graph::Graph;
 use guard::Allowances;
 use holdings::Holdings;
@@ -70,9 +72,10 @@ pub struct Situation<'a> {
 #[must_use]
 pub fn plan(situation: &Situation<'_>) -> Plan {
     let matches = identity::match_all(situation);
-    let changes = change::all(situation, &matches);
+    let forms = Forms::of(situation.observed, &matches.known);
+    let changes = change::all(situation, &matches, &forms);
     let drafts = changes.drafts;
-    let holdings = Holdings::of(situation, &drafts, &matches.known);
+    let holdings = Holdings::of(situation, &drafts, &forms);
     let limits = Limits::of(&matches, situation.observed);
     let (found, warnings) = conflict::find(&drafts, &holdings, &matches, situation.observed);
     let mut conflicts = matches.conflicts.clone();
@@ -100,7 +103,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         unchanged: changes.unchanged,
         records: changes.records,
         unmanaged: matches.unmanaged.iter().map(|live| by_both_names(live)).collect(),
-        drift: drift::find(situation, &matches),
+        drift: drift::find(situation, &matches, &forms),
         conflicts,
         warnings: changes.warnings.into_iter().chain(warnings).collect(),
         left_out,

@@ -68,6 +68,10 @@ fn live(id: &str, name: &str, definition: Payload) -> LiveSegment {
         name: SegmentName::new(name),
         kind: LiveKind::Filter,
         lifecycle: Lifecycle::Active,
+        source: None,
+        created_time: None,
+        listed: true,
+        read_at: None,
         definition: Some(definition),
     }
 }
@@ -81,6 +85,7 @@ fn by_id(id: &str) -> Filter {
 
 fn observed(segments: Vec<LiveSegment>) -> Observed {
     Observed {
+        listed_at: None,
         segments: segments.into_iter().map(|live| (live.id.clone(), live)).collect(),
     }
 }

@@ -3,20 +3,23 @@
 //! `format_version` is `MAJOR.MINOR`: a new minor only adds fields, a new major may change them, and a reader
 //! refuses a major that it does not know.
 
+mod drift;
 mod finding;
 mod ledger;
 mod plan;
 mod quota;
 mod receipt;
+mod seen;
 
+pub use drift::{DriftReport, PatchDocument};
 pub use finding::FindingDocument;
 pub use ledger::{EntryDocument, LedgerDocument};
 pub use plan::{
-    ChangeDocument, DriftDocument, DriftReport, LiveDocument, OriginDocument, PlanDocument, StepDocument,
-    SummaryDocument,
+    ChangeDocument, DriftDocument, LiveDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
 };
 pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};
 pub use receipt::{OutcomeDocument, ReceiptDocument, TallyDocument};
+pub use seen::SeenDocument;
 
 /// The version of plans and receipts as JSON.
 pub const FORMAT_VERSION: &str = "2.0";

@@ -6,6 +6,7 @@
 mod drift;
 mod ledger;
 mod quota;
+mod seen;
 
 pub use drift::drift;
 pub use ledger::ledger;
@@ -43,7 +44,8 @@ pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
         text.push('\n');
     }
     let cost = document.quota.as_ref().map(|quota| self::quota(quota, zone));
-    for line in about(document).into_iter().chain(cost) {
+    let age = document.seen.as_ref().and_then(seen::seen);
+    for line in about(document).into_iter().chain(age).chain(cost) {
         text.push_str(&line);
         text.push('\n');
     }
@@ -179,6 +181,9 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
     );
     if let (Some(id), Some(reason)) = (&step.id, &step.matched_by) {
         let _ = writeln!(text, "    live: {} ({reason})", printable(id));
+    }
+    if let Some(drift) = &step.drift {
+        let _ = writeln!(text, "    {drift}");
     }
     if step.adopts {
         text.push_str("    adopts it: segctl did not make it\n");

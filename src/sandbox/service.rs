@@ -90,12 +90,23 @@ impl Service {
 
     /// Answers one call when the machine's time is `now`.
     pub fn handle(&mut self, now: Timestamp, call: &Call) -> Reply {
-        self.answer(now, call, true)
+        let reply = self.answer(now, call, true);
+        self.dated(now, reply)
     }
 
     /// Answers a call that was postponed, now that its time has come: no fault happens to it twice.
     pub fn handle_postponed(&mut self, now: Timestamp, call: &Call) -> Reply {
-        self.answer(now, call, false)
+        let reply = self.answer(now, call, false);
+        self.dated(now, reply)
+    }
+
+    /// With the service's own time, as every HTTP server says it.
+    fn dated(&self, now: Timestamp, mut reply: Reply) -> Reply {
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.time(now));
+        reply
+            .headers
+            .extend(date.ok().map(|date| ("date".to_owned(), date)));
+        reply
     }
 
     fn answer(&mut self, now: Timestamp, call: &Call, with_faults: bool) -> Reply {

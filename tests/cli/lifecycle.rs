@@ -6,12 +6,24 @@ use std::path::{Path, PathBuf};
 
 /// A copy of the examples with a sandbox that does not limit calls.
 fn examples() -> Repository {
+    examples_with(r#"{"rate_limits": "off"}"#)
+}
+
+/// A copy of the examples with a sandbox of these settings.
+pub(super) fn examples_with(settings_of_sandbox: &str) -> Repository {
     let repository = Repository::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    repository.write("segctl.yaml", fs::read(root.join("segctl.yaml")).unwrap());
+    let settings = fs::read_to_string(root.join("segctl.yaml")).unwrap();
+    let any = "rate_limits: {list: [100000/s], create: [100000/s], get: [100000/s], update: [100000/s], lifecycle: [100000/s]}";
+    let sandbox = "    sandbox: .segctl/sandbox.json\n";
+    assert!(settings.contains(sandbox));
+    repository.write(
+        "segctl.yaml",
+        settings.replace(sandbox, &format!("{sandbox}    {any}\n")),
+    );
     repository.write(
         ".segctl/sandbox.json",
-        r#"{"format_version": 1, "settings": {"rate_limits": "off"}}"#,
+        format!(r#"{{"format_version": 1, "settings": {settings_of_sandbox}}}"#),
     );
     for file in files(&root.join("segments")) {
         let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();

@@ -5,6 +5,8 @@
 mod exit_codes;
 mod hostile;
 mod lifecycle;
+mod pull;
+mod requests;
 mod secrets;
 mod service;
 
@@ -33,7 +35,8 @@ impl Repository {
         };
         repository.write(
             "segctl.yaml",
-            "segments: segments/\ndefault_workspace: dev\nworkspaces: {dev: {sandbox: .segctl/box.json}}\n",
+            "segments: segments/\ndefault_workspace: dev\nworkspaces: {dev: {sandbox: .segctl/box.json, rate_limits: {list: \
+             [100000/s], create: [100000/s], get: [100000/s], update: [100000/s], lifecycle: [100000/s]}}}\n",
         );
         repository.write(
             ".segctl/box.json",

@@ -10,3 +10,4 @@ mod planner;
 mod round_trip;
 mod schema;
 mod workspace;
+mod write;

@@ -7,9 +7,9 @@ use segctl::api::{
 };
 use segctl::apply::Applier;
 use segctl::apply::receipt::Receipt;
-use segctl::ledger::{Entry, Ledger, LedgerStore, StoreError};
+use segctl::ledger::{Entry, Ledger, LedgerStore, Requests, Snapshot, StoreError};
 use segctl::model::{DeclaredSegment, Observed, Policy};
-use segctl::observe::{Scope, complete, observe};
+use segctl::observe::{Refresh, Scope, complete, observe};
 use segctl::plan::guard::Allowances;
 use segctl::plan::selection::Selection;
 use segctl::plan::step::Plan;
@@ -105,9 +105,12 @@ impl Workspace {
             declared,
             ledger: &ledger,
             policy: &self.policy,
+            snapshot: &Snapshot::default(),
+            refresh: Refresh::Full,
+            now: self.now(),
         };
         let mut observed = observe(&client, &scope).await.unwrap();
-        complete(&client, &scope, &mut observed).await.unwrap();
+        complete(&client, &scope, &mut observed, |_| true).await.unwrap();
         observed
     }
 
@@ -222,6 +225,7 @@ impl Transport for Workspace {
         Ok(Response {
             status: reply.status,
             headers,
+            date: None,
             body,
         })
     }
@@ -234,6 +238,22 @@ impl LedgerStore for Workspace {
 
     async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
         *self.ledger.lock().unwrap() = ledger.clone();
+        Ok(())
+    }
+
+    async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot::default())
+    }
+
+    async fn save_snapshot(&self, _: &Snapshot) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn load_requests(&self) -> Result<Requests, StoreError> {
+        Ok(Requests::default())
+    }
+
+    async fn save_requests(&self, _: &Requests) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -109,6 +109,7 @@ fn answer(status: u16, body: impl ToString) -> Answer {
     Ok(Response {
         status,
         headers: RateHeaders::default(),
+        date: None,
         body: body.to_string().into_bytes(),
     })
 }

@@ -1,7 +1,9 @@
 //! The transport over HTTP, and the credentials that it alone can read.
 
 use super::{Endpoint, Family, Method, RateHeaders, Request, Response, Transport, TransportError};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
 use std::fmt;
@@ -121,10 +123,12 @@ impl Transport for HttpTransport {
         let answer = prepared.send().await.map_err(|error| silence(&error, deadline))?;
         let status = answer.status().as_u16();
         let headers = rate_headers(answer.headers());
+        let date = date(answer.headers());
         let body = read_body(answer, deadline).await?;
         Ok(Response {
             status,
             headers,
+            date,
             body,
         })
     }
@@ -274,6 +278,12 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
+}
+
+/// The `Date` header, in the one form that HTTP allows today.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 fn rate_headers(headers: &HeaderMap) -> RateHeaders {

@@ -42,7 +42,7 @@ impl LifecycleDrift {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Archived => "archived in the workspace",
-            Self::AutoArchived => "auto-archived: nothing ran it for 60 days",
+            Self::AutoArchived => "auto-archived: the service archives what nothing ran for 60 days",
             Self::Unarchived => "unarchived in the workspace",
             Self::Gone => "gone: the service does not know its id any more",
         }

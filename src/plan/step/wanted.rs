@@ -32,6 +32,12 @@ impl Wanted {
     #[must_use]
     pub fn new(payload: Payload, identities: &Identities) -> Self {
         let form = normal::exact(&payload, identities);
+        Self::of_form(payload, form)
+    }
+
+    /// A definition to be stored, with its exact normal form.
+    #[must_use]
+    pub fn of_form(payload: Payload, form: Value) -> Self {
         let digests = Digests::of_exact_form(&form);
         Self {
             payload,
@@ -120,7 +126,7 @@ impl<'de> Deserialize<'de> for Wanted {
 /// The exact digest of a stored definition.
 #[must_use]
 pub fn digest_of(stored: &Payload, known: &Known) -> Digest {
-    Digests::of(stored, &known.identities).exact
+    Digest::exact(stored, &known.identities)
 }
 
 fn fill_ids(group: &mut Value, known: &Known) -> Result<(), SegmentName> {

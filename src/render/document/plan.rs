@@ -2,6 +2,7 @@
 
 use super::finding::{self, FindingDocument};
 use super::quota::QuotaDocument;
+use super::seen::SeenDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::definition::FieldChange;
 use crate::model::Origin;
@@ -42,6 +43,9 @@ pub struct PlanDocument {
     /// What applying it costs; missing where nobody asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quota: Option<QuotaDocument>,
+    /// How old what it saw is; missing where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seen: Option<SeenDocument>,
 }
 
 /// A live segment.
@@ -112,6 +116,9 @@ pub struct StepDocument {
     /// What the step gives up in passing: `name`, `definition` or `name and definition`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub passing: Option<String>,
+    /// What became of the segment's lifecycle since it was last applied, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub drift: Option<String>,
     /// Whether this is the first contact with a segment that somebody else made.
     #[serde(default)]
     pub adopts: bool,
@@ -158,29 +165,6 @@ pub struct ChangeDocument {
     pub cause: Option<String>,
 }
 
-/// What changed in a workspace.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DriftReport {
-    /// See the module's documentation.
-    pub format_version: String,
-    /// The workspace's name in `segctl.yaml`.
-    pub workspace: String,
-    /// Segment by segment.
-    pub drift: Vec<DriftDocument>,
-}
-
-impl DriftReport {
-    /// The report of `drift`.
-    #[must_use]
-    pub fn new(workspace: &str, drift: &[Drift]) -> Self {
-        Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            workspace: workspace.to_owned(),
-            drift: drift.iter().map(DriftDocument::of).collect(),
-        }
-    }
-}
-
 impl PlanDocument {
     /// The document of `plan`.
     #[must_use]
@@ -197,7 +181,7 @@ impl PlanDocument {
                 unarchive: summary.unarchive,
                 adopt: summary.adopt,
             },
-            steps: plan.steps.iter().map(step).collect(),
+            steps: plan.steps.iter().map(|step| self::step(step, plan)).collect(),
             unchanged: plan.unchanged.iter().map(ToString::to_string).collect(),
             adopted: adopted(plan),
             unmanaged: plan.unmanaged.iter().map(LiveDocument::of).collect(),
@@ -207,6 +191,7 @@ impl PlanDocument {
             warnings: plan.warnings.iter().map(finding::warning).collect(),
             left_out: plan.left_out,
             quota: None,
+            seen: None,
         }
     }
 
@@ -217,6 +202,13 @@ impl PlanDocument {
         if quota.total > 0 {
             self.quota = Some(QuotaDocument::new(quota));
         }
+        self
+    }
+
+    /// With how old what the plan saw is.
+    #[must_use]
+    pub fn with_seen(mut self, seen: SeenDocument) -> Self {
+        self.seen = Some(seen);
         self
     }
 
@@ -244,7 +236,7 @@ fn adopted(plan: &Plan) -> Vec<LiveDocument> {
         .collect()
 }
 
-fn step(step: &Step) -> StepDocument {
+fn step(step: &Step, plan: &Plan) -> StepDocument {
     let wanted = step.action.wanted();
     let target = step.action.target();
     let change = match &step.action {
@@ -262,6 +254,7 @@ fn step(step: &Step) -> StepDocument {
             .filter(|change| change.renames())
             .map(|change| change.name.to_string()),
         passing: step.action.passing().map(|passing| passing.as_str().to_owned()),
+        drift: lifecycle_drift(step, plan),
         adopts: step.adopts,
         pulled_in: step.pulled_in,
         depends_on: step.depends_on.clone(),
@@ -272,6 +265,15 @@ fn step(step: &Step) -> StepDocument {
         after: wanted.map(|wanted| wanted.form().clone()),
         digest: wanted.map(|wanted| wanted.digests.exact.to_string()),
     }
+}
+
+/// Why a segment has to be taken out that nobody put away in the files.
+fn lifecycle_drift(step: &Step, plan: &Plan) -> Option<String> {
+    let Action::Unarchive(target) = &step.action else {
+        return None;
+    };
+    let drift = plan.drift.iter().find(|drift| drift.id == target.id)?;
+    drift.lifecycle.map(|lifecycle| lifecycle.as_str().to_owned())
 }
 
 impl OriginDocument {

@@ -2,7 +2,7 @@
 
 use super::{change, paint, printable, quoted};
 use crate::render::document::{DriftDocument, DriftReport};
-use anstyle::AnsiColor;
+use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
 /// What changed in the workspace; its last line counts the segments.
@@ -11,6 +11,23 @@ pub fn drift(report: &DriftReport, colour: bool) -> String {
     let mut text = String::new();
     for drift in &report.drift {
         one(&mut text, drift, colour);
+        if let Some(why) = report.unwritten.get(&drift.id) {
+            let _ = writeln!(text, "    not for `--write`: {}", printable(why));
+        }
+    }
+    for patch in &report.patches {
+        let lines = patch.diff.lines().map(printable);
+        for line in lines {
+            let style = match line.chars().next() {
+                Some('+') => paint(colour, AnsiColor::Green),
+                Some('-') => paint(colour, AnsiColor::Red),
+                _ => Style::new(),
+            };
+            let _ = writeln!(text, "{style}{line}{style:#}");
+        }
+    }
+    if !report.patches.is_empty() {
+        text.push_str("`segctl drift --write` takes this into the files; `segctl apply` takes it back out of the workspace.\n");
     }
     let last = match report.drift.len() {
         0 => "No drift.".to_owned(),

@@ -1,6 +1,6 @@
 //! Rolling windows and their headers.
 
-use super::{Bench, COHORT, FILE, SEGMENTS, UNARCHIVE, city};
+use super::{Bench, COHORT, FILE, Reply, SEGMENTS, UNARCHIVE, city};
 use serde_json::{Value, json};
 
 fn documented() -> Bench {
@@ -16,6 +16,11 @@ fn until_refused(bench: &mut Bench, method: &str, path: &str) -> (usize, String)
         }
     }
     (5000, String::new())
+}
+
+/// Whether an answer says how many calls are left.
+fn tells_limits(reply: &Reply) -> bool {
+    reply.headers.keys().any(|name| name.starts_with("x-ratelimit"))
 }
 
 #[test]
@@ -68,7 +73,7 @@ fn headers_tell_when_the_minute_ends() {
     let failed = bench.create("", &city("Pune"));
     assert_eq!(failed.headers["x-ratelimit-remaining"], "49");
     let update = bench.update("5e6c00000000000000000001", &json!({}));
-    assert!(update.headers.is_empty());
+    assert!(!tells_limits(&update));
     until_refused(&mut bench, "GET", SEGMENTS);
     assert_eq!(bench.get(SEGMENTS).headers["x-ratelimit-remaining"], "0");
     bench.pass_seconds(40);
@@ -81,7 +86,7 @@ fn headers_may_be_absent_or_of_another_window() {
         ("rate_limits", json!("documented")),
         ("rate_headers", json!(false)),
     ];
-    assert!(Bench::with(&off).get(SEGMENTS).headers.is_empty());
+    assert!(!tells_limits(&Bench::with(&off).get(SEGMENTS)));
     let fullest = [
         ("rate_limits", json!("documented")),
         ("rate_headers_window", json!("fullest")),

@@ -1,0 +1,198 @@
+//! `segctl pull`: files for live segments that nobody declares.
+
+use super::arguments::PullArguments;
+use super::connection::Connection;
+use super::failure::{Failure, Kind};
+use super::output::Output;
+use super::planning::{Read, read_all, read_definitions};
+use super::project::Project;
+use crate::config::write::{Pulled, file_name, segment_file};
+use crate::model::{LiveKind, LiveSegment, SegmentId, SegmentName};
+use crate::observe::Refresh;
+use crate::plan::plan;
+use jiff::SignedDuration;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Lists the unmanaged segments, or writes files for those that are asked for.
+///
+/// Nothing is taken down in the ledger: a file that never reaches the main branch must not make its segment ours.
+///
+/// # Errors
+///
+/// A call failed, nothing fits, or a file cannot be written. Segments that no file can say are told of one by one.
+pub(super) async fn run(
+    project: &Project,
+    arguments: &PullArguments,
+    output: Output,
+) -> Result<ExitCode, Failure> {
+    let workspace = project.workspace(&arguments.workspace)?;
+    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
+    let done = pull(project, workspace, &connection, (arguments, output)).await;
+    connection.close().await;
+    done
+}
+
+async fn pull(
+    project: &Project,
+    workspace: (&str, &crate::config::workspace::Workspace),
+    connection: &Connection,
+    (arguments, output): (&PullArguments, Output),
+) -> Result<ExitCode, Failure> {
+    let refresh = Refresh::Rolling {
+        fresh_for: SignedDuration::ZERO,
+    };
+    let mut read = read_all(project, workspace, (&arguments.planning, refresh), connection).await?;
+    let unmanaged = plan(&read.situation()).unmanaged;
+    let is_wanted =
+        |name: &SegmentName| arguments.all || arguments.patterns.iter().any(|pattern| pattern.matches(name));
+    if !arguments.all && arguments.patterns.is_empty() {
+        let live: Vec<&LiveSegment> = unmanaged.iter().filter_map(|live| read.live(&live.id)).collect();
+        list(&live, output);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let ids: BTreeSet<SegmentId> = unmanaged
+        .iter()
+        .filter(|live| is_wanted(&live.name))
+        .map(|live| live.id.clone())
+        .collect();
+    if ids.is_empty() {
+        let message = "no segment that nobody declares has such a name";
+        return Err(Failure::new(Kind::Error, message).with_help("`segctl pull` alone lists those there are"));
+    }
+    read_definitions(&mut read, connection, &ids).await?;
+    let directory = directory(project, arguments)?;
+    write_all(&read, &ids, &directory, output)
+}
+
+/// What could be pulled.
+fn list(live: &[&LiveSegment], output: Output) {
+    if output.json {
+        let segments: Vec<_> = live
+            .iter()
+            .map(|live| {
+                json!({
+                    "name": live.name, "id": live.id, "kind": live.kind, "source": live.source,
+                    "created_time": live.created_time,
+                })
+            })
+            .collect();
+        return output.document(&json!({
+            "format_version": crate::render::document::FORMAT_VERSION, "unmanaged": segments,
+        }));
+    }
+    let mut text = String::new();
+    for segment in live {
+        let source = segment.source.as_deref().unwrap_or("unknown source");
+        let kind = match &segment.kind {
+            LiveKind::Filter => String::new(),
+            LiveKind::Other(word) => format!(", {word}"),
+        };
+        text.push_str(&format!(
+            "\"{}\" (id {}, {source}{kind})\n",
+            segment.name, segment.id
+        ));
+    }
+    let noun = if live.len() == 1 { "segment" } else { "segments" };
+    text.push_str(&format!(
+        "{} {noun} neither declared nor owned. `segctl pull NAME` or `--all` writes files for them.\n",
+        live.len()
+    ));
+    output.result(&text);
+}
+
+/// Where new files go: where the command line says, or into the first directory of `segments`.
+fn directory(project: &Project, arguments: &PullArguments) -> Result<PathBuf, Failure> {
+    if let Some(directory) = &arguments.into {
+        return Ok(directory.clone());
+    }
+    let mut patterns = project.settings.segments.iter();
+    let plain = patterns.find(|pattern| !pattern.contains(['*', '?', '[', '{']));
+    match plain {
+        Some(pattern) => Ok(project.directory.join(pattern)),
+        None => Err(Failure::new(
+            Kind::Usage,
+            "`segments` in segctl.yaml names no directory to write to",
+        )
+        .with_help("say where with --into")),
+    }
+}
+
+fn write_all(
+    read: &Read<'_>,
+    ids: &BTreeSet<SegmentId>,
+    directory: &Path,
+    output: Output,
+) -> Result<ExitCode, Failure> {
+    let failed = |path: &Path, error: &io::Error| {
+        Failure::new(Kind::Error, format!("cannot write `{}`: {error}", path.display()))
+    };
+    fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
+    let known = plan(&read.situation()).known;
+    let names: BTreeMap<SegmentId, SegmentName> =
+        known.ids.into_iter().map(|(name, id)| (id, name)).collect();
+    let names = |id: &SegmentId| names.get(id).cloned();
+    let mut taken = files_in(directory);
+    let mut written = 0;
+    let mut skipped = 0;
+    for live in ids.iter().filter_map(|id| read.live(id)) {
+        let text = match text_of(live, &names) {
+            Ok(text) => text,
+            Err(why) => {
+                skipped += 1;
+                output.note(&format!("skipped \"{}\" (id {}): {why}\n", live.name, live.id));
+                continue;
+            }
+        };
+        let file = file_name(&live.name, &taken);
+        let path = directory.join(&file);
+        // Never over a file that came to be meanwhile.
+        let created = fs::File::create_new(&path).and_then(|mut new| new.write_all(text.as_bytes()));
+        created.map_err(|error| failed(&path, &error))?;
+        output.note(&format!("wrote {}\n", path.display()));
+        taken.insert(file);
+        written += 1;
+    }
+    let noun = if written == 1 { "file" } else { "files" };
+    let text = format!("Pulled: {written} {noun} written, {skipped} skipped.\n");
+    if output.json {
+        output.document(&json!({
+            "format_version": crate::render::document::FORMAT_VERSION, "written": written, "skipped": skipped,
+        }));
+    } else {
+        output.result(&text);
+    }
+    Ok(if skipped > 0 {
+        Kind::Partial.into()
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn text_of(live: &LiveSegment, names: &dyn Fn(&SegmentId) -> Option<SegmentName>) -> Result<String, String> {
+    let Some(definition) = &live.definition else {
+        return Err("it is not made of filters, and what it holds cannot be read back".to_owned());
+    };
+    let pulled = Pulled {
+        id: &live.id,
+        name: &live.name,
+        source: live.source.as_deref(),
+        created_time: live.created_time.as_deref(),
+        lifecycle: live.lifecycle,
+        definition,
+        names,
+    };
+    segment_file(&pulled).map_err(|error| error.to_string())
+}
+
+/// The names of the files in a directory.
+fn files_in(directory: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}

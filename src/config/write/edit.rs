@@ -1,0 +1,60 @@
+//! Edits of a text: which bytes become what.
+
+use super::unwritable::Unwritable;
+use std::ops::Range;
+
+/// One place of a text that changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The bytes that go; empty where something is only put in.
+    pub range: Range<usize>,
+    /// What comes in their place.
+    pub text: String,
+}
+
+/// The edits that bring one declaration up to date, in the order of the file; none when it is up to date.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// Bytes are those of the declaration's file as it was read.
+    pub edits: Vec<Edit>,
+}
+
+impl Patch {
+    /// Whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// Puts edits in the order of the file; those that begin together keep theirs, and what is put in comes first.
+    pub(super) fn new(mut edits: Vec<Edit>) -> Self {
+        edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+        Self { edits }
+    }
+}
+
+/// `text` with the patches of its declarations, in any order.
+///
+/// # Errors
+///
+/// When two edits touch each other, which those of different declarations never do, or lie outside of the text.
+pub fn apply<'p>(text: &str, patches: impl IntoIterator<Item = &'p Patch>) -> Result<String, Unwritable> {
+    let edits = patches.into_iter().flat_map(|patch| patch.edits.iter().cloned());
+    let sorted = Patch::new(edits.collect()).edits;
+    let mut result = String::with_capacity(text.len());
+    let mut done = 0;
+    for Edit { range, text: new } in &sorted {
+        let overlap = Unwritable::Overlap { at: range.start };
+        if range.start < done {
+            return Err(overlap);
+        }
+        let (Some(kept), Some(_)) = (text.get(done..range.start), text.get(range.clone())) else {
+            return Err(overlap);
+        };
+        result.push_str(kept);
+        result.push_str(new);
+        done = range.end;
+    }
+    result.push_str(text.get(done..).unwrap_or_default());
+    Ok(result)
+}

@@ -1,0 +1,154 @@
+use super::*;
+use serde_json::{Value, json};
+
+fn no_names(_: &SegmentId) -> Option<SegmentName> {
+    None
+}
+
+fn written(name: &str, definition: &Payload, names: Names<'_>) -> Result<String, String> {
+    segment_file(&Pulled {
+        id: &SegmentId::new("5f0c"),
+        name: &SegmentName::new(name),
+        source: Some("API"),
+        created_time: Some("2026-01-02T03:04:05"),
+        lifecycle: Lifecycle::Active,
+        definition,
+        names,
+    })
+    .map_err(|fault| fault.to_string())
+}
+
+fn payload(filters: Value) -> Payload {
+    Payload {
+        included_filters: json!({"filter_operator": "and", "filters": filters}),
+        excluded_filters: None,
+    }
+}
+
+/// The lines of the filters alone.
+fn filters(definition: &Payload) -> String {
+    let text = written("A", definition, &no_names).unwrap();
+    text.split_once("  filters:\n")
+        .map(|(_, rest)| rest.to_owned())
+        .unwrap_or(text)
+}
+
+#[test]
+fn a_file_reads_well() {
+    let definition = Payload {
+        included_filters: json!({"filter_operator": "or", "filters": [
+            {"filter_type": "actions", "action_name": "purchase", "executed": true,
+             "execution": {"type": "atleast", "count": 1}, "attributes": {"filter_operator": "and", "filters": []},
+             "primary_time_range": {"type": "inTheLast", "days": 7, "value_type": "relative_past"}},
+            {"filter_type": "nested_filters", "filter_operator": "and", "filters": [
+                {"filter_type": "custom_segments", "id": "aa", "name": "old name"},
+                {"filter_type": "custom_segments", "id": "moe_all_users", "name": "All Users"},
+                {"filter_type": "user_attributes", "name": "city", "data_type": "string", "category": "Tracked",
+                 "operator": "in", "value": ["no", "Pune"], "negate": false, "case_sensitive": false, "value1": null}]}]}),
+        excluded_filters: Some(json!({"filter_operator": "and", "filters": [
+            {"filter_type": "teleport", "speed": 9}]})),
+    };
+    let names = |id: &SegmentId| (id.as_str() == "aa").then(|| SegmentName::new("VIP: buyers"));
+    let text = segment_file(&Pulled {
+        id: &SegmentId::new("5f0c"),
+        name: &SegmentName::new("014"),
+        source: Some("API\nname: x"),
+        created_time: None,
+        lifecycle: Lifecycle::Archived,
+        definition: &definition,
+        names: &names,
+    })
+    .unwrap();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_the_vocabulary_cannot_say_is_raw() {
+    let table = [
+        json!({"filter_type": "teleport", "speed": [1, null, {"no": "on"}]}),
+        json!({"filter_type": "user_attributes", "name": "a", "data_type": "string", "operator": "soundsLike", "value": "b"}),
+        json!({"filter_type": "user_attributes", "name": "a", "data_type": "double", "operator": "lessThan", "value": "7"}),
+        json!({"filter_type": "user_attributes", "name": "a", "data_type": "bool", "operator": "is", "value": true, "new": 1}),
+        json!({"filter_type": "actions", "action_name": "a", "executed": true}),
+        json!({"filter_type": "custom_segments"}),
+        json!({"filter_type": "nested_filters", "filter_operator": "xor", "filters": [{"x": 1}, {"y": 2}]}),
+    ];
+    for filter in table {
+        let text = filters(&payload(json!([filter])));
+        assert!(text.trim_start().starts_with("- raw:"), "{text}");
+    }
+}
+
+#[test]
+fn what_no_file_can_say_is_refused_with_its_path() {
+    let no_group = Payload {
+        included_filters: json!([1]),
+        excluded_filters: None,
+    };
+    let table = [
+        (no_group, "`included_filters` is no group"),
+        (payload(json!(["text"])), "`included_filters.filters[0]`"),
+        (
+            payload(json!([{"filter_type": "x", "deep": (0..70).fold(json!(1), |deep, _| json!([deep]))}])),
+            "filters[0]",
+        ),
+    ];
+    for (definition, wanted) in table {
+        let fault = written("A", &definition, &no_names).unwrap_err();
+        assert!(fault.contains(wanted), "{fault}");
+    }
+}
+
+#[test]
+fn hostile_names_and_values_survive() {
+    for text in [
+        "no",
+        "on",
+        "1_000",
+        "014",
+        "0x1F",
+        "~",
+        "2026-01-31",
+        "@x",
+        "a: b",
+        "# x",
+        "- x",
+        "a #b",
+        "'",
+        "\"",
+        "`",
+        "%a",
+        "line\nbreak",
+        "tab\there",
+        "\u{7f}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}x",
+        "\u{1F468}\u{200D}\u{1F469}",
+        " spaces ",
+        "---",
+        "...",
+        "{a}",
+        "[a",
+        "a, b",
+        "*a",
+        "&a",
+        "!a",
+        "|",
+        ">",
+        "?",
+        "? a",
+        ":",
+        "a:",
+        "\\",
+        "\u{1b}[31m",
+        "=",
+        "<<",
+    ] {
+        let city = json!({"filter_type": "user_attributes", "name": text, "data_type": "string", "operator": "is", "value": text});
+        let list = json!({"filter_type": "user_attributes", "name": "a", "data_type": "string", "operator": "in", "value": [text, text.repeat(60)]});
+        let raw = json!({"filter_type": text, text: {text: [text]}});
+        let file = written(text, &payload(json!([city, list, raw])), &no_names);
+        assert!(file.is_ok(), "{text:?}: {file:?}");
+    }
+}

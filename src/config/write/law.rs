@@ -1,0 +1,70 @@
+//! The law of this module: what is written is read back as what it was written for.
+
+use super::super::declaration::Declaration;
+use super::super::decode;
+use super::super::source::Source;
+use super::super::yaml;
+use super::emit;
+use super::tree::Tree;
+use super::unwritable::Unwritable;
+use crate::definition::{Identities, diff, normal, print};
+use crate::diagnostic::{Diagnostic, Severity};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The one declaration of a text.
+pub(super) fn read(text: &str) -> Result<Declaration, Unwritable> {
+    let source = Arc::new(Source::new("written", text));
+    let (documents, mut faults) = yaml::parse(&source);
+    let mut read = Vec::new();
+    for document in documents {
+        let (declaration, more) = decode::segment(&source, document);
+        faults.extend(more);
+        read.extend(declaration);
+    }
+    let refused = |reason: String| Unwritable::Refused {
+        path: "document".to_owned(),
+        reason,
+    };
+    if let Some(fault) = faults.iter().find(|fault| fault.severity == Severity::Error) {
+        return Err(refused(reason(fault)));
+    }
+    match (read.pop(), read.is_empty()) {
+        (Some(only), true) => Ok(only),
+        _ => Err(refused("it holds no single document".to_owned())),
+    }
+}
+
+/// Whether a declaration's definition has the normal form `form`.
+pub(super) fn holds(
+    declaration: &Declaration,
+    form: &Value,
+    identities: &Identities,
+) -> Result<(), Unwritable> {
+    let found = normal::exact(&print(&declaration.segment.definition), identities);
+    if found == *form {
+        return Ok(());
+    }
+    let first = diff(form, &found).into_iter().next();
+    let path = first.map_or_else(|| "definition".to_owned(), |change| change.to_string());
+    Err(Unwritable::Differs { path })
+}
+
+/// Whether a filter as written has the normal form `form`; if not, why.
+pub(super) fn says(filter: &Tree, form: &Value, identities: &Identities) -> Result<(), String> {
+    // JSON, since it is fast and its quoting is beyond doubt; the whole text is proven as YAML in the end.
+    let text = format!(
+        r#"{{"name": "A", "included_filters": {{"filter_operator": "and", "filters": [{}]}}}}"#,
+        emit::json(filter)
+    );
+    let declaration = read(&text).map_err(|fault| match fault {
+        Unwritable::Refused { reason, .. } => reason,
+        other => other.to_string(),
+    })?;
+    let form = serde_json::json!({"included_filters": {"filter_operator": "and", "filters": [form]}});
+    holds(&declaration, &form, identities).map_err(|fault| fault.to_string())
+}
+
+fn reason(fault: &Diagnostic) -> String {
+    format!("{} ({})", fault.message, fault.code)
+}

@@ -1,0 +1,141 @@
+//! Which item of a list becomes which: equal ones stay, those about the same thing are changed in place.
+
+use serde_json::Value;
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+use std::ops::Range;
+
+/// What becomes of the items of a list, in order. Between two items that stay there are never both removals and
+/// insertions: an item that has to go makes room for one that has to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The old item stays as it is.
+    Keep(usize),
+    /// The old item is about the same as the new one.
+    Change(usize, usize),
+    /// The new item stands where the old one stood.
+    Replace(usize, usize),
+    /// The old item goes.
+    Remove(usize),
+    /// The new item comes after what was before.
+    Insert(usize),
+}
+
+/// The steps from `old` to `new`, items in normal form.
+pub(super) fn align(old: &[Value], new: &[Value]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let (left, right) = (texts(old, Value::to_string), texts(new, Value::to_string));
+    for (olds, news, is_equal) in parts(&left, &right) {
+        if is_equal {
+            steps.extend(olds.map(Step::Keep));
+        } else {
+            align_kin(old, new, (olds, news), &mut steps);
+        }
+    }
+    steps
+}
+
+/// Pairs what is about the same thing, and then what is left in between.
+fn align_kin(
+    old: &[Value],
+    new: &[Value],
+    (olds, news): (Range<usize>, Range<usize>),
+    steps: &mut Vec<Step>,
+) {
+    let left = texts(old.get(olds.clone()).unwrap_or_default(), kin);
+    let right = texts(new.get(news.clone()).unwrap_or_default(), kin);
+    for (inner_olds, inner_news, is_kin) in parts(&left, &right) {
+        let mut inner_olds = inner_olds.map(|index| olds.start + index);
+        let mut inner_news = inner_news.map(|index| news.start + index);
+        loop {
+            steps.push(match (inner_olds.next(), inner_news.next()) {
+                (Some(old), Some(new)) if is_kin => Step::Change(old, new),
+                (Some(old), Some(new)) => Step::Replace(old, new),
+                (Some(old), None) => Step::Remove(old),
+                (None, Some(new)) => Step::Insert(new),
+                (None, None) => break,
+            });
+        }
+    }
+}
+
+fn texts(items: &[Value], text: impl Fn(&Value) -> String) -> Vec<String> {
+    items.iter().map(text).collect()
+}
+
+/// The longest common subsequence as alternating parts; adjacent differences are one part.
+fn parts(left: &[String], right: &[String]) -> Vec<(Range<usize>, Range<usize>, bool)> {
+    let mut parts: Vec<(Range<usize>, Range<usize>, bool)> = Vec::new();
+    for step in capture_diff_slices(Algorithm::Myers, left, right) {
+        let is_equal = matches!(step, DiffOp::Equal { .. });
+        match parts.last_mut() {
+            Some((olds, news, false)) if !is_equal => {
+                olds.end = step.old_range().end;
+                news.end = step.new_range().end;
+            }
+            _ => parts.push((step.old_range(), step.new_range(), is_equal)),
+        }
+    }
+    parts
+}
+
+/// What an item is about: its type and the event, attribute or segment. Plain values are about themselves.
+fn kin(item: &Value) -> String {
+    let Value::Object(fields) = item else {
+        return item.to_string();
+    };
+    let about = [
+        "filter_type",
+        "data_type",
+        "action_name",
+        "name",
+        "attribute_name",
+        "segment",
+    ];
+    let about = about.map(|key| fields.get(key).unwrap_or(&Value::Null).to_string());
+    about.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Step::{Change, Insert, Keep, Remove, Replace};
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn items_are_paired_with_what_they_are_about() {
+        let event =
+            |name: &str, count: u32| json!({"filter_type": "actions", "action_name": name, "count": count});
+        let (a, b, c) = (event("a", 1), event("b", 1), event("c", 1));
+        let table = [
+            (
+                vec![a.clone(), b.clone()],
+                vec![a.clone(), b.clone()],
+                vec![Keep(0), Keep(1)],
+            ),
+            (
+                vec![a.clone()],
+                vec![c.clone(), a.clone()],
+                vec![Insert(0), Keep(0)],
+            ),
+            (
+                vec![a.clone(), b.clone()],
+                vec![b.clone()],
+                vec![Remove(0), Keep(1)],
+            ),
+            (
+                vec![a.clone(), b.clone()],
+                vec![event("a", 2), b.clone(), c.clone()],
+                vec![Change(0, 0), Keep(1), Insert(2)],
+            ),
+            (
+                vec![a.clone(), b.clone()],
+                vec![c.clone(), event("b", 2)],
+                vec![Replace(0, 0), Change(1, 1)],
+            ),
+            (vec![a, b], vec![c], vec![Replace(0, 0), Remove(1)]),
+        ];
+        for (old, new, wanted) in table {
+            assert_eq!(align(&old, &new), wanted, "{old:?} {new:?}");
+        }
+    }
+}

@@ -1,0 +1,344 @@
+use super::super::segment_file;
+use super::*;
+use crate::config::source::Source;
+use crate::config::{decode, yaml};
+use crate::model::SegmentId;
+use serde_json::json;
+use std::sync::Arc;
+
+fn declarations(text: &str) -> Vec<Declaration> {
+    let source = Arc::new(Source::new("a.yaml", text));
+    let (documents, faults) = yaml::parse(&source);
+    assert_eq!(faults, []);
+    let read = documents
+        .into_iter()
+        .map(|document| decode::segment(&source, document));
+    read.map(|(declaration, faults)| declaration.unwrap_or_else(|| panic!("{faults:?}\n{text}")))
+        .collect()
+}
+
+fn names(id: &SegmentId) -> Option<SegmentName> {
+    (id.as_str() == "aa").then(|| SegmentName::new("VIP buyers"))
+}
+
+fn payload(included: Value) -> Payload {
+    Payload {
+        included_filters: included,
+        excluded_filters: None,
+    }
+}
+
+/// What becomes of a text whose first document is to say `live`.
+fn patched(text: &str, live: &Payload) -> String {
+    let wanted = Wanted {
+        definition: Some((live, &names)),
+        ..Wanted::default()
+    };
+    let read = declarations(text);
+    let patch = patch(read.first().unwrap(), &wanted).unwrap();
+    apply(text, [&patch]).unwrap()
+}
+
+/// The definition of a text as the service answers it, after `change`.
+fn live(text: &str, change: impl FnOnce(&mut Value)) -> Payload {
+    let mut group = print(&declarations(text)[0].segment.definition).included_filters;
+    change(&mut group);
+    payload(group)
+}
+
+const KEPT: &str = "\
+# Who comes back
+name: Returning   # for ever
+owner: crm@example.com
+included_filters:
+  filter_operator: and   # all of them
+  filters:
+    # the heart of it
+    - filter_type: actions
+      action_name: purchase   # the event
+      executed: true
+      execution: {type: atleast, count: 2}   # twice
+      primary_time_range: {type: inTheLast, days: 30}   # a month
+      attributes:
+        filter_operator: and
+        filters:
+          - {name: amount, data_type: double, operator: greaterThan, value: 100}   # no trifles
+    - {filter_type: user_attributes, name: city, data_type: string, operator: in, value: [Pune, \"Delhi\"]}   # two
+    # opted in
+    - filter_type: custom_segments
+      name: VIP buyers
+# end
+";
+
+/// Something that somebody does in the dashboard.
+type ChangeOf = fn(&mut Value);
+
+#[test]
+fn only_what_differs_is_replaced() {
+    let table: [(ChangeOf, &[(&str, &str)]); 12] = [
+        (|_| {}, &[]),
+        (
+            |group| group["filter_operator"] = json!("or"),
+            &[("operator: and   #", "operator: or   #")],
+        ),
+        (
+            |group| group["filters"][0]["execution"]["count"] = json!(3),
+            &[("count: 2", "count: 3")],
+        ),
+        (
+            |group| group["filters"][0]["execution"]["type"] = json!("exactly"),
+            &[("type: atleast", "type: exactly")],
+        ),
+        (
+            |group| group["filters"][0]["primary_time_range"]["value"] = json!(60),
+            &[("days: 30", "days: 60")],
+        ),
+        (
+            |group| group["filters"][0]["primary_time_range"]["period_unit"] = json!("weeks"),
+            &[(
+                "{type: inTheLast, days: 30}",
+                "{type: inTheLast, value: 30, period_unit: weeks}",
+            )],
+        ),
+        (
+            |group| group["filters"][0]["attributes"]["filters"][0]["value"] = json!(99.5),
+            &[("value: 100", "value: 99.5")],
+        ),
+        (
+            |group| group["filters"][1]["value"] = json!(["Pune", "no", "Delhi", "Goa, India"]),
+            &[("[Pune, \"Delhi\"]", "[Pune, \"no\", \"Delhi\", \"Goa, India\"]")],
+        ),
+        (
+            |group| group["filters"][1]["value"] = json!(["Delhi"]),
+            &[("[Pune, \"Delhi\"]", "[\"Delhi\"]")],
+        ),
+        (
+            |group| group["filters"][1]["negate"] = json!(true),
+            &[("\"Delhi\"]}", "\"Delhi\"], negate: true}")],
+        ),
+        (
+            |group| {
+                let city = group["filters"][1].as_object_mut().unwrap();
+                city.insert("operator".to_owned(), json!("exists"));
+                city.remove("value");
+            },
+            &[("operator: in, value: [Pune, \"Delhi\"]", "operator: exists")],
+        ),
+        (
+            |group| group["filters"][2] = json!({"filter_type": "custom_segments", "id": "aa"}),
+            &[],
+        ),
+    ];
+    for (index, (change, replaced)) in table.into_iter().enumerate() {
+        let wanted = replaced.iter().fold(KEPT.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{index}");
+            text.replace(from, to)
+        });
+        assert_eq!(patched(KEPT, &live(KEPT, change)), wanted, "{index}");
+        // Carriage returns stay what ends a line.
+        let (text, wanted) = (KEPT.replace('\n', "\r\n"), wanted.replace('\n', "\r\n"));
+        assert_eq!(patched(&text, &live(&text, change)), wanted, "{index}");
+    }
+}
+
+#[test]
+fn filters_come_and_go_alone() {
+    let added =
+        json!({"filter_type": "user_attributes", "name": "vip", "data_type": "bool", "operator": "exists"});
+    let line = "    - {filter_type: user_attributes, name: vip, data_type: bool, operator: exists}\n";
+    let insert =
+        |group: &mut Value, at: usize| group["filters"].as_array_mut().unwrap().insert(at, added.clone());
+    let before = |anchor: &str| KEPT.replace(anchor, &format!("{line}{anchor}"));
+    let city = KEPT.lines().find(|line| line.contains("name: city")).unwrap();
+    let cases = [
+        (
+            live(KEPT, |group| insert(group, 0)),
+            before("    - filter_type: actions\n"),
+        ),
+        (live(KEPT, |group| insert(group, 1)), before(city)),
+        (live(KEPT, |group| insert(group, 3)), before("# end")),
+        (
+            live(KEPT, |group| {
+                drop(group["filters"].as_array_mut().unwrap().remove(1))
+            }),
+            KEPT.replace(&format!("{city}\n"), ""),
+        ),
+        (
+            live(KEPT, |group| {
+                drop(group["filters"].as_array_mut().unwrap().remove(2))
+            }),
+            KEPT.replace("    - filter_type: custom_segments\n      name: VIP buyers\n", ""),
+        ),
+        (
+            live(KEPT, |group| group["filters"] = json!([])),
+            format!(
+                "{}    []\n# end\n",
+                KEPT.split_once("    - filter_type").unwrap().0
+            ),
+        ),
+    ];
+    for (live, wanted) in cases {
+        assert_eq!(patched(KEPT, &live), wanted);
+    }
+}
+
+#[test]
+fn fields_and_sides_come_and_go() {
+    let mut excluding = live(KEPT, |group| {
+        let event = group["filters"][0].as_object_mut().unwrap();
+        event.insert(
+            "attributes".to_owned(),
+            json!({"filter_operator": "and", "filters": []}),
+        );
+        event.insert("project_name".to_owned(), json!("north"));
+    });
+    excluding.excluded_filters = Some(json!({"filter_operator": "or", "filters": [
+        {"filter_type": "custom_segments", "id": "bb", "name": "Staff"}]}));
+    let patched_text = patched(KEPT, &excluding);
+    let attributes = KEPT.split_once("      attributes:\n").unwrap().1;
+    let attributes = attributes.split_once("    - {filter_type").unwrap().0;
+    let wanted = KEPT
+        .replace(&format!("      attributes:\n{attributes}"), "")
+        .replace("# the event\n", "# the event\n      project_name: north\n")
+        .replace(
+            "# end\n",
+            "excluded_filters:\n  filter_operator: or\n  filters:\n    - {filter_type: custom_segments, id: bb, name: Staff}\n# end\n",
+        );
+    assert_eq!(patched_text, wanted);
+    excluding.excluded_filters = None;
+    let without = patched(&patched_text, &excluding);
+    assert!(without.ends_with("      name: VIP buyers\n# end\n"), "{without}");
+}
+
+#[test]
+fn names_and_lifecycles_of_one_document_change_alone() {
+    let text = format!(
+        "--- # first\n{KEPT}...\n---\n{}",
+        KEPT.replace("Returning ", "Other ")
+    );
+    let read = declarations(&text);
+    let name = SegmentName::new("a: \"b\"");
+    let wanted = |name, lifecycle| Wanted {
+        name,
+        lifecycle: Some(lifecycle),
+        definition: None,
+    };
+    let first = patch(&read[0], &wanted(None, Lifecycle::Archived)).unwrap();
+    let second = patch(&read[1], &wanted(Some(&name), Lifecycle::Active)).unwrap();
+    let result = apply(&text, [&second, &first]).unwrap();
+    let expected = text
+        .replacen("# for ever\n", "# for ever\nlifecycle: archived\n", 1)
+        .replace("name: Other ", r#"name: "a: \"b\"" "#);
+    assert_eq!(result, expected);
+    let back = patch(&declarations(&result)[0], &wanted(None, Lifecycle::Active)).unwrap();
+    let back = apply(&result, [&back]).unwrap();
+    assert_eq!(back, expected.replace("lifecycle: archived", "lifecycle: active"));
+}
+
+#[test]
+fn json_stays_json() {
+    let text = r#"{
+    "name": "A",
+    "included_filters": {
+        "filter_operator": "and",
+        "filters": [
+            {"filter_type": "custom_segments", "name": "a"},
+            {"filter_type": "custom_segments", "name": "b"}
+        ]
+    }
+}
+"#;
+    let definition = Payload {
+        included_filters: json!({"filter_operator": "and", "filters": [
+            {"filter_type": "custom_segments", "name": "a"}, {"filter_type": "custom_segments", "name": "no"},
+            {"filter_type": "custom_segments", "name": "c"}]}),
+        excluded_filters: Some(
+            json!({"filter_operator": "or", "filters": [{"filter_type": "custom_segments", "id": "aa"}]}),
+        ),
+    };
+    let result = patched(text, &definition);
+    serde_json::from_str::<Value>(&result).unwrap();
+    let wanted = text
+        .replace("\"name\": \"b\"}", "\"name\": \"no\"},\n            {\"filter_type\": \"custom_segments\", \"name\": \"c\"}")
+        .replace(
+            "        ]\n    }\n",
+            "        ]\n    },\n    \"excluded_filters\": {\n      \"filter_operator\": \"or\",\n      \"filters\": [\n        {\"filter_type\": \"custom_segments\", \"name\": \"VIP buyers\"}\n      ]\n    }\n",
+        );
+    assert_eq!(result, wanted);
+}
+
+#[test]
+fn unusual_layouts_are_edited_or_replaced_but_never_broken() {
+    let one = |name: &str| json!({"filter_type": "user_attributes", "name": name, "data_type": "bool", "operator": "exists"});
+    let two = payload(json!({"filter_operator": "or", "filters": [one("a"), one("c"), one("d")]}));
+    let texts = [
+        "name: A\nincluded_filters: {filter_operator: or, filters: [{filter_type: user_attributes, name: a, data_type: bool, operator: exists}, # x\n  {filter_type: user_attributes, name: b, data_type: bool, operator: exists}]}\n",
+        "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n  - filter_type: user_attributes\n    name: a\n    data_type: bool\n    operator: exists\n  - # why\n    name: b\n    filter_type: user_attributes\n    data_type: bool\n    operator: exists",
+        "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n    - &a {filter_type: user_attributes, name: a, data_type: bool, operator: exists}\n    - *a\n",
+        "name: A\nincluded_filters: &g\n  filter_operator: or\n  filters:\n    - {filter_type: user_attributes, name: a, data_type: bool, operator: exists}\nexcluded_filters: *g\n",
+        "name: A\nexcluded_filters: &g\n  filter_operator: or\n  filters:\n    - {filter_type: user_attributes, name: a, data_type: bool, operator: exists}\nincluded_filters: *g # x\n",
+        "name: A\ndescription: &t a\nincluded_filters:\n  filter_operator: or\n  filters: [{filter_type: user_attributes, name: *t , data_type: bool, operator: exists}]\n",
+        "\u{feff}name: A\nincluded_filters:\n  filter_operator: or\n  filters: []   # none yet\n",
+        "  name: |\n    A\n  included_filters:\n    # below\n    filters: [\n    ]\n    filter_operator: and\n",
+        "? name\n: A\n? included_filters\n: filter_operator: or\n  filters: []\n",
+        "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n    -\n      raw:\n        filter_type: user_attributes\n        name: a\n        data_type: bool\n        operator: exists\n",
+    ];
+    for text in texts {
+        let excluded = print(&declarations(text)[0].segment.definition).excluded_filters;
+        for excluded_filters in [None, excluded] {
+            let live = Payload {
+                excluded_filters,
+                ..two.clone()
+            };
+            // The proof is inside; what it cannot find here is that the rest of the text stays.
+            let result = patched(text, &live);
+            assert_eq!(
+                result.matches('#').count(),
+                text.matches('#').count(),
+                "{text}\n{result}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_cannot_change_alone_is_refused() {
+    let text = "name: &n A\nowner: *n\nincluded_filters: {filter_operator: and, filters: []}\n";
+    let name = SegmentName::new("B");
+    let wanted = Wanted {
+        name: Some(&name),
+        ..Wanted::default()
+    };
+    let fault = patch(&declarations(text)[0], &wanted).unwrap_err();
+    assert!(fault.to_string().contains("owner"), "{fault}");
+}
+
+#[test]
+fn patches_that_meet_are_refused() {
+    let edit = |range| Patch {
+        edits: vec![Edit {
+            range,
+            text: String::new(),
+        }],
+    };
+    assert!(apply("abc", [&edit(0..2), &edit(1..3)]).is_err());
+    assert!(apply("abc", [&edit(2..9)]).is_err());
+    assert_eq!(apply("abc", [&edit(2..3), &edit(0..2)]).unwrap(), "");
+}
+
+#[test]
+fn what_was_pulled_needs_no_patch() {
+    let definition = live(KEPT, |_| {});
+    let text = segment_file(&super::super::Pulled {
+        id: &SegmentId::new("5f"),
+        name: &SegmentName::new("Returning"),
+        source: None,
+        created_time: None,
+        lifecycle: Lifecycle::Archived,
+        definition: &definition,
+        names: &names,
+    })
+    .unwrap();
+    assert_eq!(patched(&text, &definition), text);
+    assert_eq!(patched(KEPT, &definition), KEPT);
+}

@@ -1,0 +1,73 @@
+//! Drift as a document.
+
+use super::FORMAT_VERSION;
+use super::plan::DriftDocument;
+use crate::model::SegmentId;
+use crate::plan::step::Drift;
+use serde::{Deserialize, Serialize};
+use similar::TextDiff;
+use std::collections::BTreeMap;
+
+/// What changed in a workspace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriftReport {
+    /// See the module's documentation.
+    pub format_version: String,
+    /// The workspace's name in `segctl.yaml`.
+    pub workspace: String,
+    /// Segment by segment.
+    pub drift: Vec<DriftDocument>,
+    /// What the files would have to say to keep it, file by file.
+    pub patches: Vec<PatchDocument>,
+    /// Segments of which no file can say it, by id, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub unwritten: BTreeMap<String, String>,
+}
+
+/// What a file would have to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchDocument {
+    /// The file as the user would name it.
+    pub file: String,
+    /// A unified diff.
+    pub diff: String,
+}
+
+impl DriftReport {
+    /// The report of `drift`, with what was found for the files.
+    #[must_use]
+    pub fn new(
+        workspace: &str,
+        drift: &[Drift],
+        patches: Vec<PatchDocument>,
+        unwritten: BTreeMap<SegmentId, String>,
+    ) -> Self {
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            workspace: workspace.to_owned(),
+            drift: drift.iter().map(DriftDocument::of).collect(),
+            patches,
+            unwritten: unwritten
+                .into_iter()
+                .map(|(id, why)| (id.to_string(), why))
+                .collect(),
+        }
+    }
+}
+
+impl PatchDocument {
+    /// The difference between a file and what it would have to say.
+    #[must_use]
+    pub fn new(file: &str, before: &str, after: &str) -> Self {
+        let diff = TextDiff::from_lines(before, after);
+        let diff = diff
+            .unified_diff()
+            .context_radius(1)
+            .header(file, file)
+            .to_string();
+        Self {
+            file: file.to_owned(),
+            diff,
+        }
+    }
+}
