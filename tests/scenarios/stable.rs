@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 const MOMENT: &str = "yyyy-mm-ddThh:mm:ss";
 const CLOCK: &str = "hh:mm:ss UTC";
 
+/// What stands before the moment at which a plan that waits is done, which ends with its line.
+const END: &str = "done about ";
+
 /// The name of a run, before the number of its process.
 const RUN: &str = "yyyymmddThhmmssZ-";
 
@@ -71,8 +74,18 @@ impl Stable {
                 .is_ok_and(|moment| moment >= self.since)
         });
         let text = replace(&text, RUN, &|_| true);
+        let text = without_ends(&text);
         replace(&text, CLOCK, &|_| true)
     }
+}
+
+/// `text` without the moments at which plans are done.
+fn without_ends(text: &str) -> String {
+    let line = |line: &str| match line.split_once(END) {
+        Some((before, _)) => format!("{before}{END}<time>.\n"),
+        None => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 /// `text` with everything of one shape replaced that is `meant`, fractions of seconds and a `Z` included.
