@@ -1,8 +1,11 @@
 mod change;
 mod conflict;
+mod drift;
+mod guard;
 mod identity;
 mod order;
 mod passing;
+mod saved;
 
 use super::step::{Action, Conflict, MatchReason, Warning};
 use super::*;
@@ -139,4 +142,35 @@ fn steps(plan: &Plan) -> Vec<String> {
         )
     };
     plan.steps.iter().map(text).collect()
+}
+
+fn entry(id: &str, name: &str) -> Entry {
+    Entry::new(SegmentId::new(id), SegmentName::new(name), Timestamp::UNIX_EPOCH)
+}
+
+fn ledger(entries: Vec<Entry>) -> Ledger {
+    let mut ledger = Ledger::default();
+    for entry in entries {
+        ledger.record(entry);
+    }
+    ledger
+}
+
+fn put_away(live: LiveSegment) -> LiveSegment {
+    LiveSegment {
+        lifecycle: Lifecycle::Archived,
+        ..live
+    }
+}
+
+/// A live segment with the definition that [`declared`] segments get by the same amount.
+fn spender(id: &str, name: &str, amount: f64) -> LiveSegment {
+    live(id, name, payload(vec![spends_more_than(amount)]))
+}
+
+fn previously(segment: DeclaredSegment, names: &[&str]) -> DeclaredSegment {
+    DeclaredSegment {
+        previous_names: names.iter().copied().map(SegmentName::new).collect(),
+        ..segment
+    }
 }

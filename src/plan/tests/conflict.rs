@@ -99,3 +99,62 @@ fn a_circle_through_a_live_segment_is_found() {
         plan.conflicts
     );
 }
+
+#[test]
+fn an_upload_is_not_archived_as_a_filter_segment() {
+    let files = [archived(declared("Upload", vec![spends_more_than(1.0)]))];
+    let upload = LiveSegment {
+        kind: LiveKind::Other("FILE_V2".to_owned()),
+        definition: None,
+        ..live("f1", "Upload", payload(vec![]))
+    };
+    let plan = planned(&files, vec![upload]);
+    assert!(
+        matches!(plan.conflicts.as_slice(), [Conflict::KindTaken { .. }]),
+        "{:?}",
+        plan.conflicts
+    );
+    assert_eq!(steps(&plan), [""; 0]);
+}
+
+#[test]
+fn two_files_with_one_definition_are_found_where_only_the_workspace_tells() {
+    // One says the name, the other the id of the same segment.
+    let files = [
+        declared("A", vec![member_of("By hand")]),
+        declared("B", vec![by_id("x1")]),
+    ];
+    let by_hand = spender("x1", "By hand", 1.0);
+    let plan = planned(&files, vec![by_hand.clone()]);
+    let [Conflict::DefinitionShared { segments }] = plan.conflicts.as_slice() else {
+        panic!("{:?}", plan.conflicts)
+    };
+    let names: Vec<&str> = segments.iter().map(|segment| segment.name.as_str()).collect();
+    assert_eq!(names, ["A", "B"]);
+    // One of them is so already: then the other clashes with a live one, and is told once.
+    let there = live("a1", "A", payload(vec![by_id("x1")]));
+    let plan = planned(&files, vec![by_hand, there]);
+    assert!(
+        matches!(plan.conflicts.as_slice(), [Conflict::DefinitionTaken { .. }]),
+        "{:?}",
+        plan.conflicts
+    );
+}
+
+#[test]
+fn names_of_segments_that_are_gone_are_not_reserved() {
+    let mut renamed = entry("a1", "Old");
+    renamed.rename(SegmentName::new("New"));
+    let known = ledger(vec![renamed]);
+    let files = [
+        declared("Old", vec![spends_more_than(1.0)]),
+        declared("New", vec![spends_more_than(2.0)]),
+    ];
+    let reserved = planned_with(&files, vec![spender("a1", "New", 2.0)], &known);
+    assert!(
+        matches!(reserved.conflicts.as_slice(), [Conflict::NameReserved { .. }]),
+        "{:?}",
+        reserved.conflicts
+    );
+    assert_eq!(planned_with(&files, vec![], &known).conflicts, []);
+}
