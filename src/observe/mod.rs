@@ -15,7 +15,7 @@ pub use again::look_again;
 pub use refresh::Refresh;
 
 use crate::api::{ApiError, CallError, Client, Clock, Listed, Stored, Transport};
-use crate::ledger::{Entry, Ledger, Remembered, Snapshot};
+use crate::ledger::{Ledger, Remembered, Snapshot};
 use crate::model::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
 };
@@ -150,14 +150,7 @@ impl Scope<'_> {
             .filter(|live| names.contains(&live.name) || self.policy.owns(&live.name))
             .filter(|live| live.kind == LiveKind::Filter)
             .map(|live| live.id.clone());
-        // What the ledger knows and the list lacks is hidden; of what was made anew under its name it is gone.
-        let is_there =
-            |entry: &&Entry| observed.segments.contains_key(&entry.id) || !self.ledger.is_superseded(entry);
-        let by_ledger = self
-            .ledger
-            .entries()
-            .filter(is_there)
-            .map(|entry| entry.id.clone());
+        let by_ledger = self.ledger.entries().map(|entry| entry.id.clone());
         let by_file = self.declared.iter().filter_map(|segment| segment.id.clone());
         by_name.chain(by_ledger).chain(by_file).collect()
     }
