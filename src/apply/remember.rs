@@ -87,8 +87,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         self.learn(step, &current.id);
         self.seen.insert(current.id.clone(), (current.clone(), lifecycle));
         let mut entry = self.entry(&current.id, &current.name);
-        // Without a file this is the live name: the entry must not lay claim to a name that a file may declare.
-        entry.rename(step.segment.clone());
+        // Without a file this is the live name: the entry must not lay claim to a name that a file may declare. What is
+        // taken out under another name gets the declared one by its update, which may fail.
+        if lifecycle == Lifecycle::Archived || current.name == step.segment {
+            entry.rename(step.segment.clone());
+        }
         entry.lifecycle = lifecycle;
         entry.protect = step.protect;
         if let Some(definition) = current.payload().filter(|_| entry.definition.is_none()) {

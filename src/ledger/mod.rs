@@ -59,6 +59,14 @@ impl Ledger {
         self.by_name.get(name).and_then(|id| self.entries.get(id))
     }
 
+    /// Whether a later segment was applied under the entry's name. One of the two is gone then, since names are unique:
+    /// the workspace was made anew.
+    #[must_use]
+    pub fn is_superseded(&self, entry: &Entry) -> bool {
+        self.named(&entry.name)
+            .is_some_and(|latest| latest.id != entry.id)
+    }
+
     /// All entries, by id.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()

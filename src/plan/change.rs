@@ -156,6 +156,16 @@ fn actions(
     (matches, forms): (&Matches<'_>, &Forms<'_>),
     pair: Pair<'_>,
 ) -> Result<Vec<Action>, Box<Conflict>> {
+    if let Some((live, _)) = pair.live
+        && let LiveKind::Other(kind) = &live.kind
+    {
+        // Put away, an upload loses its members for good: not even that is done to it.
+        return Err(Box::new(Conflict::KindTaken {
+            segment: declared(pair.segment),
+            holder: matches.holder(live),
+            kind: kind.clone(),
+        }));
+    }
     match (pair.segment.lifecycle, pair.live) {
         // Nothing to put away; making it only to put it away would use up a name and a definition.
         (Lifecycle::Archived, None) => Ok(Vec::new()),
@@ -164,19 +174,10 @@ fn actions(
             Lifecycle::Archived => Ok(Vec::new()),
         },
         (Lifecycle::Active, None) => Ok(vec![Action::Create(wanted(pair.segment, &matches.known))]),
-        (Lifecycle::Active, Some((live, reason))) => match &live.kind {
-            LiveKind::Filter => Ok(active(
-                situation,
-                (&matches.known, forms),
-                pair.segment,
-                (live, reason),
-            )),
-            LiveKind::Other(kind) => Err(Box::new(Conflict::KindTaken {
-                segment: declared(pair.segment),
-                holder: matches.holder(live),
-                kind: kind.clone(),
-            })),
-        },
+        (Lifecycle::Active, Some(live)) => {
+            let known = (&matches.known, forms);
+            Ok(active(situation, known, pair.segment, live))
+        }
     }
 }
 

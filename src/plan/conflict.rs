@@ -3,9 +3,10 @@
 use super::change::Draft;
 use super::holdings::Holdings;
 use super::identity::{Matches, declared};
-use super::step::{Conflict, Holder, Warning};
+use super::step::{Action, Conflict, Holder, Warning};
+use crate::definition::Digest;
 use crate::model::{DeclaredSegment, Lifecycle, Observed, Reference, SegmentName};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that forbids the drafts, and everything worth a warning.
 pub(super) fn find(
@@ -26,6 +27,7 @@ pub(super) fn find(
         }
         conflicts.extend(taken);
     }
+    conflicts.extend(definitions_shared(drafts));
     let declared_names = matches
         .pairs
         .iter()
@@ -95,6 +97,31 @@ fn definition_taken(
         holder: matches.holder(live),
     })
     .collect()
+}
+
+/// Definitions that several drafts store. Where one of them has it already, the others clash with what is live.
+fn definitions_shared(drafts: &[Draft<'_>]) -> Vec<Conflict> {
+    let mut by_definition: BTreeMap<&Digest, Vec<&Draft<'_>>> = BTreeMap::new();
+    for draft in drafts {
+        if let Some(wanted) = draft.action.wanted() {
+            by_definition
+                .entry(&wanted.digests.exact)
+                .or_default()
+                .push(draft);
+        }
+    }
+    let has_it = |draft: &&Draft<'_>| matches!(&draft.action, Action::Update(change) if !change.redefines());
+    let shared = by_definition.into_values().filter(|drafts| drafts.len() > 1);
+    shared
+        .filter(|drafts| !drafts.iter().any(has_it))
+        .map(|drafts| Conflict::DefinitionShared {
+            segments: drafts
+                .iter()
+                .filter_map(|draft| draft.declared)
+                .map(declared)
+                .collect(),
+        })
+        .collect()
 }
 
 fn likely_duplicate(

@@ -30,8 +30,8 @@ impl<'a> Base<'a> {
 
     /// Who made a live name differ from the declared one.
     pub(super) fn cause_of_name(&self, live: &SegmentName, declared: &SegmentName) -> Option<Cause> {
-        let applied = self.entry.map(|entry| &entry.name);
-        applied.and_then(|applied| cause(applied != live, applied != declared))
+        self.entry
+            .and_then(|entry| cause(is_renamed(entry, live), entry.name != *declared))
     }
 
     /// Changes from `live` to `wanted`, each with who made it.
@@ -99,12 +99,12 @@ pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &For
         .collect();
     let entries = situation.ledger.entries();
     entries
-        .map(|entry| {
-            let live = situation.observed.segments.get(&entry.id);
-            Drift {
-                origin: origins.get(&entry.id).map(|origin| (*origin).clone()),
-                ..of(situation, (matches, forms), entry, live)
-            }
+        .map(|entry| (entry, situation.observed.segments.get(&entry.id)))
+        // What was made anew is not missed.
+        .filter(|(entry, live)| live.is_some() || !situation.ledger.is_superseded(entry))
+        .map(|(entry, live)| Drift {
+            origin: origins.get(&entry.id).map(|origin| (*origin).clone()),
+            ..of(situation, (matches, forms), entry, live)
         })
         .filter(|drift| !drift.is_empty())
         .collect()
@@ -128,8 +128,9 @@ fn of(
         drift.lifecycle = Some(LifecycleDrift::Gone);
         return drift;
     };
-    // A temporary name is our own doing.
-    if live.name != entry.name && live.name != entry.name.temporary() {
+    // Put away under a previous name, a segment keeps that name.
+    let keeps_name = live.lifecycle == Lifecycle::Archived && entry.former_names.contains(&live.name);
+    if is_renamed(entry, &live.name) && !keeps_name {
         drift.renamed = Some(live.name.clone());
     }
     drift.lifecycle = match (entry.lifecycle, live.lifecycle) {
@@ -148,6 +149,11 @@ fn of(
         drift.changes = found.map(|found| diff(&applied, &found)).unwrap_or_default();
     }
     drift
+}
+
+/// Whether the workspace gave a segment another name. A temporary one is our own doing.
+fn is_renamed(entry: &Entry, live: &SegmentName) -> bool {
+    *live != entry.name && *live != entry.name.temporary()
 }
 
 /// The service archives what nothing ran for 60 days, and says neither that it did nor when.

@@ -102,8 +102,12 @@ fn short_list(situation: &Situation<'_>) -> Option<Refusal> {
     let active = entries.filter(|entry| entry.lifecycle == Lifecycle::Active);
     let (mut of, mut missing) = (0, 0);
     for entry in active {
-        of += 1;
         let live = situation.observed.segments.get(&entry.id);
+        // Its place was taken by another, which counts.
+        if live.is_none() && situation.ledger.is_superseded(entry) {
+            continue;
+        }
+        of += 1;
         // What is not listed but can be read is taken for archived.
         missing += usize::from(live.is_none_or(|live| live.lifecycle == Lifecycle::Archived));
     }

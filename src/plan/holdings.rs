@@ -45,6 +45,8 @@ impl<'a> Holdings<'a> {
         }
         if !behaviour.rename_frees_names {
             let entries = situation.ledger.entries();
+            // Nothing is ever deleted, so what is gone was of another workspace, and so were its names.
+            let entries = entries.filter(|entry| situation.observed.segments.contains_key(&entry.id));
             let former =
                 entries.flat_map(|entry| entry.former_names.iter().map(move |name| (name, &entry.id)));
             holdings.reserved.extend(former);

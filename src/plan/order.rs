@@ -179,12 +179,12 @@ impl Walk {
             self.active += 1;
             self.fullest = self.fullest.max(self.active);
             let room_at_first = self.limit.saturating_sub(self.active_at_first);
-            // Without the archives so far there would be no room for it.
             let added = self.active + self.archived.len() - self.active_at_first;
-            if self.is_near && added > room_at_first {
-                let needed = (added - room_at_first).min(self.archived.len());
-                let archived = self.archived.iter().take(needed).copied();
-                self.needs.entry(index).or_default().extend(archived);
+            // Each that does not fit has an archive of its own that makes room for it: where that fails, the others fit.
+            let beyond = added.checked_sub(room_at_first + 1);
+            let archive = beyond.and_then(|place| self.archived.get(place)).copied();
+            if let Some(archive) = archive.filter(|_| self.is_near) {
+                self.needs.entry(index).or_default().insert(archive);
             }
         }
     }

@@ -71,7 +71,7 @@ impl fmt::Display for Difference {
             Self::Redefined(name) => write!(formatter, "the definition of `{name}` was changed"),
             Self::Archived(name) => write!(formatter, "`{name}` was archived"),
             Self::Unarchived(name) => write!(formatter, "`{name}` was unarchived"),
-            Self::NameTaken(name, id) => write!(formatter, "a segment named `{name}` appeared (id {id})"),
+            Self::NameTaken(name, id) => write!(formatter, "the name `{name}` was taken meanwhile (id {id})"),
         }
     }
 }
@@ -227,11 +227,14 @@ impl SavedPlan {
 
     fn names_taken(&self, now: &Observed) -> Vec<Difference> {
         let taken: BTreeSet<&SegmentName> = self.plan.steps.iter().filter_map(takes).collect();
-        let new = now
-            .segments
-            .values()
-            .filter(|live| !self.seen.contains_key(&live.id));
-        new.filter(|live| taken.contains(&live.name))
+        let touched = self.touched();
+        let is_new = |live: &&LiveSegment| {
+            let seen = self.seen.get(&live.id);
+            seen.is_none_or(|seen| seen.name != live.name) && !touched.contains(&live.id)
+        };
+        let holders = now.segments.values().filter(is_new);
+        holders
+            .filter(|live| taken.contains(&live.name))
             .map(|live| Difference::NameTaken(live.name.clone(), live.id.clone()))
             .collect()
     }

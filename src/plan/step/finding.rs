@@ -48,6 +48,12 @@ pub enum Conflict {
         /// Who has it.
         holder: Holder,
     },
+    /// Several declared segments want one definition, which only the workspace tells: one refers to a segment by name
+    /// and another by id, say.
+    DefinitionShared {
+        /// The declared segments.
+        segments: Vec<Declared>,
+    },
     /// A reference means no segment, declared or live.
     UnknownReference {
         /// The declared segment.

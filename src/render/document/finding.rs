@@ -87,6 +87,17 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
                 .help("names are never free again: declare the segment under another name")
         }
         Conflict::DefinitionTaken { segment, holder } => definition_taken(segment, holder),
+        Conflict::DefinitionShared { segments } => {
+            let names: Vec<_> = segments.iter().map(|segment| quoted(&segment.name)).collect();
+            let message = format!(
+                "{} have one definition: what they refer to is the same in this workspace",
+                names.join(" and ")
+            );
+            new("definition_shared", message)
+                .all(segments)
+                .help("keep one of them, and refer to it where the others are used")
+                .help("change the definitions of all of them but one")
+        }
         Conflict::UnknownReference { segment, reference } => {
             let message = format!(
                 "`{}` refers to `{reference}`, which is neither declared nor live",

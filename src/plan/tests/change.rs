@@ -1,0 +1,37 @@
+use super::*;
+
+#[test]
+fn what_is_missing_is_created_and_what_is_there_is_left_alone() {
+    let files = [
+        declared("A", vec![spends_more_than(1.0)]),
+        declared("B", vec![spends_more_than(2.0)]),
+    ];
+    let plan = planned(
+        &files,
+        vec![live("a1", "A", payload(vec![spends_more_than(1.0)]))],
+    );
+    assert_eq!(steps(&plan), ["create B <>"]);
+    assert_eq!(plan.unchanged, [SegmentName::new("A")]);
+    assert_eq!(plan.conflicts, []);
+}
+
+#[test]
+fn a_changed_field_is_one_update_with_its_path() {
+    let files = [declared("A", vec![spends_more_than(2.0)])];
+    let plan = planned(
+        &files,
+        vec![live("a1", "A", payload(vec![spends_more_than(1.0)]))],
+    );
+    let [step] = plan.steps.as_slice() else {
+        panic!("{:?}", plan.steps)
+    };
+    let Action::Update(change) = &step.action else {
+        panic!("{step:?}")
+    };
+    let changes: Vec<_> = change
+        .changes
+        .iter()
+        .map(|changed| changed.change.to_string())
+        .collect();
+    assert_eq!(changes, ["included_filters › and › [1] spend: value 1 -> 2"]);
+}
