@@ -5,7 +5,7 @@ use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
-use crate::model::Payload;
+use crate::model::{Adoption, Payload};
 use crate::plan::step::{Step, Wanted};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
@@ -90,6 +90,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         wanted: &Wanted,
         payload: &Payload,
     ) -> Result<Outcome, Interruption> {
+        if self.adoption == Adoption::Refuse {
+            return Ok(not_adopted(step));
+        }
         match self.client.unarchive(&step.segment, None).await {
             Ok(()) => {}
             Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => return Ok(reserved(step)),
@@ -113,6 +116,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         if wanted.is_stored_as(&found, &self.known) {
             return self.stored(step, wanted, stored, vec![note]).await;
         }
+        self.keep(&stored).await?;
         match self.client.update(&stored.id, None, payload).await {
             Ok(updated) => {
                 self.stored(step, wanted, updated, vec![format!("{note} and updated")])
@@ -124,11 +128,20 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// What was taken out is no filter segment, so it can never become what is declared.
     async fn put_back(&self, step: &Step, stored: &Stored) -> Result<Outcome, Interruption> {
-        self.client.archive(&step.segment, Some(&stored.id)).await?;
-        let message = format!(
-            "the name `{}` belongs to an archived segment of the kind {} (id {}), which stays so; names are never free \
-             again: declare the segment under another name",
+        let holder = format!(
+            "the name `{}` belongs to an archived segment of the kind {} (id {})",
             step.segment, stored.kind, stored.id
+        );
+        if let Err(error) = self.client.archive(&step.segment, Some(&stored.id)).await {
+            return Ok(Outcome::Failed {
+                message: format!(
+                    "{holder}, which was taken out to see what it is and cannot be put back by a call ({error}); archive it \
+                     in the dashboard, and declare the segment under another name"
+                ),
+            });
+        }
+        let message = format!(
+            "{holder}, which stays so; names are never free again: declare the segment under another name"
         );
         Ok(Outcome::Failed { message })
     }
@@ -140,6 +153,17 @@ fn reserved(step: &Step) -> Outcome {
         message: format!(
             "the name `{}` is reserved for a segment that had it before it was renamed; names are never free again at \
              this service: choose another name",
+            step.segment
+        ),
+    }
+}
+
+/// The name is taken by a hidden segment that segctl did not make, and this workspace does not want such segments.
+fn not_adopted(step: &Step) -> Outcome {
+    Outcome::Failed {
+        message: format!(
+            "the name `{}` belongs to an archived segment that segctl did not make, and this workspace refuses adoption: \
+             choose another name, or unarchive it in the dashboard and add its `id:` to the file",
             step.segment
         ),
     }

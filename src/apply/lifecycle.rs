@@ -28,6 +28,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let current = self.read(&target.id).await?;
         let seen = current.payload().map(|found| digest_of(&found, &self.known));
         if seen != target.seen || current.name != target.live_name {
+            // The next plan has to start from what is there.
+            self.seen.insert(current.id.clone(), (current, target.lifecycle));
             return Ok(Outcome::Skipped(SkipReason::Drifted));
         }
         let mut notes = Vec::new();

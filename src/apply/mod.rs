@@ -16,7 +16,7 @@ mod update;
 
 use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
 use crate::ledger::{Ledger, LedgerStore, StoreError};
-use crate::model::{Lifecycle, SegmentId, SegmentName};
+use crate::model::{Adoption, Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Known, Plan, Step, Wanted};
 use jiff::{SignedDuration, Timestamp};
 use receipt::{Entry, Outcome, Receipt, SkipReason};
@@ -36,6 +36,7 @@ pub struct Applier<'a, T: Transport, C: Clock, S> {
     ledger: Ledger,
     known: Known,
     list_shows_archived: bool,
+    adoption: Adoption,
     /// Names this run in the ledger.
     run: String,
     /// What segments were before their passing steps, by the number of the step.
@@ -94,12 +95,20 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             ledger,
             known: Known::default(),
             list_shows_archived: false,
+            adoption: Adoption::Allow,
             run: String::new(),
             undo: BTreeMap::new(),
             read_before: BTreeMap::new(),
             saved_plan: None,
             seen: BTreeMap::new(),
         }
+    }
+
+    /// Whether a hidden segment that somebody else made may be taken over for its name.
+    #[must_use]
+    pub fn adopting(mut self, adoption: Adoption) -> Self {
+        self.adoption = adoption;
+        self
     }
 
     /// Says in the ledger which run applied what.

@@ -112,6 +112,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     ) -> Result<(), StoreError> {
         let mut entry = self.entry(id, &step.segment);
         entry.rename(name.clone());
+        // It was to have this name and never had it.
+        entry.former_names.retain(|former| *former != step.segment);
         entry.digest = Some(digest_of(&definition, &self.known).to_string());
         entry.definition = Some(definition);
         self.ledger.record(entry);

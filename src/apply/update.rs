@@ -34,7 +34,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                     .await;
             }
             Verdict::NotDone => {}
-            Verdict::Neither => return Ok(Outcome::Skipped(SkipReason::Drifted)),
+            Verdict::Neither => {
+                // The next plan has to start from what is there.
+                self.seen.insert(current.id.clone(), (current, Lifecycle::Active));
+                return Ok(Outcome::Skipped(SkipReason::Drifted));
+            }
         }
         self.keep(&current).await?;
         if change.passing.is_some() {

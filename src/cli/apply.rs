@@ -4,7 +4,7 @@ use super::arguments::ApplyArguments;
 use super::connection::Connection;
 use super::failure::{Failure, Kind};
 use super::output::Output;
-use super::planning::{cost, keep_snapshot, load_snapshot, make_plan, policy};
+use super::planning::{Purpose, cost, keep_snapshot, load_snapshot, make_plan, policy};
 use super::project::Project;
 use crate::api::{Clock, Stored, SystemClock};
 use crate::apply::receipt::Receipt;
@@ -90,7 +90,11 @@ async fn plan_and_apply(
     let planned = make_plan(
         project,
         workspace,
-        (&arguments.planning, arguments.refresh.policy(FRESH_FOR)),
+        (
+            &arguments.planning,
+            arguments.refresh.policy(FRESH_FOR),
+            Purpose::Apply,
+        ),
         connection,
     )
     .await?;
@@ -136,11 +140,17 @@ async fn check_and_apply(
         ));
     }
     if saved.plan.is_forbidden() {
-        return Err(Failure::new(
-            Kind::Conflict,
-            "this plan has conflicts, which forbid applying it",
-        )
-        .with_help("`segctl show` names them; mend them and plan again"));
+        let (kind, what) = if saved.plan.conflicts.is_empty() {
+            (Kind::Guard, "a guard refused this plan")
+        } else {
+            (
+                Kind::Conflict,
+                "this plan has conflicts, which forbid applying it",
+            )
+        };
+        return Err(
+            Failure::new(kind, what).with_help("`segctl show` tells what it is; mend it and plan again")
+        );
     }
     let policy = policy(workspace.1, &arguments.planning);
     let scope = Scope {
@@ -154,6 +164,12 @@ async fn check_and_apply(
     let (now, read_before) = look_again(&connection.client, &scope, &saved.touched()).await?;
     let differences = saved.differences(&now);
     if !differences.is_empty() {
+        // The next plan has to start from what is there.
+        let seen = read_before.into_iter().filter_map(|(id, stored)| {
+            let lifecycle = now.segments.get(&id)?.lifecycle;
+            Some((id, (stored, lifecycle)))
+        });
+        keep_seen(connection, workspace.1, &seen.collect()).await;
         let message = "the workspace is not as the plan saw it; nothing was changed".to_owned();
         let causes = differences.iter().map(ToString::to_string).collect();
         return Err(Failure {
@@ -161,7 +177,11 @@ async fn check_and_apply(
             ..stale(message)
         });
     }
-    if let (_, Some(over)) = cost(&saved.plan, connection.client.pacing(), &arguments.planning) {
+    if let (_, Some(over)) = cost(
+        &saved.plan,
+        connection.client.pacing(),
+        (&arguments.planning, Purpose::Apply),
+    ) {
         return Err(Failure {
             help: over.help(),
             ..Failure::new(Kind::Guard, over.to_string())
@@ -188,7 +208,7 @@ async fn execute(
 ) -> Result<ExitCode, Failure> {
     let document = PlanDocument::new(&work.plan);
     let (receipt, stop) = apply(work, workspace.1, connection, output).await;
-    keep_seen(connection, workspace.1, &receipt).await;
+    keep_seen(connection, workspace.1, &receipt.seen).await;
     let kind = match &stop {
         Some(Stop::Credentials(_)) => Some(Kind::Credentials),
         Some(Stop::Ledger(_)) => Some(Kind::Partial),
@@ -225,18 +245,23 @@ async fn apply(
     };
     let applier = Applier::new(&connection.client, &SystemClock, &connection.store, work.ledger)
         .list_shows_archived(workspace.policy.behaviour.list_shows_archived)
+        .adopting(workspace.policy.adoption)
         .run_named(&run_name())
         .of_saved_plan(work.saved, work.read_before);
     applier.apply(&work.plan, &show).await
 }
 
 /// Brings the snapshot up to what the service showed of the segments that were written.
-async fn keep_seen(connection: &Connection, workspace: &Workspace, receipt: &Receipt) {
-    if receipt.seen.is_empty() {
+async fn keep_seen(
+    connection: &Connection,
+    workspace: &Workspace,
+    seen: &BTreeMap<SegmentId, (Stored, Lifecycle)>,
+) {
+    if seen.is_empty() {
         return;
     }
     let mut snapshot = load_snapshot(&connection.store, connection.output).await;
-    for (id, (stored, lifecycle)) in &receipt.seen {
+    for (id, (stored, lifecycle)) in seen {
         let listed = *lifecycle == Lifecycle::Active || workspace.policy.behaviour.list_shows_archived;
         let seen = remember(stored, listed, SystemClock.now());
         snapshot.segments.insert(id.clone(), seen);

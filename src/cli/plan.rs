@@ -4,7 +4,7 @@ use super::arguments::PlanArguments;
 use super::connection::Connection;
 use super::failure::{CHANGES, Failure};
 use super::output::{Output, write_file};
-use super::planning::{Planned, make_plan, plan_offline};
+use super::planning::{Planned, Purpose, make_plan, plan_offline};
 use super::project::Project;
 use crate::api::{Clock, SystemClock};
 use crate::plan::saved::SavedPlan;
@@ -30,7 +30,13 @@ pub(super) async fn run(
         let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
         let service = connection.service.clone();
         let refresh = arguments.refresh.policy(SignedDuration::ZERO);
-        let planned = make_plan(project, workspace, (&arguments.planning, refresh), &connection).await;
+        let planned = make_plan(
+            project,
+            workspace,
+            (&arguments.planning, refresh, Purpose::Show),
+            &connection,
+        )
+        .await;
         connection.close().await;
         (planned?, Some(service))
     };

@@ -9,7 +9,7 @@ use crate::api::pacing::Pacing;
 use crate::api::{Clock, SystemClock};
 use crate::config::workspace::Workspace;
 use crate::ledger::{DirectoryStore, Ledger, LedgerStore, Snapshot};
-use crate::model::{DeclaredSegment, LiveSegment, Observed, Policy, SegmentId};
+use crate::model::{DeclaredSegment, EndpointClass, LiveSegment, NamePattern, Observed, Policy, SegmentId};
 use crate::observe::{Refresh, Scope, complete, observe, offline};
 use crate::plan::guard::Allowances;
 use crate::plan::quota::{Quota, QuotaRefusal, quota};
@@ -161,6 +161,7 @@ pub(super) async fn read_all<'a>(
     let mut read = read_local(project, workspace, (arguments, refresh), local).await?;
     read.observed = observe(&connection.client, &read.scope()).await?;
     read.now = connection.client.service_time();
+    require_targets(&read)?;
     keep_snapshot(
         &connection.store,
         &Snapshot::of(&read.observed),
@@ -168,6 +169,21 @@ pub(super) async fn read_all<'a>(
     )
     .await;
     Ok(read)
+}
+
+/// A pattern of `--target` that nothing fits is a slip, and a plan of nothing would hide it.
+fn require_targets(read: &Read<'_>) -> Result<(), Failure> {
+    let declared = read.declared.iter().map(|segment| &segment.name);
+    let live = read.observed.segments.values().map(|live| &live.name);
+    let names: Vec<_> = declared.chain(live).collect();
+    let idle = |pattern: &&NamePattern| !names.iter().any(|name| pattern.matches(name));
+    match read.selection.targets.iter().find(idle) {
+        None => Ok(()),
+        Some(pattern) => {
+            let message = format!("no segment has a name that fits `--target {}`", pattern.as_str());
+            Err(Failure::new(Kind::Usage, message).with_help("`*` stands for any text"))
+        }
+    }
 }
 
 /// Reads the definitions of some segments that were only listed.
@@ -204,7 +220,7 @@ pub(super) async fn read_definitions(
 pub(super) async fn make_plan(
     project: &Project,
     workspace: (&str, &Workspace),
-    (arguments, refresh): (&PlanningArguments, Refresh),
+    (arguments, refresh, purpose): (&PlanningArguments, Refresh, Purpose),
     connection: &Connection,
 ) -> Result<Planned, Failure> {
     let began = SystemClock.now();
@@ -223,7 +239,7 @@ pub(super) async fn make_plan(
         .await;
         plan = crate::plan::plan(&read.situation());
     }
-    let (quota, over) = cost(&plan, connection.client.pacing(), arguments);
+    let (quota, over) = cost(&plan, connection.client.pacing(), (arguments, purpose));
     Ok(Planned {
         seen: SeenDocument::new(&read.observed, began),
         plan,
@@ -257,7 +273,7 @@ pub(super) async fn plan_offline(
     let plan = plan(&read.situation());
     let mut pacing = Pacing::new(connection::limits(workspace.1)?);
     pacing.remember(connection::requests(&store, output).await.iter(), read.now);
-    let (quota, over) = cost(&plan, pacing, arguments);
+    let (quota, over) = cost(&plan, pacing, (arguments, Purpose::Show));
     Ok(Planned {
         seen: SeenDocument::new(&read.observed, read.now),
         plan,
@@ -268,13 +284,26 @@ pub(super) async fn plan_offline(
     })
 }
 
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be shown, and applied by another run.
+    Show,
+    /// To be applied by this run, which has read the list already.
+    Apply,
+}
+
 /// What applying a plan costs, and whether that is more time than it may take.
 pub(super) fn cost(
     plan: &Plan,
     pacing: Pacing,
-    arguments: &PlanningArguments,
+    (arguments, purpose): (&PlanningArguments, Purpose),
 ) -> (Quota, Option<QuotaRefusal>) {
-    let quota = quota(&plan.calls(), pacing, SystemClock.now());
+    let mut calls = plan.calls();
+    if purpose == Purpose::Apply {
+        calls.retain(|class| *class != EndpointClass::List);
+    }
+    let quota = quota(&calls, pacing, SystemClock.now());
     let over = arguments.max_duration.and_then(|max| quota.check(max).err());
     (quota, over)
 }

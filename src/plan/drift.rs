@@ -51,7 +51,7 @@ impl<'a> Base<'a> {
         let by_files = diff(form, wanted);
         let (in_workspace, in_files) = (places(&by_workspace), places(&by_files));
         let cause_of = |change: &FieldChange| {
-            let place = (&change.path, &change.field);
+            let place = place(change);
             // A field that both sides made the same way out of different filters is found at neither place: then
             // whoever changed anything at all is named.
             cause(in_workspace.contains(&place), in_files.contains(&place))
@@ -67,13 +67,19 @@ impl<'a> Base<'a> {
     }
 }
 
-type Place<'a> = (&'a Vec<String>, &'a Option<String>);
+/// A place in a definition, whatever the filters on the way are called: a label may be the very thing that changed.
+type Place<'a> = (Vec<&'a str>, &'a Option<String>);
+
+fn place(change: &FieldChange) -> Place<'_> {
+    let path = change.path.iter().map(|step| match step.split_once(']') {
+        Some((number, _)) if step.starts_with('[') => number,
+        _ => step.as_str(),
+    });
+    (path.collect(), &change.field)
+}
 
 fn places(changes: &[FieldChange]) -> BTreeSet<Place<'_>> {
-    changes
-        .iter()
-        .map(|change| (&change.path, &change.field))
-        .collect()
+    changes.iter().map(place).collect()
 }
 
 fn cause(in_workspace: bool, in_files: bool) -> Option<Cause> {
