@@ -5,7 +5,7 @@ use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
-use crate::model::Payload;
+use crate::model::{Adoption, Payload};
 use crate::plan::step::{Step, Wanted};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
@@ -90,6 +90,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         wanted: &Wanted,
         payload: &Payload,
     ) -> Result<Outcome, Interruption> {
+        if self.adoption == Adoption::Refuse {
+            return Ok(adoption_refused(step));
+        }
         match self.client.unarchive(&step.segment, None).await {
             Ok(()) => {}
             Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => return Ok(reserved(step)),
@@ -113,6 +116,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         if wanted.is_stored_as(&found, &self.known) {
             return self.stored(step, wanted, stored, vec![note]).await;
         }
+        self.keep(&stored).await?;
         match self.client.update(&stored.id, None, payload).await {
             Ok(updated) => {
                 self.stored(step, wanted, updated, vec![format!("{note} and updated")])
@@ -131,6 +135,17 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             step.segment, stored.kind, stored.id
         );
         Ok(Outcome::Failed { message })
+    }
+}
+
+/// The name is taken, no segment that is listed has it, and what somebody else made must not be taken over.
+fn adoption_refused(step: &Step) -> Outcome {
+    Outcome::Failed {
+        message: format!(
+            "the name `{}` belongs to an archived segment that the service does not list, or had one before, and this \
+             workspace refuses adoption: choose another name, or unarchive it in the dashboard and say its `id` in the file",
+            step.segment
+        ),
     }
 }
 
