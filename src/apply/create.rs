@@ -91,7 +91,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         payload: &Payload,
     ) -> Result<Outcome, Interruption> {
         if self.adoption == Adoption::Refuse {
-            return Ok(not_adopted(step));
+            return Ok(adoption_refused(step));
         }
         match self.client.unarchive(&step.segment, None).await {
             Ok(()) => {}
@@ -147,23 +147,23 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 }
 
+/// The name is taken, no segment that is listed has it, and what somebody else made must not be taken over.
+fn adoption_refused(step: &Step) -> Outcome {
+    Outcome::Failed {
+        message: format!(
+            "the name `{}` belongs to an archived segment that the service does not list, or had one before, and this \
+             workspace refuses adoption: choose another name, or unarchive it in the dashboard and say its `id` in the file",
+            step.segment
+        ),
+    }
+}
+
 /// The name is taken, and no segment has it: one that was renamed had it before.
 fn reserved(step: &Step) -> Outcome {
     Outcome::Failed {
         message: format!(
             "the name `{}` is reserved for a segment that had it before it was renamed; names are never free again at \
              this service: choose another name",
-            step.segment
-        ),
-    }
-}
-
-/// The name is taken by a hidden segment that segctl did not make, and this workspace does not want such segments.
-fn not_adopted(step: &Step) -> Outcome {
-    Outcome::Failed {
-        message: format!(
-            "the name `{}` belongs to an archived segment that segctl did not make, and this workspace refuses adoption: \
-             choose another name, or unarchive it in the dashboard and add its `id:` to the file",
             step.segment
         ),
     }

@@ -15,7 +15,7 @@ mod settle;
 mod update;
 
 use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
-use crate::ledger::{Ledger, LedgerStore, StoreError};
+use crate::ledger::{self, Ledger, LedgerStore, StoreError};
 use crate::model::{Adoption, Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Known, Plan, Step, Wanted};
 use jiff::{SignedDuration, Timestamp};
@@ -39,8 +39,8 @@ pub struct Applier<'a, T: Transport, C: Clock, S> {
     adoption: Adoption,
     /// Names this run in the ledger.
     run: String,
-    /// What segments were before their passing steps, by the number of the step.
-    undo: BTreeMap<usize, Stored>,
+    /// What segments were before their passing steps, and what the ledger knew of them, by the number of the step.
+    undo: BTreeMap<usize, (Stored, Option<ledger::Entry>)>,
     /// What was read to see whether the plan still holds: good for one write that follows at once.
     read_before: BTreeMap<SegmentId, (Stored, Timestamp)>,
     /// What the service showed last of the segments that were written.
@@ -70,7 +70,10 @@ pub enum Stop {
 /// How a step ends when it does not end with an outcome of its own.
 enum Interruption {
     Call(CallError),
+    /// The ledger cannot be written, after a write to the service.
     Ledger(StoreError),
+    /// The ledger cannot be written, before one.
+    LedgerFirst(StoreError),
 }
 
 impl From<CallError> for Interruption {
@@ -104,13 +107,6 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         }
     }
 
-    /// Whether a hidden segment that somebody else made may be taken over for its name.
-    #[must_use]
-    pub fn adopting(mut self, adoption: Adoption) -> Self {
-        self.adoption = adoption;
-        self
-    }
-
     /// Says in the ledger which run applied what.
     #[must_use]
     pub fn run_named(mut self, run: &str) -> Self {
@@ -135,6 +131,13 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
     #[must_use]
     pub fn list_shows_archived(mut self, shows: bool) -> Self {
         self.list_shows_archived = shows;
+        self
+    }
+
+    /// Says whether what somebody else made may be taken over where only the service's answer tells of it.
+    #[must_use]
+    pub fn adoption(mut self, adoption: Adoption) -> Self {
+        self.adoption = adoption;
         self
     }
 
@@ -189,7 +192,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             let Some(before) = self.undo.remove(&step.number).filter(|_| stop.is_none()) else {
                 continue;
             };
-            let done = self.take_back(step, &before).await;
+            let done = self.take_back(step, before).await;
             let outcome = self.outcome(done, stop);
             if let Some(entry) = receipt.entries.get_mut(step.number - 1) {
                 entry.outcome = outcome;
@@ -222,6 +225,11 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
                 let message = format!("the service did it, but {error}");
                 *stop = Some(Stop::Ledger(error));
                 Outcome::Unknown { message }
+            }
+            Err(Interruption::LedgerFirst(error)) => {
+                let message = format!("nothing was written: {error}");
+                *stop = Some(Stop::Ledger(error));
+                Outcome::Failed { message }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{Applier, Interruption, Stored};
 use crate::api::{Clock, Transport};
 use crate::ledger::{AppliedPlan, Entry, LedgerStore, Replaced, StoreError};
-use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
+use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Plan, Step, digest_of};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
@@ -35,15 +35,17 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         self.store.save(&self.ledger).await
     }
 
-    /// Takes down what is about to be overwritten. It is on the disk before the write is sent: whatever happens then,
-    /// nothing is lost.
-    pub(super) async fn keep(&mut self, current: &Stored) -> Result<(), Interruption> {
-        let Some(definition) = current.payload() else {
-            return Ok(());
-        };
+    /// Takes down what is about to be overwritten, and hands out what was known before. It is on the disk before the write
+    /// is sent: whatever happens then, nothing is lost.
+    pub(super) async fn keep(&mut self, current: &Stored) -> Result<Option<Entry>, Interruption> {
         // What was applied is still what was applied, and when.
         let known = self.ledger.entry(&current.id).cloned();
-        let mut entry = known.unwrap_or_else(|| self.entry(&current.id, &current.name));
+        let Some(definition) = current.payload() else {
+            return Ok(known);
+        };
+        let mut entry = known
+            .clone()
+            .unwrap_or_else(|| self.entry(&current.id, &current.name));
         entry.keep(Replaced {
             name: current.name.clone(),
             definition: definition.clone(),
@@ -55,7 +57,15 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             entry.definition = Some(definition);
         }
         self.ledger.record(entry);
-        Ok(self.store.save(&self.ledger).await?)
+        let saved = self.store.save(&self.ledger).await;
+        saved.map(|()| known).map_err(Interruption::LedgerFirst)
+    }
+
+    /// Takes down that nothing became of a write: what somebody else made is still theirs, and what was taken back is what
+    /// it was.
+    pub(super) async fn restore(&mut self, id: &SegmentId, before: Option<Entry>) -> Result<(), StoreError> {
+        self.ledger.restore(id, before);
+        self.store.save(&self.ledger).await
     }
 
     /// Takes down a definition that the service stored.
@@ -98,24 +108,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             entry.digest = Some(digest_of(&definition, &self.known).to_string());
             entry.definition = Some(definition);
         }
-        self.ledger.record(entry);
-        self.store.save(&self.ledger).await
-    }
-
-    /// Takes down that a segment is again what it was.
-    pub(super) async fn remember_as(
-        &mut self,
-        step: &Step,
-        id: &SegmentId,
-        name: &SegmentName,
-        definition: Payload,
-    ) -> Result<(), StoreError> {
-        let mut entry = self.entry(id, &step.segment);
-        entry.rename(name.clone());
-        // It was to have this name and never had it.
-        entry.former_names.retain(|former| *former != step.segment);
-        entry.digest = Some(digest_of(&definition, &self.known).to_string());
-        entry.definition = Some(definition);
         self.ledger.record(entry);
         self.store.save(&self.ledger).await
     }

@@ -5,9 +5,9 @@ use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
-use crate::ledger::LedgerStore;
-use crate::model::Lifecycle;
-use crate::plan::step::{Change, Passing, Step, digest_of};
+use crate::ledger::{Entry, LedgerStore};
+use crate::model::{Lifecycle, Payload};
+use crate::plan::step::{Action, Change, Passing, Step, digest_of};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Updates, unless the segment is not as the plan saw it.
@@ -40,25 +40,52 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 return Ok(Outcome::Skipped(SkipReason::Drifted));
             }
         }
-        self.keep(&current).await?;
+        let known = self.keep(&current).await?;
         if change.passing.is_some() {
-            self.undo.insert(step.number, current.clone());
+            self.undo.insert(step.number, (current.clone(), known.clone()));
         }
+        let outcome = self.write(step, change, (&current, &payload)).await;
+        let is_refused = match &outcome {
+            Ok(outcome) => matches!(outcome, Outcome::Failed { .. }),
+            Err(Interruption::Call(error)) => !error.is_ambiguous_write(),
+            Err(Interruption::Ledger(_) | Interruption::LedgerFirst(_)) => false,
+        };
+        if is_refused {
+            let restored = self.restore(&target.id, known).await;
+            restored.map_err(Interruption::LedgerFirst)?;
+        }
+        outcome
+    }
+
+    /// Sends the change, and where the answer is lost, finds out what became of it.
+    async fn write(
+        &mut self,
+        step: &Step,
+        change: &Change,
+        (current, payload): (&Stored, &Payload),
+    ) -> Result<Outcome, Interruption> {
+        let target = &change.target;
         let rename = (current.name != change.name).then_some(&change.name);
         let mut notes = Vec::new();
         for _ in 0..ATTEMPTS {
-            let error = match self.client.update(&target.id, rename, &payload).await {
+            let error = match self.client.update(&target.id, rename, payload).await {
                 Ok(stored) => return self.stored(step, &change.wanted, stored, notes).await,
                 Err(error) => error,
             };
             if matches!(error.kind, ApiError::Forbidden { .. }) && notes.is_empty() {
-                // Archived since the plan, or archived and listed all the same.
-                self.client.unarchive(&target.live_name, Some(&target.id)).await?;
-                notes.push("it was archived and had to be taken out first".to_owned());
+                // Archived since the plan, or archived and listed all the same; or it is forbidden for another reason.
+                match self.client.unarchive(&target.live_name, Some(&target.id)).await {
+                    Ok(()) => {}
+                    Err(other) if matches!(other.kind, ApiError::Refused { .. }) => {
+                        return Ok(refused(change, &error));
+                    }
+                    Err(other) => return Err(other.into()),
+                }
+                notes.push(TAKEN_OUT.to_owned());
                 continue;
             }
             if !error.is_ambiguous_write() {
-                return Ok(refused(change, &error));
+                return Ok(after(notes.first(), refused(change, &error)));
             }
             let found = match self.client.get(&target.id).await {
                 Ok(found) => found,
@@ -96,13 +123,27 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// Takes back a passing step whose final one cannot follow, so that the segment has its own name and definition
-    /// again. Others may have taken them by now; then it stays as it is, and the next run goes on from there.
-    pub(super) async fn take_back(&mut self, step: &Step, before: &Stored) -> Result<Outcome, Interruption> {
-        let Some(definition) = before.payload() else {
-            return Ok(Outcome::Unknown {
-                message: "it had no definition to go back to; plan again".to_owned(),
-            });
+    /// again. Others may have taken them by now, or somebody changed it; then it stays as it is, and the next run goes
+    /// on from there.
+    pub(super) async fn take_back(
+        &mut self,
+        step: &Step,
+        (before, known): (Stored, Option<Entry>),
+    ) -> Result<Outcome, Interruption> {
+        let waits = |why: String| Outcome::Applied {
+            id: before.id.clone(),
+            notes: vec![format!(
+                "it waits in passing and {why}; run again to go on from here"
+            )],
         };
+        let (Action::Update(change), Some(definition)) = (&step.action, before.payload()) else {
+            return Ok(waits("had no definition to go back to".to_owned()));
+        };
+        match self.client.get(&before.id).await {
+            Ok(current) if self.compare(change, &current) == Verdict::Done => {}
+            Ok(_) => return Ok(waits("was changed since".to_owned())),
+            Err(error) => return Ok(waits(format!("could not be taken back: {error}"))),
+        }
         match self
             .client
             .update(&before.id, Some(&before.name), &definition)
@@ -110,17 +151,24 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         {
             Ok(stored) => {
                 self.seen.insert(stored.id.clone(), (stored, Lifecycle::Active));
-                self.remember_as(step, &before.id, &before.name, definition)
-                    .await?;
+                self.restore(&before.id, known).await?;
                 Ok(Outcome::TakenBack)
             }
-            Err(error) => Ok(Outcome::Applied {
-                id: before.id.clone(),
-                notes: vec![format!(
-                    "it waits in passing and could not be taken back: {error}; run again to go on from here"
-                )],
-            }),
+            Err(error) => Ok(waits(format!("could not be taken back: {error}"))),
         }
+    }
+}
+
+/// What is said where a segment was archived without the plan knowing.
+const TAKEN_OUT: &str = "it was archived and had to be taken out first";
+
+/// A failure, after what was done before it.
+fn after(note: Option<&String>, outcome: Outcome) -> Outcome {
+    match (note, outcome) {
+        (Some(note), Outcome::Failed { message }) => Outcome::Failed {
+            message: format!("{note}; then {message}"),
+        },
+        (_, outcome) => outcome,
     }
 }
 

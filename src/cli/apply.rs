@@ -245,7 +245,7 @@ async fn apply(
     };
     let applier = Applier::new(&connection.client, &SystemClock, &connection.store, work.ledger)
         .list_shows_archived(workspace.policy.behaviour.list_shows_archived)
-        .adopting(workspace.policy.adoption)
+        .adoption(workspace.policy.adoption)
         .run_named(&run_name())
         .of_saved_plan(work.saved, work.read_before);
     applier.apply(&work.plan, &show).await

@@ -91,10 +91,28 @@ impl Ledger {
         self.entries.insert(entry.id.clone(), entry);
     }
 
-    /// Drops what is known of the segment that was last applied under `name`: it is nobody's from then on.
+    /// Puts back what was known of `id` before: an entry, or that there was none.
+    pub fn restore(&mut self, id: &SegmentId, before: Option<Entry>) {
+        if let Some(entry) = before {
+            return self.record(entry);
+        }
+        if let Some(entry) = self.entries.remove(id)
+            && self.by_name.get(&entry.name) == Some(id)
+        {
+            self.by_name.remove(&entry.name);
+        }
+    }
+
+    /// Drops what is known of every segment that was last applied under `name`: they are nobody's from then on. The
+    /// latest comes back.
     pub fn forget(&mut self, name: &SegmentName) -> Option<Entry> {
-        let id = self.by_name.remove(name)?;
-        self.entries.remove(&id)
+        let latest = self.by_name.remove(name);
+        let (named, others) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(_, entry)| entry.name == *name);
+        self.entries = others;
+        let is_latest = |entry: &Entry| (latest.as_ref() == Some(&entry.id), entry.applied_at);
+        named.into_values().max_by_key(is_latest)
     }
 
     /// Saved plans that were applied, oldest first.
@@ -164,5 +182,32 @@ mod tests {
         );
         assert_eq!(ledger.forget(&SegmentName::new("Two")).unwrap().id.as_str(), "d");
         assert_eq!((id_of(&ledger, "Two"), ledger.entries().count()), (None, 3));
+    }
+
+    #[test]
+    fn what_is_forgotten_by_name_leaves_no_older_one_behind() {
+        let mut ledger = Ledger::default();
+        for (id, second) in [("a", 1), ("c", 5), ("b", 3)] {
+            ledger.record(named(id, "One", second));
+        }
+        let older = ledger.entries().filter(|entry| ledger.is_superseded(entry));
+        assert_eq!(older.count(), 2);
+        assert_eq!(ledger.forget(&SegmentName::new("One")).unwrap().id.as_str(), "c");
+        assert_eq!(
+            (ledger.entries().count(), ledger.forget(&SegmentName::new("One"))),
+            (0, None)
+        );
+    }
+
+    #[test]
+    fn what_is_put_back_is_as_it_was() {
+        let mut ledger = Ledger::default();
+        ledger.record(named("a", "One", 1));
+        let before = ledger.clone();
+        ledger.record(named("b", "Two", 2));
+        ledger.restore(&SegmentId::new("b"), None);
+        ledger.record(named("a", "Three", 3));
+        ledger.restore(&SegmentId::new("a"), before.entry(&SegmentId::new("a")).cloned());
+        assert_eq!(ledger, before);
     }
 }

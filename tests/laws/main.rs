@@ -6,6 +6,7 @@ mod convergence;
 mod digests;
 mod faults;
 mod generate;
+mod keeping;
 mod planner;
 mod round_trip;
 mod schema;

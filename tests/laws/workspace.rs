@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use segctl::api::{
     Client, Clock, Method, RateHeaders, RateLimits, Request, Response, Transport, TransportError,
 };
-use segctl::apply::Applier;
 use segctl::apply::receipt::Receipt;
+use segctl::apply::{Applier, Stop};
 use segctl::ledger::{Entry, Ledger, LedgerStore, Requests, Snapshot, StoreError};
 use segctl::model::{DeclaredSegment, Observed, Policy};
 use segctl::observe::{Refresh, Scope, complete, observe};
@@ -25,6 +25,10 @@ pub(crate) struct Workspace {
     service: Arc<Mutex<Service>>,
     now: Arc<Mutex<Timestamp>>,
     ledger: Arc<Mutex<Ledger>>,
+    /// Whether the ledger cannot be written.
+    read_only: Arc<Mutex<bool>>,
+    /// What somebody does after so many more PATCH calls.
+    interlude: Arc<Mutex<Option<(usize, Value)>>>,
     policy: Policy,
 }
 
@@ -44,6 +48,8 @@ impl Workspace {
             service: Arc::new(Mutex::new(Service::new(settings, credentials))),
             now: Arc::new(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())),
             ledger: Arc::default(),
+            read_only: Arc::default(),
+            interlude: Arc::default(),
             policy,
         }
     }
@@ -58,6 +64,22 @@ impl Workspace {
     pub(crate) fn by_hand_at(&self, method: &str, path: &str, body: &Value) {
         let (status, answer) = self.call(method, path, body.to_string().into_bytes());
         assert!((200..300).contains(&status), "{answer}");
+    }
+
+    /// Does what a dashboard user does, once so many PATCH calls were made.
+    pub(crate) fn by_hand_after(&self, patches: usize, edit: &Value) {
+        *self.interlude.lock().unwrap() = Some((patches, edit.clone()));
+    }
+
+    fn interlude(&self) {
+        let mut interlude = self.interlude.lock().unwrap();
+        if let Some((patches, edit)) = interlude.as_mut() {
+            *patches -= 1;
+            if *patches == 0 {
+                self.by_hand(&edit.clone());
+                *interlude = None;
+            }
+        }
     }
 
     /// Makes calls go wrong from now on.
@@ -131,14 +153,25 @@ impl Workspace {
         })
     }
 
+    /// From now on the ledger cannot be written.
+    pub(crate) fn lock_ledger(&self) {
+        *self.read_only.lock().unwrap() = true;
+    }
+
     pub(crate) async fn apply(&self, plan: &Plan) -> Receipt {
+        let (receipt, stop) = self.apply_until(plan).await;
+        assert!(stop.is_none(), "{stop:?}");
+        receipt
+    }
+
+    /// Applies, with what ended the run early.
+    pub(crate) async fn apply_until(&self, plan: &Plan) -> (Receipt, Option<Stop>) {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
         let applier = Applier::new(&client, self, self, ledger)
-            .list_shows_archived(self.policy.behaviour.list_shows_archived);
-        let (receipt, stop) = applier.apply(plan, &|_| {}).await;
-        assert!(stop.is_none(), "{stop:?}");
-        receipt
+            .list_shows_archived(self.policy.behaviour.list_shows_archived)
+            .adoption(self.policy.adoption);
+        applier.apply(plan, &|_| {}).await
     }
 
     fn client(&self) -> Client<Self, Self> {
@@ -202,6 +235,9 @@ impl Transport for Workspace {
                 .unwrap_or_default(),
         };
         let reply = self.service.lock().unwrap().handle(self.now(), &call);
+        if call.method == "PATCH" {
+            self.interlude();
+        }
         let header = |name: &str| {
             reply
                 .headers
@@ -237,6 +273,13 @@ impl LedgerStore for Workspace {
     }
 
     async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
+        if *self.read_only.lock().unwrap() {
+            return Err(StoreError::Io {
+                operation: "write",
+                path: "ledger.json".into(),
+                source: std::io::ErrorKind::ReadOnlyFilesystem.into(),
+            });
+        }
         *self.ledger.lock().unwrap() = ledger.clone();
         Ok(())
     }
