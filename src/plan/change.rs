@@ -41,7 +41,11 @@ pub(super) struct Changes<'a> {
 /// Drafts the steps that make every declared segment what its file says, and that put away what is ours without one.
 pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>, forms: &Forms<'_>) -> Changes<'a> {
     let mut changes = Changes::default();
-    for pair in &matches.pairs {
+    let resolved = matches
+        .pairs
+        .iter()
+        .filter(|pair| !matches.is_unresolved(pair.segment));
+    for pair in resolved {
         of_declared(situation, (matches, forms), *pair, &mut changes);
     }
     for live in &matches.orphans {

@@ -1,11 +1,13 @@
 //! What the service would refuse, found before it is asked: names and definitions in use, references to nothing.
 
+use super::by_both_names;
 use super::change::Draft;
 use super::holdings::Holdings;
 use super::identity::{Matches, declared};
-use super::step::{Action, Conflict, Holder, Warning};
+use super::step::{Action, Conflict, Holder, Live, Warning};
 use crate::definition::Digest;
-use crate::model::{DeclaredSegment, Lifecycle, Observed, Reference, SegmentName};
+use crate::definition::references::referenced_ids;
+use crate::model::{DeclaredSegment, Lifecycle, Observed, Reference, SegmentId, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that forbids the drafts, and everything worth a warning.
@@ -42,6 +44,7 @@ pub(super) fn find(
         conflicts.extend(unknown_references(pair.segment, &declared_names, matches));
         conflicts.extend(orphans_referenced(pair.segment, matches));
     }
+    warnings.extend(still_referenced(drafts, matches));
     (conflicts, warnings)
 }
 
@@ -183,4 +186,36 @@ fn orphans_referenced(segment: &DeclaredSegment, matches: &Matches<'_>) -> Vec<C
             target: matches.holder(live),
         })
         .collect()
+}
+
+/// What is put away although segments refer to it that are nobody's business. Only those count whose definitions were
+/// read for another reason: a warning is not worth a call.
+fn still_referenced(drafts: &[Draft<'_>], matches: &Matches<'_>) -> Vec<Warning> {
+    let archived = drafts
+        .iter()
+        .filter(|draft| matches!(draft.action, Action::Archive(_)))
+        .filter_map(|draft| Some((&draft.live?.id, draft)));
+    let archived: BTreeMap<_, _> = archived.collect();
+    if archived.is_empty() {
+        return Vec::new();
+    }
+    let mut referring: BTreeMap<&SegmentId, Vec<Live>> = BTreeMap::new();
+    let strangers = matches.unmanaged.iter();
+    for stranger in strangers.filter(|stranger| stranger.lifecycle == Lifecycle::Active) {
+        let definition = stranger.definition.iter();
+        for id in definition.flat_map(referenced_ids) {
+            if let Some((id, _)) = archived.get_key_value(&id) {
+                referring.entry(id).or_default().push(by_both_names(stranger));
+            }
+        }
+    }
+    let warning = |(id, by)| {
+        let draft = archived.get(id)?;
+        Some(Warning::StillReferenced {
+            segment: draft.name.clone(),
+            target: matches.holder(draft.live?),
+            by,
+        })
+    };
+    referring.into_iter().filter_map(warning).collect()
 }

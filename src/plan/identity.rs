@@ -31,6 +31,8 @@ pub(super) struct Matches<'a> {
     pub(super) unmanaged: Vec<&'a LiveSegment>,
     /// Declared segments that cannot be told which live one they are.
     pub(super) conflicts: Vec<Conflict>,
+    /// Names of declared segments that cannot be told which live one they are: nothing is done for them.
+    unresolved: HashSet<&'a SegmentName>,
     declared_by_id: HashMap<&'a SegmentId, &'a DeclaredSegment>,
     in_use: HashSet<&'a SegmentName>,
 }
@@ -39,6 +41,11 @@ impl Matches<'_> {
     /// Whether a declared name is declared in use.
     pub(super) fn is_in_use(&self, name: &SegmentName) -> bool {
         self.in_use.contains(name)
+    }
+
+    /// Whether it cannot be told which live segment a declared one is.
+    pub(super) fn is_unresolved(&self, segment: &DeclaredSegment) -> bool {
+        self.unresolved.contains(&segment.name)
     }
 
     /// A live segment as the other side of a conflict.
@@ -347,12 +354,30 @@ impl<'a> Search<'a> {
         Known { ids, identities }
     }
 
+    /// Declared segments with a conflict.
+    fn unresolved(&self) -> Vec<&'a DeclaredSegment> {
+        let names: HashSet<&SegmentName> = self.conflicts.iter().flat_map(Conflict::segments).collect();
+        let declared = self.situation.declared.iter();
+        declared.filter(|segment| names.contains(&segment.name)).collect()
+    }
+
     fn done(self) -> Matches<'a> {
         let known = self.known();
+        let unresolved = self.unresolved();
+        let contested: HashSet<&SegmentId> = self.conflicts.iter().flat_map(Conflict::contested).collect();
+        // What an unresolved file may mean is not without a file.
+        let may_be_meant = |live: &LiveSegment| {
+            contested.contains(&live.id)
+                || unresolved
+                    .iter()
+                    .any(|segment| segment.name == live.name || segment.previous_names.contains(&live.name))
+        };
         let free = self.situation.observed.segments.values();
         let (orphans, unmanaged): (Vec<_>, Vec<_>) = free
             .filter(|live| self.is_free(live))
+            .filter(|live| !may_be_meant(live))
             .partition(|live| is_ours(live, &self.situation));
+        let unresolved = unresolved.into_iter().map(|segment| &segment.name).collect();
         let declared = self.situation.declared.iter();
         let pairs: Vec<Pair<'a>> = declared
             .zip(self.found)
@@ -368,6 +393,7 @@ impl<'a> Search<'a> {
             orphans,
             unmanaged,
             conflicts: self.conflicts,
+            unresolved,
             declared_by_id,
             in_use: self
                 .situation

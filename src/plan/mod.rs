@@ -42,7 +42,7 @@ use holdings::Holdings;
 use jiff::Timestamp;
 use limits::Limits;
 use passing::Breaker;
-use selection::Selection;
+use selection::{Selected, Selection};
 use step::{Known, Live, Plan, Record};
 
 /// What a plan is made from.
@@ -92,10 +92,20 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let mut graph = Graph::of(drafts, &holdings, &matches, situation.observed);
     let circles = graph.break_circles(&mut breaker);
     let behaviour = situation.policy.behaviour;
-    let (steps, over) = order::order(graph, active(situation.observed), behaviour.active_limit);
+    let in_use = active(situation.observed);
+    let steps = order::order(graph, in_use, behaviour.active_limit);
     conflicts.extend(circles);
-    conflicts.extend(over);
-    let (steps, left_out) = selection::select(steps, situation.selection);
+    let Selected {
+        steps,
+        left_out,
+        concerned,
+    } = selection::select(steps, situation);
+    // What is left out can neither do harm nor be done harm to.
+    let concerns = |name: &SegmentName| concerned.as_ref().is_none_or(|names| names.contains(name));
+    conflicts.retain(|conflict| conflict.segments().into_iter().any(concerns));
+    conflicts.extend(order::beyond_limit(&steps, in_use, behaviour.active_limit));
+    let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
+    warnings.retain(|warning| concerns(warning.segment()));
     Plan {
         workspace: situation.workspace.to_owned(),
         refusals: guard::find(situation, &matches, &steps),
@@ -105,7 +115,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         unmanaged: matches.unmanaged.iter().map(|live| by_both_names(live)).collect(),
         drift: drift::find(situation, &matches, &forms),
         conflicts,
-        warnings: changes.warnings.into_iter().chain(warnings).collect(),
+        warnings,
         left_out,
         known: matches.known,
     }

@@ -5,16 +5,13 @@ use super::graph::Graph;
 use super::step::{Action, Conflict, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The drafts as numbered steps, each after all that it depends on; with it a conflict when no way through keeps the
-/// limit of active segments. `active` is how many are in use before the first step.
-pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> (Vec<Step>, Option<Conflict>) {
+/// The drafts as numbered steps, each after all that it depends on. `active` is how many segments are in use before the
+/// first step, and `limit` how many may be; archives come early where it is near.
+pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> Vec<Step> {
     let mut walk = Walk::new(&graph, active, limit);
     walk.run(&graph);
     let Walk {
-        sequence,
-        mut needs,
-        fullest,
-        ..
+        sequence, mut needs, ..
     } = walk;
     let number_of: BTreeMap<usize, usize> = sequence
         .iter()
@@ -40,11 +37,27 @@ pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> (Vec<Step>
             action: draft.action,
         })
     };
-    let conflict = (fullest > limit).then_some(Conflict::ActiveLimit {
+    sequence.into_iter().filter_map(step).collect()
+}
+
+/// A conflict when `steps`, in their order, have more than `limit` segments in use at some moment.
+pub(super) fn beyond_limit(steps: &[Step], active: usize, limit: usize) -> Option<Conflict> {
+    let mut active = active;
+    let mut fullest = 0;
+    for step in steps {
+        match step.action {
+            Action::Create(_) | Action::Unarchive(_) => {
+                active += 1;
+                fullest = fullest.max(active);
+            }
+            Action::Archive(_) => active = active.saturating_sub(1),
+            Action::Update(_) => {}
+        }
+    }
+    (fullest > limit).then_some(Conflict::ActiveLimit {
         count: fullest,
         limit,
-    });
-    (sequence.into_iter().filter_map(step).collect(), conflict)
+    })
 }
 
 /// The way so far.
@@ -61,7 +74,6 @@ struct Walk {
     archived: Vec<usize>,
     active_at_first: usize,
     active: usize,
-    fullest: usize,
     limit: usize,
 }
 
@@ -99,7 +111,6 @@ impl Walk {
             archived: Vec::new(),
             active_at_first: active,
             active,
-            fullest: 0,
             limit,
         };
         if walk.is_near {
@@ -177,7 +188,6 @@ impl Walk {
         }
         if adds(draft) {
             self.active += 1;
-            self.fullest = self.fullest.max(self.active);
             let room_at_first = self.limit.saturating_sub(self.active_at_first);
             let added = self.active + self.archived.len() - self.active_at_first;
             // Each that does not fit has an archive of its own that makes room for it: where that fails, the others fit.

@@ -1,7 +1,8 @@
 //! `--target` and `--exclude`: a part of a plan that is a plan in itself.
 
+use super::Situation;
 use super::step::Step;
-use crate::model::{NamePattern, SegmentName};
+use crate::model::{DeclaredSegment, NamePattern, Reference, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which segments a run is about.
@@ -19,13 +20,29 @@ impl Selection {
     }
 }
 
-/// The selected steps, numbered anew, and how many were left out.
+/// The part of a plan that was selected.
+pub(super) struct Selected {
+    /// Numbered anew.
+    pub(super) steps: Vec<Step>,
+    /// How many steps are not among them.
+    pub(super) left_out: usize,
+    /// The segments that are selected, with or without steps, and the declared ones that they refer to, near or far;
+    /// `None` when that is all of them.
+    pub(super) concerned: Option<BTreeSet<SegmentName>>,
+}
+
+/// Selects steps.
 ///
 /// A segment's steps stay together: half of them could leave it with a temporary name. What a selected segment depends
 /// on is pulled in; what depends on an excluded one is left out.
-pub(super) fn select(steps: Vec<Step>, selection: &Selection) -> (Vec<Step>, usize) {
+pub(super) fn select(steps: Vec<Step>, situation: &Situation<'_>) -> Selected {
+    let selection = situation.selection;
     if selection.is_all() {
-        return (steps, 0);
+        return Selected {
+            steps,
+            left_out: 0,
+            concerned: None,
+        };
     }
     let fits =
         |patterns: &[NamePattern], name: &SegmentName| patterns.iter().any(|pattern| pattern.matches(name));
@@ -39,6 +56,18 @@ pub(super) fn select(steps: Vec<Step>, selection: &Selection) -> (Vec<Step>, usi
         .filter(is_target)
         .filter(|step| !out.contains(&step.number))
         .collect();
+    let without: BTreeSet<&SegmentName> = steps
+        .iter()
+        .filter(|step| out.contains(&step.number))
+        .map(|step| &step.segment)
+        .collect();
+    let is_named = |name: &SegmentName| {
+        (selection.targets.is_empty() || fits(&selection.targets, name))
+            && !fits(&selection.excludes, name)
+            && !without.contains(name)
+    };
+    let declared = situation.declared.iter().map(|segment| &segment.name);
+    let mut concerned: BTreeSet<SegmentName> = declared.filter(|name| is_named(name)).cloned().collect();
     let named: BTreeSet<SegmentName> = targets.iter().map(|step| step.segment.clone()).collect();
     let selected = closure(targets.into_iter(), &steps, &needs(&steps));
     let count = steps.len();
@@ -47,8 +76,32 @@ pub(super) fn select(steps: Vec<Step>, selection: &Selection) -> (Vec<Step>, usi
         // Whatever is pulled in by a target depends on nothing excluded: else the target would be left out.
         .filter(|step| selected.contains(&step.number))
         .collect();
-    let left_out = count - kept.len();
-    (numbered(kept, &named), left_out)
+    concerned.extend(kept.iter().map(|step| step.segment.clone()));
+    Selected {
+        left_out: count - kept.len(),
+        steps: numbered(kept, &named),
+        concerned: Some(with_references(concerned, situation.declared)),
+    }
+}
+
+/// Segments and the declared ones that they refer to: what those lack, these lack as well.
+fn with_references(names: BTreeSet<SegmentName>, declared: &[DeclaredSegment]) -> BTreeSet<SegmentName> {
+    let by_name: BTreeMap<&SegmentName, &DeclaredSegment> =
+        declared.iter().map(|segment| (&segment.name, segment)).collect();
+    let mut found = BTreeSet::new();
+    let mut open: Vec<SegmentName> = names.into_iter().collect();
+    while let Some(name) = open.pop() {
+        let references = by_name
+            .get(&name)
+            .into_iter()
+            .flat_map(|segment| segment.definition.references());
+        open.extend(references.filter_map(|reference| match reference {
+            Reference::Name(name) if !found.contains(name) => Some(name.clone()),
+            Reference::Name(_) | Reference::Id { .. } => None,
+        }));
+        found.insert(name);
+    }
+    found
 }
 
 fn needs(steps: &[Step]) -> BTreeMap<usize, Vec<usize>> {

@@ -6,6 +6,7 @@ mod identity;
 mod order;
 mod passing;
 mod saved;
+mod selection;
 
 use super::step::{Action, Conflict, MatchReason, Warning};
 use super::*;

@@ -1,5 +1,6 @@
 //! What a plan found that keeps it from being applied, or is likely not meant.
 
+use super::Live;
 use crate::definition::FieldChange;
 use crate::model::{Lifecycle, Origin, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
@@ -227,4 +228,58 @@ pub enum Warning {
         /// What is lost from the workspace, kept in the ledger.
         changes: Vec<FieldChange>,
     },
+    /// A segment is put away that live ones refer to, which are nobody's business. What becomes of their members is not
+    /// documented.
+    StillReferenced {
+        /// The name of its step.
+        segment: SegmentName,
+        /// What is put away.
+        target: Holder,
+        /// The segments that refer to it.
+        by: Vec<Live>,
+    },
+}
+
+impl Conflict {
+    /// The declared segments that cannot be applied for it; none where it is about the workspace as a whole.
+    #[must_use]
+    pub fn segments(&self) -> Vec<&SegmentName> {
+        match self {
+            Self::KindTaken { segment, .. }
+            | Self::DefinitionTaken { segment, .. }
+            | Self::UnknownReference { segment, .. }
+            | Self::OrphanReferenced { segment, .. }
+            | Self::NameTaken { segment, .. }
+            | Self::NameReserved { segment, .. }
+            | Self::AmbiguousTarget { segment, .. }
+            | Self::UnknownId { segment, .. }
+            | Self::AdoptionRefused { segment, .. }
+            | Self::Limit { segment, .. } => vec![&segment.name],
+            Self::DefinitionShared { segments }
+            | Self::SharedTarget { segments, .. }
+            | Self::Cycle { segments } => segments.iter().map(|segment| &segment.name).collect(),
+            Self::ActiveLimit { .. } => Vec::new(),
+        }
+    }
+
+    /// The live segments of which it is not clear whose they are.
+    #[must_use]
+    pub fn contested(&self) -> Vec<&SegmentId> {
+        match self {
+            Self::SharedTarget { target, .. } => vec![target],
+            Self::AmbiguousTarget { targets, .. } => targets.iter().map(|target| &target.id).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Warning {
+    /// The segment that it is about, by the name of its step.
+    #[must_use]
+    pub fn segment(&self) -> &SegmentName {
+        match self {
+            Self::LikelyDuplicate { segment, .. } | Self::OverwritesByHand { segment, .. } => &segment.name,
+            Self::StillReferenced { segment, .. } => segment,
+        }
+    }
 }

@@ -158,3 +158,20 @@ fn names_of_segments_that_are_gone_are_not_reserved() {
     );
     assert_eq!(planned_with(&files, vec![], &known).conflicts, []);
 }
+
+#[test]
+fn what_strangers_refer_to_is_put_away_with_a_warning() {
+    let files = [archived(declared("A", vec![spends_more_than(1.0)]))];
+    let stranger = live("x1", "By hand", payload(vec![by_id("a1")]));
+    let unread = LiveSegment {
+        definition: None,
+        ..live("x2", "Unread", payload(vec![]))
+    };
+    let plan = planned(&files, vec![spender("a1", "A", 1.0), stranger.clone(), unread]);
+    let [Warning::StillReferenced { target, by, .. }] = plan.warnings.as_slice() else {
+        panic!("{:?}", plan.warnings)
+    };
+    assert_eq!((target.id.as_str(), by.len()), ("a1", 1));
+    let put_away = planned(&files, vec![spender("a1", "A", 1.0), put_away(stranger)]);
+    assert_eq!(put_away.warnings, []);
+}

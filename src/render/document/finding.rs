@@ -3,7 +3,7 @@
 use super::plan::{ChangeDocument, OriginDocument};
 use crate::model::{Lifecycle, SegmentName};
 use crate::plan::quota::QuotaRefusal;
-use crate::plan::step::{Conflict, Declared, ExceededLimit, Holder, Refusal, Warning};
+use crate::plan::step::{Conflict, Declared, ExceededLimit, Holder, Live, Refusal, Warning};
 use serde::{Deserialize, Serialize};
 
 /// A conflict, a refusal or a warning.
@@ -368,7 +368,33 @@ pub(super) fn warning(warning: &Warning) -> FindingDocument {
             finding.changes = changes.iter().map(ChangeDocument::of).collect();
             finding
         }
+        Warning::StillReferenced { segment, target, by } => still_referenced(segment, target, by),
     }
+}
+
+fn still_referenced(segment: &SegmentName, target: &Holder, by: &[Live]) -> FindingDocument {
+    let names: Vec<_> = by
+        .iter()
+        .map(|live| format!("`{}` (id {})", live.name, live.id))
+        .collect();
+    let (count, verb) = match by {
+        [_] => ("a segment that segctl does not manage".to_owned(), "refers"),
+        _ => (
+            format!("{} segments that segctl does not manage", by.len()),
+            "refer",
+        ),
+    };
+    let message = format!(
+        "{} would be archived, and {count} {verb} to it: {}",
+        live_words(target),
+        names.join(", ")
+    );
+    let mut finding = FindingDocument::new("still_referenced", message)
+        .help("what becomes of their members is not documented: look at them in the dashboard first");
+    finding.segments.push(segment.to_string());
+    finding.holders.push(target.id.to_string());
+    finding.holders.extend(by.iter().map(|live| live.id.to_string()));
+    finding
 }
 
 /// A live segment, told from a declared one of the same name.
