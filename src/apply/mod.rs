@@ -17,7 +17,7 @@ mod update;
 use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
 use crate::ledger::{self, Ledger, LedgerStore, StoreError};
 use crate::model::{Adoption, Lifecycle, SegmentId, SegmentName};
-use crate::plan::step::{Action, Known, Plan, Step, Wanted};
+use crate::plan::step::{Action, Change, Known, Plan, Step, Wanted};
 use jiff::{SignedDuration, Timestamp};
 use receipt::{Entry, Outcome, Receipt, SkipReason};
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,7 +192,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             let Some(before) = self.undo.remove(&step.number).filter(|_| stop.is_none()) else {
                 continue;
             };
-            let done = self.take_back(step, before).await;
+            let done = self.take_back((step, last(plan, step)), before).await;
             let outcome = self.outcome(done, stop);
             if let Some(entry) = receipt.entries.get_mut(step.number - 1) {
                 entry.outcome = outcome;
@@ -308,6 +308,16 @@ fn unfinished(plan: &Plan, receipt: &Receipt) -> BTreeSet<usize> {
         .filter(|step| without.contains(&step.segment))
         .map(|step| step.number)
         .collect()
+}
+
+/// What the file says of a segment that a passing step is for.
+fn last<'p>(plan: &'p Plan, passing: &Step) -> Option<&'p Change> {
+    let own = plan.steps.iter().filter(|step| step.segment == passing.segment);
+    own.filter_map(|step| match &step.action {
+        Action::Update(change) if change.passing.is_none() => Some(change),
+        _ => None,
+    })
+    .next()
 }
 
 /// The segment of a step that this one depends on and that was not applied.

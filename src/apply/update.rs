@@ -127,7 +127,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// on from there.
     pub(super) async fn take_back(
         &mut self,
-        step: &Step,
+        (step, last): (&Step, Option<&Change>),
         (before, known): (Stored, Option<Entry>),
     ) -> Result<Outcome, Interruption> {
         let waits = |why: String| Outcome::Applied {
@@ -154,8 +154,49 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 self.restore(&before.id, known).await?;
                 Ok(Outcome::TakenBack)
             }
+            Err(error) if matches!(error.kind, ApiError::DefinitionTaken { .. }) => {
+                match self.own_definition(last, &before, known).await? {
+                    Some(outcome) => Ok(outcome),
+                    None => Ok(waits(format!("could not be taken back: {error}"))),
+                }
+            }
             Err(error) => Ok(waits(format!("could not be taken back: {error}"))),
         }
+    }
+
+    /// Gives a segment the definition of its file under the name that it had: the one way on where another segment got
+    /// its former definition and nobody gets the name.
+    async fn own_definition(
+        &mut self,
+        last: Option<&Change>,
+        before: &Stored,
+        known: Option<Entry>,
+    ) -> Result<Option<Outcome>, Interruption> {
+        let Some((last, definition)) =
+            last.and_then(|last| Some((last, last.wanted.resolved(&self.known).ok()?)))
+        else {
+            return Ok(None);
+        };
+        let stored = self
+            .client
+            .update(&before.id, Some(&before.name), &definition)
+            .await;
+        let Ok(stored) = stored else { return Ok(None) };
+        self.seen.insert(stored.id.clone(), (stored, Lifecycle::Active));
+        let known = known.map(|known| Entry {
+            digest: Some(last.wanted.digests.exact.to_string()),
+            definition: Some(definition),
+            ..known
+        });
+        self.restore(&before.id, known).await?;
+        Ok(Some(Outcome::Applied {
+            id: before.id.clone(),
+            notes: vec![format!(
+                "another segment has its former definition, so that it could not be taken back: it is `{}` as before, \
+                 with the definition of its file",
+                before.name
+            )],
+        }))
     }
 }
 

@@ -120,7 +120,9 @@ impl History {
         let names = self.names.get(id);
         let is_its = |segment: &&DeclaredSegment| {
             let all = std::iter::once(&segment.name).chain(&segment.previous_names);
-            names.is_some_and(|names| all.map(SegmentName::as_str).any(|name| names.contains(name)))
+            let is_pinned = segment.id.as_ref().is_some_and(|pinned| pinned.as_str() == id);
+            is_pinned
+                || names.is_some_and(|names| all.map(SegmentName::as_str).any(|name| names.contains(name)))
         };
         let declared = self
             .declared
