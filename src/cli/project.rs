@@ -21,6 +21,8 @@ const SETTINGS_FILE: &str = "segctl.yaml";
 /// A repository with valid settings.
 #[derive(Debug)]
 pub(super) struct Project {
+    /// The working directory.
+    here: PathBuf,
     /// The directory of `segctl.yaml`, which the paths in it are relative to.
     pub(super) directory: PathBuf,
     /// What `segctl.yaml` says.
@@ -51,6 +53,7 @@ impl Project {
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let loaded = load(&settings, &directory, &shown);
         Ok(Self {
+            here,
             directory,
             settings,
             loaded,
@@ -98,6 +101,27 @@ impl Project {
             return Ok(());
         }
         self.require_valid(output)
+    }
+
+    /// A path as the user would name it.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        shown(path, &self.here)
+    }
+
+    /// Tells of the errors that new files of these paths have, beside all others; whether there are any.
+    pub(super) fn tell_of_errors_in(&self, files: &[PathBuf], output: Output) -> bool {
+        let loaded = load(&self.settings, &self.directory, &|path| shown(path, &self.here));
+        let names: Vec<String> = files.iter().map(|path| self.shown(path)).collect();
+        let mut found = loaded.diagnostics;
+        found.retain(|found| {
+            let mut labels = found.labels.iter();
+            found.severity == Severity::Error
+                && labels.any(|label| names.iter().any(|name| **name == *label.place.file))
+        });
+        sort(&mut found);
+        let text_of = |file: &str| loaded.sources.get(file).map(|source| source.text.as_str());
+        output.note(&diagnostics_text(&found, &text_of, output.colour_of_errors()));
+        !found.is_empty()
     }
 
     /// Diagnostics with excerpts.

@@ -10,6 +10,7 @@ use crate::config::write::{Pulled, file_name, segment_file};
 use crate::model::{LiveKind, LiveSegment, SegmentId, SegmentName};
 use crate::observe::Refresh;
 use crate::plan::plan;
+use crate::plan::step::{Action, Live, Plan};
 use jiff::SignedDuration;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,15 +48,15 @@ async fn pull(
         fresh_for: SignedDuration::ZERO,
     };
     let mut read = read_all(project, workspace, (&arguments.planning, refresh), connection).await?;
-    let unmanaged = plan(&read.situation()).unmanaged;
+    let undeclared = undeclared(plan(&read.situation()));
     let is_wanted =
         |name: &SegmentName| arguments.all || arguments.patterns.iter().any(|pattern| pattern.matches(name));
     if !arguments.all && arguments.patterns.is_empty() {
-        let live: Vec<&LiveSegment> = unmanaged.iter().filter_map(|live| read.live(&live.id)).collect();
+        let live: Vec<&LiveSegment> = undeclared.iter().filter_map(|live| read.live(&live.id)).collect();
         list(&live, output);
         return Ok(ExitCode::SUCCESS);
     }
-    let ids: BTreeSet<SegmentId> = unmanaged
+    let ids: BTreeSet<SegmentId> = undeclared
         .iter()
         .filter(|live| is_wanted(&live.name))
         .map(|live| live.id.clone())
@@ -66,7 +67,24 @@ async fn pull(
     }
     read_definitions(&mut read, connection, &ids).await?;
     let directory = directory(project, arguments)?;
-    write_all(&read, &ids, &directory, output)
+    let pulled = write_all((project, &read), &ids, &directory, output)?;
+    let has_errors = project.tell_of_errors_in(&pulled.written, output);
+    Ok(pulled.told(has_errors, output))
+}
+
+/// Live segments that no file declares: those that are nobody's business, and those that the next apply would archive.
+fn undeclared(plan: Plan) -> Vec<Live> {
+    let without_file = plan.steps.into_iter().filter(|step| step.origin.is_none());
+    let ours = without_file.filter_map(|step| match step.action {
+        Action::Archive(target) => Some(Live {
+            name: target.live_name,
+            id: target.id,
+        }),
+        Action::Create(_) | Action::Update(_) | Action::Unarchive(_) => None,
+    });
+    let mut all: Vec<Live> = plan.unmanaged.into_iter().chain(ours).collect();
+    all.sort_unstable();
+    all
 }
 
 /// What could be pulled.
@@ -82,7 +100,7 @@ fn list(live: &[&LiveSegment], output: Output) {
             })
             .collect();
         return output.document(&json!({
-            "format_version": crate::render::document::FORMAT_VERSION, "unmanaged": segments,
+            "format_version": crate::render::document::FORMAT_VERSION, "undeclared": segments,
         }));
     }
     let mut text = String::new();
@@ -99,7 +117,7 @@ fn list(live: &[&LiveSegment], output: Output) {
     }
     let noun = if live.len() == 1 { "segment" } else { "segments" };
     text.push_str(&format!(
-        "{} {noun} neither declared nor owned. `segctl pull NAME` or `--all` writes files for them.\n",
+        "{} live {noun} without a file. `segctl pull NAME` or `--all` writes files for them.\n",
         live.len()
     ));
     output.result(&text);
@@ -123,11 +141,11 @@ fn directory(project: &Project, arguments: &PullArguments) -> Result<PathBuf, Fa
 }
 
 fn write_all(
-    read: &Read<'_>,
+    (project, read): (&Project, &Read<'_>),
     ids: &BTreeSet<SegmentId>,
     directory: &Path,
     output: Output,
-) -> Result<ExitCode, Failure> {
+) -> Result<Written, Failure> {
     let failed = |path: &Path, error: &io::Error| {
         Failure::new(Kind::Error, format!("cannot write `{}`: {error}", path.display()))
     };
@@ -137,13 +155,12 @@ fn write_all(
         known.ids.into_iter().map(|(name, id)| (id, name)).collect();
     let names = |id: &SegmentId| names.get(id).cloned();
     let mut taken = files_in(directory);
-    let mut written = 0;
-    let mut skipped = 0;
+    let mut done = Written::default();
     for live in ids.iter().filter_map(|id| read.live(id)) {
         let text = match text_of(live, &names) {
             Ok(text) => text,
             Err(why) => {
-                skipped += 1;
+                done.skipped += 1;
                 output.note(&format!("skipped \"{}\" (id {}): {why}\n", live.name, live.id));
                 continue;
             }
@@ -153,24 +170,47 @@ fn write_all(
         // Never over a file that came to be meanwhile.
         let created = fs::File::create_new(&path).and_then(|mut new| new.write_all(text.as_bytes()));
         created.map_err(|error| failed(&path, &error))?;
-        output.note(&format!("wrote {}\n", path.display()));
+        output.note(&format!("wrote {}\n", project.shown(&path)));
         taken.insert(file);
-        written += 1;
+        done.written.push(path);
     }
-    let noun = if written == 1 { "file" } else { "files" };
-    let text = format!("Pulled: {written} {noun} written, {skipped} skipped.\n");
-    if output.json {
-        output.document(&json!({
-            "format_version": crate::render::document::FORMAT_VERSION, "written": written, "skipped": skipped,
-        }));
-    } else {
-        output.result(&text);
+    Ok(done)
+}
+
+/// What became of those that were asked for.
+#[derive(Default)]
+struct Written {
+    written: Vec<PathBuf>,
+    skipped: usize,
+}
+
+impl Written {
+    fn told(&self, has_errors: bool, output: Output) -> ExitCode {
+        let (written, skipped) = (self.written.len(), self.skipped);
+        let noun = if written == 1 { "file" } else { "files" };
+        if output.json {
+            output.document(&json!({
+                "format_version": crate::render::document::FORMAT_VERSION, "written": written, "skipped": skipped,
+                "valid": !has_errors,
+            }));
+        } else {
+            let errors = if has_errors {
+                " What the service has is not always what it takes: correct the errors above, or take those files out."
+            } else {
+                ""
+            };
+            output.result(&format!(
+                "Pulled: {written} {noun} written, {skipped} skipped.{errors}\n"
+            ));
+        }
+        if has_errors {
+            Kind::InvalidFiles.into()
+        } else if skipped > 0 {
+            Kind::Partial.into()
+        } else {
+            ExitCode::SUCCESS
+        }
     }
-    Ok(if skipped > 0 {
-        Kind::Partial.into()
-    } else {
-        ExitCode::SUCCESS
-    })
 }
 
 fn text_of(live: &LiveSegment, names: &dyn Fn(&SegmentId) -> Option<SegmentName>) -> Result<String, String> {

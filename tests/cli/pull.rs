@@ -17,7 +17,7 @@ fn a_pulled_workspace_needs_no_changes() {
         let before = repository.read(".segctl/sandbox.json");
         let listed = repository.run(&["pull"]);
         assert!(
-            listed.out.contains("48 segments neither declared nor owned"),
+            listed.out.contains("48 live segments without a file"),
             "{}",
             listed.out
         );
