@@ -11,6 +11,7 @@ use super::error::{self, ApiError, CallError};
 use super::operation::Operation;
 use super::pacing::{Answer, Pacing, RateLimits, reset_moment};
 use super::retry::{Decision, Outcome, RetryPolicy};
+use super::stop::StopSignal;
 use super::transport::{Family, Method, Request, Response, Transport};
 use super::wire::{self, Acknowledged, Listed, Mismatch, Stored};
 use crate::model::{EndpointClass, Payload, SegmentId, SegmentName};
@@ -38,7 +39,11 @@ pub struct Client<T: Transport, C: Clock> {
     clock: C,
     shared: Mutex<Shared>,
     on_wait: Option<Observer>,
+    stop: StopSignal,
 }
+
+/// Somebody wanted the run to end while a call waited for its turn.
+struct Stopped;
 
 /// What concurrent calls change. Never locked across a wait.
 struct Shared {
@@ -85,7 +90,15 @@ impl<T: Transport, C: Clock> Client<T, C> {
             clock,
             shared: Mutex::new(shared),
             on_wait: None,
+            stop: StopSignal::never(),
         }
+    }
+
+    /// Gives up every wait once `signal` is raised; calls that need not wait are still made.
+    #[must_use]
+    pub fn stopped_by(mut self, signal: StopSignal) -> Self {
+        self.stop = signal;
+        self
     }
 
     /// Has `observer` told of every wait before it begins, so that a person can be told what is waited for.
@@ -255,7 +268,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let mut attempt = 1;
         loop {
             let class = operation.class();
-            let sent = self.admission(class).await;
+            let Ok(sent) = self.admission(class).await else {
+                let kind = ApiError::Stopped;
+                return Err(CallError { operation, kind });
+            };
             let answer = self.transport.send(request.clone(), DEADLINE).await;
             let answer = answer.map_err(error::silence);
             self.count_answer(class, sent, answer.as_ref().ok());
@@ -274,22 +290,24 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let Decision::Wait(until) = self.decide(attempt, &error) else {
                 return Err(error);
             };
-            let reason = WaitReason::Retry(error);
-            self.wait(Waiting { class, until, reason }).await;
+            let reason = WaitReason::Retry(error.clone());
+            if self.wait(Waiting { class, until, reason }).await.is_err() {
+                return Err(error);
+            }
             attempt += 1;
         }
     }
 
     /// Waits until a call of `class` may be made, and counts it; the moment it was counted at.
-    async fn admission(&self, class: EndpointClass) -> Timestamp {
+    async fn admission(&self, class: EndpointClass) -> Result<Timestamp, Stopped> {
         loop {
             let now = self.clock.now();
             let waiting = match self.admit(class, now) {
-                Ok(()) => return now,
+                Ok(()) => return Ok(now),
                 Err(waiting) => waiting,
             };
             // Others that wait for the same moment may take the place first: it is asked for again.
-            self.wait(waiting).await;
+            self.wait(waiting).await?;
         }
     }
 
@@ -363,11 +381,19 @@ impl<T: Transport, C: Clock> Client<T, C> {
         decision
     }
 
-    async fn wait(&self, waiting: Waiting) {
+    async fn wait(&self, waiting: Waiting) -> Result<(), Stopped> {
+        if self.stop.is_raised() {
+            return Err(Stopped);
+        }
         if let Some(observer) = &self.on_wait {
             observer(&waiting);
         }
-        self.clock.sleep_until(waiting.until).await;
+        tokio::select! {
+            // In this order, so that a run can be repeated exactly.
+            biased;
+            () = self.stop.raised() => Err(Stopped),
+            () = self.clock.sleep_until(waiting.until) => Ok(()),
+        }
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {

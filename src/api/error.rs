@@ -107,6 +107,8 @@ pub enum ApiError {
         /// When the window ends, when the service says so.
         reset: Option<Timestamp>,
     },
+    /// Nothing was sent: somebody wanted the run to end while the call waited for its turn.
+    Stopped,
     /// The service failed.
     Server {
         /// The HTTP status.
@@ -137,7 +139,8 @@ impl ApiError {
             | Self::DefinitionTaken { .. }
             | Self::Refused { .. }
             | Self::ActiveLimit { .. }
-            | Self::RateLimited { .. } => false,
+            | Self::RateLimited { .. }
+            | Self::Stopped => false,
         }
     }
 
@@ -159,7 +162,9 @@ impl ApiError {
             Self::RateLimited { .. } => Some(
                 "it was not processed: run again later, or lower `rate_limits` when others share the workspace",
             ),
-            Self::Lost { .. } | Self::Server { .. } | Self::Garbage { .. } => Some("run again later"),
+            Self::Lost { .. } | Self::Server { .. } | Self::Garbage { .. } | Self::Stopped => {
+                Some("run again later")
+            }
             Self::NotFound { .. } | Self::DefinitionTaken { .. } | Self::Refused { .. } => None,
         }
     }
@@ -217,6 +222,7 @@ impl fmt::Display for ApiError {
                     None => Ok(()),
                 }
             }
+            Self::Stopped => formatter.write_str("the run was stopped before it was sent"),
             Self::Server { status, message } => write!(formatter, "the service failed ({status}: {message})"),
             Self::Garbage { expected, came } => {
                 write!(

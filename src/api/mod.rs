@@ -9,6 +9,7 @@
 //! - `clock` is where time comes from, so that tests can move it.
 //! - `wire` decodes answers: strict on ids and names, lenient on everything else.
 //! - `error` says what a failed call means, from status and fields, never from wording.
+//! - `stop` tells whatever waits that somebody wants the run to end.
 //! - `pacing` and `retry` are pure: they answer "not before this moment", and only `client` waits.
 //!
 //! One [`Client`] serves a whole run by reference, and concurrent calls share its budget.
@@ -19,6 +20,7 @@ mod error;
 mod operation;
 pub mod pacing;
 mod retry;
+mod stop;
 mod transport;
 mod wire;
 
@@ -28,6 +30,7 @@ pub use error::{ApiError, CallError};
 pub use operation::Operation;
 pub use pacing::{Pacing, RateLimits, Window, WindowError};
 pub use retry::{Decision, Outcome, RetryPolicy};
+pub use stop::{StopSignal, Stopper};
 pub use transport::{
     Credentials, Endpoint, EndpointError, Family, HttpTransport, Method, RateHeaders, Request, Response,
     SetupError, Transport, TransportError,

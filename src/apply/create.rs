@@ -10,8 +10,8 @@ use crate::plan::step::{Step, Wanted};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Creates, and where the answer is lost or the name is taken, finds out by whom.
-    pub(super) async fn create(&mut self, step: &Step, wanted: &Wanted) -> Result<Outcome, Interruption> {
-        let payload = match wanted.resolved(&self.known) {
+    pub(super) async fn create(&self, step: &Step, wanted: &Wanted) -> Result<Outcome, Interruption> {
+        let payload = match wanted.resolved(&self.known()) {
             Ok(payload) => payload,
             Err(name) => {
                 return Ok(Outcome::Failed {
@@ -38,7 +38,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// The outcome after a create that was not answered with success; `None` when it may be tried again.
     async fn after_refusal(
-        &mut self,
+        &self,
         step: &Step,
         wanted: &Wanted,
         payload: &Payload,
@@ -60,14 +60,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// A live segment has the name: ours when it has our definition.
     async fn holder_found(
-        &mut self,
+        &self,
         step: &Step,
         wanted: &Wanted,
         stored: Stored,
     ) -> Result<Outcome, Interruption> {
         let is_wanted = stored
             .payload()
-            .is_some_and(|found| wanted.is_stored_as(&found, &self.known));
+            .is_some_and(|found| wanted.is_stored_as(&found, &self.known()));
         match settle::definition(is_wanted, false) {
             Verdict::Done => {
                 let note = "the answer was lost; the segment was found with the definition sent".to_owned();
@@ -85,12 +85,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// The name is taken and the list shows no holder: it is archived and hidden. Nobody else can have the name
     /// ever again, so the holder is taken out and made what is declared.
     async fn take_out_holder(
-        &mut self,
+        &self,
         step: &Step,
         wanted: &Wanted,
         payload: &Payload,
     ) -> Result<Outcome, Interruption> {
-        if self.adoption == Adoption::Refuse {
+        if self.settings.adoption == Adoption::Refuse {
             return Ok(adoption_refused(step));
         }
         match self.client.unarchive(&step.segment, None).await {
@@ -113,7 +113,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             return self.put_back(step, &stored).await;
         };
         let note = "the name belonged to an archived segment, which was taken out".to_owned();
-        if wanted.is_stored_as(&found, &self.known) {
+        if wanted.is_stored_as(&found, &self.known()) {
             return self.stored(step, wanted, stored, vec![note]).await;
         }
         self.keep(&stored).await?;

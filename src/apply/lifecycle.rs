@@ -10,26 +10,26 @@ use crate::plan::step::{Step, Target, digest_of};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Archives, unless the segment is not as the plan saw it.
-    pub(super) async fn archive(&mut self, step: &Step, target: &Target) -> Result<Outcome, Interruption> {
+    pub(super) async fn archive(&self, step: &Step, target: &Target) -> Result<Outcome, Interruption> {
         self.change_lifecycle(step, target, Lifecycle::Archived).await
     }
 
     /// Unarchives, unless the segment is not as the plan saw it.
-    pub(super) async fn unarchive(&mut self, step: &Step, target: &Target) -> Result<Outcome, Interruption> {
+    pub(super) async fn unarchive(&self, step: &Step, target: &Target) -> Result<Outcome, Interruption> {
         self.change_lifecycle(step, target, Lifecycle::Active).await
     }
 
     async fn change_lifecycle(
-        &mut self,
+        &self,
         step: &Step,
         target: &Target,
         wanted: Lifecycle,
     ) -> Result<Outcome, Interruption> {
         let current = self.read(&target.id).await?;
-        let seen = current.payload().map(|found| digest_of(&found, &self.known));
+        let seen = current.payload().map(|found| digest_of(&found, &self.known()));
         if seen != target.seen || current.name != target.live_name {
             // The next plan has to start from what is there.
-            self.seen.insert(current.id.clone(), (current, target.lifecycle));
+            self.note_seen(current, target.lifecycle);
             return Ok(Outcome::Skipped(SkipReason::Drifted));
         }
         let mut notes = Vec::new();
@@ -49,7 +49,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             };
             // The segment was there a moment ago and the call is well formed, so a service that refuses it means
             // that the segment is so already. Where the list can tell, it has to agree.
-            if verdict == Verdict::Done || (is_refused && self.list_shows_archived) {
+            if verdict == Verdict::Done || (is_refused && self.settings.list_shows_archived) {
                 notes.push(if is_refused {
                     "the service refused it, since it was so already".to_owned()
                 } else {
@@ -75,7 +75,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     async fn look(&self, target: &Target, wanted: Lifecycle) -> Result<Verdict, CallError> {
-        if self.list_shows_archived {
+        if self.settings.list_shows_archived {
             return Ok(settle::lifecycle(wanted == Lifecycle::Active, None));
         }
         let listed = self.client.list_named(&target.live_name).await?;
@@ -84,7 +84,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     async fn changed(
-        &mut self,
+        &self,
         step: &Step,
         current: &Stored,
         wanted: Lifecycle,

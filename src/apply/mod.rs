@@ -6,21 +6,37 @@
 //!
 //! The service has no idempotency keys, but names are unique for ever: a create that is repeated after a look-up
 //! can be refused, never doubled.
+//!
+//! # Side by side
+//!
+//! The plan's dependencies are all the order there is: `schedule` starts every step whose needs are met, the lowest
+//! number first, up to a bound, and all of them share one budget of calls. Steps run inside one task, so that nothing
+//! but the answers' order decides what happens next. What they share is the ledger, behind a lock that is held while it
+//! is written, and a memory that is never held across a wait.
+//!
+//! # Stopping
+//!
+//! Once somebody wants to stop, no step is started any more; a step under way goes on as far as it can without waiting
+//! for its turn. A write that was never sent leaves its step not attempted; one whose answer is still to be settled
+//! leaves it unknown, and the next run starts from what is there.
 
 mod create;
 mod lifecycle;
+mod passing;
 pub mod receipt;
 mod remember;
+mod schedule;
 mod settle;
 mod update;
 
-use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
+use crate::api::{ApiError, CallError, Client, Clock, StopSignal, Stored, Transport};
 use crate::ledger::{self, Ledger, LedgerStore, StoreError};
 use crate::model::{Adoption, Lifecycle, SegmentId, SegmentName};
-use crate::plan::step::{Action, Change, Known, Plan, Step, Wanted};
+use crate::plan::step::{Action, Known, Plan, Step, Wanted};
 use jiff::{SignedDuration, Timestamp};
-use receipt::{Entry, Outcome, Receipt, SkipReason};
-use std::collections::{BTreeMap, BTreeSet};
+use receipt::{Entry, Outcome, Receipt};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// How often a write is tried whose answer was lost and that a look-up showed not to have happened.
 const ATTEMPTS: usize = 3;
@@ -33,20 +49,52 @@ pub struct Applier<'a, T: Transport, C: Clock, S> {
     client: &'a Client<T, C>,
     clock: &'a C,
     store: &'a S,
-    ledger: Ledger,
-    known: Known,
-    list_shows_archived: bool,
-    adoption: Adoption,
+    settings: Settings,
+    /// Held while it is written, so that what is on the disk is always the latest.
+    ledger: tokio::sync::Mutex<Ledger>,
+    known: RwLock<Known>,
+    memory: Mutex<Memory>,
+}
+
+/// How a run goes about its steps.
+#[derive(Clone, Debug)]
+pub struct Settings {
     /// Names this run in the ledger.
-    run: String,
+    pub run: String,
+    /// Whether the service's list shows archived segments.
+    pub list_shows_archived: bool,
+    /// Whether what somebody else made may be taken over where only the service's answer tells of it.
+    pub adoption: Adoption,
+    /// The digest of the saved plan that is run: it is taken down before the first write, so that it is not run twice.
+    pub saved_plan: Option<String>,
+    /// The most steps that are under way at once.
+    pub parallelism: usize,
+    /// Raised when somebody wants to stop.
+    pub stop: StopSignal,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            run: String::new(),
+            list_shows_archived: false,
+            adoption: Adoption::Allow,
+            saved_plan: None,
+            parallelism: 1,
+            stop: StopSignal::never(),
+        }
+    }
+}
+
+/// What steps leave for others.
+#[derive(Default)]
+struct Memory {
     /// What segments were before their passing steps, and what the ledger knew of them, by the number of the step.
     undo: BTreeMap<usize, (Stored, Option<ledger::Entry>)>,
     /// What was read to see whether the plan still holds: good for one write that follows at once.
     read_before: BTreeMap<SegmentId, (Stored, Timestamp)>,
     /// What the service showed last of the segments that were written.
     seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
-    /// The digest of the saved plan that is run.
-    saved_plan: Option<String>,
 }
 
 /// Something worth showing while steps are run.
@@ -65,6 +113,8 @@ pub enum Stop {
     Credentials(CallError),
     /// The ledger cannot be written, so what comes next could not be remembered.
     Ledger(StoreError),
+    /// Somebody wanted it to.
+    Asked,
 }
 
 /// How a step ends when it does not end with an outcome of its own.
@@ -90,153 +140,56 @@ impl From<StoreError> for Interruption {
 
 impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
     /// Runs steps through `client`, and remembers them in `store`, where `ledger` was read from.
-    pub fn new(client: &'a Client<T, C>, clock: &'a C, store: &'a S, ledger: Ledger) -> Self {
+    pub fn new(
+        client: &'a Client<T, C>,
+        clock: &'a C,
+        (store, ledger): (&'a S, Ledger),
+        settings: Settings,
+    ) -> Self {
         Self {
             client,
             clock,
             store,
-            ledger,
-            known: Known::default(),
-            list_shows_archived: false,
-            adoption: Adoption::Allow,
-            run: String::new(),
-            undo: BTreeMap::new(),
-            read_before: BTreeMap::new(),
-            saved_plan: None,
-            seen: BTreeMap::new(),
+            settings,
+            ledger: tokio::sync::Mutex::new(ledger),
+            known: RwLock::default(),
+            memory: Mutex::default(),
         }
     }
 
-    /// Says in the ledger which run applied what.
+    /// Lets what was read a moment ago, to see whether a saved plan still holds, stand for the read before a write.
     #[must_use]
-    pub fn run_named(mut self, run: &str) -> Self {
-        run.clone_into(&mut self.run);
-        self
-    }
-
-    /// Runs a plan that was saved: its digest is taken down before the first write, and what was read a moment ago to see
-    /// whether it still holds stands for the read before a write.
-    #[must_use]
-    pub fn of_saved_plan(mut self, digest: Option<String>, read_before: BTreeMap<SegmentId, Stored>) -> Self {
+    pub fn read_before(self, read: BTreeMap<SegmentId, Stored>) -> Self {
         let now = self.clock.now();
-        self.saved_plan = digest;
-        self.read_before = read_before
-            .into_iter()
-            .map(|(id, stored)| (id, (stored, now)))
-            .collect();
-        self
-    }
-
-    /// Takes into account that the service's list shows archived segments.
-    #[must_use]
-    pub fn list_shows_archived(mut self, shows: bool) -> Self {
-        self.list_shows_archived = shows;
-        self
-    }
-
-    /// Says whether what somebody else made may be taken over where only the service's answer tells of it.
-    #[must_use]
-    pub fn adoption(mut self, adoption: Adoption) -> Self {
-        self.adoption = adoption;
+        self.memory().read_before = read.into_iter().map(|(id, stored)| (id, (stored, now))).collect();
         self
     }
 
     /// Runs the steps of `plan`, which must be free of conflicts, and tells `on_event` of each.
     ///
     /// There is a receipt in any case; with it comes what ended the run before its last step, if anything did.
-    pub async fn apply(
-        mut self,
-        plan: &Plan,
-        on_event: &(dyn Fn(Event<'_>) + Sync),
-    ) -> (Receipt, Option<Stop>) {
-        self.known = plan.known.clone();
-        let mut receipt = Receipt {
-            entries: Vec::with_capacity(plan.steps.len()),
-            seen: BTreeMap::new(),
-        };
-        let mut stop = self.record(plan).await.err().map(Stop::Ledger);
-        for step in &plan.steps {
-            let outcome = match (&stop, unmet(step, &receipt)) {
-                (Some(_), _) => Outcome::NotAttempted,
-                (None, Some(segment)) => Outcome::Skipped(SkipReason::DependsOn(segment)),
-                (None, None) => {
-                    on_event(Event::Started(step));
-                    self.run(step, &mut stop).await
-                }
-            };
-            let entry = Entry {
-                number: step.number,
-                segment: step.segment.clone(),
-                action: step.action.as_str(),
-                outcome,
-            };
-            on_event(Event::Finished(&entry));
-            receipt.entries.push(entry);
-        }
-        self.take_back_passing(plan, &mut receipt, &mut stop, on_event)
+    pub async fn apply(self, plan: &Plan, on_event: &(dyn Fn(Event<'_>) + Sync)) -> (Receipt, Option<Stop>) {
+        *self.known_mut() = plan.known.clone();
+        let stop = self.record(plan).await.err().map(Stop::Ledger);
+        let (mut entries, mut stop) = self.run_all(&plan.steps, stop, on_event).await;
+        self.take_back_passing(plan, (&mut entries, &mut stop), on_event)
             .await;
-        receipt.seen = self.seen;
-        (receipt, stop)
+        let seen = std::mem::take(&mut self.memory().seen);
+        (Receipt { entries, seen }, stop)
     }
 
-    /// Takes back the passing steps whose final ones did not follow.
-    async fn take_back_passing(
-        &mut self,
-        plan: &Plan,
-        receipt: &mut Receipt,
-        stop: &mut Option<Stop>,
-        on_event: &(dyn Fn(Event<'_>) + Sync),
-    ) {
-        let left = unfinished(plan, receipt);
-        for step in plan.steps.iter().filter(|step| left.contains(&step.number)) {
-            let Some(before) = self.undo.remove(&step.number).filter(|_| stop.is_none()) else {
-                continue;
-            };
-            let done = self.take_back((step, last(plan, step)), before).await;
-            let outcome = self.outcome(done, stop);
-            if let Some(entry) = receipt.entries.get_mut(step.number - 1) {
-                entry.outcome = outcome;
-                on_event(Event::Finished(entry));
-            }
-        }
-    }
-
-    async fn run(&mut self, step: &Step, stop: &mut Option<Stop>) -> Outcome {
-        let done = match &step.action {
+    async fn run(&self, step: &Step) -> Result<Outcome, Interruption> {
+        match &step.action {
             Action::Create(wanted) => self.create(step, wanted).await,
             Action::Update(change) => self.update(step, change).await,
             Action::Archive(target) => self.archive(step, target).await,
             Action::Unarchive(target) => self.unarchive(step, target).await,
-        };
-        self.outcome(done, stop)
-    }
-
-    fn outcome(&self, done: Result<Outcome, Interruption>, stop: &mut Option<Stop>) -> Outcome {
-        match done {
-            Ok(outcome) => outcome,
-            Err(Interruption::Call(error)) => {
-                let outcome = failure(&error);
-                if matches!(error.kind, ApiError::Credentials { .. }) {
-                    *stop = Some(Stop::Credentials(error));
-                }
-                outcome
-            }
-            Err(Interruption::Ledger(error)) => {
-                let message = format!("the service did it, but {error}");
-                *stop = Some(Stop::Ledger(error));
-                Outcome::Unknown { message }
-            }
-            Err(Interruption::LedgerFirst(error)) => {
-                let message = format!("nothing was written: {error}");
-                *stop = Some(Stop::Ledger(error));
-                Outcome::Failed { message }
-            }
         }
     }
 
     /// What a write stored, compared with what it should have stored.
     async fn stored(
-        &mut self,
+        &self,
         step: &Step,
         wanted: &Wanted,
         stored: Stored,
@@ -254,7 +207,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
                 .and_then(|found| found.payload()),
         };
         match answered {
-            Some(definition) if wanted.is_stored_as(&definition, &self.known) => {}
+            Some(definition) if wanted.is_stored_as(&definition, &self.known()) => {}
             Some(_) => notes.push(
                 "the service stored a definition that differs from the one sent; the next plan shows how"
                     .to_owned(),
@@ -265,9 +218,10 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
     }
 
     /// A segment right before it is written.
-    async fn read(&mut self, id: &SegmentId) -> Result<Stored, CallError> {
+    async fn read(&self, id: &SegmentId) -> Result<Stored, CallError> {
         let now = self.clock.now();
-        match self.read_before.remove(id) {
+        let before = self.memory().read_before.remove(id);
+        match before {
             Some((stored, at)) if at.duration_until(now) <= READ_HOLDS => Ok(stored),
             _ => self.client.get(id).await,
         }
@@ -281,56 +235,44 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             None => Ok(None),
         }
     }
+
+    /// What the next plan starts from.
+    fn note_seen(&self, stored: Stored, lifecycle: Lifecycle) {
+        self.memory().seen.insert(stored.id.clone(), (stored, lifecycle));
+    }
+
+    // Every change of what is shared is a single step, so that what a panicking task left is whole.
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Passing steps that were applied and whose segments have a final step that was not.
-fn unfinished(plan: &Plan, receipt: &Receipt) -> BTreeSet<usize> {
-    let came_to = |step: &Step| {
-        receipt
-            .entries
-            .get(step.number.checked_sub(1)?)
-            .map(|entry| &entry.outcome)
-    };
-    let is_applied = |step: &Step| matches!(came_to(step), Some(Outcome::Applied { .. }));
-    // What became of a final step may be unknown: then taking back could undo it.
-    let is_without =
-        |step: &Step| matches!(came_to(step), Some(Outcome::Failed { .. } | Outcome::Skipped(_)));
-    let finals = plan
-        .steps
-        .iter()
-        .filter(|step| step.action.passing().is_none() && is_without(step));
-    let without: BTreeSet<&SegmentName> = finals.map(|step| &step.segment).collect();
-    let passing = plan
-        .steps
-        .iter()
-        .filter(|step| step.action.passing().is_some() && is_applied(step));
-    passing
-        .filter(|step| without.contains(&step.segment))
-        .map(|step| step.number)
-        .collect()
-}
-
-/// What the file says of a segment that a passing step is for.
-fn last<'p>(plan: &'p Plan, passing: &Step) -> Option<&'p Change> {
-    let own = plan.steps.iter().filter(|step| step.segment == passing.segment);
-    own.filter_map(|step| match &step.action {
-        Action::Update(change) if change.passing.is_none() => Some(change),
-        _ => None,
-    })
-    .next()
-}
-
-/// The segment of a step that this one depends on and that was not applied.
-fn unmet(step: &Step, receipt: &Receipt) -> Option<SegmentName> {
-    // Steps are numbered from 1 in the order of the plan, and each has left its entry.
-    let needed = step
-        .depends_on
-        .iter()
-        .filter_map(|number| receipt.entries.get(number.checked_sub(1)?));
-    needed
-        .filter(|entry| !matches!(entry.outcome, Outcome::Applied { .. }))
-        .map(|entry| entry.segment.clone())
-        .next()
+/// What ended a step, as its outcome, and why no other step may be started.
+fn interrupted(interruption: Interruption) -> (Outcome, Option<Stop>) {
+    match interruption {
+        Interruption::Call(error) => {
+            let outcome = failure(&error);
+            let is_final = matches!(error.kind, ApiError::Credentials { .. });
+            (outcome, is_final.then_some(Stop::Credentials(error)))
+        }
+        Interruption::Ledger(error) => {
+            let message = format!("the service did it, but {error}");
+            (Outcome::Unknown { message }, Some(Stop::Ledger(error)))
+        }
+        Interruption::LedgerFirst(error) => {
+            let message = format!("nothing was written: {error}");
+            (Outcome::Failed { message }, Some(Stop::Ledger(error)))
+        }
+    }
 }
 
 /// A write whose answer was lost, and a read that should have told what became of it and failed as well.
@@ -345,6 +287,8 @@ fn failure(error: &CallError) -> Outcome {
     let message = error.to_string();
     if error.is_ambiguous_write() {
         Outcome::Unknown { message }
+    } else if matches!(error.kind, ApiError::Stopped) {
+        Outcome::NotAttempted
     } else {
         Outcome::Failed { message }
     }

@@ -36,6 +36,13 @@ pub enum Outcome {
         /// What is worth knowing about the way there, or about what the service made of it.
         notes: Vec<String>,
     },
+    /// The workspace was so already, and nothing was written.
+    Unchanged {
+        /// The segment's id.
+        id: SegmentId,
+        /// What is worth knowing.
+        notes: Vec<String>,
+    },
     /// Nothing was written.
     Skipped(SkipReason),
     /// The service refused; nothing was written.
@@ -68,6 +75,8 @@ pub enum SkipReason {
 pub struct Tally {
     /// Done.
     pub applied: usize,
+    /// So already.
+    pub unchanged: usize,
     /// Not written.
     pub skipped: usize,
     /// Refused.
@@ -86,6 +95,7 @@ impl Receipt {
         for entry in &self.entries {
             match entry.outcome {
                 Outcome::Applied { .. } => tally.applied += 1,
+                Outcome::Unchanged { .. } => tally.unchanged += 1,
                 Outcome::Skipped(_) | Outcome::TakenBack => tally.skipped += 1,
                 Outcome::Failed { .. } => tally.failed += 1,
                 Outcome::Unknown { .. } => tally.unknown += 1,
@@ -95,21 +105,26 @@ impl Receipt {
         tally
     }
 
-    /// Whether every step was applied.
+    /// Whether the workspace is as every step wanted it.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.entries
-            .iter()
-            .all(|entry| matches!(entry.outcome, Outcome::Applied { .. }))
+        self.entries.iter().all(|entry| entry.outcome.is_done())
     }
 }
 
 impl Outcome {
+    /// Whether the workspace is as the step wanted it.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Applied { .. } | Self::Unchanged { .. })
+    }
+
     /// The word for the outcome in text and JSON.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Applied { .. } => "applied",
+            Self::Unchanged { .. } => "unchanged",
             Self::Skipped(_) => "skipped",
             Self::Failed { .. } => "failed",
             Self::Unknown { .. } => "unknown",

@@ -5,14 +5,14 @@ use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
-use crate::ledger::{Entry, LedgerStore};
+use crate::ledger::LedgerStore;
 use crate::model::{Lifecycle, Payload};
-use crate::plan::step::{Action, Change, Passing, Step, digest_of};
+use crate::plan::step::{Change, Passing, Step, digest_of};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Updates, unless the segment is not as the plan saw it.
-    pub(super) async fn update(&mut self, step: &Step, change: &Change) -> Result<Outcome, Interruption> {
-        let payload = match change.wanted.resolved(&self.known) {
+    pub(super) async fn update(&self, step: &Step, change: &Change) -> Result<Outcome, Interruption> {
+        let payload = match change.wanted.resolved(&self.known()) {
             Ok(payload) => payload,
             Err(name) => {
                 return Ok(Outcome::Failed {
@@ -24,29 +24,25 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let current = self.read(&target.id).await?;
         match self.compare(change, &current) {
             Verdict::Done => {
-                return self
-                    .stored(
-                        step,
-                        &change.wanted,
-                        current,
-                        vec!["it was so already".to_owned()],
-                    )
-                    .await;
+                let (id, notes) = (current.id.clone(), Vec::new());
+                self.remember_stored(step, &current).await?;
+                return Ok(Outcome::Unchanged { id, notes });
             }
             Verdict::NotDone => {}
             Verdict::Neither => {
                 // The next plan has to start from what is there.
-                self.seen.insert(current.id.clone(), (current, Lifecycle::Active));
+                self.note_seen(current, Lifecycle::Active);
                 return Ok(Outcome::Skipped(SkipReason::Drifted));
             }
         }
         let known = self.keep(&current).await?;
         if change.passing.is_some() {
-            self.undo.insert(step.number, (current.clone(), known.clone()));
+            let before = (current.clone(), known.clone());
+            self.memory().undo.insert(step.number, before);
         }
         let outcome = self.write(step, change, (&current, &payload)).await;
         let is_refused = match &outcome {
-            Ok(outcome) => matches!(outcome, Outcome::Failed { .. }),
+            Ok(outcome) => matches!(outcome, Outcome::Failed { .. } | Outcome::NotAttempted),
             Err(Interruption::Call(error)) => !error.is_ambiguous_write(),
             Err(Interruption::Ledger(_) | Interruption::LedgerFirst(_)) => false,
         };
@@ -59,7 +55,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// Sends the change, and where the answer is lost, finds out what became of it.
     async fn write(
-        &mut self,
+        &self,
         step: &Step,
         change: &Change,
         (current, payload): (&Stored, &Payload),
@@ -110,93 +106,16 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// What is there, between what the plan saw and what it wants.
-    fn compare(&self, change: &Change, current: &Stored) -> Verdict {
+    pub(super) fn compare(&self, change: &Change, current: &Stored) -> Verdict {
         let found = current.payload();
         let is_wanted = found
             .as_ref()
-            .is_some_and(|found| change.wanted.is_stored_as(found, &self.known));
-        let found = found.map(|found| digest_of(&found, &self.known));
+            .is_some_and(|found| change.wanted.is_stored_as(found, &self.known()));
+        let found = found.map(|found| digest_of(&found, &self.known()));
         settle::definition(
             is_wanted && current.name == change.name,
             found == change.target.seen && current.name == change.target.live_name,
         )
-    }
-
-    /// Takes back a passing step whose final one cannot follow, so that the segment has its own name and definition
-    /// again. Others may have taken them by now, or somebody changed it; then it stays as it is, and the next run goes
-    /// on from there.
-    pub(super) async fn take_back(
-        &mut self,
-        (step, last): (&Step, Option<&Change>),
-        (before, known): (Stored, Option<Entry>),
-    ) -> Result<Outcome, Interruption> {
-        let waits = |why: String| Outcome::Applied {
-            id: before.id.clone(),
-            notes: vec![format!(
-                "it waits in passing and {why}; run again to go on from here"
-            )],
-        };
-        let (Action::Update(change), Some(definition)) = (&step.action, before.payload()) else {
-            return Ok(waits("had no definition to go back to".to_owned()));
-        };
-        match self.client.get(&before.id).await {
-            Ok(current) if self.compare(change, &current) == Verdict::Done => {}
-            Ok(_) => return Ok(waits("was changed since".to_owned())),
-            Err(error) => return Ok(waits(format!("could not be taken back: {error}"))),
-        }
-        match self
-            .client
-            .update(&before.id, Some(&before.name), &definition)
-            .await
-        {
-            Ok(stored) => {
-                self.seen.insert(stored.id.clone(), (stored, Lifecycle::Active));
-                self.restore(&before.id, known).await?;
-                Ok(Outcome::TakenBack)
-            }
-            Err(error) if matches!(error.kind, ApiError::DefinitionTaken { .. }) => {
-                match self.own_definition(last, &before, known).await? {
-                    Some(outcome) => Ok(outcome),
-                    None => Ok(waits(format!("could not be taken back: {error}"))),
-                }
-            }
-            Err(error) => Ok(waits(format!("could not be taken back: {error}"))),
-        }
-    }
-
-    /// Gives a segment the definition of its file under the name that it had: the one way on where another segment got
-    /// its former definition and nobody gets the name.
-    async fn own_definition(
-        &mut self,
-        last: Option<&Change>,
-        before: &Stored,
-        known: Option<Entry>,
-    ) -> Result<Option<Outcome>, Interruption> {
-        let Some((last, definition)) =
-            last.and_then(|last| Some((last, last.wanted.resolved(&self.known).ok()?)))
-        else {
-            return Ok(None);
-        };
-        let stored = self
-            .client
-            .update(&before.id, Some(&before.name), &definition)
-            .await;
-        let Ok(stored) = stored else { return Ok(None) };
-        self.seen.insert(stored.id.clone(), (stored, Lifecycle::Active));
-        let known = known.map(|known| Entry {
-            digest: Some(last.wanted.digests.exact.to_string()),
-            definition: Some(definition),
-            ..known
-        });
-        self.restore(&before.id, known).await?;
-        Ok(Some(Outcome::Applied {
-            id: before.id.clone(),
-            notes: vec![format!(
-                "another segment has its former definition, so that it could not be taken back: it is `{}` as before, \
-                 with the definition of its file",
-                before.name
-            )],
-        }))
     }
 }
 

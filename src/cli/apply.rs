@@ -6,9 +6,10 @@ use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::planning::{Purpose, cost, keep_snapshot, load_snapshot, make_plan, policy};
 use super::project::Project;
+use super::signals::Signals;
 use crate::api::{Clock, Stored, SystemClock};
 use crate::apply::receipt::Receipt;
-use crate::apply::{Applier, Event, Stop};
+use crate::apply::{Applier, Event, Settings, Stop};
 use crate::config::workspace::Workspace;
 use crate::ledger::{Ledger, LedgerStore, Snapshot};
 use crate::model::{Lifecycle, SegmentId};
@@ -48,8 +49,11 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
-    let done = plan_and_apply(project, workspace, &connection, (arguments, output)).await;
+    let signals = Signals::listen(output)?;
+    let told = (output, signals.stop.clone());
+    let connection = Connection::open(project, workspace.0, workspace.1, told).await?;
+    let work = plan_and_apply(project, workspace, (&connection, &signals), (arguments, output));
+    let done = signals.or_leave(work).await.flatten();
     connection.close().await;
     done
 }
@@ -75,8 +79,11 @@ pub(super) async fn run_saved(
         return Err(Failure::new(Kind::Usage, message).with_help("leave --workspace out: the plan knows"));
     }
     let workspace = project.named_workspace(name)?;
-    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
-    let done = check_and_apply(workspace, &connection, saved, (arguments, output)).await;
+    let signals = Signals::listen(output)?;
+    let told = (output, signals.stop.clone());
+    let connection = Connection::open(project, workspace.0, workspace.1, told).await?;
+    let work = check_and_apply(workspace, (&connection, &signals), saved, (arguments, output));
+    let done = signals.or_leave(work).await.flatten();
     connection.close().await;
     done
 }
@@ -84,7 +91,7 @@ pub(super) async fn run_saved(
 async fn plan_and_apply(
     project: &Project,
     workspace: (&str, &Workspace),
-    connection: &Connection,
+    (connection, signals): (&Connection, &Signals),
     (arguments, output): (&ApplyArguments, Output),
 ) -> Result<ExitCode, Failure> {
     let planned = make_plan(
@@ -96,8 +103,8 @@ async fn plan_and_apply(
             Purpose::Apply,
         ),
         connection,
-    )
-    .await?;
+    );
+    let planned = signals.or_stop(planned).await??;
     let document = planned.document();
     if !output.json {
         output.result(&text::plan(&document, output.colour(), &output.zone()));
@@ -110,7 +117,7 @@ async fn plan_and_apply(
         return Ok(kind.into());
     }
     if !planned.plan.is_empty() {
-        approve(arguments, output)?;
+        signals.or_stop(approve(arguments, output)).await??;
     }
     let work = Work {
         plan: planned.plan,
@@ -118,12 +125,12 @@ async fn plan_and_apply(
         read_before: BTreeMap::new(),
         saved: None,
     };
-    execute(workspace, connection, work, (arguments, output)).await
+    execute(workspace, (connection, signals), work, (arguments, output)).await
 }
 
 async fn check_and_apply(
     workspace: (&str, &Workspace),
-    connection: &Connection,
+    (connection, signals): (&Connection, &Signals),
     saved: SavedPlan,
     (arguments, output): (&ApplyArguments, Output),
 ) -> Result<ExitCode, Failure> {
@@ -193,7 +200,7 @@ async fn check_and_apply(
         read_before,
         saved: Some(digest),
     };
-    execute(workspace, connection, work, (arguments, output)).await
+    execute(workspace, (connection, signals), work, (arguments, output)).await
 }
 
 fn stale(message: String) -> Failure {
@@ -202,22 +209,32 @@ fn stale(message: String) -> Failure {
 
 async fn execute(
     workspace: (&str, &Workspace),
-    connection: &Connection,
+    (connection, signals): (&Connection, &Signals),
     work: Work,
     (arguments, output): (&ApplyArguments, Output),
 ) -> Result<ExitCode, Failure> {
     let document = PlanDocument::new(&work.plan);
-    let (receipt, stop) = apply(work, workspace.1, connection, output).await;
+    let how = Settings {
+        run: run_name(),
+        list_shows_archived: workspace.1.policy.behaviour.list_shows_archived,
+        adoption: workspace.1.policy.adoption,
+        saved_plan: work.saved.clone(),
+        parallelism: arguments.parallelism,
+        stop: signals.stop.clone(),
+    };
+    let (receipt, stop) = apply(work, how, connection, output).await;
     keep_seen(connection, workspace.1, &receipt.seen).await;
     let kind = match &stop {
         Some(Stop::Credentials(_)) => Some(Kind::Credentials),
         Some(Stop::Ledger(_)) => Some(Kind::Partial),
+        Some(Stop::Asked) => Some(signals.kind()),
         None if !receipt.is_complete() => Some(Kind::Partial),
         None => None,
     };
     let stopped = stop.map(|stop| match stop {
         Stop::Credentials(error) => error.to_string(),
         Stop::Ledger(error) => Failure::caused(Kind::Partial, &error).to_string(),
+        Stop::Asked => "stopped by a signal".to_owned(),
     });
     let receipt = ReceiptDocument::new(workspace.0, &receipt, stopped);
     let both = json!({"format_version": FORMAT_VERSION, "plan": document, "receipt": receipt});
@@ -232,7 +249,7 @@ async fn execute(
 
 async fn apply(
     work: Work,
-    workspace: &Workspace,
+    settings: Settings,
     connection: &Connection,
     output: Output,
 ) -> (Receipt, Option<Stop>) {
@@ -243,11 +260,9 @@ async fn apply(
         }
         Event::Started(_) | Event::Finished(_) => {}
     };
-    let applier = Applier::new(&connection.client, &SystemClock, &connection.store, work.ledger)
-        .list_shows_archived(workspace.policy.behaviour.list_shows_archived)
-        .adoption(workspace.policy.adoption)
-        .run_named(&run_name())
-        .of_saved_plan(work.saved, work.read_before);
+    let ledger = (&connection.store, work.ledger);
+    let applier = Applier::new(&connection.client, &SystemClock, ledger, settings);
+    let applier = applier.read_before(work.read_before);
     applier.apply(&work.plan, &show).await
 }
 
@@ -276,7 +291,7 @@ fn run_name() -> String {
 }
 
 /// Asks for approval where there is somebody to ask.
-fn approve(arguments: &ApplyArguments, output: Output) -> Result<(), Failure> {
+async fn approve(arguments: &ApplyArguments, output: Output) -> Result<(), Failure> {
     if arguments.auto_approve {
         return Ok(());
     }
@@ -286,9 +301,13 @@ fn approve(arguments: &ApplyArguments, output: Output) -> Result<(), Failure> {
             .with_help("look at `segctl plan` first, then apply with --auto-approve"));
     }
     output.note("Apply these changes? Only `yes` is taken for one: ");
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    read.map_err(|error| Failure::caused(Kind::Error, &error))?;
+    // Elsewhere, so that a signal is heard while somebody thinks it over.
+    let read = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = read.await.map_err(io::Error::other).flatten();
+    let answer = answer.map_err(|error| Failure::caused(Kind::Error, &error))?;
     if answer.trim() == "yes" {
         return Ok(());
     }

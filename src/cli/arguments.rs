@@ -127,6 +127,16 @@ fn pattern(text: &str) -> Result<NamePattern, PatternError> {
     NamePattern::parse(text)
 }
 
+/// More than this only makes calls wait for each other's turn.
+const MOST_AT_ONCE: usize = 64;
+
+fn parallelism(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok();
+    count
+        .filter(|count| (1..=MOST_AT_ONCE).contains(count))
+        .ok_or_else(|| format!("a number from 1 to {MOST_AT_ONCE}"))
+}
+
 /// `30%` or `30`.
 fn percent(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<u32>().ok();
@@ -220,6 +230,10 @@ pub struct ApplyArguments {
     /// How much of what was seen before is read again. What is about to be written is in any case.
     #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
     pub refresh: RefreshWord,
+
+    /// The most steps that are under way at once.
+    #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parallelism, env = "SEGCTL_PARALLELISM")]
+    pub parallelism: usize,
 
     /// Apply without asking; required where nobody can be asked.
     #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]

@@ -4,8 +4,8 @@ use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::project::Project;
 use crate::api::{
-    ApiError, CallError, Client, Clock, Credentials, Endpoint, HttpTransport, RateLimits, SystemClock,
-    Transport, WaitReason, Waiting, Window,
+    ApiError, CallError, Client, Clock, Credentials, Endpoint, HttpTransport, RateLimits, StopSignal,
+    SystemClock, Transport, WaitReason, Waiting, Window,
 };
 use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
 use crate::ledger::{DirectoryStore, LedgerStore, Requests, StoreError};
@@ -46,7 +46,7 @@ impl Connection {
         project: &Project,
         name: &str,
         workspace: &Workspace,
-        output: Output,
+        (output, stop): (Output, StopSignal),
     ) -> Result<Self, Failure> {
         let (endpoint, credentials, server) = match &workspace.service {
             Service::Sandbox { file } => embedded(&project.directory.join(file)).await?,
@@ -77,6 +77,7 @@ impl Connection {
         let transport = HttpTransport::new(endpoint, credentials)
             .map_err(|error| Failure::caused(Kind::Error, &error))?;
         let client = Client::new(transport, SystemClock, limits(workspace)?, retry_seed())
+            .stopped_by(stop)
             .observed_by(move |waiting: &Waiting| output.note(&waiting_line(waiting)));
         let store = store(project, name, workspace);
         let requests = requests(&store, output).await;

@@ -6,6 +6,7 @@ use super::failure::{CHANGES, Failure, Kind};
 use super::output::{Output, write_file};
 use super::planning::{Read, read_all};
 use super::project::Project;
+use crate::api::StopSignal;
 use crate::config::declaration::Declaration;
 use crate::config::write::{Patch, Wanted, apply, patch};
 use crate::model::{Lifecycle, LiveSegment, Reference, SegmentId, SegmentName};
@@ -29,7 +30,8 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
+    let connection =
+        Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
     let refresh = arguments.refresh.policy(SignedDuration::ZERO);
     let read = read_all(project, workspace, (&arguments.planning, refresh), &connection).await;
     connection.close().await;

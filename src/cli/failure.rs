@@ -23,6 +23,10 @@ pub enum Kind {
     Credentials,
     /// The command line makes no sense.
     Usage,
+    /// Ctrl-C ended the run.
+    Interrupted,
+    /// The signal that a pipeline sends ended the run.
+    Terminated,
 }
 
 /// Exit code of a plan with changes, when asked to tell.
@@ -42,6 +46,9 @@ impl Kind {
             Self::Credentials => 9,
             // Not 2, which means changes: a mistyped flag must not look like a plan.
             Self::Usage => 64,
+            // What a shell says of a program that died of the signal: 128 and the signal's number.
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 
@@ -57,6 +64,8 @@ impl Kind {
             Self::Partial => "partial",
             Self::Credentials => "credentials",
             Self::Usage => "usage",
+            Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
         }
     }
 }

@@ -6,7 +6,7 @@ use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::planning::read_all;
 use super::project::Project;
-use crate::api::{Clock, SystemClock};
+use crate::api::{Clock, StopSignal, SystemClock};
 use crate::config::suggest::did_you_mean;
 use crate::ledger::{Entry, Ledger, LedgerStore};
 use crate::model::SegmentName;
@@ -87,7 +87,8 @@ async fn rebuild(
     output: Output,
 ) -> Result<(), Failure> {
     let workspace = project.workspace(arguments)?;
-    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
+    let connection =
+        Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
     let read = read_all(project, workspace, (planning, Refresh::Full), &connection).await;
     let done = match read {
         Ok(read) => {

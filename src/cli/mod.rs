@@ -15,6 +15,7 @@ mod project;
 mod pull;
 mod sandbox;
 mod show;
+mod signals;
 mod validate;
 
 use crate::config::schema;

@@ -6,7 +6,7 @@ use super::failure::{CHANGES, Failure};
 use super::output::{Output, write_file};
 use super::planning::{Planned, Purpose, make_plan, plan_offline};
 use super::project::Project;
-use crate::api::{Clock, SystemClock};
+use crate::api::{Clock, StopSignal, SystemClock};
 use crate::plan::saved::SavedPlan;
 use crate::render::text;
 use jiff::SignedDuration;
@@ -27,7 +27,8 @@ pub(super) async fn run(
         let planned = plan_offline(project, workspace, &arguments.planning, output).await?;
         (planned, None)
     } else {
-        let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
+        let connection =
+            Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
         let service = connection.service.clone();
         let refresh = arguments.refresh.policy(SignedDuration::ZERO);
         let planned = make_plan(

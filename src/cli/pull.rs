@@ -6,6 +6,7 @@ use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::planning::{Read, read_all, read_definitions};
 use super::project::Project;
+use crate::api::StopSignal;
 use crate::config::write::{Pulled, file_name, segment_file};
 use crate::model::{LiveKind, LiveSegment, SegmentId, SegmentName};
 use crate::observe::Refresh;
@@ -32,7 +33,8 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace.0, workspace.1, output).await?;
+    let connection =
+        Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
     let done = pull(project, workspace, &connection, (arguments, output)).await;
     connection.close().await;
     done

@@ -66,7 +66,7 @@ pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
 #[must_use]
 pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
     let style = match outcome.outcome.as_str() {
-        "applied" => Style::new(),
+        "applied" | "unchanged" => Style::new(),
         "skipped" | "not attempted" => paint(colour, AnsiColor::Yellow),
         _ => paint(colour, AnsiColor::Red),
     };
@@ -93,6 +93,7 @@ pub fn receipt(document: &ReceiptDocument) -> String {
     }
     let mut parts = vec![format!("{} applied", tally.applied)];
     let others = [
+        (tally.unchanged, "unchanged"),
         (tally.skipped, "skipped"),
         (tally.failed, "failed"),
         (tally.unknown, "unknown"),

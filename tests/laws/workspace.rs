@@ -168,9 +168,13 @@ impl Workspace {
     pub(crate) async fn apply_until(&self, plan: &Plan) -> (Receipt, Option<Stop>) {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
-        let applier = Applier::new(&client, self, self, ledger)
-            .list_shows_archived(self.policy.behaviour.list_shows_archived)
-            .adoption(self.policy.adoption);
+        let settings = segctl::apply::Settings {
+            list_shows_archived: self.policy.behaviour.list_shows_archived,
+            adoption: self.policy.adoption,
+            parallelism: 8,
+            ..segctl::apply::Settings::default()
+        };
+        let applier = Applier::new(&client, self, (self, ledger), settings);
         applier.apply(plan, &|_| {}).await
     }
 

@@ -106,6 +106,8 @@ impl Repository {
             .args(run.arguments())
             .current_dir(self.path())
             .env_clear()
+            // One at a time: what is printed has to be in the same order each time.
+            .env("SEGCTL_PARALLELISM", "1")
             .stdin(Stdio::null())
             .output()
             .unwrap();

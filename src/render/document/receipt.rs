@@ -27,6 +27,8 @@ pub struct ReceiptDocument {
 pub struct TallyDocument {
     /// Done.
     pub applied: usize,
+    /// So already.
+    pub unchanged: usize,
     /// Not written.
     pub skipped: usize,
     /// Refused.
@@ -46,7 +48,7 @@ pub struct OutcomeDocument {
     pub action: String,
     /// The declared name.
     pub segment: String,
-    /// `applied`, `skipped`, `failed`, `unknown` or `not attempted`.
+    /// `applied`, `unchanged`, `skipped`, `taken back`, `failed`, `unknown` or `not attempted`.
     pub outcome: String,
     /// The segment's id, when it was applied.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +69,7 @@ impl ReceiptDocument {
             workspace: workspace.to_owned(),
             tally: TallyDocument {
                 applied: tally.applied,
+                unchanged: tally.unchanged,
                 skipped: tally.skipped,
                 failed: tally.failed,
                 unknown: tally.unknown,
@@ -83,7 +86,9 @@ impl OutcomeDocument {
     #[must_use]
     pub fn new(entry: &Entry) -> Self {
         let (id, notes) = match &entry.outcome {
-            Outcome::Applied { id, notes } => (Some(id.to_string()), notes.clone()),
+            Outcome::Applied { id, notes } | Outcome::Unchanged { id, notes } => {
+                (Some(id.to_string()), notes.clone())
+            }
             Outcome::Skipped(SkipReason::DependsOn(name)) => (None, vec![format!("it depends on `{name}`")]),
             Outcome::Skipped(SkipReason::Drifted) => (
                 None,

@@ -1,0 +1,151 @@
+//! Taking back passing steps whose final ones did not follow: every segment keeps a valid name and its own definition.
+
+use super::receipt::{Entry, Outcome};
+use super::settle::Verdict;
+use super::{Applier, Event, Interruption, Stop, interrupted};
+use crate::api::{ApiError, Clock, Stored, Transport};
+use crate::ledger::{self, LedgerStore};
+use crate::model::{Lifecycle, SegmentName};
+use crate::plan::step::{Action, Change, Plan, Step};
+use std::collections::BTreeSet;
+
+impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+    /// Takes back the passing steps whose final ones did not follow.
+    pub(super) async fn take_back_passing(
+        &self,
+        plan: &Plan,
+        (entries, stop): (&mut [Entry], &mut Option<Stop>),
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) {
+        let left = unfinished(plan, entries);
+        for step in plan.steps.iter().filter(|step| left.contains(&step.number)) {
+            let before = self.memory().undo.remove(&step.number);
+            let Some(before) = before.filter(|_| stop.is_none()) else {
+                continue;
+            };
+            let outcome = match self.take_back((step, last(plan, step)), before).await {
+                Ok(outcome) => outcome,
+                Err(interruption) => {
+                    let (outcome, reason) = interrupted(interruption);
+                    *stop = reason;
+                    outcome
+                }
+            };
+            if let Some(entry) = entries.get_mut(step.number - 1) {
+                entry.outcome = outcome;
+                on_event(Event::Finished(entry));
+            }
+        }
+    }
+
+    /// Takes back a passing step whose final one cannot follow, so that the segment has its own name and definition
+    /// again. Others may have taken them by now, or somebody changed it; then it stays as it is, and the next run goes
+    /// on from there.
+    async fn take_back(
+        &self,
+        (step, last): (&Step, Option<&Change>),
+        (before, known): (Stored, Option<ledger::Entry>),
+    ) -> Result<Outcome, Interruption> {
+        let waits = |why: String| Outcome::Applied {
+            id: before.id.clone(),
+            notes: vec![format!(
+                "it waits in passing and {why}; run again to go on from here"
+            )],
+        };
+        let (Action::Update(change), Some(definition)) = (&step.action, before.payload()) else {
+            return Ok(waits("had no definition to go back to".to_owned()));
+        };
+        match self.client.get(&before.id).await {
+            Ok(current) if self.compare(change, &current) == Verdict::Done => {}
+            Ok(_) => return Ok(waits("was changed since".to_owned())),
+            Err(error) => return Ok(waits(format!("could not be taken back: {error}"))),
+        }
+        let written = self
+            .client
+            .update(&before.id, Some(&before.name), &definition)
+            .await;
+        match written {
+            Ok(stored) => {
+                self.note_seen(stored, Lifecycle::Active);
+                self.restore(&before.id, known).await?;
+                Ok(Outcome::TakenBack)
+            }
+            Err(error) if matches!(error.kind, ApiError::DefinitionTaken { .. }) => {
+                match self.own_definition(last, &before, known).await? {
+                    Some(outcome) => Ok(outcome),
+                    None => Ok(waits(format!("could not be taken back: {error}"))),
+                }
+            }
+            Err(error) => Ok(waits(format!("could not be taken back: {error}"))),
+        }
+    }
+
+    /// Gives a segment the definition of its file under the name that it had: the one way on where another segment got
+    /// its former definition and nobody gets the name.
+    async fn own_definition(
+        &self,
+        last: Option<&Change>,
+        before: &Stored,
+        known: Option<ledger::Entry>,
+    ) -> Result<Option<Outcome>, Interruption> {
+        let resolve = |last: &Change| last.wanted.resolved(&self.known()).ok();
+        let Some((last, definition)) = last.and_then(|last| Some((last, resolve(last)?))) else {
+            return Ok(None);
+        };
+        let stored = self
+            .client
+            .update(&before.id, Some(&before.name), &definition)
+            .await;
+        let Ok(stored) = stored else { return Ok(None) };
+        self.note_seen(stored, Lifecycle::Active);
+        let known = known.map(|known| ledger::Entry {
+            digest: Some(last.wanted.digests.exact.to_string()),
+            definition: Some(definition),
+            ..known
+        });
+        self.restore(&before.id, known).await?;
+        Ok(Some(Outcome::Applied {
+            id: before.id.clone(),
+            notes: vec![format!(
+                "another segment has its former definition, so that it could not be taken back: it is `{}` as before, \
+                 with the definition of its file",
+                before.name
+            )],
+        }))
+    }
+}
+
+/// Passing steps that were applied and whose segments have a final step that was not.
+fn unfinished(plan: &Plan, entries: &[Entry]) -> BTreeSet<usize> {
+    let came_to = |step: &Step| {
+        let entry = entries.get(step.number.checked_sub(1)?);
+        entry.map(|entry| &entry.outcome)
+    };
+    let is_applied = |step: &Step| came_to(step).is_some_and(Outcome::is_done);
+    // What became of a final step may be unknown: then taking back could undo it.
+    let is_without =
+        |step: &Step| matches!(came_to(step), Some(Outcome::Failed { .. } | Outcome::Skipped(_)));
+    let finals = plan
+        .steps
+        .iter()
+        .filter(|step| step.action.passing().is_none() && is_without(step));
+    let without: BTreeSet<&SegmentName> = finals.map(|step| &step.segment).collect();
+    let passing = plan
+        .steps
+        .iter()
+        .filter(|step| step.action.passing().is_some() && is_applied(step));
+    passing
+        .filter(|step| without.contains(&step.segment))
+        .map(|step| step.number)
+        .collect()
+}
+
+/// What the file says of a segment that a passing step is for.
+fn last<'p>(plan: &'p Plan, passing: &Step) -> Option<&'p Change> {
+    let own = plan.steps.iter().filter(|step| step.segment == passing.segment);
+    own.filter_map(|step| match &step.action {
+        Action::Update(change) if change.passing.is_none() => Some(change),
+        _ => None,
+    })
+    .next()
+}

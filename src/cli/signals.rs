@@ -1,0 +1,120 @@
+//! Ctrl-C and its like: the first lets a run finish what is under way, the second has it leave at once.
+
+use super::failure::{Failure, Kind};
+use super::output::Output;
+use crate::api::{StopSignal, Stopper};
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+/// What a run listens to.
+pub(super) struct Signals {
+    /// Raised by the first signal.
+    pub(super) stop: StopSignal,
+    /// Raised by the second.
+    leave: StopSignal,
+    /// Which signal was the first.
+    first: Arc<OnceLock<Kind>>,
+}
+
+impl Signals {
+    /// Takes the signals from here on, in place of the death that they bring otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The system does not let the program listen.
+    pub(super) fn listen(output: Output) -> Result<Self, Failure> {
+        let mut arriving = Arriving::new().map_err(|error| Failure::caused(Kind::Error, &error))?;
+        let (stopper, stop) = Stopper::new();
+        let (leaver, leave) = Stopper::new();
+        let first = Arc::new(OnceLock::new());
+        let told = Arc::clone(&first);
+        tokio::spawn(async move {
+            let kind = arriving.next().await;
+            told.get_or_init(|| kind);
+            output.note("Stopping: what is under way is finished first. Once more leaves at once.\n");
+            stopper.stop();
+            arriving.next().await;
+            leaver.stop();
+            // Both wishes stay raised for as long as anybody listens.
+            std::future::pending::<()>().await;
+        });
+        Ok(Self { stop, leave, first })
+    }
+
+    /// The exit code of a run that a signal ended.
+    pub(super) fn kind(&self) -> Kind {
+        self.first.get().copied().unwrap_or(Kind::Interrupted)
+    }
+
+    /// Runs `work` that writes nothing, and ends it with the first signal.
+    ///
+    /// # Errors
+    ///
+    /// A signal came first.
+    pub(super) async fn or_stop<A>(&self, work: impl Future<Output = A>) -> Result<A, Failure> {
+        tokio::select! {
+            biased;
+            () = self.stop.raised() => {
+                Err(Failure::new(self.kind(), "the run was stopped; nothing was written"))
+            }
+            done = work => Ok(done),
+        }
+    }
+
+    /// Runs `work`, and leaves it where it stands with the second signal.
+    ///
+    /// # Errors
+    ///
+    /// A second signal came first.
+    pub(super) async fn or_leave<A>(&self, work: impl Future<Output = A>) -> Result<A, Failure> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = self.leave.raised() => {
+                let message = "left at once, with calls under way";
+                Err(Failure::new(self.kind(), message).with_help("run it again: it finds out what became of them first"))
+            }
+        }
+    }
+}
+
+/// The signals that mean stop.
+struct Arriving {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Arriving {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Kind {
+        tokio::select! {
+            _ = self.interrupt.recv() => Kind::Interrupted,
+            _ = self.terminate.recv() => Kind::Terminated,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Arriving {
+    fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) -> Kind {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Nothing can be heard: the run goes on to its end.
+            std::future::pending::<()>().await;
+        }
+        Kind::Interrupted
+    }
+}
