@@ -234,7 +234,7 @@ async fn execute(
     let stopped = stop.map(|stop| match stop {
         Stop::Credentials(error) => error.to_string(),
         Stop::Ledger(error) => Failure::caused(Kind::Partial, &error).to_string(),
-        Stop::Asked => "stopped by a signal".to_owned(),
+        Stop::Asked => "a signal asked for it".to_owned(),
     });
     let receipt = ReceiptDocument::new(workspace.0, &receipt, stopped);
     let both = json!({"format_version": FORMAT_VERSION, "plan": document, "receipt": receipt});

@@ -9,6 +9,7 @@ mod pull;
 mod requests;
 mod secrets;
 mod service;
+mod signals;
 
 use std::fs;
 use std::path::Path;

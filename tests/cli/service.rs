@@ -47,7 +47,7 @@ impl Drop for Faulty {
     }
 }
 
-fn settings(address: &str) -> String {
+pub(super) fn settings(address: &str) -> String {
     format!(
         "segments: segments/\nworkspaces:\n  live: {{endpoint: \"http://{address}\", workspace_id: shop, api_key: {{command: \
          [/bin/echo, key-1]}}, db_name: db}}\n"
