@@ -3,7 +3,7 @@
 //!
 //! The folders are the data flow: `config` turns files into declared segments, `observe` reads what is live,
 //! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, `render`
-//! prints what came of it. `model` and `definition` are the vocabulary under all of them.
+//! prints what came of it. `session` says in which order. `model` and `definition` are the vocabulary under all of them.
 
 pub mod api;
 pub mod apply;
@@ -17,3 +17,4 @@ pub mod observe;
 pub mod plan;
 pub mod render;
 pub mod sandbox;
+pub mod session;

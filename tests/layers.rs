@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything a folder may import of the crate, besides itself. A path narrows it to one module of a folder.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("definition", &["model"]),
     ("diagnostic", &[]),
@@ -31,6 +31,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "apply::receipt",
         ],
     ),
+    ("session", &["api", "apply", "ledger", "model", "observe", "plan"]),
     (
         "cli",
         &[
@@ -45,6 +46,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "plan",
             "render",
             "sandbox",
+            "session",
         ],
     ),
 ];

@@ -4,16 +4,14 @@ use super::arguments::ApplyArguments;
 use super::connection::Connection;
 use super::failure::{Failure, Kind};
 use super::output::Output;
-use super::planning::{Purpose, cost, keep_snapshot, load_snapshot, make_plan, policy};
+use super::planning::{Purpose, cost, make_plan, policy};
 use super::project::Project;
 use super::signals::Signals;
 use crate::api::{Clock, Stored, SystemClock};
-use crate::apply::receipt::Receipt;
-use crate::apply::{Applier, Event, Settings, Stop};
+use crate::apply::{Event, Settings, Stop};
 use crate::config::workspace::Workspace;
-use crate::ledger::{Ledger, LedgerStore, Snapshot};
-use crate::model::{Lifecycle, SegmentId};
-use crate::observe::{Refresh, Scope, look_again, remember};
+use crate::ledger::{Ledger, LedgerStore};
+use crate::model::SegmentId;
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
 use crate::render::document::{FORMAT_VERSION, OutcomeDocument, PlanDocument, ReceiptDocument};
@@ -135,7 +133,7 @@ async fn check_and_apply(
     (arguments, output): (&ApplyArguments, Output),
 ) -> Result<ExitCode, Failure> {
     let digest = saved.digest();
-    let ledger = connection.store.load().await?;
+    let ledger = connection.session.store.load().await?;
     let before = ledger.applied_plans().iter().find(|plan| plan.digest == digest);
     if let Some(before) = before {
         let message = format!("this plan was applied already, at {}", before.applied_at);
@@ -160,25 +158,9 @@ async fn check_and_apply(
         );
     }
     let policy = policy(workspace.1, &arguments.planning);
-    let scope = Scope {
-        declared: &[],
-        ledger: &ledger,
-        policy: &policy,
-        snapshot: &Snapshot::default(),
-        refresh: Refresh::None,
-        now: SystemClock.now(),
-    };
-    let (now, read_before) = look_again(&connection.client, &scope, &saved.touched()).await?;
-    let differences = saved.differences(&now);
-    if !differences.is_empty() {
-        // The next plan has to start from what is there.
-        let seen = read_before.into_iter().filter_map(|(id, stored)| {
-            let lifecycle = now.segments.get(&id)?.lifecycle;
-            Some((id, (stored, lifecycle)))
-        });
-        keep_seen(connection, workspace.1, &seen.collect()).await;
+    let (causes, read_before) = connection.session.look_again(&saved, (&ledger, &policy)).await?;
+    if !causes.is_empty() {
         let message = "the workspace is not as the plan saw it; nothing was changed".to_owned();
-        let causes = differences.iter().map(ToString::to_string).collect();
         return Err(Failure {
             causes,
             ..stale(message)
@@ -186,7 +168,7 @@ async fn check_and_apply(
     }
     if let (_, Some(over)) = cost(
         &saved.plan,
-        connection.client.pacing(),
+        connection.session.pacing(),
         (&arguments.planning, Purpose::Apply),
     ) {
         return Err(Failure {
@@ -222,8 +204,16 @@ async fn execute(
         parallelism: arguments.parallelism,
         stop: signals.stop.clone(),
     };
-    let (receipt, stop) = apply(work, how, connection, output).await;
-    keep_seen(connection, workspace.1, &receipt.seen).await;
+    let colour = output.colour();
+    let show = |event: Event<'_>| match event {
+        Event::Finished(entry) if !output.json => {
+            output.result(&text::outcome(&OutcomeDocument::new(entry), colour));
+        }
+        Event::Started(_) | Event::Finished(_) => {}
+    };
+    let policy = &workspace.1.policy;
+    let plan = (&work.plan, work.ledger, policy);
+    let (receipt, stop) = connection.session.apply(plan, work.read_before, how, &show).await;
     let kind = match &stop {
         Some(Stop::Credentials(_)) => Some(Kind::Credentials),
         Some(Stop::Ledger(_)) => Some(Kind::Partial),
@@ -245,43 +235,6 @@ async fn execute(
         output.result(&text::receipt(&receipt));
     }
     Ok(kind.map_or(ExitCode::SUCCESS, ExitCode::from))
-}
-
-async fn apply(
-    work: Work,
-    settings: Settings,
-    connection: &Connection,
-    output: Output,
-) -> (Receipt, Option<Stop>) {
-    let colour = output.colour();
-    let show = |event: Event<'_>| match event {
-        Event::Finished(entry) if !output.json => {
-            output.result(&text::outcome(&OutcomeDocument::new(entry), colour));
-        }
-        Event::Started(_) | Event::Finished(_) => {}
-    };
-    let ledger = (&connection.store, work.ledger);
-    let applier = Applier::new(&connection.client, &SystemClock, ledger, settings);
-    let applier = applier.read_before(work.read_before);
-    applier.apply(&work.plan, &show).await
-}
-
-/// Brings the snapshot up to what the service showed of the segments that were written.
-async fn keep_seen(
-    connection: &Connection,
-    workspace: &Workspace,
-    seen: &BTreeMap<SegmentId, (Stored, Lifecycle)>,
-) {
-    if seen.is_empty() {
-        return;
-    }
-    let mut snapshot = load_snapshot(&connection.store, connection.output).await;
-    for (id, (stored, lifecycle)) in seen {
-        let listed = *lifecycle == Lifecycle::Active || workspace.policy.behaviour.list_shows_archived;
-        let seen = remember(stored, listed, SystemClock.now());
-        snapshot.segments.insert(id.clone(), seen);
-    }
-    keep_snapshot(&connection.store, &snapshot, connection.output).await;
 }
 
 /// What the ledger calls this run: when it was, and which process.

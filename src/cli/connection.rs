@@ -11,6 +11,7 @@ use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
 use crate::ledger::{DirectoryStore, LedgerStore, Requests, StoreError};
 use crate::model::Keyword;
 use crate::sandbox;
+use crate::session::{Session, SessionError};
 use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 use std::env;
@@ -22,10 +23,8 @@ const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// A workspace with the client that reaches it.
 pub(super) struct Connection {
-    /// Makes the calls.
-    pub(super) client: Client<HttpTransport, SystemClock>,
-    /// Where the ledger is.
-    pub(super) store: DirectoryStore,
+    /// Runs on it.
+    pub(super) session: Session<HttpTransport, SystemClock, DirectoryStore>,
     /// Which service and workspace this is, as a digest: saved plans hold it.
     pub(super) service: String,
     /// The calls of earlier runs, as they were when this one began.
@@ -82,9 +81,14 @@ impl Connection {
         let store = store(project, name, workspace);
         let requests = requests(&store, output).await;
         remember(&client, &requests);
-        Ok(Self {
+        let session = Session {
             client,
+            clock: SystemClock,
             store,
+            on_note: Box::new(move |note| output.note(&format!("note: {note}\n"))),
+        };
+        Ok(Self {
+            session,
             service,
             requests,
             output,
@@ -102,16 +106,16 @@ impl Connection {
 
     /// Adds this run's calls to those that other runs took down meanwhile.
     async fn keep_requests(&self) {
-        let known = self.client.history();
+        let known = self.session.client.history();
         if known.is_empty() {
             return;
         }
         let oldest = SystemClock.now().saturating_sub(LONGEST_WINDOW);
-        let mut requests = self.store.load_requests().await.unwrap_or_default();
+        let mut requests = self.session.store.load_requests().await.unwrap_or_default();
         requests.add(&known, &self.requests);
         requests.forget_before(oldest.unwrap_or_default());
-        requests.list_and_create_apart |= !self.client.pacing().is_pooled();
-        if let Err(error) = self.store.save_requests(&requests).await {
+        requests.list_and_create_apart |= !self.session.client.pacing().is_pooled();
+        if let Err(error) = self.session.store.save_requests(&requests).await {
             let text = format!("note: later runs will not know of these calls: {error}\n");
             self.output.note(&text);
         }
@@ -150,6 +154,15 @@ impl From<CallError> for Failure {
             Kind::Error
         };
         Self::caused(kind, &error)
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Call(error) => error.into(),
+            SessionError::Store(error) => error.into(),
+        }
     }
 }
 

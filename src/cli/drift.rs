@@ -4,7 +4,7 @@ use super::arguments::DriftArguments;
 use super::connection::Connection;
 use super::failure::{CHANGES, Failure, Kind};
 use super::output::{Output, write_file};
-use super::planning::{Read, read_all};
+use super::planning::read_all;
 use super::project::Project;
 use crate::api::StopSignal;
 use crate::config::declaration::Declaration;
@@ -14,6 +14,7 @@ use crate::plan::plan;
 use crate::plan::step::{Drift, Known, LifecycleDrift, Plan};
 use crate::render::document::{DriftReport, PatchDocument};
 use crate::render::text;
+use crate::session::Read;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,7 +66,7 @@ type Patched<'a> = (&'a Declaration, Patch);
 /// What each file would have to say, and of which segments no file can say it.
 fn patches<'a>(
     plan: &Plan,
-    read: &Read<'_>,
+    read: &Read,
     declarations: &[&'a Declaration],
 ) -> (Vec<Patched<'a>>, BTreeMap<SegmentId, String>) {
     let mut patches = Vec::new();

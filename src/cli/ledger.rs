@@ -95,7 +95,12 @@ async fn rebuild(
             let (records, known) = plan::recognise(&read.situation());
             let count = records.len();
             let ledger = rebuilt(read.ledger.clone(), records, &known);
-            let saved = connection.store.save(&ledger).await.map_err(Failure::from);
+            let saved = connection
+                .session
+                .store
+                .save(&ledger)
+                .await
+                .map_err(Failure::from);
             saved.map(|()| count)
         }
         Err(failure) => Err(failure),

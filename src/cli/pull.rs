@@ -4,7 +4,7 @@ use super::arguments::PullArguments;
 use super::connection::Connection;
 use super::failure::{Failure, Kind};
 use super::output::Output;
-use super::planning::{Read, read_all, read_definitions};
+use super::planning::read_all;
 use super::project::Project;
 use crate::api::StopSignal;
 use crate::config::write::{Pulled, file_name, segment_file};
@@ -12,6 +12,7 @@ use crate::model::{LiveKind, LiveSegment, SegmentId, SegmentName};
 use crate::observe::Refresh;
 use crate::plan::plan;
 use crate::plan::step::{Action, Live, Plan};
+use crate::session::Read;
 use jiff::SignedDuration;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +68,8 @@ async fn pull(
         let message = "no segment that nobody declares has such a name";
         return Err(Failure::new(Kind::Error, message).with_help("`segctl pull` alone lists those there are"));
     }
-    read_definitions(&mut read, connection, &ids).await?;
+    let session = &connection.session;
+    session.read_definitions(&mut read, |id| ids.contains(id)).await?;
     let directory = directory(project, arguments)?;
     let pulled = write_all((project, &read), &ids, &directory, output)?;
     let has_errors = project.tell_of_errors_in(&pulled.written, output);
@@ -143,7 +145,7 @@ fn directory(project: &Project, arguments: &PullArguments) -> Result<PathBuf, Fa
 }
 
 fn write_all(
-    (project, read): (&Project, &Read<'_>),
+    (project, read): (&Project, &Read),
     ids: &BTreeSet<SegmentId>,
     directory: &Path,
     output: Output,

@@ -1,0 +1,296 @@
+//! A run on one workspace, stage after stage: read what is live, plan, apply, and keep what was seen. The one place that
+//! says in which order the stages follow each other.
+//!
+//! The command line puts words and questions around it. Clock, transport and store are whatever they are handed, so that
+//! all of it can be run on a machine and against a service that fail.
+
+use crate::api::pacing::Pacing;
+use crate::api::{CallError, Client, Clock, Stored, Transport};
+use crate::apply::receipt::Receipt;
+use crate::apply::{Applier, Event, Settings, Stop};
+use crate::ledger::{Ledger, LedgerStore, Snapshot, StoreError};
+use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentId};
+use crate::observe::{Refresh, Scope, complete, look_again, observe, offline, remember};
+use crate::plan::guard::Allowances;
+use crate::plan::saved::SavedPlan;
+use crate::plan::selection::Selection;
+use crate::plan::step::Plan;
+use crate::plan::{Situation, plan};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::{error, fmt};
+
+/// What a run is about and what it may do.
+#[derive(Clone, Debug)]
+pub struct Aim {
+    /// The workspace's name in `segctl.yaml`.
+    pub workspace: String,
+    /// What the files say, free of errors.
+    pub declared: Vec<DeclaredSegment>,
+    /// What the workspace allows.
+    pub policy: Policy,
+    /// What the person who asks allows.
+    pub allowances: Allowances,
+    /// Which segments it is about.
+    pub selection: Selection,
+    /// How much of what was seen before is read again.
+    pub refresh: Refresh,
+}
+
+/// Everything that a plan is made from.
+#[derive(Clone, Debug)]
+pub struct Read {
+    aim: Aim,
+    /// What was applied last.
+    pub ledger: Ledger,
+    /// What is live.
+    pub observed: Observed,
+    /// What was seen last.
+    pub snapshot: Snapshot,
+    /// When it was read, by the service's clock.
+    pub now: Timestamp,
+}
+
+/// Why a run ended before there was a plan.
+#[derive(Debug)]
+pub enum SessionError {
+    /// A call failed.
+    Call(CallError),
+    /// The ledger cannot be read.
+    Store(StoreError),
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(formatter),
+            Self::Store(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl error::Error for SessionError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Call(error) => error.source(),
+            Self::Store(error) => error.source(),
+        }
+    }
+}
+
+impl From<CallError> for SessionError {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Read {
+    /// What is on this machine: the ledger and what was seen last.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be read.
+    pub async fn local<S: LedgerStore>(
+        aim: Aim,
+        (store, now): (&S, Timestamp),
+        on_note: &Notes,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            ledger: store.load().await?,
+            observed: Observed::default(),
+            snapshot: load_snapshot(store, on_note).await,
+            now,
+            aim,
+        })
+    }
+
+    /// Takes what was seen last for what is live; no call is made.
+    pub fn look_offline(&mut self) {
+        self.observed = offline(&self.scope());
+    }
+
+    /// What the planner takes.
+    #[must_use]
+    pub fn situation(&self) -> Situation<'_> {
+        Situation {
+            workspace: &self.aim.workspace,
+            declared: &self.aim.declared,
+            observed: &self.observed,
+            ledger: &self.ledger,
+            policy: &self.aim.policy,
+            allowances: self.aim.allowances,
+            selection: &self.aim.selection,
+            now: self.now,
+        }
+    }
+
+    /// A live segment that was seen.
+    #[must_use]
+    pub fn live(&self, id: &SegmentId) -> Option<&LiveSegment> {
+        self.observed.segments.get(id)
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            declared: &self.aim.declared,
+            ledger: &self.ledger,
+            policy: &self.aim.policy,
+            snapshot: &self.snapshot,
+            refresh: self.aim.refresh,
+            now: self.now,
+        }
+    }
+}
+
+/// Told what is worth knowing and stops nothing.
+pub type Notes = dyn Fn(String) + Send + Sync;
+
+/// A workspace that answers, and where its ledger is.
+pub struct Session<T: Transport, C: Clock, S> {
+    /// Makes the calls.
+    pub client: Client<T, C>,
+    /// What time it is here.
+    pub clock: C,
+    /// Where the ledger is.
+    pub store: S,
+    /// Told what stops nothing.
+    pub on_note: Box<Notes>,
+}
+
+impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
+    /// Reads what is live of what is managed.
+    ///
+    /// # Errors
+    ///
+    /// A call or the ledger failed.
+    pub async fn read(&self, aim: Aim) -> Result<Read, SessionError> {
+        let local = (&self.store, self.clock.now());
+        let mut read = Read::local(aim, local, &self.on_note).await?;
+        read.observed = observe(&self.client, &read.scope()).await?;
+        read.now = self.client.service_time();
+        self.keep_snapshot(&Snapshot::of(&read.observed)).await;
+        Ok(read)
+    }
+
+    /// Reads the definitions of those segments that were only listed so far and that `wanted` is true of.
+    ///
+    /// # Errors
+    ///
+    /// A call failed.
+    pub async fn read_definitions(
+        &self,
+        read: &mut Read,
+        wanted: impl Fn(&SegmentId) -> bool,
+    ) -> Result<(), SessionError> {
+        let mut observed = std::mem::take(&mut read.observed);
+        let done = complete(&self.client, &read.scope(), &mut observed, wanted).await;
+        read.observed = observed;
+        done?;
+        self.keep_snapshot(&Snapshot::of(&read.observed)).await;
+        Ok(())
+    }
+
+    /// Plans. Definitions of other segments are read when one is about to be stored: only then they matter.
+    ///
+    /// # Errors
+    ///
+    /// A call failed.
+    pub async fn plan(&self, read: &mut Read) -> Result<Plan, SessionError> {
+        let first = plan(&read.situation());
+        if !first.steps.iter().any(|step| step.action.wanted().is_some()) {
+            return Ok(first);
+        }
+        self.read_definitions(read, |_| true).await?;
+        Ok(plan(&read.situation()))
+    }
+
+    /// What of the workspace a saved plan saw and is not so any more, in words, and what was read to find out.
+    ///
+    /// # Errors
+    ///
+    /// A call failed.
+    pub async fn look_again(
+        &self,
+        saved: &SavedPlan,
+        (ledger, policy): (&Ledger, &Policy),
+    ) -> Result<(Vec<String>, BTreeMap<SegmentId, Stored>), SessionError> {
+        let scope = Scope {
+            declared: &[],
+            ledger,
+            policy,
+            snapshot: &Snapshot::default(),
+            refresh: Refresh::None,
+            now: self.clock.now(),
+        };
+        let (now, read) = look_again(&self.client, &scope, &saved.touched()).await?;
+        let differences = saved.differences(&now);
+        if !differences.is_empty() {
+            // The next plan has to start from what is there.
+            let seen = read.iter().filter_map(|(id, stored)| {
+                let lifecycle = now.segments.get(id)?.lifecycle;
+                Some((id.clone(), (stored.clone(), lifecycle)))
+            });
+            self.keep_seen(&seen.collect(), policy).await;
+        }
+        let differences = differences.iter().map(ToString::to_string).collect();
+        Ok((differences, read))
+    }
+
+    /// Runs a plan. What was `read` a moment ago stands for the reads before writes that follow at once.
+    ///
+    /// There is a receipt in any case; with it comes what ended the run before its last step, if anything did.
+    pub async fn apply(
+        &self,
+        (plan, ledger, policy): (&Plan, Ledger, &Policy),
+        read: BTreeMap<SegmentId, Stored>,
+        settings: Settings,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> (Receipt, Option<Stop>) {
+        let ledger = (&self.store, ledger);
+        let applier = Applier::new(&self.client, &self.clock, ledger, settings).read_before(read);
+        let (receipt, stop) = applier.apply(plan, on_event).await;
+        self.keep_seen(&receipt.seen, policy).await;
+        (receipt, stop)
+    }
+
+    /// The windows and the calls that count toward them now.
+    #[must_use]
+    pub fn pacing(&self) -> Pacing {
+        self.client.pacing()
+    }
+
+    /// Brings the snapshot up to what the service showed of some segments.
+    async fn keep_seen(&self, seen: &BTreeMap<SegmentId, (Stored, Lifecycle)>, policy: &Policy) {
+        if seen.is_empty() {
+            return;
+        }
+        let mut snapshot = load_snapshot(&self.store, &self.on_note).await;
+        for (id, (stored, lifecycle)) in seen {
+            let listed = *lifecycle == Lifecycle::Active || policy.behaviour.list_shows_archived;
+            let seen = remember(stored, listed, self.clock.now());
+            snapshot.segments.insert(id.clone(), seen);
+        }
+        self.keep_snapshot(&snapshot).await;
+    }
+
+    /// Keeps what was seen; a machine that cannot goes on all the same.
+    async fn keep_snapshot(&self, snapshot: &Snapshot) {
+        if let Err(error) = self.store.save_snapshot(snapshot).await {
+            (self.on_note)(format!("the next plan has to read everything again: {error}"));
+        }
+    }
+}
+
+/// What was seen last; without it everything is read.
+async fn load_snapshot<S: LedgerStore>(store: &S, on_note: &Notes) -> Snapshot {
+    store.load_snapshot().await.unwrap_or_else(|error| {
+        on_note(format!("everything is read again: {error}"));
+        Snapshot::default()
+    })
+}
