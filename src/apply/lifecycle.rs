@@ -26,7 +26,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         wanted: Lifecycle,
     ) -> Result<Outcome, Interruption> {
         let current = self.read(&target.id).await?;
-        let seen = current.payload().map(|found| digest_of(&found, &self.known()));
+        let seen = current.payload().map(|found| digest_of(&found, &self.planned));
         if seen != target.seen || current.name != target.live_name {
             // The next plan has to start from what is there.
             self.note_seen(current, target.lifecycle);

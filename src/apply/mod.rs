@@ -52,6 +52,9 @@ pub struct Applier<'a, T: Transport, C: Clock, S> {
     settings: Settings,
     /// Held while it is written, so that what is on the disk is always the latest.
     ledger: tokio::sync::Mutex<Ledger>,
+    /// What references meant when the plan was made: what it saw is compared by that.
+    planned: Known,
+    /// What they mean by now.
     known: RwLock<Known>,
     memory: Mutex<Memory>,
 }
@@ -152,6 +155,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             store,
             settings,
             ledger: tokio::sync::Mutex::new(ledger),
+            planned: Known::default(),
             known: RwLock::default(),
             memory: Mutex::default(),
         }
@@ -168,7 +172,12 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
     /// Runs the steps of `plan`, which must be free of conflicts, and tells `on_event` of each.
     ///
     /// There is a receipt in any case; with it comes what ended the run before its last step, if anything did.
-    pub async fn apply(self, plan: &Plan, on_event: &(dyn Fn(Event<'_>) + Sync)) -> (Receipt, Option<Stop>) {
+    pub async fn apply(
+        mut self,
+        plan: &Plan,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> (Receipt, Option<Stop>) {
+        self.planned = plan.known.clone();
         *self.known_mut() = plan.known.clone();
         let stop = self.record(plan).await.err().map(Stop::Ledger);
         let (mut entries, mut stop) = self.run_all(&plan.steps, stop, on_event).await;

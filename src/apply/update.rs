@@ -111,7 +111,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let is_wanted = found
             .as_ref()
             .is_some_and(|found| change.wanted.is_stored_as(found, &self.known()));
-        let found = found.map(|found| digest_of(&found, &self.known()));
+        let found = found.map(|found| digest_of(&found, &self.planned));
         settle::definition(
             is_wanted && current.name == change.name,
             found == change.target.seen && current.name == change.target.live_name,

@@ -11,11 +11,11 @@ use segctl::model::{
     AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
     Lifecycle, NamePattern, Number, Operand, Origin, Payload, Reference, SegmentId, SegmentName,
 };
-use segctl::plan::step::{Action, Plan};
+use segctl::plan::step::{Action, Plan, Step};
 use segctl::sandbox::{RateLimits, Settings};
 use serde_json::{Value, json};
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Names are drawn from few, so that they meet.
@@ -67,6 +67,8 @@ struct World {
     files: Vec<FileDraft>,
     owns: Option<&'static str>,
     settings: Settings,
+    /// Whether the steps are run in another order that their dependencies allow.
+    is_other_way: bool,
 }
 
 fn live() -> impl Strategy<Value = LiveDraft> {
@@ -113,7 +115,7 @@ fn file() -> impl Strategy<Value = FileDraft> {
 }
 
 fn world() -> impl Strategy<Value = World> {
-    let switches = any::<[bool; 5]>();
+    let switches = any::<[bool; 6]>();
     (
         vec(live(), 0..7),
         vec(file(), 0..8),
@@ -122,7 +124,14 @@ fn world() -> impl Strategy<Value = World> {
         0_usize..4,
     )
         .prop_map(|(live, files, owns, switches, room)| {
-            let [frees, archived_conflict, to_archived, checks, is_tight] = switches;
+            let [
+                frees,
+                archived_conflict,
+                to_archived,
+                checks,
+                is_tight,
+                is_other_way,
+            ] = switches;
             let active = live.iter().filter(|live| !live.archived).count();
             let settings = Settings {
                 rate_limits: RateLimits::Off,
@@ -138,6 +147,7 @@ fn world() -> impl Strategy<Value = World> {
                 files,
                 owns,
                 settings,
+                is_other_way,
             }
         })
 }
@@ -338,6 +348,22 @@ fn make(world: &World) -> (Workspace, Vec<DeclaredSegment>) {
     (workspace, declared)
 }
 
+/// The same steps in another order that their dependencies allow: as late as can be what the plan has first.
+fn other_way(mut plan: Plan) -> Plan {
+    let mut open: Vec<_> = std::mem::take(&mut plan.steps);
+    let mut number_of = BTreeMap::new();
+    while !open.is_empty() {
+        let is_ready = |step: &Step| step.depends_on.iter().all(|need| number_of.contains_key(need));
+        let place = open.iter().rposition(is_ready).unwrap();
+        let mut step = open.remove(place);
+        number_of.insert(step.number, plan.steps.len() + 1);
+        step.number = plan.steps.len() + 1;
+        step.depends_on = step.depends_on.iter().map(|need| number_of[need]).collect();
+        plan.steps.push(step);
+    }
+    plan
+}
+
 async fn run(world: &World, ran: &Cell<u32>) {
     let (workspace, declared) = make(world);
     let observed = workspace.observe(&declared).await;
@@ -348,6 +374,8 @@ async fn run(world: &World, ran: &Cell<u32>) {
     }
     ran.set(ran.get() + 1);
     let before = workspace.log().len();
+    // Steps are run side by side: nothing but their dependencies orders them.
+    let plan = if world.is_other_way { other_way(plan) } else { plan };
     let receipt = workspace.apply(&plan).await;
     let log = workspace.log().split_off(before);
     let refused = log
