@@ -120,7 +120,7 @@ fn record(
             && entry.lifecycle == live.lifecycle
             && entry.protect == segment.protect;
         // What was changed the same way in the file and in the workspace is what is applied from now on.
-        let digest = forms.digests(&live.id).map(|digests| digests.exact);
+        let digest = forms.digests(live).map(|digests| digests.exact);
         is_same && (digest.is_none() || drift::applied_digest(entry) == digest)
     });
     (!is_known).then(|| Record {
@@ -201,7 +201,7 @@ fn active(
     let payload = print(&segment.definition);
     let form = normal::exact(&payload, &known.identities);
     let digest = Digest::of_form(&form);
-    let is_same = forms.digests(&live.id).is_some_and(|found| found.exact == digest);
+    let is_same = forms.digests(live).is_some_and(|found| found.exact == digest);
     if !is_same || live.name != segment.name {
         actions.push(Action::Update(Change {
             target,
@@ -224,7 +224,7 @@ fn target(live: &LiveSegment, matched_by: MatchReason, forms: &Forms<'_>) -> Tar
         live_name: live.name.clone(),
         matched_by,
         lifecycle: live.lifecycle,
-        seen: forms.digests(&live.id).map(|digests| digests.exact),
+        seen: forms.digests(live).map(|digests| digests.exact),
     }
 }
 

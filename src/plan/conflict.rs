@@ -8,7 +8,7 @@ use super::step::{Action, Conflict, Holder, Live, Warning};
 use crate::definition::Digest;
 use crate::definition::references::referenced_ids;
 use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Reference, SegmentId, SegmentName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Everything that forbids the drafts, and everything worth a warning.
 pub(super) fn find(
@@ -105,17 +105,20 @@ fn definition_taken(
 
 /// Definitions that several drafts store. Where one of them has it already, the others clash with what is live.
 fn definitions_shared(drafts: &[Draft<'_>]) -> Vec<Conflict> {
-    let mut by_definition: BTreeMap<&Digest, Vec<&Draft<'_>>> = BTreeMap::new();
+    let mut places: HashMap<&Digest, usize> = HashMap::with_capacity(drafts.len());
+    let mut alike: Vec<Vec<&Draft<'_>>> = Vec::new();
     for draft in drafts {
-        if let Some(wanted) = draft.action.wanted() {
-            by_definition
-                .entry(&wanted.digests.exact)
-                .or_default()
-                .push(draft);
+        let Some(wanted) = draft.action.wanted() else {
+            continue;
+        };
+        let place = *places.entry(&wanted.digests.exact).or_insert(alike.len());
+        match alike.get_mut(place) {
+            Some(others) => others.push(draft),
+            None => alike.push(vec![draft]),
         }
     }
     let has_it = |draft: &&Draft<'_>| matches!(&draft.action, Action::Update(change) if !change.redefines());
-    let shared = by_definition.into_values().filter(|drafts| drafts.len() > 1);
+    let shared = alike.into_iter().filter(|drafts| drafts.len() > 1);
     shared
         .filter(|drafts| !drafts.iter().any(has_it))
         .map(|drafts| Conflict::DefinitionShared {

@@ -144,7 +144,7 @@ fn of(
         (Lifecycle::Archived, Lifecycle::Active) => Some(LifecycleDrift::Unarchived),
         (Lifecycle::Active, Lifecycle::Active) | (Lifecycle::Archived, Lifecycle::Archived) => None,
     };
-    let digest = forms.digests(&live.id).map(|digests| digests.exact);
+    let digest = forms.digests(live).map(|digests| digests.exact);
     if let Some(applied) = entry
         .definition
         .as_ref()

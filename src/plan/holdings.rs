@@ -7,6 +7,7 @@ use super::Situation;
 use super::change::Draft;
 use super::forms::Forms;
 use super::identity::Matches;
+use super::same::Same;
 use super::step::Action;
 use crate::definition::{Digest, Digests};
 use crate::model::{Lifecycle, LiveSegment, SegmentId, SegmentName};
@@ -21,7 +22,7 @@ pub(super) struct Holdings<'a> {
     exact: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
     unordered: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
     /// Drafts by the segment that they change.
-    drafts: HashMap<&'a SegmentId, Vec<usize>>,
+    drafts: HashMap<Same, Vec<usize>>,
     renames_free: bool,
     archives_free: bool,
 }
@@ -46,7 +47,7 @@ impl<'a> Holdings<'a> {
         };
         for (index, draft) in drafts.iter().enumerate() {
             if let Some(live) = draft.live {
-                holdings.drafts.entry(&live.id).or_default().push(index);
+                holdings.drafts.entry(Same::of(live)).or_default().push(index);
             }
         }
         if !behaviour.rename_frees_names {
@@ -64,11 +65,11 @@ impl<'a> Holdings<'a> {
     }
 
     fn add_definition(&mut self, live: &'a LiveSegment, drafts: &[Draft<'a>]) {
-        let Some(digests) = self.forms.digests(&live.id) else {
+        let Some(digests) = self.forms.digests(live) else {
             return;
         };
         let is_taken_out = || {
-            self.drafts_on(&live.id)
+            self.drafts_on(live)
                 .filter_map(|index| drafts.get(index))
                 .any(|draft| matches!(draft.action, Action::Unarchive(_)))
         };
@@ -80,8 +81,8 @@ impl<'a> Holdings<'a> {
     }
 
     /// The drafts that change a live segment.
-    pub(super) fn drafts_on(&self, id: &SegmentId) -> impl Iterator<Item = usize> {
-        self.drafts.get(id).into_iter().flatten().copied()
+    pub(super) fn drafts_on(&self, live: &LiveSegment) -> impl Iterator<Item = usize> {
+        self.drafts.get(&Same::of(live)).into_iter().flatten().copied()
     }
 
     /// Who has the name that a draft takes; nobody when the draft takes none.
@@ -133,7 +134,7 @@ impl<'a> Holdings<'a> {
     /// The draft after which the name of `live` is not its own any more; whether others can have it then is another
     /// matter.
     pub(super) fn gives_up_name(&self, live: &LiveSegment, drafts: &[Draft<'_>]) -> Option<usize> {
-        self.drafts_on(&live.id).find(|index| {
+        self.drafts_on(live).find(|index| {
             let action = drafts.get(*index).map(|draft| &draft.action);
             matches!(action, Some(Action::Update(change)) if change.renames())
         })
@@ -160,8 +161,8 @@ impl<'a> Holdings<'a> {
         drafts: &[Draft<'_>],
         form: fn(&Digests) -> &Digest,
     ) -> Option<usize> {
-        let before = self.forms.digests(&live.id).map(form);
-        self.drafts_on(&live.id)
+        let before = self.forms.digests(live).map(form);
+        self.drafts_on(live)
             .find(|index| match drafts.get(*index).map(|draft| &draft.action) {
                 Some(Action::Update(change)) => before != Some(form(&change.wanted.digests)),
                 Some(Action::Archive(_)) => self.archives_free,
@@ -172,7 +173,8 @@ impl<'a> Holdings<'a> {
 
 fn others<'a>(holders: Option<&Vec<&'a LiveSegment>>, draft: &Draft<'_>) -> Vec<&'a LiveSegment> {
     let holders = holders.into_iter().flatten().copied();
-    holders.filter(|live| !is_target(draft, &live.id)).collect()
+    let target = draft.live.map(Same::of);
+    holders.filter(|live| target != Some(Same::of(live))).collect()
 }
 
 fn is_target(draft: &Draft<'_>, id: &SegmentId) -> bool {

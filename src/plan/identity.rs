@@ -7,6 +7,7 @@
 //! not live under any way that comes before, goes to that segment: such a file says that the name was moved on.
 
 use super::Situation;
+use super::same::Same;
 use super::step::{Conflict, Declared, Holder, Known, MatchReason};
 use crate::definition::{Digest, Identities, print};
 use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Payload, SegmentId, SegmentName};
@@ -35,7 +36,7 @@ pub(super) struct Matches<'a> {
     pub(super) conflicts: Vec<Conflict>,
     /// Names of declared segments that cannot be told which live one they are: nothing is done for them.
     unresolved: HashSet<&'a SegmentName>,
-    declared_by_id: HashMap<&'a SegmentId, &'a DeclaredSegment>,
+    declared_as: HashMap<Same, &'a DeclaredSegment>,
     in_use: HashSet<&'a SegmentName>,
 }
 
@@ -56,7 +57,10 @@ impl Matches<'_> {
             id: live.id.clone(),
             name: live.name.clone(),
             lifecycle: live.lifecycle,
-            declared: self.declared_by_id.get(&live.id).map(|segment| declared(segment)),
+            declared: self
+                .declared_as
+                .get(&Same::of(live))
+                .map(|segment| declared(segment)),
         }
     }
 }
@@ -87,7 +91,7 @@ struct Search<'a> {
     /// For each declared segment, in order, what was found.
     found: Vec<Option<(&'a LiveSegment, MatchReason)>>,
     /// Live segments that are out of reach.
-    claimed: HashMap<&'a SegmentId, usize>,
+    claimed: HashMap<Same, usize>,
     /// Names that a declared segment without a live one had before.
     moved_on: BTreeSet<&'a SegmentName>,
     conflicts: Vec<Conflict>,
@@ -140,7 +144,7 @@ impl<'a> Search<'a> {
     /// Whether a declared segment of this name was found by the ledger or by the name.
     fn is_claimed_by_name(&self, name: &SegmentName) -> bool {
         let live = self.by_name.get(name);
-        let index = live.and_then(|live| self.claimed.get(&live.id)).copied();
+        let index = live.and_then(|live| self.claimed.get(&Same::of(live))).copied();
         let Some(index) = index else { return false };
         let found = self.found.get(index).copied().flatten();
         let is_own = self
@@ -178,7 +182,7 @@ impl<'a> Search<'a> {
     fn claim(&mut self, index: usize, live: &'a LiveSegment, reason: MatchReason) {
         if let Some(found) = self.found.get_mut(index) {
             *found = Some((live, reason));
-            self.claimed.insert(&live.id, index);
+            self.claimed.insert(Same::of(live), index);
         }
     }
 
@@ -191,7 +195,7 @@ impl<'a> Search<'a> {
     }
 
     fn is_free(&self, live: &LiveSegment) -> bool {
-        !self.claimed.contains_key(&live.id)
+        !self.claimed.contains_key(&Same::of(live))
     }
 
     fn by_id(&mut self) {
@@ -202,7 +206,7 @@ impl<'a> Search<'a> {
                     segment: declared(segment),
                     id: id.clone(),
                 }),
-                Some(live) => match self.claimed.get(id) {
+                Some(live) => match self.claimed.get(&Same::of(live)) {
                     Some(other) => self.shared(*other, segment, live),
                     None => self.claim(index, live, MatchReason::Id),
                 },
@@ -265,7 +269,7 @@ impl<'a> Search<'a> {
                 .collect();
             match live.as_slice() {
                 [] => {}
-                [only] => match self.claimed.get(&only.id) {
+                [only] => match self.claimed.get(&Same::of(only)) {
                     Some(other) => self.shared(*other, segment, only),
                     None => self.claim(index, only, MatchReason::PreviousName),
                 },
@@ -282,7 +286,7 @@ impl<'a> Search<'a> {
 
     /// Whether another declared segment got `live` for its previous name, too.
     fn is_previous_of_other(&self, live: &LiveSegment) -> bool {
-        let index = self.claimed.get(&live.id);
+        let index = self.claimed.get(&Same::of(live));
         let found = index.and_then(|index| self.found.get(*index)).copied().flatten();
         found.is_some_and(|(_, reason)| reason == MatchReason::PreviousName)
     }
@@ -381,9 +385,9 @@ impl<'a> Search<'a> {
             .zip(self.found)
             .map(|(segment, live)| Pair { segment, live })
             .collect();
-        let declared_by_id = pairs
+        let declared_as = pairs
             .iter()
-            .filter_map(|pair| pair.live.map(|(live, _)| (&live.id, pair.segment)))
+            .filter_map(|pair| pair.live.map(|(live, _)| (Same::of(live), pair.segment)))
             .collect();
         Matches {
             pairs,
@@ -393,7 +397,7 @@ impl<'a> Search<'a> {
             unmanaged,
             conflicts: self.conflicts,
             unresolved,
-            declared_by_id,
+            declared_as,
             in_use: self
                 .situation
                 .declared

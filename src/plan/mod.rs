@@ -28,6 +28,7 @@ mod limits;
 mod order;
 mod passing;
 pub mod quota;
+mod same;
 pub mod saved;
 pub mod selection;
 pub mod step;
