@@ -6,7 +6,7 @@ use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::Lifecycle;
-use crate::plan::step::{Step, Target, digest_of};
+use crate::plan::step::{Step, Target};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Archives, unless the segment is not as the plan saw it.
@@ -26,8 +26,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         wanted: Lifecycle,
     ) -> Result<Outcome, Interruption> {
         let current = self.read(&target.id).await?;
-        let seen = current.payload().map(|found| digest_of(&found, &self.planned));
-        if seen != target.seen || current.name != target.live_name {
+        if !self.is_as_planned(target, &current) {
             // The next plan has to start from what is there.
             self.note_seen(current, target.lifecycle);
             return Ok(Outcome::Skipped(SkipReason::Drifted));

@@ -32,7 +32,7 @@ mod update;
 use crate::api::{ApiError, CallError, Client, Clock, StopSignal, Stored, Transport};
 use crate::ledger::{self, Ledger, LedgerStore, StoreError};
 use crate::model::{Adoption, Lifecycle, SegmentId, SegmentName};
-use crate::plan::step::{Action, Known, Plan, Step, Wanted};
+use crate::plan::step::{Action, Known, Plan, Step, Target, Wanted, digest_of};
 use jiff::{SignedDuration, Timestamp};
 use receipt::{Entry, Outcome, Receipt};
 use std::collections::BTreeMap;
@@ -243,6 +243,14 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             Some(listed) => self.client.get(&listed.id).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Whether a segment is as the plan saw it, or as an earlier step left it. What the plan saw is read as references
+    /// were known then; a passing definition may refer to what an earlier step made, which is known only now.
+    fn is_as_planned(&self, target: &Target, current: &Stored) -> bool {
+        let found = current.payload();
+        let is_seen = |known: &Known| found.as_ref().map(|found| digest_of(found, known)) == target.seen;
+        current.name == target.live_name && (is_seen(&self.planned) || is_seen(&self.known()))
     }
 
     /// What the next plan starts from.

@@ -7,7 +7,7 @@ use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::{Lifecycle, Payload};
-use crate::plan::step::{Change, Passing, Step, digest_of};
+use crate::plan::step::{Change, Passing, Step};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Updates, unless the segment is not as the plan saw it.
@@ -107,14 +107,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// What is there, between what the plan saw and what it wants.
     pub(super) fn compare(&self, change: &Change, current: &Stored) -> Verdict {
-        let found = current.payload();
-        let is_wanted = found
-            .as_ref()
-            .is_some_and(|found| change.wanted.is_stored_as(found, &self.known()));
-        let found = found.map(|found| digest_of(&found, &self.planned));
+        let is_wanted = current
+            .payload()
+            .is_some_and(|found| change.wanted.is_stored_as(&found, &self.known()));
         settle::definition(
             is_wanted && current.name == change.name,
-            found == change.target.seen && current.name == change.target.live_name,
+            self.is_as_planned(&change.target, current),
         )
     }
 }

@@ -68,7 +68,8 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// Both digests of a definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Digests {
     /// Of the exact normal form: equal means that the service certainly sees a duplicate.
     pub exact: Digest,

@@ -7,6 +7,7 @@ use super::identity::{Matches, Pair, declared};
 use super::step::{Action, Change, Changed, Conflict, Known, MatchReason, Record, Target, Wanted, Warning};
 use crate::definition::{Digest, FieldChange, diff, normal, print};
 use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, SegmentName};
+use serde_json::Value;
 
 /// A step without number and dependencies.
 #[derive(Clone, Debug)]
@@ -202,13 +203,11 @@ fn active(
     let digest = Digest::of_form(&form);
     let is_same = forms.digests(&live.id).is_some_and(|found| found.exact == digest);
     if !is_same || live.name != segment.name {
-        let wanted = Wanted::of_form(payload, form);
-        let changes = changed(situation, (known, forms), (segment, live), &wanted);
         actions.push(Action::Update(Change {
             target,
             name: segment.name.clone(),
-            wanted,
-            changes,
+            wanted: Wanted::of_form(payload, &form),
+            changes: changed(situation, (known, forms), (segment, live), &form),
             passing: None,
         }));
     }
@@ -234,10 +233,10 @@ fn changed(
     situation: &Situation<'_>,
     (known, forms): (&Known, &Forms<'_>),
     (segment, live): (&DeclaredSegment, &LiveSegment),
-    wanted: &Wanted,
+    wanted: &Value,
 ) -> Vec<Changed> {
     let base = drift::Base::of(situation.ledger.entry(&live.id));
-    let form = &forms.exact(live).unwrap_or_default();
+    let found = &forms.exact(live).unwrap_or_default();
     let mut changes = Vec::new();
     if live.name != segment.name {
         changes.push(Changed {
@@ -245,8 +244,8 @@ fn changed(
             cause: base.cause_of_name(&live.name, &segment.name),
         });
     }
-    let fields = diff(form, wanted.form());
-    changes.extend(base.with_causes(fields, (form, wanted.form()), known));
+    let fields = diff(found, wanted);
+    changes.extend(base.with_causes(fields, (found, wanted), known));
     changes
 }
 

@@ -2,18 +2,19 @@
 
 use crate::definition::{Digest, Digests, Identities, normal};
 use crate::model::{Payload, SegmentId, SegmentName};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A definition to be stored.
-#[derive(Clone, Debug, PartialEq)]
+/// A definition to be stored. Its normal form is as large as itself and asked for only by who shows it, so that it is
+/// not kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// The definition, with references by name where the files have them so.
+    #[serde(rename = "definition")]
     payload: Payload,
-    /// Its exact normal form.
-    form: Value,
-    /// Its digests.
+    /// Its digests, as the plan knew what its references mean.
     pub digests: Digests,
 }
 
@@ -31,25 +32,21 @@ impl Wanted {
     /// A definition to be stored, compared under `identities`.
     #[must_use]
     pub fn new(payload: Payload, identities: &Identities) -> Self {
-        let form = normal::exact(&payload, identities);
-        Self::of_form(payload, form)
+        let digests = Digests::of(&payload, identities);
+        Self { payload, digests }
     }
 
-    /// A definition to be stored, with its exact normal form.
+    /// A definition to be stored, of which the exact normal form is known already.
     #[must_use]
-    pub fn of_form(payload: Payload, form: Value) -> Self {
-        let digests = Digests::of_exact_form(&form);
-        Self {
-            payload,
-            form,
-            digests,
-        }
+    pub fn of_form(payload: Payload, form: &Value) -> Self {
+        let digests = Digests::of_exact_form(form);
+        Self { payload, digests }
     }
 
     /// The exact normal form.
     #[must_use]
-    pub fn form(&self) -> &Value {
-        &self.form
+    pub fn form(&self, known: &Known) -> Value {
+        normal::exact(&self.payload, &known.identities)
     }
 
     /// The definition with references as they stand in it.
@@ -90,36 +87,6 @@ impl Wanted {
             fill_ids(excluded, known)?;
         }
         Ok(payload)
-    }
-}
-
-/// A saved plan holds everything that was decided upon; the digests say what a reader has to come to as well.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedWanted {
-    definition: Payload,
-    form: Value,
-}
-
-impl Serialize for Wanted {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let saved = SavedWanted {
-            definition: self.payload.clone(),
-            form: self.form.clone(),
-        };
-        saved.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Wanted {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let SavedWanted { definition, form } = SavedWanted::deserialize(deserializer)?;
-        let digests = Digests::of_exact_form(&form);
-        Ok(Self {
-            payload: definition,
-            form,
-            digests,
-        })
     }
 }
 

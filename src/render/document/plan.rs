@@ -262,7 +262,7 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
             .into_iter()
             .flat_map(|change| change.changes.iter().map(ChangeDocument::with_cause))
             .collect(),
-        after: wanted.map(|wanted| wanted.form().clone()),
+        after: wanted.map(|wanted| wanted.form(&plan.known)),
         digest: wanted.map(|wanted| wanted.digests.exact.to_string()),
     }
 }
