@@ -11,7 +11,7 @@ use crate::config::declaration::Declaration;
 use crate::config::write::{Patch, Wanted, apply, patch};
 use crate::model::{Lifecycle, LiveSegment, Reference, SegmentId, SegmentName};
 use crate::plan::plan;
-use crate::plan::step::{Drift, Known, LifecycleDrift, Plan};
+use crate::plan::step::{Action, Cause, Drift, Known, LifecycleDrift, Plan};
 use crate::render::document::{DriftReport, PatchDocument};
 use crate::render::text;
 use crate::session::Read;
@@ -37,7 +37,14 @@ pub(super) async fn run(
     let read = read_all(project, workspace, (&arguments.planning, refresh), &connection).await;
     connection.close().await;
     let read = read?;
-    let plan = plan(&read.situation());
+    let mut plan = plan(&read.situation());
+    let selection = read.situation().selection;
+    let declared = &plan.known.identities.declared_by_id;
+    plan.drift.retain(|drift| {
+        let others = [declared.get(&drift.id), drift.renamed.as_ref()];
+        let names = std::iter::once(&drift.segment).chain(others.into_iter().flatten());
+        selection.names(&names.collect::<Vec<_>>())
+    });
     let declarations = project.loaded.declarations.iter();
     let declarations: Vec<_> = declarations
         .filter(|declaration| declaration.is_for(workspace.0))
@@ -79,6 +86,11 @@ fn patches<'a>(
         let (Some(declaration), Some(live)) = (declaration, read.live(&drift.id)) else {
             continue;
         };
+        if is_changed_in_the_file(plan, drift) {
+            let why = "its file says something new, too, which would be lost: bring the two together by hand";
+            unwritten.insert(drift.id.clone(), why.to_owned());
+            continue;
+        }
         match one(drift, live, (declaration, declarations), &plan.known) {
             Ok(patch) if patch.is_empty() => {}
             Ok(patch) => patches.push((*declaration, patch)),
@@ -88,6 +100,16 @@ fn patches<'a>(
         }
     }
     (patches, unwritten)
+}
+
+/// Whether the file of a changed definition was changed elsewhere in it since it was applied.
+fn is_changed_in_the_file(plan: &Plan, drift: &Drift) -> bool {
+    let updates = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Update(update) if update.target.id == drift.id => Some(update),
+        _ => None,
+    });
+    let mut changes = updates.flat_map(|update| &update.changes);
+    !drift.changes.is_empty() && changes.any(|changed| changed.cause == Some(Cause::Files))
 }
 
 fn one(
