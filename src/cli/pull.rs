@@ -73,15 +73,18 @@ async fn pull(
 /// A name that nothing fits is a slip, which what the other names found would hide.
 fn require_all(undeclared: &[Live], arguments: &PullArguments) -> Result<(), Failure> {
     let is_idle = |pattern: &&NamePattern| !undeclared.iter().any(|live| pattern.matches(&live.name));
-    let message = match arguments.patterns.iter().find(is_idle) {
-        Some(pattern) => format!(
-            "no segment that nobody declares has a name that fits `{}`",
-            pattern.as_str()
-        ),
-        None if undeclared.is_empty() => "there is no segment that nobody declares".to_owned(),
-        None => return Ok(()),
-    };
-    Err(Failure::new(Kind::Error, message).with_help("`segctl pull` alone lists those there are"))
+    let failed = |message: String| Failure::new(Kind::Error, message);
+    match arguments.patterns.iter().find(is_idle) {
+        _ if undeclared.is_empty() => Err(failed("no live segment is without a file".to_owned())),
+        None => Ok(()),
+        Some(pattern) => {
+            let message = format!(
+                "no segment that nobody declares has a name that fits `{}`",
+                pattern.as_str()
+            );
+            Err(failed(message).with_help("`segctl pull` alone lists those there are"))
+        }
+    }
 }
 
 /// Live segments that no file declares: those that are nobody's business, and those that the next apply would archive.
