@@ -23,6 +23,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             let Some(before) = before.filter(|_| stop.is_none()) else {
                 continue;
             };
+            on_event(Event::Started(step));
             let outcome = match self.take_back((step, last(plan, step)), before).await {
                 Ok(outcome) => outcome,
                 Err(interruption) => {

@@ -6,20 +6,22 @@ use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::planning::{Purpose, cost, make_plan, policy};
 use super::project::Project;
+use super::report::Report;
 use super::signals::Signals;
-use crate::api::{Clock, Stored, SystemClock};
+use super::{block_on, show};
+use crate::api::Stored;
 use crate::apply::{Event, Settings, Stop};
 use crate::config::workspace::Workspace;
 use crate::ledger::{Ledger, LedgerStore};
 use crate::model::SegmentId;
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
-use crate::render::document::{FORMAT_VERSION, OutcomeDocument, PlanDocument, ReceiptDocument};
+use crate::render::document::PlanDocument;
 use crate::render::text;
 use jiff::SignedDuration;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// An apply that follows its plan does not read again what the plan has just read: what it writes to is read right
@@ -36,21 +38,48 @@ struct Work {
     saved: Option<String>,
 }
 
-/// Plans and applies; prints the plan, what comes of each step, and the receipt.
-///
+/// Plans and applies, or applies a saved plan; prints the plan, what comes of each step, and the receipt.
+pub(super) fn run(config: Option<&Path>, arguments: &ApplyArguments, output: Output) -> ExitCode {
+    let (report, opened) = Report::begin(arguments, output);
+    let done = opened.and_then(|()| apply(config, arguments, &report));
+    report.end(done)
+}
+
 /// # Errors
 ///
-/// No plan could be made, or nobody approved it. What fails later is in the receipt and the exit code.
-pub(super) async fn run(
-    project: &Project,
+/// No plan could be made or read, or nobody approved it. What fails later is in the report.
+fn apply(
+    config: Option<&Path>,
     arguments: &ApplyArguments,
-    output: Output,
-) -> Result<ExitCode, Failure> {
+    report: &Report,
+) -> Result<Option<Kind>, Failure> {
+    let output = report.output;
+    if output.json && arguments.plan.is_none() && !arguments.auto_approve {
+        // Whoever reads events is no one who types an answer, and is told so before anything is read.
+        return Err(nobody_to_ask());
+    }
+    let project = Project::open(config, output)?;
+    let work = (arguments, report);
+    if let Some(file) = &arguments.plan {
+        // The plan holds all that is needed: the files may have changed since, or have faults by now.
+        let saved = show::saved(file)?;
+        return block_on(run_saved(&project, saved, work));
+    }
+    project.require_valid(output)?;
+    report.files(&project.faults());
+    block_on(run_planned(&project, work))
+}
+
+async fn run_planned(
+    project: &Project,
+    (arguments, report): (&ApplyArguments, &Report),
+) -> Result<Option<Kind>, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let signals = Signals::listen(output)?;
-    let told = (output, signals.stop.clone());
+    report.workspace(workspace.0);
+    let signals = Signals::listen(report.output)?;
+    let told = (report.output, signals.stop.clone());
     let connection = Connection::open(project, workspace.0, workspace.1, told).await?;
-    let work = plan_and_apply(project, workspace, (&connection, &signals), (arguments, output));
+    let work = plan_and_apply(project, workspace, (&connection, &signals), (arguments, report));
     let done = signals.or_leave(work).await.flatten();
     connection.close().await;
     done
@@ -61,11 +90,11 @@ pub(super) async fn run(
 /// # Errors
 ///
 /// The plan is stale, was applied already, or is of another workspace.
-pub(super) async fn run_saved(
+async fn run_saved(
     project: &Project,
-    (saved, arguments): (SavedPlan, &ApplyArguments),
-    output: Output,
-) -> Result<ExitCode, Failure> {
+    saved: SavedPlan,
+    (arguments, report): (&ApplyArguments, &Report),
+) -> Result<Option<Kind>, Failure> {
     let name = &saved.plan.workspace;
     if arguments
         .workspace
@@ -77,10 +106,11 @@ pub(super) async fn run_saved(
         return Err(Failure::new(Kind::Usage, message).with_help("leave --workspace out: the plan knows"));
     }
     let workspace = project.named_workspace(name)?;
-    let signals = Signals::listen(output)?;
-    let told = (output, signals.stop.clone());
+    report.workspace(workspace.0);
+    let signals = Signals::listen(report.output)?;
+    let told = (report.output, signals.stop.clone());
     let connection = Connection::open(project, workspace.0, workspace.1, told).await?;
-    let work = check_and_apply(workspace, (&connection, &signals), saved, (arguments, output));
+    let work = check_and_apply(workspace, (&connection, &signals), saved, (arguments, report));
     let done = signals.or_leave(work).await.flatten();
     connection.close().await;
     done
@@ -90,8 +120,8 @@ async fn plan_and_apply(
     project: &Project,
     workspace: (&str, &Workspace),
     (connection, signals): (&Connection, &Signals),
-    (arguments, output): (&ApplyArguments, Output),
-) -> Result<ExitCode, Failure> {
+    (arguments, report): (&ApplyArguments, &Report),
+) -> Result<Option<Kind>, Failure> {
     let planned = make_plan(
         project,
         workspace,
@@ -104,15 +134,14 @@ async fn plan_and_apply(
     );
     let planned = signals.or_stop(planned).await??;
     let document = planned.document();
+    let output = report.output;
     if !output.json {
         output.result(&text::plan(&document, output.colour(), &output.zone()));
     }
+    report.plan(&planned.plan, &document);
     if let Some(kind) = planned.forbidden() {
-        arguments.json_into.write(&document)?;
-        if output.json {
-            output.document(&document);
-        }
-        return Ok(kind.into());
+        report.forbidden(forbidden(kind));
+        return Ok(Some(kind));
     }
     if !planned.plan.is_empty() {
         signals.or_stop(approve(arguments, output)).await??;
@@ -123,42 +152,21 @@ async fn plan_and_apply(
         read_before: BTreeMap::new(),
         saved: None,
     };
-    execute(workspace, (connection, signals), work, (arguments, output)).await
+    execute(workspace, (connection, signals), work, (arguments, report)).await
 }
 
 async fn check_and_apply(
     workspace: (&str, &Workspace),
     (connection, signals): (&Connection, &Signals),
     saved: SavedPlan,
-    (arguments, output): (&ApplyArguments, Output),
-) -> Result<ExitCode, Failure> {
-    let digest = saved.digest();
+    (arguments, report): (&ApplyArguments, &Report),
+) -> Result<Option<Kind>, Failure> {
+    report.plan(&saved.plan, &PlanDocument::new(&saved.plan));
     let ledger = connection.session.store.load().await?;
-    let before = ledger.applied_plans().iter().find(|plan| plan.digest == digest);
-    if let Some(before) = before {
-        let message = format!("this plan was applied already, at {}", before.applied_at);
-        return Err(stale(message));
-    }
-    if saved.service != connection.service {
-        return Err(stale(
-            "this plan was made for another service or workspace".to_owned(),
-        ));
-    }
-    if saved.plan.is_forbidden() {
-        let (kind, what) = if saved.plan.conflicts.is_empty() {
-            (Kind::Guard, "a guard refused this plan")
-        } else {
-            (
-                Kind::Conflict,
-                "this plan has conflicts, which forbid applying it",
-            )
-        };
-        return Err(
-            Failure::new(kind, what).with_help("`segctl show` tells what it is; mend it and plan again")
-        );
-    }
+    require_applicable(&saved, (&ledger, &connection.service))?;
     let policy = policy(workspace.1, &arguments.planning);
-    let (causes, read_before) = connection.session.look_again(&saved, (&ledger, &policy)).await?;
+    let looked = connection.session.look_again(&saved, (&ledger, &policy));
+    let (causes, read_before) = signals.or_stop(looked).await??;
     if !causes.is_empty() {
         let message = "the workspace is not as the plan saw it; nothing was changed".to_owned();
         return Err(Failure {
@@ -177,70 +185,79 @@ async fn check_and_apply(
         });
     }
     let work = Work {
+        saved: Some(saved.digest()),
         plan: saved.plan,
         ledger,
         read_before,
-        saved: Some(digest),
     };
-    execute(workspace, (connection, signals), work, (arguments, output)).await
+    execute(workspace, (connection, signals), work, (arguments, report)).await
+}
+
+/// Refuses a saved plan of which it is known without a call that it cannot be applied.
+fn require_applicable(saved: &SavedPlan, (ledger, service): (&Ledger, &str)) -> Result<(), Failure> {
+    let digest = saved.digest();
+    let before = ledger.applied_plans().iter().find(|plan| plan.digest == digest);
+    if let Some(before) = before {
+        let message = format!("this plan was applied already, at {}", before.applied_at);
+        return Err(stale(message));
+    }
+    if saved.service != service {
+        return Err(stale(
+            "this plan was made for another service or workspace".to_owned(),
+        ));
+    }
+    if saved.plan.is_forbidden() {
+        let kind = if saved.plan.conflicts.is_empty() {
+            Kind::Guard
+        } else {
+            Kind::Conflict
+        };
+        let help = "`segctl show` tells what it is; mend it and plan again";
+        return Err(Failure::new(kind, forbidden(kind)).with_help(help));
+    }
+    Ok(())
 }
 
 fn stale(message: String) -> Failure {
     Failure::new(Kind::Stale, message).with_help("plan again")
 }
 
+/// What keeps a plan from being applied, in a few words.
+fn forbidden(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Conflict => "this plan has conflicts, which forbid applying it",
+        _ => "a guard refused this plan",
+    }
+}
+
 async fn execute(
     workspace: (&str, &Workspace),
     (connection, signals): (&Connection, &Signals),
     work: Work,
-    (arguments, output): (&ApplyArguments, Output),
-) -> Result<ExitCode, Failure> {
-    let document = PlanDocument::new(&work.plan);
+    (arguments, report): (&ApplyArguments, &Report),
+) -> Result<Option<Kind>, Failure> {
     let how = Settings {
-        run: run_name(),
+        run: report.run.clone(),
         list_shows_archived: workspace.1.policy.behaviour.list_shows_archived,
         adoption: workspace.1.policy.adoption,
         saved_plan: work.saved.clone(),
         parallelism: arguments.parallelism,
         stop: signals.stop.clone(),
     };
-    let colour = output.colour();
-    let show = |event: Event<'_>| match event {
-        Event::Finished(entry) if !output.json => {
-            output.result(&text::outcome(&OutcomeDocument::new(entry), colour));
-        }
-        Event::Started(_) | Event::Finished(_) => {}
-    };
-    let policy = &workspace.1.policy;
-    let plan = (&work.plan, work.ledger, policy);
+    report.running();
+    let show = |event: Event<'_>| report.step(event);
+    let plan = (&work.plan, work.ledger, &workspace.1.policy);
     let (receipt, stop) = connection.session.apply(plan, work.read_before, how, &show).await;
-    let kind = match &stop {
-        Some(Stop::Credentials(_)) => Some(Kind::Credentials),
-        Some(Stop::Ledger(_)) => Some(Kind::Partial),
-        Some(Stop::Asked) => Some(signals.kind()),
-        None if !receipt.is_complete() => Some(Kind::Partial),
-        None => None,
+    let Some(stop) = stop else {
+        return Ok((!receipt.is_complete()).then_some(Kind::Partial));
     };
-    let stopped = stop.map(|stop| match stop {
-        Stop::Credentials(error) => error.to_string(),
-        Stop::Ledger(error) => Failure::caused(Kind::Partial, &error).to_string(),
-        Stop::Asked => "a signal asked for it".to_owned(),
-    });
-    let receipt = ReceiptDocument::new(workspace.0, &receipt, stopped);
-    let both = json!({"format_version": FORMAT_VERSION, "plan": document, "receipt": receipt});
-    arguments.json_into.write(&both)?;
-    if output.json {
-        output.document(&both);
-    } else if !document.steps.is_empty() {
-        output.result(&text::receipt(&receipt));
-    }
-    Ok(kind.map_or(ExitCode::SUCCESS, ExitCode::from))
-}
-
-/// What the ledger calls this run: when it was, and which process.
-fn run_name() -> String {
-    let now = SystemClock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    format!("{now}-{}", std::process::id())
+    let (kind, message) = match stop {
+        Stop::Credentials(error) => (Kind::Credentials, error.to_string()),
+        Stop::Ledger(error) => (Kind::Partial, Failure::caused(Kind::Partial, &error).to_string()),
+        Stop::Asked => (signals.kind(), "a signal asked for it".to_owned()),
+    };
+    report.stopped(kind, message);
+    Ok(Some(kind))
 }
 
 /// Asks for approval where there is somebody to ask.
@@ -248,10 +265,8 @@ async fn approve(arguments: &ApplyArguments, output: Output) -> Result<(), Failu
     if arguments.auto_approve {
         return Ok(());
     }
-    if !io::stdin().is_terminal() || output.json {
-        let message = "nobody is here to approve the plan; nothing was changed";
-        return Err(Failure::new(Kind::Usage, message)
-            .with_help("look at `segctl plan` first, then apply with --auto-approve"));
+    if !io::stdin().is_terminal() {
+        return Err(nobody_to_ask());
     }
     output.note("Apply these changes? Only `yes` is taken for one: ");
     // Elsewhere, so that a signal is heard while somebody thinks it over.
@@ -268,4 +283,10 @@ async fn approve(arguments: &ApplyArguments, output: Output) -> Result<(), Failu
         Kind::Error,
         "the plan was not approved; nothing was changed",
     ))
+}
+
+fn nobody_to_ask() -> Failure {
+    let message = "nobody is here to approve the plan; nothing was changed";
+    Failure::new(Kind::Usage, message)
+        .with_help("look at `segctl plan` first, then apply with --auto-approve")
 }

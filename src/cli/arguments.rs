@@ -16,7 +16,7 @@ pub struct Arguments {
     #[arg(long, global = true, value_name = "FILE", env = "SEGCTL_CONFIG")]
     pub config: Option<PathBuf>,
 
-    /// Print one JSON document on standard output instead of text.
+    /// Print one JSON document on standard output instead of text; `apply` prints a line of JSON for each event.
     #[arg(long, global = true, env = "SEGCTL_JSON")]
     pub json: bool,
 
@@ -215,9 +215,13 @@ pub struct ApplyArguments {
     #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_short_list"])]
     pub plan: Option<PathBuf>,
 
-    /// Where else to write what came of it.
-    #[command(flatten)]
-    pub json_into: JsonInto,
+    /// Write the events that --json prints into this file, whatever is printed.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_JSON_INTO")]
+    pub json_into: Option<PathBuf>,
+
+    /// Write what came of each step into this file, as one JSON document, however the run ends.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_RECEIPT_INTO")]
+    pub receipt_into: Option<PathBuf>,
 
     /// Which workspace.
     #[command(flatten)]

@@ -16,6 +16,8 @@ pub(super) fn start() {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)
+            // It would panic where nobody reads standard error any more.
+            .log_internal_errors(false)
             .try_init(),
     );
 }

@@ -5,6 +5,7 @@ mod apply;
 pub mod arguments;
 mod connection;
 mod drift;
+mod events;
 pub mod failure;
 mod ledger;
 mod logging;
@@ -13,10 +14,12 @@ mod plan;
 mod planning;
 mod project;
 mod pull;
+mod report;
 mod sandbox;
 mod show;
 mod signals;
 mod validate;
+mod whole_file;
 
 use crate::config::schema;
 use arguments::{Arguments, Command, SchemaKind};
@@ -63,31 +66,22 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
         Command::Plan(plan) => {
             let project = open()?;
             project.require_valid(output)?;
-            runtime()?.block_on(plan::run(&project, plan, output))
+            block_on(plan::run(&project, plan, output))
         }
-        Command::Apply(apply) => {
-            let project = open()?;
-            if let Some(file) = &apply.plan {
-                // The plan holds all that is needed: the files may have changed since, or have faults by now.
-                let saved = show::saved(file)?;
-                return runtime()?.block_on(apply::run_saved(&project, (saved, apply), output));
-            }
-            project.require_valid(output)?;
-            runtime()?.block_on(apply::run(&project, apply, output))
-        }
+        Command::Apply(apply) => Ok(apply::run(arguments.config.as_deref(), apply, output)),
         Command::Drift(drift) => {
             let project = open()?;
             project.require_valid(output)?;
-            runtime()?.block_on(drift::run(&project, drift, output))
+            block_on(drift::run(&project, drift, output))
         }
         Command::Pull(pull) => {
             let project = open()?;
             project.require_valid_but_empty(output)?;
-            runtime()?.block_on(pull::run(&project, pull, output))
+            block_on(pull::run(&project, pull, output))
         }
         Command::Ledger(ledger) => {
             let project = open()?;
-            runtime()?.block_on(ledger::run(&project, ledger, output))
+            block_on(ledger::run(&project, ledger, output))
         }
         Command::Show(show) => show::run(show, output).map(|()| ExitCode::SUCCESS),
         Command::Schema(kind) => {
@@ -98,9 +92,7 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
             output.result(&schema::pretty(&schema));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Sandbox(sandbox) => runtime()?
-            .block_on(sandbox::run(sandbox, output))
-            .map(|()| ExitCode::SUCCESS),
+        Command::Sandbox(sandbox) => block_on(sandbox::run(sandbox, output)).map(|()| ExitCode::SUCCESS),
         Command::Completions(completions) => {
             let mut script = Vec::new();
             clap_complete::generate(
@@ -115,9 +107,13 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Runs `work` to its end, and leaves what it left behind: somebody who is asked for approval may never answer.
+fn block_on<A>(work: impl Future<Output = Result<A, Failure>>) -> Result<A, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::caused(Kind::Error, &error))
+        .map_err(|error| Failure::caused(Kind::Error, &error))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }

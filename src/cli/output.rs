@@ -3,13 +3,13 @@
 //! A reader that closes the pipe early has seen enough: that is success, not an error.
 
 use super::arguments::JsonInto;
-use super::failure::{Failure, Kind};
+use super::failure::Failure;
+use super::whole_file::WholeFile;
 use crate::render::diagnostic::diagnostics_json;
 use crate::render::document::FORMAT_VERSION;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::json;
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -94,10 +94,7 @@ impl Output {
 ///
 /// The file system refuses.
 pub(super) fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| {
-        let message = format!("cannot write `{}`: {error}", path.display());
-        Failure::new(Kind::Error, message)
-    })
+    WholeFile::at(path)?.write(text)
 }
 
 impl JsonInto {

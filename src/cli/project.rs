@@ -68,14 +68,7 @@ impl Project {
     ///
     /// Faults in segment files.
     pub(super) fn require_valid(&self, output: Output) -> Result<(), Failure> {
-        let mut shown: Vec<_> = self
-            .loaded
-            .diagnostics
-            .iter()
-            .filter(|found| found.severity != Severity::Note)
-            .cloned()
-            .collect();
-        sort(&mut shown);
+        let shown = self.faults();
         if !output.json || !self.loaded.has_errors() {
             output.note(&self.text(&shown, output.colour_of_errors()));
         }
@@ -89,6 +82,18 @@ impl Project {
             });
         }
         Ok(())
+    }
+
+    /// The errors and warnings of the segment files.
+    #[must_use]
+    pub(super) fn faults(&self) -> Vec<Diagnostic> {
+        let found = self.loaded.diagnostics.iter();
+        let mut faults: Vec<_> = found
+            .filter(|found| found.severity != Severity::Note)
+            .cloned()
+            .collect();
+        sort(&mut faults);
+        faults
     }
 
     /// As [`require_valid`](Self::require_valid), but a repository may have no segment file yet: the command writes them.

@@ -52,13 +52,14 @@ impl Signals {
     ///
     /// A signal came first.
     pub(super) async fn or_stop<A>(&self, work: impl Future<Output = A>) -> Result<A, Failure> {
-        tokio::select! {
+        let done = tokio::select! {
             biased;
-            () = self.stop.raised() => {
-                Err(Failure::new(self.kind(), "the run was stopped; nothing was written"))
-            }
-            done = work => Ok(done),
-        }
+            () = self.stop.raised() => None,
+            done = work => Some(done),
+        };
+        // Work hears of the signal, too, and may be the first to: then it ended for no reason of its own.
+        done.filter(|_| !self.stop.is_raised())
+            .ok_or_else(|| Failure::new(self.kind(), "the run was stopped; nothing was written"))
     }
 
     /// Runs `work`, and leaves it where it stands with the second signal.

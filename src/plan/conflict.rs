@@ -7,7 +7,7 @@ use super::identity::{Matches, declared};
 use super::step::{Action, Conflict, Holder, Live, Warning};
 use crate::definition::Digest;
 use crate::definition::references::referenced_ids;
-use crate::model::{DeclaredSegment, Lifecycle, Observed, Reference, SegmentId, SegmentName};
+use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Reference, SegmentId, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that forbids the drafts, and everything worth a warning.
@@ -40,9 +40,10 @@ pub(super) fn find(
         .pairs
         .iter()
         .filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
+    let orphans = matches.orphans.iter().map(|live| (&live.id, *live)).collect();
     for pair in active {
         conflicts.extend(unknown_references(pair.segment, &declared_names, matches));
-        conflicts.extend(orphans_referenced(pair.segment, matches));
+        conflicts.extend(orphans_referenced(pair.segment, &orphans, matches));
     }
     warnings.extend(still_referenced(drafts, matches));
     (conflicts, warnings)
@@ -168,7 +169,11 @@ fn unknown_references(
 }
 
 /// What no file declares any more and a file still refers to is more likely forgotten than meant to go.
-fn orphans_referenced(segment: &DeclaredSegment, matches: &Matches<'_>) -> Vec<Conflict> {
+fn orphans_referenced(
+    segment: &DeclaredSegment,
+    orphans: &BTreeMap<&SegmentId, &LiveSegment>,
+    matches: &Matches<'_>,
+) -> Vec<Conflict> {
     let ids: BTreeSet<_> = segment
         .definition
         .references()
@@ -178,7 +183,7 @@ fn orphans_referenced(segment: &DeclaredSegment, matches: &Matches<'_>) -> Vec<C
             Reference::Id { id, .. } => Some(id),
         })
         .collect();
-    let orphans = matches.orphans.iter().filter(|live| ids.contains(&live.id));
+    let orphans = ids.into_iter().filter_map(|id| orphans.get(id).copied());
     let active = orphans.filter(|live| live.lifecycle == Lifecycle::Active);
     active
         .map(|live| Conflict::OrphanReferenced {

@@ -48,7 +48,7 @@ impl<'a> Graph<'a> {
         observed: &Observed,
     ) -> Self {
         let by_name = by_name(&drafts);
-        let referring = referring(&drafts, matches, observed);
+        let referring = referring(&drafts, matches);
         let before: Vec<BTreeSet<(usize, Why)>> = drafts
             .iter()
             .enumerate()
@@ -372,16 +372,11 @@ fn of_unarchive(index: usize, draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Option
 
 /// For each live segment, the drafts after which nothing that the plan changes refers to it, or refers to it for
 /// good: a service that refuses references to archived segments has to be asked before.
-fn referring(
-    drafts: &[Draft<'_>],
-    matches: &Matches<'_>,
-    observed: &Observed,
-) -> HashMap<SegmentId, Vec<usize>> {
+fn referring(drafts: &[Draft<'_>], matches: &Matches<'_>) -> HashMap<SegmentId, Vec<usize>> {
     let mut referring: HashMap<SegmentId, Vec<usize>> = HashMap::new();
     for (index, draft) in drafts.iter().enumerate() {
-        let live = draft.live.and_then(|live| observed.segments.get(&live.id));
         if matches!(draft.action, Action::Update(_) | Action::Archive(_)) {
-            let payload = live.and_then(|live| live.definition.as_ref());
+            let payload = draft.live.and_then(|live| live.definition.as_ref());
             for id in payload.map(referenced_ids).unwrap_or_default() {
                 referring.entry(id).or_default().push(index);
             }

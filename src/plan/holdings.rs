@@ -6,6 +6,7 @@
 use super::Situation;
 use super::change::Draft;
 use super::forms::Forms;
+use super::identity::Matches;
 use super::step::Action;
 use crate::definition::{Digest, Digests};
 use crate::model::{Lifecycle, LiveSegment, SegmentId, SegmentName};
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 /// Names and definitions by holder.
 pub(super) struct Holdings<'a> {
     forms: &'a Forms<'a>,
-    names: HashMap<&'a SegmentName, &'a LiveSegment>,
+    names: &'a HashMap<&'a SegmentName, &'a LiveSegment>,
     /// Former names that the ledger knows, where a rename does not free them.
     reserved: HashMap<&'a SegmentName, &'a SegmentId>,
     exact: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
@@ -26,14 +27,19 @@ pub(super) struct Holdings<'a> {
 }
 
 impl<'a> Holdings<'a> {
-    pub(super) fn of(situation: &Situation<'a>, drafts: &[Draft<'a>], forms: &'a Forms<'a>) -> Self {
+    pub(super) fn of(
+        situation: &Situation<'a>,
+        drafts: &[Draft<'a>],
+        (matches, forms): (&'a Matches<'a>, &'a Forms<'a>),
+    ) -> Self {
         let behaviour = situation.policy.behaviour;
+        let count = situation.observed.segments.len();
         let mut holdings = Self {
-            names: HashMap::new(),
+            names: &matches.live_by_name,
             reserved: HashMap::new(),
-            exact: HashMap::new(),
-            unordered: HashMap::new(),
-            drafts: HashMap::new(),
+            exact: HashMap::with_capacity(count),
+            unordered: HashMap::with_capacity(count),
+            drafts: HashMap::with_capacity(drafts.len()),
             forms,
             renames_free: behaviour.rename_frees_names,
             archives_free: !behaviour.archived_definitions_conflict,
@@ -52,7 +58,6 @@ impl<'a> Holdings<'a> {
             holdings.reserved.extend(former);
         }
         for live in situation.observed.segments.values() {
-            holdings.names.insert(&live.name, live);
             holdings.add_definition(live, drafts);
         }
         holdings

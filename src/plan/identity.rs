@@ -27,6 +27,8 @@ pub(super) struct Matches<'a> {
     pub(super) known: Known,
     /// Live segments that are ours and that no file declares.
     pub(super) orphans: Vec<&'a LiveSegment>,
+    /// Live segments by their names, which are unique.
+    pub(super) live_by_name: HashMap<&'a SegmentName, &'a LiveSegment>,
     /// Live segments that are nobody's business.
     pub(super) unmanaged: Vec<&'a LiveSegment>,
     /// Declared segments that cannot be told which live one they are.
@@ -81,6 +83,7 @@ pub(super) fn match_all<'a>(situation: &Situation<'a>) -> Matches<'a> {
 struct Search<'a> {
     situation: Situation<'a>,
     by_name: HashMap<&'a SegmentName, &'a LiveSegment>,
+    declared_names: HashSet<&'a SegmentName>,
     /// For each declared segment, in order, what was found.
     found: Vec<Option<(&'a LiveSegment, MatchReason)>>,
     /// Live segments that are out of reach.
@@ -101,8 +104,9 @@ impl<'a> Search<'a> {
         Self {
             situation: *situation,
             by_name,
+            declared_names: situation.declared.iter().map(|segment| &segment.name).collect(),
             found: vec![None; situation.declared.len()],
-            claimed: HashMap::new(),
+            claimed: HashMap::with_capacity(situation.declared.len()),
             moved_on: BTreeSet::new(),
             conflicts: Vec::new(),
         }
@@ -330,28 +334,22 @@ impl<'a> Search<'a> {
     }
 
     fn known(&self) -> Known {
-        let mut ids = BTreeMap::new();
-        let mut identities = Identities::default();
-        for live in self.situation.observed.segments.values() {
-            if self.is_free(live) {
-                ids.insert(live.name.clone(), live.id.clone());
-                identities
-                    .undeclared_by_name
-                    .insert(live.name.clone(), live.id.clone());
-            }
+        // A declared name always means the declared segment, live already or not.
+        let free = self.situation.observed.segments.values();
+        let free = free
+            .filter(|live| self.is_free(live) && !self.declared_names.contains(&live.name))
+            .map(|live| (live.name.clone(), live.id.clone()));
+        let found = self.situation.declared.iter().zip(&self.found);
+        let found = found.filter_map(|(segment, found)| Some((&segment.name, &found.as_ref()?.0.id)));
+        let undeclared_by_name: BTreeMap<_, _> = free.collect();
+        let by_name = found.clone().map(|(name, id)| (name.clone(), id.clone()));
+        Known {
+            ids: undeclared_by_name.clone().into_iter().chain(by_name).collect(),
+            identities: Identities {
+                undeclared_by_name,
+                declared_by_id: found.map(|(name, id)| (id.clone(), name.clone())).collect(),
+            },
         }
-        for (segment, found) in self.situation.declared.iter().zip(&self.found) {
-            // A declared name always means the declared segment, live already or not.
-            identities.undeclared_by_name.remove(&segment.name);
-            ids.remove(&segment.name);
-            if let Some((live, _)) = found {
-                ids.insert(segment.name.clone(), live.id.clone());
-                identities
-                    .declared_by_id
-                    .insert(live.id.clone(), segment.name.clone());
-            }
-        }
-        Known { ids, identities }
     }
 
     /// Declared segments with a conflict.
@@ -390,6 +388,7 @@ impl<'a> Search<'a> {
         Matches {
             pairs,
             known,
+            live_by_name: self.by_name,
             orphans,
             unmanaged,
             conflicts: self.conflicts,

@@ -75,7 +75,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let forms = Forms::of(situation.observed, &matches.known);
     let changes = change::all(situation, &matches, &forms);
     let drafts = changes.drafts;
-    let holdings = Holdings::of(situation, &drafts, &forms);
+    let holdings = Holdings::of(situation, &drafts, (&matches, &forms));
     let limits = Limits::of(&matches, situation.observed);
     let (found, warnings) = conflict::find(&drafts, &holdings, &matches, situation.observed);
     let mut conflicts = matches.conflicts.clone();

@@ -1,27 +1,31 @@
-//! Plans and receipts as documents: the one shape behind text and JSON.
+//! Plans, receipts and events as documents: the one shape behind text and JSON.
 //!
 //! `format_version` is `MAJOR.MINOR`: a new minor only adds fields, a new major may change them, and a reader
 //! refuses a major that it does not know.
 
 mod drift;
+mod event;
 mod finding;
 mod ledger;
 mod plan;
+mod problem;
 mod quota;
 mod receipt;
 mod seen;
 
 pub use drift::{DriftReport, PatchDocument};
+pub use event::{EventDocument, RunEvent, StartDocument, VersionDocument};
 pub use finding::FindingDocument;
 pub use ledger::{EntryDocument, LedgerDocument};
 pub use plan::{
     ChangeDocument, DriftDocument, LiveDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
 };
+pub use problem::{DiagnosticDocument, FindingKind, LabelDocument};
 pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};
-pub use receipt::{OutcomeDocument, ReceiptDocument, TallyDocument};
+pub use receipt::{EndDocument, OutcomeDocument, ReceiptDocument, TallyDocument};
 pub use seen::SeenDocument;
 
-/// The version of plans and receipts as JSON.
+/// The version of plans, receipts and events as JSON.
 pub const FORMAT_VERSION: &str = "2.0";
 
 /// Why a document cannot be shown.

@@ -13,7 +13,7 @@ pub use ledger::ledger;
 pub use quota::quota;
 
 use super::document::{
-    ChangeDocument, FindingDocument, OutcomeDocument, PlanDocument, ReceiptDocument, StepDocument,
+    ChangeDocument, EndDocument, FindingDocument, OutcomeDocument, PlanDocument, StepDocument,
     SummaryDocument,
 };
 use anstyle::{AnsiColor, Style};
@@ -77,7 +77,7 @@ pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
         quoted(&outcome.segment),
         outcome.outcome
     );
-    for note in &outcome.notes {
+    for note in outcome.notes.iter().chain(&outcome.message) {
         let _ = writeln!(text, "    {}", printable(note));
     }
     text
@@ -85,10 +85,10 @@ pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
 
 /// The last lines of a run.
 #[must_use]
-pub fn receipt(document: &ReceiptDocument) -> String {
-    let tally = document.tally;
+pub fn receipt(end: &EndDocument) -> String {
+    let tally = end.tally;
     let mut text = String::new();
-    if let Some(stopped) = &document.stopped {
+    if let Some(stopped) = &end.stopped {
         let _ = writeln!(text, "Stopped: {}", printable(stopped));
     }
     let mut parts = vec![format!("{} applied", tally.applied)];

@@ -4,7 +4,6 @@ use super::{Repository, member, segment};
 use clap::CommandFactory;
 use segctl::cli::arguments::Arguments;
 use std::fs;
-use std::process::Stdio;
 
 #[test]
 fn wrong_usage_is_never_taken_for_changes() {
@@ -138,13 +137,6 @@ fn json_is_one_document() {
     repository.write("segments/a.yaml", segment("A", "buy"));
     assert_eq!(repository.run(&["validate", "--json"]).json()["valid"], true);
     assert_eq!(repository.run(&["plan", "--json"]).json()["summary"]["create"], 1);
-    let applied = repository.run(&["apply", "--json", "--auto-approve"]).json();
-    assert_eq!(applied["receipt"]["tally"]["applied"], 1);
-    assert_eq!(applied["plan"]["steps"][0]["segment"], "A");
-    assert_eq!(
-        repository.run(&["apply", "--json", "--auto-approve"]).json()["receipt"]["tally"]["applied"],
-        0
-    );
 }
 
 #[test]
@@ -160,32 +152,6 @@ fn colour_is_asked_for_or_absent() {
     );
     let run = repository.run_with(&["plan"], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]);
     assert!(!run.out.contains('\u{1b}'));
-}
-
-#[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
-    let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
-    for arguments in [
-        ["plan"].as_slice(),
-        &["schema", "segment"],
-        &["completions", "bash"],
-    ] {
-        let mut child = repository
-            .command(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
+mod events;
 mod exit_codes;
 mod hostile;
 mod lifecycle;
+mod pipes;
 mod pull;
+mod receipts;
 mod requests;
 mod secrets;
 mod service;
@@ -101,6 +104,12 @@ impl Run {
             run.err
         );
         run
+    }
+
+    /// The events on standard output, each of which has a line of its own.
+    fn events(&self) -> Vec<serde_json::Value> {
+        let line = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.out.lines().map(line).collect()
     }
 
     /// The one JSON document on standard output.

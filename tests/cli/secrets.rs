@@ -132,6 +132,13 @@ fn the_key_is_in_no_output_log_or_file() {
         ["plan"].as_slice(),
         &["apply", "--auto-approve"],
         &["plan", "--json"],
+        &[
+            "apply",
+            "--auto-approve",
+            "--json",
+            "--receipt-into",
+            "receipt.json",
+        ],
     ] {
         let run = repository.run_with(arguments, &logged);
         assert_eq!(run.code, Some(0), "{}", run.err);

@@ -7,14 +7,14 @@ use std::net::TcpListener;
 use std::thread;
 
 /// A service with a script of faults, and a repository that uses it.
-struct Faulty {
+pub(super) struct Faulty {
     runtime: tokio::runtime::Runtime,
     server: Option<Server>,
-    repository: Repository,
+    pub(super) repository: Repository,
 }
 
 impl Faulty {
-    fn new(faults: &str) -> Self {
+    pub(super) fn new(faults: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -11,15 +11,15 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 /// A run that goes on while the test looks on.
-struct Running {
-    child: Child,
+pub(super) struct Running {
+    pub(super) child: Child,
     errors: BufReader<ChildStderr>,
     /// What was read of standard error.
     said: String,
 }
 
 impl Running {
-    fn start(repository: &Repository, arguments: &[&str]) -> Self {
+    pub(super) fn start(repository: &Repository, arguments: &[&str]) -> Self {
         let mut command = repository.command(arguments);
         let mut child = command
             .stdout(Stdio::piped())
@@ -35,7 +35,7 @@ impl Running {
     }
 
     /// Reads on until a line of standard error holds `words`.
-    fn wait_for(&mut self, words: &str) {
+    pub(super) fn wait_for(&mut self, words: &str) {
         loop {
             let mut line = String::new();
             assert_ne!(self.errors.read_line(&mut line).unwrap(), 0, "{}", self.said);
@@ -46,13 +46,13 @@ impl Running {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
         assert!(sent.success());
     }
 
-    fn end(mut self) -> Run {
+    pub(super) fn end(mut self) -> Run {
         self.errors.read_to_string(&mut self.said).unwrap();
         let output = self.child.wait_with_output().unwrap();
         Run {
@@ -63,7 +63,7 @@ impl Running {
 }
 
 /// Three segments, of which one can be made in an hour: lists count as creates.
-fn limited() -> Repository {
+pub(super) fn limited() -> Repository {
     let repository = Repository::new();
     let settings = repository
         .read("segctl.yaml")
@@ -115,7 +115,7 @@ fn a_signal_before_the_first_write_ends_the_run_with_nothing_written() {
 }
 
 /// A service that lists nothing and never answers a create; it tells of the create on the channel.
-fn silent(told: Sender<()>) -> String {
+pub(super) fn silent(told: Sender<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {

@@ -402,7 +402,10 @@ fn described(plan: &Plan) -> String {
         let target = step.action.target();
         let from =
             target.map(|target| format!(" {} `{}` by {:?}", target.id, target.live_name, target.matched_by));
-        let wanted = step.action.wanted().map(|wanted| wanted.form(&plan.known).to_string());
+        let wanted = step
+            .action
+            .wanted()
+            .map(|wanted| wanted.form(&plan.known).to_string());
         let _ = writeln!(
             text,
             "{} {} {}{} {:?} after {:?} {}",

@@ -2,6 +2,7 @@
 
 use super::FORMAT_VERSION;
 use crate::apply::receipt::{Entry, Outcome, Receipt, SkipReason};
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// A receipt.
@@ -11,25 +12,42 @@ pub struct ReceiptDocument {
     pub format_version: String,
     /// The segctl that ran the plan.
     pub segctl_version: String,
-    /// The workspace's name in `segctl.yaml`.
-    pub workspace: String,
+    /// The run and how it ended.
+    #[serde(flatten)]
+    pub end: EndDocument,
+    /// What came of each step; none when the run ended before there was a plan.
+    pub steps: Vec<OutcomeDocument>,
+}
+
+/// A run and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EndDocument {
+    /// The workspace's name in `segctl.yaml`; missing when the run ended before it was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// What the ledger calls the run.
+    pub run: String,
+    /// When it began, by this machine's clock.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// What the process exits with.
+    pub exit_code: u8,
     /// The outcomes, counted.
     pub tally: TallyDocument,
-    /// What came of each step.
-    pub steps: Vec<OutcomeDocument>,
     /// Why the run ended before its last step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
 }
 
 /// How many steps came to what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TallyDocument {
     /// Done.
     pub applied: usize,
     /// So already.
     pub unchanged: usize,
-    /// Not written.
+    /// Not written, or taken back.
     pub skipped: usize,
     /// Refused.
     pub failed: usize,
@@ -56,27 +74,36 @@ pub struct OutcomeDocument {
     /// What is worth knowing about it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Why it was not applied, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl ReceiptDocument {
-    /// The document of `receipt`.
+    /// The document of `receipt`, of a run that ended so.
     #[must_use]
-    pub fn new(workspace: &str, receipt: &Receipt, stopped: Option<String>) -> Self {
-        let tally = receipt.tally();
+    pub fn new(receipt: &Receipt, end: EndDocument) -> Self {
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             segctl_version: env!("CARGO_PKG_VERSION").to_owned(),
-            workspace: workspace.to_owned(),
-            tally: TallyDocument {
-                applied: tally.applied,
-                unchanged: tally.unchanged,
-                skipped: tally.skipped,
-                failed: tally.failed,
-                unknown: tally.unknown,
-                not_attempted: tally.not_attempted,
-            },
+            end,
             steps: receipt.entries.iter().map(OutcomeDocument::new).collect(),
-            stopped,
+        }
+    }
+}
+
+impl TallyDocument {
+    /// The outcomes of `receipt`, counted.
+    #[must_use]
+    pub fn new(receipt: &Receipt) -> Self {
+        let tally = receipt.tally();
+        Self {
+            applied: tally.applied,
+            unchanged: tally.unchanged,
+            skipped: tally.skipped,
+            failed: tally.failed,
+            unknown: tally.unknown,
+            not_attempted: tally.not_attempted,
         }
     }
 }
@@ -89,17 +116,7 @@ impl OutcomeDocument {
             Outcome::Applied { id, notes } | Outcome::Unchanged { id, notes } => {
                 (Some(id.to_string()), notes.clone())
             }
-            Outcome::Skipped(SkipReason::DependsOn(name)) => (None, vec![format!("it depends on `{name}`")]),
-            Outcome::Skipped(SkipReason::Drifted) => (
-                None,
-                vec!["it is not as the plan saw it any more; plan again".to_owned()],
-            ),
-            Outcome::Failed { message } | Outcome::Unknown { message } => (None, vec![message.clone()]),
-            Outcome::TakenBack => (
-                None,
-                vec!["what should have followed could not; the segment is what it was".to_owned()],
-            ),
-            Outcome::NotAttempted => (None, Vec::new()),
+            _ => (None, Vec::new()),
         };
         Self {
             number: entry.number,
@@ -108,6 +125,22 @@ impl OutcomeDocument {
             outcome: entry.outcome.as_str().to_owned(),
             id,
             notes,
+            message: message(&entry.outcome),
+        }
+    }
+}
+
+/// Why a step was not applied.
+fn message(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Applied { .. } | Outcome::Unchanged { .. } | Outcome::NotAttempted => None,
+        Outcome::Skipped(SkipReason::DependsOn(name)) => Some(format!("it depends on `{name}`")),
+        Outcome::Skipped(SkipReason::Drifted) => {
+            Some("it is not as the plan saw it any more; plan again".to_owned())
+        }
+        Outcome::Failed { message } | Outcome::Unknown { message } => Some(message.clone()),
+        Outcome::TakenBack => {
+            Some("what should have followed could not; the segment is what it was".to_owned())
         }
     }
 }
