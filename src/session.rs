@@ -189,7 +189,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         wanted: impl Fn(&SegmentId) -> bool,
     ) -> Result<(), SessionError> {
         let mut observed = std::mem::take(&mut read.observed);
-        let done = complete(&self.client, &read.scope(), &mut observed, wanted).await;
+        // Ages are counted by the clock of this machine, as in every other run; `read.now` is the service's.
+        let scope = Scope {
+            now: self.clock.now(),
+            ..read.scope()
+        };
+        let done = complete(&self.client, &scope, &mut observed, wanted).await;
         read.observed = observed;
         done?;
         self.keep_snapshot(&Snapshot::of(&read.observed)).await;

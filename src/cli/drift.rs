@@ -6,13 +6,14 @@ use super::failure::{CHANGES, Failure, Kind};
 use super::output::{Output, write_file};
 use super::planning::read_all;
 use super::project::Project;
-use crate::api::StopSignal;
+use crate::api::{Clock, StopSignal, SystemClock};
 use crate::config::declaration::Declaration;
 use crate::config::write::{Patch, Wanted, apply, patch};
 use crate::model::{Lifecycle, LiveSegment, Reference, SegmentId, SegmentName};
 use crate::plan::plan;
-use crate::plan::step::{Drift, Known, LifecycleDrift, Plan};
-use crate::render::document::{DriftReport, PatchDocument};
+use crate::plan::selection::Selection;
+use crate::plan::step::{Action, Cause, Drift, Known, LifecycleDrift, Plan};
+use crate::render::document::{DriftReport, PatchDocument, SeenDocument};
 use crate::render::text;
 use crate::session::Read;
 use jiff::SignedDuration;
@@ -34,17 +35,20 @@ pub(super) async fn run(
     let connection =
         Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
     let refresh = arguments.refresh.policy(SignedDuration::ZERO);
+    let began = SystemClock.now();
     let read = read_all(project, workspace, (&arguments.planning, refresh), &connection).await;
     connection.close().await;
     let read = read?;
-    let plan = plan(&read.situation());
+    let mut plan = plan(&read.situation());
+    keep_selected(&mut plan, read.situation().selection);
     let declarations = project.loaded.declarations.iter();
     let declarations: Vec<_> = declarations
         .filter(|declaration| declaration.is_for(workspace.0))
         .collect();
     let (patches, unwritten) = patches(&plan, &read, &declarations);
     let files = files(&patches);
-    let report = DriftReport::new(workspace.0, &plan.drift, documents(&files)?, unwritten);
+    let report = DriftReport::new(workspace.0, &plan.drift, documents(&files)?, unwritten)
+        .with_seen(SeenDocument::new(&read.observed, began));
     if output.json {
         output.document(&report);
     } else {
@@ -58,6 +62,16 @@ pub(super) async fn run(
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Drops the drift of segments that the run is not about, whichever of their names says so.
+fn keep_selected(plan: &mut Plan, selection: &Selection) {
+    let declared = &plan.known.identities.declared_by_id;
+    plan.drift.retain(|drift| {
+        let others = [declared.get(&drift.id), drift.renamed.as_ref()];
+        let names = std::iter::once(&drift.segment).chain(others.into_iter().flatten());
+        selection.names(&names.collect::<Vec<_>>())
+    });
 }
 
 /// A declaration and the edits that take the workspace's version into it.
@@ -79,6 +93,11 @@ fn patches<'a>(
         let (Some(declaration), Some(live)) = (declaration, read.live(&drift.id)) else {
             continue;
         };
+        if is_changed_in_the_file(plan, drift) {
+            let why = "its file says something new, too, which would be lost: bring the two together by hand";
+            unwritten.insert(drift.id.clone(), why.to_owned());
+            continue;
+        }
         match one(drift, live, (declaration, declarations), &plan.known) {
             Ok(patch) if patch.is_empty() => {}
             Ok(patch) => patches.push((*declaration, patch)),
@@ -88,6 +107,16 @@ fn patches<'a>(
         }
     }
     (patches, unwritten)
+}
+
+/// Whether the file of a changed definition was changed elsewhere in it since it was applied.
+fn is_changed_in_the_file(plan: &Plan, drift: &Drift) -> bool {
+    let updates = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Update(update) if update.target.id == drift.id => Some(update),
+        _ => None,
+    });
+    let mut changes = updates.flat_map(|update| &update.changes);
+    !drift.changes.is_empty() && changes.any(|changed| changed.cause == Some(Cause::Files))
 }
 
 fn one(

@@ -89,21 +89,35 @@ pub(super) async fn read_all(
 ) -> Result<Read, Failure> {
     let aim = aim(project, workspace, (arguments, refresh));
     let read = connection.session.read(aim).await?;
-    require_targets(&read)?;
+    require_names(&read)?;
     Ok(read)
 }
 
-/// A pattern of `--target` that nothing fits is a slip, and a plan of nothing would hide it.
-fn require_targets(read: &Read) -> Result<(), Failure> {
+/// A pattern that nothing fits is a slip: of `--target`, a plan of nothing would hide it, and of `--exclude`, a plan of
+/// everything.
+fn require_names(read: &Read) -> Result<(), Failure> {
     let situation = read.situation();
     let declared = situation.declared.iter().map(|segment| &segment.name);
     let live = read.observed.segments.values().map(|live| &live.name);
     let names: Vec<_> = declared.chain(live).collect();
     let idle = |pattern: &&NamePattern| !names.iter().any(|name| pattern.matches(name));
-    match situation.selection.targets.iter().find(idle) {
+    let selection = situation.selection;
+    let target = selection
+        .targets
+        .iter()
+        .find(idle)
+        .map(|pattern| ("target", pattern));
+    let exclude = || {
+        selection
+            .excludes
+            .iter()
+            .find(idle)
+            .map(|pattern| ("exclude", pattern))
+    };
+    match target.or_else(exclude) {
         None => Ok(()),
-        Some(pattern) => {
-            let message = format!("no segment has a name that fits `--target {}`", pattern.as_str());
+        Some((flag, pattern)) => {
+            let message = format!("no segment has a name that fits `--{flag} {}`", pattern.as_str());
             Err(Failure::new(Kind::Usage, message).with_help("`*` stands for any text"))
         }
     }
@@ -156,6 +170,7 @@ pub(super) async fn plan_offline(
         return Err(Failure::new(Kind::Error, message).with_help(help));
     }
     read.look_offline();
+    require_names(&read)?;
     let plan = plan(&read.situation());
     let mut pacing = Pacing::new(connection::limits(workspace.1)?);
     pacing.remember(connection::requests(&store, output).await.iter(), read.now);

@@ -9,8 +9,10 @@ use crate::config::{Loaded, load};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::DeclaredSegment;
 use crate::render::diagnostic::{diagnostics_text, sort};
-use std::env;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{env, fs};
 
 /// The code for a pattern of `segments` that stands for no file.
 const NOTHING_FOUND: &str = "SEG007";
@@ -113,15 +115,31 @@ impl Project {
         shown(path, &self.here)
     }
 
-    /// Tells of the errors that new files of these paths have, beside all others; whether there are any.
-    pub(super) fn tell_of_errors_in(&self, files: &[PathBuf], output: Output) -> bool {
+    /// Tells of the errors that new files of these paths have, beside all others; whether there are any. Tells of files
+    /// that no command will read, too.
+    pub(super) fn tell_of_new(&self, files: &[PathBuf], output: Output) -> bool {
         let loaded = load(&self.settings, &self.directory, &|path| shown(path, &self.here));
-        let names: Vec<String> = files.iter().map(|path| self.shown(path)).collect();
+        // One file may be named in several ways, as `./segments` is.
+        let place = |path: &Path| fs::canonicalize(self.here.join(path)).ok();
+        let read = loaded
+            .sources
+            .keys()
+            .map(|name| (place(Path::new(&**name)), name));
+        let read: BTreeMap<Option<PathBuf>, &Arc<str>> = read.collect();
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for file in files {
+            match read.get(&place(file)) {
+                Some(name) => names.push(Arc::clone(name)),
+                None => output.note(&format!(
+                    "note: `segments` in segctl.yaml does not name {}: no other command reads it there\n",
+                    self.shown(file)
+                )),
+            }
+        }
         let mut found = loaded.diagnostics;
         found.retain(|found| {
             let mut labels = found.labels.iter();
-            found.severity == Severity::Error
-                && labels.any(|label| names.iter().any(|name| **name == *label.place.file))
+            found.severity == Severity::Error && labels.any(|label| names.contains(&label.place.file))
         });
         sort(&mut found);
         let text_of = |file: &str| loaded.sources.get(file).map(|source| source.text.as_str());

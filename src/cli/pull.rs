@@ -8,7 +8,7 @@ use super::planning::read_all;
 use super::project::Project;
 use crate::api::StopSignal;
 use crate::config::write::{Pulled, file_name, segment_file};
-use crate::model::{LiveKind, LiveSegment, SegmentId, SegmentName};
+use crate::model::{LiveKind, LiveSegment, NamePattern, SegmentId, SegmentName};
 use crate::observe::Refresh;
 use crate::plan::plan;
 use crate::plan::step::{Action, Live, Plan};
@@ -59,21 +59,32 @@ async fn pull(
         list(&live, output);
         return Ok(ExitCode::SUCCESS);
     }
-    let ids: BTreeSet<SegmentId> = undeclared
-        .iter()
-        .filter(|live| is_wanted(&live.name))
-        .map(|live| live.id.clone())
-        .collect();
-    if ids.is_empty() {
-        let message = "no segment that nobody declares has such a name";
-        return Err(Failure::new(Kind::Error, message).with_help("`segctl pull` alone lists those there are"));
-    }
+    require_all(&undeclared, arguments)?;
+    let wanted = undeclared.iter().filter(|live| is_wanted(&live.name));
+    let ids: BTreeSet<SegmentId> = wanted.map(|live| live.id.clone()).collect();
     let session = &connection.session;
     session.read_definitions(&mut read, |id| ids.contains(id)).await?;
     let directory = directory(project, arguments)?;
     let pulled = write_all((project, &read), &ids, &directory, output)?;
-    let has_errors = project.tell_of_errors_in(&pulled.written, output);
+    let has_errors = project.tell_of_new(&pulled.written, output);
     Ok(pulled.told(has_errors, output))
+}
+
+/// A name that nothing fits is a slip, which what the other names found would hide.
+fn require_all(undeclared: &[Live], arguments: &PullArguments) -> Result<(), Failure> {
+    let is_idle = |pattern: &&NamePattern| !undeclared.iter().any(|live| pattern.matches(&live.name));
+    let failed = |message: String| Failure::new(Kind::Error, message);
+    match arguments.patterns.iter().find(is_idle) {
+        _ if undeclared.is_empty() => Err(failed("no live segment is without a file".to_owned())),
+        None => Ok(()),
+        Some(pattern) => {
+            let message = format!(
+                "no segment that nobody declares has a name that fits `{}`",
+                pattern.as_str()
+            );
+            Err(failed(message).with_help("`segctl pull` alone lists those there are"))
+        }
+    }
 }
 
 /// Live segments that no file declares: those that are nobody's business, and those that the next apply would archive.
@@ -119,11 +130,13 @@ fn list(live: &[&LiveSegment], output: Output) {
             segment.name, segment.id
         ));
     }
-    let noun = if live.len() == 1 { "segment" } else { "segments" };
-    text.push_str(&format!(
-        "{} live {noun} without a file. `segctl pull NAME` or `--all` writes files for them.\n",
-        live.len()
-    ));
+    text.push_str(&match live.len() {
+        0 => "No live segment is without a file.\n".to_owned(),
+        1 => "1 live segment without a file. `segctl pull NAME` or `--all` writes one for it.\n".to_owned(),
+        count => format!(
+            "{count} live segments without a file. `segctl pull NAME` or `--all` writes files for them.\n"
+        ),
+    });
     output.result(&text);
 }
 

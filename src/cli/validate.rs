@@ -31,7 +31,12 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
         output.note(&project.text(&found, output.colour_of_errors()));
         if !fails {
             let files = project.loaded.sources.len();
-            output.result(&format!("Valid: {segments} segments in {files} files.\n"));
+            let counted = |count: usize, noun: &str| match count {
+                1 => format!("1 {noun}"),
+                _ => format!("{count} {noun}s"),
+            };
+            let (segments, files) = (counted(segments, "segment"), counted(files, "file"));
+            output.result(&format!("Valid: {segments} in {files}.\n"));
         }
     }
     if fails {

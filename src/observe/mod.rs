@@ -80,7 +80,9 @@ pub async fn complete<T: Transport, C: Clock>(
     observed: &mut Observed,
     wanted: impl Fn(&SegmentId) -> bool,
 ) -> Result<(), CallError> {
-    let is_old = |live: &LiveSegment| scope.refresh == Refresh::Full && live.read_at < Some(scope.now);
+    // What was read since the list is as new as anything can be.
+    let since = observed.listed_at;
+    let is_old = |live: &LiveSegment| scope.refresh == Refresh::Full && live.read_at < since;
     let unread =
         |live: &&LiveSegment| live.kind == LiveKind::Filter && (live.definition.is_none() || is_old(live));
     let ids: Vec<_> = observed

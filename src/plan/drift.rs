@@ -112,8 +112,15 @@ pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &For
             origin: origins.get(&entry.id).map(|origin| (*origin).clone()),
             ..of(situation, (matches, forms), entry, live)
         })
-        .filter(|drift| !drift.is_empty())
+        .filter(|drift| !drift.is_empty() && !is_at_rest(situation, drift))
         .collect()
+}
+
+/// What is put away and in no file is nobody's concern any more: no file could follow, and no apply takes it back.
+fn is_at_rest(situation: &Situation<'_>, drift: &Drift) -> bool {
+    let live = situation.observed.segments.get(&drift.id);
+    let is_archived = live.is_some_and(|live| live.lifecycle == Lifecycle::Archived);
+    drift.origin.is_none() && drift.lifecycle.is_none() && is_archived
 }
 
 fn of(

@@ -131,6 +131,17 @@ impl<'a> Limits<'a> {
         }
     }
 
+    /// The name by which people know what a reference means.
+    fn name(&self, reference: &Reference) -> SegmentName {
+        let id = match reference {
+            Reference::Id { id, .. } => id,
+            Reference::Name(name) => return name.clone(),
+        };
+        let live = || self.live.get(id).map(|live| &live.segment.name);
+        let name = self.declared_name(reference).or_else(live).cloned();
+        name.unwrap_or_else(|| SegmentName::new(id.as_str()))
+    }
+
     fn exceeded(&self, outline: &Outline, weights: &mut Weights<'_>) -> Option<ExceededLimit> {
         let counted = outline
             .references
@@ -159,19 +170,36 @@ impl<'a> Limits<'a> {
         }
     }
 
-    /// A way from a segment's references back to the segment.
+    /// The shortest way from a segment's references back to the segment.
     fn circle(&self, segment: &SegmentName, outline: &Outline) -> Option<ExceededLimit> {
-        let mut seen: BTreeSet<&Reference> = BTreeSet::new();
-        let mut open: Vec<&Reference> = outline.references.keys().collect();
-        while let Some(reference) = open.pop() {
+        // Each with the place of the one that refers to it.
+        let mut open: Vec<(&Reference, Option<usize>)> = outline
+            .references
+            .keys()
+            .map(|reference| (reference, None))
+            .collect();
+        let mut seen: BTreeSet<&Reference> = outline.references.keys().collect();
+        let mut next = 0;
+        while let Some((reference, _)) = open.get(next) {
             if self.declared_name(reference) == Some(segment) {
-                return Some(ExceededLimit::Circle);
+                let mut way = Vec::new();
+                let mut place = Some(next);
+                while let Some((reference, before)) = place.and_then(|place| open.get(place)) {
+                    way.push(self.name(reference));
+                    place = *before;
+                }
+                way.push(segment.clone());
+                way.reverse();
+                return Some(ExceededLimit::Circle { way });
             }
-            if seen.insert(reference)
-                && let Referent::Filter(next) = self.referent(reference)
-            {
-                open.extend(next.references.keys());
+            if let Referent::Filter(referred) = self.referent(reference) {
+                let unseen = referred
+                    .references
+                    .keys()
+                    .filter(|reference| seen.insert(reference));
+                open.extend(unseen.map(|reference| (reference, Some(next))));
             }
+            next += 1;
         }
         None
     }

@@ -18,6 +18,13 @@ impl Selection {
     fn is_all(&self) -> bool {
         self.targets.is_empty() && self.excludes.is_empty()
     }
+
+    /// Whether a run is about a segment itself, and not for the sake of another: by any of its names.
+    #[must_use]
+    pub fn names(&self, names: &[&SegmentName]) -> bool {
+        let any_fits = |patterns: &[NamePattern]| names.iter().any(|name| fits(patterns, name));
+        (self.targets.is_empty() || any_fits(&self.targets)) && !any_fits(&self.excludes)
+    }
 }
 
 /// The part of a plan that was selected.
@@ -44,8 +51,6 @@ pub(super) fn select(steps: Vec<Step>, situation: &Situation<'_>) -> Selected {
             concerned: None,
         };
     }
-    let fits =
-        |patterns: &[NamePattern], name: &SegmentName| patterns.iter().any(|pattern| pattern.matches(name));
     let is_target = |step: &&Step| selection.targets.is_empty() || fits(&selection.targets, &step.segment);
     let excluded = steps
         .iter()
@@ -61,11 +66,7 @@ pub(super) fn select(steps: Vec<Step>, situation: &Situation<'_>) -> Selected {
         .filter(|step| out.contains(&step.number))
         .map(|step| &step.segment)
         .collect();
-    let is_named = |name: &SegmentName| {
-        (selection.targets.is_empty() || fits(&selection.targets, name))
-            && !fits(&selection.excludes, name)
-            && !without.contains(name)
-    };
+    let is_named = |name: &SegmentName| selection.names(&[name]) && !without.contains(name);
     let declared = situation.declared.iter().map(|segment| &segment.name);
     let mut concerned: BTreeSet<SegmentName> = declared.filter(|name| is_named(name)).cloned().collect();
     let named: BTreeSet<SegmentName> = targets.iter().map(|step| step.segment.clone()).collect();
@@ -82,6 +83,10 @@ pub(super) fn select(steps: Vec<Step>, situation: &Situation<'_>) -> Selected {
         steps: numbered(kept, &named),
         concerned: Some(with_references(concerned, situation.declared)),
     }
+}
+
+fn fits(patterns: &[NamePattern], name: &SegmentName) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
 }
 
 /// Segments and the declared ones that they refer to: what those lack, these lack as well.

@@ -4,8 +4,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+/// Stands for calls of every class.
+pub(super) const ALL: &str = "all";
+
 /// Classes of calls, by the words of the sandbox's log.
-const CLASSES: [&str; 7] = ["list", "create", "get", "update", "lifecycle", "file", "cohort"];
+const CLASSES: [&str; 8] = [
+    "list",
+    "create",
+    "get",
+    "update",
+    "lifecycle",
+    "file",
+    "cohort",
+    ALL,
+];
 
 /// A scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -147,6 +159,13 @@ pub(super) struct Run {
     /// How many calls of a class it makes; a class that is not named may be called.
     #[serde(default)]
     pub(super) requests: BTreeMap<String, Bound>,
+    /// Whether it finds the key of the workspace.
+    #[serde(default = "is_so")]
+    pub(super) credentials: bool,
+}
+
+fn is_so() -> bool {
+    true
 }
 
 /// A number of calls.
@@ -208,11 +227,7 @@ impl TryFrom<Value> for Command {
     fn try_from(value: Value) -> Result<Self, String> {
         let wrong = |error: serde_json::Error| error.to_string();
         match value {
-            Value::String(run) => Ok(Self::Run(Run {
-                run,
-                exit: None,
-                requests: BTreeMap::new(),
-            })),
+            Value::String(run) => Ok(Self::Run(Run::of(&run))),
             Value::Object(ref fields) if fields.contains_key("run") => {
                 serde_json::from_value(value).map(Self::Run).map_err(wrong)
             }
@@ -247,6 +262,16 @@ impl Bound {
 }
 
 impl Run {
+    /// Arguments of which nothing is claimed.
+    pub(super) fn of(arguments: &str) -> Self {
+        Self {
+            run: arguments.to_owned(),
+            exit: None,
+            requests: BTreeMap::new(),
+            credentials: true,
+        }
+    }
+
     /// The arguments one by one.
     pub(super) fn arguments(&self) -> Vec<String> {
         // Every second piece between quotes was in quotes.

@@ -11,6 +11,7 @@
 mod folder;
 mod format;
 mod laws;
+mod process;
 mod repository;
 mod run;
 mod service;

@@ -2,27 +2,29 @@
 
 use super::folder::entries;
 use super::format::{Rewrite, Run};
+use super::process::{self, Ran};
+use super::service::{API_KEY, WORD};
 use super::stable::Stable;
+use jiff::{SignedDuration, Timestamp};
+use segctl::ledger::{DirectoryStore, LedgerStore as _};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
+use tokio::runtime::Runtime;
 
 /// The name of the workspace.
 pub(super) const WORKSPACE: &str = "shop";
+
+/// How long a run may take: none waits for anything, but the machine may have much else to do.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Ends the name of a file that stands for the removal of the one named before it.
 const GONE: &str = ".gone";
 
 /// A directory with `segctl.yaml` and files of segments.
 pub(super) struct Repository(tempfile::TempDir);
-
-/// What a run of segctl came to.
-pub(super) struct Ran {
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
-}
 
 impl Repository {
     /// A repository with one workspace.
@@ -84,6 +86,26 @@ impl Repository {
         fs::remove_dir_all(ledger).map_err(|error| format!("the ledger cannot get lost: {error}"))
     }
 
+    /// Lets time go by for what was seen and for the calls that were made: segctl reads the clock of the machine.
+    pub(super) fn grow_older(&self, runtime: &Runtime, seconds: u32) -> Result<(), String> {
+        let store = DirectoryStore::new(self.path().join(".segctl").join(WORKSPACE));
+        let by = SignedDuration::from_secs(seconds.into());
+        let earlier = |moment: &mut Timestamp| *moment = moment.saturating_sub(by).unwrap();
+        let done = runtime.block_on(async {
+            let mut snapshot = store.load_snapshot().await?;
+            let read_at = snapshot.segments.values_mut().map(|seen| &mut seen.read_at);
+            read_at
+                .chain([&mut snapshot.listed_at])
+                .flatten()
+                .for_each(earlier);
+            store.save_snapshot(&snapshot).await?;
+            let mut requests = store.load_requests().await?;
+            requests.calls.values_mut().flatten().for_each(earlier);
+            store.save_requests(&requests).await
+        });
+        done.map_err(|error| error.to_string())
+    }
+
     /// The files at a path, each under its name.
     pub(super) fn text_of(&self, path: &str) -> Result<String, String> {
         let path = self.path().join(path);
@@ -101,21 +123,18 @@ impl Repository {
     }
 
     /// Runs segctl here with a bare environment.
-    pub(super) fn run(&self, run: &Run) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_segctl"))
+    pub(super) fn run(&self, run: &Run) -> Result<Ran, String> {
+        let mut segctl = Command::new(env!("CARGO_BIN_EXE_segctl"));
+        segctl
             .args(run.arguments())
             .current_dir(self.path())
             .env_clear()
             // One at a time: what is printed has to be in the same order each time.
-            .env("SEGCTL_PARALLELISM", "1")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Ran {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
+            .env("SEGCTL_PARALLELISM", "1");
+        if run.credentials {
+            segctl.env(API_KEY, WORD);
         }
+        process::run(&mut segctl, LIMIT).map_err(|error| format!("`{}` {error}", run.run))
     }
 }
 

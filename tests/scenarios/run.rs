@@ -1,7 +1,7 @@
 //! A scenario from its first state to its last, under each of its circumstances, and what is to be said against it.
 
 use super::folder::Folder;
-use super::format::{Command, Event, Lost, Outcome, Run, Scenario, Switch};
+use super::format::{ALL, Command, Event, Lost, Outcome, Run, Scenario, Switch};
 use super::laws::History;
 use super::repository::Repository;
 use super::service::{Call, Service};
@@ -117,6 +117,7 @@ fn reviewed(folder: &Folder, file: &str, suffix: Option<&str>, text: &str) -> Ve
 /// A scenario under way.
 struct Stage<'a> {
     folder: &'a Folder,
+    runtime: &'a Runtime,
     service: Service<'a>,
     repository: Repository,
     history: History,
@@ -188,6 +189,7 @@ impl<'a> Stage<'a> {
         ];
         let mut stage = Self {
             folder,
+            runtime,
             is_as_stated: switch.is_none_or(|switch| switch.outcome == Outcome::Same),
             stable: Stable::new(service.now()?, others),
             service,
@@ -207,7 +209,7 @@ impl<'a> Stage<'a> {
 
     /// Runs segctl, and takes down what it says.
     fn segctl(&mut self, run: &Run) -> Result<Option<i32>, String> {
-        let ran = self.repository.run(run);
+        let ran = self.repository.run(run)?;
         let state = self.service.state()?;
         self.stable.learn(&state);
         self.history.note_names(&state);
@@ -224,8 +226,14 @@ impl<'a> Stage<'a> {
             self.complain(&format!("`{}` panicked", run.run));
         }
         let calls = self.service.calls()?;
-        if run.arguments().first().is_none_or(|command| command != "apply") {
-            self.must_only_read(&run.run, &calls);
+        match run.arguments().first().map(String::as_str) {
+            Some("apply") => {}
+            // These write files.
+            Some("pull" | "drift") => {
+                self.history.note_files(&self.repository);
+                self.must_only_read(&run.run, &calls);
+            }
+            _ => self.must_only_read(&run.run, &calls),
         }
         if self.is_as_stated {
             self.must_be_as_stated(run, ran.code, &calls);
@@ -239,7 +247,8 @@ impl<'a> Stage<'a> {
             self.complain(&format!("`{}` exits with {code:?}, not {:?}", run.run, run.exit));
         }
         for (class, bound) in &run.requests {
-            let count = calls.iter().filter(|call| call.class == *class).count();
+            let is_counted = |call: &&Call| call.class == *class || class == ALL;
+            let count = calls.iter().filter(is_counted).count();
             if !bound.holds(count) {
                 let complaint = format!(
                     "`{}` makes {count} calls of the class {class}, not {bound:?}",
@@ -266,7 +275,9 @@ impl<'a> Stage<'a> {
                 format!("by hand: {edit}")
             }
             Event::Advance(span) => {
-                self.service.advance(seconds(span)?)?;
+                let seconds = seconds(span)?;
+                self.service.advance(seconds)?;
+                self.repository.grow_older(self.runtime, seconds)?;
                 format!("{span} go by")
             }
             Event::Lose(Lost::Ledger) => {
@@ -303,12 +314,7 @@ impl<'a> Stage<'a> {
 
     /// One more plan finds nothing to do.
     fn must_be_reached(&mut self) -> Result<(), String> {
-        let plan = Run {
-            run: "plan".to_owned(),
-            exit: None,
-            requests: [].into(),
-        };
-        let ran = self.repository.run(&plan);
+        let ran = self.repository.run(&Run::of("plan"))?;
         let calls = self.service.calls()?;
         self.must_only_read("one more plan", &calls);
         if ran.code != Some(0) || ran.out.lines().last() != Some("No changes.") {

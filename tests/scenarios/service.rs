@@ -8,7 +8,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::runtime::Runtime;
 
 /// What every caller uses.
-const WORD: &str = "sandbox";
+pub(super) const WORD: &str = "sandbox";
+
+/// The variable that has the key.
+pub(super) const API_KEY: &str = "SHOP_API_KEY";
 
 /// A running service.
 pub(super) struct Service<'a> {
@@ -55,7 +58,7 @@ impl<'a> Service<'a> {
 
     /// The workspace's entry in `segctl.yaml`, without what the scenario adds.
     pub(super) fn workspace(&self) -> Map<String, Value> {
-        let key = json!({"command": ["/bin/echo", WORD]});
+        let key = format!("${{{API_KEY}}}");
         let endpoint = format!("http://{}", self.address());
         // Runs share their history of calls, and a scenario makes more in a minute than a workspace allows.
         let any: Map<String, Value> = ["list", "create", "get", "update", "lifecycle"]

@@ -133,7 +133,7 @@ pub enum Conflict {
 }
 
 /// The service's limits on references.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExceededLimit {
     /// Different filter segments referred to.
@@ -158,7 +158,10 @@ pub enum ExceededLimit {
         limit: u64,
     },
     /// The segment refers to itself through a live one.
-    Circle,
+    Circle {
+        /// The names of the segments on the way, itself first and last.
+        way: Vec<SegmentName>,
+    },
 }
 
 /// What is too much to be applied without being told.

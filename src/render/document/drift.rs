@@ -1,7 +1,7 @@
 //! Drift as a document.
 
-use super::FORMAT_VERSION;
 use super::plan::DriftDocument;
+use super::{FORMAT_VERSION, SeenDocument};
 use crate::model::SegmentId;
 use crate::plan::step::Drift;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ pub struct DriftReport {
     /// Segments of which no file can say it, by id, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub unwritten: BTreeMap<String, String>,
+    /// How old what was seen is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seen: Option<SeenDocument>,
 }
 
 /// What a file would have to say.
@@ -51,7 +54,15 @@ impl DriftReport {
                 .into_iter()
                 .map(|(id, why)| (id.to_string(), why))
                 .collect(),
+            seen: None,
         }
+    }
+
+    /// With how old what was seen is.
+    #[must_use]
+    pub fn with_seen(mut self, seen: SeenDocument) -> Self {
+        self.seen = Some(seen);
+        self
     }
 }
 

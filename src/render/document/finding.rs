@@ -170,7 +170,7 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
                 .help("if the ledger was lost: `segctl ledger rebuild`")
         }
         Conflict::Limit { segment, limit } => {
-            let (what, help) = exceeded(*limit);
+            let (what, help) = exceeded(limit);
             new("limit", format!("`{}` {what}", segment.name))
                 .of(segment)
                 .help(help)
@@ -254,7 +254,7 @@ fn name_reserved(segment: &Declared, holder: &Holder) -> FindingDocument {
         )
 }
 
-fn exceeded(limit: ExceededLimit) -> (String, &'static str) {
+fn exceeded(limit: &ExceededLimit) -> (String, &'static str) {
     match limit {
         ExceededLimit::References { count, limit } => (
             format!("refers to {count} segments, and the service takes {limit}"),
@@ -268,10 +268,13 @@ fn exceeded(limit: ExceededLimit) -> (String, &'static str) {
             format!("has {length} characters with everything it refers to, and the service takes {limit}"),
             "refer to less",
         ),
-        ExceededLimit::Circle => (
-            "refers to itself through a live segment".to_owned(),
-            "change that segment first, or declare it",
-        ),
+        ExceededLimit::Circle { way } => {
+            let way: Vec<_> = way.iter().map(|name| format!("`{name}`")).collect();
+            (
+                format!("refers to itself through a live segment: {}", way.join(" -> ")),
+                "take one of these references out; a live segment has to be changed first, or declared",
+            )
+        }
     }
 }
 

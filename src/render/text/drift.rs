@@ -1,6 +1,6 @@
 //! Drift as text.
 
-use super::{change, paint, printable, quoted};
+use super::{change, paint, printable, quoted, seen};
 use crate::render::document::{DriftDocument, DriftReport};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
@@ -29,10 +29,16 @@ pub fn drift(report: &DriftReport, colour: bool) -> String {
     if !report.patches.is_empty() {
         text.push_str("`segctl drift --write` takes this into the files; `segctl apply` takes it back out of the workspace.\n");
     }
+    if !report.drift.is_empty() {
+        text.push('\n');
+    }
+    if let Some(seen) = report.seen.as_ref().and_then(seen::seen) {
+        let _ = writeln!(text, "{seen}");
+    }
     let last = match report.drift.len() {
         0 => "No drift.".to_owned(),
-        1 => "\nDrift: 1 segment.".to_owned(),
-        count => format!("\nDrift: {count} segments."),
+        1 => "Drift: 1 segment.".to_owned(),
+        count => format!("Drift: {count} segments."),
     };
     text.push_str(&last);
     text.push('\n');
