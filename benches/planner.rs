@@ -1,10 +1,13 @@
 //! How long the planner takes on 1,000 declared by 1,000 live segments, and on ten times as many of each: more than
-//! twelve times as long would mean that something in it is not linear.
+//! twelve times as long would mean that something in it is not linear. The definitions are those of the examples, in
+//! turn, so that their size is that of definitions that people write.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may panic")]
 
 use jiff::Timestamp;
+use segctl::config::load;
+use segctl::config::workspace::Settings;
 use segctl::definition::{Digest, Identities, print};
 use segctl::ledger::{Entry, Ledger};
 use segctl::model::{
@@ -15,15 +18,18 @@ use segctl::model::{
 use segctl::plan::guard::Allowances;
 use segctl::plan::selection::Selection;
 use segctl::plan::{Situation, plan};
+use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The least of so many runs: machines are noisy, and noise only adds.
 const RUNS: usize = 15;
 
 fn main() {
-    let small = measure(1_000);
-    let large = measure(10_000);
+    let audiences = audiences();
+    let small = measure(1_000, &audiences);
+    let large = measure(10_000, &audiences);
     println!("1,000 x 1,000         {:8.2} ms", small.as_secs_f64() * 1e3);
     println!("10,000 x 10,000       {:8.2} ms", large.as_secs_f64() * 1e3);
     println!(
@@ -32,9 +38,30 @@ fn main() {
     );
 }
 
-fn measure(count: usize) -> Duration {
-    let declared: Vec<DeclaredSegment> = (0..count).map(|number| segment(number, count)).collect();
-    let (observed, ledger) = workspace(count);
+/// What the examples include that refer to no other segment.
+fn audiences() -> Vec<Group> {
+    let settings = Settings {
+        segments: vec!["examples/segments".to_owned()],
+        default_workspace: None,
+        workspaces: BTreeMap::new(),
+    };
+    let shown = |path: &Path| path.display().to_string();
+    let loaded = load(&settings, Path::new(env!("CARGO_MANIFEST_DIR")), &shown);
+    let definitions = loaded
+        .declarations
+        .into_iter()
+        .map(|declaration| declaration.segment.definition);
+    let alone = definitions.filter(|definition| definition.references().is_empty());
+    let audiences: Vec<Group> = alone.map(|definition| definition.included).collect();
+    assert!(audiences.len() > 10, "{}", audiences.len());
+    audiences
+}
+
+fn measure(count: usize, audiences: &[Group]) -> Duration {
+    let declared: Vec<DeclaredSegment> = (0..count)
+        .map(|number| segment(number, count, audiences))
+        .collect();
+    let (observed, ledger) = workspace(count, audiences);
     let mut policy = Policy::default();
     policy.behaviour.active_limit = 10 * count;
     policy.behaviour.rename_frees_names = true;
@@ -67,14 +94,14 @@ fn measure(count: usize) -> Duration {
 
 /// Of ten segments two are new, two swap definitions, one is renamed, one is put away, one is taken out again, three
 /// stay; half of them refer to the one before.
-fn segment(number: usize, count: usize) -> DeclaredSegment {
+fn segment(number: usize, count: usize, audiences: &[Group]) -> DeclaredSegment {
     let amount = match number % 10 {
         2 => number + 1,
         3 => number - 1,
         4 => number + 2 * count,
         _ => number,
     };
-    let mut filters = vec![spends(amount)];
+    let mut filters = audience(amount, audiences);
     if number % 2 == 1 && !matches!(number % 10, 3 | 7) {
         filters.push(Filter::Reference(Reference::Name(name(number - 1))));
     }
@@ -106,7 +133,7 @@ fn segment(number: usize, count: usize) -> DeclaredSegment {
 }
 
 /// As many live segments: some declared, some not.
-fn workspace(count: usize) -> (Observed, Ledger) {
+fn workspace(count: usize, audiences: &[Group]) -> (Observed, Ledger) {
     let mut observed = Observed::default();
     let mut ledger = Ledger::default();
     for number in 0..count {
@@ -116,7 +143,7 @@ fn workspace(count: usize) -> (Observed, Ledger) {
             0 | 1 => (SegmentName::new(format!("By hand {number}")), number + count),
             _ => (name(number), number),
         };
-        let mut filters = vec![spends(amount)];
+        let mut filters = audience(amount, audiences);
         if number % 10 == 9 {
             filters.push(Filter::Reference(Reference::Id {
                 id: SegmentId::new(format!("{:024x}", number - 1)),
@@ -168,6 +195,12 @@ fn of(filters: Vec<Filter>) -> Definition {
         },
         excluded: None,
     }
+}
+
+/// An example's audience, as far as it spends more than so much: no two are the same.
+fn audience(amount: usize, audiences: &[Group]) -> Vec<Filter> {
+    let audience = audiences.get(amount % audiences.len()).unwrap().clone();
+    vec![spends(amount), Filter::Nested(audience)]
 }
 
 fn spends(amount: usize) -> Filter {

@@ -6,7 +6,6 @@ use super::holdings::Holdings;
 use super::identity::{Matches, declared};
 use super::step::{Action, Conflict, Holder, Live, Warning};
 use crate::definition::Digest;
-use crate::definition::references::referenced_ids;
 use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Reference, SegmentId, SegmentName};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -45,7 +44,7 @@ pub(super) fn find(
         conflicts.extend(unknown_references(pair.segment, &declared_names, matches));
         conflicts.extend(orphans_referenced(pair.segment, &orphans, matches));
     }
-    warnings.extend(still_referenced(drafts, matches));
+    warnings.extend(still_referenced((drafts, holdings, matches)));
     (conflicts, warnings)
 }
 
@@ -198,7 +197,7 @@ fn orphans_referenced(
 
 /// What is put away although segments refer to it that are nobody's business. Only those count whose definitions were
 /// read for another reason: a warning is not worth a call.
-fn still_referenced(drafts: &[Draft<'_>], matches: &Matches<'_>) -> Vec<Warning> {
+fn still_referenced((drafts, holdings, matches): Scene<'_, '_>) -> Vec<Warning> {
     let archived = drafts
         .iter()
         .filter(|draft| matches!(draft.action, Action::Archive(_)))
@@ -210,9 +209,8 @@ fn still_referenced(drafts: &[Draft<'_>], matches: &Matches<'_>) -> Vec<Warning>
     let mut referring: BTreeMap<&SegmentId, Vec<Live>> = BTreeMap::new();
     let strangers = matches.unmanaged.iter();
     for stranger in strangers.filter(|stranger| stranger.lifecycle == Lifecycle::Active) {
-        let definition = stranger.definition.iter();
-        for id in definition.flat_map(referenced_ids) {
-            if let Some((id, _)) = archived.get_key_value(&id) {
+        for id in holdings.refers_to(stranger) {
+            if archived.contains_key(id) {
                 referring.entry(id).or_default().push(by_both_names(stranger));
             }
         }

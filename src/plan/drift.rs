@@ -98,18 +98,13 @@ pub(super) fn applied_digest(entry: &Entry) -> Option<Digest> {
 
 /// What changed in the workspace since it was last applied, segment by segment.
 pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &Forms<'_>) -> Vec<Drift> {
-    let origins: std::collections::BTreeMap<_, _> = matches
-        .pairs
-        .iter()
-        .filter_map(|pair| pair.live.map(|(live, _)| (&live.id, &pair.segment.origin)))
-        .collect();
     let entries = situation.ledger.entries();
     entries
         .map(|entry| (entry, situation.observed.segments.get(&entry.id)))
         // What was made anew is not missed.
         .filter(|(entry, live)| live.is_some() || !situation.ledger.is_superseded(entry))
         .map(|(entry, live)| Drift {
-            origin: origins.get(&entry.id).map(|origin| (*origin).clone()),
+            origin: live.and_then(|live| matches.origin_of(live)).cloned(),
             ..of(situation, (matches, forms), entry, live)
         })
         .filter(|drift| !drift.is_empty() && !is_at_rest(situation, drift))

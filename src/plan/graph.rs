@@ -5,7 +5,6 @@ use super::holdings::Holdings;
 use super::identity::{Matches, declared};
 use super::passing::{Breaker, Need};
 use super::step::{Action, Conflict};
-use crate::definition::references::referenced_ids;
 use crate::model::{LiveSegment, Observed, Reference, SegmentId, SegmentName};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -48,14 +47,15 @@ impl<'a> Graph<'a> {
         observed: &Observed,
     ) -> Self {
         let by_name = by_name(&drafts);
-        let referring = referring(&drafts, matches);
+        let referring = referring(&drafts, matches, holdings);
         let before: Vec<BTreeSet<(usize, Why)>> = drafts
             .iter()
             .enumerate()
             .map(|(index, draft)| {
                 let mut before = BTreeSet::new();
                 before.extend(of_resources(index, draft, &drafts, holdings));
-                before.extend(of_references(draft, &drafts, (matches, observed), &by_name));
+                let scene = (matches, observed, holdings);
+                before.extend(of_references(draft, &drafts, scene, &by_name));
                 before.extend(of_unarchive(index, draft, &drafts));
                 if let (Action::Archive(_), Some(live)) = (&draft.action, draft.live) {
                     let last = referring.get(&live.id).into_iter().flatten();
@@ -309,10 +309,10 @@ fn of_resources(
 fn of_references(
     draft: &Draft<'_>,
     drafts: &[Draft<'_>],
-    (matches, observed): (&Matches<'_>, &Observed),
+    scene: (&Matches<'_>, &Observed, &Holdings<'_>),
     by_name: &HashMap<&SegmentName, Vec<usize>>,
 ) -> Vec<(usize, Why)> {
-    let names = referenced_names(draft, matches, observed);
+    let names = referenced_names(draft, scene);
     let steps = names.iter().filter_map(|name| by_name.get(name)).flatten();
     steps
         .filter(|index| {
@@ -325,7 +325,10 @@ fn of_references(
 
 /// The declared names that a draft's definition refers to, also through live segments that the plan leaves as they are:
 /// those may refer back to it until the declared one drops that reference.
-fn referenced_names(draft: &Draft<'_>, matches: &Matches<'_>, observed: &Observed) -> BTreeSet<SegmentName> {
+fn referenced_names(
+    draft: &Draft<'_>,
+    (matches, observed, holdings): (&Matches<'_>, &Observed, &Holdings<'_>),
+) -> BTreeSet<SegmentName> {
     let Some(segment) = draft.declared.filter(|_| draft.action.wanted().is_some()) else {
         return BTreeSet::new();
     };
@@ -349,11 +352,12 @@ fn referenced_names(draft: &Draft<'_>, matches: &Matches<'_>, observed: &Observe
         names.extend(name.cloned());
         // What is declared in use gets the definition of its file; everything else keeps what it has.
         if name.is_none_or(|name| !matches.is_in_use(name)) {
-            let live = observed
-                .segments
-                .get(&id)
-                .and_then(|live| live.definition.as_ref());
-            open.extend(live.map(referenced_ids).unwrap_or_default());
+            let live = observed.segments.get(&id);
+            open.extend(
+                live.into_iter()
+                    .flat_map(|live| holdings.refers_to(live))
+                    .cloned(),
+            );
         }
     }
     names.remove(draft.name);
@@ -372,13 +376,16 @@ fn of_unarchive(index: usize, draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Option
 
 /// For each live segment, the drafts after which nothing that the plan changes refers to it, or refers to it for
 /// good: a service that refuses references to archived segments has to be asked before.
-fn referring(drafts: &[Draft<'_>], matches: &Matches<'_>) -> HashMap<SegmentId, Vec<usize>> {
+fn referring(
+    drafts: &[Draft<'_>],
+    matches: &Matches<'_>,
+    holdings: &Holdings<'_>,
+) -> HashMap<SegmentId, Vec<usize>> {
     let mut referring: HashMap<SegmentId, Vec<usize>> = HashMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         if matches!(draft.action, Action::Update(_) | Action::Archive(_)) {
-            let payload = draft.live.and_then(|live| live.definition.as_ref());
-            for id in payload.map(referenced_ids).unwrap_or_default() {
-                referring.entry(id).or_default().push(index);
+            for id in draft.live.into_iter().flat_map(|live| holdings.refers_to(live)) {
+                referring.entry(id.clone()).or_default().push(index);
             }
         }
         let declared = draft.declared.filter(|_| draft.action.wanted().is_some());

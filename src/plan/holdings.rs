@@ -19,8 +19,8 @@ pub(super) struct Holdings<'a> {
     names: &'a HashMap<&'a SegmentName, &'a LiveSegment>,
     /// Former names that the ledger knows, where a rename does not free them.
     reserved: HashMap<&'a SegmentName, &'a SegmentId>,
-    exact: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
-    unordered: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
+    /// By the unordered digest: what has the same exact one is among them.
+    definitions: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
     /// Drafts by the segment that they change.
     drafts: HashMap<Same, Vec<usize>>,
     renames_free: bool,
@@ -38,8 +38,7 @@ impl<'a> Holdings<'a> {
         let mut holdings = Self {
             names: &matches.live_by_name,
             reserved: HashMap::new(),
-            exact: HashMap::with_capacity(count),
-            unordered: HashMap::with_capacity(count),
+            definitions: HashMap::with_capacity(count),
             drafts: HashMap::with_capacity(drafts.len()),
             forms,
             renames_free: behaviour.rename_frees_names,
@@ -74,10 +73,14 @@ impl<'a> Holdings<'a> {
                 .any(|draft| matches!(draft.action, Action::Unarchive(_)))
         };
         if live.lifecycle == Lifecycle::Active || !self.archives_free || is_taken_out() {
-            let Digests { exact, unordered } = digests;
-            self.exact.entry(exact).or_default().push(live);
-            self.unordered.entry(unordered).or_default().push(live);
+            let holders = self.definitions.entry(&digests.unordered);
+            holders.or_default().push(live);
         }
+    }
+
+    /// The segments that a live one refers to.
+    pub(super) fn refers_to(&self, live: &LiveSegment) -> &[SegmentId] {
+        self.forms.refers_to(live)
     }
 
     /// The drafts that change a live segment.
@@ -109,21 +112,32 @@ impl<'a> Holdings<'a> {
 
     /// Who has the very definition that a draft stores.
     pub(super) fn definition_holders(&self, draft: &Draft<'_>) -> Vec<&'a LiveSegment> {
-        let wanted = draft.action.wanted();
-        let holders = wanted.and_then(|wanted| self.exact.get(&wanted.digests.exact));
-        others(holders, draft)
+        let Some(wanted) = draft.action.wanted() else {
+            return Vec::new();
+        };
+        let mut holders = self.likely_holders(draft);
+        holders.retain(|live| self.has(live, &wanted.digests));
+        holders
     }
 
     /// Who has the definition that a draft stores, or the same filters in another form.
     pub(super) fn likely_holders(&self, draft: &Draft<'_>) -> Vec<&'a LiveSegment> {
         let wanted = draft.action.wanted();
-        let holders = wanted.and_then(|wanted| self.unordered.get(&wanted.digests.unordered));
-        others(holders, draft)
+        let holders = wanted.and_then(|wanted| self.definitions.get(&wanted.digests.unordered));
+        let holders = holders.into_iter().flatten().copied();
+        let target = draft.live.map(Same::of);
+        holders.filter(|live| target != Some(Same::of(live))).collect()
     }
 
     /// Whether anybody has this very definition.
-    pub(super) fn is_held(&self, definition: &Digest) -> bool {
-        self.exact.contains_key(definition)
+    pub(super) fn is_held(&self, definition: &Digests) -> bool {
+        let mut alike = self.definitions.get(&definition.unordered).into_iter().flatten();
+        alike.any(|live| self.has(live, definition))
+    }
+
+    fn has(&self, live: &LiveSegment, definition: &Digests) -> bool {
+        let digests = self.forms.digests(live);
+        digests.is_some_and(|digests| digests.exact == definition.exact)
     }
 
     /// Whether anybody has this name, or keeps it reserved.
@@ -169,12 +183,6 @@ impl<'a> Holdings<'a> {
                 Some(Action::Create(_) | Action::Unarchive(_)) | None => false,
             })
     }
-}
-
-fn others<'a>(holders: Option<&Vec<&'a LiveSegment>>, draft: &Draft<'_>) -> Vec<&'a LiveSegment> {
-    let holders = holders.into_iter().flatten().copied();
-    let target = draft.live.map(Same::of);
-    holders.filter(|live| target != Some(Same::of(live))).collect()
 }
 
 fn is_target(draft: &Draft<'_>, id: &SegmentId) -> bool {

@@ -10,7 +10,9 @@ use super::Situation;
 use super::same::Same;
 use super::step::{Conflict, Declared, Holder, Known, MatchReason};
 use crate::definition::{Digest, Identities, print};
-use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Payload, SegmentId, SegmentName};
+use crate::model::{
+    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, Payload, SegmentId, SegmentName,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A declared segment with the live one that it is.
@@ -49,6 +51,13 @@ impl Matches<'_> {
     /// Whether it cannot be told which live segment a declared one is.
     pub(super) fn is_unresolved(&self, segment: &DeclaredSegment) -> bool {
         self.unresolved.contains(&segment.name)
+    }
+
+    /// Where a live segment is declared.
+    pub(super) fn origin_of(&self, live: &LiveSegment) -> Option<&Origin> {
+        self.declared_as
+            .get(&Same::of(live))
+            .map(|segment| &segment.origin)
     }
 
     /// A live segment as the other side of a conflict.

@@ -119,8 +119,8 @@ impl Breaker<'_, '_> {
     fn wrapped(&self, definition: &Wanted) -> Option<Wanted> {
         let mut wrapped = definition.wrapped(&self.known.identities);
         for _ in 0..WRAPS {
-            let digest = &wrapped.digests.exact;
-            if !self.holdings.is_held(digest) && !self.wanted.contains(digest) {
+            let digests = &wrapped.digests;
+            if !self.holdings.is_held(digests) && !self.wanted.contains(&digests.exact) {
                 return Some(wrapped).filter(|wrapped| self.limits.fit(wrapped.payload()));
             }
             wrapped = wrapped.wrapped(&self.known.identities);
