@@ -67,7 +67,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Takes down that nothing became of a write: what somebody else made is still theirs, and what was taken back is what
     /// it was.
     pub(super) async fn restore(&self, id: &SegmentId, before: Option<Entry>) -> Result<(), StoreError> {
-        self.change_ledger(|ledger| ledger.restore(id, before)).await
+        self.change_ledger(|ledger| match before {
+            Some(entry) => ledger.record(entry),
+            None => ledger.remove(id),
+        })
+        .await
     }
 
     /// Takes down a definition that the service stored.

@@ -7,13 +7,18 @@
 //! correctness: every decision is checked against the service again before a write.
 
 mod directory;
+mod disk;
 mod document;
 mod entry;
+mod journal;
+mod record;
 mod requests;
 mod snapshot;
 
 pub use directory::{DirectoryStore, StoreError};
+pub use disk::{Disk, LocalDisk};
 pub use entry::{Entry, REPLACED_LIMIT, Replaced};
+pub use record::{Intent, Record, StepKey, Write};
 pub use requests::Requests;
 pub use snapshot::{Remembered, Snapshot};
 
@@ -34,6 +39,8 @@ pub struct Ledger {
     /// Names are unique at the service, so of several entries of one name the latest has it.
     by_name: BTreeMap<SegmentName, SegmentId>,
     applied_plans: Vec<AppliedPlan>,
+    /// Writes that were about to be made and of which nobody knows whether they were.
+    intents: BTreeMap<StepKey, Intent>,
 }
 
 /// A saved plan that was applied.
@@ -91,11 +98,8 @@ impl Ledger {
         self.entries.insert(entry.id.clone(), entry);
     }
 
-    /// Puts back what was known of `id` before: an entry, or that there was none.
-    pub fn restore(&mut self, id: &SegmentId, before: Option<Entry>) {
-        if let Some(entry) = before {
-            return self.record(entry);
-        }
+    /// Drops what is known of `id`.
+    pub fn remove(&mut self, id: &SegmentId) {
         if let Some(entry) = self.entries.remove(id)
             && self.by_name.get(&entry.name) == Some(id)
         {
@@ -136,6 +140,10 @@ pub trait LedgerStore: Send + Sync {
 
     /// Replaces the ledger, whole or not at all.
     fn save(&self, ledger: &Ledger) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Adds what was just taken down in `ledger`; it outlasts a crash from then on. Only one who is alone may.
+    fn add(&self, ledger: &Ledger, records: &[Record])
+    -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads what was seen last; nothing where nothing was kept. It may be lost without harm.
     fn load_snapshot(&self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
@@ -205,9 +213,9 @@ mod tests {
         ledger.record(named("a", "One", 1));
         let before = ledger.clone();
         ledger.record(named("b", "Two", 2));
-        ledger.restore(&SegmentId::new("b"), None);
+        ledger.remove(&SegmentId::new("b"));
         ledger.record(named("a", "Three", 3));
-        ledger.restore(&SegmentId::new("a"), before.entry(&SegmentId::new("a")).cloned());
+        ledger.record(before.entry(&SegmentId::new("a")).cloned().unwrap());
         assert_eq!(ledger, before);
     }
 }

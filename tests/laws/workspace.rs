@@ -7,7 +7,7 @@ use segctl::api::{
 };
 use segctl::apply::receipt::Receipt;
 use segctl::apply::{Applier, Stop};
-use segctl::ledger::{Entry, Ledger, LedgerStore, Requests, Snapshot, StoreError};
+use segctl::ledger::{Entry, Ledger, LedgerStore, Record, Requests, Snapshot, StoreError};
 use segctl::model::{DeclaredSegment, Observed, Policy};
 use segctl::observe::{Refresh, Scope, complete, observe};
 use segctl::plan::guard::Allowances;
@@ -286,6 +286,10 @@ impl LedgerStore for Workspace {
         }
         *self.ledger.lock().unwrap() = ledger.clone();
         Ok(())
+    }
+
+    async fn add(&self, ledger: &Ledger, _: &[Record]) -> Result<(), StoreError> {
+        self.save(ledger).await
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

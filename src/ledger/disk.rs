@@ -1,0 +1,150 @@
+//! The operations on files that a ledger is made of: the seam where machines fail.
+//!
+//! A write is on the disk once its file was synced, and a new name once its directory was. Everything that a ledger
+//! promises across a crash rests on the order of these few calls, so that a simulated disk can lose what was not synced
+//! and end the process between any two of them.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::future::Future;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Files in directories.
+pub trait Disk: Send + Sync {
+    /// What is held by whoever is alone inside; dropping it lets the next one in.
+    type Guard: Send;
+
+    /// The bytes of a file; `None` where there is none.
+    fn read(&self, path: &Path) -> impl Future<Output = io::Result<Option<Vec<u8>>>> + Send;
+
+    /// Makes a file of these bytes, in place of one that is there.
+    fn write(&self, path: &Path, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Adds to the end of a file, which is made where there is none.
+    fn append(&self, path: &Path, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Is back when the file's bytes outlast a crash.
+    fn sync(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Gives a file the name of another, which is gone then.
+    fn rename(&self, from: &Path, to: &Path) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Removes a file; nothing where there is none.
+    fn remove(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Is back when the names in a directory outlast a crash.
+    fn sync_directory(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Makes a directory and those above it.
+    fn create_directories(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Waits until nobody else holds the guard of this file, which is made where there is none. It ends with the guard,
+    /// or with the process.
+    fn exclusive(&self, path: &Path) -> impl Future<Output = io::Result<Self::Guard>> + Send;
+}
+
+/// The file system of this machine. Its calls are made in place: the files are small, and what a run does next depends
+/// on them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LocalDisk;
+
+impl Disk for LocalDisk {
+    type Guard = File;
+
+    async fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        fs::write(path, bytes)
+    }
+
+    async fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        file.write_all(bytes)
+    }
+
+    async fn sync(&self, path: &Path) -> io::Result<()> {
+        // Some systems sync only what is open for writing.
+        OpenOptions::new().append(true).open(path)?.sync_all()
+    }
+
+    async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    async fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    async fn create_directories(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    async fn exclusive(&self, path: &Path) -> io::Result<File> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        loop {
+            // Never blocked on: another future of this very process may hold it.
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(POLL).await,
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+    }
+}
+
+/// How often a guard that somebody else holds is tried again: they are held for as long as a file is written.
+const POLL: std::time::Duration = std::time::Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn files_are_read_written_added_to_and_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let inner = directory.path().join("deep/down");
+        let (one, other) = (inner.join("one"), inner.join("other"));
+        let disk = LocalDisk;
+        disk.create_directories(&inner).await.unwrap();
+        assert_eq!(disk.read(&one).await.unwrap(), None);
+        disk.append(&one, b"a").await.unwrap();
+        disk.append(&one, b"b").await.unwrap();
+        disk.sync(&one).await.unwrap();
+        disk.rename(&one, &other).await.unwrap();
+        disk.sync_directory(&inner).await.unwrap();
+        assert_eq!(disk.read(&other).await.unwrap(), Some(b"ab".to_vec()));
+        disk.write(&other, b"c").await.unwrap();
+        assert_eq!(disk.read(&other).await.unwrap(), Some(b"c".to_vec()));
+        disk.remove(&other).await.unwrap();
+        disk.remove(&other).await.unwrap();
+        assert!(disk.sync(&other).await.is_err() && disk.read(&inner).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn one_at_a_time_is_inside() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("guard");
+        let first = LocalDisk.exclusive(&path).await.unwrap();
+        assert!(LocalDisk.exclusive(&path).now_or_never().is_none());
+        drop(first);
+        assert!(LocalDisk.exclusive(&path).now_or_never().is_some());
+    }
+}

@@ -1,0 +1,156 @@
+//! The form of what a ledger keeps as it goes: one record a line, added to the end.
+//!
+//! The first line says which state of `ledger.json` the others follow. Every line carries its own checksum, so that one
+//! that a crash cut short is told from one that somebody changed: the last line may be torn, since nothing rests on a
+//! record before it is on the disk; any other that does not check is damage.
+
+use super::document::checksum;
+use super::record::Record;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<T> {
+    checksum: String,
+    record: T,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format_version: u32,
+    follows: u64,
+}
+
+/// What a journal holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Journal {
+    /// The generation of `ledger.json` that the records follow.
+    pub(super) follows: u64,
+    /// The records, in their order.
+    pub(super) records: Vec<Record>,
+}
+
+/// The first line of a journal.
+pub(super) fn header(follows: u64) -> String {
+    line(&Header {
+        format_version: VERSION,
+        follows,
+    })
+}
+
+/// The lines of some records.
+pub(super) fn lines(records: &[Record]) -> String {
+    records.iter().map(line).collect()
+}
+
+/// Reads a journal; `None` where a crash left not even its first line.
+///
+/// # Errors
+///
+/// What is wrong with it, in words.
+pub(super) fn decode(bytes: &[u8]) -> Result<Option<Journal>, String> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
+    let mut number = 0;
+    let mut next = || {
+        let line = lines.next()?;
+        number += 1;
+        Some((number, line, lines.peek().is_none()))
+    };
+    let Some((_, first, is_last)) = next() else {
+        return Ok(None);
+    };
+    let Some(header) = read::<Header>(first) else {
+        return if is_last {
+            Ok(None)
+        } else {
+            Err("its first line is damaged".to_owned())
+        };
+    };
+    if header.format_version != VERSION {
+        return Err(format!(
+            "it has format version {}, and this segctl knows {VERSION}",
+            header.format_version
+        ));
+    }
+    let mut records = Vec::new();
+    while let Some((number, line, is_last)) = next() {
+        match read(line) {
+            Some(record) => records.push(record),
+            None if is_last => {}
+            None => return Err(format!("line {number} is damaged")),
+        }
+    }
+    Ok(Some(Journal {
+        follows: header.follows,
+        records,
+    }))
+}
+
+fn line(record: &impl Serialize) -> String {
+    let line = Line {
+        checksum: checksum(record),
+        record,
+    };
+    // Plain structures of text and numbers always serialise.
+    serde_json::to_string(&line).unwrap_or_default() + "\n"
+}
+
+/// A line that is whole and as it was written.
+fn read<T: Serialize + DeserializeOwned>(line: &[u8]) -> Option<T> {
+    let text = line.strip_suffix(b"\n")?;
+    let line: Line<T> = serde_json::from_slice(text).ok()?;
+    (line.checksum == checksum(&line.record)).then_some(line.record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::StepKey;
+    use super::*;
+    use crate::model::SegmentId;
+
+    fn records() -> Vec<Record> {
+        let step = StepKey {
+            run: "run".to_owned(),
+            step: 1,
+        };
+        vec![Record::Unknown(SegmentId::new("a")), Record::Settled(step)]
+    }
+
+    #[test]
+    fn records_come_back_as_far_as_they_were_written() {
+        let text = header(7) + &lines(&records());
+        let whole = decode(text.as_bytes()).unwrap().unwrap();
+        assert_eq!((whole.follows, whole.records), (7, records()));
+        let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end + 1).collect();
+        for cut in 0..text.len() {
+            let read = decode(&text.as_bytes()[..cut]).unwrap();
+            let whole_lines = ends.iter().filter(|end| **end <= cut).count();
+            let found = read.map(|journal| journal.records.len() + 1);
+            assert_eq!(found.unwrap_or_default(), whole_lines, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_elsewhere_than_at_the_end_is_refused() {
+        let text = header(7) + &lines(&records());
+        for (from, to, reason) in [
+            ("\"follows\":7", "\"follows\":8", "first line"),
+            ("\"unknown\":\"a\"", "\"unknown\":\"b\"", "line 2"),
+        ] {
+            let damaged = text.replace(from, to);
+            assert_ne!(damaged, text);
+            let refused = decode(damaged.as_bytes()).unwrap_err();
+            assert!(refused.contains(reason), "{refused}");
+        }
+        let newer = line(&Header {
+            format_version: VERSION + 1,
+            follows: 0,
+        });
+        assert!(decode(newer.as_bytes()).unwrap_err().contains("format version 2"));
+    }
+}

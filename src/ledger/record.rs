@@ -1,0 +1,104 @@
+//! What a run takes down while it goes on: changes of the ledger, and writes that it is about to make.
+
+use super::entry::Entry;
+use super::{AppliedPlan, Ledger};
+use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One change of a ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// What is known of a segment from now on, in place of what was known.
+    Entry(Entry),
+    /// Nothing is known of a segment any more.
+    Unknown(SegmentId),
+    /// A saved plan is being applied.
+    Plan(AppliedPlan),
+    /// A write is about to be made. Until it is settled nobody knows whether it was.
+    Intent(Intent),
+    /// What became of a write is known.
+    Settled(StepKey),
+}
+
+/// A step of a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepKey {
+    /// The run.
+    pub run: String,
+    /// The number of its step.
+    pub step: usize,
+}
+
+/// A write that is about to be made: enough to tell later, by reading, whether it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// The step that makes it. A step has one write under way at a time.
+    pub step: StepKey,
+    /// The declared name; the live one of a segment that no file declares.
+    pub segment: SegmentName,
+    /// Whether the segment's file protects it.
+    pub protect: bool,
+    /// When it was about to be made.
+    pub at: Timestamp,
+    /// The write.
+    pub write: Write,
+}
+
+/// A write to the service, with the ids of all references.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Write {
+    /// A segment is made under the declared name.
+    Create {
+        /// Its definition.
+        definition: Payload,
+        /// The exact digest of it, as the plan knew what references mean.
+        digest: String,
+    },
+    /// A segment is changed.
+    Update {
+        /// Which.
+        id: SegmentId,
+        /// The name it is to have.
+        name: SegmentName,
+        /// The definition it is to have.
+        definition: Payload,
+        /// The exact digest of it, as the plan knew what references mean.
+        digest: String,
+    },
+    /// A segment is put away or taken out.
+    Lifecycle {
+        /// Which.
+        id: SegmentId,
+        /// Its name at the service.
+        name: SegmentName,
+        /// What it is to be.
+        lifecycle: Lifecycle,
+    },
+}
+
+impl Ledger {
+    /// Takes down one change.
+    pub fn apply(&mut self, record: Record) {
+        match record {
+            Record::Entry(entry) => self.record(entry),
+            Record::Unknown(id) => self.remove(&id),
+            Record::Plan(plan) => self.record_plan(plan),
+            Record::Intent(intent) => {
+                self.intents.insert(intent.step.clone(), intent);
+            }
+            Record::Settled(step) => {
+                self.intents.remove(&step);
+            }
+        }
+    }
+
+    /// Writes of which nobody knows whether they were made, in the order of their steps.
+    pub fn intents(&self) -> impl Iterator<Item = &Intent> {
+        self.intents.values()
+    }
+}
