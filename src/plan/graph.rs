@@ -312,7 +312,13 @@ fn of_references(
     scene: (&Matches<'_>, &Observed, &Holdings<'_>),
     by_name: &HashMap<&SegmentName, Vec<usize>>,
 ) -> Vec<(usize, Why)> {
-    let names = referenced_names(draft, scene);
+    let stores = |index: &usize| {
+        drafts
+            .get(*index)
+            .is_some_and(|draft| draft.action.wanted().is_some())
+    };
+    let is_stored = |name: &SegmentName| by_name.get(name).is_some_and(|drafts| drafts.iter().any(stores));
+    let names = referenced_names(draft, scene, is_stored);
     let steps = names.iter().filter_map(|name| by_name.get(name)).flatten();
     steps
         .filter(|index| {
@@ -328,6 +334,7 @@ fn of_references(
 fn referenced_names(
     draft: &Draft<'_>,
     (matches, observed, holdings): (&Matches<'_>, &Observed, &Holdings<'_>),
+    is_stored: impl Fn(&SegmentName) -> bool,
 ) -> BTreeSet<SegmentName> {
     let Some(segment) = draft.declared.filter(|_| draft.action.wanted().is_some()) else {
         return BTreeSet::new();
@@ -350,8 +357,8 @@ fn referenced_names(
         }
         let name = matches.known.identities.declared_by_id.get(&id);
         names.extend(name.cloned());
-        // What is declared in use gets the definition of its file; everything else keeps what it has.
-        if name.is_none_or(|name| !matches.is_in_use(name)) {
+        // What is stored as its file says waits for what that refers to; everything else keeps what it has.
+        if !name.is_some_and(&is_stored) {
             let live = observed.segments.get(&id);
             open.extend(
                 live.into_iter()

@@ -72,3 +72,24 @@ fn near_the_limit_each_create_waits_for_one_archive() {
         ]
     );
 }
+
+#[test]
+fn a_circle_is_opened_before_it_is_closed_through_what_does_not_change() {
+    // A referred-to segment that stays as it is hides the one that drops its reference.
+    let files = [
+        declared("A", vec![member_of("B")]),
+        declared("B", vec![member_of("C")]),
+        declared("C", vec![spends_more_than(2.0)]),
+    ];
+    let middle = live("b1", "B", payload(vec![by_id("c1")]));
+    let ends = [
+        live("a1", "A", payload(vec![spends_more_than(1.0)])),
+        live("c1", "C", payload(vec![by_id("a1")])),
+    ];
+    let with = |middle| planned(&files, ends.iter().cloned().chain([middle]).collect());
+    assert_eq!(steps(&with(middle.clone())), ["update C <>", "update A <1>"]);
+    assert_eq!(
+        steps(&with(put_away(middle))),
+        ["unarchive B <>", "update C <>", "update A <1,2>"]
+    );
+}
