@@ -39,15 +39,9 @@ pub(super) struct Matches<'a> {
     /// Names of declared segments that cannot be told which live one they are: nothing is done for them.
     unresolved: HashSet<&'a SegmentName>,
     declared_as: HashMap<Same, &'a DeclaredSegment>,
-    in_use: HashSet<&'a SegmentName>,
 }
 
 impl Matches<'_> {
-    /// Whether a declared name is declared in use.
-    pub(super) fn is_in_use(&self, name: &SegmentName) -> bool {
-        self.in_use.contains(name)
-    }
-
     /// Whether it cannot be told which live segment a declared one is.
     pub(super) fn is_unresolved(&self, segment: &DeclaredSegment) -> bool {
         self.unresolved.contains(&segment.name)
@@ -407,13 +401,6 @@ impl<'a> Search<'a> {
             conflicts: self.conflicts,
             unresolved,
             declared_as,
-            in_use: self
-                .situation
-                .declared
-                .iter()
-                .filter(|segment| segment.lifecycle == Lifecycle::Active)
-                .map(|segment| &segment.name)
-                .collect(),
         }
     }
 }
