@@ -10,7 +10,7 @@ use crate::apply::receipt::Receipt;
 use crate::apply::{Applier, Event, Settings, Stop};
 use crate::ledger::{Ledger, LedgerStore, Snapshot, StoreError};
 use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentId};
-use crate::observe::{Refresh, Scope, complete, look_again, observe, offline, remember};
+use crate::observe::{Refresh, Scope, complete, look_again, observe, offline, remember, settle};
 use crate::plan::guard::Allowances;
 use crate::plan::saved::SavedPlan;
 use crate::plan::selection::Selection;
@@ -49,6 +49,8 @@ pub struct Read {
     pub snapshot: Snapshot,
     /// When it was read, by the service's clock.
     pub now: Timestamp,
+    /// Whether an earlier run left writes of which nobody knew what became of them.
+    pub has_settled: bool,
 }
 
 /// Why a run ended before there was a plan.
@@ -106,6 +108,7 @@ impl Read {
             observed: Observed::default(),
             snapshot: load_snapshot(store, on_note).await,
             now,
+            has_settled: false,
             aim,
         })
     }
@@ -173,6 +176,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         let local = (&self.store, self.clock.now());
         let mut read = Read::local(aim, local, &self.on_note).await?;
         read.observed = observe(&self.client, &read.scope()).await?;
+        for record in settle(&read.ledger, &read.observed) {
+            read.ledger.apply(record);
+            read.has_settled = true;
+        }
         read.now = self.client.service_time();
         self.keep_snapshot(&Snapshot::of(&read.observed)).await;
         Ok(read)

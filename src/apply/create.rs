@@ -4,7 +4,7 @@ use super::receipt::Outcome;
 use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
-use crate::ledger::LedgerStore;
+use crate::ledger::{LedgerStore, Write};
 use crate::model::{Adoption, Payload};
 use crate::plan::step::{Step, Wanted};
 
@@ -19,6 +19,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 });
             }
         };
+        let write = Write::Create {
+            definition: payload.clone(),
+            digest: wanted.digests.exact.to_string(),
+        };
+        self.intend(step, write).await?;
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let error = match self.client.create(&step.segment, &payload).await {
@@ -116,7 +121,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         if wanted.is_stored_as(&found, &self.known()) {
             return self.stored(step, wanted, stored, vec![note]).await;
         }
-        self.keep(&stored).await?;
+        let write = Write::Update {
+            id: stored.id.clone(),
+            name: step.segment.clone(),
+            definition: payload.clone(),
+            digest: wanted.digests.exact.to_string(),
+        };
+        self.keep(step, &stored, write).await?;
         match self.client.update(&stored.id, None, payload).await {
             Ok(updated) => {
                 self.stored(step, wanted, updated, vec![format!("{note} and updated")])

@@ -4,7 +4,7 @@ use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
-use crate::ledger::LedgerStore;
+use crate::ledger::{LedgerStore, Write};
 use crate::model::Lifecycle;
 use crate::plan::step::{Step, Target};
 
@@ -31,6 +31,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             self.note_seen(current, target.lifecycle);
             return Ok(Outcome::Skipped(SkipReason::Drifted));
         }
+        let write = Write::Lifecycle {
+            id: target.id.clone(),
+            name: target.live_name.clone(),
+            lifecycle: wanted,
+        };
+        self.intend(step, write).await?;
         let mut notes = Vec::new();
         for _ in 0..ATTEMPTS {
             let error = match self.send(target, wanted).await {

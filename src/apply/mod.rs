@@ -70,6 +70,8 @@ pub struct Settings {
     pub adoption: Adoption,
     /// The digest of the saved plan that is run: it is taken down before the first write, so that it is not run twice.
     pub saved_plan: Option<String>,
+    /// Whether the ledger was settled after it was read: that is taken down even where there is nothing to do.
+    pub has_settled: bool,
     /// The most steps that are under way at once.
     pub parallelism: usize,
     /// Raised when somebody wants to stop.
@@ -83,6 +85,7 @@ impl Default for Settings {
             list_shows_archived: false,
             adoption: Adoption::Allow,
             saved_plan: None,
+            has_settled: false,
             parallelism: 1,
             stop: StopSignal::never(),
         }
@@ -188,12 +191,22 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
     }
 
     async fn run(&self, step: &Step) -> Result<Outcome, Interruption> {
-        match &step.action {
+        let done = match &step.action {
             Action::Create(wanted) => self.create(step, wanted).await,
             Action::Update(change) => self.update(step, change).await,
             Action::Archive(target) => self.archive(step, target).await,
             Action::Unarchive(target) => self.unarchive(step, target).await,
+        };
+        let is_known = match &done {
+            Ok(outcome) => !matches!(outcome, Outcome::Unknown { .. }),
+            Err(Interruption::Call(error)) => !error.is_ambiguous_write(),
+            Err(Interruption::Ledger(_) | Interruption::LedgerFirst(_)) => false,
+        };
+        if is_known {
+            // Where this cannot be taken down, the next write cannot either, and ends the run; the next one finds out.
+            drop(self.settle(step).await);
         }
+        done
     }
 
     /// What a write stored, compared with what it should have stored.

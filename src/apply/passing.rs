@@ -4,9 +4,9 @@ use super::receipt::{Entry, Outcome};
 use super::settle::Verdict;
 use super::{Applier, Event, Interruption, Stop, interrupted};
 use crate::api::{ApiError, Clock, Stored, Transport};
-use crate::ledger::{self, LedgerStore};
+use crate::ledger::{self, LedgerStore, Write};
 use crate::model::{Lifecycle, SegmentName};
-use crate::plan::step::{Action, Change, Plan, Step};
+use crate::plan::step::{Action, Change, Plan, Step, digest_of};
 use std::collections::BTreeSet;
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
@@ -61,6 +61,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Ok(_) => return Ok(waits("was changed since".to_owned())),
             Err(error) => return Ok(waits(format!("could not be taken back: {error}"))),
         }
+        let write = Write::Update {
+            id: before.id.clone(),
+            name: before.name.clone(),
+            digest: digest_of(&definition, &self.known()).to_string(),
+            definition: definition.clone(),
+        };
+        self.intend(step, write).await?;
         let written = self
             .client
             .update(&before.id, Some(&before.name), &definition)
@@ -68,11 +75,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         match written {
             Ok(stored) => {
                 self.note_seen(stored, Lifecycle::Active);
-                self.restore(&before.id, known).await?;
+                self.restore(step, &before.id, known).await?;
                 Ok(Outcome::TakenBack)
             }
             Err(error) if matches!(error.kind, ApiError::DefinitionTaken { .. }) => {
-                match self.own_definition(last, &before, known).await? {
+                match self.own_definition((step, last), &before, known).await? {
                     Some(outcome) => Ok(outcome),
                     None => Ok(waits(format!("could not be taken back: {error}"))),
                 }
@@ -85,7 +92,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// its former definition and nobody gets the name.
     async fn own_definition(
         &self,
-        last: Option<&Change>,
+        (step, last): (&Step, Option<&Change>),
         before: &Stored,
         known: Option<ledger::Entry>,
     ) -> Result<Option<Outcome>, Interruption> {
@@ -104,7 +111,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             definition: Some(definition),
             ..known
         });
-        self.restore(&before.id, known).await?;
+        self.restore(step, &before.id, known).await?;
         Ok(Some(Outcome::Applied {
             id: before.id.clone(),
             notes: vec![format!(

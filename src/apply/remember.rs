@@ -2,7 +2,9 @@
 
 use super::{Applier, Interruption, Stored};
 use crate::api::{Clock, Transport};
-use crate::ledger::{AppliedPlan, Entry, Ledger, LedgerStore, Replaced, StoreError};
+use crate::ledger::{
+    AppliedPlan, Entry, Intent, Ledger, LedgerStore, Record, Replaced, StepKey, StoreError, Write,
+};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Plan, Step, digest_of};
 
@@ -11,11 +13,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// the same way in the files and in the workspace. A saved plan is taken down with them, so that it is not applied
     /// twice, whatever comes of it.
     pub(super) async fn record(&self, plan: &Plan) -> Result<(), StoreError> {
-        if plan.records.is_empty() && self.settings.saved_plan.is_none() {
+        if plan.records.is_empty() && self.settings.saved_plan.is_none() && !self.settings.has_settled {
             return Ok(());
         }
-        self.change_ledger(|ledger| {
-            for record in &plan.records {
+        self.take_down(|ledger| {
+            let entries = plan.records.iter().map(|record| {
                 let mut entry = self.entry(ledger, &record.id, &record.segment);
                 entry.rename(record.segment.clone());
                 entry.lifecycle = record.lifecycle;
@@ -24,61 +26,89 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                     entry.digest = Some(digest_of(definition, &self.known()).to_string());
                     entry.definition = Some(definition.clone());
                 }
-                ledger.record(entry);
-            }
-            if let Some(digest) = &self.settings.saved_plan {
-                ledger.record_plan(AppliedPlan {
+                Record::Entry(entry)
+            });
+            let plan = self.settings.saved_plan.as_ref().map(|digest| {
+                Record::Plan(AppliedPlan {
                     digest: digest.clone(),
                     applied_at: self.clock.now(),
-                });
-            }
+                })
+            });
+            entries.chain(plan).collect()
         })
         .await
     }
 
-    /// Takes down what is about to be overwritten, and hands out what was known before. It is on the disk before the write
-    /// is sent: whatever happens then, nothing is lost.
-    pub(super) async fn keep(&self, current: &Stored) -> Result<Option<Entry>, Interruption> {
-        let Some(definition) = current.payload() else {
-            return Ok(self.ledger.lock().await.entry(&current.id).cloned());
-        };
-        let kept = self.change_ledger(|ledger| {
+    /// Takes down a write that is about to be made. It is on the disk before the write is sent: whatever happens then,
+    /// the next run finds out what became of it.
+    pub(super) async fn intend(&self, step: &Step, write: Write) -> Result<(), Interruption> {
+        let intent = self.intent(step, write);
+        let taken_down = self.take_down(|_| vec![intent]).await;
+        taken_down.map_err(Interruption::LedgerFirst)
+    }
+
+    /// Takes down what is about to be overwritten together with the write that does it, and hands out what was known
+    /// before.
+    pub(super) async fn keep(
+        &self,
+        step: &Step,
+        current: &Stored,
+        write: Write,
+    ) -> Result<Option<Entry>, Interruption> {
+        let intent = self.intent(step, write);
+        let mut known = None;
+        let kept = self.take_down(|ledger| {
             // What was applied is still what was applied, and when.
-            let known = ledger.entry(&current.id).cloned();
-            let mut entry = known
-                .clone()
-                .unwrap_or_else(|| self.entry(ledger, &current.id, &current.name));
-            entry.keep(Replaced {
-                name: current.name.clone(),
-                definition: definition.clone(),
-                replaced_at: self.clock.now(),
-                run: self.settings.run.clone(),
+            known = ledger.entry(&current.id).cloned();
+            let entry = current.payload().map(|definition| {
+                let mut entry = known
+                    .clone()
+                    .unwrap_or_else(|| self.entry(ledger, &current.id, &current.name));
+                entry.keep(Replaced {
+                    name: current.name.clone(),
+                    definition: definition.clone(),
+                    replaced_at: self.clock.now(),
+                    run: self.settings.run.clone(),
+                });
+                if entry.definition.is_none() {
+                    entry.digest = Some(digest_of(&definition, &self.known()).to_string());
+                    entry.definition = Some(definition);
+                }
+                Record::Entry(entry)
             });
-            if entry.definition.is_none() {
-                entry.digest = Some(digest_of(&definition, &self.known()).to_string());
-                entry.definition = Some(definition);
-            }
-            ledger.record(entry);
-            known
+            entry.into_iter().chain([intent]).collect()
         });
-        kept.await.map_err(Interruption::LedgerFirst)
+        kept.await.map_err(Interruption::LedgerFirst)?;
+        Ok(known)
     }
 
     /// Takes down that nothing became of a write: what somebody else made is still theirs, and what was taken back is what
     /// it was.
-    pub(super) async fn restore(&self, id: &SegmentId, before: Option<Entry>) -> Result<(), StoreError> {
-        self.change_ledger(|ledger| match before {
-            Some(entry) => ledger.record(entry),
-            None => ledger.remove(id),
-        })
-        .await
+    pub(super) async fn restore(
+        &self,
+        step: &Step,
+        id: &SegmentId,
+        before: Option<Entry>,
+    ) -> Result<(), StoreError> {
+        let before = before.map_or_else(|| Record::Unknown(id.clone()), Record::Entry);
+        self.take_down(|_| vec![before, Record::Settled(self.key(step))])
+            .await
+    }
+
+    /// Takes down that it is known what became of a step's write, where it is not yet.
+    pub(super) async fn settle(&self, step: &Step) -> Result<(), StoreError> {
+        let key = self.key(step);
+        if self.ledger.lock().await.intent(&key).is_none() {
+            return Ok(());
+        }
+        self.take_down(|_| vec![Record::Settled(key)]).await
     }
 
     /// Takes down a definition that the service stored.
     pub(super) async fn remember_stored(&self, step: &Step, stored: &Stored) -> Result<(), StoreError> {
         self.learn(step, &stored.id);
         self.note_seen(stored.clone(), Lifecycle::Active);
-        self.change_ledger(|ledger| {
+        self.take_down(|ledger| {
             let mut entry = self.entry(ledger, &stored.id, &step.segment);
             // The name that is there: a passing step leaves a temporary one, which is known by the declared name.
             entry.rename(step.segment.clone());
@@ -89,7 +119,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 // What was sent, not what came back: a service that stores something else made a difference to tell of.
                 entry.definition = wanted.resolved(&self.known()).ok();
             }
-            ledger.record(entry);
+            vec![Record::Entry(entry), Record::Settled(self.key(step))]
         })
         .await
     }
@@ -103,7 +133,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     ) -> Result<(), StoreError> {
         self.learn(step, &current.id);
         self.note_seen(current.clone(), lifecycle);
-        self.change_ledger(|ledger| {
+        self.take_down(|ledger| {
             let mut entry = self.entry(ledger, &current.id, &current.name);
             // Without a file this is the live name: the entry must not lay claim to a name that a file may declare. What
             // is taken out under another name gets the declared one by its update, which may fail.
@@ -116,17 +146,36 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 entry.digest = Some(digest_of(&definition, &self.known()).to_string());
                 entry.definition = Some(definition);
             }
-            ledger.record(entry);
+            vec![Record::Entry(entry), Record::Settled(self.key(step))]
         })
         .await
     }
 
-    /// Changes the ledger, and is back when the change is on the disk.
-    async fn change_ledger<A>(&self, change: impl FnOnce(&mut Ledger) -> A) -> Result<A, StoreError> {
+    /// Takes down records, and is back when they are on the disk.
+    async fn take_down(&self, records: impl FnOnce(&Ledger) -> Vec<Record>) -> Result<(), StoreError> {
         let mut ledger = self.ledger.lock().await;
-        let answer = change(&mut ledger);
-        self.store.save(&ledger).await?;
-        Ok(answer)
+        let records = records(&ledger);
+        for record in &records {
+            ledger.apply(record.clone());
+        }
+        self.store.add(&ledger, &records).await
+    }
+
+    fn key(&self, step: &Step) -> StepKey {
+        StepKey {
+            run: self.settings.run.clone(),
+            step: step.number,
+        }
+    }
+
+    fn intent(&self, step: &Step, write: Write) -> Record {
+        Record::Intent(Intent {
+            step: self.key(step),
+            segment: step.segment.clone(),
+            protect: step.protect,
+            at: self.clock.now(),
+            write,
+        })
     }
 
     fn learn(&self, step: &Step, id: &SegmentId) {

@@ -5,7 +5,7 @@ use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
-use crate::ledger::LedgerStore;
+use crate::ledger::{LedgerStore, Write};
 use crate::model::{Lifecycle, Payload};
 use crate::plan::step::{Change, Passing, Step};
 
@@ -35,7 +35,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 return Ok(Outcome::Skipped(SkipReason::Drifted));
             }
         }
-        let known = self.keep(&current).await?;
+        let write = Write::Update {
+            id: target.id.clone(),
+            name: change.name.clone(),
+            definition: payload.clone(),
+            digest: change.wanted.digests.exact.to_string(),
+        };
+        let known = self.keep(step, &current, write).await?;
         if change.passing.is_some() {
             let before = (current.clone(), known.clone());
             self.memory().undo.insert(step.number, before);
@@ -47,7 +53,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Err(Interruption::Ledger(_) | Interruption::LedgerFirst(_)) => false,
         };
         if is_refused {
-            let restored = self.restore(&target.id, known).await;
+            let restored = self.restore(step, &target.id, known).await;
             restored.map_err(Interruption::LedgerFirst)?;
         }
         outcome

@@ -32,6 +32,8 @@ const FRESH_FOR: SignedDuration = SignedDuration::from_mins(10);
 struct Work {
     plan: Plan,
     ledger: Ledger,
+    /// Whether the ledger was settled after it was read.
+    has_settled: bool,
     /// What was read a moment ago to see whether a saved plan still holds.
     read_before: BTreeMap<SegmentId, Stored>,
     /// The digest of the saved plan that it is.
@@ -149,6 +151,7 @@ async fn plan_and_apply(
     let work = Work {
         plan: planned.plan,
         ledger: planned.ledger,
+        has_settled: planned.has_settled,
         read_before: BTreeMap::new(),
         saved: None,
     };
@@ -188,6 +191,7 @@ async fn check_and_apply(
         saved: Some(saved.digest()),
         plan: saved.plan,
         ledger,
+        has_settled: false,
         read_before,
     };
     execute(workspace, (connection, signals), work, (arguments, report)).await
@@ -241,6 +245,7 @@ async fn execute(
         list_shows_archived: workspace.1.policy.behaviour.list_shows_archived,
         adoption: workspace.1.policy.adoption,
         saved_plan: work.saved.clone(),
+        has_settled: work.has_settled,
         parallelism: arguments.parallelism,
         stop: signals.stop.clone(),
     };

@@ -25,6 +25,8 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
     /// The ledger.
     pub(super) ledger: Ledger,
+    /// Whether it was settled after it was read.
+    pub(super) has_settled: bool,
     /// What was seen.
     pub(super) observed: Observed,
     /// How old that is.
@@ -141,6 +143,7 @@ pub(super) async fn make_plan(
     Ok(Planned {
         seen: SeenDocument::new(&read.observed, began),
         plan,
+        has_settled: read.has_settled,
         ledger: read.ledger,
         observed: read.observed,
         quota,
@@ -178,6 +181,7 @@ pub(super) async fn plan_offline(
     Ok(Planned {
         seen: SeenDocument::new(&read.observed, read.now),
         plan,
+        has_settled: read.has_settled,
         ledger: read.ledger,
         observed: read.observed,
         quota,

@@ -81,6 +81,17 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The segment that is written; `None` where it is about to be made.
+    #[must_use]
+    pub fn id(&self) -> Option<&SegmentId> {
+        match self {
+            Self::Create { .. } => None,
+            Self::Update { id, .. } | Self::Lifecycle { id, .. } => Some(id),
+        }
+    }
+}
+
 impl Ledger {
     /// Takes down one change.
     pub fn apply(&mut self, record: Record) {
@@ -95,6 +106,12 @@ impl Ledger {
                 self.intents.remove(&step);
             }
         }
+    }
+
+    /// The write of a step of which nobody knows whether it was made.
+    #[must_use]
+    pub fn intent(&self, step: &StepKey) -> Option<&Intent> {
+        self.intents.get(step)
     }
 
     /// Writes of which nobody knows whether they were made, in the order of their steps.

@@ -10,12 +10,14 @@
 
 mod again;
 mod refresh;
+mod settle;
 
 pub use again::look_again;
 pub use refresh::Refresh;
+pub use settle::settle;
 
 use crate::api::{ApiError, CallError, Client, Clock, Listed, Stored, Transport};
-use crate::ledger::{Ledger, Remembered, Snapshot};
+use crate::ledger::{Intent, Ledger, Remembered, Snapshot};
 use crate::model::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
 };
@@ -145,6 +147,7 @@ impl Scope<'_> {
             .iter()
             .flat_map(|segment| std::iter::once(&segment.name).chain(&segment.previous_names))
             .chain(&temporary)
+            .chain(self.ledger.intents().map(|intent| &intent.segment))
             .collect();
         let by_name = observed
             .segments
@@ -154,13 +157,31 @@ impl Scope<'_> {
             .map(|live| live.id.clone());
         let by_ledger = self.ledger.entries().map(|entry| entry.id.clone());
         let by_file = self.declared.iter().filter_map(|segment| segment.id.clone());
-        by_name.chain(by_ledger).chain(by_file).collect()
+        let by_intent = self
+            .ledger
+            .intents()
+            .filter_map(|intent| intent.write.id().cloned());
+        by_name.chain(by_ledger).chain(by_file).chain(by_intent).collect()
+    }
+
+    /// Whether what is remembered of a segment is older than what was done to it since, or than what may have been.
+    fn is_outdated(&self, live: &LiveSegment) -> bool {
+        let applied_at = self.ledger.entry(&live.id).map(|entry| entry.applied_at);
+        let may_be_changed = |intent: &Intent| match intent.write.id() {
+            Some(id) => *id == live.id,
+            None => intent.segment == live.name,
+        };
+        live.read_at < applied_at || self.ledger.intents().any(may_be_changed)
     }
 
     /// The managed segments that are not remembered, and those whose turn it is.
     fn due(&self, managed: &BTreeSet<SegmentId>, observed: &Observed) -> BTreeSet<SegmentId> {
         let read_at = |id: &SegmentId| observed.segments.get(id).and_then(|live| live.read_at);
-        let (known, unknown): (Vec<_>, Vec<_>) = managed.iter().partition(|id| read_at(id).is_some());
+        let is_known = |id: &&SegmentId| {
+            let live = observed.segments.get(*id);
+            live.is_some_and(|live| live.read_at.is_some() && !self.is_outdated(live))
+        };
+        let (known, unknown): (Vec<_>, Vec<_>) = managed.iter().partition(is_known);
         let known: BTreeMap<SegmentId, Timestamp> = known
             .into_iter()
             .filter_map(|id| Some((id.clone(), read_at(id)?)))

@@ -5,6 +5,7 @@
 mod events;
 mod exit_codes;
 mod hostile;
+mod kills;
 mod lifecycle;
 mod pipes;
 mod pull;

@@ -1,0 +1,209 @@
+//! What became of writes that a run was about to make when it ended, by what is there now. Pure.
+//!
+//! Nothing is guessed: a write took effect when what it was to leave is there. Where something else is, it may have been
+//! undone since or never been made; either way the plan starts from what is there.
+
+use crate::definition::{Digest, Identities};
+use crate::ledger::{Entry, Intent, Ledger, Record, Write};
+use crate::model::{Lifecycle, LiveKind, LiveSegment, Observed, Payload};
+
+/// What to take down of the writes that `ledger` does not know the end of: all of them are settled then.
+#[must_use]
+pub fn settle(ledger: &Ledger, observed: &Observed) -> Vec<Record> {
+    let mut settled = Vec::new();
+    for intent in ledger.intents() {
+        settled.extend(learned(ledger, observed, intent).map(Record::Entry));
+        settled.push(Record::Settled(intent.step.clone()));
+    }
+    settled
+}
+
+/// What is known of the segment if the write took effect.
+fn learned(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entry> {
+    let mut segments = observed.segments.values();
+    match &intent.write {
+        Write::Create { definition, digest } => {
+            let live = segments.find(|live| live.name == intent.segment)?;
+            let entry = has(live, definition).then(|| entry(ledger, live, intent));
+            entry.map(|entry| stored(entry, definition, digest))
+        }
+        Write::Update {
+            id,
+            name,
+            definition,
+            digest,
+        } => {
+            let live = observed.segments.get(id)?;
+            let is_there = live.name == *name && has(live, definition);
+            is_there.then(|| stored(entry(ledger, live, intent), definition, digest))
+        }
+        Write::Lifecycle { id, lifecycle, .. } => {
+            let live = observed.segments.get(id)?;
+            (live.lifecycle == *lifecycle).then(|| Entry {
+                lifecycle: *lifecycle,
+                ..entry(ledger, live, intent)
+            })
+        }
+    }
+}
+
+/// Whether a segment has a definition, both with ids in references.
+fn has(live: &LiveSegment, definition: &Payload) -> bool {
+    let unnamed = Identities::default();
+    let found = live.definition.as_ref();
+    let found = found.filter(|_| live.kind == LiveKind::Filter);
+    found.is_some_and(|found| Digest::exact(found, &unnamed) == Digest::exact(definition, &unnamed))
+}
+
+/// What is known of a segment, stamped with the run that was about to write it.
+fn entry(ledger: &Ledger, live: &LiveSegment, intent: &Intent) -> Entry {
+    let known = ledger.entry(&live.id).cloned();
+    let known = known.unwrap_or_else(|| Entry::new(live.id.clone(), live.name.clone(), intent.at));
+    let mut entry = Entry {
+        protect: intent.protect,
+        applied_at: intent.at,
+        run: intent.step.run.clone(),
+        ..known
+    };
+    entry.rename(intent.segment.clone());
+    entry
+}
+
+fn stored(entry: Entry, definition: &Payload, digest: &str) -> Entry {
+    Entry {
+        lifecycle: Lifecycle::Active,
+        definition: Some(definition.clone()),
+        digest: Some(digest.to_owned()),
+        ..entry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::StepKey;
+    use crate::model::{SegmentId, SegmentName};
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    fn payload(amount: u8) -> Payload {
+        let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
+                            "operator": "greaterThan", "value": amount});
+        Payload {
+            included_filters: json!({"filter_operator": "and", "filters": [filter]}),
+            excluded_filters: None,
+        }
+    }
+
+    fn live(name: &str, amount: u8, lifecycle: Lifecycle) -> Observed {
+        let live = LiveSegment {
+            id: SegmentId::new("a1"),
+            name: SegmentName::new(name),
+            kind: LiveKind::Filter,
+            lifecycle,
+            source: None,
+            created_time: None,
+            listed: lifecycle == Lifecycle::Active,
+            read_at: None,
+            definition: Some(payload(amount)),
+        };
+        Observed {
+            segments: [(live.id.clone(), live)].into(),
+            ..Observed::default()
+        }
+    }
+
+    /// A ledger that knows the segment as `Before`, or nothing of it, with a write under way.
+    fn ledger(is_known: bool, write: Write) -> Ledger {
+        let mut ledger = Ledger::default();
+        if is_known {
+            ledger.record(Entry::new(
+                SegmentId::new("a1"),
+                SegmentName::new("Before"),
+                Timestamp::UNIX_EPOCH,
+            ));
+        }
+        ledger.apply(Record::Intent(Intent {
+            step: StepKey {
+                run: "crashed".to_owned(),
+                step: 1,
+            },
+            segment: SegmentName::new("One"),
+            protect: true,
+            at: Timestamp::from_second(5).unwrap(),
+            write,
+        }));
+        ledger
+    }
+
+    fn create() -> Write {
+        Write::Create {
+            definition: payload(1),
+            digest: "digest".to_owned(),
+        }
+    }
+
+    fn update() -> Write {
+        Write::Update {
+            id: SegmentId::new("a1"),
+            name: SegmentName::new("One"),
+            definition: payload(1),
+            digest: "digest".to_owned(),
+        }
+    }
+
+    fn put_away() -> Write {
+        Write::Lifecycle {
+            id: SegmentId::new("a1"),
+            name: SegmentName::new("One"),
+            lifecycle: Lifecycle::Archived,
+        }
+    }
+
+    #[test]
+    fn a_write_took_effect_when_what_it_was_to_leave_is_there() {
+        use Lifecycle::{Active, Archived};
+        let nothing = Observed::default();
+        let table = [
+            (create(), false, live("One", 1, Active), true),
+            (create(), false, live("One", 2, Active), false),
+            (create(), false, live("Other", 1, Active), false),
+            (create(), false, nothing.clone(), false),
+            (update(), true, live("One", 1, Active), true),
+            (update(), true, live("One", 2, Active), false),
+            (update(), true, live("Before", 1, Active), false),
+            (update(), true, nothing.clone(), false),
+            (put_away(), true, live("One", 3, Archived), true),
+            (put_away(), false, live("One", 3, Archived), true),
+            (put_away(), true, live("One", 3, Active), false),
+            (put_away(), true, nothing, false),
+        ];
+        for (write, is_known, observed, took_effect) in table {
+            let mut after = ledger(is_known, write.clone());
+            let before = after.entry(&SegmentId::new("a1")).cloned();
+            for record in settle(&after, &observed) {
+                after.apply(record);
+            }
+            assert_eq!(after.intents().count(), 0);
+            let entry = after.entry(&SegmentId::new("a1")).cloned();
+            if !took_effect {
+                assert_eq!(entry, before, "{write:?}");
+                continue;
+            }
+            let entry = entry.unwrap();
+            assert_eq!(
+                (entry.name.as_str(), entry.run.as_str(), entry.protect),
+                ("One", "crashed", true)
+            );
+            let is_lifecycle = matches!(write, Write::Lifecycle { .. });
+            assert_eq!(
+                (entry.lifecycle, entry.digest.as_deref()),
+                if is_lifecycle {
+                    (Archived, None)
+                } else {
+                    (Active, Some("digest"))
+                }
+            );
+        }
+    }
+}
