@@ -25,7 +25,7 @@ pub use snapshot::{Remembered, Snapshot};
 use crate::model::{SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 /// Saved plans that were applied, remembered so that none is applied twice. A plan is stale long before as many
@@ -36,8 +36,8 @@ const APPLIED_PLANS: usize = 100;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     entries: BTreeMap<SegmentId, Entry>,
-    /// Names are unique at the service, so of several entries of one name the latest has it.
-    by_name: BTreeMap<SegmentName, SegmentId>,
+    /// Names are unique at the service, so of several entries of one name the one that was applied last has it.
+    by_name: BTreeMap<SegmentName, BTreeSet<(Timestamp, SegmentId)>>,
     applied_plans: Vec<AppliedPlan>,
     /// Writes that were about to be made and of which nobody knows whether they were.
     intents: BTreeMap<StepKey, Intent>,
@@ -63,7 +63,8 @@ impl Ledger {
     /// What is known of the segment that was last applied under `name`.
     #[must_use]
     pub fn named(&self, name: &SegmentName) -> Option<&Entry> {
-        self.by_name.get(name).and_then(|id| self.entries.get(id))
+        let (_, latest) = self.by_name.get(name)?.last()?;
+        self.entries.get(latest)
     }
 
     /// Whether a later segment was applied under the entry's name. One of the two is gone then, since names are unique:
@@ -81,42 +82,31 @@ impl Ledger {
 
     /// Takes down what was applied, in place of what was known of the segment.
     pub fn record(&mut self, entry: Entry) {
-        let before = self.entries.get(&entry.id).map(|before| before.name.clone());
-        // A name that another entry has taken since is not claimed back by an entry that only keeps it.
-        let is_claimed = before.as_ref() != Some(&entry.name)
-            && self
-                .named(&entry.name)
-                .is_none_or(|known| known.applied_at <= entry.applied_at);
-        if let Some(before) = before.filter(|before| *before != entry.name)
-            && self.by_name.get(&before) == Some(&entry.id)
-        {
-            self.by_name.remove(&before);
-        }
-        if is_claimed {
-            self.by_name.insert(entry.name.clone(), entry.id.clone());
-        }
+        self.remove(&entry.id);
+        let named = self.by_name.entry(entry.name.clone()).or_default();
+        named.insert((entry.applied_at, entry.id.clone()));
         self.entries.insert(entry.id.clone(), entry);
     }
 
     /// Drops what is known of `id`.
     pub fn remove(&mut self, id: &SegmentId) {
-        if let Some(entry) = self.entries.remove(id)
-            && self.by_name.get(&entry.name) == Some(id)
-        {
-            self.by_name.remove(&entry.name);
+        let Some(entry) = self.entries.remove(id) else {
+            return;
+        };
+        if let Some(named) = self.by_name.get_mut(&entry.name) {
+            named.remove(&(entry.applied_at, entry.id));
+            if named.is_empty() {
+                self.by_name.remove(&entry.name);
+            }
         }
     }
 
     /// Drops what is known of every segment that was last applied under `name`: they are nobody's from then on. The
     /// latest comes back.
     pub fn forget(&mut self, name: &SegmentName) -> Option<Entry> {
-        let latest = self.by_name.remove(name);
-        let (named, others) = std::mem::take(&mut self.entries)
-            .into_iter()
-            .partition::<BTreeMap<_, _>, _>(|(_, entry)| entry.name == *name);
-        self.entries = others;
-        let is_latest = |entry: &Entry| (latest.as_ref() == Some(&entry.id), entry.applied_at);
-        named.into_values().max_by_key(is_latest)
+        let named = self.by_name.remove(name)?;
+        let forgotten = named.iter().filter_map(|(_, id)| self.entries.remove(id));
+        forgotten.last()
     }
 
     /// Saved plans that were applied, oldest first.
@@ -181,9 +171,16 @@ mod tests {
         ledger.record(named("b", "One", 3));
         assert_eq!(id_of(&ledger, "One"), Some("c"));
         ledger.record(named("c", "Two", 6));
-        assert_eq!((id_of(&ledger, "One"), id_of(&ledger, "Two")), (None, Some("c")));
+        assert_eq!(
+            (id_of(&ledger, "One"), id_of(&ledger, "Two")),
+            (Some("b"), Some("c"))
+        );
         ledger.record(named("d", "Two", 7));
-        ledger.record(named("c", "Three", 8));
+        assert_eq!(id_of(&ledger, "Two"), Some("d"));
+        ledger.record(named("d", "Four", 8));
+        assert_eq!(id_of(&ledger, "Two"), Some("c"));
+        ledger.record(named("d", "Two", 9));
+        ledger.record(named("c", "Three", 9));
         assert_eq!(
             (id_of(&ledger, "Two"), id_of(&ledger, "Three")),
             (Some("d"), Some("c"))

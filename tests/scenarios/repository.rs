@@ -86,12 +86,19 @@ impl Repository {
         fs::remove_dir_all(ledger).map_err(|error| format!("the ledger cannot get lost: {error}"))
     }
 
-    /// Lets time go by for what was seen and for the calls that were made: segctl reads the clock of the machine.
+    /// Lets time go by for what was applied and seen and for the calls that were made: segctl reads the clock of the
+    /// machine.
     pub(super) fn grow_older(&self, runtime: &Runtime, seconds: u32) -> Result<(), String> {
         let store = DirectoryStore::new(self.path().join(".segctl").join(WORKSPACE));
         let by = SignedDuration::from_secs(seconds.into());
         let earlier = |moment: &mut Timestamp| *moment = moment.saturating_sub(by).unwrap();
         let done = runtime.block_on(async {
+            let mut ledger = store.load().await?;
+            for mut entry in ledger.clone().entries().cloned() {
+                earlier(&mut entry.applied_at);
+                ledger.record(entry);
+            }
+            store.save(&ledger).await?;
             let mut snapshot = store.load_snapshot().await?;
             let read_at = snapshot.segments.values_mut().map(|seen| &mut seen.read_at);
             read_at
