@@ -4,6 +4,10 @@
 //! The command line puts words and questions around it. Clock, transport and store are whatever they are handed, so that
 //! all of it can be run on a machine and against a service that fail.
 
+mod exclusive;
+
+pub use exclusive::{Claim, HeldLock, LockError};
+
 use crate::api::pacing::Pacing;
 use crate::api::{CallError, Client, Clock, Stored, Transport};
 use crate::apply::receipt::Receipt;

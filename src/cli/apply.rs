@@ -1,7 +1,9 @@
 //! `segctl apply`: plans, asks, and makes it so; or makes so what a saved plan says.
 
+use super::approval::{Answer, ask};
 use super::arguments::ApplyArguments;
 use super::connection::Connection;
+use super::exclusive::{LockedLedger, Turn};
 use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::planning::{Purpose, cost, make_plan, policy};
@@ -20,7 +22,6 @@ use crate::render::document::PlanDocument;
 use crate::render::text;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -82,9 +83,25 @@ async fn run_planned(
     let told = (report.output, signals.stop.clone());
     let connection = Connection::open(project, workspace.0, workspace.1, told).await?;
     let work = plan_and_apply(project, workspace, (&connection, &signals), (arguments, report));
-    let done = signals.or_leave(work).await.flatten();
+    let done = alone((&connection, &signals), (arguments, report), work).await;
     connection.close().await;
     done
+}
+
+/// Does `work` while nobody else changes the ledger, and leaves it where it stands when it has to be.
+async fn alone(
+    (connection, signals): (&Connection, &Signals),
+    (arguments, report): (&ApplyArguments, &Report),
+    work: impl Future<Output = Result<Option<Kind>, Failure>>,
+) -> Result<Option<Kind>, Failure> {
+    let turn = Turn {
+        run: &report.run,
+        command: "segctl apply",
+        timeout: arguments.lock.lock_timeout,
+    };
+    let taken = LockedLedger::take(&connection.session.store, turn, report.output);
+    let ledger = signals.or_stop(taken).await??;
+    ledger.run(signals.or_leave(work)).await.flatten()
 }
 
 /// Applies a saved plan, of which nothing is asked: whoever saved it has seen it.
@@ -113,7 +130,7 @@ async fn run_saved(
     let told = (report.output, signals.stop.clone());
     let connection = Connection::open(project, workspace.0, workspace.1, told).await?;
     let work = check_and_apply(workspace, (&connection, &signals), saved, (arguments, report));
-    let done = signals.or_leave(work).await.flatten();
+    let done = alone((&connection, &signals), (arguments, report), work).await;
     connection.close().await;
     done
 }
@@ -270,24 +287,14 @@ async fn approve(arguments: &ApplyArguments, output: Output) -> Result<(), Failu
     if arguments.auto_approve {
         return Ok(());
     }
-    if !io::stdin().is_terminal() {
-        return Err(nobody_to_ask());
+    match ask("Apply these changes?", output).await? {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(Failure::new(
+            Kind::Error,
+            "the plan was not approved; nothing was changed",
+        )),
+        Answer::Nobody => Err(nobody_to_ask()),
     }
-    output.note("Apply these changes? Only `yes` is taken for one: ");
-    // Elsewhere, so that a signal is heard while somebody thinks it over.
-    let read = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = read.await.map_err(io::Error::other).flatten();
-    let answer = answer.map_err(|error| Failure::caused(Kind::Error, &error))?;
-    if answer.trim() == "yes" {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Kind::Error,
-        "the plan was not approved; nothing was changed",
-    ))
 }
 
 fn nobody_to_ask() -> Failure {

@@ -208,6 +208,22 @@ pub struct JsonInto {
     pub json_into: Option<PathBuf>,
 }
 
+/// What happens when somebody else is changing the ledger.
+#[derive(Debug, Args)]
+pub struct LockArguments {
+    /// Wait so long for a run that is changing the same ledger, such as 30s or 10m.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = lock_timeout, env = "SEGCTL_LOCK_TIMEOUT")]
+    pub lock_timeout: SignedDuration,
+}
+
+/// A duration, or none at all.
+fn lock_timeout(text: &str) -> Result<SignedDuration, duration::DurationError> {
+    match text {
+        "0" | "0s" => Ok(SignedDuration::ZERO),
+        _ => duration::parse(text),
+    }
+}
+
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
@@ -234,6 +250,10 @@ pub struct ApplyArguments {
     /// How much of what was seen before is read again. What is about to be written is in any case.
     #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
     pub refresh: RefreshWord,
+
+    /// Whom it waits for.
+    #[command(flatten)]
+    pub lock: LockArguments,
 
     /// The most steps that are under way at once.
     #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parallelism, env = "SEGCTL_PARALLELISM")]
@@ -309,6 +329,20 @@ pub enum LedgerCommand {
     Forget(ForgetArguments),
     /// Find the declared and owned segments again after the ledger was lost.
     Rebuild(RebuildArguments),
+    /// Take away the lock of a run that ended without giving it back.
+    Unlock(UnlockArguments),
+}
+
+/// Arguments of `ledger unlock`.
+#[derive(Debug, Args)]
+pub struct UnlockArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// Take it away without asking; required where nobody can be asked.
+    #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
+    pub auto_approve: bool,
 }
 
 /// Arguments of `ledger forget`.
@@ -317,6 +351,10 @@ pub struct ForgetArguments {
     /// Which workspace.
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
+
+    /// Whom it waits for.
+    #[command(flatten)]
+    pub lock: LockArguments,
 
     /// The name that the segment was last applied under.
     #[arg(value_name = "NAME")]
@@ -329,6 +367,10 @@ pub struct RebuildArguments {
     /// Which workspace.
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
+
+    /// Whom it waits for.
+    #[command(flatten)]
+    pub lock: LockArguments,
 
     /// What it is about.
     #[command(flatten)]

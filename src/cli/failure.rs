@@ -17,6 +17,8 @@ pub enum Kind {
     Stale,
     /// A guard refused the plan.
     Guard,
+    /// Somebody else is changing the ledger.
+    Lock,
     /// Some steps were not applied, or it is not known whether they were.
     Partial,
     /// The credentials are missing or refused.
@@ -42,6 +44,7 @@ impl Kind {
             Self::Conflict => 4,
             Self::Stale => 5,
             Self::Guard => 6,
+            Self::Lock => 7,
             Self::Partial => 8,
             Self::Credentials => 9,
             // Not 2, which means changes: a mistyped flag must not look like a plan.
@@ -61,6 +64,7 @@ impl Kind {
             Self::Conflict => "conflict",
             Self::Stale => "stale",
             Self::Guard => "guard",
+            Self::Lock => "lock",
             Self::Partial => "partial",
             Self::Credentials => "credentials",
             Self::Usage => "usage",

@@ -1,14 +1,21 @@
 //! `segctl ledger`: what is remembered of a workspace.
 
-use super::arguments::{LedgerArguments, LedgerCommand, PlanningArguments, WorkspaceArguments};
+use super::approval::{Answer, ask};
+use super::arguments::{
+    ForgetArguments, LedgerArguments, LedgerCommand, LockArguments, RebuildArguments, UnlockArguments,
+    WorkspaceArguments,
+};
 use super::connection::{self, Connection};
+use super::exclusive::{LockedLedger, Turn};
 use super::failure::{Failure, Kind};
+use super::holder;
 use super::output::Output;
 use super::planning::read_all;
 use super::project::Project;
 use crate::api::{Clock, StopSignal, SystemClock};
 use crate::config::suggest::did_you_mean;
-use crate::ledger::{Entry, Ledger, LedgerStore};
+use crate::config::workspace::Workspace;
+use crate::ledger::{Change, DirectoryStore, Entry, Ledger, LedgerStore, Lock};
 use crate::model::SegmentName;
 use crate::observe::Refresh;
 use crate::plan;
@@ -17,7 +24,7 @@ use crate::render::document::LedgerDocument;
 use crate::render::text;
 use std::process::ExitCode;
 
-/// Shows, forgets or rebuilds.
+/// Shows, forgets, rebuilds or unlocks.
 ///
 /// # Errors
 ///
@@ -29,12 +36,9 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     match &arguments.command {
         LedgerCommand::Show(workspace) => show(project, workspace, output).await,
-        LedgerCommand::Forget(forget) => {
-            self::forget(project, &forget.workspace, (&forget.name, output)).await
-        }
-        LedgerCommand::Rebuild(rebuild) => {
-            self::rebuild(project, &rebuild.workspace, &rebuild.planning, output).await
-        }
+        LedgerCommand::Forget(arguments) => forget(project, arguments, output).await,
+        LedgerCommand::Rebuild(arguments) => rebuild(project, arguments, output).await,
+        LedgerCommand::Unlock(arguments) => unlock(project, arguments, output).await,
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -51,13 +55,28 @@ async fn show(project: &Project, arguments: &WorkspaceArguments, output: Output)
     Ok(())
 }
 
-async fn forget(
-    project: &Project,
-    arguments: &WorkspaceArguments,
-    (segment, output): (&str, Output),
-) -> Result<(), Failure> {
-    let (name, workspace) = project.workspace(arguments)?;
+/// Takes the lock of a ledger for a command that was given on its own.
+async fn locked<'a>(
+    store: &'a DirectoryStore,
+    (command, arguments): (&'static str, &LockArguments),
+    output: Output,
+) -> Result<LockedLedger<'a>, Failure> {
+    let turn = Turn {
+        run: command,
+        command,
+        timeout: arguments.lock_timeout,
+    };
+    LockedLedger::take(store, turn, output).await
+}
+
+async fn forget(project: &Project, arguments: &ForgetArguments, output: Output) -> Result<(), Failure> {
+    let (name, workspace) = project.workspace(&arguments.workspace)?;
     let store = connection::store(project, name, workspace);
+    let ledger = locked(&store, ("segctl ledger forget", &arguments.lock), output).await?;
+    ledger.run(forget_named(&store, &arguments.name, output)).await
+}
+
+async fn forget_named(store: &DirectoryStore, segment: &str, output: Output) -> Result<(), Failure> {
     let mut ledger = store.load().await?;
     let Some(entry) = ledger.forget(&SegmentName::new(segment)) else {
         return Err(unknown(segment, &ledger));
@@ -80,28 +99,16 @@ fn unknown(segment: &str, ledger: &Ledger) -> Failure {
 }
 
 /// Finds the declared and owned segments in the workspace and takes them down as they are.
-async fn rebuild(
-    project: &Project,
-    arguments: &WorkspaceArguments,
-    planning: &PlanningArguments,
-    output: Output,
-) -> Result<(), Failure> {
-    let workspace = project.workspace(arguments)?;
+async fn rebuild(project: &Project, arguments: &RebuildArguments, output: Output) -> Result<(), Failure> {
+    let workspace = project.workspace(&arguments.workspace)?;
     let connection =
         Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
-    let read = read_all(project, workspace, (planning, Refresh::Full), &connection).await;
-    let done = match read {
-        Ok(read) => {
-            let (records, known) = plan::recognise(&read.situation());
-            let count = records.len();
-            let ledger = rebuilt(read.ledger.clone(), records, &known);
-            let saved = connection
-                .session
-                .store
-                .save(&ledger)
+    let turn = ("segctl ledger rebuild", &arguments.lock);
+    let done = match locked(&connection.session.store, turn, output).await {
+        Ok(ledger) => {
+            ledger
+                .run(find_again(project, workspace, arguments, &connection))
                 .await
-                .map_err(Failure::from);
-            saved.map(|()| count)
         }
         Err(failure) => Err(failure),
     };
@@ -113,6 +120,27 @@ async fn rebuild(
          found this way; they are when their names are taken.\n"
     ));
     Ok(())
+}
+
+/// Takes down what is there, and hands out of how many segments.
+async fn find_again(
+    project: &Project,
+    workspace: (&str, &Workspace),
+    arguments: &RebuildArguments,
+    connection: &Connection,
+) -> Result<usize, Failure> {
+    let read = read_all(
+        project,
+        workspace,
+        (&arguments.planning, Refresh::Full),
+        connection,
+    );
+    let read = read.await?;
+    let (records, known) = plan::recognise(&read.situation());
+    let count = records.len();
+    let ledger = rebuilt(read.ledger.clone(), records, &known);
+    connection.session.store.save(&ledger).await?;
+    Ok(count)
 }
 
 /// What was known of names and definitions before is kept.
@@ -134,4 +162,52 @@ fn rebuilt(mut ledger: Ledger, records: Vec<Record>, known: &Known) -> Ledger {
         ledger.record(entry);
     }
     ledger
+}
+
+/// Takes a lock away, once it was said whose it is.
+async fn unlock(project: &Project, arguments: &UnlockArguments, output: Output) -> Result<(), Failure> {
+    let (name, workspace) = project.workspace(&arguments.workspace)?;
+    let store = connection::store(project, name, workspace);
+    let Some(lock) = store.change_lock(|_| Change::Keep).await? else {
+        output.note(&format!("The ledger of {name} is not locked.\n"));
+        return Ok(());
+    };
+    output.note(&format!(
+        "The ledger of {name} is locked by {lock}.\n{}\n",
+        standing(&lock)
+    ));
+    if !arguments.auto_approve {
+        match ask("Take the lock away?", output).await? {
+            Answer::Yes => {}
+            Answer::No => return Err(Failure::new(Kind::Error, "the lock was left as it is")),
+            Answer::Nobody => {
+                let message = "nobody is here to say whether the lock may be taken away";
+                return Err(Failure::new(Kind::Usage, message)
+                    .with_help("make sure that the run has ended, then add --auto-approve"));
+            }
+        }
+    }
+    // Not the one of somebody who took it while the question was thought over.
+    let held = store.change_lock(|held| lock.give_back(held)).await?;
+    if let Some(other) = held.filter(|held| !held.is_claim_of(&lock)) {
+        let message = format!("meanwhile the ledger was locked by {other}; that lock was left as it is");
+        return Err(Failure::new(Kind::Lock, message));
+    }
+    output.note("Unlocked.\n");
+    Ok(())
+}
+
+/// What is known of whether the holder of a lock still runs.
+fn standing(lock: &Lock) -> String {
+    let now = SystemClock.now();
+    let until = lock.lease_until.strftime("%H:%M:%S UTC");
+    if lock.holder.process.as_ref().is_some_and(holder::is_gone) {
+        "Its process has ended: the next run takes the lock over by itself.".to_owned()
+    } else if lock.is_abandoned(now, |_| false) {
+        format!("It was not renewed since, and ran out at {until}: the next run takes it over by itself.")
+    } else {
+        format!(
+            "It is held until {until} at least. A run that still goes on ends before its next write without it."
+        )
+    }
 }

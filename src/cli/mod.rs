@@ -2,11 +2,14 @@
 //! environment, and turns errors into exit codes.
 
 mod apply;
+mod approval;
 pub mod arguments;
 mod connection;
 mod drift;
 mod events;
+mod exclusive;
 pub mod failure;
+mod holder;
 mod ledger;
 mod logging;
 mod output;

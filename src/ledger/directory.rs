@@ -5,17 +5,22 @@
 //! replaces `ledger.json` by the next generation, and removes the journal that it took in; if it ends in between, the
 //! journal that is left follows an older generation and is passed over.
 //!
-//! Beside them stands what may be lost without harm: what was seen last, and the calls of earlier runs.
+//! `lock.json` says who is alone. Beside them stands what may be lost without harm: what was seen last, and the calls of earlier runs.
+
+#[cfg(test)]
+mod tests;
 
 use super::disk::{Disk, LocalDisk};
 use super::journal::Journal;
-use super::{AppliedPlan, Entry, Intent, Ledger, LedgerStore, Record, Requests, Snapshot};
+use super::store::LOCK_FILE;
+use super::{
+    AppliedPlan, Change, Entry, Intent, Ledger, LedgerStore, Lock, Record, Requests, Snapshot, StoreError,
+};
 use super::{document, journal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::{error, fmt};
 use tokio::sync::Mutex;
 
 const LEDGER: &str = "ledger.json";
@@ -27,6 +32,7 @@ const REQUESTS: &str = "requests.json";
 
 /// The versions of the files' formats; a file of another version is refused, never guessed at.
 const LEDGER_VERSION: u32 = 3;
+const LOCK_VERSION: u32 = 1;
 const SNAPSHOT_VERSION: u32 = 1;
 const REQUESTS_VERSION: u32 = 1;
 
@@ -37,58 +43,14 @@ pub struct DirectoryStore<D = LocalDisk> {
     disk: D,
     /// The state that this run replaced the ledger by, and whether its journal was begun; `None` before.
     written: Mutex<Option<Written>>,
+    /// The lock that was put: the ledger is changed only while it stands.
+    held: Mutex<Option<Lock>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Written {
     generation: u64,
     has_journal: bool,
-}
-
-/// Why a ledger could not be read or written.
-#[derive(Debug)]
-pub enum StoreError {
-    /// The file system refused.
-    Io {
-        /// What was tried: `read`, `write`.
-        operation: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// Its answer.
-        source: io::Error,
-    },
-    /// The file is not what segctl wrote.
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { operation, path, .. } => {
-                write!(formatter, "cannot {operation} `{}`", path.display())
-            }
-            Self::Corrupt { path, reason } => write!(
-                formatter,
-                "`{}` cannot be used: {reason}; restore it from a backup, or move it away and run `segctl ledger \
-                 rebuild`: what is lost with it costs requests, not correctness",
-                path.display()
-            ),
-        }
-    }
-}
-
-impl error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Io { source, .. } => Some(source),
-            Self::Corrupt { .. } => None,
-        }
-    }
 }
 
 impl DirectoryStore {
@@ -105,6 +67,7 @@ impl<D: Disk> DirectoryStore<D> {
             directory: directory.into(),
             disk,
             written: Mutex::new(None),
+            held: Mutex::new(None),
         }
     }
 
@@ -129,16 +92,28 @@ impl<D: Disk> DirectoryStore<D> {
     }
 
     async fn write(&self, file: &str, version: u32, contents: &impl Serialize) -> Result<(), StoreError> {
+        let _guard = self.guard(file).await?;
+        self.replace(file, version, contents).await
+    }
+
+    /// Waits until this one alone replaces files; `file` is the one it is about.
+    async fn guard(&self, file: &str) -> Result<D::Guard, StoreError> {
+        let made = self.disk.create_directories(&self.directory).await;
+        made.map_err(io_error("write", &self.directory.join(file)))?;
+        let guard = self.directory.join(GUARD);
+        let alone = self.disk.exclusive(&guard).await;
+        alone.map_err(io_error("write", &guard))
+    }
+
+    async fn replace(&self, file: &str, version: u32, contents: &impl Serialize) -> Result<(), StoreError> {
         let path = self.directory.join(file);
         let text = document::encode(version, contents);
-        let replaced = self.replace(&path, text.as_bytes()).await;
+        let replaced = self.replace_bytes(&path, text.as_bytes()).await;
         replaced.map_err(io_error("write", &path))
     }
 
     /// Replaces a file so that a crash leaves the old one or the new one, never a part of either.
-    async fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.disk.create_directories(&self.directory).await?;
-        let _guard = self.disk.exclusive(&self.directory.join(GUARD)).await?;
+    async fn replace_bytes(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let temporary = path.with_extension("json.new");
         self.disk.write(&temporary, bytes).await?;
         // Without this the rename may reach the disk before the bytes do.
@@ -193,12 +168,31 @@ impl<D: Disk> DirectoryStore<D> {
             ..Contents::of(ledger)
         };
         self.write(LEDGER, LEDGER_VERSION, &contents).await?;
-        let path = self.directory.join(JOURNAL);
-        self.disk.remove(&path).await.map_err(io_error("remove", &path))?;
+        self.remove(JOURNAL).await?;
         Ok(Written {
             generation: contents.generation,
             has_journal: false,
         })
+    }
+
+    /// Refuses where the lock that was put stands no more.
+    async fn require_lock(&self) -> Result<(), StoreError> {
+        let held = self.held.lock().await;
+        let Some(held) = held.as_ref() else {
+            return Ok(());
+        };
+        let lock: Option<Lock> = self.read(LOCK_FILE, LOCK_VERSION).await?;
+        match lock {
+            Some(lock) if lock.is_claim_of(held) => Ok(()),
+            other => Err(StoreError::LockLost {
+                by: other.map(Box::new),
+            }),
+        }
+    }
+
+    async fn remove(&self, file: &str) -> Result<(), StoreError> {
+        let path = self.directory.join(file);
+        self.disk.remove(&path).await.map_err(io_error("remove", &path))
     }
 
     async fn begin_journal(&self, text: &str) -> io::Result<()> {
@@ -226,6 +220,7 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
     }
 
     async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
+        self.require_lock().await?;
         let mut written = self.written.lock().await;
         *written = None;
         *written = Some(self.next_generation(ledger).await?);
@@ -233,6 +228,7 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
     }
 
     async fn add(&self, ledger: &Ledger, records: &[Record]) -> Result<(), StoreError> {
+        self.require_lock().await?;
         // Whatever ends this early leaves nothing that can be added to: a line may be torn.
         let mut written = self.written.lock().await;
         let Some(state) = written.take() else {
@@ -252,6 +248,26 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
             ..state
         });
         Ok(())
+    }
+
+    async fn change_lock(
+        &self,
+        change: impl Fn(Option<&Lock>) -> Change + Send,
+    ) -> Result<Option<Lock>, StoreError> {
+        let _guard = self.guard(LOCK_FILE).await?;
+        let before: Option<Lock> = self.read(LOCK_FILE, LOCK_VERSION).await?;
+        match change(before.as_ref()) {
+            Change::Keep => {}
+            Change::Remove => {
+                self.remove(LOCK_FILE).await?;
+                *self.held.lock().await = None;
+            }
+            Change::Put(lock) => {
+                self.replace(LOCK_FILE, LOCK_VERSION, &lock).await?;
+                *self.held.lock().await = Some(lock);
+            }
+        }
+        Ok(before)
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
@@ -314,167 +330,5 @@ impl Contents {
             ledger.apply(record);
         }
         ledger
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Replaced, StepKey, Write};
-    use super::*;
-    use crate::model::{EndpointClass, Lifecycle, Payload, SegmentId, SegmentName};
-    use jiff::Timestamp;
-    use serde_json::json;
-    use std::fs;
-
-    fn ledger() -> Ledger {
-        let mut ledger = Ledger::default();
-        let payload = Payload {
-            included_filters: json!({"filter_operator": "and", "filters": [{"value": 1.5}]}),
-            excluded_filters: None,
-        };
-        for (id, name, lifecycle) in [
-            ("a1", "One", Lifecycle::Active),
-            ("b2", "Two", Lifecycle::Archived),
-        ] {
-            let mut entry = Entry {
-                lifecycle,
-                digest: (id == "a1").then(|| "00ff".to_owned()),
-                definition: (id == "a1").then(|| payload.clone()),
-                protect: id == "a1",
-                run: "run 1".to_owned(),
-                ..Entry::new(SegmentId::new(id), SegmentName::new("Old"), Timestamp::UNIX_EPOCH)
-            };
-            entry.rename(SegmentName::new(name));
-            entry.keep(Replaced {
-                name: SegmentName::new("Old"),
-                definition: payload.clone(),
-                replaced_at: Timestamp::UNIX_EPOCH,
-                run: "run 0".to_owned(),
-            });
-            ledger.record(entry);
-        }
-        ledger.record_plan(AppliedPlan {
-            digest: "abc".to_owned(),
-            applied_at: Timestamp::UNIX_EPOCH,
-        });
-        ledger
-    }
-
-    fn record(number: usize) -> Record {
-        Record::Intent(Intent {
-            step: StepKey {
-                run: "run 2".to_owned(),
-                step: number,
-            },
-            segment: SegmentName::new("One"),
-            protect: false,
-            at: Timestamp::UNIX_EPOCH,
-            write: Write::Lifecycle {
-                id: SegmentId::new("a1"),
-                name: SegmentName::new("One"),
-                lifecycle: Lifecycle::Archived,
-            },
-        })
-    }
-
-    #[tokio::test]
-    async fn everything_comes_back_as_it_was_written() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = DirectoryStore::new(directory.path().join("deep/down"));
-        assert_eq!(store.load().await.unwrap(), Ledger::default());
-        store.save(&ledger()).await.unwrap();
-        assert_eq!(store.load().await.unwrap(), ledger());
-        let requests = Requests {
-            calls: [(EndpointClass::Get, vec![Timestamp::UNIX_EPOCH])].into(),
-            list_and_create_apart: true,
-        };
-        store.save_requests(&requests).await.unwrap();
-        assert_eq!(store.load_requests().await.unwrap(), requests);
-    }
-
-    /// The ledger with the first records taken down.
-    fn ledger_with(records: usize) -> Ledger {
-        let mut ledger = ledger();
-        for number in 0..records {
-            ledger.apply(record(number));
-        }
-        ledger
-    }
-
-    #[tokio::test]
-    async fn what_a_run_adds_is_read_by_the_next_whatever_was_left_of_the_last_line() {
-        let directory = tempfile::tempdir().unwrap();
-        let journal = directory.path().join(JOURNAL);
-        let store = DirectoryStore::new(directory.path());
-        for count in 1..4 {
-            store
-                .add(&ledger_with(count), &[record(count - 1)])
-                .await
-                .unwrap();
-        }
-        let next = DirectoryStore::new(directory.path());
-        assert_eq!(next.load().await.unwrap(), ledger_with(3));
-        let text = fs::read(&journal).unwrap();
-        fs::write(&journal, &text[..text.len() - 5]).unwrap();
-        assert_eq!(next.load().await.unwrap(), ledger_with(2));
-        // Its first change leaves the torn line behind.
-        next.add(&ledger_with(3), &[record(2)]).await.unwrap();
-        assert!(!journal.exists());
-        next.add(&ledger_with(4), &[record(3)]).await.unwrap();
-        assert_eq!(store.load().await.unwrap(), ledger_with(4));
-        // A run that ended before it removed the journal: it follows an older generation.
-        let journal_of_before = fs::read(&journal).unwrap();
-        store.save(&ledger_with(1)).await.unwrap();
-        fs::write(&journal, &journal_of_before).unwrap();
-        assert_eq!(store.load().await.unwrap(), ledger_with(1));
-    }
-
-    #[tokio::test]
-    async fn a_journal_that_does_not_fit_is_told_and_a_lost_ledger_is_empty() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = DirectoryStore::new(directory.path());
-        store.save(&ledger()).await.unwrap();
-        let backup = fs::read(directory.path().join(LEDGER)).unwrap();
-        store.save(&ledger()).await.unwrap();
-        store.add(&ledger_with(1), &[record(0)]).await.unwrap();
-        fs::write(directory.path().join(LEDGER), backup).unwrap();
-        let refused = store.load().await.unwrap_err().to_string();
-        assert!(refused.contains("follows generation 2"), "{refused}");
-        fs::remove_file(directory.path().join(LEDGER)).unwrap();
-        assert_eq!(store.load().await.unwrap(), Ledger::default());
-        let next = DirectoryStore::new(directory.path());
-        next.add(&ledger_with(2), &[record(1)]).await.unwrap();
-        assert_eq!(store.load().await.unwrap(), ledger_with(2));
-        fs::write(directory.path().join(JOURNAL), "{}\n{}\n").unwrap();
-        let refused = store.load().await.unwrap_err().to_string();
-        assert!(
-            refused.contains("journal.jsonl") && refused.contains("first line"),
-            "{refused}"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_damaged_file_is_refused_with_its_name() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = DirectoryStore::new(directory.path());
-        let good = document::encode(LEDGER_VERSION, &Contents::of(&ledger()));
-        let damaged = [
-            (good.replace("\"One\"", "\"Own\""), "checksum"),
-            (
-                good.replace("\"format_version\": 3", "\"format_version\": 4"),
-                "format version 4",
-            ),
-            (good[..good.len() / 2].to_owned(), "EOF"),
-            (String::new(), "EOF"),
-            (good.replace("\"archived\"", "\"gone\""), "`gone` is no lifecycle"),
-        ];
-        for (text, reason) in damaged {
-            fs::write(directory.path().join(LEDGER), text).unwrap();
-            let refused = store.load().await.unwrap_err().to_string();
-            assert!(
-                refused.contains(reason) && refused.contains("ledger.json"),
-                "{refused}"
-            );
-        }
     }
 }

@@ -11,22 +11,25 @@ mod disk;
 mod document;
 mod entry;
 mod journal;
+mod lock;
 mod record;
 mod requests;
 mod snapshot;
+mod store;
 
-pub use directory::{DirectoryStore, StoreError};
+pub use directory::DirectoryStore;
 pub use disk::{Disk, LocalDisk};
 pub use entry::{Entry, REPLACED_LIMIT, Replaced};
+pub use lock::{Change, Holder, Lock, Process};
 pub use record::{Intent, Record, StepKey, Write};
 pub use requests::Requests;
 pub use snapshot::{Remembered, Snapshot};
+pub use store::{LedgerStore, StoreError};
 
 use crate::model::{SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 
 /// Saved plans that were applied, remembered so that none is applied twice. A plan is stale long before as many
 /// others were applied after it.
@@ -121,31 +124,6 @@ impl Ledger {
         let beyond = self.applied_plans.len().saturating_sub(APPLIED_PLANS);
         self.applied_plans.drain(..beyond);
     }
-}
-
-/// Where a ledger is kept. The seam for other stores and for simulated ones.
-pub trait LedgerStore: Send + Sync {
-    /// Reads the ledger; an empty one where none was written yet.
-    fn load(&self) -> impl Future<Output = Result<Ledger, StoreError>> + Send;
-
-    /// Replaces the ledger, whole or not at all.
-    fn save(&self, ledger: &Ledger) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Adds what was just taken down in `ledger`; it outlasts a crash from then on. Only one who is alone may.
-    fn add(&self, ledger: &Ledger, records: &[Record])
-    -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Reads what was seen last; nothing where nothing was kept. It may be lost without harm.
-    fn load_snapshot(&self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
-
-    /// Replaces what was seen last.
-    fn save_snapshot(&self, snapshot: &Snapshot) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Reads the calls of earlier runs; none where none were kept. They may be lost at the price of a wait.
-    fn load_requests(&self) -> impl Future<Output = Result<Requests, StoreError>> + Send;
-
-    /// Replaces the calls of earlier runs.
-    fn save_requests(&self, requests: &Requests) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod exit_codes;
 mod hostile;
 mod kills;
 mod lifecycle;
+mod locks;
 mod pipes;
 mod pull;
 mod receipts;
@@ -14,6 +15,7 @@ mod requests;
 mod secrets;
 mod service;
 mod signals;
+mod wire;
 
 use std::fs;
 use std::path::Path;

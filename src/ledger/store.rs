@@ -1,0 +1,107 @@
+//! Where a ledger is kept: the seam for directories, other stores and simulated ones.
+
+use super::lock::{Change, Lock};
+use super::{Ledger, Record, Requests, Snapshot};
+use std::future::Future;
+use std::path::PathBuf;
+use std::{error, fmt, io};
+
+/// What a lock is called wherever it is kept.
+pub(super) const LOCK_FILE: &str = "lock.json";
+
+/// Where a ledger is kept.
+pub trait LedgerStore: Send + Sync {
+    /// Reads the ledger; an empty one where none was written yet.
+    fn load(&self) -> impl Future<Output = Result<Ledger, StoreError>> + Send;
+
+    /// Replaces the ledger, whole or not at all.
+    fn save(&self, ledger: &Ledger) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Adds what was just taken down in `ledger`; it outlasts a crash from then on. Only one who is alone may.
+    fn add(&self, ledger: &Ledger, records: &[Record])
+    -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Replaces the lock by what `change` makes of it, as one, and hands out what was there. One who put a lock can from
+    /// then on change the ledger only while it stands; `change` may be asked more than once.
+    fn change_lock(
+        &self,
+        change: impl Fn(Option<&Lock>) -> Change + Send,
+    ) -> impl Future<Output = Result<Option<Lock>, StoreError>> + Send;
+
+    /// Reads what was seen last; nothing where nothing was kept. It may be lost without harm.
+    fn load_snapshot(&self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
+
+    /// Replaces what was seen last.
+    fn save_snapshot(&self, snapshot: &Snapshot) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Reads the calls of earlier runs; none where none were kept. They may be lost at the price of a wait.
+    fn load_requests(&self) -> impl Future<Output = Result<Requests, StoreError>> + Send;
+
+    /// Replaces the calls of earlier runs.
+    fn save_requests(&self, requests: &Requests) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Why a ledger could not be read or written.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The file system refused.
+    Io {
+        /// What was tried: `read`, `write`.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Its answer.
+        source: io::Error,
+    },
+    /// The file is not what segctl wrote.
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The lock was taken away.
+    LockLost {
+        /// Who holds it now, if anybody does.
+        by: Option<Box<Lock>>,
+    },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { operation, path, .. } => {
+                write!(formatter, "cannot {operation} `{}`", path.display())
+            }
+            Self::LockLost { by: None } => {
+                formatter.write_str("the ledger's lock was taken away from this run")
+            }
+            Self::LockLost { by: Some(lock) } => {
+                write!(
+                    formatter,
+                    "the ledger's lock was taken away from this run by {lock}"
+                )
+            }
+            Self::Corrupt { path, reason } if path.ends_with(LOCK_FILE) => write!(
+                formatter,
+                "`{}` cannot be used: {reason}; remove it when nobody runs segctl on this ledger",
+                path.display()
+            ),
+            Self::Corrupt { path, reason } => write!(
+                formatter,
+                "`{}` cannot be used: {reason}; restore it from a backup, or move it away and run `segctl ledger \
+                 rebuild`: what is lost with it costs requests, not correctness",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Corrupt { .. } | Self::LockLost { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! A service behind a wire on which one call can be held up.
+
+use super::{Repository, Run};
+use segctl::sandbox::{Credentials, Options, Server};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use tokio::runtime::Runtime;
+
+/// `shop:key-1`, as basic authentication has it.
+const CREDENTIALS: &str = "Basic c2hvcDprZXktMQ==";
+
+/// When a call is held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// The service has not heard of it.
+    Before,
+    /// The service did it, and nobody hears of that.
+    After,
+}
+
+/// What the test waits for.
+enum Event {
+    /// The call is held up.
+    Held,
+    /// The process said what was waited for.
+    Said,
+    /// The process ended by itself.
+    Ended,
+}
+
+/// A service behind a wire that can be cut.
+pub(super) struct Wired {
+    pub(super) repository: Repository,
+    runtime: Runtime,
+    server: Option<Server>,
+    service: SocketAddr,
+    /// Which call is held up, the first being 1, and how many there were.
+    cut: Arc<Mutex<Option<(usize, Moment)>>>,
+    calls: Arc<AtomicUsize>,
+    events: Receiver<Event>,
+    tell: Sender<Event>,
+    /// Lets a call go on that is held up; dropped, no call ever does.
+    release: Sender<()>,
+}
+
+/// A run of segctl that is held up in a call, or has ended by itself.
+pub(super) struct Started {
+    child: Child,
+    readers: [thread::JoinHandle<String>; 2],
+    pub(super) is_held: bool,
+}
+
+impl Started {
+    pub(super) fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
+    pub(super) fn end(mut self) -> Run {
+        let code = self.child.wait().unwrap().code();
+        let [out, err] = self.readers.map(|reader| reader.join().unwrap());
+        Run { code, out, err }
+    }
+}
+
+impl Wired {
+    pub(super) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut options = Options::standalone("127.0.0.1:0".parse().unwrap());
+        options.credentials = Some(Credentials {
+            workspace_id: "shop".to_owned(),
+            api_key: "key-1".to_owned(),
+            db_name: "db".to_owned(),
+        });
+        for (switch, value) in [("rate_limits", "off"), ("rename_frees_old_name", "true")] {
+            options.set(switch, value).unwrap();
+        }
+        let server = runtime.block_on(Server::start(options)).unwrap();
+        let (tell, events) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let wired = Self {
+            repository: Repository::new(),
+            service: server.address(),
+            runtime,
+            server: Some(server),
+            cut: Arc::default(),
+            calls: Arc::default(),
+            events,
+            tell,
+            release,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        wired.repository.write(
+            "segctl.yaml",
+            format!(
+                "segments: segments/\nworkspaces:\n  shop:\n    endpoint: \"http://{}\"\n    workspace_id: shop\n    api_key: \
+                 {{command: [/bin/echo, key-1]}}\n    db_name: db\n    owns: [\"*\"]\n    adoption: refuse\n    service: \
+                 {{rename_frees_names: true}}\n",
+                listener.local_addr().unwrap()
+            ),
+        );
+        let wire = Wire {
+            service: wired.service,
+            cut: Arc::clone(&wired.cut),
+            calls: Arc::clone(&wired.calls),
+            tell: wired.tell.clone(),
+            released: Arc::new(Mutex::new(released)),
+        };
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let wire = wire.clone();
+                thread::spawn(move || wire.pass(stream.unwrap()));
+            }
+        });
+        wired
+    }
+
+    pub(super) fn apply(&self) -> Run {
+        self.repository.run(&["apply", "--auto-approve"])
+    }
+
+    /// Applies, and kills the run at its call number `call`; whether it came to that.
+    pub(super) fn killed_at(&self, call: usize, moment: Moment) -> bool {
+        let mut started = self.held_at(&["apply", "--auto-approve"], call, moment);
+        let is_held = started.is_held;
+        if is_held {
+            started.kill();
+        }
+        started.end();
+        is_held
+    }
+
+    /// Starts a run, and is back once its call number `call` is held up, or it has ended.
+    pub(super) fn held_at(&self, arguments: &[&str], call: usize, moment: Moment) -> Started {
+        self.calls.store(0, Ordering::SeqCst);
+        *self.cut.lock().unwrap() = Some((call, moment));
+        let started = self.started(arguments, None);
+        *self.cut.lock().unwrap() = None;
+        started
+    }
+
+    /// Starts a run, and is back once it said something on standard error, or has ended.
+    pub(super) fn waiting(&self, arguments: &[&str], text: &'static str) -> Started {
+        self.started(arguments, Some(text))
+    }
+
+    fn started(&self, arguments: &[&str], text: Option<&'static str>) -> Started {
+        let mut command = self.repository.command(arguments);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let tell = self.tell.clone();
+        let out = thread::spawn(move || {
+            let text = whole(out);
+            // Nobody listens any more where it was held.
+            drop(tell.send(Event::Ended));
+            text
+        });
+        let tell = self.tell.clone();
+        let err = thread::spawn(move || {
+            let mut said = String::new();
+            for line in BufReader::new(err).lines().map(Result::unwrap) {
+                if text.is_some_and(|text| line.contains(text)) {
+                    drop(tell.send(Event::Said));
+                }
+                said.push_str(&(line + "\n"));
+            }
+            said
+        });
+        let readers = [out, err];
+        let event = self.events.recv().unwrap();
+        let is_held = matches!(event, Event::Held);
+        assert_eq!(matches!(event, Event::Said), text.is_some(), "it ended");
+        Started {
+            child,
+            readers,
+            is_held,
+        }
+    }
+
+    /// Lets the call go on that is held up.
+    pub(super) fn release(&self) {
+        self.release.send(()).unwrap();
+    }
+
+    /// Asks the service itself.
+    pub(super) fn control(&self, path: &str) -> Value {
+        let request = format!(
+            "GET /_sandbox/{path} HTTP/1.1\r\nhost: {}\r\nauthorization: {CREDENTIALS}\r\nconnection: close\r\n\r\n",
+            self.service
+        );
+        let answer = exchange(self.service, request.as_bytes());
+        let text = String::from_utf8(answer).unwrap();
+        serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+}
+
+impl Drop for Wired {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.runtime.block_on(server.stop());
+        }
+    }
+}
+
+/// Passes calls on to the service, one a connection.
+#[derive(Clone)]
+struct Wire {
+    service: SocketAddr,
+    cut: Arc<Mutex<Option<(usize, Moment)>>>,
+    calls: Arc<AtomicUsize>,
+    tell: Sender<Event>,
+    released: Arc<Mutex<Receiver<()>>>,
+}
+
+impl Wire {
+    fn pass(&self, mut stream: TcpStream) {
+        let Some(request) = read_request(&stream) else {
+            return;
+        };
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let cut = self.cut.lock().unwrap().filter(|(call, _)| *call == number);
+        let moment = cut.map(|(_, moment)| moment);
+        if moment == Some(Moment::Before) && !self.hold() {
+            return;
+        }
+        let answer = exchange(self.service, &request);
+        if moment == Some(Moment::After) && !self.hold() {
+            return;
+        }
+        // A run that was killed meanwhile reads no answer.
+        drop(stream.write_all(&answer));
+    }
+
+    /// Holds the call up; whether it may go on after all.
+    fn hold(&self) -> bool {
+        drop(self.tell.send(Event::Held));
+        self.released.lock().unwrap().recv().is_ok()
+    }
+}
+
+fn whole(mut stream: impl Read) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A request with its body, asking for a connection of its own; `None` where there is none.
+fn read_request(stream: &TcpStream) -> Option<Vec<u8>> {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") {
+        let start = head.len();
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+        let line = head[start..].to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+    Some([head.into_bytes(), body].concat())
+}
+
+fn exchange(service: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(service).unwrap();
+    stream.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
+}
