@@ -5,8 +5,10 @@
 //! all of it can be run on a machine and against a service that fail.
 
 mod exclusive;
+mod history;
 
 pub use exclusive::{Claim, HeldLock, LockError};
+pub use history::SharedCalls;
 
 use crate::api::pacing::Pacing;
 use crate::api::{CallError, Client, Clock, Stored, Transport};

@@ -6,15 +6,16 @@
 #[cfg(test)]
 mod tests;
 
+use super::call_log::CallLog;
 use super::clock::{Clock, later};
 use super::error::{self, ApiError, CallError};
 use super::operation::Operation;
-use super::pacing::{Answer, Pacing, RateLimits, reset_moment};
+use super::pacing::{Answer, LONGEST_CALL, Pacing, RateLimits, reset_moment};
 use super::retry::{Decision, Outcome, RetryPolicy};
 use super::stop::StopSignal;
 use super::transport::{Family, Method, Request, Response, Transport};
 use super::wire::{self, Acknowledged, Listed, Mismatch, Stored};
-use crate::model::{EndpointClass, Payload, SegmentId, SegmentName};
+use crate::model::{CallRecord, EndpointClass, Payload, SegmentId, SegmentName};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 /// Within this the answer must be complete. The service documents no limit of its own; a definition at the
 /// limit of size is evaluated by the service before it answers.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = LONGEST_CALL.unsigned_abs();
 
 /// Clocks that differ by less are taken for one.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
@@ -40,6 +41,7 @@ pub struct Client<T: Transport, C: Clock> {
     shared: Mutex<Shared>,
     on_wait: Option<Observer>,
     stop: StopSignal,
+    log: Option<Box<dyn CallLog>>,
 }
 
 /// Somebody wanted the run to end while a call waited for its turn.
@@ -50,6 +52,8 @@ struct Shared {
     pacing: Pacing,
     retry: RetryPolicy,
     calls: BTreeMap<EndpointClass, u64>,
+    /// Answers that the log does not know yet.
+    unlogged: Vec<CallRecord>,
     /// How far the service's clock is ahead of ours.
     ahead: SignedDuration,
 }
@@ -83,6 +87,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             pacing: Pacing::new(limits),
             retry: RetryPolicy::new(retry_seed),
             calls: BTreeMap::new(),
+            unlogged: Vec::new(),
             ahead: SignedDuration::ZERO,
         };
         Self {
@@ -91,6 +96,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             shared: Mutex::new(shared),
             on_wait: None,
             stop: StopSignal::never(),
+            log: None,
         }
     }
 
@@ -108,22 +114,23 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self
     }
 
-    /// Counts calls of earlier runs toward the limits. Those in the future are passed over: they were made by
-    /// a clock that was off, and would hold this run back for as long.
-    pub fn remember(&self, calls: impl IntoIterator<Item = (EndpointClass, Timestamp)>) {
-        let now = self.clock.now();
-        self.shared().pacing.remember(calls, now);
-    }
-
-    /// Takes it as proven, by an earlier run, that the service counts lists and creates apart.
-    pub fn remember_separate(&self) {
-        self.shared().pacing.remember_separate();
-    }
-
-    /// The calls that still count toward a window, for [`remember`](Self::remember) in a later run.
+    /// Shares the limits with everybody who takes calls down in `log`.
     #[must_use]
-    pub fn history(&self) -> Vec<(EndpointClass, Timestamp)> {
-        self.shared().pacing.history()
+    pub fn logged_in(mut self, log: impl CallLog + 'static) -> Self {
+        self.log = Some(Box::new(log));
+        self
+    }
+
+    /// Takes down the answers that the log does not know yet, and learns what others took down: no call follows that
+    /// would do so.
+    pub async fn keep_log(&self) {
+        let Some(log) = &self.log else { return };
+        let respond = |others| {
+            let mut shared = self.shared();
+            shared.pacing.take_in(others, self.clock.now());
+            std::mem::take(&mut shared.unlogged)
+        };
+        log.exchange(Box::new(respond)).await;
     }
 
     /// The windows and the calls that count toward them now; whether lists and creates are counted as one is in
@@ -301,9 +308,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// Waits until a call of `class` may be made, and counts it; the moment it was counted at.
     async fn admission(&self, class: EndpointClass) -> Result<Timestamp, Stopped> {
         loop {
-            let now = self.clock.now();
-            let waiting = match self.admit(class, now) {
-                Ok(()) => return Ok(now),
+            let waiting = match self.admit_among_all(class).await {
+                Ok(sent) => return Ok(sent),
                 Err(waiting) => waiting,
             };
             // Others that wait for the same moment may take the place first: it is asked for again.
@@ -311,26 +317,51 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
     }
 
-    fn admit(&self, class: EndpointClass, now: Timestamp) -> Result<(), Waiting> {
+    /// Admits a call by what is in the log, and takes it down there.
+    async fn admit_among_all(&self, class: EndpointClass) -> Result<Timestamp, Waiting> {
+        let mut admitted = None;
+        if let Some(log) = &self.log {
+            let respond = |others| {
+                let (answer, records) = self.admit(class, others);
+                admitted = Some(answer);
+                records
+            };
+            log.exchange(Box::new(respond)).await;
+        }
+        admitted.unwrap_or_else(|| self.admit(class, Vec::new()).0)
+    }
+
+    /// Admits a call by what others took down, and says what to take down of it.
+    fn admit(
+        &self,
+        class: EndpointClass,
+        others: Vec<CallRecord>,
+    ) -> (Result<Timestamp, Waiting>, Vec<CallRecord>) {
+        let now = self.clock.now();
         let mut shared = self.shared();
+        shared.pacing.take_in(others, now);
+        let mut records = std::mem::take(&mut shared.unlogged);
         let until = shared.pacing.earliest(class, now);
         if until <= now {
-            shared.pacing.record(class, now);
+            shared.pacing.sent(class, now);
             *shared.calls.entry(class).or_default() += 1;
-            return Ok(());
+            records.push(CallRecord::Sent { class, at: now });
+            return (Ok(now), records);
         }
         let reason = if shared.pacing.is_closed(class, now) {
             WaitReason::ServiceLimit
         } else {
             WaitReason::OwnLimit
         };
-        Err(Waiting { class, until, reason })
+        (Err(Waiting { class, until, reason }), records)
     }
 
     fn count_answer(&self, class: EndpointClass, sent: Timestamp, answer: Option<&Response>) {
         let now = self.clock.now();
         let mut shared = self.shared();
         shared.pacing.answered(class, sent, now);
+        let answered = CallRecord::Answered { class, sent, at: now };
+        shared.unlogged.push(answered);
         if let Some(date) = answer.and_then(|answer| answer.date) {
             let ahead = now.duration_until(date);
             // The header holds whole seconds, and the answer was under way.
@@ -338,6 +369,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             shared.ahead = if is_off { ahead } else { SignedDuration::ZERO };
         }
         if let Some(answer) = answer {
+            let was_pooled = shared.pacing.is_pooled();
             shared.pacing.learn(&Answer {
                 class,
                 sent,
@@ -345,6 +377,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 accepted: (200..300).contains(&answer.status),
                 headers: answer.headers,
             });
+            if was_pooled && !shared.pacing.is_pooled() {
+                shared.unlogged.push(CallRecord::Apart);
+            }
         }
     }
 

@@ -9,11 +9,13 @@
 //! - `clock` is where time comes from, so that tests can move it.
 //! - `wire` decodes answers: strict on ids and names, lenient on everything else.
 //! - `error` says what a failed call means, from status and fields, never from wording.
+//! - `call_log` is where runs on one ledger tell each other of their calls.
 //! - `stop` tells whatever waits that somebody wants the run to end.
 //! - `pacing` and `retry` are pure: they answer "not before this moment", and only `client` waits.
 //!
 //! One [`Client`] serves a whole run by reference, and concurrent calls share its budget.
 
+mod call_log;
 mod client;
 mod clock;
 mod error;
@@ -24,6 +26,7 @@ mod stop;
 mod transport;
 mod wire;
 
+pub use call_log::{CallLog, Respond};
 pub use client::{Client, WaitReason, Waiting};
 pub use clock::{Clock, SystemClock};
 pub use error::{ApiError, CallError};

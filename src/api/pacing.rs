@@ -13,13 +13,16 @@ pub use window::{RateLimits, Window, WindowError};
 
 use super::clock::later;
 use super::transport::RateHeaders;
-use crate::model::EndpointClass;
+use crate::model::{CallRecord, EndpointClass};
 use apart::Witness;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The longest documented window is a day, so a window that ends later than that is not one.
 const FURTHEST_RESET: SignedDuration = SignedDuration::from_hours(24);
+
+/// Within this a call is answered or given up; nothing counts it later than that.
+pub const LONGEST_CALL: SignedDuration = SignedDuration::from_secs(60);
 
 /// Lists and creates are two methods of one path. Whether the service counts them apart is not documented;
 /// counting them together is safe either way, and is done until an answer proves otherwise.
@@ -40,6 +43,9 @@ pub struct Pacing {
 struct Calls {
     /// When calls were made, oldest first; no longer than the largest count of the pool's windows.
     made: VecDeque<Timestamp>,
+    /// When calls were sent that were not answered yet. The service may count them at any moment, so that none of them is
+    /// ever long ago.
+    under_way: Vec<Timestamp>,
     /// The service said that nothing is let through before this.
     closed_until: Option<Timestamp>,
 }
@@ -96,7 +102,7 @@ impl Pacing {
     #[must_use]
     pub fn hold(&self, class: EndpointClass, now: Timestamp) -> Option<Hold> {
         let full = self.limits.windows(class).iter().filter_map(|window| {
-            let until = self.free_at(class, *window)?;
+            let until = self.free_at(class, (*window, now))?;
             let window = Some(*window);
             Some(Hold { until, window })
         });
@@ -118,7 +124,8 @@ impl Pacing {
     #[must_use]
     pub fn used(&self, class: EndpointClass, window: Window, now: Timestamp) -> usize {
         let gone = |made: &Timestamp| later(*made, window.span()) <= now;
-        let inside = |calls: &Calls| calls.made.len() - calls.made.partition_point(gone);
+        let inside =
+            |calls: &Calls| calls.made.len() - calls.made.partition_point(gone) + calls.under_way.len();
         self.pool(class).map(inside).sum()
     }
 
@@ -133,26 +140,50 @@ impl Pacing {
         }
     }
 
-    /// Counts calls of earlier runs. Those after `now` are passed over: they were made by a clock that was
-    /// off, and would hold this run back for as long.
-    pub fn remember(&mut self, calls: impl IntoIterator<Item = (EndpointClass, Timestamp)>, now: Timestamp) {
-        for (class, at) in calls {
-            if at <= now {
-                self.record(class, at);
-            }
-        }
+    /// Counts a call of `class` that is sent at `at`.
+    pub fn sent(&mut self, class: EndpointClass, at: Timestamp) {
+        self.classes.entry(class).or_default().under_way.push(at);
     }
 
-    /// Moves the call counted at `sent` to `answered`: the service counted it somewhere between the two, and
-    /// only the later one is safe.
-    pub fn answered(&mut self, class: EndpointClass, sent: Timestamp, answered: Timestamp) {
-        if answered <= sent {
-            return;
-        }
+    /// Counts the call that was sent at `sent` as made at `at`, when its answer had come; whether there was such a call.
+    pub fn answered(&mut self, class: EndpointClass, sent: Timestamp, at: Timestamp) -> bool {
         let calls = self.classes.entry(class).or_default();
-        if let Ok(place) = calls.made.binary_search(&sent) {
-            calls.made.remove(place);
-            self.record(class, answered);
+        let Some(place) = calls.under_way.iter().position(|moment| *moment == sent) else {
+            return false;
+        };
+        calls.under_way.swap_remove(place);
+        self.record(class, at.max(sent));
+        true
+    }
+
+    /// Counts calls of other runs. Those after `now` are passed over: they were made by a clock that was off, and would
+    /// hold this run back for as long.
+    pub fn take_in(&mut self, records: impl IntoIterator<Item = CallRecord>, now: Timestamp) {
+        for record in records {
+            match record {
+                CallRecord::Sent { class, at } if at <= now => self.sent(class, at),
+                CallRecord::Answered { class, sent, at } if at <= now => {
+                    if !self.answered(class, sent, at) {
+                        self.record(class, at);
+                    }
+                }
+                CallRecord::Sent { .. } | CallRecord::Answered { .. } => {}
+                CallRecord::Apart => self.separate = true,
+            }
+        }
+        self.give_up(now);
+    }
+
+    /// Calls whose answer nobody waits for any more are counted as late as they can have been made.
+    fn give_up(&mut self, now: Timestamp) {
+        let over: Vec<(EndpointClass, Timestamp)> = self
+            .classes
+            .iter()
+            .flat_map(|(class, calls)| calls.under_way.iter().map(|sent| (*class, *sent)))
+            .filter(|(_, sent)| later(*sent, LONGEST_CALL) <= now)
+            .collect();
+        for (class, sent) in over {
+            self.answered(class, sent, later(sent, LONGEST_CALL));
         }
     }
 
@@ -183,24 +214,10 @@ impl Pacing {
         !self.separate
     }
 
-    /// Takes it as proven, by an earlier run, that the service counts lists and creates apart.
-    pub fn remember_separate(&mut self) {
-        self.separate = true;
-    }
-
     /// Whether calls of the two classes count toward the same windows.
     #[must_use]
     pub fn count_together(&self, one: EndpointClass, other: EndpointClass) -> bool {
         one == other || (self.is_pooled() && POOL.contains(&one) && POOL.contains(&other))
-    }
-
-    /// The calls that any window still asks about, each under its own class, oldest first within a class.
-    #[must_use]
-    pub fn history(&self) -> Vec<(EndpointClass, Timestamp)> {
-        let classes = self.classes.iter();
-        classes
-            .flat_map(|(class, calls)| calls.made.iter().map(|made| (*class, *made)))
-            .collect()
     }
 
     /// The calls that count toward the limits of `class`.
@@ -210,13 +227,20 @@ impl Pacing {
         pool.map(|(_, calls)| calls)
     }
 
-    /// When `window` next has room for a call of `class`; none when it was never full.
-    fn free_at(&self, class: EndpointClass, window: Window) -> Option<Timestamp> {
+    /// When `window` next has room for a call of `class`, should every call under way be counted now; none when it was
+    /// never full.
+    fn free_at(&self, class: EndpointClass, (window, now): (Window, Timestamp)) -> Option<Timestamp> {
         let made: usize = self.pool(class).map(|calls| calls.made.len()).sum();
-        if made < window.count() {
+        let under_way: usize = self.pool(class).map(|calls| calls.under_way.len()).sum();
+        if made + under_way < window.count() {
             return None;
         }
-        let since = |moment: &Timestamp| self.pool(class).map(|calls| calls.since(*moment)).sum::<usize>();
+        if under_way >= window.count() {
+            return Some(later(now, window.span()));
+        }
+        let made_since =
+            |moment: &Timestamp| self.pool(class).map(|calls| calls.since(*moment)).sum::<usize>();
+        let since = |moment: &Timestamp| under_way + made_since(moment);
         let oldest_in_the_way = self.pool(class).filter_map(|calls| {
             let made = &calls.made;
             let after = made.partition_point(|moment| since(moment) >= window.count());

@@ -5,21 +5,17 @@ use super::output::Output;
 use super::project::Project;
 use crate::api::{
     ApiError, CallError, Client, Clock, Credentials, Endpoint, HttpTransport, RateLimits, StopSignal,
-    SystemClock, Transport, WaitReason, Waiting, Window,
+    SystemClock, WaitReason, Waiting, Window,
 };
 use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
-use crate::ledger::{DirectoryStore, LedgerStore, Requests, StoreError};
+use crate::ledger::{DirectoryStore, LedgerStore, StoreError};
 use crate::model::Keyword;
 use crate::sandbox;
-use crate::session::{Session, SessionError};
-use jiff::SignedDuration;
+use crate::session::{Session, SessionError, SharedCalls};
 use sha2::{Digest as _, Sha256};
 use std::env;
 use std::path::Path;
 use std::process::Command;
-
-/// No window that segctl.yaml takes is longer.
-const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// A workspace with the client that reaches it.
 pub(super) struct Connection {
@@ -27,10 +23,6 @@ pub(super) struct Connection {
     pub(super) session: Session<HttpTransport, SystemClock, DirectoryStore>,
     /// Which service and workspace this is, as a digest: saved plans hold it.
     pub(super) service: String,
-    /// The calls of earlier runs, as they were when this one began.
-    requests: Requests,
-    /// Where notes go.
-    pub(super) output: Output,
     /// The embedded service, when there is one.
     server: Option<sandbox::Server>,
 }
@@ -75,67 +67,36 @@ impl Connection {
         let service = service.iter().map(|byte| format!("{byte:02x}")).collect();
         let transport = HttpTransport::new(endpoint, credentials)
             .map_err(|error| Failure::caused(Kind::Error, &error))?;
-        let client = Client::new(transport, SystemClock, limits(workspace)?, retry_seed())
+        let note = move |note| output.note(&format!("note: {note}\n"));
+        let calls = SharedCalls::new(store(project, name, workspace), Box::new(note));
+        let limits = limits(workspace)?;
+        let oldest = SystemClock.now().saturating_sub(limits.longest_span());
+        let client = Client::new(transport, SystemClock, limits, retry_seed())
             .stopped_by(stop)
-            .observed_by(move |waiting: &Waiting| output.note(&waiting_line(waiting)));
+            .observed_by(move |waiting: &Waiting| output.note(&waiting_line(waiting)))
+            .logged_in(calls);
         let store = store(project, name, workspace);
-        let requests = requests(&store, output).await;
-        remember(&client, &requests);
+        // Where this fails the log stays longer than it has to be, and the first call says that it cannot be kept.
+        drop(store.forget_requests(oldest.unwrap_or_default()).await);
         let session = Session {
             client,
             clock: SystemClock,
             store,
-            on_note: Box::new(move |note| output.note(&format!("note: {note}\n"))),
+            on_note: Box::new(note),
         };
         Ok(Self {
             session,
             service,
-            requests,
-            output,
             server,
         })
     }
 
     /// Takes down the calls that were made, and stops the embedded service.
     pub(super) async fn close(self) {
-        self.keep_requests().await;
+        self.session.client.keep_log().await;
         if let Some(server) = self.server {
             server.stop().await;
         }
-    }
-
-    /// Adds this run's calls to those that other runs took down meanwhile.
-    async fn keep_requests(&self) {
-        let known = self.session.client.history();
-        if known.is_empty() {
-            return;
-        }
-        let oldest = SystemClock.now().saturating_sub(LONGEST_WINDOW);
-        let mut requests = self.session.store.load_requests().await.unwrap_or_default();
-        requests.add(&known, &self.requests);
-        requests.forget_before(oldest.unwrap_or_default());
-        requests.list_and_create_apart |= !self.session.client.pacing().is_pooled();
-        if let Err(error) = self.session.store.save_requests(&requests).await {
-            let text = format!("note: later runs will not know of these calls: {error}\n");
-            self.output.note(&text);
-        }
-    }
-}
-
-/// The calls of earlier runs; without them the first calls may come too early for the service, which then says so.
-pub(super) async fn requests(store: &DirectoryStore, output: Output) -> Requests {
-    store.load_requests().await.unwrap_or_else(|error| {
-        output.note(&format!(
-            "note: the calls of earlier runs are not known: {error}\n"
-        ));
-        Requests::default()
-    })
-}
-
-fn remember<T: Transport>(client: &Client<T, SystemClock>, requests: &Requests) {
-    client.remember(requests.iter());
-    if requests.list_and_create_apart {
-        client.remember_separate();
     }
 }
 

@@ -8,7 +8,7 @@ use super::project::Project;
 use crate::api::pacing::Pacing;
 use crate::api::{Clock, SystemClock};
 use crate::config::workspace::Workspace;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerStore};
 use crate::model::{EndpointClass, NamePattern, Observed, Policy};
 use crate::observe::Refresh;
 use crate::plan::guard::Allowances;
@@ -176,7 +176,10 @@ pub(super) async fn plan_offline(
     require_names(&read)?;
     let plan = plan(&read.situation());
     let mut pacing = Pacing::new(connection::limits(workspace.1)?);
-    pacing.remember(connection::requests(&store, output).await.iter(), read.now);
+    match store.requests().await {
+        Ok(calls) => pacing.take_in(calls, read.now),
+        Err(error) => note(format!("the calls of earlier runs are not known: {error}")),
+    }
     let (quota, over) = cost(&plan, pacing, (arguments, Purpose::Show));
     Ok(Planned {
         seen: SeenDocument::new(&read.observed, read.now),

@@ -12,11 +12,12 @@ mod tests;
 
 use super::disk::{Disk, LocalDisk};
 use super::journal::Journal;
+use super::requests::Requests;
 use super::store::LOCK_FILE;
-use super::{
-    AppliedPlan, Change, Entry, Intent, Ledger, LedgerStore, Lock, Record, Requests, Snapshot, StoreError,
-};
+use super::{AppliedPlan, Change, Entry, Intent, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
 use super::{document, journal};
+use crate::model::CallRecord;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -28,13 +29,12 @@ const JOURNAL: &str = "journal.jsonl";
 /// Held while a file is replaced: two runs at once write into one temporary file otherwise.
 const GUARD: &str = ".guard";
 const SNAPSHOT: &str = "snapshot.json";
-const REQUESTS: &str = "requests.json";
+const REQUESTS: &str = "requests.jsonl";
 
 /// The versions of the files' formats; a file of another version is refused, never guessed at.
 const LEDGER_VERSION: u32 = 3;
 const LOCK_VERSION: u32 = 1;
 const SNAPSHOT_VERSION: u32 = 1;
-const REQUESTS_VERSION: u32 = 1;
 
 /// A ledger in a directory.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl<D: Disk> DirectoryStore<D> {
 
     async fn write(&self, file: &str, version: u32, contents: &impl Serialize) -> Result<(), StoreError> {
         let _guard = self.guard(file).await?;
-        self.replace(file, version, contents).await
+        self.replace(file, &document::encode(version, contents)).await
     }
 
     /// Waits until this one alone replaces files; `file` is the one it is about.
@@ -105,9 +105,8 @@ impl<D: Disk> DirectoryStore<D> {
         alone.map_err(io_error("write", &guard))
     }
 
-    async fn replace(&self, file: &str, version: u32, contents: &impl Serialize) -> Result<(), StoreError> {
+    async fn replace(&self, file: &str, text: &str) -> Result<(), StoreError> {
         let path = self.directory.join(file);
-        let text = document::encode(version, contents);
         let replaced = self.replace_bytes(&path, text.as_bytes()).await;
         replaced.map_err(io_error("write", &path))
     }
@@ -195,17 +194,21 @@ impl<D: Disk> DirectoryStore<D> {
         self.disk.remove(&path).await.map_err(io_error("remove", &path))
     }
 
-    async fn begin_journal(&self, text: &str) -> io::Result<()> {
-        let path = self.directory.join(JOURNAL);
-        self.disk.write(&path, text.as_bytes()).await?;
-        self.disk.sync(&path).await?;
-        self.disk.sync_directory(&self.directory).await
+    /// Adds to the end of a file that was begun, or begins it; on the disk when it is back.
+    async fn add_to(&self, file: &str, (text, is_begun): (&str, bool)) -> Result<(), StoreError> {
+        let path = self.directory.join(file);
+        let added = self.add_bytes(&path, (text.as_bytes(), is_begun)).await;
+        added.map_err(io_error("write", &path))
     }
 
-    async fn add_to_journal(&self, text: &str) -> io::Result<()> {
-        let path = self.directory.join(JOURNAL);
-        self.disk.append(&path, text.as_bytes()).await?;
-        self.disk.sync(&path).await
+    async fn add_bytes(&self, path: &Path, (bytes, is_begun): (&[u8], bool)) -> io::Result<()> {
+        if is_begun {
+            self.disk.append(path, bytes).await?;
+            return self.disk.sync(path).await;
+        }
+        self.disk.write(path, bytes).await?;
+        self.disk.sync(path).await?;
+        self.disk.sync_directory(&self.directory).await
     }
 }
 
@@ -236,13 +239,12 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
             return Ok(());
         };
         let text = journal::lines(records);
-        let added = if state.has_journal {
-            self.add_to_journal(&text).await
+        let text = if state.has_journal {
+            text
         } else {
-            self.begin_journal(&(journal::header(state.generation) + &text))
-                .await
+            journal::header(state.generation) + &text
         };
-        added.map_err(io_error("write", &self.directory.join(JOURNAL)))?;
+        self.add_to(JOURNAL, (&text, state.has_journal)).await?;
         *written = Some(Written {
             has_journal: true,
             ..state
@@ -263,7 +265,8 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
                 *self.held.lock().await = None;
             }
             Change::Put(lock) => {
-                self.replace(LOCK_FILE, LOCK_VERSION, &lock).await?;
+                self.replace(LOCK_FILE, &document::encode(LOCK_VERSION, &lock))
+                    .await?;
                 *self.held.lock().await = Some(lock);
             }
         }
@@ -279,13 +282,34 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
         self.write(SNAPSHOT, SNAPSHOT_VERSION, snapshot).await
     }
 
-    async fn load_requests(&self) -> Result<Requests, StoreError> {
-        let requests = self.read(REQUESTS, REQUESTS_VERSION).await?;
-        Ok(requests.unwrap_or_default())
+    async fn requests(&self) -> Result<Vec<CallRecord>, StoreError> {
+        let bytes = self.bytes(REQUESTS).await?;
+        Ok(Requests::decode(bytes.as_deref()).since(0))
     }
 
-    async fn save_requests(&self, requests: &Requests) -> Result<(), StoreError> {
-        self.write(REQUESTS, REQUESTS_VERSION, requests).await
+    async fn exchange_requests(
+        &self,
+        from: u64,
+        respond: impl FnOnce(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+    ) -> Result<u64, StoreError> {
+        let _guard = self.guard(REQUESTS).await?;
+        let bytes = self.bytes(REQUESTS).await?;
+        let requests = Requests::decode(bytes.as_deref());
+        let records = respond(requests.since(from));
+        let text = requests.addition(&records);
+        if !text.is_empty() {
+            self.add_to(REQUESTS, (&text, requests.is_begun())).await?;
+        }
+        Ok(requests.end() + records.len() as u64)
+    }
+
+    async fn forget_requests(&self, before: Timestamp) -> Result<(), StoreError> {
+        let _guard = self.guard(REQUESTS).await?;
+        let bytes = self.bytes(REQUESTS).await?;
+        match Requests::decode(bytes.as_deref()).without_before(before) {
+            Some(text) => self.replace(REQUESTS, &text).await,
+            None => Ok(()),
+        }
     }
 }
 

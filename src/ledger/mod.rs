@@ -22,7 +22,6 @@ pub use disk::{Disk, LocalDisk};
 pub use entry::{Entry, REPLACED_LIMIT, Replaced};
 pub use lock::{Change, Holder, Lock, Process};
 pub use record::{Intent, Record, StepKey, Write};
-pub use requests::Requests;
 pub use snapshot::{Remembered, Snapshot};
 pub use store::{LedgerStore, StoreError};
 

@@ -1,80 +1,222 @@
 //! The calls that every run on a ledger made: all of them count toward the same windows of the service.
+//!
+//! A line for each, added to the end before the call is sent. The first line says how many lines were dropped before it,
+//! so that a reader knows which lines it has seen. The file may be lost or damaged at the price of a wait: a line that
+//! cannot be read is passed over, and a file that cannot be used is begun anew.
 
-use crate::model::EndpointClass;
+use crate::model::{CallRecord, EndpointClass};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
-/// The calls that still count toward a window.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The version of the format.
+const VERSION: u32 = 2;
+
+/// When so many lines count toward no window any more, the file is written anew.
+const MOST_OLD_LINES: usize = 1000;
+
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Requests {
-    /// When they were made, by class, oldest first.
-    pub calls: BTreeMap<EndpointClass, Vec<Timestamp>>,
-    /// Whether an answer proved that the service counts lists and creates apart.
-    #[serde(default)]
-    pub list_and_create_apart: bool,
+struct Header {
+    format_version: u32,
+    dropped: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "snake_case", deny_unknown_fields)]
+enum Line {
+    Sent {
+        class: EndpointClass,
+        at: Timestamp,
+    },
+    Answered {
+        class: EndpointClass,
+        sent: Timestamp,
+        at: Timestamp,
+    },
+    ListAndCreateApart,
+}
+
+/// What is in the file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Requests {
+    /// How many lines stood before the first one.
+    dropped: u64,
+    /// One for each line; `None` for one that cannot be read.
+    lines: Vec<Option<CallRecord>>,
+    /// Whether the file can be added to.
+    is_begun: bool,
+    /// Whether its last line was cut short.
+    is_torn: bool,
 }
 
 impl Requests {
-    /// All calls with their classes.
-    pub fn iter(&self) -> impl Iterator<Item = (EndpointClass, Timestamp)> {
-        let classes = self.calls.iter();
-        classes.flat_map(|(class, calls)| calls.iter().map(|call| (*class, *call)))
-    }
-
-    /// Adds the calls of one run to what others took down since it began. `before` is what the run found at first: of
-    /// the calls it knows at its end, only the others are its own.
-    pub fn add(&mut self, known: &[(EndpointClass, Timestamp)], before: &Self) {
-        let mut own: BTreeMap<(EndpointClass, Timestamp), i64> = BTreeMap::new();
-        for call in known {
-            *own.entry(*call).or_default() += 1;
-        }
-        for call in before.iter() {
-            *own.entry(call).or_default() -= 1;
-        }
-        for ((class, at), count) in own {
-            let calls = self.calls.entry(class).or_default();
-            calls.extend((0..count).map(|_| at));
-            calls.sort_unstable();
+    /// Reads the file's bytes, if there is a file.
+    pub(super) fn decode(bytes: Option<&[u8]>) -> Self {
+        let text = String::from_utf8_lossy(bytes.unwrap_or_default());
+        let mut lines = text.lines();
+        let header = lines.next().and_then(|line| serde_json::from_str(line).ok());
+        let Some(Header { dropped, .. }) = header.filter(|header: &Header| header.format_version == VERSION)
+        else {
+            return Self::default();
+        };
+        Self {
+            dropped,
+            lines: lines.map(decode).collect(),
+            is_begun: true,
+            is_torn: !text.ends_with('\n'),
         }
     }
 
-    /// Drops the calls that count toward no window any more.
-    pub fn forget_before(&mut self, moment: Timestamp) {
-        for calls in self.calls.values_mut() {
-            calls.retain(|call| *call >= moment);
-        }
+    /// The records from number `from` on, counted from the first one that ever was.
+    pub(super) fn since(&self, from: u64) -> Vec<CallRecord> {
+        let skipped = usize::try_from(from.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
+        self.lines.iter().skip(skipped).copied().flatten().collect()
     }
+
+    /// Whether the file can be added to.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun
+    }
+
+    /// The number of the next record.
+    pub(super) fn end(&self) -> u64 {
+        self.dropped + self.lines.len() as u64
+    }
+
+    /// What has to be added to the file, or be a file's whole content, for these records to be in it.
+    pub(super) fn addition(&self, records: &[CallRecord]) -> String {
+        let mut text = String::new();
+        if !self.is_begun {
+            text.push_str(&header(self.dropped));
+        }
+        if self.is_torn {
+            text.push('\n');
+        }
+        text.extend(records.iter().map(encode));
+        text
+    }
+
+    /// The file without what was taken down before a moment, where that is worth it.
+    pub(super) fn without_before(&self, moment: Timestamp) -> Option<String> {
+        let is_old = |line: &Option<CallRecord>| match line {
+            Some(CallRecord::Sent { at, .. } | CallRecord::Answered { at, .. }) => *at < moment,
+            Some(CallRecord::Apart) | None => true,
+        };
+        let old = self.lines.iter().take_while(|line| is_old(line)).count();
+        let (old, rest) = self.lines.split_at(old);
+        if old.len() <= MOST_OLD_LINES {
+            return None;
+        }
+        let is_apart = old.contains(&Some(CallRecord::Apart));
+        // Takes the place of one that is dropped.
+        let apart = is_apart.then_some(CallRecord::Apart);
+        let dropped = self.dropped + (old.len() - usize::from(is_apart)) as u64;
+        let kept = apart.into_iter().chain(rest.iter().copied().flatten());
+        Some(kept.fold(header(dropped), |text, record| text + &encode(&record)))
+    }
+}
+
+fn header(dropped: u64) -> String {
+    let header = Header {
+        format_version: VERSION,
+        dropped,
+    };
+    line(&header)
+}
+
+fn encode(record: &CallRecord) -> String {
+    line(&match *record {
+        CallRecord::Sent { class, at } => Line::Sent { class, at },
+        CallRecord::Answered { class, sent, at } => Line::Answered { class, sent, at },
+        CallRecord::Apart => Line::ListAndCreateApart,
+    })
+}
+
+fn line(value: &impl Serialize) -> String {
+    // Plain structures of text and numbers always serialise.
+    serde_json::to_string(value).unwrap_or_default() + "\n"
+}
+
+fn decode(line: &str) -> Option<CallRecord> {
+    Some(match serde_json::from_str(line).ok()? {
+        Line::Sent { class, at } => CallRecord::Sent { class, at },
+        Line::Answered { class, sent, at } => CallRecord::Answered { class, sent, at },
+        Line::ListAndCreateApart => CallRecord::Apart,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
+    fn sent(second: i64) -> CallRecord {
+        CallRecord::Sent {
+            class: EndpointClass::Get,
+            at: Timestamp::from_second(second).unwrap(),
+        }
+    }
+
+    fn file(records: &[CallRecord]) -> String {
+        Requests::default().addition(records)
+    }
+
+    fn read(text: &str) -> Requests {
+        Requests::decode(Some(text.as_bytes()))
     }
 
     #[test]
-    fn runs_at_once_lose_no_call_and_count_none_twice() {
-        let list = EndpointClass::List;
-        let before = Requests {
-            calls: [(list, vec![at(1), at(1), at(2)])].into(),
-            ..Requests::default()
+    fn what_is_added_is_read_from_where_a_reader_stopped() {
+        let answered = CallRecord::Answered {
+            class: EndpointClass::Create,
+            sent: Timestamp::UNIX_EPOCH,
+            at: Timestamp::from_second(2).unwrap(),
         };
-        // Another run took down two calls meanwhile; this one made three, and its oldest two count no more.
-        let mut stored = Requests {
-            calls: [(list, vec![at(1), at(1), at(2), at(3), at(4)])].into(),
-            ..Requests::default()
-        };
-        let known = [(list, at(2)), (list, at(4)), (list, at(5)), (list, at(5))];
-        stored.add(&known, &before);
-        assert_eq!(
-            stored.calls[&list],
-            [at(1), at(1), at(2), at(3), at(4), at(4), at(5), at(5)]
-        );
-        stored.forget_before(at(4));
-        assert_eq!(stored.calls[&list], [at(4), at(4), at(5), at(5)]);
+        let mut text = file(&[sent(1), answered]);
+        let requests = read(&text);
+        assert_eq!((requests.since(0), requests.end()), (vec![sent(1), answered], 2));
+        text.push_str(&requests.addition(&[CallRecord::Apart]));
+        assert_eq!(read(&text).since(2), [CallRecord::Apart]);
+        assert_eq!(read(&text).since(3), []);
+    }
+
+    #[test]
+    fn a_torn_line_costs_itself_and_no_other() {
+        let text = file(&[sent(1), sent(2)]);
+        let torn = &text[..text.len() - 5];
+        let requests = read(torn);
+        assert_eq!((requests.since(0), requests.end()), (vec![sent(1)], 2));
+        let text = torn.to_owned() + &requests.addition(&[sent(3)]);
+        assert_eq!(read(&text).since(0), [sent(1), sent(3)]);
+        assert_eq!(read(&text).since(2), [sent(3)]);
+    }
+
+    #[test]
+    fn what_is_no_such_file_is_begun_anew() {
+        for text in [
+            "",
+            "{",
+            "{}\n",
+            "{\"format_version\":9,\"dropped\":0}\n",
+            "\u{fffd}",
+        ] {
+            let requests = read(text);
+            assert_eq!(requests, Requests::default(), "{text}");
+            assert_eq!(read(&requests.addition(&[sent(1)])).since(0), [sent(1)]);
+        }
+    }
+
+    #[test]
+    fn old_lines_are_dropped_together_and_the_others_keep_their_numbers() {
+        let old = 1 + i64::try_from(MOST_OLD_LINES).unwrap();
+        let mut records: Vec<CallRecord> = (0..old).map(sent).collect();
+        records.insert(5, CallRecord::Apart);
+        records.extend([sent(old), sent(old + 1)]);
+        let requests = read(&file(&records));
+        let moment = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(requests.without_before(moment(old - 5)), None);
+        let kept = read(&requests.without_before(moment(old)).unwrap());
+        assert_eq!(kept.since(0), [CallRecord::Apart, sent(old), sent(old + 1)]);
+        assert_eq!(kept.end(), requests.end());
+        assert_eq!(kept.since(requests.end() - 1), [sent(old + 1)]);
     }
 }

@@ -1,7 +1,9 @@
 //! Where a ledger is kept: the seam for directories, other stores and simulated ones.
 
 use super::lock::{Change, Lock};
-use super::{Ledger, Record, Requests, Snapshot};
+use super::{Ledger, Record, Snapshot};
+use crate::model::CallRecord;
+use jiff::Timestamp;
 use std::future::Future;
 use std::path::PathBuf;
 use std::{error, fmt, io};
@@ -34,11 +36,19 @@ pub trait LedgerStore: Send + Sync {
     /// Replaces what was seen last.
     fn save_snapshot(&self, snapshot: &Snapshot) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Reads the calls of earlier runs; none where none were kept. They may be lost at the price of a wait.
-    fn load_requests(&self) -> impl Future<Output = Result<Requests, StoreError>> + Send;
+    /// Reads the calls of all runs; none where none were kept. They may be lost at the price of a wait.
+    fn requests(&self) -> impl Future<Output = Result<Vec<CallRecord>, StoreError>> + Send;
 
-    /// Replaces the calls of earlier runs.
-    fn save_requests(&self, requests: &Requests) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Hands the calls that were taken down from number `from` on to `respond`, and adds what it answers, as one. The
+    /// number of the next one comes back.
+    fn exchange_requests(
+        &self,
+        from: u64,
+        respond: impl FnOnce(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Drops the calls before a moment that counts toward no window any more, when there are many.
+    fn forget_requests(&self, before: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Why a ledger could not be read or written.

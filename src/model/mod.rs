@@ -23,7 +23,7 @@ pub use attribute::{
 pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, Moments, ValueType,
 };
-pub use endpoint::EndpointClass;
+pub use endpoint::{CallRecord, EndpointClass};
 pub use event::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
     Aggregation, AggregationTest, AggregationType, BaseWindow, Comparator, Comparison, EventFilter,

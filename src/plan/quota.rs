@@ -107,7 +107,7 @@ pub fn quota(calls: &[EndpointClass], mut pacing: Pacing, now: Timestamp) -> Quo
             }
         }
         let answered = clock.saturating_add(LATENCY).unwrap_or(Timestamp::MAX);
-        pacing.record(*class, clock);
+        pacing.sent(*class, clock);
         pacing.answered(*class, clock, answered);
         clock = answered;
     }

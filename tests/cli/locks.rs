@@ -108,3 +108,15 @@ fn the_lock_of_a_run_that_was_killed_is_taken_over_at_once() {
     );
     assert!(!wired.apply().err.contains("lock"));
 }
+
+#[test]
+fn the_calls_of_a_run_that_was_killed_count_for_the_next_one() {
+    let wired = two();
+    assert!(wired.killed_at(3, Moment::Before));
+    let plan = wired.repository.run(&["plan", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
+    let windows = document["quota"]["tightest"].as_array().unwrap();
+    // A list and two creates were sent, and the plan has just made a list of its own.
+    let used = windows.iter().filter_map(|window| window["used"].as_u64()).max();
+    assert_eq!(used, Some(4), "{windows:#?}");
+}

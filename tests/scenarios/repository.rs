@@ -7,6 +7,7 @@ use super::service::{API_KEY, WORD};
 use super::stable::Stable;
 use jiff::{SignedDuration, Timestamp};
 use segctl::ledger::{DirectoryStore, LedgerStore as _};
+use segctl::model::CallRecord;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -106,9 +107,21 @@ impl Repository {
                 .flatten()
                 .for_each(earlier);
             store.save_snapshot(&snapshot).await?;
-            let mut requests = store.load_requests().await?;
-            requests.calls.values_mut().flatten().for_each(earlier);
-            store.save_requests(&requests).await
+            let mut calls = store.requests().await?;
+            for call in &mut calls {
+                match call {
+                    CallRecord::Sent { at, .. } => earlier(at),
+                    CallRecord::Answered { sent, at, .. } => {
+                        earlier(sent);
+                        earlier(at);
+                    }
+                    CallRecord::Apart => {}
+                }
+            }
+            let log = self.path().join(".segctl").join(WORKSPACE).join("requests.jsonl");
+            // There is none where no call was made yet.
+            drop(fs::remove_file(log));
+            store.exchange_requests(0, |_| calls).await.map(drop)
         });
         done.map_err(|error| error.to_string())
     }

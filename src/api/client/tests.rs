@@ -1,5 +1,7 @@
 use super::*;
-use crate::api::{RateHeaders, TransportError, Window};
+use crate::api::{CallLog, RateHeaders, Respond, TransportError, Window};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use jiff::SignedDuration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -40,6 +42,23 @@ impl Transport for Scripted {
     }
 }
 
+/// A log in this process.
+struct SharedList {
+    records: Arc<Mutex<Vec<CallRecord>>>,
+    read: Mutex<usize>,
+}
+
+impl CallLog for SharedList {
+    fn exchange<'a>(&'a self, respond: Respond<'a>) -> BoxFuture<'a, ()> {
+        let mut records = self.records.lock().unwrap();
+        let mut read = self.read.lock().unwrap();
+        let own = respond(records[*read..].to_vec());
+        records.extend(own);
+        *read = records.len();
+        ready(()).boxed()
+    }
+}
+
 /// A client with everything that a test looks at.
 struct Bench {
     client: Client<Scripted, VirtualClock>,
@@ -69,6 +88,22 @@ impl Bench {
 
     fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
         Self::new(RateLimits::default(), answers)
+    }
+
+    /// Shares its calls with runs that took down gets at these seconds.
+    fn logged(self, gets: impl IntoIterator<Item = i64>) -> (Self, Arc<Mutex<Vec<CallRecord>>>) {
+        let calls = gets.into_iter().map(|second| CallRecord::Answered {
+            class: EndpointClass::Get,
+            sent: after(second),
+            at: after(second),
+        });
+        let records = Arc::new(Mutex::new(calls.collect()));
+        let log = SharedList {
+            records: Arc::clone(&records),
+            read: Mutex::new(0),
+        };
+        let client = self.client.logged_in(log);
+        (Self { client, ..self }, records)
     }
 
     fn seconds(&self) -> Vec<i64> {
@@ -312,11 +347,7 @@ async fn concurrent_calls_and_earlier_runs_share_the_windows() {
     let mut limits = RateLimits::default();
     limits.set(EndpointClass::Get, vec![Window::parse("2/10s").unwrap()]);
     let bench = Bench::new(limits, (0..4).map(|_| stored()));
-    bench.client.remember([
-        (EndpointClass::Get, after(-1)),
-        (EndpointClass::Get, after(3600)),
-        (EndpointClass::Get, after(-500)),
-    ]);
+    let (bench, log) = bench.logged([-1, 3600, -500]);
     let (client, id) = (&bench.client, id());
     let (a, b, c, d) = tokio::join!(client.get(&id), client.get(&id), client.get(&id), client.get(&id));
     for read in [a, b, c, d] {
@@ -331,8 +362,31 @@ async fn concurrent_calls_and_earlier_runs_share_the_windows() {
             .iter()
             .all(|waiting| waiting.reason == WaitReason::OwnLimit)
     );
-    let kept = [(EndpointClass::Get, after(10)), (EndpointClass::Get, after(19))];
-    assert_eq!(client.history(), kept);
+    client.keep_log().await;
+    let log = log.lock().unwrap();
+    let own = log.iter().filter(|record| match record {
+        CallRecord::Sent { at, .. } => *at >= start(),
+        CallRecord::Answered { sent, at, .. } => *sent == *at && *at >= start(),
+        CallRecord::Apart => false,
+    });
+    assert_eq!(own.count(), 9, "{log:?}");
+}
+
+#[tokio::test]
+async fn what_another_run_takes_down_meanwhile_counts_before_the_next_call() {
+    let mut limits = RateLimits::default();
+    limits.set(EndpointClass::Get, vec![Window::parse("2/10s").unwrap()]);
+    let (bench, log) = Bench::new(limits, (0..2).map(|_| stored())).logged([]);
+    bench.client.get(&id()).await.unwrap();
+    let class = EndpointClass::Get;
+    let other = CallRecord::Answered {
+        class,
+        sent: start(),
+        at: start(),
+    };
+    log.lock().unwrap().push(other);
+    bench.client.get(&id()).await.unwrap();
+    assert_eq!(bench.seconds(), [0, 10]);
 }
 
 #[tokio::test]
@@ -347,16 +401,14 @@ async fn what_answers_say_of_lists_and_creates_is_learned_and_remembered() {
     };
     for (after_the_create, is_pooled) in [(48, true), (49, false)] {
         let list = answer(200, json!({"data": []}));
-        let bench = Bench::answering([left(49, list), left(after_the_create, stored())]);
+        let (bench, log) = Bench::answering([left(49, list), left(after_the_create, stored())]).logged([]);
         bench.client.list().await.unwrap();
         bench.client.create(&name(), &payload()).await.unwrap();
         assert_eq!(bench.client.pacing().is_pooled(), is_pooled);
-        let kept = [(EndpointClass::List, start()), (EndpointClass::Create, start())];
-        assert_eq!(bench.client.history(), kept);
+        bench.client.keep_log().await;
+        let told = log.lock().unwrap().contains(&CallRecord::Apart);
+        assert_eq!(told, !is_pooled);
     }
-    let bench = Bench::answering([]);
-    bench.client.remember_separate();
-    assert!(!bench.client.pacing().is_pooled());
 }
 
 #[tokio::test]

@@ -68,23 +68,17 @@ fn calls_of_lists_and_creates_are_pooled_in_any_mixture_and_kept_apart() {
     ];
     for (lists, creates, pooled, apart) in table {
         let mut pacing = Pacing::new(limits(create, &["3/10s"]));
-        pacing.remember(lists.iter().map(|second| (list, at(*second))), at(5));
-        pacing.remember(creates.iter().map(|second| (create, at(*second))), at(5));
-        assert_eq!(pacing.history().len(), lists.len() + creates.len());
-        assert!(
-            pacing
-                .history()
+        for (class, seconds) in [(list, lists), (create, creates)] {
+            seconds
                 .iter()
-                .filter(|(class, _)| *class == list)
-                .count()
-                == lists.len()
-        );
+                .for_each(|second| pacing.record(class, at(*second)));
+        }
         assert_eq!(
             pacing.earliest(create, at(5)),
             at(pooled),
             "{lists:?} {creates:?}"
         );
-        pacing.remember_separate();
+        pacing.take_in([CallRecord::Apart], at(0));
         assert_eq!(pacing.earliest(create, at(5)), at(apart), "{lists:?} {creates:?}");
     }
 }
@@ -94,7 +88,7 @@ fn what_the_service_closed_is_closed_for_the_pool_until_it_is_apart() {
     let mut pacing = Pacing::new(RateLimits::default());
     pacing.closed_until(EndpointClass::Create, at(90));
     assert_eq!(pacing.earliest(EndpointClass::List, at(0)), at(90));
-    pacing.remember_separate();
+    pacing.take_in([CallRecord::Apart], at(0));
     assert_eq!(pacing.earliest(EndpointClass::List, at(0)), at(0));
     assert_eq!(pacing.earliest(EndpointClass::Create, at(0)), at(90));
     let hold = Hold {
@@ -128,9 +122,68 @@ fn a_window_that_holds_back_is_named_and_its_calls_are_counted() {
 #[test]
 fn a_call_that_was_answered_late_counts_from_its_answer() {
     let mut pacing = Pacing::new(limits(EndpointClass::Get, &["1/10s"]));
-    pacing.record(EndpointClass::Get, at(0));
-    pacing.answered(EndpointClass::Get, at(0), at(7));
+    pacing.sent(EndpointClass::Get, at(0));
+    assert_eq!(pacing.earliest(EndpointClass::Get, at(6)), at(16));
+    assert!(pacing.answered(EndpointClass::Get, at(0), at(7)));
     assert_eq!(pacing.earliest(EndpointClass::Get, at(8)), at(17));
+    assert!(!pacing.answered(EndpointClass::Get, at(0), at(9)));
+}
+
+#[test]
+fn calls_under_way_are_never_long_ago() {
+    let get = EndpointClass::Get;
+    let mut pacing = Pacing::new(limits(get, &["3/10s"]));
+    pacing.record(get, at(0));
+    pacing.sent(get, at(1));
+    pacing.sent(get, at(2));
+    // The oldest makes room when it is long ago, and the two others only once they are answered.
+    assert_eq!(pacing.earliest(get, at(5)), at(10));
+    pacing.record(get, at(10));
+    assert_eq!(pacing.earliest(get, at(12)), at(20));
+    pacing.sent(get, at(20));
+    assert_eq!(pacing.earliest(get, at(20)), at(30));
+    pacing.answered(get, at(1), at(21));
+    pacing.answered(get, at(20), at(22));
+    assert_eq!(pacing.earliest(get, at(22)), at(31));
+    let window = pacing.limits().windows(get)[0];
+    assert_eq!(pacing.used(get, window, at(25)), 3);
+}
+
+#[test]
+fn what_other_runs_took_down_counts_like_calls_of_ones_own() {
+    let class = EndpointClass::Get;
+    let sent = |second| CallRecord::Sent {
+        class,
+        at: at(second),
+    };
+    let answered = |second, done| CallRecord::Answered {
+        class,
+        sent: at(second),
+        at: at(done),
+    };
+    let table: [(&[CallRecord], i64, i64); 6] = [
+        (&[sent(0)], 5, 15),
+        (&[sent(0), answered(0, 2)], 5, 12),
+        // The first line was dropped.
+        (&[answered(0, 2)], 5, 12),
+        // Its run died, and nobody waits for an answer any more.
+        (&[sent(0)], 61, 70),
+        (&[sent(0)], 71, 71),
+        // A clock that was off.
+        (&[sent(100), answered(100, 101)], 5, 5),
+    ];
+    for (records, now, expected) in table {
+        let mut pacing = Pacing::new(limits(class, &["1/10s"]));
+        pacing.take_in(records.iter().copied(), at(now));
+        assert_eq!(
+            pacing.earliest(class, at(now)),
+            at(expected),
+            "{records:?} at {now}"
+        );
+    }
+    let mut pacing = Pacing::new(limits(class, &["1/10s"]));
+    pacing.take_in([CallRecord::Apart], at(0));
+    assert!(!pacing.is_pooled());
 }
 
 #[test]
@@ -200,18 +253,34 @@ proptest! {
     #[test]
     fn no_rolling_span_ever_holds_more_than_the_count(
         windows in prop::collection::vec((1_usize..6, 1_i64..40), 1..4),
-        pauses in prop::collection::vec(0_i64..15, 1..60),
+        // How long after the last one a call comes, how long it takes, and after how much of that the service counts it.
+        calls in prop::collection::vec((0_i64..15, 0_i64..20, 0_i64..20), 1..60),
     ) {
+        let class = EndpointClass::Get;
         let texts: Vec<String> = windows.iter().map(|(count, span)| format!("{count}/{span}s")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let mut pacing = Pacing::new(limits(EndpointClass::Get, &texts));
+        let mut pacing = Pacing::new(limits(class, &texts));
         let mut now = at(0);
         let mut made: Vec<Timestamp> = Vec::new();
-        for pause in pauses {
-            now = pacing.earliest(EndpointClass::Get, later(now, SignedDuration::from_secs(pause)));
-            pacing.record(EndpointClass::Get, now);
-            made.push(now);
+        let mut under_way: Vec<(Timestamp, Timestamp)> = Vec::new();
+        for (pause, duration, counted_after) in calls {
+            now = later(now, SignedDuration::from_secs(pause));
+            loop {
+                for (sent, answered) in under_way.extract_if(.., |(_, answered)| *answered <= now) {
+                    pacing.answered(class, sent, answered);
+                }
+                let until = pacing.earliest(class, now);
+                if until <= now {
+                    break;
+                }
+                let answers = under_way.iter().map(|(_, answered)| *answered);
+                now = answers.chain([until]).min().unwrap();
+            }
+            pacing.sent(class, now);
+            under_way.push((now, later(now, SignedDuration::from_secs(duration))));
+            made.push(later(now, SignedDuration::from_secs(counted_after.min(duration))));
         }
+        made.sort();
         for (count, span) in windows {
             for (index, first) in made.iter().enumerate() {
                 let end = later(*first, SignedDuration::from_secs(span));

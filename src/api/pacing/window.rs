@@ -149,6 +149,13 @@ impl RateLimits {
         self.0.insert(class, windows);
     }
 
+    /// The longest time that any window looks back.
+    #[must_use]
+    pub fn longest_span(&self) -> SignedDuration {
+        let windows = self.classes().flat_map(|class| self.windows(class));
+        windows.map(|window| window.span()).max().unwrap_or_default()
+    }
+
     /// The classes that have windows.
     pub fn classes(&self) -> impl Iterator<Item = EndpointClass> {
         self.0.keys().copied()

@@ -63,12 +63,41 @@ async fn everything_comes_back_as_it_was_written() {
     assert_eq!(store.load().await.unwrap(), Ledger::default());
     store.save(&ledger()).await.unwrap();
     assert_eq!(store.load().await.unwrap(), ledger());
-    let requests = Requests {
-        calls: [(EndpointClass::Get, vec![Timestamp::UNIX_EPOCH])].into(),
-        list_and_create_apart: true,
+}
+
+#[tokio::test]
+async fn calls_are_told_to_every_run_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(directory.path().join("deep/down"));
+    let call = |second| CallRecord::Sent {
+        class: EndpointClass::Get,
+        at: Timestamp::from_second(second).unwrap(),
     };
-    store.save_requests(&requests).await.unwrap();
-    assert_eq!(store.load_requests().await.unwrap(), requests);
+    assert_eq!(store.requests().await.unwrap(), []);
+    let next = store.exchange_requests(0, |others| {
+        assert_eq!(others, []);
+        vec![call(1), call(2)]
+    });
+    assert_eq!(next.await.unwrap(), 2);
+    let other = DirectoryStore::new(directory.path().join("deep/down"));
+    let next = other.exchange_requests(1, |others| {
+        assert_eq!(others, [call(2)]);
+        vec![call(3)]
+    });
+    assert_eq!(next.await.unwrap(), 3);
+    assert_eq!(store.exchange_requests(2, |_| Vec::new()).await.unwrap(), 3);
+    assert_eq!(store.requests().await.unwrap(), [call(1), call(2), call(3)]);
+    // Few old ones are not worth it.
+    store.forget_requests(Timestamp::MAX).await.unwrap();
+    assert_eq!(store.requests().await.unwrap().len(), 3);
+    let many = (0..2000).map(call).collect();
+    store.exchange_requests(3, |_| many).await.unwrap();
+    store
+        .forget_requests(Timestamp::from_second(1999).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(store.requests().await.unwrap(), [call(1999)]);
+    assert_eq!(other.exchange_requests(3, |_| Vec::new()).await.unwrap(), 2003);
 }
 
 /// The ledger with the first records taken down.

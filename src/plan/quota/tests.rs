@@ -1,5 +1,6 @@
 use super::*;
 use crate::api::pacing::RateLimits;
+use crate::model::CallRecord;
 use EndpointClass::{Create, Get, Lifecycle, List, Update};
 
 fn at(second: i64) -> Timestamp {
@@ -21,7 +22,9 @@ fn limits(of: &[(EndpointClass, &[&str])]) -> RateLimits {
 
 fn pacing(limits: RateLimits, history: &[(EndpointClass, i64)]) -> Pacing {
     let mut pacing = Pacing::new(limits);
-    pacing.remember(history.iter().map(|(class, second)| (*class, at(*second))), at(0));
+    for (class, second) in history {
+        pacing.record(*class, at(*second));
+    }
     pacing
 }
 
@@ -131,7 +134,7 @@ fn lists_and_creates_cost_each_other_until_they_are_known_to_be_apart() {
     assert_eq!(nouns(&pooled.tightest[0].classes), "list and create together");
 
     let mut apart = together;
-    apart.remember_separate();
+    apart.take_in([CallRecord::Apart], at(0));
     let apart = quota(&calls, apart, at(0));
     assert_eq!(apart.needed(), SignedDuration::from_secs(1));
     assert_eq!(uses(&apart), [("2/min".to_owned(), 1, 1, 1)]);

@@ -125,6 +125,7 @@ impl Clock<'_> {
 mod tests {
     use super::*;
     use crate::api::pacing::{Pacing, RateLimits};
+    use crate::model::CallRecord;
     use crate::plan::quota as plan;
     use std::collections::BTreeMap;
 
@@ -210,9 +211,11 @@ mod tests {
     fn the_line_of_a_plan_says_what_its_windows_say() {
         let asked_at: Timestamp = "2026-11-26T14:10:30Z".parse().unwrap();
         let mut pacing = Pacing::new(RateLimits::default());
-        pacing.remember_separate();
+        pacing.take_in([CallRecord::Apart], asked_at);
         let earlier = (0..139).map(|number| asked_at - SignedDuration::from_secs(1200 + number));
-        pacing.remember(earlier.map(|moment| (EndpointClass::Create, moment)), asked_at);
+        for moment in earlier {
+            pacing.record(EndpointClass::Create, moment);
+        }
         let pairs = [EndpointClass::Get, EndpointClass::Create].repeat(75);
         let calls = [vec![EndpointClass::List], pairs].concat();
         let document = QuotaDocument::new(&plan::quota(&calls, pacing, asked_at));
