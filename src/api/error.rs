@@ -157,7 +157,9 @@ impl ApiError {
             Self::Forbidden { .. } => {
                 Some("an archived segment has to be unarchived first; only filter segments can be updated")
             }
-            Self::NameTaken { .. } => Some("names stay taken when segments are archived: take another one"),
+            Self::NameTaken { .. } => Some(
+                "names stay taken when segments are archived, and may when they are renamed: choose another one",
+            ),
             Self::ActiveLimit { .. } => Some("archive segments that nobody uses, or have the limit raised"),
             Self::RateLimited { .. } => Some(
                 "it was not processed: run again later, or lower `rate_limits` when others share the workspace",

@@ -2,7 +2,7 @@
 
 use super::receipt::Outcome;
 use super::settle::Verdict;
-use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
+use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::{LedgerStore, Write};
 use crate::model::{Adoption, Payload};
@@ -53,7 +53,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let is_our_own = matches!(&error.kind,
             ApiError::DefinitionTaken { existing_name: Some(name), .. } if *name == step.segment);
         if !(is_name_taken || is_our_own || error.is_ambiguous_write()) {
-            return Ok(Some(failure(error)));
+            return Ok(Some(self.failure(error)));
         }
         match self.look_up(&step.segment).await {
             Ok(Some(stored)) => self.holder_found(step, wanted, stored).await.map(Some),

@@ -2,7 +2,7 @@
 
 use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
-use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
+use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::{LedgerStore, Write};
 use crate::model::Lifecycle;
@@ -45,16 +45,16 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             };
             let is_refused = matches!(error.kind, ApiError::Refused { status: 400, .. });
             if !is_refused && !error.is_ambiguous_write() {
-                return Ok(failure(&error));
+                return Ok(self.failure(&error));
             }
             let verdict = match self.look(target, wanted).await {
                 Ok(verdict) => verdict,
                 Err(read) if error.is_ambiguous_write() => return Ok(unsettled(&error, &read)),
-                Err(_) => return Ok(failure(&error)),
+                Err(_) => return Ok(self.failure(&error)),
             };
             // The segment was there a moment ago and the call is well formed, so a service that refuses it means
             // that the segment is so already. Where the list can tell, it has to agree.
-            if verdict == Verdict::Done || (is_refused && self.settings.list_shows_archived) {
+            if verdict == Verdict::Done || (is_refused && self.settings.behaviour.list_shows_archived) {
                 notes.push(if is_refused {
                     "the service refused it, since it was so already".to_owned()
                 } else {
@@ -63,7 +63,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 return self.changed(step, &current, wanted, notes).await;
             }
             if is_refused {
-                return Ok(failure(&error));
+                return Ok(self.failure(&error));
             }
             notes.push("the answer was lost, so the list was asked and the call made again".to_owned());
         }
@@ -80,7 +80,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     async fn look(&self, target: &Target, wanted: Lifecycle) -> Result<Verdict, CallError> {
-        if self.settings.list_shows_archived {
+        if self.settings.behaviour.list_shows_archived {
             return Ok(settle::lifecycle(wanted == Lifecycle::Active, None));
         }
         let listed = self.client.list_named(&target.live_name).await?;

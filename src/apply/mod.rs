@@ -20,6 +20,7 @@
 //! for its turn. A write that was never sent leaves its step not attempted; one whose answer is still to be settled
 //! leaves it unknown, and the next run starts from what is there.
 
+mod advice;
 mod create;
 mod lifecycle;
 mod passing;
@@ -31,7 +32,7 @@ mod update;
 
 use crate::api::{ApiError, CallError, Client, Clock, StopSignal, Stored, Transport};
 use crate::ledger::{self, Ledger, LedgerStore, StoreError};
-use crate::model::{Adoption, Lifecycle, SegmentId, SegmentName};
+use crate::model::{Adoption, Behaviour, Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Known, Plan, Step, Target, Wanted, digest_of};
 use jiff::{SignedDuration, Timestamp};
 use receipt::{Entry, Outcome, Receipt};
@@ -64,8 +65,8 @@ pub struct Applier<'a, T: Transport, C: Clock, S> {
 pub struct Settings {
     /// Names this run in the ledger.
     pub run: String,
-    /// Whether the service's list shows archived segments.
-    pub list_shows_archived: bool,
+    /// What is known of the service where its documentation is silent.
+    pub behaviour: Behaviour,
     /// Whether what somebody else made may be taken over where only the service's answer tells of it.
     pub adoption: Adoption,
     /// The digest of the saved plan that is run: it is taken down before the first write, so that it is not run twice.
@@ -82,7 +83,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             run: String::new(),
-            list_shows_archived: false,
+            behaviour: Behaviour::default(),
             adoption: Adoption::Allow,
             saved_plan: None,
             has_settled: false,
@@ -271,6 +272,41 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         self.memory().seen.insert(stored.id.clone(), (stored, lifecycle));
     }
 
+    /// What ended a step, as its outcome, and why no other step may be started.
+    fn interrupted(&self, interruption: Interruption) -> (Outcome, Option<Stop>) {
+        match interruption {
+            Interruption::Call(error) => {
+                let outcome = self.failure(&error);
+                let is_final = matches!(error.kind, ApiError::Credentials { .. });
+                (outcome, is_final.then_some(Stop::Credentials(error)))
+            }
+            Interruption::Ledger(error) => {
+                let message = format!("the service did it, but {error}");
+                (Outcome::Unknown { message }, Some(Stop::Ledger(error)))
+            }
+            Interruption::LedgerFirst(error) => {
+                let message = format!("nothing was written: {error}");
+                (Outcome::Failed { message }, Some(Stop::Ledger(error)))
+            }
+        }
+    }
+
+    /// What a call that failed for good means for its step.
+    fn failure(&self, error: &CallError) -> Outcome {
+        let message = error.to_string();
+        if error.is_ambiguous_write() {
+            Outcome::Unknown { message }
+        } else if matches!(error.kind, ApiError::Stopped) {
+            Outcome::NotAttempted
+        } else {
+            let advice = advice::advice(&error.kind, &self.settings.behaviour);
+            let message = std::iter::once(message).chain(advice).collect::<Vec<_>>();
+            Outcome::Failed {
+                message: message.join("; "),
+            }
+        }
+    }
+
     // Every change of what is shared is a single step, so that what a panicking task left is whole.
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -286,40 +322,9 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
     }
 }
 
-/// What ended a step, as its outcome, and why no other step may be started.
-fn interrupted(interruption: Interruption) -> (Outcome, Option<Stop>) {
-    match interruption {
-        Interruption::Call(error) => {
-            let outcome = failure(&error);
-            let is_final = matches!(error.kind, ApiError::Credentials { .. });
-            (outcome, is_final.then_some(Stop::Credentials(error)))
-        }
-        Interruption::Ledger(error) => {
-            let message = format!("the service did it, but {error}");
-            (Outcome::Unknown { message }, Some(Stop::Ledger(error)))
-        }
-        Interruption::LedgerFirst(error) => {
-            let message = format!("nothing was written: {error}");
-            (Outcome::Failed { message }, Some(Stop::Ledger(error)))
-        }
-    }
-}
-
 /// A write whose answer was lost, and a read that should have told what became of it and failed as well.
 fn unsettled(write: &CallError, read: &CallError) -> Outcome {
     Outcome::Unknown {
         message: format!("{write}; and it could not be found out whether it was done: {read}"),
-    }
-}
-
-/// What a call that failed for good means for its step.
-fn failure(error: &CallError) -> Outcome {
-    let message = error.to_string();
-    if error.is_ambiguous_write() {
-        Outcome::Unknown { message }
-    } else if matches!(error.kind, ApiError::Stopped) {
-        Outcome::NotAttempted
-    } else {
-        Outcome::Failed { message }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::receipt::{Entry, Outcome};
 use super::settle::Verdict;
-use super::{Applier, Event, Interruption, Stop, interrupted};
+use super::{Applier, Event, Interruption, Stop};
 use crate::api::{ApiError, Clock, Stored, Transport};
 use crate::ledger::{self, LedgerStore, Write};
 use crate::model::{Lifecycle, SegmentName};
@@ -27,7 +27,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             let outcome = match self.take_back((step, last(plan, step)), before).await {
                 Ok(outcome) => outcome,
                 Err(interruption) => {
-                    let (outcome, reason) = interrupted(interruption);
+                    let (outcome, reason) = self.interrupted(interruption);
                     *stop = reason;
                     outcome
                 }

@@ -1,7 +1,7 @@
 //! Which step is run when: each as soon as what it depends on is done, several at once.
 
 use super::receipt::{Entry, Outcome, SkipReason};
-use super::{Applier, Event, Stop, interrupted};
+use super::{Applier, Event, Stop};
 use crate::api::{Clock, Transport};
 use crate::ledger::LedgerStore;
 use crate::plan::step::Step;
@@ -43,7 +43,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             };
             let (outcome, reason) = match done {
                 Ok(outcome) => (outcome, None),
-                Err(interruption) => interrupted(interruption),
+                Err(interruption) => self.interrupted(interruption),
             };
             stop = stop.or(reason);
             on_event(Event::Finished(progress.finish(place, outcome)));

@@ -3,7 +3,7 @@
 use super::create::no_id;
 use super::receipt::{Outcome, SkipReason};
 use super::settle::Verdict;
-use super::{ATTEMPTS, Applier, Interruption, failure, settle, unsettled};
+use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::{LedgerStore, Write};
 use crate::model::{Lifecycle, Payload};
@@ -79,7 +79,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 match self.client.unarchive(&target.live_name, Some(&target.id)).await {
                     Ok(()) => {}
                     Err(other) if matches!(other.kind, ApiError::Refused { .. }) => {
-                        return Ok(refused(change, &error));
+                        return Ok(self.refused(change, &error));
                     }
                     Err(other) => return Err(other.into()),
                 }
@@ -87,7 +87,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 continue;
             }
             if !error.is_ambiguous_write() {
-                return Ok(after(notes.first(), refused(change, &error)));
+                return Ok(after(notes.first(), self.refused(change, &error)));
             }
             let found = match self.client.get(&target.id).await {
                 Ok(found) => found,
@@ -109,6 +109,20 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         Ok(Outcome::Unknown {
             message: format!("no answer came after {ATTEMPTS} tries; plan again"),
         })
+    }
+
+    /// What a refusal means for a change; of a definition in passing the way round is known.
+    fn refused(&self, change: &Change, error: &CallError) -> Outcome {
+        let is_wrapped = matches!(change.passing, Some(Passing::Definition | Passing::Both));
+        if !(is_wrapped && matches!(error.kind, ApiError::DefinitionTaken { .. })) {
+            return self.failure(error);
+        }
+        Outcome::Failed {
+            message: format!(
+                "{error}; the service takes a definition in one more group for the same definition, so that definitions \
+                 cannot be swapped in passing: change one of the segments to a third definition, apply, and then to its own"
+            ),
+        }
     }
 
     /// What is there, between what the plan saw and what it wants.
@@ -133,28 +147,5 @@ fn after(note: Option<&String>, outcome: Outcome) -> Outcome {
             message: format!("{note}; then {message}"),
         },
         (_, outcome) => outcome,
-    }
-}
-
-/// What a refusal means for a change; of passing ones and of those that follow them the way round is known.
-fn refused(change: &Change, error: &CallError) -> Outcome {
-    let Outcome::Failed { message } = failure(error) else {
-        return failure(error);
-    };
-    let is_definition = matches!(error.kind, ApiError::DefinitionTaken { .. });
-    let is_name = matches!(error.kind, ApiError::NameTaken { .. });
-    let help = match change.passing {
-        Some(Passing::Definition | Passing::Both) if is_definition => {
-            "; the service takes a definition in one more group for the same definition, so that definitions cannot be \
-             swapped in passing: change one of the segments to a third definition, apply, and then to its own"
-        }
-        _ if is_name && change.renames() => {
-            "; a name that was given up may stay reserved for ever: if no segment has it, take \
-             `rename_frees_names: true` out of segctl.yaml and choose another name"
-        }
-        _ => "",
-    };
-    Outcome::Failed {
-        message: message + help,
     }
 }

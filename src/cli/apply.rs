@@ -204,6 +204,11 @@ async fn check_and_apply(
             ..Failure::new(Kind::Guard, over.to_string())
         });
     }
+    if saved.plan.is_empty() && !report.output.json {
+        let document = PlanDocument::new(&saved.plan);
+        let output = report.output;
+        output.result(&text::plan(&document, output.colour(), &output.zone()));
+    }
     let work = Work {
         saved: Some(saved.digest()),
         plan: saved.plan,
@@ -259,7 +264,7 @@ async fn execute(
 ) -> Result<Option<Kind>, Failure> {
     let how = Settings {
         run: report.run.clone(),
-        list_shows_archived: workspace.1.policy.behaviour.list_shows_archived,
+        behaviour: workspace.1.policy.behaviour,
         adoption: workspace.1.policy.adoption,
         saved_plan: work.saved.clone(),
         has_settled: work.has_settled,

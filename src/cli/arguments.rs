@@ -8,20 +8,23 @@ use jiff::SignedDuration;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// Puts what every command takes after what is its own.
+const LAST: usize = 100;
+
 /// Segments as code for MoEngage.
 #[derive(Debug, Parser)]
 #[command(name = "segctl", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Arguments {
     /// The settings file; without it, segctl.yaml is looked for upward from here.
-    #[arg(long, global = true, value_name = "FILE", env = "SEGCTL_CONFIG")]
+    #[arg(long, global = true, display_order = LAST, value_name = "FILE", env = "SEGCTL_CONFIG")]
     pub config: Option<PathBuf>,
 
     /// Print one JSON document on standard output instead of text; `apply` prints a line of JSON for each event.
-    #[arg(long, global = true, env = "SEGCTL_JSON")]
+    #[arg(long, global = true, display_order = LAST, env = "SEGCTL_JSON")]
     pub json: bool,
 
     /// Leave colour out, as NO_COLOR does.
-    #[arg(long, global = true, env = "SEGCTL_NO_COLOR")]
+    #[arg(long, global = true, display_order = LAST, env = "SEGCTL_NO_COLOR")]
     pub no_color: bool,
 
     /// What to do.
@@ -38,14 +41,16 @@ pub enum Command {
     #[command(visible_alias = "diff")]
     Plan(PlanArguments),
     /// Make a workspace what the files say.
+    ///
+    /// Ctrl-C and SIGTERM end it after the steps that are under way, and a second one at once.
     Apply(ApplyArguments),
     /// Show what changed in a workspace since it was last applied.
     Drift(DriftArguments),
-    /// Write files for live segments that nobody declares.
+    /// List live segments that nobody declares, and write files for those that are named.
     Pull(PullArguments),
     /// Look into and mend what is remembered of a workspace.
     Ledger(LedgerArguments),
-    /// Show a plan that was written as JSON.
+    /// Show a plan that `plan --out` saved or `plan --json` printed.
     Show(ShowArguments),
     /// Print the JSON Schema of a kind of file, for editors.
     Schema(SchemaArguments),
@@ -91,16 +96,24 @@ pub struct WorkspaceArguments {
     pub workspace: Option<String>,
 }
 
-/// What a plan is about and what it may do.
+/// Which segments a run is about.
 #[derive(Debug, Args)]
-pub struct PlanningArguments {
-    /// Only segments whose names fit, and what they depend on; `*` is any text. May be repeated.
+pub struct SelectionArguments {
+    /// Only segments whose names fit; `*` is any text. A plan takes in what they depend on, too. May be repeated.
     #[arg(long, value_name = "PATTERN", value_parser = pattern, env = "SEGCTL_TARGET", value_delimiter = '\n')]
     pub target: Vec<NamePattern>,
 
-    /// No segments whose names fit, and none that depends on them. May be repeated.
+    /// No segments whose names fit. A plan leaves out what depends on them, too. May be repeated.
     #[arg(long, value_name = "PATTERN", value_parser = pattern, env = "SEGCTL_EXCLUDE", value_delimiter = '\n')]
     pub exclude: Vec<NamePattern>,
+}
+
+/// What a plan is about and what it may do.
+#[derive(Debug, Args)]
+pub struct PlanningArguments {
+    /// Which segments.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
 
     /// The largest share of the managed segments that may be archived, in place of the guard in segctl.yaml.
     #[arg(long, value_name = "PERCENT", value_parser = percent, env = "SEGCTL_MAX_ARCHIVES")]
@@ -160,7 +173,8 @@ pub struct PlanArguments {
     #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
     pub refresh: RefreshWord,
 
-    /// Plan from what was seen before, without any call and without credentials.
+    /// Plan from what was seen before, without any call and without credentials. That is in the directory of the ledger,
+    /// which has to be kept whole.
     #[arg(long, env = "SEGCTL_OFFLINE", conflicts_with = "out")]
     pub offline: bool,
 
@@ -184,7 +198,7 @@ pub enum RefreshWord {
     Full,
     /// Those that were read the longest ago: one of 25, and at least 12.
     Rolling,
-    /// None.
+    /// None of them.
     None,
 }
 
@@ -203,7 +217,7 @@ impl RefreshWord {
 /// JSON beside text.
 #[derive(Debug, Args)]
 pub struct JsonInto {
-    /// Write the JSON document into this file, whatever is printed.
+    /// Write the JSON document into this file, too, whatever is printed.
     #[arg(long, value_name = "FILE", env = "SEGCTL_JSON_INTO")]
     pub json_into: Option<PathBuf>,
 }
@@ -231,7 +245,7 @@ pub struct ApplyArguments {
     #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_short_list"])]
     pub plan: Option<PathBuf>,
 
-    /// Write the events that --json prints into this file, whatever is printed.
+    /// Write the events that --json prints into this file, too, whatever is printed.
     #[arg(long, value_name = "FILE", env = "SEGCTL_JSON_INTO")]
     pub json_into: Option<PathBuf>,
 
@@ -255,7 +269,7 @@ pub struct ApplyArguments {
     #[command(flatten)]
     pub lock: LockArguments,
 
-    /// The most steps that are under way at once.
+    /// The most steps that are under way at once; 1 runs one after the other.
     #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parallelism, env = "SEGCTL_PARALLELISM")]
     pub parallelism: usize,
 
@@ -271,9 +285,9 @@ pub struct DriftArguments {
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
 
-    /// What it is about.
+    /// Which segments.
     #[command(flatten)]
-    pub planning: PlanningArguments,
+    pub selection: SelectionArguments,
 
     /// How much of what was seen before is read again.
     #[arg(long, value_name = "HOW", default_value = "full", env = "SEGCTL_REFRESH")]
@@ -283,7 +297,7 @@ pub struct DriftArguments {
     #[arg(long, env = "SEGCTL_WRITE")]
     pub write: bool,
 
-    /// Exit with 2 when there is any, so that scripts can tell.
+    /// Exit with 2 when there is any that the files do not say already, so that scripts can tell.
     #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
 }
@@ -291,7 +305,7 @@ pub struct DriftArguments {
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
 pub struct PullArguments {
-    /// Names of segments; `*` is any text. Without any, those there are get listed.
+    /// Names of segments to write files for; `*` is any text. Without any, they are only listed.
     #[arg(value_name = "NAME", value_parser = pattern)]
     pub patterns: Vec<NamePattern>,
 
@@ -306,10 +320,6 @@ pub struct PullArguments {
     /// Which workspace.
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
-
-    /// What it is about.
-    #[command(flatten)]
-    pub planning: PlanningArguments,
 }
 
 /// Arguments of `ledger`.
@@ -371,10 +381,6 @@ pub struct RebuildArguments {
     /// Whom it waits for.
     #[command(flatten)]
     pub lock: LockArguments,
-
-    /// What it is about.
-    #[command(flatten)]
-    pub planning: PlanningArguments,
 }
 
 /// Arguments of `show`.
@@ -426,7 +432,12 @@ pub struct SandboxArguments {
     pub faults: Option<PathBuf>,
 
     /// A behaviour that MoEngage does not document, as NAME=VALUE; may be repeated.
-    #[arg(long = "set", value_name = "NAME=VALUE")]
+    #[arg(
+        long = "set",
+        value_name = "NAME=VALUE",
+        env = "SEGCTL_SANDBOX_SET",
+        value_delimiter = '\n'
+    )]
     pub switches: Vec<String>,
 
     /// The workspace id that callers have to use.
@@ -438,7 +449,7 @@ pub struct SandboxArguments {
     )]
     pub workspace_id: String,
 
-    /// The API key that callers have to use; without it, one is made up and printed.
+    /// The API key that callers have to use; without it, `sandbox-key`.
     #[arg(
         long,
         value_name = "KEY",

@@ -4,7 +4,7 @@ use super::arguments::DriftArguments;
 use super::connection::Connection;
 use super::failure::{CHANGES, Failure, Kind};
 use super::output::{Output, write_file};
-use super::planning::read_all;
+use super::planning::{aim, read_all, selection};
 use super::project::Project;
 use crate::api::{Clock, StopSignal, SystemClock};
 use crate::config::declaration::Declaration;
@@ -12,12 +12,12 @@ use crate::config::write::{Patch, Wanted, apply, patch};
 use crate::model::{Lifecycle, LiveSegment, Reference, SegmentId, SegmentName};
 use crate::plan::plan;
 use crate::plan::selection::Selection;
-use crate::plan::step::{Action, Cause, Drift, Known, LifecycleDrift, Plan};
+use crate::plan::step::{Action, Cause, Changed, Drift, LifecycleDrift, Plan};
 use crate::render::document::{DriftReport, PatchDocument, SeenDocument};
 use crate::render::text;
-use crate::session::Read;
+use crate::session::{Aim, Read};
 use jiff::SignedDuration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::ExitCode;
 
@@ -36,7 +36,11 @@ pub(super) async fn run(
         Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
     let refresh = arguments.refresh.policy(SignedDuration::ZERO);
     let began = SystemClock.now();
-    let read = read_all(project, workspace, (&arguments.planning, refresh), &connection).await;
+    let aim = Aim {
+        selection: selection(&arguments.selection),
+        ..aim(project, workspace, refresh)
+    };
+    let read = read_all(aim, &connection).await;
     connection.close().await;
     let read = read?;
     let mut plan = plan(&read.situation());
@@ -45,19 +49,20 @@ pub(super) async fn run(
     let declarations: Vec<_> = declarations
         .filter(|declaration| declaration.is_for(workspace.0))
         .collect();
-    let (patches, unwritten) = patches(&plan, &read, &declarations);
-    let files = files(&patches);
-    let report = DriftReport::new(workspace.0, &plan.drift, documents(&files)?, unwritten)
+    let found = found(&plan, &read, &declarations);
+    let files = files(&found.patches);
+    let drift = (plan.drift.as_slice(), &found.in_files);
+    let report = DriftReport::new(workspace.0, drift, documents(&files)?, found.unwritten)
         .with_seen(SeenDocument::new(&read.observed, began));
     if output.json {
         output.document(&report);
     } else {
-        output.result(&text::drift(&report, output.colour()));
+        output.result(&text::drift(&report, arguments.write, output.colour()));
     }
     if arguments.write {
         write(&files, output)?;
     }
-    Ok(if arguments.detailed_exitcode && !plan.drift.is_empty() {
+    Ok(if arguments.detailed_exitcode && !report.drift.is_empty() {
         CHANGES.into()
     } else {
         ExitCode::SUCCESS
@@ -77,14 +82,19 @@ fn keep_selected(plan: &mut Plan, selection: &Selection) {
 /// A declaration and the edits that take the workspace's version into it.
 type Patched<'a> = (&'a Declaration, Patch);
 
-/// What each file would have to say, and of which segments no file can say it.
-fn patches<'a>(
-    plan: &Plan,
-    read: &Read,
-    declarations: &[&'a Declaration],
-) -> (Vec<Patched<'a>>, BTreeMap<SegmentId, String>) {
-    let mut patches = Vec::new();
-    let mut unwritten = BTreeMap::new();
+/// What was found for the files.
+#[derive(Default)]
+struct Found<'a> {
+    /// What they would have to say.
+    patches: Vec<Patched<'a>>,
+    /// Segments of which they say it already.
+    in_files: BTreeSet<SegmentId>,
+    /// Segments of which no file can say it, and why.
+    unwritten: BTreeMap<SegmentId, String>,
+}
+
+fn found<'a>(plan: &Plan, read: &Read, declarations: &[&'a Declaration]) -> Found<'a> {
+    let mut found = Found::default();
     for drift in &plan.drift {
         let name = plan.known.identities.declared_by_id.get(&drift.id);
         let declaration = declarations
@@ -93,46 +103,41 @@ fn patches<'a>(
         let (Some(declaration), Some(live)) = (declaration, read.live(&drift.id)) else {
             continue;
         };
-        if is_changed_in_the_file(plan, drift) {
-            let why = "its file says something new, too, which would be lost: bring the two together by hand";
-            unwritten.insert(drift.id.clone(), why.to_owned());
-            continue;
-        }
-        match one(drift, live, (declaration, declarations), &plan.known) {
-            Ok(patch) if patch.is_empty() => {}
-            Ok(patch) => patches.push((*declaration, patch)),
+        match one((drift, live), (declaration, declarations), plan) {
+            Ok(patch) if patch.is_empty() => {
+                found.in_files.insert(drift.id.clone());
+            }
+            Ok(patch) => found.patches.push((*declaration, patch)),
             Err(why) => {
-                unwritten.insert(drift.id.clone(), why);
+                found.unwritten.insert(drift.id.clone(), why);
             }
         }
     }
-    (patches, unwritten)
+    found
 }
 
-/// Whether the file of a changed definition was changed elsewhere in it since it was applied.
-fn is_changed_in_the_file(plan: &Plan, drift: &Drift) -> bool {
-    let updates = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Update(update) if update.target.id == drift.id => Some(update),
-        _ => None,
-    });
-    let mut changes = updates.flat_map(|update| &update.changes);
-    !drift.changes.is_empty() && changes.any(|changed| changed.cause == Some(Cause::Files))
-}
-
+/// The edits that take the workspace's version of a segment into its file.
 fn one(
-    drift: &Drift,
-    live: &LiveSegment,
+    (drift, live): (&Drift, &LiveSegment),
     (declaration, all): (&Declaration, &[&Declaration]),
-    known: &Known,
+    plan: &Plan,
 ) -> Result<Patch, String> {
-    let names: BTreeMap<&SegmentId, &SegmentName> = known.ids.iter().map(|(name, id)| (id, name)).collect();
-    let names = |id: &SegmentId| names.get(id).map(|name| (*name).clone());
-    if drift.renamed.is_some() && is_referred_to(&declaration.segment.name, all) {
+    let (is_open, is_new) = sides(plan, drift);
+    if is_open && is_new {
+        let why = "its file says something new, too, which would be lost: bring the two together by hand";
+        return Err(why.to_owned());
+    }
+    let renamed = drift.renamed.as_ref();
+    let is_renamed = renamed.is_some_and(|name| *name != declaration.segment.name);
+    if is_renamed && is_referred_to(&declaration.segment.name, all) {
         return Err("other files refer to it by its name: rename it there, too, by hand".to_owned());
     }
-    let definition = live.definition.as_ref().filter(|_| !drift.changes.is_empty());
+    let ids = plan.known.ids.iter();
+    let names: BTreeMap<&SegmentId, &SegmentName> = ids.map(|(name, id)| (id, name)).collect();
+    let names = |id: &SegmentId| names.get(id).map(|name| (*name).clone());
+    let definition = live.definition.as_ref().filter(|_| is_open);
     let wanted = Wanted {
-        name: drift.renamed.as_ref(),
+        name: renamed,
         lifecycle: match drift.lifecycle {
             Some(LifecycleDrift::Archived | LifecycleDrift::AutoArchived) => Some(Lifecycle::Archived),
             Some(LifecycleDrift::Unarchived) => Some(Lifecycle::Active),
@@ -141,6 +146,27 @@ fn one(
         definition: definition.map(|payload| (payload, &names as crate::config::write::Names<'_>)),
     };
     patch(declaration, &wanted).map_err(|error| error.to_string())
+}
+
+/// Of a definition that the workspace changed: whether its file lacks any of that, and whether it says something else
+/// that is new.
+fn sides(plan: &Plan, drift: &Drift) -> (bool, bool) {
+    if drift.changes.is_empty() {
+        return (false, false);
+    }
+    let updates = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Update(update) if update.target.id == drift.id => Some(&update.changes),
+        _ => None,
+    });
+    let updates: Vec<_> = updates.collect();
+    if updates.is_empty() {
+        // What is not updated is as its file says, or put away: the file itself tells.
+        return (true, false);
+    }
+    let changes = updates.into_iter().flatten();
+    let (of_files, others): (Vec<_>, Vec<&Changed>) =
+        changes.partition(|changed| changed.cause == Some(Cause::Files));
+    (!others.is_empty(), !of_files.is_empty())
 }
 
 fn is_referred_to(name: &SegmentName, declarations: &[&Declaration]) -> bool {

@@ -10,7 +10,7 @@ use super::exclusive::{LockedLedger, Turn};
 use super::failure::{Failure, Kind};
 use super::holder;
 use super::output::Output;
-use super::planning::read_all;
+use super::planning::{aim, read_all};
 use super::project::Project;
 use crate::api::{Clock, StopSignal, SystemClock};
 use crate::config::suggest::did_you_mean;
@@ -73,10 +73,15 @@ async fn forget(project: &Project, arguments: &ForgetArguments, output: Output) 
     let (name, workspace) = project.workspace(&arguments.workspace)?;
     let store = connection::store(project, name, workspace);
     let ledger = locked(&store, ("segctl ledger forget", &arguments.lock), output).await?;
-    ledger.run(forget_named(&store, &arguments.name, output)).await
+    let ledger = ledger.run(forget_named(&store, &arguments.name, output)).await?;
+    if output.json {
+        output.document(&LedgerDocument::new(name, &ledger));
+    }
+    Ok(())
 }
 
-async fn forget_named(store: &DirectoryStore, segment: &str, output: Output) -> Result<(), Failure> {
+/// Forgets a segment, and hands out what is remembered then.
+async fn forget_named(store: &DirectoryStore, segment: &str, output: Output) -> Result<Ledger, Failure> {
     let mut ledger = store.load().await?;
     let Some(entry) = ledger.forget(&SegmentName::new(segment)) else {
         return Err(unknown(segment, &ledger));
@@ -86,7 +91,7 @@ async fn forget_named(store: &DirectoryStore, segment: &str, output: Output) -> 
         "Forgot `{segment}` (id {}): nobody's from now on, unless a file declares it or `owns` says so.\n",
         entry.id
     ));
-    Ok(())
+    Ok(ledger)
 }
 
 fn unknown(segment: &str, ledger: &Ledger) -> Failure {
@@ -105,42 +110,34 @@ async fn rebuild(project: &Project, arguments: &RebuildArguments, output: Output
         Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
     let turn = ("segctl ledger rebuild", &arguments.lock);
     let done = match locked(&connection.session.store, turn, output).await {
-        Ok(ledger) => {
-            ledger
-                .run(find_again(project, workspace, arguments, &connection))
-                .await
-        }
+        Ok(ledger) => ledger.run(find_again(project, workspace, &connection)).await,
         Err(failure) => Err(failure),
     };
     connection.close().await;
-    let count = done?;
+    let (count, ledger) = done?;
     let noun = if count == 1 { "segment" } else { "segments" };
     output.note(&format!(
         "The ledger knows {count} {noun} as they are now. Archived segments that the service does not list are not \
          found this way; they are when their names are taken.\n"
     ));
+    if output.json {
+        output.document(&LedgerDocument::new(workspace.0, &ledger));
+    }
     Ok(())
 }
 
-/// Takes down what is there, and hands out of how many segments.
+/// Takes down what is there, and hands out of how many segments, with the ledger.
 async fn find_again(
     project: &Project,
     workspace: (&str, &Workspace),
-    arguments: &RebuildArguments,
     connection: &Connection,
-) -> Result<usize, Failure> {
-    let read = read_all(
-        project,
-        workspace,
-        (&arguments.planning, Refresh::Full),
-        connection,
-    );
-    let read = read.await?;
+) -> Result<(usize, Ledger), Failure> {
+    let read = read_all(aim(project, workspace, Refresh::Full), connection).await?;
     let (records, known) = plan::recognise(&read.situation());
     let count = records.len();
     let ledger = rebuilt(read.ledger.clone(), records, &known);
     connection.session.store.save(&ledger).await?;
-    Ok(count)
+    Ok((count, ledger))
 }
 
 /// What was known of names and definitions before is kept.

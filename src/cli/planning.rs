@@ -1,6 +1,6 @@
 //! The way to a plan that `plan` and `apply` share.
 
-use super::arguments::PlanningArguments;
+use super::arguments::{PlanningArguments, SelectionArguments};
 use super::connection::{self, Connection};
 use super::failure::{Failure, Kind};
 use super::output::Output;
@@ -56,25 +56,40 @@ impl Planned {
     }
 }
 
-/// What a run is about, from the files and the command line.
-fn aim(
-    project: &Project,
-    (name, workspace): (&str, &Workspace),
-    (arguments, refresh): (&PlanningArguments, Refresh),
-) -> Aim {
+/// What a run is about that is not told more: everything, by what the workspace allows.
+pub(super) fn aim(project: &Project, (name, workspace): (&str, &Workspace), refresh: Refresh) -> Aim {
     Aim {
         workspace: name.to_owned(),
         declared: project.declared(name),
-        policy: policy(workspace, arguments),
+        policy: workspace.policy.clone(),
+        allowances: Allowances::default(),
+        selection: Selection::default(),
+        refresh,
+    }
+}
+
+/// What a plan is about, from the files and the command line.
+fn aim_of_plan(
+    project: &Project,
+    workspace: (&str, &Workspace),
+    (arguments, refresh): (&PlanningArguments, Refresh),
+) -> Aim {
+    Aim {
+        policy: policy(workspace.1, arguments),
         allowances: Allowances {
             empty: arguments.allow_empty,
             short_list: arguments.allow_short_list,
         },
-        selection: Selection {
-            targets: arguments.target.clone(),
-            excludes: arguments.exclude.clone(),
-        },
-        refresh,
+        selection: selection(&arguments.selection),
+        ..aim(project, workspace, refresh)
+    }
+}
+
+/// Which segments a run is about.
+pub(super) fn selection(arguments: &SelectionArguments) -> Selection {
+    Selection {
+        targets: arguments.target.clone(),
+        excludes: arguments.exclude.clone(),
     }
 }
 
@@ -83,13 +98,7 @@ fn aim(
 /// # Errors
 ///
 /// A call or the ledger failed.
-pub(super) async fn read_all(
-    project: &Project,
-    workspace: (&str, &Workspace),
-    (arguments, refresh): (&PlanningArguments, Refresh),
-    connection: &Connection,
-) -> Result<Read, Failure> {
-    let aim = aim(project, workspace, (arguments, refresh));
+pub(super) async fn read_all(aim: Aim, connection: &Connection) -> Result<Read, Failure> {
     let read = connection.session.read(aim).await?;
     require_names(&read)?;
     Ok(read)
@@ -137,7 +146,8 @@ pub(super) async fn make_plan(
     connection: &Connection,
 ) -> Result<Planned, Failure> {
     let began = SystemClock.now();
-    let mut read = read_all(project, workspace, (arguments, refresh), connection).await?;
+    let aim = aim_of_plan(project, workspace, (arguments, refresh));
+    let mut read = read_all(aim, connection).await?;
     let plan = connection.session.plan(&mut read).await?;
     let (quota, over) = cost(&plan, connection.session.pacing(), (arguments, purpose));
     Ok(Planned {
@@ -163,13 +173,12 @@ pub(super) async fn plan_offline(
     output: Output,
 ) -> Result<Planned, Failure> {
     let store = connection::store(project, workspace.0, workspace.1);
-    let aim = aim(project, workspace, (arguments, Refresh::None));
+    let aim = aim_of_plan(project, workspace, (arguments, Refresh::None));
     let note = move |note| output.note(&format!("note: {note}\n"));
     let mut read = Read::local(aim, (&store, SystemClock.now()), &note).await?;
     if read.snapshot.listed_at.is_none() {
         let message = "nothing was seen of this workspace yet, so that nothing can be planned offline";
-        let help = "run `segctl plan` once with credentials, and keep `snapshot.json` and `ledger.json` of the ledger's \
-                    directory where the offline run finds them";
+        let help = "run `segctl plan` once with credentials, and keep the ledger's whole directory where the offline run finds it";
         return Err(Failure::new(Kind::Error, message).with_help(help));
     }
     read.look_offline();

@@ -4,7 +4,7 @@ use super::arguments::PullArguments;
 use super::connection::Connection;
 use super::failure::{Failure, Kind};
 use super::output::Output;
-use super::planning::read_all;
+use super::planning::{aim, read_all};
 use super::project::Project;
 use crate::api::StopSignal;
 use crate::config::write::{Pulled, file_name, segment_file};
@@ -50,7 +50,7 @@ async fn pull(
     let refresh = Refresh::Rolling {
         fresh_for: SignedDuration::ZERO,
     };
-    let mut read = read_all(project, workspace, (&arguments.planning, refresh), connection).await?;
+    let mut read = read_all(aim(project, workspace, refresh), connection).await?;
     let undeclared = undeclared(plan(&read.situation()));
     let is_wanted =
         |name: &SegmentName| arguments.all || arguments.patterns.iter().any(|pattern| pattern.matches(name));
@@ -60,12 +60,15 @@ async fn pull(
         return Ok(ExitCode::SUCCESS);
     }
     require_all(&undeclared, arguments)?;
-    let wanted = undeclared.iter().filter(|live| is_wanted(&live.name));
-    let ids: BTreeSet<SegmentId> = wanted.map(|live| live.id.clone()).collect();
+    let wanted: Vec<Live> = undeclared
+        .into_iter()
+        .filter(|live| is_wanted(&live.name))
+        .collect();
+    let ids: BTreeSet<SegmentId> = wanted.iter().map(|live| live.id.clone()).collect();
     let session = &connection.session;
     session.read_definitions(&mut read, |id| ids.contains(id)).await?;
     let directory = directory(project, arguments)?;
-    let pulled = write_all((project, &read), &ids, &directory, output)?;
+    let pulled = write_all((project, &read), &wanted, &directory, output)?;
     let has_errors = project.tell_of_new(&pulled.written, output);
     Ok(pulled.told(has_errors, output))
 }
@@ -87,7 +90,7 @@ fn require_all(undeclared: &[Live], arguments: &PullArguments) -> Result<(), Fai
     }
 }
 
-/// Live segments that no file declares: those that are nobody's business, and those that the next apply would archive.
+/// Live segments that no file declares, by name: those that are nobody's business, and those that the next apply would archive.
 fn undeclared(plan: Plan) -> Vec<Live> {
     let without_file = plan.steps.into_iter().filter(|step| step.origin.is_none());
     let ours = without_file.filter_map(|step| match step.action {
@@ -159,7 +162,7 @@ fn directory(project: &Project, arguments: &PullArguments) -> Result<PathBuf, Fa
 
 fn write_all(
     (project, read): (&Project, &Read),
-    ids: &BTreeSet<SegmentId>,
+    wanted: &[Live],
     directory: &Path,
     output: Output,
 ) -> Result<Written, Failure> {
@@ -173,7 +176,7 @@ fn write_all(
     let names = |id: &SegmentId| names.get(id).cloned();
     let mut taken = files_in(directory);
     let mut done = Written::default();
-    for live in ids.iter().filter_map(|id| read.live(id)) {
+    for live in wanted.iter().filter_map(|wanted| read.live(&wanted.id)) {
         let text = match text_of(live, &names) {
             Ok(text) => text,
             Err(why) => {

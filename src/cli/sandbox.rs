@@ -3,7 +3,9 @@
 use super::arguments::{RateLimits, SandboxArguments};
 use super::failure::{Failure, Kind};
 use super::output::Output;
+use crate::render::document::FORMAT_VERSION;
 use crate::sandbox::{Credentials, Options, Server};
+use serde_json::json;
 use std::fs;
 
 /// Serves until interrupted, then saves and ends.
@@ -17,13 +19,23 @@ pub(super) async fn run(arguments: &SandboxArguments, output: Output) -> Result<
         .await
         .map_err(|error| Failure::caused(Kind::Error, &error))?;
     let credentials = server.credentials();
-    output.result(&format!(
-        "The sandbox listens on http://{}\n  workspace_id {}\n  api_key {}\n  db_name {}\n",
-        server.address(),
-        credentials.workspace_id,
-        credentials.api_key,
-        credentials.db_name
-    ));
+    if output.json {
+        output.document(&json!({
+            "format_version": FORMAT_VERSION,
+            "endpoint": format!("http://{}", server.address()),
+            "workspace_id": credentials.workspace_id,
+            "api_key": credentials.api_key,
+            "db_name": credentials.db_name,
+        }));
+    } else {
+        output.result(&format!(
+            "The sandbox listens on http://{}\n  workspace_id {}\n  api_key {}\n  db_name {}\n",
+            server.address(),
+            credentials.workspace_id,
+            credentials.api_key,
+            credentials.db_name
+        ));
+    }
     tokio::signal::ctrl_c()
         .await
         .map_err(|error| Failure::caused(Kind::Error, &error))?;

@@ -96,10 +96,10 @@ pub(super) fn applied_digest(entry: &Entry) -> Option<Digest> {
     entry.digest.as_deref().and_then(Digest::from_text)
 }
 
-/// What changed in the workspace since it was last applied, segment by segment.
+/// What changed in the workspace since it was last applied, segment by segment, by name.
 pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &Forms<'_>) -> Vec<Drift> {
     let entries = situation.ledger.entries();
-    entries
+    let mut found: Vec<Drift> = entries
         .map(|entry| (entry, situation.observed.segments.get(&entry.id)))
         // What was made anew is not missed.
         .filter(|(entry, live)| live.is_some() || !situation.ledger.is_superseded(entry))
@@ -108,14 +108,16 @@ pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &For
             ..of(situation, (matches, forms), entry, live)
         })
         .filter(|drift| !drift.is_empty() && !is_at_rest(situation, drift))
-        .collect()
+        .collect();
+    found.sort_by(|one, other| (&one.segment, &one.id).cmp(&(&other.segment, &other.id)));
+    found
 }
 
 /// What is put away and in no file is nobody's concern any more: no file could follow, and no apply takes it back.
 fn is_at_rest(situation: &Situation<'_>, drift: &Drift) -> bool {
     let live = situation.observed.segments.get(&drift.id);
     let is_archived = live.is_some_and(|live| live.lifecycle == Lifecycle::Archived);
-    drift.origin.is_none() && drift.lifecycle.is_none() && is_archived
+    drift.origin.is_none() && is_archived
 }
 
 fn of(

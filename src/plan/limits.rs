@@ -156,9 +156,11 @@ impl<'a> Limits<'a> {
                 limit: REFERENCE_LIMIT,
             })
         } else if level > LEVEL_LIMIT {
+            let way = weights.deepest_chain(outline);
             Some(ExceededLimit::Level {
                 level,
                 limit: LEVEL_LIMIT,
+                way: way.iter().map(|reference| self.name(reference)).collect(),
             })
         } else if length > EXPANDED_LIMIT {
             Some(ExceededLimit::Length {

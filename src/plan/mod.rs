@@ -107,13 +107,15 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     conflicts.extend(order::beyond_limit(&steps, in_use, behaviour.active_limit));
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
     warnings.retain(|warning| concerns(warning.segment()));
+    let mut unmanaged: Vec<_> = matches.unmanaged.iter().map(|live| by_both_names(live)).collect();
+    unmanaged.sort_unstable();
     Plan {
         workspace: situation.workspace.to_owned(),
         refusals: guard::find(situation, &matches, &steps),
         steps,
         unchanged: changes.unchanged,
         records: changes.records,
-        unmanaged: matches.unmanaged.iter().map(|live| by_both_names(live)).collect(),
+        unmanaged,
         drift: drift::find(situation, &matches, &forms),
         conflicts,
         warnings,

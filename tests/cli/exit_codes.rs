@@ -3,6 +3,7 @@
 use super::{Repository, member, segment};
 use clap::CommandFactory;
 use segctl::cli::arguments::Arguments;
+use serde_json::json;
 use std::fs;
 
 #[test]
@@ -19,6 +20,24 @@ fn wrong_usage_is_never_taken_for_changes() {
     }
     for arguments in [["--help"].as_slice(), &["--version"], &["plan", "--help"]] {
         assert_eq!(repository.run(arguments).code, Some(0));
+    }
+}
+
+#[test]
+fn flags_of_plans_are_no_flags_of_what_plans_nothing() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    for command in [["pull"].as_slice(), &["drift"], &["ledger", "rebuild"]] {
+        assert_eq!(repository.run(command).code, Some(0), "{command:?}");
+        for flag in [
+            "--max-archives=50%",
+            "--max-duration=1h",
+            "--allow-empty",
+            "--allow-short-list",
+        ] {
+            let run = repository.run(&[command, &[flag]].concat());
+            assert_eq!(run.code, Some(64), "{command:?} {flag}: {}", run.err);
+        }
     }
 }
 
@@ -137,6 +156,15 @@ fn json_is_one_document() {
     repository.write("segments/a.yaml", segment("A", "buy"));
     assert_eq!(repository.run(&["validate", "--json"]).json()["valid"], true);
     assert_eq!(repository.run(&["plan", "--json"]).json()["summary"]["create"], 1);
+    assert_eq!(
+        repository.run(&["ledger", "rebuild", "--json"]).json()["segments"],
+        json!([])
+    );
+    assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
+    let run = repository.run(&["ledger", "forget", "A", "--json"]);
+    assert_eq!((run.code, &run.json()["segments"]), (Some(0), &json!([])));
+    let run = repository.run(&["ledger", "rebuild", "--json"]);
+    assert_eq!(run.json()["segments"][0]["name"], "A");
 }
 
 #[test]

@@ -169,7 +169,7 @@ impl Workspace {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
         let settings = segctl::apply::Settings {
-            list_shows_archived: self.policy.behaviour.list_shows_archived,
+            behaviour: self.policy.behaviour,
             adoption: self.policy.adoption,
             parallelism: 8,
             ..segctl::apply::Settings::default()

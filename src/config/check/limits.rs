@@ -113,11 +113,12 @@ fn too_many(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
         let fault = if declared > REFERENCE_LIMIT {
             Diagnostic::error(TOO_MANY.code, message, place, "too many references")
         } else {
+            let undeclared = match all - declared {
+                1 => "1 of them is".to_owned(),
+                count => format!("{count} of them are"),
+            };
             Diagnostic::warning(TOO_MANY.code, message, place, "may be too many references").with_note(
-                format!(
-                    "{} of them are not declared here; file segments do not count",
-                    all - declared
-                ),
+                format!("{undeclared} not declared here; file segments do not count"),
             )
         };
         found.push(fault.with_help(help));

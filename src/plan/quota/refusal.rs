@@ -65,7 +65,8 @@ impl std::error::Error for QuotaRefusal {}
 
 fn nouns_of(count: usize, window: &WindowUse) -> String {
     match window.classes.as_slice() {
-        [_] => format!("{count} {}", nouns(&window.classes)),
+        [_] if count > 1 => format!("{count} {}", nouns(&window.classes)),
+        [class] => format!("one call ({})", class.as_str()),
         _ => format!("{count} calls ({})", nouns(&window.classes)),
     }
 }

@@ -222,3 +222,11 @@ fn ten_thousand_creates_take_ten_days_of_virtual_time() {
     assert_eq!(days, 9);
     assert_eq!(quota.tightest[0].window.to_string(), "1000/day");
 }
+
+#[test]
+fn one_call_is_told_as_one() {
+    let history: Vec<_> = (0..100).map(|_| (Get, -30)).collect();
+    let quota = quota(&[Get], pacing(RateLimits::default(), &history), at(0));
+    let text = quota.check(SignedDuration::from_secs(1)).unwrap_err().to_string();
+    assert!(text.contains("it needs one call (get), of which"), "{text}");
+}

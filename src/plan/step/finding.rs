@@ -149,6 +149,8 @@ pub enum ExceededLimit {
         level: u32,
         /// How many may be.
         limit: u32,
+        /// The names of the segments on the way down to the deepest, without the one that it is about.
+        way: Vec<SegmentName>,
     },
     /// Characters with every reference expanded.
     Length {

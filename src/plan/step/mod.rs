@@ -28,7 +28,7 @@ pub struct Plan {
     pub unchanged: Vec<SegmentName>,
     /// Declared segments that need no write and of which the ledger does not know what it should.
     pub records: Vec<Record>,
-    /// Live segments that are neither declared nor owned: never touched.
+    /// Live segments that are neither declared nor owned, by name: never touched.
     pub unmanaged: Vec<Live>,
     /// What changed in the workspace since it was last applied.
     pub drift: Vec<Drift>,

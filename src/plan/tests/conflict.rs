@@ -68,12 +68,21 @@ fn limits_are_counted_through_live_segments() {
         declared("B", vec![member_of("By hand 5"), spends_more_than(9.0)]),
     ];
     let plan = planned(&files, chain.collect());
-    let [Conflict::Limit { segment, limit, .. }] = plan.conflicts.as_slice() else {
+    let [
+        Conflict::Limit {
+            segment,
+            limit: step::ExceededLimit::Level { level, limit, way },
+        },
+    ] = plan.conflicts.as_slice()
+    else {
         panic!("{:?}", plan.conflicts)
     };
-    assert_eq!(
-        (segment.name.as_str(), limit.clone()),
-        ("A", step::ExceededLimit::Level { level: 7, limit: 6 })
+    assert_eq!((segment.name.as_str(), *level, *limit), ("A", 7, 6));
+    let down = (1..=6).rev();
+    assert!(
+        way.iter().eq(&down
+            .map(|level| SegmentName::new(format!("By hand {level}")))
+            .collect::<Vec<_>>())
     );
 }
 

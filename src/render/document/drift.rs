@@ -6,7 +6,7 @@ use crate::model::SegmentId;
 use crate::plan::step::Drift;
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What changed in a workspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,8 +15,11 @@ pub struct DriftReport {
     pub format_version: String,
     /// The workspace's name in `segctl.yaml`.
     pub workspace: String,
-    /// Segment by segment.
+    /// Segment by segment, without those of which the files say it already.
     pub drift: Vec<DriftDocument>,
+    /// Those of which the files say it already: there is nothing to do, and the next apply takes them down.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub in_files: Vec<DriftDocument>,
     /// What the files would have to say to keep it, file by file.
     pub patches: Vec<PatchDocument>,
     /// Segments of which no file can say it, by id, and why.
@@ -37,18 +40,20 @@ pub struct PatchDocument {
 }
 
 impl DriftReport {
-    /// The report of `drift`, with what was found for the files.
+    /// The report of `drift`, of which the files say a part already, with what was found for the files.
     #[must_use]
     pub fn new(
         workspace: &str,
-        drift: &[Drift],
+        (drift, in_files): (&[Drift], &BTreeSet<SegmentId>),
         patches: Vec<PatchDocument>,
         unwritten: BTreeMap<SegmentId, String>,
     ) -> Self {
+        let (in_files, open): (Vec<_>, Vec<_>) = drift.iter().partition(|drift| in_files.contains(&drift.id));
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             workspace: workspace.to_owned(),
-            drift: drift.iter().map(DriftDocument::of).collect(),
+            drift: open.into_iter().map(DriftDocument::of).collect(),
+            in_files: in_files.into_iter().map(DriftDocument::of).collect(),
             patches,
             unwritten: unwritten
                 .into_iter()

@@ -1,7 +1,7 @@
 //! What keeps a plan from being applied, and what is likely not meant, in words.
 
 use super::plan::{ChangeDocument, OriginDocument};
-use crate::model::{Lifecycle, SegmentName};
+use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::quota::QuotaRefusal;
 use crate::plan::step::{Conflict, Declared, ExceededLimit, Holder, Live, Refusal, Warning};
 use serde::{Deserialize, Serialize};
@@ -87,17 +87,7 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
                 .help("names are never free again: declare the segment under another name")
         }
         Conflict::DefinitionTaken { segment, holder } => definition_taken(segment, holder),
-        Conflict::DefinitionShared { segments } => {
-            let names: Vec<_> = segments.iter().map(|segment| quoted(&segment.name)).collect();
-            let message = format!(
-                "{} have one definition: what they refer to is the same in this workspace",
-                names.join(" and ")
-            );
-            new("definition_shared", message)
-                .all(segments)
-                .help("keep one of them, and refer to it where the others are used")
-                .help("change the definitions of all of them but one")
-        }
+        Conflict::DefinitionShared { segments } => definition_shared(segments),
         Conflict::UnknownReference { segment, reference } => {
             let message = format!(
                 "`{}` refers to `{reference}`, which is neither declared nor live",
@@ -124,30 +114,8 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
         }
         Conflict::NameTaken { segment, holder } => name_taken(segment, holder),
         Conflict::NameReserved { segment, holder } => name_reserved(segment, holder),
-        Conflict::SharedTarget { segments, target } => {
-            let names: Vec<_> = segments.iter().map(|segment| quoted(&segment.name)).collect();
-            let message = format!(
-                "{} all mean the live segment with the id {target}",
-                names.join(" and ")
-            );
-            new("shared_target", message).all(segments).help(
-                "take its id or its name out of all of them but one: out of `id`, out of `previous_names`",
-            )
-        }
-        Conflict::AmbiguousTarget { segment, targets } => {
-            let names: Vec<_> = targets.iter().map(live_words).collect();
-            let message = format!(
-                "`{}` means several live segments: {}",
-                segment.name,
-                names.join(", ")
-            );
-            let ids: Vec<_> = targets.iter().map(|live| format!("`id: {}`", live.id)).collect();
-            let finding = new("ambiguous_target", message).of(segment);
-            targets
-                .iter()
-                .fold(finding, FindingDocument::with)
-                .help(format!("say which one in the file: {}", ids.join(" or ")))
-        }
+        Conflict::SharedTarget { segments, target } => shared_target(segments, target),
+        Conflict::AmbiguousTarget { segment, targets } => ambiguous_target(segment, targets),
         Conflict::UnknownId { segment, id } => {
             let message = format!(
                 "`{}` says that it is the segment with the id {id}, and there is none",
@@ -170,28 +138,43 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
                 .help("if the ledger was lost: `segctl ledger rebuild`")
         }
         Conflict::Limit { segment, limit } => {
-            let (what, help) = exceeded(limit);
+            let (what, help) = exceeded(&segment.name, limit);
             new("limit", format!("`{}` {what}", segment.name))
                 .of(segment)
                 .help(help)
         }
         Conflict::Cycle { segments } => {
-            let names: Vec<_> = segments.iter().map(|segment| quoted(&segment.name)).collect();
             let message = format!(
                 "{} wait for each other, and no step in passing can break the circle",
-                names.join(", ")
+                names(segments)
             );
             new("cycle", message)
                 .all(segments)
                 .help("change one of them to a third name and definition first, apply, and then to its own")
         }
         Conflict::ActiveLimit { count, limit } => {
-            let message = format!("{count} segments would be active at once, and {limit} fit");
+            let fit = if *limit == 1 { "fits" } else { "fit" };
+            let message = format!("{count} segments would be active at once, and {limit} {fit}");
             new("active_limit", message)
                 .help("archive segments that are not used")
                 .help("if MoEngage raised your limit: `service: {active_limit: …}` in segctl.yaml")
         }
     }
+}
+
+fn definition_shared(segments: &[Declared]) -> FindingDocument {
+    let message = format!(
+        "{} have one definition: what they refer to is the same in this workspace",
+        names(segments)
+    );
+    let (others, rest) = match segments {
+        [_, _] => ("the other one is", "the definition of one of them"),
+        _ => ("the others are", "the definitions of all of them but one"),
+    };
+    FindingDocument::new("definition_shared", message)
+        .all(segments)
+        .help(format!("keep one of them, and refer to it where {others} used"))
+        .help(format!("change {rest}"))
 }
 
 fn definition_taken(segment: &Declared, holder: &Holder) -> FindingDocument {
@@ -219,6 +202,33 @@ fn definition_taken(segment: &Declared, holder: &Holder) -> FindingDocument {
             "refer to it: `{{filter_type: custom_segments, name: {holder_name}}}` where `{name}` is used"
         ))
         .help(format!("change the definition of `{name}`"))
+}
+
+fn shared_target(segments: &[Declared], target: &SegmentId) -> FindingDocument {
+    let (mean, but) = match segments {
+        [_, _] => ("both mean", "one of them"),
+        _ => ("all mean", "all of them but one"),
+    };
+    let message = format!("{} {mean} the live segment with the id {target}", names(segments));
+    FindingDocument::new("shared_target", message)
+        .all(segments)
+        .help(format!(
+            "take its id or its name out of {but}: out of `id`, out of `previous_names`"
+        ))
+}
+
+fn ambiguous_target(segment: &Declared, targets: &[Holder]) -> FindingDocument {
+    let message = format!(
+        "`{}` means more than one live segment: {}",
+        segment.name,
+        listed(&targets.iter().map(live_words).collect::<Vec<_>>())
+    );
+    let ids: Vec<_> = targets.iter().map(|live| format!("`id: {}`", live.id)).collect();
+    let finding = FindingDocument::new("ambiguous_target", message).of(segment);
+    targets
+        .iter()
+        .fold(finding, FindingDocument::with)
+        .help(format!("say which one in the file: {}", ids.join(" or ")))
 }
 
 fn name_taken(segment: &Declared, holder: &Holder) -> FindingDocument {
@@ -254,28 +264,37 @@ fn name_reserved(segment: &Declared, holder: &Holder) -> FindingDocument {
         )
 }
 
-fn exceeded(limit: &ExceededLimit) -> (String, &'static str) {
+fn exceeded(segment: &SegmentName, limit: &ExceededLimit) -> (String, &'static str) {
     match limit {
         ExceededLimit::References { count, limit } => (
             format!("refers to {count} segments, and the service takes {limit}"),
             "put some of them into a segment",
         ),
-        ExceededLimit::Level { level, limit } => (
-            format!("is {level} levels deep with what it refers to, and the service takes {limit}"),
-            "refer to fewer levels",
-        ),
+        ExceededLimit::Level { level, limit, way } => {
+            let way = arrows(std::iter::once(segment).chain(way));
+            (
+                format!(
+                    "is {level} levels deep with what it refers to, and the service takes {limit}: {way}"
+                ),
+                "each reference is a level, and a nested group beside one is one more: move filters up the way, or drop such \
+                 a group",
+            )
+        }
         ExceededLimit::Length { length, limit } => (
             format!("has {length} characters with everything it refers to, and the service takes {limit}"),
             "refer to less",
         ),
-        ExceededLimit::Circle { way } => {
-            let way: Vec<_> = way.iter().map(|name| format!("`{name}`")).collect();
-            (
-                format!("refers to itself through a live segment: {}", way.join(" -> ")),
-                "take one of these references out; a live segment has to be changed first, or declared",
-            )
-        }
+        ExceededLimit::Circle { way } => (
+            format!("refers to itself through a live segment: {}", arrows(way)),
+            "take one of these references out; a live segment has to be changed first, or declared",
+        ),
     }
+}
+
+/// The segments on a way of references.
+fn arrows<'n>(way: impl IntoIterator<Item = &'n SegmentName>) -> String {
+    let names: Vec<_> = way.into_iter().map(quoted).collect();
+    names.join(" -> ")
 }
 
 /// A refusal in words: the number, the limit, the flag and the key.
@@ -306,7 +325,14 @@ pub(super) fn refusal(refusal: &Refusal) -> FindingDocument {
         }
         Refusal::NothingDeclared { owned } => new(
             "nothing_declared",
-            format!("no segment is declared for this workspace, and all {owned} that are owned would be archived"),
+            format!(
+                "no segment is declared for this workspace, and {} would be archived",
+                match owned {
+                    1 => "the one that is owned".to_owned(),
+                    2 => "both that are owned".to_owned(),
+                    _ => format!("all {owned} that are owned"),
+                }
+            ),
         )
         .help("look whether `segments` in segctl.yaml names the right directory")
         .help("if it is meant: `--allow-empty`"),
@@ -408,10 +434,24 @@ fn live_words(holder: &Holder) -> String {
     };
     match &holder.declared {
         Some(declared) if declared.name != holder.name => format!(
-            "the {state} segment `{}` (id {}), which is `{}`",
+            "the {state} segment `{}` (id {}, declared as `{}`)",
             holder.name, holder.id, declared.name
         ),
         _ => format!("the {state} segment `{}` (id {})", holder.name, holder.id),
+    }
+}
+
+/// Declared segments by name.
+fn names(segments: &[Declared]) -> String {
+    let names: Vec<_> = segments.iter().map(|segment| quoted(&segment.name)).collect();
+    listed(&names)
+}
+
+/// As in `a`, `b` and `c`.
+fn listed(words: &[String]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => words.concat(),
     }
 }
 

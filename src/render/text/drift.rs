@@ -5,15 +5,20 @@ use crate::render::document::{DriftDocument, DriftReport};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
-/// What changed in the workspace; its last line counts the segments.
+/// What changed in the workspace; its last line counts the segments. How to take it into the files is told where it
+/// `is_written` not anyway.
 #[must_use]
-pub fn drift(report: &DriftReport, colour: bool) -> String {
+pub fn drift(report: &DriftReport, is_written: bool, colour: bool) -> String {
     let mut text = String::new();
     for drift in &report.drift {
         one(&mut text, drift, colour);
         if let Some(why) = report.unwritten.get(&drift.id) {
             let _ = writeln!(text, "    not for `--write`: {}", printable(why));
         }
+    }
+    for drift in &report.in_files {
+        one(&mut text, drift, colour);
+        text.push_str("    in the files already\n");
     }
     for patch in &report.patches {
         let lines = patch.diff.lines().map(printable);
@@ -26,19 +31,20 @@ pub fn drift(report: &DriftReport, colour: bool) -> String {
             let _ = writeln!(text, "{style}{line}{style:#}");
         }
     }
-    if !report.patches.is_empty() {
+    if !report.patches.is_empty() && !is_written {
         text.push_str("`segctl drift --write` takes this into the files; `segctl apply` takes it back out of the workspace.\n");
     }
-    if !report.drift.is_empty() {
+    if !(report.drift.is_empty() && report.in_files.is_empty()) {
         text.push('\n');
     }
     if let Some(seen) = report.seen.as_ref().and_then(seen::seen) {
         let _ = writeln!(text, "{seen}");
     }
-    let last = match report.drift.len() {
-        0 => "No drift.".to_owned(),
-        1 => "Drift: 1 segment.".to_owned(),
-        count => format!("Drift: {count} segments."),
+    let last = match (report.drift.len(), report.in_files.len()) {
+        (0, 0) => "No drift.".to_owned(),
+        (0, _) => "No drift but what is in the files already.".to_owned(),
+        (1, _) => "Drift: 1 segment.".to_owned(),
+        (count, _) => format!("Drift: {count} segments."),
     };
     text.push_str(&last);
     text.push('\n');

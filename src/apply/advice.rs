@@ -1,0 +1,72 @@
+//! What to do about a refusal, where that depends on what segctl.yaml says of the service.
+
+use crate::api::ApiError;
+use crate::model::Behaviour;
+
+/// What to do; `None` where there is nothing to say beyond the error's own words.
+pub(super) fn advice(error: &ApiError, behaviour: &Behaviour) -> Option<String> {
+    match error {
+        ApiError::ActiveLimit {
+            limit: Some(limit), ..
+        } if !is(behaviour.active_limit, *limit) => Some(format!(
+            "with `service: {{active_limit: {limit}}}` in segctl.yaml the plan knows it beforehand"
+        )),
+        ApiError::NameTaken { .. } if behaviour.rename_frees_names => Some(
+            "if no segment has it, a rename did not free it: take `rename_frees_names: true` out of segctl.yaml"
+                .to_owned(),
+        ),
+        ApiError::DefinitionTaken { .. } if !behaviour.archived_definitions_conflict => Some(
+            "refer to that one, or change the definition; if that one is archived: with \
+             `service: {archived_definitions_conflict: true}` in segctl.yaml plans count the archived ones that they see"
+                .to_owned(),
+        ),
+        ApiError::DefinitionTaken { .. } => Some("refer to that one, or change the definition".to_owned()),
+        _ => None,
+    }
+}
+
+fn is(set: usize, said: u64) -> bool {
+    u64::try_from(set).is_ok_and(|set| set == said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_named_only_where_they_would_change_something() {
+        let unset = Behaviour::default();
+        let set = Behaviour {
+            rename_frees_names: true,
+            archived_definitions_conflict: true,
+            active_limit: 2,
+            ..unset
+        };
+        let full = ApiError::ActiveLimit {
+            actual_count: Some(2),
+            limit: Some(2),
+        };
+        let taken = ApiError::DefinitionTaken {
+            existing_id: None,
+            existing_name: None,
+        };
+        let named = ApiError::NameTaken {
+            message: String::new(),
+        };
+        let table = [
+            (&full, "active_limit: 2", (true, false)),
+            (&named, "rename_frees_names: true", (false, true)),
+            (&taken, "archived_definitions_conflict: true", (true, false)),
+            (&taken, "change the definition", (true, true)),
+        ];
+        for (error, words, expected) in table {
+            let says = |behaviour| advice(error, behaviour).is_some_and(|advice| advice.contains(words));
+            assert_eq!((says(&unset), says(&set)), expected, "{words}");
+        }
+        let silent = ApiError::ActiveLimit {
+            actual_count: None,
+            limit: None,
+        };
+        assert_eq!(advice(&silent, &unset), None);
+    }
+}
