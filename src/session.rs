@@ -16,7 +16,7 @@ use crate::apply::receipt::Receipt;
 use crate::apply::{Applier, Event, Settings, Stop};
 use crate::ledger::{Ledger, LedgerStore, Snapshot, StoreError};
 use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentId};
-use crate::observe::{Refresh, Scope, complete, look_again, observe, offline, remember, settle};
+use crate::observe::{Refresh, Scope, complete, look_again, observe, offline, recall, remember, settle};
 use crate::plan::guard::Allowances;
 use crate::plan::saved::SavedPlan;
 use crate::plan::selection::Selection;
@@ -122,6 +122,11 @@ impl Read {
     /// Takes what was seen last for what is live; no call is made.
     pub fn look_offline(&mut self) {
         self.observed = offline(&self.scope());
+    }
+
+    /// Takes what was seen last and what the ledger knows beside it for what is live; no call is made.
+    pub fn look_back(&mut self) {
+        self.observed = recall(&self.scope());
     }
 
     /// What the planner takes.

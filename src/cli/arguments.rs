@@ -1,5 +1,12 @@
 //! The command line's words. Every flag has a `SEGCTL_` variable.
 
+mod ledger;
+
+pub use ledger::{
+    ForgetArguments, HistoryArguments, LedgerArguments, LedgerCommand, RebuildArguments, RestoreArguments,
+    UnlockArguments,
+};
+
 use crate::model::{NamePattern, PatternError};
 use crate::observe::Refresh;
 use crate::plan::quota::duration;
@@ -320,67 +327,6 @@ pub struct PullArguments {
     /// Which workspace.
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
-}
-
-/// Arguments of `ledger`.
-#[derive(Debug, Args)]
-pub struct LedgerArguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: LedgerCommand,
-}
-
-/// The commands of `ledger`.
-#[derive(Debug, Subcommand)]
-pub enum LedgerCommand {
-    /// Show what is remembered.
-    Show(WorkspaceArguments),
-    /// Forget a segment: it is nobody's from then on.
-    Forget(ForgetArguments),
-    /// Find the declared and owned segments again after the ledger was lost.
-    Rebuild(RebuildArguments),
-    /// Take away the lock of a run that ended without giving it back.
-    Unlock(UnlockArguments),
-}
-
-/// Arguments of `ledger unlock`.
-#[derive(Debug, Args)]
-pub struct UnlockArguments {
-    /// Which workspace.
-    #[command(flatten)]
-    pub workspace: WorkspaceArguments,
-
-    /// Take it away without asking; required where nobody can be asked.
-    #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
-    pub auto_approve: bool,
-}
-
-/// Arguments of `ledger forget`.
-#[derive(Debug, Args)]
-pub struct ForgetArguments {
-    /// Which workspace.
-    #[command(flatten)]
-    pub workspace: WorkspaceArguments,
-
-    /// Whom it waits for.
-    #[command(flatten)]
-    pub lock: LockArguments,
-
-    /// The name that the segment was last applied under.
-    #[arg(value_name = "NAME")]
-    pub name: String,
-}
-
-/// Arguments of `ledger rebuild`.
-#[derive(Debug, Args)]
-pub struct RebuildArguments {
-    /// Which workspace.
-    #[command(flatten)]
-    pub workspace: WorkspaceArguments,
-
-    /// Whom it waits for.
-    #[command(flatten)]
-    pub lock: LockArguments,
 }
 
 /// Arguments of `show`.

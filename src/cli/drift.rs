@@ -2,23 +2,23 @@
 
 use super::arguments::DriftArguments;
 use super::connection::Connection;
-use super::failure::{CHANGES, Failure, Kind};
-use super::output::{Output, write_file};
+use super::edits::{Edits, Patched};
+use super::failure::{CHANGES, Failure};
+use super::output::Output;
 use super::planning::{aim, read_all, selection};
 use super::project::Project;
 use crate::api::{Clock, StopSignal, SystemClock};
 use crate::config::declaration::Declaration;
-use crate::config::write::{Patch, Wanted, apply, patch};
+use crate::config::write::{Patch, Wanted, patch};
 use crate::model::{Lifecycle, LiveSegment, Reference, SegmentId, SegmentName};
 use crate::plan::plan;
 use crate::plan::selection::Selection;
 use crate::plan::step::{Action, Cause, Changed, Drift, LifecycleDrift, Plan};
-use crate::render::document::{DriftReport, PatchDocument, SeenDocument};
+use crate::render::document::{DriftReport, SeenDocument};
 use crate::render::text;
 use crate::session::{Aim, Read};
 use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::process::ExitCode;
 
 /// Prints what changed, and takes it into the files when asked to.
@@ -50,9 +50,9 @@ pub(super) async fn run(
         .filter(|declaration| declaration.is_for(workspace.0))
         .collect();
     let found = found(&plan, &read, &declarations);
-    let files = files(&found.patches);
+    let edits = Edits::of(&found.patches);
     let drift = (plan.drift.as_slice(), &found.in_files);
-    let report = DriftReport::new(workspace.0, drift, documents(&files)?, found.unwritten)
+    let report = DriftReport::new(workspace.0, drift, edits.documents()?, found.unwritten)
         .with_seen(SeenDocument::new(&read.observed, began));
     if output.json {
         output.document(&report);
@@ -60,7 +60,7 @@ pub(super) async fn run(
         output.result(&text::drift(&report, arguments.write, output.colour()));
     }
     if arguments.write {
-        write(&files, output)?;
+        edits.write(output)?;
     }
     Ok(if arguments.detailed_exitcode && !report.drift.is_empty() {
         CHANGES.into()
@@ -78,9 +78,6 @@ fn keep_selected(plan: &mut Plan, selection: &Selection) {
         selection.names(&names.collect::<Vec<_>>())
     });
 }
-
-/// A declaration and the edits that take the workspace's version into it.
-type Patched<'a> = (&'a Declaration, Patch);
 
 /// What was found for the files.
 #[derive(Default)]
@@ -176,43 +173,4 @@ fn is_referred_to(name: &SegmentName, declarations: &[&Declaration]) -> bool {
     references
         .into_iter()
         .any(|reference| matches!(reference, Reference::Name(other) if other == name))
-}
-
-/// The edits of each file, which may hold several declarations.
-fn files<'a, 'p>(patches: &'p [Patched<'a>]) -> BTreeMap<&'a str, (&'a str, Vec<&'p Patch>)> {
-    let mut files: BTreeMap<&str, (&str, Vec<&Patch>)> = BTreeMap::new();
-    for (declaration, patch) in patches {
-        let (file, text) = declaration.file();
-        files.entry(file).or_insert((text, Vec::new())).1.push(patch);
-    }
-    files
-}
-
-type Files<'a, 'p> = BTreeMap<&'a str, (&'a str, Vec<&'p Patch>)>;
-
-fn documents(files: &Files<'_, '_>) -> Result<Vec<PatchDocument>, Failure> {
-    let documents = files.iter().map(|(file, (text, patches))| {
-        let after = patched(text, patches)?;
-        Ok(PatchDocument::new(file, text, &after))
-    });
-    documents.collect()
-}
-
-fn patched(text: &str, patches: &[&Patch]) -> Result<String, Failure> {
-    apply(text, patches.iter().copied()).map_err(|error| Failure::caused(Kind::Error, &error))
-}
-
-/// Takes the workspace's version into the files. A file that changed since it was read is left alone.
-fn write(files: &Files<'_, '_>, output: Output) -> Result<(), Failure> {
-    let here = std::env::current_dir().map_err(|error| Failure::caused(Kind::Error, &error))?;
-    for (file, (text, patches)) in files {
-        let path = here.join(file);
-        if fs::read_to_string(&path).ok().as_deref() != Some(*text) {
-            let message = format!("`{file}` changed while this ran; it was not written");
-            return Err(Failure::new(Kind::Error, message).with_help("run it again"));
-        }
-        write_file(&path, &patched(text, patches)?)?;
-        output.note(&format!("wrote {file}\n"));
-    }
-    Ok(())
 }

@@ -1,5 +1,9 @@
 //! `segctl ledger`: what is remembered of a workspace.
 
+mod find;
+mod history;
+mod restore;
+
 use super::approval::{Answer, ask};
 use super::arguments::{
     ForgetArguments, LedgerArguments, LedgerCommand, LockArguments, RebuildArguments, UnlockArguments,
@@ -13,7 +17,6 @@ use super::output::Output;
 use super::planning::{aim, read_all};
 use super::project::Project;
 use crate::api::{Clock, StopSignal, SystemClock};
-use crate::config::suggest::did_you_mean;
 use crate::config::workspace::Workspace;
 use crate::ledger::{Change, DirectoryStore, Entry, Ledger, LedgerStore, Lock};
 use crate::model::SegmentName;
@@ -22,9 +25,10 @@ use crate::plan;
 use crate::plan::step::{Known, Record, digest_of};
 use crate::render::document::LedgerDocument;
 use crate::render::text;
+use find::unknown;
 use std::process::ExitCode;
 
-/// Shows, forgets, rebuilds or unlocks.
+/// Shows, restores, forgets, rebuilds or unlocks.
 ///
 /// # Errors
 ///
@@ -36,6 +40,8 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     match &arguments.command {
         LedgerCommand::Show(workspace) => show(project, workspace, output).await,
+        LedgerCommand::History(arguments) => history::run(project, arguments, output).await,
+        LedgerCommand::Restore(arguments) => return restore::run(project, arguments, output).await,
         LedgerCommand::Forget(arguments) => forget(project, arguments, output).await,
         LedgerCommand::Rebuild(arguments) => rebuild(project, arguments, output).await,
         LedgerCommand::Unlock(arguments) => unlock(project, arguments, output).await,
@@ -92,15 +98,6 @@ async fn forget_named(store: &DirectoryStore, segment: &str, output: Output) -> 
         entry.id
     ));
     Ok(ledger)
-}
-
-fn unknown(segment: &str, ledger: &Ledger) -> Failure {
-    let failure = Failure::new(Kind::Error, format!("the ledger knows no segment `{segment}`"));
-    let known: Vec<&str> = ledger.entries().map(|entry| entry.name.as_str()).collect();
-    match did_you_mean(segment, known) {
-        Some(name) => failure.with_help(format!("did you mean `{name}`?")),
-        None => failure.with_help("`segctl ledger show` lists what it knows"),
-    }
 }
 
 /// Finds the declared and owned segments in the workspace and takes them down as they are.

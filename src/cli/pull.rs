@@ -3,11 +3,12 @@
 use super::arguments::PullArguments;
 use super::connection::Connection;
 use super::failure::{Failure, Kind};
+use super::new_files::{NewFiles, first_directory};
 use super::output::Output;
 use super::planning::{aim, read_all};
 use super::project::Project;
 use crate::api::StopSignal;
-use crate::config::write::{Pulled, file_name, segment_file};
+use crate::config::write::{NewFile, segment_file};
 use crate::model::{LiveKind, LiveSegment, NamePattern, SegmentId, SegmentName};
 use crate::observe::Refresh;
 use crate::plan::plan;
@@ -16,9 +17,7 @@ use crate::session::Read;
 use jiff::SignedDuration;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Lists the unmanaged segments, or writes files for those that are asked for.
@@ -67,8 +66,12 @@ async fn pull(
     let ids: BTreeSet<SegmentId> = wanted.iter().map(|live| live.id.clone()).collect();
     let session = &connection.session;
     session.read_definitions(&mut read, |id| ids.contains(id)).await?;
-    let directory = directory(project, arguments)?;
-    let pulled = write_all((project, &read), &wanted, &directory, output)?;
+    let directory = arguments
+        .into
+        .clone()
+        .map_or_else(|| first_directory(project), Ok)?;
+    let files = NewFiles::into_directory(directory)?;
+    let pulled = write_all((project, &read), &wanted, files, output)?;
     let has_errors = project.tell_of_new(&pulled.written, output);
     Ok(pulled.told(has_errors, output))
 }
@@ -143,38 +146,16 @@ fn list(live: &[&LiveSegment], output: Output) {
     output.result(&text);
 }
 
-/// Where new files go: where the command line says, or into the first directory of `segments`.
-fn directory(project: &Project, arguments: &PullArguments) -> Result<PathBuf, Failure> {
-    if let Some(directory) = &arguments.into {
-        return Ok(directory.clone());
-    }
-    let mut patterns = project.settings.segments.iter();
-    let plain = patterns.find(|pattern| !pattern.contains(['*', '?', '[', '{']));
-    match plain {
-        Some(pattern) => Ok(project.directory.join(pattern)),
-        None => Err(Failure::new(
-            Kind::Usage,
-            "`segments` in segctl.yaml names no directory to write to",
-        )
-        .with_help("say where with --into")),
-    }
-}
-
 fn write_all(
     (project, read): (&Project, &Read),
     wanted: &[Live],
-    directory: &Path,
+    mut files: NewFiles,
     output: Output,
 ) -> Result<Written, Failure> {
-    let failed = |path: &Path, error: &io::Error| {
-        Failure::new(Kind::Error, format!("cannot write `{}`: {error}", path.display()))
-    };
-    fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
     let known = plan(&read.situation()).known;
     let names: BTreeMap<SegmentId, SegmentName> =
         known.ids.into_iter().map(|(name, id)| (id, name)).collect();
     let names = |id: &SegmentId| names.get(id).cloned();
-    let mut taken = files_in(directory);
     let mut done = Written::default();
     for live in wanted.iter().filter_map(|wanted| read.live(&wanted.id)) {
         let text = match text_of(live, &names) {
@@ -185,13 +166,8 @@ fn write_all(
                 continue;
             }
         };
-        let file = file_name(&live.name, &taken);
-        let path = directory.join(&file);
-        // Never over a file that came to be meanwhile.
-        let created = fs::File::create_new(&path).and_then(|mut new| new.write_all(text.as_bytes()));
-        created.map_err(|error| failed(&path, &error))?;
+        let path = files.write(&live.name, &text)?;
         output.note(&format!("wrote {}\n", project.shown(&path)));
-        taken.insert(file);
         done.written.push(path);
     }
     Ok(done)
@@ -237,22 +213,26 @@ fn text_of(live: &LiveSegment, names: &dyn Fn(&SegmentId) -> Option<SegmentName>
     let Some(definition) = &live.definition else {
         return Err("it is not made of filters, and what it holds cannot be read back".to_owned());
     };
-    let pulled = Pulled {
-        id: &live.id,
+    let comment = comment(live);
+    let new = NewFile {
+        comment: &comment,
         name: &live.name,
-        source: live.source.as_deref(),
-        created_time: live.created_time.as_deref(),
         lifecycle: live.lifecycle,
+        protect: false,
         definition,
         names,
     };
-    segment_file(&pulled).map_err(|error| error.to_string())
+    segment_file(&new).map_err(|error| error.to_string())
 }
 
-/// The names of the files in a directory.
-fn files_in(directory: &Path) -> BTreeSet<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect()
+/// Where the file comes from, by what the service says of the segment; its times are in UTC.
+fn comment(live: &LiveSegment) -> String {
+    let mut comment = format!("pulled from id {}", live.id);
+    if let Some(source) = &live.source {
+        comment.push_str(&format!(", source {source}"));
+    }
+    if let Some(created) = &live.created_time {
+        comment.push_str(&format!(", created {created}"));
+    }
+    comment
 }

@@ -4,6 +4,7 @@
 //! filter put in at the top is one change and not a change of all that follow.
 
 use super::digest::canonical;
+use crate::model::SegmentName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -21,6 +22,19 @@ pub struct FieldChange {
     pub before: Option<Value>,
     /// The value after; `None` when it is not there any more.
     pub after: Option<Value>,
+}
+
+impl FieldChange {
+    /// Another name.
+    #[must_use]
+    pub fn of_name(before: &SegmentName, after: &SegmentName) -> Self {
+        Self {
+            path: vec!["name".to_owned()],
+            field: None,
+            before: Some(before.as_str().into()),
+            after: Some(after.as_str().into()),
+        }
+    }
 }
 
 impl fmt::Display for FieldChange {

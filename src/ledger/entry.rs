@@ -34,6 +34,9 @@ pub struct Entry {
     /// Definitions that were replaced, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<Replaced>,
+    /// How many older ones were dropped: the number of one that is kept never changes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: usize,
     /// When it was applied.
     pub applied_at: Timestamp,
     /// Which run applied it.
@@ -68,6 +71,7 @@ impl Entry {
             digest: None,
             former_names: Vec::new(),
             replaced: Vec::new(),
+            dropped: 0,
             applied_at,
             run: String::new(),
         }
@@ -85,6 +89,28 @@ impl Entry {
         }
         let beyond = self.replaced.len().saturating_sub(REPLACED_LIMIT);
         self.replaced.drain(..beyond);
+        self.dropped = self.dropped.saturating_add(beyond);
+    }
+
+    /// Definitions that were replaced, oldest first, each with its number: 1 is the first that was ever kept.
+    pub fn numbered(&self) -> impl Iterator<Item = (usize, &Replaced)> {
+        let replaced = self.replaced.iter().enumerate();
+        replaced.map(|(index, replaced)| (self.dropped.saturating_add(index + 1), replaced))
+    }
+
+    /// The definition that was replaced and has `number`, as long as it is kept.
+    #[must_use]
+    pub fn replaced_as(&self, number: usize) -> Option<&Replaced> {
+        let index = number.checked_sub(self.dropped.saturating_add(1))?;
+        self.replaced.get(index)
+    }
+
+    /// Whether the segment had `name` at some time, as far as is known.
+    #[must_use]
+    pub fn had(&self, name: &SegmentName) -> bool {
+        let replaced = self.replaced.iter().map(|replaced| &replaced.name);
+        let mut names = self.former_names.iter().chain(replaced).chain([&self.name]);
+        names.any(|known| known == name)
     }
 
     /// Gives the segment another name and remembers the one it had.
@@ -96,5 +122,84 @@ impl Entry {
         self.former_names
             .retain(|known| *known != former && *known != self.name);
         self.former_names.push(former);
+    }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn entry() -> Entry {
+        Entry::new(
+            SegmentId::new("a1"),
+            SegmentName::new("One"),
+            Timestamp::UNIX_EPOCH,
+        )
+    }
+
+    fn replaced(amount: usize) -> Replaced {
+        Replaced {
+            name: SegmentName::new("One"),
+            definition: Payload {
+                included_filters: json!({"filter_operator": "and", "filters": [{"value": amount}]}),
+                excluded_filters: None,
+            },
+            replaced_at: Timestamp::UNIX_EPOCH,
+            run: "run".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_number_means_the_same_definition_for_as_long_as_it_is_kept() {
+        let mut entry = entry();
+        for amount in 1..=REPLACED_LIMIT + 5 {
+            entry.keep(replaced(amount));
+            // A run that is repeated uses no number up.
+            entry.keep(replaced(amount));
+            let numbers: Vec<usize> = entry.numbered().map(|(number, _)| number).collect();
+            let oldest = amount.saturating_sub(REPLACED_LIMIT) + 1;
+            assert_eq!(numbers, (oldest..=amount).collect::<Vec<_>>());
+            for number in numbers {
+                assert_eq!(entry.replaced_as(number), Some(&replaced(number)));
+            }
+            for number in [0, oldest - 1, amount + 1, usize::MAX] {
+                assert_eq!(entry.replaced_as(number), None);
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_of_before_there_were_numbers_is_read_and_numbered_from_then_on() {
+        let mut entry = entry();
+        for amount in 1..=REPLACED_LIMIT {
+            entry.keep(replaced(amount));
+        }
+        let written = serde_json::to_value(&entry).unwrap();
+        // The checksum of a file is that of its contents as they are written again.
+        assert_eq!(written.get("dropped"), None);
+        let mut read: Entry = serde_json::from_value(written).unwrap();
+        read.keep(replaced(REPLACED_LIMIT + 1));
+        assert_eq!(read.replaced_as(2), Some(&replaced(2)));
+        let written: Value = serde_json::to_value(&read).unwrap();
+        assert_eq!(written.get("dropped"), Some(&json!(1)));
+        assert_eq!(serde_json::from_value::<Entry>(written).unwrap(), read);
+    }
+
+    #[test]
+    fn a_segment_is_known_by_every_name_it_had() {
+        let mut entry = entry();
+        entry.rename(SegmentName::new("Two"));
+        entry.keep(Replaced {
+            name: SegmentName::new("By hand"),
+            ..replaced(1)
+        });
+        for (name, had) in [("One", true), ("Two", true), ("By hand", true), ("Three", false)] {
+            assert_eq!(entry.had(&SegmentName::new(name)), had, "{name}");
+        }
     }
 }

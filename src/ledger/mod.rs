@@ -28,6 +28,7 @@ pub use store::{LedgerStore, StoreError};
 use crate::model::{SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Saved plans that were applied, remembered so that none is applied twice. A plan is stale long before as many
@@ -67,6 +68,15 @@ impl Ledger {
     pub fn named(&self, name: &SegmentName) -> Option<&Entry> {
         let (_, latest) = self.by_name.get(name)?.last()?;
         self.entries.get(latest)
+    }
+
+    /// Every segment that has or had `name`: first the one that [`named`](Self::named) finds, then others that have it,
+    /// then those that had it before; of equals the latest first.
+    #[must_use]
+    pub fn known_as(&self, name: &SegmentName) -> Vec<&Entry> {
+        let mut found: Vec<&Entry> = self.entries().filter(|entry| entry.had(name)).collect();
+        found.sort_by_key(|entry| Reverse((entry.name == *name, entry.applied_at, &entry.id)));
+        found
     }
 
     /// Whether a later segment was applied under the entry's name. One of the two is gone then, since names are unique:
@@ -164,6 +174,27 @@ mod tests {
         );
         assert_eq!(ledger.forget(&SegmentName::new("Two")).unwrap().id.as_str(), "d");
         assert_eq!((id_of(&ledger, "Two"), ledger.entries().count()), (None, 3));
+    }
+
+    #[test]
+    fn of_several_segments_of_a_name_the_one_that_has_it_comes_first() {
+        let mut ledger = Ledger::default();
+        ledger.record(named("a", "One", 1));
+        ledger.record(named("b", "One", 2));
+        for (id, second) in [("c", 4), ("d", 5)] {
+            let mut renamed = named(id, "One", second);
+            renamed.rename(SegmentName::new(format!("Two {id}")));
+            ledger.record(renamed);
+        }
+        let ids = |name| {
+            let found = ledger.known_as(&SegmentName::new(name));
+            let ids: Vec<_> = found.into_iter().map(|entry| entry.id.to_string()).collect();
+            ids.concat()
+        };
+        assert_eq!(
+            (ids("One"), ids("Two c"), ids("Three")),
+            ("badc".to_owned(), "c".to_owned(), String::new())
+        );
     }
 
     #[test]

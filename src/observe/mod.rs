@@ -17,9 +17,10 @@ pub use refresh::Refresh;
 pub use settle::settle;
 
 use crate::api::{ApiError, CallError, Client, Clock, Listed, Stored, Transport};
-use crate::ledger::{Intent, Ledger, Remembered, Snapshot};
+use crate::ledger::{Entry, Intent, Ledger, Remembered, Snapshot};
 use crate::model::{
-    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
+    DeclaredSegment, Keyword, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentKind,
+    SegmentName,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +110,36 @@ pub fn offline(scope: &Scope<'_>) -> Observed {
         segments: segments
             .map(|(id, seen)| (id.clone(), scope.remembered(id, seen)))
             .collect(),
+    }
+}
+
+/// What was seen last, and what the ledger knows of segments that were not seen: enough to tell which segment is which.
+#[must_use]
+pub fn recall(scope: &Scope<'_>) -> Observed {
+    let mut observed = offline(scope);
+    let entries = scope.ledger.entries();
+    for entry in entries.filter(|entry| !scope.ledger.is_superseded(entry)) {
+        let live = observed.segments.entry(entry.id.clone());
+        live.or_insert_with(|| applied(entry));
+    }
+    observed
+}
+
+/// A segment as it was last applied.
+fn applied(entry: &Entry) -> LiveSegment {
+    LiveSegment {
+        id: entry.id.clone(),
+        name: entry.name.clone(),
+        kind: match entry.kind {
+            SegmentKind::Filter => LiveKind::Filter,
+            other => LiveKind::Other(other.as_str().to_owned()),
+        },
+        lifecycle: entry.lifecycle,
+        source: None,
+        created_time: None,
+        listed: entry.lifecycle == Lifecycle::Active,
+        read_at: None,
+        definition: entry.definition.clone(),
     }
 }
 

@@ -240,21 +240,11 @@ fn changed(
     let mut changes = Vec::new();
     if live.name != segment.name {
         changes.push(Changed {
-            change: name_change(&live.name, &segment.name),
+            change: FieldChange::of_name(&live.name, &segment.name),
             cause: base.cause_of_name(&live.name, &segment.name),
         });
     }
     let fields = diff(found, wanted);
     changes.extend(base.with_causes(fields, (found, wanted), known));
     changes
-}
-
-/// A rename as a changed field.
-pub(super) fn name_change(before: &SegmentName, after: &SegmentName) -> FieldChange {
-    FieldChange {
-        path: vec!["name".to_owned()],
-        field: None,
-        before: Some(before.as_str().into()),
-        after: Some(after.as_str().into()),
-    }
 }

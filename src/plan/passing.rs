@@ -9,8 +9,8 @@ use super::change::Draft;
 use super::holdings::Holdings;
 use super::limits::Limits;
 use super::step::{Action, Change, Changed, Known, Passing, Wanted};
-use crate::definition::Digest;
 use crate::definition::references::referenced_ids;
+use crate::definition::{Digest, FieldChange};
 use crate::model::{Lifecycle, Observed, SegmentId};
 use std::collections::BTreeSet;
 
@@ -73,7 +73,7 @@ impl Breaker<'_, '_> {
         target.live_name = name.clone();
         target.seen = Some(wanted.digests.exact);
         let renamed = (name != change.target.live_name).then(|| Changed {
-            change: super::change::name_change(&change.target.live_name, &name),
+            change: FieldChange::of_name(&change.target.live_name, &name),
             cause: None,
         });
         let with = |action| Draft {

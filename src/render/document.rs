@@ -6,6 +6,7 @@
 mod drift;
 mod event;
 mod finding;
+mod history;
 mod ledger;
 mod plan;
 mod problem;
@@ -16,6 +17,7 @@ mod seen;
 pub use drift::{DriftReport, PatchDocument};
 pub use event::{EventDocument, RunEvent, StartDocument, VersionDocument};
 pub use finding::FindingDocument;
+pub use history::{HistoryDocument, ReplacedDocument, RestoredDocument};
 pub use ledger::{EntryDocument, LedgerDocument};
 pub use plan::{
     ChangeDocument, DriftDocument, LiveDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,

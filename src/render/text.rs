@@ -4,11 +4,13 @@
 //! request is coloured there. Colour repeats what the marks say and is never the only signal.
 
 mod drift;
+mod history;
 mod ledger;
 mod quota;
 mod seen;
 
 pub use drift::drift;
+pub use history::{history, others, restored};
 pub use ledger::ledger;
 pub use quota::quota;
 

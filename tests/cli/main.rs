@@ -12,6 +12,7 @@ mod pipes;
 mod pull;
 mod receipts;
 mod requests;
+mod restore;
 mod secrets;
 mod service;
 mod signals;

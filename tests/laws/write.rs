@@ -5,7 +5,7 @@ use super::round_trip::document;
 use super::workspace::Workspace;
 use proptest::prelude::*;
 use segctl::config::source::Source;
-use segctl::config::write::{Pulled, Wanted, apply, patch, segment_file};
+use segctl::config::write::{NewFile, Wanted, apply, patch, segment_file};
 use segctl::config::{Declaration, decode_segment, yaml};
 use segctl::definition::{Identities, normal, print, references};
 use segctl::model::{Definition, Lifecycle, Payload, SegmentId, SegmentName};
@@ -73,12 +73,11 @@ fn declarations(text: &str) -> Result<Vec<Declaration>, String> {
 }
 
 fn pulled(definition: &Payload) -> Result<String, String> {
-    segment_file(&Pulled {
-        id: &SegmentId::new("5f0c"),
+    segment_file(&NewFile {
+        comment: "pulled from id 5f0c, source API",
         name: &SegmentName::new("A"),
-        source: Some("API"),
-        created_time: None,
         lifecycle: Lifecycle::Active,
+        protect: false,
         definition,
         names: &names,
     })

@@ -229,7 +229,7 @@ impl<'a> Stage<'a> {
         match run.arguments().first().map(String::as_str) {
             Some("apply") => {}
             // These write files.
-            Some("pull" | "drift") => {
+            Some("pull" | "drift" | "ledger") => {
                 self.history.note_files(&self.repository);
                 self.must_only_read(&run.run, &calls);
             }

@@ -16,7 +16,7 @@ mod tree;
 mod unwritable;
 
 pub use edit::{Edit, Patch, apply};
-pub use file::{Pulled, segment_file};
+pub use file::{NewFile, segment_file};
 pub use file_name::file_name;
 pub use live::Names;
 pub use patch::{Wanted, patch};

@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 /// The order of fields; others follow in the order of the alphabet.
-const ORDER: [&str; 43] = [
+const ORDER: [&str; 44] = [
     "filter_type",
     "id",
     "name",
     "lifecycle",
+    "protect",
     "included_filters",
     "excluded_filters",
     "action_name",

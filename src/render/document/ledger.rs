@@ -59,7 +59,9 @@ impl LedgerDocument {
 }
 
 impl EntryDocument {
-    fn of(entry: &Entry) -> Self {
+    /// The document of what is known of one segment.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
         Self {
             name: entry.name.to_string(),
             id: entry.id.to_string(),

@@ -5,6 +5,7 @@ use super::quota::QuotaDocument;
 use super::seen::SeenDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::definition::FieldChange;
+use crate::ledger::Entry;
 use crate::model::Origin;
 use crate::plan::quota::{Quota, QuotaRefusal};
 use crate::plan::step::{Action, Changed, Drift, Live, Plan, Step};
@@ -310,6 +311,15 @@ impl ChangeDocument {
 }
 
 impl LiveDocument {
+    /// The document of a segment under the name that it was last applied under.
+    #[must_use]
+    pub fn of_entry(entry: &Entry) -> Self {
+        Self {
+            name: entry.name.to_string(),
+            id: entry.id.to_string(),
+        }
+    }
+
     fn of(live: &Live) -> Self {
         Self {
             name: live.name.to_string(),

@@ -1,7 +1,7 @@
 //! Drift as text.
 
 use super::{change, paint, printable, quoted, seen};
-use crate::render::document::{DriftDocument, DriftReport};
+use crate::render::document::{DriftDocument, DriftReport, PatchDocument};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
@@ -21,15 +21,7 @@ pub fn drift(report: &DriftReport, is_written: bool, colour: bool) -> String {
         text.push_str("    in the files already\n");
     }
     for patch in &report.patches {
-        let lines = patch.diff.lines().map(printable);
-        for line in lines {
-            let style = match line.chars().next() {
-                Some('+') => paint(colour, AnsiColor::Green),
-                Some('-') => paint(colour, AnsiColor::Red),
-                _ => Style::new(),
-            };
-            let _ = writeln!(text, "{style}{line}{style:#}");
-        }
+        self::patch(&mut text, patch, colour);
     }
     if !report.patches.is_empty() && !is_written {
         text.push_str("`segctl drift --write` takes this into the files; `segctl apply` takes it back out of the workspace.\n");
@@ -49,6 +41,18 @@ pub fn drift(report: &DriftReport, is_written: bool, colour: bool) -> String {
     text.push_str(&last);
     text.push('\n');
     text
+}
+
+/// What would change, or did, in a file.
+pub(super) fn patch(text: &mut String, patch: &PatchDocument, colour: bool) {
+    for line in patch.diff.lines().map(printable) {
+        let style = match line.chars().next() {
+            Some('+') => paint(colour, AnsiColor::Green),
+            Some('-') => paint(colour, AnsiColor::Red),
+            _ => Style::new(),
+        };
+        let _ = writeln!(text, "{style}{line}{style:#}");
+    }
 }
 
 fn one(text: &mut String, drift: &DriftDocument, colour: bool) {

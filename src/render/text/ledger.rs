@@ -1,7 +1,7 @@
 //! The ledger as text.
 
 use super::{printable, quoted};
-use crate::render::document::LedgerDocument;
+use crate::render::document::{EntryDocument, LedgerDocument};
 use std::fmt::Write as _;
 
 /// What is remembered, one segment a line; its last line counts them.
@@ -9,20 +9,7 @@ use std::fmt::Write as _;
 pub fn ledger(document: &LedgerDocument) -> String {
     let mut text = String::new();
     for entry in &document.segments {
-        let protected = if entry.protect { ", protected" } else { "" };
-        let _ = writeln!(
-            text,
-            "{} {}{protected}, id {}, applied {:.0} by {}",
-            quoted(&entry.name),
-            entry.lifecycle,
-            printable(&entry.id),
-            entry.applied_at,
-            printable(&entry.run)
-        );
-        if !entry.former_names.is_empty() {
-            let names: Vec<_> = entry.former_names.iter().map(|name| quoted(name)).collect();
-            let _ = writeln!(text, "    formerly {}", names.join(", "));
-        }
+        text.push_str(&heading(entry));
         if entry.replaced > 0 {
             let noun = if entry.replaced == 1 {
                 "definition"
@@ -39,5 +26,23 @@ pub fn ledger(document: &LedgerDocument) -> String {
         "Ledger of {}: {count} {noun}.",
         printable(&document.workspace)
     );
+    text
+}
+
+/// What is known of a segment now, and the names it had.
+pub(super) fn heading(entry: &EntryDocument) -> String {
+    let protected = if entry.protect { ", protected" } else { "" };
+    let mut text = format!(
+        "{} {}{protected}, id {}, applied {:.0} by {}\n",
+        quoted(&entry.name),
+        entry.lifecycle,
+        printable(&entry.id),
+        entry.applied_at,
+        printable(&entry.run)
+    );
+    if !entry.former_names.is_empty() {
+        let names: Vec<_> = entry.former_names.iter().map(|name| quoted(name)).collect();
+        let _ = writeln!(text, "    formerly {}", names.join(", "));
+    }
     text
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::SegmentId;
 use serde_json::{Value, json};
 
 fn no_names(_: &SegmentId) -> Option<SegmentName> {
@@ -6,12 +7,11 @@ fn no_names(_: &SegmentId) -> Option<SegmentName> {
 }
 
 fn written(name: &str, definition: &Payload, names: Names<'_>) -> Result<String, String> {
-    segment_file(&Pulled {
-        id: &SegmentId::new("5f0c"),
+    segment_file(&NewFile {
+        comment: "pulled from id 5f0c",
         name: &SegmentName::new(name),
-        source: Some("API"),
-        created_time: Some("2026-01-02T03:04:05"),
         lifecycle: Lifecycle::Active,
+        protect: false,
         definition,
         names,
     })
@@ -49,12 +49,11 @@ fn a_file_reads_well() {
             {"filter_type": "teleport", "speed": 9}]})),
     };
     let names = |id: &SegmentId| (id.as_str() == "aa").then(|| SegmentName::new("VIP: buyers"));
-    let text = segment_file(&Pulled {
-        id: &SegmentId::new("5f0c"),
+    let text = segment_file(&NewFile {
+        comment: "pulled from id 5f0c, source API\nname: x",
         name: &SegmentName::new("014"),
-        source: Some("API\nname: x"),
-        created_time: None,
         lifecycle: Lifecycle::Archived,
+        protect: true,
         definition: &definition,
         names: &names,
     })

@@ -350,12 +350,11 @@ fn patches_that_meet_are_refused() {
 #[test]
 fn what_was_pulled_needs_no_patch() {
     let definition = live(KEPT, |_| {});
-    let text = segment_file(&super::super::Pulled {
-        id: &SegmentId::new("5f"),
+    let text = segment_file(&super::super::NewFile {
+        comment: "pulled from id 5f",
         name: &SegmentName::new("Returning"),
-        source: None,
-        created_time: None,
         lifecycle: Lifecycle::Archived,
+        protect: false,
         definition: &definition,
         names: &names,
     })

@@ -1,0 +1,99 @@
+//! The words of `segctl ledger`.
+
+use super::{LockArguments, WorkspaceArguments};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Arguments of `ledger`.
+#[derive(Debug, Args)]
+pub struct LedgerArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: LedgerCommand,
+}
+
+/// The commands of `ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Show what is remembered.
+    Show(WorkspaceArguments),
+    /// Show the definitions of a segment that were replaced, and what replaced them.
+    History(HistoryArguments),
+    /// Write a definition that was replaced back into a file, for the next plan; the workspace stays as it is.
+    Restore(RestoreArguments),
+    /// Forget a segment: it is nobody's from then on.
+    Forget(ForgetArguments),
+    /// Find the declared and owned segments again after the ledger was lost.
+    Rebuild(RebuildArguments),
+    /// Take away the lock of a run that ended without giving it back.
+    Unlock(UnlockArguments),
+}
+
+/// Arguments of `ledger unlock`.
+#[derive(Debug, Args)]
+pub struct UnlockArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// Take it away without asking; required where nobody can be asked.
+    #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
+    pub auto_approve: bool,
+}
+
+/// Arguments of `ledger history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// A name that the segment has, or had.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Arguments of `ledger restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// A name that the segment has or had, and the number that `ledger history` shows.
+    #[arg(value_name = "NAME@N")]
+    pub definition: String,
+
+    /// Write a new file; without it, the file that declares the segment is brought to it, or else a new file goes into the
+    /// first directory of `segments` in segctl.yaml.
+    #[arg(long, value_name = "FILE", env = "SEGCTL_INTO")]
+    pub into: Option<PathBuf>,
+}
+
+/// Arguments of `ledger forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// Whom it waits for.
+    #[command(flatten)]
+    pub lock: LockArguments,
+
+    /// The name that the segment was last applied under.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Arguments of `ledger rebuild`.
+#[derive(Debug, Args)]
+pub struct RebuildArguments {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArguments,
+
+    /// Whom it waits for.
+    #[command(flatten)]
+    pub lock: LockArguments,
+}

@@ -1,0 +1,64 @@
+//! Edits of files that people keep: shown as differences, and written when the files are still as they were read.
+
+use super::failure::{Failure, Kind};
+use super::output::{Output, write_file};
+use crate::config::declaration::Declaration;
+use crate::config::write::{Patch, apply};
+use crate::render::document::PatchDocument;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// A declaration and the edits that bring it up to date.
+pub(super) type Patched<'a> = (&'a Declaration, Patch);
+
+/// The edits of each file, which may hold several declarations, with the file's text as it was read.
+pub(super) struct Edits<'a>(BTreeMap<&'a str, (&'a str, Vec<&'a Patch>)>);
+
+impl<'a> Edits<'a> {
+    /// Puts the edits of one file together.
+    #[must_use]
+    pub(super) fn of(patches: &'a [Patched<'_>]) -> Self {
+        let mut files: BTreeMap<&str, (&str, Vec<&Patch>)> = BTreeMap::new();
+        for (declaration, patch) in patches {
+            let (file, text) = declaration.file();
+            files.entry(file).or_insert((text, Vec::new())).1.push(patch);
+        }
+        Self(files)
+    }
+
+    /// What changes in each file.
+    ///
+    /// # Errors
+    ///
+    /// Edits that touch each other.
+    pub(super) fn documents(&self) -> Result<Vec<PatchDocument>, Failure> {
+        let documents = self.0.iter().map(|(file, (text, patches))| {
+            let after = edited(text, patches)?;
+            Ok(PatchDocument::new(file, text, &after))
+        });
+        documents.collect()
+    }
+
+    /// Writes the files. One that changed since it was read is left alone.
+    ///
+    /// # Errors
+    ///
+    /// A file that changed, or one that cannot be written.
+    pub(super) fn write(&self, output: Output) -> Result<(), Failure> {
+        let here = std::env::current_dir().map_err(|error| Failure::caused(Kind::Error, &error))?;
+        for (file, (text, patches)) in &self.0 {
+            let path = here.join(file);
+            if fs::read_to_string(&path).ok().as_deref() != Some(*text) {
+                let message = format!("`{file}` changed while this ran; it was not written");
+                return Err(Failure::new(Kind::Error, message).with_help("run it again"));
+            }
+            write_file(&path, &edited(text, patches)?)?;
+            output.note(&format!("wrote {file}\n"));
+        }
+        Ok(())
+    }
+}
+
+fn edited(text: &str, patches: &[&Patch]) -> Result<String, Failure> {
+    apply(text, patches.iter().copied()).map_err(|error| Failure::caused(Kind::Error, &error))
+}

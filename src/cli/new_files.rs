@@ -1,0 +1,79 @@
+//! New segment files: where they go, and that none takes the place of another.
+
+use super::failure::{Failure, Kind};
+use super::project::Project;
+use crate::config::write::file_name;
+use crate::model::SegmentName;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// A directory that new files go into.
+pub(super) struct NewFiles {
+    directory: PathBuf,
+    /// The names of the files that are there.
+    taken: BTreeSet<String>,
+}
+
+impl NewFiles {
+    /// Takes `directory`, which is made where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses.
+    pub(super) fn into_directory(directory: PathBuf) -> Result<Self, Failure> {
+        fs::create_dir_all(&directory).map_err(|error| refused(&directory, &error))?;
+        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+        let taken = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        Ok(Self {
+            taken: taken.collect(),
+            directory,
+        })
+    }
+
+    /// Writes a file for the segment `name` under a name that no other file has.
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses.
+    pub(super) fn write(&mut self, name: &SegmentName, text: &str) -> Result<PathBuf, Failure> {
+        let file = file_name(name, &self.taken);
+        let path = self.directory.join(&file);
+        create(&path, text).map_err(|error| refused(&path, &error))?;
+        self.taken.insert(file);
+        Ok(path)
+    }
+}
+
+/// Writes a file, never over one that is there or that came to be meanwhile.
+///
+/// # Errors
+///
+/// The file system refuses, or something is there.
+pub(super) fn create(path: &Path, text: &str) -> io::Result<()> {
+    fs::File::create_new(path).and_then(|mut new| new.write_all(text.as_bytes()))
+}
+
+/// Why a file cannot be written.
+pub(super) fn refused(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::Error, format!("cannot write `{}`: {error}", path.display()))
+}
+
+/// Where new files go when nobody says so: the first directory of `segments`.
+///
+/// # Errors
+///
+/// `segments` names none.
+pub(super) fn first_directory(project: &Project) -> Result<PathBuf, Failure> {
+    let mut patterns = project.settings.segments.iter();
+    let plain = patterns.find(|pattern| !pattern.contains(['*', '?', '[', '{']));
+    match plain {
+        Some(pattern) => Ok(project.directory.join(pattern)),
+        None => Err(Failure::new(
+            Kind::Usage,
+            "`segments` in segctl.yaml names no directory to write to",
+        )
+        .with_help("say where with --into")),
+    }
+}
