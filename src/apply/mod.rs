@@ -100,6 +100,8 @@ struct Memory {
     undo: BTreeMap<usize, (Stored, Option<ledger::Entry>)>,
     /// What was read to see whether the plan still holds: good for one write that follows at once.
     read_before: BTreeMap<SegmentId, (Stored, Timestamp)>,
+    /// Whether anything was taken down.
+    has_recorded: bool,
     /// What the service showed last of the segments that were written.
     seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
 }
@@ -187,6 +189,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         let (mut entries, mut stop) = self.run_all(&plan.steps, stop, on_event).await;
         self.take_back_passing(plan, (&mut entries, &mut stop), on_event)
             .await;
+        self.take_in_journal().await;
         let seen = std::mem::take(&mut self.memory().seen);
         (Receipt { entries, seen }, stop)
     }

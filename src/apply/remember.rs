@@ -158,7 +158,17 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         for record in &records {
             ledger.apply(record.clone());
         }
+        self.memory().has_recorded = true;
         self.store.add(&ledger, &records).await
+    }
+
+    /// Brings what was taken down step by step into one, at the end of a run.
+    pub(super) async fn take_in_journal(&self) {
+        if self.memory().has_recorded {
+            let ledger = self.ledger.lock().await;
+            // Where this fails, all of it is still there as it was taken down.
+            drop(self.store.save(&ledger).await);
+        }
     }
 
     fn key(&self, step: &Step) -> StepKey {

@@ -20,14 +20,9 @@ use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
 use crate::render::document::PlanDocument;
 use crate::render::text;
-use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
-
-/// An apply that follows its plan does not read again what the plan has just read: what it writes to is read right
-/// before each write in any case.
-const FRESH_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is to be run.
 struct Work {
@@ -144,11 +139,7 @@ async fn plan_and_apply(
     let planned = make_plan(
         project,
         workspace,
-        (
-            &arguments.planning,
-            arguments.refresh.policy(FRESH_FOR),
-            Purpose::Apply,
-        ),
+        (&arguments.planning, arguments.refresh.policy(), Purpose::Apply),
         connection,
     );
     let planned = signals.or_stop(planned).await??;

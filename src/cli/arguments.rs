@@ -210,12 +210,12 @@ pub enum RefreshWord {
 }
 
 impl RefreshWord {
-    /// The policy; a rolling one passes over what was read within `fresh_for`.
+    /// The policy.
     #[must_use]
-    pub fn policy(self, fresh_for: SignedDuration) -> Refresh {
+    pub fn policy(self) -> Refresh {
         match self {
             Self::Full => Refresh::Full,
-            Self::Rolling => Refresh::Rolling { fresh_for },
+            Self::Rolling => Refresh::Rolling,
             Self::None => Refresh::None,
         }
     }
@@ -268,8 +268,9 @@ pub struct ApplyArguments {
     #[command(flatten)]
     pub planning: PlanningArguments,
 
-    /// How much of what was seen before is read again. What is about to be written is in any case.
-    #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
+    /// How much of what was seen before is read again, to find what was changed by hand. What is about to be written is
+    /// in any case.
+    #[arg(long, value_name = "HOW", default_value = "none", env = "SEGCTL_REFRESH")]
     pub refresh: RefreshWord,
 
     /// Whom it waits for.

@@ -17,7 +17,6 @@ use crate::plan::step::{Action, Cause, Changed, Drift, LifecycleDrift, Plan};
 use crate::render::document::{DriftReport, SeenDocument};
 use crate::render::text;
 use crate::session::{Aim, Read};
-use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
@@ -34,7 +33,7 @@ pub(super) async fn run(
     let workspace = project.workspace(&arguments.workspace)?;
     let connection =
         Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
-    let refresh = arguments.refresh.policy(SignedDuration::ZERO);
+    let refresh = arguments.refresh.policy();
     let began = SystemClock.now();
     let aim = Aim {
         selection: selection(&arguments.selection),

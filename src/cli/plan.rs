@@ -9,7 +9,6 @@ use super::project::Project;
 use crate::api::{Clock, StopSignal, SystemClock};
 use crate::plan::saved::SavedPlan;
 use crate::render::text;
-use jiff::SignedDuration;
 use std::process::ExitCode;
 
 /// Prints the plan.
@@ -30,7 +29,7 @@ pub(super) async fn run(
         let connection =
             Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
         let service = connection.service.clone();
-        let refresh = arguments.refresh.policy(SignedDuration::ZERO);
+        let refresh = arguments.refresh.policy();
         let planned = make_plan(
             project,
             workspace,

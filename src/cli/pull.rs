@@ -14,7 +14,6 @@ use crate::observe::Refresh;
 use crate::plan::plan;
 use crate::plan::step::{Action, Live, Plan};
 use crate::session::Read;
-use jiff::SignedDuration;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -46,10 +45,7 @@ async fn pull(
     connection: &Connection,
     (arguments, output): (&PullArguments, Output),
 ) -> Result<ExitCode, Failure> {
-    let refresh = Refresh::Rolling {
-        fresh_for: SignedDuration::ZERO,
-    };
-    let mut read = read_all(aim(project, workspace, refresh), connection).await?;
+    let mut read = read_all(aim(project, workspace, Refresh::Rolling), connection).await?;
     let undeclared = undeclared(plan(&read.situation()));
     let is_wanted =
         |name: &SegmentName| arguments.all || arguments.patterns.iter().any(|pattern| pattern.matches(name));

@@ -1,11 +1,15 @@
 //! The ledger in a directory.
 //!
-//! `ledger.json` is replaced whole, and what a run takes down afterwards goes to `journal.jsonl`: a step then costs a few
-//! lines, however large the ledger is. The journal names the generation of `ledger.json` that it follows. A run first
-//! replaces `ledger.json` by the next generation, and removes the journal that it took in; if it ends in between, the
-//! journal that is left follows an older generation and is passed over.
+//! `ledger.json` is replaced whole, and what a run takes down as it goes is added to `journal.jsonl`: a step then costs a
+//! few lines, however large the ledger is. At its end a run takes the journal in and removes it; one that is cut off leaves
+//! it to the next.
 //!
-//! `lock.json` says who is alone. Beside them stands what may be lost without harm: what was seen last, and the calls of earlier runs.
+//! `ledger.json` counts its generations, and says whether a journal follows; the journal names the generation that it
+//! follows. One that follows an older generation was taken in, and one that follows the next generation and holds nothing
+//! was made for a change that did not come about: both are passed over. One that should be there and is not is damage.
+//!
+//! `lock.json` says who is alone. Beside them stands what may be lost without harm: what was seen last, and the calls of
+//! all runs.
 
 #[cfg(test)]
 mod tests;
@@ -41,16 +45,10 @@ const SNAPSHOT_VERSION: u32 = 1;
 pub struct DirectoryStore<D = LocalDisk> {
     directory: PathBuf,
     disk: D,
-    /// The state that this run replaced the ledger by, and whether its journal was begun; `None` before.
-    written: Mutex<Option<Written>>,
+    /// Whether the journal follows the ledger as this run left it, so that it can be added to.
+    is_followed: Mutex<bool>,
     /// The lock that was put: the ledger is changed only while it stands.
     held: Mutex<Option<Lock>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Written {
-    generation: u64,
-    has_journal: bool,
 }
 
 impl DirectoryStore {
@@ -66,7 +64,7 @@ impl<D: Disk> DirectoryStore<D> {
         Self {
             directory: directory.into(),
             disk,
-            written: Mutex::new(None),
+            is_followed: Mutex::new(false),
             held: Mutex::new(None),
         }
     }
@@ -92,8 +90,12 @@ impl<D: Disk> DirectoryStore<D> {
     }
 
     async fn write(&self, file: &str, version: u32, contents: &impl Serialize) -> Result<(), StoreError> {
+        self.write_bytes(file, &document::encode(version, contents)).await
+    }
+
+    async fn write_bytes(&self, file: &str, text: &str) -> Result<(), StoreError> {
         let _guard = self.guard(file).await?;
-        self.replace(file, &document::encode(version, contents)).await
+        self.replace(file, text).await
     }
 
     /// Waits until this one alone replaces files; `file` is the one it is about.
@@ -128,27 +130,33 @@ impl<D: Disk> DirectoryStore<D> {
                 // It is never written after its journal, so what a journal without it follows was lost.
                 return Ok((Contents::default(), Vec::new()));
             };
-            let Some(bytes) = self.bytes(JOURNAL).await? else {
-                // Whoever replaced the ledger in between removed the journal that its file followed.
-                if self.generation().await? == contents.generation {
-                    return Ok((contents, Vec::new()));
-                }
+            let bytes = self.bytes(JOURNAL).await?;
+            let journal = bytes.map(|bytes| journal::decode(&bytes)).transpose();
+            let journal = journal.map_err(self.corrupt(JOURNAL))?;
+            if let Some(Journal { follows, records }) = &journal
+                && *follows == contents.generation
+            {
+                return Ok((contents, records.clone()));
+            }
+            if self.generation().await? != contents.generation {
+                // Somebody replaced the ledger in between, and the journal that its file followed.
                 continue;
-            };
-            let journal = journal::decode(&bytes).map_err(self.corrupt(JOURNAL))?;
-            match journal {
-                Some(Journal { follows, records }) if follows == contents.generation => {
-                    return Ok((contents, records));
+            }
+            return match journal {
+                None if contents.is_followed => {
+                    let reason = format!("it is gone, and `{LEDGER}` is not whole without it");
+                    Err(self.corrupt(JOURNAL)(reason))
                 }
-                Some(Journal { follows, .. }) if follows > self.generation().await? => {
-                    return Err(self.corrupt(LEDGER)(format!(
+                Some(Journal { follows, records })
+                    if follows > contents.generation && !records.is_empty() =>
+                {
+                    Err(self.corrupt(LEDGER)(format!(
                         "it is of generation {}, and `{JOURNAL}` follows generation {follows}, which is later",
                         contents.generation
-                    )));
+                    )))
                 }
-                _ if self.generation().await? == contents.generation => return Ok((contents, Vec::new())),
-                _ => {}
-            }
+                _ => Ok((contents, Vec::new())),
+            };
         }
     }
 
@@ -157,21 +165,29 @@ impl<D: Disk> DirectoryStore<D> {
         Ok(contents.unwrap_or_default().generation)
     }
 
-    /// Replaces the ledger's file by its next generation, which no journal follows yet.
-    async fn next_generation(&self, ledger: &Ledger) -> Result<Written, StoreError> {
+    /// Replaces the ledger's file by its next generation, which a journal follows or not.
+    async fn next_generation(&self, ledger: &Ledger, is_followed: bool) -> Result<(), StoreError> {
         let journal = self.bytes(JOURNAL).await?;
-        let followed = journal.and_then(|bytes| journal::decode(&bytes).ok().flatten());
+        let has_journal = journal.is_some();
+        let followed = journal.and_then(|bytes| journal::decode(&bytes).ok());
         let followed = followed.map_or(0, |journal| journal.follows);
         let contents = Contents {
             generation: self.generation().await?.max(followed) + 1,
+            is_followed,
             ..Contents::of(ledger)
         };
-        self.write(LEDGER, LEDGER_VERSION, &contents).await?;
-        self.remove(JOURNAL).await?;
-        Ok(Written {
-            generation: contents.generation,
-            has_journal: false,
-        })
+        let header = journal::header(contents.generation);
+        if is_followed && !has_journal {
+            // There is one before the ledger says so.
+            self.write_bytes(JOURNAL, &header).await?;
+        }
+        let text = document::encode(LEDGER_VERSION, &contents);
+        self.write_bytes(LEDGER, &text).await?;
+        match (is_followed, has_journal) {
+            (true, true) => self.write_bytes(JOURNAL, &header).await,
+            (false, true) => self.remove(JOURNAL).await,
+            (_, false) => Ok(()),
+        }
     }
 
     /// Refuses where the lock that was put stands no more.
@@ -224,31 +240,21 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
 
     async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
         self.require_lock().await?;
-        let mut written = self.written.lock().await;
-        *written = None;
-        *written = Some(self.next_generation(ledger).await?);
-        Ok(())
+        let mut is_followed = self.is_followed.lock().await;
+        *is_followed = false;
+        self.next_generation(ledger, false).await
     }
 
     async fn add(&self, ledger: &Ledger, records: &[Record]) -> Result<(), StoreError> {
         self.require_lock().await?;
         // Whatever ends this early leaves nothing that can be added to: a line may be torn.
-        let mut written = self.written.lock().await;
-        let Some(state) = written.take() else {
-            *written = Some(self.next_generation(ledger).await?);
-            return Ok(());
-        };
-        let text = journal::lines(records);
-        let text = if state.has_journal {
-            text
+        let mut is_followed = self.is_followed.lock().await;
+        if std::mem::take(&mut *is_followed) {
+            self.add_to(JOURNAL, (&journal::lines(records), true)).await?;
         } else {
-            journal::header(state.generation) + &text
-        };
-        self.add_to(JOURNAL, (&text, state.has_journal)).await?;
-        *written = Some(Written {
-            has_journal: true,
-            ..state
-        });
+            self.next_generation(ledger, true).await?;
+        }
+        *is_followed = true;
         Ok(())
     }
 
@@ -327,6 +333,9 @@ fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> S
 struct Contents {
     /// Counted up whenever the file is replaced.
     generation: u64,
+    /// Whether a journal holds what was taken down after it was replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_followed: bool,
     segments: Vec<Entry>,
     #[serde(default)]
     applied_plans: Vec<AppliedPlan>,
@@ -339,6 +348,7 @@ impl Contents {
     fn of(ledger: &Ledger) -> Self {
         Self {
             generation: 0,
+            is_followed: false,
             segments: ledger.entries().cloned().collect(),
             applied_plans: ledger.applied_plans().to_vec(),
             intents: ledger.intents().cloned().collect(),

@@ -1,8 +1,9 @@
 //! The form of what a ledger keeps as it goes: one record a line, added to the end.
 //!
 //! The first line says which state of `ledger.json` the others follow. Every line carries its own checksum, so that one
-//! that a crash cut short is told from one that somebody changed: the last line may be torn, since nothing rests on a
-//! record before it is on the disk; any other that does not check is damage.
+//! that a crash cut short is told from one that somebody changed: the last line may lack its end, since nothing rests on a
+//! record before it is on the disk; any other that does not check is damage. The first line is never cut short: the file is
+//! put in its place when it is whole.
 
 use super::document::checksum;
 use super::record::Record;
@@ -48,29 +49,15 @@ pub(super) fn lines(records: &[Record]) -> String {
     records.iter().map(line).collect()
 }
 
-/// Reads a journal; `None` where a crash left not even its first line.
+/// Reads a journal.
 ///
 /// # Errors
 ///
 /// What is wrong with it, in words.
-pub(super) fn decode(bytes: &[u8]) -> Result<Option<Journal>, String> {
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
-    let mut number = 0;
-    let mut next = || {
-        let line = lines.next()?;
-        number += 1;
-        Some((number, line, lines.peek().is_none()))
-    };
-    let Some((_, first, is_last)) = next() else {
-        return Ok(None);
-    };
-    let Some(header) = read::<Header>(first) else {
-        return if is_last {
-            Ok(None)
-        } else {
-            Err("its first line is damaged".to_owned())
-        };
-    };
+pub(super) fn decode(bytes: &[u8]) -> Result<Journal, String> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
+    let first = lines.next().and_then(|(line, _)| read::<Header>(line));
+    let header = first.ok_or("its first line is damaged")?;
     if header.format_version != VERSION {
         return Err(format!(
             "it has format version {}, and this segctl knows {VERSION}",
@@ -78,17 +65,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Option<Journal>, String> {
         ));
     }
     let mut records = Vec::new();
-    while let Some((number, line, is_last)) = next() {
+    for (line, number) in lines {
         match read(line) {
             Some(record) => records.push(record),
-            None if is_last => {}
+            // Only the last line has no end.
+            None if !line.ends_with(b"\n") => {}
             None => return Err(format!("line {number} is damaged")),
         }
     }
-    Ok(Some(Journal {
+    Ok(Journal {
         follows: header.follows,
         records,
-    }))
+    })
 }
 
 fn line(record: &impl Serialize) -> String {
@@ -124,11 +112,11 @@ mod tests {
     #[test]
     fn records_come_back_as_far_as_they_were_written() {
         let text = header(7) + &lines(&records());
-        let whole = decode(text.as_bytes()).unwrap().unwrap();
+        let whole = decode(text.as_bytes()).unwrap();
         assert_eq!((whole.follows, whole.records), (7, records()));
         let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end + 1).collect();
         for cut in 0..text.len() {
-            let read = decode(&text.as_bytes()[..cut]).unwrap();
+            let read = decode(&text.as_bytes()[..cut]).ok();
             let whole_lines = ends.iter().filter(|end| **end <= cut).count();
             let found = read.map(|journal| journal.records.len() + 1);
             assert_eq!(found.unwrap_or_default(), whole_lines, "cut at {cut}");
@@ -136,11 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_elsewhere_than_at_the_end_is_refused() {
+    fn what_is_damaged_and_not_cut_short_is_refused() {
         let text = header(7) + &lines(&records());
         for (from, to, reason) in [
             ("\"follows\":7", "\"follows\":8", "first line"),
             ("\"unknown\":\"a\"", "\"unknown\":\"b\"", "line 2"),
+            ("\"step\":1", "\"step\":2", "line 3"),
         ] {
             let damaged = text.replace(from, to);
             assert_ne!(damaged, text);

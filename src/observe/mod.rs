@@ -17,10 +17,11 @@ pub use refresh::Refresh;
 pub use settle::settle;
 
 use crate::api::{ApiError, CallError, Client, Clock, Listed, Stored, Transport};
+use crate::definition::{Digest, Identities};
 use crate::ledger::{Entry, Intent, Ledger, Remembered, Snapshot};
 use crate::model::{
-    DeclaredSegment, Keyword, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentKind,
-    SegmentName,
+    DeclaredSegment, Keyword, Lifecycle, LiveKind, LiveSegment, Observed, Payload, Policy, SegmentId,
+    SegmentKind, SegmentName,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -197,12 +198,19 @@ impl Scope<'_> {
 
     /// Whether what is remembered of a segment is older than what was done to it since, or than what may have been.
     fn is_outdated(&self, live: &LiveSegment) -> bool {
-        let applied_at = self.ledger.entry(&live.id).map(|entry| entry.applied_at);
+        let digest = |payload: &Payload| Digest::exact(payload, &Identities::default());
+        let was_changed = |entry: &Entry| {
+            // What was only taken down, and not written, is as it was read.
+            let definitions = entry.definition.as_ref().zip(live.definition.as_ref());
+            let is_other = |(applied, seen)| digest(applied) != digest(seen);
+            live.read_at < Some(entry.applied_at)
+                && (live.name != entry.name || definitions.is_some_and(is_other))
+        };
         let may_be_changed = |intent: &Intent| match intent.write.id() {
             Some(id) => *id == live.id,
             None => intent.segment == live.name,
         };
-        live.read_at < applied_at || self.ledger.intents().any(may_be_changed)
+        self.ledger.entry(&live.id).is_some_and(was_changed) || self.ledger.intents().any(may_be_changed)
     }
 
     /// The managed segments that are not remembered, and those whose turn it is.
@@ -217,7 +225,7 @@ impl Scope<'_> {
             .into_iter()
             .filter_map(|id| Some((id.clone(), read_at(id)?)))
             .collect();
-        let mut ids = refresh::to_read(&known, self.refresh, self.now);
+        let mut ids = refresh::to_read(&known, self.refresh);
         ids.extend(unknown.into_iter().cloned());
         ids
     }

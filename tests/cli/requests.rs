@@ -156,6 +156,32 @@ fn a_plan_reads_what_is_managed_once_and_then_a_part() {
     assert_eq!((code, total(&calls)), (Some(5), 1 + CHANGED));
     let (_, said, calls) = shop.run(&["plan"]);
     assert!(total(&calls) <= 13, "{said}");
+
+    // Without a plan before it, too.
+    shop.declare(MANAGED, |number| {
+        let edit = if number < 10 { "again" } else { "event" };
+        format!("{edit}_{number}")
+    });
+    let (code, said, calls) = shop.run(&["apply", "--auto-approve"]);
+    assert_eq!((code, of(&calls, "update")), (Some(0), 10), "{said}");
+    assert!(total(&calls) <= 2 + 2 * 10, "{calls:?}");
+}
+
+#[test]
+fn what_is_adopted_is_not_read_a_second_time() {
+    const MANAGED: usize = 30;
+    let shop = Counted::new();
+    shop.declare(MANAGED, |number| format!("event_{number}"));
+    shop.run(&["apply", "--auto-approve"]);
+    std::fs::remove_dir_all(shop.repository.path().join(".segctl/shop")).unwrap();
+    let (code, said, calls) = shop.run(&["apply", "--auto-approve"]);
+    assert_eq!((code, total(&calls)), (Some(0), 1 + MANAGED), "{said}");
+    let (code, said, calls) = shop.run(&["plan", "--detailed-exitcode"]);
+    assert_eq!((code, total(&calls)), (Some(0), 13), "{said}");
+    for (command, expected) in [(["ledger", "rebuild"], 1 + MANAGED), (["plan", "--json"], 13)] {
+        let (code, said, calls) = shop.run(&command);
+        assert_eq!((code, total(&calls)), (Some(0), expected), "{said}");
+    }
 }
 
 #[test]

@@ -127,12 +127,13 @@ async fn what_a_run_adds_is_read_by_the_next_whatever_was_left_of_the_last_line(
     assert_eq!(next.load().await.unwrap(), ledger_with(2));
     // Its first change leaves the torn line behind.
     next.add(&ledger_with(3), &[record(2)]).await.unwrap();
-    assert!(!journal.exists());
     next.add(&ledger_with(4), &[record(3)]).await.unwrap();
     assert_eq!(store.load().await.unwrap(), ledger_with(4));
-    // A run that ended before it removed the journal: it follows an older generation.
+    // A run takes the journal in at its end. One that ended before it removed it: it follows an older generation.
     let journal_of_before = fs::read(&journal).unwrap();
     store.save(&ledger_with(1)).await.unwrap();
+    assert!(!journal.exists());
+    assert_eq!(store.load().await.unwrap(), ledger_with(1));
     fs::write(&journal, &journal_of_before).unwrap();
     assert_eq!(store.load().await.unwrap(), ledger_with(1));
 }
@@ -145,18 +146,32 @@ async fn a_journal_that_does_not_fit_is_told_and_a_lost_ledger_is_empty() {
     let backup = fs::read(directory.path().join(LEDGER)).unwrap();
     store.save(&ledger()).await.unwrap();
     store.add(&ledger_with(1), &[record(0)]).await.unwrap();
+    let begun = fs::read(directory.path().join(LEDGER)).unwrap();
+    fs::write(directory.path().join(LEDGER), &backup).unwrap();
+    // Nothing was added to what the journal follows.
+    assert_eq!(store.load().await.unwrap(), ledger());
+    fs::write(directory.path().join(LEDGER), begun).unwrap();
+    store.add(&ledger_with(2), &[record(1)]).await.unwrap();
     fs::write(directory.path().join(LEDGER), backup).unwrap();
     let refused = store.load().await.unwrap_err().to_string();
-    assert!(refused.contains("follows generation 2"), "{refused}");
+    assert!(refused.contains("follows generation 3"), "{refused}");
     fs::remove_file(directory.path().join(LEDGER)).unwrap();
     assert_eq!(store.load().await.unwrap(), Ledger::default());
     let next = DirectoryStore::new(directory.path());
     next.add(&ledger_with(2), &[record(1)]).await.unwrap();
     assert_eq!(store.load().await.unwrap(), ledger_with(2));
-    fs::write(directory.path().join(JOURNAL), "{}\n{}\n").unwrap();
+    for text in ["{}\n{}\n", "garbage", ""] {
+        fs::write(directory.path().join(JOURNAL), text).unwrap();
+        let refused = store.load().await.unwrap_err().to_string();
+        assert!(
+            refused.contains("journal.jsonl") && refused.contains("first line"),
+            "{refused}"
+        );
+    }
+    fs::remove_file(directory.path().join(JOURNAL)).unwrap();
     let refused = store.load().await.unwrap_err().to_string();
     assert!(
-        refused.contains("journal.jsonl") && refused.contains("first line"),
+        refused.contains("journal.jsonl` cannot be used: it is gone"),
         "{refused}"
     );
 }
