@@ -25,6 +25,27 @@ impl CallError {
     pub fn is_ambiguous_write(&self) -> bool {
         self.operation.is_write() && self.kind.may_have_been_processed()
     }
+
+    /// Whether the service looked at the segment before it refused, or may have: where an earlier call was not answered,
+    /// any other refusal leaves open what became of that one.
+    #[must_use]
+    pub fn tells_of_segment(&self) -> bool {
+        match &self.kind {
+            ApiError::Unreachable { .. }
+            | ApiError::Credentials { .. }
+            | ApiError::ActiveLimit { .. }
+            | ApiError::RateLimited { .. }
+            | ApiError::Stopped => false,
+            ApiError::Lost { .. }
+            | ApiError::Forbidden { .. }
+            | ApiError::NotFound { .. }
+            | ApiError::NameTaken { .. }
+            | ApiError::DefinitionTaken { .. }
+            | ApiError::Refused { .. }
+            | ApiError::Server { .. }
+            | ApiError::Garbage { .. } => true,
+        }
+    }
 }
 
 impl fmt::Display for CallError {

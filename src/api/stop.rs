@@ -1,27 +1,37 @@
 //! The wish to stop, told to whatever waits. A call that is under way is finished, and one that would have to wait for its
 //! turn is given up: an hour's window must not keep a pipeline that somebody has cancelled.
 
-use tokio::sync::watch;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
 
 /// Raises the wish; dropped unraised, it is never raised.
 #[derive(Debug)]
-pub struct Stopper(watch::Sender<bool>);
+pub struct Stopper(Arc<Wish>);
 
-/// Listens for the wish. Clones hear the same one.
+/// Listens for the wish. Clones hear the same one, in the order in which they began to wait, so that a run can be
+/// repeated exactly.
 #[derive(Clone, Debug)]
-pub struct StopSignal(Option<watch::Receiver<bool>>);
+pub struct StopSignal(Option<Arc<Wish>>);
+
+#[derive(Debug, Default)]
+struct Wish {
+    is_raised: AtomicBool,
+    raised: Notify,
+}
 
 impl Stopper {
     /// A wish that was not raised yet, and what listens for it.
     #[must_use]
     pub fn new() -> (Self, StopSignal) {
-        let (sender, receiver) = watch::channel(false);
-        (Self(sender), StopSignal(Some(receiver)))
+        let wish = Arc::new(Wish::default());
+        (Self(Arc::clone(&wish)), StopSignal(Some(wish)))
     }
 
     /// Raises the wish, for good.
     pub fn stop(&self) {
-        self.0.send_replace(true);
+        self.0.is_raised.store(true, Ordering::SeqCst);
+        self.0.raised.notify_waiters();
     }
 }
 
@@ -35,16 +45,46 @@ impl StopSignal {
     /// Whether the wish was raised.
     #[must_use]
     pub fn is_raised(&self) -> bool {
-        self.0.as_ref().is_some_and(|receiver| *receiver.borrow())
+        let wish = self.0.as_ref();
+        wish.is_some_and(|wish| wish.is_raised.load(Ordering::SeqCst))
     }
 
     /// Returns when the wish is raised.
     pub async fn raised(&self) {
-        if let Some(receiver) = &self.0
-            && receiver.clone().wait_for(|raised| *raised).await.is_ok()
-        {
-            return;
+        let Some(wish) = &self.0 else {
+            return std::future::pending().await;
+        };
+        // Made before the wish is looked at: what is raised in between is heard all the same.
+        let raised = wish.raised.notified();
+        if !self.is_raised() {
+            raised.await;
         }
-        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream::FuturesUnordered;
+    use futures_util::{FutureExt, StreamExt};
+
+    #[tokio::test]
+    async fn those_who_wait_hear_it_in_the_order_in_which_they_began() {
+        let (stopper, signal) = Stopper::new();
+        let wait = |number: usize| {
+            let signal = signal.clone();
+            async move {
+                signal.raised().await;
+                number
+            }
+        };
+        let mut waiting: FuturesUnordered<_> = (0..32).map(wait).collect();
+        assert!(waiting.next().now_or_never().is_none());
+        assert!(!signal.is_raised());
+        stopper.stop();
+        let heard: Vec<usize> = waiting.collect().await;
+        assert_eq!(heard, Vec::from_iter(0..32));
+        assert!(signal.is_raised());
+        signal.raised().await;
     }
 }

@@ -24,14 +24,26 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             digest: wanted.digests.exact.to_string(),
         };
         self.intend(step, write).await?;
-        let mut last = None;
+        let (mut last, mut lost) = (None, None);
         for _ in 0..ATTEMPTS {
             let error = match self.client.create(&step.segment, &payload).await {
                 Ok(stored) => return self.stored(step, wanted, stored, Vec::new()).await,
                 Err(error) => error,
             };
-            if let Some(outcome) = self.after_refusal(step, wanted, &payload, &error).await? {
-                return Ok(outcome);
+            if error.is_ambiguous_write() {
+                lost = Some(error.clone());
+            }
+            if let Some(lost) = lost.as_ref().filter(|_| !error.tells_of_segment()) {
+                return Ok(unsettled(lost, &error));
+            }
+            match (self.after_refusal(step, wanted, &payload, &error).await, &lost) {
+                // Lists may lag: that they show no segment is no proof that none was made.
+                (Err(Interruption::Call(other)), Some(lost)) => return Ok(unsettled(lost, &other)),
+                (ended, _) => {
+                    if let Some(outcome) = ended? {
+                        return Ok(outcome);
+                    }
+                }
             }
             last = Some(error);
         }
@@ -101,6 +113,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         match self.client.unarchive(&step.segment, None).await {
             Ok(()) => {}
             Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => return Ok(reserved(step)),
+            Err(error) if matches!(error.kind, ApiError::Refused { status: 400, .. }) => {
+                return Ok(in_use(step));
+            }
             Err(error) => return Err(error.into()),
         }
         let unclear = |why: String| Outcome::Unknown {
@@ -175,6 +190,17 @@ fn reserved(step: &Step) -> Outcome {
         message: format!(
             "the name `{}` is reserved for a segment that had it before it was renamed; names are never free again at \
              this service: choose another name",
+            step.segment
+        ),
+    }
+}
+
+/// The name is taken by a segment that cannot be taken out, since it is in use, and that no list shows yet. It may be the
+/// one that this step made.
+fn in_use(step: &Step) -> Outcome {
+    Outcome::Unknown {
+        message: format!(
+            "the name `{}` is taken by a segment in use that the service does not list yet; run again",
             step.segment
         ),
     }

@@ -37,12 +37,16 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             lifecycle: wanted,
         };
         self.intend(step, write).await?;
-        let mut notes = Vec::new();
+        let (mut notes, mut lost) = (Vec::new(), None);
         for _ in 0..ATTEMPTS {
             let error = match self.send(target, wanted).await {
                 Ok(()) => return self.changed(step, &current, wanted, notes).await,
                 Err(error) => error,
             };
+            if let Some(lost) = lost.as_ref().filter(|_| !error.tells_of_segment()) {
+                // Lists may lag: that they did not show it done is no proof that it was not.
+                return Ok(unsettled(lost, &error));
+            }
             let is_refused = matches!(error.kind, ApiError::Refused { status: 400, .. });
             if !is_refused && !error.is_ambiguous_write() {
                 return Ok(self.failure(&error));
@@ -66,6 +70,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 return Ok(self.failure(&error));
             }
             notes.push("the answer was lost, so the list was asked and the call made again".to_owned());
+            lost = Some(error);
         }
         Ok(Outcome::Unknown {
             message: format!("no answer came after {ATTEMPTS} tries; plan again"),

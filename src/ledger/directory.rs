@@ -246,10 +246,12 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
     }
 
     async fn add(&self, ledger: &Ledger, records: &[Record]) -> Result<(), StoreError> {
-        self.require_lock().await?;
-        // Whatever ends this early leaves nothing that can be added to: a line may be torn.
+        // Whatever ends this early leaves nothing that can be added to: a line may be torn, and what was not added is
+        // missing.
         let mut is_followed = self.is_followed.lock().await;
-        if std::mem::take(&mut *is_followed) {
+        let can_be_added_to = std::mem::take(&mut *is_followed);
+        self.require_lock().await?;
+        if can_be_added_to {
             self.add_to(JOURNAL, (&journal::lines(records), true)).await?;
         } else {
             self.next_generation(ledger, true).await?;

@@ -120,3 +120,53 @@ async fn a_write_that_was_answered_is_applied_even_if_nothing_can_be_read_afterw
     workspace.set_faults(&json!([]));
     assert!(workspace.plan(&wanted).await.is_empty());
 }
+
+/// The first call with `method` is answered to nobody, and lists lack the last write; later ones come to `fault`.
+fn behind(method: &str, fault: &Value) -> Value {
+    json!([
+        {"on": {"method": method}, "fault": {"reset": {"when": "after"}}},
+        {"on": {"method": "GET"}, "times": 500, "fault": {"stale_list": {"missing_last": 1}}},
+        {"on": {"method": method}, "times": 500, "fault": fault},
+    ])
+}
+
+#[tokio::test]
+async fn what_a_list_does_not_show_yet_may_have_been_done() {
+    let limited = json!({"rate_limited": {"reset_in": 1}});
+    let table = [
+        ("POST", Vec::new(), Lifecycle::Active, &limited),
+        // The name is taken then, and whoever has it is in use.
+        ("POST", Vec::new(), Lifecycle::Active, &Value::Null),
+        (
+            "PATCH",
+            declared(1.0, Lifecycle::Active),
+            Lifecycle::Archived,
+            &limited,
+        ),
+    ];
+    for (method, first, wanted, fault) in table {
+        let workspace = Workspace::new(Settings {
+            rate_limits: RateLimits::Off,
+            archive_idempotent: false,
+            ..Settings::default()
+        });
+        assert!(workspace.apply(&workspace.plan(&first).await).await.is_complete());
+        let wanted = declared(1.0, wanted);
+        let plan = workspace.plan(&wanted).await;
+        let mut script = behind(method, fault);
+        if fault.is_null() {
+            script.as_array_mut().unwrap().pop();
+        }
+        workspace.set_faults(&script);
+        let receipt = workspace.apply(&plan).await;
+        assert!(
+            matches!(outcome(&receipt), Outcome::Unknown { .. }),
+            "{method} {fault}: {receipt:?}"
+        );
+
+        workspace.set_faults(&json!([]));
+        let next = workspace.plan(&wanted).await;
+        assert!(workspace.apply(&next).await.is_complete());
+        assert!(workspace.plan(&wanted).await.is_empty(), "{method} {fault}");
+    }
+}

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::{Replaced, StepKey, Write};
+use crate::ledger::{Holder, Replaced, StepKey, Write};
 use crate::model::{EndpointClass, Lifecycle, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde_json::json;
@@ -199,4 +199,29 @@ async fn a_damaged_file_is_refused_with_its_name() {
             "{refused}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_could_not_be_added_goes_with_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(directory.path());
+    let holder = Holder {
+        user: "ada".to_owned(),
+        host: "runner".to_owned(),
+        process: None,
+    };
+    let lock = Lock::taken("run 2", "segctl apply", holder, Timestamp::UNIX_EPOCH);
+    store.change_lock(|_| Change::Put(lock.clone())).await.unwrap();
+    store.save(&ledger()).await.unwrap();
+    store.add(&ledger_with(1), &[record(0)]).await.unwrap();
+    // The lock cannot be looked at, for once.
+    let (file, away) = (directory.path().join(LOCK_FILE), directory.path().join("away"));
+    fs::rename(&file, &away).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert!(store.add(&ledger_with(2), &[record(1)]).await.is_err());
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&away, &file).unwrap();
+    store.add(&ledger_with(3), &[record(2)]).await.unwrap();
+    let next = DirectoryStore::new(directory.path());
+    assert_eq!(next.load().await.unwrap(), ledger_with(3));
 }

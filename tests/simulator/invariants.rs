@@ -1,0 +1,153 @@
+//! What has to hold when a run is over, and when all is over.
+
+use super::disk::{Platter, SimulatedDisk};
+use super::executor::Life;
+use super::record::Record;
+use super::truth::{Author, Change, Meaning, Truth};
+use super::workspace::Workspace;
+use super::world::Files;
+use futures_util::FutureExt;
+use segctl::ledger::{DirectoryStore, Ledger, LedgerStore};
+use segctl::model::{Payload, SegmentId};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// Replaced definitions of a segment that are surely kept: the ledger holds 20, passing ones among them.
+const KEPT: usize = 12;
+
+/// The key is in no file.
+pub(crate) fn no_key_in_files(platter: &Platter, record: &Record) {
+    for (path, bytes) in platter.files() {
+        record.shown(&path.display().to_string(), &String::from_utf8_lossy(bytes));
+    }
+}
+
+/// What runs overwrote is in the ledger's history, or somewhere in the workspace.
+pub(crate) fn nothing_is_lost(workspace: &Workspace, platter: &Arc<Mutex<Platter>>) {
+    let Some(ledger) = ledger(platter, &workspace.record) else {
+        return;
+    };
+    let truth = &workspace.truth;
+    let mut seen = std::collections::BTreeMap::<&str, usize>::new();
+    for (place, change) in truth.changes.iter().enumerate().rev() {
+        let Author::Run(run) = change.author else { continue };
+        let Some(before) = change
+            .before
+            .as_ref()
+            .filter(|before| before.meaning != change.after.meaning)
+        else {
+            continue;
+        };
+        let count = seen.entry(&change.id).or_default();
+        *count += 1;
+        if *count > KEPT || is_own_or_unseen(workspace, (place, change), run) {
+            continue;
+        }
+        let is_live = truth
+            .segments
+            .values()
+            .any(|segment| segment.meaning == before.meaning);
+        workspace.record.require(
+            is_live || kept(&ledger, &change.id).contains(&before.meaning),
+            "no definition is lost",
+            || {
+                format!(
+                    "{} of {} was overwritten by run {run}",
+                    before.meaning.text, change.id
+                )
+            },
+        );
+    }
+}
+
+/// Whether what was overwritten was the run's own passing form, or came after its last look.
+fn is_own_or_unseen(workspace: &Workspace, (place, change): (usize, &Change), run: usize) -> bool {
+    let earlier = workspace.truth.changes.get(..place).unwrap_or_default();
+    let previous = earlier.iter().rposition(|other| other.id == change.id);
+    let Some(previous) = previous else { return false };
+    let looked_at = workspace
+        .looks
+        .get(&(run, change.id.clone()))
+        .copied()
+        .unwrap_or_default();
+    let author = &earlier[previous].author;
+    *author == Author::Run(run) || matches!(author, Author::Late(_)) || previous >= looked_at
+}
+
+fn kept(ledger: &Ledger, id: &str) -> BTreeSet<Meaning> {
+    let entry = ledger.entry(&SegmentId::new(id));
+    let replaced = entry
+        .into_iter()
+        .flat_map(|entry| entry.replaced.iter().map(|replaced| &replaced.definition));
+    let applied = entry.and_then(|entry| entry.definition.as_ref());
+    replaced.chain(applied).map(meaning).collect()
+}
+
+fn meaning(payload: &Payload) -> Meaning {
+    let excluded = payload.excluded_filters.as_ref().unwrap_or(&Value::Null);
+    Meaning::of(&payload.included_filters, excluded)
+}
+
+/// What the disk holds of the ledger.
+fn ledger(platter: &Arc<Mutex<Platter>>, record: &Record) -> Option<Ledger> {
+    let disk = SimulatedDisk {
+        platter: Arc::clone(platter),
+        life: Life::until(None),
+        record: record.clone(),
+        who: "check".to_owned(),
+    };
+    let loaded = DirectoryStore::on(disk, "ledger").load().now_or_never().unwrap();
+    loaded
+        .inspect_err(|error| record.violated("files are old or new, never torn", || error.to_string()))
+        .ok()
+}
+
+/// Everything is as the files say.
+pub(crate) fn as_declared(files: &Files, truth: &Truth, record: &Record) {
+    let invariant = "what was applied is there";
+    for item in files.items() {
+        let live = truth.named(&item.name).map(|(_, segment)| segment);
+        if !item.is_declared {
+            continue;
+        }
+        if item.is_archived {
+            let is_away = live.is_none_or(|segment| segment.is_archived);
+            record.require(is_away, invariant, || format!("`{}` is active", item.name));
+            continue;
+        }
+        let refers_to = |segment: &super::truth::Segment| -> BTreeSet<String> {
+            let ids = segment.meaning.refers_to.iter();
+            ids.filter_map(|id| truth.segments.get(id))
+                .map(|segment| segment.name.clone())
+                .collect()
+        };
+        let is_there = live.is_some_and(|segment| {
+            !segment.is_archived
+                && segment.meaning.amounts == files.amounts(item)
+                && refers_to(segment) == files.references(item)
+        });
+        record.require(is_there, invariant, || {
+            format!(
+                "`{}` is {live:?} and should have {:?}",
+                item.name,
+                files.amounts(item)
+            )
+        });
+    }
+    for (id, segment) in &truth.segments {
+        let mut changes = truth.changes.iter().filter(|change| change.id == *id);
+        let is_ours = changes
+            .next()
+            .is_some_and(|first| matches!(first.author, Author::Run(_) | Author::Late(_)));
+        let is_declared = files
+            .items()
+            .iter()
+            .any(|item| item.is_declared && item.name == segment.name);
+        record.require(
+            !is_ours || is_declared || segment.is_archived,
+            "what no file declares is put away",
+            || format!("{id} is {segment:?}"),
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! The simulator: the real client, planner, applier and ledger over a service, a network, a disk and a clock that fail
+//! in every way that a seed can think of. One seed is one run, and the same run each time.
+//!
+//! `cargo test --test simulator -- --seeds 10000` runs the seeds from 0 on, `--from K` from K on, and `--seed K` runs
+//! one and prints what happened.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that fails may panic, and says why"
+)]
+
+mod disk;
+mod executor;
+mod faults;
+mod invariants;
+mod network;
+mod random;
+mod record;
+mod rules;
+mod run;
+mod scenario;
+mod store;
+mod truth;
+mod witness;
+mod workspace;
+mod world;
+
+use scenario::{Report, Tally, simulate};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Seeds of the gate.
+const GATE: u64 = 100;
+
+/// Every so many seeds one is run twice, to see that it is the same.
+const TWICE: u64 = 16;
+
+/// More say nothing new.
+const MOST_FAILURES: usize = 30;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |name: &str| {
+        let place = arguments.iter().position(|argument| argument == name)?;
+        let value = arguments
+            .get(place + 1)
+            .and_then(|value| value.parse::<u64>().ok());
+        Some(value.unwrap_or_else(|| panic!("{name} takes a number")))
+    };
+    // What test runners ask of every test.
+    if arguments.iter().any(|argument| argument == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    if let Some(seed) = number("--seed") {
+        return replay(seed);
+    }
+    let first = number("--from").unwrap_or(0);
+    run_all(first, number("--seeds").unwrap_or(GATE))
+}
+
+/// Runs one seed and prints all of it.
+fn replay(seed: u64) -> ExitCode {
+    let report = simulate(seed, true);
+    for line in &report.lines {
+        println!("{line}");
+    }
+    let again = simulate(seed, true);
+    if again.lines != report.lines {
+        println!("seed {seed} is not the same twice");
+        return ExitCode::FAILURE;
+    }
+    match &report.violation {
+        None => {
+            println!("seed {seed}: every invariant holds; {:?}", report.tally);
+            ExitCode::SUCCESS
+        }
+        Some(violation) => {
+            println!("seed {seed}: {}: {}", violation.invariant, violation.message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs seeds on all processors, and then again the first one that fails, with its trace.
+fn run_all(first: u64, count: u64) -> ExitCode {
+    let began = Instant::now();
+    let next = AtomicU64::new(first);
+    let failed = Mutex::new(BTreeMap::<u64, String>::new());
+    let total = Mutex::new(Tally::default());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count || failed.lock().unwrap().len() >= MOST_FAILURES {
+                        break;
+                    }
+                    let report = simulate(seed, false);
+                    add(&mut total.lock().unwrap(), report.tally);
+                    if let Some(why) = failure(seed, &report) {
+                        failed.lock().unwrap().insert(seed, why);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    if let Some(seed) = failed.keys().next() {
+        replay(*seed);
+        for (seed, why) in &failed {
+            println!("seed {seed}: {why}");
+        }
+        println!("replay one with: cargo test --test simulator -- --seed {seed}");
+        return ExitCode::FAILURE;
+    }
+    let Tally {
+        runs,
+        crashes,
+        writes,
+        blocked,
+    } = *total.lock().unwrap();
+    println!(
+        "{count} seeds from {first}: every invariant holds ({runs} runs, {crashes} crashes, {writes} writes, {blocked} \
+         blocked by what was done by hand, {:.1} s)",
+        began.elapsed().as_secs_f64()
+    );
+    ExitCode::SUCCESS
+}
+
+/// What is wrong with a seed.
+fn failure(seed: u64, report: &Report) -> Option<String> {
+    if let Some(violation) = &report.violation {
+        return Some(violation.invariant.to_owned());
+    }
+    let differs = seed.is_multiple_of(TWICE) && simulate(seed, false).fingerprint != report.fingerprint;
+    differs.then(|| "it is not the same twice".to_owned())
+}
+
+fn add(total: &mut Tally, tally: Tally) {
+    total.runs += tally.runs;
+    total.crashes += tally.crashes;
+    total.writes += tally.writes;
+    total.blocked += tally.blocked;
+}

@@ -1,0 +1,320 @@
+//! The way between a process and the service: calls take time, and some of them go wrong. What was sent is on its way,
+//! whether or not the process is still there.
+
+use super::executor::{Life, Timeline};
+use super::faults::{Kind, NetworkFault, On};
+use super::record::{API_KEY, ENCODED_KEY, Record};
+use super::truth::Author;
+use super::workspace::{Workspace, call, in_short};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use segctl::api::{
+    Credentials, Endpoint, HttpTransport, Method, RateHeaders, Request, Response, Transport, TransportError,
+};
+use segctl::sandbox::{Call, Reply};
+use serde_json::{Value, json};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+/// A process's connection to the service.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) workspace: Arc<Mutex<Workspace>>,
+    pub(crate) timeline: Timeline,
+    pub(crate) life: Arc<Life>,
+    pub(crate) record: Record,
+    pub(crate) who: String,
+    pub(crate) run: usize,
+}
+
+/// Takes the key out of what the service says, as it does in production.
+static REDACTING: LazyLock<HttpTransport> = LazyLock::new(|| {
+    let endpoint = Endpoint::parse("http://127.0.0.1:9").unwrap();
+    let credentials = Credentials {
+        workspace_id: "w".to_owned(),
+        api_key: API_KEY.to_owned().into(),
+        db_name: Some("d".to_owned()),
+    };
+    HttpTransport::new(endpoint, credentials).unwrap()
+});
+
+/// What becomes of a call and of its answer.
+struct Fate {
+    /// When the service gets it, in milliseconds from now; never where there is nothing.
+    arrives_after: Option<i64>,
+    arrives_twice: bool,
+    missing_writes: usize,
+    /// When the process hears something.
+    heard_after: i64,
+    kind: Option<Kind>,
+}
+
+impl Line {
+    /// The fault of this call, if it is the turn of one.
+    fn fault(&self, call: &Call) -> Option<Kind> {
+        let mut workspace = self.workspace.lock().unwrap();
+        for NetworkFault {
+            on,
+            after,
+            times,
+            kind,
+        } in &mut workspace.faults
+        {
+            if *times == 0 || !on.concerns(call) {
+                continue;
+            }
+            if *after > 0 {
+                *after -= 1;
+                continue;
+            }
+            *times -= 1;
+            return Some(*kind);
+        }
+        None
+    }
+
+    fn fate(&self, call: &Call, deadline: Duration) -> Fate {
+        let kind = self.fault(call);
+        let mut workspace = self.workspace.lock().unwrap();
+        let random = &mut workspace.random;
+        let (there, back) = (random.between(1, 200), random.between(1, 200));
+        let deadline = i64::try_from(deadline.as_millis()).unwrap();
+        let fate = |arrives_after, heard_after| Fate {
+            arrives_after,
+            arrives_twice: false,
+            missing_writes: 0,
+            heard_after,
+            kind,
+        };
+        match kind {
+            Some(
+                Kind::RateLimited { .. }
+                | Kind::ActiveLimit
+                | Kind::FailedBefore { .. }
+                | Kind::Unreachable
+                | Kind::CutBefore
+                | Kind::Unauthorized,
+            ) => fate(None, there + back),
+            Some(Kind::SilentBefore) => fate(None, deadline),
+            Some(Kind::SilentAfter) => fate(Some(there), deadline),
+            Some(Kind::Late) => fate(Some(deadline + random.between(1, 20_000)), deadline),
+            Some(Kind::Slow { milliseconds }) => fate(Some(there), milliseconds),
+            Some(Kind::Twice) => Fate {
+                arrives_twice: true,
+                ..fate(Some(there), there + back)
+            },
+            Some(Kind::Stale { writes }) => Fate {
+                missing_writes: writes,
+                ..fate(Some(there), there + back)
+            },
+            _ => fate(Some(there), there + back),
+        }
+    }
+
+    /// Puts a call on its way; what the service answers is there once it arrived.
+    fn put_on_its_way(&self, call: &Call, fate: &Fate, step: Option<usize>) -> Arc<Mutex<Option<Reply>>> {
+        let answer = Arc::new(Mutex::new(None));
+        let Some(arrives_after) = fate.arrives_after else {
+            return answer;
+        };
+        let line = self.clone();
+        let (call, slot) = (call.clone(), Arc::clone(&answer));
+        let is_late = fate.kind == Some(Kind::Late);
+        let (missing, twice) = (fate.missing_writes, fate.arrives_twice);
+        self.timeline.at(self.timeline.now() + arrives_after, move || {
+            if twice || is_late {
+                // The run counts it once, and when it gave it up.
+                line.workspace.lock().unwrap().is_every_call_known = false;
+            }
+            let first = line.arrive((&call, is_late), missing, step);
+            let second = twice.then(|| line.arrive((&call, is_late), missing, step));
+            // Whoever limits calls does so before they come to be two.
+            let reply = second.filter(|second| second.status != 429).unwrap_or(first);
+            *slot.lock().unwrap() = Some(reply);
+        });
+        answer
+    }
+
+    fn arrive(&self, (call, is_late): (&Call, bool), missing: usize, step: Option<usize>) -> Reply {
+        let author = if is_late {
+            Author::Late(self.run)
+        } else {
+            Author::Run(self.run)
+        };
+        let now = self.timeline.timestamp();
+        let mut workspace = self.workspace.lock().unwrap();
+        let before = workspace.truth.changes.len();
+        let reply = workspace.perform(now, (author, call), missing);
+        let committed = workspace.truth.changes.len() > before;
+        if committed && let Some(witness) = workspace.witnesses.get_mut(&self.run) {
+            witness.committed(step, before);
+        }
+        drop(workspace);
+        let what = u64::from(reply.status);
+        self.record.note("service", what, || {
+            let committed = if committed { ", committed" } else { "" };
+            format!(
+                "{} {} of {}: {}{committed}",
+                call.method,
+                call.path,
+                self.who,
+                in_short(&reply)
+            )
+        });
+        reply
+    }
+
+    /// Takes down that a call is made, before anything can go wrong with it; the step that it is made for.
+    fn announce(&self, call: &Call) -> Option<usize> {
+        self.record.note(&self.who, call.body.len() as u64, || {
+            let body = String::from_utf8_lossy(&call.body);
+            let name = call.query.get("name").map(|name| format!("?name={name}"));
+            format!(
+                "sends {} {}{} {body}",
+                call.method,
+                call.path,
+                name.unwrap_or_default()
+            )
+        });
+        if call.method == "GET" {
+            return None;
+        }
+        let mut workspace = self.workspace.lock().unwrap();
+        workspace.sending(self.run, call)
+    }
+}
+
+impl Transport for Line {
+    async fn send(&self, request: Request, deadline: Duration) -> Result<Response, TransportError> {
+        self.life.point().await;
+        let call = call_of(&request);
+        let step = self.announce(&call);
+        let fate = self.fate(&call, deadline);
+        let answer = self.put_on_its_way(&call, &fate, step);
+        self.life.point().await;
+        self.timeline.until(self.timeline.now() + fate.heard_after).await;
+        self.life.point().await;
+        let reply = answer.lock().unwrap().take();
+        let heard = self.heard(fate.kind, reply);
+        let mut workspace = self.workspace.lock().unwrap();
+        if fate.kind.is_some()
+            && let Some(witness) = workspace.witnesses.get_mut(&self.run)
+        {
+            witness.troubled(step);
+        }
+        drop(workspace);
+        if let Some(kind) = fate.kind {
+            self.record.note(&self.who, 7, || {
+                let end = heard
+                    .as_ref()
+                    .map_or_else(ToString::to_string, |heard| heard.status.to_string());
+                format!("hears {end} ({kind:?} of {} {})", call.method, call.path)
+            });
+        }
+        heard
+    }
+
+    fn redact(&self, text: &str) -> String {
+        REDACTING.redact(text)
+    }
+}
+
+impl Line {
+    /// What the process gets of an answer.
+    fn heard(&self, kind: Option<Kind>, reply: Option<Reply>) -> Result<Response, TransportError> {
+        let lost = |message: &str| {
+            Err(TransportError::Lost {
+                message: message.to_owned(),
+            })
+        };
+        let now = self.timeline.timestamp();
+        let echo = format!("upstream failed: Authorization: Basic {ENCODED_KEY} ({API_KEY})");
+        let failed = |status| Ok(made_up(status, &json!({"error": {"message": echo}})));
+        match kind {
+            Some(Kind::RateLimited { reset_in }) => {
+                let mut response = made_up(429, &json!({"error": {"message": "API rate limit breached"}}));
+                response.headers.reset = reset_in.map(|seconds| now.as_second() + seconds);
+                Ok(response)
+            }
+            Some(Kind::ActiveLimit) => {
+                let error = json!({"message": "full", "actual_count": 1000, "limit": 1000});
+                Ok(made_up(
+                    429,
+                    &json!({"error": error, "actual_count": 1000, "limit": 1000}),
+                ))
+            }
+            Some(Kind::Unauthorized) => failed(401),
+            Some(Kind::FailedBefore { status } | Kind::FailedAfter { status }) => failed(status),
+            Some(Kind::Unreachable) => Err(TransportError::NotSent {
+                message: "connection refused".to_owned(),
+            }),
+            Some(Kind::CutBefore | Kind::CutAfter | Kind::Truncated) => lost("connection reset"),
+            Some(Kind::SilentBefore | Kind::SilentAfter | Kind::Late) => lost("nothing came within 60 s"),
+            Some(Kind::Garbage) => Ok(Response {
+                status: reply.map_or(200, |reply| reply.status),
+                headers: RateHeaders::default(),
+                date: None,
+                body: format!("<html>{echo}</html>").into_bytes(),
+            }),
+            Some(Kind::Slow { .. } | Kind::Twice | Kind::Stale { .. }) | None => match reply {
+                Some(reply) => Ok(response(&reply)),
+                None => lost("nothing came"),
+            },
+        }
+    }
+}
+
+impl On {
+    fn concerns(self, call: &Call) -> bool {
+        let is_read = call.method == "GET";
+        match self {
+            Self::Any => true,
+            Self::Read => is_read,
+            Self::List => is_read && call.path == "/v3/custom-segments",
+            Self::Write => !is_read,
+            Self::Create => call.method == "POST",
+            Self::Update => call.method == "PATCH" && call.path.starts_with("/v3/"),
+            Self::Lifecycle => call.method == "PATCH" && call.path.starts_with("/v2/"),
+        }
+    }
+}
+
+fn call_of(request: &Request) -> Call {
+    let method = match request.method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Patch => "PATCH",
+    };
+    let body = request.body.as_ref().map(|body| body.to_string().into_bytes());
+    Call {
+        query: request.query.iter().cloned().collect(),
+        ..call(method, &request.path, body.unwrap_or_default())
+    }
+}
+
+fn made_up(status: u16, body: &Value) -> Response {
+    Response {
+        status,
+        headers: RateHeaders::default(),
+        date: None,
+        body: body.to_string().into_bytes(),
+    }
+}
+
+fn response(reply: &Reply) -> Response {
+    fn number<N: std::str::FromStr>(reply: &Reply, name: &str) -> Option<N> {
+        reply.headers.get(name)?.parse().ok()
+    }
+    let date = |text: &String| -> Option<Timestamp> { DateTimeParser::new().parse_timestamp(text).ok() };
+    Response {
+        status: reply.status,
+        headers: RateHeaders {
+            limit: number(reply, "x-ratelimit-limit"),
+            remaining: number(reply, "x-ratelimit-remaining"),
+            reset: number(reply, "x-ratelimit-reset"),
+        },
+        date: reply.headers.get("date").and_then(date),
+        body: reply.body.to_string().into_bytes(),
+    }
+}

@@ -1,0 +1,92 @@
+//! How the service of a seed behaves where nothing is documented, what its limits are, and what the workspace allows.
+
+use super::random::Random;
+use segctl::api::{RateLimits, Window};
+use segctl::model::{EndpointClass, Policy};
+use segctl::sandbox::{self, Class, Echo, HeaderWindow, Settings, WithoutExcluded};
+use std::collections::BTreeMap;
+
+/// The rules of one seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) settings: Settings,
+    pub(crate) policy: Policy,
+    pub(crate) limits: RateLimits,
+    /// Milliseconds that the service's clock is ahead.
+    pub(crate) service_ahead: i64,
+}
+
+impl Rules {
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        let echoes = [
+            Echo::AsSent,
+            Echo::AsSent,
+            Echo::DefaultsFilled,
+            Echo::DefaultsDropped,
+            Echo::DashboardDays,
+        ];
+        let (rate_limits, limits) = limits(random);
+        let settings = Settings {
+            rate_limits,
+            list_create_share_window: random.percent(50),
+            rate_headers: random.percent(80),
+            rate_headers_window: if random.percent(50) {
+                HeaderWindow::Shortest
+            } else {
+                HeaderWindow::Fullest
+            },
+            unarchive_checks_active_limit: random.percent(50),
+            rename_frees_old_name: random.percent(50),
+            patch_without_excluded: if random.percent(50) {
+                WithoutExcluded::Keep
+            } else {
+                WithoutExcluded::Clear
+            },
+            archive_idempotent: random.percent(70),
+            echo: echoes[random.below(echoes.len())],
+            ..Settings::default()
+        };
+        let mut policy = Policy::default();
+        policy.behaviour.rename_frees_names = settings.rename_frees_old_name;
+        policy.guards.archive = 100;
+        policy.guards.update = 100;
+        Self {
+            settings,
+            policy,
+            limits,
+            service_ahead: if random.percent(10) {
+                random.between(-3_600_000, 3_600_000)
+            } else {
+                0
+            },
+        }
+    }
+}
+
+/// The documented limits, or much lower ones, as the service and the files have them.
+fn limits(random: &mut Random) -> (sandbox::RateLimits, RateLimits) {
+    let mut limits = RateLimits::default();
+    if random.percent(70) {
+        return (sandbox::RateLimits::Documented, limits);
+    }
+    let classes = [
+        (Class::List, EndpointClass::List),
+        (Class::Create, EndpointClass::Create),
+        (Class::Get, EndpointClass::Get),
+        (Class::Update, EndpointClass::Update),
+        (Class::Lifecycle, EndpointClass::Lifecycle),
+    ];
+    let mut table = BTreeMap::new();
+    let mut drawn = || [(random.below(8) + 2, 60), (random.below(60) + 20, 3600)];
+    // The service may count these two as one; then they have one limit.
+    let pooled = drawn();
+    for (class, of_client) in classes {
+        let is_pooled = matches!(class, Class::List | Class::Create);
+        let windows = if is_pooled { pooled } else { drawn() };
+        let of_service = windows.map(|(calls, seconds)| sandbox::Window { calls, seconds });
+        table.insert(class, of_service.to_vec());
+        let of_files = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
+        limits.set(of_client, of_files.to_vec());
+    }
+    (sandbox::RateLimits::Custom(table), limits)
+}

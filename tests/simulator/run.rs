@@ -1,0 +1,331 @@
+//! One run of segctl: it reads, plans, shows the plan, applies it and keeps what it learned, as the command line does,
+//! on a machine and over a network that fail.
+
+use super::disk::{Platter, SimulatedDisk};
+use super::executor::{Life, Process, ProcessClock, Timeline};
+use super::network::Line;
+use super::record::Record;
+use super::store::{Promised, Watched};
+use super::witness::{Witness, listener};
+use super::workspace::Workspace;
+use jiff::SignedDuration;
+use segctl::api::{Client, Clock, RateLimits, StopSignal, WaitReason, Waiting};
+use segctl::apply::Stop;
+use segctl::apply::receipt::{Outcome, Receipt};
+use segctl::ledger::{DirectoryStore, Holder, LedgerStore, Lock};
+use segctl::model::{DeclaredSegment, Policy};
+use segctl::observe::Refresh;
+use segctl::plan::guard::Allowances;
+use segctl::plan::selection::Selection;
+use segctl::plan::step::Plan;
+use segctl::render::document::PlanDocument;
+use segctl::render::text;
+use segctl::session::{Aim, Claim, HeldLock, Session, SharedCalls};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+/// A machine with a workspace at the other end.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    pub(crate) timeline: Timeline,
+    pub(crate) record: Record,
+    pub(crate) workspace: Arc<Mutex<Workspace>>,
+    pub(crate) platter: Arc<Mutex<Platter>>,
+    pub(crate) promised: Promised,
+    pub(crate) limits: RateLimits,
+    /// Milliseconds that its clock is ahead.
+    pub(crate) ahead: i64,
+    /// The processes that did not end by themselves, and those that run.
+    pub(crate) lives: Arc<Mutex<BTreeMap<u32, Arc<Life>>>>,
+}
+
+/// What a run is to do.
+pub(crate) struct Order {
+    pub(crate) number: usize,
+    pub(crate) declared: Vec<DeclaredSegment>,
+    pub(crate) policy: Policy,
+    pub(crate) refresh: Refresh,
+    pub(crate) allowances: Allowances,
+    pub(crate) parallelism: usize,
+    /// The point at which it is ended.
+    pub(crate) ends_at: Option<u64>,
+    /// What somebody else does between the plan and its application, and later.
+    pub(crate) interlude: Box<dyn FnOnce() + Send>,
+    pub(crate) stop: StopSignal,
+    pub(crate) retry_seed: u64,
+    /// For how long somebody else's lock is waited for.
+    pub(crate) lock_timeout: SignedDuration,
+    /// Whether its machine tells processes apart.
+    pub(crate) has_process: bool,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// There is no plan.
+    Failed,
+    /// The plan must not be applied.
+    Forbidden(Vec<String>),
+    /// It was applied, or what of it could be.
+    Applied {
+        steps: usize,
+        /// Why steps failed.
+        failures: Vec<String>,
+    },
+}
+
+type Running = Session<Line, ProcessClock, Watched>;
+
+/// A process that does what is ordered.
+pub(crate) fn process(machine: &Machine, order: Order) -> Process<End> {
+    let life = Life::until(order.ends_at);
+    let machine = machine.clone();
+    let of_process = Arc::clone(&life);
+    Process {
+        future: Box::pin(async move { run(machine, order, of_process).await }),
+        life,
+    }
+}
+
+async fn run(machine: Machine, order: Order, life: Arc<Life>) -> End {
+    let id = u32::try_from(order.number).unwrap();
+    machine.lives.lock().unwrap().insert(id, Arc::clone(&life));
+    let session = session(&machine, &order, &life);
+    let oldest = session.clock.now().saturating_sub(machine.limits.longest_span());
+    drop(session.store.forget_requests(oldest.unwrap_or_default()).await);
+    let end = alone(&machine, &session, order).await;
+    session.client.keep_log().await;
+    machine.lives.lock().unwrap().remove(&id);
+    end
+}
+
+/// Plans and applies while nobody else changes the ledger.
+async fn alone(machine: &Machine, session: &Running, order: Order) -> End {
+    let clock = ProcessClock {
+        announced: None,
+        ..session.clock.clone()
+    };
+    let lives = Arc::clone(&machine.lives);
+    let is_gone = move |process: &segctl::ledger::Process| {
+        let lives = lives.lock().unwrap();
+        lives.get(&process.id).is_none_or(|life| life.is_over())
+    };
+    let claim = Claim {
+        lock: Lock::taken(
+            &format!("run {}", order.number),
+            "segctl apply",
+            holder(&order),
+            clock.now(),
+        ),
+        timeout: order.lock_timeout,
+        is_gone: &is_gone,
+    };
+    let held = match HeldLock::take((&session.store, &clock), claim, &session.on_note).await {
+        Ok(held) => held,
+        Err(error) => {
+            machine.record.shown("an error", &error.to_string());
+            machine
+                .record
+                .note("plan", 23, || format!("there is no lock: {error}"));
+            return End::Failed;
+        }
+    };
+    let work = plan_and_apply(machine, session, order);
+    let end = held
+        .during((&session.store, &clock), work, &session.on_note)
+        .await;
+    if let Err(error) = held.give_back(&session.store).await {
+        (session.on_note)(format!("the ledger stays locked for a while: {error}"));
+    }
+    end
+}
+
+fn holder(order: &Order) -> Holder {
+    let process = segctl::ledger::Process {
+        machine: "machine".to_owned(),
+        id: u32::try_from(order.number).unwrap(),
+        started: order.number.to_string(),
+    };
+    Holder {
+        user: "ada".to_owned(),
+        host: "runner".to_owned(),
+        process: order.has_process.then_some(process),
+    }
+}
+
+fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
+    let who = format!("segctl-{}", order.number);
+    let announced = Arc::new(Mutex::new(Vec::new()));
+    let clock = ProcessClock {
+        timeline: machine.timeline.clone(),
+        ahead: machine.ahead,
+        life: Arc::clone(life),
+        announced: Some(Arc::clone(&announced)),
+        record: machine.record.clone(),
+    };
+    let line = Line {
+        workspace: Arc::clone(&machine.workspace),
+        timeline: machine.timeline.clone(),
+        life: Arc::clone(life),
+        record: machine.record.clone(),
+        who: who.clone(),
+        run: order.number,
+    };
+    let disk = SimulatedDisk {
+        platter: Arc::clone(&machine.platter),
+        life: Arc::clone(life),
+        record: machine.record.clone(),
+        who: who.clone(),
+    };
+    let (record, teller) = (machine.record.clone(), who.clone());
+    let client = Client::new(line, clock.clone(), machine.limits.clone(), order.retry_seed)
+        .stopped_by(order.stop.clone())
+        .observed_by(move |waiting: &Waiting| {
+            announced.lock().unwrap().push(waiting.until);
+            record.note(&teller, 11, || {
+                format!("waits until {}: {:?}", waiting.until, waiting.reason)
+            });
+            if let WaitReason::Retry(error) = &waiting.reason {
+                record.shown("a wait", &error.to_string());
+            }
+        });
+    let store = || {
+        let workspace = Arc::clone(&machine.workspace);
+        Watched {
+            inner: DirectoryStore::on(disk.clone(), "ledger"),
+            promised: machine.promised.clone(),
+            record: machine.record.clone(),
+            forgets: Box::new(move || workspace.lock().unwrap().is_every_call_known = false),
+            is_begun: AtomicBool::new(false),
+        }
+    };
+    let on_note = || {
+        let (record, who) = (machine.record.clone(), who.clone());
+        Box::new(move |note: String| {
+            record.note(&who, 13, || format!("notes: {note}"));
+            record.shown("a note", &note);
+        })
+    };
+    Session {
+        client: client.logged_in(SharedCalls::new(store(), on_note())),
+        clock,
+        store: store(),
+        on_note: on_note(),
+    }
+}
+
+async fn plan_and_apply(machine: &Machine, session: &Running, order: Order) -> End {
+    let record = &machine.record;
+    let failed = |message: String| {
+        record.shown("an error", &message);
+        record.note("plan", 19, || format!("there is no plan: {message}"));
+        End::Failed
+    };
+    let aim = Aim {
+        workspace: "w".to_owned(),
+        declared: order.declared,
+        policy: order.policy.clone(),
+        allowances: order.allowances,
+        selection: Selection::default(),
+        refresh: order.refresh,
+    };
+    let mut read = match session.read(aim).await {
+        Ok(read) => read,
+        Err(error) => return failed(error.to_string()),
+    };
+    let plan = match session.plan(&mut read).await {
+        Ok(plan) => plan,
+        Err(error) => return failed(error.to_string()),
+    };
+    show(record, &plan);
+    if plan.is_forbidden() {
+        let conflicts = plan.conflicts.iter().map(|conflict| format!("{conflict:?}"));
+        let refusals = plan.refusals.iter().map(|refusal| format!("{refusal:?}"));
+        return End::Forbidden(conflicts.chain(refusals).collect());
+    }
+    let witness = Witness::new(&plan, machine.platter.lock().unwrap().has_faults());
+    machine
+        .workspace
+        .lock()
+        .unwrap()
+        .witnesses
+        .insert(order.number, witness);
+    (order.interlude)();
+    let settings = segctl::apply::Settings {
+        run: format!("run {}", order.number),
+        behaviour: order.policy.behaviour,
+        adoption: order.policy.adoption,
+        saved_plan: None,
+        has_settled: read.has_settled,
+        parallelism: order.parallelism,
+        stop: order.stop.clone(),
+    };
+    let told = listener(&machine.workspace, order.number);
+    let what = (&plan, read.ledger, &order.policy);
+    let (receipt, stop) = session.apply(what, BTreeMap::new(), settings, &told).await;
+    ended(record, &receipt, stop.as_ref());
+    End::Applied {
+        steps: plan.steps.len(),
+        failures: failures(&receipt),
+    }
+}
+
+fn show(record: &Record, plan: &Plan) {
+    let document = PlanDocument::new(plan);
+    record.shown("a plan", &text::plan(&document, false, &jiff::tz::TimeZone::UTC));
+    record.note("plan", plan.steps.len() as u64, || {
+        let steps = plan.steps.iter().map(|step| {
+            let Step {
+                number,
+                action,
+                segment,
+                depends_on,
+            } = in_short(step);
+            format!("\n    {number} {action} `{segment}` after {depends_on:?}")
+        });
+        let steps: String = steps.collect();
+        format!(
+            "{} steps{steps}\n    conflicts {:?}\n    refusals {:?}",
+            plan.steps.len(),
+            plan.conflicts,
+            plan.refusals
+        )
+    });
+}
+
+/// A step as a line of the trace.
+struct Step<'p> {
+    number: usize,
+    action: &'static str,
+    segment: &'p str,
+    depends_on: &'p [usize],
+}
+
+fn in_short(step: &segctl::plan::step::Step) -> Step<'_> {
+    Step {
+        number: step.number,
+        action: step.action.as_str(),
+        segment: step.segment.as_str(),
+        depends_on: &step.depends_on,
+    }
+}
+
+fn ended(record: &Record, receipt: &Receipt, stop: Option<&Stop>) {
+    for entry in &receipt.entries {
+        record.shown("a receipt", &format!("{entry:?}"));
+    }
+    record.shown("the end", &format!("{stop:?}"));
+    record.note("plan", receipt.entries.len() as u64, || {
+        format!("ends: {:?}, {stop:?}", receipt.tally())
+    });
+}
+
+fn failures(receipt: &Receipt) -> Vec<String> {
+    let outcomes = receipt.entries.iter().map(|entry| &entry.outcome);
+    let messages = outcomes.filter_map(|outcome| match outcome {
+        Outcome::Failed { message } => Some(message.clone()),
+        _ => None,
+    });
+    messages.collect()
+}

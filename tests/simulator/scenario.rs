@@ -1,0 +1,380 @@
+//! One seed: a workspace, files that change, runs that go wrong, and the recovery when nothing does any more.
+
+use super::disk::Platter;
+use super::executor::{self, Timeline};
+use super::faults;
+use super::invariants::{as_declared, no_key_in_files, nothing_is_lost};
+use super::random::Random;
+use super::record::{Record, Violation};
+use super::rules::Rules;
+use super::run::{End, Machine, Order, process};
+use super::store::Promised;
+use super::workspace::Workspace;
+use super::world::{Dashboard, Files, Fresh};
+use jiff::SignedDuration;
+use segctl::api::{StopSignal, Stopper};
+use segctl::observe::Refresh;
+use segctl::plan::guard::Allowances;
+use std::sync::{Arc, Mutex};
+
+/// What came of a seed.
+pub(crate) struct Report {
+    pub(crate) violation: Option<Violation>,
+    /// Equal for two runs of one seed.
+    pub(crate) fingerprint: u64,
+    pub(crate) lines: Vec<String>,
+    pub(crate) tally: Tally,
+}
+
+/// How much happened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) runs: usize,
+    pub(crate) crashes: usize,
+    pub(crate) writes: usize,
+    /// Seeds that ended with a plan that must not be applied.
+    pub(crate) blocked: usize,
+}
+
+/// A simulation under way.
+struct Scenario {
+    random: Random,
+    record: Record,
+    machine: Machine,
+    rules: Rules,
+    files: Files,
+    dashboard: Dashboard,
+    tally: Tally,
+    /// Whether anybody did anything by hand after the first run.
+    is_meddled: Arc<Mutex<bool>>,
+}
+
+/// Runs a seed.
+pub(crate) fn simulate(seed: u64, is_traced: bool) -> Report {
+    let record = Record::new(is_traced);
+    let mut scenario = Scenario::new(seed, &record);
+    scenario.begin();
+    let rounds = scenario.random.below(3) + 1;
+    for round in 0..rounds {
+        if round > 0 {
+            scenario.let_time_pass();
+            scenario.edit_files();
+        }
+        scenario.apply_until_it_ends();
+        if record.is_violated() {
+            break;
+        }
+    }
+    if !record.is_violated() {
+        scenario.recover();
+    }
+    scenario.tally.writes = scenario.machine.workspace.lock().unwrap().truth.changes.len();
+    Report {
+        violation: record.violation(),
+        fingerprint: record.fingerprint(),
+        lines: record.lines(),
+        tally: scenario.tally,
+    }
+}
+
+impl Scenario {
+    fn new(seed: u64, record: &Record) -> Self {
+        let mut random = Random::new(seed);
+        let timeline = Timeline::new(record.clone());
+        let rules = Rules::draw(&mut random);
+        let fresh = Fresh::default();
+        let count = size(&mut random);
+        let files = Files::new(
+            (random.fork(), fresh.clone()),
+            count,
+            rules.settings.rename_frees_old_name,
+        );
+        let mut workspace = Workspace::new(rules.settings.clone(), record.clone(), random.fork());
+        workspace.ahead = rules.service_ahead;
+        let machine = Machine {
+            timeline,
+            record: record.clone(),
+            workspace: Arc::new(Mutex::new(workspace)),
+            platter: Platter::new(random.fork()),
+            promised: Promised::nothing(),
+            limits: rules.limits.clone(),
+            ahead: 0,
+            lives: Arc::default(),
+        };
+        record.note("world", seed, || {
+            format!("seed {seed}, {count} segments, {rules:?}")
+        });
+        Self {
+            dashboard: Dashboard::new(random.fork(), fresh),
+            random,
+            record: record.clone(),
+            machine,
+            rules,
+            files,
+            tally: Tally::default(),
+            is_meddled: Arc::default(),
+        }
+    }
+
+    /// What was there before segctl.
+    fn begin(&mut self) {
+        let now = self.machine.timeline.timestamp();
+        let mut workspace = self.machine.workspace.lock().unwrap();
+        for _ in 0..self.random.below(4) {
+            let made = self.dashboard.make(&mut workspace, now, None);
+            workspace.foreign.extend(made);
+        }
+        let names: Vec<String> = self.files.items().iter().map(|item| item.name.clone()).collect();
+        for _ in 0..self.random.below(3) {
+            let name = self.random.pick(&names).cloned();
+            self.dashboard.make(&mut workspace, now, name.as_deref());
+        }
+    }
+
+    fn let_time_pass(&mut self) {
+        let minutes = match self.random.below(10) {
+            0 => self.random.between(50, 70) * 24 * 60,
+            1..=3 => self.random.between(60, 60 * 48),
+            _ => self.random.between(0, 30),
+        };
+        self.record.note("world", minutes.unsigned_abs(), || {
+            format!("{minutes} minutes pass")
+        });
+        self.machine.timeline.pass(minutes * 60_000);
+        if self.random.percent(5) {
+            // The machine's clock was set, so that what it took down is of other times.
+            self.machine.ahead = self.random.between(-7_200_000, 7_200_000);
+            self.machine.workspace.lock().unwrap().is_every_call_known = false;
+        }
+    }
+
+    fn edit_files(&mut self) {
+        let count = self.random.below(6) + 1;
+        for edit in self.files.edit(count) {
+            self.record.note("files", edit.len() as u64, || edit.clone());
+        }
+    }
+
+    /// Applies, again after each crash.
+    fn apply_until_it_ends(&mut self) {
+        for _ in 0..4 {
+            let faults = faults::network(&mut self.random);
+            self.record.note("world", faults.len() as u64, || {
+                format!("network faults {faults:?}")
+            });
+            self.machine.workspace.lock().unwrap().faults = faults;
+            let faults = faults::disk(&mut self.random);
+            self.record
+                .note("world", faults.len() as u64, || format!("disk faults {faults:?}"));
+            self.machine.platter.lock().unwrap().set_faults(faults);
+            let ends_at = self.random.percent(40).then(|| self.random.skewed(10) + 1);
+            let stop = self.stop();
+            let order = Order {
+                ends_at,
+                stop,
+                interlude: self.interlude(),
+                ..self.order()
+            };
+            let mut orders = vec![order];
+            if self.random.percent(15) {
+                // A second pipeline, on the same ledger at the same time.
+                orders.push(self.order());
+            }
+            let ends = self.run(orders);
+            if self.record.is_violated() || ends.iter().all(Option::is_some) {
+                return;
+            }
+            let pause = self.random.between(0, 120_000);
+            self.machine.timeline.pass(pause);
+        }
+    }
+
+    /// Once nothing goes wrong any more, two runs are enough.
+    fn recover(&mut self) {
+        self.machine.workspace.lock().unwrap().faults.clear();
+        self.machine.platter.lock().unwrap().set_faults(Vec::new());
+        // What was sent before has arrived by then, and what no run knows of counts toward no window any more.
+        let is_every_call_known = self.machine.workspace.lock().unwrap().is_every_call_known;
+        self.machine
+            .timeline
+            .pass(if is_every_call_known { 120_000 } else { 90_000_000 });
+        self.record
+            .note("world", 0, || "nothing goes wrong any more".to_owned());
+        for attempt in 0..3 {
+            let changes = self.machine.workspace.lock().unwrap().truth.changes.len();
+            let order = Order {
+                refresh: Refresh::Full,
+                lock_timeout: SignedDuration::from_mins(10),
+                allowances: Allowances {
+                    empty: true,
+                    short_list: true,
+                },
+                ..self.order()
+            };
+            let end = self.run(vec![order]).pop().flatten();
+            if self.record.is_violated() {
+                return;
+            }
+            let made = self.machine.workspace.lock().unwrap().truth.changes.len() - changes;
+            match end {
+                Some(End::Applied { steps: 0, .. }) => {
+                    self.record
+                        .require(made == 0, "an empty plan writes nothing", || {
+                            format!("{made} writes")
+                        });
+                    let truth = &self.machine.workspace.lock().unwrap().truth;
+                    as_declared(&self.files, truth, &self.record);
+                    return;
+                }
+                Some(End::Applied { .. }) if attempt < 2 => {}
+                Some(End::Applied { failures, .. }) if self.is_told_why(&failures) => {
+                    self.tally.blocked += 1;
+                    return;
+                }
+                Some(End::Forbidden(why)) => {
+                    let is_meddled = *self.is_meddled.lock().unwrap();
+                    self.tally.blocked += 1;
+                    return self
+                        .record
+                        .require(is_meddled, "no conflict without a cause", || format!("{why:?}"));
+                }
+                end => {
+                    return self.record.violated("two more runs are enough", || {
+                        format!("run {attempt} ended with {end:?}")
+                    });
+                }
+            }
+        }
+    }
+
+    /// Whether what is left cannot be done for what somebody did by hand, and a message says so.
+    fn is_told_why(&self, failures: &[String]) -> bool {
+        let is_told = |message: &String| {
+            message.contains("is reserved for a segment") || message.contains("already has this definition")
+        };
+        *self.is_meddled.lock().unwrap() && !failures.is_empty() && failures.iter().all(is_told)
+    }
+
+    fn order(&mut self) -> Order {
+        self.tally.runs += 1;
+        let refresh = [Refresh::Full, Refresh::Rolling, Refresh::None];
+        Order {
+            number: self.tally.runs,
+            declared: self.files.declared(),
+            policy: self.rules.policy.clone(),
+            refresh: refresh[self.random.below(refresh.len())],
+            allowances: Allowances::default(),
+            parallelism: [1, 2, 8][self.random.below(3)],
+            ends_at: None,
+            interlude: Box::new(|| ()),
+            stop: StopSignal::never(),
+            retry_seed: self.random.draw(),
+            lock_timeout: SignedDuration::from_secs([0, 30, 600][self.random.below(3)]),
+            has_process: self.random.percent(70),
+        }
+    }
+
+    /// Somebody who wants the run to stop, now and then.
+    fn stop(&mut self) -> StopSignal {
+        if !self.random.percent(6) {
+            return StopSignal::never();
+        }
+        let (stopper, signal) = Stopper::new();
+        let after = self.random.between(0, 60_000);
+        let record = self.record.clone();
+        self.machine
+            .timeline
+            .at(self.machine.timeline.now() + after, move || {
+                record.note("world", 17, || "somebody wants the run to stop".to_owned());
+                stopper.stop();
+            });
+        signal
+    }
+
+    /// What the dashboard's users do right after the plan was shown, and while it is applied.
+    fn interlude(&mut self) -> Box<dyn FnOnce() + Send> {
+        if !self.random.percent(25) {
+            return Box::new(|| ());
+        }
+        let at_once = self.random.below(3);
+        let later: Vec<i64> = (0..self.random.below(2))
+            .map(|_| self.random.between(0, 20_000))
+            .collect();
+        let (machine, dashboard, meddled) = (
+            self.machine.clone(),
+            self.dashboard.clone(),
+            Arc::clone(&self.is_meddled),
+        );
+        Box::new(move || {
+            let act = {
+                let machine = machine.clone();
+                move || {
+                    *meddled.lock().unwrap() = true;
+                    let now = machine.timeline.timestamp();
+                    dashboard.act(&mut machine.workspace.lock().unwrap(), now);
+                }
+            };
+            (0..at_once).for_each(|_| act());
+            for after in later {
+                machine.timeline.at(machine.timeline.now() + after, act.clone());
+            }
+        })
+    }
+
+    /// Runs processes to their ends; none where one was ended.
+    fn run(&mut self, orders: Vec<Order>) -> Vec<Option<End>> {
+        let start = |order: Order| {
+            let (number, ends_at) = (order.number, order.ends_at);
+            self.record.note("world", number as u64, || {
+                format!("run {number} begins; to be ended at {ends_at:?}")
+            });
+            process(&self.machine, order)
+        };
+        let processes: Vec<_> = orders.into_iter().map(start).collect();
+        let mut random = self.random.fork();
+        let ends = executor::run(&self.machine.timeline, &self.record, processes, &mut random);
+        self.record
+            .note("world", ends.len() as u64, || format!("ends: {ends:?}"));
+        if self.record.is_violated() {
+            return ends;
+        }
+        if ends.iter().any(Option::is_none) {
+            self.crash(ends.len() == 1);
+        }
+        self.machine.platter.lock().unwrap().set_faults(Vec::new());
+        let now = self.machine.timeline.timestamp();
+        let mut workspace = self.machine.workspace.lock().unwrap();
+        workspace.compare(now);
+        no_key_in_files(&self.machine.platter.lock().unwrap(), &self.record);
+        nothing_is_lost(&workspace, &self.machine.platter);
+        drop(workspace);
+        ends
+    }
+
+    /// A process was ended: killed, or, where it was the only one, with its machine.
+    fn crash(&mut self, was_alone: bool) {
+        self.tally.crashes += 1;
+        let loses_power = was_alone && self.random.percent(50);
+        self.record.note("world", 3 + u64::from(loses_power), || {
+            if loses_power {
+                "the machine loses power"
+            } else {
+                "the process is killed"
+            }
+            .to_owned()
+        });
+        if loses_power {
+            self.machine.platter.lock().unwrap().lose_power();
+        }
+    }
+}
+
+/// How many segments: mostly few.
+fn size(random: &mut Random) -> usize {
+    match random.below(100) {
+        0..=59 => random.below(6) + 1,
+        60..=84 => random.below(20) + 5,
+        85..=96 => random.below(60) + 20,
+        _ => random.below(200) + 100,
+    }
+}

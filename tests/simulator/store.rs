@@ -1,0 +1,164 @@
+//! A ledger's promises, held against what it reads: what was taken down is there, and what was about to be is there
+//! whole, as far as its lines go, or not at all.
+
+use super::disk::SimulatedDisk;
+use super::record::Record;
+use jiff::Timestamp;
+use segctl::ledger::{
+    Change, DirectoryStore, Ledger, LedgerStore, Lock, Record as Taken, Snapshot, StoreError,
+};
+use segctl::model::CallRecord;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What the disk may hold.
+#[derive(Clone)]
+pub(crate) struct Promised(Arc<Mutex<Possible>>);
+
+struct Possible {
+    ledgers: Vec<Ledger>,
+    /// Writes that have not ended.
+    under_way: usize,
+}
+
+impl Promised {
+    pub(crate) fn nothing() -> Self {
+        Self(Arc::new(Mutex::new(Possible {
+            ledgers: vec![Ledger::default()],
+            under_way: 0,
+        })))
+    }
+}
+
+/// A store whose promises are kept in mind.
+pub(crate) struct Watched {
+    pub(crate) inner: DirectoryStore<SimulatedDisk>,
+    pub(crate) promised: Promised,
+    pub(crate) record: Record,
+    /// Called when calls of earlier runs, or of this one, are lost to later ones.
+    pub(crate) forgets: Box<dyn Fn() + Send + Sync>,
+    /// Whether this run's ledger is on the disk, so that it is only added to from then on.
+    pub(crate) is_begun: AtomicBool,
+}
+
+/// A write that has not been answered yet: where it never is, the disk may hold it or not.
+struct UnderWay<'a> {
+    promised: &'a Promised,
+    ledger: &'a Ledger,
+    records: &'a [Taken],
+    is_done: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut possible = self.promised.0.lock().unwrap();
+        possible.under_way -= 1;
+        if self.is_done {
+            return;
+        }
+        let mut ledgers = vec![self.ledger.clone()];
+        for mut known in possible.ledgers.clone() {
+            for change in self.records {
+                known.apply(change.clone());
+                ledgers.push(known.clone());
+            }
+        }
+        ledgers.retain(|ledger| !possible.ledgers.contains(ledger));
+        possible.ledgers.extend(ledgers);
+    }
+}
+
+impl Watched {
+    fn damaged<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Corrupt { .. }) = &result {
+            let text = result.as_ref().err().map(ToString::to_string);
+            self.record
+                .violated("files are old or new, never torn", || text.unwrap_or_default());
+        }
+        result
+    }
+}
+
+impl LedgerStore for Watched {
+    async fn load(&self) -> Result<Ledger, StoreError> {
+        let ledger = self.damaged(self.inner.load().await)?;
+        let possible = self.promised.0.lock().unwrap();
+        let is_possible = possible.under_way > 0 || possible.ledgers.contains(&ledger);
+        self.record
+            .require(is_possible, "what was taken down is remembered", || {
+                format!("the ledger is {ledger:#?}\nand could be {:#?}", possible.ledgers)
+            });
+        drop(possible);
+        Ok(ledger)
+    }
+
+    async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
+        self.add_all(ledger, &[], true).await
+    }
+
+    async fn add(&self, ledger: &Ledger, records: &[Taken]) -> Result<(), StoreError> {
+        self.add_all(ledger, records, false).await
+    }
+
+    async fn change_lock(
+        &self,
+        change: impl Fn(Option<&Lock>) -> Change + Send,
+    ) -> Result<Option<Lock>, StoreError> {
+        self.damaged(self.inner.change_lock(change).await)
+    }
+
+    async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.damaged(self.inner.load_snapshot().await)
+    }
+
+    async fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        self.inner.save_snapshot(snapshot).await
+    }
+
+    async fn requests(&self) -> Result<Vec<CallRecord>, StoreError> {
+        self.inner.requests().await
+    }
+
+    async fn exchange_requests(
+        &self,
+        from: u64,
+        respond: impl FnOnce(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+    ) -> Result<u64, StoreError> {
+        let exchanged = self.inner.exchange_requests(from, respond).await;
+        if exchanged.is_err() {
+            (self.forgets)();
+        }
+        exchanged
+    }
+
+    async fn forget_requests(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.inner.forget_requests(before).await
+    }
+}
+
+impl Watched {
+    async fn add_all(&self, ledger: &Ledger, records: &[Taken], is_whole: bool) -> Result<(), StoreError> {
+        let is_added = !is_whole && self.is_begun.swap(false, Ordering::Relaxed);
+        self.promised.0.lock().unwrap().under_way += 1;
+        let mut under_way = UnderWay {
+            promised: &self.promised,
+            ledger,
+            records: if is_added { records } else { &[] },
+            is_done: false,
+        };
+        if is_whole {
+            self.inner.save(ledger).await?;
+        } else {
+            self.inner.add(ledger, records).await?;
+        }
+        under_way.is_done = true;
+        self.is_begun.store(true, Ordering::Relaxed);
+        let mut possible = self.promised.0.lock().unwrap();
+        match possible.ledgers.as_mut_slice() {
+            [known] if is_added => records.iter().for_each(|change| known.apply(change.clone())),
+            _ => possible.ledgers = vec![ledger.clone()],
+        }
+        drop(possible);
+        Ok(())
+    }
+}

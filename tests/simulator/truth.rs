@@ -1,0 +1,202 @@
+//! What is really there: every segment and every write, as whoever sees everything would know it. Kept from what the
+//! service committed, apart from the service's own state, and compared with that.
+
+use super::record::Record;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Who changed something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// A run of segctl, by its number.
+    Run(usize),
+    /// A run's request that arrived after it had given up waiting for it.
+    Late(usize),
+    /// A dashboard user.
+    Dashboard,
+    /// Time: what nobody runs is archived.
+    Time,
+}
+
+/// A segment as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) name: String,
+    /// Its definition in the API's own JSON.
+    pub(crate) definition: Value,
+    pub(crate) meaning: Meaning,
+    pub(crate) is_archived: bool,
+}
+
+/// What a definition says, without what only its form says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Meaning {
+    /// Groups and filters as a short text, references by id.
+    pub(crate) text: String,
+    /// The numbers in it, which tell definitions apart.
+    pub(crate) amounts: BTreeSet<i64>,
+    /// The ids that it refers to.
+    pub(crate) refers_to: BTreeSet<String>,
+}
+
+/// A change of a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) author: Author,
+    pub(crate) id: String,
+    /// `None` where it was made.
+    pub(crate) before: Option<Segment>,
+    pub(crate) after: Segment,
+}
+
+/// Everything that happened to segments.
+#[derive(Default)]
+pub(crate) struct Truth {
+    pub(crate) segments: BTreeMap<String, Segment>,
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Truth {
+    /// Takes down what a segment is from now on.
+    pub(crate) fn set(&mut self, author: Author, id: &str, after: Segment) {
+        let before = self.segments.insert(id.to_owned(), after.clone());
+        self.changes.push(Change {
+            author,
+            id: id.to_owned(),
+            before,
+            after,
+        });
+    }
+
+    /// Whether anybody but run `run` changed a segment after `since` changes.
+    pub(crate) fn was_touched_by_others(&self, id: &str, since: usize, run: usize) -> bool {
+        let changes = self.changes.get(since..).unwrap_or_default();
+        changes
+            .iter()
+            .any(|change| change.id == id && change.author != Author::Run(run))
+    }
+
+    /// The segment of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<(&str, &Segment)> {
+        let mut segments = self.segments.iter();
+        let found = segments.find(|(_, segment)| segment.name == name);
+        found.map(|(id, segment)| (id.as_str(), segment))
+    }
+
+    /// Compares everything with the service's own state, and learns what time archived.
+    pub(crate) fn compare(&mut self, state: &Value, record: &Record) {
+        let segments = state["segments"].as_object().unwrap();
+        record.require(segments.len() == self.segments.len(), MIRROR, || {
+            format!(
+                "{} segments at the service, {} known",
+                segments.len(),
+                self.segments.len()
+            )
+        });
+        for (id, stored) in segments {
+            let Some(known) = self.segments.get(id) else {
+                record.violated(MIRROR, || format!("{id} is not known"));
+                continue;
+            };
+            let filters = &stored["contents"]["filters"];
+            let meaning = Meaning::of(&filters["included"], &filters["excluded"]);
+            record.require(
+                known.name == stored["name"] && known.meaning == meaning,
+                MIRROR,
+                || format!("{id} is {stored}, known as {known:?}"),
+            );
+            let is_archived = !stored["archived"].is_null();
+            if is_archived && !known.is_archived {
+                let after = Segment {
+                    is_archived,
+                    ..known.clone()
+                };
+                self.set(Author::Time, id, after);
+            } else {
+                record.require(is_archived == known.is_archived, MIRROR, || {
+                    format!("{id} is archived")
+                });
+            }
+        }
+    }
+}
+
+/// A fault of the simulator itself, should it ever be broken.
+const MIRROR: &str = "the simulator knows what is there";
+
+impl Segment {
+    pub(crate) fn new(name: &str, included: &Value, excluded: &Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            definition: serde_json::json!({"included_filters": included, "excluded_filters": excluded}),
+            meaning: Meaning::of(included, excluded),
+            is_archived: false,
+        }
+    }
+}
+
+impl Meaning {
+    /// What a definition in the API's JSON says.
+    pub(crate) fn of(included: &Value, excluded: &Value) -> Self {
+        let mut meaning = Self {
+            text: String::new(),
+            amounts: BTreeSet::new(),
+            refers_to: BTreeSet::new(),
+        };
+        meaning.group(included);
+        let has_excluded = excluded["filters"]
+            .as_array()
+            .is_some_and(|filters| !filters.is_empty());
+        if has_excluded {
+            meaning.text.push_str(" without ");
+            meaning.group(excluded);
+        }
+        meaning
+    }
+
+    fn group(&mut self, group: &Value) {
+        let filters = group["filters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let operator = group["filter_operator"].as_str().unwrap_or_default();
+        self.text.push('(');
+        for (place, filter) in filters.iter().enumerate() {
+            if place > 0 {
+                self.text.push(' ');
+                self.text.push_str(operator);
+                self.text.push(' ');
+            }
+            self.filter(filter);
+        }
+        self.text.push(')');
+    }
+
+    fn filter(&mut self, filter: &Value) {
+        match filter["filter_type"].as_str() {
+            Some("nested_filters") => self.group(filter),
+            Some("custom_segments") => {
+                // A reference by name that has no id yet stands for itself.
+                let id = filter["id"]
+                    .as_str()
+                    .or(filter["name"].as_str())
+                    .unwrap_or_default();
+                self.text.push_str(id);
+                self.refers_to.insert(id.to_owned());
+            }
+            _ => {
+                let amount = filter["value"].as_f64().unwrap_or_default();
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the world's amounts are small and whole"
+                )]
+                let amount = amount as i64;
+                self.text.push_str(&amount.to_string());
+                self.amounts.insert(amount);
+            }
+        }
+    }
+
+    /// Whether two definitions have the same members as far as numbers and references tell: one may stand in one more
+    /// group than the other.
+    pub(crate) fn has_same_members(&self, other: &Self) -> bool {
+        self.amounts == other.amounts && self.refers_to == other.refers_to
+    }
+}

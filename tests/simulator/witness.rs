@@ -1,0 +1,358 @@
+//! What a run said that it does, held against what it does: every write belongs to a step of the plan that was shown,
+//! comes after what the step depends on, and ends as the receipt says.
+
+use super::truth::{Author, Meaning, Segment, Truth};
+use super::workspace::Workspace;
+use segctl::apply::Event;
+use segctl::apply::receipt::{Entry, Outcome, SkipReason};
+use segctl::model::Payload;
+use segctl::plan::step::{Action, Plan, Step, digest_of};
+use segctl::sandbox::Call;
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+
+/// A run's plan and what came of its steps so far.
+pub(crate) struct Witness {
+    plan: Plan,
+    steps: Vec<Facts>,
+    /// Whether file operations of the run may fail.
+    is_disk_troubled: bool,
+}
+
+#[derive(Clone, Default)]
+struct Facts {
+    state: State,
+    /// How many changes there were when it began.
+    began_at: usize,
+    /// The changes that it made, by their number.
+    committed: Vec<usize>,
+    /// Whether something went wrong while it was under way.
+    is_troubled: bool,
+    /// Whether it is being taken back.
+    is_second_time: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Waiting,
+    UnderWay,
+    Done,
+    NotDone,
+}
+
+impl Witness {
+    /// Takes the plan that was shown.
+    pub(crate) fn new(plan: &Plan, is_disk_troubled: bool) -> Self {
+        Self {
+            plan: plan.clone(),
+            steps: vec![Facts::default(); plan.steps.len()],
+            is_disk_troubled,
+        }
+    }
+
+    /// A write of the run took effect.
+    pub(crate) fn committed(&mut self, step: Option<usize>, change: usize) {
+        if let Some(facts) = step.and_then(|step| self.steps.get_mut(step)) {
+            facts.committed.push(change);
+        }
+    }
+
+    /// A call of the run went wrong; one that is no write may have been made for any step.
+    pub(crate) fn troubled(&mut self, step: Option<usize>) {
+        for (place, facts) in self.steps.iter_mut().enumerate() {
+            if facts.state == State::UnderWay && step.is_none_or(|step| step == place) {
+                facts.is_troubled = true;
+            }
+        }
+    }
+
+    /// The step under way that a write is made for.
+    fn step_of(&self, call: &Call, body: &Value, truth: &Truth) -> Option<usize> {
+        let steps = self.plan.steps.iter().zip(&self.steps).enumerate();
+        let mut under_way = steps.filter(|(_, (_, facts))| facts.state == State::UnderWay);
+        let found = under_way.find(|(_, (step, _))| is_write_of(step, (call, body), truth));
+        found.map(|(place, _)| place)
+    }
+}
+
+/// Whether a step may make such a write.
+fn is_write_of(step: &Step, (call, body): (&Call, &Value), truth: &Truth) -> bool {
+    let id = call
+        .path
+        .strip_prefix("/v3/custom-segments/")
+        .or_else(|| body["cs_id"].as_str());
+    let is_of_target = |target: &segctl::plan::step::Target| Some(target.id.as_str()) == id;
+    let is_definition = |wanted: &Payload| amounts(wanted) == meaning_of_body(body).amounts;
+    let is_put_away = call.path.ends_with("/archive");
+    match &step.action {
+        // The one that has the name and is hidden is taken out, made what is declared, or put back.
+        Action::Create(wanted) => match call.method.as_str() {
+            "POST" => body["name"] == step.segment.as_str() && is_definition(wanted.payload()),
+            _ if call.path.starts_with("/v2/") => body["name"] == step.segment.as_str(),
+            _ => {
+                let holder = id.and_then(|id| truth.segments.get(id));
+                holder.is_some_and(|holder| holder.name == step.segment.as_str())
+                    && is_definition(wanted.payload())
+            }
+        },
+        Action::Update(change) => {
+            is_of_target(&change.target)
+                && (call.path.starts_with("/v3/") || call.path.ends_with("/unarchive"))
+        }
+        Action::Archive(target) => is_of_target(target) && is_put_away,
+        Action::Unarchive(target) => is_of_target(target) && call.path.ends_with("/unarchive"),
+    }
+}
+
+fn meaning_of_body(body: &Value) -> Meaning {
+    Meaning::of(&body["included_filters"], &body["excluded_filters"])
+}
+
+fn meaning(payload: &Payload) -> Meaning {
+    let excluded = payload.excluded_filters.as_ref().unwrap_or(&Value::Null);
+    Meaning::of(&payload.included_filters, excluded)
+}
+
+fn amounts(payload: &Payload) -> std::collections::BTreeSet<i64> {
+    meaning(payload).amounts
+}
+
+impl Workspace {
+    /// A run is about to make a write: it must be one that was announced, and not too early.
+    pub(crate) fn sending(&mut self, run: usize, call: &Call) -> Option<usize> {
+        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        let id = call
+            .path
+            .strip_prefix("/v3/custom-segments/")
+            .or_else(|| body["cs_id"].as_str());
+        let named = || self.truth.named(body["name"].as_str()?).map(|(id, _)| id);
+        let target = id.or_else(named);
+        self.record.require(
+            target.is_none_or(|id| call.method == "POST" || !self.foreign.contains(id)),
+            "nothing foreign is written",
+            || format!("{} {} {body}", call.method, call.path),
+        );
+        let witness = self.witnesses.get(&run);
+        let step = witness.and_then(|witness| witness.step_of(call, &body, &self.truth));
+        self.record
+            .require(step.is_some(), "every write is in the plan", || {
+                format!(
+                    "{} {} {body} belongs to no step under way",
+                    call.method, call.path
+                )
+            });
+        let (witness, step) = (witness?, step?);
+        let facts = &witness.steps[step];
+        let unmet = witness.plan.steps[step].depends_on.iter().find(|need| {
+            let state = witness.steps.get(**need - 1).map(|facts| facts.state);
+            state != Some(State::Done)
+        });
+        self.record.require(
+            unmet.is_none() || facts.is_second_time,
+            "writes keep the order of the plan",
+            || format!("step {} was to wait for step {unmet:?}", step + 1),
+        );
+        self.require_unique(&body, call);
+        Some(step)
+    }
+
+    /// Names are unique while they are held, so that a second segment for a declared name can only come of a run that
+    /// makes one although the first is still there under another.
+    fn require_unique(&self, body: &Value, call: &Call) {
+        if call.method != "POST" {
+            return;
+        }
+        let name = body["name"].as_str().unwrap_or_default();
+        let meaning = meaning_of_body(body);
+        let mut made = self.truth.changes.iter().filter(|change| {
+            change.before.is_none()
+                && matches!(change.author, Author::Run(_) | Author::Late(_))
+                && change.after.name == name
+        });
+        let twin = made.find(|change| {
+            let segment = &self.truth.segments[&change.id];
+            !segment.is_archived
+                && segment.name != name
+                && segment.meaning == meaning
+                && !self.was_renamed_by_hand(&change.id)
+        });
+        self.record
+            .require(twin.is_none(), "a declared name has one segment", || {
+                format!("`{name}` is made again although {twin:?} is there")
+            });
+    }
+
+    fn was_renamed_by_hand(&self, id: &str) -> bool {
+        let mut changes = self.truth.changes.iter();
+        changes.any(|change| change.id == id && change.author == Author::Dashboard)
+    }
+
+    /// A step of a run begins or ends.
+    pub(crate) fn told(&mut self, run: usize, event: Event<'_>) {
+        let changes = self.truth.changes.len();
+        let Some(witness) = self.witnesses.get_mut(&run) else {
+            return;
+        };
+        match event {
+            Event::Started(step) => {
+                let facts = &mut witness.steps[step.number - 1];
+                facts.is_second_time = facts.state != State::Waiting;
+                facts.state = State::UnderWay;
+                facts.is_troubled = false;
+                facts.began_at = changes;
+                self.record.note("plan", step.number as u64, || {
+                    format!(
+                        "step {} begins: {} `{}`",
+                        step.number,
+                        step.action.as_str(),
+                        step.segment
+                    )
+                });
+            }
+            Event::Finished(entry) => {
+                let facts = &mut witness.steps[entry.number - 1];
+                facts.state = if entry.outcome.is_done() {
+                    State::Done
+                } else {
+                    State::NotDone
+                };
+                self.record.note("plan", entry.number as u64, || {
+                    format!(
+                        "step {} of `{}` ends: {:?}",
+                        entry.number, entry.segment, entry.outcome
+                    )
+                });
+                self.check_outcome(run, entry);
+            }
+        }
+    }
+
+    fn check_outcome(&self, run: usize, entry: &Entry) {
+        let witness = &self.witnesses[&run];
+        let step = &witness.plan.steps[entry.number - 1];
+        let facts = &witness.steps[entry.number - 1];
+        let fault = match &entry.outcome {
+            Outcome::Applied { id, .. } | Outcome::Unchanged { id, .. } => {
+                self.not_there(run, (step, facts), id.as_str())
+            }
+            Outcome::Failed { message } => self.done_all_the_same((step, facts), message),
+            Outcome::NotAttempted if !facts.committed.is_empty() => Some("something was written".to_owned()),
+            Outcome::Skipped(SkipReason::DependsOn(name)) => {
+                let needs = step
+                    .depends_on
+                    .iter()
+                    .filter_map(|need| witness.steps.get(need - 1));
+                let is_unmet = needs.clone().any(|facts| facts.state == State::NotDone);
+                (!is_unmet || !facts.committed.is_empty())
+                    .then(|| format!("it could have gone on after `{name}`"))
+            }
+            Outcome::Skipped(SkipReason::Drifted) => self.not_drifted(witness, step),
+            Outcome::Unknown { .. } => {
+                let is_excused = facts.is_troubled || witness.is_disk_troubled;
+                (!is_excused).then(|| "every answer came".to_owned())
+            }
+            Outcome::TakenBack => self.not_taken_back(run, facts),
+            Outcome::NotAttempted => None,
+        };
+        self.record
+            .require(fault.is_none(), "the receipt is the truth", || {
+                format!(
+                    "step {} of `{}` is said to be {:?}: {}",
+                    entry.number,
+                    entry.segment,
+                    entry.outcome,
+                    fault.unwrap_or_default()
+                )
+            });
+    }
+
+    /// Why a step that is said to be applied is not.
+    fn not_there(&self, run: usize, (step, facts): (&Step, &Facts), id: &str) -> Option<String> {
+        if facts.is_second_time || self.truth.was_touched_by_others(id, facts.began_at, run) {
+            return None;
+        }
+        let Some(segment) = self.truth.segments.get(id) else {
+            return Some(format!("there is no segment {id}"));
+        };
+        let is_stored = |name: &str, wanted: &Payload| {
+            let wanted = meaning(wanted);
+            segment.name == name
+                && !segment.is_archived
+                && segment.meaning.amounts == wanted.amounts
+                && segment.meaning.refers_to.len() == wanted.refers_to.len()
+        };
+        let is_there = match &step.action {
+            Action::Create(wanted) => is_stored(step.segment.as_str(), wanted.payload()),
+            Action::Update(change) => is_stored(change.name.as_str(), change.wanted.payload()),
+            Action::Archive(target) => segment.is_archived && target.id.as_str() == id,
+            Action::Unarchive(target) => !segment.is_archived && target.id.as_str() == id,
+        };
+        (!is_there).then(|| format!("it is {segment:?}"))
+    }
+
+    /// Why a step that is said to have failed has not.
+    fn done_all_the_same(&self, (step, facts): (&Step, &Facts), message: &str) -> Option<String> {
+        let is_told = message.contains("had to be taken out") || message.contains("was taken out to see");
+        let is_main = |change: &Segment, before: Option<&Segment>| match &step.action {
+            Action::Create(_) | Action::Update(_) => {
+                before.is_none_or(|before| before.name != change.name || before.meaning != change.meaning)
+            }
+            Action::Archive(_) => change.is_archived,
+            Action::Unarchive(_) => !change.is_archived,
+        };
+        let mut committed = facts
+            .committed
+            .iter()
+            .filter_map(|change| self.truth.changes.get(*change));
+        let done = committed.find(|change| is_main(&change.after, change.before.as_ref()));
+        let done = done.filter(|change| {
+            let later = self
+                .truth
+                .changes
+                .iter()
+                .rev()
+                .take_while(|later| !std::ptr::eq(*later, *change));
+            // Somebody changed it since, so that the run could not know that it had been done.
+            !later
+                .into_iter()
+                .any(|later| later.id == change.id && later.author == Author::Dashboard)
+        });
+        done.filter(|_| !is_told)
+            .map(|change| format!("it was done: {change:?}"))
+    }
+
+    /// Why a step that is said to have been skipped for a change since the plan was not to be.
+    fn not_drifted(&self, witness: &Witness, step: &Step) -> Option<String> {
+        let target = step.action.target()?;
+        let segment = self.truth.segments.get(target.id.as_str())?;
+        let payload: Payload = Payload {
+            included_filters: segment.definition["included_filters"].clone(),
+            excluded_filters: Some(segment.definition["excluded_filters"].clone()),
+        };
+        let is_as_planned = segment.name == target.live_name.as_str()
+            && Some(digest_of(&payload, &witness.plan.known)) == target.seen;
+        is_as_planned.then(|| format!("it is as the plan saw it: {segment:?}"))
+    }
+
+    /// Why a step that is said to have been taken back was not.
+    fn not_taken_back(&self, run: usize, facts: &Facts) -> Option<String> {
+        let first = facts
+            .committed
+            .first()
+            .and_then(|change| self.truth.changes.get(*change));
+        let first = first?;
+        if self.truth.was_touched_by_others(&first.id, facts.began_at, run) {
+            return None;
+        }
+        let (before, now) = (first.before.as_ref()?, &self.truth.segments[&first.id]);
+        let is_back = before.name == now.name && before.meaning.has_same_members(&now.meaning);
+        (!is_back).then(|| format!("it was {before:?} and is {now:?}"))
+    }
+}
+
+/// Told of steps by a run.
+pub(crate) fn listener(workspace: &Arc<Mutex<Workspace>>, run: usize) -> impl Fn(Event<'_>) + Sync + use<> {
+    let workspace = Arc::clone(workspace);
+    move |event| workspace.lock().unwrap().told(run, event)
+}

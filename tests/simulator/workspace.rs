@@ -1,0 +1,218 @@
+//! The workspace at the service: the sandbox without sockets, what is really in it, and who may write to what.
+
+use super::faults::NetworkFault;
+use super::random::Random;
+use super::record::{API_KEY, ENCODED_KEY, Record};
+use super::truth::{Author, Segment, Truth};
+use super::witness::Witness;
+use jiff::{SignedDuration, Timestamp};
+use segctl::sandbox::{Call, Credentials, Delivery, Fault, FaultKind, On, Reply, Service, Settings};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The service and everything that watches it.
+pub(crate) struct Workspace {
+    service: Service,
+    pub(crate) truth: Truth,
+    /// Segments that are nobody's business.
+    pub(crate) foreign: BTreeSet<String>,
+    /// What each run said that it does, and what it did.
+    pub(crate) witnesses: BTreeMap<usize, Witness>,
+    /// How many changes there were when a run looked at a segment last.
+    pub(crate) looks: BTreeMap<(usize, String), usize>,
+    /// What goes wrong with the calls to come.
+    pub(crate) faults: Vec<NetworkFault>,
+    pub(crate) random: Random,
+    pub(crate) record: Record,
+    /// Milliseconds that the service's clock is ahead.
+    pub(crate) ahead: i64,
+    /// Whether every call so far is known to the runs, so that none of them has to exceed a limit.
+    pub(crate) is_every_call_known: bool,
+}
+
+impl Workspace {
+    pub(crate) fn new(settings: Settings, record: Record, random: Random) -> Self {
+        let credentials = Credentials {
+            workspace_id: "w".to_owned(),
+            api_key: API_KEY.to_owned(),
+            db_name: "d".to_owned(),
+        };
+        Self {
+            service: Service::new(settings, credentials),
+            truth: Truth::default(),
+            foreign: BTreeSet::new(),
+            witnesses: BTreeMap::new(),
+            looks: BTreeMap::new(),
+            faults: Vec::new(),
+            random,
+            record,
+            ahead: 0,
+            is_every_call_known: true,
+        }
+    }
+
+    fn time(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(SignedDuration::from_millis(self.ahead))
+            .unwrap()
+    }
+
+    /// Has a call do what it does; `missing` writes are left out of a list.
+    pub(crate) fn perform(
+        &mut self,
+        now: Timestamp,
+        (author, call): (Author, &Call),
+        missing: usize,
+    ) -> Reply {
+        if missing > 0 {
+            let fault = FaultKind::StaleList {
+                missing_last: missing,
+            };
+            let fault = Fault {
+                on: On::default(),
+                times: 1,
+                fault,
+            };
+            self.service.set_faults(vec![fault]);
+        }
+        let time = self.time(now);
+        let reply = self.service.handle(time, call);
+        if missing > 0 {
+            self.service.set_faults(Vec::new());
+        }
+        if reply.status == 429
+            && reply.body.pointer("/error/actual_count").is_none()
+            && reply.body.get("actual_count").is_none()
+        {
+            self.record
+                .require(!self.is_every_call_known, "no rate limit is exceeded", || {
+                    format!("{} {}: {}", call.method, call.path, reply.body)
+                });
+        }
+        if !(200..300).contains(&reply.status) {
+            return reply;
+        }
+        if call.method != "GET" {
+            self.learn(author, call, &reply);
+        } else if let (Author::Run(run), Some(id)) = (author, call.path.strip_prefix("/v3/custom-segments/"))
+        {
+            self.looks.insert((run, id.to_owned()), self.truth.changes.len());
+        }
+        reply
+    }
+
+    /// Takes down what a write that was committed did.
+    fn learn(&mut self, author: Author, call: &Call, reply: &Reply) {
+        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        let path = call.path.as_str();
+        if path.starts_with("/v2/") {
+            let id = body["cs_id"].as_str().map(str::to_owned);
+            let id = id.or_else(|| {
+                self.truth
+                    .named(body["name"].as_str()?)
+                    .map(|(id, _)| id.to_owned())
+            });
+            let id = id.unwrap();
+            let is_archived = path.ends_with("/archive");
+            if is_archived {
+                self.require_unreferenced(&author, &id);
+            }
+            let after = Segment {
+                is_archived,
+                ..self.truth.segments[&id].clone()
+            };
+            self.truth.set(author, &id, after);
+            return;
+        }
+        let data = &reply.body["data"];
+        let (id, name) = (data["id"].as_str().unwrap(), data["name"].as_str().unwrap());
+        let segment = Segment::new(name, &body["included_filters"], &body["excluded_filters"]);
+        self.truth.set(author, id, segment);
+    }
+
+    /// What a run put away must not be missing in what a run stored.
+    fn require_unreferenced(&self, author: &Author, id: &str) {
+        if !matches!(author, Author::Run(_)) {
+            return;
+        }
+        let by_run = |referring: &str| {
+            let mut changes = self.truth.changes.iter().rev();
+            let last = changes.find(|change| change.id == referring);
+            last.is_some_and(|change| matches!(change.author, Author::Run(_)))
+        };
+        let left = self.truth.segments.iter().find(|(other, segment)| {
+            !segment.is_archived && segment.meaning.refers_to.contains(id) && by_run(other)
+        });
+        self.record
+            .require(left.is_none(), "nothing is archived that is referred to", || {
+                format!("{id} was archived, and {left:?} refers to it")
+            });
+    }
+
+    /// Does what a dashboard user does; `None` where the service does not take it.
+    pub(crate) fn edit(&mut self, now: Timestamp, edit: &Value) -> Option<String> {
+        let (status, answer) = self.control(now, "POST", "segments", edit);
+        let data = (status == 200).then(|| answer["data"].clone())?;
+        let id = data["id"].as_str()?.to_owned();
+        let name = data["name"].as_str()?;
+        let was_archived = self
+            .truth
+            .segments
+            .get(&id)
+            .is_some_and(|segment| segment.is_archived);
+        let segment = Segment {
+            is_archived: edit["archived"].as_bool().unwrap_or(was_archived),
+            ..Segment::new(name, &data["included_filters"], &data["excluded_filters"])
+        };
+        self.record.note("dashboard", edit.to_string().len() as u64, || {
+            format!("edits {edit}")
+        });
+        self.truth.set(Author::Dashboard, &id, segment);
+        Some(id)
+    }
+
+    /// Compares what is known with what the service has.
+    pub(crate) fn compare(&mut self, now: Timestamp) {
+        let (_, state) = self.control(now, "GET", "state", &Value::Null);
+        let record = self.record.clone();
+        self.truth.compare(&state, &record);
+    }
+
+    fn control(&mut self, now: Timestamp, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let call = call(
+            method,
+            &format!("/_sandbox/{path}"),
+            body.to_string().into_bytes(),
+        );
+        let reply = self.service.handle(self.time(now), &call);
+        assert_eq!(reply.delivery, Delivery::Whole, "faults are for calls of the API");
+        (reply.status, reply.body)
+    }
+}
+
+/// A call with all that the service asks of one.
+pub(crate) fn call(method: &str, path: &str, body: Vec<u8>) -> Call {
+    let headers = [
+        ("authorization", format!("Basic {ENCODED_KEY}")),
+        ("moe-appkey", "w".to_owned()),
+        ("moe-dbname", "d".to_owned()),
+        ("content-type", "application/json".to_owned()),
+    ];
+    Call {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
+        body,
+        ..Call::default()
+    }
+}
+
+/// What the service says of a call, as text for the trace.
+pub(crate) fn in_short(reply: &Reply) -> String {
+    let message = [
+        reply.body.pointer("/error/message"),
+        reply.body.get("description"),
+        reply.body.pointer("/data/id"),
+    ];
+    let message = message.into_iter().flatten().next().cloned().unwrap_or(json!(""));
+    format!("{} {message}", reply.status)
+}

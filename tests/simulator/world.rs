@@ -1,0 +1,387 @@
+//! What people want, and how they change their minds: the files between runs, and the dashboard at any time.
+
+use super::random::Random;
+use super::workspace::Workspace;
+use jiff::Timestamp;
+use segctl::model::{
+    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
+    Lifecycle, Number, Operand, Origin, Reference, SegmentName,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Numbers and names that nothing has yet.
+#[derive(Clone, Default)]
+pub(crate) struct Fresh(Arc<AtomicI64>);
+
+impl Fresh {
+    fn number(&self) -> i64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn name(&self, word: &str) -> String {
+        format!("{word} {}", self.number())
+    }
+}
+
+/// The files.
+pub(crate) struct Files {
+    random: Random,
+    fresh: Fresh,
+    items: Vec<Item>,
+    /// Whether a name that was given up can be taken again.
+    frees_names: bool,
+}
+
+/// A segment that is or was declared.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) name: String,
+    previous_names: Vec<String>,
+    pub(crate) is_declared: bool,
+    pub(crate) is_archived: bool,
+    pub(crate) wish: Wish,
+    /// It refers to items of lower levels only.
+    level: usize,
+}
+
+/// Who is to be in a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    amount: i64,
+    excluded: Option<i64>,
+    is_nested: bool,
+    refers_to: BTreeSet<usize>,
+}
+
+/// Levels that refer to each other; the service takes 6, and a passing form takes one more.
+const LEVELS: usize = 4;
+
+impl Files {
+    /// Files with so many segments.
+    pub(crate) fn new((mut random, fresh): (Random, Fresh), count: usize, frees_names: bool) -> Self {
+        let items = Vec::new();
+        let mut files = Self {
+            random: random.fork(),
+            fresh,
+            items,
+            frees_names,
+        };
+        for _ in 0..count {
+            files.create();
+        }
+        files
+    }
+
+    /// The segments as the configuration hands them over.
+    pub(crate) fn declared(&self) -> Vec<DeclaredSegment> {
+        let declared = self.items.iter().filter(|item| item.is_declared);
+        declared.map(|item| self.declare(item)).collect()
+    }
+
+    /// What is declared, and what was.
+    pub(crate) fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The numbers that tell an item's definition apart.
+    pub(crate) fn amounts(&self, item: &Item) -> BTreeSet<i64> {
+        [item.wish.amount].into_iter().chain(item.wish.excluded).collect()
+    }
+
+    /// The names that an item refers to.
+    pub(crate) fn references(&self, item: &Item) -> BTreeSet<String> {
+        item.wish
+            .refers_to
+            .iter()
+            .map(|other| self.items[*other].name.clone())
+            .collect()
+    }
+
+    /// Changes the files in some ways.
+    pub(crate) fn edit(&mut self, count: usize) -> Vec<String> {
+        (0..count).filter_map(|_| self.edit_once()).collect()
+    }
+
+    fn edit_once(&mut self) -> Option<String> {
+        let place = self.any()?;
+        let name = self.items[place].name.clone();
+        match self.random.below(20) {
+            0..=3 => {
+                let place = self.create();
+                Some(format!("`{}` is declared", self.items[place].name))
+            }
+            4..=7 => {
+                self.items[place].wish.amount = self.fresh.number();
+                Some(format!("`{name}` gets another definition"))
+            }
+            8..=9 => self.refer(place),
+            10 => {
+                self.items[place].wish.is_nested ^= true;
+                self.items[place].wish.excluded = self.random.percent(50).then(|| self.fresh.number());
+                Some(format!("`{name}` gets another form"))
+            }
+            11..=12 => self.rename(place),
+            13..=14 => self.swap(place),
+            15..=16 => self.archive(place),
+            17 => self.remove(place),
+            18 => self.restore(),
+            _ => self.move_on(place),
+        }
+    }
+
+    /// A declared item.
+    fn any(&mut self) -> Option<usize> {
+        let declared: Vec<usize> = (0..self.items.len())
+            .filter(|place| self.items[*place].is_declared)
+            .collect();
+        self.random.pick(&declared).copied()
+    }
+
+    fn create(&mut self) -> usize {
+        let word = ["Segment", "Käufer", "a & b", "x"][self.random.below(4)];
+        let name = self.fresh.name(word);
+        let amount = self.fresh.number();
+        let excluded = self.random.percent(20).then(|| self.fresh.number());
+        self.items.push(Item {
+            name,
+            previous_names: Vec::new(),
+            is_declared: true,
+            is_archived: self.random.percent(5),
+            wish: Wish {
+                amount,
+                excluded,
+                is_nested: self.random.percent(10),
+                refers_to: BTreeSet::new(),
+            },
+            level: self.random.below(LEVELS),
+        });
+        let place = self.items.len() - 1;
+        if self.random.percent(30) {
+            self.refer(place);
+        }
+        place
+    }
+
+    /// Adds a reference, or takes one away.
+    fn refer(&mut self, place: usize) -> Option<String> {
+        let level = self.items[place].level;
+        let name = self.items[place].name.clone();
+        if self.random.percent(30)
+            && let Some(first) = self.items[place].wish.refers_to.pop_first()
+        {
+            return Some(format!("`{name}` refers to `{}` no more", self.items[first].name));
+        }
+        let may_be = |item: &Item| item.is_declared && !item.is_archived && item.level < level;
+        let lower: Vec<usize> = (0..self.items.len())
+            .filter(|other| may_be(&self.items[*other]))
+            .collect();
+        let other = self.random.pick(&lower).copied()?;
+        // The service takes ten, near and far.
+        if self.items[place].wish.refers_to.len() < 2 {
+            self.items[place].wish.refers_to.insert(other);
+        }
+        Some(format!("`{name}` refers to `{}`", self.items[other].name))
+    }
+
+    fn rename(&mut self, place: usize) -> Option<String> {
+        let name = self.fresh.name("renamed");
+        let before = self.items[place].name.clone();
+        for item in &mut self.items {
+            // A segment has a name before; two that say so mean the same one.
+            item.previous_names.retain(|name| *name != before);
+        }
+        let item = &mut self.items[place];
+        let before = std::mem::replace(&mut item.name, name);
+        let text = format!("`{before}` is renamed to `{}`", item.name);
+        item.previous_names = vec![before];
+        Some(text)
+    }
+
+    /// Two segments have each other's definitions from now on.
+    fn swap(&mut self, place: usize) -> Option<String> {
+        let other = self.any()?;
+        if other == place {
+            return None;
+        }
+        let amount = self.items[other].wish.amount;
+        self.items[other].wish.amount = std::mem::replace(&mut self.items[place].wish.amount, amount);
+        Some(format!(
+            "`{}` and `{}` swap definitions",
+            self.items[place].name, self.items[other].name
+        ))
+    }
+
+    fn archive(&mut self, place: usize) -> Option<String> {
+        if self.items[place].is_archived {
+            self.items[place].is_archived = false;
+            return Some(format!("`{}` is active", self.items[place].name));
+        }
+        self.forget(place);
+        self.items[place].is_archived = true;
+        Some(format!("`{}` is archived", self.items[place].name))
+    }
+
+    fn remove(&mut self, place: usize) -> Option<String> {
+        self.forget(place);
+        self.items[place].is_declared = false;
+        Some(format!("`{}` is removed", self.items[place].name))
+    }
+
+    fn restore(&mut self) -> Option<String> {
+        let names: BTreeSet<String> = self
+            .items
+            .iter()
+            .filter(|item| item.is_declared)
+            .map(|item| item.name.clone())
+            .collect();
+        let gone = |item: &Item| !item.is_declared && !names.contains(&item.name);
+        let gone: Vec<usize> = (0..self.items.len())
+            .filter(|place| gone(&self.items[*place]))
+            .collect();
+        let place = self.random.pick(&gone).copied()?;
+        self.items[place].is_declared = true;
+        self.items[place].is_archived = false;
+        let declared: Vec<bool> = self
+            .items
+            .iter()
+            .map(|item| item.is_declared && !item.is_archived)
+            .collect();
+        self.items[place].wish.refers_to.retain(|other| declared[*other]);
+        Some(format!("`{}` is back", self.items[place].name))
+    }
+
+    /// A segment gets another name, and a new one gets its name.
+    fn move_on(&mut self, place: usize) -> Option<String> {
+        if !self.frees_names {
+            return None;
+        }
+        let name = self.items[place].name.clone();
+        self.rename(place);
+        let new = self.create();
+        self.items[new].name.clone_from(&name);
+        Some(format!(
+            "`{name}` is moved on to `{}`, and made anew",
+            self.items[place].name
+        ))
+    }
+
+    /// Nobody refers to an item any more.
+    fn forget(&mut self, place: usize) {
+        for item in &mut self.items {
+            item.wish.refers_to.remove(&place);
+        }
+    }
+
+    fn declare(&self, item: &Item) -> DeclaredSegment {
+        let wish = &item.wish;
+        let mut filters = vec![spends(wish.amount)];
+        for other in &wish.refers_to {
+            let name = SegmentName::new(self.items[*other].name.as_str());
+            filters.push(Filter::Reference(Reference::Name(name)));
+        }
+        if wish.is_nested {
+            filters = vec![Filter::Nested(group(filters))];
+        }
+        DeclaredSegment {
+            name: SegmentName::new(item.name.as_str()),
+            id: None,
+            previous_names: item
+                .previous_names
+                .iter()
+                .map(|name| SegmentName::new(name.as_str()))
+                .collect(),
+            protect: false,
+            lifecycle: if item.is_archived {
+                Lifecycle::Archived
+            } else {
+                Lifecycle::Active
+            },
+            definition: Definition {
+                included: group(filters),
+                excluded: wish.excluded.map(|amount| group(vec![spends(amount)])),
+            },
+            origin: Origin {
+                file: format!("{}.yaml", item.name),
+                line: 1,
+                column: 1,
+            },
+        }
+    }
+}
+
+fn spends(amount: i64) -> Filter {
+    #[expect(clippy::cast_precision_loss, reason = "amounts are counted from 1")]
+    let amount = Number::new(amount as f64).unwrap();
+    let test = DoubleTest::GreaterThan(Operand::Fixed(amount));
+    Filter::Attribute(AttributeFilter {
+        name: "spend".to_owned(),
+        category: None,
+        condition: Condition::Double { negate: false, test },
+    })
+}
+
+fn group(filters: Vec<Filter>) -> Group {
+    Group {
+        operator: GroupOperator::And,
+        filters,
+    }
+}
+
+/// People who use the dashboard.
+#[derive(Clone)]
+pub(crate) struct Dashboard {
+    random: Arc<Mutex<Random>>,
+    fresh: Fresh,
+}
+
+impl Dashboard {
+    pub(crate) fn new(random: Random, fresh: Fresh) -> Self {
+        Self {
+            random: Arc::new(Mutex::new(random)),
+            fresh,
+        }
+    }
+
+    /// Makes a segment; whether it is anybody's business is for the caller to say.
+    pub(crate) fn make(
+        &self,
+        workspace: &mut Workspace,
+        now: Timestamp,
+        name: Option<&str>,
+    ) -> Option<String> {
+        let name = name.map_or_else(|| self.fresh.name("by hand"), str::to_owned);
+        let filters = filters(self.fresh.number());
+        workspace.edit(now, &json!({"name": name, "included_filters": filters}))
+    }
+
+    /// Does something to a segment, whoever made it.
+    pub(crate) fn act(&self, workspace: &mut Workspace, now: Timestamp) {
+        let mut random = self.random.lock().unwrap();
+        let ids: Vec<String> = workspace.truth.segments.keys().cloned().collect();
+        let Some(id) = random.pick(&ids) else { return };
+        let is_archived = workspace.truth.segments[id].is_archived;
+        let edit = match random.below(8) {
+            0 => {
+                drop(random);
+                if let Some(made) = self.make(workspace, now, None) {
+                    workspace.foreign.insert(made);
+                }
+                return;
+            }
+            1 | 2 => json!({"id": id, "name": self.fresh.name("touched")}),
+            3..=5 => json!({"id": id, "included_filters": filters(self.fresh.number())}),
+            _ => json!({"id": id, "archived": !is_archived}),
+        };
+        workspace.edit(now, &edit);
+    }
+}
+
+fn filters(amount: i64) -> Value {
+    json!({"filter_operator": "and", "filters": [{
+        "filter_type": "user_attributes", "name": "spend", "data_type": "double", "operator": "greaterThan",
+        "value": amount, "negate": false,
+    }]})
+}
