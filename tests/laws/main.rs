@@ -10,5 +10,6 @@ mod keeping;
 mod planner;
 mod round_trip;
 mod schema;
+mod torture;
 mod workspace;
 mod write;

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use segctl::api::{
-    Client, Clock, Method, RateHeaders, RateLimits, Request, Response, Transport, TransportError,
+    CallError, Client, Clock, Method, RateHeaders, RateLimits, Request, Response, Transport, TransportError,
 };
 use segctl::apply::receipt::Receipt;
 use segctl::apply::{Applier, Stop};
@@ -82,6 +82,11 @@ impl Workspace {
         }
     }
 
+    /// Everything that the service keeps.
+    pub(crate) fn state(&self) -> Value {
+        self.call("GET", "/_sandbox/state", Vec::new()).1
+    }
+
     /// Makes calls go wrong from now on.
     pub(crate) fn set_faults(&self, script: &Value) {
         self.service
@@ -121,6 +126,11 @@ impl Workspace {
 
     /// What is live, read whole.
     pub(crate) async fn observe(&self, declared: &[DeclaredSegment]) -> Observed {
+        self.try_observe(declared).await.unwrap()
+    }
+
+    /// What is live, read whole, where no call fails for good.
+    pub(crate) async fn try_observe(&self, declared: &[DeclaredSegment]) -> Result<Observed, CallError> {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
         let scope = Scope {
@@ -131,9 +141,9 @@ impl Workspace {
             refresh: Refresh::Full,
             now: self.now(),
         };
-        let mut observed = observe(&client, &scope).await.unwrap();
-        complete(&client, &scope, &mut observed, |_| true).await.unwrap();
-        observed
+        let mut observed = observe(&client, &scope).await?;
+        complete(&client, &scope, &mut observed, |_| true).await?;
+        Ok(observed)
     }
 
     pub(crate) fn plan_of(&self, declared: &[DeclaredSegment], observed: &Observed) -> Plan {
