@@ -12,7 +12,7 @@ use crate::config::write::{NewFile, segment_file};
 use crate::model::{LiveKind, LiveSegment, NamePattern, SegmentId, SegmentName};
 use crate::observe::Refresh;
 use crate::plan::plan;
-use crate::plan::step::{Action, Live, Plan};
+use crate::plan::step::{Action, Conflict, Live, Plan};
 use crate::session::Read;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,9 +99,16 @@ fn undeclared(plan: Plan) -> Vec<Live> {
         }),
         Action::Create(_) | Action::Update(_) | Action::Unarchive(_) => None,
     });
-    let mut all: Vec<Live> = plan.unmanaged.into_iter().chain(ours).collect();
-    all.sort_unstable();
-    all
+    let named = plan.conflicts.into_iter().filter_map(|conflict| match conflict {
+        Conflict::PreviousNameLive { other, .. } => Some(Live {
+            name: other.name,
+            id: other.id,
+        }),
+        _ => None,
+    });
+    let all = plan.unmanaged.into_iter().chain(ours).chain(named);
+    // Two files may have the name of one segment as a previous name.
+    all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// What could be pulled.

@@ -3,7 +3,7 @@
 use super::Situation;
 use super::identity::Matches;
 use super::step::{Action, Refusal, Step};
-use crate::model::Lifecycle;
+use crate::model::{Lifecycle, SegmentId, SegmentName};
 use std::collections::BTreeSet;
 
 /// What the person who runs segctl said is meant.
@@ -20,7 +20,7 @@ pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, steps: &[St
     let mut refusals = shares(situation, matches, steps);
     refusals.extend(steps.iter().filter_map(|step| protected(situation, step)));
     refusals.extend(nothing_declared(situation, matches));
-    refusals.extend(short_list(situation));
+    refusals.extend(short_list(situation, steps));
     refusals
 }
 
@@ -96,10 +96,12 @@ fn nothing_declared(situation: &Situation<'_>, matches: &Matches<'_>) -> Option<
 }
 
 /// A list that lost segments is more likely a fault of the service than an archive of them all: it has no other way
-/// to answer too little.
-fn short_list(situation: &Situation<'_>) -> Option<Refusal> {
+/// to answer too little. Only those count on whose account something would be written: where the files say the same
+/// as the list, there is nothing to be wrong about.
+fn short_list(situation: &Situation<'_>, steps: &[Step]) -> Option<Refusal> {
     let entries = situation.ledger.entries();
     let active = entries.filter(|entry| entry.lifecycle == Lifecycle::Active);
+    let (ids, names) = written(situation, steps);
     let (mut of, mut missing) = (0, 0);
     for entry in active {
         let live = situation.observed.segments.get(&entry.id);
@@ -107,23 +109,39 @@ fn short_list(situation: &Situation<'_>) -> Option<Refusal> {
         if live.is_none() && situation.ledger.is_superseded(entry) {
             continue;
         }
-        of += 1;
         // What is not listed but can be read is taken for archived.
-        missing += usize::from(live.is_none_or(|live| live.lifecycle == Lifecycle::Archived));
+        if live.is_some_and(|live| live.lifecycle == Lifecycle::Active) {
+            of += 1;
+        } else if ids.contains(&entry.id) || names.contains(&entry.name) {
+            of += 1;
+            missing += 1;
+        }
     }
     let guards = situation.policy.guards;
-    let is_empty = of > 0
-        && situation
-            .observed
-            .segments
-            .values()
-            .all(|live| live.lifecycle == Lifecycle::Archived);
+    let mut live = situation.observed.segments.values();
+    let is_empty = live.all(|live| live.lifecycle == Lifecycle::Archived);
     let is_short = of >= guards.above && is_over(missing, of, guards.archive);
     ((is_empty || is_short) && missing > 1 && !situation.allowances.short_list).then_some(
         Refusal::ShortList {
             missing,
             of,
-            percent: guards.archive,
+            percent: (!is_empty).then_some(guards.archive),
         },
     )
+}
+
+/// What steps write to: live segments, and names under which segments are made that had other names before.
+fn written<'s>(
+    situation: &Situation<'s>,
+    steps: &'s [Step],
+) -> (BTreeSet<&'s SegmentId>, BTreeSet<&'s SegmentName>) {
+    let ids = steps.iter().filter_map(|step| step.action.target());
+    let creates = steps.iter().filter(|step| step.action.target().is_none());
+    let made: BTreeSet<_> = creates.map(|step| &step.segment).collect();
+    let declared = situation.declared.iter();
+    let previous = declared
+        .filter(|segment| made.contains(&segment.name))
+        .flat_map(|segment| &segment.previous_names);
+    let names = previous.chain(made.iter().copied()).collect();
+    (ids.map(|target| &target.id).collect(), names)
 }

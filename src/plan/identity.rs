@@ -83,6 +83,7 @@ pub(super) fn match_all<'a>(situation: &Situation<'a>) -> Matches<'a> {
     search.strangers_under_our_names();
     search.by_previous_name();
     search.by_definition();
+    search.previous_names_left_live();
     search.done()
 }
 
@@ -180,6 +181,31 @@ impl<'a> Search<'a> {
                 });
             }
         }
+    }
+
+    /// A segment was found by a stronger way than its previous names, and one of these belongs to another segment that
+    /// would be put away as nobody's, although a file names it. A name that the found one itself is known to have had is
+    /// told by that: somebody else took it since.
+    fn previous_names_left_live(&mut self) {
+        let contested: HashSet<&SegmentId> = self.conflicts.iter().flat_map(Conflict::contested).collect();
+        let mut conflicts = Vec::new();
+        for (segment, found) in self.situation.declared.iter().zip(&self.found) {
+            let Some((live, _)) = *found else { continue };
+            let known = self.situation.ledger.entry(&live.id);
+            let previous = segment.previous_names.iter();
+            let others = previous
+                .filter(|name| !known.is_some_and(|entry| entry.had(name)))
+                .filter_map(|name| self.by_name.get(name).copied())
+                .filter(|other| other.lifecycle == Lifecycle::Active)
+                .filter(|other| self.is_free(other) && is_ours(other, &self.situation))
+                .filter(|other| !contested.contains(&other.id));
+            conflicts.extend(others.map(|other| Conflict::PreviousNameLive {
+                segment: declared(segment),
+                target: holder(live),
+                other: holder(other),
+            }));
+        }
+        self.conflicts.extend(conflicts);
     }
 
     fn claim(&mut self, index: usize, live: &'a LiveSegment, reason: MatchReason) {

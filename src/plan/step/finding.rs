@@ -97,6 +97,16 @@ pub enum Conflict {
         /// The live ones.
         targets: Vec<Holder>,
     },
+    /// A declared segment is one live segment, and a name that it had before belongs to another one that is ours, that
+    /// no file declares, and that would be put away.
+    PreviousNameLive {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one that it is.
+        target: Holder,
+        /// The one that has the previous name.
+        other: Holder,
+    },
     /// The file says an id that no live segment has.
     UnknownId {
         /// The declared segment.
@@ -204,12 +214,12 @@ pub enum Refusal {
     },
     /// The list lacks many of the segments that the ledger knows to be in use.
     ShortList {
-        /// How many it lacks.
+        /// How many it lacks on whose account something would be written.
         missing: usize,
         /// How many the ledger knows.
         of: usize,
-        /// The most that may be missing, in percent.
-        percent: u32,
+        /// The most that may be missing, in percent; `None` where it shows none at all, which no share allows.
+        percent: Option<u32>,
     },
 }
 
@@ -257,6 +267,7 @@ impl Conflict {
             | Self::NameTaken { segment, .. }
             | Self::NameReserved { segment, .. }
             | Self::AmbiguousTarget { segment, .. }
+            | Self::PreviousNameLive { segment, .. }
             | Self::UnknownId { segment, .. }
             | Self::AdoptionRefused { segment, .. }
             | Self::Limit { segment, .. } => vec![&segment.name],
@@ -272,6 +283,7 @@ impl Conflict {
     pub fn contested(&self) -> Vec<&SegmentId> {
         match self {
             Self::SharedTarget { target, .. } => vec![target],
+            Self::PreviousNameLive { other, .. } => vec![&other.id],
             Self::AmbiguousTarget { targets, .. } => targets.iter().map(|target| &target.id).collect(),
             _ => Vec::new(),
         }

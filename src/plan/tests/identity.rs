@@ -57,3 +57,40 @@ fn undeclared_segments_are_counted_and_never_in_a_step() {
     );
     assert_eq!((plan.steps.len(), plan.unmanaged.len()), (0, 1));
 }
+
+#[test]
+fn a_previous_name_of_a_segment_that_is_found_otherwise_is_not_put_away_unasked() {
+    let live = || vec![spender("a1", "Foo", 1.0), spender("b1", "Buyers", 2.0)];
+    let foo = || previously(declared("Foo", vec![spends_more_than(1.0)]), &["Buyers"]);
+    let by_id = |segment| DeclaredSegment {
+        id: Some(SegmentId::new("a1")),
+        ..segment
+    };
+    let both = ledger(vec![entry("a1", "Foo"), entry("b1", "Buyers")]);
+    for files in [vec![foo()], vec![by_id(foo())], vec![archived(foo())]] {
+        let plan = planned_with(&files, live(), &both);
+        let [Conflict::PreviousNameLive { segment, other, .. }] = plan.conflicts.as_slice() else {
+            panic!("{:?}", plan.conflicts)
+        };
+        assert_eq!((segment.name.as_str(), other.id.as_str()), ("Foo", "b1"));
+        assert_eq!(steps(&plan), [""; 0]);
+    }
+    let found = |files: &[DeclaredSegment], live: Vec<LiveSegment>, ledger: &Ledger| {
+        let plan = planned_with(files, live, ledger);
+        (steps(&plan), plan.conflicts.len())
+    };
+    let archives = vec!["archive Buyers <>".to_owned()];
+    // Another file declares it.
+    let files = [foo(), declared("Buyers", vec![spends_more_than(2.0)])];
+    assert_eq!(found(&files, live(), &both), (vec![], 0));
+    // It is nobody's business, or put away already.
+    let first = ledger(vec![entry("a1", "Foo")]);
+    assert_eq!(found(&[foo()], live(), &first), (vec![], 0));
+    let away = vec![spender("a1", "Foo", 1.0), put_away(spender("b1", "Buyers", 2.0))];
+    assert_eq!(found(&[foo()], away, &both), (vec![], 0));
+    // `Foo` was `Buyers` before, as the file says; the other one took the name later.
+    let mut renamed = entry("a1", "Buyers");
+    renamed.rename(SegmentName::new("Foo"));
+    let later = ledger(vec![renamed, entry("b1", "Buyers")]);
+    assert_eq!(found(&[foo()], live(), &later), (archives, 0));
+}

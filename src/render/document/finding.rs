@@ -116,6 +116,11 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
         Conflict::NameReserved { segment, holder } => name_reserved(segment, holder),
         Conflict::SharedTarget { segments, target } => shared_target(segments, target),
         Conflict::AmbiguousTarget { segment, targets } => ambiguous_target(segment, targets),
+        Conflict::PreviousNameLive {
+            segment,
+            target,
+            other,
+        } => previous_name_live(segment, target, other),
         Conflict::UnknownId { segment, id } => {
             let message = format!(
                 "`{}` says that it is the segment with the id {id}, and there is none",
@@ -231,6 +236,28 @@ fn ambiguous_target(segment: &Declared, targets: &[Holder]) -> FindingDocument {
         .help(format!("say which one in the file: {}", ids.join(" or ")))
 }
 
+fn previous_name_live(segment: &Declared, target: &Holder, other: &Holder) -> FindingDocument {
+    let message = format!(
+        "`{}` is the live segment with the id {}, and {}, which is owned and which no file declares, has one of its \
+         previous names",
+        segment.name,
+        target.id,
+        live_words(other)
+    );
+    FindingDocument::new("previous_name_live", message)
+        .of(segment)
+        .with(target)
+        .with(other)
+        .help(format!(
+            "keep it: `segctl pull \"{}\"` writes a file for it",
+            other.name
+        ))
+        .help(format!(
+            "let it go: take `{}` out of `previous_names` of `{}`, and it is archived",
+            other.name, segment.name
+        ))
+}
+
 fn name_taken(segment: &Declared, holder: &Holder) -> FindingDocument {
     let name = &segment.name;
     let message = format!("`{name}` cannot have its name: {} has it", live_words(holder));
@@ -336,20 +363,26 @@ pub(super) fn refusal(refusal: &Refusal) -> FindingDocument {
         )
         .help("look whether `segments` in segctl.yaml names the right directory")
         .help("if it is meant: `--allow-empty`"),
-        Refusal::ShortList {
-            missing,
-            of,
-            percent,
-        } => new(
-            "short_list",
-            format!(
-                "the service does not list {missing} of {of} segments that the ledger knows to be in use, and the guard \
-                 is at {percent}%"
-            ),
-        )
+        Refusal::ShortList { missing, of, percent } => short_list(*missing, *of, *percent),
+    }
+}
+
+fn short_list(missing: usize, of: usize, percent: Option<u32>) -> FindingDocument {
+    let message = match percent {
+        Some(percent) => format!(
+            "the service does not list {missing} of {of} segments that the ledger knows to be in use, and the guard \
+             is at {percent}%"
+        ),
+        None => format!(
+            "the service lists no segment that is in use, and the ledger knows {missing} that the files have in use"
+        ),
+    };
+    let finding = FindingDocument::new("short_list", message)
         .help("look at the workspace: is it the right one, and does its dashboard show them?")
-        .help("if they were archived: `--allow-short-list`")
-        .help("for good: `guards: {archive: …%}` in segctl.yaml"),
+        .help("if they were archived: `--allow-short-list`");
+    match percent {
+        Some(_) => finding.help("for good: `guards: {archive: …%}` in segctl.yaml"),
+        None => finding,
     }
 }
 
