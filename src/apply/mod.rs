@@ -37,6 +37,7 @@ use crate::plan::step::{Action, Known, Plan, Step, Target, Wanted, digest_of};
 use jiff::{SignedDuration, Timestamp};
 use receipt::{Entry, Outcome, Receipt};
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// How often a write is tried whose answer was lost and that a look-up showed not to have happened.
@@ -284,11 +285,11 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
                 (outcome, is_final.then_some(Stop::Credentials(error)))
             }
             Interruption::Ledger(error) => {
-                let message = format!("the service did it, but {error}");
+                let message = format!("the service did it, but {}", with_causes(&error));
                 (Outcome::Unknown { message }, Some(Stop::Ledger(error)))
             }
             Interruption::LedgerFirst(error) => {
-                let message = format!("nothing was written: {error}");
+                let message = format!("nothing was written: {}", with_causes(&error));
                 (Outcome::Failed { message }, Some(Stop::Ledger(error)))
             }
         }
@@ -323,6 +324,17 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
     fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An error and what caused it, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// A write whose answer was lost, and a read that should have told what became of it and failed as well.

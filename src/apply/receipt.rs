@@ -105,6 +105,18 @@ impl Receipt {
         tally
     }
 
+    /// Whether no step wrote anything, as far as is known.
+    #[must_use]
+    pub fn is_without_a_write(&self) -> bool {
+        self.entries.iter().all(|entry| match entry.outcome {
+            Outcome::Failed { .. }
+            | Outcome::Skipped(_)
+            | Outcome::Unchanged { .. }
+            | Outcome::NotAttempted => true,
+            Outcome::Applied { .. } | Outcome::Unknown { .. } | Outcome::TakenBack => false,
+        })
+    }
+
     /// Whether the workspace is as every step wanted it.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -12,6 +12,7 @@ use super::report::Report;
 use super::signals::Signals;
 use super::{block_on, show};
 use crate::api::Stored;
+use crate::apply::receipt::Receipt;
 use crate::apply::{Event, Settings, Stop};
 use crate::config::workspace::Workspace;
 use crate::ledger::{Ledger, LedgerStore};
@@ -271,11 +272,21 @@ async fn execute(
     };
     let (kind, message) = match stop {
         Stop::Credentials(error) => (Kind::Credentials, error.to_string()),
-        Stop::Ledger(error) => (Kind::Partial, Failure::caused(Kind::Partial, &error).to_string()),
+        Stop::Ledger(error) => ledger_lost(&receipt, &Failure::caused(Kind::Error, &error)),
         Stop::Asked => (signals.kind(), "a signal asked for it".to_owned()),
     };
     report.stopped(kind, message);
     Ok(Some(kind))
+}
+
+/// What it comes to that the ledger could not be written.
+fn ledger_lost(receipt: &Receipt, failure: &Failure) -> (Kind, String) {
+    let why = failure.in_one_line();
+    if receipt.is_without_a_write() {
+        (Kind::Error, format!("{why}; nothing was changed"))
+    } else {
+        (Kind::Partial, why)
+    }
 }
 
 /// Asks for approval where there is somebody to ask.

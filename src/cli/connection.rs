@@ -11,11 +11,13 @@ use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
 use crate::ledger::{DirectoryStore, LedgerStore, StoreError};
 use crate::model::Keyword;
 use crate::sandbox;
-use crate::session::{Session, SessionError, SharedCalls};
+use crate::session::{Notes, Session, SessionError, SharedCalls};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::env;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// A workspace with the client that reaches it.
 pub(super) struct Connection {
@@ -82,7 +84,7 @@ impl Connection {
             client,
             clock: SystemClock,
             store,
-            on_note: Box::new(note),
+            on_note: said_once(output),
         };
         Ok(Self {
             session,
@@ -98,6 +100,20 @@ impl Connection {
             server.stop().await;
         }
     }
+}
+
+/// Notes, each said once: what is tried again and fails again is no news.
+fn said_once(output: Output) -> Box<Notes> {
+    let said = Mutex::new(BTreeSet::new());
+    Box::new(move |note| {
+        let is_new = said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(note.clone());
+        if is_new {
+            output.note(&format!("note: {note}\n"));
+        }
+    })
 }
 
 /// Where the ledger of a workspace is.

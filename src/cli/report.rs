@@ -154,7 +154,7 @@ impl Report {
     pub(super) fn end(self, done: Result<Option<Kind>, Failure>) -> ExitCode {
         let kind = done.unwrap_or_else(|failure| {
             self.failed(&failure);
-            self.known().stopped.get_or_insert(failure.message);
+            self.known().stopped.get_or_insert(failure.in_one_line());
             Some(failure.kind)
         });
         let mut code = kind.map_or(0, Kind::code);

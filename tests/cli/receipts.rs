@@ -112,3 +112,38 @@ fn one_that_cannot_be_written_at_the_end_does_not_hide_what_came_of_the_run() {
     let codes: Vec<_> = events.iter().filter_map(|event| event["code"].as_str()).collect();
     assert_eq!(codes, ["credentials", "error"]);
 }
+
+#[test]
+fn it_says_whole_that_the_ledger_could_not_be_written_and_that_nothing_was_changed() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    // What is written first stands where a directory is.
+    fs::create_dir_all(repository.path().join(".segctl/dev/ledger.json.new")).unwrap();
+    let run = repository.run(&APPLY);
+    assert_eq!(run.code, Some(1), "{}{}", run.out, run.err);
+    let receipt = receipt(&repository);
+    assert_eq!(outcomes(&receipt), ["failed"]);
+    assert_eq!(receipt["exit_code"], 1);
+    let stopped = receipt["stopped"].as_str().unwrap();
+    for part in ["cannot write", "ledger.json", "os error", "; nothing was changed"] {
+        assert!(stopped.contains(part), "{part}: {stopped}");
+    }
+    assert!(run.out.contains(&format!("Stopped: {stopped}\n")), "{}", run.out);
+    assert!(repository.run(&["plan"]).out.contains("1 to create"));
+
+    fs::remove_dir(repository.path().join(".segctl/dev/ledger.json.new")).unwrap();
+    assert_eq!(repository.run(&APPLY).code, Some(0));
+}
+
+#[test]
+fn a_note_is_said_once() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    fs::create_dir_all(repository.path().join(".segctl/dev/snapshot.json.new")).unwrap();
+    let run = repository.run(&["plan"]);
+    let said = run
+        .err
+        .matches("the next plan has to read everything again")
+        .count();
+    assert_eq!((run.code, said), (Some(0), 1), "{}", run.err);
+}
