@@ -3,7 +3,7 @@
 use super::arguments::DriftArguments;
 use super::connection::Connection;
 use super::edits::{Edits, Patched};
-use super::failure::{CHANGES, Failure};
+use super::failure::{CHANGES, Failure, Kind};
 use super::output::Output;
 use super::planning::{aim, read_all, selection};
 use super::project::Project;
@@ -42,6 +42,10 @@ pub(super) async fn run(
     let read = read_all(aim, &connection).await;
     connection.close().await;
     let read = read?;
+    let nothing_applied = is_nothing_applied(&read);
+    if nothing_applied && arguments.detailed_exitcode {
+        return Err(nothing_to_compare(workspace.0));
+    }
     let mut plan = plan(&read.situation());
     keep_selected(&mut plan, read.situation().selection);
     let declarations = project.loaded.declarations.iter();
@@ -53,6 +57,10 @@ pub(super) async fn run(
     let drift = (plan.drift.as_slice(), &found.in_files);
     let report = DriftReport::new(workspace.0, drift, edits.documents()?, found.unwritten)
         .with_seen(SeenDocument::new(&read.observed, began));
+    let report = DriftReport {
+        nothing_applied,
+        ..report
+    };
     if output.json {
         output.document(&report);
     } else {
@@ -66,6 +74,26 @@ pub(super) async fn run(
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Whether nothing is remembered of segments that are declared or owned: then nothing can be told, which is something
+/// else than that nothing changed.
+fn is_nothing_applied(read: &Read) -> bool {
+    let situation = read.situation();
+    let owns_any = || {
+        let mut live = read.observed.segments.values();
+        live.any(|live| situation.policy.owns(&live.name))
+    };
+    read.ledger.entries().next().is_none() && (!situation.declared.is_empty() || owns_any())
+}
+
+fn nothing_to_compare(workspace: &str) -> Failure {
+    let message = format!(
+        "nothing was applied to `{workspace}` from here yet, so that it cannot be told what changed since"
+    );
+    Failure::new(Kind::Error, message)
+        .with_help("if the ledger was lost: bring its directory back, or take down what is live with `segctl ledger rebuild`")
+        .with_help("otherwise: `segctl apply` first")
 }
 
 /// Drops the drift of segments that the run is not about, whichever of their names says so.

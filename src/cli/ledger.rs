@@ -89,14 +89,21 @@ async fn forget(project: &Project, arguments: &ForgetArguments, output: Output) 
 /// Forgets a segment, and hands out what is remembered then.
 async fn forget_named(store: &DirectoryStore, segment: &str, output: Output) -> Result<Ledger, Failure> {
     let mut ledger = store.load().await?;
-    let Some(entry) = ledger.forget(&SegmentName::new(segment)) else {
+    let forgotten = ledger.forget(&SegmentName::new(segment));
+    let [latest, older @ ..] = forgotten.as_slice() else {
         return Err(unknown(segment, &ledger));
     };
     store.save(&ledger).await?;
     output.note(&format!(
         "Forgot `{segment}` (id {}): nobody's from now on, unless a file declares it or `owns` says so.\n",
-        entry.id
+        latest.id
     ));
+    for entry in older {
+        output.note(&format!(
+            "Forgot what had this name before and is gone, too: id {}.\n",
+            entry.id
+        ));
+    }
     Ok(ledger)
 }
 

@@ -113,12 +113,12 @@ impl Ledger {
         }
     }
 
-    /// Drops what is known of every segment that was last applied under `name`: they are nobody's from then on. The
-    /// latest comes back.
-    pub fn forget(&mut self, name: &SegmentName) -> Option<Entry> {
-        let named = self.by_name.remove(name)?;
-        let forgotten = named.iter().filter_map(|(_, id)| self.entries.remove(id));
-        forgotten.last()
+    /// Drops what is known of every segment that was last applied under `name`: they are nobody's from then on. They come
+    /// back, the latest first.
+    pub fn forget(&mut self, name: &SegmentName) -> Vec<Entry> {
+        let named = self.by_name.remove(name).unwrap_or_default();
+        let forgotten = named.iter().rev();
+        forgotten.filter_map(|(_, id)| self.entries.remove(id)).collect()
     }
 
     /// Saved plans that were applied, oldest first.
@@ -172,7 +172,14 @@ mod tests {
             (id_of(&ledger, "Two"), id_of(&ledger, "Three")),
             (Some("d"), Some("c"))
         );
-        assert_eq!(ledger.forget(&SegmentName::new("Two")).unwrap().id.as_str(), "d");
+        let forgotten = ledger.forget(&SegmentName::new("Two"));
+        assert_eq!(
+            forgotten
+                .iter()
+                .map(|entry| entry.id.as_str())
+                .collect::<Vec<_>>(),
+            ["d"]
+        );
         assert_eq!((id_of(&ledger, "Two"), ledger.entries().count()), (None, 3));
     }
 
@@ -205,10 +212,17 @@ mod tests {
         }
         let older = ledger.entries().filter(|entry| ledger.is_superseded(entry));
         assert_eq!(older.count(), 2);
-        assert_eq!(ledger.forget(&SegmentName::new("One")).unwrap().id.as_str(), "c");
+        let forgotten = ledger.forget(&SegmentName::new("One"));
+        assert_eq!(
+            forgotten
+                .iter()
+                .map(|entry| entry.id.as_str())
+                .collect::<Vec<_>>(),
+            ["c", "b", "a"]
+        );
         assert_eq!(
             (ledger.entries().count(), ledger.forget(&SegmentName::new("One"))),
-            (0, None)
+            (0, vec![])
         );
     }
 

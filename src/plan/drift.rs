@@ -13,7 +13,7 @@ use crate::ledger::Entry;
 use crate::model::{Lifecycle, LiveSegment, SegmentName};
 use jiff::SignedDuration;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The documented time without a run after which the service archives a segment.
 const AUTO_ARCHIVE: SignedDuration = SignedDuration::from_hours(60 * 24);
@@ -99,12 +99,20 @@ pub(super) fn applied_digest(entry: &Entry) -> Option<Digest> {
 /// What changed in the workspace since it was last applied, segment by segment, by name.
 pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &Forms<'_>) -> Vec<Drift> {
     let entries = situation.ledger.entries();
+    // What is gone is found by nothing any more: the file of its name would make it anew.
+    let lost = matches.pairs.iter().filter(|pair| pair.live.is_none());
+    let lost: BTreeMap<_, _> = lost
+        .map(|pair| (&pair.segment.name, &pair.segment.origin))
+        .collect();
     let mut found: Vec<Drift> = entries
         .map(|entry| (entry, situation.observed.segments.get(&entry.id)))
         // What was made anew is not missed.
         .filter(|(entry, live)| live.is_some() || !situation.ledger.is_superseded(entry))
         .map(|(entry, live)| Drift {
-            origin: live.and_then(|live| matches.origin_of(live)).cloned(),
+            origin: match live {
+                Some(live) => matches.origin_of(live).cloned(),
+                None => lost.get(&entry.name).copied().cloned(),
+            },
             ..of(situation, (matches, forms), entry, live)
         })
         .filter(|drift| !drift.is_empty() && !is_at_rest(situation, drift))
@@ -129,6 +137,7 @@ fn of(
     let mut drift = Drift {
         segment: entry.name.clone(),
         id: entry.id.clone(),
+        applied_at: entry.applied_at,
         origin: None,
         changes: Vec::new(),
         renamed: None,

@@ -20,7 +20,8 @@ pub use finding::FindingDocument;
 pub use history::{HistoryDocument, ReplacedDocument, RestoredDocument};
 pub use ledger::{EntryDocument, LedgerDocument};
 pub use plan::{
-    ChangeDocument, DriftDocument, LiveDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
+    ChangeDocument, DriftDocument, LiveDocument, MadeBeforeDocument, OriginDocument, PlanDocument,
+    StepDocument, SummaryDocument,
 };
 pub use problem::{DiagnosticDocument, FindingKind, LabelDocument};
 pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};

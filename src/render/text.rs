@@ -185,6 +185,14 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
     if let (Some(id), Some(reason)) = (&step.id, &step.matched_by) {
         let _ = writeln!(text, "    live: {} ({reason})", printable(id));
     }
+    if let Some(gone) = &step.made_before {
+        let _ = writeln!(
+            text,
+            "    was there before: id {}, applied {:.0}; the service does not know that id any more",
+            printable(&gone.id),
+            gone.applied_at
+        );
+    }
     if let Some(drift) = &step.drift {
         let _ = writeln!(text, "    {drift}");
     }

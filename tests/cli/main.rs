@@ -4,6 +4,7 @@
 
 mod events;
 mod exit_codes;
+mod gone;
 mod hostile;
 mod kills;
 mod lifecycle;

@@ -2,6 +2,7 @@
 
 use crate::definition::FieldChange;
 use crate::model::{Origin, SegmentId, SegmentName};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What somebody, or the service, did to a segment that segctl applied.
@@ -12,6 +13,8 @@ pub struct Drift {
     pub segment: SegmentName,
     /// Its id.
     pub id: SegmentId,
+    /// When it was applied.
+    pub applied_at: Timestamp,
     /// Where it is declared, if it is.
     pub origin: Option<Origin>,
     /// Fields of its definition, from what was applied to what is there.

@@ -15,6 +15,9 @@ pub struct DriftReport {
     pub format_version: String,
     /// The workspace's name in `segctl.yaml`.
     pub workspace: String,
+    /// Whether nothing was applied from here yet, so that nothing can be told.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub nothing_applied: bool,
     /// Segment by segment, without those of which the files say it already.
     pub drift: Vec<DriftDocument>,
     /// Those of which the files say it already: there is nothing to do, and the next apply takes them down.
@@ -52,6 +55,7 @@ impl DriftReport {
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             workspace: workspace.to_owned(),
+            nothing_applied: false,
             drift: open.into_iter().map(DriftDocument::of).collect(),
             in_files: in_files.into_iter().map(DriftDocument::of).collect(),
             patches,

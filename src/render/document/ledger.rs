@@ -26,7 +26,7 @@ pub struct EntryDocument {
     pub id: String,
     /// `filter`, `file` or `cohort`.
     pub kind: String,
-    /// `active` or `archived`.
+    /// `active`, `archived`, or `gone` where a later segment has its name, which is unique.
     pub lifecycle: String,
     /// Whether its file protected it.
     pub protect: bool,
@@ -48,7 +48,16 @@ impl LedgerDocument {
     /// The document of `ledger`.
     #[must_use]
     pub fn new(workspace: &str, ledger: &Ledger) -> Self {
-        let mut segments: Vec<EntryDocument> = ledger.entries().map(EntryDocument::of).collect();
+        let mut segments: Vec<EntryDocument> = ledger
+            .entries()
+            .map(|entry| {
+                let mut document = EntryDocument::of(entry);
+                if ledger.is_superseded(entry) {
+                    "gone".clone_into(&mut document.lifecycle);
+                }
+                document
+            })
+            .collect();
         segments.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
         Self {
             format_version: FORMAT_VERSION.to_owned(),

@@ -8,7 +8,8 @@ use crate::definition::FieldChange;
 use crate::ledger::Entry;
 use crate::model::Origin;
 use crate::plan::quota::{Quota, QuotaRefusal};
-use crate::plan::step::{Action, Changed, Drift, Live, Plan, Step};
+use crate::plan::step::{Action, Changed, Drift, LifecycleDrift, Live, Plan, Step};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -93,6 +94,15 @@ pub struct SummaryDocument {
     pub adopt: usize,
 }
 
+/// A segment that was live and is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeBeforeDocument {
+    /// Its id.
+    pub id: String,
+    /// When it was applied last.
+    pub applied_at: Timestamp,
+}
+
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepDocument {
@@ -120,6 +130,9 @@ pub struct StepDocument {
     /// What became of the segment's lifecycle since it was last applied, in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub drift: Option<String>,
+    /// The segment that it was before, where that one is gone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub made_before: Option<MadeBeforeDocument>,
     /// Whether this is the first contact with a segment that somebody else made.
     #[serde(default)]
     pub adopts: bool,
@@ -256,6 +269,7 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
             .map(|change| change.name.to_string()),
         passing: step.action.passing().map(|passing| passing.as_str().to_owned()),
         drift: lifecycle_drift(step, plan),
+        made_before: made_before(step, plan),
         adopts: step.adopts,
         pulled_in: step.pulled_in,
         depends_on: step.depends_on.clone(),
@@ -275,6 +289,20 @@ fn lifecycle_drift(step: &Step, plan: &Plan) -> Option<String> {
     };
     let drift = plan.drift.iter().find(|drift| drift.id == target.id)?;
     drift.lifecycle.map(|lifecycle| lifecycle.as_str().to_owned())
+}
+
+/// What was live under the name of a segment that has to be made, as far as the ledger knows.
+fn made_before(step: &Step, plan: &Plan) -> Option<MadeBeforeDocument> {
+    let Action::Create(_) = &step.action else {
+        return None;
+    };
+    let mut drift = plan.drift.iter();
+    let gone =
+        drift.find(|drift| drift.segment == step.segment && drift.lifecycle == Some(LifecycleDrift::Gone))?;
+    Some(MadeBeforeDocument {
+        id: gone.id.to_string(),
+        applied_at: gone.applied_at,
+    })
 }
 
 impl OriginDocument {

@@ -33,6 +33,9 @@ pub fn drift(report: &DriftReport, is_written: bool, colour: bool) -> String {
         let _ = writeln!(text, "{seen}");
     }
     let last = match (report.drift.len(), report.in_files.len()) {
+        (0, 0) if report.nothing_applied => {
+            "Nothing was applied from here yet, so that it cannot be told what changed since.".to_owned()
+        }
         (0, 0) => "No drift.".to_owned(),
         (0, _) => "No drift but what is in the files already.".to_owned(),
         (1, _) => "Drift: 1 segment.".to_owned(),

@@ -19,11 +19,21 @@ pub fn ledger(document: &LedgerDocument) -> String {
             let _ = writeln!(text, "    {} replaced {noun} kept", entry.replaced);
         }
     }
-    let count = document.segments.len();
+    let gone = document
+        .segments
+        .iter()
+        .filter(|entry| entry.lifecycle == "gone")
+        .count();
+    let count = document.segments.len() - gone;
     let noun = if count == 1 { "segment" } else { "segments" };
+    let beside = match gone {
+        0 => String::new(),
+        1 => ", and 1 that is gone".to_owned(),
+        gone => format!(", and {gone} that are gone"),
+    };
     let _ = writeln!(
         text,
-        "Ledger of {}: {count} {noun}.",
+        "Ledger of {}: {count} {noun}{beside}.",
         printable(&document.workspace)
     );
     text
