@@ -42,6 +42,7 @@ pub(super) fn handle(service: &mut Service, now: Timestamp, path: &str, call: &C
     let answered = match (call.method.as_str(), path) {
         ("GET", "log") => Ok(json!(service.log())),
         ("GET", "state") => serde_json::to_value(&service.state).map_err(|error| error.to_string()),
+        ("GET", "told-apart") => Ok(json!(service.told_apart())),
         ("GET", "clock") => Ok(json!({"now": now})),
         ("POST", "clock") => read(call).map(|Advance { advance_seconds }| {
             let ahead = &mut service.state.clock_ahead_seconds;

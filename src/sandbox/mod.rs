@@ -7,9 +7,11 @@
 //!
 //! Beside the API's paths there is `/_sandbox/…` with the same credentials, for tests and the curious: `GET log`,
 //! `GET state`, `GET clock`, `POST clock {advance_seconds}`, `POST run {id}` (a query or campaign uses a segment),
-//! `POST segments` (what a dashboard user does), `POST faults` (which calls go wrong) and `POST settle` (waits until
-//! all files are processed).
+//! `POST segments` (what a dashboard user does), `POST faults` (which calls go wrong), `POST settle` (waits until
+//! all files are processed) and `GET told-apart` (which of the settings in [`Options::compare_with`] would have made a
+//! difference so far).
 
+mod alternative;
 mod call;
 mod cohorts;
 mod control;
@@ -96,6 +98,7 @@ pub struct Options {
     /// Faults from the start.
     pub faults: Vec<Fault>,
     switches: Vec<(String, String)>,
+    alternatives: Vec<(String, String)>,
 }
 
 impl Options {
@@ -118,6 +121,7 @@ impl Options {
             credentials: None,
             faults: Vec::new(),
             switches: Vec::new(),
+            alternatives: Vec::new(),
         }
     }
 
@@ -127,12 +131,18 @@ impl Options {
     ///
     /// No such switch, or no such value of it.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SandboxError> {
-        let checked = Settings::default().with(name, value);
-        checked.map_err(|source| SandboxError::Switch {
-            name: name.to_owned(),
-            source,
-        })?;
-        self.switches.push((name.to_owned(), value.to_owned()));
+        self.switches.push(checked(name, value)?);
+        Ok(())
+    }
+
+    /// Has the service tell, at `GET /_sandbox/told-apart`, whether anything would have been another way with the switch
+    /// `name` at `value`. Only for a service in memory: with a data file, others write to it, too.
+    ///
+    /// # Errors
+    ///
+    /// No such switch, or no such value of it.
+    pub fn compare_with(&mut self, name: &str, value: &str) -> Result<(), SandboxError> {
+        self.alternatives.push(checked(name, value)?);
         Ok(())
     }
 
@@ -145,6 +155,16 @@ impl Options {
         self.faults = serde_json::from_str(script).map_err(SandboxError::Faults)?;
         Ok(())
     }
+}
+
+/// A switch and its value, if there is such a switch with such a value.
+fn checked(name: &str, value: &str) -> Result<(String, String), SandboxError> {
+    let checked = Settings::default().with(name, value);
+    checked.map_err(|source| SandboxError::Switch {
+        name: name.to_owned(),
+        source,
+    })?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Why a service cannot be run.

@@ -1,5 +1,6 @@
 //! The service without sockets: a call and the time in, an answer out.
 
+use super::alternative::{Alternative, Switch};
 use super::call::{Call, Delivery, Reply};
 use super::faults::{Fault, FaultKind, Script, When};
 use super::limits::{self, Class};
@@ -8,7 +9,8 @@ use super::route::{Operation, route};
 use super::settings::Settings;
 use super::state::{Job, State};
 use super::{
-    Credentials, cohorts, control, credentials, file_jobs, file_segments, filter_segments, lifecycle,
+    Credentials, SandboxError, cohorts, control, credentials, file_jobs, file_segments, filter_segments,
+    lifecycle,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -29,6 +31,8 @@ pub struct Service {
     sequence: u64,
     /// Whether anything changed that a store has not seen yet.
     dirty: bool,
+    /// What it is compared with.
+    alternatives: Vec<Alternative>,
 }
 
 /// One call as the service saw it.
@@ -67,6 +71,7 @@ impl Service {
             log: Vec::new(),
             sequence: 0,
             dirty: false,
+            alternatives: Vec::new(),
         }
     }
 
@@ -88,16 +93,44 @@ impl Service {
         now.checked_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
+    /// Compares it from now on with services that have one other setting each.
+    pub(super) fn compare_with(&mut self, switches: &[(String, String)]) -> Result<(), SandboxError> {
+        let alternatives = switches.iter().map(|(name, value)| {
+            let unusable = |source| SandboxError::Switch {
+                name: name.clone(),
+                source,
+            };
+            let settings = self.state.settings.with(name, value).map_err(unusable)?;
+            Alternative::new(self, name, settings).map_err(unusable)
+        });
+        self.alternatives = alternatives.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// The other settings that made a difference so far.
+    pub(super) fn told_apart(&self) -> Vec<&Switch> {
+        let alternatives = self.alternatives.iter();
+        alternatives.filter_map(|other| other.told_apart(self)).collect()
+    }
+
     /// Answers one call when the machine's time is `now`.
     pub fn handle(&mut self, now: Timestamp, call: &Call) -> Reply {
-        let reply = self.answer(now, call, true);
+        let reply = self.answer_all(now, call, true);
         self.dated(now, reply)
     }
 
     /// Answers a call that was postponed, now that its time has come: no fault happens to it twice.
     pub fn handle_postponed(&mut self, now: Timestamp, call: &Call) -> Reply {
-        let reply = self.answer(now, call, false);
+        let reply = self.answer_all(now, call, false);
         self.dated(now, reply)
+    }
+
+    fn answer_all(&mut self, now: Timestamp, call: &Call, with_faults: bool) -> Reply {
+        let reply = self.answer(now, call, with_faults);
+        for other in &mut self.alternatives {
+            other.hear(call, &reply, |service| service.answer(now, call, with_faults));
+        }
+        reply
     }
 
     /// With the service's own time, as every HTTP server says it.
@@ -243,6 +276,17 @@ impl Service {
     /// Processes a file that was asked for; what the callback says comes back. `None` when the job is not in the
     /// queue any more.
     pub fn finish_job(&mut self, now: Timestamp, job: &Job, file: Result<Vec<u8>, String>) -> Option<Value> {
+        let for_others = file.clone();
+        let said = self.process(now, job, file);
+        for other in &mut self.alternatives {
+            other.process(said.as_ref(), |service| {
+                service.process(now, job, for_others.clone())
+            });
+        }
+        said
+    }
+
+    fn process(&mut self, now: Timestamp, job: &Job, file: Result<Vec<u8>, String>) -> Option<Value> {
         let place = self.state.jobs.iter().position(|queued| queued == job)?;
         self.state.jobs.remove(place);
         self.dirty = true;

@@ -56,6 +56,9 @@ impl Shared {
         }
         service.state.set(settings);
         service.set_faults(options.faults.clone());
+        if options.data.is_none() {
+            service.compare_with(&options.alternatives)?;
+        }
         Ok(Self {
             guarded: Mutex::new(Guarded { service, store }),
             credentials,

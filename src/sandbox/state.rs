@@ -228,6 +228,16 @@ impl State {
         self.active() >= self.settings.active_limit
     }
 
+    /// Whether all that is saved is the same, but for the settings.
+    pub(super) fn keeps_what(&self, other: &Self) -> bool {
+        let kept = |state: &Self| {
+            let mut state = state.clone();
+            state.settings = Settings::default();
+            serde_json::to_value(state).ok()
+        };
+        kept(self) == kept(other)
+    }
+
     /// Counts a call toward the windows of its class.
     pub(super) fn count_call(&mut self, class: Class, milliseconds: i64) {
         self.calls.entry(class).or_default().push_back(milliseconds);

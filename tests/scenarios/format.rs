@@ -75,6 +75,17 @@ pub(super) enum Outcome {
 }
 
 impl Switch {
+    /// Settings that change nothing.
+    pub(super) fn without_effect(settings: Map<String, Value>) -> Self {
+        Self {
+            name: None,
+            settings,
+            workspace: Map::new(),
+            outcome: Outcome::Same,
+            unreachable: None,
+        }
+    }
+
     /// The settings as one word.
     pub(super) fn name(&self) -> String {
         let word = |value: &Value| match value {

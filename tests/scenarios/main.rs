@@ -8,6 +8,7 @@
     reason = "a test that fails may panic and say why"
 )]
 
+mod alternative;
 mod folder;
 mod format;
 mod laws;

@@ -1,5 +1,6 @@
 //! A scenario from its first state to its last, under each of its circumstances, and what is to be said against it.
 
+use super::alternative::{self, Alternative};
 use super::folder::Folder;
 use super::format::{ALL, Command, Event, Lost, Outcome, Run, Scenario, Switch};
 use super::laws::History;
@@ -19,6 +20,8 @@ struct Ended {
     transcript: String,
     /// What is in the workspace.
     after: String,
+    /// What the service would have done otherwise, had a switch had another value.
+    told_apart: Vec<Alternative>,
     complaints: Vec<String>,
 }
 
@@ -46,7 +49,10 @@ pub(super) fn check(folder: &Folder, runtime: &Runtime) -> Vec<String> {
     complain("", base.complaints.clone());
     complain("", reviewed(folder, "expected", None, &base.transcript));
     complain("", reviewed(folder, "after", None, &base.after));
-    for switch in &scenario.switches {
+    // Where the service does the same, all that follows is the same.
+    let unnamed = base.told_apart.iter().filter(|other| !other.is_named(&scenario));
+    let unnamed: Vec<Switch> = unnamed.cloned().map(Alternative::without_effect).collect();
+    for switch in scenario.switches.iter().chain(&unnamed) {
         let place = format!(" [{}]", switch.name());
         match Stage::run(folder, &scenario, Some(switch), runtime) {
             Ok(ended) => {
@@ -161,6 +167,7 @@ impl<'a> Stage<'a> {
         }
         Ok(Ended {
             after: stage.stable.text(&workspace::text(&state)),
+            told_apart: stage.service.told_apart()?,
             transcript: stage.transcript,
             complaints: stage.complaints,
         })
@@ -172,16 +179,22 @@ impl<'a> Stage<'a> {
         switch: Option<&Switch>,
         runtime: &'a Runtime,
     ) -> Result<Self, String> {
-        let none = Map::new();
-        let (settings, keys) = switch.map_or((&none, &none), |switch| (&switch.settings, &switch.workspace));
-        let mut service = Service::start(runtime, &[&scenario.settings, settings])?;
+        let mut settings = scenario.settings.clone();
+        let mut alternatives = Vec::new();
+        match switch {
+            Some(switch) => settings.extend(switch.settings.clone()),
+            None => alternatives = alternative::all(&settings),
+        }
+        let mut service = Service::start(runtime, &settings, &alternatives)?;
         for edit in &scenario.before {
             service.edit(edit)?;
         }
         service.calls()?;
         let mut entry = service.workspace();
         lay_over(&mut entry, &scenario.workspace);
-        lay_over(&mut entry, keys);
+        if let Some(switch) = switch {
+            lay_over(&mut entry, &switch.workspace);
+        }
         let repository = Repository::new(entry);
         let others = vec![
             (repository.path().to_string_lossy().into_owned(), "<repository>"),

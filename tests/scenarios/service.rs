@@ -1,8 +1,9 @@
 //! The sandbox that a scenario runs against: made up as `before` says, changed by hand, and asked what it saw.
 
+use super::alternative::Alternative;
 use super::format::{Edit, Kind};
 use reqwest::Method;
-use segctl::sandbox::{Credentials, Options, Server};
+use segctl::sandbox::{Credentials, Options, SandboxError, Server};
 use serde_json::{Map, Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::runtime::Runtime;
@@ -30,8 +31,13 @@ pub(super) struct Call {
 }
 
 impl<'a> Service<'a> {
-    /// A service with these switches and nothing in it.
-    pub(super) fn start(runtime: &'a Runtime, settings: &[&Map<String, Value>]) -> Result<Self, String> {
+    /// A service with these switches and nothing in it, compared with others that have one of `alternatives` in place
+    /// of a switch.
+    pub(super) fn start(
+        runtime: &'a Runtime,
+        settings: &Map<String, Value>,
+        alternatives: &[Alternative],
+    ) -> Result<Self, String> {
         let mut options = Options::standalone(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         options.credentials = Some(Credentials {
             workspace_id: WORD.to_owned(),
@@ -41,9 +47,12 @@ impl<'a> Service<'a> {
         options
             .set("rate_limits", "off")
             .map_err(|error| error.to_string())?;
-        for (name, value) in settings.iter().copied().flatten() {
-            let set = options.set(name, &value.to_string());
-            set.map_err(|error| format!("{error}: {:?}", std::error::Error::source(&error)))?;
+        let wrong = |error: SandboxError| format!("{error}: {:?}", std::error::Error::source(&error));
+        for (name, value) in settings {
+            options.set(name, &value.to_string()).map_err(wrong)?;
+        }
+        for Alternative { name, value } in alternatives {
+            options.compare_with(name, &value.to_string()).map_err(wrong)?;
         }
         let server = runtime
             .block_on(Server::start(options))
@@ -99,6 +108,12 @@ impl<'a> Service<'a> {
     /// Everything that the service keeps.
     pub(super) fn state(&self) -> Result<Value, String> {
         self.call("GET", "/_sandbox/state", &Value::Null)
+    }
+
+    /// The alternatives under which something would have been different so far.
+    pub(super) fn told_apart(&self) -> Result<Vec<Alternative>, String> {
+        let told_apart = self.call("GET", "/_sandbox/told-apart", &Value::Null)?;
+        serde_json::from_value(told_apart).map_err(|error| error.to_string())
     }
 
     /// The service's time.

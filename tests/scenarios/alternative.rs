@@ -1,0 +1,71 @@
+//! The other value of each switch of the sandbox: a scenario comes out the same under each that it does not name.
+
+use super::format::{Scenario, Switch};
+use segctl::sandbox::Settings;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// A switch at another value than in the scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alternative {
+    pub(super) name: String,
+    pub(super) value: Value,
+}
+
+/// Settings that are numbers and lists: what a workspace is like, and no answer to a question of yes or no.
+const NO_SWITCHES: [&str; 3] = ["rate_limits", "active_limit", "users"];
+
+/// The values of switches that are more than true and false.
+fn values(name: &str) -> Vec<Value> {
+    let words: &[&str] = match name {
+        "rate_headers_window" => &["shortest", "fullest"],
+        "patch_without_excluded" => &["keep", "clear"],
+        "patch_without_change" => &["accepted", "refused", "conflict"],
+        "echo" => &["as_sent", "defaults_filled", "defaults_dropped", "dashboard_days"],
+        _ => return vec![json!(false), json!(true)],
+    };
+    words.iter().map(|word| json!(word)).collect()
+}
+
+/// All values that the switches of the sandbox do not have in a scenario.
+pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
+    let mut switches = match serde_json::to_value(Settings::default()).unwrap() {
+        Value::Object(switches) => switches,
+        other => panic!("{other} are no settings"),
+    };
+    switches.retain(|name, _| !NO_SWITCHES.contains(&name.as_str()));
+    let mut alternatives = Vec::new();
+    for (name, default) in switches {
+        let values = values(&name);
+        let value = settings.get(&name).unwrap_or(&default);
+        assert!(
+            values.contains(value),
+            "`{name}` is a switch whose values are not known here"
+        );
+        let others = values.iter().filter(|other| *other != value);
+        alternatives.extend(others.map(|other| Alternative {
+            name: name.clone(),
+            value: other.clone(),
+        }));
+    }
+    alternatives
+}
+
+impl Alternative {
+    /// Whether the scenario names it.
+    pub(super) fn is_named(&self, scenario: &Scenario) -> bool {
+        scenario.switches.iter().any(|switch| self.is(switch))
+    }
+
+    /// Whether `switch` is this and nothing more.
+    pub(super) fn is(&self, switch: &Switch) -> bool {
+        let is_alone = switch.workspace.is_empty() && switch.settings.len() == 1;
+        is_alone && switch.settings.get(&self.name) == Some(&self.value)
+    }
+
+    /// The switch as a scenario would name it where it changes nothing.
+    pub(super) fn without_effect(self) -> Switch {
+        Switch::without_effect(Map::from_iter([(self.name, self.value)]))
+    }
+}
