@@ -14,7 +14,7 @@ pub(super) struct Alternative {
 }
 
 /// Settings that are numbers and lists: what a workspace is like, and no answer to a question of yes or no.
-const NO_SWITCHES: [&str; 3] = ["rate_limits", "active_limit", "users"];
+const NO_SWITCHES: [&str; 4] = ["rate_limits", "active_limit", "users", "list_includes_archived"];
 
 /// The values of switches that are more than true and false.
 fn values(name: &str) -> Vec<Value> {

@@ -57,6 +57,7 @@ impl Folder {
             let files: &[&str] = match switch.outcome {
                 Outcome::Same => &[],
                 Outcome::OutputDiffers => &["expected"],
+                Outcome::WorkspaceDiffers => &["after"],
                 Outcome::Differs => &["expected", "after"],
             };
             known.extend(files.iter().map(|file| format!("{file}@{}.snap", switch.name())));

@@ -70,8 +70,16 @@ pub(super) enum Outcome {
     Same,
     /// What is said; the workspace ends up the same.
     OutputDiffers,
+    /// What is in the workspace at the end; the same is said.
+    WorkspaceDiffers,
     /// What is said and what is in the workspace at the end.
     Differs,
+}
+
+impl Outcome {
+    pub(super) fn says_the_same(self) -> bool {
+        matches!(self, Self::Same | Self::WorkspaceDiffers)
+    }
 }
 
 impl Switch {

@@ -85,6 +85,12 @@ fn compare(folder: &Folder, switch: &Switch, base: &Ended, ended: &Ended) -> Vec
             after(),
         ]
         .concat(),
+        Outcome::WorkspaceDiffers => [
+            must_differ(after(), "the workspace"),
+            output(),
+            reviewed(folder, "after", Some(&name), &ended.after),
+        ]
+        .concat(),
         Outcome::Differs => [
             must_differ(after(), "the workspace"),
             reviewed(folder, "expected", Some(&name), &ended.transcript),
@@ -203,7 +209,7 @@ impl<'a> Stage<'a> {
         let mut stage = Self {
             folder,
             runtime,
-            is_as_stated: switch.is_none_or(|switch| switch.outcome == Outcome::Same),
+            is_as_stated: switch.is_none_or(|switch| switch.outcome.says_the_same()),
             stable: Stable::new(service.now()?, others),
             service,
             repository,
