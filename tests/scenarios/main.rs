@@ -11,6 +11,7 @@
 mod alternative;
 mod folder;
 mod format;
+mod kinds;
 mod laws;
 mod process;
 mod repository;
