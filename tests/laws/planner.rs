@@ -430,6 +430,7 @@ fn is_up_to_the_service(conflict: &Conflict, settings: &Settings) -> bool {
         | Conflict::OrphanReferenced { .. }
         | Conflict::SharedTarget { .. }
         | Conflict::AmbiguousTarget { .. }
+        | Conflict::PreviousNameLive { .. }
         | Conflict::UnknownId { .. }
         | Conflict::AdoptionRefused { .. }
         // Its steps are not in the plan.

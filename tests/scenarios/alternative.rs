@@ -13,8 +13,9 @@ pub(super) struct Alternative {
     pub(super) value: Value,
 }
 
-/// Settings that are numbers and lists: what a workspace is like, and no answer to a question of yes or no.
-const NO_SWITCHES: [&str; 4] = ["rate_limits", "active_limit", "users", "list_includes_archived"];
+/// What is no question of yes or no; and a list that shows archived segments to a workspace that is not told so, which is
+/// up to the scenarios about it: such a workspace cannot be what its files say.
+const NOT_COMPARED: [&str; 4] = ["rate_limits", "active_limit", "users", "list_includes_archived"];
 
 /// The values of switches that are more than true and false.
 fn values(name: &str) -> Vec<Value> {
@@ -34,7 +35,7 @@ pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
         Value::Object(switches) => switches,
         other => panic!("{other} are no settings"),
     };
-    switches.retain(|name, _| !NO_SWITCHES.contains(&name.as_str()));
+    switches.retain(|name, _| !NOT_COMPARED.contains(&name.as_str()));
     let mut alternatives = Vec::new();
     for (name, default) in switches {
         let values = values(&name);

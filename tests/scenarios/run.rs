@@ -49,20 +49,33 @@ pub(super) fn check(folder: &Folder, runtime: &Runtime) -> Vec<String> {
     complain("", base.complaints.clone());
     complain("", reviewed(folder, "expected", None, &base.transcript));
     complain("", reviewed(folder, "after", None, &base.after));
-    // Where the service does the same, all that follows is the same.
-    let unnamed = base.told_apart.iter().filter(|other| !other.is_named(&scenario));
-    let unnamed: Vec<Switch> = unnamed.cloned().map(Alternative::without_effect).collect();
-    for switch in scenario.switches.iter().chain(&unnamed) {
+    for switch in circumstances(&scenario, &base.told_apart) {
         let place = format!(" [{}]", switch.name());
-        match Stage::run(folder, &scenario, Some(switch), runtime) {
+        match Stage::run(folder, &scenario, Some(&switch), runtime) {
             Ok(ended) => {
                 complain(&place, ended.complaints.clone());
-                complain(&place, compare(folder, switch, &base, &ended));
+                complain(&place, compare(folder, &switch, &base, &ended));
             }
             Err(error) => complain(&place, vec![error]),
         }
     }
     complaints
+}
+
+/// What is run beside the scenario itself: what it names, and every other setting that made the service do something
+/// else. Where the service does the same, so does everybody who only talks to it.
+fn circumstances(scenario: &Scenario, told_apart: &[Alternative]) -> Vec<Switch> {
+    let alike = alternative::all(&scenario.settings);
+    let alike: Vec<Alternative> = alike
+        .into_iter()
+        .filter(|other| !told_apart.contains(other))
+        .collect();
+    let is_known =
+        |switch: &&Switch| switch.outcome == Outcome::Same && alike.iter().any(|other| other.is(switch));
+    let named = scenario.switches.iter().filter(|switch| !is_known(switch));
+    let unnamed = told_apart.iter().filter(|other| !other.is_named(scenario));
+    let unnamed = unnamed.cloned().map(Alternative::without_effect);
+    named.cloned().chain(unnamed).collect()
 }
 
 /// What other circumstances changed, held against what they should change.

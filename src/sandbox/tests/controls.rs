@@ -108,3 +108,43 @@ fn dashboard_users_rename_edit_and_archive() {
         assert_eq!(bench.listed().len(), listed);
     }
 }
+
+#[test]
+fn a_setting_is_told_apart_by_an_answer_or_by_what_is_kept() {
+    let mut bench = Bench::new();
+    let others = [
+        "list_includes_archived",
+        "rename_frees_old_name",
+        "names_case_sensitive",
+    ]
+    .map(|name| (name.to_owned(), (name != "names_case_sensitive").to_string()));
+    bench.service.compare_with(&others).unwrap();
+    let told_apart = |bench: &mut Bench| {
+        let switches = bench.get("/_sandbox/told-apart").body;
+        let switches = switches.as_array().unwrap().clone();
+        switches
+            .iter()
+            .map(|switch| switch["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    bench.created("A", &city("Pune"));
+    let id = bench.created("B", &city("Goa"));
+    assert_eq!(bench.listed(), ["A", "B"]);
+    assert!(told_apart(&mut bench).is_empty());
+    // Nobody has asked for the former name yet, but it is kept.
+    bench.call("POST", DASHBOARD, &json!({"id": id, "name": "C"}));
+    assert_eq!(told_apart(&mut bench), ["rename_frees_old_name"]);
+    bench.call("PATCH", ARCHIVE, &json!({"name": "A"}));
+    assert_eq!(told_apart(&mut bench), ["rename_frees_old_name"]);
+    assert_eq!(bench.listed(), ["C"]);
+    assert_eq!(
+        told_apart(&mut bench),
+        ["list_includes_archived", "rename_frees_old_name"]
+    );
+    // What was told apart once stays so.
+    bench.call("POST", DASHBOARD, &json!({"id": id, "name": "B"}));
+    assert_eq!(
+        told_apart(&mut bench),
+        ["list_includes_archived", "rename_frees_old_name"]
+    );
+}
