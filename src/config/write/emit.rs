@@ -11,17 +11,15 @@ use serde_yaml::{FlowMap, FlowSeq};
 pub(super) struct Style {
     /// Keys in quotes and braces around everything: the file may be read by others as JSON.
     pub(super) json: bool,
-    /// What ends a line.
-    pub(super) newline: &'static str,
 }
 
 /// Text over several lines, to begin at `column`: groups and lists as blocks, what is short in braces.
 pub(super) fn block(tree: &Tree, style: Style, column: usize) -> Result<String, Unwritable> {
     if style.json {
-        return Ok(json_lines(tree, style, column));
+        return Ok(json_lines(tree, column));
     }
     let text = yaml(&Laid { tree, inline: false })?;
-    let gap = format!("{}{}", style.newline, " ".repeat(column));
+    let gap = format!("\n{}", " ".repeat(column));
     Ok(text.trim_end_matches('\n').replace('\n', &gap))
 }
 
@@ -70,9 +68,9 @@ pub(super) fn json(tree: &Tree) -> String {
     }
 }
 
-fn json_lines(tree: &Tree, style: Style, column: usize) -> String {
-    let inner = format!("{}{}", style.newline, " ".repeat(column + 2));
-    let outer = format!("{}{}", style.newline, " ".repeat(column));
+fn json_lines(tree: &Tree, column: usize) -> String {
+    let inner = format!("\n{}", " ".repeat(column + 2));
+    let outer = format!("\n{}", " ".repeat(column));
     let lines = |open: char, parts: Vec<String>, close: char| {
         let parts = parts.join(&format!(",{inner}"));
         format!("{open}{inner}{parts}{outer}{close}")
@@ -81,13 +79,13 @@ fn json_lines(tree: &Tree, style: Style, column: usize) -> String {
         _ if tree.fits_a_line() => json(tree),
         Tree::Scalar(_) => json(tree),
         Tree::List(items) => {
-            let items = items.iter().map(|item| json_lines(item, style, column + 2));
+            let items = items.iter().map(|item| json_lines(item, column + 2));
             lines('[', items.collect(), ']')
         }
         Tree::Map(fields) => {
             let fields = fields
                 .iter()
-                .map(|(key, value)| format!("{}: {}", json_text(key), json_lines(value, style, column + 2)));
+                .map(|(key, value)| format!("{}: {}", json_text(key), json_lines(value, column + 2)));
             lines('{', fields.collect(), '}')
         }
     }

@@ -29,10 +29,9 @@ impl<'a> Page<'a> {
         let first_key = fields(document).first().map_or(0, |(key, _)| key.span.start);
         let starts_with = |at: usize, what: &str| text.get(at..).is_some_and(|rest| rest.starts_with(what));
         let json = starts_with(document.span.start, "{") && starts_with(first_key, "\"");
-        let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
         Self {
             text,
-            style: Style { json, newline },
+            style: Style { json },
         }
     }
 
@@ -71,6 +70,17 @@ impl<'a> Page<'a> {
         let rest = self.slice(at..self.text.len());
         rest.find('\n')
             .map_or(self.text.len(), |newline| at + newline + 1)
+    }
+
+    /// What ends the line before `at`, or the last one that has an end: files may mix the two.
+    pub(super) fn newline(&self, at: usize) -> &'static str {
+        let line = self.slice(0..self.line_end(at.saturating_sub(1)));
+        let end = line.rfind('\n').unwrap_or_default();
+        if self.slice(0..end).ends_with('\r') {
+            "\r\n"
+        } else {
+            "\n"
+        }
     }
 
     /// Characters between the start of the line and `at`.
@@ -132,7 +142,7 @@ impl<'a> Page<'a> {
     /// The dash of an item of a block list: on its own line or, with nothing but comments in between, above.
     pub(super) fn dash(&self, item: &Node) -> Option<usize> {
         let mut start = self.line_start(item.span.start);
-        let before = self.slice(start..item.span.start).trim_end();
+        let before = without_anchor(self.slice(start..item.span.start).trim_end());
         if let Some(indentation) = before.strip_suffix('-') {
             return is_spaces(indentation).then_some(start + indentation.len());
         }
@@ -146,7 +156,7 @@ impl<'a> Page<'a> {
             let content = line.trim_start();
             let indentation = line.len() - content.len();
             match content.strip_prefix('-') {
-                Some(rest) if rest.is_empty() || rest.trim_start().starts_with('#') => {
+                Some(rest) if is_idle(rest.trim_start()) => {
                     return Some(start + indentation);
                 }
                 None if content.is_empty() || content.starts_with('#') => {}
@@ -155,6 +165,25 @@ impl<'a> Page<'a> {
         }
         None
     }
+}
+
+/// What stands before an item, less the name that aliases know the item by.
+fn without_anchor(before: &str) -> &str {
+    match before.rsplit_once('&') {
+        Some((rest, anchor)) if !anchor.contains(char::is_whitespace) => rest.trim_end(),
+        _ => before,
+    }
+}
+
+/// Whether what stands behind a dash is no item yet: nothing, an anchor, a comment.
+fn is_idle(rest: &str) -> bool {
+    let rest = match rest.strip_prefix('&') {
+        Some(anchor) => anchor
+            .trim_start_matches(|next: char| !next.is_whitespace())
+            .trim_start(),
+        None => rest,
+    };
+    rest.is_empty() || rest.starts_with('#')
 }
 
 fn is_spaces(text: &str) -> bool {

@@ -41,7 +41,7 @@ impl Walk<'_, '_> {
         } else {
             let column = slot.column + INDENT;
             let start = if is_gap_blank { slot.start } else { span.start };
-            let text = self.on_new_line(column, &emit::block(tree, page.style, column)?);
+            let text = on_new_line(column, &emit::block(tree, page.style, column)?);
             self.edit(start..span.end, text);
         }
         Ok(())
@@ -71,8 +71,7 @@ impl Walk<'_, '_> {
     ) -> Result<(), Coarse> {
         if is_first {
             let at = self.item_lines(anchor)?.start;
-            let newline = self.page.style.newline;
-            self.edit(at..at, format!("{lines}{newline}"));
+            self.edit(at..at, format!("{lines}\n"));
         } else {
             self.insert_line(anchor.span.end, lines);
         }
@@ -83,7 +82,7 @@ impl Walk<'_, '_> {
     pub(super) fn insert_in_flow(&mut self, anchor: &Range<usize>, is_first: bool, text: &str) {
         let page = self.page;
         let gap = if page.begins_line(anchor.start) {
-            format!("{}{}", page.style.newline, " ".repeat(page.column(anchor.start)))
+            format!("\n{}", " ".repeat(page.column(anchor.start)))
         } else {
             " ".to_owned()
         };
@@ -106,10 +105,7 @@ impl Walk<'_, '_> {
             emit::field(key, tree, style)?
         } else {
             let inner = column + INDENT;
-            format!(
-                "{key}:{}",
-                self.on_new_line(inner, &emit::block(tree, style, inner)?)
-            )
+            format!("{key}:{}", on_new_line(inner, &emit::block(tree, style, inner)?))
         };
         self.insert_line(end, &format!("{}{field}", " ".repeat(column)));
         Ok(())
@@ -182,21 +178,23 @@ impl Walk<'_, '_> {
 
     /// Puts a line below that of `at`.
     fn insert_line(&mut self, at: usize, line: &str) {
-        let newline = self.page.style.newline;
         let end = self.page.line_end(at);
         let text = if self.page.slice(0..end).ends_with('\n') {
-            format!("{line}{newline}")
+            format!("{line}\n")
         } else {
-            format!("{newline}{line}")
+            format!("\n{line}")
         };
         self.edit(end..end, text);
     }
 
-    fn on_new_line(&self, column: usize, text: &str) -> String {
-        format!("{}{}{text}", self.page.style.newline, " ".repeat(column))
-    }
-
+    /// Takes an edit down; its lines end as those around it.
     pub(super) fn edit(&mut self, range: Range<usize>, text: String) {
+        let newline = self.page.newline(range.start);
+        let text = text.replace("\r\n", "\n").replace('\n', newline);
         self.edits.push(Edit { range, text });
     }
+}
+
+fn on_new_line(column: usize, text: &str) -> String {
+    format!("\n{}{text}", " ".repeat(column))
 }

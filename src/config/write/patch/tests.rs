@@ -183,6 +183,57 @@ fn filters_come_and_go_alone() {
 }
 
 #[test]
+fn comments_stay_with_their_filters_where_one_has_an_anchor() {
+    let event = "{filter_type: actions, action_name: purchase, executed: true, primary_time_range: {type: inTheLast, value: 7, \
+                 period_unit: days}}";
+    let city = "{filter_type: user_attributes, name: city, data_type: string, operator: in, value: [a, b]";
+    let unknown = json!({"filter_type": "telepathy", "depth": 3});
+    for anchored in [
+        format!("- &f {event}  # c1"),
+        format!("- &f   # c1\n      {event}"),
+    ] {
+        let head = "name: A\nincluded_filters:\n  filter_operator: and\n  filters:\n";
+        let text = format!("{head}    {anchored}\n    - {city}}} # c2\n# end\n");
+        let changed = live(&text, |group| {
+            let filters = group["filters"].as_array_mut().unwrap();
+            filters.remove(0);
+            filters[0]["negate"] = json!(true);
+            filters.push(unknown.clone());
+        });
+        let wanted = format!(
+            "{head}    - {city}, negate: true}} # c2\n    - raw: {{filter_type: telepathy, depth: 3}}\n# end\n"
+        );
+        assert_eq!(patched(&text, &changed), wanted);
+    }
+}
+
+#[test]
+fn lines_end_as_those_around_them() {
+    let other = "---\r\nname: Other\r\nincluded_filters: {filter_operator: and, filters: []}\r\n";
+    let added =
+        json!({"filter_type": "user_attributes", "name": "vip", "data_type": "bool", "operator": "exists"});
+    let changed = live(KEPT, |group| {
+        let filters = group["filters"].as_array_mut().unwrap();
+        filters.insert(0, added.clone());
+        filters.push(json!({"filter_type": "telepathy", "depth": 3}));
+    });
+    let alone = patched(KEPT, &changed);
+    assert!(
+        alone.lines().count() > KEPT.lines().count() && !alone.contains('\r'),
+        "{alone}"
+    );
+    // What else is in the file has ends of its own.
+    let text = format!("{KEPT}{other}");
+    assert_eq!(patched(&text, &changed), format!("{alone}{other}"));
+    let (kept, other) = (KEPT.replace('\n', "\r\n"), other.replace('\r', ""));
+    let text = format!("{kept}{other}");
+    assert_eq!(
+        patched(&text, &changed),
+        format!("{}{other}", alone.replace('\n', "\r\n"))
+    );
+}
+
+#[test]
 fn what_moves_keeps_its_words() {
     let text = "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n  - {name: a,   filter_type: custom_segments}   # first\n  - filter_type: custom_segments\n    name:   'b'   # second\n  - {filter_type: custom_segments, name: c}";
     let turned = live(text, |group| {
