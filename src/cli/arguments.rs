@@ -10,6 +10,7 @@ pub use ledger::{
 use crate::model::{NamePattern, PatternError};
 use crate::observe::Refresh;
 use crate::plan::quota::duration;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use std::net::SocketAddr;
@@ -27,11 +28,11 @@ pub struct Arguments {
     pub config: Option<PathBuf>,
 
     /// Print one JSON document on standard output instead of text; `apply` prints a line of JSON for each event.
-    #[arg(long, global = true, display_order = LAST, env = "SEGCTL_JSON")]
+    #[arg(long, global = true, display_order = LAST, value_parser = BoolishValueParser::new(), env = "SEGCTL_JSON")]
     pub json: bool,
 
     /// Leave colour out, as NO_COLOR does.
-    #[arg(long, global = true, display_order = LAST, env = "SEGCTL_NO_COLOR")]
+    #[arg(long, global = true, display_order = LAST, value_parser = BoolishValueParser::new(), env = "SEGCTL_NO_COLOR")]
     pub no_color: bool,
 
     /// What to do.
@@ -71,7 +72,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct ValidateArguments {
     /// Show notes, too: what is worth knowing and needs no mending.
-    #[arg(long, env = "SEGCTL_NOTES")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_NOTES")]
     pub notes: bool,
 
     /// Fail on this and on anything worse.
@@ -135,11 +136,11 @@ pub struct PlanningArguments {
     pub max_duration: Option<SignedDuration>,
 
     /// Archive everything that is owned when no segment is declared.
-    #[arg(long, env = "SEGCTL_ALLOW_EMPTY")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_ALLOW_EMPTY")]
     pub allow_empty: bool,
 
     /// Believe a list that lacks many segments of the ledger.
-    #[arg(long, env = "SEGCTL_ALLOW_SHORT_LIST")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_ALLOW_SHORT_LIST")]
     pub allow_short_list: bool,
 }
 
@@ -182,7 +183,7 @@ pub struct PlanArguments {
 
     /// Plan from what was seen before, without any call and without credentials. That is in the directory of the ledger,
     /// which has to be kept whole.
-    #[arg(long, env = "SEGCTL_OFFLINE", conflicts_with = "out")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_OFFLINE", conflicts_with = "out")]
     pub offline: bool,
 
     /// Save the plan in this file, for `segctl apply FILE`.
@@ -194,7 +195,7 @@ pub struct PlanArguments {
     pub json_into: JsonInto,
 
     /// Exit with 2 when there are changes, so that scripts can tell.
-    #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
 }
 
@@ -282,7 +283,7 @@ pub struct ApplyArguments {
     pub parallelism: usize,
 
     /// Apply without asking; required where nobody can be asked.
-    #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
+    #[arg(long, visible_alias = "yes", value_parser = BoolishValueParser::new(), env = "SEGCTL_AUTO_APPROVE")]
     pub auto_approve: bool,
 }
 
@@ -302,11 +303,11 @@ pub struct DriftArguments {
     pub refresh: RefreshWord,
 
     /// Take the workspace's version into the files; what they say beside that stays, comments too.
-    #[arg(long, env = "SEGCTL_WRITE")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_WRITE")]
     pub write: bool,
 
     /// Exit with 2 when there is any that the files do not say already, so that scripts can tell.
-    #[arg(long, env = "SEGCTL_DETAILED_EXITCODE")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
 }
 
@@ -318,7 +319,7 @@ pub struct PullArguments {
     pub patterns: Vec<NamePattern>,
 
     /// Write files for all of them.
-    #[arg(long, env = "SEGCTL_ALL")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_ALL")]
     pub all: bool,
 
     /// Where to write; without it, the first directory of `segments` in segctl.yaml.

@@ -214,3 +214,36 @@ fn every_flag_has_a_variable() {
         }
     }
 }
+
+#[test]
+fn a_switch_is_on_and_off_by_its_variable() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    for (value, code, is_json) in [
+        ("1", 2, true),
+        ("true", 2, true),
+        ("0", 0, false),
+        ("false", 0, false),
+        ("maybe", 64, false),
+    ] {
+        let run = repository.run_with(
+            &["plan"],
+            &[("SEGCTL_DETAILED_EXITCODE", value), ("SEGCTL_JSON", value)],
+        );
+        assert_eq!(run.code, Some(code), "{value}: {}", run.err);
+        assert_eq!(run.out.starts_with('{'), is_json, "{value}: {}", run.out);
+    }
+    // Every other one, too.
+    let command = Arguments::command();
+    let commands = std::iter::once(&command).chain(command.get_subcommands());
+    let nested = command.get_subcommands().flat_map(clap::Command::get_subcommands);
+    for command in commands.chain(nested) {
+        for flag in command.get_arguments() {
+            let Some(variable) = flag.get_env().filter(|_| !flag.get_action().takes_values()) else {
+                continue;
+            };
+            let parser = format!("{:?}", flag.get_value_parser());
+            assert!(!parser.contains("ValueParser::bool"), "{variable:?}: {parser}");
+        }
+    }
+}

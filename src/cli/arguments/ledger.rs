@@ -1,6 +1,7 @@
 //! The words of `segctl ledger`.
 
 use super::{LockArguments, WorkspaceArguments};
+use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -37,7 +38,7 @@ pub struct UnlockArguments {
     pub workspace: WorkspaceArguments,
 
     /// Take it away without asking; required where nobody can be asked.
-    #[arg(long, visible_alias = "yes", env = "SEGCTL_AUTO_APPROVE")]
+    #[arg(long, visible_alias = "yes", value_parser = BoolishValueParser::new(), env = "SEGCTL_AUTO_APPROVE")]
     pub auto_approve: bool,
 }
 
