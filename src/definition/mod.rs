@@ -8,6 +8,7 @@ mod digest;
 pub mod normal;
 mod print;
 pub mod references;
+mod spelled;
 
 pub use diff::{FieldChange, diff};
 pub use digest::{Digest, Digests};

@@ -245,6 +245,10 @@ fn changed(
         });
     }
     let fields = diff(found, wanted);
-    changes.extend(base.with_causes(fields, (found, wanted), known));
+    let fields = base.with_causes(fields, (found, wanted), known).into_iter();
+    changes.extend(fields.map(|changed| Changed {
+        change: changed.change.spelled(&known.identities),
+        ..changed
+    }));
     changes
 }

@@ -165,7 +165,9 @@ fn of(
     {
         let applied = normal::exact(applied, &matches.known.identities);
         let found = forms.exact(live);
-        drift.changes = found.map(|found| diff(&applied, &found)).unwrap_or_default();
+        let changes = found.map(|found| diff(&applied, &found)).unwrap_or_default();
+        let spelled = |change: FieldChange| change.spelled(&matches.known.identities);
+        drift.changes = changes.into_iter().map(spelled).collect();
     }
     drift
 }
