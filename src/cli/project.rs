@@ -3,6 +3,7 @@
 use super::arguments::WorkspaceArguments;
 use super::failure::{Failure, Kind};
 use super::output::Output;
+use crate::config::check::is_told_unasked;
 use crate::config::source::{self, Source};
 use crate::config::workspace::{Settings, Workspace, settings};
 use crate::config::{Loaded, load};
@@ -84,14 +85,11 @@ impl Project {
         Ok(())
     }
 
-    /// The errors and warnings of the segment files.
+    /// The errors and warnings of the segment files, and the notes that nobody has to ask for.
     #[must_use]
     pub(super) fn faults(&self) -> Vec<Diagnostic> {
         let found = self.loaded.diagnostics.iter();
-        let mut faults: Vec<_> = found
-            .filter(|found| found.severity != Severity::Note)
-            .cloned()
-            .collect();
+        let mut faults: Vec<_> = found.filter(|found| is_told_unasked(found)).cloned().collect();
         sort(&mut faults);
         faults
     }

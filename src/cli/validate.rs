@@ -4,6 +4,7 @@ use super::arguments::{FailSeverity, ValidateArguments};
 use super::failure::Kind;
 use super::output::Output;
 use super::project::Project;
+use crate::config::check::is_told_unasked;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::render::diagnostic::{diagnostics_json, sort};
 use crate::render::document::FORMAT_VERSION;
@@ -17,7 +18,7 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
     sort(&mut found);
     let fails = found.iter().any(|found| fails(found, arguments.fail_severity));
     if !arguments.notes && arguments.fail_severity != FailSeverity::Note {
-        found.retain(|found| found.severity != Severity::Note);
+        found.retain(is_told_unasked);
     }
     let segments = project.loaded.declarations.len();
     if output.json {

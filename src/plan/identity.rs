@@ -236,18 +236,24 @@ impl<'a> Search<'a> {
                     id: id.clone(),
                 }),
                 Some(live) => match self.claimed.get(&Same::of(live)) {
-                    Some(other) => self.shared(*other, segment, live),
+                    Some(other) => self.shared(*other, segment, (live, MatchReason::Id)),
                     None => self.claim(index, live, MatchReason::Id),
                 },
             }
         }
     }
 
-    fn shared(&mut self, other: usize, segment: &DeclaredSegment, live: &LiveSegment) {
+    fn shared(
+        &mut self,
+        other: usize,
+        segment: &DeclaredSegment,
+        (live, matched_by): (&LiveSegment, MatchReason),
+    ) {
         let first = self.situation.declared.get(other);
         self.conflicts.push(Conflict::SharedTarget {
             segments: first.into_iter().chain([segment]).map(declared).collect(),
             target: live.id.clone(),
+            matched_by,
         });
     }
 
@@ -299,7 +305,7 @@ impl<'a> Search<'a> {
             match live.as_slice() {
                 [] => {}
                 [only] => match self.claimed.get(&Same::of(only)) {
-                    Some(other) => self.shared(*other, segment, only),
+                    Some(other) => self.shared(*other, segment, (only, MatchReason::PreviousName)),
                     None => self.claim(index, only, MatchReason::PreviousName),
                 },
                 several => {

@@ -21,7 +21,7 @@ pub use forms::{FORM_CODES, FormCode};
 use self::set::{Member, Set};
 use self::walk::{At, Parts};
 use super::declaration::Declaration;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{AttributeFilter, Filter, Group};
 
 /// A rule that declared segments have to keep.
@@ -66,6 +66,7 @@ pub const RULES: &[Rule] = &[
     aggregation::OPEN_WINDOW,
     aggregation::COMPARATOR_WINDOW,
     aggregation::LONG_WINDOW,
+    names::INVISIBLE_CHARACTER,
     uniqueness::DUPLICATE_NAME,
     uniqueness::NEAR_DUPLICATE_NAME,
     uniqueness::CLAIMED_PREVIOUS_NAME,
@@ -77,6 +78,7 @@ pub const RULES: &[Rule] = &[
     limits::TOO_MANY,
     limits::TOO_LONG,
     references::ARCHIVED,
+    uniqueness::DUPLICATE_ID,
     notes::CATEGORY,
     notes::RAW,
     notes::AT_MOST,
@@ -118,6 +120,13 @@ impl Rule {
             }
         }
     }
+}
+
+/// Whether people are told unasked. Notes are for those who ask, but that something is not checked at all is not
+/// what anybody expects.
+#[must_use]
+pub fn is_told_unasked(found: &Diagnostic) -> bool {
+    found.severity != Severity::Note || found.code == notes::RAW.code
 }
 
 #[cfg(test)]

@@ -78,6 +78,15 @@ pub(super) const IDLE_PREVIOUS_NAME: Rule = Rule {
     check: Check::Segment(idle_previous_name),
 };
 
+pub(super) const INVISIBLE_CHARACTER: Rule = Rule {
+    code: "SEG039",
+    name: "name-invisible-character",
+    explanation: "A character that cannot be seen, or that looks like a space and is none, makes two names of what \
+                  people read as one; it mostly comes from copied text. Write the name without it. Joiners and \
+                  variants that scripts and emoji need behind their letters are no such characters.",
+    check: Check::Segment(invisible_character),
+};
+
 fn name(declaration: &Declaration) -> &str {
     declaration.segment.name.as_str()
 }
@@ -138,6 +147,68 @@ fn shown(character: char) -> String {
     } else {
         format!("`{character}`")
     }
+}
+
+fn invisible_character(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let name = name(declaration);
+    let mut hidden = Vec::new();
+    let mut clean = String::new();
+    for (index, next) in name.chars().enumerate() {
+        let belongs = joins(next) && clean.ends_with(|before: char| !before.is_ascii());
+        if is_invisible(next) && !belongs {
+            hidden.push(format!("U+{:04X} at character {}", u32::from(next), index + 1));
+        } else {
+            clean.push(next);
+        }
+    }
+    if hidden.is_empty() || clean.trim().is_empty() {
+        return;
+    }
+    let message = format!("the name `{clean}` holds a character that cannot be seen");
+    found.push(
+        Diagnostic::warning(
+            INVISIBLE_CHARACTER.code,
+            message,
+            declaration.name_place(),
+            hidden.join(", "),
+        )
+        .with_help("type the name anew: such characters come from copied text"),
+    );
+}
+
+/// Characters of no width, those that turn the direction of text, and spaces that are not the one on the keyboard.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{a0}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{2000}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{205f}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// What shapes the letter or picture before it: joiners, and the choice of a variant.
+fn joins(character: char) -> bool {
+    matches!(
+        character,
+        '\u{180b}'..='\u{180f}'
+            | '\u{200c}'..='\u{200d}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{e0020}'..='\u{e007f}'
+            | '\u{e0100}'..='\u{e01ef}'
+    )
 }
 
 fn leading_dot(declaration: &Declaration, found: &mut Vec<Diagnostic>) {

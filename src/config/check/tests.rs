@@ -305,3 +305,47 @@ fn notes_are_said_once_and_mend_nothing() {
     ];
     assert_table(str::to_owned, &table);
 }
+
+#[test]
+fn that_nothing_in_a_raw_filter_is_checked_is_told_unasked() {
+    let found = check_text(&with_filter("raw: {filter_type: new}"));
+    assert!(found.iter().all(is_told_unasked));
+    let found = check_text(&with_filter(
+        "filter_type: user_attributes\nname: attr\ndata_type: bool\noperator: exists",
+    ));
+    assert!(
+        !found.is_empty() && !found.iter().any(is_told_unasked),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn characters_that_cannot_be_seen_are_told_by_number() {
+    let named = |name: &str| {
+        format!(
+            "name: \"{name}\"\nincluded_filters: {{filter_operator: and, filters: [{{filter_type: custom_segments, id: a}}]}}\n"
+        )
+    };
+    let warned: &[(&str, &str)] = &[("warning SEG039 1", "the name `Buyers` holds")];
+    let table: [(&str, &[(&str, &str)]); 9] = [
+        ("Buy\\u200Bers", warned),
+        ("Buyers\\u2060", warned),
+        ("\\uFEFFBuyers", warned),
+        ("Buy\\u00ADers", warned),
+        ("B\\u202Euy\\u200Ders", warned),
+        (
+            "Buyers of a\\u00A0year",
+            &[("warning SEG039 1", "`Buyers of ayear`")],
+        ),
+        // Letters and pictures that are made of several characters.
+        ("ക്\\u200D", &[]),
+        ("❤\\uFE0F 👩\\u200D👩", &[]),
+        ("Ünïcode 漢字", &[]),
+    ];
+    assert_table(named, &table);
+    let found = check_text(&named("Buy\\u200Bers\\u200B"));
+    assert_eq!(
+        found[0].labels[0].message,
+        "U+200B at character 4, U+200B at character 8"
+    );
+}

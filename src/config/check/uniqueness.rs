@@ -50,6 +50,15 @@ pub(super) const ALIKE_DEFINITION: Rule = Rule {
     check: Check::Set(alike_definition),
 };
 
+pub(super) const DUPLICATE_ID: Rule = Rule {
+    code: "SEG081",
+    name: "id-duplicate",
+    explanation: "An `id` pins a declared segment to one live segment, so two of one workspace cannot have the same. \
+                  Leave it to the one that the live segment is, and take it out of the other, which is found by its \
+                  name or made.",
+    check: Check::Set(duplicate_id),
+};
+
 fn duplicate_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     for group in set.sharing(Member::name) {
         each_with_first(&group, |first, other| {
@@ -72,6 +81,28 @@ fn duplicate_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 fn each_with_first<'s, 'a>(group: &[&'s Member<'a>], mut report: impl FnMut(&'s Member<'a>, &'s Member<'a>)) {
     if let [first, others @ ..] = group {
         others.iter().for_each(|other| report(first, other));
+    }
+}
+
+fn duplicate_id(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
+    let id_of = |member: &Member<'_>| member.declaration.segment.id.clone();
+    for group in set.sharing(id_of).into_iter().filter(|group| {
+        // Those without an id share nothing.
+        group.first().is_some_and(|member| id_of(member).is_some())
+    }) {
+        each_with_first(&group, |first, other| {
+            let message = format!(
+                "`{}` and `{}` have one `id`, which is one live segment's",
+                first.name(),
+                other.name()
+            );
+            let place = |member: &Member<'_>| member.declaration.place_of(&[Step::Field("id")]);
+            found.push(
+                Diagnostic::error(DUPLICATE_ID.code, message, place(other), "the second one")
+                    .with_label(place(first), "the first one")
+                    .with_help("take it out of the one that the live segment is not"),
+            );
+        });
     }
 }
 

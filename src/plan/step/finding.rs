@@ -1,6 +1,6 @@
 //! What a plan found that keeps it from being applied, or is likely not meant.
 
-use super::Live;
+use super::{Live, MatchReason};
 use crate::definition::FieldChange;
 use crate::model::{Lifecycle, Origin, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,8 @@ pub enum Conflict {
         segments: Vec<Declared>,
         /// The live one.
         target: SegmentId,
+        /// How each of them leads to it.
+        matched_by: MatchReason,
     },
     /// One declared segment means several live ones.
     AmbiguousTarget {

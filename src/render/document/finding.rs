@@ -3,7 +3,7 @@
 use super::plan::{ChangeDocument, OriginDocument};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::quota::QuotaRefusal;
-use crate::plan::step::{Conflict, Declared, ExceededLimit, Holder, Live, Refusal, Warning};
+use crate::plan::step::{Conflict, Declared, ExceededLimit, Holder, Live, MatchReason, Refusal, Warning};
 use serde::{Deserialize, Serialize};
 
 /// A conflict, a refusal or a warning.
@@ -114,7 +114,11 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
         }
         Conflict::NameTaken { segment, holder } => name_taken(segment, holder),
         Conflict::NameReserved { segment, holder } => name_reserved(segment, holder),
-        Conflict::SharedTarget { segments, target } => shared_target(segments, target),
+        Conflict::SharedTarget {
+            segments,
+            target,
+            matched_by,
+        } => shared_target(segments, target, *matched_by),
         Conflict::AmbiguousTarget { segment, targets } => ambiguous_target(segment, targets),
         Conflict::PreviousNameLive {
             segment,
@@ -209,7 +213,7 @@ fn definition_taken(segment: &Declared, holder: &Holder) -> FindingDocument {
         .help(format!("change the definition of `{name}`"))
 }
 
-fn shared_target(segments: &[Declared], target: &SegmentId) -> FindingDocument {
+fn shared_target(segments: &[Declared], target: &SegmentId, matched_by: MatchReason) -> FindingDocument {
     let (mean, but) = match segments {
         [_, _] => ("both mean", "one of them"),
         _ => ("all mean", "all of them but one"),
@@ -217,9 +221,10 @@ fn shared_target(segments: &[Declared], target: &SegmentId) -> FindingDocument {
     let message = format!("{} {mean} the live segment with the id {target}", names(segments));
     FindingDocument::new("shared_target", message)
         .all(segments)
-        .help(format!(
-            "take its id or its name out of {but}: out of `id`, out of `previous_names`"
-        ))
+        .help(match matched_by {
+            MatchReason::Id => format!("take `id` out of {but}"),
+            _ => format!("take its name out of `previous_names` of {but}"),
+        })
 }
 
 fn ambiguous_target(segment: &Declared, targets: &[Holder]) -> FindingDocument {

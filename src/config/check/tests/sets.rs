@@ -56,6 +56,21 @@ fn names_are_unique() {
 }
 
 #[test]
+fn an_id_is_one_segments() {
+    let pinned = |name: &str, id: &str| document(name, &format!("id: {id}\n"));
+    let both = [
+        pinned("A", "aa"),
+        pinned("B", "aa"),
+        document("C", ""),
+        document("D", ""),
+    ]
+    .concat();
+    assert_findings(&both, &[("error SEG081 10", "`A` and `B` have one `id`")]);
+    assert_eq!(check_text(&both)[0].labels[1].place.line, 3);
+    assert_findings(&[pinned("A", "aa"), pinned("B", "bb")].concat(), &[]);
+}
+
+#[test]
 fn previous_names_belong_to_one() {
     let old = "previous_names: [Old]\n";
     let other = "previous_names: [Older]\n";
