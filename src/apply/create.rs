@@ -5,7 +5,7 @@ use super::settle::Verdict;
 use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::{LedgerStore, Write};
-use crate::model::{Adoption, Payload};
+use crate::model::Payload;
 use crate::plan::step::{Step, Wanted};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
@@ -97,112 +97,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 ),
             }),
         }
-    }
-
-    /// The name is taken and the list shows no holder: it is archived and hidden. Nobody else can have the name
-    /// ever again, so the holder is taken out and made what is declared.
-    async fn take_out_holder(
-        &self,
-        step: &Step,
-        wanted: &Wanted,
-        payload: &Payload,
-    ) -> Result<Outcome, Interruption> {
-        if self.settings.adoption == Adoption::Refuse {
-            return Ok(adoption_refused(step));
-        }
-        match self.client.unarchive(&step.segment, None).await {
-            Ok(()) => {}
-            Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => return Ok(reserved(step)),
-            Err(error) if matches!(error.kind, ApiError::Refused { status: 400, .. }) => {
-                return Ok(in_use(step));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let unclear = |why: String| Outcome::Unknown {
-            message: format!(
-                "the name `{}` was taken by an archived segment, which was taken out; {why}",
-                step.segment
-            ),
-        };
-        let stored = match self.look_up(&step.segment).await {
-            Ok(Some(stored)) => stored,
-            Ok(None) => return Ok(unclear("the service does not list it yet; run again".to_owned())),
-            Err(read) => return Ok(unclear(format!("it cannot be read: {read}"))),
-        };
-        let Some(found) = stored.payload() else {
-            return self.put_back(step, &stored).await;
-        };
-        let note = "the name belonged to an archived segment, which was taken out".to_owned();
-        if wanted.is_stored_as(&found, &self.known()) {
-            return self.stored(step, wanted, stored, vec![note]).await;
-        }
-        let write = Write::Update {
-            id: stored.id.clone(),
-            name: step.segment.clone(),
-            definition: payload.clone(),
-            digest: wanted.digests.exact.to_string(),
-        };
-        self.keep(step, &stored, write).await?;
-        match self.client.update(&stored.id, None, payload).await {
-            Ok(updated) => {
-                self.stored(step, wanted, updated, vec![format!("{note} and updated")])
-                    .await
-            }
-            Err(error) => Ok(unclear(format!("but {error}"))),
-        }
-    }
-
-    /// What was taken out is no filter segment, so it can never become what is declared.
-    async fn put_back(&self, step: &Step, stored: &Stored) -> Result<Outcome, Interruption> {
-        let holder = format!(
-            "the name `{}` belongs to an archived segment of the kind {} (id {})",
-            step.segment, stored.kind, stored.id
-        );
-        if let Err(error) = self.client.archive(&step.segment, Some(&stored.id)).await {
-            return Ok(Outcome::Failed {
-                message: format!(
-                    "{holder}, which was taken out to see what it is and cannot be put back by a call ({error}); archive it \
-                     in the dashboard, and declare the segment under another name"
-                ),
-            });
-        }
-        let message = format!(
-            "{holder}, which stays so; names are never free again: declare the segment under another name"
-        );
-        Ok(Outcome::Failed { message })
-    }
-}
-
-/// The name is taken, no segment that is listed has it, and what somebody else made must not be taken over.
-fn adoption_refused(step: &Step) -> Outcome {
-    Outcome::Failed {
-        message: format!(
-            "the name `{}` belongs to an archived segment that the service does not list, or had one before, and this \
-             workspace refuses adoption: choose another name, or unarchive it in the dashboard and say its `id` in the file",
-            step.segment
-        ),
-    }
-}
-
-/// The name is taken, and no segment has it: one that was renamed had it before.
-fn reserved(step: &Step) -> Outcome {
-    Outcome::Failed {
-        message: format!(
-            "the name `{}` is reserved for a segment that had it before it was renamed; names are never free again at \
-             this service: choose another name",
-            step.segment
-        ),
-    }
-}
-
-/// The name is taken by a segment that cannot be taken out, since it is in use, and that no list shows yet. It may be the
-/// one that this step made.
-fn in_use(step: &Step) -> Outcome {
-    Outcome::Unknown {
-        message: format!(
-            "the name `{}` is taken by a segment in use that the service does not list yet; run again",
-            step.segment
-        ),
     }
 }
 

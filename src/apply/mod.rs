@@ -22,6 +22,7 @@
 
 mod advice;
 mod create;
+mod hidden;
 mod lifecycle;
 mod passing;
 pub mod receipt;

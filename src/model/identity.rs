@@ -40,6 +40,12 @@ impl SegmentName {
         let kept = self.0.chars().take(LONGEST_NAME - TEMPORARY_SUFFIX.len());
         Self::new(kept.collect::<String>() + TEMPORARY_SUFFIX)
     }
+
+    /// Whether a service that does not regard case would take the two for one, and they are not the same.
+    #[must_use]
+    pub fn differs_by_case_only(&self, other: &Self) -> bool {
+        self != other && self.0.to_lowercase() == other.0.to_lowercase()
+    }
 }
 
 impl fmt::Display for SegmentName {
@@ -81,6 +87,20 @@ impl fmt::Display for SegmentId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_may_differ_by_case_only() {
+        let table = [
+            ("Buyers", "BUYERS", true),
+            ("Käufer", "KÄUFER", true),
+            ("Buyers", "Buyers", false),
+            ("Buyers", "Buyer", false),
+        ];
+        for (one, other, expected) in table {
+            let differs = SegmentName::new(one).differs_by_case_only(&SegmentName::new(other));
+            assert_eq!(differs, expected, "{one} {other}");
+        }
+    }
 
     #[test]
     fn temporary_names_are_names() {

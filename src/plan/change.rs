@@ -26,6 +26,15 @@ impl Draft<'_> {
     pub(super) fn origin(&self) -> Option<&Origin> {
         self.declared.map(|segment| &segment.origin)
     }
+
+    /// Whether its segment has the name after it and not before.
+    pub(super) fn takes_name(&self) -> bool {
+        match &self.action {
+            Action::Create(_) => true,
+            Action::Update(change) => change.renames(),
+            Action::Archive(_) | Action::Unarchive(_) => false,
+        }
+    }
 }
 
 /// What is needed for all segments together.

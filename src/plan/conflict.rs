@@ -29,6 +29,7 @@ pub(super) fn find(
         conflicts.extend(taken);
     }
     conflicts.extend(definitions_shared(drafts));
+    warnings.extend(names_in_other_case((drafts, holdings, matches), observed));
     let declared_names = matches
         .pairs
         .iter()
@@ -144,6 +145,33 @@ fn likely_duplicate(
         segment: declared(segment),
         holder: matches.holder(live),
     })
+}
+
+/// Live segments that have a wanted name in another case and keep it.
+fn names_in_other_case((drafts, holdings, matches): Scene<'_, '_>, observed: &Observed) -> Vec<Warning> {
+    let mut takers: BTreeMap<String, Vec<&Draft<'_>>> = BTreeMap::new();
+    for draft in drafts.iter().filter(|draft| draft.takes_name()) {
+        let alike = takers.entry(draft.name.as_str().to_lowercase());
+        alike.or_default().push(draft);
+    }
+    if takers.is_empty() {
+        return Vec::new();
+    }
+    let mut warnings = Vec::new();
+    for live in observed.segments.values() {
+        let alike = takers.get(&live.name.as_str().to_lowercase());
+        for draft in alike.into_iter().flatten() {
+            let is_own = draft.live.is_some_and(|own| own.id == live.id);
+            let is_other = !is_own && draft.name != &live.name;
+            if is_other && holdings.gives_up_name(live, drafts).is_none() {
+                warnings.extend(draft.declared.map(|segment| Warning::NameInOtherCase {
+                    segment: declared(segment),
+                    holder: matches.holder(live),
+                }));
+            }
+        }
+    }
+    warnings
 }
 
 fn unknown_references(

@@ -90,23 +90,17 @@ impl<'a> Holdings<'a> {
 
     /// Who has the name that a draft takes; nobody when the draft takes none.
     pub(super) fn name_holder(&self, draft: &Draft<'_>) -> Option<&'a LiveSegment> {
-        let takes = match &draft.action {
-            Action::Create(_) => true,
-            Action::Update(change) => change.renames(),
-            Action::Archive(_) | Action::Unarchive(_) => false,
-        };
-        let holder = self.names.get(draft.name).copied().filter(|_| takes);
+        let holder = self.names.get(draft.name).copied().filter(|_| draft.takes_name());
         holder.filter(|holder| !is_target(draft, &holder.id))
     }
 
     /// Who had the name that a draft takes, where it stays reserved.
     pub(super) fn name_reserver(&self, draft: &Draft<'_>) -> Option<&'a SegmentId> {
-        let takes = match &draft.action {
-            Action::Create(_) => true,
-            Action::Update(change) => change.renames(),
-            Action::Archive(_) | Action::Unarchive(_) => false,
-        };
-        let id = self.reserved.get(draft.name).copied().filter(|_| takes);
+        let id = self
+            .reserved
+            .get(draft.name)
+            .copied()
+            .filter(|_| draft.takes_name());
         id.filter(|id| !is_target(draft, id))
     }
 

@@ -236,6 +236,13 @@ pub enum Warning {
         /// The other.
         holder: Holder,
     },
+    /// A live segment has the wanted name in another case: the service may take the two for one.
+    NameInOtherCase {
+        /// The declared segment.
+        segment: Declared,
+        /// The other.
+        holder: Holder,
+    },
     /// What somebody made by hand would be overwritten.
     OverwritesByHand {
         /// The declared segment.
@@ -297,7 +304,9 @@ impl Warning {
     #[must_use]
     pub fn segment(&self) -> &SegmentName {
         match self {
-            Self::LikelyDuplicate { segment, .. } | Self::OverwritesByHand { segment, .. } => &segment.name,
+            Self::LikelyDuplicate { segment, .. }
+            | Self::NameInOtherCase { segment, .. }
+            | Self::OverwritesByHand { segment, .. } => &segment.name,
             Self::StillReferenced { segment, .. } => segment,
         }
     }

@@ -413,6 +413,7 @@ pub(super) fn warning(warning: &Warning) -> FindingDocument {
                 .with(holder)
                 .help("the service may refuse it as a duplicate: refer to the other one, or change one of the two")
         }
+        Warning::NameInOtherCase { segment, holder } => name_in_other_case(segment, holder),
         Warning::OverwritesByHand {
             segment,
             target,
@@ -436,6 +437,22 @@ pub(super) fn warning(warning: &Warning) -> FindingDocument {
             finding
         }
         Warning::StillReferenced { segment, target, by } => still_referenced(segment, target, by),
+    }
+}
+
+fn name_in_other_case(segment: &Declared, holder: &Holder) -> FindingDocument {
+    let message = format!(
+        "the name `{}` differs by case only from that of {}",
+        segment.name,
+        live_words(holder)
+    );
+    let finding = FindingDocument::new("name_in_other_case", message)
+        .of(segment)
+        .with(holder)
+        .help("whether the service tells them apart is not documented: choose another name");
+    match &holder.declared {
+        Some(_) => finding,
+        None => finding.help(format!("if it is the same segment: write `{}`", holder.name)),
     }
 }
 
