@@ -41,7 +41,8 @@ pub struct Guards {
 /// What the service does where its documentation is silent: the likelier answers, until a workspace says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behaviour {
-    /// Whether the list shows archived segments.
+    /// Whether the list shows archived segments. Then only the ledger tells which are archived: what the service or a
+    /// person archives is not seen.
     pub list_shows_archived: bool,
     /// Whether a rename frees the old name for other segments.
     pub rename_frees_names: bool,

@@ -7,7 +7,7 @@
 use super::Situation;
 use super::forms::Forms;
 use super::identity::Matches;
-use super::step::{Cause, Changed, Drift, Known, LifecycleDrift};
+use super::step::{Cause, Changed, Drift, Known, LifecycleDrift, Live, Warning};
 use crate::definition::{Digest, FieldChange, diff, normal};
 use crate::ledger::Entry;
 use crate::model::{Lifecycle, LiveSegment, SegmentName};
@@ -119,6 +119,26 @@ pub(super) fn find(situation: &Situation<'_>, matches: &Matches<'_>, forms: &For
         .collect();
     found.sort_by(|one, other| (&one.segment, &one.id).cmp(&(&other.segment, &other.id)));
     found
+}
+
+/// Segments that were put away and are listed, where lists are taken to hide such ones. Either this list shows them, or
+/// somebody took them out again: no answer of the service tells which.
+pub(super) fn archived_and_listed(situation: &Situation<'_>, matches: &Matches<'_>) -> Option<Warning> {
+    if situation.policy.behaviour.list_shows_archived {
+        return None;
+    }
+    let entries = situation.ledger.entries();
+    let archived = entries.filter(|entry| entry.lifecycle == Lifecycle::Archived);
+    let live = archived.filter_map(|entry| situation.observed.segments.get(&entry.id));
+    let mut segments: Vec<_> = live
+        .filter(|live| live.listed)
+        .map(|live| Live {
+            name: matches.declared_name_of(live).unwrap_or(&live.name).clone(),
+            id: live.id.clone(),
+        })
+        .collect();
+    segments.sort_unstable();
+    (!segments.is_empty()).then_some(Warning::ArchivedAndListed { segments })
 }
 
 /// What is put away and in no file is nobody's concern any more: no file could follow, and no apply takes it back.

@@ -54,6 +54,11 @@ impl Matches<'_> {
             .map(|segment| &segment.origin)
     }
 
+    /// What a live segment is declared as.
+    pub(super) fn declared_name_of(&self, live: &LiveSegment) -> Option<&SegmentName> {
+        self.declared_as.get(&Same::of(live)).map(|segment| &segment.name)
+    }
+
     /// A live segment as the other side of a conflict.
     pub(super) fn holder(&self, live: &LiveSegment) -> Holder {
         Holder {

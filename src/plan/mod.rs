@@ -106,7 +106,8 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     conflicts.retain(|conflict| conflict.segments().into_iter().any(concerns));
     conflicts.extend(order::beyond_limit(&steps, in_use, behaviour.active_limit));
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
-    warnings.retain(|warning| concerns(warning.segment()));
+    warnings.extend(drift::archived_and_listed(situation, &matches));
+    warnings.retain(|warning| warning.segments().into_iter().any(concerns));
     let mut unmanaged: Vec<_> = matches.unmanaged.iter().map(|live| by_both_names(live)).collect();
     unmanaged.sort_unstable();
     Plan {

@@ -152,7 +152,11 @@ fn behaviour() -> Value {
     Fields::default()
         .may(
             "list_shows_archived",
-            described(boolean(), "Whether the service's list shows archived segments."),
+            described(
+                boolean(),
+                "Whether the service's list shows archived segments. With true only the ledger tells which are archived: \
+                 what the service or a person archives is not seen.",
+            ),
         )
         .may(
             "rename_frees_names",

@@ -243,6 +243,11 @@ pub enum Warning {
         /// The other.
         holder: Holder,
     },
+    /// Segments that the ledger knows as archived are listed, at a service whose list is taken to hide archived ones.
+    ArchivedAndListed {
+        /// The live ones, by the names of their steps.
+        segments: Vec<Live>,
+    },
     /// What somebody made by hand would be overwritten.
     OverwritesByHand {
         /// The declared segment.
@@ -300,14 +305,15 @@ impl Conflict {
 }
 
 impl Warning {
-    /// The segment that it is about, by the name of its step.
+    /// The segments that it is about, by the names of their steps.
     #[must_use]
-    pub fn segment(&self) -> &SegmentName {
+    pub fn segments(&self) -> Vec<&SegmentName> {
         match self {
             Self::LikelyDuplicate { segment, .. }
             | Self::NameInOtherCase { segment, .. }
-            | Self::OverwritesByHand { segment, .. } => &segment.name,
-            Self::StillReferenced { segment, .. } => segment,
+            | Self::OverwritesByHand { segment, .. } => vec![&segment.name],
+            Self::ArchivedAndListed { segments } => segments.iter().map(|live| &live.name).collect(),
+            Self::StillReferenced { segment, .. } => vec![segment],
         }
     }
 }

@@ -414,6 +414,7 @@ pub(super) fn warning(warning: &Warning) -> FindingDocument {
                 .help("the service may refuse it as a duplicate: refer to the other one, or change one of the two")
         }
         Warning::NameInOtherCase { segment, holder } => name_in_other_case(segment, holder),
+        Warning::ArchivedAndListed { segments } => archived_and_listed(segments),
         Warning::OverwritesByHand {
             segment,
             target,
@@ -456,6 +457,39 @@ fn name_in_other_case(segment: &Declared, holder: &Holder) -> FindingDocument {
     }
 }
 
+fn archived_and_listed(segments: &[Live]) -> FindingDocument {
+    let mut names: Vec<_> = segments
+        .iter()
+        .take(SHOWN)
+        .map(|live| format!("`{}` (id {})", live.name, live.id))
+        .collect();
+    let (it, lists) = match segments {
+        [_] => ("it", "it"),
+        _ => ("them", "them all"),
+    };
+    if let Some(more) = segments.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        names.push(format!("{more} more"));
+    }
+    let message = format!(
+        "the ledger knows {} as archived, and the service lists {lists}: its list shows archived segments, or somebody took {it} out \
+         again",
+        listed(&names)
+    );
+    let mut finding = FindingDocument::new("archived_and_listed", message)
+        .help(
+            "if its list shows archived segments: `service: {list_shows_archived: true}` in segctl.yaml; what the service \
+             or a person archives is not seen then",
+        )
+        .help(format!("if somebody took {it} out: the plan is right as it is"));
+    finding
+        .segments
+        .extend(segments.iter().map(|live| live.name.to_string()));
+    finding
+        .holders
+        .extend(segments.iter().map(|live| live.id.to_string()));
+    finding
+}
+
 fn still_referenced(segment: &SegmentName, target: &Holder, by: &[Live]) -> FindingDocument {
     let names: Vec<_> = by
         .iter()
@@ -480,6 +514,9 @@ fn still_referenced(segment: &SegmentName, target: &Holder, by: &[Live]) -> Find
     finding.holders.extend(by.iter().map(|live| live.id.to_string()));
     finding
 }
+
+/// Segments that one message names at most.
+const SHOWN: usize = 5;
 
 /// A live segment, told from a declared one of the same name.
 fn live_words(holder: &Holder) -> String {
