@@ -99,9 +99,9 @@ impl Clock<'_> {
         let minute = Timestamp::from_second(minute).unwrap_or(moment);
         let [now, then] = [self.now, minute].map(|moment| moment.to_zoned_datetime(self.zone.clone()));
         let format = if now.date() == then.date() {
-            "%H:%M"
+            "%H:%M %Z"
         } else {
-            "%Y-%m-%d %H:%M"
+            "%Y-%m-%d %H:%M %Z"
         };
         then.strftime(format).to_string()
     }
@@ -174,20 +174,20 @@ mod tests {
             (document(&[], 0), "No calls."),
             (
                 waiting(document(&mixed, 2460), &["create"], "200/h", HOUR),
-                "137 calls: list 1, get 61, create 75. 200/h creates, 61 left this hour: done about 14:52.",
+                "137 calls: list 1, get 61, create 75. 200/h creates, 61 left this hour: done about 14:52 UTC.",
             ),
             (
                 waiting(document(&mixed, 100), &["list", "create"], "50/min", MINUTE),
                 "137 calls: list 1, get 61, create 75. 50/min list and create together, 61 left this minute: \
-                 done about 14:13.",
+                 done about 14:13 UTC.",
             ),
             (
                 waiting(document(&[("create", 2)], 35_400), &["create"], "1000/day", DAY),
-                "2 calls: create 2. 1000/day creates, 61 left this day: done about 2026-11-27 00:01.",
+                "2 calls: create 2. 1000/day creates, 61 left this day: done about 2026-11-27 00:01 UTC.",
             ),
             (
                 waiting(document(&[("update", 2)], 60), &["update"], "10/3s", 3),
-                "2 calls: update 2. 10/3s updates, 61 left now: done about 14:12.",
+                "2 calls: update 2. 10/3s updates, 61 left now: done about 14:12 UTC.",
             ),
             (
                 document(&[("list", 1)], 1),
@@ -199,7 +199,7 @@ mod tests {
             ),
             (
                 document(&[("get", 9000)], 4500),
-                "9000 calls: get 9000. No waiting: done about 15:26.",
+                "9000 calls: get 9000. No waiting: done about 15:26 UTC.",
             ),
         ];
         for (document, text) in table {
@@ -221,7 +221,7 @@ mod tests {
         let document = QuotaDocument::new(&plan::quota(&calls, pacing, asked_at));
         assert_eq!(
             quota(&document, &TimeZone::UTC),
-            "151 calls: list 1, get 75, create 75. 200/h creates, 61 left this hour: done about 14:49."
+            "151 calls: list 1, get 75, create 75. 200/h creates, 61 left this hour: done about 14:49 UTC."
         );
         let json = serde_json::to_string(&document).unwrap();
         assert_eq!(serde_json::from_str::<QuotaDocument>(&json).unwrap(), document);
@@ -237,7 +237,7 @@ mod tests {
             until: "2026-11-26T14:20:00Z".parse().unwrap(),
             waits_seconds: 570,
         });
-        let text = "1 call: create 1. The service takes no creates before 14:20: done about 14:21.";
+        let text = "1 call: create 1. The service takes no creates before 14:20 UTC: done about 14:21 UTC.";
         assert_eq!(quota(&document, &TimeZone::UTC), text);
     }
 
@@ -248,7 +248,7 @@ mod tests {
         for (after, time) in table {
             let document = waiting(document(&[("create", 1)], after), &["create"], "200/h", HOUR);
             let text = quota(&document, &kolkata);
-            assert!(text.ends_with(&format!("done about {time}.")), "{text}");
+            assert!(text.ends_with(&format!("done about {time} IST.")), "{text}");
         }
     }
 }
