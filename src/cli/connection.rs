@@ -1,6 +1,7 @@
 //! A workspace that answers: the service, or the embedded sandbox started for the length of a command.
 
 use super::failure::{Failure, Kind};
+use super::key_command;
 use super::output::Output;
 use super::project::Project;
 use crate::api::{
@@ -16,7 +17,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::env;
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 /// A workspace with the client that reaches it.
@@ -199,19 +199,12 @@ fn value(setting: &Setting, field: &str) -> Result<String, Failure> {
             let (program, arguments) = words
                 .split_first()
                 .ok_or_else(|| missing(format!("`{field}` names no command")))?;
-            let printed = Command::new(program).args(arguments).output().map_err(|error| {
+            key_command::first_line(program, arguments, key_command::LIMIT).map_err(|error| {
                 missing(format!(
-                    "the command `{program}`, which `{field}` of segctl.yaml names, cannot be run: {error}"
+                    "the command `{program}`, which `{field}` of segctl.yaml names, {error}"
                 ))
-            })?;
-            let text = String::from_utf8_lossy(&printed.stdout);
-            let line = text.lines().next().unwrap_or_default().trim().to_owned();
-            if printed.status.success() && !line.is_empty() {
-                return Ok(line);
-            }
-            let message =
-                format!("the command `{program}`, which `{field}` of segctl.yaml names, gave no value");
-            Err(missing(message).with_help("run it by hand: its first line of output has to be the value"))
+                .with_help("run it by hand: its first line of output has to be the value, and nobody is asked for anything")
+            })
         }
     }
 }

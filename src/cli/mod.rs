@@ -11,6 +11,7 @@ mod events;
 mod exclusive;
 pub mod failure;
 mod holder;
+mod key_command;
 mod ledger;
 mod logging;
 mod new_files;
