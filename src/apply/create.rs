@@ -68,7 +68,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             return Ok(Some(self.failure(error)));
         }
         match self.look_up(&step.segment).await {
-            Ok(Some(stored)) => self.holder_found(step, wanted, stored).await.map(Some),
+            Ok(Some(stored)) => self.holder_found((step, error), wanted, stored).await.map(Some),
             Ok(None) if is_name_taken => self.take_out_holder(step, wanted, payload).await.map(Some),
             Ok(None) => Ok(None),
             Err(look_up) => Ok(Some(unsettled(error, &look_up))),
@@ -78,7 +78,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// A live segment has the name: ours when it has our definition.
     async fn holder_found(
         &self,
-        step: &Step,
+        (step, error): (&Step, &CallError),
         wanted: &Wanted,
         stored: Stored,
     ) -> Result<Outcome, Interruption> {
@@ -87,8 +87,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             .is_some_and(|found| wanted.is_stored_as(&found, &self.known()));
         match settle::definition(is_wanted, false) {
             Verdict::Done => {
-                let note = "the answer was lost; the segment was found with the definition sent".to_owned();
-                self.stored(step, wanted, stored, vec![note]).await
+                let note = if error.is_ambiguous_write() {
+                    "the answer was lost; the segment was found with the definition sent"
+                } else {
+                    "it was there already with the definition sent: another run made it, or one whose answer was lost"
+                };
+                self.stored(step, wanted, stored, vec![note.to_owned()]).await
             }
             Verdict::NotDone | Verdict::Neither => Ok(Outcome::Failed {
                 message: format!(

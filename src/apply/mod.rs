@@ -301,7 +301,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         let message = error.to_string();
         if error.is_ambiguous_write() {
             Outcome::Unknown { message }
-        } else if matches!(error.kind, ApiError::Stopped) {
+        } else if matches!(error.kind, ApiError::Stopped) || self.is_given_up(&error.kind) {
             Outcome::NotAttempted
         } else {
             let advice = advice::advice(&error.kind, &self.settings.behaviour);
@@ -310,6 +310,11 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
                 message: message.join("; "),
             }
         }
+    }
+
+    /// Whether a call was turned away unread, and somebody wanted to stop before it could be made again.
+    fn is_given_up(&self, error: &ApiError) -> bool {
+        matches!(error, ApiError::RateLimited { .. }) && self.settings.stop.is_raised()
     }
 
     // Every change of what is shared is a single step, so that what a panicking task left is whole.
