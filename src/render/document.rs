@@ -7,6 +7,7 @@ mod drift;
 mod event;
 mod finding;
 mod history;
+mod inline;
 mod ledger;
 mod plan;
 mod problem;
@@ -43,7 +44,10 @@ pub enum DocumentError {
 impl std::fmt::Display for DocumentError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Malformed(_) => write!(formatter, "this is no plan that `segctl plan --json` wrote"),
+            Self::Malformed(_) => write!(
+                formatter,
+                "this is no plan that `segctl plan --out` or `segctl plan --json` wrote, or it is broken"
+            ),
             Self::UnknownVersion(version) => {
                 write!(
                     formatter,

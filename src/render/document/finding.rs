@@ -1,5 +1,6 @@
 //! What keeps a plan from being applied, and what is likely not meant, in words.
 
+use super::inline::inline;
 use super::plan::{ChangeDocument, OriginDocument};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::quota::QuotaRefusal;
@@ -84,7 +85,11 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
             new("kind_taken", message)
                 .of(segment)
                 .with(holder)
-                .help("names are never free again: declare the segment under another name")
+                .help("names are never free again: write another `name`")
+                .help(format!(
+                    "if the segment is not needed: take {} away",
+                    segment.origin.file
+                ))
         }
         Conflict::DefinitionTaken { segment, holder } => definition_taken(segment, holder),
         Conflict::DefinitionShared { segments } => definition_shared(segments),
@@ -95,7 +100,12 @@ pub(super) fn conflict(conflict: &Conflict) -> FindingDocument {
             );
             new("unknown_reference", message)
                 .of(segment)
-                .help("declare it, correct the name, or drop the reference")
+                .help(format!(
+                    "declare it: a segment file with `name: {}`",
+                    inline(reference)
+                ))
+                .help("if another one is meant: correct `name` in the `custom_segments` filter")
+                .help("if none is needed: take that filter out")
         }
         Conflict::OrphanReferenced { segment, target } => {
             let message = format!(
@@ -198,8 +208,9 @@ fn definition_taken(segment: &Declared, holder: &Holder) -> FindingDocument {
     let (name, holder_name) = (&segment.name, &holder.name);
     let finding = match &holder.declared {
         Some(declared) => finding.help(format!(
-            "if `{name}` is a new name for `{}`: remove that one and add `previous_names: [{holder_name}]` to `{name}`",
-            declared.name
+            "if `{name}` is a new name for `{}`: remove that one and add `previous_names: [{}]` to `{name}`",
+            declared.name,
+            inline(holder_name)
         )),
         None => finding.help(format!(
             "adopt it: add `id: {}` to `{name}`, and it is renamed with its id kept",
@@ -208,7 +219,8 @@ fn definition_taken(segment: &Declared, holder: &Holder) -> FindingDocument {
     };
     finding
         .help(format!(
-            "refer to it: `{{filter_type: custom_segments, name: {holder_name}}}` where `{name}` is used"
+            "refer to it: `{{filter_type: custom_segments, name: {}}}` where `{name}` is used",
+            inline(holder_name)
         ))
         .help(format!("change the definition of `{name}`"))
 }
@@ -233,12 +245,22 @@ fn ambiguous_target(segment: &Declared, targets: &[Holder]) -> FindingDocument {
         segment.name,
         listed(&targets.iter().map(live_words).collect::<Vec<_>>())
     );
-    let ids: Vec<_> = targets.iter().map(|live| format!("`id: {}`", live.id)).collect();
     let finding = FindingDocument::new("ambiguous_target", message).of(segment);
-    targets
-        .iter()
-        .fold(finding, FindingDocument::with)
-        .help(format!("say which one in the file: {}", ids.join(" or ")))
+    let finding = targets.iter().fold(finding, FindingDocument::with);
+    let name = &segment.name;
+    let (named, others): (Vec<_>, Vec<_>) = targets.iter().partition(|live| live.name == *name);
+    let [own] = named.as_slice() else {
+        let ids: Vec<_> = targets.iter().map(|live| format!("`id: {}`", live.id)).collect();
+        return finding.help(format!("say which one in the file: {}", ids.join(" or ")));
+    };
+    // Its name stays its own, so the other one can only have a third.
+    let finding = finding.help(format!("if `{name}` is meant: add `id: {}` to the file", own.id));
+    others.into_iter().fold(finding, |finding, other| {
+        finding.help(format!(
+            "if `{}` is meant: write another `name`, since the live segment `{name}` keeps its own, and add `id: {}`",
+            other.name, other.id
+        ))
+    })
 }
 
 fn previous_name_live(segment: &Declared, target: &Holder, other: &Holder) -> FindingDocument {
@@ -337,7 +359,8 @@ pub(super) fn refusal(refusal: &Refusal) -> FindingDocument {
             format!("{count} of {of} managed segments would be {what}, and the guard is at {percent}%");
         new(&format!("guard_{kind}"), message)
             .help(format!(
-                "look at each of them; if they are meant: `--max-{kind}s 100%`, or a lower share that fits"
+                "look at each of them; if they are meant: `--max-{kind}s {}%`",
+                (count * 100).div_ceil(of.max(1))
             ))
             .help(format!("for good: `guards: {{{kind}: …%}}` in segctl.yaml"))
     };
@@ -453,7 +476,10 @@ fn name_in_other_case(segment: &Declared, holder: &Holder) -> FindingDocument {
         .help("whether the service tells them apart is not documented: choose another name");
     match &holder.declared {
         Some(_) => finding,
-        None => finding.help(format!("if it is the same segment: write `{}`", holder.name)),
+        None => finding.help(format!(
+            "if it is the same segment: `name: {}`",
+            inline(&holder.name)
+        )),
     }
 }
 
