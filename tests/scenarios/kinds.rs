@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+/// Kinds that files never lead to: two that mean one segment, by its id or a former name, are told of as faults of the
+/// files. The planner does not rely on that.
+const NOT_BY_FILES: [&str; 1] = ["shared_target"];
+
 #[test]
 fn every_kind_of_conflict_was_reviewed() {
     let reviewed: BTreeSet<String> = folder::all()
@@ -14,7 +18,8 @@ fn every_kind_of_conflict_was_reviewed() {
         .collect();
     let kinds = kinds();
     assert!(kinds.contains("cycle"), "{kinds:?}");
-    let missing: Vec<&String> = kinds.difference(&reviewed).collect();
+    let shown = |kind: &&String| reviewed.contains(*kind) || NOT_BY_FILES.contains(&kind.as_str());
+    let missing: Vec<&String> = kinds.iter().filter(|kind| !shown(kind)).collect();
     assert!(
         missing.is_empty(),
         "no scenario with `plan --json` shows {missing:?}"
