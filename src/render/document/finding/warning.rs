@@ -1,0 +1,129 @@
+//! Warnings in words.
+
+use super::super::inline::inline;
+use super::super::plan::ChangeDocument;
+use super::{FindingDocument, listed, live_words};
+use crate::model::SegmentName;
+use crate::plan::step::{Declared, Holder, Live, Warning};
+
+/// Segments that one message names at most.
+const SHOWN: usize = 5;
+
+/// A warning in words.
+pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
+    match warning {
+        Warning::LikelyDuplicate { segment, holder } => {
+            let message = format!(
+                "`{}` has the filters of {} in another form",
+                segment.name,
+                live_words(holder)
+            );
+            FindingDocument::new("likely_duplicate", message)
+                .of(segment)
+                .with(holder)
+                .help("the service may refuse it as a duplicate: refer to the other one, or change one of the two")
+        }
+        Warning::NameInOtherCase { segment, holder } => name_in_other_case(segment, holder),
+        Warning::ArchivedAndListed { segments } => archived_and_listed(segments),
+        Warning::OverwritesByHand {
+            segment,
+            target,
+            changes,
+        } => {
+            let name = &segment.name;
+            let was = if target.name == *name {
+                format!("`{name}` is live already (id {})", target.id)
+            } else {
+                format!(
+                    "`{name}` is live already under the name `{}` (id {})",
+                    target.name, target.id
+                )
+            };
+            let message = format!("{was}, segctl did not make it, and applying overwrites it");
+            let mut finding = FindingDocument::new("overwrites_by_hand", message)
+                .of(segment)
+                .help("what it was is kept in the ledger; to keep it in the workspace, put it into the file");
+            finding.holders.push(target.id.to_string());
+            finding.changes = changes.iter().map(ChangeDocument::of).collect();
+            finding
+        }
+        Warning::StillReferenced { segment, target, by } => still_referenced(segment, target, by),
+    }
+}
+
+fn name_in_other_case(segment: &Declared, holder: &Holder) -> FindingDocument {
+    let message = format!(
+        "the name `{}` differs by case only from that of {}",
+        segment.name,
+        live_words(holder)
+    );
+    let finding = FindingDocument::new("name_in_other_case", message)
+        .of(segment)
+        .with(holder)
+        .help("whether the service tells them apart is not documented: choose another name");
+    match &holder.declared {
+        Some(_) => finding,
+        None => finding.help(format!(
+            "if it is the same segment: `name: {}`",
+            inline(&holder.name)
+        )),
+    }
+}
+
+fn archived_and_listed(segments: &[Live]) -> FindingDocument {
+    let mut names: Vec<_> = segments
+        .iter()
+        .take(SHOWN)
+        .map(|live| format!("`{}` (id {})", live.name, live.id))
+        .collect();
+    let (it, lists) = match segments {
+        [_] => ("it", "it"),
+        _ => ("them", "them all"),
+    };
+    if let Some(more) = segments.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        names.push(format!("{more} more"));
+    }
+    let message = format!(
+        "the ledger knows {} as archived, and the service lists {lists}: its list shows archived segments, or somebody took {it} out \
+         again",
+        listed(&names)
+    );
+    let mut finding = FindingDocument::new("archived_and_listed", message)
+        .help(
+            "if its list shows archived segments: `service: {list_shows_archived: true}` in segctl.yaml; what the service \
+             or a person archives is not seen then",
+        )
+        .help(format!("if somebody took {it} out: the plan is right as it is"));
+    finding
+        .segments
+        .extend(segments.iter().map(|live| live.name.to_string()));
+    finding
+        .holders
+        .extend(segments.iter().map(|live| live.id.to_string()));
+    finding
+}
+
+fn still_referenced(segment: &SegmentName, target: &Holder, by: &[Live]) -> FindingDocument {
+    let names: Vec<_> = by
+        .iter()
+        .map(|live| format!("`{}` (id {})", live.name, live.id))
+        .collect();
+    let (count, verb) = match by {
+        [_] => ("a segment that segctl does not manage".to_owned(), "refers"),
+        _ => (
+            format!("{} segments that segctl does not manage", by.len()),
+            "refer",
+        ),
+    };
+    let message = format!(
+        "{} would be archived, and {count} {verb} to it: {}",
+        live_words(target),
+        names.join(", ")
+    );
+    let mut finding = FindingDocument::new("still_referenced", message)
+        .help("what becomes of their members is not documented: look at them in the dashboard first");
+    finding.segments.push(segment.to_string());
+    finding.holders.push(target.id.to_string());
+    finding.holders.extend(by.iter().map(|live| live.id.to_string()));
+    finding
+}
