@@ -1,8 +1,7 @@
 //! Putting a segment away and taking it out again.
 
 use super::receipt::{Outcome, SkipReason};
-use super::settle::Verdict;
-use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
+use super::{ATTEMPTS, Applier, Interruption, unsettled};
 use crate::api::{ApiError, CallError, Clock, Stored, Transport};
 use crate::ledger::{LedgerStore, Write};
 use crate::model::Lifecycle;
@@ -37,40 +36,29 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             lifecycle: wanted,
         };
         self.intend(step, write).await?;
-        let (mut notes, mut lost) = (Vec::new(), None);
+        let mut lost: Option<CallError> = None;
         for _ in 0..ATTEMPTS {
             let error = match self.send(target, wanted).await {
-                Ok(()) => return self.changed(step, &current, wanted, notes).await,
+                Ok(()) => return self.changed(step, &current, wanted, lost.map(|_| AGAIN)).await,
                 Err(error) => error,
             };
-            if let Some(lost) = lost.as_ref().filter(|_| !error.tells_of_segment()) {
-                // Lists may lag: that they did not show it done is no proof that it was not.
-                return Ok(unsettled(lost, &error));
+            if error.is_ambiguous_write() {
+                // What is so already is asked for once more without harm, and the answer says more than a list could,
+                // which may lag.
+                lost = Some(error);
+                continue;
             }
             let is_refused = matches!(error.kind, ApiError::Refused { status: 400, .. });
-            if !is_refused && !error.is_ambiguous_write() {
-                return Ok(self.failure(&error));
-            }
-            let verdict = match self.look(target, wanted).await {
-                Ok(verdict) => verdict,
-                Err(read) if error.is_ambiguous_write() => return Ok(unsettled(&error, &read)),
-                Err(_) => return Ok(self.failure(&error)),
-            };
             // The segment was there a moment ago and the call is well formed, so a service that refuses it means
             // that the segment is so already. Where the list can tell, it has to agree.
-            if verdict == Verdict::Done || (is_refused && self.settings.behaviour.list_shows_archived) {
-                notes.push(if is_refused {
-                    "the service refused it, since it was so already".to_owned()
-                } else {
-                    "the answer was lost; it was found to be done".to_owned()
-                });
-                return self.changed(step, &current, wanted, notes).await;
+            if is_refused && self.is_so(target, wanted).await {
+                let note = lost.map_or(SO_ALREADY, |_| AGAIN);
+                return self.changed(step, &current, wanted, Some(note)).await;
             }
-            if is_refused {
-                return Ok(self.failure(&error));
-            }
-            notes.push("the answer was lost, so the list was asked and the call made again".to_owned());
-            lost = Some(error);
+            return Ok(match lost {
+                Some(lost) => unsettled(&lost, &error),
+                None => self.failure(&error),
+            });
         }
         Ok(Outcome::Unknown {
             message: format!("no answer came after {ATTEMPTS} tries; plan again"),
@@ -84,13 +72,17 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
     }
 
-    async fn look(&self, target: &Target, wanted: Lifecycle) -> Result<Verdict, CallError> {
+    /// Whether a segment is as it should be, as far as the list shows.
+    async fn is_so(&self, target: &Target, wanted: Lifecycle) -> bool {
         if self.settings.behaviour.list_shows_archived {
-            return Ok(settle::lifecycle(wanted == Lifecycle::Active, None));
+            return true;
         }
-        let listed = self.client.list_named(&target.live_name).await?;
-        let is_listed = listed.iter().any(|listed| listed.id == target.id);
-        Ok(settle::lifecycle(wanted == Lifecycle::Active, Some(is_listed)))
+        // By its id: it may have been renamed meanwhile.
+        let listed = self.client.list().await;
+        listed.is_ok_and(|listed| {
+            let is_listed = listed.iter().any(|listed| listed.id == target.id);
+            is_listed == (wanted == Lifecycle::Active)
+        })
     }
 
     async fn changed(
@@ -98,13 +90,15 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         step: &Step,
         current: &Stored,
         wanted: Lifecycle,
-        mut notes: Vec<String>,
+        note: Option<&str>,
     ) -> Result<Outcome, Interruption> {
         self.remember_lifecycle(step, current, wanted).await?;
-        notes.dedup();
         Ok(Outcome::Applied {
             id: current.id.clone(),
-            notes,
+            notes: note.into_iter().map(str::to_owned).collect(),
         })
     }
 }
+
+const AGAIN: &str = "the answer was lost, so the call was made again";
+const SO_ALREADY: &str = "the service refused it, since it was so already";

@@ -1,8 +1,9 @@
 //! Runs a plan's steps and says what came of each.
 //!
 //! A step is: read the target again and compare it with what the plan saw, write, and where the answer was lost,
-//! read until it is known what happened. No write is ever repeated blindly: before a second try the service is
-//! asked whether the first one took effect. A step that fails skips only the steps that depend on it.
+//! read until it is known what happened. No create and no update is ever repeated blindly: before a second try the
+//! service is asked whether the first one took effect. Putting away and taking out are repeated, since what is so
+//! already stays so. A step that fails skips only the steps that depend on it.
 //!
 //! The service has no idempotency keys, but names are unique for ever: a create that is repeated after a look-up
 //! can be refused, never doubled.
@@ -224,6 +225,16 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         mut notes: Vec<String>,
     ) -> Result<Outcome, Interruption> {
         self.remember_stored(step, &stored).await?;
+        let name = match &step.action {
+            Action::Update(change) => &change.name,
+            Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) => &step.segment,
+        };
+        if stored.name != *name {
+            notes.push(format!(
+                "it was renamed meanwhile: it is `{}`, not `{name}`; the next plan puts it right",
+                stored.name
+            ));
+        }
         let answered = match stored.payload() {
             Some(definition) => Some(definition),
             // The write was answered with success; that it cannot be looked at now does not undo it.
@@ -258,10 +269,12 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
     /// The live segment of this name, with its definition, if the list shows one.
     async fn look_up(&self, name: &SegmentName) -> Result<Option<Stored>, CallError> {
         let listed = self.client.list_named(name).await?;
-        match listed.into_iter().find(|listed| listed.name == *name) {
-            Some(listed) => self.client.get(&listed.id).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(listed) = listed.into_iter().find(|listed| listed.name == *name) else {
+            return Ok(None);
+        };
+        let stored = self.client.get(&listed.id).await?;
+        // Lists may lag: it may have another name by now.
+        Ok(Some(stored).filter(|stored| stored.name == *name))
     }
 
     /// Whether a segment is as the plan saw it, or as an earlier step left it. What the plan saw is read as references

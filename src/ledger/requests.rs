@@ -41,8 +41,9 @@ enum Line {
 pub(super) struct Requests {
     /// How many lines stood before the first one.
     dropped: u64,
-    /// One for each line; `None` for one that cannot be read.
-    lines: Vec<Option<CallRecord>>,
+    /// The lines after the first. They are read only where they are asked for: there are thousands, and a call asks for
+    /// the newest few.
+    lines: String,
     /// Whether the file can be added to.
     is_begun: bool,
     /// Whether its last line was cut short.
@@ -53,15 +54,15 @@ impl Requests {
     /// Reads the file's bytes, if there is a file.
     pub(super) fn decode(bytes: Option<&[u8]>) -> Self {
         let text = String::from_utf8_lossy(bytes.unwrap_or_default());
-        let mut lines = text.lines();
-        let header = lines.next().and_then(|line| serde_json::from_str(line).ok());
+        let (header, lines) = text.split_once('\n').unwrap_or((&text, ""));
+        let header = serde_json::from_str(header).ok();
         let Some(Header { dropped, .. }) = header.filter(|header: &Header| header.format_version == VERSION)
         else {
             return Self::default();
         };
         Self {
             dropped,
-            lines: lines.map(decode).collect(),
+            lines: lines.to_owned(),
             is_begun: true,
             is_torn: !text.ends_with('\n'),
         }
@@ -70,7 +71,7 @@ impl Requests {
     /// The records from number `from` on, counted from the first one that ever was.
     pub(super) fn since(&self, from: u64) -> Vec<CallRecord> {
         let skipped = usize::try_from(from.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
-        self.lines.iter().skip(skipped).copied().flatten().collect()
+        self.lines.lines().skip(skipped).filter_map(decode).collect()
     }
 
     /// Whether the file can be added to.
@@ -80,7 +81,7 @@ impl Requests {
 
     /// The number of the next record.
     pub(super) fn end(&self) -> u64 {
-        self.dropped + self.lines.len() as u64
+        self.dropped + self.lines.lines().count() as u64
     }
 
     /// What has to be added to the file, or be a file's whole content, for these records to be in it.
@@ -102,8 +103,9 @@ impl Requests {
             Some(CallRecord::Sent { at, .. } | CallRecord::Answered { at, .. }) => *at < moment,
             Some(CallRecord::Apart) | None => true,
         };
-        let old = self.lines.iter().take_while(|line| is_old(line)).count();
-        let (old, rest) = self.lines.split_at(old);
+        let lines: Vec<Option<CallRecord>> = self.lines.lines().map(decode).collect();
+        let old = lines.iter().take_while(|line| is_old(line)).count();
+        let (old, rest) = lines.split_at(old);
         if old.len() <= MOST_OLD_LINES {
             return None;
         }

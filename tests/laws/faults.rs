@@ -53,31 +53,57 @@ fn outcome(receipt: &Receipt) -> &Outcome {
 
 #[tokio::test]
 async fn what_cannot_be_found_out_is_unknown() {
-    let steps = [
-        ("PATCH", "/v3/", declared(2.0, Lifecycle::Active)),
-        ("PATCH", "/v2/", declared(1.0, Lifecycle::Archived)),
-    ];
-    for (method, path, wanted) in steps {
-        for when in ["before", "after"] {
-            let workspace = Workspace::new(Settings {
-                rate_limits: RateLimits::Off,
-                ..Settings::default()
-            });
-            let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
-            assert!(workspace.apply(&first).await.is_complete());
-            let plan = workspace.plan(&wanted).await;
-            workspace.set_faults(&cut_off(method, when, path));
-            let receipt = workspace.apply(&plan).await;
-            assert!(
-                matches!(outcome(&receipt), Outcome::Unknown { .. }),
-                "{path} {when}: {receipt:?}"
-            );
+    for when in ["before", "after"] {
+        let workspace = Workspace::new(Settings {
+            rate_limits: RateLimits::Off,
+            ..Settings::default()
+        });
+        let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
+        assert!(workspace.apply(&first).await.is_complete());
+        let wanted = declared(2.0, Lifecycle::Active);
+        let plan = workspace.plan(&wanted).await;
+        workspace.set_faults(&cut_off("PATCH", when, "/v3/"));
+        let receipt = workspace.apply(&plan).await;
+        assert!(
+            matches!(outcome(&receipt), Outcome::Unknown { .. }),
+            "{when}: {receipt:?}"
+        );
 
-            workspace.set_faults(&json!([]));
-            let next = workspace.plan(&wanted).await;
-            assert!(workspace.apply(&next).await.is_complete());
-            assert!(workspace.plan(&wanted).await.is_empty(), "{path} {when}");
-        }
+        workspace.set_faults(&json!([]));
+        let next = workspace.plan(&wanted).await;
+        assert!(workspace.apply(&next).await.is_complete());
+        assert!(workspace.plan(&wanted).await.is_empty(), "{when}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_away_is_found_out_by_putting_it_away_once_more() {
+    for (when, is_idempotent) in [
+        ("before", true),
+        ("after", true),
+        ("before", false),
+        ("after", false),
+    ] {
+        let workspace = Workspace::new(Settings {
+            rate_limits: RateLimits::Off,
+            archive_idempotent: is_idempotent,
+            ..Settings::default()
+        });
+        let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
+        assert!(workspace.apply(&first).await.is_complete());
+        let wanted = declared(1.0, Lifecycle::Archived);
+        let plan = workspace.plan(&wanted).await;
+        // Whoever has it renamed meanwhile has not put it away.
+        let id = workspace.ledger().entries().next().unwrap().id.clone();
+        workspace.by_hand_after(1, &json!({"id": id.as_str(), "name": "B"}));
+        workspace.set_faults(&json!([
+            {"on": {"method": "PATCH"}, "fault": {"reset": {"when": when}}},
+        ]));
+        let receipt = workspace.apply(&plan).await;
+        assert!(receipt.is_complete(), "{when} {is_idempotent}: {receipt:?}");
+        workspace.set_faults(&json!([]));
+        assert!(workspace.plan(&wanted).await.is_empty(), "{when} {is_idempotent}");
+        assert!(!workspace.observe(&wanted).await.segments[&id].listed);
     }
 }
 

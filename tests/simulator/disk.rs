@@ -1,6 +1,7 @@
 //! A disk that fails: what was not synced may be lost or torn when the machine does, and any operation may be refused.
 
 use super::executor::Life;
+use super::planted::Bug;
 use super::random::Random;
 use super::record::Record;
 use segctl::ledger::Disk;
@@ -176,13 +177,6 @@ impl Platter {
         self.unsynced.push(changes);
     }
 
-    fn put(&mut self, path: &Path, bytes: Vec<u8>) {
-        let file = self.open(path);
-        let file = self.files.entry(file).or_default();
-        file.bytes = bytes;
-        file.is_synced = false;
-    }
-
     /// Gives back the room of files that have no name any more.
     fn collect(&mut self) {
         let named: BTreeSet<usize> = self.names.values().copied().collect();
@@ -232,18 +226,22 @@ impl SimulatedDisk {
     fn put(&self, path: &Path, (is_added, bytes): (bool, &[u8]), is_whole: bool) {
         let mut platter = self.platter.lock().unwrap();
         let mut reached = bytes.len();
+        if is_added && self.record.has(Bug::AppendsCutShort) {
+            reached /= 2;
+        }
         if !is_whole {
             if platter.random.percent(50) {
                 return;
             }
             reached = platter.random.below(bytes.len() + 1);
         }
-        let before = platter.names.get(path).copied().filter(|_| is_added);
-        let mut all = before
-            .map(|file| platter.files[&file].bytes.clone())
-            .unwrap_or_default();
-        all.extend_from_slice(&bytes[..reached]);
-        platter.put(path, all);
+        let file = platter.open(path);
+        let file = platter.files.entry(file).or_default();
+        if !is_added {
+            file.bytes.clear();
+        }
+        file.bytes.extend_from_slice(&bytes[..reached]);
+        file.is_synced = false;
     }
 }
 
@@ -269,12 +267,16 @@ impl Disk for SimulatedDisk {
 
     async fn sync(&self, path: &Path) -> io::Result<()> {
         self.begin("sync", path).await?;
+        if self.record.has(Bug::BytesNotSynced) {
+            return Ok(());
+        }
         let mut platter = self.platter.lock().unwrap();
         let Some(file) = platter.names.get(path).copied() else {
             return Err(io::ErrorKind::NotFound.into());
         };
         let file = platter.files.entry(file).or_default();
-        file.synced = file.bytes.clone();
+        let File { bytes, synced, .. } = file;
+        synced.clone_from(bytes);
         file.is_synced = true;
         Ok(())
     }
@@ -300,6 +302,9 @@ impl Disk for SimulatedDisk {
 
     async fn sync_directory(&self, path: &Path) -> io::Result<()> {
         self.begin("sync directory", path).await?;
+        if self.record.has(Bug::NamesNotSynced) {
+            return Ok(());
+        }
         let mut platter = self.platter.lock().unwrap();
         platter.synced_names = platter.names.clone();
         platter.unsynced.clear();

@@ -1,6 +1,7 @@
 //! One thread, one clock, and futures that are polled in an order that the seed decides. When nothing is ready, time
 //! jumps to the next moment that something waits for.
 
+use super::planted::Bug;
 use super::random::Random;
 use super::record::Record;
 use jiff::Timestamp;
@@ -221,6 +222,9 @@ impl Clock for ProcessClock {
         self.record
             .require(is_announced, "waits are announced", || format!("until {moment}"));
         self.life.point().await;
+        if self.announced.is_some() && self.record.has(Bug::WaitsForever) {
+            std::future::pending::<()>().await;
+        }
         self.timeline.until(moment.as_millisecond() - self.ahead).await;
         self.life.point().await;
     }

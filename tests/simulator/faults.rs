@@ -84,7 +84,8 @@ fn fault(random: &mut Random) -> NetworkFault {
     let kind = kind(random);
     let on = match kind {
         Kind::Stale { .. } => On::List,
-        Kind::Twice | Kind::Late | Kind::ActiveLimit => On::Write,
+        Kind::Twice => [On::Create, On::Update][random.below(2)],
+        Kind::Late | Kind::ActiveLimit => On::Write,
         _ => on,
     };
     let times = match kind {

@@ -25,10 +25,14 @@ pub(crate) fn no_key_in_files(platter: &Platter, record: &Record) {
 
 /// What runs overwrote is in the ledger's history, or somewhere in the workspace.
 pub(crate) fn nothing_is_lost(workspace: &Workspace, platter: &Arc<Mutex<Platter>>) {
+    let truth = &workspace.truth;
+    // Cheaper than to read the ledger for nothing.
+    if !truth.changes.iter().any(is_overwritten) {
+        return;
+    }
     let Some(ledger) = ledger(platter, &workspace.record) else {
         return;
     };
-    let truth = &workspace.truth;
     let mut seen = std::collections::BTreeMap::<&str, usize>::new();
     for (place, change) in truth.changes.iter().enumerate().rev() {
         let Author::Run(run) = change.author else { continue };
@@ -61,18 +65,19 @@ pub(crate) fn nothing_is_lost(workspace: &Workspace, platter: &Arc<Mutex<Platter
     }
 }
 
+fn is_overwritten(change: &Change) -> bool {
+    let before = change.before.as_ref();
+    matches!(change.author, Author::Run(_))
+        && before.is_some_and(|before| before.meaning != change.after.meaning)
+}
+
 /// Whether what was overwritten was the run's own passing form, or came after its last look.
 fn is_own_or_unseen(workspace: &Workspace, (place, change): (usize, &Change), run: usize) -> bool {
     let earlier = workspace.truth.changes.get(..place).unwrap_or_default();
     let previous = earlier.iter().rposition(|other| other.id == change.id);
     let Some(previous) = previous else { return false };
-    let looked_at = workspace
-        .looks
-        .get(&(run, change.id.clone()))
-        .copied()
-        .unwrap_or_default();
     let author = &earlier[previous].author;
-    *author == Author::Run(run) || matches!(author, Author::Late(_)) || previous >= looked_at
+    *author == Author::Run(run) || matches!(author, Author::Late(_)) || previous >= change.looked_at
 }
 
 fn kept(ledger: &Ledger, id: &str) -> BTreeSet<Meaning> {

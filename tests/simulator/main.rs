@@ -1,8 +1,9 @@
 //! The simulator: the real client, planner, applier and ledger over a service, a network, a disk and a clock that fail
 //! in every way that a seed can think of. One seed is one run, and the same run each time.
 //!
-//! `cargo test --test simulator -- --seeds 10000` runs the seeds from 0 on, `--from K` from K on, and `--seed K` runs
-//! one and prints what happened.
+//! `cargo test --release --test simulator -- --seeds 10000` runs the seeds from 0 on, `--from K` from K on, and
+//! `--seed K` runs one and prints what happened. `--bugs` plants bugs and looks whether they are found. Without
+//! arguments some seeds are run, and then the bugs.
 
 #![expect(
     clippy::panic,
@@ -16,6 +17,7 @@ mod executor;
 mod faults;
 mod invariants;
 mod network;
+mod planted;
 mod random;
 mod record;
 mod rules;
@@ -24,18 +26,23 @@ mod scenario;
 mod store;
 mod truth;
 mod witness;
+mod work;
 mod workspace;
 mod world;
 
+use planted::BUGS;
 use scenario::{Report, Tally, simulate};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Seeds of the gate.
 const GATE: u64 = 100;
+
+/// Seeds until a planted bug has to be found.
+const BUG_SEEDS: u64 = 500;
 
 /// Every so many seeds one is run twice, to see that it is the same.
 const TWICE: u64 = 16;
@@ -59,17 +66,56 @@ fn main() -> ExitCode {
     if let Some(seed) = number("--seed") {
         return replay(seed);
     }
-    let first = number("--from").unwrap_or(0);
-    run_all(first, number("--seeds").unwrap_or(GATE))
+    if arguments.iter().any(|argument| argument == "--bugs") {
+        return find_bugs(number("--seeds").unwrap_or(BUG_SEEDS));
+    }
+    let seeds = number("--seeds");
+    let done = run_all(number("--from").unwrap_or(0), seeds.unwrap_or(GATE));
+    if seeds.is_some() || done != ExitCode::SUCCESS {
+        return done;
+    }
+    find_bugs(BUG_SEEDS)
+}
+
+/// Plants one bug after the other, and runs seeds until it is found.
+fn find_bugs(seeds: u64) -> ExitCode {
+    let next = AtomicUsize::new(0);
+    let missed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads() {
+            scope.spawn(|| {
+                while let Some(bug) = BUGS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let found = (0..seeds)
+                        .find_map(|seed| Some((seed, simulate(seed, false, Some(*bug)).violation?)));
+                    match found {
+                        Some((seed, violation)) => println!("{bug:?}: seed {seed}: {}", violation.invariant),
+                        None => missed.lock().unwrap().push(bug),
+                    }
+                }
+            });
+        }
+    });
+    let missed = missed.into_inner().unwrap();
+    let count = BUGS.len();
+    println!("{} of {count} planted bugs were found", count - missed.len());
+    if missed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    println!("{seeds} seeds did not find {missed:?}");
+    ExitCode::FAILURE
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Runs one seed and prints all of it.
 fn replay(seed: u64) -> ExitCode {
-    let report = simulate(seed, true);
+    let report = simulate(seed, true, None);
     for line in &report.lines {
         println!("{line}");
     }
-    let again = simulate(seed, true);
+    let again = simulate(seed, true, None);
     if again.lines != report.lines {
         println!("seed {seed} is not the same twice");
         return ExitCode::FAILURE;
@@ -92,16 +138,15 @@ fn run_all(first: u64, count: u64) -> ExitCode {
     let next = AtomicU64::new(first);
     let failed = Mutex::new(BTreeMap::<u64, String>::new());
     let total = Mutex::new(Tally::default());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..threads() {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= first + count || failed.lock().unwrap().len() >= MOST_FAILURES {
                         break;
                     }
-                    let report = simulate(seed, false);
+                    let report = simulate(seed, false, None);
                     add(&mut total.lock().unwrap(), report.tally);
                     if let Some(why) = failure(seed, &report) {
                         failed.lock().unwrap().insert(seed, why);
@@ -138,7 +183,7 @@ fn failure(seed: u64, report: &Report) -> Option<String> {
     if let Some(violation) = &report.violation {
         return Some(violation.invariant.to_owned());
     }
-    let differs = seed.is_multiple_of(TWICE) && simulate(seed, false).fingerprint != report.fingerprint;
+    let differs = seed.is_multiple_of(TWICE) && simulate(seed, false, None).fingerprint != report.fingerprint;
     differs.then(|| "it is not the same twice".to_owned())
 }
 

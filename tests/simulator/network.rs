@@ -3,6 +3,7 @@
 
 use super::executor::{Life, Timeline};
 use super::faults::{Kind, NetworkFault, On};
+use super::planted::Bug;
 use super::record::{API_KEY, ENCODED_KEY, Record};
 use super::truth::Author;
 use super::workspace::{Workspace, call, in_short};
@@ -187,7 +188,7 @@ impl Line {
 impl Transport for Line {
     async fn send(&self, request: Request, deadline: Duration) -> Result<Response, TransportError> {
         self.life.point().await;
-        let call = call_of(&request);
+        let call = self.mistaken(call_of(&request));
         let step = self.announce(&call);
         let fate = self.fate(&call, deadline);
         let answer = self.put_on_its_way(&call, &fate, step);
@@ -195,9 +196,14 @@ impl Transport for Line {
         self.timeline.until(self.timeline.now() + fate.heard_after).await;
         self.life.point().await;
         let reply = answer.lock().unwrap().take();
-        let heard = self.heard(fate.kind, reply);
+        let mut heard = self.heard(fate.kind, reply);
+        if heard.is_err() && call.path.starts_with("/v2/") && self.record.has(Bug::LostTakenForDone) {
+            heard = Ok(made_up(200, &json!({"success": true})));
+        }
         let mut workspace = self.workspace.lock().unwrap();
-        if fate.kind.is_some()
+        // A name that is taken may have been taken by this very step.
+        let is_taken = call.method == "POST" && heard.as_ref().is_ok_and(|heard| heard.status == 409);
+        if (fate.kind.is_some() || is_taken)
             && let Some(witness) = workspace.witnesses.get_mut(&self.run)
         {
             witness.troubled(step);
@@ -215,11 +221,33 @@ impl Transport for Line {
     }
 
     fn redact(&self, text: &str) -> String {
+        if self.record.has(Bug::KeyNotRedacted) {
+            return text.to_owned();
+        }
         REDACTING.redact(text)
     }
 }
 
 impl Line {
+    /// The call as it would be sent by mistake.
+    fn mistaken(&self, mut call: Call) -> Call {
+        if call.method == "GET" {
+            return call;
+        }
+        let text = String::from_utf8_lossy(&call.body).into_owned();
+        if self.record.has(Bug::OtherDefinition) && call.method == "PATCH" {
+            call.body = text.replace("\"value\":", "\"value\":1").into_bytes();
+        }
+        if self.record.has(Bug::OtherName) && call.method == "POST" {
+            call.body = text.replace("\"name\":\"", "\"name\":\"a ").into_bytes();
+        }
+        if self.record.has(Bug::OtherSegment) && call.path.starts_with("/v3/custom-segments/") {
+            let foreign = self.workspace.lock().unwrap().foreign.first().cloned();
+            call.path = foreign.map_or(call.path, |id| format!("/v3/custom-segments/{id}"));
+        }
+        call
+    }
+
     /// What the process gets of an answer.
     fn heard(&self, kind: Option<Kind>, reply: Option<Reply>) -> Result<Response, TransportError> {
         let lost = |message: &str| {

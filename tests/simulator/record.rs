@@ -1,5 +1,6 @@
 //! What a simulated run leaves behind: a trace, and the first thing that must not have happened.
 
+use super::planted::Bug;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
@@ -26,15 +27,17 @@ struct Kept {
     fingerprint: u64,
     now: i64,
     violation: Option<Violation>,
+    planted: Option<Bug>,
 }
 
 impl Record {
-    pub(crate) fn new(is_traced: bool) -> Self {
+    pub(crate) fn new(is_traced: bool, planted: Option<Bug>) -> Self {
         Self(Arc::new(Mutex::new(Kept {
             lines: is_traced.then(Vec::new),
             fingerprint: 0xcbf2_9ce4_8422_2325,
             now: 0,
             violation: None,
+            planted,
         })))
     }
 
@@ -53,6 +56,11 @@ impl Record {
         if let Some(lines) = &mut kept.lines {
             lines.push(format!("{} {who:<9} {}", clock(now), line()));
         }
+    }
+
+    /// Whether a bug was planted.
+    pub(crate) fn has(&self, bug: Bug) -> bool {
+        self.0.lock().unwrap().planted == Some(bug)
     }
 
     /// Takes down that a promise was broken; the first one counts.

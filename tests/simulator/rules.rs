@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use segctl::api::{RateLimits, Window};
-use segctl::model::{EndpointClass, Policy};
+use segctl::model::{EndpointClass, NamePattern, Policy};
 use segctl::sandbox::{self, Class, Echo, HeaderWindow, Settings, WithoutExcluded};
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    pub(crate) fn draw(random: &mut Random) -> Self {
+    pub(crate) fn draw(random: &mut Random, segments: usize) -> Self {
         let echoes = [
             Echo::AsSent,
             Echo::AsSent,
@@ -35,6 +35,12 @@ impl Rules {
             } else {
                 HeaderWindow::Fullest
             },
+            active_limit: if random.percent(10) {
+                segments + random.below(5) + 1
+            } else {
+                1000
+            },
+            archived_definitions_conflict: random.percent(20),
             unarchive_checks_active_limit: random.percent(50),
             rename_frees_old_name: random.percent(50),
             patch_without_excluded: if random.percent(50) {
@@ -48,8 +54,15 @@ impl Rules {
         };
         let mut policy = Policy::default();
         policy.behaviour.rename_frees_names = settings.rename_frees_old_name;
-        policy.guards.archive = 100;
-        policy.guards.update = 100;
+        policy.behaviour.archived_definitions_conflict = settings.archived_definitions_conflict;
+        policy.behaviour.active_limit = settings.active_limit;
+        if random.percent(90) {
+            policy.guards.archive = 100;
+            policy.guards.update = 100;
+        }
+        if random.percent(10) {
+            policy.owns.push(NamePattern::parse("by hand*").unwrap());
+        }
         Self {
             settings,
             policy,
@@ -60,6 +73,20 @@ impl Rules {
                 0
             },
         }
+    }
+}
+
+impl Rules {
+    /// Whether the workspace's own rules are why a plan must not be applied.
+    pub(crate) fn explain(&self, why: &[String]) -> bool {
+        let is_tight = self.settings.active_limit < 1000;
+        let is_guarded = self.policy.guards.archive < 100;
+        let is_kept = self.settings.archived_definitions_conflict;
+        why.iter().all(|why| {
+            is_kept && why.starts_with("DefinitionTaken")
+                || is_tight && why.starts_with("ActiveLimit")
+                || is_guarded && (why.starts_with("Archives") || why.starts_with("Updates"))
+        })
     }
 }
 

@@ -1,26 +1,21 @@
-//! One run of segctl: it reads, plans, shows the plan, applies it and keeps what it learned, as the command line does,
-//! on a machine and over a network that fail.
+//! One run of segctl as a process: on a machine and over a network that fail, alone with its ledger when it changes
+//! anything.
 
 use super::disk::{Platter, SimulatedDisk};
 use super::executor::{Life, Process, ProcessClock, Timeline};
 use super::network::Line;
+use super::planted::Bug;
 use super::record::Record;
 use super::store::{Promised, Watched};
-use super::witness::{Witness, listener};
+use super::work;
 use super::workspace::Workspace;
 use jiff::SignedDuration;
 use segctl::api::{Client, Clock, RateLimits, StopSignal, WaitReason, Waiting};
-use segctl::apply::Stop;
-use segctl::apply::receipt::{Outcome, Receipt};
 use segctl::ledger::{DirectoryStore, Holder, LedgerStore, Lock};
 use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::Refresh;
 use segctl::plan::guard::Allowances;
-use segctl::plan::selection::Selection;
-use segctl::plan::step::Plan;
-use segctl::render::document::PlanDocument;
-use segctl::render::text;
-use segctl::session::{Aim, Claim, HeldLock, Session, SharedCalls};
+use segctl::session::{Claim, HeldLock, Session, SharedCalls};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -40,9 +35,20 @@ pub(crate) struct Machine {
     pub(crate) lives: Arc<Mutex<BTreeMap<u32, Arc<Life>>>>,
 }
 
+/// What a run is for.
+pub(crate) enum Task {
+    /// It plans and applies.
+    Apply,
+    /// It plans, and the plan is saved.
+    Plan,
+    /// It applies a saved plan.
+    ApplyFile(String),
+}
+
 /// What a run is to do.
 pub(crate) struct Order {
     pub(crate) number: usize,
+    pub(crate) task: Task,
     pub(crate) declared: Vec<DeclaredSegment>,
     pub(crate) policy: Policy,
     pub(crate) refresh: Refresh,
@@ -51,7 +57,7 @@ pub(crate) struct Order {
     /// The point at which it is ended.
     pub(crate) ends_at: Option<u64>,
     /// What somebody else does between the plan and its application, and later.
-    pub(crate) interlude: Box<dyn FnOnce() + Send>,
+    pub(crate) interlude: Box<dyn FnOnce() + Send + Sync>,
     pub(crate) stop: StopSignal,
     pub(crate) retry_seed: u64,
     /// For how long somebody else's lock is waited for.
@@ -65,6 +71,10 @@ pub(crate) struct Order {
 pub(crate) enum End {
     /// There is no plan.
     Failed,
+    /// The plan was saved; its text.
+    Planned(String),
+    /// The saved plan is not applied: it was already, or the workspace is not as it saw it.
+    Stale,
     /// The plan must not be applied.
     Forbidden(Vec<String>),
     /// It was applied, or what of it could be.
@@ -75,7 +85,7 @@ pub(crate) enum End {
     },
 }
 
-type Running = Session<Line, ProcessClock, Watched>;
+pub(crate) type Running = Session<Line, ProcessClock, Watched>;
 
 /// A process that does what is ordered.
 pub(crate) fn process(machine: &Machine, order: Order) -> Process<End> {
@@ -94,7 +104,10 @@ async fn run(machine: Machine, order: Order, life: Arc<Life>) -> End {
     let session = session(&machine, &order, &life);
     let oldest = session.clock.now().saturating_sub(machine.limits.longest_span());
     drop(session.store.forget_requests(oldest.unwrap_or_default()).await);
-    let end = alone(&machine, &session, order).await;
+    let end = match order.task {
+        Task::Plan => work::plan(&machine, &session, order).await,
+        Task::Apply | Task::ApplyFile(_) => alone(&machine, &session, order).await,
+    };
     session.client.keep_log().await;
     machine.lives.lock().unwrap().remove(&id);
     end
@@ -131,7 +144,7 @@ async fn alone(machine: &Machine, session: &Running, order: Order) -> End {
             return End::Failed;
         }
     };
-    let work = plan_and_apply(machine, session, order);
+    let work = work::apply(machine, session, order);
     let end = held
         .during((&session.store, &clock), work, &session.on_note)
         .await;
@@ -179,10 +192,17 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
         who: who.clone(),
     };
     let (record, teller) = (machine.record.clone(), who.clone());
-    let client = Client::new(line, clock.clone(), machine.limits.clone(), order.retry_seed)
+    let limits = if machine.record.has(Bug::LimitsIgnored) {
+        RateLimits::default()
+    } else {
+        machine.limits.clone()
+    };
+    let client = Client::new(line, clock.clone(), limits, order.retry_seed)
         .stopped_by(order.stop.clone())
         .observed_by(move |waiting: &Waiting| {
-            announced.lock().unwrap().push(waiting.until);
+            if !record.has(Bug::WaitsUntold) {
+                announced.lock().unwrap().push(waiting.until);
+            }
             record.note(&teller, 11, || {
                 format!("waits until {}: {:?}", waiting.until, waiting.reason)
             });
@@ -208,124 +228,13 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
         })
     };
     Session {
-        client: client.logged_in(SharedCalls::new(store(), on_note())),
+        client: if machine.record.has(Bug::CallsNotShared) {
+            client
+        } else {
+            client.logged_in(SharedCalls::new(store(), on_note()))
+        },
         clock,
         store: store(),
         on_note: on_note(),
     }
-}
-
-async fn plan_and_apply(machine: &Machine, session: &Running, order: Order) -> End {
-    let record = &machine.record;
-    let failed = |message: String| {
-        record.shown("an error", &message);
-        record.note("plan", 19, || format!("there is no plan: {message}"));
-        End::Failed
-    };
-    let aim = Aim {
-        workspace: "w".to_owned(),
-        declared: order.declared,
-        policy: order.policy.clone(),
-        allowances: order.allowances,
-        selection: Selection::default(),
-        refresh: order.refresh,
-    };
-    let mut read = match session.read(aim).await {
-        Ok(read) => read,
-        Err(error) => return failed(error.to_string()),
-    };
-    let plan = match session.plan(&mut read).await {
-        Ok(plan) => plan,
-        Err(error) => return failed(error.to_string()),
-    };
-    show(record, &plan);
-    if plan.is_forbidden() {
-        let conflicts = plan.conflicts.iter().map(|conflict| format!("{conflict:?}"));
-        let refusals = plan.refusals.iter().map(|refusal| format!("{refusal:?}"));
-        return End::Forbidden(conflicts.chain(refusals).collect());
-    }
-    let witness = Witness::new(&plan, machine.platter.lock().unwrap().has_faults());
-    machine
-        .workspace
-        .lock()
-        .unwrap()
-        .witnesses
-        .insert(order.number, witness);
-    (order.interlude)();
-    let settings = segctl::apply::Settings {
-        run: format!("run {}", order.number),
-        behaviour: order.policy.behaviour,
-        adoption: order.policy.adoption,
-        saved_plan: None,
-        has_settled: read.has_settled,
-        parallelism: order.parallelism,
-        stop: order.stop.clone(),
-    };
-    let told = listener(&machine.workspace, order.number);
-    let what = (&plan, read.ledger, &order.policy);
-    let (receipt, stop) = session.apply(what, BTreeMap::new(), settings, &told).await;
-    ended(record, &receipt, stop.as_ref());
-    End::Applied {
-        steps: plan.steps.len(),
-        failures: failures(&receipt),
-    }
-}
-
-fn show(record: &Record, plan: &Plan) {
-    let document = PlanDocument::new(plan);
-    record.shown("a plan", &text::plan(&document, false, &jiff::tz::TimeZone::UTC));
-    record.note("plan", plan.steps.len() as u64, || {
-        let steps = plan.steps.iter().map(|step| {
-            let Step {
-                number,
-                action,
-                segment,
-                depends_on,
-            } = in_short(step);
-            format!("\n    {number} {action} `{segment}` after {depends_on:?}")
-        });
-        let steps: String = steps.collect();
-        format!(
-            "{} steps{steps}\n    conflicts {:?}\n    refusals {:?}",
-            plan.steps.len(),
-            plan.conflicts,
-            plan.refusals
-        )
-    });
-}
-
-/// A step as a line of the trace.
-struct Step<'p> {
-    number: usize,
-    action: &'static str,
-    segment: &'p str,
-    depends_on: &'p [usize],
-}
-
-fn in_short(step: &segctl::plan::step::Step) -> Step<'_> {
-    Step {
-        number: step.number,
-        action: step.action.as_str(),
-        segment: step.segment.as_str(),
-        depends_on: &step.depends_on,
-    }
-}
-
-fn ended(record: &Record, receipt: &Receipt, stop: Option<&Stop>) {
-    for entry in &receipt.entries {
-        record.shown("a receipt", &format!("{entry:?}"));
-    }
-    record.shown("the end", &format!("{stop:?}"));
-    record.note("plan", receipt.entries.len() as u64, || {
-        format!("ends: {:?}, {stop:?}", receipt.tally())
-    });
-}
-
-fn failures(receipt: &Receipt) -> Vec<String> {
-    let outcomes = receipt.entries.iter().map(|entry| &entry.outcome);
-    let messages = outcomes.filter_map(|outcome| match outcome {
-        Outcome::Failed { message } => Some(message.clone()),
-        _ => None,
-    });
-    messages.collect()
 }

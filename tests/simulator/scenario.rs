@@ -4,11 +4,13 @@ use super::disk::Platter;
 use super::executor::{self, Timeline};
 use super::faults;
 use super::invariants::{as_declared, no_key_in_files, nothing_is_lost};
+use super::planted::Bug;
 use super::random::Random;
 use super::record::{Record, Violation};
 use super::rules::Rules;
-use super::run::{End, Machine, Order, process};
+use super::run::{End, Machine, Order, Task, process};
 use super::store::Promised;
+use super::truth::Author;
 use super::workspace::Workspace;
 use super::world::{Dashboard, Files, Fresh};
 use jiff::SignedDuration;
@@ -50,8 +52,8 @@ struct Scenario {
 }
 
 /// Runs a seed.
-pub(crate) fn simulate(seed: u64, is_traced: bool) -> Report {
-    let record = Record::new(is_traced);
+pub(crate) fn simulate(seed: u64, is_traced: bool, planted: Option<Bug>) -> Report {
+    let record = Record::new(is_traced, planted);
     let mut scenario = Scenario::new(seed, &record);
     scenario.begin();
     let rounds = scenario.random.below(3) + 1;
@@ -81,9 +83,9 @@ impl Scenario {
     fn new(seed: u64, record: &Record) -> Self {
         let mut random = Random::new(seed);
         let timeline = Timeline::new(record.clone());
-        let rules = Rules::draw(&mut random);
         let fresh = Fresh::default();
         let count = size(&mut random);
+        let rules = Rules::draw(&mut random, count);
         let files = Files::new(
             (random.fork(), fresh.clone()),
             count,
@@ -120,9 +122,9 @@ impl Scenario {
     fn begin(&mut self) {
         let now = self.machine.timeline.timestamp();
         let mut workspace = self.machine.workspace.lock().unwrap();
+        workspace.owns_what_is_made_by_hand = !self.rules.policy.owns.is_empty();
         for _ in 0..self.random.below(4) {
-            let made = self.dashboard.make(&mut workspace, now, None);
-            workspace.foreign.extend(made);
+            self.dashboard.make_stranger(&mut workspace, now);
         }
         let names: Vec<String> = self.files.items().iter().map(|item| item.name.clone()).collect();
         for _ in 0..self.random.below(3) {
@@ -157,6 +159,7 @@ impl Scenario {
 
     /// Applies, again after each crash.
     fn apply_until_it_ends(&mut self) {
+        let mut saved = None;
         for _ in 0..4 {
             let faults = faults::network(&mut self.random);
             self.record.note("world", faults.len() as u64, || {
@@ -169,7 +172,13 @@ impl Scenario {
             self.machine.platter.lock().unwrap().set_faults(faults);
             let ends_at = self.random.percent(40).then(|| self.random.skewed(10) + 1);
             let stop = self.stop();
+            let task = match saved.take() {
+                Some(text) => Task::ApplyFile(text),
+                None if self.random.percent(20) => Task::Plan,
+                None => Task::Apply,
+            };
             let order = Order {
+                task,
                 ends_at,
                 stop,
                 interlude: self.interlude(),
@@ -180,13 +189,49 @@ impl Scenario {
                 // A second pipeline, on the same ledger at the same time.
                 orders.push(self.order());
             }
+            let number = orders[0].number;
+            let applied = match &orders[0].task {
+                Task::ApplyFile(text) => Some(text.clone()),
+                Task::Apply | Task::Plan => None,
+            };
             let ends = self.run(orders);
-            if self.record.is_violated() || ends.iter().all(Option::is_some) {
+            if let Some(text) = applied {
+                self.apply_once_more(text, number);
+            }
+            if let Some(Some(End::Planned(text))) = ends.first() {
+                saved = Some(text.clone());
+            } else if ends.iter().all(Option::is_some) {
+                return;
+            }
+            if self.record.is_violated() {
                 return;
             }
             let pause = self.random.between(0, 120_000);
             self.machine.timeline.pass(pause);
         }
+    }
+
+    /// A saved plan of which anything was done is never done again.
+    fn apply_once_more(&mut self, text: String, number: usize) {
+        if self.record.is_violated() || !self.has_written(number) {
+            return;
+        }
+        let order = Order {
+            task: Task::ApplyFile(text),
+            ..self.order()
+        };
+        let again = order.number;
+        self.run(vec![order]);
+        self.record
+            .require(!self.has_written(again), "a saved plan is applied once", || {
+                format!("run {number} applied it, and run {again} did so again")
+            });
+    }
+
+    fn has_written(&self, run: usize) -> bool {
+        let workspace = self.machine.workspace.lock().unwrap();
+        let mut changes = workspace.truth.changes.iter();
+        changes.any(|change| change.author == Author::Run(run))
     }
 
     /// Once nothing goes wrong any more, two runs are enough.
@@ -201,7 +246,6 @@ impl Scenario {
         self.record
             .note("world", 0, || "nothing goes wrong any more".to_owned());
         for attempt in 0..3 {
-            let changes = self.machine.workspace.lock().unwrap().truth.changes.len();
             let order = Order {
                 refresh: Refresh::Full,
                 lock_timeout: SignedDuration::from_mins(10),
@@ -211,17 +255,17 @@ impl Scenario {
                 },
                 ..self.order()
             };
+            let number = order.number;
             let end = self.run(vec![order]).pop().flatten();
             if self.record.is_violated() {
                 return;
             }
-            let made = self.machine.workspace.lock().unwrap().truth.changes.len() - changes;
             match end {
                 Some(End::Applied { steps: 0, .. }) => {
-                    self.record
-                        .require(made == 0, "an empty plan writes nothing", || {
-                            format!("{made} writes")
-                        });
+                    let is_idle = !self.has_written(number);
+                    self.record.require(is_idle, "an empty plan writes nothing", || {
+                        format!("run {number}")
+                    });
                     let truth = &self.machine.workspace.lock().unwrap().truth;
                     as_declared(&self.files, truth, &self.record);
                     return;
@@ -232,11 +276,11 @@ impl Scenario {
                     return;
                 }
                 Some(End::Forbidden(why)) => {
-                    let is_meddled = *self.is_meddled.lock().unwrap();
+                    let has_cause = *self.is_meddled.lock().unwrap() || self.rules.explain(&why);
                     self.tally.blocked += 1;
                     return self
                         .record
-                        .require(is_meddled, "no conflict without a cause", || format!("{why:?}"));
+                        .require(has_cause, "no conflict without a cause", || format!("{why:?}"));
                 }
                 end => {
                     return self.record.violated("two more runs are enough", || {
@@ -260,6 +304,7 @@ impl Scenario {
         let refresh = [Refresh::Full, Refresh::Rolling, Refresh::None];
         Order {
             number: self.tally.runs,
+            task: Task::Apply,
             declared: self.files.declared(),
             policy: self.rules.policy.clone(),
             refresh: refresh[self.random.below(refresh.len())],
@@ -292,7 +337,7 @@ impl Scenario {
     }
 
     /// What the dashboard's users do right after the plan was shown, and while it is applied.
-    fn interlude(&mut self) -> Box<dyn FnOnce() + Send> {
+    fn interlude(&mut self) -> Box<dyn FnOnce() + Send + Sync> {
         if !self.random.percent(25) {
             return Box::new(|| ());
         }
@@ -372,9 +417,9 @@ impl Scenario {
 /// How many segments: mostly few.
 fn size(random: &mut Random) -> usize {
     match random.below(100) {
-        0..=59 => random.below(6) + 1,
-        60..=84 => random.below(20) + 5,
-        85..=96 => random.below(60) + 20,
+        0..=69 => random.below(6) + 1,
+        70..=91 => random.below(20) + 5,
+        92..=98 => random.below(60) + 20,
         _ => random.below(200) + 100,
     }
 }

@@ -2,6 +2,7 @@
 //! whole, as far as its lines go, or not at all.
 
 use super::disk::SimulatedDisk;
+use super::planted::Bug;
 use super::record::Record;
 use jiff::Timestamp;
 use segctl::ledger::{
@@ -137,6 +138,18 @@ impl LedgerStore for Watched {
 }
 
 impl Watched {
+    fn kept(&self, records: &[Taken]) -> Vec<Taken> {
+        let mut records = records.to_vec();
+        if self.record.has(Bug::HistoryDropped) {
+            for record in &mut records {
+                if let Taken::Entry(entry) = record {
+                    entry.replaced.clear();
+                }
+            }
+        }
+        records
+    }
+
     async fn add_all(&self, ledger: &Ledger, records: &[Taken], is_whole: bool) -> Result<(), StoreError> {
         let is_added = !is_whole && self.is_begun.swap(false, Ordering::Relaxed);
         self.promised.0.lock().unwrap().under_way += 1;
@@ -148,8 +161,8 @@ impl Watched {
         };
         if is_whole {
             self.inner.save(ledger).await?;
-        } else {
-            self.inner.add(ledger, records).await?;
+        } else if !(is_added && self.record.has(Bug::NothingTakenDown)) {
+            self.inner.add(ledger, &self.kept(records)).await?;
         }
         under_way.is_done = true;
         self.is_begun.store(true, Ordering::Relaxed);

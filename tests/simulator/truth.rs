@@ -18,6 +18,9 @@ pub(crate) enum Author {
     Time,
 }
 
+/// How long lists may lag behind, in milliseconds.
+const LAG: i64 = 30_000;
+
 /// A segment as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -42,8 +45,12 @@ pub(crate) struct Meaning {
 /// A change of a segment.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
+    /// When, in milliseconds since 1970.
+    pub(crate) at: i64,
     pub(crate) author: Author,
     pub(crate) id: String,
+    /// How many changes there were when the run that made it looked at the segment last.
+    pub(crate) looked_at: usize,
     /// `None` where it was made.
     pub(crate) before: Option<Segment>,
     pub(crate) after: Segment,
@@ -52,20 +59,40 @@ pub(crate) struct Change {
 /// Everything that happened to segments.
 #[derive(Default)]
 pub(crate) struct Truth {
+    pub(crate) now: i64,
+    looks: BTreeMap<(usize, String), usize>,
     pub(crate) segments: BTreeMap<String, Segment>,
     pub(crate) changes: Vec<Change>,
 }
 
 impl Truth {
+    /// Takes down that a run looks at a segment.
+    pub(crate) fn look(&mut self, run: usize, id: &str) {
+        self.looks.insert((run, id.to_owned()), self.changes.len());
+    }
+
     /// Takes down what a segment is from now on.
     pub(crate) fn set(&mut self, author: Author, id: &str, after: Segment) {
+        let looked_at = match author {
+            Author::Run(run) => self.looks.get(&(run, id.to_owned())).copied(),
+            Author::Late(_) | Author::Dashboard | Author::Time => None,
+        };
         let before = self.segments.insert(id.to_owned(), after.clone());
         self.changes.push(Change {
+            at: self.now,
             author,
             id: id.to_owned(),
+            looked_at: looked_at.unwrap_or_default(),
             before,
             after,
         });
+    }
+
+    /// How many writes a list may still lack: those of the last half minute.
+    pub(crate) fn latest(&self) -> usize {
+        let is_new = |change: &&Change| change.at > self.now - LAG;
+        let latest = self.changes.iter().rev().take_while(is_new);
+        latest.filter(|change| change.author != Author::Time).count()
     }
 
     /// Whether anybody but run `run` changed a segment after `since` changes.

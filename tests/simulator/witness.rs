@@ -1,11 +1,13 @@
 //! What a run said that it does, held against what it does: every write belongs to a step of the plan that was shown,
 //! comes after what the step depends on, and ends as the receipt says.
 
+use super::planted::Bug;
+use super::record::Record;
 use super::truth::{Author, Meaning, Segment, Truth};
 use super::workspace::Workspace;
 use segctl::apply::Event;
 use segctl::apply::receipt::{Entry, Outcome, SkipReason};
-use segctl::model::Payload;
+use segctl::model::{Payload, SegmentId};
 use segctl::plan::step::{Action, Plan, Step, digest_of};
 use segctl::sandbox::Call;
 use serde_json::Value;
@@ -211,6 +213,7 @@ impl Workspace {
                 });
             }
             Event::Finished(entry) => {
+                let entry = &mistold(&self.record, entry);
                 let facts = &mut witness.steps[entry.number - 1];
                 facts.state = if entry.outcome.is_done() {
                     State::Done
@@ -233,6 +236,8 @@ impl Workspace {
         let step = &witness.plan.steps[entry.number - 1];
         let facts = &witness.steps[entry.number - 1];
         let fault = match &entry.outcome {
+            // What is not as the step wanted it is said to be so.
+            Outcome::Applied { notes, .. } if notes.iter().any(|note| note.contains("next plan")) => None,
             Outcome::Applied { id, .. } | Outcome::Unchanged { id, .. } => {
                 self.not_there(run, (step, facts), id.as_str())
             }
@@ -349,6 +354,24 @@ impl Workspace {
         let is_back = before.name == now.name && before.meaning.has_same_members(&now.meaning);
         (!is_back).then(|| format!("it was {before:?} and is {now:?}"))
     }
+}
+
+/// What would be told by mistake.
+fn mistold(record: &Record, entry: &Entry) -> Entry {
+    let mut entry = entry.clone();
+    let failed = || Outcome::Failed {
+        message: "it failed".to_owned(),
+    };
+    entry.outcome = match entry.outcome {
+        Outcome::Unknown { .. } if record.has(Bug::UnknownToldAsFailed) => failed(),
+        Outcome::Applied { .. } if record.has(Bug::DoneToldAsFailed) => failed(),
+        Outcome::Failed { .. } if record.has(Bug::FailedToldAsDone) => Outcome::Applied {
+            id: SegmentId::new("none"),
+            notes: Vec::new(),
+        },
+        outcome => outcome,
+    };
+    entry
 }
 
 /// Told of steps by a run.

@@ -16,10 +16,10 @@ pub(crate) struct Workspace {
     pub(crate) truth: Truth,
     /// Segments that are nobody's business.
     pub(crate) foreign: BTreeSet<String>,
+    /// Whether what is made by hand is put away where no file declares it.
+    pub(crate) owns_what_is_made_by_hand: bool,
     /// What each run said that it does, and what it did.
     pub(crate) witnesses: BTreeMap<usize, Witness>,
-    /// How many changes there were when a run looked at a segment last.
-    pub(crate) looks: BTreeMap<(usize, String), usize>,
     /// What goes wrong with the calls to come.
     pub(crate) faults: Vec<NetworkFault>,
     pub(crate) random: Random,
@@ -41,8 +41,8 @@ impl Workspace {
             service: Service::new(settings, credentials),
             truth: Truth::default(),
             foreign: BTreeSet::new(),
+            owns_what_is_made_by_hand: false,
             witnesses: BTreeMap::new(),
-            looks: BTreeMap::new(),
             faults: Vec::new(),
             random,
             record,
@@ -63,6 +63,8 @@ impl Workspace {
         (author, call): (Author, &Call),
         missing: usize,
     ) -> Reply {
+        self.truth.now = now.as_millisecond();
+        let missing = missing.min(self.truth.latest());
         if missing > 0 {
             let fault = FaultKind::StaleList {
                 missing_last: missing,
@@ -95,7 +97,7 @@ impl Workspace {
             self.learn(author, call, &reply);
         } else if let (Author::Run(run), Some(id)) = (author, call.path.strip_prefix("/v3/custom-segments/"))
         {
-            self.looks.insert((run, id.to_owned()), self.truth.changes.len());
+            self.truth.look(run, id);
         }
         reply
     }
@@ -150,6 +152,7 @@ impl Workspace {
 
     /// Does what a dashboard user does; `None` where the service does not take it.
     pub(crate) fn edit(&mut self, now: Timestamp, edit: &Value) -> Option<String> {
+        self.truth.now = now.as_millisecond();
         let (status, answer) = self.control(now, "POST", "segments", edit);
         let data = (status == 200).then(|| answer["data"].clone())?;
         let id = data["id"].as_str()?.to_owned();

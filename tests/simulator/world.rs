@@ -193,10 +193,13 @@ impl Files {
             // A segment has a name before; two that say so mean the same one.
             item.previous_names.retain(|name| *name != before);
         }
+        // A name that another segment has by now says nothing of this one.
+        let others: BTreeSet<String> = self.items.iter().map(|item| item.name.clone()).collect();
         let item = &mut self.items[place];
+        item.previous_names.retain(|name| !others.contains(name));
         let before = std::mem::replace(&mut item.name, name);
         let text = format!("`{before}` is renamed to `{}`", item.name);
-        item.previous_names = vec![before];
+        item.previous_names.push(before);
         Some(text)
     }
 
@@ -357,6 +360,14 @@ impl Dashboard {
         workspace.edit(now, &json!({"name": name, "included_filters": filters}))
     }
 
+    /// Makes a segment that no file declares.
+    pub(crate) fn make_stranger(&self, workspace: &mut Workspace, now: Timestamp) {
+        let made = self.make(workspace, now, None);
+        if !workspace.owns_what_is_made_by_hand {
+            workspace.foreign.extend(made);
+        }
+    }
+
     /// Does something to a segment, whoever made it.
     pub(crate) fn act(&self, workspace: &mut Workspace, now: Timestamp) {
         let mut random = self.random.lock().unwrap();
@@ -365,11 +376,7 @@ impl Dashboard {
         let is_archived = workspace.truth.segments[id].is_archived;
         let edit = match random.below(8) {
             0 => {
-                drop(random);
-                if let Some(made) = self.make(workspace, now, None) {
-                    workspace.foreign.insert(made);
-                }
-                return;
+                return self.make_stranger(workspace, now);
             }
             1 | 2 => json!({"id": id, "name": self.fresh.name("touched")}),
             3..=5 => json!({"id": id, "included_filters": filters(self.fresh.number())}),

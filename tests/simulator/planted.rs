@@ -1,0 +1,71 @@
+//! Bugs on purpose, at the seams: what a run would do whose promises were not kept. Each has to be found, or the
+//! simulator would not find its like in the product either.
+
+/// A bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// Bytes are not synced.
+    BytesNotSynced,
+    /// Names are not synced.
+    NamesNotSynced,
+    /// What is added to a file is cut short.
+    AppendsCutShort,
+    /// What is to be taken down is not.
+    NothingTakenDown,
+    /// What is overwritten is not kept.
+    HistoryDropped,
+    /// The ledger is forgotten before it is changed.
+    LedgerForgotten,
+    /// The key is in the name of a run.
+    KeyInTheLedger,
+    /// The key stays in what the service says.
+    KeyNotRedacted,
+    /// A lost answer is taken for a success.
+    LostTakenForDone,
+    /// Other limits are kept than the service's.
+    LimitsIgnored,
+    /// Runs do not know of each other's calls.
+    CallsNotShared,
+    /// Nobody is told of waits.
+    WaitsUntold,
+    /// Long waits have no end.
+    WaitsForever,
+    /// Steps wait for nothing.
+    OrderIgnored,
+    /// Another definition is sent than was planned.
+    OtherDefinition,
+    /// Another name is sent than was planned.
+    OtherName,
+    /// Another segment is written than was planned.
+    OtherSegment,
+    /// A step of which nothing is known is said to have failed.
+    UnknownToldAsFailed,
+    /// A step that was applied is said to have failed.
+    DoneToldAsFailed,
+    /// A step that failed is said to be applied.
+    FailedToldAsDone,
+}
+
+/// All of them.
+pub(crate) const BUGS: [Bug; 20] = [
+    Bug::BytesNotSynced,
+    Bug::NamesNotSynced,
+    Bug::AppendsCutShort,
+    Bug::NothingTakenDown,
+    Bug::HistoryDropped,
+    Bug::LedgerForgotten,
+    Bug::KeyInTheLedger,
+    Bug::KeyNotRedacted,
+    Bug::LostTakenForDone,
+    Bug::LimitsIgnored,
+    Bug::CallsNotShared,
+    Bug::WaitsUntold,
+    Bug::WaitsForever,
+    Bug::OrderIgnored,
+    Bug::OtherDefinition,
+    Bug::OtherName,
+    Bug::OtherSegment,
+    Bug::UnknownToldAsFailed,
+    Bug::DoneToldAsFailed,
+    Bug::FailedToldAsDone,
+];

@@ -1,0 +1,207 @@
+//! What a run does, as the command line does it: it reads, plans, shows the plan, and applies or saves it; or it applies
+//! what was saved.
+
+use super::planted::Bug;
+use super::record::{API_KEY, Record};
+use super::run::{End, Machine, Order, Running, Task};
+use super::witness::{Witness, listener};
+use segctl::apply::Stop;
+use segctl::apply::receipt::{Outcome, Receipt};
+use segctl::ledger::{Ledger, LedgerStore};
+use segctl::model::SegmentId;
+use segctl::plan::saved::SavedPlan;
+use segctl::plan::selection::Selection;
+use segctl::plan::step::Plan;
+use segctl::render::document::PlanDocument;
+use segctl::render::text;
+use segctl::session::{Aim, Read};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// What the plan is for, so that it is not applied elsewhere.
+const SERVICE: &str = "service";
+
+/// Plans, and saves the plan.
+pub(crate) async fn plan(machine: &Machine, session: &Running, order: Order) -> End {
+    match read_and_plan(machine, session, &order).await {
+        Ok((read, plan)) => {
+            let saved = SavedPlan::new(plan, &read.observed, SERVICE.to_owned(), read.now);
+            let text = saved.to_text();
+            machine.record.shown("a saved plan", &text);
+            End::Planned(text)
+        }
+        Err(end) => end,
+    }
+}
+
+/// Applies: what it plans, or what was saved.
+pub(crate) async fn apply(machine: &Machine, session: &Running, order: Order) -> End {
+    let prepared = match &order.task {
+        Task::ApplyFile(text) => check(machine, session, (&order, text)).await,
+        Task::Plan | Task::Apply => {
+            read_and_plan(machine, session, &order)
+                .await
+                .map(|(read, plan)| Prepared {
+                    plan,
+                    ledger: read.ledger,
+                    has_settled: read.has_settled,
+                    saved: None,
+                    read_before: BTreeMap::new(),
+                })
+        }
+    };
+    match prepared {
+        Ok(prepared) => execute(machine, session, (order, prepared)).await,
+        Err(end) => end,
+    }
+}
+
+/// A plan, and all that applying it takes.
+struct Prepared {
+    plan: Plan,
+    ledger: Ledger,
+    has_settled: bool,
+    saved: Option<String>,
+    read_before: BTreeMap<SegmentId, segctl::api::Stored>,
+}
+
+fn failed(record: &Record, error: impl Display) -> End {
+    let message = error.to_string();
+    record.shown("an error", &message);
+    record.note("plan", 19, || format!("ends: {message}"));
+    End::Failed
+}
+
+fn stale(record: &Record, why: &str) -> End {
+    record.note("plan", 29, || format!("is stale: {why}"));
+    End::Stale
+}
+
+async fn read_and_plan(machine: &Machine, session: &Running, order: &Order) -> Result<(Read, Plan), End> {
+    let record = &machine.record;
+    let aim = Aim {
+        workspace: "w".to_owned(),
+        declared: order.declared.clone(),
+        policy: order.policy.clone(),
+        allowances: order.allowances,
+        selection: Selection::default(),
+        refresh: order.refresh,
+    };
+    let read = session.read(aim).await;
+    let mut read = read.map_err(|error| failed(record, error))?;
+    let plan = session.plan(&mut read).await;
+    let plan = plan.map_err(|error| failed(record, error))?;
+    show(record, &plan);
+    if !plan.is_forbidden() {
+        return Ok((read, plan));
+    }
+    let conflicts = plan.conflicts.iter().map(|conflict| format!("{conflict:?}"));
+    let refusals = plan.refusals.iter().map(|refusal| format!("{refusal:?}"));
+    Err(End::Forbidden(conflicts.chain(refusals).collect()))
+}
+
+/// Looks whether a saved plan can still be applied.
+async fn check(machine: &Machine, session: &Running, (order, text): (&Order, &str)) -> Result<Prepared, End> {
+    let record = &machine.record;
+    let saved = SavedPlan::from_text(text).map_err(|error| failed(record, error))?;
+    let ledger = session.store.load().await;
+    let ledger = ledger.map_err(|error| failed(record, error))?;
+    let digest = saved.digest();
+    if ledger.applied_plans().iter().any(|plan| plan.digest == digest) {
+        return Err(stale(record, "it was applied already"));
+    }
+    let looked = session.look_again(&saved, (&ledger, &order.policy)).await;
+    let (differences, read_before) = looked.map_err(|error| failed(record, error))?;
+    if !differences.is_empty() {
+        return Err(stale(record, &differences.join("; ")));
+    }
+    Ok(Prepared {
+        plan: saved.plan,
+        ledger,
+        has_settled: false,
+        saved: Some(digest),
+        read_before,
+    })
+}
+
+async fn execute(machine: &Machine, session: &Running, (order, prepared): (Order, Prepared)) -> End {
+    let Prepared {
+        mut plan, mut ledger, ..
+    } = prepared;
+    let witness = Witness::new(&plan, machine.platter.lock().unwrap().has_faults());
+    machine
+        .workspace
+        .lock()
+        .unwrap()
+        .witnesses
+        .insert(order.number, witness);
+    (order.interlude)();
+    if machine.record.has(Bug::OrderIgnored) {
+        plan.steps.iter_mut().for_each(|step| step.depends_on.clear());
+    }
+    if machine.record.has(Bug::LedgerForgotten) {
+        ledger = Ledger::default();
+    }
+    let run = if machine.record.has(Bug::KeyInTheLedger) {
+        API_KEY.to_owned()
+    } else {
+        format!("run {}", order.number)
+    };
+    let settings = segctl::apply::Settings {
+        run,
+        behaviour: order.policy.behaviour,
+        adoption: order.policy.adoption,
+        saved_plan: prepared.saved,
+        has_settled: prepared.has_settled,
+        parallelism: order.parallelism,
+        stop: order.stop.clone(),
+    };
+    let told = listener(&machine.workspace, order.number);
+    let what = (&plan, ledger, &order.policy);
+    let (receipt, stop) = session.apply(what, prepared.read_before, settings, &told).await;
+    ended(&machine.record, &receipt, stop.as_ref());
+    End::Applied {
+        steps: plan.steps.len(),
+        failures: failures(&receipt),
+    }
+}
+
+fn show(record: &Record, plan: &Plan) {
+    let document = PlanDocument::new(plan);
+    record.shown("a plan", &text::plan(&document, false, &jiff::tz::TimeZone::UTC));
+    record.note("plan", plan.steps.len() as u64, || {
+        let steps = plan.steps.iter().map(|step| {
+            let (action, name) = (step.action.as_str(), &step.segment);
+            format!(
+                "\n    {} {action} `{name}` after {:?}",
+                step.number, step.depends_on
+            )
+        });
+        let steps: String = steps.collect();
+        format!(
+            "{} steps{steps}\n    conflicts {:?}\n    refusals {:?}",
+            plan.steps.len(),
+            plan.conflicts,
+            plan.refusals
+        )
+    });
+}
+
+fn ended(record: &Record, receipt: &Receipt, stop: Option<&Stop>) {
+    for entry in &receipt.entries {
+        record.shown("a receipt", &format!("{entry:?}"));
+    }
+    record.shown("the end", &format!("{stop:?}"));
+    record.note("plan", receipt.entries.len() as u64, || {
+        format!("ends: {:?}, {stop:?}", receipt.tally())
+    });
+}
+
+fn failures(receipt: &Receipt) -> Vec<String> {
+    let outcomes = receipt.entries.iter().map(|entry| &entry.outcome);
+    let messages = outcomes.filter_map(|outcome| match outcome {
+        Outcome::Failed { message } => Some(message.clone()),
+        _ => None,
+    });
+    messages.collect()
+}
