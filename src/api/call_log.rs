@@ -3,8 +3,9 @@
 use crate::model::CallRecord;
 use futures_util::future::BoxFuture;
 
-/// What is made of the calls that others took down: what this one adds.
-pub type Respond<'a> = Box<dyn FnOnce(Vec<CallRecord>) -> Vec<CallRecord> + Send + 'a>;
+/// What is made of the calls that others took down: what this one adds. Where it is asked again, its earlier answer is
+/// void, and it is told of what was added since.
+pub type Respond<'a> = Box<dyn FnMut(Vec<CallRecord>) -> Vec<CallRecord> + Send + 'a>;
 
 /// A log that several runs share.
 pub trait CallLog: Send + Sync {

@@ -47,6 +47,14 @@ pub struct Client<T: Transport, C: Clock> {
 /// Somebody wanted the run to end while a call waited for its turn.
 struct Stopped;
 
+/// Whether a call may be made now.
+struct Admission {
+    /// When it was counted, or what it has to wait for.
+    answer: Result<Timestamp, Waiting>,
+    /// What has to be taken down; last of it the call itself, where it may be made.
+    records: Vec<CallRecord>,
+}
+
 /// What concurrent calls change. Never locked across a wait.
 struct Shared {
     pacing: Pacing,
@@ -125,10 +133,12 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// would do so.
     pub async fn keep_log(&self) {
         let Some(log) = &self.log else { return };
+        let mut void = Vec::new();
         let respond = |others| {
             let mut shared = self.shared();
             shared.pacing.take_in(others, self.clock.now());
-            std::mem::take(&mut shared.unlogged)
+            void.append(&mut shared.unlogged);
+            void.clone()
         };
         log.exchange(Box::new(respond)).await;
     }
@@ -319,24 +329,40 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Admits a call by what is in the log, and takes it down there.
     async fn admit_among_all(&self, class: EndpointClass) -> Result<Timestamp, Waiting> {
-        let mut admitted = None;
+        let mut admitted: Option<Admission> = None;
         if let Some(log) = &self.log {
             let respond = |others| {
-                let (answer, records) = self.admit(class, others);
-                admitted = Some(answer);
+                if let Some(void) = admitted.take() {
+                    self.take_back(class, void);
+                }
+                let admission = self.admit(class, others);
+                let records = admission.records.clone();
+                admitted = Some(admission);
                 records
             };
             log.exchange(Box::new(respond)).await;
         }
-        admitted.unwrap_or_else(|| self.admit(class, Vec::new()).0)
+        let admitted = admitted.unwrap_or_else(|| self.admit(class, Vec::new()));
+        admitted.answer
+    }
+
+    /// Undoes an admission that did not come about.
+    fn take_back(&self, class: EndpointClass, void: Admission) {
+        let Admission { answer, mut records } = void;
+        let mut shared = self.shared();
+        if let Ok(sent) = answer {
+            shared.pacing.not_sent(class, sent);
+            if let Some(count) = shared.calls.get_mut(&class) {
+                *count -= 1;
+            }
+            records.pop();
+        }
+        records.append(&mut shared.unlogged);
+        shared.unlogged = records;
     }
 
     /// Admits a call by what others took down, and says what to take down of it.
-    fn admit(
-        &self,
-        class: EndpointClass,
-        others: Vec<CallRecord>,
-    ) -> (Result<Timestamp, Waiting>, Vec<CallRecord>) {
+    fn admit(&self, class: EndpointClass, others: Vec<CallRecord>) -> Admission {
         let now = self.clock.now();
         let mut shared = self.shared();
         shared.pacing.take_in(others, now);
@@ -346,14 +372,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
             shared.pacing.sent(class, now);
             *shared.calls.entry(class).or_default() += 1;
             records.push(CallRecord::Sent { class, at: now });
-            return (Ok(now), records);
+            let answer = Ok(now);
+            return Admission { answer, records };
         }
         let reason = if shared.pacing.is_closed(class, now) {
             WaitReason::ServiceLimit
         } else {
             WaitReason::OwnLimit
         };
-        (Err(Waiting { class, until, reason }), records)
+        let answer = Err(Waiting { class, until, reason });
+        Admission { answer, records }
     }
 
     fn count_answer(&self, class: EndpointClass, sent: Timestamp, answer: Option<&Response>) {

@@ -145,6 +145,14 @@ impl Pacing {
         self.classes.entry(class).or_default().under_way.push(at);
     }
 
+    /// Does not count a call any more that was to be sent at `at`.
+    pub fn not_sent(&mut self, class: EndpointClass, at: Timestamp) {
+        let under_way = &mut self.classes.entry(class).or_default().under_way;
+        if let Some(place) = under_way.iter().rposition(|moment| *moment == at) {
+            under_way.swap_remove(place);
+        }
+    }
+
     /// Counts the call that was sent at `sent` as made at `at`, when its answer had come; whether there was such a call.
     pub fn answered(&mut self, class: EndpointClass, sent: Timestamp, at: Timestamp) -> bool {
         let calls = self.classes.entry(class).or_default();

@@ -9,8 +9,8 @@ use crate::api::{
     SystemClock, WaitReason, Waiting, Window,
 };
 use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
-use crate::ledger::{DirectoryStore, LedgerStore, StoreError};
-use crate::model::Keyword;
+use crate::ledger::{ConfiguredStore, LedgerStore, StoreError};
+use crate::model::{Keyword, LedgerPlace};
 use crate::sandbox;
 use crate::session::{Notes, Session, SessionError, SharedCalls};
 use sha2::{Digest as _, Sha256};
@@ -22,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 /// A workspace with the client that reaches it.
 pub(super) struct Connection {
     /// Runs on it.
-    pub(super) session: Session<HttpTransport, SystemClock, DirectoryStore>,
+    pub(super) session: Session<HttpTransport, SystemClock, ConfiguredStore>,
     /// Which service and workspace this is, as a digest: saved plans hold it.
     pub(super) service: String,
     /// The embedded service, when there is one.
@@ -70,14 +70,14 @@ impl Connection {
         let transport = HttpTransport::new(endpoint, credentials)
             .map_err(|error| Failure::caused(Kind::Error, &error))?;
         let note = move |note| output.note(&format!("note: {note}\n"));
-        let calls = SharedCalls::new(store(project, name, workspace), Box::new(note));
+        let calls = SharedCalls::new(store(project, name, workspace)?, Box::new(note));
         let limits = limits(workspace)?;
         let oldest = SystemClock.now().saturating_sub(limits.longest_span());
         let client = Client::new(transport, SystemClock, limits, retry_seed())
             .stopped_by(stop)
             .observed_by(move |waiting: &Waiting| output.note(&waiting_line(waiting)))
             .logged_in(calls);
-        let store = store(project, name, workspace);
+        let store = store(project, name, workspace)?;
         // Where this fails the log stays longer than it has to be, and the first call says that it cannot be kept.
         drop(store.forget_requests(oldest.unwrap_or_default()).await);
         let session = Session {
@@ -117,10 +117,18 @@ fn said_once(output: Output) -> Box<Notes> {
 }
 
 /// Where the ledger of a workspace is.
-pub(super) fn store(project: &Project, name: &str, workspace: &Workspace) -> DirectoryStore {
-    let ledger = workspace.ledger.clone();
-    let ledger = ledger.unwrap_or_else(|| format!(".segctl/{name}"));
-    DirectoryStore::new(project.directory.join(ledger))
+///
+/// # Errors
+///
+/// An object store that cannot be used from here.
+pub(super) fn store(
+    project: &Project,
+    name: &str,
+    workspace: &Workspace,
+) -> Result<ConfiguredStore, StoreError> {
+    let place = workspace.ledger.clone();
+    let place = place.unwrap_or_else(|| LedgerPlace::Directory(format!(".segctl/{name}")));
+    ConfiguredStore::open(&place, &project.directory)
 }
 
 impl From<CallError> for Failure {

@@ -4,7 +4,7 @@ use super::failure::{Failure, Kind};
 use super::holder;
 use super::output::Output;
 use crate::api::{Clock, SystemClock};
-use crate::ledger::{DirectoryStore, Lock};
+use crate::ledger::{ConfiguredStore, Lock};
 use crate::session::{Claim, HeldLock, LockError};
 use jiff::SignedDuration;
 
@@ -20,7 +20,7 @@ pub(super) struct Turn<'a> {
 
 /// A ledger that nobody else changes.
 pub(super) struct LockedLedger<'a> {
-    store: &'a DirectoryStore,
+    store: &'a ConfiguredStore,
     output: Output,
     held: HeldLock,
 }
@@ -32,7 +32,7 @@ impl<'a> LockedLedger<'a> {
     ///
     /// Somebody else holds it for longer than is waited, or it cannot be written.
     pub(super) async fn take(
-        store: &'a DirectoryStore,
+        store: &'a ConfiguredStore,
         turn: Turn<'_>,
         output: Output,
     ) -> Result<Self, Failure> {

@@ -18,7 +18,7 @@ use super::planning::{aim, read_all};
 use super::project::Project;
 use crate::api::{Clock, StopSignal, SystemClock};
 use crate::config::workspace::Workspace;
-use crate::ledger::{Change, DirectoryStore, Entry, Ledger, LedgerStore, Lock};
+use crate::ledger::{Change, ConfiguredStore, Entry, Ledger, LedgerStore, Lock};
 use crate::model::SegmentName;
 use crate::observe::Refresh;
 use crate::plan;
@@ -51,7 +51,7 @@ pub(super) async fn run(
 
 async fn show(project: &Project, arguments: &WorkspaceArguments, output: Output) -> Result<(), Failure> {
     let (name, workspace) = project.workspace(arguments)?;
-    let ledger = connection::store(project, name, workspace).load().await?;
+    let ledger = connection::store(project, name, workspace)?.load().await?;
     let document = LedgerDocument::new(name, &ledger);
     if output.json {
         output.document(&document);
@@ -63,7 +63,7 @@ async fn show(project: &Project, arguments: &WorkspaceArguments, output: Output)
 
 /// Takes the lock of a ledger for a command that was given on its own.
 async fn locked<'a>(
-    store: &'a DirectoryStore,
+    store: &'a ConfiguredStore,
     (command, arguments): (&'static str, &LockArguments),
     output: Output,
 ) -> Result<LockedLedger<'a>, Failure> {
@@ -77,7 +77,7 @@ async fn locked<'a>(
 
 async fn forget(project: &Project, arguments: &ForgetArguments, output: Output) -> Result<(), Failure> {
     let (name, workspace) = project.workspace(&arguments.workspace)?;
-    let store = connection::store(project, name, workspace);
+    let store = connection::store(project, name, workspace)?;
     let ledger = locked(&store, ("segctl ledger forget", &arguments.lock), output).await?;
     let ledger = ledger.run(forget_named(&store, &arguments.name, output)).await?;
     if output.json {
@@ -87,7 +87,7 @@ async fn forget(project: &Project, arguments: &ForgetArguments, output: Output) 
 }
 
 /// Forgets a segment, and hands out what is remembered then.
-async fn forget_named(store: &DirectoryStore, segment: &str, output: Output) -> Result<Ledger, Failure> {
+async fn forget_named(store: &ConfiguredStore, segment: &str, output: Output) -> Result<Ledger, Failure> {
     let mut ledger = store.load().await?;
     let forgotten = ledger.forget(&SegmentName::new(segment));
     let [latest, older @ ..] = forgotten.as_slice() else {
@@ -168,7 +168,7 @@ fn rebuilt(mut ledger: Ledger, records: Vec<Record>, known: &Known) -> Ledger {
 /// Takes a lock away, once it was said whose it is.
 async fn unlock(project: &Project, arguments: &UnlockArguments, output: Output) -> Result<(), Failure> {
     let (name, workspace) = project.workspace(&arguments.workspace)?;
-    let store = connection::store(project, name, workspace);
+    let store = connection::store(project, name, workspace)?;
     let Some(lock) = store.change_lock(|_| Change::Keep).await? else {
         output.note(&format!("The ledger of {name} is not locked.\n"));
         return Ok(());

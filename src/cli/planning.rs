@@ -172,7 +172,7 @@ pub(super) async fn plan_offline(
     arguments: &PlanningArguments,
     output: Output,
 ) -> Result<Planned, Failure> {
-    let store = connection::store(project, workspace.0, workspace.1);
+    let store = connection::store(project, workspace.0, workspace.1)?;
     let aim = aim_of_plan(project, workspace, (arguments, Refresh::None));
     let note = move |note| output.note(&format!("note: {note}\n"));
     let mut read = Read::local(aim, (&store, SystemClock.now()), &note).await?;

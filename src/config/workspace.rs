@@ -9,13 +9,16 @@ use super::decode::reader::{Fields, Reader};
 use super::source::Source;
 use super::yaml::{self, Node, Yaml};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::model::{EndpointClass, Policy, keywords};
+use crate::model::{EndpointClass, LedgerPlace, Policy, keywords};
 use std::collections::BTreeMap;
 
 /// A secret written into the file.
 const LITERAL_SECRET: &str = "SEG060";
 /// A workspace that is both or neither of a sandbox and a service, or a default that is none of them.
 const INCONSISTENT_WORKSPACE: &str = "SEG061";
+
+/// An address of a ledger that leads nowhere.
+const UNUSABLE_LEDGER: &str = "SEG063";
 
 keywords! {
     /// MoEngage's data centres.
@@ -53,8 +56,8 @@ pub struct Settings {
 pub struct Workspace {
     /// What answers the calls.
     pub service: Service,
-    /// Directory of the ledger, relative to the file; default `.segctl/<workspace>`.
-    pub ledger: Option<String>,
+    /// Where the ledger is kept; default is the directory `.segctl/<workspace>`.
+    pub ledger: Option<LedgerPlace>,
     /// The zone that dates in filters are read in; the workspace's setting at the service decides.
     pub time_zone: Option<String>,
     /// Windows that replace the documented ones.
@@ -221,7 +224,7 @@ fn workspace(reader: &mut Reader<'_>, node: &Node) -> Option<Workspace> {
         }
         None => remote(reader, &mut fields),
     };
-    let ledger = fields.take("ledger").map(|node| reader.filled_text(node));
+    let ledger = fields.take("ledger").map(|node| ledger(reader, node));
     let time_zone = fields.take("time_zone").map(|node| time_zone(reader, node));
     let rate_limits = match fields.take("rate_limits") {
         Some(node) => rate_limits(reader, node),
@@ -236,6 +239,20 @@ fn workspace(reader: &mut Reader<'_>, node: &Node) -> Option<Workspace> {
         rate_limits: rate_limits?,
         policy: policy?,
     })
+}
+
+/// What was written is not repeated: addresses of other programs may hold a key.
+fn ledger(reader: &mut Reader<'_>, node: &Node) -> Option<LedgerPlace> {
+    let text = reader.filled_text(node)?;
+    match LedgerPlace::parse(&text) {
+        Ok(place) => Some(place),
+        Err(fault) => {
+            let message = "the ledger's address cannot be used";
+            reader.fault::<()>(UNUSABLE_LEDGER, &node.span, message, fault);
+            reader.help("an address is `s3://BUCKET/PREFIX`; credentials come from the environment");
+            None
+        }
+    }
 }
 
 /// Absent is fine; present and faulty is not.

@@ -14,31 +14,24 @@
 #[cfg(test)]
 mod tests;
 
+use super::contents::{Contents, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_VERSION};
 use super::disk::{Disk, LocalDisk};
 use super::journal::Journal;
 use super::requests::Requests;
-use super::store::LOCK_FILE;
-use super::{AppliedPlan, Change, Entry, Intent, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
+use super::store::{LEDGER, LOCK_FILE, REQUESTS, SNAPSHOT};
+use super::{Change, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
 use super::{document, journal};
 use crate::model::CallRecord;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::sync::Mutex;
 
-const LEDGER: &str = "ledger.json";
 const JOURNAL: &str = "journal.jsonl";
 /// Held while a file is replaced: two runs at once write into one temporary file otherwise.
 const GUARD: &str = ".guard";
-const SNAPSHOT: &str = "snapshot.json";
-const REQUESTS: &str = "requests.jsonl";
-
-/// The versions of the files' formats; a file of another version is refused, never guessed at.
-const LEDGER_VERSION: u32 = 3;
-const LOCK_VERSION: u32 = 1;
-const SNAPSHOT_VERSION: u32 = 1;
 
 /// A ledger in a directory.
 #[derive(Debug)]
@@ -171,11 +164,8 @@ impl<D: Disk> DirectoryStore<D> {
         let has_journal = journal.is_some();
         let followed = journal.and_then(|bytes| journal::decode(&bytes).ok());
         let followed = followed.map_or(0, |journal| journal.follows);
-        let contents = Contents {
-            generation: self.generation().await?.max(followed) + 1,
-            is_followed,
-            ..Contents::of(ledger)
-        };
+        let generation = self.generation().await?.max(followed) + 1;
+        let contents = Contents::of(ledger, (generation, is_followed));
         let header = journal::header(contents.generation);
         if is_followed && !has_journal {
             // There is one before the ledger says so.
@@ -297,18 +287,20 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
 
     async fn exchange_requests(
         &self,
-        from: u64,
-        respond: impl FnOnce(Vec<CallRecord>) -> Vec<CallRecord> + Send,
-    ) -> Result<u64, StoreError> {
+        next: &mut u64,
+        mut respond: impl FnMut(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+    ) -> Result<(), StoreError> {
         let _guard = self.guard(REQUESTS).await?;
         let bytes = self.bytes(REQUESTS).await?;
         let requests = Requests::decode(bytes.as_deref());
-        let records = respond(requests.since(from));
+        let others = requests.since(std::mem::replace(next, requests.end()));
+        let records = respond(others);
         let text = requests.addition(&records);
         if !text.is_empty() {
             self.add_to(REQUESTS, (&text, requests.is_begun())).await?;
         }
-        Ok(requests.end() + records.len() as u64)
+        *next += records.len() as u64;
+        Ok(())
     }
 
     async fn forget_requests(&self, before: Timestamp) -> Result<(), StoreError> {
@@ -327,44 +319,5 @@ fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> S
         operation,
         path,
         source,
-    }
-}
-
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Contents {
-    /// Counted up whenever the file is replaced.
-    generation: u64,
-    /// Whether a journal holds what was taken down after it was replaced.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_followed: bool,
-    segments: Vec<Entry>,
-    #[serde(default)]
-    applied_plans: Vec<AppliedPlan>,
-    /// Writes of an earlier run that are not settled.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    intents: Vec<Intent>,
-}
-
-impl Contents {
-    fn of(ledger: &Ledger) -> Self {
-        Self {
-            generation: 0,
-            is_followed: false,
-            segments: ledger.entries().cloned().collect(),
-            applied_plans: ledger.applied_plans().to_vec(),
-            intents: ledger.intents().cloned().collect(),
-        }
-    }
-
-    fn ledger(self) -> Ledger {
-        let mut ledger = Ledger::default();
-        let segments = self.segments.into_iter().map(Record::Entry);
-        let plans = self.applied_plans.into_iter().map(Record::Plan);
-        let intents = self.intents.into_iter().map(Record::Intent);
-        for record in segments.chain(plans).chain(intents) {
-            ledger.apply(record);
-        }
-        ledger
     }
 }

@@ -6,21 +6,28 @@
 //! definitions that were replaced. Losing it costs requests and the knowledge of hidden segments, never
 //! correctness: every decision is checked against the service again before a write.
 
+mod configured;
+mod contents;
 mod directory;
 mod disk;
 mod document;
 mod entry;
 mod journal;
 mod lock;
+#[cfg(feature = "object-store")]
+mod object;
 mod record;
 mod requests;
 mod snapshot;
 mod store;
 
+pub use configured::ConfiguredStore;
 pub use directory::DirectoryStore;
 pub use disk::{Disk, LocalDisk};
 pub use entry::{Entry, REPLACED_LIMIT, Replaced};
 pub use lock::{Change, Holder, Lock, Process};
+#[cfg(feature = "object-store")]
+pub use object::ObjectLedger;
 pub use record::{Intent, Record, StepKey, Write};
 pub use snapshot::{Remembered, Snapshot};
 pub use store::{LedgerStore, StoreError};

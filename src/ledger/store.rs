@@ -8,8 +8,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::{error, fmt, io};
 
-/// What a lock is called wherever it is kept.
+/// What the parts of a ledger are called wherever it is kept.
+pub(super) const LEDGER: &str = "ledger.json";
 pub(super) const LOCK_FILE: &str = "lock.json";
+pub(super) const SNAPSHOT: &str = "snapshot.json";
+pub(super) const REQUESTS: &str = "requests.jsonl";
 
 /// Where a ledger is kept.
 pub trait LedgerStore: Send + Sync {
@@ -39,13 +42,15 @@ pub trait LedgerStore: Send + Sync {
     /// Reads the calls of all runs; none where none were kept. They may be lost at the price of a wait.
     fn requests(&self) -> impl Future<Output = Result<Vec<CallRecord>, StoreError>> + Send;
 
-    /// Hands the calls that were taken down from number `from` on to `respond`, and adds what it answers, as one. The
-    /// number of the next one comes back.
+    /// Hands the calls that were taken down from number `next` on to `respond`, and adds what it answers, as one. `next` is
+    /// moved past what was handed on, whatever comes of it, and past what was added.
+    ///
+    /// Where others come first, `respond` is asked again, with what they added: its earlier answer is void then.
     fn exchange_requests(
         &self,
-        from: u64,
-        respond: impl FnOnce(Vec<CallRecord>) -> Vec<CallRecord> + Send,
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+        next: &mut u64,
+        respond: impl FnMut(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Drops the calls before a moment that counts toward no window any more, when there are many.
     fn forget_requests(&self, before: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -63,9 +68,18 @@ pub enum StoreError {
         /// Its answer.
         source: io::Error,
     },
-    /// The file is not what segctl wrote.
+    /// The object store refused, or did not answer.
+    Object {
+        /// What was tried: `read`, `write`.
+        operation: &'static str,
+        /// On which object, as an address.
+        object: String,
+        /// Its answer, and what to do about it; in words that hold no secret.
+        reason: String,
+    },
+    /// The file or object is not what segctl wrote.
     Corrupt {
-        /// The file.
+        /// The file, or the address of the object.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -83,6 +97,11 @@ impl fmt::Display for StoreError {
             Self::Io { operation, path, .. } => {
                 write!(formatter, "cannot {operation} `{}`", path.display())
             }
+            Self::Object {
+                operation,
+                object,
+                reason,
+            } => write!(formatter, "cannot {operation} `{object}`: {reason}"),
             Self::LockLost { by: None } => {
                 formatter.write_str("the ledger's lock was taken away from this run")
             }
@@ -111,7 +130,7 @@ impl error::Error for StoreError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::Corrupt { .. } | Self::LockLost { .. } => None,
+            Self::Object { .. } | Self::Corrupt { .. } | Self::LockLost { .. } => None,
         }
     }
 }

@@ -13,6 +13,7 @@ mod identity;
 mod keyword;
 mod number;
 mod pattern;
+mod place;
 mod policy;
 mod segment;
 
@@ -35,6 +36,7 @@ pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
 pub use number::Number;
 pub use pattern::{NamePattern, PatternError};
+pub use place::{LedgerPlace, ObjectPlace, ObjectService};
 pub use policy::{Adoption, Behaviour, Guards, Policy};
 pub use segment::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,

@@ -38,8 +38,9 @@ impl<S: LedgerStore> CallLog for SharedCalls<S> {
         async move {
             // Calls of one run that are under way at once take turns here, so that each sees what the last one left.
             let mut state = self.state.lock().await;
-            match self.store.exchange_requests(state.next, respond).await {
-                Ok(next) => state.next = next,
+            let exchanged = self.store.exchange_requests(&mut state.next, respond).await;
+            match exchanged {
+                Ok(()) => {}
                 Err(error) if !state.is_told => {
                     state.is_told = true;
                     (self.on_note)(format!("other runs will not know of these calls: {error}"));

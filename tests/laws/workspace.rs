@@ -325,11 +325,12 @@ impl LedgerStore for Workspace {
 
     async fn exchange_requests(
         &self,
-        from: u64,
-        respond: impl FnOnce(Vec<CallRecord>) -> Vec<CallRecord> + Send,
-    ) -> Result<u64, StoreError> {
+        _: &mut u64,
+        mut respond: impl FnMut(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+    ) -> Result<(), StoreError> {
         // One run, whose client remembers its calls by itself.
-        Ok(from + respond(Vec::new()).len() as u64)
+        respond(Vec::new());
+        Ok(())
     }
 
     async fn forget_requests(&self, _: Timestamp) -> Result<(), StoreError> {

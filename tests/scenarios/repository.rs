@@ -121,7 +121,7 @@ impl Repository {
             let log = self.path().join(".segctl").join(WORKSPACE).join("requests.jsonl");
             // There is none where no call was made yet.
             drop(fs::remove_file(log));
-            store.exchange_requests(0, |_| calls).await.map(drop)
+            store.exchange_requests(&mut 0, |_| calls.clone()).await
         });
         done.map_err(|error| error.to_string())
     }

@@ -122,10 +122,10 @@ impl LedgerStore for Watched {
 
     async fn exchange_requests(
         &self,
-        from: u64,
-        respond: impl FnOnce(Vec<CallRecord>) -> Vec<CallRecord> + Send,
-    ) -> Result<u64, StoreError> {
-        let exchanged = self.inner.exchange_requests(from, respond).await;
+        next: &mut u64,
+        respond: impl FnMut(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+    ) -> Result<(), StoreError> {
+        let exchanged = self.inner.exchange_requests(next, respond).await;
         if exchanged.is_err() {
             (self.forgets)();
         }

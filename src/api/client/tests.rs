@@ -49,7 +49,7 @@ struct SharedList {
 }
 
 impl CallLog for SharedList {
-    fn exchange<'a>(&'a self, respond: Respond<'a>) -> BoxFuture<'a, ()> {
+    fn exchange<'a>(&'a self, mut respond: Respond<'a>) -> BoxFuture<'a, ()> {
         let mut records = self.records.lock().unwrap();
         let mut read = self.read.lock().unwrap();
         let own = respond(records[*read..].to_vec());
@@ -370,6 +370,63 @@ async fn concurrent_calls_and_earlier_runs_share_the_windows() {
         CallRecord::Apart => false,
     });
     assert_eq!(own.count(), 9, "{log:?}");
+}
+
+/// A log in which others come first for the first few times.
+struct Contended {
+    clock: VirtualClock,
+    records: Arc<Mutex<Vec<CallRecord>>>,
+    others: Mutex<usize>,
+}
+
+impl CallLog for Contended {
+    fn exchange<'a>(&'a self, mut respond: Respond<'a>) -> BoxFuture<'a, ()> {
+        let mut others = self.others.lock().unwrap();
+        let mut own = respond(Vec::new());
+        if *others > 0 {
+            *others -= 1;
+            let class = EndpointClass::Get;
+            let at = self.clock.now();
+            own = respond(vec![CallRecord::Answered { class, sent: at, at }]);
+        }
+        self.records.lock().unwrap().extend(own);
+        ready(()).boxed()
+    }
+}
+
+#[tokio::test]
+async fn an_admission_that_others_came_before_never_was() {
+    let mut limits = RateLimits::default();
+    limits.set(EndpointClass::Get, vec![Window::parse("3/min").unwrap()]);
+    let Bench {
+        client,
+        asked,
+        waited,
+    } = Bench::new(limits, (0..2).map(|_| stored()));
+    let records = Arc::default();
+    let clock = client.clock.clone();
+    let client = client.logged_in(Contended {
+        clock,
+        records: Arc::clone(&records),
+        others: Mutex::new(2),
+    });
+    client.get(&id()).await.unwrap();
+    // One of its own and one of others are in the window: the second would be the third, until others took its place.
+    client.get(&id()).await.unwrap();
+    assert_eq!(waited.lock().unwrap().len(), 1);
+    assert_eq!(client.calls()[&EndpointClass::Get], 2);
+    client.keep_log().await;
+    let records = records.lock().unwrap();
+    let sent = records
+        .iter()
+        .filter(|record| matches!(record, CallRecord::Sent { .. }));
+    let answered = records
+        .iter()
+        .filter(|record| matches!(record, CallRecord::Answered { .. }));
+    assert_eq!(
+        (sent.count(), answered.count(), asked.lock().unwrap().len()),
+        (2, 2, 2)
+    );
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ impl Recalled {
             selection: Selection::default(),
             refresh: Refresh::None,
         };
-        let store = connection::store(project, name, workspace);
+        let store = connection::store(project, name, workspace)?;
         // Without a snapshot some references have ids in place of names.
         let mut read = Read::local(aim, (&store, SystemClock.now()), &drop).await?;
         read.look_back();

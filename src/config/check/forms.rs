@@ -137,4 +137,11 @@ pub const FORM_CODES: &[FormCode] = &[
         explanation: "A segment names a workspace that segctl.yaml does not have. Correct the name, or add the \
                       workspace to segctl.yaml.",
     },
+    FormCode {
+        code: "SEG063",
+        name: "ledger-address-unusable",
+        explanation: "A `ledger` with `://` in it is the address of objects in a bucket: `s3://BUCKET/PREFIX`, \
+                      `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, in letters, digits, `-`, `.` and `_`. Keys and \
+                      endpoints are not part of it: they come from the environment.",
+    },
 ];

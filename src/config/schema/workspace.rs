@@ -85,7 +85,11 @@ fn common(base: Fields) -> Fields {
         });
     base.may(
         "ledger",
-        described(filled_text(), "Directory of the ledger, relative to this file."),
+        described(
+            filled_text(),
+            "Where the ledger is kept: a directory, relative to this file, or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, \
+             az://CONTAINER/PREFIX.",
+        ),
     )
     .may(
         "time_zone",

@@ -27,7 +27,10 @@ fn a_service_and_a_sandbox_are_read() {
     let read = read.unwrap();
     assert_eq!(read.segments, ["segments/"]);
     let production = &read.workspaces["production"];
-    assert_eq!(production.ledger.as_deref(), Some(".ledger"));
+    assert_eq!(
+        production.ledger,
+        Some(LedgerPlace::Directory(".ledger".to_owned()))
+    );
     assert!(production.policy.behaviour.list_shows_archived);
     assert_eq!(production.rate_limits[0].windows[0].0, "10/s");
     let Service::Remote {
@@ -111,6 +114,10 @@ fn faults_are_named_with_their_lines() {
         (
             &format!("{SERVICE}    time_zone: Mars/Olympus\n"),
             vec![(codes::UNKNOWN_WORD, 7)],
+        ),
+        (
+            &format!("{SERVICE}    ledger: s3://key:hunter2@bucket/prefix\n"),
+            vec![(UNUSABLE_LEDGER, 7)],
         ),
         (
             &format!("{SERVICE}    rate_limits: {{gets: [1/s]}}\n"),

@@ -1,4 +1,7 @@
 use super::*;
+use crate::ledger::AppliedPlan;
+use crate::ledger::Entry;
+use crate::ledger::Intent;
 use crate::ledger::{Holder, Replaced, StepKey, Write};
 use crate::model::{EndpointClass, Lifecycle, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
@@ -74,30 +77,38 @@ async fn calls_are_told_to_every_run_once() {
         at: Timestamp::from_second(second).unwrap(),
     };
     assert_eq!(store.requests().await.unwrap(), []);
-    let next = store.exchange_requests(0, |others| {
+    let mut next = 0;
+    let exchanged = store.exchange_requests(&mut next, |others| {
         assert_eq!(others, []);
         vec![call(1), call(2)]
     });
-    assert_eq!(next.await.unwrap(), 2);
+    exchanged.await.unwrap();
+    assert_eq!(next, 2);
     let other = DirectoryStore::new(directory.path().join("deep/down"));
-    let next = other.exchange_requests(1, |others| {
+    let mut next = 1;
+    let exchanged = other.exchange_requests(&mut next, |others| {
         assert_eq!(others, [call(2)]);
         vec![call(3)]
     });
-    assert_eq!(next.await.unwrap(), 3);
-    assert_eq!(store.exchange_requests(2, |_| Vec::new()).await.unwrap(), 3);
+    exchanged.await.unwrap();
+    assert_eq!(next, 3);
+    let mut next = 2;
+    store.exchange_requests(&mut next, |_| Vec::new()).await.unwrap();
+    assert_eq!(next, 3);
     assert_eq!(store.requests().await.unwrap(), [call(1), call(2), call(3)]);
     // Few old ones are not worth it.
     store.forget_requests(Timestamp::MAX).await.unwrap();
     assert_eq!(store.requests().await.unwrap().len(), 3);
-    let many = (0..2000).map(call).collect();
-    store.exchange_requests(3, |_| many).await.unwrap();
+    let many: Vec<CallRecord> = (0..2000).map(call).collect();
+    store.exchange_requests(&mut 3, |_| many.clone()).await.unwrap();
     store
         .forget_requests(Timestamp::from_second(1999).unwrap())
         .await
         .unwrap();
     assert_eq!(store.requests().await.unwrap(), [call(1999)]);
-    assert_eq!(other.exchange_requests(3, |_| Vec::new()).await.unwrap(), 2003);
+    let mut next = 3;
+    other.exchange_requests(&mut next, |_| Vec::new()).await.unwrap();
+    assert_eq!(next, 2003);
 }
 
 /// The ledger with the first records taken down.
@@ -180,7 +191,7 @@ async fn a_journal_that_does_not_fit_is_told_and_a_lost_ledger_is_empty() {
 async fn a_damaged_file_is_refused_with_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let store = DirectoryStore::new(directory.path());
-    let good = document::encode(LEDGER_VERSION, &Contents::of(&ledger()));
+    let good = document::encode(LEDGER_VERSION, &Contents::of(&ledger(), (1, false)));
     let damaged = [
         (good.replace("\"One\"", "\"Own\""), "checksum"),
         (

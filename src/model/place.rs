@@ -1,0 +1,134 @@
+//! Where a ledger is kept, as settings say it: a directory, or a place in an object store.
+
+use super::keyword::{Keyword as _, keywords};
+use std::fmt;
+
+keywords! {
+    /// Services that keep objects in buckets.
+    pub enum ObjectService("object store") {
+        /// Amazon S3, and whatever speaks its protocol.
+        S3 = "s3",
+        /// Google Cloud Storage.
+        Gs = "gs",
+        /// Azure Blob Storage, where a bucket is called a container.
+        Az = "az",
+    }
+}
+
+/// Where a ledger is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerPlace {
+    /// A directory, relative to the settings.
+    Directory(String),
+    /// Objects in a bucket.
+    Objects(ObjectPlace),
+}
+
+/// Objects of a bucket whose names begin alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPlace {
+    /// Who keeps the bucket.
+    pub service: ObjectService,
+    /// The bucket.
+    pub bucket: String,
+    /// What the names of the objects begin with, without a slash at either end; may be empty.
+    pub prefix: String,
+}
+
+impl LedgerPlace {
+    /// Reads a setting: what has `://` in it is an address, and anything else a directory.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with an address, in words that do not repeat it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let Some((service, rest)) = text.split_once("://") else {
+            return Ok(Self::Directory(text.to_owned()));
+        };
+        let service = ObjectService::from_text(service).ok_or("expected `s3://`, `gs://` or `az://`")?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() || !bucket.bytes().all(is_plain) {
+            return Err("expected a bucket's name after `://`: letters, digits, `-`, `.` and `_`");
+        }
+        let is_part =
+            |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(is_plain);
+        if !prefix.is_empty() && !prefix.split('/').all(is_part) {
+            return Err("expected words of letters, digits, `-`, `.` and `_` between the slashes");
+        }
+        Ok(Self::Objects(ObjectPlace {
+            service,
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+        }))
+    }
+}
+
+/// What stands for itself in every address.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
+}
+
+impl fmt::Display for ObjectPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            service,
+            bucket,
+            prefix,
+        } = self;
+        write!(formatter, "{}://{bucket}", service.as_str())?;
+        if !prefix.is_empty() {
+            write!(formatter, "/{prefix}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_from_directories_and_printed_as_they_were_written() {
+        for text in [
+            "s3://team-ledgers/segctl/production",
+            "gs://team.ledgers",
+            "az://ledgers/a_b/c-1.2",
+        ] {
+            let Ok(LedgerPlace::Objects(place)) = LedgerPlace::parse(text) else {
+                panic!("{text} is an address");
+            };
+            assert_eq!(place.to_string(), text);
+            assert_eq!(
+                LedgerPlace::parse(&format!("{text}/")),
+                Ok(LedgerPlace::Objects(place))
+            );
+        }
+        for text in [".segctl/production", "C:\\ledgers", "s3:/bucket", "s3"] {
+            assert_eq!(
+                LedgerPlace::parse(text),
+                Ok(LedgerPlace::Directory(text.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_of_objects_is_refused_without_being_repeated() {
+        for (text, words) in [
+            ("https://bucket/prefix", "`s3://`, `gs://` or `az://`"),
+            ("S3://bucket", "`s3://`, `gs://` or `az://`"),
+            ("s3://", "a bucket's name"),
+            ("s3:///prefix", "a bucket's name"),
+            ("s3://key:hunter2@bucket/prefix", "a bucket's name"),
+            ("s3://bucket//prefix", "between the slashes"),
+            ("s3://bucket/../other", "between the slashes"),
+            ("s3://bucket/prefix?versionId=1", "between the slashes"),
+        ] {
+            let refused = LedgerPlace::parse(text).unwrap_err();
+            assert!(
+                refused.contains(words) && !refused.contains("hunter2"),
+                "{refused}"
+            );
+        }
+    }
+}
