@@ -120,3 +120,31 @@ fn the_calls_of_a_run_that_was_killed_count_for_the_next_one() {
     let used = windows.iter().filter_map(|window| window["used"].as_u64()).max();
     assert_eq!(used, Some(4), "{windows:#?}");
 }
+
+#[cfg(not(feature = "object-store"))]
+#[test]
+fn a_ledger_in_a_bucket_takes_a_build_that_knows_buckets() {
+    let wired = two();
+    let settings = wired.repository.read("segctl.yaml");
+    wired.repository.write(
+        "segctl.yaml",
+        settings.replace(
+            "    db_name: db\n",
+            "    db_name: db\n    ledger: s3://bucket/prefix\n",
+        ),
+    );
+    // The files are as they should be.
+    assert_eq!(wired.repository.run(&["validate"]).code, Some(0));
+    for arguments in [&["plan"][..], &APPLY, &["ledger", "show"]] {
+        let run = wired.repository.run(arguments);
+        assert_eq!(run.code, Some(1), "{arguments:?}: {}", run.err);
+        assert!(
+            run.err
+                .contains("cannot open `s3://bucket/prefix`: this segctl was built without object stores")
+                && run.err.contains("--features object-store"),
+            "{}",
+            run.err
+        );
+    }
+    assert!(wired.control("state")["segments"].as_object().unwrap().is_empty());
+}
