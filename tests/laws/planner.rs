@@ -438,17 +438,24 @@ fn is_up_to_the_service(conflict: &Conflict, settings: &Settings) -> bool {
     }
 }
 
-/// Whether each segment of a plan is the live one that it meant, and not another that has its name by now.
+/// Whether each segment of a plan is the live one that it meant, and not another that has its name by now; and none that
+/// another file means was taken over for its name.
 fn is_as_meant(plan: &Plan, observed: &Observed) -> bool {
+    let is_named = |id: &SegmentId, name: &SegmentName| {
+        let live = observed.segments.get(id);
+        live.is_some_and(|live| live.name == *name)
+    };
+    let is_taken_over = |conflict: &Conflict| match conflict {
+        Conflict::NameTaken { segment, holder } => {
+            holder.declared.is_some() && is_named(&holder.id, &segment.name)
+        }
+        _ => false,
+    };
     let declared = plan.steps.iter().filter(|step| step.origin.is_some());
     declared
         .filter_map(|step| Some((step.action.target()?, &step.segment)))
-        .all(|(target, name)| {
-            observed
-                .segments
-                .get(&target.id)
-                .is_some_and(|live| live.name == *name)
-        })
+        .all(|(target, name)| is_named(&target.id, name))
+        && !plan.conflicts.iter().any(is_taken_over)
 }
 
 /// Applies a plan in spite of its conflicts, and what is left of it again, until the service takes nothing more.
