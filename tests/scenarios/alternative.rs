@@ -13,9 +13,12 @@ pub(super) struct Alternative {
     pub(super) value: Value,
 }
 
-/// What is no question of yes or no; and a list that shows archived segments to a workspace that is not told so, which is
-/// up to the scenarios about it: such a workspace cannot be what its files say.
-const NOT_COMPARED: [&str; 4] = ["rate_limits", "active_limit", "users", "list_includes_archived"];
+/// What is no question of yes or no.
+const NOT_COMPARED: [&str; 3] = ["rate_limits", "active_limit", "users"];
+
+/// The switch that the workspace is told of, and how: one whose list shows archived segments and that is not told so
+/// cannot be what its files say.
+const TOLD: (&str, &str) = ("list_includes_archived", "list_shows_archived");
 
 /// The values of switches that are more than true and false.
 fn values(name: &str) -> Vec<Value> {
@@ -61,12 +64,30 @@ impl Alternative {
 
     /// Whether `switch` is this and nothing more.
     pub(super) fn is(&self, switch: &Switch) -> bool {
-        let is_alone = switch.workspace.is_empty() && switch.settings.len() == 1;
-        is_alone && switch.settings.get(&self.name) == Some(&self.value)
+        switch.settings == self.settings() && switch.workspace == self.workspace()
     }
 
     /// The switch as a scenario would name it where it changes nothing.
-    pub(super) fn without_effect(self) -> Switch {
-        Switch::without_effect(Map::from_iter([(self.name, self.value)]))
+    pub(super) fn without_effect(&self) -> Switch {
+        Switch::without_effect(self.settings(), self.workspace())
+    }
+
+    fn settings(&self) -> Map<String, Value> {
+        Map::from_iter([(self.name.clone(), self.value.clone())])
+    }
+
+    /// Whether the workspace is told of it, and so may do something else where the service does the same.
+    pub(super) fn is_told(&self) -> bool {
+        self.name == TOLD.0
+    }
+
+    /// What the workspace is told of it.
+    fn workspace(&self) -> Map<String, Value> {
+        if !self.is_told() {
+            return Map::new();
+        }
+        let (_, key) = TOLD;
+        let behaviour = Map::from_iter([(key.to_owned(), self.value.clone())]);
+        Map::from_iter([("service".to_owned(), Value::Object(behaviour))])
     }
 }

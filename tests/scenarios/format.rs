@@ -60,6 +60,9 @@ pub(super) struct Switch {
     pub(super) outcome: Outcome,
     /// Whether what the files say cannot be reached so; as in the scenario where it is missing.
     pub(super) unreachable: Option<bool>,
+    /// Segments that are not as declared so, which no answer of the service shows: one more plan finds nothing to do.
+    #[serde(default)]
+    pub(super) unseen: Vec<String>,
 }
 
 /// What other circumstances change.
@@ -83,14 +86,15 @@ impl Outcome {
 }
 
 impl Switch {
-    /// Settings that change nothing.
-    pub(super) fn without_effect(settings: Map<String, Value>) -> Self {
+    /// Settings of the sandbox and the workspace that change nothing.
+    pub(super) fn without_effect(settings: Map<String, Value>, workspace: Map<String, Value>) -> Self {
         Self {
             name: None,
             settings,
-            workspace: Map::new(),
+            workspace,
             outcome: Outcome::Same,
             unreachable: None,
+            unseen: Vec::new(),
         }
     }
 

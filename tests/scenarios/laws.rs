@@ -68,8 +68,8 @@ impl History {
         self.declared.extend(self.declared_now.iter().cloned());
     }
 
-    /// What the files say and is not so.
-    pub(super) fn unreached(&self, state: &Value) -> Vec<String> {
+    /// What the files say and is not so; but that some of it is `unseen` has to be so.
+    pub(super) fn unreached(&self, state: &Value, unseen: &[String]) -> Vec<String> {
         let identities = self.identities();
         let digest = |payload: &Payload| Digests::of(payload, &identities).exact;
         let missing = |declared: &DeclaredSegment| {
@@ -86,10 +86,20 @@ impl History {
                 }
             }
         };
-        let complain = |declared: &DeclaredSegment| {
-            missing(declared).map(|what| format!("\"{}\" {what}", declared.name))
-        };
-        self.declared_now.iter().filter_map(complain).collect()
+        let is_unseen = |declared: &DeclaredSegment| unseen.iter().any(|name| name == declared.name.as_str());
+        let (hidden, others): (Vec<_>, Vec<_>) = self
+            .declared_now
+            .iter()
+            .filter_map(|declared| Some((declared, missing(declared)?)))
+            .partition(|(declared, _)| is_unseen(declared));
+        let complaints = others
+            .iter()
+            .map(|(declared, what)| format!("\"{}\" {what}", declared.name));
+        let is_found = |name: &&String| hidden.iter().any(|(declared, _)| declared.name.as_str() == *name);
+        let in_vain = unseen.iter().filter(|name| !is_found(name));
+        complaints
+            .chain(in_vain.map(|name| format!("\"{name}\" was to be otherwise than declared, and is not")))
+            .collect()
     }
 
     /// Which segments have a name or a definition that nobody gave them.

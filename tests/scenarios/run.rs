@@ -63,18 +63,16 @@ pub(super) fn check(folder: &Folder, runtime: &Runtime) -> Vec<String> {
 }
 
 /// What is run beside the scenario itself: what it names, and every other setting that made the service do something
-/// else. Where the service does the same, so does everybody who only talks to it.
+/// else. Where the service does the same, so does everybody who only talks to it and is not told of the setting.
 fn circumstances(scenario: &Scenario, told_apart: &[Alternative]) -> Vec<Switch> {
-    let alike = alternative::all(&scenario.settings);
-    let alike: Vec<Alternative> = alike
+    let (alike, others): (Vec<Alternative>, Vec<Alternative>) = alternative::all(&scenario.settings)
         .into_iter()
-        .filter(|other| !told_apart.contains(other))
-        .collect();
+        .partition(|other| !told_apart.contains(other) && !other.is_told());
     let is_known =
         |switch: &&Switch| switch.outcome == Outcome::Same && alike.iter().any(|other| other.is(switch));
     let named = scenario.switches.iter().filter(|switch| !is_known(switch));
-    let unnamed = told_apart.iter().filter(|other| !other.is_named(scenario));
-    let unnamed = unnamed.cloned().map(Alternative::without_effect);
+    let unnamed = others.iter().filter(|other| !other.is_named(scenario));
+    let unnamed = unnamed.map(Alternative::without_effect);
     named.cloned().chain(unnamed).collect()
 }
 
@@ -172,6 +170,7 @@ impl<'a> Stage<'a> {
         let is_unreachable = switch
             .and_then(|switch| switch.unreachable)
             .unwrap_or(scenario.unreachable);
+        let unseen = switch.map_or(&[][..], |switch| &switch.unseen);
         if !is_unreachable {
             stage.must_be_reached()?;
         } else if code == Some(0) {
@@ -181,7 +180,7 @@ impl<'a> Stage<'a> {
         let broken = stage.history.complaints(&state);
         stage.complaints.extend(broken);
         if !is_unreachable {
-            let unreached = stage.history.unreached(&state);
+            let unreached = stage.history.unreached(&state, unseen);
             stage.complaints.extend(unreached);
         }
         Ok(Ended {
