@@ -95,7 +95,8 @@ fn a_step_that_fails_skips_only_what_depends_on_it() {
     repository.write("segments/a.yaml", segment("A", "buy"));
     repository.write("segments/b.yaml", member("B", "A"));
     repository.write("segments/c.yaml", segment("C", "sell"));
-    let run = repository.run(&["apply", "--auto-approve"]);
+    // One after the other, so that it is the first that is refused.
+    let run = repository.run(&["apply", "--auto-approve", "--parallelism", "1"]);
     assert_eq!(run.code, Some(8), "{}{}", run.out, run.err);
     for said in [
         "create \"A\": failed",
