@@ -4,9 +4,9 @@ use super::{AppliedPlan, Entry, Intent, Ledger, Record};
 use serde::{Deserialize, Serialize};
 
 /// The versions of the formats; what has another version is refused, never guessed at.
-pub(super) const LEDGER_VERSION: u32 = 3;
-pub(super) const LOCK_VERSION: u32 = 1;
-pub(super) const SNAPSHOT_VERSION: u32 = 1;
+pub(super) const LEDGER_VERSION: u32 = 4;
+pub(super) const LOCK_VERSION: u32 = 2;
+pub(super) const SNAPSHOT_VERSION: u32 = 2;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +22,12 @@ pub(super) struct Contents {
     /// Writes of an earlier run that are not settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     intents: Vec<Intent>,
+}
+
+/// As much of the contents as says which ones they are.
+#[derive(Default, Deserialize)]
+pub(super) struct Counted {
+    pub(super) generation: u64,
 }
 
 impl Contents {

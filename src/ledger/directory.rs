@@ -14,7 +14,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::contents::{Contents, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_VERSION};
+use super::contents::{Contents, Counted, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_VERSION};
 use super::disk::{Disk, LocalDisk};
 use super::journal::Journal;
 use super::requests::Requests;
@@ -67,11 +67,7 @@ impl<D: Disk> DirectoryStore<D> {
         self.disk.read(&path).await.map_err(io_error("read", &path))
     }
 
-    async fn read<T: Serialize + DeserializeOwned>(
-        &self,
-        file: &str,
-        version: u32,
-    ) -> Result<Option<T>, StoreError> {
+    async fn read<T: DeserializeOwned>(&self, file: &str, version: u32) -> Result<Option<T>, StoreError> {
         let bytes = self.bytes(file).await?;
         let contents = bytes.map(|bytes| document::decode(&bytes, version));
         contents.transpose().map_err(self.corrupt(file))
@@ -154,8 +150,8 @@ impl<D: Disk> DirectoryStore<D> {
     }
 
     async fn generation(&self) -> Result<u64, StoreError> {
-        let contents: Option<Contents> = self.read(LEDGER, LEDGER_VERSION).await?;
-        Ok(contents.unwrap_or_default().generation)
+        let counted: Option<Counted> = self.read(LEDGER, LEDGER_VERSION).await?;
+        Ok(counted.unwrap_or_default().generation)
     }
 
     /// Replaces the ledger's file by its next generation, which a journal follows or not.

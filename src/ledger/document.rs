@@ -1,27 +1,43 @@
 //! The form of what a ledger keeps whole: JSON with a version and a checksum.
 
+use super::checksum::checksum;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+use serde_json::value::RawValue;
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document<T> {
+#[derive(Serialize)]
+struct Written<T> {
     format_version: u32,
-    /// SHA-256 of the contents as canonical JSON: tells a damaged file from an edited format.
     checksum: String,
     contents: T,
 }
 
+/// As much of a file as tells whether it can be used.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed<'a> {
+    #[expect(dead_code, reason = "another version is told before the rest is looked at")]
+    format_version: u32,
+    checksum: String,
+    #[serde(borrow)]
+    contents: &'a RawValue,
+}
+
+/// The one thing that a file of any version has.
+#[derive(Deserialize)]
+struct Versioned {
+    format_version: Option<u64>,
+}
+
 /// The text of a file.
 pub(super) fn encode(version: u32, contents: &impl Serialize) -> String {
-    let document = Document {
+    // Plain structures of text and numbers always serialise.
+    let text = serde_json::to_string(contents).unwrap_or_default();
+    let document = Written {
         format_version: version,
-        checksum: checksum(contents),
+        checksum: checksum(&text),
         contents,
     };
-    // Plain structures of text and numbers always serialise.
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
 }
 
@@ -30,27 +46,47 @@ pub(super) fn encode(version: u32, contents: &impl Serialize) -> String {
 /// # Errors
 ///
 /// What is wrong with it, in words.
-pub(super) fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], known: u32) -> Result<T, String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], known: u32) -> Result<T, String> {
     // The version comes first: a file of another version may have any shape.
-    let version = value.get("format_version").and_then(Value::as_u64);
+    let versioned: Versioned = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let version = versioned.format_version;
     if let Some(version) = version.filter(|version| *version != u64::from(known)) {
         return Err(format!(
             "it has format version {version}, and this segctl knows {known}"
         ));
     }
-    let document: Document<T> = serde_json::from_value(value).map_err(|error| error.to_string())?;
-    if document.checksum != checksum(&document.contents) {
+    let sealed: Sealed<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let text = sealed.contents.get();
+    if sealed.checksum != checksum(text) {
         return Err("its checksum does not match its contents".to_owned());
     }
-    Ok(document.contents)
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-/// SHA-256 of the contents as canonical JSON, in hexadecimal.
-pub(super) fn checksum(contents: &impl Serialize) -> String {
-    let text = serde_json_canonicalizer::to_string(contents).unwrap_or_default();
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_however_it_is_laid_out() {
+        let contents = vec!["a  b".to_owned(), "c\\\" d".to_owned()];
+        let text = encode(7, &contents);
+        let laid_out = [
+            text.clone(),
+            text.replace('\n', "\r\n"),
+            text.replace("\n  ", "\n\t"),
+        ];
+        for text in laid_out {
+            assert_eq!(decode(text.as_bytes(), 7), Ok(contents.clone()), "{text}");
+        }
+        let damaged = text.replace("a  b", "a b");
+        let refused = decode::<Vec<String>>(damaged.as_bytes(), 7).unwrap_err();
+        assert!(refused.contains("checksum"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_of_another_version_is_told_by_it_alone() {
+        let refused = decode::<String>(b"{\"format_version\": 8, \"shape\": []}", 7).unwrap_err();
+        assert_eq!(refused, "it has format version 8, and this segctl knows 7");
+    }
 }

@@ -180,7 +180,6 @@ mod tests {
             entry.keep(replaced(amount));
         }
         let written = serde_json::to_value(&entry).unwrap();
-        // The checksum of a file is that of its contents as they are written again.
         assert_eq!(written.get("dropped"), None);
         let mut read: Entry = serde_json::from_value(written).unwrap();
         read.keep(replaced(REPLACED_LIMIT + 1));

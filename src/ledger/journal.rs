@@ -5,19 +5,27 @@
 //! record before it is on the disk; any other that does not check is damage. The first line is never cut short: the file is
 //! put in its place when it is whole.
 
-use super::document::checksum;
+use super::checksum::checksum;
 use super::record::Record;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 /// The version of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line<T> {
+#[derive(Serialize)]
+struct Written {
     checksum: String,
-    record: T,
+    record: Box<RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed<'a> {
+    checksum: String,
+    #[serde(borrow)]
+    record: &'a RawValue,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,19 +88,24 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Journal, String> {
 }
 
 fn line(record: &impl Serialize) -> String {
-    let line = Line {
-        checksum: checksum(record),
+    // Plain structures of text and numbers always serialise.
+    let Ok(record) = to_raw_value(record) else {
+        return String::new();
+    };
+    let line = Written {
+        checksum: checksum(record.get()),
         record,
     };
-    // Plain structures of text and numbers always serialise.
     serde_json::to_string(&line).unwrap_or_default() + "\n"
 }
 
 /// A line that is whole and as it was written.
-fn read<T: Serialize + DeserializeOwned>(line: &[u8]) -> Option<T> {
+fn read<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     let text = line.strip_suffix(b"\n")?;
-    let line: Line<T> = serde_json::from_slice(text).ok()?;
-    (line.checksum == checksum(&line.record)).then_some(line.record)
+    let line: Sealed<'_> = serde_json::from_slice(text).ok()?;
+    let record = line.record.get();
+    let is_whole = line.checksum == checksum(record);
+    is_whole.then(|| serde_json::from_str(record).ok())?
 }
 
 #[cfg(test)]
@@ -140,6 +153,6 @@ mod tests {
             format_version: VERSION + 1,
             follows: 0,
         });
-        assert!(decode(newer.as_bytes()).unwrap_err().contains("format version 2"));
+        assert!(decode(newer.as_bytes()).unwrap_err().contains("format version 3"));
     }
 }

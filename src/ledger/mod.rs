@@ -6,6 +6,7 @@
 //! definitions that were replaced. Losing it costs requests and the knowledge of hidden segments, never
 //! correctness: every decision is checked against the service again before a write.
 
+mod checksum;
 mod configured;
 mod contents;
 mod directory;

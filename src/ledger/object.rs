@@ -27,7 +27,6 @@ use crate::model::{CallRecord, ObjectPlace};
 use bucket::{Bucket, Expected, Found, Written};
 use jiff::Timestamp;
 use pieces::{FOLDER, Piece};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 use tokio::sync::Mutex;
@@ -86,7 +85,7 @@ impl ObjectLedger {
         }
     }
 
-    fn decode<T: Serialize + DeserializeOwned>(
+    fn decode<T: DeserializeOwned>(
         &self,
         (name, version): (&str, u32),
         found: &Found,

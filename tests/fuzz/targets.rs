@@ -104,7 +104,7 @@ pub(crate) fn api_answer(bytes: &[u8]) {
 pub(crate) fn ledger(bytes: &[u8]) {
     read_ledger(Files::from([(
         "ledger.json",
-        repaired(bytes, "checksum", "contents"),
+        repaired(bytes, ("checksum", "contents"), Value::to_string),
     )]));
     read_ledger(Files::from([("ledger.json", bytes.to_vec())]));
 }
@@ -121,7 +121,10 @@ pub(crate) fn journal(bytes: &[u8]) {
 
 /// A plan that was saved.
 pub(crate) fn saved_plan(bytes: &[u8]) {
-    for bytes in [bytes.to_vec(), repaired(bytes, "digest", "saved_plan")] {
+    for bytes in [
+        bytes.to_vec(),
+        repaired(bytes, ("digest", "saved_plan"), canonical),
+    ] {
         let Ok(text) = String::from_utf8(bytes) else {
             return;
         };
@@ -278,16 +281,21 @@ fn read_ledger(files: Files) {
     }
 }
 
-/// A JSON document with the checksum of its contents put right; the bytes as they are where it is none.
-fn repaired(bytes: &[u8], checksum: &str, contents: &str) -> Vec<u8> {
+/// The form that a saved plan's digest is of.
+fn canonical(contents: &Value) -> String {
+    serde_json_canonicalizer::to_string(contents).unwrap_or_default()
+}
+
+/// A JSON document with the checksum of its contents, in the form that it is of, put right; the bytes as they are where it
+/// is none.
+fn repaired(bytes: &[u8], (checksum, contents): (&str, &str), form: fn(&Value) -> String) -> Vec<u8> {
     let Ok(mut document) = serde_json::from_slice::<Value>(bytes) else {
         return bytes.to_vec();
     };
     let Some(contents) = document.get(contents) else {
         return bytes.to_vec();
     };
-    let canonical = serde_json_canonicalizer::to_string(contents).unwrap_or_default();
-    let digest = sha2::Sha256::digest(canonical.as_bytes());
+    let digest = sha2::Sha256::digest(form(contents).as_bytes());
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     if let Some(document) = document.as_object_mut() {
         document.insert(checksum.to_owned(), digest.into());
@@ -297,7 +305,11 @@ fn repaired(bytes: &[u8], checksum: &str, contents: &str) -> Vec<u8> {
 
 fn repaired_line(line: &[u8]) -> Vec<u8> {
     match line.strip_suffix(b"\n") {
-        Some(line) => [repaired(line, "checksum", "record"), b"\n".to_vec()].concat(),
+        Some(line) => [
+            repaired(line, ("checksum", "record"), Value::to_string),
+            b"\n".to_vec(),
+        ]
+        .concat(),
         None => line.to_vec(),
     }
 }

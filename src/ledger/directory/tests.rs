@@ -195,12 +195,12 @@ async fn a_damaged_file_is_refused_with_its_name() {
     let damaged = [
         (good.replace("\"One\"", "\"Own\""), "checksum"),
         (
-            good.replace("\"format_version\": 3", "\"format_version\": 4"),
-            "format version 4",
+            good.replace("\"format_version\": 4", "\"format_version\": 5"),
+            "format version 5",
         ),
         (good[..good.len() / 2].to_owned(), "EOF"),
         (String::new(), "EOF"),
-        (good.replace("\"archived\"", "\"gone\""), "`gone` is no lifecycle"),
+        (good.replace("\"archived\"", "\"gone\""), "checksum"),
     ];
     for (text, reason) in damaged {
         fs::write(directory.path().join(LEDGER), text).unwrap();
