@@ -12,21 +12,13 @@ struct Written<T> {
     contents: T,
 }
 
-/// As much of a file as tells whether it can be used.
+/// As much of a file as tells whether it can be used; a file of another version may lack any of it.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Sealed<'a> {
-    #[expect(dead_code, reason = "another version is told before the rest is looked at")]
-    format_version: u32,
-    checksum: String,
-    #[serde(borrow)]
-    contents: &'a RawValue,
-}
-
-/// The one thing that a file of any version has.
-#[derive(Deserialize)]
-struct Versioned {
     format_version: Option<u64>,
+    checksum: Option<String>,
+    #[serde(borrow)]
+    contents: Option<&'a RawValue>,
 }
 
 /// The text of a file.
@@ -47,17 +39,18 @@ pub(super) fn encode(version: u32, contents: &impl Serialize) -> String {
 ///
 /// What is wrong with it, in words.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], known: u32) -> Result<T, String> {
-    // The version comes first: a file of another version may have any shape.
-    let versioned: Versioned = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let version = versioned.format_version;
-    if let Some(version) = version.filter(|version| *version != u64::from(known)) {
-        return Err(format!(
-            "it has format version {version}, and this segctl knows {known}"
-        ));
-    }
     let sealed: Sealed<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let text = sealed.contents.get();
-    if sealed.checksum != checksum(text) {
+    match sealed.format_version {
+        None => return Err("it has no format version".to_owned()),
+        Some(version) if version != u64::from(known) => {
+            return Err(format!(
+                "it has format version {version}, and this segctl knows {known}"
+            ));
+        }
+        Some(_) => {}
+    }
+    let text = sealed.contents.map_or("", RawValue::get);
+    if sealed.checksum.is_none_or(|sealed| sealed != checksum(text)) {
         return Err("its checksum does not match its contents".to_owned());
     }
     serde_json::from_str(text).map_err(|error| error.to_string())

@@ -7,7 +7,6 @@
 use crate::model::{CallRecord, EndpointClass};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 
 /// The version of the format.
 const VERSION: u32 = 2;
@@ -39,42 +38,46 @@ enum Line {
 
 /// What is in the file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Requests {
+pub(super) struct Requests<'a> {
     /// How many lines stood before the first one.
     dropped: u64,
     /// The lines after the first. They are read only where they are asked for: there are thousands, and a call asks for
     /// the newest few.
-    lines: String,
+    lines: &'a [u8],
     /// Whether the file can be added to.
     is_begun: bool,
     /// Whether its last line was cut short.
     is_torn: bool,
 }
 
-impl Requests {
+impl<'a> Requests<'a> {
     /// Reads the file's bytes, if there is a file.
-    pub(super) fn decode(bytes: Option<&[u8]>) -> Self {
+    pub(super) fn decode(bytes: Option<&'a [u8]>) -> Self {
         let bytes = bytes.unwrap_or_default();
-        // Looking for damage first is many times as fast as replacing it where there is none.
-        let text = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
-        let (header, lines) = text.split_once('\n').unwrap_or((&text, ""));
-        let header = serde_json::from_str(header).ok();
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let (header, lines) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
+        let header = serde_json::from_slice(header).ok();
         let Some(Header { dropped, .. }) = header.filter(|header: &Header| header.format_version == VERSION)
         else {
             return Self::default();
         };
         Self {
             dropped,
-            lines: lines.to_owned(),
+            lines,
             is_begun: true,
-            is_torn: !text.ends_with('\n'),
+            is_torn: !bytes.ends_with(b"\n"),
         }
+    }
+
+    /// The lines, the last of which may be cut short.
+    fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.lines.split_inclusive(|byte| *byte == b'\n')
     }
 
     /// The records from number `from` on, counted from the first one that ever was.
     pub(super) fn since(&self, from: u64) -> Vec<CallRecord> {
         let skipped = usize::try_from(from.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
-        self.lines.lines().skip(skipped).filter_map(decode).collect()
+        self.lines().skip(skipped).filter_map(decode).collect()
     }
 
     /// Whether the file can be added to.
@@ -84,7 +87,7 @@ impl Requests {
 
     /// The number of the next record.
     pub(super) fn end(&self) -> u64 {
-        self.dropped + self.lines.lines().count() as u64
+        self.dropped + self.lines().count() as u64
     }
 
     /// What has to be added to the file, or be a file's whole content, for these records to be in it.
@@ -106,7 +109,7 @@ impl Requests {
             Some(CallRecord::Sent { at, .. } | CallRecord::Answered { at, .. }) => *at < moment,
             Some(CallRecord::Apart) | None => true,
         };
-        let lines: Vec<Option<CallRecord>> = self.lines.lines().map(decode).collect();
+        let lines: Vec<Option<CallRecord>> = self.lines().map(decode).collect();
         let old = lines.iter().take_while(|line| is_old(line)).count();
         let (old, rest) = lines.split_at(old);
         if old.len() <= MOST_OLD_LINES {
@@ -142,8 +145,8 @@ fn line(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default() + "\n"
 }
 
-fn decode(line: &str) -> Option<CallRecord> {
-    Some(match serde_json::from_str(line).ok()? {
+fn decode(line: &[u8]) -> Option<CallRecord> {
+    Some(match serde_json::from_slice(line).ok()? {
         Line::Sent { class, at } => CallRecord::Sent { class, at },
         Line::Answered { class, sent, at } => CallRecord::Answered { class, sent, at },
         Line::ListAndCreateApart => CallRecord::Apart,
@@ -165,7 +168,7 @@ mod tests {
         Requests::default().addition(records)
     }
 
-    fn read(text: &str) -> Requests {
+    fn read(text: &str) -> Requests<'_> {
         Requests::decode(Some(text.as_bytes()))
     }
 
@@ -216,10 +219,12 @@ mod tests {
         let mut records: Vec<CallRecord> = (0..old).map(sent).collect();
         records.insert(5, CallRecord::Apart);
         records.extend([sent(old), sent(old + 1)]);
-        let requests = read(&file(&records));
+        let text = file(&records);
+        let requests = read(&text);
         let moment = |second| Timestamp::from_second(second).unwrap();
         assert_eq!(requests.without_before(moment(old - 5)), None);
-        let kept = read(&requests.without_before(moment(old)).unwrap());
+        let text = requests.without_before(moment(old)).unwrap();
+        let kept = read(&text);
         assert_eq!(kept.since(0), [CallRecord::Apart, sent(old), sent(old + 1)]);
         assert_eq!(kept.end(), requests.end());
         assert_eq!(kept.since(requests.end() - 1), [sent(old + 1)]);

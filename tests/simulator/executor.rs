@@ -9,7 +9,7 @@ use segctl::api::Clock;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -196,12 +196,25 @@ impl Life {
     }
 }
 
+/// How far ahead a machine's clock is, which somebody may set at any time.
+#[derive(Clone, Default)]
+pub(crate) struct Ahead(Arc<AtomicI64>);
+
+impl Ahead {
+    fn milliseconds(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, milliseconds: i64) {
+        self.0.store(milliseconds, Ordering::Relaxed);
+    }
+}
+
 /// The clock that a process is told the time by: off by as much as its machine's is.
 #[derive(Clone)]
 pub(crate) struct ProcessClock {
     pub(crate) timeline: Timeline,
-    /// Milliseconds that it is ahead.
-    pub(crate) ahead: i64,
+    pub(crate) ahead: Ahead,
     pub(crate) life: Arc<Life>,
     /// The moments that were announced as waited for; `None` where nothing that anybody waits for is timed.
     pub(crate) announced: Option<Arc<Mutex<Vec<Timestamp>>>>,
@@ -210,7 +223,7 @@ pub(crate) struct ProcessClock {
 
 impl Clock for ProcessClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.timeline.now() + self.ahead).unwrap()
+        Timestamp::from_millisecond(self.timeline.now() + self.ahead.milliseconds()).unwrap()
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
@@ -225,7 +238,10 @@ impl Clock for ProcessClock {
         if self.announced.is_some() && self.record.has(Bug::WaitsForever) {
             std::future::pending::<()>().await;
         }
-        self.timeline.until(moment.as_millisecond() - self.ahead).await;
+        // For so long, whatever the clock is set to meanwhile.
+        self.timeline
+            .until(moment.as_millisecond() - self.ahead.milliseconds())
+            .await;
         self.life.point().await;
     }
 }

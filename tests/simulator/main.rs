@@ -12,6 +12,7 @@
     reason = "a test that fails may panic, and says why"
 )]
 
+mod calls;
 mod disk;
 mod executor;
 mod faults;

@@ -6,7 +6,7 @@ use super::faults::{Kind, NetworkFault, On};
 use super::planted::Bug;
 use super::record::{API_KEY, ENCODED_KEY, Record};
 use super::truth::Author;
-use super::workspace::{Workspace, call, in_short};
+use super::workspace::{Arrival, Workspace, call, in_short};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use segctl::api::{
@@ -122,13 +122,25 @@ impl Line {
         let (call, slot) = (call.clone(), Arc::clone(&answer));
         let is_late = fate.kind == Some(Kind::Late);
         let (missing, twice) = (fate.missing_writes, fate.arrives_twice);
+        let author = if is_late {
+            Author::Late(self.run)
+        } else {
+            Author::Run(self.run)
+        };
         self.timeline.at(self.timeline.now() + arrives_after, move || {
-            if twice || is_late {
-                // The run counts it once, and when it gave it up.
-                line.workspace.lock().unwrap().is_every_call_known = false;
-            }
-            let first = line.arrive((&call, is_late), missing, step);
-            let second = twice.then(|| line.arrive((&call, is_late), missing, step));
+            let arrival = Arrival {
+                author,
+                call: &call,
+                missing_writes: missing,
+                // The run counts one that is late when it gave it up.
+                is_known: !is_late,
+            };
+            let first = line.arrive(arrival, step);
+            let again = Arrival {
+                is_known: false,
+                ..arrival
+            };
+            let second = twice.then(|| line.arrive(again, step));
             // Whoever limits calls does so before they come to be two.
             let reply = second.filter(|second| second.status != 429).unwrap_or(first);
             *slot.lock().unwrap() = Some(reply);
@@ -136,16 +148,11 @@ impl Line {
         answer
     }
 
-    fn arrive(&self, (call, is_late): (&Call, bool), missing: usize, step: Option<usize>) -> Reply {
-        let author = if is_late {
-            Author::Late(self.run)
-        } else {
-            Author::Run(self.run)
-        };
+    fn arrive(&self, arrival: Arrival<'_>, step: Option<usize>) -> Reply {
         let now = self.timeline.timestamp();
         let mut workspace = self.workspace.lock().unwrap();
         let before = workspace.truth.changes.len();
-        let reply = workspace.perform(now, (author, call), missing);
+        let reply = workspace.perform(now, arrival);
         let committed = workspace.truth.changes.len() > before;
         if committed && let Some(witness) = workspace.witnesses.get_mut(&self.run) {
             witness.committed(step, before);
@@ -156,8 +163,8 @@ impl Line {
             let committed = if committed { ", committed" } else { "" };
             format!(
                 "{} {} of {}: {}{committed}",
-                call.method,
-                call.path,
+                arrival.call.method,
+                arrival.call.path,
                 self.who,
                 in_short(&reply)
             )

@@ -2,7 +2,7 @@
 //! anything.
 
 use super::disk::{Platter, SimulatedDisk};
-use super::executor::{Life, Process, ProcessClock, Timeline};
+use super::executor::{Ahead, Life, Process, ProcessClock, Timeline};
 use super::network::Line;
 use super::planted::Bug;
 use super::record::Record;
@@ -29,8 +29,7 @@ pub(crate) struct Machine {
     pub(crate) platter: Arc<Mutex<Platter>>,
     pub(crate) promised: Promised,
     pub(crate) limits: RateLimits,
-    /// Milliseconds that its clock is ahead.
-    pub(crate) ahead: i64,
+    pub(crate) ahead: Ahead,
     /// The processes that did not end by themselves, and those that run.
     pub(crate) lives: Arc<Mutex<BTreeMap<u32, Arc<Life>>>>,
 }
@@ -172,7 +171,7 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
     let announced = Arc::new(Mutex::new(Vec::new()));
     let clock = ProcessClock {
         timeline: machine.timeline.clone(),
-        ahead: machine.ahead,
+        ahead: machine.ahead.clone(),
         life: Arc::clone(life),
         announced: Some(Arc::clone(&announced)),
         record: machine.record.clone(),
@@ -211,12 +210,12 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
             }
         });
     let store = || {
-        let workspace = Arc::clone(&machine.workspace);
+        let (workspace, run) = (Arc::clone(&machine.workspace), order.number);
         Watched {
             inner: DirectoryStore::on(disk.clone(), "ledger"),
             promised: machine.promised.clone(),
             record: machine.record.clone(),
-            forgets: Box::new(move || workspace.lock().unwrap().is_every_call_known = false),
+            loses_touch: Box::new(move || workspace.lock().unwrap().calls.lose_touch(run)),
             is_begun: AtomicBool::new(false),
         }
     };

@@ -1,7 +1,7 @@
 //! One seed: a workspace, files that change, runs that go wrong, and the recovery when nothing does any more.
 
 use super::disk::Platter;
-use super::executor::{self, Timeline};
+use super::executor::{self, Ahead, Timeline};
 use super::faults;
 use super::invariants::{as_declared, no_key_in_files, nothing_is_lost};
 use super::planted::Bug;
@@ -100,7 +100,7 @@ impl Scenario {
             platter: Platter::new(random.fork()),
             promised: Promised::nothing(),
             limits: rules.limits.clone(),
-            ahead: 0,
+            ahead: Ahead::default(),
             lives: Arc::default(),
         };
         record.note("world", seed, || {
@@ -144,9 +144,30 @@ impl Scenario {
         });
         self.machine.timeline.pass(minutes * 60_000);
         if self.random.percent(5) {
-            // The machine's clock was set, so that what it took down is of other times.
-            self.machine.ahead = self.random.between(-7_200_000, 7_200_000);
-            self.machine.workspace.lock().unwrap().is_every_call_known = false;
+            self.clock_setter()();
+        }
+    }
+
+    /// Sets the machine's clock, so that what it took down is of other times.
+    fn clock_setter(&mut self) -> impl FnOnce() + Send + use<> {
+        let ahead = self.random.between(-7_200_000, 7_200_000);
+        let (machine, record) = (self.machine.clone(), self.record.clone());
+        move || {
+            record.note("world", ahead.unsigned_abs(), || {
+                format!("the machine's clock is set to be {ahead} ms ahead")
+            });
+            machine.ahead.set(ahead);
+            let now = machine.timeline.now();
+            machine.workspace.lock().unwrap().calls.misdate(now);
+        }
+    }
+
+    /// Has the clock be set while runs are under way, now and then.
+    fn set_clock_later(&mut self) {
+        if self.random.percent(5) {
+            let moment = self.machine.timeline.now() + self.random.between(0, 30_000);
+            let set = self.clock_setter();
+            self.machine.timeline.at(moment, set);
         }
     }
 
@@ -172,6 +193,7 @@ impl Scenario {
             self.machine.platter.lock().unwrap().set_faults(faults);
             let ends_at = self.random.percent(40).then(|| self.random.skewed(10) + 1);
             let stop = self.stop();
+            self.set_clock_later();
             let task = match saved.take() {
                 Some(text) => Task::ApplyFile(text),
                 None if self.random.percent(20) => Task::Plan,
@@ -238,11 +260,13 @@ impl Scenario {
     fn recover(&mut self) {
         self.machine.workspace.lock().unwrap().faults.clear();
         self.machine.platter.lock().unwrap().set_faults(Vec::new());
-        // What was sent before has arrived by then, and what no run knows of counts toward no window any more.
-        let is_every_call_known = self.machine.workspace.lock().unwrap().is_every_call_known;
-        self.machine
-            .timeline
-            .pass(if is_every_call_known { 120_000 } else { 90_000_000 });
+        // What was sent before has arrived by then, and what was to happen has.
+        self.machine.timeline.pass(120_000);
+        let now = self.machine.timeline.now();
+        if self.machine.workspace.lock().unwrap().calls.has_unknown(now) {
+            // What no run knows of counts toward no window any more, and no lock is of the future.
+            self.machine.timeline.pass(90_000_000);
+        }
         self.record
             .note("world", 0, || "nothing goes wrong any more".to_owned());
         for attempt in 0..3 {
@@ -414,12 +438,12 @@ impl Scenario {
     }
 }
 
-/// How many segments: mostly few.
+/// How many segments: mostly few, since small worlds show most bugs and a large one takes as long as hundreds of them.
 fn size(random: &mut Random) -> usize {
-    match random.below(100) {
-        0..=69 => random.below(6) + 1,
-        70..=91 => random.below(20) + 5,
-        92..=98 => random.below(60) + 20,
-        _ => random.below(200) + 100,
+    match random.below(1000) {
+        0..=749 => random.below(6) + 1,
+        750..=949 => random.below(20) + 5,
+        950..=994 => random.below(60) + 20,
+        _ => random.below(201) + 100,
     }
 }

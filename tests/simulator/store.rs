@@ -36,8 +36,8 @@ pub(crate) struct Watched {
     pub(crate) inner: DirectoryStore<SimulatedDisk>,
     pub(crate) promised: Promised,
     pub(crate) record: Record,
-    /// Called when calls of earlier runs, or of this one, are lost to later ones.
-    pub(crate) forgets: Box<dyn Fn() + Send + Sync>,
+    /// Called when calls of this run are lost to others, or theirs to this one.
+    pub(crate) loses_touch: Box<dyn Fn() + Send + Sync>,
     /// Whether this run's ledger is on the disk, so that it is only added to from then on.
     pub(crate) is_begun: AtomicBool,
 }
@@ -127,7 +127,7 @@ impl LedgerStore for Watched {
     ) -> Result<(), StoreError> {
         let exchanged = self.inner.exchange_requests(next, respond).await;
         if exchanged.is_err() {
-            (self.forgets)();
+            (self.loses_touch)();
         }
         exchanged
     }

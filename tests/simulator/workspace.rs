@@ -1,12 +1,13 @@
 //! The workspace at the service: the sandbox without sockets, what is really in it, and who may write to what.
 
+use super::calls::Calls;
 use super::faults::NetworkFault;
 use super::random::Random;
 use super::record::{API_KEY, ENCODED_KEY, Record};
 use super::truth::{Author, Segment, Truth};
 use super::witness::Witness;
 use jiff::{SignedDuration, Timestamp};
-use segctl::sandbox::{Call, Credentials, Delivery, Fault, FaultKind, On, Reply, Service, Settings};
+use segctl::sandbox::{Call, Class, Credentials, Delivery, Fault, FaultKind, On, Reply, Service, Settings};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,8 +27,8 @@ pub(crate) struct Workspace {
     pub(crate) record: Record,
     /// Milliseconds that the service's clock is ahead.
     pub(crate) ahead: i64,
-    /// Whether every call so far is known to the runs, so that none of them has to exceed a limit.
-    pub(crate) is_every_call_known: bool,
+    /// The calls that count toward limits.
+    pub(crate) calls: Calls,
 }
 
 impl Workspace {
@@ -38,6 +39,7 @@ impl Workspace {
             db_name: "d".to_owned(),
         };
         Self {
+            calls: Calls::new(&settings),
             service: Service::new(settings, credentials),
             truth: Truth::default(),
             foreign: BTreeSet::new(),
@@ -47,7 +49,6 @@ impl Workspace {
             random,
             record,
             ahead: 0,
-            is_every_call_known: true,
         }
     }
 
@@ -56,15 +57,11 @@ impl Workspace {
             .unwrap()
     }
 
-    /// Has a call do what it does; `missing` writes are left out of a list.
-    pub(crate) fn perform(
-        &mut self,
-        now: Timestamp,
-        (author, call): (Author, &Call),
-        missing: usize,
-    ) -> Reply {
+    /// Has a call do what it does.
+    pub(crate) fn perform(&mut self, now: Timestamp, arrival: Arrival<'_>) -> Reply {
+        let Arrival { author, call, .. } = arrival;
         self.truth.now = now.as_millisecond();
-        let missing = missing.min(self.truth.latest());
+        let missing = arrival.missing_writes.min(self.truth.latest());
         if missing > 0 {
             let fault = FaultKind::StaleList {
                 missing_last: missing,
@@ -81,15 +78,7 @@ impl Workspace {
         if missing > 0 {
             self.service.set_faults(Vec::new());
         }
-        if reply.status == 429
-            && reply.body.pointer("/error/actual_count").is_none()
-            && reply.body.get("actual_count").is_none()
-        {
-            self.record
-                .require(!self.is_every_call_known, "no rate limit is exceeded", || {
-                    format!("{} {}: {}", call.method, call.path, reply.body)
-                });
-        }
+        self.count(&arrival, &reply);
         if !(200..300).contains(&reply.status) {
             return reply;
         }
@@ -100,6 +89,25 @@ impl Workspace {
             self.truth.look(run, id);
         }
         reply
+    }
+
+    /// Counts a call, or finds that the run should not have made it.
+    fn count(&mut self, arrival: &Arrival<'_>, reply: &Reply) {
+        let Arrival { author, call, .. } = arrival;
+        let (Author::Run(run) | Author::Late(run)) = *author else {
+            return;
+        };
+        let counted = (run, self.truth.now);
+        let is_full = reply.body.pointer("/error/actual_count").is_some();
+        if reply.status != 429 || is_full {
+            let is_known = arrival.is_known && matches!(author, Author::Run(_));
+            return self.calls.count(class_of(call), counted, is_known);
+        }
+        let is_exceeded = arrival.is_known && self.calls.is_exceeded_by(class_of(call), counted);
+        self.record
+            .require(!is_exceeded, "no rate limit is exceeded", || {
+                format!("{} {}: {}", call.method, call.path, reply.body)
+            });
     }
 
     /// Takes down what a write that was committed did.
@@ -189,6 +197,28 @@ impl Workspace {
         let reply = self.service.handle(self.time(now), &call);
         assert_eq!(reply.delivery, Delivery::Whole, "faults are for calls of the API");
         (reply.status, reply.body)
+    }
+}
+
+/// A call that arrives at the service.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    pub(crate) author: Author,
+    pub(crate) call: &'a Call,
+    /// How many of the last writes are left out of a list.
+    pub(crate) missing_writes: usize,
+    /// Whether the run knows that it arrives.
+    pub(crate) is_known: bool,
+}
+
+/// The calls that one is counted with.
+fn class_of(call: &Call) -> Class {
+    match (call.method.as_str(), call.path.as_str()) {
+        ("GET", "/v3/custom-segments") => Class::List,
+        ("GET", _) => Class::Get,
+        ("POST", _) => Class::Create,
+        (_, path) if path.starts_with("/v2/") => Class::Lifecycle,
+        _ => Class::Update,
     }
 }
 

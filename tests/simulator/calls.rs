@@ -1,0 +1,119 @@
+//! The calls that the service counted, and which of them the runs could know of: a limit is exceeded by a run's own fault
+//! where the calls that it knew of fill a window by themselves.
+
+use segctl::sandbox::{Class, RateLimits, Settings, Window};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A call that is under way when the clock is set is dated by neither time.
+const UNDER_WAY: i64 = 120_000;
+
+/// The longest window, in milliseconds.
+const DAY: i64 = 86_400_000;
+
+/// Everything that was counted.
+pub(crate) struct Calls {
+    counted: Vec<Counted>,
+    /// Runs that could not tell the others of their calls, or be told.
+    out_of_touch: BTreeSet<usize>,
+    /// Until when calls are dated wrongly.
+    misdated_until: i64,
+    windows: BTreeMap<Class, Vec<Window>>,
+    is_pooled: bool,
+}
+
+/// A call that the service counted.
+struct Counted {
+    pool: Class,
+    at: i64,
+    run: usize,
+    is_known: bool,
+}
+
+impl Calls {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let windows = match &settings.rate_limits {
+            RateLimits::Documented => documented(),
+            RateLimits::Custom(table) => table.clone(),
+            RateLimits::Off => BTreeMap::new(),
+        };
+        Self {
+            counted: Vec::new(),
+            out_of_touch: BTreeSet::new(),
+            misdated_until: i64::MIN,
+            windows,
+            is_pooled: settings.list_create_share_window,
+        }
+    }
+
+    /// Takes down that the service counted a call of a run; whether the run knows when.
+    pub(crate) fn count(&mut self, class: Class, (run, at): (usize, i64), is_known: bool) {
+        self.counted.push(Counted {
+            pool: self.pool(class),
+            at,
+            run,
+            is_known: is_known && at > self.misdated_until,
+        });
+    }
+
+    /// Takes down that a run could not tell the others of a call, or be told of theirs.
+    pub(crate) fn lose_touch(&mut self, run: usize) {
+        self.out_of_touch.insert(run);
+    }
+
+    /// Takes down that a clock was set: what was dated by it says nothing any more.
+    pub(crate) fn misdate(&mut self, now: i64) {
+        self.misdated_until = now + UNDER_WAY;
+        self.counted.iter_mut().for_each(|call| call.is_known = false);
+    }
+
+    /// Whether a run knew better than to make a call of this class.
+    pub(crate) fn is_exceeded_by(&self, class: Class, (run, now): (usize, i64)) -> bool {
+        let pool = self.pool(class);
+        let is_known = |call: &&Counted| call.pool == pool && self.is_known_to(run, call);
+        let mut windows = self.windows.get(&class).into_iter().flatten();
+        windows.any(|window| {
+            let since = now - i64::from(window.seconds) * 1000;
+            let taken = self
+                .counted
+                .iter()
+                .filter(is_known)
+                .filter(|call| call.at > since);
+            taken.count() >= window.calls
+        })
+    }
+
+    /// Whether a run that knows of all that can be known may still meet a full window.
+    pub(crate) fn has_unknown(&self, now: i64) -> bool {
+        let is_recent = |call: &&Counted| call.at > now - DAY;
+        let mut recent = self.counted.iter().filter(is_recent);
+        recent.any(|call| !call.is_known || self.out_of_touch.contains(&call.run))
+    }
+
+    fn is_known_to(&self, run: usize, call: &Counted) -> bool {
+        let is_in_touch = |run| !self.out_of_touch.contains(&run);
+        call.is_known && (call.run == run || is_in_touch(run) && is_in_touch(call.run))
+    }
+
+    fn pool(&self, class: Class) -> Class {
+        if class == Class::List && self.is_pooled {
+            return Class::Create;
+        }
+        class
+    }
+}
+
+/// The windows that the service's documentation names.
+fn documented() -> BTreeMap<Class, Vec<Window>> {
+    let windows = |calls: [usize; 3]| {
+        let spans = [60, 3600, 86_400];
+        let windows = calls.into_iter().zip(spans);
+        windows
+            .map(|(calls, seconds)| Window { calls, seconds })
+            .collect()
+    };
+    BTreeMap::from([
+        (Class::List, windows([50, 200, 1000])),
+        (Class::Create, windows([50, 200, 1000])),
+        (Class::Get, windows([100, 1000, 4000])),
+    ])
+}
