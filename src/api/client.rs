@@ -3,21 +3,25 @@
 //! A write comes back with an error that is [`ambiguous`](CallError::is_ambiguous_write) rather than being
 //! sent twice. A call that was let go of while it was under way still counts toward the limits.
 
+mod request;
+
 #[cfg(test)]
 mod tests;
 
 use super::call_log::CallLog;
-use super::clock::{Clock, later};
+use super::clock::Clock;
 use super::error::{self, ApiError, CallError};
 use super::operation::Operation;
-use super::pacing::{Answer, LONGEST_CALL, Pacing, RateLimits, reset_moment};
+use super::pacing::{Answer, LONGEST_CALL, Pacing, RateLimits};
 use super::retry::{Decision, Outcome, RetryPolicy};
+use super::service_clock::ServiceClock;
 use super::stop::StopSignal;
-use super::transport::{Family, Method, Request, Response, Transport};
+use super::transport::{Method, Request, Response, Transport};
 use super::wire::{self, Acknowledged, Listed, Mismatch, Stored};
 use crate::model::{CallRecord, EndpointClass, Payload, SegmentId, SegmentName};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use jiff::Timestamp;
+use request::{SEGMENTS, lifecycle_request, path_of, request, stored_as};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,11 +29,6 @@ use std::time::Duration;
 /// Within this the answer must be complete. The service documents no limit of its own; a definition at the
 /// limit of size is evaluated by the service before it answers.
 const DEADLINE: Duration = LONGEST_CALL.unsigned_abs();
-
-/// Clocks that differ by less are taken for one.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
-
-const SEGMENTS: &str = "/v3/custom-segments";
 
 /// Called whenever a call has to wait.
 type Observer = Box<dyn Fn(&Waiting) + Send + Sync>;
@@ -62,8 +61,7 @@ struct Shared {
     calls: BTreeMap<EndpointClass, u64>,
     /// Answers that the log does not know yet.
     unlogged: Vec<CallRecord>,
-    /// How far the service's clock is ahead of ours.
-    ahead: SignedDuration,
+    service_clock: ServiceClock,
 }
 
 /// A call that is about to wait.
@@ -96,7 +94,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             retry: RetryPolicy::new(retry_seed),
             calls: BTreeMap::new(),
             unlogged: Vec::new(),
-            ahead: SignedDuration::ZERO,
+            service_clock: ServiceClock::default(),
         };
         Self {
             transport,
@@ -153,7 +151,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// What time it is by the service's clock, as far as its answers told: what it does by time, it does by that.
     #[must_use]
     pub fn service_time(&self) -> Timestamp {
-        later(self.clock.now(), self.shared().ahead)
+        self.shared().service_clock.of_service(self.clock.now())
     }
 
     /// How many requests were sent so far, repetitions too.
@@ -291,8 +289,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             };
             let answer = self.transport.send(request.clone(), DEADLINE).await;
             let answer = answer.map_err(error::silence);
-            self.count_answer(class, sent, answer.as_ref().ok());
-            let kind = match answer.and_then(|answer| self.read(&operation, &answer, &decode)) {
+            let reset = self.count_answer(class, sent, answer.as_ref().ok());
+            let kind = match answer.and_then(|answer| self.read((&operation, reset), &answer, &decode)) {
                 Ok(answer) => {
                     tracing::debug!(%operation, attempt, "answered");
                     return Ok(answer);
@@ -384,50 +382,56 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Admission { answer, records }
     }
 
-    fn count_answer(&self, class: EndpointClass, sent: Timestamp, answer: Option<&Response>) {
+    /// Counts an answer, or that there is none, and learns from it; when the service's window ends by our clock, if it
+    /// said so.
+    fn count_answer(
+        &self,
+        class: EndpointClass,
+        sent: Timestamp,
+        answer: Option<&Response>,
+    ) -> Option<Timestamp> {
         let now = self.clock.now();
         let mut shared = self.shared();
         shared.pacing.answered(class, sent, now);
-        let answered = CallRecord::Answered { class, sent, at: now };
-        shared.unlogged.push(answered);
-        if let Some(date) = answer.and_then(|answer| answer.date) {
-            let ahead = now.duration_until(date);
-            // The header holds whole seconds, and the answer was under way.
-            let is_off = ahead.abs() > CLOCK_TOLERANCE;
-            shared.ahead = if is_off { ahead } else { SignedDuration::ZERO };
+        shared
+            .unlogged
+            .push(CallRecord::Answered { class, sent, at: now });
+        let answer = answer?;
+        if let Some(date) = answer.date {
+            shared.service_clock.learn(date, (sent, now));
         }
-        if let Some(answer) = answer {
-            let was_pooled = shared.pacing.is_pooled();
-            shared.pacing.learn(&Answer {
-                class,
-                sent,
-                answered: now,
-                accepted: (200..300).contains(&answer.status),
-                headers: answer.headers,
-            });
-            if was_pooled && !shared.pacing.is_pooled() {
-                shared.unlogged.push(CallRecord::Apart);
-            }
+        let reset = answer
+            .headers
+            .reset
+            .and_then(|reset| Timestamp::from_second(reset).ok());
+        let reset = reset.map(|reset| shared.service_clock.of_ours(reset));
+        let reset = reset.and_then(|reset| shared.pacing.meant_reset(reset, now));
+        let was_pooled = shared.pacing.is_pooled();
+        shared.pacing.learn(&Answer {
+            class,
+            sent,
+            answered: now,
+            accepted: (200..300).contains(&answer.status),
+            headers: answer.headers,
+            reset,
+        });
+        if was_pooled && !shared.pacing.is_pooled() {
+            shared.unlogged.push(CallRecord::Apart);
         }
+        reset
     }
 
     fn read<A>(
         &self,
-        operation: &Operation,
+        (operation, reset): (&Operation, Option<Timestamp>),
         answer: &Response,
         decode: impl Fn(&[u8]) -> Result<A, Mismatch>,
     ) -> Result<A, ApiError> {
-        let Response {
-            status,
-            headers,
-            body,
-            date: _,
-        } = answer;
+        let Response { status, body, .. } = answer;
         let text = || self.transport.redact(&String::from_utf8_lossy(body));
         if (200..300).contains(status) {
             return decode(body).map_err(|mismatch| error::garbage(mismatch, &text()));
         }
-        let reset = reset_moment(headers, self.clock.now());
         Err(error::classify(operation, *status, &text(), reset))
     }
 
@@ -463,50 +467,4 @@ impl<T: Transport, C: Clock> Client<T, C> {
         // Every change is a single step, so that what a panicking thread left is whole.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn request(method: Method, path: &str, body: Option<Value>) -> Request {
-    Request {
-        method,
-        path: path.to_owned(),
-        query: Vec::new(),
-        family: Family::V3,
-        body,
-    }
-}
-
-fn lifecycle_request(path: &str, name: &SegmentName, id: Option<&SegmentId>) -> Request {
-    let mut body = Map::from_iter([("name".to_owned(), Value::from(name.as_str()))]);
-    if let Some(id) = id {
-        body.insert("cs_id".to_owned(), Value::from(id.as_str()));
-    }
-    Request {
-        family: Family::V2,
-        ..request(Method::Patch, path, Some(Value::Object(body)))
-    }
-}
-
-/// The path of one segment. An id that could not have come from the service might lead to another path.
-fn path_of(operation: &Operation, id: &SegmentId) -> Result<String, CallError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if id.as_str().is_empty() || !id.as_str().bytes().all(plain) {
-        return Err(CallError {
-            operation: operation.clone(),
-            kind: ApiError::NotFound {
-                message: "nothing was sent: ids are letters and digits".to_owned(),
-            },
-        });
-    }
-    Ok(format!("{SEGMENTS}/{id}"))
-}
-
-/// A segment that must be the one that was asked for.
-fn stored_as(id: &SegmentId, body: &[u8]) -> Result<Stored, Mismatch> {
-    let stored = wire::stored(body)?;
-    if stored.id.as_str().eq_ignore_ascii_case(id.as_str()) {
-        return Ok(stored);
-    }
-    Err(Mismatch {
-        expected: format!("`data.id` to be `{id}`"),
-    })
 }

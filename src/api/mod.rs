@@ -6,7 +6,7 @@
 //! answer was lost is the business of `apply`, which reads the segment back.
 //!
 //! - `transport` is the one place that knows HTTP; the rest sees a [`Request`] and a [`Response`].
-//! - `clock` is where time comes from, so that tests can move it.
+//! - `clock` is where time comes from, so that tests can move it; `service_clock` knows how far that of the service is off.
 //! - `wire` decodes answers: strict on ids and names, lenient on everything else.
 //! - `error` says what a failed call means, from status and fields, never from wording.
 //! - `call_log` is where runs on one ledger tell each other of their calls.
@@ -22,6 +22,7 @@ mod error;
 mod operation;
 pub mod pacing;
 mod retry;
+mod service_clock;
 mod stop;
 mod transport;
 mod wire;

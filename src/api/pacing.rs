@@ -18,9 +18,6 @@ use apart::Witness;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The longest documented window is a day, so a window that ends later than that is not one.
-const FURTHEST_RESET: SignedDuration = SignedDuration::from_hours(24);
-
 /// Within this a call is answered or given up; nothing counts it later than that.
 pub const LONGEST_CALL: SignedDuration = SignedDuration::from_secs(60);
 
@@ -72,6 +69,8 @@ pub struct Answer {
     pub accepted: bool,
     /// What the answer said of the service's own window.
     pub headers: RateHeaders,
+    /// When that window ends by our clock; none when the answer did not say so, or it cannot be meant.
+    pub reset: Option<Timestamp>,
 }
 
 impl Pacing {
@@ -199,15 +198,25 @@ impl Pacing {
     /// until the reset; with more remaining than one window for lists and creates could have, the two are
     /// counted apart from now on.
     pub fn learn(&mut self, answer: &Answer) {
-        let Answer { class, headers, .. } = answer;
-        if headers.remaining == Some(0)
-            && let Some(reset) = reset_moment(headers, answer.answered)
+        if answer.headers.remaining == Some(0)
+            && let Some(reset) = answer.reset
         {
-            self.closed_until(*class, reset);
+            self.closed_until(answer.class, reset);
         }
-        if self.is_pooled() && POOL.contains(class) {
+        if self.is_pooled() && POOL.contains(&answer.class) {
             self.separate = self.witness.refutes_pool(answer, &self.limits);
         }
+    }
+
+    /// When a window that the service says ends at `reset`, by our clock, is waited for, if the moment can be meant.
+    ///
+    /// A past moment, or one that no window reaches (milliseconds, a delay in place of a moment), is treated as not
+    /// said. What is over a window by no more than a call may take is the clocks' difference, known to no better: the
+    /// longest window is never waited for longer than it is.
+    #[must_use]
+    pub(super) fn meant_reset(&self, reset: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let furthest = later(now, self.limits.longest_span());
+        (reset > now && reset <= later(furthest, LONGEST_CALL)).then(|| reset.min(furthest))
     }
 
     /// Lets no call of `class` through before `until`; an earlier moment never replaces a later one.
@@ -272,14 +281,4 @@ impl Calls {
     fn since(&self, moment: Timestamp) -> usize {
         self.made.len() - self.made.partition_point(|made| *made < moment)
     }
-}
-
-/// When the service's window ends, if the answer said so and the moment can be meant.
-///
-/// The header holds seconds since the epoch; a past moment, or one more than a day ahead (milliseconds, a
-/// delay added twice, a clock that is off), is treated as not said.
-#[must_use]
-pub(super) fn reset_moment(headers: &RateHeaders, now: Timestamp) -> Option<Timestamp> {
-    let reset = Timestamp::from_second(headers.reset?).ok()?;
-    (reset > now && reset <= later(now, FURTHEST_RESET)).then_some(reset)
 }

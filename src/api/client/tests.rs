@@ -333,6 +333,34 @@ async fn an_exhausted_window_is_waited_out_before_it_is_hit() {
     assert_eq!(*bench.waited.lock().unwrap(), [expected]);
 }
 
+/// By how many seconds a service's clock is ahead.
+const OFF: [i64; 7] = [0, 7200, -7200, 30, -30, 5, -5];
+
+#[tokio::test]
+async fn a_reset_is_of_the_services_clock_whatever_ours_shows() {
+    for ahead in OFF {
+        let mut refused = limited(Some(ahead + 20)).unwrap();
+        refused.date = Some(after(ahead));
+        let bench = Bench::answering([Ok(refused), stored()]);
+        bench.client.create(&name(), &payload()).await.unwrap();
+        let seconds = bench.seconds();
+        assert!((20..=21).contains(&seconds[1]), "{ahead}: {seconds:?}");
+
+        let mut last = stored().unwrap();
+        last.date = Some(after(ahead));
+        last.headers = RateHeaders {
+            limit: Some(2),
+            remaining: Some(0),
+            reset: Some(after(ahead + 20).as_second()),
+        };
+        let bench = Bench::answering([Ok(last), stored()]);
+        bench.client.create(&name(), &payload()).await.unwrap();
+        bench.client.create(&name(), &payload()).await.unwrap();
+        assert_eq!(bench.seconds(), [0, 20], "{ahead}");
+        assert_eq!(bench.client.service_time(), after(ahead + 20));
+    }
+}
+
 #[tokio::test]
 async fn a_service_that_keeps_limiting_is_given_up_on_in_the_end() {
     let bench = Bench::answering((0..20).map(|_| limited(None)));

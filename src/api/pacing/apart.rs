@@ -1,7 +1,7 @@
 //! The proof that the service counts lists and creates apart: more calls are left than one window for both
 //! could have.
 //!
-//! It never compares the service's clock with ours. It takes two answers that name the same limit and the same
+//! It never needs the service's clock to be that of ours. It takes two answers that name the same limit and the same
 //! reset, so that both speak of one window of the service, whether its windows roll or start anew; and it counts
 //! only what that window certainly holds if it holds lists and creates: the first answer's call, the calls sent
 //! after that answer and answered before the second call was sent, and the second call. Calls of others, of
@@ -9,7 +9,7 @@
 //! been counted at all.
 
 use super::window::{RateLimits, Window};
-use super::{Answer, POOL, reset_moment};
+use super::{Answer, POOL};
 use crate::api::clock::later;
 use crate::model::EndpointClass;
 use jiff::Timestamp;
@@ -32,6 +32,8 @@ pub(super) struct Witness {
 struct First {
     call: Accepted,
     remaining: u64,
+    /// When the window ends by our clock.
+    ends: Timestamp,
 }
 
 /// A call that the service did.
@@ -71,16 +73,24 @@ impl Witness {
             return None;
         }
         let window = only_window_of(limit, call.class, limits)?;
-        let reset = reset_moment(&answer.headers, call.answered)?;
-        if reset > later(call.answered, window.span()) {
+        let ends = answer.reset?;
+        if ends > later(call.answered, window.span()) {
             return None;
         }
-        let key = (limit, reset.as_second());
+        // By the service's clock, which says of one window the same each time.
+        let key = (limit, answer.headers.reset?);
         // Whatever the reset means, calls older than the window are not in it.
         let known = self.first.get(&key).copied();
         let known = known.filter(|first| later(first.call.sent, window.span()) > call.answered);
         let Some(first) = known else {
-            self.first.insert(key, First { call, remaining });
+            self.first.insert(
+                key,
+                First {
+                    call,
+                    remaining,
+                    ends,
+                },
+            );
             return None;
         };
         // A call that was under way when the first answer came may have been counted before it.
@@ -104,7 +114,7 @@ impl Witness {
 
     /// Drops what no later answer can be held to.
     fn forget(&mut self, now: Timestamp) {
-        self.first.retain(|(_, reset), _| *reset > now.as_second());
+        self.first.retain(|_, first| first.ends > now);
         let oldest = self.first.values().map(|first| first.call.number).min();
         let oldest = oldest.unwrap_or(u64::MAX);
         self.calls.retain(|made| made.number >= oldest);

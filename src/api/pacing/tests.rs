@@ -195,6 +195,11 @@ fn calls_of_earlier_runs_count_in_any_order() {
     assert_eq!(pacing.earliest(EndpointClass::Get, at(6)), at(13));
 }
 
+/// When the service's window ends, by clocks that show the same.
+fn meant(pacing: &Pacing, headers: RateHeaders, now: Timestamp) -> Option<Timestamp> {
+    pacing.meant_reset(Timestamp::from_second(headers.reset?).ok()?, now)
+}
+
 #[test]
 fn the_service_closes_a_class_until_a_reset_that_can_be_meant() {
     let table = [
@@ -204,7 +209,8 @@ fn the_service_closes_a_class_until_a_reset_that_can_be_meant() {
         ("no reset", Some(0), None, 0),
         ("past", Some(0), Some(-5), 0),
         ("a day ahead", Some(0), Some(86_400), 86_400),
-        ("more than a day ahead", Some(0), Some(86_401), 0),
+        ("no more than clocks can be off", Some(0), Some(86_460), 86_400),
+        ("more than a day ahead", Some(0), Some(86_461), 0),
         ("absurd", Some(0), Some(i64::MAX / 2), 0),
     ];
     for (what, remaining, reset, expected) in table {
@@ -220,6 +226,7 @@ fn the_service_closes_a_class_until_a_reset_that_can_be_meant() {
             answered: at(0),
             accepted: true,
             headers,
+            reset: meant(&pacing, headers, at(0)),
         });
         assert_eq!(
             pacing.earliest(EndpointClass::Update, at(0)),
@@ -231,6 +238,26 @@ fn the_service_closes_a_class_until_a_reset_that_can_be_meant() {
             expected > 0,
             "{what}"
         );
+    }
+}
+
+#[test]
+fn no_reset_is_later_than_the_longest_window() {
+    let mut limits = RateLimits::default();
+    let classes: Vec<EndpointClass> = limits.classes().collect();
+    for class in classes {
+        limits.set(class, vec![Window::parse("2/20s").unwrap()]);
+    }
+    let pacing = Pacing::new(limits);
+    for (said, meant) in [
+        (0, None),
+        (1, Some(1)),
+        (20, Some(20)),
+        (80, Some(20)),
+        (81, None),
+        (7200, None),
+    ] {
+        assert_eq!(pacing.meant_reset(at(said), at(0)), meant.map(at), "{said}");
     }
 }
 

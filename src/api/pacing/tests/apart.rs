@@ -1,6 +1,6 @@
 //! When an answer proves that lists and creates are counted apart, and when it might still be one count.
 
-use super::{Answer, Pacing, RateHeaders, RateLimits, at, limits};
+use super::{Answer, Pacing, RateHeaders, RateLimits, at, limits, meant};
 use crate::model::EndpointClass::{self, Create, Get, List};
 use proptest::prelude::*;
 
@@ -27,6 +27,7 @@ fn is_proven(limits: RateLimits, calls: &[Call]) -> bool {
             answered: at(*answered),
             accepted: *accepted,
             headers,
+            reset: meant(&pacing, headers, at(*answered)),
         });
     }
     !pacing.is_pooled()
@@ -161,16 +162,18 @@ fn half_a_header_is_no_proof() {
         let mut pacing = Pacing::new(RateLimits::default());
         for (class, second) in [(List, 0), (Create, 2)] {
             let said = |field: usize, value: i64| (field != missing).then_some(value);
+            let headers = RateHeaders {
+                limit: said(0, 50).map(i64::unsigned_abs),
+                remaining: said(1, 49).map(i64::unsigned_abs),
+                reset: said(2, at(60).as_second()),
+            };
             pacing.learn(&Answer {
                 class,
                 sent: at(second),
                 answered: at(second + 1),
                 accepted: true,
-                headers: RateHeaders {
-                    limit: said(0, 50).map(i64::unsigned_abs),
-                    remaining: said(1, 49).map(i64::unsigned_abs),
-                    reset: said(2, at(60).as_second()),
-                },
+                headers,
+                reset: meant(&pacing, headers, at(second + 1)),
             });
         }
         assert!(pacing.is_pooled(), "without field {missing}");
