@@ -241,7 +241,7 @@ impl fmt::Display for ApiError {
             Self::RateLimited { message, reset } => {
                 write!(formatter, "too many calls ({message})")?;
                 match reset {
-                    Some(reset) => write!(formatter, ", none is let through before {reset}"),
+                    Some(reset) => write!(formatter, ", none is let through before {reset:.0}"),
                     None => Ok(()),
                 }
             }

@@ -1,0 +1,38 @@
+//! A service whose clock is not that of this machine.
+
+use super::{Repository, segment};
+use jiff::Timestamp;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+#[test]
+fn a_limit_is_waited_for_as_long_as_the_service_means_by_its_own_clock() {
+    for ahead in [7200, -7200] {
+        let repository = Repository::new();
+        repository.write(
+            ".segctl/box.json",
+            format!(
+                r#"{{"format_version": 1, "clock_ahead_seconds": {ahead}, "settings": {{"rate_limits": {{"custom":
+                {{"create": [{{"calls": 1, "seconds": 20}}]}}}}}}}}"#
+            ),
+        );
+        for name in ["A", "B"] {
+            repository.write(&format!("segments/{name}.yaml"), segment(name, name));
+        }
+        let began = Timestamp::now();
+        let mut child = repository
+            .command(&["apply", "--auto-approve"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let said = lines.next().unwrap().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (_, reset) = said.split_once("none is let through before ").unwrap();
+        let reset: Timestamp = reset.split(';').next().unwrap().parse().unwrap();
+        let wait = began.duration_until(reset).as_secs();
+        assert!((18..=40).contains(&wait), "{ahead}: {said}");
+    }
+}
