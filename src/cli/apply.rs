@@ -263,7 +263,6 @@ async fn execute(
         parallelism: arguments.parallelism,
         stop: signals.stop.clone(),
     };
-    report.running();
     let show = |event: Event<'_>| report.step(event);
     let plan = (&work.plan, work.ledger, &workspace.1.policy);
     let (receipt, stop) = connection.session.apply(plan, work.read_before, how, &show).await;
@@ -293,6 +292,10 @@ fn ledger_lost(receipt: &Receipt, failure: &Failure) -> (Kind, String) {
 async fn approve(arguments: &ApplyArguments, output: Output) -> Result<(), Failure> {
     if arguments.auto_approve {
         return Ok(());
+    }
+    if output.is_lost() {
+        let message = "the plan could not be shown, so that nobody can approve it; nothing was changed";
+        return Err(Failure::new(Kind::Error, message));
     }
     match ask("Apply these changes?", output).await? {
         Answer::Yes => Ok(()),

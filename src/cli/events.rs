@@ -1,7 +1,7 @@
 //! The events of a run, each as it happens: on standard output, in a file, in both, or nowhere.
 
 use super::failure::{Failure, Kind};
-use super::output::Output;
+use super::output::{Output, unless_closed};
 use crate::api::{Clock, SystemClock};
 use crate::render::document::{EventDocument, RunEvent};
 use std::fs::File;
@@ -65,12 +65,12 @@ impl Events {
         let line = serde_json::to_string(&EventDocument { at, event }).unwrap_or_default() + "\n";
         sinks.retain_mut(|sink| match sink.write(&line) {
             Ok(()) => true,
-            // Whoever read there has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
             Err(error) => {
-                let text = format!("error: cannot write to {}: {error}\n", sink.name);
-                self.output.note(&text);
-                self.is_cut.store(true, Ordering::Relaxed);
+                if let Some(error) = unless_closed(Err(error)) {
+                    let text = format!("error: cannot write to {}: {error}\n", sink.name);
+                    self.output.note(&text);
+                    self.is_cut.store(true, Ordering::Relaxed);
+                }
                 false
             }
         });

@@ -45,21 +45,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let output = Output::new(arguments.json, arguments.no_color);
     logging::start();
-    match run(&arguments, output) {
-        Ok(code) => code,
-        Err(failure) => {
-            output.failure(&failure);
-            failure.kind.into()
-        }
-    }
+    signals::outlive_large_files();
+    let code = run(&arguments, output).unwrap_or_else(|failure| {
+        output.failure(&failure);
+        failure.kind.into()
+    });
+    output.ended(code)
 }
 
 /// Help and version are no errors; everything else that clap refuses is wrong usage.
 fn usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe is the reader's business.
-    drop(error.print());
+    let lost = output::unless_closed(error.print());
     if error.use_stderr() {
         Kind::Usage.into()
+    } else if lost.is_some() {
+        Kind::Error.into()
     } else {
         ExitCode::SUCCESS
     }

@@ -1,9 +1,10 @@
 //! The two streams: results on standard output, everything else on standard error.
 //!
-//! A reader that closes the pipe early has seen enough: that is success, not an error.
+//! A reader that closes the pipe early has seen enough: that is success, not an error. A result that is not whole for
+//! any other reason is no success, whatever the command did.
 
 use super::arguments::JsonInto;
-use super::failure::Failure;
+use super::failure::{CHANGES, Failure, Kind};
 use super::whole_file::WholeFile;
 use crate::render::diagnostic::diagnostics_json;
 use crate::render::document::FORMAT_VERSION;
@@ -12,6 +13,8 @@ use serde::Serialize;
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,8 @@ pub(super) struct Output {
     pub(super) json: bool,
     /// Whether colour is wanted at all; standard output and standard error are asked apart.
     colour: bool,
+    /// Set once standard output could not be written. There is one for the process, as there is one stream.
+    lost: &'static OnceLock<()>,
 }
 
 impl Output {
@@ -30,6 +35,7 @@ impl Output {
         Self {
             json,
             colour: !refused,
+            lost: Box::leak(Box::default()),
         }
     }
 
@@ -51,9 +57,35 @@ impl Output {
         TimeZone::system()
     }
 
-    /// Writes a result.
+    /// Writes a result; nothing after a part that could not be written, which would look whole.
     pub(super) fn result(self, text: &str) {
-        ignore_closed_pipe(io::stdout().lock().write_all(text.as_bytes()));
+        if self.is_lost() {
+            return;
+        }
+        let mut stream = io::stdout().lock();
+        let written = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+        if let Some(error) = unless_closed(written)
+            && self.lost.set(()).is_ok()
+        {
+            self.note(&format!("error: cannot write to standard output: {error}\n"));
+        }
+    }
+
+    /// Whether a part of the result could not be written.
+    #[must_use]
+    pub(super) fn is_lost(self) -> bool {
+        self.lost.get().is_some()
+    }
+
+    /// The exit code of a command that came to `code`: no success where its result could not be written.
+    #[must_use]
+    pub(super) fn ended(self, code: ExitCode) -> ExitCode {
+        let is_success = code == ExitCode::SUCCESS || code == ExitCode::from(CHANGES);
+        if self.is_lost() && is_success {
+            Kind::Error.into()
+        } else {
+            code
+        }
     }
 
     /// Writes a result as a JSON document.
@@ -65,7 +97,8 @@ impl Output {
 
     /// Writes what is going on.
     pub(super) fn note(self, text: &str) {
-        ignore_closed_pipe(io::stderr().lock().write_all(text.as_bytes()));
+        // Nobody is left to be told of a stream that cannot be written.
+        drop(io::stderr().lock().write_all(text.as_bytes()));
     }
 
     /// Writes why the command failed; with JSON the document is on standard output all the same.
@@ -119,7 +152,9 @@ fn forced() -> bool {
     std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-fn ignore_closed_pipe(written: io::Result<()>) {
-    // Nobody is left to be told of a stream that cannot be written.
-    drop(written);
+/// What went wrong, unless the reader has seen enough.
+pub(super) fn unless_closed(written: io::Result<()>) -> Option<io::Error> {
+    written
+        .err()
+        .filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
 }

@@ -41,8 +41,6 @@ struct Known {
     entries: BTreeMap<usize, Entry>,
     /// Steps that began and did not end.
     under_way: BTreeSet<usize>,
-    /// Whether steps are run by now.
-    is_running: bool,
     /// Why the run ended before its last step.
     stopped: Option<String>,
 }
@@ -112,11 +110,6 @@ impl Report {
         self.known().workspace = Some(name.to_owned());
     }
 
-    /// Takes down that steps are run from here on.
-    pub(super) fn running(&self) {
-        self.known().is_running = true;
-    }
-
     /// Tells of a step that begins or ends.
     pub(super) fn step(&self, event: Event<'_>) {
         match event {
@@ -160,8 +153,12 @@ impl Report {
         let mut code = kind.map_or(0, Kind::code);
         let receipt = self.receipt();
         let mut end = self.ended(&receipt, code);
-        if self.known().is_running && !receipt.entries.is_empty() && !self.output.json {
+        if !self.output.json {
             self.output.result(&text::receipt(&end));
+        }
+        if self.output.is_lost() || self.events.is_cut() {
+            code = or_error(code);
+            end.exit_code = code;
         }
         if let Err(failure) = self.write_receipt(&receipt, &end) {
             self.failed(&failure);

@@ -119,3 +119,20 @@ impl Arriving {
         Kind::Interrupted
     }
 }
+
+/// Has a write fail that makes a file larger than the process may make any: without this it ends the process without a
+/// word. Where the system does not let that be, it stays as it was.
+#[cfg(unix)]
+pub(super) fn outlive_large_files() {
+    use tokio::signal::unix::{SignalKind, signal};
+    /// SIGXFSZ, which has the same number on all but a few old architectures.
+    const FILE_TOO_LARGE: i32 = 25;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    if let Ok(runtime) = runtime {
+        // Once taken, a signal is never given back, so that nobody needs to go on listening.
+        runtime.block_on(async { drop(signal(SignalKind::from_raw(FILE_TOO_LARGE))) });
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn outlive_large_files() {}

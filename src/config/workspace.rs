@@ -9,7 +9,7 @@ use super::decode::reader::{Fields, Reader};
 use super::source::Source;
 use super::yaml::{self, Node, Yaml};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::model::{EndpointClass, LedgerPlace, Policy, keywords};
+use crate::model::{EndpointClass, LedgerPlace, Policy, is_http_on_this_machine, keywords};
 use std::collections::BTreeMap;
 
 /// A secret written into the file.
@@ -307,12 +307,7 @@ fn data_center(reader: &mut Reader<'_>, node: &Node) -> Option<DataCenter> {
 
 fn url(reader: &mut Reader<'_>, node: &Node) -> Option<EndpointSetting> {
     let text = reader.filled_text(node)?;
-    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-    let is_loopback = loopback.iter().any(|host| {
-        text.strip_prefix(host)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':') || rest.starts_with('/'))
-    });
-    if is_loopback || text.starts_with("https://") {
+    if is_http_on_this_machine(&text) || text.starts_with("https://") {
         return Some(EndpointSetting::Url(text, reader.place(&node.span)));
     }
     reader.fault(

@@ -36,7 +36,7 @@ pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
 pub use number::Number;
 pub use pattern::{NamePattern, PatternError};
-pub use place::{LedgerPlace, ObjectPlace, ObjectService};
+pub use place::{LedgerPlace, ObjectPlace, ObjectService, is_http_on_this_machine};
 pub use policy::{Adoption, Behaviour, Guards, Policy};
 pub use segment::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,

@@ -84,9 +84,41 @@ impl fmt::Display for ObjectPlace {
     }
 }
 
+/// Whether an address is one of plain http on this machine, where nobody listens in.
+#[must_use]
+pub fn is_http_on_this_machine(address: &str) -> bool {
+    let hosts = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    let is_end = |rest: &str| rest.is_empty() || rest.starts_with([':', '/']);
+    // What stands before an `@` is no host.
+    let mut rests = hosts.iter().filter_map(|host| address.strip_prefix(host));
+    rests.any(is_end) && !address.contains('@')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_http_on_this_machine_is_told_from_everything_else() {
+        for address in [
+            "http://127.0.0.1",
+            "http://127.0.0.1:8333",
+            "http://localhost/x",
+            "http://[::1]:9/x",
+        ] {
+            assert!(is_http_on_this_machine(address), "{address}");
+        }
+        for address in [
+            "https://127.0.0.1",
+            "http://store.example",
+            "http://localhost.example",
+            "http://127.0.0.10",
+            "http://localhost:80@store.example",
+            "127.0.0.1",
+        ] {
+            assert!(!is_http_on_this_machine(address), "{address}");
+        }
+    }
 
     #[test]
     fn addresses_are_told_from_directories_and_printed_as_they_were_written() {

@@ -16,7 +16,7 @@ pub use quota::quota;
 
 use super::document::{
     ChangeDocument, EndDocument, FindingDocument, OutcomeDocument, PlanDocument, StepDocument,
-    SummaryDocument,
+    SummaryDocument, TallyDocument,
 };
 use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
@@ -89,10 +89,15 @@ pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
 #[must_use]
 pub fn receipt(end: &EndDocument) -> String {
     let tally = end.tally;
-    let mut text = String::new();
-    if let Some(stopped) = &end.stopped {
-        let _ = writeln!(text, "Stopped: {}", printable(stopped));
+    let stopped = end.stopped.as_deref().map(printable);
+    if tally == TallyDocument::default() {
+        // Without steps there is nothing to count.
+        return stopped.map_or_else(
+            || "Receipt: nothing to do.\n".to_owned(),
+            |stopped| format!("Receipt: nothing was attempted: {stopped}.\n"),
+        );
     }
+    let mut text = stopped.map_or_else(String::new, |stopped| format!("Stopped: {stopped}\n"));
     let mut parts = vec![format!("{} applied", tally.applied)];
     let others = [
         (tally.unchanged, "unchanged"),

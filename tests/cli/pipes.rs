@@ -77,3 +77,91 @@ fn events_that_could_not_be_written_are_told_after_the_run_went_on() {
     assert!(said.contains("cannot write to standard output"), "{said}");
     assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
 }
+
+/// What a command comes to whose standard output is a full disk: its exit code, and what it says.
+#[cfg(target_os = "linux")]
+fn onto_a_full_disk(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String) {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = repository.command(arguments).stdout(full).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_could_not_be_written_is_no_success() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    let commands: [&[&str]; 8] = [
+        &["--help"],
+        &["completions", "bash"],
+        &["schema", "segment"],
+        &["plan"],
+        &["plan", "--json"],
+        &["plan", "--detailed-exitcode"],
+        &["apply", "--auto-approve", "--receipt-into", "receipt.json"],
+        &["ledger", "show"],
+    ];
+    for arguments in commands {
+        let (code, said) = onto_a_full_disk(&repository, arguments);
+        assert_eq!(code, Some(1), "{arguments:?}: {said}");
+        if arguments != ["--help"] {
+            assert_eq!(
+                said, "error: cannot write to standard output: No space left on device (os error 28)\n",
+                "{arguments:?}"
+            );
+        }
+    }
+    // The run went on, and its receipt has the exit code that the process had.
+    assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+    let receipt: serde_json::Value = serde_json::from_str(&repository.read("receipt.json")).unwrap();
+    assert_eq!((&receipt["exit_code"], &receipt["tally"]["applied"]), (&1.into(), &1.into()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_worse_than_a_full_disk_stays_the_exit_code() {
+    let faulty = Faulty::new(
+        r#"[{"on": {"method": "POST"}, "times": 1, "fault": {"status": {"code": 400, "when": "before"}}}]"#,
+    );
+    let repository = &faulty.repository;
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    let (code, said) = onto_a_full_disk(repository, &["apply", "--auto-approve"]);
+    assert_eq!(code, Some(8), "{said}");
+    assert!(said.contains("cannot write to standard output"), "{said}");
+    let (code, _) = onto_a_full_disk(repository, &["apply", "--json"]);
+    assert_eq!(code, Some(64));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_grow_ends_the_run_and_not_the_process() {
+    let faulty = Faulty::new("[]");
+    let repository = &faulty.repository;
+    for number in 0..20 {
+        let name = format!("S{number:02}");
+        repository.write(&format!("segments/{name}.yaml"), segment(&name, &name));
+    }
+    // Some kilobytes, in the blocks of whichever shell it is.
+    let script = "ulimit -f 16; exec \"$0\" apply --auto-approve --parallelism 1";
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_segctl")])
+        .current_dir(repository.path())
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(8), "{out}");
+    let mut lines = out.lines().rev();
+    let (receipt, stopped) = (lines.next().unwrap(), lines.next().unwrap());
+    assert!(stopped.starts_with("Stopped: ") && stopped.contains("File too large"), "{out}");
+    let applied: usize = receipt
+        .strip_prefix("Receipt: ")
+        .and_then(|rest| rest.split_once(" applied, "))
+        .map(|(applied, _)| applied.parse().unwrap())
+        .unwrap();
+    assert!((1..20).contains(&applied), "{out}");
+    let run = repository.run(&["apply", "--auto-approve"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+}

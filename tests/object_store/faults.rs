@@ -307,3 +307,28 @@ async fn a_store_that_stays_away_is_given_up_and_what_was_not_added_goes_with_th
     store.add(&ledger_with(3), &[record(2)]).await.unwrap();
     assert_eq!(connect(&server).load().await.unwrap(), ledger_with(3));
 }
+
+#[test]
+fn plain_http_to_another_machine_is_refused_unless_it_is_allowed() {
+    let server = Server::start();
+    let elsewhere = |allowed: &[&str]| {
+        let mut variables = server.variables();
+        variables.retain(|(name, _)| name != "AWS_ENDPOINT_URL");
+        variables.push((
+            "AWS_ENDPOINT_URL".to_owned(),
+            "http://store.example:9000".to_owned(),
+        ));
+        let allowed = allowed
+            .iter()
+            .map(|value| ("AWS_ALLOW_HTTP".to_owned(), (*value).to_owned()));
+        variables.extend(allowed);
+        ObjectLedger::connect(&place(), variables)
+    };
+    let said = elsewhere(&[]).unwrap_err().to_string();
+    assert!(
+        said.contains("cannot open `s3://ledgers/team/production`: AWS_ENDPOINT_URL is plain http")
+            && said.contains("AWS_ALLOW_HTTP=true"),
+        "{said}"
+    );
+    elsewhere(&["true"]).unwrap();
+}

@@ -187,7 +187,7 @@ fn a_ledger_in_a_bucket_is_all_that_a_run_leaves() {
     let run = shop.run(&APPLY);
     assert_eq!(run.code, Some(0), "{}", run.said);
     let run = shop.run(&APPLY);
-    assert_eq!((run.code, run.said.as_str()), (Some(0), "No changes.\n"));
+    assert_eq!((run.code, run.said.as_str()), (Some(0), "No changes.\nReceipt: nothing to do.\n"));
     let kept = ["ledger.json", "lock.json", "requests.jsonl", "snapshot.json"].map(named);
     assert_eq!(shop.bucket.names(), kept);
     assert!(!shop.directory.path().join(".segctl").exists());
@@ -284,7 +284,7 @@ fn answers_that_are_lost_cost_nothing_but_time() {
     assert_eq!(run.code, Some(0), "{}", run.said);
     shop.bucket.heal();
     let run = shop.run(&APPLY);
-    assert_eq!((run.code, run.said.as_str()), (Some(0), "No changes.\n"));
+    assert_eq!((run.code, run.said.as_str()), (Some(0), "No changes.\nReceipt: nothing to do.\n"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::bucket::Bucket;
 use super::fault;
 use crate::ledger::StoreError;
-use crate::model::{ObjectPlace, ObjectService};
+use crate::model::{ObjectPlace, ObjectService, is_http_on_this_machine};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -28,16 +28,18 @@ pub(super) fn connect(
         drop(rustls::crypto::ring::default_provider().install_default());
     }
     let variables: Vec<_> = variables.into_iter().collect();
+    let cannot_open = |reason| StoreError::Object {
+        operation: "open",
+        object: place.to_string(),
+        reason,
+    };
+    let variables = with_plain_http(place.service, variables).map_err(cannot_open)?;
     let store = match place.service {
         ObjectService::S3 => s3(&place.bucket, &variables),
         ObjectService::Gs => gs(&place.bucket, &variables),
         ObjectService::Az => az(&place.bucket, &variables),
     };
-    let store = store.map_err(|error| StoreError::Object {
-        operation: "open",
-        object: place.to_string(),
-        reason: fault::setup(place.service, &error),
-    })?;
+    let store = store.map_err(|error| cannot_open(fault::setup(place.service, &error)))?;
     Ok(Bucket::new(store, place.clone()))
 }
 
@@ -74,6 +76,42 @@ fn az(container: &str, variables: &[(String, String)]) -> Result<Arc<dyn ObjectS
         .with_retry(retry())
         .build()?;
     Ok(Arc::new(store))
+}
+
+/// The variables with leave to use plain http, where the store is on this machine.
+///
+/// # Errors
+///
+/// The store is on another machine, plain http leads there, and nobody allowed that.
+fn with_plain_http(
+    service: ObjectService,
+    mut variables: Vec<(String, String)>,
+) -> std::result::Result<Vec<(String, String)>, String> {
+    let (endpoints, allowed): (&[&str], _) = match service {
+        ObjectService::S3 => (
+            &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"],
+            "AWS_ALLOW_HTTP",
+        ),
+        ObjectService::Gs => (&[], "GOOGLE_ALLOW_HTTP"),
+        ObjectService::Az => (&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"], "AZURE_ALLOW_HTTP"),
+    };
+    if variables.iter().any(|(name, _)| name == allowed) {
+        return Ok(variables);
+    }
+    let is_plain = |(name, value): &&(String, String)| {
+        endpoints.contains(&name.as_str()) && value.starts_with("http://")
+    };
+    let plain: Vec<_> = variables.iter().filter(is_plain).collect();
+    if let Some((name, _)) = plain.iter().find(|(_, value)| !is_http_on_this_machine(value)) {
+        return Err(format!(
+            "{name} is plain http, on which everybody on the way can read the ledger; write https, or allow it with \
+             {allowed}=true"
+        ));
+    }
+    if !plain.is_empty() {
+        variables.push((allowed.to_owned(), "true".to_owned()));
+    }
+    Ok(variables)
 }
 
 /// The variables that begin like this and that the store's client knows.
