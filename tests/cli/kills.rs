@@ -1,12 +1,17 @@
-//! Runs that are killed: at every call, before it is sent on and after it was answered, and at every change of what is on
-//! the disk, the process ends without a word. The next run has to converge, and to know what the killed one did for its own.
+//! Runs that are killed: at every call, before it is sent on and after it was answered, and at every change of the ledger
+//! and its journal, before, after and in the middle of it, the process ends without a word. The next run has to converge,
+//! and to know what the killed one did for its own.
 
 use super::wire::{Moment, Wired};
 use super::{member, segment};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::SystemTime;
+
+#[cfg(target_os = "linux")]
+use {
+    std::path::{Path, PathBuf},
+    std::process::{Command, ExitStatus, Stdio},
+    std::thread,
+};
 
 /// A plan with every kind of step: three that exchange their definitions, one that is put away, one that is taken out and
 /// changed, one that is renamed, and two that are new.
@@ -80,63 +85,61 @@ fn whenever_a_run_is_killed_the_next_one_converges() {
     }
 }
 
-/// What a run leaves on the disk, as far as it shows in sizes and times.
-fn on_the_disk(directory: &Path) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut files: Vec<_> = entries
-        .filter_map(|entry| {
-            let about = entry.metadata().ok()?;
-            Some((entry.path(), about.len(), about.modified().ok()))
-        })
-        .collect();
-    files.sort();
-    files
+/// The library that ends the process at a change of the ledger's files, made by the C compiler that the build takes, too.
+#[cfg(target_os = "linux")]
+fn killer() -> PathBuf {
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("killer.so");
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let made = Command::new(&compiler)
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/killer.c"))
+        .status();
+    assert!(
+        made.as_ref().is_ok_and(ExitStatus::success),
+        "{} cannot compile tests/cli/killer.c: {made:?}",
+        compiler.display()
+    );
+    library
 }
 
-/// Applies, and kills the run once the ledger's directory has changed so many times; whether it came to that.
-fn killed_at_change(wired: &Wired, change: usize) -> bool {
-    let directory = wired.repository.path().join(".segctl/shop");
-    let mut child = wired
+/// Applies, and kills the run at change number `change` of the ledger's files; whether it came to that.
+#[cfg(target_os = "linux")]
+fn killed_at_change(wired: &Wired, killer: &Path, change: usize) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    let ended = wired
         .repository
         .command(&["apply", "--auto-approve"])
+        .env("LD_PRELOAD", killer)
+        .env("KILL_BELOW", wired.repository.path().join(".segctl/shop"))
+        .env("KILL_AT", change.to_string())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
+        .status()
         .unwrap();
-    let mut last = on_the_disk(&directory);
-    let mut changes = 0;
-    while child.try_wait().unwrap().is_none() {
-        let now = on_the_disk(&directory);
-        if now != last {
-            changes += 1;
-            last = now;
-        }
-        if changes == change {
-            // It may have ended by itself just now.
-            child.kill().unwrap();
-            return !child.wait().unwrap().success();
-        }
-    }
-    false
+    assert!(ended.success() || ended.signal() == Some(9), "{change}: {ended}");
+    !ended.success()
 }
 
+#[cfg(target_os = "linux")]
 #[test]
-fn whenever_the_disk_changes_and_the_run_is_killed_the_next_one_converges() {
-    let (mut kills, mut ended) = (0, 0);
-    for number in 1.. {
-        let wired = Wired::new();
-        change(&wired);
-        if killed_at_change(&wired, number) {
-            kills += 1;
-        } else {
-            ended += 1;
-        }
-        assert_converges(&wired, &format!("killed at change {number} of the disk"));
-        // A run may end before its last changes are seen, on a machine with much else to do.
-        if ended == 3 {
-            break;
-        }
-    }
-    // An intent and an outcome for each of the nine writes at least.
-    assert!(kills > 18, "only {kills} changes were seen");
+fn whenever_the_ledger_changes_and_the_run_is_killed_the_next_one_converges() {
+    let killer = killer();
+    // Two at a time, each every other change, until a run ends before it comes to its change.
+    let kills = &|first: usize| {
+        let is_killed = |change: &usize| {
+            let wired = Wired::new();
+            super::kills::change(&wired);
+            let is_killed = killed_at_change(&wired, &killer, *change);
+            assert_converges(&wired, &format!("killed at change {change} of the ledger"));
+            is_killed
+        };
+        (first..).step_by(2).take_while(is_killed).count()
+    };
+    let kills: usize = thread::scope(|scope| {
+        let both = [1, 2].map(|first| scope.spawn(move || kills(first)));
+        both.map(|half| half.join().unwrap()).iter().sum()
+    });
+    // Four of them for an intent and for an outcome of each of the nine writes at least.
+    assert!(kills >= 72, "only {kills} changes");
 }

@@ -92,7 +92,10 @@ fn the_examples_converge_and_then_nothing_is_written() {
     assert_eq!(run.err, "");
     let before = segments(&repository);
     let run = repository.run(&["apply", "--auto-approve"]);
-    assert_eq!((run.code, run.out.as_str()), (Some(0), "No changes.\nReceipt: nothing to do.\n"));
+    assert_eq!(
+        (run.code, run.out.as_str()),
+        (Some(0), "No changes.\nReceipt: nothing to do.\n")
+    );
     assert_eq!(segments(&repository), before);
 }
 

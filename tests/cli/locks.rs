@@ -38,6 +38,15 @@ fn a_second_run_is_refused_or_waits_for_the_first() {
             "{}",
             run.err
         );
+        if arguments[0] == "apply" {
+            assert!(
+                run.out
+                    .starts_with("Receipt: nothing was attempted: the ledger is locked by"),
+                "{}",
+                run.out
+            );
+            assert_eq!(run.out.lines().count(), 1);
+        }
         let waits = run.err.contains("waiting until");
         assert_eq!(waits, arguments.contains(&"--lock-timeout"), "{}", run.err);
     }

@@ -114,7 +114,10 @@ fn a_result_that_could_not_be_written_is_no_success() {
     // The run went on, and its receipt has the exit code that the process had.
     assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
     let receipt: serde_json::Value = serde_json::from_str(&repository.read("receipt.json")).unwrap();
-    assert_eq!((&receipt["exit_code"], &receipt["tally"]["applied"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&receipt["exit_code"], &receipt["tally"]["applied"]),
+        (&1.into(), &1.into())
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -154,7 +157,10 @@ fn a_file_that_may_not_grow_ends_the_run_and_not_the_process() {
     assert_eq!(output.status.code(), Some(8), "{out}");
     let mut lines = out.lines().rev();
     let (receipt, stopped) = (lines.next().unwrap(), lines.next().unwrap());
-    assert!(stopped.starts_with("Stopped: ") && stopped.contains("File too large"), "{out}");
+    assert!(
+        stopped.starts_with("Stopped: ") && stopped.contains("File too large"),
+        "{out}"
+    );
     let applied: usize = receipt
         .strip_prefix("Receipt: ")
         .and_then(|rest| rest.split_once(" applied, "))

@@ -56,13 +56,23 @@ fn it_is_there_when_nothing_could_be_begun() {
     repository.write("segments/a.yaml", segment("A", "buy"));
     let run = repository.run(&["apply", "--receipt-into", "receipt.json"]);
     assert_eq!(run.code, Some(64), "{}", run.err);
+    assert_eq!(
+        run.out.lines().last(),
+        Some("Receipt: 0 applied, 1 not attempted.")
+    );
     let unapproved = receipt(&repository);
     assert_eq!(outcomes(&unapproved), ["not attempted"]);
     assert_eq!(unapproved["exit_code"], 64);
     assert!(unapproved["stopped"].as_str().unwrap().contains("nobody is here"));
 
     repository.write("segments/a.yaml", "name: A\nnmae: B\n");
-    assert_eq!(repository.run(&APPLY).code, Some(3));
+    let run = repository.run(&APPLY);
+    assert_eq!(run.code, Some(3), "{}", run.err);
+    assert!(
+        run.out.starts_with("Receipt: nothing was attempted: "),
+        "{}",
+        run.out
+    );
     let invalid = receipt(&repository);
     assert_eq!(
         (&invalid["exit_code"], &invalid["workspace"]),

@@ -1,66 +1,29 @@
 //! What every store promises, held against each.
 
-use super::server::Server;
-use super::{at, call, connect, ledger, ledger_with, lock, record};
-use segctl::ledger::{Change, DirectoryStore, Ledger, LedgerStore, Lock, ObjectLedger, Snapshot, StoreError};
+use super::kept::{Kept, at, call, ledger, ledger_with, lock, record};
+use segctl::ledger::{Change, Ledger, LedgerStore, Lock, Snapshot, StoreError};
 use segctl::model::CallRecord;
-use std::path::Path;
 
-/// Somewhere to keep a ledger, reached by several runs.
-trait Kept {
-    type Store: LedgerStore;
-    /// The store as one more run has it.
-    fn reached(&self) -> Self::Store;
-}
-
-impl Kept for Server {
-    type Store = ObjectLedger;
-
-    fn reached(&self) -> ObjectLedger {
-        connect(self)
-    }
-}
-
-impl Kept for tempfile::TempDir {
-    type Store = DirectoryStore;
-
-    fn reached(&self) -> DirectoryStore {
-        DirectoryStore::new(Path::new(self.path()).join("deep/down"))
-    }
-}
-
-/// Holds a law against both stores.
-macro_rules! laws {
-    ($($name:ident)*) => {
-        mod directory {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(&tempfile::tempdir().unwrap()).await;
-            })*
-        }
-        mod objects {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(&super::Server::start()).await;
-            })*
+/// Gives `$then!` the name of every law.
+macro_rules! every_law {
+    ($then:ident) => {
+        $then! {
+            what_is_saved_is_read_by_every_run
+            what_is_added_is_read_by_every_run_and_taken_in_at_the_end
+            a_run_goes_on_from_what_the_last_one_left
+            a_lock_is_put_by_one_and_stands_until_it_is_given_back
+            of_many_who_want_a_lock_one_has_it
+            without_its_lock_a_run_changes_nothing
+            calls_are_told_to_every_run_once
+            calls_of_runs_side_by_side_are_all_kept
+            old_calls_are_forgotten_and_the_others_keep_their_numbers
+            what_was_seen_is_kept
         }
     };
 }
+pub(crate) use every_law;
 
-laws! {
-    what_is_saved_is_read_by_every_run
-    what_is_added_is_read_by_every_run_and_taken_in_at_the_end
-    a_run_goes_on_from_what_the_last_one_left
-    a_lock_is_put_by_one_and_stands_until_it_is_given_back
-    of_many_who_want_a_lock_one_has_it
-    without_its_lock_a_run_changes_nothing
-    calls_are_told_to_every_run_once
-    calls_of_runs_side_by_side_are_all_kept
-    old_calls_are_forgotten_and_the_others_keep_their_numbers
-    what_was_seen_is_kept
-}
-
-async fn what_is_saved_is_read_by_every_run(kept: &impl Kept) {
+pub(crate) async fn what_is_saved_is_read_by_every_run(kept: &impl Kept) {
     let store = kept.reached();
     assert_eq!(store.load().await.unwrap(), Ledger::default());
     store.save(&ledger()).await.unwrap();
@@ -70,7 +33,7 @@ async fn what_is_saved_is_read_by_every_run(kept: &impl Kept) {
     }
 }
 
-async fn what_is_added_is_read_by_every_run_and_taken_in_at_the_end(kept: &impl Kept) {
+pub(crate) async fn what_is_added_is_read_by_every_run_and_taken_in_at_the_end(kept: &impl Kept) {
     let store = kept.reached();
     // Enough for names that do not sort as their numbers do, and for lists of several pages.
     for count in 1..=12 {
@@ -84,7 +47,7 @@ async fn what_is_added_is_read_by_every_run_and_taken_in_at_the_end(kept: &impl 
     assert_eq!(kept.reached().load().await.unwrap(), ledger());
 }
 
-async fn a_run_goes_on_from_what_the_last_one_left(kept: &impl Kept) {
+pub(crate) async fn a_run_goes_on_from_what_the_last_one_left(kept: &impl Kept) {
     for count in [1, 3, 5] {
         let run = kept.reached();
         assert_eq!(
@@ -109,7 +72,7 @@ async fn held(store: &impl LedgerStore) -> Option<Lock> {
     store.change_lock(|_| Change::Keep).await.unwrap()
 }
 
-async fn a_lock_is_put_by_one_and_stands_until_it_is_given_back(kept: &impl Kept) {
+pub(crate) async fn a_lock_is_put_by_one_and_stands_until_it_is_given_back(kept: &impl Kept) {
     let (one, other) = (kept.reached(), kept.reached());
     assert_eq!(held(&one).await, None);
     let (mine, theirs) = (lock("a"), lock("b"));
@@ -138,7 +101,7 @@ async fn a_lock_is_put_by_one_and_stands_until_it_is_given_back(kept: &impl Kept
     assert_eq!(held(&one).await, Some(theirs));
 }
 
-async fn of_many_who_want_a_lock_one_has_it(kept: &impl Kept) {
+pub(crate) async fn of_many_who_want_a_lock_one_has_it(kept: &impl Kept) {
     let runs = ["a", "b", "c", "d", "e", "f"].map(|run| (lock(run), kept.reached()));
     let taken = runs
         .iter()
@@ -153,7 +116,7 @@ async fn of_many_who_want_a_lock_one_has_it(kept: &impl Kept) {
     );
 }
 
-async fn without_its_lock_a_run_changes_nothing(kept: &impl Kept) {
+pub(crate) async fn without_its_lock_a_run_changes_nothing(kept: &impl Kept) {
     let (gone, next) = (kept.reached(), kept.reached());
     gone.change_lock(|_| Change::Put(lock("a"))).await.unwrap();
     gone.add(&ledger_with(1), &[record(0)]).await.unwrap();
@@ -177,7 +140,7 @@ async fn without_its_lock_a_run_changes_nothing(kept: &impl Kept) {
     ));
 }
 
-async fn calls_are_told_to_every_run_once(kept: &impl Kept) {
+pub(crate) async fn calls_are_told_to_every_run_once(kept: &impl Kept) {
     let (store, other) = (kept.reached(), kept.reached());
     assert_eq!(store.requests().await.unwrap(), []);
     let (mut read, mut read_by_other) = (0, 1);
@@ -201,7 +164,7 @@ async fn calls_are_told_to_every_run_once(kept: &impl Kept) {
     assert_eq!(other.requests().await.unwrap(), [call(1), call(2), call(3)]);
 }
 
-async fn calls_of_runs_side_by_side_are_all_kept(kept: &impl Kept) {
+pub(crate) async fn calls_of_runs_side_by_side_are_all_kept(kept: &impl Kept) {
     let runs = (0..8).map(|run| {
         let store = kept.reached();
         async move {
@@ -234,7 +197,7 @@ async fn calls_of_runs_side_by_side_are_all_kept(kept: &impl Kept) {
     assert_eq!(calls, expected);
 }
 
-async fn old_calls_are_forgotten_and_the_others_keep_their_numbers(kept: &impl Kept) {
+pub(crate) async fn old_calls_are_forgotten_and_the_others_keep_their_numbers(kept: &impl Kept) {
     let (store, other) = (kept.reached(), kept.reached());
     store.forget_requests(at(5)).await.unwrap();
     let many: Vec<CallRecord> = (0..2000).map(call).collect();
@@ -250,7 +213,7 @@ async fn old_calls_are_forgotten_and_the_others_keep_their_numbers(kept: &impl K
     assert_eq!(next, 2001);
 }
 
-async fn what_was_seen_is_kept(kept: &impl Kept) {
+pub(crate) async fn what_was_seen_is_kept(kept: &impl Kept) {
     let store = kept.reached();
     assert_eq!(store.load_snapshot().await.unwrap(), Snapshot::default());
     let seen = Snapshot {

@@ -3,13 +3,15 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
 mod faults;
+mod kept;
 mod laws;
 mod runs;
 mod server;
+mod shop;
 
-use jiff::Timestamp;
-use segctl::ledger::{Entry, Holder, Intent, Ledger, Lock, ObjectLedger, Record, StepKey, Write};
-use segctl::model::{CallRecord, EndpointClass, LedgerPlace, Lifecycle, ObjectPlace, SegmentId, SegmentName};
+use kept::{Kept, at, call, ledger, ledger_with, lock, record};
+use segctl::ledger::{DirectoryStore, ObjectLedger};
+use segctl::model::{LedgerPlace, ObjectPlace};
 use server::{BUCKET, Server};
 
 /// Where the ledger of the tests is.
@@ -29,55 +31,38 @@ fn connect(server: &Server) -> ObjectLedger {
     ObjectLedger::connect(&place(), server.variables()).unwrap()
 }
 
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).unwrap()
-}
+impl Kept for Server {
+    type Store = ObjectLedger;
 
-/// A ledger that knows one segment.
-fn ledger() -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.record(Entry::new(SegmentId::new("a1"), SegmentName::new("One"), at(0)));
-    ledger
-}
-
-fn record(number: usize) -> Record {
-    Record::Intent(Intent {
-        step: StepKey {
-            run: "run".to_owned(),
-            step: number,
-        },
-        segment: SegmentName::new("One"),
-        protect: false,
-        at: at(0),
-        write: Write::Lifecycle {
-            id: SegmentId::new("a1"),
-            name: SegmentName::new("One"),
-            lifecycle: Lifecycle::Archived,
-        },
-    })
-}
-
-/// The ledger with the first records taken down.
-fn ledger_with(records: usize) -> Ledger {
-    let mut ledger = ledger();
-    for number in 0..records {
-        ledger.apply(record(number));
+    fn reached(&self) -> ObjectLedger {
+        connect(self)
     }
-    ledger
 }
 
-fn lock(run: &str) -> Lock {
-    let holder = Holder {
-        user: "ada".to_owned(),
-        host: "runner".to_owned(),
-        process: None,
+impl Kept for tempfile::TempDir {
+    type Store = DirectoryStore;
+
+    fn reached(&self) -> DirectoryStore {
+        DirectoryStore::new(self.path().join("deep/down"))
+    }
+}
+
+/// Holds the laws against both stores.
+macro_rules! both {
+    ($($name:ident)*) => {
+        mod directory {
+            $(#[tokio::test]
+            async fn $name() {
+                super::laws::$name(&tempfile::tempdir().unwrap()).await;
+            })*
+        }
+        mod objects {
+            $(#[tokio::test]
+            async fn $name() {
+                super::laws::$name(&super::Server::start()).await;
+            })*
+        }
     };
-    Lock::taken(run, "segctl apply", holder, at(0))
 }
 
-fn call(second: i64) -> CallRecord {
-    CallRecord::Sent {
-        class: EndpointClass::Get,
-        at: at(second),
-    }
-}
+laws::every_law!(both);

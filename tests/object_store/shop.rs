@@ -1,0 +1,176 @@
+//! A repository whose ledger is in a bucket, and the program run in it.
+
+use segctl::sandbox::{self, Credentials, Options};
+use std::fs;
+use std::process::{Command, Output, Stdio};
+use tokio::runtime::Runtime;
+
+pub(crate) const APPLY: [&str; 2] = ["apply", "--auto-approve"];
+
+/// A place for a ledger in a bucket.
+pub(crate) trait Bucket {
+    /// The secret of whoever may use it; nobody ever sees it.
+    const SECRET: &'static str;
+    /// The address of the ledger in it.
+    fn ledger(&self) -> String;
+    /// The environment of a program that uses it.
+    fn variables(&self) -> Vec<(String, String)>;
+}
+
+/// A repository whose service and bucket are on this machine.
+pub(crate) struct Shop<B: Bucket> {
+    directory: tempfile::TempDir,
+    pub(crate) bucket: B,
+    runtime: Runtime,
+    service: Option<sandbox::Server>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) said: String,
+}
+
+impl Run {
+    pub(crate) fn of<B: Bucket>(output: &Output) -> Self {
+        let said = [output.stdout.as_slice(), &output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(!said.contains("panicked") && !said.contains(B::SECRET), "{said}");
+        let code = output.status.code();
+        Self { code, said }
+    }
+}
+
+impl<B: Bucket> Shop<B> {
+    /// Declares these segments.
+    pub(crate) fn new(bucket: B, names: &[&str]) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut options = Options::standalone("127.0.0.1:0".parse().unwrap());
+        options.credentials = Some(Credentials {
+            workspace_id: "shop".to_owned(),
+            api_key: "key-1".to_owned(),
+            db_name: "db".to_owned(),
+        });
+        options.set("rate_limits", "off").unwrap();
+        let service = runtime.block_on(sandbox::Server::start(options)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let any = "[100000/s]";
+        let settings = format!(
+            "segments: segments/\nworkspaces:\n  shop:\n    endpoint: \"http://{}\"\n    workspace_id: shop\n    api_key: \
+             {{command: [/bin/echo, key-1]}}\n    db_name: db\n    ledger: {}\n    rate_limits: \
+             {{list: {any}, create: {any}, get: {any}, update: {any}, lifecycle: {any}}}\n",
+            service.address(),
+            bucket.ledger()
+        );
+        fs::write(directory.path().join("segctl.yaml"), settings).unwrap();
+        fs::create_dir(directory.path().join("segments")).unwrap();
+        let shop = Self {
+            directory,
+            bucket,
+            runtime,
+            service: Some(service),
+        };
+        for name in names {
+            shop.declare(name, name);
+        }
+        shop
+    }
+
+    pub(crate) fn declare(&self, name: &str, attribute: &str) {
+        let text = format!(
+            "name: {name}\nincluded_filters:\n  filter_operator: and\n  filters:\n    - {{filter_type: user_attributes, \
+             name: {attribute}, data_type: bool, operator: exists}}\n"
+        );
+        fs::write(self.directory.path().join(format!("segments/{name}.yaml")), text).unwrap();
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_segctl"));
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env_clear()
+            .envs(self.bucket.variables())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        Run::of::<B>(&self.command(arguments).output().unwrap())
+    }
+
+    /// How many segments the service has.
+    pub(crate) fn segments(&self) -> usize {
+        let url = format!(
+            "http://{}/_sandbox/state",
+            self.service.as_ref().unwrap().address()
+        );
+        // Refused when another test was first.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.get(url).basic_auth("shop", Some("key-1"));
+        let text = self
+            .runtime
+            .block_on(async { request.send().await.unwrap().text().await.unwrap() });
+        let state: serde_json::Value = serde_json::from_str(&text).unwrap();
+        state["segments"].as_object().unwrap().len()
+    }
+
+    pub(crate) fn assert_converges(&self, what: &str) {
+        let run = self.run(&APPLY);
+        assert_eq!(run.code, Some(0), "{what}: {}", run.said);
+        let run = self.run(&["plan", "--detailed-exitcode"]);
+        assert_eq!(run.code, Some(0), "{what}: {}", run.said);
+    }
+
+    /// Runs one command after the other, each of which goes on from what the others left in the bucket.
+    pub(crate) fn assert_ledger_serves_every_command(&self) {
+        let run = self.run(&["plan"]);
+        assert!(
+            run.code == Some(0) && run.said.contains("2 to create"),
+            "{}",
+            run.said
+        );
+        let run = self.run(&APPLY);
+        assert_eq!(run.code, Some(0), "{}", run.said);
+        let run = self.run(&APPLY);
+        assert_eq!(
+            (run.code, run.said.as_str()),
+            (Some(0), "No changes.\nReceipt: nothing to do.\n")
+        );
+        assert!(!self.directory.path().join(".segctl").exists());
+        self.declare("A", "other");
+        let run = self.run(&["plan", "--offline"]);
+        assert!(
+            run.said.contains("applied before under this name"),
+            "{}",
+            run.said
+        );
+        let run = self.run(&["plan", "--out", "plan.json"]);
+        assert_eq!(run.code, Some(0), "{}", run.said);
+        assert_eq!(self.run(&["apply", "plan.json"]).code, Some(0));
+        assert_eq!(self.run(&["apply", "plan.json"]).code, Some(5));
+        let run = self.run(&["ledger", "history", "A"]);
+        assert!(run.code == Some(0) && run.said.contains("other"), "{}", run.said);
+        assert_eq!(self.run(&["ledger", "forget", "B"]).code, Some(0));
+        let run = self.run(&["ledger", "rebuild"]);
+        assert!(
+            run.code == Some(0) && run.said.contains("knows 2 segments"),
+            "{}",
+            run.said
+        );
+    }
+}
+
+impl<B: Bucket> Drop for Shop<B> {
+    fn drop(&mut self) {
+        if let Some(service) = self.service.take() {
+            self.runtime.block_on(service.stop());
+        }
+    }
+}
