@@ -26,6 +26,6 @@ fn the_corpora_are_survived() {
             }
             files += 1;
         }
-        assert!(files > 2, "{name} has {files} files");
+        assert!(files > 9, "{name} has {files} files");
     }
 }
