@@ -46,8 +46,11 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    /// What our clock shows at the service's second 100, after answers that were sent, answered and dated so.
-    fn ours(answers: &[(i64, i64, i64)]) -> i64 {
+    /// The seconds at which an answer was asked for, came and was dated.
+    type Seen = (i64, i64, i64);
+
+    /// What our clock shows at the service's second 100, after these answers.
+    fn ours(answers: &[Seen]) -> i64 {
         let mut clock = ServiceClock::default();
         for (sent, answered, date) in answers {
             clock.learn(at(*date), (at(*sent), at(*answered)));
@@ -59,7 +62,7 @@ mod tests {
     #[test]
     fn a_difference_is_taken_from_the_dates_and_never_makes_a_moment_come_early() {
         const HOURS: i64 = 7200;
-        let table: [(&str, &[(i64, i64, i64)], i64); 10] = [
+        let table: [(&str, &[Seen], i64); 10] = [
             ("nothing said", &[], 100),
             ("no difference", &[(0, 0, 0)], 100),
             ("a slow answer", &[(0, 50, 3)], 100),

@@ -2,6 +2,7 @@
 
 use super::{Repository, segment};
 use jiff::Timestamp;
+use segctl::api::{Clock as _, SystemClock};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -19,7 +20,7 @@ fn a_limit_is_waited_for_as_long_as_the_service_means_by_its_own_clock() {
         for name in ["A", "B"] {
             repository.write(&format!("segments/{name}.yaml"), segment(name, name));
         }
-        let began = Timestamp::now();
+        let began = SystemClock.now();
         let mut child = repository
             .command(&["apply", "--auto-approve"])
             .stdout(Stdio::null())
