@@ -103,21 +103,23 @@ fn killer() -> PathBuf {
     library
 }
 
-/// Applies, and kills the run at change number `change` of the ledger's files; whether it came to that.
+/// Applies, and kills the run at change number `number` of the ledger's files; whether it came to that.
 #[cfg(target_os = "linux")]
-fn killed_at_change(wired: &Wired, killer: &Path, change: usize) -> bool {
+fn killed_at_change(wired: &Wired, killer: &Path, number: usize) -> bool {
     use std::os::unix::process::ExitStatusExt as _;
+    // As the system names it, whatever links lead there.
+    let repository = wired.repository.path().canonicalize().unwrap();
     let ended = wired
         .repository
         .command(&["apply", "--auto-approve"])
         .env("LD_PRELOAD", killer)
-        .env("KILL_BELOW", wired.repository.path().join(".segctl/shop"))
-        .env("KILL_AT", change.to_string())
+        .env("KILL_BELOW", repository.join(".segctl/shop"))
+        .env("KILL_AT", number.to_string())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .unwrap();
-    assert!(ended.success() || ended.signal() == Some(9), "{change}: {ended}");
+    assert!(ended.success() || ended.signal() == Some(9), "{number}: {ended}");
     !ended.success()
 }
 
@@ -127,11 +129,11 @@ fn whenever_the_ledger_changes_and_the_run_is_killed_the_next_one_converges() {
     let killer = killer();
     // Two at a time, each every other change, until a run ends before it comes to its change.
     let kills = &|first: usize| {
-        let is_killed = |change: &usize| {
+        let is_killed = |number: &usize| {
             let wired = Wired::new();
-            super::kills::change(&wired);
-            let is_killed = killed_at_change(&wired, &killer, *change);
-            assert_converges(&wired, &format!("killed at change {change} of the ledger"));
+            change(&wired);
+            let is_killed = killed_at_change(&wired, &killer, *number);
+            assert_converges(&wired, &format!("killed at change {number} of the ledger"));
             is_killed
         };
         (first..).step_by(2).take_while(is_killed).count()
