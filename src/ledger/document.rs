@@ -49,7 +49,8 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], known: u32) -> Result<T,
         }
         Some(_) => {}
     }
-    let text = sealed.contents.map_or("", RawValue::get);
+    // Where it may be absent, nothing is told from `null`: a free lock is one.
+    let text = sealed.contents.map_or("null", RawValue::get);
     if sealed.checksum.is_none_or(|sealed| sealed != checksum(text)) {
         return Err("its checksum does not match its contents".to_owned());
     }
@@ -75,6 +76,12 @@ mod tests {
         let damaged = text.replace("a  b", "a b");
         let refused = decode::<Vec<String>>(damaged.as_bytes(), 7).unwrap_err();
         assert!(refused.contains("checksum"), "{refused}");
+    }
+
+    #[test]
+    fn nothing_comes_back_as_nothing() {
+        let text = encode(7, &None::<String>);
+        assert_eq!(decode(text.as_bytes(), 7), Ok(None::<String>));
     }
 
     #[test]
