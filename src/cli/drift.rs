@@ -168,6 +168,7 @@ fn one(
             Some(LifecycleDrift::Gone) | None => None,
         },
         definition: definition.map(|payload| (payload, &names as crate::config::write::Names<'_>)),
+        renames: None,
     };
     patch(declaration, &wanted).map_err(|error| error.to_string())
 }

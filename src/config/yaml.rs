@@ -1,11 +1,12 @@
 //! YAML and JSON text to a tree in which each node knows its bytes.
 //!
-//! With the module for syntax faults below it, the only place that knows the YAML parser. The tree is the
+//! With the modules for syntax faults and marks below it, the only place that knows the YAML parser. The tree is the
 //! part of YAML 1.2 that a reviewer can read without surprises: lists, maps with text keys, scalars,
 //! anchors and aliases. Merge keys, tags and keys that are lists or maps are refused with advice, and so is
 //! text built to exhaust the reader: depth, alias expansion, size. What the values mean is not decided here.
 
 mod alias;
+mod marks;
 mod scalar;
 mod syntax;
 mod tree;
@@ -15,6 +16,7 @@ use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 
+pub use self::marks::{Alias, Marks, marks};
 pub use self::scalar::{Resolved, Scalar, Trap};
 use self::tree::Tree;
 use super::source::Source;

@@ -159,6 +159,180 @@ fn mixed(before: &Definition, after: &Definition, keeps: [bool; 6]) -> Definitio
     mixed
 }
 
+/// A filter of a text: what it says, and the lines that it is on.
+struct Placed {
+    form: Value,
+    lines: std::ops::RangeInclusive<usize>,
+}
+
+/// The filters of all groups of a text, those in groups after these.
+fn placed(text: &str) -> Result<Vec<Placed>, String> {
+    let read = declarations(text)?;
+    let source = Source::new("a.yaml", text);
+    let document = yaml::parse(&source).0.remove(0);
+    let declared = print(&read[0].segment.definition);
+    let form = normal::exact(&declared, &identities(&[&declared]));
+    let mut found = Vec::new();
+    for side in ["included_filters", "excluded_filters"] {
+        if let (Some(node), Some(form)) = (entry(&document, side), form.get(side)) {
+            place(text, node, form, &mut found);
+        }
+    }
+    Ok(found)
+}
+
+fn entry<'n>(node: &'n yaml::Node, field: &str) -> Option<&'n yaml::Node> {
+    match &node.value {
+        yaml::Yaml::Map(entries) => entries
+            .iter()
+            .find(|(key, _)| key.text == field)
+            .map(|(_, value)| value),
+        _ => None,
+    }
+}
+
+fn place(text: &str, group: &yaml::Node, form: &Value, found: &mut Vec<Placed>) {
+    let Some(yaml::Yaml::List(items)) = entry(group, "filters").map(|list| &list.value) else {
+        return;
+    };
+    let line = |at: usize| text[..at].matches('\n').count();
+    for (item, form) in items.iter().zip(form["filters"].as_array().unwrap()) {
+        found.push(Placed {
+            form: form.clone(),
+            lines: line(item.span.start)..=line(item.span.end),
+        });
+        if form["filter_type"] == json!("nested_filters") {
+            place(text, item, form, found);
+        }
+    }
+}
+
+/// The text with a comment above or beside each filter, `# 0` at the first that `placed` finds.
+fn commented(text: &str, beside: u32) -> Result<String, String> {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut above: Vec<(usize, String)> = Vec::new();
+    for (index, filter) in placed(text)?.iter().enumerate() {
+        let first = *filter.lines.start();
+        if beside >> (index % 32) & 1 == 1 {
+            lines[first].push_str(&format!("   # {index}"));
+        } else {
+            let indentation = lines[first].len() - lines[first].trim_start().len();
+            above.push((first, format!("{}# {index}", " ".repeat(indentation))));
+        }
+    }
+    above.sort();
+    for (line, comment) in above.into_iter().rev() {
+        lines.insert(line, comment);
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+/// The innermost filter that the comment `# number` is above or in.
+fn owner<'p>(text: &str, filters: &'p [Placed], number: usize) -> Option<&'p Placed> {
+    let ending = format!("# {number}");
+    let lines: Vec<&str> = text.lines().collect();
+    let mut line = lines.iter().position(|line| {
+        line.strip_suffix(&ending)
+            .is_some_and(|rest| rest.ends_with(' ') || rest.is_empty())
+    })?;
+    let is_comment = |line: usize| {
+        lines
+            .get(line)
+            .is_some_and(|line| line.trim_start().starts_with('#'))
+    };
+    if is_comment(line) {
+        while is_comment(line) {
+            line += 1;
+        }
+        return filters.iter().find(|filter| *filter.lines.start() == line);
+    }
+    filters
+        .iter()
+        .rev()
+        .filter(|filter| filter.lines.contains(&line))
+        .max_by_key(|filter| *filter.lines.start())
+}
+
+/// Something that somebody does in the dashboard.
+#[derive(Clone, Debug)]
+enum Edit {
+    Move(usize, usize),
+    Negate(usize),
+    Remove(usize),
+    Add(usize),
+    Wrap(usize),
+    Exclude,
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let place = || 0_usize..8;
+    let edit = prop_oneof![
+        3 => (place(), place()).prop_map(|(from, to)| Edit::Move(from, to)),
+        2 => place().prop_map(Edit::Negate),
+        1 => place().prop_map(Edit::Remove),
+        1 => place().prop_map(Edit::Add),
+        1 => place().prop_map(Edit::Wrap),
+        1 => Just(Edit::Exclude),
+    ];
+    prop::collection::vec(edit, 1..4)
+}
+
+fn edited(before: &Payload, other: &Payload, edits: &[Edit]) -> Payload {
+    let mut live = before.clone();
+    for edit in edits {
+        let filters = live.included_filters["filters"].as_array_mut().unwrap();
+        let count = filters.len();
+        match *edit {
+            Edit::Exclude => live.excluded_filters.clone_from(&other.excluded_filters),
+            Edit::Add(at) => {
+                let new = other.included_filters["filters"].get(0);
+                filters.splice(at % (count + 1)..at % (count + 1), new.cloned());
+            }
+            _ if count < 2 => {}
+            Edit::Move(from, to) => {
+                let filter = filters.remove(from % count);
+                filters.insert(to % count, filter);
+            }
+            Edit::Negate(at) => {
+                let filter = &mut filters[at % count];
+                if filter["filter_type"] == json!("user_attributes") {
+                    filter["negate"] = json!(filter["negate"] != json!(true));
+                }
+            }
+            Edit::Remove(at) => drop(filters.remove(at % count)),
+            Edit::Wrap(at) => {
+                let at = at % (count - 1);
+                let inner: Vec<Value> = filters.drain(at..at + 2).collect();
+                filters.insert(
+                    at,
+                    json!({"filter_type": "nested_filters", "filter_operator": "or", "filters": inner}),
+                );
+            }
+        }
+    }
+    live
+}
+
+/// What tells an attribute from others, its test aside; nothing of other filters.
+fn attribute(form: &Value) -> Option<String> {
+    let is_attribute = form["filter_type"] == json!("user_attributes");
+    is_attribute.then(|| format!("{} {}", form["name"], form["data_type"]))
+}
+
+/// Whether two filters are the same one, with no other that could be meant in either text.
+fn is_same(old: &Value, olds: &[Placed], new: &Value, news: &[Placed]) -> bool {
+    let once = |filters: &[Placed], is_it: &dyn Fn(&Value) -> bool| {
+        filters.iter().filter(|filter| is_it(&filter.form)).count() == 1
+    };
+    let is_equal = |form: &Value| form == old;
+    if old == new {
+        return once(olds, &is_equal) && once(news, &is_equal);
+    }
+    let name = attribute(old);
+    let is_kin = |form: &Value| attribute(form) == name;
+    name.is_some() && is_kin(new) && once(olds, &is_kin) && once(news, &is_kin)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -210,8 +384,35 @@ proptest! {
                 name: Some(&name),
                 lifecycle: Some(Lifecycle::Active),
                 definition: Some((&live, &names)),
+                renames: None,
             };
             prop_assert_eq!(patch(&declaration, &wanted).map_err(|fault| TestCaseError::fail(fault.to_string()))?.edits, []);
+        }
+    }
+
+    #[test]
+    fn comments_stay_with_their_filters(
+        before in definition(),
+        other in definition(),
+        edits in edits(),
+        beside in any::<u32>(),
+        blocks in any::<bool>(),
+    ) {
+        let plain = written(&before, if blocks { Form::Blocks } else { Form::Pulled })?;
+        let text = commented(&plain, beside).map_err(TestCaseError::fail)?;
+        let live = edited(&print(&before), &print(&other), &edits);
+        let wanted = Wanted { definition: Some((&live, &names)), ..Wanted::default() };
+        let read = declarations(&text).map_err(TestCaseError::fail)?;
+        let patch = patch(&read[0], &wanted).map_err(|fault| TestCaseError::fail(format!("{fault}\n{text}")))?;
+        let patched = apply(&text, [&patch]).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        let (olds, news) = (placed(&text), placed(&patched));
+        let (olds, news) = (olds.map_err(TestCaseError::fail)?, news.map_err(TestCaseError::fail)?);
+        for (number, old) in olds.iter().enumerate() {
+            if !news.iter().any(|new| is_same(&old.form, &olds, &new.form, &news)) {
+                continue;
+            }
+            let owner = owner(&patched, &news, number);
+            prop_assert!(owner.is_some_and(|new| is_same(&old.form, &olds, &new.form, &news)), "# {}\n{}\n{}", number, text, patched);
         }
     }
 }

@@ -26,6 +26,27 @@ impl Patch {
         self.edits.is_empty()
     }
 
+    /// The edit that makes `before`, which begins at byte `start` of the file, into `after`; none where they are equal.
+    pub(super) fn between(start: usize, before: &str, after: &str) -> Self {
+        if before == after {
+            return Self::default();
+        }
+        let same = |(left, right): &(char, char)| left == right;
+        let length = |pairs: usize, (character, _): (char, char)| pairs + character.len_utf8();
+        let head = before.chars().zip(after.chars()).take_while(same).fold(0, length);
+        let (old, new) = (
+            before.get(head..).unwrap_or_default(),
+            after.get(head..).unwrap_or_default(),
+        );
+        let tail = old.chars().rev().zip(new.chars().rev());
+        let tail = tail.take_while(same).fold(0, length);
+        let range = start + head..start + before.len() - tail;
+        let text = new.get(..new.len() - tail).unwrap_or_default().to_owned();
+        Self {
+            edits: vec![Edit { range, text }],
+        }
+    }
+
     /// Puts edits in the order of the file; those that begin together keep theirs, and what is put in comes first.
     pub(super) fn new(mut edits: Vec<Edit>) -> Self {
         edits.sort_by_key(|edit| (edit.range.start, edit.range.end));

@@ -1,28 +1,38 @@
-//! A change of the workspace taken into a file that people keep: as few bytes as possible, comments untouched.
+//! A change of the workspace taken into a file that people keep: as few bytes as possible, and no comment lost.
 //!
 //! The document is walked beside the normal forms of what it says and of what it should say. Fields and filters that
 //! are the same in normal form are left alone, however they are spelled. Every attempt is proven by reading the new
 //! text; one that fails is followed by a coarser one, down to whole sides of the definition.
+//!
+//! An alias says what its anchor says. Where only one of the two changes, the alias is written out first.
+//!
+//! A comment beside a filter, or in the lines directly above it, is about that filter. It goes where the filter goes,
+//! and goes with it. So does one about a field. Where a filter takes the place of another, the comment stays for the
+//! reader of the difference to judge. What a coarse attempt loses is put back: beside what it is about or above it,
+//! and for a group that was dissolved above the first of its filters. A text that cannot keep a comment so is refused.
 
+mod aliases;
 mod align;
+mod comments;
+mod goal;
 mod items;
 mod page;
 mod put;
+mod renames;
 mod walk;
 mod window;
 
+use self::goal::Goal;
 use self::page::Page;
-use self::walk::{Change, Fineness, Walk};
+use self::walk::{Fineness, Walk};
 use super::super::declaration::Declaration;
-use super::super::yaml::{Key, Node, Yaml};
-use super::edit::{Edit, Patch, apply};
+use super::super::yaml::{self, Key, Node, Yaml};
+use super::edit::{Patch, apply};
 use super::law;
-use super::live::{Live, Names, SIDES};
-use super::tree::Tree;
+use super::live::Names;
 use super::unwritable::Unwritable;
-use crate::definition::{Identities, normal, print};
-use crate::model::{Keyword, Lifecycle, Payload, SegmentName};
-use serde_json::{Map, Value};
+use crate::model::{Lifecycle, Payload, SegmentName};
+use std::collections::BTreeMap;
 
 /// What a declaration should say from now on; what is `None` stays.
 #[derive(Clone, Copy, Default)]
@@ -33,6 +43,8 @@ pub struct Wanted<'a> {
     pub lifecycle: Option<Lifecycle>,
     /// The definition as the service answered it, and the names of the segments that it refers to.
     pub definition: Option<(&'a Payload, Names<'a>)>,
+    /// The new names of other segments: references by an old one are to say the new one.
+    pub renames: Option<&'a BTreeMap<SegmentName, SegmentName>>,
 }
 
 /// The edits that make `declaration` say what is `wanted`, proven to be read back so.
@@ -42,27 +54,21 @@ pub struct Wanted<'a> {
 /// When a part of the definition cannot be written, see [`Unwritable`], or stands in the file in a way that no edit
 /// of this declaration alone can change, such as behind an alias that other fields share.
 pub fn patch(declaration: &Declaration, wanted: &Wanted<'_>) -> Result<Patch, Unwritable> {
-    let goal = Goal::new(declaration, wanted)?;
-    if goal.before == goal.after {
-        return Ok(Patch::default());
-    }
     let page = Page::new(&declaration.source.text, &declaration.document);
-    let change = Change {
-        old: &goal.before,
-        new: &goal.after,
-        tree: &goal.tree,
-    };
+    let bounds = page.document_bounds(&declaration.document);
+    let text = page.slice(bounds.clone());
+    let mut draft = law::read(text)?;
+    if let Some(renames) = wanted.renames {
+        draft = renames::taken_over(draft, renames)?;
+    }
+    let goal = Goal::new(&draft, wanted)?;
+    if goal.before == goal.after {
+        return Ok(Patch::between(bounds.start, text, &draft.source.text));
+    }
     let mut failure = None;
-    for fineness in Fineness::ALL {
-        let edits = match Walk::new(&page, fineness).document(&declaration.document, change) {
-            Ok(edits) => Patch::new(edits),
-            Err(coarse) => {
-                failure = Some(coarse.into());
-                continue;
-            }
-        };
-        match goal.proven(declaration, &page, &edits) {
-            Ok(()) => return Ok(edits),
+    for attempt in attempts(&draft) {
+        match attempt.text(&draft, &goal) {
+            Ok(new) => return Ok(Patch::between(bounds.start, text, &new)),
             Err(fault) => failure = Some(fault),
         }
     }
@@ -71,97 +77,67 @@ pub fn patch(declaration: &Declaration, wanted: &Wanted<'_>) -> Result<Patch, Un
     }))
 }
 
-/// What the document says, what it should say, and how that is written.
-struct Goal {
-    /// Name, lifecycle and the sides in normal form.
-    before: Value,
-    after: Value,
-    tree: Tree,
-    identities: Identities,
-    name: SegmentName,
-    lifecycle: Lifecycle,
+/// A way to a new text.
+#[derive(Clone, Copy)]
+struct Attempt {
+    fineness: Fineness,
+    aliases: Aliases,
 }
 
-impl Goal {
-    fn new(declaration: &Declaration, wanted: &Wanted<'_>) -> Result<Self, Unwritable> {
-        let segment = &declaration.segment;
-        let declared = print(&segment.definition);
-        let name = wanted.name.unwrap_or(&segment.name).clone();
-        let lifecycle = wanted.lifecycle.unwrap_or(segment.lifecycle);
-        let live = wanted
-            .definition
-            .map(|(payload, names)| Live::new(payload, names, Some(&declared)));
-        let identities = live
-            .as_ref()
-            .map(|live| live.identities.clone())
-            .unwrap_or_default();
-        let old = normal::exact(&declared, &identities);
-        let new = live
-            .as_ref()
-            .map_or_else(|| old.clone(), |live| live.form.clone());
-        let mut fields = vec![("name".to_owned(), Tree::text(name.as_str()))];
-        if lifecycle == Lifecycle::Archived || has(&declaration.document, "lifecycle") {
-            fields.push(("lifecycle".to_owned(), Tree::text(lifecycle.as_str())));
+/// Which aliases are written out first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aliases {
+    None,
+    /// Those that would say something new.
+    Touched,
+    All,
+}
+
+/// From the finest on.
+fn attempts(draft: &Declaration) -> impl Iterator<Item = Attempt> {
+    let has_aliases = !yaml::marks(&draft.source.text).aliases.is_empty();
+    let ways = [
+        (Fineness::Fields, Aliases::Touched),
+        (Fineness::Fields, Aliases::All),
+        (Fineness::Filters, Aliases::All),
+        (Fineness::Sides, Aliases::None),
+        (Fineness::BothSides, Aliases::None),
+    ];
+    let ways = ways
+        .into_iter()
+        .map(|(fineness, aliases)| Attempt { fineness, aliases });
+    ways.filter(move |way| has_aliases || way.fineness != Fineness::Fields || way.aliases != Aliases::All)
+}
+
+impl Attempt {
+    /// The new text, proven.
+    fn text(self, draft: &Declaration, goal: &Goal) -> Result<String, Unwritable> {
+        let text = self.edited(draft, goal)?;
+        let text = comments::kept((draft, &goal.before), (text, &goal.after))?;
+        goal.proven(draft, &text)?;
+        Ok(text)
+    }
+
+    fn edited(self, draft: &Declaration, goal: &Goal) -> Result<String, Unwritable> {
+        let mut read = draft.clone();
+        if self.aliases == Aliases::All {
+            read = aliases::all_written_out(&read)?;
         }
-        if let Some(live) = live.filter(|_| old != new) {
-            for side in SIDES {
-                fields.extend(live.side(side)?.map(|group| (side.to_owned(), group)));
+        loop {
+            let page = Page::new(&read.source.text, &read.document);
+            let edits = Walk::new(&page, self.fineness).document(&read.document, goal.change())?;
+            let touched = match self.aliases {
+                Aliases::Touched => aliases::touched((&page, &read.document), &edits),
+                Aliases::None | Aliases::All => Vec::new(),
+            };
+            if touched.is_empty() {
+                return apply(page.text, [&Patch::new(edits)]);
             }
-        }
-        Ok(Self {
-            before: whole(&segment.name, segment.lifecycle, old),
-            after: whole(&name, lifecycle, new),
-            tree: Tree::map(fields),
-            identities,
-            name,
-            lifecycle,
-        })
-    }
-
-    /// Whether the edited document says what it should, and nothing else has changed in it.
-    fn proven(&self, declaration: &Declaration, page: &Page<'_>, patch: &Patch) -> Result<(), Unwritable> {
-        let bounds = page.document_bounds(&declaration.document);
-        let moved = patch.edits.iter().map(|edit| Edit {
-            range: edit.range.start.saturating_sub(bounds.start)..edit.range.end.saturating_sub(bounds.start),
-            text: edit.text.clone(),
-        });
-        let moved = Patch {
-            edits: moved.collect(),
-        };
-        let before = page.text.get(bounds).unwrap_or_default();
-        let read = law::read(&apply(before, [&moved])?)?;
-        let differs = |path: &str| Unwritable::Differs {
-            path: path.to_owned(),
-        };
-        if read.segment.name != self.name {
-            return Err(differs("name"));
-        }
-        if read.segment.lifecycle != self.lifecycle {
-            return Err(differs("lifecycle"));
-        }
-        law::holds(&read, &sides(&self.after), &self.identities)?;
-        match changed_bystander(&declaration.document, &read.document) {
-            Some(field) => Err(differs(field)),
-            None => Ok(()),
+            // Each round leaves fewer aliases.
+            let written_out = aliases::written_out((&page, &read.document), &touched)?;
+            read = written_out;
         }
     }
-}
-
-fn whole(name: &SegmentName, lifecycle: Lifecycle, form: Value) -> Value {
-    let mut fields = match form {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    fields.insert("name".to_owned(), name.as_str().into());
-    fields.insert("lifecycle".to_owned(), lifecycle.as_str().into());
-    Value::Object(fields)
-}
-
-fn sides(whole: &Value) -> Value {
-    let sides = SIDES
-        .iter()
-        .filter_map(|side| Some(((*side).to_owned(), whole.get(side)?.clone())));
-    Value::Object(sides.collect())
 }
 
 fn fields(node: &Node) -> &[(Key, Node)] {
@@ -173,41 +149,6 @@ fn fields(node: &Node) -> &[(Key, Node)] {
 
 fn has(document: &Node, field: &str) -> bool {
     fields(document).iter().any(|(key, _)| key.text == field)
-}
-
-/// A field that no patch is about and that changed with one, behind an alias, say.
-fn changed_bystander<'n>(before: &'n Node, after: &'n Node) -> Option<&'n str> {
-    let is_bystander = |key: &Key| {
-        let key = key.text.as_str();
-        !SIDES.contains(&key) && key != "name" && key != "lifecycle"
-    };
-    let of = |node: &'n Node| fields(node).iter().filter(move |(key, _)| is_bystander(key));
-    let changed = of(before)
-        .zip(of(after))
-        .find(|((left, before), (right, after))| left.text != right.text || !same(before, after));
-    match changed {
-        Some(((key, _), _)) => Some(&key.text),
-        None if of(before).count() != of(after).count() => Some("document"),
-        None => None,
-    }
-}
-
-/// Whether two nodes hold the same, wherever they stand.
-fn same(left: &Node, right: &Node) -> bool {
-    match (&left.value, &right.value) {
-        (Yaml::Scalar(left), Yaml::Scalar(right)) => left == right,
-        (Yaml::List(left), Yaml::List(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
-        }
-        (Yaml::Map(left), Yaml::Map(right)) => {
-            let pairs = left.iter().zip(right);
-            left.len() == right.len()
-                && pairs
-                    .into_iter()
-                    .all(|((key, left), (other, right))| key.text == other.text && same(left, right))
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,16 @@ pub enum Unwritable {
         /// The byte of the file where they meet.
         at: usize,
     },
+    /// Another field would change with what is edited, such as behind an alias.
+    Shared {
+        /// The field.
+        field: String,
+    },
+    /// A comment about something that stays would be lost.
+    Comment {
+        /// The comment.
+        text: String,
+    },
     /// The emitter failed.
     Emission(serde_yaml::ser::Error),
 }
@@ -63,6 +73,14 @@ impl fmt::Display for Unwritable {
             Self::Overlap { at } => write!(
                 formatter,
                 "two edits of the file meet at byte {at}; write one declaration at a time"
+            ),
+            Self::Shared { field } => write!(
+                formatter,
+                "the field `{field}` would change with it; edit the file by hand"
+            ),
+            Self::Comment { text } => write!(
+                formatter,
+                "the comment `{text}` would be lost; edit the file by hand"
             ),
             Self::Emission(_) => formatter.write_str("the definition cannot be written as YAML"),
         }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What becomes of the items of a list, in order. Between two items that stay there are never both removals and
@@ -58,6 +59,54 @@ fn align_kin(
     }
 }
 
+/// Items that stand elsewhere from now on, new index to old one: each item that has to go moves at most once.
+pub(super) struct Moves(BTreeMap<usize, usize>);
+
+impl Moves {
+    /// First items that stay the same, then those that are about the same thing.
+    pub(super) fn of(steps: &[Step], old: &[Value], new: &[Value]) -> Self {
+        let leaving = steps.iter().filter_map(|step| match *step {
+            Step::Remove(index) | Step::Replace(index, _) => Some(index),
+            Step::Keep(_) | Step::Change(..) | Step::Insert(_) => None,
+        });
+        let mut leaving: Vec<usize> = leaving.collect();
+        let mut moves = Self(BTreeMap::new());
+        moves.pair(steps, &mut leaving, |index, other| {
+            old.get(index) == new.get(other)
+        });
+        let kin = |items: &[Value], index| items.get(index).map(kin);
+        moves.pair(steps, &mut leaving, |index, other| {
+            kin(old, index) == kin(new, other)
+        });
+        moves
+    }
+
+    /// The old item that the new one at `other` was.
+    pub(super) fn from(&self, other: usize) -> Option<usize> {
+        self.0.get(&other).copied()
+    }
+
+    /// Whether the old item at `index` stands elsewhere from now on.
+    pub(super) fn takes_away(&self, index: usize) -> bool {
+        self.0.values().any(|from| *from == index)
+    }
+
+    fn pair(&mut self, steps: &[Step], leaving: &mut Vec<usize>, is_pair: impl Fn(usize, usize) -> bool) {
+        let coming = steps.iter().filter_map(|step| match *step {
+            Step::Insert(other) | Step::Replace(_, other) => Some(other),
+            Step::Keep(_) | Step::Change(..) | Step::Remove(_) => None,
+        });
+        for other in coming
+            .filter(|other| !self.0.contains_key(other))
+            .collect::<Vec<_>>()
+        {
+            if let Some(place) = leaving.iter().position(|index| is_pair(*index, other)) {
+                self.0.insert(other, leaving.remove(place));
+            }
+        }
+    }
+}
+
 fn texts(items: &[Value], text: impl Fn(&Value) -> String) -> Vec<String> {
     items.iter().map(text).collect()
 }
@@ -79,7 +128,7 @@ fn parts(left: &[String], right: &[String]) -> Vec<(Range<usize>, Range<usize>, 
 }
 
 /// What an item is about: its type and the event, attribute or segment. Plain values are about themselves.
-fn kin(item: &Value) -> String {
+pub(super) fn kin(item: &Value) -> String {
     let Value::Object(fields) = item else {
         return item.to_string();
     };

@@ -1,8 +1,9 @@
 //! Lists: the items that stay are left alone, the others are edited, put in or taken out one by one.
 
 use super::super::super::yaml::{Node, Yaml};
+use super::super::edit::{Patch, apply};
 use super::super::tree::Tree;
-use super::align::{Step, align};
+use super::align::{Moves, Step, align};
 use super::page::Slot;
 use super::walk::{Change, Coarse, Fineness, Walk};
 use serde_json::Value;
@@ -19,6 +20,12 @@ impl Walk<'_, '_> {
             return Err(Coarse);
         }
         let steps = align(old, new);
+        let list = List {
+            flow,
+            items,
+            moves: Moves::of(&steps, old, new),
+            change,
+        };
         let mut last = None;
         let mut gone = BTreeSet::new();
         for step in &steps {
@@ -26,18 +33,11 @@ impl Walk<'_, '_> {
                 Step::Keep(index) => last = Some(index),
                 Step::Change(index, other) => {
                     let item = items.get(index).ok_or(Coarse)?;
-                    let (old, new) = (old.get(index).ok_or(Coarse)?, new.get(other).ok_or(Coarse)?);
-                    let tree = change.tree.items().get(other).ok_or(Coarse)?;
-                    self.item(self.item_slot(flow, item)?, item, Change { old, new, tree })?;
+                    self.item(self.item_slot(flow, item)?, item, list.between(index, other)?)?;
                     last = Some(index);
                 }
                 Step::Replace(index, other) => {
-                    let item = items.get(index).ok_or(Coarse)?;
-                    let tree = change.tree.items().get(other).ok_or(Coarse)?;
-                    match moved(&steps, old, new.get(other)).and_then(|from| items.get(from)) {
-                        Some(from) => self.replace_by_moved(flow, item, from)?,
-                        None => self.replace(self.item_slot(flow, item)?, item, tree)?,
-                    }
+                    self.replace_item(&list, index, other)?;
                     last = Some(index);
                 }
                 Step::Remove(index) => {
@@ -45,9 +45,7 @@ impl Walk<'_, '_> {
                 }
                 Step::Insert(other) => {
                     let anchor = items.get(last.unwrap_or(0)).ok_or(Coarse)?;
-                    let tree = change.tree.items().get(other).ok_or(Coarse)?;
-                    let from = moved(&steps, old, new.get(other)).and_then(|from| items.get(from));
-                    self.insert_item(flow, (anchor, last.is_none()), (tree, from))?;
+                    self.insert_item(&list, (anchor, last.is_none()), other)?;
                 }
             }
         }
@@ -85,36 +83,66 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// Puts an item in; one that only moved keeps its words and the comment beside it.
+    /// Puts an item in; one that moved keeps its words and comments.
     fn insert_item(
         &mut self,
-        flow: bool,
+        list: &List<'_>,
         (anchor, is_first): (&Node, bool),
-        (tree, from): (&Tree, Option<&Node>),
+        other: usize,
     ) -> Result<(), Coarse> {
-        if flow {
-            let text = match from {
-                Some(from) => self.page.slice(from.span.clone()).to_owned(),
-                None => self.in_flow(tree, anchor.span.start)?,
-            };
+        let text = match list.moves.from(other) {
+            Some(from) => self.moved_text(list, from, other)?,
+            None if list.flow => self.in_flow(list.tree(other)?, anchor.span.start)?,
+            None => self.block_item(anchor, list.tree(other)?)?,
+        };
+        if list.flow {
             self.insert_in_flow(&anchor.span, is_first, &text);
             return Ok(());
         }
-        let lines = match from {
-            Some(from) => self.page.slice(self.item_lines(from)?).to_owned(),
-            None => self.block_item(anchor, tree)?,
-        };
-        self.insert_block_item(anchor, is_first, &lines)
+        self.insert_block_item(anchor, is_first, &text)
     }
 
-    fn replace_by_moved(&mut self, flow: bool, item: &Node, from: &Node) -> Result<(), Coarse> {
-        let (into, from) = if flow {
-            (item.span.clone(), from.span.clone())
-        } else {
-            (self.item_lines(item)?, self.item_lines(from)?)
+    /// Puts an item where another one stood. The comments there stay, unless they went elsewhere with the other one,
+    /// or the new one brings its own.
+    fn replace_item(&mut self, list: &List<'_>, index: usize, other: usize) -> Result<(), Coarse> {
+        let item = list.items.get(index).ok_or(Coarse)?;
+        let from = list.moves.from(other);
+        if from.is_none() && (list.flow || !list.moves.takes_away(index)) {
+            return self.replace(self.item_slot(list.flow, item)?, item, list.tree(other)?);
+        }
+        let text = match from {
+            Some(from) => self.moved_text(list, from, other)?,
+            None => self.block_item(item, list.tree(other)?)?,
         };
-        self.edit(into, self.page.slice(from).to_owned());
+        let into = if list.flow {
+            item.span.clone()
+        } else {
+            self.item_lines(item)?
+        };
+        self.edit(into, text);
         Ok(())
+    }
+
+    /// The words of an item that moved, in which only what is new about it is changed.
+    fn moved_text(&self, list: &List<'_>, from: usize, other: usize) -> Result<String, Coarse> {
+        let item = list.items.get(from).ok_or(Coarse)?;
+        let change = list.between(from, other)?;
+        let range = if list.flow {
+            item.span.clone()
+        } else {
+            let lines = self.item_lines(item)?;
+            lines.start..self.page.line_end(lines.end)
+        };
+        let mut inner = Walk::new(self.page, self.fineness);
+        if change.old != change.new {
+            inner.item(self.item_slot(list.flow, item)?, item, change)?;
+        }
+        for edit in &mut inner.edits {
+            let start = edit.range.start.checked_sub(range.start).ok_or(Coarse)?;
+            edit.range = start..start + edit.range.len();
+        }
+        let text = apply(self.page.slice(range), [&Patch::new(inner.edits)])?;
+        Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 
     fn remove_items(&mut self, flow: bool, items: &[Node], gone: &BTreeSet<usize>) -> Result<(), Coarse> {
@@ -131,12 +159,28 @@ impl Walk<'_, '_> {
     }
 }
 
-/// The old item that `wanted` was, if it has to leave its place.
-fn moved(steps: &[Step], old: &[Value], wanted: Option<&Value>) -> Option<usize> {
-    steps.iter().find_map(|step| match *step {
-        Step::Remove(index) | Step::Replace(index, _) => (old.get(index) == wanted).then_some(index),
-        _ => None,
-    })
+/// A list that is edited.
+struct List<'a> {
+    flow: bool,
+    items: &'a [Node],
+    moves: Moves,
+    change: Change<'a>,
+}
+
+impl<'a> List<'a> {
+    /// What an old item says, and what a new one should say.
+    fn between(&self, index: usize, other: usize) -> Result<Change<'a>, Coarse> {
+        let item = |list: &'a Value, index| list.get(index).ok_or(Coarse);
+        Ok(Change {
+            old: item(self.change.old, index)?,
+            new: item(self.change.new, other)?,
+            tree: self.tree(other)?,
+        })
+    }
+
+    fn tree(&self, other: usize) -> Result<&'a Tree, Coarse> {
+        self.change.tree.items().get(other).ok_or(Coarse)
+    }
 }
 
 /// Whether every item stands in the list itself: what an alias brought in has the bytes of its anchor, above.

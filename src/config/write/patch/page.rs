@@ -72,6 +72,23 @@ impl<'a> Page<'a> {
             .map_or(self.text.len(), |newline| at + newline + 1)
     }
 
+    /// Where the comment lines directly above the line of `at` begin, or that line where there are none. A comment that
+    /// stands further in is about something inside of what is above it.
+    pub(super) fn lead(&self, at: usize) -> usize {
+        let column = self.column(at);
+        let mut start = self.line_start(at);
+        while start > 0 {
+            let above = self.line_start(start - 1);
+            let line = self.slice(above..start);
+            let comment = line.trim_start_matches(' ');
+            if !comment.starts_with('#') || line.len() - comment.len() > column {
+                break;
+            }
+            start = above;
+        }
+        start
+    }
+
     /// What ends the line before `at`, or the last one that has an end: files may mix the two.
     pub(super) fn newline(&self, at: usize) -> &'static str {
         let line = self.slice(0..self.line_end(at.saturating_sub(1)));

@@ -54,10 +54,10 @@ impl Walk<'_, '_> {
         Ok(format!("{}- {item}", " ".repeat(column)))
     }
 
-    /// The lines of an item of a block list as they stand, with the comment beside them.
+    /// The lines of an item of a block list as they stand, with the comments above and beside them.
     pub(super) fn item_lines(&self, item: &Node) -> Result<Range<usize>, Coarse> {
         let dash = self.page.dash(item).ok_or(Coarse)?;
-        let start = self.page.line_start(dash);
+        let start = self.page.lead(dash);
         let lines = self.page.slice(start..self.page.line_end(item.span.end));
         Ok(start..start + lines.trim_end_matches(['\r', '\n']).len())
     }
@@ -111,15 +111,13 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Takes whole lines out, from that of `start` to that of `end`: an item or field with the comment beside it.
+    /// Takes whole lines out, from that of `start` to that of `end`: an item or field with the comments above and
+    /// beside it.
     pub(super) fn remove_lines(&mut self, start: usize, end: usize) -> Result<(), Coarse> {
         if !self.page.begins_line(start) {
             return Err(Coarse);
         }
-        self.edit(
-            self.page.line_start(start)..self.page.line_end(end),
-            String::new(),
-        );
+        self.edit(self.page.lead(start)..self.page.line_end(end), String::new());
         Ok(())
     }
 

@@ -1,10 +1,14 @@
+use super::super::edit::Edit;
 use super::super::segment_file;
 use super::*;
 use crate::config::source::Source;
 use crate::config::{decode, yaml};
+use crate::definition::print;
 use crate::model::SegmentId;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
+
+mod comments;
 
 fn declarations(text: &str) -> Vec<Declaration> {
     let source = Arc::new(Source::new("a.yaml", text));
@@ -153,7 +157,7 @@ fn filters_come_and_go_alone() {
     let cases = [
         (
             live(KEPT, |group| insert(group, 0)),
-            before("    - filter_type: actions\n"),
+            before("    # the heart of it\n"),
         ),
         (live(KEPT, |group| insert(group, 1)), before(city)),
         (live(KEPT, |group| insert(group, 3)), before("# end")),
@@ -167,7 +171,10 @@ fn filters_come_and_go_alone() {
             live(KEPT, |group| {
                 drop(group["filters"].as_array_mut().unwrap().remove(2))
             }),
-            KEPT.replace("    - filter_type: custom_segments\n      name: VIP buyers\n", ""),
+            KEPT.replace(
+                "    # opted in\n    - filter_type: custom_segments\n      name: VIP buyers\n",
+                "",
+            ),
         ),
         (
             live(KEPT, |group| group["filters"] = json!([])),
@@ -294,6 +301,7 @@ fn names_and_lifecycles_of_one_document_change_alone() {
         name,
         lifecycle: Some(lifecycle),
         definition: None,
+        renames: None,
     };
     let first = patch(&read[0], &wanted(None, Lifecycle::Archived)).unwrap();
     let second = patch(&read[1], &wanted(Some(&name), Lifecycle::Active)).unwrap();

@@ -23,11 +23,6 @@ pub(super) enum Fineness {
     BothSides,
 }
 
-impl Fineness {
-    /// From the finest on.
-    pub(super) const ALL: [Self; 4] = [Self::Fields, Self::Filters, Self::Sides, Self::BothSides];
-}
-
 /// The text gives no hold for an edit as fine as this.
 #[derive(Debug)]
 pub(super) struct Coarse;
