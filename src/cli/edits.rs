@@ -39,19 +39,22 @@ impl<'a> Edits<'a> {
         documents.collect()
     }
 
-    /// Writes the files. One that changed since it was read is left alone.
+    /// Writes the files; none where one of them changed since it was read, since what they say may hang together.
     ///
     /// # Errors
     ///
     /// A file that changed, or one that cannot be written.
     pub(super) fn write(&self, output: Output) -> Result<(), Failure> {
         let here = std::env::current_dir().map_err(|error| Failure::caused(Kind::Error, &error))?;
+        let is_as_read =
+            |file: &str, text: &str| fs::read_to_string(here.join(file)).is_ok_and(|now| now == text);
+        let mut files = self.0.iter();
+        if let Some((file, _)) = files.find(|(file, (text, _))| !is_as_read(file, text)) {
+            let message = format!("`{file}` changed while this ran; nothing was written");
+            return Err(Failure::new(Kind::Error, message).with_help("run it again"));
+        }
         for (file, (text, patches)) in &self.0 {
             let path = here.join(file);
-            if fs::read_to_string(&path).ok().as_deref() != Some(*text) {
-                let message = format!("`{file}` changed while this ran; it was not written");
-                return Err(Failure::new(Kind::Error, message).with_help("run it again"));
-            }
             write_file(&path, &edited(text, patches)?)?;
             output.note(&format!("wrote {file}\n"));
         }

@@ -25,7 +25,7 @@ pub struct DriftReport {
     pub in_files: Vec<DriftDocument>,
     /// What the files would have to say to keep it, file by file.
     pub patches: Vec<PatchDocument>,
-    /// Segments of which no file can say it, by id, and why.
+    /// Segments of which no file can say it, or not all of it, by id, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub unwritten: BTreeMap<String, String>,
     /// How old what was seen is.
