@@ -178,11 +178,11 @@ async fn check_and_apply(
     require_applicable(&saved, (&ledger, &connection.service))?;
     let policy = policy(workspace.1, &arguments.planning);
     let looked = connection.session.look_again(&saved, (&ledger, &policy));
-    let (causes, read_before) = signals.or_stop(looked).await??;
-    if !causes.is_empty() {
+    let (differences, read_before) = signals.or_stop(looked).await??;
+    if !differences.is_empty() {
         let message = "the workspace is not as the plan saw it; nothing was changed".to_owned();
         return Err(Failure {
-            causes,
+            differences,
             ..stale(message)
         });
     }

@@ -69,13 +69,13 @@ impl Connection {
         let service = service.iter().map(|byte| format!("{byte:02x}")).collect();
         let transport = HttpTransport::new(endpoint, credentials)
             .map_err(|error| Failure::caused(Kind::Error, &error))?;
-        let note = move |note| output.note(&format!("note: {note}\n"));
+        let note = move |note| output.line(&format!("note: {note}"));
         let calls = SharedCalls::new(store(project, name, workspace)?, Box::new(note));
         let limits = limits(workspace)?;
         let oldest = SystemClock.now().saturating_sub(limits.longest_span());
         let client = Client::new(transport, SystemClock, limits, retry_seed())
             .stopped_by(stop)
-            .observed_by(move |waiting: &Waiting| output.note(&waiting_line(waiting)))
+            .observed_by(move |waiting: &Waiting| output.line(&waiting_line(waiting)))
             .logged_in(calls);
         let store = store(project, name, workspace)?;
         // Where this fails the log stays longer than it has to be, and the first call says that it cannot be kept.
@@ -111,7 +111,7 @@ fn said_once(output: Output) -> Box<Notes> {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(note.clone());
         if is_new {
-            output.note(&format!("note: {note}\n"));
+            output.line(&format!("note: {note}"));
         }
     })
 }
@@ -239,11 +239,11 @@ pub(super) fn limits(workspace: &Workspace) -> Result<RateLimits, Failure> {
 fn waiting_line(waiting: &Waiting) -> String {
     let until = waiting.until.strftime("%H:%M:%S UTC");
     match &waiting.reason {
-        WaitReason::OwnLimit => format!("Waiting until {until}: one more call would break a rate limit.\n"),
+        WaitReason::OwnLimit => format!("Waiting until {until}: one more call would break a rate limit."),
         WaitReason::ServiceLimit => {
-            format!("Waiting until {until}: the service takes no more calls before.\n")
+            format!("Waiting until {until}: the service takes no more calls before.")
         }
-        WaitReason::Retry(error) => format!("Waiting until {until} to try again: {error}\n"),
+        WaitReason::Retry(error) => format!("Waiting until {until} to try again: {error}"),
     }
 }
 

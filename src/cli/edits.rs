@@ -56,7 +56,7 @@ impl<'a> Edits<'a> {
         for (file, (text, patches)) in &self.0 {
             let path = here.join(file);
             write_file(&path, &edited(text, patches)?)?;
-            output.note(&format!("wrote {file}\n"));
+            output.line(&format!("wrote {file}"));
         }
         Ok(())
     }

@@ -67,8 +67,8 @@ impl Events {
             Ok(()) => true,
             Err(error) => {
                 if let Some(error) = unless_closed(Err(error)) {
-                    let text = format!("error: cannot write to {}: {error}\n", sink.name);
-                    self.output.note(&text);
+                    let text = format!("error: cannot write to {}: {error}", sink.name);
+                    self.output.line(&text);
                     self.is_cut.store(true, Ordering::Relaxed);
                 }
                 false

@@ -58,7 +58,7 @@ impl<'a> LockedLedger<'a> {
 }
 
 fn notes(output: Output) -> impl Fn(String) + Send + Sync {
-    move |note| output.note(&format!("note: {note}\n"))
+    move |note| output.line(&format!("note: {note}"))
 }
 
 impl From<LockError> for Failure {

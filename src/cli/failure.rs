@@ -1,6 +1,7 @@
 //! Why a command failed, and the exit code for it. Codes are part of the interface: scripts read them.
 
 use crate::diagnostic::Diagnostic;
+use crate::model::printable;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -87,6 +88,8 @@ pub struct Failure {
     pub kind: Kind,
     /// What failed; a lowercase phrase.
     pub message: String,
+    /// What is not as it should be, each thing on its own.
+    pub differences: Vec<String>,
     /// What caused it, outermost first.
     pub causes: Vec<String>,
     /// What to do next.
@@ -102,6 +105,7 @@ impl Failure {
         Self {
             kind,
             message: message.into(),
+            differences: Vec::new(),
             causes: Vec::new(),
             help: Vec::new(),
             diagnostics: Vec::new(),
@@ -118,6 +122,13 @@ impl Failure {
             source = cause.source();
         }
         failure
+    }
+
+    /// What failed, what is not as it should be, and what caused it, one line each.
+    #[must_use]
+    pub fn in_lines(&self) -> Vec<String> {
+        let said = std::iter::once(&self.message).chain(&self.differences);
+        said.chain(&self.causes).cloned().collect()
     }
 
     /// What failed and what caused it, for where there is one line.
@@ -138,12 +149,15 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "error: {}", self.message)?;
+        write!(formatter, "error: {}", printable(&self.message))?;
+        for difference in &self.differences {
+            write!(formatter, "\n  - {}", printable(difference))?;
+        }
         for cause in &self.causes {
-            write!(formatter, "\n  caused by: {cause}")?;
+            write!(formatter, "\n  caused by: {}", printable(cause))?;
         }
         for help in &self.help {
-            write!(formatter, "\n  = help: {help}")?;
+            write!(formatter, "\n  = help: {}", printable(help))?;
         }
         Ok(())
     }

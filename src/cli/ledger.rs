@@ -94,13 +94,13 @@ async fn forget_named(store: &ConfiguredStore, segment: &str, output: Output) ->
         return Err(unknown(segment, &ledger));
     };
     store.save(&ledger).await?;
-    output.note(&format!(
-        "Forgot `{segment}` (id {}): nobody's from now on, unless a file declares it or `owns` says so.\n",
+    output.line(&format!(
+        "Forgot `{segment}` (id {}): nobody's from now on, unless a file declares it or `owns` says so.",
         latest.id
     ));
     for entry in older {
-        output.note(&format!(
-            "Forgot what had this name before and is gone, too: id {}.\n",
+        output.line(&format!(
+            "Forgot what had this name before and is gone, too: id {}.",
             entry.id
         ));
     }
@@ -170,13 +170,11 @@ async fn unlock(project: &Project, arguments: &UnlockArguments, output: Output) 
     let (name, workspace) = project.workspace(&arguments.workspace)?;
     let store = connection::store(project, name, workspace)?;
     let Some(lock) = store.change_lock(|_| Change::Keep).await? else {
-        output.note(&format!("The ledger of {name} is not locked.\n"));
+        output.line(&format!("The ledger of {name} is not locked."));
         return Ok(());
     };
-    output.note(&format!(
-        "The ledger of {name} is locked by {lock}.\n{}\n",
-        standing(&lock)
-    ));
+    output.line(&format!("The ledger of {name} is locked by {lock}."));
+    output.line(&standing(&lock));
     if !arguments.auto_approve {
         match ask("Take the lock away?", output).await? {
             Answer::Yes => {}

@@ -24,6 +24,7 @@ mod report;
 mod sandbox;
 mod show;
 mod signals;
+mod usage;
 mod validate;
 mod whole_file;
 
@@ -39,9 +40,10 @@ use std::process::ExitCode;
 /// Runs the program with `arguments`, the first of which is its name.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return usage::refused(&error, &words),
     };
     let output = Output::new(arguments.json, arguments.no_color);
     logging::start();
@@ -51,18 +53,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         failure.kind.into()
     });
     output.ended(code)
-}
-
-/// Help and version are no errors; everything else that clap refuses is wrong usage.
-fn usage(error: &clap::Error) -> ExitCode {
-    let lost = output::unless_closed(error.print());
-    if error.use_stderr() {
-        Kind::Usage.into()
-    } else if lost.is_some() {
-        Kind::Error.into()
-    } else {
-        ExitCode::SUCCESS
-    }
 }
 
 fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {

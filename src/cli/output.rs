@@ -6,6 +6,7 @@
 use super::arguments::JsonInto;
 use super::failure::{CHANGES, Failure, Kind};
 use super::whole_file::WholeFile;
+use crate::model::printable;
 use crate::render::diagnostic::diagnostics_json;
 use crate::render::document::FORMAT_VERSION;
 use jiff::tz::TimeZone;
@@ -101,6 +102,11 @@ impl Output {
         drop(io::stderr().lock().write_all(text.as_bytes()));
     }
 
+    /// Writes a line of what is going on. What it names is other people's.
+    pub(super) fn line(self, text: &str) {
+        self.note(&format!("{}\n", printable(text)));
+    }
+
     /// Writes why the command failed; with JSON the document is on standard output all the same.
     pub(super) fn failure(self, failure: &Failure) {
         if self.json {
@@ -110,6 +116,7 @@ impl Output {
                     "kind": failure.kind.as_str(),
                     "exit_code": failure.kind.code(),
                     "message": failure.message,
+                    "differences": failure.differences,
                     "causes": failure.causes,
                     "help": failure.help,
                     "diagnostics": diagnostics_json(&failure.diagnostics),

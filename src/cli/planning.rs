@@ -174,7 +174,7 @@ pub(super) async fn plan_offline(
 ) -> Result<Planned, Failure> {
     let store = connection::store(project, workspace.0, workspace.1)?;
     let aim = aim_of_plan(project, workspace, (arguments, Refresh::None));
-    let note = move |note| output.note(&format!("note: {note}\n"));
+    let note = move |note| output.line(&format!("note: {note}"));
     let mut read = Read::local(aim, (&store, SystemClock.now()), &note).await?;
     if read.snapshot.listed_at.is_none() {
         let message = "nothing was seen of this workspace yet, so that nothing can be planned offline";

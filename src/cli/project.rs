@@ -128,8 +128,8 @@ impl Project {
         for file in files {
             match read.get(&place(file)) {
                 Some(name) => names.push(Arc::clone(name)),
-                None => output.note(&format!(
-                    "note: `segments` in segctl.yaml does not name {}: no other command reads it there\n",
+                None => output.line(&format!(
+                    "note: `segments` in segctl.yaml does not name {}: no other command reads it there",
                     self.shown(file)
                 )),
             }

@@ -9,7 +9,7 @@ use super::planning::{aim, read_all};
 use super::project::Project;
 use crate::api::StopSignal;
 use crate::config::write::{NewFile, segment_file};
-use crate::model::{LiveKind, LiveSegment, NamePattern, SegmentId, SegmentName};
+use crate::model::{LiveKind, LiveSegment, NamePattern, SegmentId, SegmentName, printable};
 use crate::observe::Refresh;
 use crate::plan::plan;
 use crate::plan::step::{Action, Conflict, Live, Plan};
@@ -134,10 +134,8 @@ fn list(live: &[&LiveSegment], output: Output) {
             LiveKind::Filter => String::new(),
             LiveKind::Other(word) => format!(", {word}"),
         };
-        text.push_str(&format!(
-            "\"{}\" (id {}, {source}{kind})\n",
-            segment.name, segment.id
-        ));
+        let line = format!("\"{}\" (id {}, {source}{kind})", segment.name, segment.id);
+        text.push_str(&(printable(&line) + "\n"));
     }
     text.push_str(&match live.len() {
         0 => "No live segment is without a file.\n".to_owned(),
@@ -165,12 +163,12 @@ fn write_all(
             Ok(text) => text,
             Err(why) => {
                 done.skipped += 1;
-                output.note(&format!("skipped \"{}\" (id {}): {why}\n", live.name, live.id));
+                output.line(&format!("skipped \"{}\" (id {}): {why}", live.name, live.id));
                 continue;
             }
         };
         let path = files.write(&live.name, &text)?;
-        output.note(&format!("wrote {}\n", project.shown(&path)));
+        output.line(&format!("wrote {}", project.shown(&path)));
         done.written.push(path);
     }
     Ok(done)

@@ -42,22 +42,17 @@ struct Known {
     /// Steps that began and did not end.
     under_way: BTreeSet<usize>,
     /// Why the run ended before its last step.
-    stopped: Option<String>,
+    stopped: Vec<String>,
 }
 
 impl Report {
-    /// Begins; there is a report even where not everything that it is asked for can be written.
-    pub(super) fn begin(arguments: &ApplyArguments, output: Output) -> (Self, Result<(), Failure>) {
+    /// The report of a run of which nothing is known but how it ended.
+    pub(super) fn bare(output: Output) -> Self {
+        Self::telling(Events::new(output), (output, None))
+    }
+
+    fn telling(events: Events, (output, receipt): (Output, Option<WholeFile>)) -> Self {
         let began_at = SystemClock.now();
-        let mut events = Events::new(output);
-        let into = arguments.json_into.as_ref();
-        let opened = into.map_or(Ok(()), |path| events.also_into(path));
-        let receipt = arguments.receipt_into.as_ref();
-        let receipt = receipt.map(|path| WholeFile::at(path)).transpose();
-        let (receipt, found) = match receipt {
-            Ok(receipt) => (receipt, Ok(())),
-            Err(failure) => (None, Err(failure)),
-        };
         let run = format!("{}-{}", began_at.strftime("%Y%m%dT%H%M%SZ"), process::id());
         let report = Self {
             output,
@@ -68,6 +63,21 @@ impl Report {
             known: Mutex::default(),
         };
         report.events.tell(RunEvent::version(&report.run));
+        report
+    }
+
+    /// Begins; there is a report even where not everything that it is asked for can be written.
+    pub(super) fn begin(arguments: &ApplyArguments, output: Output) -> (Self, Result<(), Failure>) {
+        let mut events = Events::new(output);
+        let into = arguments.json_into.as_ref();
+        let opened = into.map_or(Ok(()), |path| events.also_into(path));
+        let receipt = arguments.receipt_into.as_ref();
+        let receipt = receipt.map(|path| WholeFile::at(path)).transpose();
+        let (receipt, found) = match receipt {
+            Ok(receipt) => (receipt, Ok(())),
+            Err(failure) => (None, Err(failure)),
+        };
+        let report = Self::telling(events, (output, receipt));
         (report, opened.and(found))
     }
 
@@ -133,13 +143,13 @@ impl Report {
 
     /// Takes down what keeps steps from being run; the findings that say more of it were told with the plan.
     pub(super) fn forbidden(&self, message: &str) {
-        self.known().stopped = Some(message.to_owned());
+        self.known().stopped = vec![message.to_owned()];
     }
 
     /// Tells what ended the run before its last step.
     pub(super) fn stopped(&self, kind: Kind, message: String) {
         self.tell(DiagnosticDocument::of_run(kind.as_str(), &message, (&[], &[])));
-        self.known().stopped = Some(message);
+        self.known().stopped = vec![message];
     }
 
     /// Ends: tells of a failure, writes the receipt, and says last how it ended. The exit code is that of the run, unless
@@ -147,7 +157,10 @@ impl Report {
     pub(super) fn end(self, done: Result<Option<Kind>, Failure>) -> ExitCode {
         let kind = done.unwrap_or_else(|failure| {
             self.failed(&failure);
-            self.known().stopped.get_or_insert(failure.in_one_line());
+            let mut known = self.known();
+            if known.stopped.is_empty() {
+                known.stopped = failure.in_lines();
+            }
             Some(failure.kind)
         });
         let mut code = kind.map_or(0, Kind::code);
@@ -175,7 +188,8 @@ impl Report {
     /// Tells of a failure.
     fn failed(&self, failure: &Failure) {
         self.files(&failure.diagnostics);
-        let why = (failure.causes.as_slice(), failure.help.as_slice());
+        let notes = [failure.differences.as_slice(), failure.causes.as_slice()].concat();
+        let why = (notes.as_slice(), failure.help.as_slice());
         self.tell(DiagnosticDocument::of_run(
             failure.kind.as_str(),
             &failure.message,

@@ -18,8 +18,7 @@ use std::path::Path;
 pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failure> {
     let text = read(&arguments.plan)?;
     let document = if SavedPlan::is_claimed_by(&text) {
-        let saved =
-            SavedPlan::from_text(&text).map_err(|error| Failure::caused(Kind::InvalidFiles, &error))?;
+        let saved = SavedPlan::from_text(&text).map_err(|error| unusable(&arguments.plan, &error))?;
         if !output.json {
             output.note(&format!(
                 "Made at {} by segctl {}.\n",
@@ -28,7 +27,7 @@ pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failu
         }
         PlanDocument::new(&saved.plan)
     } else {
-        PlanDocument::from_json(&text).map_err(|error| Failure::caused(Kind::InvalidFiles, &error))?
+        PlanDocument::from_json(&text).map_err(|error| unusable(&arguments.plan, &error))?
     };
     if output.json {
         output.document(&document);
@@ -44,7 +43,16 @@ pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failu
 ///
 /// The file cannot be read, or holds no plan that can be applied.
 pub(super) fn saved(file: &Path) -> Result<SavedPlan, Failure> {
-    SavedPlan::from_text(&read(file)?).map_err(|error| Failure::caused(Kind::InvalidFiles, &error))
+    SavedPlan::from_text(&read(file)?).map_err(|error| {
+        unusable(file, &error).with_help("`segctl apply` takes what `segctl plan --out FILE` wrote")
+    })
+}
+
+/// That a file holds nothing of use, and why.
+fn unusable(file: &Path, error: &dyn std::error::Error) -> Failure {
+    let mut failure = Failure::caused(Kind::InvalidFiles, error);
+    failure.message = format!("cannot use `{}`: {}", file.display(), failure.message);
+    failure
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

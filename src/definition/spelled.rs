@@ -4,7 +4,7 @@
 use super::diff::FieldChange;
 use super::normal::Identities;
 use crate::model::{SegmentId, SegmentName};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 impl FieldChange {
     /// The change with every reference by the name of its segment, or by its id where nobody knows a name.
@@ -30,24 +30,17 @@ impl FieldChange {
         };
         let (before, after) = (pair(&self.before), pair(&self.after));
         let keys: Vec<_> = before.iter().chain(&after).map(|(key, _)| *key).collect();
-        // One of each kind is told apart by its value alone.
-        let field = if keys.iter().all(|key| *key == "id") {
-            "id"
-        } else {
-            "name"
-        };
+        let shared = keys.first().filter(|first| keys.iter().all(|key| key == *first));
         let value = |pair: Option<(&str, String)>| {
-            pair.map(|(key, text)| {
-                Value::from(if key == field {
-                    text
-                } else {
-                    format!("{key}: {text}")
-                })
+            pair.map(|(key, text)| match shared {
+                Some(_) => Value::from(text),
+                // One of each kind, each as the file would say it.
+                None => json!({key: text}),
             })
         };
         Self {
             path,
-            field: Some(field.to_owned()),
+            field: Some((*shared.unwrap_or(&"segment")).to_owned()),
             before: value(before),
             after: value(after),
         }
@@ -111,7 +104,6 @@ impl Spelling<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn change(field: Option<&str>, before: Value, after: Value) -> FieldChange {
         FieldChange {
@@ -142,7 +134,7 @@ mod tests {
             ),
             (
                 change(Some("segment"), json!("id:c1"), json!("name:A")),
-                change(Some("name"), json!("id: c1"), json!("A")),
+                change(Some("segment"), json!({"id": "c1"}), json!({"name": "A"})),
             ),
             (
                 change(None, filter("id:b1"), Value::Null),

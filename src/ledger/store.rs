@@ -119,7 +119,8 @@ impl fmt::Display for StoreError {
             Self::Corrupt { path, reason } => write!(
                 formatter,
                 "`{}` cannot be used: {reason}; restore it from a backup, or move it away and run `segctl ledger \
-                 rebuild`: what is lost with it costs requests, not correctness",
+                 rebuild`; the definitions that it keeps of what was replaced are lost with it, and all else is found \
+                 again",
                 path.display()
             ),
         }

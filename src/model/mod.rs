@@ -15,6 +15,7 @@ mod number;
 mod pattern;
 mod place;
 mod policy;
+mod printable;
 mod segment;
 
 pub use attribute::{
@@ -38,6 +39,7 @@ pub use number::Number;
 pub use pattern::{NamePattern, PatternError};
 pub use place::{LedgerPlace, ObjectPlace, ObjectService, is_http_on_this_machine};
 pub use policy::{Adoption, Behaviour, Guards, Policy};
+pub use printable::{is_hidden, printable};
 pub use segment::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,
 };

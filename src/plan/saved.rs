@@ -81,6 +81,8 @@ impl fmt::Display for Difference {
 pub enum SavedPlanError {
     /// It is no JSON, or not of the shape that segctl writes.
     Malformed(serde_json::Error),
+    /// It is something else, such as a plan that `--json` printed.
+    OfAnotherKind,
     /// It is of another version.
     UnknownVersion(u64),
     /// It was changed since it was written.
@@ -90,12 +92,16 @@ pub enum SavedPlanError {
 impl fmt::Display for SavedPlanError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(_) => write!(formatter, "this is no plan that `segctl plan --out` wrote"),
+            Self::Malformed(_) => write!(
+                formatter,
+                "it is no plan that `segctl plan --out` wrote, or it is broken"
+            ),
+            Self::OfAnotherKind => write!(formatter, "it is no plan that `segctl plan --out` wrote"),
             Self::UnknownVersion(version) => write!(
                 formatter,
-                "the plan has format version {version}, and this segctl knows {FORMAT_VERSION}; plan again"
+                "it has format version {version}, and this segctl knows {FORMAT_VERSION}; plan again"
             ),
-            Self::Changed => write!(formatter, "the plan was changed since it was written; plan again"),
+            Self::Changed => write!(formatter, "it was changed since it was written; plan again"),
         }
     }
 }
@@ -104,7 +110,7 @@ impl std::error::Error for SavedPlanError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Malformed(error) => Some(error),
-            Self::UnknownVersion(_) | Self::Changed => None,
+            Self::OfAnotherKind | Self::UnknownVersion(_) | Self::Changed => None,
         }
     }
 }
@@ -159,7 +165,10 @@ impl SavedPlan {
     /// Text that is no saved plan of this version, whole and as it was written.
     pub fn from_text(text: &str) -> Result<Self, SavedPlanError> {
         let value: Value = serde_json::from_str(text).map_err(SavedPlanError::Malformed)?;
-        let version = value.get("saved_plan_format").and_then(Value::as_u64);
+        let Some(version) = value.get("saved_plan_format") else {
+            return Err(SavedPlanError::OfAnotherKind);
+        };
+        let version = version.as_u64();
         if let Some(version) = version.filter(|version| *version != u64::from(FORMAT_VERSION)) {
             return Err(SavedPlanError::UnknownVersion(version));
         }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use self::excerpt::Excerpt;
 use crate::diagnostic::{Diagnostic, Label, Place, Severity};
+use crate::model::printable;
 
 /// Bytes of one message that are shown; names in it can be as long as the file allows.
 const MESSAGE_BYTES: usize = 1000;
@@ -151,24 +152,12 @@ fn with_excerpt<'a>(group: Group<'a>, excerpt: &Excerpt<'_>) -> Group<'a> {
 
 /// Text of bearable length with nothing in it that a terminal would obey or that would turn its direction.
 fn shown(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len().min(MESSAGE_BYTES));
-    for (at, next) in text.char_indices() {
-        if at >= MESSAGE_BYTES {
-            safe.push('…');
-            break;
-        }
-        if obeyed(next) {
-            safe.extend(next.escape_default());
-        } else {
-            safe.push(next);
-        }
+    let end = text.floor_char_boundary(MESSAGE_BYTES);
+    let mut safe = printable(text.get(..end).unwrap_or(text));
+    if end < text.len() {
+        safe.push('…');
     }
     safe
-}
-
-/// Control characters, and those that reorder the text around them.
-fn obeyed(next: char) -> bool {
-    next.is_control() || matches!(next, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Diagnostics for programs, in the order given.

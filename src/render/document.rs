@@ -46,12 +46,12 @@ impl std::fmt::Display for DocumentError {
         match self {
             Self::Malformed(_) => write!(
                 formatter,
-                "this is no plan that `segctl plan --out` or `segctl plan --json` wrote, or it is broken"
+                "it is no plan that `segctl plan --out` or `segctl plan --json` wrote, or it is broken"
             ),
             Self::UnknownVersion(version) => {
                 write!(
                     formatter,
-                    "the plan has format version {version}, and this segctl knows {FORMAT_VERSION}"
+                    "it has format version {version}, and this segctl knows {FORMAT_VERSION}"
                 )
             }
         }

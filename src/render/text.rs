@@ -18,6 +18,7 @@ use super::document::{
     ChangeDocument, EndDocument, FindingDocument, OutcomeDocument, PlanDocument, StepDocument,
     SummaryDocument, TallyDocument,
 };
+use crate::model::printable;
 use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -89,15 +90,18 @@ pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
 #[must_use]
 pub fn receipt(end: &EndDocument) -> String {
     let tally = end.tally;
-    let stopped = end.stopped.as_deref().map(printable);
+    let stopped: Vec<String> = end.stopped.iter().map(|why| printable(why)).collect();
     if tally == TallyDocument::default() {
         // Without steps there is nothing to count.
-        return stopped.map_or_else(
-            || "Receipt: nothing to do.\n".to_owned(),
-            |stopped| format!("Receipt: nothing was attempted: {stopped}.\n"),
-        );
+        return match stopped.as_slice() {
+            [] => "Receipt: nothing to do.\n".to_owned(),
+            why => format!("Receipt: nothing was attempted: {}.\n", why.join("; ")),
+        };
     }
-    let mut text = stopped.map_or_else(String::new, |stopped| format!("Stopped: {stopped}\n"));
+    let mut text = String::new();
+    if !stopped.is_empty() {
+        let _ = writeln!(text, "Stopped: {}", stopped.join("\n    "));
+    }
     let mut parts = vec![format!("{} applied", tally.applied)];
     let others = [
         (tally.unchanged, "unchanged"),
@@ -280,19 +284,6 @@ fn mark(action: &str) -> char {
 /// A name in quotes, as names may hold spaces.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", printable(name))
-}
-
-/// Text without control characters: names and answers are other people's, and terminals obey such characters.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
-        .collect()
 }
 
 fn paint(colour: bool, with: AnsiColor) -> Style {

@@ -247,3 +247,67 @@ fn a_switch_is_on_and_off_by_its_variable() {
         }
     }
 }
+
+#[test]
+fn wrong_usage_is_told_as_json_where_that_is_asked_for() {
+    let repository = Repository::new();
+    for (arguments, variables) in [
+        (["plan", "--nonsense", "--json"].as_slice(), [].as_slice()),
+        (&["--json", "drift", "--nonsense"], &[]),
+        (&["plan", "--nonsense"], &[("SEGCTL_JSON", "yes")]),
+        (&["--json"], &[]),
+        (&["ledger", "forget", "--json"], &[]),
+    ] {
+        let run = repository.run_with(arguments, variables);
+        assert_eq!((run.code, run.err.as_str()), (Some(64), ""), "{arguments:?}");
+        let error = &run.json()["error"];
+        assert_eq!(
+            (&error["kind"], &error["exit_code"]),
+            (&json!("usage"), &json!(64))
+        );
+        assert!(!error["message"].as_str().unwrap().contains('\n'), "{error}");
+    }
+    let run = repository.run(&["plan", "--nonsense", "--json"]);
+    assert_eq!(
+        run.json()["error"]["message"],
+        "unexpected argument '--nonsense' found"
+    );
+    let run = repository.run(&["apply", "--nonsense", "--json"]);
+    let types: Vec<_> = run.events().iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(types, ["version", "diagnostic", "change_summary"], "{}", run.out);
+    for (arguments, variables) in [
+        (["plan", "--nonsense"].as_slice(), [].as_slice()),
+        (&["plan", "--nonsense"], &[("SEGCTL_JSON", "no")]),
+        (&["plan", "--nonsense", "--", "--json"], &[]),
+    ] {
+        let run = repository.run_with(arguments, variables);
+        assert_eq!((run.code, run.out.as_str()), (Some(64), ""), "{arguments:?}");
+        assert!(run.err.contains("--nonsense"), "{}", run.err);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_saved_plan_is_named_with_what_apply_takes() {
+    let repository = Repository::new();
+    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.run(&["plan", "--json-into", "shown.json", "--out", "plan.json"]);
+    repository.write("broken.json", "{");
+    let plan = repository.read("plan.json");
+    repository.write("changed.json", plan.replace("\"A\"", "\"B\""));
+    for file in ["shown.json", "broken.json", "changed.json"] {
+        let run = repository.run(&["apply", file]);
+        assert_eq!(run.code, Some(3), "{}", run.err);
+        assert!(
+            run.err.starts_with(&format!("error: cannot use `{file}`: ")),
+            "{}",
+            run.err
+        );
+        assert!(
+            run.err
+                .contains("`segctl apply` takes what `segctl plan --out FILE` wrote"),
+            "{}",
+            run.err
+        );
+        assert!(!run.err.contains("unknown field"), "{}", run.err);
+    }
+}

@@ -65,3 +65,42 @@ fn a_pull_writes_over_nothing_and_takes_what_is_asked_for() {
         "{pulled}"
     );
 }
+
+/// Whoever can use the dashboard chooses names, and terminals obey some of what they may hold.
+#[test]
+fn names_are_not_obeyed_by_terminals() {
+    let repository = super::Repository::new();
+    let name = "Buyers\u{1b}[2J\u{202e}7d\nfake";
+    repository.write("segments/a.yaml", super::segment("A", "buy"));
+    repository.run(&["apply", "--auto-approve"]);
+    let mut state: serde_json::Value = serde_json::from_str(&repository.read(".segctl/box.json")).unwrap();
+    let segments = state["segments"].as_object_mut().unwrap();
+    let mut stranger = segments.values().next().unwrap().clone();
+    stranger["name"] = name.into();
+    segments.insert("0123456789abcdef01234567".to_owned(), stranger);
+    repository.write(".segctl/box.json", state.to_string());
+    let listed = repository.run(&["pull"]);
+    assert!(
+        listed.out.contains("\"Buyers\\u{1b}[2J\\u{202e}7d\\nfake\""),
+        "{}",
+        listed.out
+    );
+    assert_eq!(
+        repository.run(&["pull", "--json"]).json()["undeclared"][0]["name"],
+        name
+    );
+    for arguments in [
+        ["pull"].as_slice(),
+        &["plan"],
+        &["ledger", "forget", name],
+        &["pull", "--all"],
+        &["pull", name],
+    ] {
+        let run = repository.run(arguments);
+        let said = format!("{}{}", run.out, run.err);
+        assert!(
+            !said.contains('\u{1b}') && !said.contains('\u{202e}') && !said.contains("\nfake"),
+            "{arguments:?}: {said:?}"
+        );
+    }
+}

@@ -5,7 +5,7 @@ use super::ApiError;
 use crate::api::operation::Operation;
 use crate::api::transport::TransportError;
 use crate::api::wire::Mismatch;
-use crate::model::{SegmentId, SegmentName};
+use crate::model::{self, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -124,19 +124,11 @@ fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 /// The beginning of `text` with everything escaped that would move a cursor, colour a terminal or turn the
 /// direction of writing.
 pub(in crate::api) fn printable(text: &str) -> String {
-    let mut quote = String::new();
-    for (index, character) in text.trim().chars().enumerate() {
-        if index == LONGEST_QUOTE {
-            quote.push('…');
-            break;
-        }
-        let turns =
-            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || turns {
-            quote.extend(character.escape_default());
-        } else {
-            quote.push(character);
-        }
+    let text = text.trim();
+    let end = text.char_indices().nth(LONGEST_QUOTE).map(|(at, _)| at);
+    let mut quote = model::printable(text.get(..end.unwrap_or(text.len())).unwrap_or(text));
+    if end.is_some() {
+        quote.push('…');
     }
     if quote.is_empty() {
         quote.push_str("nothing");

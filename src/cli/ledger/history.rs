@@ -119,8 +119,11 @@ mod tests {
     fn each_is_beside_the_next_and_the_last_beside_what_was_applied() {
         let entry = entry(&[("Old", 1, "aa"), ("Old", 2, "bb"), ("New", 100, "aa")]);
         let expected = [
-            (1, vec![r#"name "id: bb""#, "value 2"]),
-            (2, vec![r#"name "New""#, r#"name "Known""#, "value 100"]),
+            (1, vec![r#"segment {"id":"bb"}"#, "value 2"]),
+            (
+                2,
+                vec![r#"name "New""#, r#"segment {"name":"Known"}"#, "value 100"],
+            ),
             // A write that was taken down and never made replaced nothing.
             (3, vec![]),
         ];

@@ -12,7 +12,7 @@ use crate::config::write::{NewFile, Wanted, patch, segment_file};
 use crate::ledger::{Entry, Replaced};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::render::document::{FORMAT_VERSION, LiveDocument, PatchDocument, RestoredDocument};
-use crate::render::text;
+use crate::render::{command, text};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -40,7 +40,7 @@ pub(super) async fn run(
             .copied()
             .map(LiveDocument::of_entry)
             .collect();
-        output.note(&format!("note: {}\n", text::others(chosen.name, &others)));
+        output.line(&format!("note: {}", text::others(chosen.name, &others)));
     }
     let declared = recalled.known.identities.declared_by_id.get(&chosen.entry.id);
     let restore = Restore {
@@ -145,7 +145,8 @@ fn numbers(failure: Failure, name: &str, entry: &Entry) -> Failure {
     failure
         .with_help(format!("it keeps {}{dropped}", numbers.join(", ")))
         .with_help(format!(
-            "`segctl ledger history \"{name}\"` shows what each of them was"
+            "`{}` shows what each of them was",
+            command::history(name)
         ))
 }
 
@@ -202,8 +203,8 @@ impl Restore<'_> {
         let patch = patch(declaration, &wanted).map_err(|error| self.unwritable(&error))?;
         let path = PathBuf::from(declaration.file().0);
         if declaration.segment.lifecycle == Lifecycle::Archived {
-            output.note(&format!(
-                "note: {} says `lifecycle: archived`; what is restored matters when that line is taken out\n",
+            output.line(&format!(
+                "note: {} says `lifecycle: archived`; what is restored matters when that line is taken out",
                 self.project.shown(&path)
             ));
         }
@@ -248,7 +249,7 @@ impl Restore<'_> {
     }
 
     fn created(&self, path: PathBuf, output: Output) -> Written {
-        output.note(&format!("wrote {}\n", self.project.shown(&path)));
+        output.line(&format!("wrote {}", self.project.shown(&path)));
         if self.chosen.entry.lifecycle == Lifecycle::Archived && self.declaration.is_none() {
             output.note("note: the segment is archived, and the new file wants it in use; `lifecycle: archived` in it keeps it away\n");
         }

@@ -6,6 +6,7 @@
 use super::super::declaration::{Declaration, Step};
 use super::{Check, Rule};
 use crate::diagnostic::Diagnostic;
+use crate::model::is_hidden;
 use std::collections::BTreeSet;
 
 /// The service's limit, in characters.
@@ -154,8 +155,8 @@ fn invisible_character(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     let mut hidden = Vec::new();
     let mut clean = String::new();
     for (index, next) in name.chars().enumerate() {
-        let belongs = joins(next) && clean.ends_with(|before: char| !before.is_ascii());
-        if is_invisible(next) && !belongs {
+        // Control characters are forbidden, and told of by the rule that says so.
+        if !next.is_control() && is_hidden(next, clean.chars().next_back()) {
             hidden.push(format!("U+{:04X} at character {}", u32::from(next), index + 1));
         } else {
             clean.push(next);
@@ -172,43 +173,26 @@ fn invisible_character(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
             declaration.name_place(),
             hidden.join(", "),
         )
-        .with_help("type the name anew: such characters come from copied text"),
+        .with_help("type the name anew: such characters come from copied text")
+        .with_help(format!(
+            "if the live segment is called so, as one that was pulled is: leave the name, or write the clean one and \
+             keep this one in `previous_names: [\"{}\"]`",
+            escaped(name)
+        )),
     );
 }
 
-/// Characters of no width, those that turn the direction of text, and spaces that are not the one on the keyboard.
-fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{a0}'
-            | '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{2000}'..='\u{200f}'
-            | '\u{2028}'..='\u{202f}'
-            | '\u{205f}'..='\u{206f}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
-}
-
-/// What shapes the letter or picture before it: joiners, and the choice of a variant.
-fn joins(character: char) -> bool {
-    matches!(
-        character,
-        '\u{180b}'..='\u{180f}'
-            | '\u{200c}'..='\u{200d}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{e0020}'..='\u{e007f}'
-            | '\u{e0100}'..='\u{e01ef}'
-    )
+/// A name as it can stand in double quotes of YAML, which knows such escapes.
+fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for next in name.chars() {
+        match u32::from(next) {
+            _ if matches!(next, '"' | '\\') => text.extend(['\\', next]),
+            code if is_hidden(next, None) => text.push_str(&format!("\\U{code:08X}")),
+            _ => text.push(next),
+        }
+    }
+    text
 }
 
 fn leading_dot(declaration: &Declaration, found: &mut Vec<Diagnostic>) {

@@ -2,7 +2,7 @@
 
 use super::super::decode::codes;
 use super::super::decode::reader::{COUNT_LIMIT, Fields, Reader};
-use super::super::yaml::Node;
+use super::super::yaml::{Node, Resolved, Yaml};
 use crate::model::{Behaviour, Guards, NamePattern, Policy};
 
 /// Takes the policy's fields out of a workspace; `None` when one has a fault.
@@ -65,6 +65,15 @@ fn guards(reader: &mut Reader<'_>, node: &Node) -> Option<Guards> {
 
 /// `30%`.
 fn percent(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
+    if let Yaml::Scalar(scalar) = &node.value
+        && scalar.resolved != Resolved::Text
+    {
+        reader.wrong_type::<()>(node, "a share such as `30%`");
+        if scalar.text.bytes().all(|byte| byte.is_ascii_digit()) {
+            reader.help(format!("write `{}%`", scalar.text));
+        }
+        return None;
+    }
     let text = reader.filled_text(node)?;
     let number = text
         .strip_suffix('%')

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::obeyed;
 use crate::diagnostic::{Label, Place};
+use crate::model::is_hidden;
 
 /// Places of one file that are further apart than this many lines get excerpts of their own.
 const LINES_APART: u32 = 200;
@@ -103,7 +103,7 @@ impl<'a> Excerpt<'a> {
         let base = self.text.len();
         let moved = |byte: usize| {
             let byte = line.floor_char_boundary(byte.clamp(kept.start, kept.end));
-            base + printable(line.get(kept.start..byte).unwrap_or("")).len()
+            base + visible(line.get(kept.start..byte).unwrap_or("")).len()
         };
         for &label in labels {
             let Label { place, message } = label;
@@ -115,8 +115,7 @@ impl<'a> Excerpt<'a> {
                 primary: primary.is_some_and(|primary| std::ptr::eq(primary, label)),
             });
         }
-        self.text
-            .push_str(&printable(line.get(kept.clone()).unwrap_or("")));
+        self.text.push_str(&visible(line.get(kept.clone()).unwrap_or("")));
         if kept.end < line.len() {
             self.text.push('…');
         }
@@ -133,14 +132,18 @@ fn window(line: &str, from: usize) -> Range<usize> {
 }
 
 /// One character for each, so that marks stay below what they mean.
-fn printable(line: &str) -> String {
-    line.chars()
-        .filter(|next| !matches!(next, '\r' | '\u{feff}'))
-        .map(|next| match next {
+fn visible(line: &str) -> String {
+    let mut before = None;
+    let characters = line.chars().filter(|next| !matches!(next, '\r' | '\u{feff}'));
+    let shown = characters.map(|next| {
+        let is_hidden = is_hidden(next, before);
+        before = Some(next);
+        match next {
             '\t' => next,
             '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(next)).unwrap_or('\u{fffd}'),
-            _ if obeyed(next) => '\u{fffd}',
+            _ if is_hidden => '\u{fffd}',
             _ => next,
-        })
-        .collect()
+        }
+    });
+    shown.collect()
 }

@@ -35,9 +35,9 @@ pub struct EndDocument {
     pub exit_code: u8,
     /// The outcomes, counted.
     pub tally: TallyDocument,
-    /// Why the run ended before its last step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stopped: Option<String>,
+    /// Why the run ended before its last step: first what is the matter, then what it comes from, each on its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<String>,
 }
 
 /// How many steps came to what.

@@ -1,6 +1,7 @@
 //! Drift as text.
 
-use super::{change, paint, printable, quoted, seen};
+use super::{change, paint, quoted, seen};
+use crate::model::printable;
 use crate::render::document::{DriftDocument, DriftReport, PatchDocument};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;

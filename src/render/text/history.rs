@@ -1,7 +1,8 @@
 //! What a ledger keeps of one segment as text, and what came of a definition that was written back.
 
 use super::drift::patch;
-use super::{change, ledger, printable, quoted};
+use super::{change, ledger, quoted};
+use crate::model::printable;
 use crate::render::document::{HistoryDocument, LiveDocument, ReplacedDocument, RestoredDocument};
 use std::fmt::Write as _;
 

@@ -1,8 +1,12 @@
 //! The ledger as text.
 
-use super::{printable, quoted};
+use super::quoted;
+use crate::model::printable;
 use crate::render::document::{EntryDocument, LedgerDocument};
 use std::fmt::Write as _;
+
+/// Enough of a digest to tell two apart; JSON has it whole.
+const DIGEST_LENGTH: usize = 12;
 
 /// What is remembered, one segment a line; its last line counts them.
 #[must_use]
@@ -42,10 +46,14 @@ pub fn ledger(document: &LedgerDocument) -> String {
 /// What is known of a segment now, and the names it had.
 pub(super) fn heading(entry: &EntryDocument) -> String {
     let protected = if entry.protect { ", protected" } else { "" };
+    let digest = entry.digest.as_deref().map_or_else(String::new, |digest| {
+        format!(", digest {}", digest.get(..DIGEST_LENGTH).unwrap_or(digest))
+    });
     let mut text = format!(
-        "{} {}{protected}, id {}, applied {:.0} by {}\n",
+        "{} {}{protected}, {}, id {}{digest}, applied {:.0} by {}\n",
         quoted(&entry.name),
         entry.lifecycle,
+        entry.kind,
         printable(&entry.id),
         entry.applied_at,
         printable(&entry.run)

@@ -1,0 +1,92 @@
+//! Other people's text in front of people: names and answers hold whatever somebody typed, and terminals obey some of it.
+
+/// Text with everything spelled out that a terminal would obey, that turns the direction of writing, or that cannot be
+/// seen: as in `\u{202e}`. What scripts and emoji need behind their letters stays.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut before = None;
+    for next in text.chars() {
+        if is_hidden(next, before) {
+            shown.extend(next.escape_default());
+        } else {
+            shown.push(next);
+        }
+        before = Some(next);
+    }
+    shown
+}
+
+/// Whether a character, behind the one `before`, is not there to be seen.
+#[must_use]
+pub fn is_hidden(next: char, before: Option<char>) -> bool {
+    next.is_control() || (is_invisible(next) && !(joins(next) && before.is_some_and(is_seen)))
+}
+
+/// Whether a character is one that joiners and variants belong to.
+fn is_seen(character: char) -> bool {
+    !character.is_ascii() && (!is_invisible(character) || joins(character))
+}
+
+/// Characters of no width, those that turn the direction of text, and spaces that are not the one on the keyboard.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{a0}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{2000}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{205f}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// What shapes the letter or picture before it: joiners, and the choice of a variant.
+fn joins(character: char) -> bool {
+    matches!(
+        character,
+        '\u{180b}'..='\u{180f}'
+            | '\u{200c}'..='\u{200d}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{e0020}'..='\u{e007f}'
+            | '\u{e0100}'..='\u{e01ef}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_spelled_out() {
+        for (text, shown) in [
+            ("Buyers, gold", "Buyers, gold"),
+            ("a\u{1b}[31mb\nc\td", "a\\u{1b}[31mb\\nc\\td"),
+            ("a\u{202e}b\u{2066}c", "a\\u{202e}b\\u{2066}c"),
+            (
+                "a\u{200b}b\u{feff}\u{ad}\u{a0}c",
+                "a\\u{200b}b\\u{feff}\\u{ad}\\u{a0}c",
+            ),
+            ("a\u{200d}b", "a\\u{200d}b"),
+            ("\u{85}\u{2028}", "\\u{85}\\u{2028}"),
+            ("👩\u{200d}💻 ❤\u{fe0f}", "👩\u{200d}💻 ❤\u{fe0f}"),
+            ("می\u{200c}خواهم é", "می\u{200c}خواهم é"),
+            ("é\u{202e}\u{200d}", "é\\u{202e}\\u{200d}"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Commands to be pasted into a shell. Names are other people's: a name must never be run.
+
+use crate::model::{SegmentName, is_hidden};
+
+/// Writes a file for a live segment.
+#[must_use]
+pub fn pull(name: &SegmentName) -> String {
+    // A name is a pattern of itself: the two wildcards are characters that no name may hold.
+    command("segctl pull", name.as_str())
+}
+
+/// Shows what a segment was before each change.
+#[must_use]
+pub fn history(name: &str) -> String {
+    command("segctl ledger history", name)
+}
+
+/// Makes a segment nobody's.
+#[must_use]
+pub fn forget(name: &SegmentName) -> String {
+    command("segctl ledger forget", name.as_str())
+}
+
+fn command(words: &str, argument: &str) -> String {
+    // What begins with a dash would be taken for a flag.
+    let end_of_flags = if argument.starts_with('-') { "-- " } else { "" };
+    format!("{words} {end_of_flags}{}", word(argument))
+}
+
+/// One word of a POSIX shell, in which nothing is special.
+fn word(text: &str) -> String {
+    let mut before = None;
+    let has_hidden = text.chars().any(|next| is_hidden(next, before.replace(next)));
+    if has_hidden {
+        // Only what can be seen can be pasted: `printf` makes the rest.
+        return format!("\"$(printf '{}')\"", octal(text));
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A format of `printf` that prints `text` and holds nothing special in single quotes.
+fn octal(text: &str) -> String {
+    let mut format = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' => format.push(char::from(byte)),
+            _ => format.push_str(&format!("\\{byte:03o}")),
+        }
+    }
+    format
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_name_is_one_word_whatever_it_holds() {
+        for name in [
+            "Buyers 7d",
+            "`touch x`",
+            "it's; rm -r 'x'",
+            "!history $HOME \"quoted\" \\",
+            "[a] {b,c} ~ # * ?",
+            "-flag",
+            "a\u{202e}b\u{1b}[31m%s\\n`'",
+            "é\nb",
+        ] {
+            let line = pull(&SegmentName::new(name));
+            let arguments = line.strip_prefix("segctl pull ").unwrap();
+            let echo = format!("printf '%s|' {}", arguments.trim_start_matches("-- "));
+            let read = Command::new("sh").args(["-c", &echo]).output().unwrap();
+            assert_eq!(
+                String::from_utf8(read.stdout).unwrap(),
+                format!("{name}|"),
+                "{line}"
+            );
+            assert_eq!(crate::model::printable(&line), line);
+        }
+        assert_eq!(forget(&SegmentName::new("-x")), "segctl ledger forget -- '-x'");
+    }
+}
