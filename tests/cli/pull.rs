@@ -77,6 +77,7 @@ fn names_are_not_obeyed_by_terminals() {
     let segments = state["segments"].as_object_mut().unwrap();
     let mut stranger = segments.values().next().unwrap().clone();
     stranger["name"] = name.into();
+    stranger["id"] = "0123456789abcdef01234567".into();
     segments.insert("0123456789abcdef01234567".to_owned(), stranger);
     repository.write(".segctl/box.json", state.to_string());
     let listed = repository.run(&["pull"]);
