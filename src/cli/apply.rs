@@ -182,7 +182,7 @@ async fn check_and_apply(
     if !differences.is_empty() {
         let message = "the workspace is not as the plan saw it; nothing was changed".to_owned();
         return Err(Failure {
-            differences,
+            differences: differences.into(),
             ..stale(message)
         });
     }

@@ -89,7 +89,7 @@ pub struct Failure {
     /// What failed; a lowercase phrase.
     pub message: String,
     /// What is not as it should be, each thing on its own.
-    pub differences: Vec<String>,
+    pub differences: Box<[String]>,
     /// What caused it, outermost first.
     pub causes: Vec<String>,
     /// What to do next.
@@ -105,7 +105,7 @@ impl Failure {
         Self {
             kind,
             message: message.into(),
-            differences: Vec::new(),
+            differences: Box::default(),
             causes: Vec::new(),
             help: Vec::new(),
             diagnostics: Vec::new(),
@@ -127,7 +127,7 @@ impl Failure {
     /// What failed, what is not as it should be, and what caused it, one line each.
     #[must_use]
     pub fn in_lines(&self) -> Vec<String> {
-        let said = std::iter::once(&self.message).chain(&self.differences);
+        let said = std::iter::once(&self.message).chain(&*self.differences);
         said.chain(&self.causes).cloned().collect()
     }
 
@@ -150,7 +150,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "error: {}", printable(&self.message))?;
-        for difference in &self.differences {
+        for difference in &*self.differences {
             write!(formatter, "\n  - {}", printable(difference))?;
         }
         for cause in &self.causes {

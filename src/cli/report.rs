@@ -188,7 +188,7 @@ impl Report {
     /// Tells of a failure.
     fn failed(&self, failure: &Failure) {
         self.files(&failure.diagnostics);
-        let notes = [failure.differences.as_slice(), failure.causes.as_slice()].concat();
+        let notes = [&*failure.differences, failure.causes.as_slice()].concat();
         let why = (notes.as_slice(), failure.help.as_slice());
         self.tell(DiagnosticDocument::of_run(
             failure.kind.as_str(),

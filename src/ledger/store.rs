@@ -116,11 +116,20 @@ impl fmt::Display for StoreError {
                 "`{}` cannot be used: {reason}; remove it when nobody runs segctl on this ledger",
                 path.display()
             ),
+            Self::Corrupt { path, reason }
+                if [SNAPSHOT, REQUESTS].iter().any(|file| path.ends_with(file)) =>
+            {
+                write!(
+                    formatter,
+                    "`{}` cannot be used: {reason}; move it away: what is lost with it costs requests and time, not correctness",
+                    path.display()
+                )
+            }
             Self::Corrupt { path, reason } => write!(
                 formatter,
                 "`{}` cannot be used: {reason}; restore it from a backup, or move it away and run `segctl ledger \
-                 rebuild`; the definitions that it keeps of what was replaced are lost with it, and all else is found \
-                 again",
+                 rebuild`, which finds again what is live; what it keeps of definitions that were replaced is lost with \
+                 it",
                 path.display()
             ),
         }

@@ -3,8 +3,10 @@
 use super::Situation;
 use super::drift;
 use super::forms::Forms;
-use super::identity::{Matches, Pair, declared};
-use super::step::{Action, Change, Changed, Conflict, Known, MatchReason, Record, Target, Wanted, Warning};
+use super::identity::{Matches, Pair, declared, owners};
+use super::step::{
+    Action, Change, Changed, Conflict, Known, MatchReason, Record, Target, Unchanged, Wanted, Warning,
+};
 use crate::definition::{Digest, FieldChange, diff, normal, print};
 use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, SegmentName};
 use serde_json::Value;
@@ -42,7 +44,7 @@ impl Draft<'_> {
 pub(super) struct Changes<'a> {
     /// A segment's drafts stand together, the unarchive before the update.
     pub(super) drafts: Vec<Draft<'a>>,
-    pub(super) unchanged: Vec<SegmentName>,
+    pub(super) unchanged: Vec<Unchanged>,
     pub(super) records: Vec<Record>,
     pub(super) conflicts: Vec<Conflict>,
     pub(super) warnings: Vec<Warning>,
@@ -56,26 +58,47 @@ pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>, forms: &
         .iter()
         .filter(|pair| !matches.is_unresolved(pair.segment));
     for pair in resolved {
-        of_declared(situation, (matches, forms), *pair, &mut changes);
+        of_declared(situation, (matches, forms), pair, &mut changes);
     }
-    for live in &matches.orphans {
-        if live.lifecycle == Lifecycle::Active {
-            changes.drafts.push(Draft {
-                name: &live.name,
-                declared: None,
-                live: Some(live),
-                adopts: false,
-                action: Action::Archive(target(live, MatchReason::Owned, forms)),
-            });
-        }
+    let orphans = matches.orphans.iter().copied();
+    for live in orphans.filter(|live| live.lifecycle == Lifecycle::Active) {
+        of_orphan(situation, (matches, forms), live, &mut changes);
     }
     changes
+}
+
+/// What is ours and has no file is put away. What only a pattern makes ours was made by somebody else: this is the first
+/// contact with it.
+fn of_orphan<'a>(
+    situation: &Situation<'a>,
+    (matches, forms): (&Matches<'a>, &Forms<'_>),
+    live: &'a LiveSegment,
+    changes: &mut Changes<'a>,
+) {
+    let Some(reason) = owners(live, situation).into_iter().next() else {
+        return;
+    };
+    let pattern = reason.pattern().map(str::to_owned);
+    let adopts = pattern.is_some();
+    if let Some(pattern) = pattern.filter(|_| situation.policy.adoption == Adoption::Refuse) {
+        changes.conflicts.push(Conflict::ArchiveRefused {
+            target: matches.holder(live),
+            pattern,
+        });
+    }
+    changes.drafts.push(Draft {
+        name: &live.name,
+        declared: None,
+        live: Some(live),
+        adopts,
+        action: Action::Archive(target(live, &reason, forms)),
+    });
 }
 
 fn of_declared<'a>(
     situation: &Situation<'a>,
     (matches, forms): (&Matches<'a>, &Forms<'_>),
-    pair: Pair<'a>,
+    pair: &Pair<'a>,
     changes: &mut Changes<'a>,
 ) {
     let actions = match actions(situation, (matches, forms), pair) {
@@ -84,9 +107,9 @@ fn of_declared<'a>(
     };
     let segment = pair.segment;
     let is_met = |live: &LiveSegment| situation.ledger.entry(&live.id).is_some();
-    let new = pair.live.filter(|(live, _)| !is_met(live));
+    let new = pair.live.as_ref().filter(|(live, _)| !is_met(live));
     if let Some((live, reason)) = new {
-        let is_told = reason == MatchReason::Id;
+        let is_told = *reason == MatchReason::Id;
         if situation.policy.adoption == Adoption::Refuse && !is_told {
             return changes.conflicts.push(Conflict::AdoptionRefused {
                 segment: declared(segment),
@@ -98,8 +121,14 @@ fn of_declared<'a>(
             .extend(overwritten(matches, segment, live, &actions));
     }
     if actions.is_empty() {
-        changes.unchanged.push(segment.name.clone());
-        let live = pair.live.map(|(live, _)| live);
+        changes.unchanged.push(Unchanged {
+            segment: segment.name.clone(),
+            live: pair
+                .live
+                .as_ref()
+                .map(|(live, reason)| (live.id.clone(), reason.clone())),
+        });
+        let live = pair.live.as_ref();
         changes
             .records
             .extend(live.and_then(|live| record(situation, segment, live, forms)));
@@ -108,7 +137,7 @@ fn of_declared<'a>(
         changes.drafts.push(Draft {
             name: &segment.name,
             declared: Some(segment),
-            live: pair.live.map(|(live, _)| live),
+            live: pair.live.as_ref().map(|(live, _)| *live),
             // Counted once for a segment, however many steps it takes.
             adopts: new.is_some() && index == 0,
             action,
@@ -120,7 +149,7 @@ fn of_declared<'a>(
 fn record(
     situation: &Situation<'_>,
     segment: &DeclaredSegment,
-    live: &LiveSegment,
+    (live, matched_by): &(&LiveSegment, MatchReason),
     forms: &Forms<'_>,
 ) -> Option<Record> {
     let entry = situation.ledger.entry(&live.id);
@@ -138,6 +167,7 @@ fn record(
         lifecycle: live.lifecycle,
         protect: segment.protect,
         definition: live.definition.clone(),
+        matched_by: matched_by.clone(),
         adopts: entry.is_none(),
     })
 }
@@ -168,9 +198,9 @@ fn overwritten(
 fn actions(
     situation: &Situation<'_>,
     (matches, forms): (&Matches<'_>, &Forms<'_>),
-    pair: Pair<'_>,
+    pair: &Pair<'_>,
 ) -> Result<Vec<Action>, Box<Conflict>> {
-    if let Some((live, _)) = pair.live
+    if let Some((live, _)) = &pair.live
         && let LiveKind::Other(kind) = &live.kind
     {
         // Put away, an upload loses its members for good: not even that is done to it.
@@ -180,7 +210,7 @@ fn actions(
             kind: kind.clone(),
         }));
     }
-    match (pair.segment.lifecycle, pair.live) {
+    match (pair.segment.lifecycle, &pair.live) {
         // Nothing to put away; making it only to put it away would use up a name and a definition.
         (Lifecycle::Archived, None) => Ok(Vec::new()),
         (Lifecycle::Archived, Some((live, reason))) => match live.lifecycle {
@@ -188,9 +218,9 @@ fn actions(
             Lifecycle::Archived => Ok(Vec::new()),
         },
         (Lifecycle::Active, None) => Ok(vec![Action::Create(wanted(pair.segment, &matches.known))]),
-        (Lifecycle::Active, Some(live)) => {
+        (Lifecycle::Active, Some((live, reason))) => {
             let known = (&matches.known, forms);
-            Ok(active(situation, known, pair.segment, live))
+            Ok(active(situation, known, pair.segment, (live, reason)))
         }
     }
 }
@@ -199,7 +229,7 @@ fn active(
     situation: &Situation<'_>,
     (known, forms): (&Known, &Forms<'_>),
     segment: &DeclaredSegment,
-    (live, reason): (&LiveSegment, MatchReason),
+    (live, reason): (&LiveSegment, &MatchReason),
 ) -> Vec<Action> {
     let target = target(live, reason, forms);
     let mut actions = Vec::new();
@@ -227,11 +257,11 @@ fn wanted(segment: &DeclaredSegment, known: &Known) -> Wanted {
     Wanted::new(print(&segment.definition), &known.identities)
 }
 
-fn target(live: &LiveSegment, matched_by: MatchReason, forms: &Forms<'_>) -> Target {
+fn target(live: &LiveSegment, matched_by: &MatchReason, forms: &Forms<'_>) -> Target {
     Target {
         id: live.id.clone(),
         live_name: live.name.clone(),
-        matched_by,
+        matched_by: matched_by.clone(),
         lifecycle: live.lifecycle,
         seen: forms.digests(live).map(|digests| digests.exact),
     }

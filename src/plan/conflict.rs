@@ -1,10 +1,10 @@
 //! What the service would refuse, found before it is asked: names and definitions in use, references to nothing.
 
-use super::by_both_names;
 use super::change::Draft;
 use super::holdings::Holdings;
-use super::identity::{Matches, declared};
+use super::identity::{Matches, declared, owners};
 use super::step::{Action, Conflict, Holder, Live, Warning};
+use super::{Situation, by_both_names};
 use crate::definition::Digest;
 use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Reference, SegmentId, SegmentName};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,8 +14,9 @@ pub(super) fn find(
     drafts: &[Draft<'_>],
     holdings: &Holdings<'_>,
     matches: &Matches<'_>,
-    observed: &Observed,
+    situation: &Situation<'_>,
 ) -> (Vec<Conflict>, Vec<Warning>) {
+    let observed = situation.observed;
     let mut conflicts = Vec::new();
     let mut warnings = Vec::new();
     for draft in drafts {
@@ -43,7 +44,7 @@ pub(super) fn find(
     let orphans = matches.orphans.iter().map(|live| (&live.id, *live)).collect();
     for pair in active {
         conflicts.extend(unknown_references(pair.segment, &declared_names, matches));
-        conflicts.extend(orphans_referenced(pair.segment, &orphans, matches));
+        conflicts.extend(orphans_referenced(pair.segment, &orphans, (matches, situation)));
     }
     warnings.extend(still_referenced((drafts, holdings, matches)));
     (conflicts, warnings)
@@ -99,6 +100,7 @@ fn definition_taken(
     kept.map(|live| Conflict::DefinitionTaken {
         segment: declared(segment),
         holder: matches.holder(live),
+        target: draft.live.map(|own| own.id.clone()),
     })
     .collect()
 }
@@ -202,7 +204,7 @@ fn unknown_references(
 fn orphans_referenced(
     segment: &DeclaredSegment,
     orphans: &BTreeMap<&SegmentId, &LiveSegment>,
-    matches: &Matches<'_>,
+    (matches, situation): (&Matches<'_>, &Situation<'_>),
 ) -> Vec<Conflict> {
     let ids: BTreeSet<_> = segment
         .definition
@@ -219,6 +221,7 @@ fn orphans_referenced(
         .map(|live| Conflict::OrphanReferenced {
             segment: declared(segment),
             target: matches.holder(live),
+            owned_by: owners(live, situation),
         })
         .collect()
 }

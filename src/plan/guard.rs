@@ -29,7 +29,7 @@ fn shares(situation: &Situation<'_>, matches: &Matches<'_>, steps: &[Step]) -> V
     let declared = matches
         .pairs
         .iter()
-        .filter_map(|pair| pair.live.map(|(live, _)| live));
+        .filter_map(|pair| pair.live.as_ref().map(|(live, _)| *live));
     let managed = declared.chain(matches.orphans.iter().copied());
     let of = managed.filter(|live| live.lifecycle == Lifecycle::Active).count();
     let guards = situation.policy.guards;

@@ -16,7 +16,7 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A declared segment with the live one that it is.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Pair<'a> {
     pub(super) segment: &'a DeclaredSegment,
     pub(super) live: Option<(&'a LiveSegment, MatchReason)>,
@@ -155,7 +155,7 @@ impl<'a> Search<'a> {
         let live = self.by_name.get(name);
         let index = live.and_then(|live| self.claimed.get(&Same::of(live))).copied();
         let Some(index) = index else { return false };
-        let found = self.found.get(index).copied().flatten();
+        let found = self.found.get(index).cloned().flatten();
         let is_own = self
             .situation
             .declared
@@ -170,7 +170,7 @@ impl<'a> Search<'a> {
     /// stranger would overwrite what somebody made and put away what was meant.
     fn strangers_under_our_names(&mut self) {
         for (index, segment) in self.situation.declared.iter().enumerate() {
-            let Some((live, MatchReason::Name)) = self.found.get(index).copied().flatten() else {
+            let Some((live, MatchReason::Name)) = self.found.get(index).cloned().flatten() else {
                 continue;
             };
             if self.situation.ledger.entry(&live.id).is_some() {
@@ -195,7 +195,7 @@ impl<'a> Search<'a> {
         let contested: HashSet<&SegmentId> = self.conflicts.iter().flat_map(Conflict::contested).collect();
         let mut conflicts = Vec::new();
         for (segment, found) in self.situation.declared.iter().zip(&self.found) {
-            let Some((live, _)) = *found else { continue };
+            let Some((live, _)) = found else { continue };
             let known = self.situation.ledger.entry(&live.id);
             let previous = segment.previous_names.iter();
             let others = previous
@@ -208,6 +208,7 @@ impl<'a> Search<'a> {
                 segment: declared(segment),
                 target: holder(live),
                 other: holder(other),
+                owned_by: owners(other, &self.situation),
             }));
         }
         self.conflicts.extend(conflicts);
@@ -327,7 +328,7 @@ impl<'a> Search<'a> {
     /// Whether another declared segment got `live` for its previous name, too.
     fn is_previous_of_other(&self, live: &LiveSegment) -> bool {
         let index = self.claimed.get(&Same::of(live));
-        let found = index.and_then(|index| self.found.get(*index)).copied().flatten();
+        let found = index.and_then(|index| self.found.get(*index)).cloned().flatten();
         found.is_some_and(|(_, reason)| reason == MatchReason::PreviousName)
     }
 
@@ -427,7 +428,7 @@ impl<'a> Search<'a> {
             .collect();
         let declared_as = pairs
             .iter()
-            .filter_map(|pair| pair.live.map(|(live, _)| (Same::of(live), pair.segment)))
+            .filter_map(|pair| pair.live.as_ref().map(|(live, _)| (Same::of(live), pair.segment)))
             .collect();
         Matches {
             pairs,
@@ -455,9 +456,21 @@ fn holder(live: &LiveSegment) -> Holder {
     }
 }
 
-/// Whether an undeclared live segment is ours: the ledger knows it, or the workspace's `owns` says so. Other kinds
-/// than filters are never ours.
+/// Whether an undeclared live segment is ours.
 fn is_ours(live: &LiveSegment, situation: &Situation<'_>) -> bool {
     live.kind == LiveKind::Filter
         && (situation.ledger.entry(&live.id).is_some() || situation.policy.owns(&live.name))
+}
+
+/// Everything that makes an undeclared live segment ours, the ledger first. Other kinds than filters are never ours.
+pub(super) fn owners(live: &LiveSegment, situation: &Situation<'_>) -> Vec<MatchReason> {
+    if live.kind != LiveKind::Filter {
+        return Vec::new();
+    }
+    let remembered = situation.ledger.entry(&live.id);
+    let remembered = remembered.map(|entry| MatchReason::Remembered(entry.name.clone()));
+    let patterns = situation.policy.owns.iter();
+    let patterns = patterns.filter(|pattern| pattern.matches(&live.name));
+    let patterns = patterns.map(|pattern| MatchReason::Pattern(pattern.as_str().to_owned()));
+    remembered.into_iter().chain(patterns).collect()
 }

@@ -19,6 +19,7 @@
 mod change;
 mod conflict;
 mod drift;
+mod first_contact;
 mod forms;
 mod graph;
 pub mod guard;
@@ -44,7 +45,7 @@ use jiff::Timestamp;
 use limits::Limits;
 use passing::Breaker;
 use selection::{Selected, Selection};
-use step::{Known, Live, Plan, Record};
+use step::{Known, Live, MatchReason, Plan, Record};
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +79,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let drafts = changes.drafts;
     let holdings = Holdings::of(situation, &drafts, (&matches, &forms));
     let limits = Limits::of(&matches, situation.observed);
-    let (found, warnings) = conflict::find(&drafts, &holdings, &matches, situation.observed);
+    let (found, warnings) = conflict::find(&drafts, &holdings, &matches, situation);
     let mut conflicts = matches.conflicts.clone();
     conflicts.extend(changes.conflicts);
     conflicts.extend(found);
@@ -108,6 +109,8 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
     warnings.extend(drift::archived_and_listed(situation, &matches));
     warnings.retain(|warning| warning.segments().into_iter().any(concerns));
+    warnings.extend(first_contact::archived_by_hand(&steps));
+    warnings.extend(first_contact::likely_rename(&steps));
     let mut unmanaged: Vec<_> = matches.unmanaged.iter().map(|live| by_both_names(live)).collect();
     unmanaged.sort_unstable();
     Plan {
@@ -131,20 +134,25 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
 pub fn recognise(situation: &Situation<'_>) -> (Vec<Record>, Known) {
     let matches = identity::match_all(situation);
     let declared = matches.pairs.iter().filter_map(|pair| {
-        let (live, _) = pair.live?;
-        Some(record(live, &pair.segment.name, pair.segment.protect))
+        let (live, reason) = pair.live.as_ref()?;
+        let told = (&pair.segment.name, pair.segment.protect);
+        Some(record(live, told, reason.clone()))
     });
-    let owned = matches.orphans.iter().map(|live| record(live, &live.name, false));
+    let owned = matches.orphans.iter().filter_map(|live| {
+        let reason = identity::owners(live, situation).into_iter().next()?;
+        Some(record(live, (&live.name, false), reason))
+    });
     (declared.chain(owned).collect(), matches.known.clone())
 }
 
-fn record(live: &LiveSegment, name: &SegmentName, protect: bool) -> Record {
+fn record(live: &LiveSegment, (name, protect): (&SegmentName, bool), matched_by: MatchReason) -> Record {
     Record {
         segment: name.clone(),
         id: live.id.clone(),
         lifecycle: live.lifecycle,
         protect,
         definition: live.definition.clone(),
+        matched_by,
         adopts: true,
     }
 }

@@ -3,6 +3,7 @@
 use super::change::Draft;
 use super::graph::Graph;
 use super::step::{Action, Conflict, Step};
+use crate::model::SegmentName;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The drafts as numbered steps, each after all that it depends on. `active` is how many segments are in use before the
@@ -11,8 +12,15 @@ pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> Vec<Step> 
     let mut walk = Walk::new(&graph, active, limit);
     walk.run(&graph);
     let Walk {
-        sequence, mut needs, ..
+        sequence,
+        mut needs,
+        room,
+        ..
     } = walk;
+    let room: BTreeMap<usize, SegmentName> = room
+        .into_iter()
+        .filter_map(|(archive, index)| Some((archive, graph.drafts.get(index)?.name.clone())))
+        .collect();
     let number_of: BTreeMap<usize, usize> = sequence
         .iter()
         .enumerate()
@@ -32,7 +40,8 @@ pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> Vec<Step> 
             origin: draft.origin().cloned(),
             protect: draft.declared.is_some_and(|segment| segment.protect),
             adopts: draft.adopts,
-            pulled_in: false,
+            pulled_in_for: Vec::new(),
+            makes_room_for: room.get(&index).cloned(),
             depends_on: depends_on.into_iter().collect(),
             action: draft.action,
         })
@@ -72,6 +81,8 @@ struct Walk {
     /// Drafts that an archive has to wait for.
     leads_to_archive: BTreeSet<usize>,
     archived: Vec<usize>,
+    /// For each archive, the draft that it makes room for.
+    room: BTreeMap<usize, usize>,
     active_at_first: usize,
     active: usize,
     limit: usize,
@@ -109,6 +120,7 @@ impl Walk {
             is_near: added > 0 && active + added > limit,
             leads_to_archive: BTreeSet::new(),
             archived: Vec::new(),
+            room: BTreeMap::new(),
             active_at_first: active,
             active,
             limit,
@@ -195,6 +207,7 @@ impl Walk {
             let archive = beyond.and_then(|place| self.archived.get(place)).copied();
             if let Some(archive) = archive.filter(|_| self.is_near) {
                 self.needs.entry(index).or_default().insert(archive);
+                self.room.insert(archive, index);
             }
         }
     }

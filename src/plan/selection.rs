@@ -1,7 +1,7 @@
 //! `--target` and `--exclude`: a part of a plan that is a plan in itself.
 
 use super::Situation;
-use super::step::Step;
+use super::step::{Dependent, LeftOut, Step};
 use crate::model::{DeclaredSegment, NamePattern, Reference, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,8 +31,8 @@ impl Selection {
 pub(super) struct Selected {
     /// Numbered anew.
     pub(super) steps: Vec<Step>,
-    /// How many steps are not among them.
-    pub(super) left_out: usize,
+    /// What is not among them.
+    pub(super) left_out: LeftOut,
     /// The segments that are selected, with or without steps, and the declared ones that they refer to, near or far;
     /// `None` when that is all of them.
     pub(super) concerned: Option<BTreeSet<SegmentName>>,
@@ -47,7 +47,7 @@ pub(super) fn select(steps: Vec<Step>, situation: &Situation<'_>) -> Selected {
     if selection.is_all() {
         return Selected {
             steps,
-            left_out: 0,
+            left_out: LeftOut::default(),
             concerned: None,
         };
     }
@@ -56,22 +56,22 @@ pub(super) fn select(steps: Vec<Step>, situation: &Situation<'_>) -> Selected {
         .iter()
         .filter(|step| fits(&selection.excludes, &step.segment));
     let out = closure(excluded, &steps, &followers(&steps));
-    let targets: Vec<&Step> = steps
-        .iter()
-        .filter(is_target)
-        .filter(|step| !out.contains(&step.number))
-        .collect();
-    let without: BTreeSet<&SegmentName> = steps
-        .iter()
-        .filter(|step| out.contains(&step.number))
-        .map(|step| &step.segment)
-        .collect();
+    let is_out = |step: &&Step| out.contains(&step.number);
+    let (dropped, targets): (Vec<&Step>, Vec<&Step>) = steps.iter().filter(is_target).partition(is_out);
+    let without: BTreeSet<&SegmentName> = steps.iter().filter(is_out).map(|step| &step.segment).collect();
     let is_named = |name: &SegmentName| selection.names(&[name]) && !without.contains(name);
     let declared = situation.declared.iter().map(|segment| &segment.name);
     let mut concerned: BTreeSet<SegmentName> = declared.filter(|name| is_named(name)).cloned().collect();
     let named: BTreeSet<SegmentName> = targets.iter().map(|step| step.segment.clone()).collect();
     let selected = closure(targets.into_iter(), &steps, &needs(&steps));
-    let count = steps.len();
+    let left_out = LeftOut {
+        steps: steps.len() - selected.len(),
+        by_target: steps
+            .iter()
+            .any(|step| !selected.contains(&step.number) && !out.contains(&step.number)),
+        by_exclude: !out.is_empty(),
+        dependents: dependents(dropped, &steps, (&out, selection)),
+    };
     let kept: Vec<Step> = steps
         .into_iter()
         // Whatever is pulled in by a target depends on nothing excluded: else the target would be left out.
@@ -79,10 +79,37 @@ pub(super) fn select(steps: Vec<Step>, situation: &Situation<'_>) -> Selected {
         .collect();
     concerned.extend(kept.iter().map(|step| step.segment.clone()));
     Selected {
-        left_out: count - kept.len(),
+        left_out,
         steps: numbered(kept, &named),
         concerned: Some(with_references(concerned, situation.declared)),
     }
+}
+
+/// Which of the steps that were dropped are so only for what they depend on, and what that is.
+fn dependents(
+    dropped: Vec<&Step>,
+    steps: &[Step],
+    (out, selection): (&BTreeSet<usize>, &Selection),
+) -> Vec<Dependent> {
+    let segments: BTreeMap<usize, &SegmentName> = steps
+        .iter()
+        .filter(|step| out.contains(&step.number))
+        .map(|step| (step.number, &step.segment))
+        .collect();
+    let mut found: BTreeMap<&SegmentName, &SegmentName> = BTreeMap::new();
+    for step in dropped {
+        let needs = step.depends_on.iter().filter_map(|need| segments.get(need));
+        if let Some(on) = needs.copied().find(|on| **on != step.segment)
+            && !fits(&selection.excludes, &step.segment)
+        {
+            found.entry(&step.segment).or_insert(on);
+        }
+    }
+    let dependent = |(segment, on): (&SegmentName, &SegmentName)| Dependent {
+        segment: segment.clone(),
+        on: on.clone(),
+    };
+    found.into_iter().map(dependent).collect()
 }
 
 fn fits(patterns: &[NamePattern], name: &SegmentName) -> bool {
@@ -158,15 +185,33 @@ fn numbered(steps: Vec<Step>, named: &BTreeSet<SegmentName>) -> Vec<Step> {
         .map(|(place, step)| (step.number, place + 1))
         .collect();
     let renumber = |number: &usize| number_of.get(number).copied();
+    let wanted_by = wanted_by(&steps);
     steps
         .into_iter()
         .filter_map(|step| {
+            let wanted_by = wanted_by.get(&step.segment);
+            let pulled_in_for = wanted_by.filter(|_| !named.contains(&step.segment));
             Some(Step {
                 number: renumber(&step.number)?,
                 depends_on: step.depends_on.iter().filter_map(renumber).collect(),
-                pulled_in: !named.contains(&step.segment),
+                pulled_in_for: pulled_in_for.into_iter().flatten().cloned().collect(),
                 ..step
             })
         })
         .collect()
+}
+
+/// For each segment, those that directly depend on it.
+fn wanted_by(steps: &[Step]) -> BTreeMap<SegmentName, BTreeSet<SegmentName>> {
+    let segments: BTreeMap<usize, &SegmentName> =
+        steps.iter().map(|step| (step.number, &step.segment)).collect();
+    let mut wanted_by: BTreeMap<SegmentName, BTreeSet<SegmentName>> = BTreeMap::new();
+    for step in steps {
+        let needs = step.depends_on.iter().filter_map(|need| segments.get(need));
+        for need in needs.filter(|need| ***need != step.segment) {
+            let wanted_by = wanted_by.entry((*need).clone()).or_default();
+            wanted_by.insert(step.segment.clone());
+        }
+    }
+    wanted_by
 }

@@ -1,6 +1,7 @@
 mod change;
 mod conflict;
 mod drift;
+mod first_contact;
 mod guard;
 mod identity;
 mod order;

@@ -21,8 +21,8 @@ pub use finding::FindingDocument;
 pub use history::{HistoryDocument, ReplacedDocument, RestoredDocument};
 pub use ledger::{EntryDocument, LedgerDocument};
 pub use plan::{
-    ChangeDocument, DriftDocument, LiveDocument, MadeBeforeDocument, OriginDocument, PlanDocument,
-    StepDocument, SummaryDocument,
+    ChangeDocument, DependentDocument, DriftDocument, LeftOutDocument, LiveDocument, MadeBeforeDocument,
+    MatchDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
 };
 pub use problem::{DiagnosticDocument, FindingKind, LabelDocument};
 pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};

@@ -3,6 +3,7 @@
 //! The marks `+ ~ - ^` stand at the start of their lines, so that a plan pasted into a `diff` block of a pull
 //! request is coloured there. Colour repeats what the marks say and is never the only signal.
 
+mod about;
 mod drift;
 mod history;
 mod ledger;
@@ -48,7 +49,7 @@ pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
     }
     let cost = document.quota.as_ref().map(|quota| self::quota(quota, zone));
     let age = document.seen.as_ref().and_then(seen::seen);
-    for line in about(document).into_iter().chain(age).chain(cost) {
+    for line in about::about(document).into_iter().chain(age).chain(cost) {
         text.push_str(&line);
         text.push('\n');
     }
@@ -120,48 +121,6 @@ pub fn receipt(end: &EndDocument) -> String {
     text
 }
 
-/// What is worth knowing beside the steps.
-fn about(document: &PlanDocument) -> Vec<String> {
-    let mut lines = Vec::new();
-    let adopting = document.steps.iter().filter(|step| step.adopts).count();
-    if adopting > 0 {
-        let noun = if adopting == 1 { "segment" } else { "segments" };
-        lines.push(format!(
-            "{adopting} live {noun} adopted: segctl did not make what these steps change."
-        ));
-    }
-    let adopted = document.adopted.len();
-    if adopted > 0 {
-        let noun = if adopted == 1 { "segment" } else { "segments" };
-        lines.push(format!(
-            "{adopted} live {noun} met for the first time: as declared already, so nothing is written."
-        ));
-    }
-    let unmanaged = document.unmanaged.len();
-    if unmanaged > 0 {
-        let noun = if unmanaged == 1 {
-            "segment is"
-        } else {
-            "segments are"
-        };
-        lines.push(format!(
-            "{unmanaged} live {noun} neither declared nor owned and never touched."
-        ));
-    }
-    if document.left_out > 0 {
-        let noun = if document.left_out == 1 {
-            "step is"
-        } else {
-            "steps are"
-        };
-        lines.push(format!(
-            "{} {noun} left out by --target and --exclude.",
-            document.left_out
-        ));
-    }
-    lines
-}
-
 fn summary(summary: SummaryDocument) -> String {
     let SummaryDocument {
         create,
@@ -169,6 +128,7 @@ fn summary(summary: SummaryDocument) -> String {
         archive,
         unarchive,
         adopt: _,
+        archive_by_hand: _,
     } = summary;
     format!("Plan: {create} to create, {update} to update, {archive} to archive, {unarchive} to unarchive.")
 }
@@ -192,7 +152,7 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
         printable(&origin)
     );
     if let (Some(id), Some(reason)) = (&step.id, &step.matched_by) {
-        let _ = writeln!(text, "    live: {} ({reason})", printable(id));
+        let _ = writeln!(text, "    live: {} ({})", printable(id), printable(reason));
     }
     if let Some(gone) = &step.made_before {
         let _ = writeln!(
@@ -206,10 +166,27 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
         let _ = writeln!(text, "    {drift}");
     }
     if step.adopts {
-        text.push_str("    adopts it: segctl did not make it\n");
+        text.push_str(match step.origin {
+            Some(_) => "    adopts it: segctl did not make it\n",
+            None => "    first contact: segctl did not make it; the ledger keeps what it was\n",
+        });
     }
-    if step.pulled_in {
-        text.push_str("    pulled in by what depends on it\n");
+    // Whoever waits for the room may be all that pulls it in.
+    let room = step.makes_room_for.as_ref();
+    if let Some(name) = room {
+        let _ = writeln!(text, "    makes room for {}", quoted(name));
+    }
+    let pulling: Vec<&String> = step
+        .pulled_in_for
+        .iter()
+        .filter(|name| room != Some(*name))
+        .collect();
+    if let [first, more @ ..] = pulling.as_slice() {
+        let (depend, names) = match more {
+            [] => ("depends", quoted(first)),
+            _ => ("depend", about::some(&pulling)),
+        };
+        let _ = writeln!(text, "    pulled in: {names} {depend} on it");
     }
     if let Some(passing) = &step.passing {
         let _ = writeln!(

@@ -433,6 +433,7 @@ fn is_up_to_the_service(conflict: &Conflict, settings: &Settings) -> bool {
         | Conflict::PreviousNameLive { .. }
         | Conflict::UnknownId { .. }
         | Conflict::AdoptionRefused { .. }
+        | Conflict::ArchiveRefused { .. }
         // Its steps are not in the plan.
         | Conflict::Cycle { .. } => false,
     }

@@ -4,6 +4,7 @@ use super::wanted::Wanted;
 use crate::definition::{Digest, FieldChange};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The kinds of write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,8 +87,8 @@ pub struct Target {
     pub seen: Option<Digest>,
 }
 
-/// Why a live segment is taken for a declared one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Why a live segment is taken for a declared one, or for one of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchReason {
     /// The file says its id.
@@ -102,8 +103,10 @@ pub enum MatchReason {
     PreviousName,
     /// It is owned, no file declares it, and it has the very definition: its file was renamed.
     Definition,
-    /// No file declares it, and it is ours.
-    Owned,
+    /// No file declares it, and it was applied or adopted before: the name that the ledger has for it.
+    Remembered(SegmentName),
+    /// No file declares it, the ledger does not know it, and this pattern in `owns` names it.
+    Pattern(String),
 }
 
 impl Action {
@@ -187,17 +190,33 @@ impl Cause {
 }
 
 impl MatchReason {
-    /// The words for the reason in text and JSON.
+    /// The pattern in `owns` that names the segment, where that alone makes it ours.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn pattern(&self) -> Option<&str> {
         match self {
+            Self::Pattern(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+}
+
+/// The words for the reason in text and JSON.
+impl fmt::Display for MatchReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
             Self::Id => "id in the file",
             Self::Ledger => "applied before under this name",
             Self::Name => "same name",
             Self::Passing => "temporary name of an unfinished rename",
             Self::PreviousName => "previous name",
             Self::Definition => "same definition as an owned segment without a file",
-            Self::Owned => "owned, and no file declares it",
-        }
+            Self::Remembered(_) => "applied before, and no file declares it",
+            Self::Pattern(pattern) => {
+                return write!(
+                    formatter,
+                    "`{pattern}` in `owns` names it, and no file declares it"
+                );
+            }
+        })
     }
 }

@@ -48,6 +48,8 @@ pub enum Conflict {
         segment: Declared,
         /// Who has it.
         holder: Holder,
+        /// The live segment that the declared one is; it cannot become another one then.
+        target: Option<SegmentId>,
     },
     /// Several declared segments want one definition, which only the workspace tells: one refers to a segment by name
     /// and another by id, say.
@@ -68,6 +70,8 @@ pub enum Conflict {
         segment: Declared,
         /// The live one.
         target: Holder,
+        /// Everything that makes it ours.
+        owned_by: Vec<MatchReason>,
     },
     /// A name that another live segment has and keeps.
     NameTaken {
@@ -108,6 +112,8 @@ pub enum Conflict {
         target: Holder,
         /// The one that has the previous name.
         other: Holder,
+        /// Everything that makes that one ours.
+        owned_by: Vec<MatchReason>,
     },
     /// The file says an id that no live segment has.
     UnknownId {
@@ -122,6 +128,13 @@ pub enum Conflict {
         segment: Declared,
         /// The live one.
         target: Holder,
+    },
+    /// A live segment that somebody else made would be put away for its name alone, and the workspace does not allow it.
+    ArchiveRefused {
+        /// The live one.
+        target: Holder,
+        /// The pattern in `owns` that names it.
+        pattern: String,
     },
     /// What a definition refers to, live segments among them, is more than the service takes.
     Limit {
@@ -257,6 +270,21 @@ pub enum Warning {
         /// What is lost from the workspace, kept in the ledger.
         changes: Vec<FieldChange>,
     },
+    /// What somebody made by hand would be put away, for its name alone.
+    ArchivesByHand {
+        /// The pattern in `owns` that names them.
+        pattern: String,
+        /// The live ones.
+        segments: Vec<Live>,
+    },
+    /// One segment is made and another, that no file declares any more, is put away: this may be a rename that no file
+    /// tells of.
+    LikelyRename {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one.
+        target: Holder,
+    },
     /// A segment is put away that live ones refer to, which are nobody's business. What becomes of their members is not
     /// documented.
     StillReferenced {
@@ -270,7 +298,7 @@ pub enum Warning {
 }
 
 impl Conflict {
-    /// The declared segments that cannot be applied for it; none where it is about the workspace as a whole.
+    /// The segments that cannot be applied for it, by the names of their steps; none where it is about the workspace as a whole.
     #[must_use]
     pub fn segments(&self) -> Vec<&SegmentName> {
         match self {
@@ -288,6 +316,7 @@ impl Conflict {
             Self::DefinitionShared { segments }
             | Self::SharedTarget { segments, .. }
             | Self::Cycle { segments } => segments.iter().map(|segment| &segment.name).collect(),
+            Self::ArchiveRefused { target, .. } => vec![&target.name],
             Self::ActiveLimit { .. } => Vec::new(),
         }
     }
@@ -311,8 +340,11 @@ impl Warning {
         match self {
             Self::LikelyDuplicate { segment, .. }
             | Self::NameInOtherCase { segment, .. }
-            | Self::OverwritesByHand { segment, .. } => vec![&segment.name],
-            Self::ArchivedAndListed { segments } => segments.iter().map(|live| &live.name).collect(),
+            | Self::OverwritesByHand { segment, .. }
+            | Self::LikelyRename { segment, .. } => vec![&segment.name],
+            Self::ArchivedAndListed { segments } | Self::ArchivesByHand { segments, .. } => {
+                segments.iter().map(|live| &live.name).collect()
+            }
             Self::StillReferenced { segment, .. } => vec![segment],
         }
     }

@@ -25,7 +25,7 @@ pub struct Plan {
     /// The steps, each after all that it depends on.
     pub steps: Vec<Step>,
     /// Declared segments that are as they should be.
-    pub unchanged: Vec<SegmentName>,
+    pub unchanged: Vec<Unchanged>,
     /// Declared segments that need no write and of which the ledger does not know what it should.
     pub records: Vec<Record>,
     /// Live segments that are neither declared nor owned, by name: never touched.
@@ -38,8 +38,8 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// What is likely not meant, but forbids nothing.
     pub warnings: Vec<Warning>,
-    /// Steps that `--target` and `--exclude` left out.
-    pub left_out: usize,
+    /// What `--target` and `--exclude` left out.
+    pub left_out: LeftOut,
     /// Which live segment each reference means, as far as known before the first step.
     pub known: Known,
 }
@@ -52,6 +52,40 @@ pub struct Live {
     pub name: SegmentName,
     /// Its id.
     pub id: SegmentId,
+}
+
+/// A declared segment that is as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unchanged {
+    /// The declared name.
+    pub segment: SegmentName,
+    /// The live segment and why it is taken for it; `None` where nothing is live and nothing should be.
+    pub live: Option<(SegmentId, MatchReason)>,
+}
+
+/// What a selection left out of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// How many steps.
+    pub steps: usize,
+    /// Whether some of them fit no `--target`.
+    pub by_target: bool,
+    /// Whether some of them fit `--exclude`, or depend on what does.
+    pub by_exclude: bool,
+    /// Segments that would be in the plan if they did not depend on what `--exclude` names.
+    pub dependents: Vec<Dependent>,
+}
+
+/// A segment, and the one that it depends on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dependent {
+    /// The name of its steps.
+    pub segment: SegmentName,
+    /// The name of the other's.
+    pub on: SegmentName,
 }
 
 /// What the ledger should know of a segment that is as its file says.
@@ -68,6 +102,8 @@ pub struct Record {
     pub protect: bool,
     /// What is live.
     pub definition: Option<Payload>,
+    /// Why it is taken for the declared segment.
+    pub matched_by: MatchReason,
     /// Whether this is the first contact with it.
     pub adopts: bool,
 }
@@ -83,8 +119,10 @@ pub struct Summary {
     pub archive: usize,
     /// Segments taken out again.
     pub unarchive: usize,
-    /// Segments met for the first time, changed or not.
+    /// Declared segments met for the first time, changed or not.
     pub adopt: usize,
+    /// Segments put away that segctl never met before and that only a pattern in `owns` names.
+    pub archive_by_hand: usize,
 }
 
 /// One write, and what has to come before it.
@@ -105,8 +143,10 @@ pub struct Step {
     pub protect: bool,
     /// Whether this is the first contact with a live segment that somebody else made.
     pub adopts: bool,
-    /// Whether it is there for the sake of others that `--target` named.
-    pub pulled_in: bool,
+    /// For the sake of which segments it is there, where `--target` did not name its own.
+    pub pulled_in_for: Vec<SegmentName>,
+    /// The segment that fits into the workspace once it is done, near the limit of active ones.
+    pub makes_room_for: Option<SegmentName>,
 }
 
 impl Plan {
@@ -153,7 +193,10 @@ impl Plan {
                 Action::Archive(_) => summary.archive += 1,
                 Action::Unarchive(_) => summary.unarchive += 1,
             }
-            summary.adopt += usize::from(step.adopts);
+            match step.origin {
+                Some(_) => summary.adopt += usize::from(step.adopts),
+                None => summary.archive_by_hand += usize::from(step.adopts),
+            }
         }
         summary
     }

@@ -109,3 +109,62 @@ fn the_limit_of_active_segments_is_that_of_the_selected_steps() {
         );
     }
 }
+
+#[test]
+fn what_a_selection_does_is_said_by_name() {
+    let files = [
+        declared("Base", vec![spends_more_than(1.0)]),
+        declared("Dep", vec![member_of("Base"), spends_more_than(2.0)]),
+        declared("Far", vec![member_of("Dep"), spends_more_than(3.0)]),
+        declared("Alone", vec![spends_more_than(4.0)]),
+    ];
+    let left_out = |selection: (&[&str], &[&str])| {
+        let plan = selected(selection, &files, vec![], &Policy::default());
+        let left_out = plan.left_out;
+        let dependents = left_out.dependents.into_iter();
+        let dependents: Vec<_> = dependents
+            .map(|dependent| format!("{} on {}", dependent.segment, dependent.on))
+            .collect();
+        (
+            left_out.steps,
+            left_out.by_target,
+            left_out.by_exclude,
+            dependents.join(", "),
+        )
+    };
+    assert_eq!(
+        left_out((&[], &["Base"])),
+        (3, false, true, "Dep on Base, Far on Dep".to_owned())
+    );
+    assert_eq!(left_out((&["Alone"], &[])), (3, true, false, String::new()));
+    assert_eq!(
+        left_out((&["Far"], &["Base"])),
+        (4, true, true, "Far on Dep".to_owned())
+    );
+    assert_eq!(left_out((&["Dep"], &["Far"])), (2, true, true, String::new()));
+    let plan = selected((&["Far"], &[]), &files, vec![], &Policy::default());
+    let pulled_in: Vec<_> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            step.pulled_in_for
+                .iter()
+                .map(SegmentName::as_str)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(pulled_in, [vec!["Dep"], vec!["Far"], vec![]]);
+}
+
+#[test]
+fn an_archive_says_for_whom_it_makes_room() {
+    let mut policy = Policy::default();
+    policy.behaviour.active_limit = 1;
+    let files = [declared("New", vec![spends_more_than(1.0)])];
+    let live = vec![spender("a1", "Old", 2.0)];
+    let plan = selected((&["New"], &[]), &files, live, &policy);
+    assert_eq!(steps(&plan), ["archive Old <>", "create New <1>"]);
+    let old = plan.steps.first().unwrap();
+    assert_eq!(old.makes_room_for, Some(SegmentName::new("New")));
+    assert_eq!(old.pulled_in_for, [SegmentName::new("New")]);
+}

@@ -8,6 +8,7 @@ pub(super) use conflict::conflict;
 pub(super) use refusal::{refusal, too_long};
 pub(super) use warning::warning;
 
+use super::inline::inline;
 use super::plan::{ChangeDocument, OriginDocument};
 use crate::model::{Lifecycle, SegmentName};
 use crate::plan::step::{Declared, Holder};
@@ -69,6 +70,11 @@ impl FindingDocument {
         }
     }
 
+    fn helps(mut self, help: impl IntoIterator<Item = String>) -> Self {
+        self.help.extend(help);
+        self
+    }
+
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
@@ -102,6 +108,16 @@ fn listed(words: &[String]) -> String {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => words.concat(),
     }
+}
+
+/// Where a segment is declared.
+fn at(segment: &Declared) -> String {
+    format!("{}:{}", segment.origin.file, segment.origin.line)
+}
+
+/// A filter that refers to a segment, as a file has it.
+fn reference(name: &str) -> String {
+    format!("`{{filter_type: custom_segments, name: {}}}`", inline(name))
 }
 
 fn quoted(name: &SegmentName) -> String {

@@ -1,12 +1,11 @@
 //! Names as they can be pasted into YAML.
 
-use crate::model::SegmentName;
 use serde_yaml::FlowSeq;
 
 /// A name as it can stand in braces and brackets: in quotes where YAML would take it for something else.
-pub(super) fn inline(name: &SegmentName) -> String {
+pub(super) fn inline(name: &str) -> String {
     let options = serde_yaml::ser_options! { prefer_block_scalars: false };
-    let text = serde_yaml::to_string_with_options(&FlowSeq(vec![name.as_str()]), options);
+    let text = serde_yaml::to_string_with_options(&FlowSeq(vec![name]), options);
     let inner = text.as_deref().ok().map(str::trim_end);
     let inner = inner.and_then(|text| text.strip_prefix('[')?.strip_suffix(']'));
     inner.map_or_else(|| name.to_string(), str::to_owned)
@@ -29,10 +28,10 @@ mod tests {
             "- b",
             "é, ü",
         ] {
-            let text = inline(&SegmentName::new(name));
+            let text = inline(name);
             let read: Vec<String> = serde_yaml::from_str(&format!("[{text}]")).unwrap();
             assert_eq!(read, [name]);
         }
-        assert_eq!(inline(&SegmentName::new("Buyers 7d")), "Buyers 7d");
+        assert_eq!(inline("Buyers 7d"), "Buyers 7d");
     }
 }

@@ -8,7 +8,7 @@ use crate::definition::FieldChange;
 use crate::ledger::Entry;
 use crate::model::Origin;
 use crate::plan::quota::{Quota, QuotaRefusal};
-use crate::plan::step::{Action, Changed, Drift, LifecycleDrift, Live, Plan, Step};
+use crate::plan::step::{Action, Changed, Drift, LeftOut, LifecycleDrift, Live, Plan, Step, Unchanged};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,9 +27,9 @@ pub struct PlanDocument {
     /// The steps in the order to run them.
     pub steps: Vec<StepDocument>,
     /// Declared segments that are as they should be.
-    pub unchanged: Vec<String>,
-    /// Live segments that are met for the first time and are as declared already.
-    pub adopted: Vec<LiveDocument>,
+    pub unchanged: Vec<MatchDocument>,
+    /// Those of them that are met for the first time.
+    pub adopted: Vec<MatchDocument>,
     /// Live segments that are neither declared nor owned.
     pub unmanaged: Vec<LiveDocument>,
     /// What changed in the workspace since it was last applied.
@@ -40,14 +40,49 @@ pub struct PlanDocument {
     pub refusals: Vec<FindingDocument>,
     /// What is likely not meant.
     pub warnings: Vec<FindingDocument>,
-    /// Steps that `--target` and `--exclude` left out.
-    pub left_out: usize,
+    /// What `--target` and `--exclude` left out.
+    pub left_out: LeftOutDocument,
     /// What applying it costs; missing where nobody asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quota: Option<QuotaDocument>,
     /// How old what it saw is; missing where it is not known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seen: Option<SeenDocument>,
+}
+
+/// A declared segment with the live one that it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchDocument {
+    /// The declared name.
+    pub segment: String,
+    /// The live segment's id; missing where nothing is live and nothing should be.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
+    /// Why the live segment is taken for the declared one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub matched_by: Option<String>,
+}
+
+/// What a selection left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutDocument {
+    /// How many steps.
+    pub steps: usize,
+    /// The flags that left them out.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub flags: Vec<String>,
+    /// Segments that would be in the plan if they did not depend on what `--exclude` names.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dependents: Vec<DependentDocument>,
+}
+
+/// A segment and the one that it depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DependentDocument {
+    /// The segment.
+    pub segment: String,
+    /// The one that it depends on.
+    pub depends_on: String,
 }
 
 /// A live segment.
@@ -90,8 +125,11 @@ pub struct SummaryDocument {
     pub archive: usize,
     /// Segments taken out again.
     pub unarchive: usize,
-    /// Segments met for the first time, changed or not.
+    /// Declared segments met for the first time, changed or not.
     pub adopt: usize,
+    /// Segments put away that segctl did not make and that only a pattern in `owns` names.
+    #[serde(default)]
+    pub archive_by_hand: usize,
 }
 
 /// A segment that was live and is gone.
@@ -136,9 +174,12 @@ pub struct StepDocument {
     /// Whether this is the first contact with a segment that somebody else made.
     #[serde(default)]
     pub adopts: bool,
-    /// Whether it is there for the sake of others that `--target` named.
-    #[serde(default)]
-    pub pulled_in: bool,
+    /// For the sake of which segments it is there, where `--target` did not name its own.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub pulled_in_for: Vec<String>,
+    /// The segment that fits into the workspace once it is done, near the limit of active ones.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub makes_room_for: Option<String>,
     /// Steps that have to be applied before.
     pub depends_on: Vec<usize>,
     /// What changes, for updates.
@@ -194,16 +235,17 @@ impl PlanDocument {
                 archive: summary.archive,
                 unarchive: summary.unarchive,
                 adopt: summary.adopt,
+                archive_by_hand: summary.archive_by_hand,
             },
             steps: plan.steps.iter().map(|step| self::step(step, plan)).collect(),
-            unchanged: plan.unchanged.iter().map(ToString::to_string).collect(),
+            unchanged: plan.unchanged.iter().map(MatchDocument::of).collect(),
             adopted: adopted(plan),
             unmanaged: plan.unmanaged.iter().map(LiveDocument::of).collect(),
             drift: plan.drift.iter().map(DriftDocument::of).collect(),
             conflicts: plan.conflicts.iter().map(finding::conflict).collect(),
             refusals: plan.refusals.iter().map(finding::refusal).collect(),
             warnings: plan.warnings.iter().map(finding::warning).collect(),
-            left_out: plan.left_out,
+            left_out: LeftOutDocument::of(&plan.left_out),
             quota: None,
             seen: None,
         }
@@ -240,14 +282,14 @@ impl PlanDocument {
     }
 }
 
-fn adopted(plan: &Plan) -> Vec<LiveDocument> {
+fn adopted(plan: &Plan) -> Vec<MatchDocument> {
     let records = plan.records.iter().filter(|record| record.adopts);
-    records
-        .map(|record| LiveDocument {
-            name: record.segment.to_string(),
-            id: record.id.to_string(),
-        })
-        .collect()
+    let adopted = records.map(|record| MatchDocument {
+        segment: record.segment.to_string(),
+        id: Some(record.id.to_string()),
+        matched_by: Some(record.matched_by.to_string()),
+    });
+    adopted.collect()
 }
 
 fn step(step: &Step, plan: &Plan) -> StepDocument {
@@ -262,7 +304,7 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
         action: step.action.as_str().to_owned(),
         segment: step.segment.to_string(),
         id: target.map(|target| target.id.to_string()),
-        matched_by: target.map(|target| target.matched_by.as_str().to_owned()),
+        matched_by: target.map(|target| target.matched_by.to_string()),
         origin: step.origin.as_ref().map(OriginDocument::of),
         renamed: change
             .filter(|change| change.renames())
@@ -271,7 +313,8 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
         drift: lifecycle_drift(step, plan),
         made_before: made_before(step, plan),
         adopts: step.adopts,
-        pulled_in: step.pulled_in,
+        pulled_in_for: step.pulled_in_for.iter().map(ToString::to_string).collect(),
+        makes_room_for: step.makes_room_for.as_ref().map(ToString::to_string),
         depends_on: step.depends_on.clone(),
         changes: change
             .into_iter()
@@ -334,6 +377,38 @@ impl ChangeDocument {
         Self {
             cause: changed.cause.map(|cause| cause.as_str().to_owned()),
             ..Self::of(&changed.change)
+        }
+    }
+}
+
+impl MatchDocument {
+    fn of(unchanged: &Unchanged) -> Self {
+        let live = unchanged.live.as_ref();
+        Self {
+            segment: unchanged.segment.to_string(),
+            id: live.map(|(id, _)| id.to_string()),
+            matched_by: live.map(|(_, reason)| reason.to_string()),
+        }
+    }
+}
+
+impl LeftOutDocument {
+    fn of(left_out: &LeftOut) -> Self {
+        let flags = [
+            (left_out.by_target, "--target"),
+            (left_out.by_exclude, "--exclude"),
+        ];
+        let flags = flags.into_iter().filter(|(is_meant, _)| *is_meant);
+        let dependents = left_out.dependents.iter();
+        Self {
+            steps: left_out.steps,
+            flags: flags.map(|(_, flag)| flag.to_owned()).collect(),
+            dependents: dependents
+                .map(|dependent| DependentDocument {
+                    segment: dependent.segment.to_string(),
+                    depends_on: dependent.on.to_string(),
+                })
+                .collect(),
         }
     }
 }

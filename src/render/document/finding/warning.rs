@@ -2,9 +2,10 @@
 
 use super::super::inline::inline;
 use super::super::plan::ChangeDocument;
-use super::{FindingDocument, listed, live_words};
+use super::{FindingDocument, at, listed, live_words};
 use crate::model::SegmentName;
 use crate::plan::step::{Declared, Holder, Live, Warning};
+use crate::render::command;
 
 /// Segments that one message names at most.
 const SHOWN: usize = 5;
@@ -42,11 +43,21 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
             let message = format!("{was}, segctl did not make it, and applying overwrites it");
             let mut finding = FindingDocument::new("overwrites_by_hand", message)
                 .of(segment)
-                .help("what it was is kept in the ledger; to keep it in the workspace, put it into the file");
+                .help(format!(
+                    "what it was is kept in the ledger: `{}` shows it after the apply",
+                    command::history(name.as_str())
+                ))
+                .help(format!(
+                    "to keep it: take `{name}` out of {}, and `{}` writes a file that says what it is now",
+                    at(segment),
+                    command::pull(&target.name)
+                ));
             finding.holders.push(target.id.to_string());
             finding.changes = changes.iter().map(ChangeDocument::of).collect();
             finding
         }
+        Warning::ArchivesByHand { pattern, segments } => archives_by_hand(pattern, segments),
+        Warning::LikelyRename { segment, target } => likely_rename(segment, target),
         Warning::StillReferenced { segment, target, by } => still_referenced(segment, target, by),
     }
 }
@@ -65,28 +76,20 @@ fn name_in_other_case(segment: &Declared, holder: &Holder) -> FindingDocument {
         Some(_) => finding,
         None => finding.help(format!(
             "if it is the same segment: `name: {}`",
-            inline(&holder.name)
+            inline(holder.name.as_str())
         )),
     }
 }
 
 fn archived_and_listed(segments: &[Live]) -> FindingDocument {
-    let mut names: Vec<_> = segments
-        .iter()
-        .take(SHOWN)
-        .map(|live| format!("`{}` (id {})", live.name, live.id))
-        .collect();
     let (it, lists) = match segments {
         [_] => ("it", "it"),
         _ => ("them", "them all"),
     };
-    if let Some(more) = segments.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        names.push(format!("{more} more"));
-    }
     let message = format!(
         "the ledger knows {} as archived, and the service lists {lists}: its list shows archived segments, or somebody took {it} out \
          again",
-        listed(&names)
+        some(segments)
     );
     let mut finding = FindingDocument::new("archived_and_listed", message)
         .help(
@@ -94,13 +97,72 @@ fn archived_and_listed(segments: &[Live]) -> FindingDocument {
              or a person archives is not seen then",
         )
         .help(format!("if somebody took {it} out: the plan is right as it is"));
+    about(&mut finding, segments);
     finding
-        .segments
-        .extend(segments.iter().map(|live| live.name.to_string()));
+}
+
+/// The first of them by name and id, and how many more there are.
+fn some(segments: &[Live]) -> String {
+    let shown = segments.iter().take(SHOWN);
+    let mut names: Vec<_> = shown
+        .map(|live| format!("`{}` (id {})", live.name, live.id))
+        .collect();
+    if let Some(more) = segments.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        names.push(format!("{more} more"));
+    }
+    listed(&names)
+}
+
+fn about(finding: &mut FindingDocument, segments: &[Live]) {
+    let names = segments.iter().map(|live| live.name.to_string());
+    finding.segments.extend(names);
+    let ids = segments.iter().map(|live| live.id.to_string());
+    finding.holders.extend(ids);
+}
+
+fn archives_by_hand(pattern: &str, segments: &[Live]) -> FindingDocument {
+    let (was, it) = match segments {
+        [_] => ("was", "it"),
+        _ => ("were", "them"),
+    };
+    let message = format!(
+        "{} {was} not made by segctl and would be archived: `{pattern}` in `owns` names {it}, and no file declares {it}",
+        some(segments)
+    );
+    let mut finding = FindingDocument::new("archives_by_hand", message)
+        .help(match segments {
+            [live] => format!("to keep it: `{}` writes a file for it", command::pull(&live.name)),
+            _ => "to keep them: `segctl pull NAME` writes a file for each".to_owned(),
+        })
+        .help(format!(
+            "to leave {it} to others: take or narrow `{pattern}` in `owns` in segctl.yaml"
+        ))
+        .help(format!(
+            "if {it} should go: the plan is right as it is, and the ledger keeps what {it} {was}",
+            it = match segments {
+                [_] => "it",
+                _ => "they",
+            }
+        ));
+    about(&mut finding, segments);
     finding
-        .holders
-        .extend(segments.iter().map(|live| live.id.to_string()));
-    finding
+}
+
+fn likely_rename(segment: &Declared, target: &Holder) -> FindingDocument {
+    let message = format!(
+        "`{}` would be made, and {}, which no file declares any more, would be archived",
+        segment.name,
+        live_words(target)
+    );
+    FindingDocument::new("likely_rename", message)
+        .of(segment)
+        .with(target)
+        .help(format!(
+            "if it is the same segment: add `previous_names: [{}]` at {}, and it is changed with its id kept",
+            inline(target.name.as_str()),
+            at(segment)
+        ))
+        .help("if they are two: the plan is right as it is")
 }
 
 fn still_referenced(segment: &SegmentName, target: &Holder, by: &[Live]) -> FindingDocument {

@@ -1,0 +1,56 @@
+//! What the steps as a whole are likely not meant to do: put away what somebody else made, or make anew what was renamed.
+
+use super::step::{Action, Declared, Holder, Live, Step, Target, Warning};
+use std::collections::BTreeMap;
+
+/// What is put away although segctl never met it, by the pattern that names it.
+pub(super) fn archived_by_hand(steps: &[Step]) -> Vec<Warning> {
+    let mut by_pattern: BTreeMap<&str, Vec<Live>> = BTreeMap::new();
+    for target in steps.iter().filter_map(put_away_without_file) {
+        if let Some(pattern) = target.matched_by.pattern() {
+            by_pattern.entry(pattern).or_default().push(Live {
+                name: target.live_name.clone(),
+                id: target.id.clone(),
+            });
+        }
+    }
+    let warning = |(pattern, segments): (&str, Vec<Live>)| Warning::ArchivesByHand {
+        pattern: pattern.to_owned(),
+        segments,
+    };
+    by_pattern.into_iter().map(warning).collect()
+}
+
+/// That what is made may be what is put away under another name. Told where there is one of each alone: of several, nobody
+/// can say which belongs to which.
+pub(super) fn likely_rename(steps: &[Step]) -> Option<Warning> {
+    let mut made = steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Create(_)));
+    let mut put_away = steps.iter().filter_map(put_away_without_file);
+    let (made, None) = (made.next()?, made.next()) else {
+        return None;
+    };
+    let (target, None) = (put_away.next()?, put_away.next()) else {
+        return None;
+    };
+    Some(Warning::LikelyRename {
+        segment: Declared {
+            name: made.segment.clone(),
+            origin: made.origin.clone()?,
+        },
+        target: Holder {
+            id: target.id.clone(),
+            name: target.live_name.clone(),
+            lifecycle: target.lifecycle,
+            declared: None,
+        },
+    })
+}
+
+fn put_away_without_file(step: &Step) -> Option<&Target> {
+    match &step.action {
+        Action::Archive(target) if step.origin.is_none() => Some(target),
+        _ => None,
+    }
+}

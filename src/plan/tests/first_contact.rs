@@ -1,0 +1,144 @@
+use super::*;
+use crate::model::{Adoption, NamePattern};
+
+fn owning(patterns: &[&str], adoption: Adoption) -> Policy {
+    Policy {
+        owns: patterns
+            .iter()
+            .map(|pattern| NamePattern::parse(pattern).unwrap())
+            .collect(),
+        adoption,
+        ..Policy::default()
+    }
+}
+
+fn reasons(plan: &Plan) -> Vec<(&str, bool, MatchReason)> {
+    let steps = plan.steps.iter();
+    steps
+        .map(|step| {
+            let target = step.action.target().unwrap();
+            (step.segment.as_str(), step.adopts, target.matched_by.clone())
+        })
+        .collect()
+}
+
+#[test]
+fn what_only_a_pattern_names_is_put_away_as_a_first_contact() {
+    let there = || {
+        vec![
+            spender("a1", "OW ours", 1.0),
+            spender("x1", "OW by hand", 2.0),
+            spender("x2", "By hand", 3.0),
+        ]
+    };
+    let known = ledger(vec![entry("a1", "OW ours")]);
+    let plan = planned_under(
+        &[],
+        there(),
+        &known,
+        &owning(&["No *", "OW *", "*hand"], Adoption::Allow),
+    );
+    let pattern = |text: &str| MatchReason::Pattern(text.to_owned());
+    assert_eq!(
+        reasons(&plan),
+        [
+            (
+                "OW ours",
+                false,
+                MatchReason::Remembered(SegmentName::new("OW ours"))
+            ),
+            ("OW by hand", true, pattern("OW *")),
+            ("By hand", true, pattern("*hand")),
+        ]
+    );
+    assert_eq!(
+        (
+            plan.summary().archive,
+            plan.summary().archive_by_hand,
+            plan.summary().adopt
+        ),
+        (3, 2, 0)
+    );
+    let told: Vec<_> = plan
+        .warnings
+        .iter()
+        .map(|warning| match warning {
+            Warning::ArchivesByHand { pattern, segments } => (pattern.as_str(), segments.len()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, [("*hand", 1), ("OW *", 1)]);
+    assert_eq!(plan.conflicts, []);
+}
+
+#[test]
+fn where_adoption_is_refused_what_segctl_did_not_make_is_not_put_away() {
+    let there = vec![spender("a1", "OW ours", 1.0), spender("x1", "OW by hand", 2.0)];
+    let known = ledger(vec![entry("a1", "OW ours")]);
+    let policy = owning(&["OW *"], Adoption::Refuse);
+    let plan = planned_under(&[], there.clone(), &known, &policy);
+    let [Conflict::ArchiveRefused { target, pattern }] = plan.conflicts.as_slice() else {
+        panic!("{:?}", plan.conflicts)
+    };
+    assert_eq!((target.id.as_str(), pattern.as_str()), ("x1", "OW *"));
+    // The way out: a file that says the id.
+    let file = DeclaredSegment {
+        id: Some(SegmentId::new("x1")),
+        ..declared("OW by hand", vec![spends_more_than(2.0)])
+    };
+    let plan = planned_under(&[file], there, &known, &policy);
+    assert_eq!(
+        (plan.conflicts.len(), steps(&plan)),
+        (0, vec!["archive OW ours <>".to_owned()])
+    );
+}
+
+#[test]
+fn one_made_and_one_put_away_may_be_a_rename() {
+    let known = ledger(vec![entry("a1", "A"), entry("b1", "B")]);
+    let there = vec![spender("a1", "A", 1.0), spender("b1", "B", 2.0)];
+    let hints = |files: &[DeclaredSegment]| {
+        let plan = planned_with(files, there.clone(), &known);
+        let hints = plan.warnings.into_iter().filter_map(|warning| match warning {
+            Warning::LikelyRename { segment, target } => Some((segment.name, target.id)),
+            _ => None,
+        });
+        hints.collect::<Vec<_>>()
+    };
+    let new = declared("New", vec![spends_more_than(9.0)]);
+    let kept = declared("B", vec![spends_more_than(2.0)]);
+    assert_eq!(
+        hints(&[new.clone(), kept.clone()]),
+        [(SegmentName::new("New"), SegmentId::new("a1"))]
+    );
+    // Two could be either.
+    assert_eq!(hints(std::slice::from_ref(&new)), []);
+    assert_eq!(
+        hints(&[
+            new.clone(),
+            declared("Newer", vec![spends_more_than(8.0)]),
+            kept.clone()
+        ]),
+        []
+    );
+    // The way out.
+    assert_eq!(hints(&[previously(new, &["A"]), kept]), []);
+}
+
+#[test]
+fn a_segment_that_is_live_cannot_become_another_one() {
+    let files = [declared("A", vec![spends_more_than(2.0)])];
+    let stranger = spender("x1", "By hand", 2.0);
+    let targets = |live| {
+        let plan = planned(&files, live);
+        let [Conflict::DefinitionTaken { target, .. }] = plan.conflicts.as_slice() else {
+            panic!("{:?}", plan.conflicts)
+        };
+        target.clone()
+    };
+    assert_eq!(targets(vec![stranger.clone()]), None);
+    assert_eq!(
+        targets(vec![stranger, spender("a1", "A", 1.0)]),
+        Some(SegmentId::new("a1"))
+    );
+}

@@ -1,0 +1,179 @@
+//! Conflicts over who is who, and whose, in words.
+
+use super::{FindingDocument, at, inline, listed, live_words, names};
+use crate::model::SegmentId;
+use crate::plan::step::{Declared, Holder, MatchReason};
+use crate::render::command;
+
+pub(super) fn orphan_referenced(
+    segment: &Declared,
+    target: &Holder,
+    owned_by: &[MatchReason],
+) -> FindingDocument {
+    let message = format!(
+        "`{}` refers to {}, which is owned, which no file declares, and which would be archived",
+        segment.name,
+        live_words(target)
+    );
+    FindingDocument::new("orphan_referenced", message)
+        .of(segment)
+        .with(target)
+        .help(keep(target))
+        .help(format!(
+            "let it go: take the reference out of `{}` at {}",
+            segment.name,
+            at(segment)
+        ))
+        .help(leave(owned_by))
+}
+
+pub(super) fn shared_target(
+    segments: &[Declared],
+    target: &SegmentId,
+    matched_by: &MatchReason,
+) -> FindingDocument {
+    let (mean, but) = match segments {
+        [_, _] => ("both mean", "one of them"),
+        _ => ("all mean", "all of them but one"),
+    };
+    let message = format!("{} {mean} the live segment with the id {target}", names(segments));
+    FindingDocument::new("shared_target", message)
+        .all(segments)
+        .help(match matched_by {
+            MatchReason::Id => format!("take `id` out of {but}"),
+            _ => format!("take its name out of `previous_names` of {but}"),
+        })
+        .help(format!(
+            "if {but} means another live segment: `id: …` of that one"
+        ))
+        .help(format!("if {but} is not needed: take it out of its file"))
+}
+
+pub(super) fn ambiguous_target(segment: &Declared, targets: &[Holder]) -> FindingDocument {
+    let message = format!(
+        "`{}` means more than one live segment: {}",
+        segment.name,
+        listed(&targets.iter().map(live_words).collect::<Vec<_>>())
+    );
+    let finding = FindingDocument::new("ambiguous_target", message).of(segment);
+    let finding = targets.iter().fold(finding, FindingDocument::with);
+    let (name, at) = (&segment.name, at(segment));
+    let (named, others): (Vec<_>, Vec<_>) = targets.iter().partition(|live| live.name == *name);
+    let previous = others
+        .iter()
+        .map(|live| format!("`{}`", inline(live.name.as_str())));
+    let previous = listed(&previous.collect::<Vec<_>>());
+    let [own] = named.as_slice() else {
+        let finding = targets.iter().fold(finding, |finding, live| {
+            finding.help(format!(
+                "if `{}` is meant: add `id: {}` at {at}",
+                live.name, live.id
+            ))
+        });
+        return finding.help(format!(
+            "if none is meant: take {previous} out of `previous_names` at {at}, and `{name}` is made anew"
+        ));
+    };
+    // Its name stays its own, so the other one can only have a third.
+    let finding = finding.help(format!(
+        "if `{name}` is meant: add `id: {}` at {at}, and take {previous} out of `previous_names`",
+        own.id
+    ));
+    let finding = others.into_iter().fold(finding, |finding, other| {
+        finding.help(format!(
+            "if `{}` is meant: write another `name` at {at}, since the live segment `{name}` keeps its own, and add `id: {}`",
+            other.name, other.id
+        ))
+    });
+    finding.help(format!(
+        "if none is meant: write another `name` at {at}, and take {previous} out of `previous_names`"
+    ))
+}
+
+pub(super) fn previous_name_live(
+    segment: &Declared,
+    (target, other): (&Holder, &Holder),
+    owned_by: &[MatchReason],
+) -> FindingDocument {
+    let message = format!(
+        "`{}` is the live segment with the id {}, and {}, which is owned and which no file declares, has one of its \
+         previous names",
+        segment.name,
+        target.id,
+        live_words(other)
+    );
+    FindingDocument::new("previous_name_live", message)
+        .of(segment)
+        .with(target)
+        .with(other)
+        .help(keep(other))
+        .help(format!(
+            "let it go: take `{}` out of `previous_names` of `{}` at {}, and it is archived",
+            other.name,
+            segment.name,
+            at(segment)
+        ))
+        .help(leave(owned_by))
+}
+
+pub(super) fn unknown_id(segment: &Declared, id: &SegmentId) -> FindingDocument {
+    let (name, at) = (&segment.name, at(segment));
+    let message = format!("`{name}` says that it is the segment with the id {id}, and there is none");
+    FindingDocument::new("unknown_id", message)
+        .of(segment)
+        .help(format!(
+            "correct `id` at {at}: `segctl ledger show` and `segctl pull` list the ids of those that are ours and of all others"
+        ))
+        .help("or take `id` out: without it, the segment is found by the ledger and by name, or made anew")
+        .help("if it is a segment of another workspace: `workspaces: […]` in the file says of which")
+}
+
+pub(super) fn adoption_refused(segment: &Declared, target: &Holder) -> FindingDocument {
+    let message = format!(
+        "`{}` is live (id {}) and was not made by segctl, and this workspace refuses adoption",
+        segment.name, target.id
+    );
+    FindingDocument::new("adoption_refused", message)
+        .of(segment)
+        .with(target)
+        .help(format!(
+            "adopt this one: add `id: {}` at {}",
+            target.id,
+            at(segment)
+        ))
+        .help("adopt all of them: `adoption: allow` in segctl.yaml")
+        .help("if the ledger was lost: `segctl ledger rebuild`")
+}
+
+pub(super) fn archive_refused(target: &Holder, pattern: &str) -> FindingDocument {
+    let message = format!(
+        "{} was not made by segctl and would be archived, since `{pattern}` in `owns` names it and no file declares it, and \
+         this workspace refuses adoption",
+        live_words(target)
+    );
+    let mut finding = FindingDocument::new("archive_refused", message)
+        .with(target)
+        .help(format!("{}; add `id: {}` to that file", keep(target), target.id))
+        .help(leave(&[MatchReason::Pattern(pattern.to_owned())]))
+        .help("let it go: `adoption: allow` in segctl.yaml, or archive it in the dashboard")
+        .help("if the ledger was lost: `segctl ledger rebuild`");
+    finding.segments.push(target.name.to_string());
+    finding
+}
+
+fn keep(live: &Holder) -> String {
+    format!("keep it: `{}` writes a file for it", command::pull(&live.name))
+}
+
+/// How a segment becomes nobody's.
+fn leave(owned_by: &[MatchReason]) -> String {
+    let ways = owned_by.iter().filter_map(|reason| match reason {
+        MatchReason::Remembered(name) => Some(format!("`{}`", command::forget(name))),
+        MatchReason::Pattern(pattern) => Some(format!("take or narrow `{pattern}` in `owns` in segctl.yaml")),
+        _ => None,
+    });
+    format!(
+        "leave it to others: {}; segctl does not touch it any more",
+        listed(&ways.collect::<Vec<_>>())
+    )
+}
