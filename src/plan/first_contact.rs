@@ -1,6 +1,6 @@
 //! What the steps as a whole are likely not meant to do: put away what somebody else made, or make anew what was renamed.
 
-use super::step::{Action, Declared, Holder, Live, Step, Target, Warning};
+use super::step::{Action, Declared, Holder, Live, MatchReason, Step, Target, Warning};
 use std::collections::BTreeMap;
 
 /// What is put away although segctl never met it, by the pattern that names it.
@@ -32,6 +32,10 @@ pub(super) fn likely_rename(steps: &[Step]) -> Option<Warning> {
         return None;
     };
     let (target, None) = (put_away.next()?, put_away.next()) else {
+        return None;
+    };
+    // What segctl never met has no file that could have been renamed.
+    let MatchReason::Remembered(_) = target.matched_by else {
         return None;
     };
     Some(Warning::LikelyRename {

@@ -35,7 +35,7 @@ pub mod selection;
 pub mod step;
 
 use crate::ledger::Ledger;
-use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentName};
+use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentName};
 use change::Draft;
 use forms::Forms;
 use graph::Graph;
@@ -109,7 +109,9 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
     warnings.extend(drift::archived_and_listed(situation, &matches));
     warnings.retain(|warning| warning.segments().into_iter().any(concerns));
-    warnings.extend(first_contact::archived_by_hand(&steps));
+    if situation.policy.adoption == Adoption::Allow {
+        warnings.extend(first_contact::archived_by_hand(&steps));
+    }
     warnings.extend(first_contact::likely_rename(&steps));
     let mut unmanaged: Vec<_> = matches.unmanaged.iter().map(|live| by_both_names(live)).collect();
     unmanaged.sort_unstable();
