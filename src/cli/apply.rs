@@ -269,20 +269,21 @@ async fn execute(
     let Some(stop) = stop else {
         return Ok((!receipt.is_complete()).then_some(Kind::Partial));
     };
-    let (kind, message) = match stop {
-        Stop::Credentials(error) => (Kind::Credentials, error.to_string()),
+    let (kind, why) = match stop {
+        Stop::Credentials(error) => (Kind::Credentials, vec![error.to_string()]),
         Stop::Ledger(error) => ledger_lost(&receipt, &Failure::caused(Kind::Error, &error)),
-        Stop::Asked => (signals.kind(), "a signal asked for it".to_owned()),
+        Stop::Asked => (signals.kind(), vec!["a signal asked for it".to_owned()]),
     };
-    report.stopped(kind, message);
+    report.stopped(kind, why);
     Ok(Some(kind))
 }
 
 /// What it comes to that the ledger could not be written.
-fn ledger_lost(receipt: &Receipt, failure: &Failure) -> (Kind, String) {
-    let why = failure.in_one_line();
+fn ledger_lost(receipt: &Receipt, failure: &Failure) -> (Kind, Vec<String>) {
+    let mut why = failure.in_lines();
     if receipt.is_without_a_write() {
-        (Kind::Error, format!("{why}; nothing was changed"))
+        why.push("nothing was changed".to_owned());
+        (Kind::Error, why)
     } else {
         (Kind::Partial, why)
     }

@@ -131,14 +131,6 @@ impl Failure {
         said.chain(&self.causes).cloned().collect()
     }
 
-    /// What failed and what caused it, for where there is one line.
-    #[must_use]
-    pub fn in_one_line(&self) -> String {
-        let causes = self.causes.iter().map(String::as_str);
-        let parts: Vec<_> = std::iter::once(self.message.as_str()).chain(causes).collect();
-        parts.join(": ")
-    }
-
     /// Adds what to do next.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {

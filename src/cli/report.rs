@@ -147,9 +147,11 @@ impl Report {
     }
 
     /// Tells what ended the run before its last step.
-    pub(super) fn stopped(&self, kind: Kind, message: String) {
-        self.tell(DiagnosticDocument::of_run(kind.as_str(), &message, (&[], &[])));
-        self.known().stopped = vec![message];
+    pub(super) fn stopped(&self, kind: Kind, why: Vec<String>) {
+        if let [message, causes @ ..] = why.as_slice() {
+            self.tell(DiagnosticDocument::of_run(kind.as_str(), message, (causes, &[])));
+        }
+        self.known().stopped = why;
     }
 
     /// Ends: tells of a failure, writes the receipt, and says last how it ended. The exit code is that of the run, unless

@@ -231,7 +231,7 @@ fn whatever_is_wrong_is_an_event_and_the_summary_comes_last() {
         assert_eq!(found, wanted, "{}", run.out);
         if code != 0 {
             assert!(of_type(&events, "apply_start").is_empty());
-            assert!(events.last().unwrap()["stopped"].is_string(), "{}", run.out);
+            assert!(events.last().unwrap()["stopped"].is_array(), "{}", run.out);
         }
     }
 }
@@ -293,7 +293,7 @@ mod stopped {
         assert_eq!(run.code, Some(130), "{}{}", run.out, run.err);
         let events = checked(&run);
         let last = events.last().unwrap();
-        assert_eq!(last["stopped"], "a signal asked for it");
+        assert_eq!(last["stopped"], json!(["a signal asked for it"]));
         assert_eq!(
             (&last["tally"]["applied"], &last["tally"]["not_attempted"]),
             (&json!(1), &json!(2))

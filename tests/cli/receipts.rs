@@ -63,7 +63,12 @@ fn it_is_there_when_nothing_could_be_begun() {
     let unapproved = receipt(&repository);
     assert_eq!(outcomes(&unapproved), ["not attempted"]);
     assert_eq!(unapproved["exit_code"], 64);
-    assert!(unapproved["stopped"].as_str().unwrap().contains("nobody is here"));
+    assert!(
+        unapproved["stopped"][0]
+            .as_str()
+            .unwrap()
+            .contains("nobody is here")
+    );
 
     repository.write("segments/a.yaml", "name: A\nnmae: B\n");
     let run = repository.run(&APPLY);
@@ -134,11 +139,18 @@ fn it_says_whole_that_the_ledger_could_not_be_written_and_that_nothing_was_chang
     let receipt = receipt(&repository);
     assert_eq!(outcomes(&receipt), ["failed"]);
     assert_eq!(receipt["exit_code"], 1);
-    let stopped = receipt["stopped"].as_str().unwrap();
-    for part in ["cannot write", "ledger.json", "os error", "; nothing was changed"] {
-        assert!(stopped.contains(part), "{part}: {stopped}");
+    let stopped: Vec<_> = receipt["stopped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|why| why.as_str())
+        .collect();
+    let told = stopped.join("\n    ");
+    for part in ["cannot write", "ledger.json", "os error"] {
+        assert!(told.contains(part), "{part}: {told}");
     }
-    assert!(run.out.contains(&format!("Stopped: {stopped}\n")), "{}", run.out);
+    assert_eq!(stopped.last(), Some(&"nothing was changed"));
+    assert!(run.out.contains(&format!("Stopped: {told}\n")), "{}", run.out);
     assert!(repository.run(&["plan"]).out.contains("1 to create"));
 
     fs::remove_dir(repository.path().join(".segctl/dev/ledger.json.new")).unwrap();

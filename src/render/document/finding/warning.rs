@@ -126,7 +126,7 @@ fn archives_by_hand(pattern: &str, segments: &[Live]) -> FindingDocument {
         _ => ("were", "them"),
     };
     let message = format!(
-        "{} {was} not made by segctl and would be archived: `{pattern}` in `owns` names {it}, and no file declares {it}",
+        "{} {was} made by hand, and would be archived, since `{pattern}` in `owns` names {it} and no file declares {it}",
         some(segments)
     );
     let mut finding = FindingDocument::new("archives_by_hand", message)
