@@ -51,7 +51,7 @@ fn one_that_is_gone_is_told_with_its_file_and_made_anew() {
     assert_ne!(anew, gone);
     let show = repository.run(&["ledger", "show"]);
     assert!(
-        show.out.contains(&format!("\"A\" gone, id {gone}")),
+        show.out.contains(&format!("\"A\" gone, filter, id {gone}")),
         "{}",
         show.out
     );

@@ -132,3 +132,12 @@ fn faults_are_named_with_their_lines() {
         assert_eq!(codes(text), expected, "{text}");
     }
 }
+
+#[test]
+fn a_share_without_its_sign_is_told_how_to_be_written() {
+    let text = "segments: a\nworkspaces: {dev: {sandbox: f, guards: {update: 0}}}\n";
+    let (read, diagnostics) = settings(&Source::new("segctl.yaml", text));
+    assert_eq!(read, None);
+    let help: Vec<_> = diagnostics.iter().flat_map(|found| &found.help).collect();
+    assert_eq!(help, ["write `0%`"]);
+}
