@@ -219,14 +219,15 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         Ok(())
     }
 
-    /// Plans. Definitions of other segments are read when one is about to be stored: only then they matter.
+    /// Plans. Definitions of other segments are read when one is about to be stored that they may have: only then they
+    /// matter.
     ///
     /// # Errors
     ///
     /// A call failed.
     pub async fn plan(&self, read: &mut Read) -> Result<Plan, SessionError> {
         let first = plan(&read.situation());
-        if !first.steps.iter().any(|step| step.action.wanted().is_some()) {
+        if first.stored().next().is_none() {
             return Ok(first);
         }
         self.read_definitions(read, |_| true).await?;
@@ -251,7 +252,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
             refresh: Refresh::None,
             now: self.clock.now(),
         };
-        let (now, read) = look_again(&self.client, &scope, &saved.touched()).await?;
+        let (now, read) = look_again(&self.client, &scope, |listed| saved.to_read(listed)).await?;
         let differences = saved.differences(&now);
         if !differences.is_empty() {
             // The next plan has to start from what is there.

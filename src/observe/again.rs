@@ -5,8 +5,8 @@ use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
 use crate::model::{Observed, SegmentId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Reads the list, and every one of `ids` anew: 1 call and as many as there are ids. What was answered comes with it,
-/// since it is as good as a read right before a write that follows at once.
+/// Reads the list, and anew what `wanted` asks for when it has seen it: 1 call and as many as there are ids. What was
+/// answered comes with it, since it is as good as a read right before a write that follows at once.
 ///
 /// # Errors
 ///
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub async fn look_again<T: Transport, C: Clock>(
     client: &Client<T, C>,
     scope: &Scope<'_>,
-    ids: &BTreeSet<SegmentId>,
+    wanted: impl FnOnce(&Observed) -> BTreeSet<SegmentId>,
 ) -> Result<(Observed, BTreeMap<SegmentId, Stored>), CallError> {
     let mut observed = Observed::default();
     for listed in client.list().await? {
@@ -22,17 +22,15 @@ pub async fn look_again<T: Transport, C: Clock>(
         observed.segments.insert(live.id.clone(), live);
     }
     let mut answers = BTreeMap::new();
-    for id in ids {
-        match client.get(id).await {
+    for id in wanted(&observed) {
+        match client.get(&id).await {
             Ok(stored) => {
-                let was_listed = observed.segments.contains_key(id);
+                let was_listed = observed.segments.contains_key(&id);
                 answers.insert(id.clone(), stored.clone());
-                observed
-                    .segments
-                    .insert(id.clone(), scope.read(stored, was_listed));
+                observed.segments.insert(id, scope.read(stored, was_listed));
             }
             Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => {
-                observed.segments.remove(id);
+                observed.segments.remove(&id);
             }
             Err(error) => return Err(error),
         }

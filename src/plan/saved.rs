@@ -4,9 +4,9 @@
 //! again first, and any difference to what the plan saw makes it stale. A plan that was applied is remembered by its
 //! digest in the ledger, and is refused from then on.
 
-use super::step::{Action, Known, Plan, Step, Target, digest_of};
-use crate::definition::Digest;
-use crate::model::{Lifecycle, LiveSegment, Observed, SegmentId, SegmentName};
+use super::step::{Action, Known, Live, Plan, Step, Target, digest_of};
+use crate::definition::{Digest, Digests};
+use crate::model::{Lifecycle, LiveKind, LiveSegment, Observed, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,8 +59,12 @@ pub enum Difference {
     Archived(SegmentName),
     /// The segment was taken out.
     Unarchived(SegmentName),
+    /// A segment that the plan refers to is not listed any more.
+    Unlisted(SegmentName, SegmentId),
     /// Another segment has a name that the plan takes.
     NameTaken(SegmentName, SegmentId),
+    /// Another segment has the filters that the plan gives the segment named first.
+    DefinitionTaken(SegmentName, Live),
 }
 
 impl fmt::Display for Difference {
@@ -71,6 +75,14 @@ impl fmt::Display for Difference {
             Self::Redefined(name) => write!(formatter, "the definition of `{name}` was changed"),
             Self::Archived(name) => write!(formatter, "`{name}` was archived"),
             Self::Unarchived(name) => write!(formatter, "`{name}` was unarchived"),
+            Self::Unlisted(name, id) => write!(
+                formatter,
+                "`{name}` (id {id}), which the plan refers to, is not listed any more: it was archived or is gone"
+            ),
+            Self::DefinitionTaken(name, Live { name: holder, id }) => write!(
+                formatter,
+                "the filters that `{name}` is to have were taken meanwhile by `{holder}` (id {id})"
+            ),
             Self::NameTaken(name, id) => write!(formatter, "the name `{name}` was taken meanwhile (id {id})"),
         }
     }
@@ -194,8 +206,22 @@ impl SavedPlan {
         targets.map(|target| target.id.clone()).collect()
     }
 
-    /// Everything that the plan touches and that is not as it saw it. `now` holds the list and a fresh read of what is
-    /// touched.
+    /// What has to be read to know whether the plan still holds: what it touches, and of what is `listed` now that of which
+    /// it saw no definition, where one of its own could clash with it.
+    #[must_use]
+    pub fn to_read(&self, listed: &Observed) -> BTreeSet<SegmentId> {
+        let mut ids = self.touched();
+        if self.plan.stored().next().is_some() {
+            let live = listed.segments.values();
+            let was_read = |id| self.seen.get(id).is_some_and(|seen| seen.digest.is_some());
+            let unread = live.filter(|live| live.kind == LiveKind::Filter && !was_read(&live.id));
+            ids.extend(unread.map(|live| live.id.clone()));
+        }
+        ids
+    }
+
+    /// Everything that the plan touches, refers to or clashes with and that is not as it saw it. `now` holds the list and a
+    /// fresh read of what is [to be read](Self::to_read).
     #[must_use]
     pub fn differences(&self, now: &Observed) -> Vec<Difference> {
         let mut found: Vec<Difference> = Vec::new();
@@ -206,7 +232,9 @@ impl SavedPlan {
                 found.extend(self.difference(target, now));
             }
         }
+        found.extend(self.references_lost(now));
         found.extend(self.names_taken(now));
+        found.extend(self.definitions_taken(now));
         found
     }
 
@@ -232,6 +260,64 @@ impl SavedPlan {
             found.push(Difference::Redefined(name.clone()));
         }
         found
+    }
+
+    /// The segments that the plan refers to and does not touch, which it saw in use under another name, or at all.
+    fn references_lost(&self, now: &Observed) -> Vec<Difference> {
+        let mut ids = self.referred_to();
+        let touched = self.touched();
+        ids.retain(|id| !touched.contains(id));
+        let lost = ids.into_iter().filter_map(|id| {
+            let seen = self.seen.get(&id)?;
+            match now.segments.get(&id) {
+                Some(live) if live.name == seen.name => None,
+                Some(live) => Some(Difference::Renamed(seen.name.clone(), live.name.clone())),
+                // The list did not show it then either.
+                None if seen.lifecycle == Lifecycle::Archived => None,
+                None => Some(Difference::Unlisted(seen.name.clone(), id)),
+            }
+        });
+        lost.collect()
+    }
+
+    /// The live segments that what the plan sends refers to.
+    fn referred_to(&self) -> BTreeSet<SegmentId> {
+        let wanted = self.plan.steps.iter().filter_map(|step| step.action.wanted());
+        wanted
+            .flat_map(|wanted| wanted.refers_to(&self.plan.known))
+            .collect()
+    }
+
+    fn definitions_taken(&self, now: &Observed) -> Vec<Difference> {
+        let touched = self.touched();
+        let is_other =
+            |live: &&LiveSegment| live.lifecycle == Lifecycle::Active && !touched.contains(&live.id);
+        let taken = now.segments.values().filter(is_other).filter_map(|live| {
+            let holder = Live {
+                name: live.name.clone(),
+                id: live.id.clone(),
+            };
+            Some(Difference::DefinitionTaken(self.clashing(live)?.clone(), holder))
+        });
+        taken.collect()
+    }
+
+    /// The segment that the plan gives the definition of one that came into use since. Whether the order of filters makes
+    /// another definition is not documented: where it can be told, any order counts.
+    fn clashing(&self, live: &LiveSegment) -> Option<&SegmentName> {
+        let mut stored = self.plan.stored();
+        let seen = self.seen.get(&live.id);
+        let found = match seen.and_then(|seen| Some((seen.lifecycle, seen.digest?))) {
+            // The plan was made with it in mind.
+            Some((Lifecycle::Active, _)) => None,
+            Some((Lifecycle::Archived, digest)) => stored.find(|(_, wanted)| wanted.digests.exact == digest),
+            None => {
+                let definition = live.definition.as_ref()?;
+                let digests = Digests::of(definition, &self.plan.known.identities);
+                stored.find(|(_, wanted)| wanted.digests.unordered == digests.unordered)
+            }
+        };
+        found.map(|(segment, _)| segment)
     }
 
     fn names_taken(&self, now: &Observed) -> Vec<Difference> {

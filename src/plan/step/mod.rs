@@ -16,6 +16,7 @@ pub use wanted::{Known, Wanted, digest_of};
 
 use crate::model::{EndpointClass, Lifecycle, Origin, Payload, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What a workspace needs to become what the files say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -160,6 +161,24 @@ impl Plan {
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         !self.conflicts.is_empty() || !self.refusals.is_empty()
+    }
+
+    /// The definitions that can clash with those of others, and the segments that get them: those that steps store anew,
+    /// and those that segments which are taken out again come back with. A rename alone sends what the segment has, and has
+    /// kept others from having, already.
+    pub fn stored(&self) -> impl Iterator<Item = (&SegmentName, &Wanted)> {
+        let unarchived: BTreeSet<&SegmentId> = self
+            .steps
+            .iter()
+            .filter(|step| matches!(step.action, Action::Unarchive(_)))
+            .filter_map(|step| Some(&step.action.target()?.id))
+            .collect();
+        let is_new = move |action: &Action| match action {
+            Action::Update(change) => change.redefines() || unarchived.contains(&change.target.id),
+            Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) => true,
+        };
+        let steps = self.steps.iter().filter(move |step| is_new(&step.action));
+        steps.filter_map(|step| Some((&step.segment, step.action.wanted()?)))
     }
 
     /// The calls that applying it makes when nothing goes wrong, in their order: a list, then each step's read and write.

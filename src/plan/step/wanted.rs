@@ -1,10 +1,11 @@
 //! Definitions to be stored, and what their references mean.
 
+use crate::definition::references::Outline;
 use crate::definition::{Digest, Digests, Identities, normal};
-use crate::model::{Payload, SegmentId, SegmentName};
+use crate::model::{Payload, Reference, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A definition to be stored. Its normal form is as large as itself and asked for only by who shows it, so that it is
 /// not kept.
@@ -73,6 +74,17 @@ impl Wanted {
     #[must_use]
     pub fn is_stored_as(&self, stored: &Payload, known: &Known) -> bool {
         digest_of(stored, known) == self.digests.exact
+    }
+
+    /// The live segments that it refers to, as far as they have ids yet.
+    #[must_use]
+    pub fn refers_to(&self, known: &Known) -> BTreeSet<SegmentId> {
+        let references = Outline::of(&self.payload).references.into_keys();
+        let ids = references.filter_map(|reference| match reference {
+            Reference::Id { id, .. } => Some(id),
+            Reference::Name(name) => known.ids.get(&name).cloned(),
+        });
+        ids.collect()
     }
 
     /// The definition with the ids of all references filled in.
