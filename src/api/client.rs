@@ -12,7 +12,7 @@ use super::call_log::CallLog;
 use super::clock::Clock;
 use super::error::{self, ApiError, CallError};
 use super::operation::Operation;
-use super::pacing::{Answer, LONGEST_CALL, Pacing, RateLimits};
+use super::pacing::{Answer, LONGEST_CALL, Pacing, RateLimits, Window};
 use super::retry::{Decision, Outcome, RetryPolicy};
 use super::service_clock::ServiceClock;
 use super::stop::StopSignal;
@@ -79,7 +79,12 @@ pub struct Waiting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WaitReason {
     /// One more call would break a window of `rate_limits`.
-    OwnLimit,
+    OwnLimit {
+        /// The window that lets calls through last.
+        window: Window,
+        /// The classes that are counted together in it, at least one.
+        classes: Vec<EndpointClass>,
+    },
     /// The service said that it lets nothing through.
     ServiceLimit,
     /// An attempt failed and is made again.
@@ -365,20 +370,24 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let mut shared = self.shared();
         shared.pacing.take_in(others, now);
         let mut records = std::mem::take(&mut shared.unlogged);
-        let until = shared.pacing.earliest(class, now);
-        if until <= now {
+        let Some(hold) = shared.pacing.hold(class, now) else {
             shared.pacing.sent(class, now);
             *shared.calls.entry(class).or_default() += 1;
             records.push(CallRecord::Sent { class, at: now });
             let answer = Ok(now);
             return Admission { answer, records };
-        }
-        let reason = if shared.pacing.is_closed(class, now) {
-            WaitReason::ServiceLimit
-        } else {
-            WaitReason::OwnLimit
         };
-        let answer = Err(Waiting { class, until, reason });
+        let classes = shared.pacing.counted_with(class);
+        let answer = Err(Waiting {
+            class,
+            until: hold.until,
+            reason: hold
+                .window
+                .map_or(WaitReason::ServiceLimit, |window| WaitReason::OwnLimit {
+                    window,
+                    classes,
+                }),
+        });
         Admission { answer, records }
     }
 

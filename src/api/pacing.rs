@@ -13,7 +13,7 @@ pub use window::{RateLimits, Window, WindowError};
 
 use super::clock::later;
 use super::transport::RateHeaders;
-use crate::model::{CallRecord, EndpointClass};
+use crate::model::{CallRecord, EndpointClass, Keyword};
 use apart::Witness;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -110,13 +110,6 @@ impl Pacing {
         full.chain(closed)
             .filter(|hold| hold.until > now)
             .max_by_key(|hold| hold.until)
-    }
-
-    /// Whether it is the service, not a window of ours, that holds calls of `class` back at `now`.
-    #[must_use]
-    pub fn is_closed(&self, class: EndpointClass, now: Timestamp) -> bool {
-        let mut closed = self.pool(class).filter_map(|calls| calls.closed_until);
-        closed.any(|until| until > now)
     }
 
     /// How many calls that count toward the limits of `class` are in the `window` that ends at `now`.
@@ -232,9 +225,17 @@ impl Pacing {
     }
 
     /// Whether calls of the two classes count toward the same windows.
-    #[must_use]
-    pub fn count_together(&self, one: EndpointClass, other: EndpointClass) -> bool {
+    fn count_together(&self, one: EndpointClass, other: EndpointClass) -> bool {
         one == other || (self.is_pooled() && POOL.contains(&one) && POOL.contains(&other))
+    }
+
+    /// The classes whose calls count toward the windows of `class`, itself among them.
+    #[must_use]
+    pub fn counted_with(&self, class: EndpointClass) -> Vec<EndpointClass> {
+        let classes = EndpointClass::ALL.iter().copied();
+        classes
+            .filter(|other| self.count_together(class, *other))
+            .collect()
     }
 
     /// The calls that count toward the limits of `class`.

@@ -1,12 +1,13 @@
 //! A workspace that answers: the service, or the embedded sandbox started for the length of a command.
 
+use super::announcer::Announcer;
 use super::failure::{Failure, Kind};
 use super::key_command;
 use super::output::Output;
 use super::project::Project;
 use crate::api::{
     ApiError, CallError, Client, Clock, Credentials, Endpoint, HttpTransport, RateLimits, StopSignal,
-    SystemClock, WaitReason, Waiting, Window,
+    SystemClock, Window,
 };
 use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
 use crate::ledger::{ConfiguredStore, LedgerStore, StoreError};
@@ -75,7 +76,7 @@ impl Connection {
         let oldest = SystemClock.now().saturating_sub(limits.longest_span());
         let client = Client::new(transport, SystemClock, limits, retry_seed())
             .stopped_by(stop)
-            .observed_by(move |waiting: &Waiting| output.line(&waiting_line(waiting)))
+            .observed_by(Announcer::new(output).into_observer())
             .logged_in(calls);
         let store = store(project, name, workspace)?;
         // Where this fails the log stays longer than it has to be, and the first call says that it cannot be kept.
@@ -233,18 +234,6 @@ pub(super) fn limits(workspace: &Workspace) -> Result<RateLimits, Failure> {
         limits.set(class.class, windows?);
     }
     Ok(limits)
-}
-
-/// What a run waits for, and until when: a pipeline that stands still has to say why.
-fn waiting_line(waiting: &Waiting) -> String {
-    let until = waiting.until.strftime("%H:%M:%S UTC");
-    match &waiting.reason {
-        WaitReason::OwnLimit => format!("Waiting until {until}: one more call would break a rate limit."),
-        WaitReason::ServiceLimit => {
-            format!("Waiting until {until}: the service takes no more calls before.")
-        }
-        WaitReason::Retry(error) => format!("Waiting until {until} to try again: {error}"),
-    }
 }
 
 /// Spreads the retries of runs that were refused at the same moment.

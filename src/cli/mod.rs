@@ -1,6 +1,7 @@
 //! The command line: arguments in, two streams and an exit code out. The one place that prints, asks the
 //! environment, and turns errors into exit codes.
 
+mod announcer;
 mod apply;
 mod approval;
 pub mod arguments;

@@ -176,8 +176,7 @@ impl Quota {
 fn window_uses(counts: &BTreeMap<EndpointClass, usize>, pacing: &Pacing, now: Timestamp) -> Vec<WindowUse> {
     let mut uses: Vec<WindowUse> = Vec::new();
     for class in counts.keys() {
-        let together = |other: &EndpointClass| pacing.count_together(*class, *other);
-        let classes: Vec<_> = EndpointClass::ALL.iter().copied().filter(together).collect();
+        let classes = pacing.counted_with(*class);
         for window in pacing.limits().windows(*class) {
             if uses
                 .iter()

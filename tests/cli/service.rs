@@ -189,3 +189,34 @@ fn a_service_that_is_not_there_is_named() {
     assert_eq!(run.code, Some(1), "{}", run.err);
     assert!(run.err.starts_with("error: "), "{}", run.err);
 }
+
+#[test]
+fn a_wait_is_told_once_for_each_moment_with_the_window_that_is_full() {
+    let faulty = Faulty::new("[]");
+    let repository = &faulty.repository;
+    let settings = repository.read("segctl.yaml");
+    let limited = settings.replace(
+        "db_name: db",
+        "db_name: db, rate_limits: {create: [2/1s, 1000/h]}",
+    );
+    repository.write("segctl.yaml", limited);
+    for number in 0..8 {
+        let name = format!("S{number}");
+        repository.write(&format!("segments/{name}.yaml"), segment(&name, &name));
+    }
+    let run = repository.run(&["apply", "--auto-approve", "--parallelism", "8"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    let waits: Vec<&str> = run
+        .err
+        .lines()
+        .filter(|line| line.starts_with("Waiting until"))
+        .collect();
+    let moments: std::collections::BTreeSet<&str> = waits.iter().copied().collect();
+    assert!(!waits.is_empty() && moments.len() == waits.len(), "{}", run.err);
+    for line in waits {
+        assert!(
+            line.ends_with(" UTC: the limit of 2/s list and create together is reached."),
+            "{line}"
+        );
+    }
+}

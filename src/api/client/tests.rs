@@ -297,20 +297,9 @@ async fn a_limited_call_waits_for_the_reset_and_so_do_the_others() {
     let (created, read) = tokio::join!(bench.client.create(&name, &payload), bench.client.get(&id));
     created.unwrap();
     read.unwrap();
-    assert!(
-        bench
-            .client
-            .shared()
-            .pacing
-            .is_closed(EndpointClass::List, after(44))
-    );
-    assert!(
-        !bench
-            .client
-            .shared()
-            .pacing
-            .is_closed(EndpointClass::Get, after(44))
-    );
+    let hold = |class| bench.client.pacing().hold(class, after(44));
+    assert!(hold(EndpointClass::List).is_some_and(|hold| hold.window.is_none()));
+    assert_eq!(hold(EndpointClass::Get), None);
 }
 
 #[tokio::test]
@@ -382,14 +371,12 @@ async fn concurrent_calls_and_earlier_runs_share_the_windows() {
         read.unwrap();
     }
     assert_eq!(bench.seconds(), [0, 9, 10, 19]);
-    assert!(
-        bench
-            .waited
-            .lock()
-            .unwrap()
-            .iter()
-            .all(|waiting| waiting.reason == WaitReason::OwnLimit)
-    );
+    let expected = WaitReason::OwnLimit {
+        window: Window::parse("2/10s").unwrap(),
+        classes: vec![EndpointClass::Get],
+    };
+    let waited = bench.waited.lock().unwrap().clone();
+    assert!(!waited.is_empty() && waited.iter().all(|waiting| waiting.reason == expected));
     client.keep_log().await;
     let log = log.lock().unwrap();
     let own = log.iter().filter(|record| match record {

@@ -233,11 +233,12 @@ fn the_service_closes_a_class_until_a_reset_that_can_be_meant() {
             at(expected),
             "{what}"
         );
-        assert_eq!(
-            pacing.is_closed(EndpointClass::Update, at(0)),
-            expected > 0,
-            "{what}"
-        );
+        let closed = Hold {
+            until: at(expected),
+            window: None,
+        };
+        let hold = pacing.hold(EndpointClass::Update, at(0));
+        assert_eq!(hold, (expected > 0).then_some(closed), "{what}");
     }
 }
 
@@ -267,7 +268,7 @@ fn an_earlier_reset_does_not_open_what_a_later_one_closed() {
     pacing.closed_until(EndpointClass::Get, at(90));
     pacing.closed_until(EndpointClass::Get, at(30));
     assert_eq!(pacing.earliest(EndpointClass::Get, at(0)), at(90));
-    assert!(!pacing.is_closed(EndpointClass::Get, at(90)));
+    assert_eq!(pacing.hold(EndpointClass::Get, at(90)), None);
 }
 
 #[test]
