@@ -201,6 +201,65 @@ fn a_saved_plan_makes_the_calls_it_says() {
 }
 
 #[test]
+fn a_saved_plan_reads_of_what_came_since_only_what_may_clash() {
+    let shop = Counted::new();
+    for number in 0..9 {
+        shop.by_hand(&format!("hand{number}"));
+    }
+    shop.declare(3, |number| format!("event_{number}"));
+    shop.run(&["apply", "--auto-approve"]);
+    shop.declare(3, |number| format!("other_{number}"));
+    shop.run(&["plan", "--max-updates", "100", "--out", "plan.json"]);
+    for number in 9..11 {
+        shop.by_hand(&format!("hand{number}"));
+    }
+    let (code, said, calls) = shop.run(&["apply", "plan.json"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(
+        (of(&calls, "list"), of(&calls, "get"), of(&calls, "update")),
+        (1, 3 + 2, 3),
+        "{said}"
+    );
+
+    // What is only put away clashes with nobody.
+    shop.declare(2, |number| format!("other_{number}"));
+    shop.run(&["plan", "--max-archives", "100", "--out", "archives.json"]);
+    shop.by_hand("hand11");
+    let (code, said, calls) = shop.run(&["apply", "archives.json"]);
+    assert_eq!((code, total(&calls)), (Some(0), 3), "{said}");
+}
+
+#[test]
+fn a_rename_reads_nothing_of_others() {
+    let shop = Counted::new();
+    for number in 0..20 {
+        shop.by_hand(&format!("hand{number}"));
+    }
+    shop.declare(3, |number| format!("event_{number}"));
+    shop.run(&["apply", "--auto-approve"]);
+    std::fs::remove_file(shop.repository.path().join(".segctl/shop/snapshot.json")).unwrap();
+    let files = shop.repository.read("segments/all.yaml");
+    let renamed = files.replace("name: S0\n", "name: Renamed\nprevious_names: [S0]\n");
+    shop.repository.write("segments/all.yaml", renamed);
+    let (code, said, calls) = shop.run(&["apply", "--auto-approve"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("name \"S0\" -> \"Renamed\""), "{said}");
+    // The three that are managed, and the one that is written to once more.
+    assert_eq!(
+        (of(&calls, "list"), of(&calls, "get"), of(&calls, "update")),
+        (1, 3 + 1, 1),
+        "{said}"
+    );
+
+    // With a definition of its own it may clash with any of them.
+    let (renamed, edited) = (shop.repository.read("segments/all.yaml"), "edited");
+    shop.repository
+        .write("segments/all.yaml", renamed.replace("event_0", edited));
+    let (_, said, calls) = shop.run(&["plan", "--refresh", "none"]);
+    assert_eq!((of(&calls, "list"), of(&calls, "get")), (1, 20), "{said}");
+}
+
+#[test]
 fn an_offline_plan_calls_nobody_and_needs_no_credentials() {
     let shop = Counted::new();
     shop.declare(3, |number| format!("event_{number}"));
