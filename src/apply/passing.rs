@@ -1,7 +1,6 @@
 //! Taking back passing steps whose final ones did not follow: every segment keeps a valid name and its own definition.
 
 use super::receipt::{Entry, Outcome};
-use super::settle::Verdict;
 use super::{Applier, Event, Interruption, Stop};
 use crate::api::{ApiError, Clock, Stored, Transport};
 use crate::ledger::{self, LedgerStore, Write};
@@ -42,7 +41,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Takes back a passing step whose final one cannot follow, so that the segment has its own name and definition
     /// again. Others may have taken them by now, or somebody changed it; then it stays as it is, and the next run goes
     /// on from there.
-    async fn take_back(
+    pub(super) async fn take_back(
         &self,
         (step, last): (&Step, Option<&Change>),
         (before, known): (Stored, Option<ledger::Entry>),
@@ -57,7 +56,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             return Ok(waits("had no definition to go back to".to_owned()));
         };
         match self.client.get(&before.id).await {
-            Ok(current) if self.compare(change, &current) == Verdict::Done => {}
+            Ok(current) if self.is_as_left(change, &current) => {}
             Ok(_) => return Ok(waits("was changed since".to_owned())),
             Err(error) => return Ok(waits(format!("could not be taken back: {error}"))),
         }
@@ -86,6 +85,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             }
             Err(error) => Ok(waits(format!("could not be taken back: {error}"))),
         }
+    }
+
+    /// Whether a segment is as a passing step left it; groups that the service did not keep make no difference.
+    fn is_as_left(&self, change: &Change, current: &Stored) -> bool {
+        let known = self.known();
+        let definition = current.payload();
+        let is_alike = definition.is_some_and(|found| change.wanted.is_alike(&found, &known));
+        current.name == change.name && is_alike
     }
 
     /// Gives a segment the definition of its file under the name that it had: the one way on where another segment got

@@ -71,6 +71,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let mut notes = Vec::new();
         for _ in 0..ATTEMPTS {
             let error = match self.client.update(&target.id, rename, payload).await {
+                Ok(stored) if self.is_unwrapped(change, &stored) => return self.unwrapped(step).await,
                 Ok(stored) => return self.stored(step, &change.wanted, stored, notes).await,
                 Err(error) => error,
             };
@@ -94,6 +95,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Err(read) => return Ok(unsettled(&error, &read)),
             };
             match self.compare(change, &found) {
+                _ if self.is_unwrapped(change, &found) => return self.unwrapped(step).await,
                 Verdict::Done => {
                     notes.push("the answer was lost; the definition was found as sent".to_owned());
                     return self.stored(step, &change.wanted, found, notes).await;
@@ -111,16 +113,40 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         })
     }
 
+    /// Whether the service took a definition in passing and did not keep the group around it: it is not given up then, and
+    /// two segments have the same one.
+    fn is_unwrapped(&self, change: &Change, stored: &Stored) -> bool {
+        let known = self.known();
+        let is_other = |found: &Payload| {
+            change.wanted.is_alike(found, &known) && !change.wanted.is_stored_as(found, &known)
+        };
+        wraps(change) && stored.name == change.name && stored.payload().as_ref().is_some_and(is_other)
+    }
+
+    /// Gives a segment back what it had before a passing step that the service did not keep as it was sent.
+    async fn unwrapped(&self, step: &Step) -> Result<Outcome, Interruption> {
+        let before = self.memory().undo.remove(&step.number);
+        let Some(before) = before else {
+            return Ok(Outcome::Failed {
+                message: format!("{UNWRAPS}, {WAY_ROUND}"),
+            });
+        };
+        Ok(match self.take_back((step, None), before).await? {
+            Outcome::TakenBack => Outcome::Failed {
+                message: format!("{UNWRAPS}, {WAY_ROUND}; it is as it was before"),
+            },
+            outcome => outcome,
+        })
+    }
+
     /// What a refusal means for a change; of a definition in passing the way round is known.
     fn refused(&self, change: &Change, error: &CallError) -> Outcome {
-        let is_wrapped = matches!(change.passing, Some(Passing::Definition | Passing::Both));
-        if !(is_wrapped && matches!(error.kind, ApiError::DefinitionTaken { .. })) {
+        if !(wraps(change) && matches!(error.kind, ApiError::DefinitionTaken { .. })) {
             return self.failure(error);
         }
         Outcome::Failed {
             message: format!(
-                "{error}; the service takes a definition in one more group for the same definition, so that definitions \
-                 cannot be swapped in passing: change one of the segments to a third definition, apply, and then to its own"
+                "{error}; the service takes a definition in one more group for the same definition, {WAY_ROUND}"
             ),
         }
     }
@@ -136,6 +162,18 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         )
     }
 }
+
+/// Whether a change stands for the definition that the segment gets in the end.
+fn wraps(change: &Change) -> bool {
+    matches!(change.passing, Some(Passing::Definition | Passing::Both))
+}
+
+/// What is said where the form that a definition passes through does not last.
+const UNWRAPS: &str = "the service keeps a definition in one more group without that group";
+
+/// What to do where definitions cannot pass each other.
+const WAY_ROUND: &str = "so that definitions cannot be swapped in passing: change one of the segments to a third definition, \
+                         apply, and then to its own";
 
 /// What is said where a segment was archived without the plan knowing.
 const TAKEN_OUT: &str = "it was archived and had to be taken out first";

@@ -1,7 +1,7 @@
 //! List, get, create and update.
 
 use super::call::{Call, Reply};
-use super::definition::{describe, echo, equality_key, validate};
+use super::definition::{describe, echo, equality_key, unwrapped, validate};
 use super::refusals::{self, Sides};
 use super::replies::Family;
 use super::settings::{Settings, WithoutChange, WithoutExcluded};
@@ -59,8 +59,7 @@ fn create_checked(state: &mut State, now: Timestamp, call: &Call) -> Result<Repl
     if let Some(refused) = refused {
         return Err(refused);
     }
-    let (included, excluded) = definition;
-    let contents = Contents::Filters { included, excluded };
+    let contents = kept(state, definition);
     let segment = Segment::new(state.new_id(), name.to_owned(), "API", now, contents);
     let answer = envelope(state, &segment);
     state.write(segment);
@@ -112,10 +111,9 @@ fn update_checked(state: &mut State, now: Timestamp, id: &str, call: &Call) -> R
     if let Some(refused) = conflict {
         return Err(refused);
     }
-    let (included, excluded) = definition;
     let changed = Segment {
         updated: now,
-        contents: Contents::Filters { included, excluded },
+        contents: kept(state, definition),
         ..segment.clone()
     };
     rename(state, changed, name);
@@ -158,6 +156,15 @@ fn updatable(segment: &Segment) -> Option<Sides> {
         Contents::Filters { included, excluded } if may_be => Some((included.clone(), excluded.clone())),
         _ => None,
     }
+}
+
+/// A definition as it is kept.
+fn kept(state: &State, (mut included, mut excluded): Sides) -> Contents {
+    if state.settings.unwraps_single_groups {
+        included = unwrapped(included);
+        excluded = excluded.map(unwrapped);
+    }
+    Contents::Filters { included, excluded }
 }
 
 fn is_same(state: &State, one: &Sides, other: &Sides) -> bool {

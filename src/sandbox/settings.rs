@@ -40,6 +40,9 @@ pub struct Settings {
     pub archive_idempotent: bool,
     /// Whether a definition may refer to an archived segment; otherwise it is a 400. Default true.
     pub reference_to_archived_allowed: bool,
+    /// Whether a definition that is nothing but one nested group is kept without the outer group, once it was taken as it
+    /// was sent; default false.
+    pub unwraps_single_groups: bool,
     /// The form in which definitions come back; default `as_sent`.
     pub echo: Echo,
     /// The users of the workspace, as the values they have of an attribute: a value that stands there twice belongs
@@ -113,6 +116,7 @@ impl Default for Settings {
             patch_without_change: WithoutChange::Accepted,
             archive_idempotent: true,
             reference_to_archived_allowed: true,
+            unwraps_single_groups: false,
             echo: Echo::AsSent,
             users: BTreeMap::new(),
         }

@@ -76,6 +76,13 @@ impl Wanted {
         digest_of(stored, known) == self.digests.exact
     }
 
+    /// Whether `stored` is this definition, or the same filters in other groups or another order.
+    #[must_use]
+    pub fn is_alike(&self, stored: &Payload, known: &Known) -> bool {
+        let bare = |payload: &Payload| Digests::of(&unwrapped(payload), &known.identities).unordered;
+        bare(&self.payload) == bare(stored)
+    }
+
     /// The live segments that it refers to, as far as they have ids yet.
     #[must_use]
     pub fn refers_to(&self, known: &Known) -> BTreeSet<SegmentId> {
@@ -106,6 +113,22 @@ impl Wanted {
 #[must_use]
 pub fn digest_of(stored: &Payload, known: &Known) -> Digest {
     Digest::exact(stored, &known.identities)
+}
+
+/// A definition without the groups around it that hold nothing but a group.
+fn unwrapped(payload: &Payload) -> Payload {
+    Payload {
+        included_filters: innermost(&payload.included_filters),
+        excluded_filters: payload.excluded_filters.as_ref().map(innermost),
+    }
+}
+
+fn innermost(group: &Value) -> Value {
+    let filters = group.get("filters").and_then(Value::as_array);
+    match filters.map(Vec::as_slice) {
+        Some([only]) if only.get("filter_type") == Some(&json!("nested_filters")) => innermost(only),
+        _ => json!({"filter_operator": group.get("filter_operator"), "filters": filters}),
+    }
 }
 
 fn fill_ids(group: &mut Value, known: &Known) -> Result<(), SegmentName> {

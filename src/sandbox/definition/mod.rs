@@ -12,12 +12,14 @@ mod equality;
 mod event;
 mod object;
 mod references;
+mod unwrap;
 
 pub(super) use describe::describe;
 pub use echo::Echo;
 pub(super) use echo::echo;
 pub(super) use equality::equality_key;
 pub(super) use references::{expanded_length, has_nested_group, referenced_ids};
+pub(super) use unwrap::unwrapped;
 
 use object::Object;
 use serde_json::Value;

@@ -46,6 +46,35 @@ fn order_of_filters() {
 }
 
 #[test]
+fn groups_that_hold_only_a_group() {
+    let wrapped = |group: &Value| {
+        let mut inner = group.clone();
+        inner["filter_type"] = json!("nested_filters");
+        json!({"filter_operator": "or", "filters": [inner]})
+    };
+    let plain = all_of(&[lives_in("Pune"), lives_in("Goa")]);
+    let once = wrapped(&plain);
+    let sent = json!({"name": "A", "included_filters": wrapped(&once), "excluded_filters": once});
+    let seen = |bench: &mut Bench| {
+        let made = bench.call("POST", SEGMENTS, &sent);
+        let id = made.body["data"]["id"].as_str().unwrap().to_owned();
+        let created = made.body["data"].clone();
+        // It is compared as it is sent: the outer group makes it another one.
+        bench.created("B", &plain);
+        let update =
+            json!({"included_filters": once, "excluded_filters": {"filter_operator": "and", "filters": []}});
+        let updated = bench.update(&id, &update).body["data"]["included_filters"].clone();
+        json!([created["included_filters"], created["excluded_filters"], updated])
+    };
+    yes_no(
+        "unwraps_single_groups",
+        json!([plain, plain, plain]),
+        json!([wrapped(&once), once, once]),
+        seen,
+    );
+}
+
+#[test]
 fn names_after_a_rename() {
     yes_no("rename_frees_old_name", json!(201), json!(409), |bench| {
         let id = bench.created("A", &city("Pune"));
