@@ -12,7 +12,7 @@ use super::window::{RateLimits, Window};
 use super::{Answer, POOL};
 use crate::api::clock::later;
 use crate::model::EndpointClass;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// What was answered about the windows of lists and creates.
@@ -74,7 +74,8 @@ impl Witness {
         }
         let window = only_window_of(limit, call.class, limits)?;
         let ends = answer.reset?;
-        if ends > later(call.answered, window.span()) {
+        // Whole seconds, which a service may have rounded up.
+        if ends >= later(later(call.answered, window.span()), SignedDuration::from_secs(1)) {
             return None;
         }
         // By the service's clock, which says of one window the same each time.
