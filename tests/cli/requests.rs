@@ -19,6 +19,11 @@ const ANY: &str = "rate_limits: {list: [100000/s], create: [100000/s], get: [100
 
 impl Counted {
     fn new() -> Self {
+        Self::with(&[("rate_limits", "off")], ANY)
+    }
+
+    /// A service with these switches, and the limits that the workspace is told of.
+    fn with(switches: &[(&str, &str)], limits: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -30,13 +35,15 @@ impl Counted {
             api_key: "key-1".to_owned(),
             db_name: "db".to_owned(),
         });
-        options.set("rate_limits", "off").unwrap();
+        for (name, value) in switches {
+            options.set(name, value).unwrap();
+        }
         let server = runtime.block_on(Server::start(options)).unwrap();
         let repository = Repository::new();
         repository.write(
             "segctl.yaml",
             format!(
-                "segments: segments/\nworkspaces: {{shop: {{endpoint: \"http://{}\", {KEYS}, {ANY}}}}}\n",
+                "segments: segments/\nworkspaces: {{shop: {{endpoint: \"http://{}\", {KEYS}, {limits}}}}}\n",
                 server.address()
             ),
         );
@@ -257,6 +264,40 @@ fn a_rename_reads_nothing_of_others() {
         .write("segments/all.yaml", renamed.replace("event_0", edited));
     let (_, said, calls) = shop.run(&["plan", "--refresh", "none"]);
     assert_eq!((of(&calls, "list"), of(&calls, "get")), (1, 20), "{said}");
+}
+
+#[test]
+fn lists_and_creates_are_one_pool_until_an_answer_proves_otherwise() {
+    const POOLED: &str = "50/min list and create together";
+    const APART: &str = "50/min creates";
+    let said_of_60 = |shop: &Counted| {
+        shop.declare(60, |number| format!("event_{number}"));
+        let (code, said, _) = shop.run(&["plan"]);
+        assert_eq!(code, Some(0), "{said}");
+        said
+    };
+    let after_a_create = |shared: &str| {
+        let shop = Counted::with(&[("list_create_share_window", shared)], "rate_limits: {}");
+        shop.declare(1, |number| format!("event_{number}"));
+        let (code, said, _) = shop.run(&["apply", "--auto-approve"]);
+        assert_eq!(code, Some(0), "{said}");
+        said_of_60(&shop)
+    };
+    for shared in ["true", "false"] {
+        let shop = Counted::with(&[("list_create_share_window", shared)], "rate_limits: {}");
+        let said = said_of_60(&shop);
+        assert!(
+            said.contains(&format!(
+                "61 calls: list 1, create 60. {POOLED}, 49 left this minute"
+            )),
+            "{shared}: {said}"
+        );
+    }
+    let said = after_a_create("true");
+    assert!(said.contains(POOLED), "{said}");
+    // Only answers about windows that end in the same second prove anything.
+    let proves = |_| after_a_create("false").contains(APART);
+    assert!((0..8).any(proves));
 }
 
 #[test]
