@@ -147,6 +147,16 @@ impl Workspace {
     }
 
     pub(crate) fn plan_of(&self, declared: &[DeclaredSegment], observed: &Observed) -> Plan {
+        self.plan_part(declared, observed, &Selection::default())
+    }
+
+    /// What of the plan is selected.
+    pub(crate) fn plan_part(
+        &self,
+        declared: &[DeclaredSegment],
+        observed: &Observed,
+        selection: &Selection,
+    ) -> Plan {
         let ledger = self.ledger();
         plan(&Situation {
             workspace: "w",
@@ -158,7 +168,7 @@ impl Workspace {
                 empty: true,
                 short_list: true,
             },
-            selection: &Selection::default(),
+            selection,
             now: self.now(),
         })
     }
