@@ -11,12 +11,14 @@ pub use exclusive::{Claim, HeldLock, LockError};
 pub use history::SharedCalls;
 
 use crate::api::pacing::Pacing;
-use crate::api::{CallError, Client, Clock, Stored, Transport};
+use crate::api::{CallError, Client, Clock, Seen, Stored, Transport};
 use crate::apply::receipt::Receipt;
 use crate::apply::{Applier, Event, Settings, Stop};
 use crate::ledger::{Ledger, LedgerStore, Snapshot, StoreError};
-use crate::model::{DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentId};
-use crate::observe::{Refresh, Scope, complete, look_again, observe, offline, recall, remember, settle};
+use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId};
+use crate::observe::{
+    Refresh, Scope, complete, left_out, look_again, observe, offline, recall, remember, settle,
+};
 use crate::plan::guard::Allowances;
 use crate::plan::saved::SavedPlan;
 use crate::plan::selection::Selection;
@@ -187,6 +189,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         let local = (&self.store, self.clock.now());
         let mut read = Read::local(aim, local, &self.on_note).await?;
         read.observed = observe(&self.client, &read.scope()).await?;
+        for live in left_out(&read.ledger, &read.observed) {
+            // A plan goes on with what is declared.
+            let is_declared = |declared: &DeclaredSegment| declared.name == live.name;
+            if live.kind != LiveKind::Filter || !read.aim.declared.iter().any(is_declared) {
+                (self.on_note)(still_out(live));
+            }
+        }
         for record in settle(&read.ledger, &read.observed) {
             read.ledger.apply(record);
             read.has_settled = true;
@@ -243,7 +252,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         &self,
         saved: &SavedPlan,
         (ledger, policy): (&Ledger, &Policy),
-    ) -> Result<(Vec<String>, BTreeMap<SegmentId, Stored>), SessionError> {
+    ) -> Result<(Vec<String>, BTreeMap<SegmentId, Seen>), SessionError> {
         let scope = Scope {
             declared: &[],
             ledger,
@@ -252,13 +261,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
             refresh: Refresh::None,
             now: self.clock.now(),
         };
-        let (now, read) = look_again(&self.client, &scope, |listed| saved.to_read(listed)).await?;
+        let wanted = |listed: &Observed| saved.to_read(listed);
+        let (now, read) = look_again((&self.client, &self.clock), &scope, wanted).await?;
         let differences = saved.differences(&now);
         if !differences.is_empty() {
             // The next plan has to start from what is there.
-            let seen = read.iter().filter_map(|(id, stored)| {
+            let seen = read.iter().filter_map(|(id, seen)| {
                 let lifecycle = now.segments.get(id)?.lifecycle;
-                Some((id.clone(), (stored.clone(), lifecycle)))
+                Some((id.clone(), (seen.stored.clone(), lifecycle)))
             });
             self.keep_seen(&seen.collect(), policy).await;
         }
@@ -272,7 +282,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
     pub async fn apply(
         &self,
         (plan, ledger, policy): (&Plan, Ledger, &Policy),
-        read: BTreeMap<SegmentId, Stored>,
+        read: BTreeMap<SegmentId, Seen>,
         settings: Settings,
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> (Receipt, Option<Stop>) {
@@ -309,6 +319,15 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
             (self.on_note)(format!("the next plan has to read everything again: {error}"));
         }
     }
+}
+
+/// That a run ended before it put back what it took out.
+fn still_out(live: &LiveSegment) -> String {
+    format!(
+        "a run that was cut off took the archived segment `{}` (id {}) out to see what it is, and it is still active: archive \
+         it in the dashboard unless it is to stay in use",
+        live.name, live.id
+    )
 }
 
 /// What was seen last; without it everything is read.

@@ -1,12 +1,16 @@
-//! The calls, each paced, decoded, and repeated where that is safe.
+//! The calls, each paced and decoded; reads are repeated where one fails.
 //!
-//! A write comes back with an error that is [`ambiguous`](CallError::is_ambiguous_write) rather than being
-//! sent twice. A call that was let go of while it was under way still counts toward the limits.
+//! A write is sent once, and only by whoever has its [`Turn`]: waiting for one may take hours, so that what a write
+//! rests on is looked at between the turn and the call. One that was certainly not processed is made again after a
+//! [`pause`](Client::pause), from its turn on. A call that was let go of while it was under way still counts toward the
+//! limits.
 
 mod request;
-
 #[cfg(test)]
 mod tests;
+mod turn;
+
+pub use turn::Turn;
 
 use super::call_log::CallLog;
 use super::clock::Clock;
@@ -16,11 +20,10 @@ use super::pacing::{Answer, LONGEST_CALL, Pacing, RateLimits, Window};
 use super::retry::{Decision, Outcome, RetryPolicy};
 use super::service_clock::ServiceClock;
 use super::stop::StopSignal;
-use super::transport::{Method, Request, Response, Transport};
+use super::transport::{Request, Response, Transport};
 use super::wire::{self, Acknowledged, Listed, Mismatch, Stored};
 use crate::model::{CallRecord, EndpointClass, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
-use request::{SEGMENTS, lifecycle_request, path_of, request, stored_as};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -46,14 +49,6 @@ pub struct Client<T: Transport, C: Clock> {
 /// Somebody wanted the run to end while a call waited for its turn.
 struct Stopped;
 
-/// Whether a call may be made now.
-struct Admission {
-    /// When it was counted, or what it has to wait for.
-    answer: Result<Timestamp, Waiting>,
-    /// What has to be taken down; last of it the call itself, where it may be made.
-    records: Vec<CallRecord>,
-}
-
 /// What concurrent calls change. Never locked across a wait.
 struct Shared {
     pacing: Pacing,
@@ -62,6 +57,15 @@ struct Shared {
     /// Answers that the log does not know yet.
     unlogged: Vec<CallRecord>,
     service_clock: ServiceClock,
+}
+
+/// A segment as it was read, and when it was asked for: what a write may rest on for a while.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The segment.
+    pub stored: Stored,
+    /// When it was asked for.
+    pub at: Timestamp,
 }
 
 /// A call that is about to wait.
@@ -171,7 +175,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ///
     /// When the call failed for good.
     pub async fn list(&self) -> Result<Vec<Listed>, CallError> {
-        let request = request(Method::Get, SEGMENTS, None);
+        let request = request::list(None);
         self.call(Operation::List, request, wire::listed).await
     }
 
@@ -181,8 +185,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ///
     /// When the call failed for good.
     pub async fn list_named(&self, name: &SegmentName) -> Result<Vec<Listed>, CallError> {
-        let mut request = request(Method::Get, SEGMENTS, None);
-        request.query.push(("name".to_owned(), name.as_str().to_owned()));
+        let request = request::list(Some(name));
         // A service that reads the parameter more loosely must not make another segment ours.
         let exact = |body: &[u8]| {
             let mut listed = wire::listed(body)?;
@@ -199,25 +202,34 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ///
     /// When the call failed for good, such as with [`ApiError::NotFound`].
     pub async fn get(&self, id: &SegmentId) -> Result<Stored, CallError> {
+        self.get_in(None, id).await
+    }
+
+    /// One segment, read first in a turn that was waited for already.
+    async fn get_in(&self, turn: Option<Turn>, id: &SegmentId) -> Result<Stored, CallError> {
         let operation = Operation::Get(id.clone());
-        let path = path_of(&operation, id)?;
-        let request = request(Method::Get, &path, None);
-        self.call(operation, request, |body| stored_as(id, body)).await
+        let request = request::get(&operation, id)?;
+        let decode = |body: &[u8]| request::stored_as(id, body);
+        self.read_in(turn, (operation, request), decode).await
     }
 
     /// Makes a filter segment; what the service stored comes back.
     ///
     /// # Errors
     ///
-    /// When the call failed for good, or its effect is unknown.
-    pub async fn create(&self, name: &SegmentName, definition: &Payload) -> Result<Stored, CallError> {
+    /// It was not made, or its effect is unknown.
+    pub async fn create(
+        &self,
+        turn: Turn,
+        name: &SegmentName,
+        definition: &Payload,
+    ) -> Result<Stored, CallError> {
         let mut body = json!({"name": name.as_str(), "included_filters": definition.included_filters});
         if let Some(excluded) = &definition.excluded_filters {
             body["excluded_filters"] = excluded.clone();
         }
-        let request = request(Method::Post, SEGMENTS, Some(body));
-        self.call(Operation::Create(name.clone()), request, wire::stored)
-            .await
+        let call = (Operation::Create(name.clone()), request::create(body));
+        self.write(turn, call, wire::stored).await
     }
 
     /// Replaces a segment's definition, and its name when `name` is given; what the service stored comes back.
@@ -227,50 +239,62 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ///
     /// # Errors
     ///
-    /// When the call failed for good, or its effect is unknown.
+    /// It was not made, or its effect is unknown.
     pub async fn update(
         &self,
-        id: &SegmentId,
-        name: Option<&SegmentName>,
+        turn: Turn,
+        (id, name): (&SegmentId, Option<&SegmentName>),
         definition: &Payload,
     ) -> Result<Stored, CallError> {
         let operation = Operation::Update(id.clone());
-        let path = path_of(&operation, id)?;
         let excluded = definition.excluded_filters.clone();
         let excluded = excluded.unwrap_or_else(|| json!({"filter_operator": "and", "filters": []}));
         let mut body = json!({"included_filters": definition.included_filters, "excluded_filters": excluded});
         if let Some(name) = name {
             body["name"] = Value::from(name.as_str());
         }
-        let request = request(Method::Patch, &path, Some(body));
-        self.call(operation, request, |body| stored_as(id, body)).await
+        let request = request::update(&operation, id, body)?;
+        let decode = |body: &[u8]| request::stored_as(id, body);
+        self.write(turn, (operation, request), decode).await
     }
 
     /// Puts a segment out of use. The id decides which, when it is given.
     ///
     /// # Errors
     ///
-    /// When the call failed for good, or its effect is unknown.
-    pub async fn archive(&self, name: &SegmentName, id: Option<&SegmentId>) -> Result<(), CallError> {
-        let request = lifecycle_request("/v2/custom-segments/archive", name, id);
-        self.change_lifecycle(Operation::Archive(name.clone()), request)
-            .await
+    /// It was not made, or its effect is unknown.
+    pub async fn archive(
+        &self,
+        turn: Turn,
+        name: &SegmentName,
+        id: Option<&SegmentId>,
+    ) -> Result<(), CallError> {
+        let call = (Operation::Archive(name.clone()), request::archive(name, id));
+        self.change_lifecycle(turn, call).await
     }
 
     /// Puts a segment back into use. The id decides which, when it is given.
     ///
     /// # Errors
     ///
-    /// When the call failed for good, or its effect is unknown.
-    pub async fn unarchive(&self, name: &SegmentName, id: Option<&SegmentId>) -> Result<(), CallError> {
-        let request = lifecycle_request("/v2/custom-segments/unarchive", name, id);
-        self.change_lifecycle(Operation::Unarchive(name.clone()), request)
-            .await
+    /// It was not made, or its effect is unknown.
+    pub async fn unarchive(
+        &self,
+        turn: Turn,
+        name: &SegmentName,
+        id: Option<&SegmentId>,
+    ) -> Result<(), CallError> {
+        let call = (Operation::Unarchive(name.clone()), request::unarchive(name, id));
+        self.change_lifecycle(turn, call).await
     }
 
-    async fn change_lifecycle(&self, operation: Operation, request: Request) -> Result<(), CallError> {
-        let answer = self.call(operation.clone(), request, wire::acknowledged).await?;
-        let Acknowledged { success, message } = answer;
+    async fn change_lifecycle(
+        &self,
+        turn: Turn,
+        (operation, request): (Operation, Request),
+    ) -> Result<(), CallError> {
+        let call = (operation.clone(), request);
+        let Acknowledged { success, message } = self.write(turn, call, wire::acknowledged).await?;
         if success {
             return Ok(());
         }
@@ -279,126 +303,91 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Err(CallError { operation, kind })
     }
 
+    /// Makes a read until it is answered, or fails for good.
     async fn call<A: Send>(
         &self,
         operation: Operation,
         request: Request,
         decode: impl Fn(&[u8]) -> Result<A, Mismatch> + Send + Sync,
     ) -> Result<A, CallError> {
+        self.read_in(None, (operation, request), decode).await
+    }
+
+    async fn read_in<A: Send>(
+        &self,
+        mut turn: Option<Turn>,
+        (operation, request): (Operation, Request),
+        decode: impl Fn(&[u8]) -> Result<A, Mismatch> + Send + Sync,
+    ) -> Result<A, CallError> {
         let mut attempt = 1;
         loop {
-            let class = operation.class();
-            let Ok(sent) = self.admission(class).await else {
-                let kind = ApiError::Stopped;
-                return Err(CallError { operation, kind });
+            let own = match turn.take() {
+                Some(own) => own,
+                None => self.turn(&operation).await?,
             };
-            let answer = self.transport.send(request.clone(), DEADLINE).await;
-            let answer = answer.map_err(error::silence);
-            let reset = self.count_answer(class, sent, answer.as_ref().ok());
-            let kind = match answer.and_then(|answer| self.read((&operation, reset), &answer, &decode)) {
-                Ok(answer) => {
-                    tracing::debug!(%operation, attempt, "answered");
-                    return Ok(answer);
-                }
-                Err(kind) => kind,
+            let call = (&operation, request.clone());
+            let error = match self.send((own, DEADLINE), call, &decode).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
-            tracing::debug!(%operation, attempt, %kind, "failed");
-            let error = CallError {
-                operation: operation.clone(),
-                kind,
-            };
-            let Decision::Wait(until) = self.decide(attempt, &error) else {
-                return Err(error);
-            };
-            let reason = WaitReason::Retry(error.clone());
-            if self.wait(Waiting { class, until, reason }).await.is_err() {
+            if !self.pause(attempt, &error).await {
                 return Err(error);
             }
             attempt += 1;
         }
     }
 
-    /// Waits until a call of `class` may be made, and counts it; the moment it was counted at.
-    async fn admission(&self, class: EndpointClass) -> Result<Timestamp, Stopped> {
-        loop {
-            let waiting = match self.admit_among_all(class).await {
-                Ok(sent) => return Ok(sent),
-                Err(waiting) => waiting,
-            };
-            // Others that wait for the same moment may take the place first: it is asked for again.
-            self.wait(waiting).await?;
-        }
-    }
-
-    /// Admits a call by what is in the log, and takes it down there.
-    async fn admit_among_all(&self, class: EndpointClass) -> Result<Timestamp, Waiting> {
-        let mut admitted: Option<Admission> = None;
-        if let Some(log) = &self.log {
-            let respond = |others| {
-                if let Some(void) = admitted.take() {
-                    self.take_back(class, void);
-                }
-                let admission = self.admit(class, others);
-                let records = admission.records.clone();
-                admitted = Some(admission);
-                records
-            };
-            log.exchange(Box::new(respond)).await;
-        }
-        let admitted = admitted.unwrap_or_else(|| self.admit(class, Vec::new()));
-        admitted.answer
-    }
-
-    /// Undoes an admission that did not come about.
-    fn take_back(&self, class: EndpointClass, void: Admission) {
-        let Admission { answer, mut records } = void;
-        let mut shared = self.shared();
-        if let Ok(sent) = answer {
-            shared.pacing.not_sent(class, sent);
-            if let Some(count) = shared.calls.get_mut(&class) {
-                *count -= 1;
-            }
-            records.pop();
-        }
-        records.append(&mut shared.unlogged);
-        shared.unlogged = records;
-    }
-
-    /// Admits a call by what others took down, and says what to take down of it.
-    fn admit(&self, class: EndpointClass, others: Vec<CallRecord>) -> Admission {
-        let now = self.clock.now();
-        let mut shared = self.shared();
-        shared.pacing.take_in(others, now);
-        let mut records = std::mem::take(&mut shared.unlogged);
-        let Some(hold) = shared.pacing.hold(class, now) else {
-            shared.pacing.sent(class, now);
-            *shared.calls.entry(class).or_default() += 1;
-            records.push(CallRecord::Sent { class, at: now });
-            let answer = Ok(now);
-            return Admission { answer, records };
+    /// Makes a write once, at once: what was looked at for it may be old in a moment, and so may be the lock.
+    async fn write<A: Send>(
+        &self,
+        turn: Turn,
+        (operation, request): (Operation, Request),
+        decode: impl Fn(&[u8]) -> Result<A, Mismatch> + Send + Sync,
+    ) -> Result<A, CallError> {
+        let Some(held) = turn.held_for(self.clock.now()) else {
+            self.give_back(turn);
+            let kind = ApiError::TurnOver;
+            return Err(CallError { operation, kind });
         };
-        let classes = shared.pacing.counted_with(class);
-        let answer = Err(Waiting {
-            class,
-            until: hold.until,
-            reason: hold
-                .window
-                .map_or(WaitReason::ServiceLimit, |window| WaitReason::OwnLimit {
-                    window,
-                    classes,
-                }),
-        });
-        Admission { answer, records }
+        // Other runs count a call of which they hear nothing for as long as one can take.
+        let deadline = DEADLINE.saturating_sub(held);
+        self.send((turn, deadline), (&operation, request), &decode).await
+    }
+
+    /// Sends a call in its turn.
+    async fn send<A: Send>(
+        &self,
+        (turn, deadline): (Turn, Duration),
+        (operation, request): (&Operation, Request),
+        decode: &(impl Fn(&[u8]) -> Result<A, Mismatch> + Send + Sync),
+    ) -> Result<A, CallError> {
+        let answer = self.transport.send(request, deadline).await;
+        let answer = answer.map_err(error::silence);
+        let reset = self.count_answer(turn, answer.as_ref().ok());
+        let read = answer.and_then(|answer| self.read((operation, reset), &answer, decode));
+        match &read {
+            Ok(_) => tracing::debug!(%operation, "answered"),
+            Err(kind) => tracing::debug!(%operation, %kind, "failed"),
+        }
+        let operation = operation.clone();
+        read.map_err(|kind| CallError { operation, kind })
+    }
+
+    /// Waits as long as it takes until a call that failed for the time numbered `attempt`, from 1, may be made again;
+    /// whether it may be.
+    pub async fn pause(&self, attempt: u32, error: &CallError) -> bool {
+        let Decision::Wait(until) = self.decide(attempt, error) else {
+            return false;
+        };
+        let class = error.operation.class();
+        let reason = WaitReason::Retry(error.clone());
+        self.wait(Waiting { class, until, reason }).await.is_ok()
     }
 
     /// Counts an answer, or that there is none, and learns from it; when the service's window ends by our clock, if it
     /// said so.
-    fn count_answer(
-        &self,
-        class: EndpointClass,
-        sent: Timestamp,
-        answer: Option<&Response>,
-    ) -> Option<Timestamp> {
+    fn count_answer(&self, turn: Turn, answer: Option<&Response>) -> Option<Timestamp> {
+        let (class, sent) = turn.taken();
         let now = self.clock.now();
         let mut shared = self.shared();
         shared.pacing.answered(class, sent, now);

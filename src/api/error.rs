@@ -35,7 +35,8 @@ impl CallError {
             | ApiError::Credentials { .. }
             | ApiError::ActiveLimit { .. }
             | ApiError::RateLimited { .. }
-            | ApiError::Stopped => false,
+            | ApiError::Stopped
+            | ApiError::TurnOver => false,
             ApiError::Lost { .. }
             | ApiError::Forbidden { .. }
             | ApiError::NotFound { .. }
@@ -130,6 +131,8 @@ pub enum ApiError {
     },
     /// Nothing was sent: somebody wanted the run to end while the call waited for its turn.
     Stopped,
+    /// Nothing was sent: getting ready for it took so long that what it rests on may be old.
+    TurnOver,
     /// The service failed.
     Server {
         /// The HTTP status.
@@ -161,7 +164,8 @@ impl ApiError {
             | Self::Refused { .. }
             | Self::ActiveLimit { .. }
             | Self::RateLimited { .. }
-            | Self::Stopped => false,
+            | Self::Stopped
+            | Self::TurnOver => false,
         }
     }
 
@@ -185,9 +189,11 @@ impl ApiError {
             Self::RateLimited { .. } => Some(
                 "it was not processed: run again later, or lower `rate_limits` when others share the workspace",
             ),
-            Self::Lost { .. } | Self::Server { .. } | Self::Garbage { .. } | Self::Stopped => {
-                Some("run again later")
-            }
+            Self::Lost { .. }
+            | Self::Server { .. }
+            | Self::Garbage { .. }
+            | Self::Stopped
+            | Self::TurnOver => Some("run again later"),
             Self::NotFound { .. } | Self::DefinitionTaken { .. } | Self::Refused { .. } => None,
         }
     }
@@ -246,6 +252,7 @@ impl fmt::Display for ApiError {
                 }
             }
             Self::Stopped => formatter.write_str("the run was stopped before it was sent"),
+            Self::TurnOver => formatter.write_str("its turn was over before it was sent"),
             Self::Server { status, message } => write!(formatter, "the service failed ({status}: {message})"),
             Self::Garbage { expected, came } => {
                 write!(

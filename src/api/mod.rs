@@ -28,7 +28,7 @@ mod transport;
 mod wire;
 
 pub use call_log::{CallLog, Respond};
-pub use client::{Client, WaitReason, Waiting};
+pub use client::{Client, Seen, Turn, WaitReason, Waiting};
 pub use clock::{Clock, SystemClock};
 pub use error::{ApiError, CallError};
 pub use operation::Operation;

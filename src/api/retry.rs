@@ -41,7 +41,7 @@ impl Outcome {
     pub fn of(error: &CallError) -> Self {
         match &error.kind {
             ApiError::RateLimited { reset, .. } => Self::RateLimited { reset: *reset },
-            ApiError::Unreachable { .. } => Self::Repeatable,
+            ApiError::Unreachable { .. } | ApiError::TurnOver => Self::Repeatable,
             kind if kind.may_have_been_processed() && !error.operation.is_write() => Self::Repeatable,
             _ => Self::Final,
         }
@@ -153,6 +153,7 @@ mod tests {
         };
         vec![
             (ApiError::Unreachable { message: message() }, true, true),
+            (ApiError::TurnOver, true, true),
             (limited, true, true),
             (ApiError::Lost { message: message() }, true, false),
             (server, true, false),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// Raises the wish; dropped unraised, it is never raised.
-#[derive(Debug)]
+/// Raises the wish; dropped unraised, it is never raised. Clones raise the same one.
+#[derive(Clone, Debug)]
 pub struct Stopper(Arc<Wish>);
 
 /// Listens for the wish. Clones hear the same one, in the order in which they began to wait, so that a run can be

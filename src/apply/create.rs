@@ -1,10 +1,10 @@
 //! Creating a segment.
 
 use super::receipt::Outcome;
-use super::settle::Verdict;
+use super::settle::{Came, Next};
 use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
-use crate::api::{ApiError, CallError, Clock, Stored, Transport};
-use crate::ledger::{LedgerStore, Write};
+use crate::api::{CallError, Clock, Stored, Transport};
+use crate::ledger::LedgerStore;
 use crate::model::Payload;
 use crate::plan::step::{Step, Wanted};
 
@@ -19,33 +19,29 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 });
             }
         };
-        let write = Write::Create {
-            definition: payload.clone(),
-            digest: wanted.digests.exact.to_string(),
-        };
-        self.intend(step, write).await?;
-        let (mut last, mut lost) = (None, None);
+        let digest = wanted.digests.exact.to_string();
+        let (mut last, mut lost) = (None, None::<CallError>);
         for _ in 0..ATTEMPTS {
-            let error = match self.client.create(&step.segment, &payload).await {
-                Ok(stored) => return self.stored(step, wanted, stored, Vec::new()).await,
-                Err(error) => error,
+            let error = match self.send_create(step, (&payload, &digest)).await {
+                Ok(Ok(stored)) => return self.stored(step, wanted, stored, Vec::new()).await,
+                Ok(Err(error)) | Err(Interruption::Call(error)) => error,
+                Err(other) => return Err(other),
             };
+            match (settle::after_create(&error, &step.segment, lost.is_some()), &lost) {
+                (Next::Look, _) => {}
+                (Next::Unknown, Some(lost)) => return Ok(unsettled(lost, &error)),
+                _ => return Ok(self.failure(&error)),
+            }
             if error.is_ambiguous_write() {
                 lost = Some(error.clone());
             }
-            if let Some(lost) = lost.as_ref().filter(|_| !error.tells_of_segment()) {
-                return Ok(unsettled(lost, &error));
-            }
-            match (self.after_refusal(step, wanted, &payload, &error).await, &lost) {
+            match (self.look_for(step, wanted, (&payload, &error)).await, &lost) {
                 // Lists may lag: that they show no segment is no proof that none was made.
                 (Err(Interruption::Call(other)), Some(lost)) => return Ok(unsettled(lost, &other)),
-                (ended, _) => {
-                    if let Some(outcome) = ended? {
-                        return Ok(outcome);
-                    }
-                }
+                (Ok(None), _) => last = Some(error),
+                (Ok(Some(outcome)), _) => return Ok(outcome),
+                (Err(interruption), _) => return Err(interruption),
             }
-            last = Some(error);
         }
         let message = last.map_or_else(String::new, |error| error.to_string());
         Ok(Outcome::Unknown {
@@ -54,53 +50,46 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// The outcome after a create that was not answered with success; `None` when it may be tried again.
-    async fn after_refusal(
+    async fn look_for(
         &self,
         step: &Step,
         wanted: &Wanted,
-        payload: &Payload,
-        error: &CallError,
+        (payload, error): (&Payload, &CallError),
     ) -> Result<Option<Outcome>, Interruption> {
-        let is_name_taken = matches!(error.kind, ApiError::NameTaken { .. });
-        let is_our_own = matches!(&error.kind,
-            ApiError::DefinitionTaken { existing_name: Some(name), .. } if *name == step.segment);
-        if !(is_name_taken || is_our_own || error.is_ambiguous_write()) {
-            return Ok(Some(self.failure(error)));
-        }
-        match self.look_up(&step.segment).await {
-            Ok(Some(stored)) => self.holder_found((step, error), wanted, stored).await.map(Some),
-            Ok(None) if is_name_taken => self.take_out_holder(step, wanted, payload).await.map(Some),
-            Ok(None) => Ok(None),
-            Err(look_up) => Ok(Some(unsettled(error, &look_up))),
+        let found = match self.look_up(&step.segment).await {
+            Ok(found) => found,
+            Err(look_up) => return Ok(Some(unsettled(error, &look_up))),
+        };
+        let is_wanted = |stored: &Stored| {
+            let found = stored.payload();
+            found.is_some_and(|found| wanted.is_stored_as(&found, &self.known()))
+        };
+        let note = match (settle::create(error, found.as_ref().map(is_wanted)), &found) {
+            (Came::Hidden, _) => return self.take_out_holder(step, wanted, payload).await.map(Some),
+            (Came::Other, Some(stored)) => return Ok(Some(other_appeared(step, stored))),
+            (Came::Done, _) => "the answer was lost; the segment was found with the definition sent",
+            (Came::DoneAlready, _) => {
+                "it was there already with the definition sent: another run made it, or one whose answer was lost"
+            }
+            _ => return Ok(None),
+        };
+        match found {
+            Some(stored) => {
+                let notes = vec![note.to_owned()];
+                self.stored(step, wanted, stored, notes).await.map(Some)
+            }
+            None => Ok(None),
         }
     }
+}
 
-    /// A live segment has the name: ours when it has our definition.
-    async fn holder_found(
-        &self,
-        (step, error): (&Step, &CallError),
-        wanted: &Wanted,
-        stored: Stored,
-    ) -> Result<Outcome, Interruption> {
-        let is_wanted = stored
-            .payload()
-            .is_some_and(|found| wanted.is_stored_as(&found, &self.known()));
-        match settle::definition(is_wanted, false) {
-            Verdict::Done => {
-                let note = if error.is_ambiguous_write() {
-                    "the answer was lost; the segment was found with the definition sent"
-                } else {
-                    "it was there already with the definition sent: another run made it, or one whose answer was lost"
-                };
-                self.stored(step, wanted, stored, vec![note.to_owned()]).await
-            }
-            Verdict::NotDone | Verdict::Neither => Ok(Outcome::Failed {
-                message: format!(
-                    "a segment named `{}` (id {}) with another definition appeared since the plan; plan again",
-                    step.segment, stored.id
-                ),
-            }),
-        }
+/// A live segment has the name, and is not ours.
+fn other_appeared(step: &Step, stored: &Stored) -> Outcome {
+    Outcome::Failed {
+        message: format!(
+            "a segment named `{}` (id {}) with another definition appeared since the plan; plan again",
+            step.segment, stored.id
+        ),
     }
 }
 

@@ -1,11 +1,13 @@
 //! A name that a create was refused for and that no listed segment has.
 
 use super::receipt::Outcome;
-use super::{Applier, Interruption};
-use crate::api::{ApiError, Clock, Listed, Stored, Transport};
-use crate::ledger::{LedgerStore, Write};
-use crate::model::{Adoption, Payload, SegmentId, SegmentName};
-use crate::plan::step::{Step, Wanted};
+use super::sending::{Move, Overwrite, Sent};
+use super::settle::Verdict;
+use super::{Applier, Interruption, settle};
+use crate::api::{ApiError, Clock, Listed, Seen, Stored, Transport};
+use crate::ledger::LedgerStore;
+use crate::model::{Adoption, Lifecycle, Payload, SegmentId, SegmentName};
+use crate::plan::step::{Step, Wanted, digest_of};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// The name is taken and the list shows no holder: it is archived and hidden. Nobody else can have the name
@@ -23,7 +25,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         if let Some(other) = in_other_case(&before, &step.segment) {
             return Ok(other_case_taken(step, other));
         }
-        match self.client.unarchive(&step.segment, None).await {
+        let whoever = Move {
+            name: &step.segment,
+            id: None,
+            lifecycle: Lifecycle::Active,
+        };
+        // A service that lists archived segments does not say whether this one was.
+        let was_archived = !self.settings.behaviour.list_shows_archived;
+        match self.send_move(step, &whoever, was_archived).await? {
             Ok(()) => {}
             Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => return Ok(reserved(step)),
             Err(error) if matches!(error.kind, ApiError::Refused { status: 400, .. }) => {
@@ -33,42 +42,77 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
         let stored = match self.look_up(&step.segment).await {
             Ok(Some(stored)) => stored,
-            Ok(None) => return Ok(self.put_back_other(step, &before).await),
+            Ok(None) => return self.put_back_other(step, &before).await,
             Err(read) => return Ok(unclear(step, &format!("what came of it cannot be read: {read}"))),
         };
-        let Some(found) = stored.payload() else {
-            return Ok(self.put_back_kind(step, &stored).await);
-        };
+        match stored.payload() {
+            Some(_) => self.make_wanted(step, (wanted, payload), stored).await,
+            None => self.put_back_kind(step, &stored).await,
+        }
+    }
+
+    /// Makes of what was taken out what is declared.
+    async fn make_wanted(
+        &self,
+        step: &Step,
+        (wanted, payload): (&Wanted, &Payload),
+        stored: Stored,
+    ) -> Result<Outcome, Interruption> {
         let note = "the name belonged to an archived segment, which was taken out".to_owned();
-        if wanted.is_stored_as(&found, &self.known()) {
+        let digest = |stored: &Stored| {
+            let found = stored.payload();
+            found.map(|found| digest_of(&found, &self.known()))
+        };
+        let is_wanted = |stored: &Stored| {
+            let found = stored.payload();
+            found.is_some_and(|found| wanted.is_stored_as(&found, &self.known()))
+        };
+        if is_wanted(&stored) {
             return self.stored(step, wanted, stored, vec![note]).await;
         }
-        let write = Write::Update {
-            id: stored.id.clone(),
-            name: step.segment.clone(),
-            definition: payload.clone(),
-            digest: wanted.digests.exact.to_string(),
+        let before = digest(&stored);
+        let compare = |current: &Stored| {
+            let has_name = current.name == step.segment;
+            settle::definition(
+                has_name && is_wanted(current),
+                has_name && digest(current) == before,
+            )
         };
-        self.keep(step, &stored, write).await?;
-        match self.client.update(&stored.id, None, payload).await {
-            Ok(updated) => {
-                self.stored(step, wanted, updated, vec![format!("{note} and updated")])
-                    .await
+        let id = stored.id.clone();
+        let is_ours = self.ledger.lock().await.entry(&id).is_some();
+        let update = Overwrite {
+            id: &id,
+            name: &step.segment,
+            definition: payload,
+            digest: wanted.digests.exact.to_string(),
+            takes_out: !is_ours,
+            compare: &compare,
+        };
+        let at = self.clock.now();
+        let seen = Seen { stored, at };
+        let note = format!("{note} and updated");
+        match self.send_update(step, &update, Some(seen)).await {
+            Ok(Sent::Stored(stored) | Sent::Found(stored, Verdict::Done)) => {
+                self.stored(step, wanted, stored, vec![note]).await
             }
-            Err(error) => Ok(unclear(step, &format!("it came back, but {error}"))),
+            Ok(Sent::Found(..)) => Ok(unclear(step, "it came back, but was changed since; plan again")),
+            Ok(Sent::Unanswered(error)) | Err(Interruption::Call(error)) => {
+                Ok(unclear(step, &format!("it came back, but {error}")))
+            }
+            Err(other) => Err(other),
         }
     }
 
     /// No segment of the name is listed even now. One that has it in another case and that was not listed before is
     /// what came out: it is none of ours, so it is put back.
-    async fn put_back_other(&self, step: &Step, before: &[Listed]) -> Outcome {
+    async fn put_back_other(&self, step: &Step, before: &[Listed]) -> Result<Outcome, Interruption> {
         let mut came_out = match self.client.list().await {
             Ok(listed) => listed,
-            Err(read) => return unclear(step, &format!("what came of it cannot be read: {read}")),
+            Err(read) => return Ok(unclear(step, &format!("what came of it cannot be read: {read}"))),
         };
         came_out.retain(|listed| before.iter().all(|other| other.id != listed.id));
         let Some(other) = in_other_case(&came_out, &step.segment) else {
-            return unclear(step, "the service does not list it yet; run again");
+            return Ok(unclear(step, "the service does not list it yet; run again"));
         };
         let holder = format!("the archived segment `{}` (id {})", other.name, other.id);
         let cure = format!(
@@ -80,7 +124,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// What was taken out is no filter segment, so it can never become what is declared.
-    async fn put_back_kind(&self, step: &Step, stored: &Stored) -> Outcome {
+    async fn put_back_kind(&self, step: &Step, stored: &Stored) -> Result<Outcome, Interruption> {
         let holder = format!(
             "an archived segment of the kind {} (id {})",
             stored.kind, stored.id
@@ -96,16 +140,30 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         step: &Step,
         (name, id): (&SegmentName, &SegmentId),
         (holder, cure): (&str, &str),
-    ) -> Outcome {
+    ) -> Result<Outcome, Interruption> {
         let taken = format!("the name `{}` belongs to {holder}", step.segment);
-        let message = match self.client.archive(name, Some(id)).await {
-            Ok(()) => format!("{taken}, which was taken out to see what it is and is archived again; {cure}"),
-            Err(error) => format!(
-                "{taken}, which was taken out to see what it is and cannot be put back by a call ({error}); archive it \
-                 in the dashboard; {cure}"
-            ),
+        let to = Move {
+            name,
+            id: Some(id),
+            lifecycle: Lifecycle::Archived,
         };
-        Outcome::Failed { message }
+        let error = match self.send_move(step, &to, true).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) | Err(Interruption::Call(error)) => Some(error),
+            Err(other) => return Err(other),
+        };
+        let message = match error {
+            None => format!("{taken}, which was taken out to see what it is and is archived again; {cure}"),
+            Some(error) => {
+                // The next run looks whether it is still out, and says so again.
+                self.memory().still_out.insert(step.number);
+                format!(
+                    "{taken}, which was taken out to see what it is and cannot be put back by a call ({error}); archive \
+                     it in the dashboard; {cure}"
+                )
+            }
+        };
+        Ok(Outcome::Failed { message })
     }
 }
 

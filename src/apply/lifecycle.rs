@@ -1,9 +1,11 @@
 //! Putting a segment away and taking it out again.
 
 use super::receipt::{Outcome, SkipReason};
-use super::{ATTEMPTS, Applier, Interruption, unsettled};
-use crate::api::{ApiError, CallError, Clock, Stored, Transport};
-use crate::ledger::{LedgerStore, Write};
+use super::sending::Move;
+use super::settle::{Came, Next};
+use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
+use crate::api::{CallError, Clock, Stored, Transport};
+use crate::ledger::LedgerStore;
 use crate::model::Lifecycle;
 use crate::plan::step::{Step, Target};
 
@@ -24,51 +26,72 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         target: &Target,
         wanted: Lifecycle,
     ) -> Result<Outcome, Interruption> {
-        let current = self.read(&target.id).await?;
-        if !self.is_as_planned(target, &current) {
-            // The next plan has to start from what is there.
-            self.note_seen(current, target.lifecycle);
-            return Ok(Outcome::Skipped(SkipReason::Drifted));
-        }
-        let write = Write::Lifecycle {
-            id: target.id.clone(),
-            name: target.live_name.clone(),
+        let to = Move {
+            name: &target.live_name,
+            id: Some(&target.id),
             lifecycle: wanted,
         };
-        self.intend(step, write).await?;
+        let Some((mut answer, current)) = self.look_and_move(step, target, &to).await? else {
+            return Ok(Outcome::Skipped(SkipReason::Drifted));
+        };
         let mut lost: Option<CallError> = None;
         for _ in 0..ATTEMPTS {
-            let error = match self.send(target, wanted).await {
-                Ok(()) => return self.changed(step, &current, wanted, lost.map(|_| AGAIN)).await,
+            let error = match answer {
+                Ok(()) => return self.changed(step, (&current, wanted), lost.map(|_| AGAIN)).await,
                 Err(error) => error,
             };
-            if error.is_ambiguous_write() {
-                // What is so already is asked for once more without harm, and the answer says more than a list could,
-                // which may lag.
-                lost = Some(error);
-                continue;
+            let came = match settle::after_lifecycle(&error, lost.is_some()) {
+                Next::Again => Came::Again,
+                Next::Look => settle::lifecycle(self.is_so(target, wanted).await, lost.is_some()),
+                Next::Unknown => Came::Unknown,
+                Next::Failed | Next::TakeOut => Came::Failed,
+            };
+            match (came, lost) {
+                (Came::Again, _) => lost = Some(error),
+                (Came::Done, _) => return self.changed(step, (&current, wanted), Some(AGAIN)).await,
+                (Came::DoneAlready, _) => {
+                    return self.changed(step, (&current, wanted), Some(SO_ALREADY)).await;
+                }
+                (Came::Unknown, Some(lost)) => return Ok(unsettled(&lost, &error)),
+                _ => return Ok(self.failure(&error)),
             }
-            let is_refused = matches!(error.kind, ApiError::Refused { status: 400, .. });
-            // The segment was there a moment ago and the call is well formed, so a service that refuses it means
-            // that the segment is so already. Where the list can tell, it has to agree.
-            if is_refused && self.is_so(target, wanted).await {
-                let note = lost.map_or(SO_ALREADY, |_| AGAIN);
-                return self.changed(step, &current, wanted, Some(note)).await;
-            }
-            return Ok(match lost {
-                Some(lost) => unsettled(&lost, &error),
-                None => self.failure(&error),
-            });
+            // Whatever it is by now, it may be so because of the call that was lost.
+            answer = match self.send_move(step, &to, false).await {
+                Ok(answer) => answer,
+                Err(Interruption::Call(error)) => Err(error),
+                Err(other) => return Err(other),
+            };
         }
         Ok(Outcome::Unknown {
             message: format!("no answer came after {ATTEMPTS} tries; plan again"),
         })
     }
 
-    async fn send(&self, target: &Target, wanted: Lifecycle) -> Result<(), CallError> {
-        match wanted {
-            Lifecycle::Archived => self.client.archive(&target.live_name, Some(&target.id)).await,
-            Lifecycle::Active => self.client.unarchive(&target.live_name, Some(&target.id)).await,
+    /// Makes the call as long as the segment is as the plan saw it; what came of it, and the segment.
+    async fn look_and_move(
+        &self,
+        step: &Step,
+        target: &Target,
+        to: &Move<'_>,
+    ) -> Result<Option<(Result<(), CallError>, Stored)>, Interruption> {
+        let mut attempt = 1;
+        loop {
+            let (turn, current) = self.look(&to.operation(), &target.id, None).await?;
+            if !self.is_as_planned(target, &current) {
+                self.client.give_back(turn);
+                // The next plan has to start from what is there.
+                self.note_seen(current, target.lifecycle);
+                return Ok(None);
+            }
+            self.intend(step, to.write(), false).await?;
+            let error = match self.change(turn, to).await {
+                Ok(()) => return Ok(Some((Ok(()), current))),
+                Err(error) => error,
+            };
+            if !self.client.pause(attempt, &error).await {
+                return Ok(Some((Err(error), current)));
+            }
+            attempt += 1;
         }
     }
 
@@ -88,8 +111,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     async fn changed(
         &self,
         step: &Step,
-        current: &Stored,
-        wanted: Lifecycle,
+        (current, wanted): (&Stored, Lifecycle),
         note: Option<&str>,
     ) -> Result<Outcome, Interruption> {
         self.remember_lifecycle(step, current, wanted).await?;

@@ -1,7 +1,7 @@
 //! Runs a plan's steps and says what came of each.
 //!
-//! A step is: read the target again and compare it with what the plan saw, write, and where the answer was lost,
-//! read until it is known what happened. No create and no update is ever repeated blindly: before a second try the
+//! A step is: wait for the turn of its write, look at the target and compare it with what the plan saw, take down what
+//! is about to be done, write at once, and where the answer was lost, read until it is known what happened. No create and no update is ever repeated blindly: before a second try the
 //! service is asked whether the first one took effect. Putting away and taking out are repeated, since what is so
 //! already stays so. A step that fails skips only the steps that depend on it.
 //!
@@ -29,24 +29,26 @@ mod passing;
 pub mod receipt;
 mod remember;
 mod schedule;
+mod sending;
 mod settle;
 mod update;
 
-use crate::api::{ApiError, CallError, Client, Clock, StopSignal, Stored, Transport};
+use crate::api::{ApiError, CallError, Client, Clock, Seen, StopSignal, Stored, Transport};
 use crate::ledger::{self, Ledger, LedgerStore, StoreError};
 use crate::model::{Adoption, Behaviour, Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Known, Plan, Step, Target, Wanted, digest_of};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use receipt::{Entry, Outcome, Receipt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// How often a write is tried whose answer was lost and that a look-up showed not to have happened.
 const ATTEMPTS: usize = 3;
 
-/// How long a read before the first step stands for the one right before a write.
-const READ_HOLDS: SignedDuration = SignedDuration::from_secs(60);
+/// How long what was read to see whether a saved plan still holds stands for the look right before a write: a plan of some
+/// dozen steps is then not read twice.
+const READ_HOLDS: SignedDuration = SignedDuration::from_secs(30);
 
 /// What steps are run with.
 pub struct Applier<'a, T: Transport, C: Clock, S> {
@@ -99,10 +101,12 @@ impl Default for Settings {
 /// What steps leave for others.
 #[derive(Default)]
 struct Memory {
-    /// What segments were before their passing steps, and what the ledger knew of them, by the number of the step.
-    undo: BTreeMap<usize, (Stored, Option<ledger::Entry>)>,
+    /// What segments were before their updates, and what the ledger knew of them, by the number of the step.
+    before: BTreeMap<usize, (Stored, Option<ledger::Entry>)>,
     /// What was read to see whether the plan still holds: good for one write that follows at once.
-    read_before: BTreeMap<SegmentId, (Stored, Timestamp)>,
+    read_before: BTreeMap<SegmentId, Seen>,
+    /// Steps that took out what is not ours and could not put it back: they stay taken down.
+    still_out: BTreeSet<usize>,
     /// Whether anything was taken down.
     has_recorded: bool,
     /// What the service showed last of the segments that were written.
@@ -172,9 +176,8 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
 
     /// Lets what was read a moment ago, to see whether a saved plan still holds, stand for the read before a write.
     #[must_use]
-    pub fn read_before(self, read: BTreeMap<SegmentId, Stored>) -> Self {
-        let now = self.clock.now();
-        self.memory().read_before = read.into_iter().map(|(id, stored)| (id, (stored, now))).collect();
+    pub fn read_before(self, read: BTreeMap<SegmentId, Seen>) -> Self {
+        self.memory().read_before = read;
         self
     }
 
@@ -209,7 +212,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             Err(Interruption::Call(error)) => !error.is_ambiguous_write(),
             Err(Interruption::Ledger(_) | Interruption::LedgerFirst(_)) => false,
         };
-        if is_known {
+        if is_known && !self.memory().still_out.contains(&step.number) {
             // Where this cannot be taken down, the next write cannot either, and ends the run; the next one finds out.
             drop(self.settle(step).await);
         }
@@ -254,16 +257,6 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             None => notes.push("the service does not show the definition that it stored".to_owned()),
         }
         Ok(Outcome::Applied { id: stored.id, notes })
-    }
-
-    /// A segment right before it is written.
-    async fn read(&self, id: &SegmentId) -> Result<Stored, CallError> {
-        let now = self.clock.now();
-        let before = self.memory().read_before.remove(id);
-        match before {
-            Some((stored, at)) if at.duration_until(now) <= READ_HOLDS => Ok(stored),
-            _ => self.client.get(id).await,
-        }
     }
 
     /// The live segment of this name, with its definition, if the list shows one.

@@ -1,9 +1,11 @@
 //! Taking back passing steps whose final ones did not follow: every segment keeps a valid name and its own definition.
 
 use super::receipt::{Entry, Outcome};
+use super::sending::{Overwrite, Sent};
+use super::settle::Verdict;
 use super::{Applier, Event, Interruption, Stop};
 use crate::api::{ApiError, Clock, Stored, Transport};
-use crate::ledger::{self, LedgerStore, Write};
+use crate::ledger::{self, LedgerStore};
 use crate::model::{Lifecycle, SegmentName};
 use crate::plan::step::{Action, Change, Plan, Step, digest_of};
 use std::collections::BTreeSet;
@@ -18,7 +20,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     ) {
         let left = unfinished(plan, entries);
         for step in plan.steps.iter().filter(|step| left.contains(&step.number)) {
-            let before = self.memory().undo.remove(&step.number);
+            let before = self.memory().before.remove(&step.number);
             let Some(before) = before.filter(|_| stop.is_none()) else {
                 continue;
             };
@@ -55,35 +57,40 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let (Action::Update(change), Some(definition)) = (&step.action, before.payload()) else {
             return Ok(waits("had no definition to go back to".to_owned()));
         };
-        match self.client.get(&before.id).await {
-            Ok(current) if self.is_as_left(change, &current) => {}
-            Ok(_) => return Ok(waits("was changed since".to_owned())),
-            Err(error) => return Ok(waits(format!("could not be taken back: {error}"))),
-        }
-        let write = Write::Update {
-            id: before.id.clone(),
-            name: before.name.clone(),
-            digest: digest_of(&definition, &self.known()).to_string(),
-            definition: definition.clone(),
+        // Groups that the service did not keep make no difference.
+        let compare = |current: &Stored| {
+            if self.is_as_left(change, current) {
+                Verdict::NotDone
+            } else {
+                Verdict::Neither
+            }
         };
-        self.intend(step, write).await?;
-        let written = self
-            .client
-            .update(&before.id, Some(&before.name), &definition)
-            .await;
-        match written {
-            Ok(stored) => {
+        let update = Overwrite {
+            id: &before.id,
+            name: &before.name,
+            digest: digest_of(&definition, &self.known()).to_string(),
+            definition: &definition,
+            takes_out: false,
+            compare: &compare,
+        };
+        match self.send_update(step, &update, None).await {
+            Ok(Sent::Stored(stored)) => {
                 self.note_seen(stored, Lifecycle::Active);
-                self.restore(step, &before.id, known).await?;
+                self.restore(step, (&before.id, known)).await?;
                 Ok(Outcome::TakenBack)
             }
-            Err(error) if matches!(error.kind, ApiError::DefinitionTaken { .. }) => {
-                match self.own_definition((step, last), &before, known).await? {
+            Ok(Sent::Found(..)) => Ok(waits("was changed since".to_owned())),
+            Ok(Sent::Unanswered(error)) if matches!(error.kind, ApiError::DefinitionTaken { .. }) => {
+                let found = (&before, &compare as &(dyn Fn(&Stored) -> Verdict + Sync));
+                match self.own_definition((step, last), found, known).await? {
                     Some(outcome) => Ok(outcome),
                     None => Ok(waits(format!("could not be taken back: {error}"))),
                 }
             }
-            Err(error) => Ok(waits(format!("could not be taken back: {error}"))),
+            Ok(Sent::Unanswered(error)) | Err(Interruption::Call(error)) => {
+                Ok(waits(format!("could not be taken back: {error}")))
+            }
+            Err(other) => Err(other),
         }
     }
 
@@ -100,25 +107,33 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     async fn own_definition(
         &self,
         (step, last): (&Step, Option<&Change>),
-        before: &Stored,
+        (before, compare): (&Stored, &(dyn Fn(&Stored) -> Verdict + Sync)),
         known: Option<ledger::Entry>,
     ) -> Result<Option<Outcome>, Interruption> {
         let resolve = |last: &Change| last.wanted.resolved(&self.known()).ok();
         let Some((last, definition)) = last.and_then(|last| Some((last, resolve(last)?))) else {
             return Ok(None);
         };
-        let stored = self
-            .client
-            .update(&before.id, Some(&before.name), &definition)
-            .await;
-        let Ok(stored) = stored else { return Ok(None) };
+        let update = Overwrite {
+            id: &before.id,
+            name: &before.name,
+            digest: last.wanted.digests.exact.to_string(),
+            definition: &definition,
+            takes_out: false,
+            compare,
+        };
+        let stored = match self.send_update(step, &update, None).await {
+            Ok(Sent::Stored(stored)) => stored,
+            Ok(Sent::Found(..) | Sent::Unanswered(_)) | Err(Interruption::Call(_)) => return Ok(None),
+            Err(other) => return Err(other),
+        };
         self.note_seen(stored, Lifecycle::Active);
         let known = known.map(|known| ledger::Entry {
             digest: Some(last.wanted.digests.exact.to_string()),
             definition: Some(definition),
             ..known
         });
-        self.restore(step, &before.id, known).await?;
+        self.restore(step, (&before.id, known)).await?;
         Ok(Some(Outcome::Applied {
             id: before.id.clone(),
             notes: vec![format!(

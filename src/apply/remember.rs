@@ -1,5 +1,6 @@
 //! What the ledger learns from a run: before a write what is about to be replaced, after it what is there now.
 
+use super::sending::Overwrite;
 use super::{Applier, Interruption, Stored};
 use crate::api::{Clock, Transport};
 use crate::ledger::{
@@ -41,36 +42,45 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// Takes down a write that is about to be made. It is on the disk before the write is sent: whatever happens then,
     /// the next run finds out what became of it.
-    pub(super) async fn intend(&self, step: &Step, write: Write) -> Result<(), Interruption> {
-        let intent = self.intent(step, write);
+    ///
+    /// `takes_out` where the segment is not ours, was archived, and is to be archived again unless it becomes ours.
+    pub(super) async fn intend(
+        &self,
+        step: &Step,
+        write: Write,
+        takes_out: bool,
+    ) -> Result<(), Interruption> {
+        let intent = self.intent(step, write, takes_out);
         let taken_down = self.take_down(|_| vec![intent]).await;
         taken_down.map_err(Interruption::LedgerFirst)
     }
 
-    /// Takes down what is about to be overwritten together with the write that does it, and hands out what was known
-    /// before.
+    /// Takes down what is about to be overwritten together with the write that does it. Whose it is does not change by
+    /// that: it is ours when the write took effect.
     pub(super) async fn keep(
         &self,
         step: &Step,
         current: &Stored,
-        write: Write,
-    ) -> Result<Option<Entry>, Interruption> {
-        let intent = self.intent(step, write);
-        let mut known = None;
+        update: &Overwrite<'_>,
+    ) -> Result<(), Interruption> {
+        let intent = self.intent(step, update.write(), update.takes_out);
         let kept = self.take_down(|ledger| {
-            // What was applied is still what was applied, and when.
-            known = ledger.entry(&current.id).cloned();
+            let known = ledger.kept(&current.id).cloned();
+            let before = (current.clone(), known.clone());
+            self.memory().before.entry(step.number).or_insert(before);
             let entry = current.payload().map(|definition| {
-                let mut entry = known
-                    .clone()
-                    .unwrap_or_else(|| self.entry(ledger, &current.id, &current.name));
+                // What was applied is still what was applied, and when.
+                let mut entry = known.unwrap_or_else(|| Entry {
+                    only_kept: true,
+                    ..self.entry(ledger, &current.id, &current.name)
+                });
                 entry.keep(Replaced {
                     name: current.name.clone(),
                     definition: definition.clone(),
                     replaced_at: self.clock.now(),
                     run: self.settings.run.clone(),
                 });
-                if entry.definition.is_none() {
+                if entry.definition.is_none() && !entry.only_kept {
                     entry.digest = Some(digest_of(&definition, &self.known()).to_string());
                     entry.definition = Some(definition);
                 }
@@ -78,8 +88,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             });
             entry.into_iter().chain([intent]).collect()
         });
-        kept.await.map_err(Interruption::LedgerFirst)?;
-        Ok(known)
+        kept.await.map_err(Interruption::LedgerFirst)
     }
 
     /// Takes down that nothing became of a write: what somebody else made is still theirs, and what was taken back is what
@@ -87,8 +96,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     pub(super) async fn restore(
         &self,
         step: &Step,
-        id: &SegmentId,
-        before: Option<Entry>,
+        (id, before): (&SegmentId, Option<Entry>),
     ) -> Result<(), StoreError> {
         let before = before.map_or_else(|| Record::Unknown(id.clone()), Record::Entry);
         self.take_down(|_| vec![before, Record::Settled(self.key(step))])
@@ -178,12 +186,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
     }
 
-    fn intent(&self, step: &Step, write: Write) -> Record {
+    fn intent(&self, step: &Step, write: Write, takes_out: bool) -> Record {
         Record::Intent(Intent {
             step: self.key(step),
             segment: step.segment.clone(),
             protect: step.protect,
             at: self.clock.now(),
+            takes_out,
             write,
         })
     }
@@ -200,11 +209,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             .insert(id.clone(), step.segment.clone());
     }
 
-    /// What is known of `id`, stamped with this run; an entry of its own where nothing is.
+    /// What is known of `id`, stamped with this run, which makes it ours; an entry of its own where nothing is.
     fn entry(&self, ledger: &Ledger, id: &SegmentId, name: &SegmentName) -> Entry {
         let now = self.clock.now();
-        let known = ledger.entry(id).cloned();
+        let known = ledger.kept(id).cloned();
         Entry {
+            only_kept: false,
             applied_at: now,
             run: self.settings.run.clone(),
             ..known.unwrap_or_else(|| Entry::new(id.clone(), name.clone(), now))

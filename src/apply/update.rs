@@ -2,12 +2,24 @@
 
 use super::create::no_id;
 use super::receipt::{Outcome, SkipReason};
-use super::settle::Verdict;
+use super::sending::{Move, Overwrite, Sent};
+use super::settle::{Came, Next, Verdict};
 use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
-use crate::api::{ApiError, CallError, Clock, Stored, Transport};
-use crate::ledger::{LedgerStore, Write};
+use crate::api::{ApiError, CallError, Clock, Seen, Stored, Transport};
+use crate::ledger::LedgerStore;
 use crate::model::{Lifecycle, Payload};
 use crate::plan::step::{Change, Passing, Step};
+
+/// What happened to a step so far.
+#[derive(Default)]
+struct Course {
+    /// An answer was lost, and nothing had come of that call when it was looked at.
+    lost: Option<CallError>,
+    /// The segment was archived and was taken out for this step.
+    is_taken_out: bool,
+    /// What was read since the last call.
+    seen: Option<Seen>,
+}
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Updates, unless the segment is not as the plan saw it.
@@ -20,90 +32,82 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 });
             }
         };
-        let target = &change.target;
-        let current = self.read(&target.id).await?;
-        match self.compare(change, &current) {
-            Verdict::Done => {
-                let (id, notes) = (current.id.clone(), Vec::new());
-                self.remember_stored(step, &current).await?;
-                return Ok(Outcome::Unchanged { id, notes });
-            }
-            Verdict::NotDone => {}
-            Verdict::Neither => {
-                // The next plan has to start from what is there.
-                self.note_seen(current, Lifecycle::Active);
-                return Ok(Outcome::Skipped(SkipReason::Drifted));
-            }
-        }
-        let write = Write::Update {
-            id: target.id.clone(),
-            name: change.name.clone(),
-            definition: payload.clone(),
-            digest: change.wanted.digests.exact.to_string(),
+        let mut course = Course::default();
+        let outcome = self.pursue(step, (change, &payload), &mut course).await;
+        let outcome = match (outcome, course.lost) {
+            (Err(Interruption::Call(error)), Some(lost)) => Ok(unsettled(&lost, &error)),
+            (outcome, _) => outcome,
         };
-        let known = self.keep(step, &current, write).await?;
-        if change.passing.is_some() {
-            let before = (current.clone(), known.clone());
-            self.memory().undo.insert(step.number, before);
-        }
-        let outcome = self.write(step, change, (&current, &payload)).await;
-        let is_refused = match &outcome {
-            Ok(outcome) => matches!(outcome, Outcome::Failed { .. } | Outcome::NotAttempted),
+        let is_untouched = match &outcome {
+            Ok(outcome) => matches!(
+                outcome,
+                Outcome::Failed { .. } | Outcome::NotAttempted | Outcome::Skipped(_)
+            ),
             Err(Interruption::Call(error)) => !error.is_ambiguous_write(),
             Err(Interruption::Ledger(_) | Interruption::LedgerFirst(_)) => false,
         };
-        if is_refused {
-            let restored = self.restore(step, &target.id, known).await;
+        let before = self.memory().before.get(&step.number).cloned();
+        if let Some((_, known)) = before.filter(|_| is_untouched) {
+            let restored = self.restore(step, (&change.target.id, known)).await;
             restored.map_err(Interruption::LedgerFirst)?;
         }
         outcome
     }
 
-    /// Sends the change, and where the answer is lost, finds out what became of it.
-    async fn write(
+    /// Sends the change until it is known what became of it.
+    async fn pursue(
         &self,
         step: &Step,
-        change: &Change,
-        (current, payload): (&Stored, &Payload),
+        (change, payload): (&Change, &Payload),
+        course: &mut Course,
     ) -> Result<Outcome, Interruption> {
         let target = &change.target;
-        let rename = (current.name != change.name).then_some(&change.name);
-        let mut notes = Vec::new();
+        let compare = |current: &Stored| self.compare(change, current);
+        let is_ours = self.ledger.lock().await.entry(&target.id).is_some();
         for _ in 0..ATTEMPTS {
-            let error = match self.client.update(&target.id, rename, payload).await {
-                Ok(stored) if self.is_unwrapped(change, &stored) => return self.unwrapped(step).await,
-                Ok(stored) => return self.stored(step, &change.wanted, stored, notes).await,
-                Err(error) => error,
+            let update = Overwrite {
+                id: &target.id,
+                name: &change.name,
+                definition: payload,
+                digest: change.wanted.digests.exact.to_string(),
+                takes_out: course.is_taken_out && !is_ours,
+                compare: &compare,
             };
-            if matches!(error.kind, ApiError::Forbidden { .. }) && notes.is_empty() {
-                // Archived since the plan, or archived and listed all the same; or it is forbidden for another reason.
-                match self.client.unarchive(&target.live_name, Some(&target.id)).await {
-                    Ok(()) => {}
-                    Err(other) if matches!(other.kind, ApiError::Refused { .. }) => {
-                        return Ok(self.refused(change, &error));
+            let error = match self.send_update(step, &update, course.seen.take()).await? {
+                Sent::Stored(stored) if self.is_unwrapped(change, &stored) => return self.unwrapped(step).await,
+                Sent::Stored(stored) => {
+                    let notes = taken_out(course).into_iter().collect();
+                    return self.stored(step, &change.wanted, stored, notes).await;
+                }
+                Sent::Found(current, verdict) => {
+                    return self.found((step, change), (current, verdict), course).await;
+                }
+                Sent::Unanswered(error) => error,
+            };
+            match settle::after_update(&error, &target.id, !course.is_taken_out) {
+                Next::Look => {
+                    if let Some(outcome) = self.look_back((step, change), &error, course).await? {
+                        return Ok(outcome);
                     }
-                    Err(other) => return Err(other.into()),
                 }
-                notes.push(TAKEN_OUT.to_owned());
-                continue;
-            }
-            if !error.is_ambiguous_write() {
-                return Ok(after(notes.first(), self.refused(change, &error)));
-            }
-            let found = match self.client.get(&target.id).await {
-                Ok(found) => found,
-                Err(read) => return Ok(unsettled(&error, &read)),
-            };
-            match self.compare(change, &found) {
-                _ if self.is_unwrapped(change, &found) => return self.unwrapped(step).await,
-                Verdict::Done => {
-                    notes.push("the answer was lost; the definition was found as sent".to_owned());
-                    return self.stored(step, &change.wanted, found, notes).await;
+                Next::TakeOut => {
+                    let to = Move {
+                        name: &target.live_name,
+                        id: Some(&target.id),
+                        lifecycle: Lifecycle::Active,
+                    };
+                    match self.send_move(step, &to, !is_ours).await? {
+                        Ok(()) => course.is_taken_out = true,
+                        Err(other) if matches!(other.kind, ApiError::Refused { .. }) => {
+                            return Ok(self.refused(change, &error));
+                        }
+                        Err(other) => return Err(other.into()),
+                    }
                 }
-                Verdict::NotDone => {}
-                Verdict::Neither => {
-                    return Ok(Outcome::Unknown {
-                        message: format!("{error}; plan again"),
+                Next::Again | Next::Failed | Next::Unknown => {
+                    return Ok(match &course.lost {
+                        Some(lost) if !error.tells_of_segment() => unsettled(lost, &error),
+                        _ => after(taken_out(course), self.refused(change, &error)),
                     });
                 }
             }
@@ -125,7 +129,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// Gives a segment back what it had before a passing step that the service did not keep as it was sent.
     async fn unwrapped(&self, step: &Step) -> Result<Outcome, Interruption> {
-        let before = self.memory().undo.remove(&step.number);
+        let before = self.memory().before.remove(&step.number);
         let Some(before) = before else {
             return Ok(Outcome::Failed {
                 message: format!("{UNWRAPS}, {WAY_ROUND}"),
@@ -137,6 +141,75 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             },
             outcome => outcome,
         })
+    }
+
+    /// Looks what became of a call that may have done what it was to do; `None` where it may be made again.
+    async fn look_back(
+        &self,
+        (step, change): (&Step, &Change),
+        error: &CallError,
+        course: &mut Course,
+    ) -> Result<Option<Outcome>, Interruption> {
+        let at = self.clock.now();
+        let found = match self.client.get(&change.target.id).await {
+            Ok(found) => found,
+            Err(read) => return Ok(Some(unsettled(error, &read))),
+        };
+        if self.is_unwrapped(change, &found) {
+            return self.unwrapped(step).await.map(Some);
+        }
+        let note = match settle::update(error, self.compare(change, &found)) {
+            Came::Done => "the answer was lost; the definition was found as sent",
+            Came::DoneAlready => "the service had nothing to change: the definition was found as sent",
+            Came::Again => {
+                course.lost = Some(error.clone());
+                course.seen = Some(Seen { stored: found, at });
+                return Ok(None);
+            }
+            Came::Failed => return Ok(Some(after(taken_out(course), self.refused(change, error)))),
+            Came::Hidden | Came::Other | Came::Unknown => {
+                return Ok(Some(Outcome::Unknown {
+                    message: format!("{error}; plan again"),
+                }));
+            }
+        };
+        let notes = taken_out(course).into_iter().chain([note.to_owned()]).collect();
+        self.stored(step, &change.wanted, found, notes).await.map(Some)
+    }
+
+    /// The outcome where what is there is not what was to be overwritten.
+    async fn found(
+        &self,
+        (step, change): (&Step, &Change),
+        (current, verdict): (Stored, Verdict),
+        course: &Course,
+    ) -> Result<Outcome, Interruption> {
+        match (verdict, &course.lost) {
+            _ if self.is_unwrapped(change, &current) => self.unwrapped(step).await,
+            (Verdict::Done, Some(_)) => {
+                let notes = vec!["the answer was lost; the definition was found as sent".to_owned()];
+                self.stored(step, &change.wanted, current, notes).await
+            }
+            (Verdict::Done, None) => {
+                let (id, notes) = (current.id.clone(), taken_out(course).into_iter().collect());
+                self.remember_stored(step, &current).await?;
+                Ok(Outcome::Unchanged { id, notes })
+            }
+            (_, Some(lost)) => Ok(Outcome::Unknown {
+                message: format!("{lost}; plan again"),
+            }),
+            (_, None) if course.is_taken_out => Ok(after(
+                taken_out(course),
+                Outcome::Failed {
+                    message: "it was changed meanwhile; plan again".to_owned(),
+                },
+            )),
+            (_, None) => {
+                // The next plan has to start from what is there.
+                self.note_seen(current, Lifecycle::Active);
+                Ok(Outcome::Skipped(SkipReason::Drifted))
+            }
+        }
     }
 
     /// What a refusal means for a change; of a definition in passing the way round is known.
@@ -176,10 +249,13 @@ const WAY_ROUND: &str = "so that definitions cannot be swapped in passing: chang
                          apply, and then to its own";
 
 /// What is said where a segment was archived without the plan knowing.
-const TAKEN_OUT: &str = "it was archived and had to be taken out first";
+fn taken_out(course: &Course) -> Option<String> {
+    let note = "it was archived and had to be taken out first";
+    course.is_taken_out.then(|| note.to_owned())
+}
 
 /// A failure, after what was done before it.
-fn after(note: Option<&String>, outcome: Outcome) -> Outcome {
+fn after(note: Option<String>, outcome: Outcome) -> Outcome {
     match (note, outcome) {
         (Some(note), Outcome::Failed { message }) => Outcome::Failed {
             message: format!("{note}; then {message}"),

@@ -11,7 +11,7 @@ use super::project::Project;
 use super::report::Report;
 use super::signals::Signals;
 use super::{block_on, show};
-use crate::api::Stored;
+use crate::api::Seen;
 use crate::apply::receipt::Receipt;
 use crate::apply::{Event, Settings, Stop};
 use crate::config::workspace::Workspace;
@@ -32,7 +32,7 @@ struct Work {
     /// Whether the ledger was settled after it was read.
     has_settled: bool,
     /// What was read a moment ago to see whether a saved plan still holds.
-    read_before: BTreeMap<SegmentId, Stored>,
+    read_before: BTreeMap<SegmentId, Seen>,
     /// The digest of the saved plan that it is.
     saved: Option<String>,
 }
@@ -97,7 +97,8 @@ async fn alone(
     };
     let taken = LockedLedger::take(&connection.session.store, turn, report.output);
     let ledger = signals.or_stop(taken).await??;
-    ledger.run(signals.or_leave(work)).await.flatten()
+    let work = signals.or_leave(work);
+    ledger.run(work, &signals.stopper).await.flatten()
 }
 
 /// Applies a saved plan, of which nothing is asked: whoever saved it has seen it.
@@ -272,7 +273,7 @@ async fn execute(
     let (kind, why) = match stop {
         Stop::Credentials(error) => (Kind::Credentials, vec![error.to_string()]),
         Stop::Ledger(error) => ledger_lost(&receipt, &Failure::caused(Kind::Error, &error)),
-        Stop::Asked => (signals.kind(), vec!["a signal asked for it".to_owned()]),
+        Stop::Asked => (signals.kind(), vec![signals.cause().to_owned()]),
     };
     report.stopped(kind, why);
     Ok(Some(kind))

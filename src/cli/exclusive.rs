@@ -3,9 +3,9 @@
 use super::failure::{Failure, Kind};
 use super::holder;
 use super::output::Output;
-use crate::api::{Clock, SystemClock};
+use crate::api::{Clock, Stopper, SystemClock};
 use crate::ledger::{ConfiguredStore, Lock};
-use crate::session::{Claim, HeldLock, LockError};
+use crate::session::{Claim, HeldLock, LockError, Notes};
 use jiff::SignedDuration;
 
 /// Who wants to be alone, and for how long somebody else is waited for.
@@ -46,10 +46,11 @@ impl<'a> LockedLedger<'a> {
         Ok(Self { store, output, held })
     }
 
-    /// Does `work`, and gives the lock back.
-    pub(super) async fn run<A>(self, work: impl Future<Output = A>) -> A {
+    /// Does `work`, and gives the lock back; `stopper` is told where it is lost before.
+    pub(super) async fn run<A>(self, work: impl Future<Output = A>, stopper: &Stopper) -> A {
         let notes = notes(self.output);
-        let done = self.held.during((self.store, &SystemClock), work, &notes).await;
+        let told: (&Notes, _) = (&notes, stopper);
+        let done = self.held.during((self.store, &SystemClock), work, told).await;
         if let Err(error) = self.held.give_back(self.store).await {
             notes(format!("the ledger stays locked for a while: {error}"));
         }

@@ -16,7 +16,7 @@ use super::holder;
 use super::output::Output;
 use super::planning::{aim, read_all};
 use super::project::Project;
-use crate::api::{Clock, StopSignal, SystemClock};
+use crate::api::{Clock, StopSignal, Stopper, SystemClock};
 use crate::config::workspace::Workspace;
 use crate::ledger::{Change, ConfiguredStore, Entry, Ledger, LedgerStore, Lock};
 use crate::model::SegmentName;
@@ -79,7 +79,9 @@ async fn forget(project: &Project, arguments: &ForgetArguments, output: Output) 
     let (name, workspace) = project.workspace(&arguments.workspace)?;
     let store = connection::store(project, name, workspace)?;
     let ledger = locked(&store, ("segctl ledger forget", &arguments.lock), output).await?;
-    let ledger = ledger.run(forget_named(&store, &arguments.name, output)).await?;
+    let ledger = ledger
+        .run(forget_named(&store, &arguments.name, output), &Stopper::new().0)
+        .await?;
     if output.json {
         output.document(&LedgerDocument::new(name, &ledger));
     }
@@ -114,7 +116,10 @@ async fn rebuild(project: &Project, arguments: &RebuildArguments, output: Output
         Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
     let turn = ("segctl ledger rebuild", &arguments.lock);
     let done = match locked(&connection.session.store, turn, output).await {
-        Ok(ledger) => ledger.run(find_again(project, workspace, &connection)).await,
+        Ok(ledger) => {
+            let work = find_again(project, workspace, &connection);
+            ledger.run(work, &Stopper::new().0).await
+        }
         Err(failure) => Err(failure),
     };
     connection.close().await;
@@ -148,11 +153,12 @@ async fn find_again(
 fn rebuilt(mut ledger: Ledger, records: Vec<Record>, known: &Known) -> Ledger {
     let now = SystemClock.now();
     for record in records {
-        let entry = ledger.entry(&record.id).cloned();
+        let entry = ledger.kept(&record.id).cloned();
         let mut entry = entry.unwrap_or_else(|| Entry::new(record.id.clone(), record.segment.clone(), now));
         entry.rename(record.segment);
         entry.lifecycle = record.lifecycle;
         entry.protect = record.protect;
+        entry.only_kept = false;
         entry.digest = record
             .definition
             .as_ref()
@@ -206,7 +212,8 @@ fn standing(lock: &Lock) -> String {
         format!("It was not renewed since, and ran out at {until}: the next run takes it over by itself.")
     } else {
         format!(
-            "It is held until {until} at least. A run that still goes on ends before its next write without it."
+            "It is held until {until} at least. A run that still goes on ends without it, but for a write that is just \
+             being sent."
         )
     }
 }

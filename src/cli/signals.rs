@@ -8,8 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 /// What a run listens to.
 pub(super) struct Signals {
-    /// Raised by the first signal.
+    /// Raised by the first signal, and where the ledger's lock is lost.
     pub(super) stop: StopSignal,
+    /// Raises it.
+    pub(super) stopper: Stopper,
     /// Raised by the second.
     leave: StopSignal,
     /// Which signal was the first.
@@ -28,22 +30,36 @@ impl Signals {
         let (leaver, leave) = Stopper::new();
         let first = Arc::new(OnceLock::new());
         let told = Arc::clone(&first);
+        let raising = stopper.clone();
         tokio::spawn(async move {
             let kind = arriving.next().await;
             told.get_or_init(|| kind);
             output.note("Stopping: what is under way is finished first. Once more leaves at once.\n");
-            stopper.stop();
+            raising.stop();
             arriving.next().await;
             leaver.stop();
             // Both wishes stay raised for as long as anybody listens.
             std::future::pending::<()>().await;
         });
-        Ok(Self { stop, leave, first })
+        Ok(Self {
+            stop,
+            stopper,
+            leave,
+            first,
+        })
     }
 
-    /// The exit code of a run that a signal ended.
+    /// The exit code of a run that a signal ended, or the loss of the ledger's lock.
     pub(super) fn kind(&self) -> Kind {
-        self.first.get().copied().unwrap_or(Kind::Interrupted)
+        self.first.get().copied().unwrap_or(Kind::Lock)
+    }
+
+    /// What ended the run, in words.
+    pub(super) fn cause(&self) -> &'static str {
+        match self.first.get() {
+            Some(_) => "a signal asked for it",
+            None => "the ledger's lock was taken away",
+        }
     }
 
     /// Runs `work` that writes nothing, and ends it with the first signal.
@@ -58,8 +74,13 @@ impl Signals {
             done = work => Some(done),
         };
         // Work hears of the signal, too, and may be the first to: then it ended for no reason of its own.
-        done.filter(|_| !self.stop.is_raised())
-            .ok_or_else(|| Failure::new(self.kind(), "the run was stopped; nothing was written"))
+        done.filter(|_| !self.stop.is_raised()).ok_or_else(|| {
+            let message = match self.first.get() {
+                Some(_) => "the run was stopped; nothing was written",
+                None => "the ledger's lock was taken away; nothing was written",
+            };
+            Failure::new(self.kind(), message)
+        })
     }
 
     /// Runs `work`, and leaves it where it stands with the second signal.

@@ -35,7 +35,7 @@ impl Contents {
         Self {
             generation,
             is_followed,
-            segments: ledger.entries().cloned().collect(),
+            segments: ledger.all_kept().cloned().collect(),
             applied_plans: ledger.applied_plans().to_vec(),
             intents: ledger.intents().cloned().collect(),
         }

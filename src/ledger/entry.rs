@@ -22,6 +22,10 @@ pub struct Entry {
     /// Whether its file protected it: remembered, since the file may be gone when it matters.
     #[serde(default)]
     pub protect: bool,
+    /// Whether it is remembered only for a definition that a run was about to replace: no write of it is known to have
+    /// taken effect, so that it is nobody's of ours.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub only_kept: bool,
     /// Its definition with the ids of all references; `None` when it was only put away or taken out again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Payload>,
@@ -67,6 +71,7 @@ impl Entry {
             kind: SegmentKind::Filter,
             lifecycle: Lifecycle::Active,
             protect: false,
+            only_kept: false,
             definition: None,
             digest: None,
             former_names: Vec::new(),
@@ -127,6 +132,10 @@ impl Entry {
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[cfg(test)]

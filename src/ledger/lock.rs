@@ -5,8 +5,10 @@
 //! found out at once where its process can be asked for, and elsewhere when its lease has run out. Leases are compared by
 //! the clocks of the machines, which have to agree within a minute.
 //!
-//! A run that was suspended for longer than its lease, or whose lock was taken away by hand, finds another holder before
-//! its next change of the ledger, and thereby before its next write to the service.
+//! A run that was suspended for longer than its lease, or whose lock was taken away by hand, finds that out at its next
+//! change of the ledger. One is made before every write to the service, which follows it within seconds or not at all: a
+//! write that had to wait, or whose process stood still, is made ready anew. What was just being sent when the lock went
+//! away still arrives.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

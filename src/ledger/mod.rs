@@ -65,9 +65,15 @@ pub struct AppliedPlan {
 }
 
 impl Ledger {
-    /// What is known of `id`.
+    /// What was applied to `id`: a segment that has an entry is ours.
     #[must_use]
     pub fn entry(&self, id: &SegmentId) -> Option<&Entry> {
+        self.kept(id).filter(|entry| !entry.only_kept)
+    }
+
+    /// What is remembered of `id`, be it ours or not.
+    #[must_use]
+    pub fn kept(&self, id: &SegmentId) -> Option<&Entry> {
         self.entries.get(id)
     }
 
@@ -79,11 +85,13 @@ impl Ledger {
     }
 
     /// Every segment that has or had `name`: first the one that [`named`](Self::named) finds, then others that have it,
-    /// then those that had it before; of equals the latest first.
+    /// then those that had it before, and last those of others; of equals the latest first.
     #[must_use]
     pub fn known_as(&self, name: &SegmentName) -> Vec<&Entry> {
-        let mut found: Vec<&Entry> = self.entries().filter(|entry| entry.had(name)).collect();
-        found.sort_by_key(|entry| Reverse((entry.name == *name, entry.applied_at, &entry.id)));
+        let mut found: Vec<&Entry> = self.all_kept().filter(|entry| entry.had(name)).collect();
+        found.sort_by_key(|entry| {
+            Reverse((!entry.only_kept, entry.name == *name, entry.applied_at, &entry.id))
+        });
         found
     }
 
@@ -95,16 +103,23 @@ impl Ledger {
             .is_some_and(|latest| latest.id != entry.id)
     }
 
-    /// All entries, by id.
+    /// The entries of all segments that are ours, by id.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.all_kept().filter(|entry| !entry.only_kept)
+    }
+
+    /// All that is remembered, by id, be it of ours or of others.
+    pub fn all_kept(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
 
     /// Takes down what was applied, in place of what was known of the segment.
     pub fn record(&mut self, entry: Entry) {
         self.remove(&entry.id);
-        let named = self.by_name.entry(entry.name.clone()).or_default();
-        named.insert((entry.applied_at, entry.id.clone()));
+        if !entry.only_kept {
+            let named = self.by_name.entry(entry.name.clone()).or_default();
+            named.insert((entry.applied_at, entry.id.clone()));
+        }
         self.entries.insert(entry.id.clone(), entry);
     }
 
@@ -232,6 +247,25 @@ mod tests {
             (ledger.entries().count(), ledger.forget(&SegmentName::new("One"))),
             (0, vec![])
         );
+    }
+
+    #[test]
+    fn what_is_only_kept_is_found_and_is_nobodys() {
+        let mut ledger = Ledger::default();
+        ledger.record(named("a", "One", 1));
+        ledger.record(Entry {
+            only_kept: true,
+            ..named("b", "One", 2)
+        });
+        assert_eq!(id_of(&ledger, "One"), Some("a"));
+        assert_eq!(ledger.entry(&SegmentId::new("b")), None);
+        assert_eq!((ledger.entries().count(), ledger.all_kept().count()), (1, 2));
+        let found = ledger.known_as(&SegmentName::new("One"));
+        let ids: Vec<&str> = found.iter().map(|entry| entry.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+        // A write took effect.
+        ledger.record(named("b", "One", 3));
+        assert_eq!(id_of(&ledger, "One"), Some("b"));
     }
 
     #[test]

@@ -44,6 +44,10 @@ pub struct Intent {
     pub protect: bool,
     /// When it was about to be made.
     pub at: Timestamp,
+    /// Whether the step takes out, or took out, an archived segment that is not ours, and that is to be archived again
+    /// unless it becomes ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_out: bool,
     /// The write.
     pub write: Write,
 }
@@ -70,6 +74,11 @@ pub enum Write {
         /// The exact digest of it, as the plan knew what references mean.
         digest: String,
     },
+    /// Whoever has a name and is not listed is taken out, to see who it is.
+    TakeOut {
+        /// The name.
+        name: SegmentName,
+    },
     /// A segment is put away or taken out.
     Lifecycle {
         /// Which.
@@ -82,11 +91,11 @@ pub enum Write {
 }
 
 impl Write {
-    /// The segment that is written; `None` where it is about to be made.
+    /// The segment that is written; `None` where it is known by its name only.
     #[must_use]
     pub fn id(&self) -> Option<&SegmentId> {
         match self {
-            Self::Create { .. } => None,
+            Self::Create { .. } | Self::TakeOut { .. } => None,
             Self::Update { id, .. } | Self::Lifecycle { id, .. } => Some(id),
         }
     }

@@ -1,21 +1,21 @@
 //! A second look at what a plan touches.
 
 use super::Scope;
-use crate::api::{ApiError, CallError, Client, Clock, Stored, Transport};
+use crate::api::{ApiError, CallError, Client, Clock, Seen, Transport};
 use crate::model::{Observed, SegmentId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads the list, and anew what `wanted` asks for when it has seen it: 1 call and as many as there are ids. What was
-/// answered comes with it, since it is as good as a read right before a write that follows at once.
+/// answered comes with it, since it is as good as a look right before a write that follows at once.
 ///
 /// # Errors
 ///
 /// The first call that fails for good.
 pub async fn look_again<T: Transport, C: Clock>(
-    client: &Client<T, C>,
+    (client, clock): (&Client<T, C>, &C),
     scope: &Scope<'_>,
     wanted: impl FnOnce(&Observed) -> BTreeSet<SegmentId>,
-) -> Result<(Observed, BTreeMap<SegmentId, Stored>), CallError> {
+) -> Result<(Observed, BTreeMap<SegmentId, Seen>), CallError> {
     let mut observed = Observed::default();
     for listed in client.list().await? {
         let live = scope.listed(&listed);
@@ -23,10 +23,15 @@ pub async fn look_again<T: Transport, C: Clock>(
     }
     let mut answers = BTreeMap::new();
     for id in wanted(&observed) {
+        let at = clock.now();
         match client.get(&id).await {
             Ok(stored) => {
                 let was_listed = observed.segments.contains_key(&id);
-                answers.insert(id.clone(), stored.clone());
+                let seen = Seen {
+                    stored: stored.clone(),
+                    at,
+                };
+                answers.insert(id.clone(), seen);
                 observed.segments.insert(id, scope.read(stored, was_listed));
             }
             Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => {

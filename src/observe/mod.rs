@@ -14,7 +14,7 @@ mod settle;
 
 pub use again::look_again;
 pub use refresh::Refresh;
-pub use settle::settle;
+pub use settle::{left_out, settle};
 
 use crate::api::{ApiError, CallError, Client, Clock, Listed, Stored, Transport};
 use crate::definition::{Digest, Identities};

@@ -18,6 +18,22 @@ pub fn settle(ledger: &Ledger, observed: &Observed) -> Vec<Record> {
     settled
 }
 
+/// Segments that a run took out and did not put back before it ended, although they are not ours.
+pub fn left_out<'o>(ledger: &'o Ledger, observed: &'o Observed) -> impl Iterator<Item = &'o LiveSegment> {
+    let taken_out = ledger.intents().filter(|intent| intent.takes_out);
+    taken_out.filter_map(move |intent| {
+        let mut segments = observed.segments.values();
+        let live = match &intent.write {
+            Write::TakeOut { name } => segments.find(|live| live.name == *name),
+            Write::Create { .. } => None,
+            Write::Update { id, .. } | Write::Lifecycle { id, .. } => observed.segments.get(id),
+        };
+        let is_left = |live: &&LiveSegment| live.listed && ledger.entry(&live.id).is_none();
+        live.filter(is_left)
+            .filter(|_| learned(ledger, observed, intent).is_none())
+    })
+}
+
 /// What is known of the segment if the write took effect.
 fn learned(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entry> {
     let mut segments = observed.segments.values();
@@ -37,6 +53,9 @@ fn learned(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entr
             let is_there = live.name == *name && has(live, definition);
             is_there.then(|| stored(entry(ledger, live, intent), definition, digest))
         }
+        // Only a look: it makes nobody ours.
+        Write::TakeOut { .. } => None,
+        Write::Lifecycle { .. } if intent.takes_out => None,
         Write::Lifecycle { id, lifecycle, .. } => {
             let live = observed.segments.get(id)?;
             (live.lifecycle == *lifecycle).then(|| Entry {
@@ -57,10 +76,11 @@ fn has(live: &LiveSegment, definition: &Payload) -> bool {
 
 /// What is known of a segment, stamped with the run that was about to write it.
 fn entry(ledger: &Ledger, live: &LiveSegment, intent: &Intent) -> Entry {
-    let known = ledger.entry(&live.id).cloned();
+    let known = ledger.kept(&live.id).cloned();
     let known = known.unwrap_or_else(|| Entry::new(live.id.clone(), live.name.clone(), intent.at));
     let mut entry = Entry {
         protect: intent.protect,
+        only_kept: false,
         applied_at: intent.at,
         run: intent.step.run.clone(),
         ..known
@@ -131,6 +151,7 @@ mod tests {
             segment: SegmentName::new("One"),
             protect: true,
             at: Timestamp::from_second(5).unwrap(),
+            takes_out: false,
             write,
         }));
         ledger

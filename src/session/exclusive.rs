@@ -1,7 +1,7 @@
 //! The lock of a ledger over time: waiting for it, and renewing it while work is done.
 
 use super::Notes;
-use crate::api::Clock;
+use crate::api::{Clock, Stopper};
 use crate::ledger::{LedgerStore, Lock, Process, StoreError};
 use futures_util::future::{Either, pending, select};
 use jiff::{SignedDuration, Timestamp};
@@ -106,21 +106,26 @@ impl HeldLock {
         }
     }
 
-    /// Does `work` while the lock is kept from running out.
+    /// Does `work` while the lock is kept from running out; where it is lost all the same, `stopper` is told, so that
+    /// nothing waits any more for a write that must not be made.
     pub async fn during<S: LedgerStore, C: Clock, A>(
         &self,
         (store, clock): (&S, &C),
         work: impl Future<Output = A>,
-        on_note: &Notes,
+        (on_note, stopper): (&Notes, &Stopper),
     ) -> A {
-        let renewal = pin!(self.renew((store, clock), on_note));
+        let renewal = pin!(self.renew((store, clock), (on_note, stopper)));
         match select(pin!(work), renewal).await {
             Either::Left((done, _)) => done,
             Either::Right((never, _)) => match never {},
         }
     }
 
-    async fn renew<S: LedgerStore, C: Clock>(&self, (store, clock): (&S, &C), on_note: &Notes) -> Infallible {
+    async fn renew<S: LedgerStore, C: Clock>(
+        &self,
+        (store, clock): (&S, &C),
+        (on_note, stopper): (&Notes, &Stopper),
+    ) -> Infallible {
         loop {
             let next = clock.now().saturating_add(RENEWAL).unwrap_or(Timestamp::MAX);
             clock.sleep_until(next).await;
@@ -128,8 +133,9 @@ impl HeldLock {
             match store.change_lock(|held| self.0.renew(held, now)).await {
                 Ok(Some(held)) if held.is_claim_of(&self.0) => {}
                 Ok(_) => {
-                    on_note("the ledger's lock was taken away: nothing more will be written".to_owned());
-                    // Whoever wants to change the ledger finds out, too.
+                    on_note("the ledger's lock was taken away: no further write begins".to_owned());
+                    // A write that is ready finds out by itself, before it is sent.
+                    stopper.stop();
                     return pending().await;
                 }
                 Err(error) => on_note(format!("the ledger's lock could not be renewed: {error}")),
@@ -218,12 +224,35 @@ mod tests {
             .await
             .unwrap();
         let work = until(&clock, at(1000));
-        lock.during((&mine, &clock), work, silent).await;
+        let (stopper, stop) = Stopper::new();
+        lock.during((&mine, &clock), work, (silent, &stopper)).await;
+        assert!(!stop.is_raised());
         assert!(held(&other).await.unwrap().lease_until > at(1000));
         let refused = HeldLock::take((&other, &clock), claim("b", 0), silent).await;
         assert!(matches!(refused, Err(LockError::Held(lock)) if lock.run == "a"));
         lock.give_back(&mine).await.unwrap();
         assert_eq!(held(&other).await, None);
+    }
+
+    #[tokio::test]
+    async fn whoever_loses_the_lock_is_told_to_stop() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mine, other) = (
+            DirectoryStore::new(directory.path()),
+            DirectoryStore::new(directory.path()),
+        );
+        let clock = Waited(Mutex::new(at(0)));
+        let (tell, told) = mpsc::channel();
+        let tell: Box<Notes> = Box::new(move |note| tell.send(note).unwrap());
+        let lock = HeldLock::take((&mine, &clock), claim("a", 0), &tell)
+            .await
+            .unwrap();
+        other.change_lock(|_| Change::Remove).await.unwrap();
+        let (stopper, stop) = Stopper::new();
+        lock.during((&mine, &clock), stop.raised(), (&tell, &stopper))
+            .await;
+        assert!(clock.now() <= at(30), "{}", clock.now());
+        assert!(told.recv().unwrap().contains("was taken away"));
     }
 
     #[tokio::test]

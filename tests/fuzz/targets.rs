@@ -5,7 +5,9 @@
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use segctl::api::{Client, Clock, RateHeaders, RateLimits, Request, Response, Transport, TransportError};
+use segctl::api::{
+    Client, Clock, Operation, RateHeaders, RateLimits, Request, Response, Transport, TransportError,
+};
 use segctl::config::source::Source;
 use segctl::config::write::{NewFile, segment_file};
 use segctl::config::{decode_segment, yaml};
@@ -74,6 +76,10 @@ pub(crate) fn api_answer(bytes: &[u8]) {
         included_filters: serde_json::json!({"filter_operator": "and", "filters": []}),
         excluded_filters: None,
     };
+    let turn = |operation: Operation| {
+        let turn = client.turn_at_once(&operation).now_or_never().flatten();
+        turn.expect("no call was made yet")
+    };
     let call = async {
         match first & 0b111 {
             0 => client.list().await.map(drop).map_err(|error| error.to_string()),
@@ -83,14 +89,22 @@ pub(crate) fn api_answer(bytes: &[u8]) {
                 .map(drop)
                 .map_err(|error| error.to_string()),
             2 => kept(client.get(&id).await),
-            3 => kept(client.create(&name, &payload).await),
-            4 => kept(client.update(&id, Some(&name), &payload).await),
+            3 => kept(
+                client
+                    .create(turn(Operation::Create(name.clone())), &name, &payload)
+                    .await,
+            ),
+            4 => kept(
+                client
+                    .update(turn(Operation::Update(id.clone())), (&id, Some(&name)), &payload)
+                    .await,
+            ),
             5 => client
-                .archive(&name, Some(&id))
+                .archive(turn(Operation::Archive(name.clone())), &name, Some(&id))
                 .await
                 .map_err(|error| error.to_string()),
             _ => client
-                .unarchive(&name, None)
+                .unarchive(turn(Operation::Unarchive(name.clone())), &name, None)
                 .await
                 .map_err(|error| error.to_string()),
         }

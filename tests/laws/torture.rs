@@ -220,7 +220,7 @@ impl World {
     fn has(&self, definition: &Payload) -> bool {
         let live = self.live();
         let ledger = self.workspace.ledger();
-        let kept = ledger.entries().flat_map(|entry| {
+        let kept = ledger.all_kept().flat_map(|entry| {
             let replaced = entry.replaced.iter().map(|replaced| &replaced.definition);
             replaced.chain(&entry.definition)
         });

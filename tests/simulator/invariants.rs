@@ -81,7 +81,7 @@ fn is_own_or_unseen(workspace: &Workspace, (place, change): (usize, &Change), ru
 }
 
 fn kept(ledger: &Ledger, id: &str) -> BTreeSet<Meaning> {
-    let entry = ledger.entry(&SegmentId::new(id));
+    let entry = ledger.kept(&SegmentId::new(id));
     let replaced = entry
         .into_iter()
         .flat_map(|entry| entry.replaced.iter().map(|replaced| &replaced.definition));

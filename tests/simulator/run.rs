@@ -10,7 +10,7 @@ use super::store::{Promised, Watched};
 use super::work;
 use super::workspace::Workspace;
 use jiff::SignedDuration;
-use segctl::api::{Client, Clock, RateLimits, StopSignal, WaitReason, Waiting};
+use segctl::api::{Client, Clock, RateLimits, StopSignal, Stopper, WaitReason, Waiting};
 use segctl::ledger::{DirectoryStore, Holder, LedgerStore, Lock};
 use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::Refresh;
@@ -57,7 +57,7 @@ pub(crate) struct Order {
     pub(crate) ends_at: Option<u64>,
     /// What somebody else does between the plan and its application, and later.
     pub(crate) interlude: Box<dyn FnOnce() + Send + Sync>,
-    pub(crate) stop: StopSignal,
+    pub(crate) stop: (Stopper, StopSignal),
     pub(crate) retry_seed: u64,
     /// For how long somebody else's lock is waited for.
     pub(crate) lock_timeout: SignedDuration,
@@ -143,9 +143,10 @@ async fn alone(machine: &Machine, session: &Running, order: Order) -> End {
             return End::Failed;
         }
     };
+    let stopper = order.stop.0.clone();
     let work = work::apply(machine, session, order);
     let end = held
-        .during((&session.store, &clock), work, &session.on_note)
+        .during((&session.store, &clock), work, (&session.on_note, &stopper))
         .await;
     if let Err(error) = held.give_back(&session.store).await {
         (session.on_note)(format!("the ledger stays locked for a while: {error}"));
@@ -197,7 +198,7 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
         machine.limits.clone()
     };
     let client = Client::new(line, clock.clone(), limits, order.retry_seed)
-        .stopped_by(order.stop.clone())
+        .stopped_by(order.stop.1.clone())
         .observed_by(move |waiting: &Waiting| {
             if !record.has(Bug::WaitsUntold) {
                 announced.lock().unwrap().push(waiting.until);

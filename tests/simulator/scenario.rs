@@ -336,7 +336,7 @@ impl Scenario {
             parallelism: [1, 2, 8][self.random.below(3)],
             ends_at: None,
             interlude: Box::new(|| ()),
-            stop: StopSignal::never(),
+            stop: Stopper::new(),
             retry_seed: self.random.draw(),
             lock_timeout: SignedDuration::from_secs([0, 30, 600][self.random.below(3)]),
             has_process: self.random.percent(70),
@@ -344,20 +344,21 @@ impl Scenario {
     }
 
     /// Somebody who wants the run to stop, now and then.
-    fn stop(&mut self) -> StopSignal {
+    fn stop(&mut self) -> (Stopper, StopSignal) {
         if !self.random.percent(6) {
-            return StopSignal::never();
+            return Stopper::new();
         }
         let (stopper, signal) = Stopper::new();
+        let raising = stopper.clone();
         let after = self.random.between(0, 60_000);
         let record = self.record.clone();
         self.machine
             .timeline
             .at(self.machine.timeline.now() + after, move || {
                 record.note("world", 17, || "somebody wants the run to stop".to_owned());
-                stopper.stop();
+                raising.stop();
             });
-        signal
+        (stopper, signal)
     }
 
     /// What the dashboard's users do right after the plan was shown, and while it is applied.

@@ -62,7 +62,7 @@ struct Prepared {
     ledger: Ledger,
     has_settled: bool,
     saved: Option<String>,
-    read_before: BTreeMap<SegmentId, segctl::api::Stored>,
+    read_before: BTreeMap<SegmentId, segctl::api::Seen>,
 }
 
 fn failed(record: &Record, error: impl Display) -> End {
@@ -154,7 +154,7 @@ async fn execute(machine: &Machine, session: &Running, (order, prepared): (Order
         saved_plan: prepared.saved,
         has_settled: prepared.has_settled,
         parallelism: order.parallelism,
-        stop: order.stop.clone(),
+        stop: order.stop.1.clone(),
     };
     let told = listener(&machine.workspace, order.number);
     let what = (&plan, ledger, &order.policy);

@@ -1,26 +1,43 @@
-//! The requests that calls make, and whether an answer is of the segment that was asked for.
+//! The requests of the calls, as the service takes them.
 
-use super::{ApiError, CallError, Mismatch, Operation, Stored, wire};
+use crate::api::error::{ApiError, CallError};
+use crate::api::operation::Operation;
 use crate::api::transport::{Family, Method, Request};
+use crate::api::wire::{self, Mismatch, Stored};
 use crate::model::{SegmentId, SegmentName};
 use serde_json::{Map, Value};
 
-/// The path of all filter segments.
-pub(super) const SEGMENTS: &str = "/v3/custom-segments";
+const SEGMENTS: &str = "/v3/custom-segments";
 
-/// A request of the family that most calls are of.
-pub(super) fn request(method: Method, path: &str, body: Option<Value>) -> Request {
+pub(super) fn list(name: Option<&SegmentName>) -> Request {
+    let name = name.map(|name| ("name".to_owned(), name.as_str().to_owned()));
     Request {
-        method,
-        path: path.to_owned(),
-        query: Vec::new(),
-        family: Family::V3,
-        body,
+        query: name.into_iter().collect(),
+        ..request(Method::Get, SEGMENTS, None)
     }
 }
 
-/// A request that archives or unarchives. The id decides which, when it is given.
-pub(super) fn lifecycle_request(path: &str, name: &SegmentName, id: Option<&SegmentId>) -> Request {
+pub(super) fn get(operation: &Operation, id: &SegmentId) -> Result<Request, CallError> {
+    Ok(request(Method::Get, &path_of(operation, id)?, None))
+}
+
+pub(super) fn create(body: Value) -> Request {
+    request(Method::Post, SEGMENTS, Some(body))
+}
+
+pub(super) fn update(operation: &Operation, id: &SegmentId, body: Value) -> Result<Request, CallError> {
+    Ok(request(Method::Patch, &path_of(operation, id)?, Some(body)))
+}
+
+pub(super) fn archive(name: &SegmentName, id: Option<&SegmentId>) -> Request {
+    lifecycle("/v2/custom-segments/archive", name, id)
+}
+
+pub(super) fn unarchive(name: &SegmentName, id: Option<&SegmentId>) -> Request {
+    lifecycle("/v2/custom-segments/unarchive", name, id)
+}
+
+fn lifecycle(path: &str, name: &SegmentName, id: Option<&SegmentId>) -> Request {
     let mut body = Map::from_iter([("name".to_owned(), Value::from(name.as_str()))]);
     if let Some(id) = id {
         body.insert("cs_id".to_owned(), Value::from(id.as_str()));
@@ -31,8 +48,18 @@ pub(super) fn lifecycle_request(path: &str, name: &SegmentName, id: Option<&Segm
     }
 }
 
+fn request(method: Method, path: &str, body: Option<Value>) -> Request {
+    Request {
+        method,
+        path: path.to_owned(),
+        query: Vec::new(),
+        family: Family::V3,
+        body,
+    }
+}
+
 /// The path of one segment. An id that could not have come from the service might lead to another path.
-pub(super) fn path_of(operation: &Operation, id: &SegmentId) -> Result<String, CallError> {
+fn path_of(operation: &Operation, id: &SegmentId) -> Result<String, CallError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if id.as_str().is_empty() || !id.as_str().bytes().all(plain) {
         return Err(CallError {

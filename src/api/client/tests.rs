@@ -193,17 +193,38 @@ fn id() -> SegmentId {
     SegmentId::new("a1")
 }
 
+/// A write as it is made: in its turn, and again where it was certainly not processed.
+async fn create(bench: &Bench, payload: &Payload) -> Result<Stored, CallError> {
+    let mut attempt = 1;
+    loop {
+        let turn = bench.client.turn(&Operation::Create(name())).await?;
+        match bench.client.create(turn, &name(), payload).await {
+            Err(error) if bench.client.pause(attempt, &error).await => attempt += 1,
+            done => return done,
+        }
+    }
+}
+
+async fn turn(bench: &Bench, operation: Operation) -> Turn {
+    bench.client.turn(&operation).await.unwrap()
+}
+
 /// Makes every write once against its own copy of `answers`: the errors, and how many requests each sent.
 async fn every_write(answers: impl Fn() -> Vec<Answer>) -> Vec<(CallError, usize)> {
     let mut outcomes = Vec::new();
     for write in 0..4 {
         let bench = Bench::answering(answers());
         let client = &bench.client;
+        let update = turn(&bench, Operation::Update(id())).await;
+        let lifecycle = turn(&bench, Operation::Archive(name())).await;
         let error = match write {
-            0 => client.create(&name(), &payload()).await.unwrap_err(),
-            1 => client.update(&id(), None, &payload()).await.unwrap_err(),
-            2 => client.archive(&name(), Some(&id())).await.unwrap_err(),
-            _ => client.unarchive(&name(), None).await.unwrap_err(),
+            0 => create(&bench, &payload()).await.unwrap_err(),
+            1 => client
+                .update(update, (&id(), None), &payload())
+                .await
+                .unwrap_err(),
+            2 => client.archive(lifecycle, &name(), Some(&id())).await.unwrap_err(),
+            _ => client.unarchive(lifecycle, &name(), None).await.unwrap_err(),
         };
         outcomes.push((error, bench.seconds().len()));
     }
@@ -250,14 +271,14 @@ async fn refusals_are_final_and_not_ambiguous() {
 #[tokio::test]
 async fn a_write_that_was_certainly_not_processed_is_sent_again() {
     let bench = Bench::answering([not_sent(), limited(None), stored()]);
-    bench.client.create(&name(), &payload()).await.unwrap();
+    create(&bench, &payload()).await.unwrap();
     assert_eq!(bench.seconds().len(), 3);
     assert_eq!(bench.client.calls(), BTreeMap::from([(EndpointClass::Create, 3)]));
     assert_eq!(bench.request(0), bench.request(2));
 
     // Not after an ambiguous attempt, though.
     let bench = Bench::answering([not_sent(), lost(), stored()]);
-    let error = bench.client.create(&name(), &payload()).await.unwrap_err();
+    let error = create(&bench, &payload()).await.unwrap_err();
     assert!(error.is_ambiguous_write());
     assert_eq!(bench.seconds().len(), 2);
 }
@@ -286,15 +307,15 @@ async fn reads_are_repeated_until_they_can_be_read() {
 #[tokio::test]
 async fn a_limited_call_waits_for_the_reset_and_so_do_the_others() {
     let bench = Bench::answering([limited(Some(45)), stored(), answer(200, json!({"data": []}))]);
-    bench.client.create(&name(), &payload()).await.unwrap();
+    create(&bench, &payload()).await.unwrap();
     let seconds = bench.seconds();
     assert!((45..=46).contains(&seconds[1]), "{seconds:?}");
     let waited = bench.waited.lock().unwrap().clone();
     assert!(matches!(waited[0].reason, WaitReason::Retry(_)), "{waited:?}");
 
     let bench = Bench::answering([limited(Some(45)), stored(), stored(), stored()]);
-    let (payload, name, id) = (payload(), name(), id());
-    let (created, read) = tokio::join!(bench.client.create(&name, &payload), bench.client.get(&id));
+    let (payload, id) = (payload(), id());
+    let (created, read) = tokio::join!(create(&bench, &payload), bench.client.get(&id));
     created.unwrap();
     read.unwrap();
     let hold = |class| bench.client.pacing().hold(class, after(44));
@@ -353,7 +374,7 @@ async fn a_reset_is_of_the_services_clock_whatever_ours_shows() {
 #[tokio::test]
 async fn a_service_that_keeps_limiting_is_given_up_on_in_the_end() {
     let bench = Bench::answering((0..20).map(|_| limited(None)));
-    let error = bench.client.create(&name(), &payload()).await.unwrap_err();
+    let error = create(&bench, &payload()).await.unwrap_err();
     assert!(matches!(error.kind, ApiError::RateLimited { .. }), "{error}");
     assert!(!error.is_ambiguous_write());
     assert_eq!(bench.seconds().len(), 10);
@@ -475,7 +496,7 @@ async fn what_answers_say_of_lists_and_creates_is_learned_and_remembered() {
         let list = answer(200, json!({"data": []}));
         let (bench, log) = Bench::answering([left(49, list), left(after_the_create, stored())]).logged([]);
         bench.client.list().await.unwrap();
-        bench.client.create(&name(), &payload()).await.unwrap();
+        create(&bench, &payload()).await.unwrap();
         assert_eq!(bench.client.pacing().is_pooled(), is_pooled);
         bench.client.keep_log().await;
         let told = log.lock().unwrap().contains(&CallRecord::Apart);
@@ -506,10 +527,12 @@ async fn updates_always_say_who_is_left_out() {
         ..payload()
     };
     let renamed = SegmentName::new("B");
-    client.create(&name(), &payload()).await.unwrap();
-    client.create(&name(), &with_excluded).await.unwrap();
-    client.update(&id(), Some(&renamed), &payload()).await.unwrap();
-    client.update(&id(), None, &with_excluded).await.unwrap();
+    create(&bench, &payload()).await.unwrap();
+    create(&bench, &with_excluded).await.unwrap();
+    for (name, definition) in [(Some(&renamed), &payload()), (None, &with_excluded)] {
+        let turn = turn(&bench, Operation::Update(id())).await;
+        client.update(turn, (&id(), name), definition).await.unwrap();
+    }
     let included = payload().included_filters;
     let bodies = [
         json!({"name": "A", "included_filters": included}),
@@ -527,8 +550,12 @@ async fn updates_always_say_who_is_left_out() {
 async fn the_lifecycle_is_changed_by_name_and_by_id_where_known() {
     let done = || answer(200, json!({"success": true}));
     let bench = Bench::answering([done(), done()]);
-    bench.client.archive(&name(), Some(&id())).await.unwrap();
-    bench.client.unarchive(&name(), None).await.unwrap();
+    let (first, second) = (
+        turn(&bench, Operation::Archive(name())).await,
+        turn(&bench, Operation::Unarchive(name())).await,
+    );
+    bench.client.archive(first, &name(), Some(&id())).await.unwrap();
+    bench.client.unarchive(second, &name(), None).await.unwrap();
     assert_eq!(
         bench.line(0),
         r#"Patch V2 /v2/custom-segments/archive {"cs_id":"a1","name":"A"}"#
@@ -553,7 +580,9 @@ async fn ids_that_could_lead_elsewhere_are_never_sent() {
 async fn another_segment_than_the_one_asked_for_is_garbage() {
     let other = || answer(200, json!({"data": {"id": "b2", "name": "s3cret"}}));
     let bench = Bench::answering([other()]);
-    let error = bench.client.update(&id(), None, &payload()).await.unwrap_err();
+    let turn = turn(&bench, Operation::Update(id())).await;
+    let error = bench.client.update(turn, (&id(), None), &payload()).await;
+    let error = error.unwrap_err();
     assert!(error.is_ambiguous_write());
     assert_eq!(
         error.kind,
@@ -570,7 +599,8 @@ async fn a_lifecycle_answer_that_says_no_is_a_refusal() {
         200,
         json!({"success": false, "message": "key s3cret\u{7}"}),
     )]);
-    let error = bench.client.archive(&name(), None).await.unwrap_err();
+    let turn = turn(&bench, Operation::Archive(name())).await;
+    let error = bench.client.archive(turn, &name(), None).await.unwrap_err();
     let expected = ApiError::Refused {
         status: 200,
         message: "key [redacted]\\u{7}".to_owned(),
@@ -591,4 +621,45 @@ async fn no_message_holds_a_secret_that_the_service_repeats() {
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_write_is_not_sent_when_its_turn_is_over() {
+    let bench = Bench::answering([stored()]);
+    let early = turn(&bench, Operation::Update(id())).await;
+    bench.client.clock.sleep_until(after(11)).await;
+    let error = bench.client.update(early, (&id(), None), &payload()).await;
+    assert_eq!(error.unwrap_err().kind, ApiError::TurnOver);
+    assert_eq!(
+        (bench.seconds().len(), bench.client.calls()),
+        (0, BTreeMap::from([(EndpointClass::Update, 0)]))
+    );
+    let late = turn(&bench, Operation::Update(id())).await;
+    bench
+        .client
+        .update(late, (&id(), None), &payload())
+        .await
+        .unwrap();
+    assert_eq!(bench.seconds(), [11]);
+}
+
+#[tokio::test]
+async fn what_a_write_rests_on_is_read_when_both_can_be_made() {
+    let mut limits = RateLimits::default();
+    limits.set(EndpointClass::Get, vec![Window::parse("1/30s").unwrap()]);
+    limits.set(EndpointClass::Update, vec![Window::parse("1/25s").unwrap()]);
+    let bench = Bench::new(limits, (0..3).map(|_| stored()));
+    let update = Operation::Update(id());
+    let (first, _) = bench.client.look(&update, &id()).await.unwrap();
+    bench
+        .client
+        .update(first, (&id(), None), &payload())
+        .await
+        .unwrap();
+    assert!(bench.client.turn_at_once(&update).await.is_none());
+    let (second, _) = bench.client.look(&update, &id()).await.unwrap();
+    assert_eq!(bench.seconds(), [0, 0, 30]);
+    // Given back, it can be had again.
+    bench.client.give_back(second);
+    assert!(bench.client.turn_at_once(&update).await.is_some());
 }

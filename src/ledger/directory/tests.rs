@@ -51,6 +51,7 @@ fn record(number: usize) -> Record {
         segment: SegmentName::new("One"),
         protect: false,
         at: Timestamp::UNIX_EPOCH,
+        takes_out: false,
         write: Write::Lifecycle {
             id: SegmentId::new("a1"),
             name: SegmentName::new("One"),

@@ -26,7 +26,8 @@ pub struct EntryDocument {
     pub id: String,
     /// `filter`, `file` or `cohort`.
     pub kind: String,
-    /// `active`, `archived`, or `gone` where a later segment has its name, which is unique.
+    /// `active`, `archived`, `gone` where a later segment has its name, which is unique, or `kept` where it is not ours
+    /// and only a definition of it is kept.
     pub lifecycle: String,
     /// Whether its file protected it.
     pub protect: bool,
@@ -75,7 +76,11 @@ impl EntryDocument {
             name: entry.name.to_string(),
             id: entry.id.to_string(),
             kind: entry.kind.as_str().to_owned(),
-            lifecycle: entry.lifecycle.as_str().to_owned(),
+            lifecycle: if entry.only_kept {
+                "kept".to_owned()
+            } else {
+                entry.lifecycle.as_str().to_owned()
+            },
             protect: entry.protect,
             digest: entry.digest.clone(),
             former_names: entry.former_names.iter().map(ToString::to_string).collect(),

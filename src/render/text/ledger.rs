@@ -46,6 +46,15 @@ pub fn ledger(document: &LedgerDocument) -> String {
 /// What is known of a segment now, and the names it had.
 pub(super) fn heading(entry: &EntryDocument) -> String {
     let protected = if entry.protect { ", protected" } else { "" };
+    if entry.lifecycle == "kept" {
+        return format!(
+            "{} not ours, id {}, kept {:.0} by {}, which may not have written it\n",
+            quoted(&entry.name),
+            printable(&entry.id),
+            entry.applied_at,
+            printable(&entry.run)
+        );
+    }
     let digest = entry.digest.as_deref().map_or_else(String::new, |digest| {
         format!(", digest {}", digest.get(..DIGEST_LENGTH).unwrap_or(digest))
     });

@@ -1,0 +1,192 @@
+//! Making a write. Waiting for its turn may take hours, so that the order is always the same: the turn, then a look at
+//! what is there, then the intent, which also makes sure of the ledger's lock, and then the call, at once. Where the
+//! service certainly did not process it, all of that is done again.
+
+use super::settle::Verdict;
+use super::{Applier, Interruption};
+use crate::api::{CallError, Clock, Operation, Seen, Stored, Transport, Turn};
+use crate::ledger::{LedgerStore, Write};
+use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
+use crate::plan::step::Step;
+use jiff::SignedDuration;
+
+/// For how long something that was read stands for a look right before a write.
+const FRESH: SignedDuration = SignedDuration::from_secs(2);
+
+/// A segment that is to be overwritten.
+pub(super) struct Overwrite<'a> {
+    pub(super) id: &'a SegmentId,
+    /// The name it is to have.
+    pub(super) name: &'a SegmentName,
+    pub(super) definition: &'a Payload,
+    /// The exact digest of the definition.
+    pub(super) digest: String,
+    /// Whether it was archived, is not ours, and was taken out for this.
+    pub(super) takes_out: bool,
+    /// What it means that this is there.
+    pub(super) compare: &'a (dyn Fn(&Stored) -> Verdict + Sync),
+}
+
+/// A segment that is to be put away or taken out.
+pub(super) struct Move<'a> {
+    pub(super) name: &'a SegmentName,
+    /// `None` where only the name is known: whoever has it is taken out.
+    pub(super) id: Option<&'a SegmentId>,
+    pub(super) lifecycle: Lifecycle,
+}
+
+/// What came of a write.
+pub(super) enum Sent {
+    /// The service stored it.
+    Stored(Stored),
+    /// It did not say so.
+    Unanswered(CallError),
+    /// Nothing was sent: what is there is not what was to be overwritten.
+    Found(Stored, Verdict),
+}
+
+impl Overwrite<'_> {
+    pub(super) fn write(&self) -> Write {
+        Write::Update {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            definition: self.definition.clone(),
+            digest: self.digest.clone(),
+        }
+    }
+}
+
+impl Move<'_> {
+    pub(super) fn operation(&self) -> Operation {
+        match self.lifecycle {
+            Lifecycle::Archived => Operation::Archive(self.name.clone()),
+            Lifecycle::Active => Operation::Unarchive(self.name.clone()),
+        }
+    }
+
+    pub(super) fn write(&self) -> Write {
+        let name = self.name.clone();
+        match self.id.cloned() {
+            Some(id) => Write::Lifecycle {
+                id,
+                name,
+                lifecycle: self.lifecycle,
+            },
+            None => Write::TakeOut { name },
+        }
+    }
+}
+
+impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+    /// Makes a segment under the declared name.
+    pub(super) async fn send_create(
+        &self,
+        step: &Step,
+        (definition, digest): (&Payload, &str),
+    ) -> Result<Result<Stored, CallError>, Interruption> {
+        let operation = Operation::Create(step.segment.clone());
+        let mut attempt = 1;
+        loop {
+            let turn = self.client.turn(&operation).await?;
+            let write = Write::Create {
+                definition: definition.clone(),
+                digest: digest.to_owned(),
+            };
+            self.intend(step, write, false).await?;
+            let error = match self.client.create(turn, &step.segment, definition).await {
+                Ok(stored) => return Ok(Ok(stored)),
+                Err(error) => error,
+            };
+            if !self.client.pause(attempt, &error).await {
+                return Ok(Err(error));
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Overwrites a segment, as long as what is to be overwritten is there.
+    pub(super) async fn send_update(
+        &self,
+        step: &Step,
+        update: &Overwrite<'_>,
+        mut seen: Option<Seen>,
+    ) -> Result<Sent, Interruption> {
+        let operation = Operation::Update(update.id.clone());
+        let mut attempt = 1;
+        loop {
+            let (turn, current) = self.look(&operation, update.id, seen.take()).await?;
+            match (update.compare)(&current) {
+                Verdict::NotDone => {}
+                verdict => {
+                    self.client.give_back(turn);
+                    return Ok(Sent::Found(current, verdict));
+                }
+            }
+            self.keep(step, &current, update).await?;
+            let rename = (current.name != *update.name).then_some(update.name);
+            let sent = self
+                .client
+                .update(turn, (update.id, rename), update.definition)
+                .await;
+            let error = match sent {
+                Ok(stored) => return Ok(Sent::Stored(stored)),
+                Err(error) => error,
+            };
+            if !self.client.pause(attempt, &error).await {
+                return Ok(Sent::Unanswered(error));
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Puts a segment away or takes one out, whatever it is.
+    pub(super) async fn send_move(
+        &self,
+        step: &Step,
+        to: &Move<'_>,
+        takes_out: bool,
+    ) -> Result<Result<(), CallError>, Interruption> {
+        let mut attempt = 1;
+        loop {
+            let turn = self.client.turn(&to.operation()).await?;
+            self.intend(step, to.write(), takes_out).await?;
+            let error = match self.change(turn, to).await {
+                Ok(()) => return Ok(Ok(())),
+                Err(error) => error,
+            };
+            if !self.client.pause(attempt, &error).await {
+                return Ok(Err(error));
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Makes the call that puts a segment away or takes one out.
+    pub(super) async fn change(&self, turn: Turn, to: &Move<'_>) -> Result<(), CallError> {
+        match to.lifecycle {
+            Lifecycle::Archived => self.client.archive(turn, to.name, to.id).await,
+            Lifecycle::Active => self.client.unarchive(turn, to.name, to.id).await,
+        }
+    }
+
+    /// A segment right before it is written, with the turn of the write. What was read a moment ago will do where
+    /// the write need not wait.
+    pub(super) async fn look(
+        &self,
+        write: &Operation,
+        id: &SegmentId,
+        seen: Option<Seen>,
+    ) -> Result<(Turn, Stored), CallError> {
+        let now = self.clock.now();
+        let is_fresh = |seen: &Seen, holds| seen.at.duration_until(now).abs() <= holds;
+        let before = self.memory().read_before.remove(id);
+        let before = before.filter(|before| is_fresh(before, super::READ_HOLDS));
+        let seen = seen.filter(|seen| is_fresh(seen, FRESH)).or(before);
+        if let Some(seen) = seen
+            && let Some(turn) = self.client.turn_at_once(write).await
+        {
+            return Ok((turn, seen.stored));
+        }
+        self.client.look(write, id).await
+    }
+}
