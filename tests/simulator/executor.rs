@@ -250,6 +250,15 @@ impl Clock for ProcessClock {
 pub(crate) struct Process<R> {
     pub(crate) future: Pin<Box<dyn Future<Output = R> + Send>>,
     pub(crate) life: Arc<Life>,
+    /// From when to when it stands still.
+    pub(crate) stands_still: Option<(i64, i64)>,
+}
+
+impl<R> Process<R> {
+    fn is_still(&self, now: i64) -> bool {
+        self.stands_still
+            .is_some_and(|(from, to)| (from..to).contains(&now))
+    }
 }
 
 struct Ready(AtomicBool);
@@ -274,6 +283,11 @@ pub(crate) fn run<R>(
         .map(|(place, process)| (place, process, Arc::new(Ready(AtomicBool::new(true)))))
         .collect();
     let end = timeline.now() + LONGEST;
+    for (_, process, _) in &running {
+        if let Some((_, to)) = process.stands_still {
+            timeline.at(to, || ());
+        }
+    }
     for _ in 0..MOST_POLLS {
         if timeline.now() > end {
             break;
@@ -283,6 +297,7 @@ pub(crate) fn run<R>(
         }
         let ready: Vec<usize> = (0..running.len())
             .filter(|place| running[*place].2.0.load(Ordering::Relaxed))
+            .filter(|place| !running[*place].1.is_still(timeline.now()))
             .collect();
         let Some(next) = random.pick(&ready).copied() else {
             if !timeline.advance() {

@@ -16,6 +16,10 @@ use std::sync::{Arc, Mutex};
 /// Replaced definitions of a segment that are surely kept: the ledger holds 20, passing ones among them.
 const KEPT: usize = 12;
 
+/// A look may be as old as this when the write that rests on it arrives: an answer that takes as long as one can, and the
+/// way there, in milliseconds.
+const OLDEST_LOOK: i64 = 62_000;
+
 /// The key is in no file.
 pub(crate) fn no_key_in_files(platter: &Platter, record: &Record) {
     for (path, bytes) in platter.files() {
@@ -71,13 +75,14 @@ fn is_overwritten(change: &Change) -> bool {
         && before.is_some_and(|before| before.meaning != change.after.meaning)
 }
 
-/// Whether what was overwritten was the run's own passing form, or came after its last look.
+/// Whether what was overwritten was the run's own passing form, or came after its last look and right before the write.
 fn is_own_or_unseen(workspace: &Workspace, (place, change): (usize, &Change), run: usize) -> bool {
     let earlier = workspace.truth.changes.get(..place).unwrap_or_default();
     let previous = earlier.iter().rposition(|other| other.id == change.id);
     let Some(previous) = previous else { return false };
-    let author = &earlier[previous].author;
-    *author == Author::Run(run) || matches!(author, Author::Late(_)) || previous >= change.looked_at
+    let Change { author, at, .. } = &earlier[previous];
+    let is_unseen = previous >= change.looked_at && change.at - at <= OLDEST_LOOK;
+    *author == Author::Run(run) || matches!(author, Author::Late(_)) || is_unseen
 }
 
 fn kept(ledger: &Ledger, id: &str) -> BTreeSet<Meaning> {

@@ -17,6 +17,7 @@ mod disk;
 mod executor;
 mod faults;
 mod invariants;
+mod lock;
 mod network;
 mod planted;
 mod random;

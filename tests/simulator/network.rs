@@ -3,8 +3,10 @@
 
 use super::executor::{Life, Timeline};
 use super::faults::{Kind, NetworkFault, On};
+use super::lock::LockFile;
 use super::planted::Bug;
 use super::record::{API_KEY, ENCODED_KEY, Record};
+use super::store::Promised;
 use super::truth::Author;
 use super::workspace::{Arrival, Workspace, call, in_short};
 use jiff::Timestamp;
@@ -12,6 +14,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use segctl::api::{
     Credentials, Endpoint, HttpTransport, Method, RateHeaders, Request, Response, Transport, TransportError,
 };
+use segctl::ledger::{Intent, Write};
+use segctl::model::{Lifecycle, Payload};
 use segctl::sandbox::{Call, Reply};
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -26,6 +30,9 @@ pub(crate) struct Line {
     pub(crate) record: Record,
     pub(crate) who: String,
     pub(crate) run: usize,
+    /// What the disk holds of what was taken down.
+    pub(crate) promised: Promised,
+    pub(crate) lock: LockFile,
 }
 
 /// Takes the key out of what the service says, as it does in production.
@@ -187,8 +194,55 @@ impl Line {
         if call.method == "GET" {
             return None;
         }
+        self.record.require(
+            self.lock.allows(self.run, self.timeline.now()),
+            "only the holder of the lock writes",
+            || format!("{} {}", call.method, call.path),
+        );
+        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        let name = self.record.name_of_run(self.run);
+        let is_of_call = |intent: &Intent| intent.step.run == name && is_intent_of(intent, (call, &body));
+        self.record.require(
+            self.promised.has_intent(is_of_call),
+            "every write is taken down before it is sent",
+            || format!("{} {} {body}", call.method, call.path),
+        );
         let mut workspace = self.workspace.lock().unwrap();
         workspace.sending(self.run, call)
+    }
+}
+
+/// Whether what was taken down is this very call.
+fn is_intent_of(intent: &Intent, (call, body): (&Call, &Value)) -> bool {
+    let has_filters = |definition: &Payload| {
+        let excluded = definition.excluded_filters.as_ref();
+        let none = |excluded: &Value| excluded["filters"].as_array().is_none_or(Vec::is_empty);
+        let is_excluded = match excluded {
+            Some(excluded) => *excluded == body["excluded_filters"],
+            None => none(&body["excluded_filters"]),
+        };
+        definition.included_filters == body["included_filters"] && is_excluded
+    };
+    match &intent.write {
+        Write::Create { definition, .. } => {
+            call.method == "POST" && body["name"] == intent.segment.as_str() && has_filters(definition)
+        }
+        Write::Update {
+            id, name, definition, ..
+        } => {
+            let has_name = body.get("name").is_none_or(|sent| *sent == name.as_str());
+            call.path == format!("/v3/custom-segments/{id}") && has_name && has_filters(definition)
+        }
+        Write::TakeOut { name } => {
+            call.path.ends_with("/unarchive") && body["name"] == name.as_str() && body.get("cs_id").is_none()
+        }
+        Write::Lifecycle { id, lifecycle, .. } => {
+            let end = match lifecycle {
+                Lifecycle::Archived => "/archive",
+                Lifecycle::Active => "/unarchive",
+            };
+            call.path.ends_with(end) && body["cs_id"] == id.as_str()
+        }
     }
 }
 

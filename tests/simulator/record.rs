@@ -91,6 +91,14 @@ impl Record {
         }
     }
 
+    /// What a run is called in the ledger.
+    pub(crate) fn name_of_run(&self, number: usize) -> String {
+        if self.has(Bug::KeyInTheLedger) {
+            return API_KEY.to_owned();
+        }
+        format!("run {number}")
+    }
+
     /// Whether a promise was broken already: what follows from it says nothing.
     pub(crate) fn is_violated(&self) -> bool {
         self.0.lock().unwrap().violation.is_some()

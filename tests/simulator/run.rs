@@ -3,6 +3,7 @@
 
 use super::disk::{Platter, SimulatedDisk};
 use super::executor::{Ahead, Life, Process, ProcessClock, Timeline};
+use super::lock::LockFile;
 use super::network::Line;
 use super::planted::Bug;
 use super::record::Record;
@@ -28,6 +29,7 @@ pub(crate) struct Machine {
     pub(crate) workspace: Arc<Mutex<Workspace>>,
     pub(crate) platter: Arc<Mutex<Platter>>,
     pub(crate) promised: Promised,
+    pub(crate) lock: LockFile,
     pub(crate) limits: RateLimits,
     pub(crate) ahead: Ahead,
     /// The processes that did not end by themselves, and those that run.
@@ -55,6 +57,8 @@ pub(crate) struct Order {
     pub(crate) parallelism: usize,
     /// The point at which it is ended.
     pub(crate) ends_at: Option<u64>,
+    /// From when to when it stands still.
+    pub(crate) stands_still: Option<(i64, i64)>,
     /// What somebody else does between the plan and its application, and later.
     pub(crate) interlude: Box<dyn FnOnce() + Send + Sync>,
     pub(crate) stop: (Stopper, StopSignal),
@@ -89,11 +93,13 @@ pub(crate) type Running = Session<Line, ProcessClock, Watched>;
 /// A process that does what is ordered.
 pub(crate) fn process(machine: &Machine, order: Order) -> Process<End> {
     let life = Life::until(order.ends_at);
+    let stands_still = order.stands_still;
     let machine = machine.clone();
     let of_process = Arc::clone(&life);
     Process {
         future: Box::pin(async move { run(machine, order, of_process).await }),
         life,
+        stands_still,
     }
 }
 
@@ -184,6 +190,8 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
         record: machine.record.clone(),
         who: who.clone(),
         run: order.number,
+        promised: machine.promised.clone(),
+        lock: machine.lock.clone(),
     };
     let disk = SimulatedDisk {
         platter: Arc::clone(&machine.platter),

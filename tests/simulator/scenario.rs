@@ -4,6 +4,7 @@ use super::disk::Platter;
 use super::executor::{self, Ahead, Timeline};
 use super::faults;
 use super::invariants::{as_declared, no_key_in_files, nothing_is_lost};
+use super::lock::LockFile;
 use super::planted::Bug;
 use super::random::Random;
 use super::record::{Record, Violation};
@@ -93,12 +94,14 @@ impl Scenario {
         );
         let mut workspace = Workspace::new(rules.settings.clone(), record.clone(), random.fork());
         workspace.ahead = rules.service_ahead;
+        let platter = Platter::new(random.fork());
         let machine = Machine {
             timeline,
             record: record.clone(),
             workspace: Arc::new(Mutex::new(workspace)),
-            platter: Platter::new(random.fork()),
+            platter: Arc::clone(&platter),
             promised: Promised::nothing(),
+            lock: LockFile::on(&platter),
             limits: rules.limits.clone(),
             ahead: Ahead::default(),
             lives: Arc::default(),
@@ -203,10 +206,12 @@ impl Scenario {
                 task,
                 ends_at,
                 stop,
+                stands_still: self.stands_still(),
                 interlude: self.interlude(),
                 ..self.order()
             };
             let mut orders = vec![order];
+            self.take_lock_away();
             if self.random.percent(15) {
                 // A second pipeline, on the same ledger at the same time.
                 orders.push(self.order());
@@ -335,6 +340,7 @@ impl Scenario {
             allowances: Allowances::default(),
             parallelism: [1, 2, 8][self.random.below(3)],
             ends_at: None,
+            stands_still: None,
             interlude: Box::new(|| ()),
             stop: Stopper::new(),
             retry_seed: self.random.draw(),
@@ -359,6 +365,28 @@ impl Scenario {
                 raising.stop();
             });
         (stopper, signal)
+    }
+
+    /// Now and then a process stands still, mostly for longer than a lease.
+    fn stands_still(&mut self) -> Option<(i64, i64)> {
+        if !self.random.percent(6) {
+            return None;
+        }
+        let from = self.machine.timeline.now() + self.random.between(0, 20_000);
+        Some((from, from + self.random.between(1_000, 400_000)))
+    }
+
+    /// Somebody takes the lock away, now and then, whoever has it by then.
+    fn take_lock_away(&mut self) {
+        if !self.random.percent(6) {
+            return;
+        }
+        let after = self.random.between(0, 60_000);
+        let machine = self.machine.clone();
+        let timeline = machine.timeline.clone();
+        timeline.at(timeline.now() + after, move || {
+            machine.lock.take_away(&machine.timeline, &machine.record);
+        });
     }
 
     /// What the dashboard's users do right after the plan was shown, and while it is applied.

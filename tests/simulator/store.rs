@@ -6,7 +6,7 @@ use super::planted::Bug;
 use super::record::Record;
 use jiff::Timestamp;
 use segctl::ledger::{
-    Change, DirectoryStore, Ledger, LedgerStore, Lock, Record as Taken, Snapshot, StoreError,
+    Change, DirectoryStore, Intent, Ledger, LedgerStore, Lock, Record as Taken, Snapshot, StoreError,
 };
 use segctl::model::CallRecord;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +28,13 @@ impl Promised {
             ledgers: vec![Ledger::default()],
             under_way: 0,
         })))
+    }
+
+    /// Whether a write is taken down, whatever the disk holds of what it may hold.
+    pub(crate) fn has_intent(&self, is_of_call: impl Fn(&Intent) -> bool) -> bool {
+        let possible = self.0.lock().unwrap();
+        let mut ledgers = possible.ledgers.iter();
+        ledgers.all(|ledger| ledger.intents().any(&is_of_call))
     }
 }
 

@@ -155,8 +155,26 @@ impl Workspace {
             "writes keep the order of the plan",
             || format!("step {} was to wait for step {unmet:?}", step + 1),
         );
+        let has_file = witness.plan.steps[step].origin.is_some();
+        let target = target.map(str::to_owned);
+        if call.path.ends_with("/archive") && !has_file {
+            self.require_ours(target.as_deref().unwrap_or_default());
+        }
         self.require_unique(&body, call);
         Some(step)
+    }
+
+    /// What no run ever wrote is archived only where a file says so.
+    fn require_ours(&self, id: &str) {
+        let mut changes = self.truth.changes.iter().filter(|change| change.id == id);
+        let is_written = changes.any(|change| matches!(change.author, Author::Run(_) | Author::Late(_)));
+        let name = self.truth.segments.get(id).map(|segment| segment.name.as_str());
+        let is_owned = self.owns_what_is_made_by_hand && name.is_some_and(|name| name.starts_with("by hand"));
+        self.record.require(
+            is_written || is_owned,
+            "nothing is archived that no run wrote",
+            || format!("{id}, {name:?}"),
+        );
     }
 
     /// Names are unique while they are held, so that a second segment for a declared name can only come of a run that

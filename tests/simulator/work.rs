@@ -2,7 +2,7 @@
 //! what was saved.
 
 use super::planted::Bug;
-use super::record::{API_KEY, Record};
+use super::record::Record;
 use super::run::{End, Machine, Order, Running, Task};
 use super::witness::{Witness, listener};
 use segctl::apply::Stop;
@@ -142,13 +142,8 @@ async fn execute(machine: &Machine, session: &Running, (order, prepared): (Order
     if machine.record.has(Bug::LedgerForgotten) {
         ledger = Ledger::default();
     }
-    let run = if machine.record.has(Bug::KeyInTheLedger) {
-        API_KEY.to_owned()
-    } else {
-        format!("run {}", order.number)
-    };
     let settings = segctl::apply::Settings {
-        run,
+        run: machine.record.name_of_run(order.number),
         behaviour: order.policy.behaviour,
         adoption: order.policy.adoption,
         saved_plan: prepared.saved,
