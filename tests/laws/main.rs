@@ -11,5 +11,6 @@ mod planner;
 mod round_trip;
 mod schema;
 mod torture;
+mod waiting;
 mod workspace;
 mod write;

@@ -19,6 +19,15 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// What happens while segctl waits.
+#[derive(Clone)]
+pub(crate) enum Meanwhile {
+    /// Somebody does something by hand.
+    Edit(Value),
+    /// The ledger's lock is lost.
+    LockLost,
+}
+
 /// Everything of one workspace.
 #[derive(Clone)]
 pub(crate) struct Workspace {
@@ -29,6 +38,8 @@ pub(crate) struct Workspace {
     read_only: Arc<Mutex<bool>>,
     /// What somebody does after so many more PATCH calls.
     interlude: Arc<Mutex<Option<(usize, Value)>>>,
+    /// What happens when segctl waits for the first time.
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
     policy: Policy,
 }
 
@@ -50,6 +61,7 @@ impl Workspace {
             ledger: Arc::default(),
             read_only: Arc::default(),
             interlude: Arc::default(),
+            meanwhile: Arc::default(),
             policy,
         }
     }
@@ -69,6 +81,11 @@ impl Workspace {
     /// Does what a dashboard user does, once so many PATCH calls were made.
     pub(crate) fn by_hand_after(&self, patches: usize, edit: &Value) {
         *self.interlude.lock().unwrap() = Some((patches, edit.clone()));
+    }
+
+    /// Has something happen when segctl waits for the first time.
+    pub(crate) fn while_waiting(&self, meanwhile: Meanwhile) {
+        *self.meanwhile.lock().unwrap() = Some(meanwhile);
     }
 
     fn interlude(&self) {
@@ -228,8 +245,14 @@ impl Clock for Workspace {
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
-        let mut now = self.now.lock().unwrap();
-        *now = moment.max(*now);
+        let later = moment.max(self.now());
+        *self.now.lock().unwrap() = later;
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        match meanwhile {
+            Some(Meanwhile::Edit(edit)) => drop(self.by_hand(&edit)),
+            Some(Meanwhile::LockLost) => self.lock_ledger(),
+            None => {}
+        }
     }
 }
 

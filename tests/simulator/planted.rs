@@ -14,6 +14,12 @@ pub(crate) enum Bug {
     NothingTakenDown,
     /// What is overwritten is not kept.
     HistoryDropped,
+    /// What is about to be written is not taken down, and all else is.
+    IntentsDropped,
+    /// What is kept of a segment makes it ours, whether it was written or not.
+    KeptTakenForOurs,
+    /// The loss of the lock goes unnoticed.
+    LockIgnored,
     /// The ledger is forgotten before it is changed.
     LedgerForgotten,
     /// The key is in the name of a run.
@@ -47,12 +53,15 @@ pub(crate) enum Bug {
 }
 
 /// All of them.
-pub(crate) const BUGS: [Bug; 20] = [
+pub(crate) const BUGS: [Bug; 23] = [
     Bug::BytesNotSynced,
     Bug::NamesNotSynced,
     Bug::AppendsCutShort,
     Bug::NothingTakenDown,
     Bug::HistoryDropped,
+    Bug::IntentsDropped,
+    Bug::KeptTakenForOurs,
+    Bug::LockIgnored,
     Bug::LedgerForgotten,
     Bug::KeyInTheLedger,
     Bug::KeyNotRedacted,

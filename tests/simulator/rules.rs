@@ -3,7 +3,7 @@
 use super::random::Random;
 use segctl::api::{RateLimits, Window};
 use segctl::model::{EndpointClass, NamePattern, Policy};
-use segctl::sandbox::{self, Class, Echo, HeaderWindow, Settings, WithoutExcluded};
+use segctl::sandbox::{self, Class, Echo, HeaderWindow, Settings, WithoutChange, WithoutExcluded};
 use std::collections::BTreeMap;
 
 /// The rules of one seed.
@@ -49,11 +49,20 @@ impl Rules {
                 WithoutExcluded::Clear
             },
             archive_idempotent: random.percent(70),
+            patch_without_change: [
+                WithoutChange::Accepted,
+                WithoutChange::Refused,
+                WithoutChange::Conflict,
+            ][random.below(3)],
+            names_case_sensitive: random.percent(80),
+            list_includes_archived: random.percent(20),
+            reference_to_archived_allowed: random.percent(70),
             echo: echoes[random.below(echoes.len())],
             ..Settings::default()
         };
         let mut policy = Policy::default();
         policy.behaviour.rename_frees_names = settings.rename_frees_old_name;
+        policy.behaviour.list_shows_archived = settings.list_includes_archived;
         policy.behaviour.archived_definitions_conflict = settings.archived_definitions_conflict;
         policy.behaviour.active_limit = settings.active_limit;
         if random.percent(90) {

@@ -6,7 +6,7 @@ use super::planted::Bug;
 use super::record::Record;
 use jiff::Timestamp;
 use segctl::ledger::{
-    Change, DirectoryStore, Intent, Ledger, LedgerStore, Lock, Record as Taken, Snapshot, StoreError,
+    Change, DirectoryStore, Entry, Intent, Ledger, LedgerStore, Lock, Record as Taken, Snapshot, StoreError,
 };
 use segctl::model::CallRecord;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,6 +87,34 @@ impl Watched {
     }
 }
 
+impl Watched {
+    /// What a run takes down as a bug would have it.
+    fn mistaken(&self, ledger: &Ledger, records: &[Taken]) -> (Ledger, Vec<Taken>) {
+        let (mut ledger, mut records) = (ledger.clone(), records.to_vec());
+        if self.record.has(Bug::IntentsDropped) {
+            records.retain(|record| !matches!(record, Taken::Intent(_)));
+            let steps: Vec<_> = ledger.intents().map(|intent| intent.step.clone()).collect();
+            steps
+                .into_iter()
+                .for_each(|step| ledger.apply(Taken::Settled(step)));
+        }
+        if self.record.has(Bug::KeptTakenForOurs) {
+            let ours = |entry: &Entry| Entry {
+                only_kept: false,
+                ..entry.clone()
+            };
+            for record in &mut records {
+                if let Taken::Entry(entry) = record {
+                    *entry = ours(entry);
+                }
+            }
+            let kept: Vec<Entry> = ledger.all_kept().map(ours).collect();
+            kept.into_iter().for_each(|entry| ledger.record(entry));
+        }
+        (ledger, records)
+    }
+}
+
 impl LedgerStore for Watched {
     async fn load(&self) -> Result<Ledger, StoreError> {
         let ledger = self.damaged(self.inner.load().await)?;
@@ -101,11 +129,16 @@ impl LedgerStore for Watched {
     }
 
     async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
-        self.add_all(ledger, &[], true).await
+        let (ledger, _) = self.mistaken(ledger, &[]);
+        self.add_all(&ledger, &[], true).await
     }
 
     async fn add(&self, ledger: &Ledger, records: &[Taken]) -> Result<(), StoreError> {
-        self.add_all(ledger, records, false).await
+        let (ledger, records) = self.mistaken(ledger, records);
+        match self.add_all(&ledger, &records, false).await {
+            Err(StoreError::LockLost { .. }) if self.record.has(Bug::LockIgnored) => Ok(()),
+            added => added,
+        }
     }
 
     async fn change_lock(

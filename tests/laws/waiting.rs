@@ -1,0 +1,184 @@
+//! What changes while a write waits, and what is left when a run ends on the way: nothing that is not ours is overwritten
+//! unseen, taken for ours, or left behind untold.
+
+use super::workspace::{Meanwhile, Workspace};
+use segctl::apply::Stop;
+use segctl::apply::receipt::{Outcome, SkipReason};
+use segctl::model::{
+    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
+    Lifecycle, Number, Operand, Origin, SegmentName,
+};
+use segctl::observe::left_out;
+use segctl::sandbox::{RateLimits, Settings};
+use serde_json::{Value, json};
+
+fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
+    let test = DoubleTest::GreaterThan(Operand::Fixed(Number::new(amount).unwrap()));
+    let filter = AttributeFilter {
+        name: "spend".to_owned(),
+        category: None,
+        condition: Condition::Double { negate: false, test },
+    };
+    vec![DeclaredSegment {
+        name: SegmentName::new("A"),
+        id: None,
+        previous_names: Vec::new(),
+        protect: false,
+        lifecycle,
+        definition: Definition {
+            included: Group {
+                operator: GroupOperator::And,
+                filters: vec![Filter::Attribute(filter)],
+            },
+            excluded: None,
+        },
+        origin: Origin {
+            file: "a.yaml".to_owned(),
+            line: 1,
+            column: 1,
+        },
+    }]
+}
+
+fn group(amount: u32) -> Value {
+    json!({"filter_operator": "and", "filters": [{
+        "filter_type": "user_attributes", "name": "spend", "data_type": "double", "operator": "greaterThan",
+        "value": amount, "negate": false,
+    }]})
+}
+
+fn workspace() -> Workspace {
+    Workspace::new(Settings {
+        rate_limits: RateLimits::Off,
+        ..Settings::default()
+    })
+}
+
+/// A workspace in which `A` is ours.
+async fn with_ours() -> Workspace {
+    let workspace = workspace();
+    let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
+    assert!(workspace.apply(&first).await.is_complete());
+    workspace
+}
+
+fn patches(workspace: &Workspace) -> usize {
+    let log = workspace.log();
+    log.iter().filter(|entry| entry.method == "PATCH").count()
+}
+
+/// The first PATCH is not taken for half a minute.
+fn limited() -> Value {
+    json!([{"on": {"method": "PATCH"}, "fault": {"rate_limited": {"reset_in": 30}}}])
+}
+
+#[tokio::test]
+async fn what_is_edited_while_a_write_waits_is_not_overwritten() {
+    for wanted in [
+        declared(2.0, Lifecycle::Active),
+        declared(1.0, Lifecycle::Archived),
+    ] {
+        let workspace = with_ours().await;
+        let id = workspace.ledger().entries().next().unwrap().id.clone();
+        let plan = workspace.plan(&wanted).await;
+        workspace.set_faults(&limited());
+        workspace.while_waiting(Meanwhile::Edit(
+            json!({"id": id.as_str(), "included_filters": group(99)}),
+        ));
+        let receipt = workspace.apply(&plan).await;
+        assert_eq!(
+            receipt.entries[0].outcome,
+            Outcome::Skipped(SkipReason::Drifted),
+            "{receipt:?}"
+        );
+        assert_eq!(patches(&workspace), 1);
+        // What was taken down for it is taken back.
+        assert_eq!(workspace.ledger().entry(&id).unwrap().replaced, []);
+        assert_eq!(workspace.ledger().intents().count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_once_the_lock_is_lost() {
+    for wanted in [
+        declared(2.0, Lifecycle::Active),
+        declared(1.0, Lifecycle::Archived),
+    ] {
+        let workspace = with_ours().await;
+        let plan = workspace.plan(&wanted).await;
+        workspace.set_faults(&limited());
+        workspace.while_waiting(Meanwhile::LockLost);
+        let (receipt, stop) = workspace.apply_until(&plan).await;
+        assert!(matches!(stop, Some(Stop::Ledger(_))), "{stop:?}");
+        assert!(
+            matches!(receipt.entries[0].outcome, Outcome::Failed { .. }),
+            "{receipt:?}"
+        );
+        assert_eq!(patches(&workspace), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_made_is_ours_when_it_was_written_and_not_before() {
+    let workspace = workspace();
+    let made = workspace.by_hand(&json!({"name": "A", "included_filters": group(1)}));
+    let id = segctl::model::SegmentId::new(made["data"]["id"].as_str().unwrap());
+    let wanted = declared(2.0, Lifecycle::Active);
+    let plan = workspace.plan(&wanted).await;
+    workspace.set_faults(&json!([
+        {"on": {"method": "PATCH"}, "fault": {"reset": {"when": "before"}}},
+        {"on": {"method": "GET", "nth": 2}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
+    ]));
+    let receipt = workspace.apply(&plan).await;
+    assert!(
+        matches!(receipt.entries[0].outcome, Outcome::Unknown { .. }),
+        "{receipt:?}"
+    );
+    workspace.set_faults(&json!([]));
+    // Its definition is kept, and it is still theirs: without the file nothing is done to it.
+    let ledger = workspace.ledger();
+    assert_eq!(
+        (ledger.entry(&id), ledger.kept(&id).unwrap().replaced.len()),
+        (None, 1)
+    );
+    assert!(workspace.plan(&[]).await.is_empty());
+
+    assert!(
+        workspace
+            .apply(&workspace.plan(&wanted).await)
+            .await
+            .is_complete()
+    );
+    let ledger = workspace.ledger();
+    assert_eq!(ledger.entry(&id).unwrap().replaced.len(), 1);
+    assert_eq!(workspace.plan(&[]).await.steps.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_taken_out_and_not_put_back_is_told() {
+    let workspace = workspace();
+    let upload = json!({"name": "A", "attribute_name": "email", "attribute_type": "string",
+                        "file_url": "file:///nowhere", "expiry_time": 90});
+    workspace.by_hand_at("POST", "/v2/custom-segments/file-segment", &upload);
+    workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    let wanted = declared(1.0, Lifecycle::Active);
+    let plan = workspace.plan(&wanted).await;
+    // Nothing can be read from the unarchive on.
+    workspace.set_faults(&json!([
+        {"on": {"method": "GET", "nth": 3}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
+    ]));
+    let receipt = workspace.apply(&plan).await;
+    assert!(
+        matches!(receipt.entries[0].outcome, Outcome::Unknown { .. }),
+        "{receipt:?}"
+    );
+    workspace.set_faults(&json!([]));
+    let (ledger, observed) = (workspace.ledger(), workspace.observe(&wanted).await);
+    let left: Vec<_> = left_out(&ledger, &observed)
+        .map(|live| live.name.as_str())
+        .collect();
+    assert_eq!(left, ["A"]);
+    workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    let observed = workspace.observe(&wanted).await;
+    assert_eq!(left_out(&ledger, &observed).count(), 0);
+}
