@@ -55,14 +55,12 @@ impl Rules {
                 WithoutChange::Conflict,
             ][random.below(3)],
             names_case_sensitive: random.percent(80),
-            list_includes_archived: random.percent(20),
             reference_to_archived_allowed: random.percent(70),
             echo: echoes[random.below(echoes.len())],
             ..Settings::default()
         };
         let mut policy = Policy::default();
         policy.behaviour.rename_frees_names = settings.rename_frees_old_name;
-        policy.behaviour.list_shows_archived = settings.list_includes_archived;
         policy.behaviour.archived_definitions_conflict = settings.archived_definitions_conflict;
         policy.behaviour.active_limit = settings.active_limit;
         if random.percent(90) {

@@ -271,8 +271,9 @@ impl Workspace {
                     .then(|| format!("it could have gone on after `{name}`"))
             }
             Outcome::Skipped(SkipReason::Drifted) => self.not_drifted(witness, step),
-            Outcome::Unknown { .. } => {
-                let is_excused = facts.is_troubled || witness.is_disk_troubled;
+            Outcome::Unknown { message } => {
+                let has_lost_lock = message.contains("lock was taken away");
+                let is_excused = facts.is_troubled || witness.is_disk_troubled || has_lost_lock;
                 (!is_excused).then(|| "every answer came".to_owned())
             }
             Outcome::TakenBack => self.not_taken_back(run, facts),
