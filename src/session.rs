@@ -324,8 +324,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
 /// That a run ended before it put back what it took out.
 fn still_out(live: &LiveSegment) -> String {
     format!(
-        "a run that was cut off took the archived segment `{}` (id {}) out to see what it is, and it is still active: archive \
-         it in the dashboard unless it is to stay in use",
+        "an earlier run took the archived segment `{}` (id {}) out to see what it is and did not put it back: archive it in \
+         the dashboard unless it is to stay in use",
         live.name, live.id
     )
 }
