@@ -74,7 +74,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 compare: &compare,
             };
             let error = match self.send_update(step, &update, course.seen.take()).await? {
-                Sent::Stored(stored) if self.is_unwrapped(change, &stored) => return self.unwrapped(step).await,
+                Sent::Stored(stored) if self.is_unwrapped(change, &stored) => {
+                    return self.unwrapped(step).await;
+                }
                 Sent::Stored(stored) => {
                     let notes = taken_out(course).into_iter().collect();
                     return self.stored(step, &change.wanted, stored, notes).await;

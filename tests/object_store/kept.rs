@@ -30,6 +30,7 @@ pub(crate) fn record(number: usize) -> Record {
         },
         segment: SegmentName::new("One"),
         protect: false,
+        takes_out: false,
         at: at(0),
         write: Write::Lifecycle {
             id: SegmentId::new("a1"),

@@ -352,7 +352,7 @@ async fn a_reset_is_of_the_services_clock_whatever_ours_shows() {
         let mut refused = limited(Some(ahead + 20)).unwrap();
         refused.date = Some(after(ahead));
         let bench = Bench::answering([Ok(refused), stored()]);
-        bench.client.create(&name(), &payload()).await.unwrap();
+        create(&bench, &payload()).await.unwrap();
         let seconds = bench.seconds();
         assert!((20..=21).contains(&seconds[1]), "{ahead}: {seconds:?}");
 
@@ -364,8 +364,8 @@ async fn a_reset_is_of_the_services_clock_whatever_ours_shows() {
             reset: Some(after(ahead + 20).as_second()),
         };
         let bench = Bench::answering([Ok(last), stored()]);
-        bench.client.create(&name(), &payload()).await.unwrap();
-        bench.client.create(&name(), &payload()).await.unwrap();
+        create(&bench, &payload()).await.unwrap();
+        create(&bench, &payload()).await.unwrap();
         assert_eq!(bench.seconds(), [0, 20], "{ahead}");
         assert_eq!(bench.client.service_time(), after(ahead + 20));
     }
