@@ -1,6 +1,6 @@
 //! YAML and JSON text to a tree in which each node knows its bytes.
 //!
-//! With the modules for syntax faults and marks below it, the only place that knows the YAML parser. The tree is the
+//! With the module for syntax faults below it, the only place that knows the YAML parser. The tree is the
 //! part of YAML 1.2 that a reviewer can read without surprises: lists, maps with text keys, scalars,
 //! anchors and aliases. Merge keys, tags and keys that are lists or maps are refused with advice, and so is
 //! text built to exhaust the reader: depth, alias expansion, size. What the values mean is not decided here.
@@ -14,9 +14,10 @@ mod tree;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
-pub use self::marks::{Alias, Marks, marks};
+use self::marks::Gathering;
+pub use self::marks::{Alias, Marks};
 pub use self::scalar::{Resolved, Scalar, Trap};
 use self::tree::Tree;
 use super::source::Source;
@@ -74,6 +75,35 @@ pub fn parse(source: &Source) -> (Vec<Node>, Vec<Diagnostic>) {
         }
     }
     tree.finish()
+}
+
+/// The comments and aliases of a text that holds one document and that was read without a fault.
+#[must_use]
+pub fn marks(text: &str) -> Marks {
+    let mut options = options();
+    options.set_emit_comments(true);
+    options.emit_anchor_events = true;
+    let mut marks = Gathering::default();
+    let events = Parser::new_from_str_with_options(text, options);
+    for (event, span) in events.map_while(Result::ok) {
+        let bytes = span.byte_range().unwrap_or_default();
+        match event {
+            Event::Comment(..) => marks.comment(bytes),
+            Event::Scalar(_, _, id, _) => {
+                // A block scalar ends where its last word ends, as in the tree.
+                let text = text.get(bytes.clone()).unwrap_or_default();
+                marks.value(id, bytes.start..bytes.start + text.trim_end().len());
+            }
+            Event::SequenceStart(style, id, _) | Event::MappingStart(style, id, _) => {
+                marks.open(id, style == StructureStyle::Flow, bytes);
+            }
+            Event::SequenceEnd | Event::MappingEnd => marks.close(&bytes),
+            Event::Anchor(id, ..) => marks.anchor(id, bytes),
+            Event::Alias(id) => marks.alias(id, bytes),
+            _ => {}
+        }
+    }
+    marks.finish()
 }
 
 fn options() -> Options {

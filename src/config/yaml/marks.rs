@@ -3,10 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, StructureStyle};
-
-use super::options;
-
 /// Comments and aliases of one document, in the order of the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
@@ -29,27 +25,10 @@ pub struct Alias {
     pub value: Range<usize>,
 }
 
-/// The marks of a text that holds one document and that was read without a fault.
-#[must_use]
-pub fn marks(text: &str) -> Marks {
-    let mut options = options();
-    options.set_emit_comments(true);
-    options.emit_anchor_events = true;
-    let mut reader = Reader {
-        text,
-        ..Reader::default()
-    };
-    for (event, span) in Parser::new_from_str_with_options(text, options).flatten() {
-        reader.take(&event, span.byte_range().unwrap_or_default());
-    }
-    reader.marks
-}
-
+/// Gathers the marks of one document. Knows nothing of the parser, which numbers anchors; 0 is none.
 #[derive(Default)]
-struct Reader<'a> {
-    text: &'a str,
+pub(super) struct Gathering {
     marks: Marks,
-    /// By the parser's number.
     anchors: BTreeMap<usize, Anchored>,
     open: Vec<Open>,
 }
@@ -68,29 +47,29 @@ struct Open {
     end: usize,
 }
 
-impl Reader<'_> {
-    fn take(&mut self, event: &Event<'_>, bytes: Range<usize>) {
-        match event {
-            Event::Comment(..) => self.marks.comments.push(bytes),
-            Event::Scalar(_, _, id, _) => {
-                // A block scalar ends where its last word ends, as in the tree.
-                let text = self.text.get(bytes.clone()).unwrap_or_default();
-                self.value(*id, bytes.start..bytes.start + text.trim_end().len());
-            }
-            Event::SequenceStart(style, id, _) | Event::MappingStart(style, id, _) => self.open.push(Open {
-                id: *id,
-                flow: *style == StructureStyle::Flow,
-                start: bytes.start,
-                end: bytes.end,
-            }),
-            Event::SequenceEnd | Event::MappingEnd => self.close(&bytes),
-            Event::Anchor(id, ..) => self.anchored(*id).anchor = bytes,
-            Event::Alias(id) => self.alias(*id, bytes),
-            _ => {}
-        }
+impl Gathering {
+    pub(super) fn finish(self) -> Marks {
+        self.marks
     }
 
-    fn close(&mut self, bracket: &Range<usize>) {
+    pub(super) fn comment(&mut self, span: Range<usize>) {
+        self.marks.comments.push(span);
+    }
+
+    pub(super) fn anchor(&mut self, id: usize, span: Range<usize>) {
+        self.anchored(id).anchor = span;
+    }
+
+    pub(super) fn open(&mut self, id: usize, flow: bool, span: Range<usize>) {
+        self.open.push(Open {
+            id,
+            flow,
+            start: span.start,
+            end: span.end,
+        });
+    }
+
+    pub(super) fn close(&mut self, bracket: &Range<usize>) {
         let Some(Open { id, start, end, .. }) = self.open.pop() else {
             return;
         };
@@ -98,14 +77,14 @@ impl Reader<'_> {
         self.value(id, start..end);
     }
 
-    fn value(&mut self, id: usize, span: Range<usize>) {
+    pub(super) fn value(&mut self, id: usize, span: Range<usize>) {
         self.reach(span.end);
         if id != 0 {
             self.anchored(id).value = span;
         }
     }
 
-    fn alias(&mut self, id: usize, span: Range<usize>) {
+    pub(super) fn alias(&mut self, id: usize, span: Range<usize>) {
         self.reach(span.end);
         let Anchored { anchor, value } = self.anchored(id).clone();
         self.marks.aliases.push(Alias {
@@ -129,7 +108,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::marks;
+    use std::ops::Range;
 
     #[test]
     fn comments_and_aliases_know_their_bytes() {
