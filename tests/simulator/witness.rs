@@ -158,17 +158,18 @@ impl Workspace {
         let has_file = witness.plan.steps[step].origin.is_some();
         let target = target.map(str::to_owned);
         if call.path.ends_with("/archive") && !has_file {
-            self.require_ours(target.as_deref().unwrap_or_default());
+            self.require_ours(target.as_deref().unwrap_or_default(), &body);
         }
         self.require_unique(&body, call);
         Some(step)
     }
 
     /// What no run ever wrote is archived only where a file says so.
-    fn require_ours(&self, id: &str) {
+    fn require_ours(&self, id: &str, body: &Value) {
         let mut changes = self.truth.changes.iter().filter(|change| change.id == id);
         let is_written = changes.any(|change| matches!(change.author, Author::Run(_) | Author::Late(_)));
-        let name = self.truth.segments.get(id).map(|segment| segment.name.as_str());
+        // As the run knows it: it may have been renamed since.
+        let name = body["name"].as_str();
         let is_owned = self.owns_what_is_made_by_hand && name.is_some_and(|name| name.starts_with("by hand"));
         self.record.require(
             is_written || is_owned,
