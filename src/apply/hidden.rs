@@ -4,7 +4,7 @@ use super::receipt::Outcome;
 use super::sending::{Move, Overwrite, Sent};
 use super::settle::Verdict;
 use super::{Applier, Interruption, settle};
-use crate::api::{ApiError, Clock, Listed, Seen, Stored, Transport};
+use crate::api::{ApiError, CallError, Clock, Listed, Seen, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::{Adoption, Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::{Step, Wanted, digest_of};
@@ -37,6 +37,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Err(error) if matches!(error.kind, ApiError::NotFound { .. }) => return Ok(reserved(step)),
             Err(error) if matches!(error.kind, ApiError::Refused { status: 400, .. }) => {
                 return Ok(in_use(step));
+            }
+            Err(error) if matches!(error.kind, ApiError::ActiveLimit { .. }) => {
+                return Ok(not_to_be_seen(step, &error));
             }
             Err(error) => return Err(error.into()),
         }
@@ -190,6 +193,17 @@ fn unclear(step: &Step, why: &str) -> Outcome {
     Outcome::Unknown {
         message: format!(
             "the name `{}` is taken by a segment that the service did not list, which was unarchived; {why}",
+            step.segment
+        ),
+    }
+}
+
+/// What has the name cannot be taken out. It may be what this very step made, in a call that arrived twice and that no list
+/// shows yet: nobody can say that the step failed.
+fn not_to_be_seen(step: &Step, error: &CallError) -> Outcome {
+    Outcome::Unknown {
+        message: format!(
+            "the name `{}` is taken by a segment that the service does not list, and it cannot be seen which: {error}",
             step.segment
         ),
     }

@@ -88,6 +88,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Ok(()) => return Ok(Some((Ok(()), current))),
                 Err(error) => error,
             };
+            self.note_unanswered(step, &error);
             if !self.client.pause(attempt, &error).await {
                 return Ok(Some((Err(error), current)));
             }

@@ -105,6 +105,8 @@ struct Memory {
     before: BTreeMap<usize, (Stored, Option<ledger::Entry>)>,
     /// What was read to see whether the plan still holds: good for one write that follows at once.
     read_before: BTreeMap<SegmentId, Seen>,
+    /// Steps of which a call was not answered, so that it may have done what it was to do.
+    unanswered: BTreeSet<usize>,
     /// Steps that took out what is not ours and could not put it back: they stay taken down.
     still_out: BTreeSet<usize>,
     /// Whether anything was taken down.
@@ -140,6 +142,8 @@ enum Interruption {
     Ledger(StoreError),
     /// The ledger cannot be written, before one.
     LedgerFirst(StoreError),
+    /// The ledger cannot be written, before a call of which an earlier one was not answered.
+    LedgerBetween(StoreError),
 }
 
 impl From<CallError> for Interruption {
@@ -207,10 +211,16 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             Action::Archive(target) => self.archive(step, target).await,
             Action::Unarchive(target) => self.unarchive(step, target).await,
         };
+        let done = done.map_err(|interruption| match interruption {
+            Interruption::LedgerFirst(error) if self.memory().unanswered.contains(&step.number) => {
+                Interruption::LedgerBetween(error)
+            }
+            other => other,
+        });
         let is_known = match &done {
             Ok(outcome) => !matches!(outcome, Outcome::Unknown { .. }),
             Err(Interruption::Call(error)) => !error.is_ambiguous_write(),
-            Err(Interruption::Ledger(_) | Interruption::LedgerFirst(_)) => false,
+            Err(_) => false,
         };
         if is_known && !self.memory().still_out.contains(&step.number) {
             // Where this cannot be taken down, the next write cannot either, and ends the run; the next one finds out.
@@ -298,6 +308,13 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             Interruption::LedgerFirst(error) => {
                 let message = format!("nothing was written: {}", with_causes(&error));
                 (Outcome::Failed { message }, Some(Stop::Ledger(error)))
+            }
+            Interruption::LedgerBetween(error) => {
+                let message = format!(
+                    "an earlier call was not answered, and then {}",
+                    with_causes(&error)
+                );
+                (Outcome::Unknown { message }, Some(Stop::Ledger(error)))
             }
         }
     }

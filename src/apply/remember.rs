@@ -98,9 +98,26 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         step: &Step,
         (id, before): (&SegmentId, Option<Entry>),
     ) -> Result<(), StoreError> {
-        let before = before.map_or_else(|| Record::Unknown(id.clone()), Record::Entry);
-        self.take_down(|_| vec![before, Record::Settled(self.key(step))])
-            .await
+        // A call that was not answered may still be on its way, and overwrite what is there again.
+        let may_come = self.memory().unanswered.contains(&step.number);
+        self.take_down(|ledger| {
+            let kept = ledger.kept(id).filter(|_| may_come);
+            let before = match (before, kept) {
+                (Some(before), Some(kept)) => Record::Entry(before.with_history_of(kept)),
+                (Some(before), None) => Record::Entry(before),
+                (None, Some(kept)) => {
+                    let entry = Entry {
+                        only_kept: true,
+                        run: kept.run.clone(),
+                        ..Entry::new(id.clone(), kept.name.clone(), kept.applied_at)
+                    };
+                    Record::Entry(entry.with_history_of(kept))
+                }
+                (None, None) => Record::Unknown(id.clone()),
+            };
+            vec![before, Record::Settled(self.key(step))]
+        })
+        .await
     }
 
     /// Takes down that it is known what became of a step's write, where it is not yet.

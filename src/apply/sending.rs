@@ -97,6 +97,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Ok(stored) => return Ok(Ok(stored)),
                 Err(error) => error,
             };
+            self.note_unanswered(step, &error);
             if !self.client.pause(attempt, &error).await {
                 return Ok(Err(error));
             }
@@ -132,6 +133,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Ok(stored) => return Ok(Sent::Stored(stored)),
                 Err(error) => error,
             };
+            self.note_unanswered(step, &error);
             if !self.client.pause(attempt, &error).await {
                 return Ok(Sent::Unanswered(error));
             }
@@ -154,10 +156,18 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Ok(()) => return Ok(Ok(())),
                 Err(error) => error,
             };
+            self.note_unanswered(step, &error);
             if !self.client.pause(attempt, &error).await {
                 return Ok(Err(error));
             }
             attempt += 1;
+        }
+    }
+
+    /// Takes down that a call of a step may have done what it was to do.
+    pub(super) fn note_unanswered(&self, step: &Step, error: &CallError) {
+        if error.is_ambiguous_write() {
+            self.memory().unanswered.insert(step.number);
         }
     }
 

@@ -44,7 +44,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Outcome::Failed { .. } | Outcome::NotAttempted | Outcome::Skipped(_)
             ),
             Err(Interruption::Call(error)) => !error.is_ambiguous_write(),
-            Err(Interruption::Ledger(_) | Interruption::LedgerFirst(_)) => false,
+            Err(_) => false,
         };
         let before = self.memory().before.get(&step.number).cloned();
         if let Some((_, known)) = before.filter(|_| is_untouched) {

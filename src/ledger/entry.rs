@@ -97,6 +97,16 @@ impl Entry {
         self.dropped = self.dropped.saturating_add(beyond);
     }
 
+    /// The entry with the definitions that `other` keeps.
+    #[must_use]
+    pub fn with_history_of(self, other: &Self) -> Self {
+        Self {
+            replaced: other.replaced.clone(),
+            dropped: other.dropped,
+            ..self
+        }
+    }
+
     /// Definitions that were replaced, oldest first, each with its number: 1 is the first that was ever kept.
     pub fn numbered(&self) -> impl Iterator<Item = (usize, &Replaced)> {
         let replaced = self.replaced.iter().enumerate();

@@ -140,6 +140,8 @@ impl<'a> Search<'a> {
             // One that is declared put away never comes to be live under its name, and would go on looking for ever.
             let lost = self.open().into_iter().map(|(_, segment)| segment);
             let lost = lost.filter(|segment| segment.lifecycle == Lifecycle::Active);
+            // Where one of its previous names leads to a segment that nobody else means, that is the one.
+            let lost = lost.filter(|segment| !self.has_free_previous_name(segment));
             let lost = lost.flat_map(|segment| &segment.previous_names);
             let moved_on: BTreeSet<&SegmentName> =
                 lost.filter(|name| self.is_claimed_by_name(name)).collect();
@@ -148,6 +150,14 @@ impl<'a> Search<'a> {
             }
             self.moved_on.extend(moved_on);
         }
+    }
+
+    fn has_free_previous_name(&self, segment: &DeclaredSegment) -> bool {
+        let live = segment
+            .previous_names
+            .iter()
+            .filter_map(|name| self.by_name.get(name));
+        live.into_iter().any(|live| self.is_free(live))
     }
 
     /// Whether a declared segment of this name was found by the ledger or by the name.

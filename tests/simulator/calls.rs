@@ -82,8 +82,11 @@ impl Calls {
         })
     }
 
-    /// Whether a run that knows of all that can be known may still meet a full window.
+    /// Whether a run that knows of all that can be known may still meet a full window, or a lock of the future.
     pub(crate) fn has_unknown(&self, now: i64) -> bool {
+        if self.misdated_until > now - DAY {
+            return true;
+        }
         let is_recent = |call: &&Counted| call.at > now - DAY;
         let mut recent = self.counted.iter().filter(is_recent);
         recent.any(|call| !call.is_known || self.out_of_touch.contains(&call.run))
