@@ -652,7 +652,7 @@ fn what_is_called_a_conflict_is_one() {
 #[test]
 fn the_same_values_give_the_same_plan_byte_for_byte() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    hold(CASES / 10, |world| {
+    hold(200, |world| {
         runtime.block_on(async {
             let (workspace, declared) = make(world);
             let observed = workspace.observe(&declared).await;
