@@ -40,11 +40,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// Seeds of the gate.
-const GATE: u64 = 100;
-
-/// Seeds until a planted bug has to be found.
-const BUG_SEEDS: u64 = 500;
+/// Seeds of the gate; a planted bug has to be found by one of them.
+const GATE: u64 = 10_000;
 
 /// Every so many seeds one is run twice, to see that it is the same.
 const TWICE: u64 = 16;
@@ -69,14 +66,14 @@ fn main() -> ExitCode {
         return replay(seed);
     }
     if arguments.iter().any(|argument| argument == "--bugs") {
-        return find_bugs(number("--seeds").unwrap_or(BUG_SEEDS));
+        return find_bugs(number("--seeds").unwrap_or(GATE));
     }
     let seeds = number("--seeds");
     let done = run_all(number("--from").unwrap_or(0), seeds.unwrap_or(GATE));
     if seeds.is_some() || done != ExitCode::SUCCESS {
         return done;
     }
-    find_bugs(BUG_SEEDS)
+    find_bugs(GATE)
 }
 
 /// Plants one bug after the other, and runs seeds until it is found.
