@@ -98,10 +98,11 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let steps = order::order(graph, in_use, behaviour.active_limit);
     conflicts.extend(circles);
     let Selected {
-        steps,
+        mut steps,
         left_out,
         concerned,
     } = selection::select(steps, situation);
+    order::make_room(&mut steps, in_use, behaviour.active_limit);
     // What is left out can neither do harm nor be done harm to.
     let concerns = |name: &SegmentName| concerned.as_ref().is_none_or(|names| names.contains(name));
     conflicts.retain(|conflict| conflict.segments().into_iter().any(concerns));

@@ -3,7 +3,6 @@
 use super::change::Draft;
 use super::graph::Graph;
 use super::step::{Action, Conflict, Step};
-use crate::model::SegmentName;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The drafts as numbered steps, each after all that it depends on. `active` is how many segments are in use before the
@@ -12,15 +11,8 @@ pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> Vec<Step> 
     let mut walk = Walk::new(&graph, active, limit);
     walk.run(&graph);
     let Walk {
-        sequence,
-        mut needs,
-        room,
-        ..
+        sequence, mut needs, ..
     } = walk;
-    let room: BTreeMap<usize, SegmentName> = room
-        .into_iter()
-        .filter_map(|(archive, index)| Some((archive, graph.drafts.get(index)?.name.clone())))
-        .collect();
     let number_of: BTreeMap<usize, usize> = sequence
         .iter()
         .enumerate()
@@ -41,12 +33,52 @@ pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> Vec<Step> 
             protect: draft.declared.is_some_and(|segment| segment.protect),
             adopts: draft.adopts,
             pulled_in_for: Vec::new(),
-            makes_room_for: room.get(&index).cloned(),
+            makes_room_for: None,
             depends_on: depends_on.into_iter().collect(),
             action: draft.action,
         })
     };
-    sequence.into_iter().filter_map(step).collect()
+    let mut steps: Vec<Step> = sequence.into_iter().filter_map(step).collect();
+    make_room(&mut steps, active, limit);
+    steps
+}
+
+/// Has steps that put segments into use wait for archives, where there is not room enough without them.
+///
+/// Each that does not fit has an archive of its own that makes room for it: where that fails, the others fit. Who has which
+/// follows from the steps that are there, so that a part of a plan has its own.
+pub(super) fn make_room(steps: &mut [Step], active: usize, limit: usize) {
+    let room_at_first = limit.saturating_sub(active);
+    let mut added = 0;
+    let mut archives: Vec<usize> = Vec::new();
+    let mut pairs = Vec::new();
+    for (place, step) in steps.iter().enumerate() {
+        match step.action {
+            Action::Archive(_) => archives.push(place),
+            Action::Create(_) | Action::Unarchive(_) => {
+                let beyond = usize::checked_sub(added, room_at_first);
+                let archive = beyond.and_then(|beyond| archives.get(beyond));
+                pairs.extend(archive.map(|archive| (*archive, place)));
+                added += 1;
+            }
+            Action::Update(_) => {}
+        }
+    }
+    for step in &mut *steps {
+        step.makes_room_for = None;
+    }
+    for (archive, place) in pairs {
+        let name = steps.get(place).map(|step| step.segment.clone());
+        let number = steps.get_mut(archive).map(|step| {
+            step.makes_room_for = name;
+            step.number
+        });
+        if let (Some(step), Some(number)) = (steps.get_mut(place), number)
+            && let Err(before) = step.depends_on.binary_search(&number)
+        {
+            step.depends_on.insert(before, number);
+        }
+    }
 }
 
 /// A conflict when `steps`, in their order, have more than `limit` segments in use at some moment.
@@ -80,12 +112,6 @@ struct Walk {
     is_near: bool,
     /// Drafts that an archive has to wait for.
     leads_to_archive: BTreeSet<usize>,
-    archived: Vec<usize>,
-    /// For each archive, the draft that it makes room for.
-    room: BTreeMap<usize, usize>,
-    active_at_first: usize,
-    active: usize,
-    limit: usize,
 }
 
 /// What comes first of the drafts that could come next. Near the limit, archives and what they wait for make room;
@@ -119,11 +145,6 @@ impl Walk {
             ready: BTreeSet::new(),
             is_near: added > 0 && active + added > limit,
             leads_to_archive: BTreeSet::new(),
-            archived: Vec::new(),
-            room: BTreeMap::new(),
-            active_at_first: active,
-            active,
-            limit,
         };
         if walk.is_near {
             walk.leads_to_archive = walk.before_archives(graph);
@@ -155,7 +176,7 @@ impl Walk {
             }
         }
         while let Some((_, _, next)) = self.ready.pop_first() {
-            self.take(graph, next);
+            self.sequence.push(next);
             for follower in self.followers.remove(&next).unwrap_or_default() {
                 if let Some(count) = self.waiting.get_mut(follower) {
                     *count -= 1;
@@ -187,29 +208,6 @@ impl Walk {
         };
         // Passing drafts stand behind all others; their place is that of their segment.
         self.ready.insert((rank, graph.place(index), index));
-    }
-
-    fn take(&mut self, graph: &Graph<'_>, index: usize) {
-        self.sequence.push(index);
-        let Some(draft) = graph.drafts.get(index) else {
-            return;
-        };
-        if matches!(draft.action, Action::Archive(_)) {
-            self.active = self.active.saturating_sub(1);
-            self.archived.push(index);
-        }
-        if adds(draft) {
-            self.active += 1;
-            let room_at_first = self.limit.saturating_sub(self.active_at_first);
-            let added = self.active + self.archived.len() - self.active_at_first;
-            // Each that does not fit has an archive of its own that makes room for it: where that fails, the others fit.
-            let beyond = added.checked_sub(room_at_first + 1);
-            let archive = beyond.and_then(|place| self.archived.get(place)).copied();
-            if let Some(archive) = archive.filter(|_| self.is_near) {
-                self.needs.entry(index).or_default().insert(archive);
-                self.room.insert(archive, index);
-            }
-        }
     }
 }
 

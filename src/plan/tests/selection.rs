@@ -168,3 +168,20 @@ fn an_archive_says_for_whom_it_makes_room() {
     assert_eq!(old.makes_room_for, Some(SegmentName::new("New")));
     assert_eq!(old.pulled_in_for, [SegmentName::new("New")]);
 }
+
+/// Both new segments want the room that one archive makes; in a part of the plan it is for the one that is in it.
+#[test]
+fn a_part_of_a_plan_has_its_own_room() {
+    let mut policy = Policy::default();
+    policy.behaviour.active_limit = 1;
+    policy.guards.above = 10;
+    let files = [
+        declared("New 1", vec![spends_more_than(11.0)]),
+        declared("New 2", vec![spends_more_than(12.0)]),
+        archived(declared("Old", vec![spends_more_than(1.0)])),
+    ];
+    let live = vec![spender("o1", "Old", 1.0)];
+    let plan = selected((&["New 2", "Old"], &[]), &files, live, &policy);
+    assert_eq!(plan.conflicts, []);
+    assert_eq!(steps(&plan), ["archive Old <>", "create New 2 <1>"]);
+}
