@@ -12,12 +12,13 @@ pub use history::SharedCalls;
 
 use crate::api::pacing::Pacing;
 use crate::api::{CallError, Client, Clock, Seen, Stored, Transport};
-use crate::apply::receipt::Receipt;
-use crate::apply::{Applier, Event, Settings, Stop};
+use crate::apply::{Applier, Ended, Event, Settings};
 use crate::ledger::{Ledger, LedgerStore, Snapshot, StoreError};
-use crate::model::{DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId};
+use crate::model::{
+    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
+};
 use crate::observe::{
-    Refresh, Scope, complete, left_out, look_again, observe, offline, recall, remember, settle,
+    Refresh, Scope, complete, left_out, look_again, observe, offline, recall, remember, settle, under_way,
 };
 use crate::plan::guard::Allowances;
 use crate::plan::saved::SavedPlan;
@@ -57,6 +58,17 @@ pub struct Read {
     pub snapshot: Snapshot,
     /// When it was read, by the service's clock.
     pub now: Timestamp,
+    /// Whether an earlier run left writes of which nobody knew what became of them.
+    pub has_settled: bool,
+}
+
+/// What a second look at what a saved plan saw showed.
+#[derive(Debug)]
+pub struct SecondLook {
+    /// What is not so any more, in words.
+    pub differences: Vec<String>,
+    /// What was read to find out.
+    pub read: BTreeMap<SegmentId, Seen>,
     /// Whether an earlier run left writes of which nobody knew what became of them.
     pub has_settled: bool,
 }
@@ -189,17 +201,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         let local = (&self.store, self.clock.now());
         let mut read = Read::local(aim, local, &self.on_note).await?;
         read.observed = observe(&self.client, &read.scope()).await?;
-        for live in left_out(&read.ledger, &read.observed) {
-            // A plan goes on with what is declared.
-            let is_declared = |declared: &DeclaredSegment| declared.name == live.name;
-            if live.kind != LiveKind::Filter || !read.aim.declared.iter().any(is_declared) {
-                (self.on_note)(still_out(live));
-            }
-        }
-        for record in settle(&read.ledger, &read.observed) {
-            read.ledger.apply(record);
-            read.has_settled = true;
-        }
+        let declared = &read.aim.declared;
+        let is_declared = |name: &SegmentName| declared.iter().any(|declared| declared.name == *name);
+        read.has_settled = self.settle((&mut read.ledger, &read.observed), is_declared);
         read.now = self.client.service_time();
         self.keep_snapshot(&Snapshot::of(&read.observed)).await;
         Ok(read)
@@ -243,7 +247,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         Ok(plan(&read.situation()))
     }
 
-    /// What of the workspace a saved plan saw and is not so any more, in words, and what was read to find out.
+    /// Looks whether the workspace is still as a saved plan saw it, and what became of writes that an earlier run left:
+    /// `ledger` knows it then.
     ///
     /// # Errors
     ///
@@ -251,8 +256,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
     pub async fn look_again(
         &self,
         saved: &SavedPlan,
-        (ledger, policy): (&Ledger, &Policy),
-    ) -> Result<(Vec<String>, BTreeMap<SegmentId, Seen>), SessionError> {
+        (ledger, policy): (&mut Ledger, &Policy),
+    ) -> Result<SecondLook, SessionError> {
         let scope = Scope {
             declared: &[],
             ledger,
@@ -261,7 +266,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
             refresh: Refresh::None,
             now: self.clock.now(),
         };
-        let wanted = |listed: &Observed| saved.to_read(listed);
+        let wanted = |listed: &Observed| {
+            let mut ids = saved.to_read(listed);
+            ids.extend(under_way(scope.ledger, listed));
+            ids
+        };
         let (now, read) = look_again((&self.client, &self.clock), &scope, wanted).await?;
         let differences = saved.differences(&now);
         if !differences.is_empty() {
@@ -272,25 +281,47 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
             });
             self.keep_seen(&seen.collect(), policy).await;
         }
-        let differences = differences.iter().map(ToString::to_string).collect();
-        Ok((differences, read))
+        let is_declared = |name: &SegmentName| saved.plan.steps.iter().any(|step| step.segment == *name);
+        Ok(SecondLook {
+            differences: differences.iter().map(ToString::to_string).collect(),
+            has_settled: self.settle((ledger, &now), is_declared),
+            read,
+        })
+    }
+
+    /// Takes in what became of writes that an earlier run left; whether there were any.
+    fn settle(
+        &self,
+        (ledger, observed): (&mut Ledger, &Observed),
+        is_declared: impl Fn(&SegmentName) -> bool,
+    ) -> bool {
+        for live in left_out(ledger, observed) {
+            // A plan goes on with what is declared.
+            if live.kind != LiveKind::Filter || !is_declared(&live.name) {
+                (self.on_note)(still_out(live));
+            }
+        }
+        let settled = settle(ledger, observed);
+        let has_settled = !settled.is_empty();
+        settled.into_iter().for_each(|record| ledger.apply(record));
+        has_settled
     }
 
     /// Runs a plan. What was `read` a moment ago stands for the reads before writes that follow at once.
     ///
-    /// There is a receipt in any case; with it comes what ended the run before its last step, if anything did.
+    /// There is a receipt in any case.
     pub async fn apply(
         &self,
         (plan, ledger, policy): (&Plan, Ledger, &Policy),
         read: BTreeMap<SegmentId, Seen>,
         settings: Settings,
         on_event: &(dyn Fn(Event<'_>) + Sync),
-    ) -> (Receipt, Option<Stop>) {
+    ) -> Ended {
         let ledger = (&self.store, ledger);
         let applier = Applier::new(&self.client, &self.clock, ledger, settings).read_before(read);
-        let (receipt, stop) = applier.apply(plan, on_event).await;
-        self.keep_seen(&receipt.seen, policy).await;
-        (receipt, stop)
+        let ended = applier.apply(plan, on_event).await;
+        self.keep_seen(&ended.seen, policy).await;
+        ended
     }
 
     /// The windows and the calls that count toward them now.

@@ -32,9 +32,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 (Next::Unknown, Some(lost)) => return Ok(unsettled(lost, &error)),
                 _ => return Ok(self.failure(&error)),
             }
-            if error.is_ambiguous_write() {
-                lost = Some(error.clone());
-            }
+            // A name that is taken may have been taken by this very call, delivered twice.
+            self.memory().unanswered.insert(step.number);
+            lost = Some(error.clone());
             match (self.look_for(step, wanted, (&payload, &error)).await, &lost) {
                 // Lists may lag: that they show no segment is no proof that none was made.
                 (Err(Interruption::Call(other)), Some(lost)) => return Ok(unsettled(lost, &other)),

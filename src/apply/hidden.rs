@@ -1,7 +1,7 @@
 //! A name that a create was refused for and that no listed segment has.
 
 use super::receipt::Outcome;
-use super::sending::{Move, Overwrite, Sent};
+use super::sending::{Move, Overwrite, Sent, Whom};
 use super::settle::Verdict;
 use super::{Applier, Interruption, settle};
 use crate::api::{ApiError, CallError, Clock, Listed, Seen, Stored, Transport};
@@ -25,9 +25,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         if let Some(other) = in_other_case(&before, &step.segment) {
             return Ok(other_case_taken(step, other));
         }
+        let digest = wanted.digests.exact.to_string();
         let whoever = Move {
             name: &step.segment,
-            id: None,
+            whom: Whom::Holder(payload, &digest),
             lifecycle: Lifecycle::Active,
         };
         // A service that lists archived segments does not say whether this one was.
@@ -147,7 +148,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let taken = format!("the name `{}` belongs to {holder}", step.segment);
         let to = Move {
             name,
-            id: Some(id),
+            whom: Whom::Known(id),
             lifecycle: Lifecycle::Archived,
         };
         let error = match self.send_move(step, &to, true).await {

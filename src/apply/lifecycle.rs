@@ -1,7 +1,7 @@
 //! Putting a segment away and taking it out again.
 
 use super::receipt::{Outcome, SkipReason};
-use super::sending::Move;
+use super::sending::{Move, Whom};
 use super::settle::{Came, Next};
 use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
 use crate::api::{CallError, Clock, Stored, Transport};
@@ -28,7 +28,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     ) -> Result<Outcome, Interruption> {
         let to = Move {
             name: &target.live_name,
-            id: Some(&target.id),
+            whom: Whom::Known(&target.id),
             lifecycle: wanted,
         };
         let Some((mut answer, current)) = self.look_and_move(step, target, &to).await? else {
@@ -84,11 +84,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 return Ok(None);
             }
             self.intend(step, to.write(), false).await?;
-            let error = match self.change(turn, to).await {
+            let error = match self.change(step, turn, to).await {
                 Ok(()) => return Ok(Some((Ok(()), current))),
                 Err(error) => error,
             };
-            self.note_unanswered(step, &error);
             if !self.client.pause(attempt, &error).await {
                 return Ok(Some((Err(error), current)));
             }

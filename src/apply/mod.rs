@@ -32,6 +32,7 @@ mod schedule;
 mod sending;
 mod settle;
 mod update;
+mod verdict;
 
 use crate::api::{ApiError, CallError, Client, Clock, Seen, StopSignal, Stored, Transport};
 use crate::ledger::{self, Ledger, LedgerStore, StoreError};
@@ -42,6 +43,7 @@ use receipt::{Entry, Outcome, Receipt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use verdict::Verdict;
 
 /// How often a write is tried whose answer was lost and that a look-up showed not to have happened.
 const ATTEMPTS: usize = 3;
@@ -109,6 +111,8 @@ struct Memory {
     unanswered: BTreeSet<usize>,
     /// Steps that took out what is not ours and could not put it back: they stay taken down.
     still_out: BTreeSet<usize>,
+    /// Steps of which the service took a call.
+    written: BTreeSet<usize>,
     /// Whether anything was taken down.
     has_recorded: bool,
     /// What the service showed last of the segments that were written.
@@ -122,6 +126,19 @@ pub enum Event<'a> {
     Started(&'a Step),
     /// A step came to its end.
     Finished(&'a Entry),
+}
+
+/// What a run leaves behind.
+#[derive(Debug)]
+pub struct Ended {
+    /// What came of each step.
+    pub receipt: Receipt,
+    /// What ended it before its last step, if anything did.
+    pub stop: Option<Stop>,
+    /// Whether the service took a write, or may have taken one.
+    pub has_written: bool,
+    /// What the service showed last of segments, and whether they were left in use: the next plan starts from it.
+    pub seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
 }
 
 /// Why a run ended before its last step.
@@ -142,7 +159,7 @@ enum Interruption {
     Ledger(StoreError),
     /// The ledger cannot be written, before one.
     LedgerFirst(StoreError),
-    /// The ledger cannot be written, before a call of which an earlier one was not answered.
+    /// The ledger cannot be written, before a call of a step of which an earlier one did something, or may have.
     LedgerBetween(StoreError),
 }
 
@@ -187,12 +204,8 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
 
     /// Runs the steps of `plan`, which must be free of conflicts, and tells `on_event` of each.
     ///
-    /// There is a receipt in any case; with it comes what ended the run before its last step, if anything did.
-    pub async fn apply(
-        mut self,
-        plan: &Plan,
-        on_event: &(dyn Fn(Event<'_>) + Sync),
-    ) -> (Receipt, Option<Stop>) {
+    /// There is a receipt in any case.
+    pub async fn apply(mut self, plan: &Plan, on_event: &(dyn Fn(Event<'_>) + Sync)) -> Ended {
         self.planned = plan.known.clone();
         *self.known_mut() = plan.known.clone();
         let stop = self.record(plan).await.err().map(Stop::Ledger);
@@ -200,8 +213,17 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         self.take_back_passing(plan, (&mut entries, &mut stop), on_event)
             .await;
         self.take_in_journal().await;
-        let seen = std::mem::take(&mut self.memory().seen);
-        (Receipt { entries, seen }, stop)
+        let receipt = Receipt { entries };
+        let mut memory = self.memory();
+        Ended {
+            // A refusal may be the echo of a write that was delivered twice: then only the outcome tells of it.
+            has_written: !memory.written.is_empty()
+                || !memory.unanswered.is_empty()
+                || receipt.may_have_written(),
+            receipt,
+            stop,
+            seen: std::mem::take(&mut memory.seen),
+        }
     }
 
     async fn run(&self, step: &Step) -> Result<Outcome, Interruption> {
@@ -212,7 +234,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             Action::Unarchive(target) => self.unarchive(step, target).await,
         };
         let done = done.map_err(|interruption| match interruption {
-            Interruption::LedgerFirst(error) if self.memory().unanswered.contains(&step.number) => {
+            Interruption::LedgerFirst(error) if self.may_be_half_done(step) => {
                 Interruption::LedgerBetween(error)
             }
             other => other,
@@ -227,6 +249,12 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             drop(self.settle(step).await);
         }
         done
+    }
+
+    /// Whether a call of a step did something, or may have.
+    fn may_be_half_done(&self, step: &Step) -> bool {
+        let memory = self.memory();
+        memory.written.contains(&step.number) || memory.unanswered.contains(&step.number)
     }
 
     /// What a write stored, compared with what it should have stored.
@@ -310,10 +338,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
                 (Outcome::Failed { message }, Some(Stop::Ledger(error)))
             }
             Interruption::LedgerBetween(error) => {
-                let message = format!(
-                    "an earlier call was not answered, and then {}",
-                    with_causes(&error)
-                );
+                let message = format!("it may be half done, and then {}", with_causes(&error));
                 (Outcome::Unknown { message }, Some(Stop::Ledger(error)))
             }
         }

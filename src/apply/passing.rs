@@ -3,10 +3,10 @@
 use super::receipt::{Entry, Outcome};
 use super::sending::{Overwrite, Sent};
 use super::settle::Verdict;
-use super::{Applier, Event, Interruption, Stop};
+use super::{Applier, Event, Interruption, Stop, with_causes};
 use crate::api::{ApiError, Clock, Stored, Transport};
 use crate::ledger::{self, LedgerStore};
-use crate::model::{Lifecycle, SegmentName};
+use crate::model::{Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Change, Plan, Step, digest_of};
 use std::collections::BTreeSet;
 
@@ -25,8 +25,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 continue;
             };
             on_event(Event::Started(step));
+            let id = before.0.id.clone();
             let outcome = match self.take_back((step, last(plan, step)), before).await {
                 Ok(outcome) => outcome,
+                Err(Interruption::LedgerFirst(error)) => {
+                    let outcome = waits(id, &format!("could not be taken back: {}", with_causes(&error)));
+                    *stop = Some(Stop::Ledger(error));
+                    outcome
+                }
                 Err(interruption) => {
                     let (outcome, reason) = self.interrupted(interruption);
                     *stop = reason;
@@ -48,14 +54,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         (step, last): (&Step, Option<&Change>),
         (before, known): (Stored, Option<ledger::Entry>),
     ) -> Result<Outcome, Interruption> {
-        let waits = |why: String| Outcome::Applied {
-            id: before.id.clone(),
-            notes: vec![format!(
-                "it waits in passing and {why}; run again to go on from here"
-            )],
-        };
+        let waits = |why: &str| waits(before.id.clone(), why);
         let (Action::Update(change), Some(definition)) = (&step.action, before.payload()) else {
-            return Ok(waits("had no definition to go back to".to_owned()));
+            return Ok(waits("had no definition to go back to"));
         };
         // Groups that the service did not keep make no difference.
         let compare = |current: &Stored| {
@@ -79,16 +80,19 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 self.restore(step, (&before.id, known)).await?;
                 Ok(Outcome::TakenBack)
             }
-            Ok(Sent::Found(..)) => Ok(waits("was changed since".to_owned())),
+            Ok(Sent::Found(..)) => Ok(waits("was changed since")),
             Ok(Sent::Unanswered(error)) if matches!(error.kind, ApiError::DefinitionTaken { .. }) => {
                 let found = (&before, &compare as &(dyn Fn(&Stored) -> Verdict + Sync));
                 match self.own_definition((step, last), found, known).await? {
                     Some(outcome) => Ok(outcome),
-                    None => Ok(waits(format!("could not be taken back: {error}"))),
+                    None => Ok(waits(&format!("could not be taken back: {error}"))),
                 }
             }
+            Ok(Sent::Unanswered(error)) if error.is_ambiguous_write() => Ok(Outcome::Unknown {
+                message: error.to_string(),
+            }),
             Ok(Sent::Unanswered(error)) | Err(Interruption::Call(error)) => {
-                Ok(waits(format!("could not be taken back: {error}")))
+                Ok(waits(&format!("could not be taken back: {error}")))
             }
             Err(other) => Err(other),
         }
@@ -124,16 +128,16 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         };
         let stored = match self.send_update(step, &update, None).await {
             Ok(Sent::Stored(stored)) => stored,
+            Ok(Sent::Unanswered(error)) if error.is_ambiguous_write() => {
+                let message = error.to_string();
+                return Ok(Some(Outcome::Unknown { message }));
+            }
             Ok(Sent::Found(..) | Sent::Unanswered(_)) | Err(Interruption::Call(_)) => return Ok(None),
             Err(other) => return Err(other),
         };
         self.note_seen(stored, Lifecycle::Active);
-        let known = known.map(|known| ledger::Entry {
-            digest: Some(last.wanted.digests.exact.to_string()),
-            definition: Some(definition),
-            ..known
-        });
-        self.restore(step, (&before.id, known)).await?;
+        self.remember_own(step, (before, known), (&last.wanted, definition))
+            .await?;
         Ok(Some(Outcome::Applied {
             id: before.id.clone(),
             notes: vec![format!(
@@ -142,6 +146,16 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 before.name
             )],
         }))
+    }
+}
+
+/// What came of a passing step that nothing follows and that stays as it is.
+fn waits(id: SegmentId, why: &str) -> Outcome {
+    Outcome::Applied {
+        id,
+        notes: vec![format!(
+            "it waits in passing and {why}; run again to go on from here"
+        )],
     }
 }
 

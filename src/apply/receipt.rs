@@ -1,16 +1,12 @@
 //! What came of each step: the record that every run leaves, also one that failed.
 
-use crate::api::Stored;
-use crate::model::{Lifecycle, SegmentId, SegmentName};
-use std::collections::BTreeMap;
+use crate::model::{SegmentId, SegmentName};
 
 /// What came of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// One entry for each step, in the order of the plan.
     pub entries: Vec<Entry>,
-    /// What the service showed last of the segments that were written, and whether they were left in use.
-    pub seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
 }
 
 /// What came of one step.
@@ -45,7 +41,7 @@ pub enum Outcome {
     },
     /// Nothing was written.
     Skipped(SkipReason),
-    /// The service refused; nothing was written.
+    /// The service refused: the segment is not as the step wanted it.
     Failed {
         /// Why, and what to do.
         message: String,
@@ -105,15 +101,15 @@ impl Receipt {
         tally
     }
 
-    /// Whether no step wrote anything, as far as is known.
+    /// Whether a step wrote something, or may have, by its outcome.
     #[must_use]
-    pub fn is_without_a_write(&self) -> bool {
-        self.entries.iter().all(|entry| match entry.outcome {
+    pub fn may_have_written(&self) -> bool {
+        self.entries.iter().any(|entry| match entry.outcome {
+            Outcome::Applied { .. } | Outcome::Unknown { .. } | Outcome::TakenBack => true,
             Outcome::Failed { .. }
             | Outcome::Skipped(_)
             | Outcome::Unchanged { .. }
-            | Outcome::NotAttempted => true,
-            Outcome::Applied { .. } | Outcome::Unknown { .. } | Outcome::TakenBack => false,
+            | Outcome::NotAttempted => false,
         })
     }
 

@@ -6,8 +6,8 @@ use crate::api::{Clock, Transport};
 use crate::ledger::{
     AppliedPlan, Entry, Intent, Ledger, LedgerStore, Record, Replaced, StepKey, StoreError, Write,
 };
-use crate::model::{Lifecycle, SegmentId, SegmentName};
-use crate::plan::step::{Plan, Step, digest_of};
+use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
+use crate::plan::step::{Plan, Step, Wanted, digest_of};
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Takes down the segments that need no write: those that are met for the first time, and those that were changed
@@ -116,6 +116,28 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 (None, None) => Record::Unknown(id.clone()),
             };
             vec![before, Record::Settled(self.key(step))]
+        })
+        .await
+    }
+
+    /// Takes down that a segment in passing has the definition of its file, under the name that it had `before`; what was
+    /// replaced on the way is kept.
+    pub(super) async fn remember_own(
+        &self,
+        step: &Step,
+        (before, known): (&Stored, Option<Entry>),
+        (wanted, definition): (&Wanted, Payload),
+    ) -> Result<(), StoreError> {
+        self.take_down(|ledger| {
+            let now = self.entry(ledger, &before.id, &before.name);
+            let known = known.map_or_else(|| now.clone(), |known| known.with_history_of(&now));
+            let entry = Entry {
+                only_kept: false,
+                digest: Some(wanted.digests.exact.to_string()),
+                definition: Some(definition),
+                ..known
+            };
+            vec![Record::Entry(entry), Record::Settled(self.key(step))]
         })
         .await
     }

@@ -30,9 +30,16 @@ pub(super) struct Overwrite<'a> {
 /// A segment that is to be put away or taken out.
 pub(super) struct Move<'a> {
     pub(super) name: &'a SegmentName,
-    /// `None` where only the name is known: whoever has it is taken out.
-    pub(super) id: Option<&'a SegmentId>,
+    pub(super) whom: Whom<'a>,
     pub(super) lifecycle: Lifecycle,
+}
+
+/// Which segment is put away or taken out.
+#[derive(Clone, Copy)]
+pub(super) enum Whom<'a> {
+    Known(&'a SegmentId),
+    /// Whoever has the name; it is ours if it has this definition, of which the digest is given.
+    Holder(&'a Payload, &'a str),
 }
 
 /// What came of a write.
@@ -66,13 +73,24 @@ impl Move<'_> {
 
     pub(super) fn write(&self) -> Write {
         let name = self.name.clone();
-        match self.id.cloned() {
-            Some(id) => Write::Lifecycle {
-                id,
+        match self.whom {
+            Whom::Known(id) => Write::Lifecycle {
+                id: id.clone(),
                 name,
                 lifecycle: self.lifecycle,
             },
-            None => Write::TakeOut { name },
+            Whom::Holder(definition, digest) => Write::TakeOut {
+                name,
+                definition: definition.clone(),
+                digest: digest.to_owned(),
+            },
+        }
+    }
+
+    fn id(&self) -> Option<&SegmentId> {
+        match self.whom {
+            Whom::Known(id) => Some(id),
+            Whom::Holder(..) => None,
         }
     }
 }
@@ -93,11 +111,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 digest: digest.to_owned(),
             };
             self.intend(step, write, false).await?;
-            let error = match self.client.create(turn, &step.segment, definition).await {
+            let sent = self.client.create(turn, &step.segment, definition).await;
+            self.note_sent(step, sent.as_ref().err());
+            let error = match sent {
                 Ok(stored) => return Ok(Ok(stored)),
                 Err(error) => error,
             };
-            self.note_unanswered(step, &error);
             if !self.client.pause(attempt, &error).await {
                 return Ok(Err(error));
             }
@@ -129,11 +148,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 .client
                 .update(turn, (update.id, rename), update.definition)
                 .await;
+            self.note_sent(step, sent.as_ref().err());
             let error = match sent {
                 Ok(stored) => return Ok(Sent::Stored(stored)),
                 Err(error) => error,
             };
-            self.note_unanswered(step, &error);
             if !self.client.pause(attempt, &error).await {
                 return Ok(Sent::Unanswered(error));
             }
@@ -152,11 +171,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         loop {
             let turn = self.client.turn(&to.operation()).await?;
             self.intend(step, to.write(), takes_out).await?;
-            let error = match self.change(turn, to).await {
+            let error = match self.change(step, turn, to).await {
                 Ok(()) => return Ok(Ok(())),
                 Err(error) => error,
             };
-            self.note_unanswered(step, &error);
             if !self.client.pause(attempt, &error).await {
                 return Ok(Err(error));
             }
@@ -164,19 +182,24 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
     }
 
-    /// Takes down that a call of a step may have done what it was to do.
-    pub(super) fn note_unanswered(&self, step: &Step, error: &CallError) {
-        if error.is_ambiguous_write() {
-            self.memory().unanswered.insert(step.number);
-        }
+    /// Takes down that a call of a step did what it was to do, or may have.
+    fn note_sent(&self, step: &Step, error: Option<&CallError>) {
+        let mut memory = self.memory();
+        match error {
+            None => memory.written.insert(step.number),
+            Some(error) if error.is_ambiguous_write() => memory.unanswered.insert(step.number),
+            Some(_) => false,
+        };
     }
 
     /// Makes the call that puts a segment away or takes one out.
-    pub(super) async fn change(&self, turn: Turn, to: &Move<'_>) -> Result<(), CallError> {
-        match to.lifecycle {
-            Lifecycle::Archived => self.client.archive(turn, to.name, to.id).await,
-            Lifecycle::Active => self.client.unarchive(turn, to.name, to.id).await,
-        }
+    pub(super) async fn change(&self, step: &Step, turn: Turn, to: &Move<'_>) -> Result<(), CallError> {
+        let sent = match to.lifecycle {
+            Lifecycle::Archived => self.client.archive(turn, to.name, to.id()).await,
+            Lifecycle::Active => self.client.unarchive(turn, to.name, to.id()).await,
+        };
+        self.note_sent(step, sent.as_ref().err());
+        sent
     }
 
     /// A segment right before it is written, with the turn of the write. What was read a moment ago will do where

@@ -112,7 +112,9 @@ pub(super) fn update(error: &CallError, found: Verdict) -> Came {
         (true, Verdict::NotDone) => Came::Again,
         (true, Verdict::Neither) => Came::Unknown,
         (false, Verdict::Done) => Came::DoneAlready,
-        (false, Verdict::NotDone | Verdict::Neither) => Came::Failed,
+        (false, Verdict::NotDone) => Came::Failed,
+        // The refusal may be the echo of a call that was delivered twice and that somebody has changed since.
+        (false, Verdict::Neither) => Came::Unknown,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::create::no_id;
 use super::receipt::{Outcome, SkipReason};
-use super::sending::{Move, Overwrite, Sent};
+use super::sending::{Move, Overwrite, Sent, Whom};
 use super::settle::{Came, Next, Verdict};
 use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
 use crate::api::{ApiError, CallError, Clock, Seen, Stored, Transport};
@@ -34,8 +34,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         };
         let mut course = Course::default();
         let outcome = self.pursue(step, (change, &payload), &mut course).await;
-        let outcome = match (outcome, course.lost) {
+        let outcome = match (outcome, course.lost.take()) {
             (Err(Interruption::Call(error)), Some(lost)) => Ok(unsettled(&lost, &error)),
+            (Err(Interruption::Call(error)), None) if course.is_taken_out => {
+                Ok(after(taken_out(&course), self.failure(&error)))
+            }
             (outcome, _) => outcome,
         };
         let is_untouched = match &outcome {
@@ -95,7 +98,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Next::TakeOut => {
                     let to = Move {
                         name: &target.live_name,
-                        id: Some(&target.id),
+                        whom: Whom::Known(&target.id),
                         lifecycle: Lifecycle::Active,
                     };
                     match self.send_move(step, &to, !is_ours).await? {
@@ -157,10 +160,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Ok(found) => found,
             Err(read) => return Ok(Some(unsettled(error, &read))),
         };
-        if self.is_unwrapped(change, &found) {
+        let verdict = self.compare(change, &found);
+        // What is as it was before shows nothing of a call that was lost.
+        let is_untouched = error.is_ambiguous_write() && verdict == Verdict::NotDone;
+        if !is_untouched && self.is_unwrapped(change, &found) {
             return self.unwrapped(step).await.map(Some);
         }
-        let note = match settle::update(error, self.compare(change, &found)) {
+        let note = match settle::update(error, verdict) {
             Came::Done => "the answer was lost; the definition was found as sent",
             Came::DoneAlready => "the service had nothing to change: the definition was found as sent",
             Came::Again => {
@@ -261,6 +267,9 @@ fn after(note: Option<String>, outcome: Outcome) -> Outcome {
     match (note, outcome) {
         (Some(note), Outcome::Failed { message }) => Outcome::Failed {
             message: format!("{note}; then {message}"),
+        },
+        (Some(note), Outcome::NotAttempted) => Outcome::Failed {
+            message: format!("{note}; then the run was stopped"),
         },
         (_, outcome) => outcome,
     }

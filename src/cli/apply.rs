@@ -12,8 +12,7 @@ use super::report::Report;
 use super::signals::Signals;
 use super::{block_on, show};
 use crate::api::Seen;
-use crate::apply::receipt::Receipt;
-use crate::apply::{Event, Settings, Stop};
+use crate::apply::{Event, Settings, Stop, Verdict};
 use crate::config::workspace::Workspace;
 use crate::ledger::{Ledger, LedgerStore};
 use crate::model::SegmentId;
@@ -175,15 +174,15 @@ async fn check_and_apply(
     (arguments, report): (&ApplyArguments, &Report),
 ) -> Result<Option<Kind>, Failure> {
     report.plan(&saved.plan, &PlanDocument::new(&saved.plan));
-    let ledger = connection.session.store.load().await?;
+    let mut ledger = connection.session.store.load().await?;
     require_applicable(&saved, (&ledger, &connection.service))?;
     let policy = policy(workspace.1, &arguments.planning);
-    let looked = connection.session.look_again(&saved, (&ledger, &policy));
-    let (differences, read_before) = signals.or_stop(looked).await??;
-    if !differences.is_empty() {
+    let looked = connection.session.look_again(&saved, (&mut ledger, &policy));
+    let looked = signals.or_stop(looked).await??;
+    if !looked.differences.is_empty() {
         let message = "the workspace is not as the plan saw it; nothing was changed".to_owned();
         return Err(Failure {
-            differences: differences.into(),
+            differences: looked.differences.into(),
             ..stale(message)
         });
     }
@@ -206,8 +205,8 @@ async fn check_and_apply(
         saved: Some(saved.digest()),
         plan: saved.plan,
         ledger,
-        has_settled: false,
-        read_before,
+        has_settled: looked.has_settled,
+        read_before: looked.read,
     };
     execute(workspace, (connection, signals), work, (arguments, report)).await
 }
@@ -266,28 +265,26 @@ async fn execute(
     };
     let show = |event: Event<'_>| report.step(event);
     let plan = (&work.plan, work.ledger, &workspace.1.policy);
-    let (receipt, stop) = connection.session.apply(plan, work.read_before, how, &show).await;
-    let Some(stop) = stop else {
-        return Ok((!receipt.is_complete()).then_some(Kind::Partial));
+    let ended = connection.session.apply(plan, work.read_before, how, &show).await;
+    let kind = match ended.verdict() {
+        Verdict::Complete => None,
+        Verdict::Partial => Some(Kind::Partial),
+        Verdict::Credentials => Some(Kind::Credentials),
+        Verdict::Ledger => Some(Kind::Error),
+        Verdict::Stopped { has_written } => Some(signals.kind(has_written)),
     };
-    let (kind, why) = match stop {
-        Stop::Credentials(error) => (Kind::Credentials, vec![error.to_string()]),
-        Stop::Ledger(error) => ledger_lost(&receipt, &Failure::caused(Kind::Error, &error)),
-        Stop::Asked => (signals.kind(), vec![signals.cause().to_owned()]),
-    };
-    report.stopped(kind, why);
-    Ok(Some(kind))
-}
-
-/// What it comes to that the ledger could not be written.
-fn ledger_lost(receipt: &Receipt, failure: &Failure) -> (Kind, Vec<String>) {
-    let mut why = failure.in_lines();
-    if receipt.is_without_a_write() {
-        why.push("nothing was changed".to_owned());
-        (Kind::Error, why)
-    } else {
-        (Kind::Partial, why)
+    if let (Some(kind), Some(stop)) = (kind, ended.stop) {
+        let mut why = match stop {
+            Stop::Credentials(error) => vec![error.to_string()],
+            Stop::Ledger(error) => Failure::caused(Kind::Error, &error).in_lines(),
+            Stop::Asked => vec![signals.cause().to_owned()],
+        };
+        if !ended.has_written {
+            why.push("nothing was changed".to_owned());
+        }
+        report.stopped(kind, why);
     }
+    Ok(kind)
 }
 
 /// Asks for approval where there is somebody to ask.

@@ -216,7 +216,6 @@ impl Report {
         });
         Receipt {
             entries: entries.collect(),
-            seen: BTreeMap::new(),
         }
     }
 

@@ -49,9 +49,11 @@ impl Signals {
         })
     }
 
-    /// The exit code of a run that a signal ended, or the loss of the ledger's lock.
-    pub(super) fn kind(&self) -> Kind {
-        self.first.get().copied().unwrap_or(Kind::Lock)
+    /// What kind of end it is where a signal ended the run, or the loss of the ledger's lock: the latter says that
+    /// nothing was written, and where something was that counts for more.
+    pub(super) fn kind(&self, has_written: bool) -> Kind {
+        let of_lock = if has_written { Kind::Partial } else { Kind::Lock };
+        self.first.get().copied().unwrap_or(of_lock)
     }
 
     /// What ended the run, in words.
@@ -79,7 +81,7 @@ impl Signals {
                 Some(_) => "the run was stopped; nothing was written",
                 None => "the ledger's lock was taken away; nothing was written",
             };
-            Failure::new(self.kind(), message)
+            Failure::new(self.kind(false), message)
         })
     }
 
@@ -94,7 +96,7 @@ impl Signals {
             done = work => Ok(done),
             () = self.leave.raised() => {
                 let message = "left at once, with calls under way";
-                Err(Failure::new(self.kind(), message).with_help("run it again: it finds out what became of them first"))
+                Err(Failure::new(self.kind(true), message).with_help("run it again: it finds out what became of them first"))
             }
         }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// The version of the format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Serialize)]
 struct Written {
@@ -153,6 +153,6 @@ mod tests {
             format_version: VERSION + 1,
             follows: 0,
         });
-        assert!(decode(newer.as_bytes()).unwrap_err().contains("format version 3"));
+        assert!(decode(newer.as_bytes()).unwrap_err().contains("format version 4"));
     }
 }

@@ -78,6 +78,10 @@ pub enum Write {
     TakeOut {
         /// The name.
         name: SegmentName,
+        /// The definition that it has if it is what the step, or one before it, made in a call that was not answered.
+        definition: Payload,
+        /// The exact digest of it, as the plan knew what references mean.
+        digest: String,
     },
     /// A segment is put away or taken out.
     Lifecycle {

@@ -12,7 +12,7 @@ mod again;
 mod refresh;
 mod settle;
 
-pub use again::look_again;
+pub use again::{look_again, under_way};
 pub use refresh::Refresh;
 pub use settle::{left_out, settle};
 
@@ -278,13 +278,15 @@ impl Scope<'_> {
     }
 
     fn lifecycle(&self, id: &SegmentId, listed: bool) -> Lifecycle {
-        if !listed {
-            return Lifecycle::Archived;
+        if self.policy.behaviour.list_shows_archived {
+            // Such a list says nothing of it: one that lacks a segment lags behind.
+            let remembered = self.ledger.entry(id).map(|entry| entry.lifecycle);
+            return remembered.unwrap_or(Lifecycle::Active);
         }
-        let remembered = self.ledger.entry(id).map(|entry| entry.lifecycle);
-        match remembered {
-            Some(Lifecycle::Archived) if self.policy.behaviour.list_shows_archived => Lifecycle::Archived,
-            _ => Lifecycle::Active,
+        if listed {
+            Lifecycle::Active
+        } else {
+            Lifecycle::Archived
         }
     }
 }

@@ -24,7 +24,7 @@ pub fn left_out<'o>(ledger: &'o Ledger, observed: &'o Observed) -> impl Iterator
     taken_out.filter_map(move |intent| {
         let mut segments = observed.segments.values();
         let live = match &intent.write {
-            Write::TakeOut { name } => segments.find(|live| live.name == *name),
+            Write::TakeOut { name, .. } => segments.find(|live| live.name == *name),
             Write::Create { .. } => None,
             Write::Update { id, .. } | Write::Lifecycle { id, .. } => observed.segments.get(id),
         };
@@ -38,7 +38,11 @@ pub fn left_out<'o>(ledger: &'o Ledger, observed: &'o Observed) -> impl Iterator
 fn learned(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entry> {
     let mut segments = observed.segments.values();
     match &intent.write {
-        Write::Create { definition, digest } => {
+        // What was taken out to see what it is, and is what the step was to make, is what became of the step.
+        Write::Create { definition, digest }
+        | Write::TakeOut {
+            definition, digest, ..
+        } => {
             let live = segments.find(|live| live.name == intent.segment)?;
             let entry = has(live, definition).then(|| entry(ledger, live, intent));
             entry.map(|entry| stored(entry, definition, digest))
@@ -53,8 +57,6 @@ fn learned(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entr
             let is_there = live.name == *name && has(live, definition);
             is_there.then(|| stored(entry(ledger, live, intent), definition, digest))
         }
-        // Only a look: it makes nobody ours.
-        Write::TakeOut { .. } => None,
         Write::Lifecycle { .. } if intent.takes_out => None,
         Write::Lifecycle { id, lifecycle, .. } => {
             let live = observed.segments.get(id)?;
@@ -173,6 +175,14 @@ mod tests {
         }
     }
 
+    fn take_out() -> Write {
+        Write::TakeOut {
+            name: SegmentName::new("One"),
+            definition: payload(1),
+            digest: "digest".to_owned(),
+        }
+    }
+
     fn put_away() -> Write {
         Write::Lifecycle {
             id: SegmentId::new("a1"),
@@ -190,6 +200,9 @@ mod tests {
             (create(), false, live("One", 2, Active), false),
             (create(), false, live("Other", 1, Active), false),
             (create(), false, nothing.clone(), false),
+            (take_out(), false, live("One", 1, Active), true),
+            (take_out(), false, live("One", 2, Active), false),
+            (take_out(), false, nothing.clone(), false),
             (update(), true, live("One", 1, Active), true),
             (update(), true, live("One", 2, Active), false),
             (update(), true, live("Before", 1, Active), false),

@@ -49,16 +49,22 @@ pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> Vec<Step> 
 /// follows from the steps that are there, so that a part of a plan has its own.
 pub(super) fn make_room(steps: &mut [Step], active: usize, limit: usize) {
     let room_at_first = limit.saturating_sub(active);
+    // A limit that was lowered, or that the dashboard does not keep: so many archives make room for nothing.
+    let too_many = active.saturating_sub(limit);
     let mut added = 0;
     let mut archives: Vec<usize> = Vec::new();
     let mut pairs = Vec::new();
+    let mut waits = Vec::new();
     for (place, step) in steps.iter().enumerate() {
         match step.action {
             Action::Archive(_) => archives.push(place),
             Action::Create(_) | Action::Unarchive(_) => {
                 let beyond = usize::checked_sub(added, room_at_first);
-                let archive = beyond.and_then(|beyond| archives.get(beyond));
-                pairs.extend(archive.map(|archive| (*archive, place)));
+                let archive = beyond.and_then(|beyond| archives.get(too_many + beyond));
+                if let Some(archive) = archive {
+                    pairs.push((*archive, place));
+                    waits.extend(archives.iter().take(too_many).map(|archive| (*archive, place)));
+                }
                 added += 1;
             }
             Action::Update(_) => {}
@@ -69,10 +75,13 @@ pub(super) fn make_room(steps: &mut [Step], active: usize, limit: usize) {
     }
     for (archive, place) in pairs {
         let name = steps.get(place).map(|step| step.segment.clone());
-        let number = steps.get_mut(archive).map(|step| {
+        if let Some(step) = steps.get_mut(archive) {
             step.makes_room_for = name;
-            step.number
-        });
+        }
+        waits.push((archive, place));
+    }
+    for (archive, place) in waits {
+        let number = steps.get(archive).map(|step| step.number);
         if let (Some(step), Some(number)) = (steps.get_mut(place), number)
             && let Err(before) = step.depends_on.binary_search(&number)
         {

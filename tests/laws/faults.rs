@@ -147,6 +147,43 @@ async fn a_write_that_was_answered_is_applied_even_if_nothing_can_be_read_afterw
     assert!(workspace.plan(&wanted).await.is_empty());
 }
 
+#[tokio::test]
+async fn a_name_that_is_taken_may_be_taken_by_the_create_that_was_delivered_twice() {
+    let workspace = Workspace::new(Settings {
+        rate_limits: RateLimits::Off,
+        ..Settings::default()
+    });
+    let wanted = declared(1.0, Lifecycle::Active);
+    let plan = workspace.plan(&wanted).await;
+    workspace.set_faults(&json!([
+        {"on": {"method": "POST"}, "fault": "replayed_post"},
+        {"on": {"method": "GET"}, "fault": {"stale_list": {"missing_last": 1}}},
+        {"on": {"method": "GET"}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
+    ]));
+    let receipt = workspace.apply(&plan).await;
+    assert!(
+        matches!(outcome(&receipt), Outcome::Unknown { .. }),
+        "{receipt:?}"
+    );
+    // It is ours: the intent was kept, and the next run finds what came of it.
+    assert_eq!(workspace.ledger().intents().count(), 1);
+}
+
+#[tokio::test]
+async fn a_list_of_all_segments_that_lacks_one_says_nothing_of_it() {
+    let workspace = Workspace::new(Settings {
+        rate_limits: RateLimits::Off,
+        list_includes_archived: true,
+        ..Settings::default()
+    });
+    let in_use = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
+    assert!(workspace.apply(&in_use).await.is_complete());
+    workspace.set_faults(&json!([{"on": {"method": "GET"}, "fault": {"stale_list": {"missing_last": 1}}}]));
+    let plan = workspace.plan(&declared(1.0, Lifecycle::Archived)).await;
+    let actions: Vec<_> = plan.steps.iter().map(|step| step.action.as_str()).collect();
+    assert_eq!(actions, ["archive"]);
+}
+
 /// The first call with `method` is answered to nobody, and lists lack the last write; later ones come to `fault`.
 fn behind(method: &str, fault: &Value) -> Value {
     json!([

@@ -2,8 +2,8 @@
 //! trace, and what was taken back is as it was.
 
 use super::workspace::Workspace;
-use segctl::apply::Stop;
 use segctl::apply::receipt::{Outcome, Receipt};
+use segctl::apply::{Ended, Stop};
 use segctl::model::{
     Adoption, AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, SegmentId, SegmentName,
@@ -142,7 +142,7 @@ async fn a_ledger_that_cannot_be_written_stops_before_the_write() {
     let plan = workspace.plan(&[declared("A", 2)]).await;
     let before = workspace.log().iter().filter(|entry| entry.committed).count();
     workspace.lock_ledger();
-    let (receipt, stop) = workspace.apply_until(&plan).await;
+    let Ended { receipt, stop, .. } = workspace.apply_until(&plan).await;
     let Outcome::Failed { message } = first(&receipt) else {
         panic!("{receipt:?}")
     };
@@ -171,6 +171,27 @@ async fn what_is_taken_back_is_remembered_as_it_was() {
     assert_eq!(first(&receipt), &Outcome::TakenBack, "{receipt:?}");
     assert_eq!(workspace.ledger(), known);
     assert!(workspace.plan(&files).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_replaced_on_the_way_is_kept_where_it_cannot_be_taken_back() {
+    let workspace = workspace();
+    let files = [declared("A", 1), declared("B", 2)];
+    assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
+    let plan = workspace.plan(&[declared("A", 2), declared("B", 1)]).await;
+    // The final step of A is refused, and B has what A had.
+    workspace.set_faults(&json!([
+        {"on": {"method": "PATCH", "nth": 3}, "fault": "active_limit"},
+    ]));
+    let receipt = workspace.apply(&plan).await;
+    assert!(matches!(first(&receipt), Outcome::Applied { .. }), "{receipt:?}");
+    let ledger = workspace.ledger();
+    let entry = ledger.named(&SegmentName::new("A")).unwrap();
+    let replaced = entry
+        .replaced
+        .iter()
+        .map(|replaced| &replaced.definition.included_filters);
+    assert_eq!(replaced.collect::<Vec<_>>()[0], &spends(1));
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 //! unseen, taken for ours, or left behind untold.
 
 use super::workspace::{Meanwhile, Workspace};
-use segctl::apply::Stop;
 use segctl::apply::receipt::{Outcome, SkipReason};
+use segctl::apply::{Ended, Stop};
 use segctl::model::{
     AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
     Lifecycle, Number, Operand, Origin, SegmentName,
@@ -108,7 +108,7 @@ async fn nothing_is_sent_once_the_lock_is_lost() {
         let plan = workspace.plan(&wanted).await;
         workspace.set_faults(&limited());
         workspace.while_waiting(Meanwhile::LockLost);
-        let (receipt, stop) = workspace.apply_until(&plan).await;
+        let Ended { receipt, stop, .. } = workspace.apply_until(&plan).await;
         assert!(matches!(stop, Some(Stop::Ledger(_))), "{stop:?}");
         assert!(
             matches!(receipt.entries[0].outcome, Outcome::Failed { .. }),

@@ -6,7 +6,7 @@ use segctl::api::{
     CallError, Client, Clock, Method, RateHeaders, RateLimits, Request, Response, Transport, TransportError,
 };
 use segctl::apply::receipt::Receipt;
-use segctl::apply::{Applier, Stop};
+use segctl::apply::{Applier, Ended};
 use segctl::ledger::{Change, Entry, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
 use segctl::model::{CallRecord, DeclaredSegment, Observed, Policy};
 use segctl::observe::{Refresh, Scope, complete, observe};
@@ -196,13 +196,13 @@ impl Workspace {
     }
 
     pub(crate) async fn apply(&self, plan: &Plan) -> Receipt {
-        let (receipt, stop) = self.apply_until(plan).await;
-        assert!(stop.is_none(), "{stop:?}");
-        receipt
+        let ended = self.apply_until(plan).await;
+        assert!(ended.stop.is_none(), "{:?}", ended.stop);
+        ended.receipt
     }
 
     /// Applies, with what ended the run early.
-    pub(crate) async fn apply_until(&self, plan: &Plan) -> (Receipt, Option<Stop>) {
+    pub(crate) async fn apply_until(&self, plan: &Plan) -> Ended {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
         let settings = segctl::apply::Settings {

@@ -3,10 +3,13 @@
 use super::disk::{Platter, SimulatedDisk};
 use super::executor::Life;
 use super::record::Record;
-use super::truth::{Author, Change, Meaning, Truth};
+use super::run::End;
+use super::truth::{Author, Change, Meaning};
+use super::witness::Witness;
 use super::workspace::Workspace;
 use super::world::Files;
 use futures_util::FutureExt;
+use segctl::apply::Verdict;
 use segctl::ledger::{DirectoryStore, Ledger, LedgerStore};
 use segctl::model::{Payload, SegmentId};
 use serde_json::Value;
@@ -69,6 +72,52 @@ pub(crate) fn nothing_is_lost(workspace: &Workspace, platter: &Arc<Mutex<Platter
     }
 }
 
+/// What the ledger says was applied was there once.
+pub(crate) fn ledger_is_true(workspace: &Workspace, platter: &Arc<Mutex<Platter>>) {
+    let Some(ledger) = ledger(platter, &workspace.record) else {
+        return;
+    };
+    for entry in ledger.entries() {
+        let Some(applied) = entry.definition.as_ref().map(meaning) else {
+            continue;
+        };
+        let mut changes = workspace.truth.changes.iter();
+        let was_there = changes
+            .any(|change| change.id == entry.id.as_str() && change.after.meaning.has_same_members(&applied));
+        workspace
+            .record
+            .require(was_there, "the ledger says what was done", || {
+                format!("`{}` ({}) never was {}", entry.name, entry.id, applied.text)
+            });
+    }
+}
+
+/// How a run ended says whether everything was done, and whether nothing was.
+pub(crate) fn ends_truly(workspace: &Workspace, run: usize, end: &End) {
+    let is_changed = workspace.truth.is_changed_by(run);
+    let is_all_done = || workspace.witnesses.get(&run).is_some_and(Witness::is_all_done);
+    let is_true = match end {
+        End::Failed
+        | End::Planned(_)
+        | End::Stale
+        | End::Forbidden(_)
+        | End::Applied {
+            verdict: Verdict::Credentials | Verdict::Ledger,
+            ..
+        } => !is_changed,
+        End::Applied { verdict, .. } => match verdict {
+            Verdict::Complete => is_all_done(),
+            Verdict::Stopped { has_written: false } => !is_changed && !is_all_done(),
+            _ => !is_all_done(),
+        },
+    };
+    workspace
+        .record
+        .require(is_true, "the exit code is the truth", || {
+            format!("run {run} ended with {end:?}; it changed something: {is_changed}")
+        });
+}
+
 fn is_overwritten(change: &Change) -> bool {
     let before = change.before.as_ref();
     matches!(change.author, Author::Run(_))
@@ -114,13 +163,21 @@ fn ledger(platter: &Arc<Mutex<Platter>>, record: &Record) -> Option<Ledger> {
 }
 
 /// Everything is as the files say.
-pub(crate) fn as_declared(files: &Files, truth: &Truth, record: &Record) {
+///
+/// Where a list shows what is archived, too, nothing tells a run who was put away or taken out by others.
+pub(crate) fn as_declared(files: &Files, workspace: &Workspace, shows_archived: bool) {
+    let (truth, record) = (&workspace.truth, &workspace.record);
+    let is_seen = |id: &str| {
+        let is_by_run = |author| matches!(author, Author::Run(_) | Author::Late(_));
+        !shows_archived || truth.last_moved_by(id).is_some_and(is_by_run)
+    };
     let invariant = "what was applied is there";
     for item in files.items() {
-        let live = truth.named(&item.name).map(|(_, segment)| segment);
-        if !item.is_declared {
+        let live = truth.named(&item.name);
+        if !item.is_declared || live.is_some_and(|(id, _)| !is_seen(id)) {
             continue;
         }
+        let live = live.map(|(_, segment)| segment);
         if item.is_archived {
             let is_away = live.is_none_or(|segment| segment.is_archived);
             record.require(is_away, invariant, || format!("`{}` is active", item.name));
@@ -147,15 +204,19 @@ pub(crate) fn as_declared(files: &Files, truth: &Truth, record: &Record) {
     }
     for (id, segment) in &truth.segments {
         let mut changes = truth.changes.iter().filter(|change| change.id == *id);
-        let is_ours = changes
-            .next()
-            .is_some_and(|first| matches!(first.author, Author::Run(_) | Author::Late(_)));
+        let first = changes.next();
+        // Whoever changed it before the run that made it could take it down took it over.
+        let is_unanswered = !truth.acknowledged.contains(id);
+        let second = changes.next();
+        let is_taken_over = is_unanswered && second.is_some_and(|second| second.author == Author::Dashboard);
+        let is_ours = !is_taken_over
+            && first.is_some_and(|first| matches!(first.author, Author::Run(_) | Author::Late(_)));
         let is_declared = files
             .items()
             .iter()
             .any(|item| item.is_declared && item.name == segment.name);
         record.require(
-            !is_ours || is_declared || segment.is_archived,
+            !is_ours || is_declared || segment.is_archived || !is_seen(id),
             "what no file declares is put away",
             || format!("{id} is {segment:?}"),
         );

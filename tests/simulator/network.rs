@@ -18,6 +18,7 @@ use segctl::ledger::{Intent, Write};
 use segctl::model::{Lifecycle, Payload};
 use segctl::sandbox::{Call, Reply};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(crate) struct Line {
     /// What the disk holds of what was taken down.
     pub(crate) promised: Promised,
     pub(crate) lock: LockFile,
+    /// What was heard of segments, by path, for a bug that does not look again.
+    pub(crate) heard: Arc<Mutex<BTreeMap<String, Response>>>,
 }
 
 /// Takes the key out of what the service says, as it does in production.
@@ -208,6 +211,14 @@ impl Line {
             || format!("{} {} {body}", call.method, call.path),
         );
         let mut workspace = self.workspace.lock().unwrap();
+        if call.method == "POST" {
+            let created = (self.run, text(&body["name"]));
+            self.record.require(
+                !workspace.unlooked.contains(&created),
+                "no create is repeated before a look",
+                || format!("{created:?}"),
+            );
+        }
         workspace.sending(self.run, call)
     }
 }
@@ -233,7 +244,7 @@ fn is_intent_of(intent: &Intent, (call, body): (&Call, &Value)) -> bool {
             let has_name = body.get("name").is_none_or(|sent| *sent == name.as_str());
             call.path == format!("/v3/custom-segments/{id}") && has_name && has_filters(definition)
         }
-        Write::TakeOut { name } => {
+        Write::TakeOut { name, .. } => {
             call.path.ends_with("/unarchive") && body["name"] == name.as_str() && body.get("cs_id").is_none()
         }
         Write::Lifecycle { id, lifecycle, .. } => {
@@ -250,6 +261,9 @@ impl Transport for Line {
     async fn send(&self, request: Request, deadline: Duration) -> Result<Response, TransportError> {
         self.life.point().await;
         let call = self.mistaken(call_of(&request));
+        if let Some(made_up) = self.unasked(&call) {
+            return Ok(made_up);
+        }
         let step = self.announce(&call);
         let fate = self.fate(&call, deadline);
         let answer = self.put_on_its_way(&call, &fate, step);
@@ -257,10 +271,12 @@ impl Transport for Line {
         self.timeline.until(self.timeline.now() + fate.heard_after).await;
         self.life.point().await;
         let reply = answer.lock().unwrap().take();
+        let reply = reply.map(|reply| self.misread(&call, reply));
         let mut heard = self.heard(fate.kind, reply);
         if heard.is_err() && call.path.starts_with("/v2/") && self.record.has(Bug::LostTakenForDone) {
             heard = Ok(made_up(200, &json!({"success": true})));
         }
+        self.keep_in_mind(&call, (fate.kind, &heard));
         let mut workspace = self.workspace.lock().unwrap();
         // A name that is taken may have been taken by this very step.
         let is_taken = call.method == "POST" && heard.as_ref().is_ok_and(|heard| heard.status == 409);
@@ -307,6 +323,86 @@ impl Line {
             call.path = foreign.map_or(call.path, |id| format!("/v3/custom-segments/{id}"));
         }
         call
+    }
+
+    /// What a bug takes for an answer without asking.
+    fn unasked(&self, call: &Call) -> Option<Response> {
+        if call.method != "GET" {
+            return None;
+        }
+        if call.query.contains_key("name") && self.record.has(Bug::CreatesRepeatedBlindly) {
+            return Some(made_up(
+                200,
+                &json!({"data": [], "response_id": "", "type": "custom_segment"}),
+            ));
+        }
+        let heard = self.heard.lock().unwrap();
+        let known = heard.get(&call.path).cloned();
+        known.filter(|_| self.record.has(Bug::ReadsReused))
+    }
+
+    /// An answer as a bug takes it.
+    fn misread(&self, call: &Call, reply: Reply) -> Reply {
+        let mut workspace = self.workspace.lock().unwrap();
+        let is_list = call.path == "/v3/custom-segments" && call.method == "GET" && call.query.is_empty();
+        if is_list && reply.status == 200 && self.record.has(Bug::StaleListTrusted) {
+            return workspace.first_list.get_or_insert(reply).clone();
+        }
+        if call.method == "POST" && reply.status == 409 && self.record.has(Bug::ConflictTakenForOurs) {
+            let body: Value = serde_json::from_slice(&call.body).unwrap();
+            let Some((id, _)) = workspace.truth.named(&text(&body["name"])) else {
+                return reply;
+            };
+            let id = id.to_owned();
+            let look = super::workspace::call("GET", &format!("/v3/custom-segments/{id}"), Vec::new());
+            let looked = workspace.look(self.timeline.timestamp(), &look);
+            return Reply {
+                status: 201,
+                ..looked
+            };
+        }
+        reply
+    }
+
+    /// Keeps in mind which creates may have been made, and which of them were looked for since.
+    fn keep_in_mind(&self, call: &Call, (kind, heard): (Option<Kind>, &Result<Response, TransportError>)) {
+        let mut workspace = self.workspace.lock().unwrap();
+        let is_whole = kind != Some(Kind::Garbage);
+        let is_heard = heard
+            .as_ref()
+            .is_ok_and(|heard| is_whole && (200..300).contains(&heard.status));
+        if call.method == "POST" {
+            let is_unknown = match heard {
+                Ok(heard) => heard.status >= 500 || !is_whole && heard.status < 300,
+                Err(error) => matches!(error, TransportError::Lost { .. }),
+            };
+            let body: Value = serde_json::from_slice(&call.body).unwrap();
+            let created = (self.run, text(&body["name"]));
+            if let Ok(heard) = heard
+                && is_heard
+                && let Ok(answer) = serde_json::from_slice::<Value>(&heard.body)
+            {
+                workspace.truth.acknowledged.insert(text(&answer["data"]["id"]));
+            }
+            if is_unknown {
+                workspace.unlooked.insert(created);
+            } else {
+                workspace.unlooked.remove(&created);
+            }
+        } else if call.path == "/v3/custom-segments" && is_heard {
+            let name = call.query.get("name");
+            workspace
+                .unlooked
+                .retain(|(run, created)| *run != self.run || name.is_some_and(|name| name != created));
+        } else if let Ok(heard) = heard
+            && call.method == "GET"
+            && is_heard
+        {
+            self.heard
+                .lock()
+                .unwrap()
+                .insert(call.path.clone(), heard.clone());
+        }
     }
 
     /// What the process gets of an answer.
@@ -366,6 +462,10 @@ impl On {
             Self::Lifecycle => call.method == "PATCH" && call.path.starts_with("/v2/"),
         }
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 fn call_of(request: &Request) -> Call {

@@ -50,10 +50,26 @@ pub(crate) enum Bug {
     DoneToldAsFailed,
     /// A step that failed is said to be applied.
     FailedToldAsDone,
+    /// A create whose answer was lost is made again without a look.
+    CreatesRepeatedBlindly,
+    /// The first list is taken for the list ever after, however stale.
+    StaleListTrusted,
+    /// What was read for the plan is taken for what is there right before a write.
+    ReadsReused,
+    /// The ledger says that an update was made before it is answered.
+    LedgerBeforeAnswer,
+    /// Windows of an hour and more are not kept.
+    HourIgnored,
+    /// A segment that has the name already is taken for the one that was to be made.
+    ConflictTakenForOurs,
+    /// A run that left steps undone ends as if it had not.
+    PartialToldAsComplete,
+    /// A run that wrote something ends as if it had not.
+    WritesDenied,
 }
 
 /// All of them.
-pub(crate) const BUGS: [Bug; 23] = [
+pub(crate) const BUGS: [Bug; 31] = [
     Bug::BytesNotSynced,
     Bug::NamesNotSynced,
     Bug::AppendsCutShort,
@@ -77,4 +93,12 @@ pub(crate) const BUGS: [Bug; 23] = [
     Bug::UnknownToldAsFailed,
     Bug::DoneToldAsFailed,
     Bug::FailedToldAsDone,
+    Bug::CreatesRepeatedBlindly,
+    Bug::StaleListTrusted,
+    Bug::ReadsReused,
+    Bug::LedgerBeforeAnswer,
+    Bug::HourIgnored,
+    Bug::ConflictTakenForOurs,
+    Bug::PartialToldAsComplete,
+    Bug::WritesDenied,
 ];

@@ -40,6 +40,7 @@ impl Rules {
             } else {
                 1000
             },
+            list_includes_archived: random.percent(15),
             archived_definitions_conflict: random.percent(20),
             unarchive_checks_active_limit: random.percent(50),
             rename_frees_old_name: random.percent(50),
@@ -60,6 +61,7 @@ impl Rules {
             ..Settings::default()
         };
         let mut policy = Policy::default();
+        policy.behaviour.list_shows_archived = settings.list_includes_archived;
         policy.behaviour.rename_frees_names = settings.rename_frees_old_name;
         policy.behaviour.archived_definitions_conflict = settings.archived_definitions_conflict;
         policy.behaviour.active_limit = settings.active_limit;
@@ -95,6 +97,8 @@ impl Rules {
         why.iter().all(|why| {
             is_kept && why.starts_with("DefinitionTaken")
                 || are_names_kept && why.starts_with("NameReserved")
+                // A former name that was given to another segment, whose file is gone, and that its first one still lists.
+                || why.starts_with("PreviousNameLive")
                 || is_tight && why.starts_with("ActiveLimit")
                 || is_guarded && (why.starts_with("Archives") || why.starts_with("Updates"))
         })

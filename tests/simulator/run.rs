@@ -12,6 +12,7 @@ use super::work;
 use super::workspace::Workspace;
 use jiff::SignedDuration;
 use segctl::api::{Client, Clock, RateLimits, StopSignal, Stopper, WaitReason, Waiting};
+use segctl::apply::Verdict;
 use segctl::ledger::{DirectoryStore, Holder, LedgerStore, Lock};
 use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::Refresh;
@@ -83,6 +84,8 @@ pub(crate) enum End {
     /// It was applied, or what of it could be.
     Applied {
         steps: usize,
+        /// What it came to.
+        verdict: Verdict,
         /// Why steps failed.
         failures: Vec<String>,
     },
@@ -192,6 +195,7 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
         run: order.number,
         promised: machine.promised.clone(),
         lock: machine.lock.clone(),
+        heard: Arc::default(),
     };
     let disk = SimulatedDisk {
         platter: Arc::clone(&machine.platter),
@@ -200,11 +204,7 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
         who: who.clone(),
     };
     let (record, teller) = (machine.record.clone(), who.clone());
-    let limits = if machine.record.has(Bug::LimitsIgnored) {
-        RateLimits::default()
-    } else {
-        machine.limits.clone()
-    };
+    let limits = limits(machine);
     let client = Client::new(line, clock.clone(), limits, order.retry_seed)
         .stopped_by(order.stop.1.clone())
         .observed_by(move |waiting: &Waiting| {
@@ -245,4 +245,20 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
         store: store(),
         on_note: on_note(),
     }
+}
+
+/// The limits that a run keeps.
+fn limits(machine: &Machine) -> RateLimits {
+    if machine.record.has(Bug::LimitsIgnored) {
+        return RateLimits::default();
+    }
+    let mut limits = machine.limits.clone();
+    if machine.record.has(Bug::HourIgnored) {
+        for class in machine.limits.classes() {
+            let windows = machine.limits.windows(class).iter();
+            let short = windows.filter(|window| window.span() < SignedDuration::from_hours(1));
+            limits.set(class, short.copied().collect());
+        }
+    }
+    limits
 }

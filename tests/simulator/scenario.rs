@@ -3,7 +3,7 @@
 use super::disk::Platter;
 use super::executor::{self, Ahead, Timeline};
 use super::faults;
-use super::invariants::{as_declared, no_key_in_files, nothing_is_lost};
+use super::invariants::{as_declared, ends_truly, ledger_is_true, no_key_in_files, nothing_is_lost};
 use super::lock::LockFile;
 use super::planted::Bug;
 use super::random::Random;
@@ -149,6 +149,9 @@ impl Scenario {
         if self.random.percent(5) {
             self.clock_setter()();
         }
+        // What time archived is known before anybody says anything of it.
+        let now = self.machine.timeline.timestamp();
+        self.machine.workspace.lock().unwrap().compare(now);
     }
 
     /// Sets the machine's clock, so that what it took down is of other times.
@@ -194,7 +197,7 @@ impl Scenario {
             self.record
                 .note("world", faults.len() as u64, || format!("disk faults {faults:?}"));
             self.machine.platter.lock().unwrap().set_faults(faults);
-            let ends_at = self.random.percent(40).then(|| self.random.skewed(10) + 1);
+            let ends_at = self.ends_at();
             let stop = self.stop();
             self.set_clock_later();
             let task = match saved.take() {
@@ -274,7 +277,7 @@ impl Scenario {
         }
         self.record
             .note("world", 0, || "nothing goes wrong any more".to_owned());
-        for attempt in 0..3 {
+        for attempt in 0..2 {
             let order = Order {
                 refresh: Refresh::Full,
                 lock_timeout: SignedDuration::from_mins(10),
@@ -295,17 +298,20 @@ impl Scenario {
                     self.record.require(is_idle, "an empty plan writes nothing", || {
                         format!("run {number}")
                     });
-                    let truth = &self.machine.workspace.lock().unwrap().truth;
-                    as_declared(&self.files, truth, &self.record);
+                    let workspace = self.machine.workspace.lock().unwrap();
+                    let shows_archived = self.rules.settings.list_includes_archived;
+                    as_declared(&self.files, &workspace, shows_archived);
                     return;
                 }
-                Some(End::Applied { .. }) if attempt < 2 => {}
+                Some(End::Applied { .. }) if attempt < 1 => {}
                 Some(End::Applied { failures, .. }) if self.is_told_why(&failures) => {
                     self.tally.blocked += 1;
                     return;
                 }
                 Some(End::Forbidden(why)) => {
-                    let has_cause = *self.is_meddled.lock().unwrap() || self.rules.explain(&why);
+                    let has_cause = *self.is_meddled.lock().unwrap()
+                        || self.rules.explain(&why)
+                        || self.is_kept_by_archived(&why);
                     self.tally.blocked += 1;
                     return self
                         .record
@@ -320,12 +326,30 @@ impl Scenario {
         }
     }
 
-    /// Whether what is left cannot be done for what somebody did by hand, and a message says so.
+    /// Whether what is left cannot be done for what somebody did by hand, or for what no list tells, and a message says
+    /// so.
     fn is_told_why(&self, failures: &[String]) -> bool {
+        let is_meddled = *self.is_meddled.lock().unwrap();
+        let is_archiving_unseen = self.rules.settings.list_includes_archived;
         let is_told = |message: &String| {
-            message.contains("is reserved for a segment") || message.contains("already has this definition")
+            let is_taken = message.contains("is reserved for a segment")
+                || message.contains("another segment has the name")
+                || message.contains("already has this definition");
+            let is_away = message.contains("limit of active segments is reached")
+                || message.contains("the referenced segment");
+            is_meddled && is_taken || is_archiving_unseen && is_away
         };
-        *self.is_meddled.lock().unwrap() && !failures.is_empty() && failures.iter().all(is_told)
+        !failures.is_empty() && failures.iter().all(is_told)
+    }
+
+    /// Whether names are held by segments that should be archived under another name: what is put away is not renamed.
+    fn is_kept_by_archived(&self, why: &[String]) -> bool {
+        why.iter().all(|why| {
+            let mut archived = self.files.items().iter().filter(|item| item.is_archived);
+            let holder = why.split("holder:").nth(1).unwrap_or_default();
+            why.starts_with("NameTaken")
+                && archived.any(|item| holder.contains(&format!("file: \"{}.yaml\"", item.name)))
+        })
     }
 
     fn order(&mut self) -> Order {
@@ -347,6 +371,12 @@ impl Scenario {
             lock_timeout: SignedDuration::from_secs([0, 30, 600][self.random.below(3)]),
             has_process: self.random.percent(70),
         }
+    }
+
+    /// The point at which a run is ended, mostly early enough that small worlds come to it.
+    fn ends_at(&mut self) -> Option<u64> {
+        let bits = if self.random.percent(90) { 10 } else { 15 };
+        self.random.percent(40).then(|| self.random.skewed(bits) + 1)
     }
 
     /// Somebody who wants the run to stop, now and then.
@@ -428,6 +458,7 @@ impl Scenario {
             });
             process(&self.machine, order)
         };
+        let numbers: Vec<usize> = orders.iter().map(|order| order.number).collect();
         let processes: Vec<_> = orders.into_iter().map(start).collect();
         let mut random = self.random.fork();
         let ends = executor::run(&self.machine.timeline, &self.record, processes, &mut random);
@@ -445,6 +476,12 @@ impl Scenario {
         workspace.compare(now);
         no_key_in_files(&self.machine.platter.lock().unwrap(), &self.record);
         nothing_is_lost(&workspace, &self.machine.platter);
+        ledger_is_true(&workspace, &self.machine.platter);
+        for (number, end) in numbers.into_iter().zip(&ends) {
+            if let Some(end) = end {
+                ends_truly(&workspace, number, end);
+            }
+        }
         drop(workspace);
         ends
     }

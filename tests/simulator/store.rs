@@ -7,6 +7,7 @@ use super::record::Record;
 use jiff::Timestamp;
 use segctl::ledger::{
     Change, DirectoryStore, Entry, Intent, Ledger, LedgerStore, Lock, Record as Taken, Snapshot, StoreError,
+    Write,
 };
 use segctl::model::CallRecord;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,6 +99,16 @@ impl Watched {
                 .into_iter()
                 .for_each(|step| ledger.apply(Taken::Settled(step)));
         }
+        if self.record.has(Bug::LedgerBeforeAnswer) {
+            let early: Vec<Entry> = records
+                .iter()
+                .filter_map(|record| early(&ledger, record))
+                .collect();
+            for entry in early {
+                ledger.record(entry.clone());
+                records.push(Taken::Entry(entry));
+            }
+        }
         if self.record.has(Bug::KeptTakenForOurs) {
             let ours = |entry: &Entry| Entry {
                 only_kept: false,
@@ -113,6 +124,27 @@ impl Watched {
         }
         (ledger, records)
     }
+}
+
+/// The entry of an update that was only announced.
+fn early(ledger: &Ledger, record: &Taken) -> Option<Entry> {
+    let Taken::Intent(intent) = record else {
+        return None;
+    };
+    let Write::Update {
+        id, name, definition, ..
+    } = &intent.write
+    else {
+        return None;
+    };
+    Some(Entry {
+        only_kept: false,
+        definition: Some(definition.clone()),
+        ..ledger
+            .kept(id)
+            .cloned()
+            .unwrap_or_else(|| Entry::new(id.clone(), name.clone(), intent.at))
+    })
 }
 
 impl LedgerStore for Watched {

@@ -60,7 +60,11 @@ pub(crate) struct Change {
 #[derive(Default)]
 pub(crate) struct Truth {
     pub(crate) now: i64,
-    looks: BTreeMap<(usize, String), usize>,
+    /// How many changes, and how many looks of anybody, there were when a run looked at a segment last.
+    looks: BTreeMap<(usize, String), (usize, usize)>,
+    pub(crate) looks_made: usize,
+    /// Segments of which the run that made them was told.
+    pub(crate) acknowledged: BTreeSet<String>,
     pub(crate) segments: BTreeMap<String, Segment>,
     pub(crate) changes: Vec<Change>,
 }
@@ -68,13 +72,15 @@ pub(crate) struct Truth {
 impl Truth {
     /// Takes down that a run looks at a segment.
     pub(crate) fn look(&mut self, run: usize, id: &str) {
-        self.looks.insert((run, id.to_owned()), self.changes.len());
+        self.looks_made += 1;
+        let when = (self.changes.len(), self.looks_made);
+        self.looks.insert((run, id.to_owned()), when);
     }
 
     /// Takes down what a segment is from now on.
     pub(crate) fn set(&mut self, author: Author, id: &str, after: Segment) {
         let looked_at = match author {
-            Author::Run(run) => self.looks.get(&(run, id.to_owned())).copied(),
+            Author::Run(run) => self.looks.get(&(run, id.to_owned())).map(|(changes, _)| *changes),
             Author::Late(_) | Author::Dashboard | Author::Time => None,
         };
         let before = self.segments.insert(id.to_owned(), after.clone());
@@ -93,6 +99,39 @@ impl Truth {
         let is_new = |change: &&Change| change.at > self.now - LAG;
         let latest = self.changes.iter().rev().take_while(is_new);
         latest.filter(|change| change.author != Author::Time).count()
+    }
+
+    /// Whether a run looked at a segment after so many looks.
+    pub(crate) fn has_looked(&self, run: usize, id: &str, since: usize) -> bool {
+        let last = self.looks.get(&(run, id.to_owned()));
+        last.is_some_and(|(_, look)| *look > since)
+    }
+
+    /// Who put a segment away or took it out last, be it by making it.
+    pub(crate) fn last_moved_by(&self, id: &str) -> Option<Author> {
+        let mut changes = self.changes.iter().rev().filter(|change| change.id == id);
+        let is_move = |change: &&Change| {
+            let before = change.before.as_ref();
+            before.is_none_or(|before| before.is_archived != change.after.is_archived)
+        };
+        changes.find(is_move).map(|change| change.author)
+    }
+
+    /// Whether anything is not as it was before a run, as far as nobody else changed it.
+    pub(crate) fn is_changed_by(&self, run: usize) -> bool {
+        let mut seen = BTreeSet::new();
+        self.changes.iter().enumerate().any(|(place, change)| {
+            if change.author != Author::Run(run) || !seen.insert(&change.id) {
+                return false;
+            }
+            let now = &self.segments[&change.id];
+            let is_same = change.before.as_ref().is_some_and(|before| {
+                before.name == now.name
+                    && before.meaning == now.meaning
+                    && before.is_archived == now.is_archived
+            });
+            !is_same && !self.was_touched_by_others(&change.id, place, run)
+        })
     }
 
     /// Whether anybody but run `run` changed a segment after `since` changes.

@@ -19,6 +19,8 @@ pub(crate) struct Witness {
     steps: Vec<Facts>,
     /// Whether file operations of the run may fail.
     is_disk_troubled: bool,
+    /// Whether the plan was saved: what was read to see whether it still holds stands for the look before a write.
+    is_saved: bool,
 }
 
 #[derive(Clone, Default)]
@@ -26,6 +28,8 @@ struct Facts {
     state: State,
     /// How many changes there were when it began.
     began_at: usize,
+    /// How many looks at segments there were by then.
+    looks_before: usize,
     /// The changes that it made, by their number.
     committed: Vec<usize>,
     /// Whether something went wrong while it was under way.
@@ -45,12 +49,18 @@ enum State {
 
 impl Witness {
     /// Takes the plan that was shown.
-    pub(crate) fn new(plan: &Plan, is_disk_troubled: bool) -> Self {
+    pub(crate) fn new(plan: &Plan, is_saved: bool, is_disk_troubled: bool) -> Self {
         Self {
             plan: plan.clone(),
             steps: vec![Facts::default(); plan.steps.len()],
             is_disk_troubled,
+            is_saved,
         }
+    }
+
+    /// Whether every step was said to be done.
+    pub(crate) fn is_all_done(&self) -> bool {
+        self.steps.iter().all(|facts| facts.state == State::Done)
     }
 
     /// A write of the run took effect.
@@ -73,13 +83,14 @@ impl Witness {
     fn step_of(&self, call: &Call, body: &Value, truth: &Truth) -> Option<usize> {
         let steps = self.plan.steps.iter().zip(&self.steps).enumerate();
         let mut under_way = steps.filter(|(_, (_, facts))| facts.state == State::UnderWay);
-        let found = under_way.find(|(_, (step, _))| is_write_of(step, (call, body), truth));
+        let found = under_way
+            .find(|(_, (step, facts))| is_write_of((step, facts.is_second_time), (call, body), truth));
         found.map(|(place, _)| place)
     }
 }
 
-/// Whether a step may make such a write.
-fn is_write_of(step: &Step, (call, body): (&Call, &Value), truth: &Truth) -> bool {
+/// Whether a step may make such a write; one that is taken back leaves what was there before.
+fn is_write_of((step, is_back): (&Step, bool), (call, body): (&Call, &Value), truth: &Truth) -> bool {
     let id = call
         .path
         .strip_prefix("/v3/custom-segments/")
@@ -99,8 +110,10 @@ fn is_write_of(step: &Step, (call, body): (&Call, &Value), truth: &Truth) -> boo
             }
         },
         Action::Update(change) => {
+            let is_name = body.get("name").is_none_or(|name| *name == change.name.as_str());
+            let is_change = is_back || is_name && is_definition(change.wanted.payload());
             is_of_target(&change.target)
-                && (call.path.starts_with("/v3/") || call.path.ends_with("/unarchive"))
+                && (call.path.starts_with("/v3/") && is_change || call.path.ends_with("/unarchive"))
         }
         Action::Archive(target) => is_of_target(target) && is_put_away,
         Action::Unarchive(target) => is_of_target(target) && call.path.ends_with("/unarchive"),
@@ -154,6 +167,13 @@ impl Workspace {
             unmet.is_none() || facts.is_second_time,
             "writes keep the order of the plan",
             || format!("step {} was to wait for step {unmet:?}", step + 1),
+        );
+        let is_look_due = call.path.starts_with("/v3/") && call.method == "PATCH" && !witness.is_saved;
+        let is_looked_at = target.is_some_and(|id| self.truth.has_looked(run, id, facts.looks_before));
+        self.record.require(
+            is_looked_at || !is_look_due,
+            "what is overwritten is looked at right before",
+            || format!("{} {} {body}", call.method, call.path),
         );
         let has_file = witness.plan.steps[step].origin.is_some();
         let target = target.map(str::to_owned);
@@ -211,7 +231,7 @@ impl Workspace {
 
     /// A step of a run begins or ends.
     pub(crate) fn told(&mut self, run: usize, event: Event<'_>) {
-        let changes = self.truth.changes.len();
+        let (changes, looks) = (self.truth.changes.len(), self.truth.looks_made);
         let Some(witness) = self.witnesses.get_mut(&run) else {
             return;
         };
@@ -222,6 +242,7 @@ impl Workspace {
                 facts.state = State::UnderWay;
                 facts.is_troubled = false;
                 facts.began_at = changes;
+                facts.looks_before = looks;
                 self.record.note("plan", step.number as u64, || {
                     format!(
                         "step {} begins: {} `{}`",
@@ -274,7 +295,11 @@ impl Workspace {
             Outcome::Skipped(SkipReason::Drifted) => self.not_drifted(witness, step),
             Outcome::Unknown { message } => {
                 let has_lost_lock = message.contains("lock was taken away");
-                let is_excused = facts.is_troubled || witness.is_disk_troubled || has_lost_lock;
+                let is_touched = step.action.target().is_some_and(|target| {
+                    let id = target.id.as_str();
+                    self.truth.was_touched_by_others(id, facts.began_at, run)
+                });
+                let is_excused = facts.is_troubled || witness.is_disk_troubled || has_lost_lock || is_touched;
                 (!is_excused).then(|| "every answer came".to_owned())
             }
             Outcome::TakenBack => self.not_taken_back(run, facts),

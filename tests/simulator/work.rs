@@ -5,8 +5,8 @@ use super::planted::Bug;
 use super::record::Record;
 use super::run::{End, Machine, Order, Running, Task};
 use super::witness::{Witness, listener};
-use segctl::apply::Stop;
 use segctl::apply::receipt::{Outcome, Receipt};
+use segctl::apply::{Ended, Stop, Verdict};
 use segctl::ledger::{Ledger, LedgerStore};
 use segctl::model::SegmentId;
 use segctl::plan::saved::SavedPlan;
@@ -105,22 +105,22 @@ async fn check(machine: &Machine, session: &Running, (order, text): (&Order, &st
     let record = &machine.record;
     let saved = SavedPlan::from_text(text).map_err(|error| failed(record, error))?;
     let ledger = session.store.load().await;
-    let ledger = ledger.map_err(|error| failed(record, error))?;
+    let mut ledger = ledger.map_err(|error| failed(record, error))?;
     let digest = saved.digest();
     if ledger.applied_plans().iter().any(|plan| plan.digest == digest) {
         return Err(stale(record, "it was applied already"));
     }
-    let looked = session.look_again(&saved, (&ledger, &order.policy)).await;
-    let (differences, read_before) = looked.map_err(|error| failed(record, error))?;
-    if !differences.is_empty() {
-        return Err(stale(record, &differences.join("; ")));
+    let looked = session.look_again(&saved, (&mut ledger, &order.policy)).await;
+    let looked = looked.map_err(|error| failed(record, error))?;
+    if !looked.differences.is_empty() {
+        return Err(stale(record, &looked.differences.join("; ")));
     }
     Ok(Prepared {
         plan: saved.plan,
         ledger,
-        has_settled: false,
+        has_settled: looked.has_settled,
         saved: Some(digest),
-        read_before,
+        read_before: looked.read,
     })
 }
 
@@ -128,7 +128,8 @@ async fn execute(machine: &Machine, session: &Running, (order, prepared): (Order
     let Prepared {
         mut plan, mut ledger, ..
     } = prepared;
-    let witness = Witness::new(&plan, machine.platter.lock().unwrap().has_faults());
+    let is_saved = prepared.saved.is_some();
+    let witness = Witness::new(&plan, is_saved, machine.platter.lock().unwrap().has_faults());
     machine
         .workspace
         .lock()
@@ -153,11 +154,12 @@ async fn execute(machine: &Machine, session: &Running, (order, prepared): (Order
     };
     let told = listener(&machine.workspace, order.number);
     let what = (&plan, ledger, &order.policy);
-    let (receipt, stop) = session.apply(what, prepared.read_before, settings, &told).await;
-    ended(&machine.record, &receipt, stop.as_ref());
+    let done = session.apply(what, prepared.read_before, settings, &told).await;
+    ended(&machine.record, &done.receipt, done.stop.as_ref());
     End::Applied {
         steps: plan.steps.len(),
-        failures: failures(&receipt),
+        verdict: verdict(&machine.record, &done),
+        failures: failures(&done.receipt),
     }
 }
 
@@ -190,6 +192,15 @@ fn ended(record: &Record, receipt: &Receipt, stop: Option<&Stop>) {
     record.note("plan", receipt.entries.len() as u64, || {
         format!("ends: {:?}, {stop:?}", receipt.tally())
     });
+}
+
+/// What a run says that it comes to.
+fn verdict(record: &Record, ended: &Ended) -> Verdict {
+    match ended.verdict() {
+        Verdict::Partial if record.has(Bug::PartialToldAsComplete) => Verdict::Complete,
+        Verdict::Partial if record.has(Bug::WritesDenied) => Verdict::Ledger,
+        verdict => verdict,
+    }
 }
 
 fn failures(receipt: &Receipt) -> Vec<String> {

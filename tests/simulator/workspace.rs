@@ -29,6 +29,10 @@ pub(crate) struct Workspace {
     pub(crate) ahead: i64,
     /// The calls that count toward limits.
     pub(crate) calls: Calls,
+    /// The names of creates of which a run does not know whether they were made, and that it has not looked for since.
+    pub(crate) unlooked: BTreeSet<(usize, String)>,
+    /// The first list that anybody heard, for a bug that takes it for ever.
+    pub(crate) first_list: Option<Reply>,
 }
 
 impl Workspace {
@@ -49,6 +53,8 @@ impl Workspace {
             random,
             record,
             ahead: 0,
+            unlooked: BTreeSet::new(),
+            first_list: None,
         }
     }
 
@@ -179,6 +185,12 @@ impl Workspace {
         });
         self.truth.set(Author::Dashboard, &id, segment);
         Some(id)
+    }
+
+    /// What the service would answer, without anybody being told of the call.
+    pub(crate) fn look(&mut self, now: Timestamp, call: &Call) -> Reply {
+        let time = self.time(now);
+        self.service.handle(time, call)
     }
 
     /// Compares what is known with what the service has.

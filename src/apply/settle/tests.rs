@@ -146,7 +146,7 @@ fn an_update_whose_refusal_names_itself_may_be_the_echo_of_one_that_was_done() {
     for kind in [taken_by(OWN, "A"), refused(400)] {
         assert_eq!(
             came(&kind),
-            [Came::DoneAlready, Came::Failed, Came::Failed],
+            [Came::DoneAlready, Came::Failed, Came::Unknown],
             "{kind:?}"
         );
     }

@@ -74,6 +74,31 @@ fn near_the_limit_each_create_waits_for_one_archive() {
 }
 
 #[test]
+fn beyond_the_limit_the_first_archives_make_room_for_nothing() {
+    let mut policy = Policy::default();
+    policy.behaviour.active_limit = 2;
+    let files = [
+        declared("New", vec![spends_more_than(11.0)]),
+        archived(declared("Old 1", vec![spends_more_than(1.0)])),
+        archived(declared("Old 2", vec![spends_more_than(2.0)])),
+        archived(declared("Old 3", vec![spends_more_than(3.0)])),
+    ];
+    let live =
+        (1..=3).map(|number| spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
+    let plan = planned_under(&files, live.collect(), &Ledger::default(), &policy);
+    assert_eq!(plan.conflicts, []);
+    assert_eq!(
+        steps(&plan),
+        [
+            "archive Old 1 <>",
+            "archive Old 2 <>",
+            "archive Old 3 <>",
+            "create New <1,2>"
+        ]
+    );
+}
+
+#[test]
 fn a_circle_is_opened_before_it_is_closed_through_what_does_not_change() {
     // A referred-to segment that stays as it is hides the one that drops its reference.
     let files = [
