@@ -30,16 +30,24 @@ pub(crate) fn no_key_in_files(platter: &Platter, record: &Record) {
     }
 }
 
-/// What runs overwrote is in the ledger's history, or somewhere in the workspace.
-pub(crate) fn nothing_is_lost(workspace: &Workspace, platter: &Arc<Mutex<Platter>>) {
-    let truth = &workspace.truth;
+/// The ledger says what was done, and keeps what was overwritten.
+pub(crate) fn ledger_is_true(workspace: &Workspace, platter: &Arc<Mutex<Platter>>) {
     // Cheaper than to read the ledger for nothing.
-    if !truth.changes.iter().any(is_overwritten) {
-        return;
+    if workspace
+        .truth
+        .changes
+        .iter()
+        .any(|change| matches!(change.author, Author::Run(_) | Author::Late(_)))
+        && let Some(ledger) = ledger(platter, &workspace.record)
+    {
+        nothing_is_lost(workspace, &ledger);
+        nothing_is_made_up(workspace, &ledger);
     }
-    let Some(ledger) = ledger(platter, &workspace.record) else {
-        return;
-    };
+}
+
+/// What runs overwrote is in the ledger's history, or somewhere in the workspace.
+fn nothing_is_lost(workspace: &Workspace, ledger: &Ledger) {
+    let truth = &workspace.truth;
     let mut seen = std::collections::BTreeMap::<&str, usize>::new();
     for (place, change) in truth.changes.iter().enumerate().rev() {
         let Author::Run(run) = change.author else { continue };
@@ -60,7 +68,7 @@ pub(crate) fn nothing_is_lost(workspace: &Workspace, platter: &Arc<Mutex<Platter
             .values()
             .any(|segment| segment.meaning == before.meaning);
         workspace.record.require(
-            is_live || kept(&ledger, &change.id).contains(&before.meaning),
+            is_live || kept(ledger, &change.id).contains(&before.meaning),
             "no definition is lost",
             || {
                 format!(
@@ -73,10 +81,7 @@ pub(crate) fn nothing_is_lost(workspace: &Workspace, platter: &Arc<Mutex<Platter
 }
 
 /// What the ledger says was applied was there once.
-pub(crate) fn ledger_is_true(workspace: &Workspace, platter: &Arc<Mutex<Platter>>) {
-    let Some(ledger) = ledger(platter, &workspace.record) else {
-        return;
-    };
+fn nothing_is_made_up(workspace: &Workspace, ledger: &Ledger) {
     for entry in ledger.entries() {
         let Some(applied) = entry.definition.as_ref().map(meaning) else {
             continue;
@@ -116,12 +121,6 @@ pub(crate) fn ends_truly(workspace: &Workspace, run: usize, end: &End) {
         .require(is_true, "the exit code is the truth", || {
             format!("run {run} ended with {end:?}; it changed something: {is_changed}")
         });
-}
-
-fn is_overwritten(change: &Change) -> bool {
-    let before = change.before.as_ref();
-    matches!(change.author, Author::Run(_))
-        && before.is_some_and(|before| before.meaning != change.after.meaning)
 }
 
 /// Whether what was overwritten was the run's own passing form, or came after its last look and right before the write.
@@ -164,12 +163,21 @@ fn ledger(platter: &Arc<Mutex<Platter>>, record: &Record) -> Option<Ledger> {
 
 /// Everything is as the files say.
 ///
-/// Where a list shows what is archived, too, nothing tells a run who was put away or taken out by others.
-pub(crate) fn as_declared(files: &Files, workspace: &Workspace, shows_archived: bool) {
+/// Where a list shows what is archived, too, nothing tells a run what was put away or taken out by others, or by a call
+/// that was not answered.
+pub(crate) fn as_declared(
+    files: &Files,
+    (workspace, platter): (&Workspace, &Arc<Mutex<Platter>>),
+    shows_archived: bool,
+) {
     let (truth, record) = (&workspace.truth, &workspace.record);
+    let Some(ledger) = ledger(platter, record) else {
+        return;
+    };
     let is_seen = |id: &str| {
         let is_by_run = |author| matches!(author, Author::Run(_) | Author::Late(_));
-        !shows_archived || truth.last_moved_by(id).is_some_and(is_by_run)
+        !shows_archived
+            || truth.last_moved_by(id).is_some_and(is_by_run) && !truth.unanswered_moves.contains(id)
     };
     let invariant = "what was applied is there";
     for item in files.items() {
@@ -206,9 +214,8 @@ pub(crate) fn as_declared(files: &Files, workspace: &Workspace, shows_archived: 
         let mut changes = truth.changes.iter().filter(|change| change.id == *id);
         let first = changes.next();
         // Whoever changed it before the run that made it could take it down took it over.
-        let is_unanswered = !truth.acknowledged.contains(id);
-        let second = changes.next();
-        let is_taken_over = is_unanswered && second.is_some_and(|second| second.author == Author::Dashboard);
+        let is_by_hand = |change: &Change| change.author == Author::Dashboard;
+        let is_taken_over = changes.any(is_by_hand) && ledger.entry(&SegmentId::new(id)).is_none();
         let is_ours = !is_taken_over
             && first.is_some_and(|first| matches!(first.author, Author::Run(_) | Author::Late(_)));
         let is_declared = files

@@ -378,16 +378,18 @@ impl Line {
             };
             let body: Value = serde_json::from_slice(&call.body).unwrap();
             let created = (self.run, text(&body["name"]));
-            if let Ok(heard) = heard
-                && is_heard
-                && let Ok(answer) = serde_json::from_slice::<Value>(&heard.body)
-            {
-                workspace.truth.acknowledged.insert(text(&answer["data"]["id"]));
-            }
             if is_unknown {
                 workspace.unlooked.insert(created);
             } else {
                 workspace.unlooked.remove(&created);
+            }
+        } else if call.path.starts_with("/v2/") {
+            let body: Value = serde_json::from_slice(&call.body).unwrap();
+            let id = text(&body["cs_id"]);
+            if is_heard {
+                workspace.truth.unanswered_moves.remove(&id);
+            } else {
+                workspace.truth.unanswered_moves.insert(id);
             }
         } else if call.path == "/v3/custom-segments" && is_heard {
             let name = call.query.get("name");

@@ -63,8 +63,8 @@ pub(crate) struct Truth {
     /// How many changes, and how many looks of anybody, there were when a run looked at a segment last.
     looks: BTreeMap<(usize, String), (usize, usize)>,
     pub(crate) looks_made: usize,
-    /// Segments of which the run that made them was told.
-    pub(crate) acknowledged: BTreeSet<String>,
+    /// Segments that a call was to put away or take out that was not answered.
+    pub(crate) unanswered_moves: BTreeSet<String>,
     pub(crate) segments: BTreeMap<String, Segment>,
     pub(crate) changes: Vec<Change>,
 }

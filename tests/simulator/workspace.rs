@@ -31,6 +31,8 @@ pub(crate) struct Workspace {
     pub(crate) calls: Calls,
     /// The names of creates of which a run does not know whether they were made, and that it has not looked for since.
     pub(crate) unlooked: BTreeSet<(usize, String)>,
+    /// Runs that were shown a list which lacks the latest writes.
+    misled: BTreeSet<usize>,
     /// The first list that anybody heard, for a bug that takes it for ever.
     pub(crate) first_list: Option<Reply>,
 }
@@ -54,6 +56,7 @@ impl Workspace {
             record,
             ahead: 0,
             unlooked: BTreeSet::new(),
+            misled: BTreeSet::new(),
             first_list: None,
         }
     }
@@ -69,6 +72,9 @@ impl Workspace {
         self.truth.now = now.as_millisecond();
         let missing = arrival.missing_writes.min(self.truth.latest());
         if missing > 0 {
+            if let Author::Run(run) = author {
+                self.misled.insert(run);
+            }
             let fault = FaultKind::StaleList {
                 missing_last: missing,
             };
@@ -145,9 +151,9 @@ impl Workspace {
         self.truth.set(author, id, segment);
     }
 
-    /// What a run put away must not be missing in what a run stored.
+    /// What a run put away must not be missing in what a run stored. A list that lacks a segment says that it is away.
     fn require_unreferenced(&self, author: &Author, id: &str) {
-        if !matches!(author, Author::Run(_)) {
+        if !matches!(author, Author::Run(run) if !self.misled.contains(run)) {
             return;
         }
         let by_run = |referring: &str| {
