@@ -301,7 +301,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
                 (self.on_note)(still_out(live));
             }
         }
-        let settled = settle(ledger, observed);
+        let settled = settle(ledger, observed, self.clock.now());
         let has_settled = !settled.is_empty();
         settled.into_iter().for_each(|record| ledger.apply(record));
         has_settled

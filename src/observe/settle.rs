@@ -6,13 +6,25 @@
 use crate::definition::{Digest, Identities};
 use crate::ledger::{Entry, Intent, Ledger, Record, Write};
 use crate::model::{Lifecycle, LiveKind, LiveSegment, Observed, Payload};
+use jiff::{SignedDuration, Timestamp};
 
-/// What to take down of the writes that `ledger` does not know the end of: all of them are settled then.
+/// For how long a call that was not answered may still be on its way: several times as long as an answer is waited for.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(5);
+
+/// What to take down at `now` of the writes that `ledger` does not know the end of. All of them are settled then but those
+/// that did not take effect and may yet.
 #[must_use]
-pub fn settle(ledger: &Ledger, observed: &Observed) -> Vec<Record> {
+pub fn settle(ledger: &Ledger, observed: &Observed, now: Timestamp) -> Vec<Record> {
     let mut settled = Vec::new();
     for intent in ledger.intents() {
-        settled.extend(learned(ledger, observed, intent).map(Record::Entry));
+        let learned = learned(ledger, observed, intent);
+        // A clock that was set back says nothing.
+        let age = now.duration_since(intent.at);
+        let may_come = !age.is_negative() && age < ON_ITS_WAY;
+        if learned.is_none() && may_come {
+            continue;
+        }
+        settled.extend(learned.map(Record::Entry));
         settled.push(Record::Settled(intent.step.clone()));
     }
     settled
@@ -34,8 +46,16 @@ pub fn left_out<'o>(ledger: &'o Ledger, observed: &'o Observed) -> impl Iterator
     })
 }
 
-/// What is known of the segment if the write took effect.
+/// What is known of the segment if the write took effect. What was written since is known better.
 fn learned(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entry> {
+    let entry = written(ledger, observed, intent)?;
+    let known = ledger.entry(&entry.id);
+    known
+        .is_none_or(|known| known.applied_at <= intent.at)
+        .then_some(entry)
+}
+
+fn written(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entry> {
     let mut segments = observed.segments.values();
     match &intent.write {
         // What was taken out to see what it is, and is what the step was to make, is what became of the step.
@@ -105,7 +125,6 @@ mod tests {
     use super::*;
     use crate::ledger::StepKey;
     use crate::model::{SegmentId, SegmentName};
-    use jiff::Timestamp;
     use serde_json::json;
 
     fn payload(amount: u8) -> Payload {
@@ -215,7 +234,11 @@ mod tests {
         for (write, is_known, observed, took_effect) in table {
             let mut after = ledger(is_known, write.clone());
             let before = after.entry(&SegmentId::new("a1")).cloned();
-            for record in settle(&after, &observed) {
+            // A call that was lost a moment ago may still arrive.
+            if !took_effect {
+                assert_eq!(settle(&after, &observed, Timestamp::from_second(6).unwrap()), []);
+            }
+            for record in settle(&after, &observed, Timestamp::from_second(600).unwrap()) {
                 after.apply(record);
             }
             assert_eq!(after.intents().count(), 0);

@@ -168,16 +168,23 @@ fn ledger(platter: &Arc<Mutex<Platter>>, record: &Record) -> Option<Ledger> {
 pub(crate) fn as_declared(
     files: &Files,
     (workspace, platter): (&Workspace, &Arc<Mutex<Platter>>),
-    shows_archived: bool,
+    (shows_archived, changes_before): (bool, usize),
 ) {
     let (truth, record) = (&workspace.truth, &workspace.record);
     let Some(ledger) = ledger(platter, record) else {
         return;
     };
+    // Time goes on while a run looks.
+    let latest = truth.changes.get(changes_before..).unwrap_or_default();
+    let is_passed = |id: &str| {
+        let mut latest = latest.iter();
+        latest.any(|change| change.id == id && change.author == Author::Time)
+    };
     let is_seen = |id: &str| {
         let is_by_run = |author| matches!(author, Author::Run(_) | Author::Late(_));
-        !shows_archived
-            || truth.last_moved_by(id).is_some_and(is_by_run) && !truth.unanswered_moves.contains(id)
+        !is_passed(id)
+            && (!shows_archived
+                || truth.last_moved_by(id).is_some_and(is_by_run) && !truth.unanswered_moves.contains(id))
     };
     let invariant = "what was applied is there";
     for item in files.items() {

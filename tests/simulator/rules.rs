@@ -97,8 +97,9 @@ impl Rules {
         why.iter().all(|why| {
             is_kept && why.starts_with("DefinitionTaken")
                 || are_names_kept && why.starts_with("NameReserved")
-                // A former name that was given to another segment, whose file is gone, and that its first one still lists.
+                // Former names that were given to other segments, whose files are gone, and that the first one still lists.
                 || why.starts_with("PreviousNameLive")
+                || why.starts_with("AmbiguousTarget")
                 || is_tight && why.starts_with("ActiveLimit")
                 || is_guarded && (why.starts_with("Archives") || why.starts_with("Updates"))
         })

@@ -149,7 +149,11 @@ impl Scenario {
         if self.random.percent(5) {
             self.clock_setter()();
         }
-        // What time archived is known before anybody says anything of it.
+        self.learn_of_time();
+    }
+
+    /// What time archived is known before anybody says anything of it.
+    fn learn_of_time(&self) {
         let now = self.machine.timeline.timestamp();
         self.machine.workspace.lock().unwrap().compare(now);
     }
@@ -275,6 +279,7 @@ impl Scenario {
             // What no run knows of counts toward no window any more, and no lock is of the future.
             self.machine.timeline.pass(90_000_000);
         }
+        self.learn_of_time();
         self.record
             .note("world", 0, || "nothing goes wrong any more".to_owned());
         for attempt in 0..2 {
@@ -288,6 +293,7 @@ impl Scenario {
                 ..self.order()
             };
             let number = order.number;
+            let changes_before = self.machine.workspace.lock().unwrap().truth.changes.len();
             let end = self.run(vec![order]).pop().flatten();
             if self.record.is_violated() {
                 return;
@@ -301,7 +307,11 @@ impl Scenario {
                     let workspace = self.machine.workspace.lock().unwrap();
                     let shows_archived = self.rules.settings.list_includes_archived;
                     let platter = &self.machine.platter;
-                    as_declared(&self.files, (&workspace, platter), shows_archived);
+                    as_declared(
+                        &self.files,
+                        (&workspace, platter),
+                        (shows_archived, changes_before),
+                    );
                     return;
                 }
                 Some(End::Applied { .. }) if attempt < 1 => {}
@@ -331,6 +341,12 @@ impl Scenario {
     /// so.
     fn is_told_why(&self, failures: &[String]) -> bool {
         let is_meddled = *self.is_meddled.lock().unwrap();
+        // A create of which nobody knew may be archived, and hidden, before anybody looks.
+        let has_aged = {
+            let workspace = self.machine.workspace.lock().unwrap();
+            let mut changes = workspace.truth.changes.iter();
+            changes.any(|change| change.author == Author::Time)
+        };
         let is_archiving_unseen = self.rules.settings.list_includes_archived;
         let is_told = |message: &String| {
             let is_named = message.contains("another segment has the name");
@@ -338,7 +354,7 @@ impl Scenario {
                 || message.contains("already has this definition");
             let is_away = message.contains("limit of active segments is reached")
                 || message.contains("the referenced segment");
-            is_named || is_meddled && is_taken || is_archiving_unseen && is_away
+            is_named || (is_meddled || has_aged) && is_taken || is_archiving_unseen && is_away
         };
         !failures.is_empty() && failures.iter().all(is_told)
     }
