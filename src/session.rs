@@ -272,7 +272,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
             ids
         };
         let (now, read) = look_again((&self.client, &self.clock), &scope, wanted).await?;
-        let differences = saved.differences(&now);
+        let is_declared = |name: &SegmentName| saved.plan.steps.iter().any(|step| step.segment == *name);
+        let has_settled = self.settle((ledger, &now), is_declared);
+        let differences = saved.differences(&now, ledger);
         if !differences.is_empty() {
             // The next plan has to start from what is there.
             let seen = read.iter().filter_map(|(id, seen)| {
@@ -281,10 +283,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
             });
             self.keep_seen(&seen.collect(), policy).await;
         }
-        let is_declared = |name: &SegmentName| saved.plan.steps.iter().any(|step| step.segment == *name);
         Ok(SecondLook {
             differences: differences.iter().map(ToString::to_string).collect(),
-            has_settled: self.settle((ledger, &now), is_declared),
+            has_settled,
             read,
         })
     }

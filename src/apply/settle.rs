@@ -90,14 +90,24 @@ pub(super) fn create(error: &CallError, found: Option<bool>) -> Came {
     }
 }
 
-/// What to do after an update of `id`; `may_take_out` where it was not taken out for this step yet.
-pub(super) fn after_update(error: &CallError, id: &SegmentId, may_take_out: bool) -> Next {
+/// What to do after an update of `id`; `may_take_out` where it was not taken out for this step yet, `was_lost` where an
+/// earlier call of the step was not answered.
+pub(super) fn after_update(
+    error: &CallError,
+    id: &SegmentId,
+    (may_take_out, was_lost): (bool, bool),
+) -> Next {
     match &error.kind {
         _ if error.is_ambiguous_write() => Next::Look,
         ApiError::DefinitionTaken {
             existing_id: Some(holder),
             ..
         } if holder == id => Next::Look,
+        // Nobody says who has it: it may be what the earlier call made of this segment, which arrived meanwhile.
+        ApiError::NameTaken { .. }
+        | ApiError::DefinitionTaken {
+            existing_id: None, ..
+        } if was_lost => Next::Look,
         ApiError::Refused { status: 400, .. } => Next::Look,
         // Archived since the plan, or archived and listed all the same; or it is forbidden for another reason.
         ApiError::Forbidden { .. } if may_take_out => Next::TakeOut,

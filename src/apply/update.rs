@@ -89,7 +89,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 }
                 Sent::Unanswered(error) => error,
             };
-            match settle::after_update(&error, &target.id, !course.is_taken_out) {
+            match settle::after_update(&error, &target.id, (!course.is_taken_out, course.lost.is_some())) {
                 Next::Look => {
                     if let Some(outcome) = self.look_back((step, change), &error, course).await? {
                         return Ok(outcome);

@@ -44,7 +44,7 @@ pub(super) async fn run(
     if let Some((file, service)) = arguments.out.as_ref().zip(service) {
         let saved = SavedPlan::new(
             planned.plan.clone(),
-            &planned.observed,
+            (&planned.observed, &planned.ledger),
             service,
             SystemClock.now(),
         );

@@ -6,6 +6,7 @@
 
 use super::step::{Action, Known, Live, Plan, Step, Target, digest_of};
 use crate::definition::{Digest, Digests};
+use crate::ledger::Ledger;
 use crate::model::{Lifecycle, LiveKind, LiveSegment, Observed, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The version of the file's format. A file of another version is refused, never guessed at.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// A plan that was written to a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct SavedPlan {
     pub service: String,
     /// Every live segment that was seen.
     pub seen: BTreeMap<SegmentId, Seen>,
+    /// By what names the ledger knew the segments that the plan writes to; those that it did not know are left out.
+    pub known_as: BTreeMap<SegmentId, SegmentName>,
     /// What was decided.
     pub plan: Plan,
 }
@@ -59,6 +62,8 @@ pub enum Difference {
     Archived(SegmentName),
     /// The segment was taken out.
     Unarchived(SegmentName),
+    /// The ledger knows the segment by another name, or did not know it: another run wrote it.
+    AppliedSince(SegmentName, SegmentId),
     /// A segment that the plan refers to is not listed any more.
     Unlisted(SegmentName, SegmentId),
     /// Another segment has a name that the plan takes.
@@ -75,6 +80,10 @@ impl fmt::Display for Difference {
             Self::Redefined(name) => write!(formatter, "the definition of `{name}` was changed"),
             Self::Archived(name) => write!(formatter, "`{name}` was archived"),
             Self::Unarchived(name) => write!(formatter, "`{name}` was unarchived"),
+            Self::AppliedSince(name, id) => write!(
+                formatter,
+                "another run applied `{name}` (id {id}) while the plan was made or since"
+            ),
             Self::Unlisted(name, id) => write!(
                 formatter,
                 "`{name}` (id {id}), which the plan refers to, is not listed any more: it was archived or is gone"
@@ -139,9 +148,19 @@ struct File {
 impl SavedPlan {
     /// Puts down `plan` with what it was decided upon.
     #[must_use]
-    pub fn new(plan: Plan, observed: &Observed, service: String, created_at: Timestamp) -> Self {
+    pub fn new(
+        plan: Plan,
+        (observed, ledger): (&Observed, &Ledger),
+        service: String,
+        created_at: Timestamp,
+    ) -> Self {
         let seen = observed.segments.values();
+        let known = |id: SegmentId| {
+            let name = ledger.entry(&id)?.name.clone();
+            Some((id, name))
+        };
         Self {
+            known_as: touched(&plan).into_iter().filter_map(known).collect(),
             created_at,
             segctl_version: env!("CARGO_PKG_VERSION").to_owned(),
             service,
@@ -202,8 +221,7 @@ impl SavedPlan {
     /// The live segments that the plan writes to.
     #[must_use]
     pub fn touched(&self) -> BTreeSet<SegmentId> {
-        let targets = self.plan.steps.iter().filter_map(|step| step.action.target());
-        targets.map(|target| target.id.clone()).collect()
+        touched(&self.plan)
     }
 
     /// What has to be read to know whether the plan still holds: what it touches, and of what is `listed` now that of which
@@ -221,15 +239,20 @@ impl SavedPlan {
     }
 
     /// Everything that the plan touches, refers to or clashes with and that is not as it saw it. `now` holds the list and a
-    /// fresh read of what is [to be read](Self::to_read).
+    /// fresh read of what is [to be read](Self::to_read), and `ledger` what was applied by now.
     #[must_use]
-    pub fn differences(&self, now: &Observed) -> Vec<Difference> {
+    pub fn differences(&self, now: &Observed, ledger: &Ledger) -> Vec<Difference> {
         let mut found: Vec<Difference> = Vec::new();
         let mut seen = BTreeSet::new();
         for step in &self.plan.steps {
             // Later steps on one segment expect what the earlier ones leave.
             if let Some(target) = step.action.target().filter(|target| seen.insert(&target.id)) {
                 found.extend(self.difference(target, now));
+                let known = ledger.entry(&target.id).map(|entry| &entry.name);
+                if known != self.known_as.get(&target.id) {
+                    let name = known.unwrap_or(&target.live_name).clone();
+                    found.push(Difference::AppliedSince(name, target.id.clone()));
+                }
             }
         }
         found.extend(self.references_lost(now));
@@ -343,6 +366,11 @@ impl Seen {
             digest: live.definition.as_ref().map(|payload| digest_of(payload, known)),
         }
     }
+}
+
+fn touched(plan: &Plan) -> BTreeSet<SegmentId> {
+    let targets = plan.steps.iter().filter_map(|step| step.action.target());
+    targets.map(|target| target.id.clone()).collect()
 }
 
 /// The name that a step gives a segment.

@@ -360,12 +360,15 @@ impl Scenario {
     }
 
     /// Whether names are held by segments that should be archived under another name, or references go through them in
-    /// circles: what is put away is neither renamed nor changed.
+    /// circles, as they do in the files: what is put away is neither renamed nor changed.
     fn is_kept_by_archived(&self, why: &[String]) -> bool {
         why.iter().all(|why| {
             let mut archived = self.files.items().iter().filter(|item| item.is_archived);
             let holder = why.split("holder:").nth(1).unwrap_or_default();
             let is_cycle = why.starts_with("Cycle");
+            if is_cycle && self.files.go_in_circles() {
+                return true;
+            }
             let holder = if is_cycle { why } else { holder };
             (is_cycle || why.starts_with("NameTaken"))
                 && archived.any(|item| holder.contains(&format!("file: \"{}.yaml\"", item.name)))

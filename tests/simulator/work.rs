@@ -25,7 +25,7 @@ const SERVICE: &str = "service";
 pub(crate) async fn plan(machine: &Machine, session: &Running, order: Order) -> End {
     match read_and_plan(machine, session, &order).await {
         Ok((read, plan)) => {
-            let saved = SavedPlan::new(plan, &read.observed, SERVICE.to_owned(), read.now);
+            let saved = SavedPlan::new(plan, (&read.observed, &read.ledger), SERVICE.to_owned(), read.now);
             let text = saved.to_text();
             machine.record.shown("a saved plan", &text);
             End::Planned(text)

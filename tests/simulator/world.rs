@@ -100,6 +100,25 @@ impl Files {
             .collect()
     }
 
+    /// Whether segments refer to each other in circles, as files that are edited at random may have it.
+    pub(crate) fn go_in_circles(&self) -> bool {
+        let leads_back = |first: usize| {
+            let (mut seen, mut next) = (BTreeSet::new(), vec![first]);
+            while let Some(place) = next.pop() {
+                for other in &self.items[place].wish.refers_to {
+                    if *other == first {
+                        return true;
+                    }
+                    if seen.insert(*other) {
+                        next.push(*other);
+                    }
+                }
+            }
+            false
+        };
+        (0..self.items.len()).any(leads_back)
+    }
+
     /// Changes the files in some ways.
     pub(crate) fn edit(&mut self, count: usize) -> Vec<String> {
         (0..count).filter_map(|_| self.edit_once()).collect()

@@ -133,14 +133,29 @@ fn an_update_whose_refusal_names_itself_may_be_the_echo_of_one_that_was_done() {
     ];
     let heard = |kind: &ApiError| error(Operation::Update(own()), kind);
     for (kind, next) in table {
-        assert_eq!(after_update(&heard(&kind), &own(), true), next, "{kind:?}");
+        assert_eq!(
+            after_update(&heard(&kind), &own(), (true, false)),
+            next,
+            "{kind:?}"
+        );
     }
-    assert_eq!(after_update(&heard(&forbidden()), &own(), false), Next::Failed);
+    assert_eq!(
+        after_update(&heard(&name_taken()), &own(), (true, true)),
+        Next::Look
+    );
+    assert_eq!(
+        after_update(&heard(&forbidden()), &own(), (false, false)),
+        Next::Failed
+    );
     let came = |kind: &ApiError| {
         [Verdict::Done, Verdict::NotDone, Verdict::Neither].map(|found| update(&heard(kind), found))
     };
     for kind in silences() {
-        assert_eq!(after_update(&heard(&kind), &own(), true), Next::Look, "{kind:?}");
+        assert_eq!(
+            after_update(&heard(&kind), &own(), (true, false)),
+            Next::Look,
+            "{kind:?}"
+        );
         assert_eq!(came(&kind), [Came::Done, Came::Again, Came::Unknown], "{kind:?}");
     }
     for kind in [taken_by(OWN, "A"), refused(400)] {
