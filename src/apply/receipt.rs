@@ -102,8 +102,7 @@ impl Receipt {
     }
 
     /// Whether a step wrote something, or may have, by its outcome.
-    #[must_use]
-    pub fn may_have_written(&self) -> bool {
+    pub(super) fn may_have_written(&self) -> bool {
         self.entries.iter().any(|entry| match entry.outcome {
             Outcome::Applied { .. } | Outcome::Unknown { .. } | Outcome::TakenBack => true,
             Outcome::Failed { .. }

@@ -105,6 +105,17 @@ impl Write {
     }
 }
 
+impl Intent {
+    /// Whether a segment of this id and name is the one that is written, as far as is known.
+    #[must_use]
+    pub fn concerns(&self, id: &SegmentId, name: &SegmentName) -> bool {
+        match self.write.id() {
+            Some(written) => written == id,
+            None => self.segment == *name,
+        }
+    }
+}
+
 impl Ledger {
     /// Takes down one change.
     pub fn apply(&mut self, record: Record) {

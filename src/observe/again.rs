@@ -2,8 +2,8 @@
 
 use super::Scope;
 use crate::api::{ApiError, CallError, Client, Clock, Seen, Transport};
-use crate::ledger::{Intent, Ledger};
-use crate::model::{LiveKind, Observed, SegmentId};
+use crate::ledger::Ledger;
+use crate::model::{LiveKind, LiveSegment, Observed, SegmentId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads the list, and anew what `wanted` asks for when it has seen it: 1 call and as many as there are ids. What was
@@ -47,13 +47,12 @@ pub async fn look_again<T: Transport, C: Clock>(
 /// What has to be read to know what became of writes that an earlier run left.
 #[must_use]
 pub fn under_way(ledger: &Ledger, listed: &Observed) -> BTreeSet<SegmentId> {
-    let of_intent = |intent: &Intent| match intent.write.id() {
-        Some(id) => Some(id.clone()),
-        None => {
-            let mut live = listed.segments.values();
-            let found = live.find(|live| live.name == intent.segment && live.kind == LiveKind::Filter);
-            found.map(|live| live.id.clone())
-        }
+    // What is archived is not listed.
+    let by_id = ledger.intents().filter_map(|intent| intent.write.id().cloned());
+    let is_concerned = |live: &&LiveSegment| {
+        let mut intents = ledger.intents();
+        live.kind == LiveKind::Filter && intents.any(|intent| intent.concerns(&live.id, &live.name))
     };
-    ledger.intents().filter_map(of_intent).collect()
+    let live = listed.segments.values().filter(is_concerned);
+    by_id.chain(live.map(|live| live.id.clone())).collect()
 }

@@ -206,10 +206,7 @@ impl Scope<'_> {
             live.read_at < Some(entry.applied_at)
                 && (live.name != entry.name || definitions.is_some_and(is_other))
         };
-        let may_be_changed = |intent: &Intent| match intent.write.id() {
-            Some(id) => *id == live.id,
-            None => intent.segment == live.name,
-        };
+        let may_be_changed = |intent: &Intent| intent.concerns(&live.id, &live.name);
         self.ledger.entry(&live.id).is_some_and(was_changed) || self.ledger.intents().any(may_be_changed)
     }
 

@@ -95,9 +95,7 @@ impl Rules {
         // former name cannot be declared again then.
         let are_names_kept = !self.settings.rename_frees_old_name;
         why.iter().all(|why| {
-            // Files that are edited at random may refer to each other over more levels than the service takes.
-            why.starts_with("Limit")
-                || is_kept && why.starts_with("DefinitionTaken")
+            is_kept && why.starts_with("DefinitionTaken")
                 || are_names_kept && why.starts_with("NameReserved")
                 // Former names that were given to other segments, whose files are gone, and that the first one still lists.
                 || why.starts_with("PreviousNameLive")

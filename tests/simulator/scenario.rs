@@ -341,12 +341,15 @@ impl Scenario {
     /// so.
     fn is_told_why(&self, failures: &[String]) -> bool {
         let is_meddled = *self.is_meddled.lock().unwrap();
+        let workspace = self.machine.workspace.lock().unwrap();
+        let truth = &workspace.truth;
         // A create of which nobody knew may be archived, and hidden, before anybody looks.
-        let has_aged = {
-            let workspace = self.machine.workspace.lock().unwrap();
-            let mut changes = workspace.truth.changes.iter();
-            changes.any(|change| change.author == Author::Time)
-        };
+        let has_aged = truth.changes.iter().any(|change| change.author == Author::Time);
+        // A segment that no list shows has a declared name, and the one that should have it has another.
+        let has_namesake = self.files.items().iter().any(|item| {
+            let live = truth.named(&item.name);
+            item.is_declared && !item.is_archived && live.is_some_and(|(_, live)| live.is_archived)
+        });
         let is_archiving_unseen = self.rules.settings.list_includes_archived;
         let is_told = |message: &String| {
             let is_named = message.contains("another segment has the name");
@@ -354,7 +357,7 @@ impl Scenario {
                 || message.contains("already has this definition");
             let is_away = message.contains("limit of active segments is reached")
                 || message.contains("the referenced segment");
-            is_named || (is_meddled || has_aged) && is_taken || is_archiving_unseen && is_away
+            has_namesake && is_named || (is_meddled || has_aged) && is_taken || is_archiving_unseen && is_away
         };
         !failures.is_empty() && failures.iter().all(is_told)
     }
