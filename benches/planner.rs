@@ -216,6 +216,7 @@ fn workspace(count: usize, audiences: &[Group]) -> (Observed, Ledger) {
             created_time: None,
             listed: lifecycle == Lifecycle::Active,
             read_at: None,
+            read_after: None,
             definition: Some(definition),
         };
         observed.segments.insert(id, live);

@@ -281,7 +281,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
                 let lifecycle = now.segments.get(id)?.lifecycle;
                 Some((id.clone(), (seen.stored.clone(), lifecycle)))
             });
-            self.keep_seen(&seen.collect(), policy).await;
+            self.keep_seen(&seen.collect(), (ledger, policy)).await;
         }
         Ok(SecondLook {
             differences: differences.iter().map(ToString::to_string).collect(),
@@ -321,7 +321,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         let ledger = (&self.store, ledger);
         let applier = Applier::new(&self.client, &self.clock, ledger, settings).read_before(read);
         let ended = applier.apply(plan, on_event).await;
-        self.keep_seen(&ended.seen, policy).await;
+        self.keep_seen(&ended.seen, (&ended.ledger, policy)).await;
         ended
     }
 
@@ -332,14 +332,18 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
     }
 
     /// Brings the snapshot up to what the service showed of some segments.
-    async fn keep_seen(&self, seen: &BTreeMap<SegmentId, (Stored, Lifecycle)>, policy: &Policy) {
+    async fn keep_seen(
+        &self,
+        seen: &BTreeMap<SegmentId, (Stored, Lifecycle)>,
+        (ledger, policy): (&Ledger, &Policy),
+    ) {
         if seen.is_empty() {
             return;
         }
         let mut snapshot = load_snapshot(&self.store, &self.on_note).await;
         for (id, (stored, lifecycle)) in seen {
             let listed = *lifecycle == Lifecycle::Active || policy.behaviour.list_shows_archived;
-            let seen = remember(stored, listed, self.clock.now());
+            let seen = remember(stored, listed, (ledger, self.clock.now()));
             snapshot.segments.insert(id.clone(), seen);
         }
         self.keep_snapshot(&snapshot).await;

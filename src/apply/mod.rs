@@ -139,6 +139,8 @@ pub struct Ended {
     pub has_written: bool,
     /// What the service showed last of segments, and whether they were left in use: the next plan starts from it.
     pub seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
+    /// What was applied by now.
+    pub ledger: Ledger,
 }
 
 /// Why a run ended before its last step.
@@ -213,6 +215,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         self.take_back_passing(plan, (&mut entries, &mut stop), on_event)
             .await;
         self.take_in_journal().await;
+        let ledger = self.ledger.lock().await.clone();
         let receipt = Receipt { entries };
         let mut memory = self.memory();
         Ended {
@@ -223,6 +226,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             receipt,
             stop,
             seen: std::mem::take(&mut memory.seen),
+            ledger,
         }
     }
 

@@ -39,7 +39,7 @@ impl Ended {
 mod tests {
     use super::*;
     use crate::apply::receipt::{Entry, Outcome, Receipt};
-    use crate::ledger::StoreError;
+    use crate::ledger::{Ledger, StoreError};
     use crate::model::{SegmentId, SegmentName};
     use std::collections::BTreeMap;
 
@@ -89,6 +89,7 @@ mod tests {
                 stop,
                 has_written,
                 seen: BTreeMap::new(),
+                ledger: Ledger::default(),
             };
             assert_eq!(ended.verdict(), verdict, "{ended:?}");
         }

@@ -37,6 +37,9 @@ pub struct Remembered {
     /// When its definition was read; `None` when it was only listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<Timestamp>,
+    /// When it was applied last before that, by what the ledger said then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_after: Option<Timestamp>,
     /// Who is in it, when that was read and it is made of filters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Payload>,
@@ -65,6 +68,7 @@ impl Remembered {
             created_time: live.created_time.clone(),
             listed: live.listed,
             read_at: live.read_at,
+            read_after: live.read_after,
             definition: live.definition.clone(),
         }
     }

@@ -96,6 +96,9 @@ pub struct LiveSegment {
     pub listed: bool,
     /// When its definition was read; `None` when it was only listed.
     pub read_at: Option<Timestamp>,
+    /// What the ledger knew then: when it was applied last, if it was. Times of two machines, or of a clock that was set,
+    /// do not tell which of two things came first; that the ledger says another time does.
+    pub read_after: Option<Timestamp>,
     /// The filters; `None` when they were not read or the kind has none.
     pub definition: Option<Payload>,
 }

@@ -140,6 +140,7 @@ fn applied(entry: &Entry) -> LiveSegment {
         created_time: None,
         listed: entry.lifecycle == Lifecycle::Active,
         read_at: None,
+        read_after: None,
         definition: entry.definition.clone(),
     }
 }
@@ -203,7 +204,7 @@ impl Scope<'_> {
             // What was only taken down, and not written, is as it was read.
             let definitions = entry.definition.as_ref().zip(live.definition.as_ref());
             let is_other = |(applied, seen)| digest(applied) != digest(seen);
-            live.read_at < Some(entry.applied_at)
+            live.read_after != Some(entry.applied_at)
                 && (live.name != entry.name || definitions.is_some_and(is_other))
         };
         let may_be_changed = |intent: &Intent| intent.concerns(&live.id, &live.name);
@@ -242,6 +243,7 @@ impl Scope<'_> {
             created_time: listed.created_time.clone(),
             listed: true,
             read_at: seen.and_then(|seen| seen.read_at),
+            read_after: seen.and_then(|seen| seen.read_after),
             definition: seen.and_then(|seen| seen.definition.clone()),
         }
     }
@@ -255,6 +257,7 @@ impl Scope<'_> {
             created_time: stored.created_time,
             listed,
             read_at: Some(self.now),
+            read_after: applied_at(self.ledger, &stored.id),
             id: stored.id,
             name: stored.name,
         }
@@ -270,6 +273,7 @@ impl Scope<'_> {
             created_time: seen.created_time.clone(),
             listed: seen.listed,
             read_at: seen.read_at,
+            read_after: seen.read_after,
             definition: seen.definition.clone(),
         }
     }
@@ -288,9 +292,14 @@ impl Scope<'_> {
     }
 }
 
-/// What an answer showed of a segment, to be remembered.
+/// When a segment was applied last, by what the ledger says.
+fn applied_at(ledger: &Ledger, id: &SegmentId) -> Option<Timestamp> {
+    ledger.entry(id).map(|entry| entry.applied_at)
+}
+
+/// What an answer showed of a segment, to be remembered; `ledger` knows what was applied before it was given.
 #[must_use]
-pub fn remember(stored: &Stored, listed: bool, now: Timestamp) -> Remembered {
+pub fn remember(stored: &Stored, listed: bool, (ledger, now): (&Ledger, Timestamp)) -> Remembered {
     Remembered {
         name: stored.name.clone(),
         kind: kind(&stored.kind),
@@ -298,6 +307,7 @@ pub fn remember(stored: &Stored, listed: bool, now: Timestamp) -> Remembered {
         created_time: stored.created_time.clone(),
         listed,
         read_at: stored.payload().map(|_| now),
+        read_after: applied_at(ledger, &stored.id),
         definition: stored.payload(),
     }
 }
@@ -308,5 +318,71 @@ fn kind(word: &str) -> LiveKind {
         LiveKind::Filter
     } else {
         LiveKind::Other(word.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Who spends more.
+    pub(super) fn payload(amount: u8) -> Payload {
+        let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
+                            "operator": "greaterThan", "value": amount});
+        Payload {
+            included_filters: json!({"filter_operator": "and", "filters": [filter]}),
+            excluded_filters: None,
+        }
+    }
+
+    #[test]
+    fn what_was_applied_since_it_was_read_is_read_again_whatever_the_clock_said() {
+        let second = |second| Timestamp::from_second(second).unwrap();
+        // What the ledger knew when it was read at second 100, what it knows now, what was seen.
+        let table = [
+            (Some(50), 50, 1, false),
+            // Edited by hand before it was read: that is drift, and remembered.
+            (Some(50), 50, 2, false),
+            (Some(50), 200, 2, true),
+            // The clock was set back between.
+            (Some(50), 60, 2, true),
+            (None, 60, 2, true),
+            // As it was applied: there is nothing to learn.
+            (Some(50), 200, 1, false),
+            (None, 200, 1, false),
+        ];
+        for (then, now, amount, is_read) in table {
+            let id = SegmentId::new("a1");
+            let mut ledger = Ledger::default();
+            ledger.record(Entry {
+                definition: Some(payload(1)),
+                ..Entry::new(id.clone(), SegmentName::new("One"), second(now))
+            });
+            let seen = Remembered {
+                name: SegmentName::new("One"),
+                kind: LiveKind::Filter,
+                source: None,
+                created_time: None,
+                listed: true,
+                read_at: Some(second(100)),
+                read_after: then.map(second),
+                definition: Some(payload(amount)),
+            };
+            let scope = Scope {
+                declared: &[],
+                ledger: &ledger,
+                policy: &Policy::default(),
+                snapshot: &Snapshot::default(),
+                refresh: Refresh::None,
+                now: second(300),
+            };
+            let observed = Observed {
+                segments: [(id.clone(), scope.remembered(&id, &seen))].into(),
+                ..Observed::default()
+            };
+            let due = scope.due(&[id.clone()].into(), &observed);
+            assert_eq!(due.contains(&id), is_read, "{then:?} {now} {amount}");
+        }
     }
 }

@@ -125,16 +125,7 @@ mod tests {
     use super::*;
     use crate::ledger::StepKey;
     use crate::model::{SegmentId, SegmentName};
-    use serde_json::json;
-
-    fn payload(amount: u8) -> Payload {
-        let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
-                            "operator": "greaterThan", "value": amount});
-        Payload {
-            included_filters: json!({"filter_operator": "and", "filters": [filter]}),
-            excluded_filters: None,
-        }
-    }
+    use crate::observe::tests::payload;
 
     fn live(name: &str, amount: u8, lifecycle: Lifecycle) -> Observed {
         let live = LiveSegment {
@@ -146,6 +137,7 @@ mod tests {
             created_time: None,
             listed: lifecycle == Lifecycle::Active,
             read_at: None,
+            read_after: None,
             definition: Some(payload(amount)),
         };
         Observed {

@@ -83,6 +83,7 @@ fn live(id: &str, name: &str, definition: Payload) -> LiveSegment {
         created_time: None,
         listed: true,
         read_at: None,
+        read_after: None,
         definition: Some(definition),
     }
 }

@@ -101,8 +101,8 @@ impl Repository {
             }
             store.save(&ledger).await?;
             let mut snapshot = store.load_snapshot().await?;
-            let read_at = snapshot.segments.values_mut().map(|seen| &mut seen.read_at);
-            read_at
+            let seen = snapshot.segments.values_mut();
+            seen.flat_map(|seen| [&mut seen.read_at, &mut seen.read_after])
                 .chain([&mut snapshot.listed_at])
                 .flatten()
                 .for_each(earlier);

@@ -56,8 +56,12 @@ pub(crate) struct Wish {
     refers_to: BTreeSet<usize>,
 }
 
-/// Levels that refer to each other; the service takes 6, and a passing form takes one more.
+/// Levels that refer to each other. The service takes 6 and counts one more for each that refers and has a group inside;
+/// a passing form takes one more.
 const LEVELS: usize = 4;
+
+/// The levels below this one may have a group inside: 5 at the most.
+const NESTED: usize = 2;
 
 impl Files {
     /// Files with so many segments.
@@ -138,7 +142,8 @@ impl Files {
             }
             8..=9 => self.refer(place),
             10 => {
-                self.items[place].wish.is_nested ^= true;
+                let may_nest = self.items[place].level < NESTED;
+                self.items[place].wish.is_nested ^= may_nest;
                 self.items[place].wish.excluded = self.random.percent(50).then(|| self.fresh.number());
                 Some(format!("`{name}` gets another form"))
             }
@@ -163,6 +168,7 @@ impl Files {
         let word = ["Segment", "Käufer", "a & b", "x"][self.random.below(4)];
         let name = self.fresh.name(word);
         let amount = self.fresh.number();
+        let level = self.random.below(LEVELS);
         let excluded = self.random.percent(20).then(|| self.fresh.number());
         self.items.push(Item {
             name,
@@ -172,10 +178,10 @@ impl Files {
             wish: Wish {
                 amount,
                 excluded,
-                is_nested: self.random.percent(10),
+                is_nested: self.random.percent(10) && level < NESTED,
                 refers_to: BTreeSet::new(),
             },
-            level: self.random.below(LEVELS),
+            level,
         });
         let place = self.items.len() - 1;
         if self.random.percent(30) {
