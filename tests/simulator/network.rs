@@ -280,6 +280,11 @@ impl Transport for Line {
         let mut workspace = self.workspace.lock().unwrap();
         // A name that is taken may have been taken by this very step.
         let is_taken = call.method == "POST" && heard.as_ref().is_ok_and(|heard| heard.status == 409);
+        let is_refused = heard.as_ref().is_ok_and(|heard| heard.status == 400);
+        let looks_made = workspace.truth.looks_made;
+        if is_refused && let Some(witness) = workspace.witnesses.get_mut(&self.run) {
+            witness.refused(step, looks_made);
+        }
         if (fate.kind.is_some() || is_taken)
             && let Some(witness) = workspace.witnesses.get_mut(&self.run)
         {

@@ -80,7 +80,7 @@ impl Truth {
     /// Takes down what a segment is from now on.
     pub(crate) fn set(&mut self, author: Author, id: &str, after: Segment) {
         let looked_at = match author {
-            Author::Run(run) => self.looks.get(&(run, id.to_owned())).map(|(changes, _)| *changes),
+            Author::Run(run) => self.looked_from(run, id),
             Author::Late(_) | Author::Dashboard | Author::Time => None,
         };
         let before = self.segments.insert(id.to_owned(), after.clone());
@@ -101,10 +101,32 @@ impl Truth {
         latest.filter(|change| change.author != Author::Time).count()
     }
 
+    /// How many changes there were when a run looked at a segment last.
+    pub(crate) fn looked_from(&self, run: usize, id: &str) -> Option<usize> {
+        self.looks.get(&(run, id.to_owned())).map(|(changes, _)| *changes)
+    }
+
     /// Whether a run looked at a segment after so many looks.
     pub(crate) fn has_looked(&self, run: usize, id: &str, since: usize) -> bool {
         let last = self.looks.get(&(run, id.to_owned()));
         last.is_some_and(|(_, look)| *look > since)
+    }
+
+    /// Whether a create that was given up made a segment although a later one of the same run had made it, and another run
+    /// had freed its name by then: nobody can know that it was still on its way.
+    pub(crate) fn is_made_again(&self, id: &str) -> bool {
+        let Some(made) = self.changes.iter().find(|change| change.id == id) else {
+            return false;
+        };
+        let Author::Late(run) = made.author else {
+            return false;
+        };
+        let mut earlier = self.changes.iter().take_while(|change| change.id != id);
+        earlier.any(|change| {
+            change.before.is_none()
+                && change.author == Author::Run(run)
+                && change.after.name == made.after.name
+        })
     }
 
     /// Who put a segment away or took it out last, be it by making it.

@@ -26,7 +26,7 @@ pub(crate) struct Witness {
 #[derive(Clone, Default)]
 struct Facts {
     state: State,
-    /// How many changes there were when it began.
+    /// How many changes there were when it began; in a saved plan, when its segment was looked at before.
     began_at: usize,
     /// How many looks at segments there were by then.
     looks_before: usize,
@@ -34,6 +34,8 @@ struct Facts {
     committed: Vec<usize>,
     /// Whether something went wrong while it was under way.
     is_troubled: bool,
+    /// How many looks at segments there were when a write of it was refused that may have been made by an earlier delivery.
+    refused_at: Option<usize>,
     /// Whether it is being taken back.
     is_second_time: bool,
 }
@@ -76,6 +78,13 @@ impl Witness {
             if facts.state == State::UnderWay && step.is_none_or(|step| step == place) {
                 facts.is_troubled = true;
             }
+        }
+    }
+
+    /// The service says that a write of the run is none; what that means is known when it is looked at.
+    pub(crate) fn refused(&mut self, step: Option<usize>, looks_made: usize) {
+        if let Some(facts) = step.and_then(|step| self.steps.get_mut(step)) {
+            facts.refused_at = Some(looks_made);
         }
     }
 
@@ -191,11 +200,23 @@ impl Workspace {
         // As the run knows it: it may have been renamed since.
         let name = body["name"].as_str();
         let is_owned = self.owns_what_is_made_by_hand && name.is_some_and(|name| name.starts_with("by hand"));
+        let is_written = is_written || self.was_put_away(id);
         self.record.require(
             is_written || is_owned,
             "nothing is archived that no run wrote",
             || format!("{id}, {name:?}"),
         );
+    }
+
+    /// Whether a run was told that a segment is away, as it wanted it to be: it is kept away from then on.
+    fn was_put_away(&self, id: &str) -> bool {
+        self.witnesses.values().any(|witness| {
+            let mut steps = witness.plan.steps.iter().zip(&witness.steps);
+            steps.any(|(step, facts)| {
+                let is_done = facts.state == State::Done;
+                is_done && matches!(&step.action, Action::Archive(target) if target.id.as_str() == id)
+            })
+        })
     }
 
     /// Names are unique while they are held, so that a second segment for a declared name can only come of a run that
@@ -232,6 +253,7 @@ impl Workspace {
     /// A step of a run begins or ends.
     pub(crate) fn told(&mut self, run: usize, event: Event<'_>) {
         let (changes, looks) = (self.truth.changes.len(), self.truth.looks_made);
+        let truth = &self.truth;
         let Some(witness) = self.witnesses.get_mut(&run) else {
             return;
         };
@@ -241,7 +263,10 @@ impl Workspace {
                 facts.is_second_time = facts.state != State::Waiting;
                 facts.state = State::UnderWay;
                 facts.is_troubled = false;
-                facts.began_at = changes;
+                facts.refused_at = None;
+                let target = step.action.target().filter(|_| witness.is_saved);
+                let looked_from = target.and_then(|target| truth.looked_from(run, target.id.as_str()));
+                facts.began_at = looked_from.unwrap_or(changes);
                 facts.looks_before = looks;
                 self.record.note("plan", step.number as u64, || {
                     format!(
@@ -295,11 +320,17 @@ impl Workspace {
             Outcome::Skipped(SkipReason::Drifted) => self.not_drifted(witness, step),
             Outcome::Unknown { message } => {
                 let has_lost_lock = message.contains("lock was taken away");
-                let is_touched = step.action.target().is_some_and(|target| {
-                    let id = target.id.as_str();
-                    self.truth.was_touched_by_others(id, facts.began_at, run)
-                });
-                let is_excused = facts.is_troubled || witness.is_disk_troubled || has_lost_lock || is_touched;
+                let target = step.action.target().map(|target| target.id.as_str());
+                let is_touched =
+                    target.is_some_and(|id| self.truth.was_touched_by_others(id, facts.began_at, run));
+                let is_unlooked = facts
+                    .refused_at
+                    .is_some_and(|since| target.is_some_and(|id| !self.truth.has_looked(run, id, since)));
+                let is_excused = facts.is_troubled
+                    || witness.is_disk_troubled
+                    || has_lost_lock
+                    || is_touched
+                    || is_unlooked;
                 (!is_excused).then(|| "every answer came".to_owned())
             }
             Outcome::TakenBack => self.not_taken_back(run, facts),
@@ -392,7 +423,7 @@ impl Workspace {
             .first()
             .and_then(|change| self.truth.changes.get(*change));
         let first = first?;
-        if self.truth.was_touched_by_others(&first.id, facts.began_at, run) {
+        if self.truth.was_touched_by_others(&first.id, first.looked_at, run) {
             return None;
         }
         let (before, now) = (first.before.as_ref()?, &self.truth.segments[&first.id]);
