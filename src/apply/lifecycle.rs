@@ -35,7 +35,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             return Ok(Outcome::Skipped(SkipReason::Drifted));
         };
         let mut lost: Option<CallError> = None;
-        for _ in 0..ATTEMPTS {
+        for attempt in 1.. {
             let error = match answer {
                 Ok(()) => return self.changed(step, (&current, wanted), lost.map(|_| AGAIN)).await,
                 Err(error) => error,
@@ -54,6 +54,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 }
                 (Came::Unknown, Some(lost)) => return Ok(unsettled(&lost, &error)),
                 _ => return Ok(self.failure(&error)),
+            }
+            if attempt == ATTEMPTS {
+                break;
             }
             // Whatever it is by now, it may be so because of the call that was lost.
             answer = match self.send_move(step, &to, false).await {

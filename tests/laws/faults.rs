@@ -108,6 +108,32 @@ async fn what_is_put_away_is_found_out_by_putting_it_away_once_more() {
 }
 
 #[tokio::test]
+async fn no_call_is_made_whose_answer_is_not_looked_at() {
+    for (lost, calls) in [(1, 2), (2, 3), (3, 3)] {
+        let workspace = Workspace::new(Settings {
+            rate_limits: RateLimits::Off,
+            ..Settings::default()
+        });
+        let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
+        assert!(workspace.apply(&first).await.is_complete());
+        let wanted = declared(1.0, Lifecycle::Archived);
+        let plan = workspace.plan(&wanted).await;
+        let before = workspace.log().len();
+        workspace.set_faults(&json!([
+            {"on": {"method": "PATCH"}, "times": lost, "fault": {"reset": {"when": "after"}}},
+        ]));
+        let receipt = workspace.apply(&plan).await;
+        let made = workspace.log().split_off(before);
+        let made = made.iter().filter(|call| call.path.ends_with("/archive")).count();
+        assert_eq!(
+            (made, receipt.is_complete()),
+            (calls, lost < 3),
+            "{lost}: {receipt:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_archived_segment_of_another_kind_keeps_its_name_and_stays_archived() {
     let workspace = Workspace::new(Settings {
         rate_limits: RateLimits::Off,

@@ -189,7 +189,7 @@ pub(crate) fn as_declared(
     let invariant = "what was applied is there";
     for item in files.items() {
         let live = truth.named(&item.name);
-        if !item.is_declared || live.is_some_and(|(id, _)| !is_seen(id)) {
+        if !item.is_declared || live.is_some_and(|(id, _)| !is_seen(id) || truth.is_made_again(id)) {
             continue;
         }
         let live = live.map(|(_, segment)| segment);

@@ -86,23 +86,21 @@ impl Rules {
 }
 
 impl Rules {
-    /// Whether the workspace's own rules are why a plan must not be applied.
-    pub(crate) fn explain(&self, why: &[String]) -> bool {
+    /// Whether the workspace's own rules are why there is a conflict or a refusal.
+    pub(crate) fn explain(&self, why: &str) -> bool {
         let is_tight = self.settings.active_limit < 1000;
         let is_guarded = self.policy.guards.archive < 100;
         let is_kept = self.settings.archived_definitions_conflict;
         // A segment that was removed from the files may be found again, by its definition, as one of another name; its
         // former name cannot be declared again then.
         let are_names_kept = !self.settings.rename_frees_old_name;
-        why.iter().all(|why| {
-            is_kept && why.starts_with("DefinitionTaken")
+        is_kept && why.starts_with("DefinitionTaken")
                 || are_names_kept && why.starts_with("NameReserved")
                 // Former names that were given to other segments, whose files are gone, and that the first one still lists.
                 || why.starts_with("PreviousNameLive")
                 || why.starts_with("AmbiguousTarget")
                 || is_tight && why.starts_with("ActiveLimit")
                 || is_guarded && (why.starts_with("Archives") || why.starts_with("Updates"))
-        })
     }
 }
 

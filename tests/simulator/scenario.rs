@@ -11,13 +11,14 @@ use super::record::{Record, Violation};
 use super::rules::Rules;
 use super::run::{End, Machine, Order, Task, process};
 use super::store::Promised;
-use super::truth::Author;
+use super::truth::{Author, Change};
 use super::workspace::Workspace;
 use super::world::{Dashboard, Files, Fresh};
 use jiff::SignedDuration;
 use segctl::api::{StopSignal, Stopper};
 use segctl::observe::Refresh;
 use segctl::plan::guard::Allowances;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 /// What came of a seed.
@@ -320,9 +321,7 @@ impl Scenario {
                     return;
                 }
                 Some(End::Forbidden(why)) => {
-                    let has_cause = *self.is_meddled.lock().unwrap()
-                        || self.rules.explain(&why)
-                        || self.is_kept_by_archived(&why);
+                    let has_cause = *self.is_meddled.lock().unwrap() || self.has_cause(&why);
                     self.tally.blocked += 1;
                     return self
                         .record
@@ -350,6 +349,15 @@ impl Scenario {
             let live = truth.named(&item.name);
             item.is_declared && !item.is_archived && live.is_some_and(|(_, live)| live.is_archived)
         });
+        // A declared name that nobody has any more and that stays reserved for a segment that was renamed.
+        let is_reserved = !self.rules.settings.rename_frees_old_name
+            && self.files.items().iter().any(|item| {
+                let had_it = |change: &Change| change.after.name == item.name;
+                item.is_declared
+                    && !item.is_archived
+                    && truth.named(&item.name).is_none()
+                    && truth.changes.iter().any(had_it)
+            });
         let is_archiving_unseen = self.rules.settings.list_includes_archived;
         let is_told = |message: &String| {
             let is_named = message.contains("another segment has the name");
@@ -357,24 +365,55 @@ impl Scenario {
                 || message.contains("already has this definition");
             let is_away = message.contains("limit of active segments is reached")
                 || message.contains("the referenced segment");
-            has_namesake && is_named || (is_meddled || has_aged) && is_taken || is_archiving_unseen && is_away
+            (has_namesake || is_meddled && is_reserved) && is_named
+                || (is_meddled || has_aged) && is_taken
+                || is_archiving_unseen && is_away
         };
         !failures.is_empty() && failures.iter().all(is_told)
     }
 
-    /// Whether names are held by segments that should be archived under another name, or references go through them in
-    /// circles, as they do in the files: what is put away is neither renamed nor changed.
-    fn is_kept_by_archived(&self, why: &[String]) -> bool {
-        why.iter().all(|why| {
-            let mut archived = self.files.items().iter().filter(|item| item.is_archived);
-            let holder = why.split("holder:").nth(1).unwrap_or_default();
-            let is_cycle = why.starts_with("Cycle");
-            if is_cycle && self.files.go_in_circles() {
-                return true;
-            }
-            let holder = if is_cycle { why } else { holder };
-            (is_cycle || why.starts_with("NameTaken"))
-                && archived.any(|item| holder.contains(&format!("file: \"{}.yaml\"", item.name)))
+    /// Whether every conflict comes of the workspace's rules, of what is put away, or of another conflict.
+    fn has_cause(&self, conflicts: &[String]) -> bool {
+        let is_explained = |why: &String| self.rules.explain(why) || self.is_kept_by_archived(why);
+        let (explained, others): (Vec<_>, Vec<_>) = conflicts.iter().partition(|why| is_explained(why));
+        // Of a segment that is in conflict nothing is known to be given up.
+        others.iter().all(|why| {
+            let id = why
+                .split("id: SegmentId(")
+                .nth(1)
+                .and_then(|rest| rest.split(')').next());
+            let mut explained = explained.iter();
+            why.starts_with("DefinitionTaken")
+                && id.is_some_and(|id| explained.any(|other| other.contains(id)))
+        })
+    }
+
+    /// Whether a name is held by a segment that should be archived under another name, or references go through such
+    /// segments in circles, as they do in the files, or end at one that has the definition of another: what is put away is
+    /// neither renamed nor changed.
+    fn is_kept_by_archived(&self, why: &str) -> bool {
+        let mut archived = self.files.items().iter().filter(|item| item.is_archived);
+        let holder = why.split("holder:").nth(1).unwrap_or_default();
+        let is_cycle = why.starts_with("Cycle");
+        if is_cycle && (self.files.go_in_circles() || self.is_held_by_removed(why)) {
+            return true;
+        }
+        let holder = if is_cycle { why } else { holder };
+        (is_cycle || why.starts_with("NameTaken"))
+            && archived.any(|item| holder.contains(&format!("file: \"{}.yaml\"", item.name)))
+    }
+
+    /// Whether a segment in a circle is to have the definition of one that no file declares any more.
+    fn is_held_by_removed(&self, cycle: &str) -> bool {
+        let workspace = self.machine.workspace.lock().unwrap();
+        let items = self.files.items();
+        let is_declared = |name: &str| items.iter().any(|item| item.is_declared && item.name == name);
+        let removed = workspace.truth.segments.values();
+        let removed = removed.filter(|live| !live.is_archived && !is_declared(&live.name));
+        let held: BTreeSet<_> = removed.map(|live| live.meaning.amounts.clone()).collect();
+        items.iter().any(|item| {
+            let file = format!("file: \"{}.yaml\"", item.name);
+            item.is_declared && cycle.contains(&file) && held.contains(&self.files.amounts(item))
         })
     }
 
