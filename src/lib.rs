@@ -12,6 +12,7 @@ pub mod config;
 pub mod definition;
 pub mod diagnostic;
 pub mod ledger;
+pub mod members;
 pub mod model;
 pub mod observe;
 pub mod plan;

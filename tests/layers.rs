@@ -8,13 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything a folder may import of the crate, besides itself. A path narrows it to one module of a folder.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("model", &[]),
     ("definition", &["model"]),
     ("diagnostic", &[]),
     ("config", &["model", "definition", "diagnostic"]),
     ("api", &["model"]),
     ("ledger", &["model"]),
+    ("members", &["model"]),
     ("observe", &["model", "definition", "api", "ledger"]),
     ("plan", &["model", "definition", "ledger", "api::pacing"]),
     ("apply", &["model", "plan::step", "api", "ledger"]),

@@ -41,5 +41,5 @@ pub use place::{LedgerPlace, ObjectPlace, ObjectService, is_http_on_this_machine
 pub use policy::{Adoption, Behaviour, Guards, Policy};
 pub use printable::{is_hidden, printable};
 pub use segment::{
-    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,
+    DeclaredSegment, IdentifierType, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,
 };

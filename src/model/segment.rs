@@ -31,6 +31,16 @@ keywords! {
     }
 }
 
+keywords! {
+    /// The type of the attribute by whose values a file segment knows its users.
+    pub enum IdentifierType("identifier type") {
+        /// Text.
+        Text = "string",
+        /// A number.
+        Number = "double",
+    }
+}
+
 /// A segment that the files of one workspace say should be there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeclaredSegment {

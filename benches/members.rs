@@ -1,0 +1,149 @@
+//! How fast a list of 2,000,000 users is checked and compared with the list that was sent last, which is what a plan has to
+//! do, as a ratio to `sort -u` of the same file in the same run; and how much memory that takes. What is kept for the next
+//! time is written after a list was sent; that is measured beside it.
+//!
+//! It fails where the ratio is over 4 or the memory over 200 MiB.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that fails may panic")]
+
+use segctl::members::check::{Identifier, check};
+use segctl::members::compare::{Change, Comparison, compare};
+use segctl::members::kept::{KeptReader, KeptWriter};
+use segctl::members::{Nobody, Values};
+use segctl::model::IdentifierType;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+const USERS: u64 = 2_000_000;
+/// One of so many users came since the list was sent last, and as many went.
+const CHANGED: u64 = 100;
+/// The least of so many runs: machines are noisy, and noise only adds.
+const RUNS: usize = 5;
+
+const MOST_RATIO: f64 = 4.0;
+const MOST_MEMORY: u64 = 200 * 1024;
+
+const EMAIL: Identifier<'_> = Identifier {
+    attribute: "email",
+    kind: IdentifierType::Text,
+};
+
+fn main() -> ExitCode {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, file) = (folder.path().join("before.csv"), folder.path().join("users.csv"));
+    write(&before, 0);
+    write(&file, USERS / CHANGED);
+    let (last, next) = (folder.path().join("last.gz"), folder.path().join("next.gz"));
+    keep((&before, &mut Nobody), &last);
+
+    let changed = USERS / CHANGED;
+    let floor = least(|| sort(&file));
+    let planned = least(|| {
+        let found = survey((&file, &mut kept(&last)), |_, _| Ok(()));
+        assert_eq!(
+            (found.count, found.added, found.removed),
+            (USERS, changed, changed)
+        );
+    });
+    let sent = least(|| {
+        let found = keep((&file, &mut kept(&last)), &next);
+        assert_eq!(
+            (found.count, found.added, found.removed),
+            (USERS, changed, changed)
+        );
+    });
+    let ratio = planned.as_secs_f64() / floor.as_secs_f64();
+    let megabytes = |path: &Path| fs::metadata(path).unwrap().len() / 1_000_000;
+    println!(
+        "{USERS} users, {} MB, kept in {} MB",
+        megabytes(&file),
+        megabytes(&next)
+    );
+    println!("sort -u                 {:8.0} ms", floor.as_secs_f64() * 1e3);
+    println!("check, compare          {:8.0} ms", planned.as_secs_f64() * 1e3);
+    println!("ratio                   {ratio:8.2} (at most {MOST_RATIO})");
+    println!("check, compare, keep    {:8.0} ms", sent.as_secs_f64() * 1e3);
+    let peak = peak_memory();
+    match peak {
+        Some(peak) => println!(
+            "peak memory             {:8} MiB (at most {})",
+            peak / 1024,
+            MOST_MEMORY / 1024
+        ),
+        None => println!("peak memory             not told by this system"),
+    }
+    if ratio <= MOST_RATIO && peak.is_none_or(|peak| peak <= MOST_MEMORY) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Everything that a plan needs to know of a list, in one pass.
+fn survey(
+    (file, old): (&Path, &mut dyn Values),
+    each: impl FnMut(Change, &[u8]) -> io::Result<()>,
+) -> Comparison {
+    let input = BufReader::new(File::open(file).unwrap());
+    let mut faults = 0;
+    let mut new = check(input, EMAIL, |_| faults += 1).unwrap();
+    let found = compare(&mut new, old, each).unwrap();
+    assert_eq!((faults, new.into_repeated().len()), (0, 0));
+    found
+}
+
+/// The same, and what is kept is written on the way.
+fn keep(lists: (&Path, &mut dyn Values), path: &Path) -> Comparison {
+    let mut writer = KeptWriter::to(BufWriter::new(File::create(path).unwrap()));
+    let found = survey(lists, |change, value| match change {
+        Change::Added | Change::Kept => writer.push(value),
+        Change::Removed => Ok(()),
+    });
+    writer.finish().unwrap().flush().unwrap();
+    found
+}
+
+fn kept(path: &Path) -> KeptReader<BufReader<File>> {
+    KeptReader::of(BufReader::new(File::open(path).unwrap()))
+}
+
+fn sort(file: &Path) {
+    let mut command = Command::new("sort");
+    let command = command
+        .arg("-u")
+        .arg(file)
+        .env("LC_ALL", "C")
+        .stdout(Stdio::null());
+    assert!(command.status().unwrap().success());
+}
+
+/// As many users in no order; all but the first few of them are the same whatever `from` is.
+fn write(path: &Path, from: u64) {
+    let mut output = BufWriter::new(File::create(path).unwrap());
+    for number in from..from + USERS {
+        // Every number once: the factor is odd.
+        let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        writeln!(output, "user.{scattered:016x}@example.com").unwrap();
+    }
+    output.flush().unwrap();
+}
+
+fn least(run: impl Fn()) -> Duration {
+    let time = || {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    (0..RUNS).map(|_| time()).min().unwrap_or_default()
+}
+
+/// What the process had in memory at most in KiB, as Linux tells it.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}

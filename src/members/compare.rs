@@ -1,0 +1,179 @@
+//! Two lists in order, held against each other in one pass.
+
+use super::Values;
+use sha2::{Digest as _, Sha256};
+use std::cmp::Ordering;
+use std::fmt::{self, Write as _};
+use std::io;
+
+/// What a value of two lists is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is in both.
+    Kept,
+    /// It is in the new list alone.
+    Added,
+    /// It is in the old list alone.
+    Removed,
+}
+
+/// What a list is, and what it changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// Names the new list: the same for the same values in any order.
+    pub digest: ListDigest,
+    /// How many values it has.
+    pub count: u64,
+    /// How many of them the old list lacks.
+    pub added: u64,
+    /// How many values it lacks that the old list has.
+    pub removed: u64,
+}
+
+/// Names a list by its values: SHA-256 over all of them in order of their bytes, each with a line end behind it, in
+/// lowercase hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListDigest(String);
+
+impl ListDigest {
+    /// The digest as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ListDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Compares a list with the one before it and tells `each` of every value of both, in order.
+///
+/// # Errors
+///
+/// A list cannot be read, or `each` fails.
+pub fn compare(
+    new: &mut dyn Values,
+    old: &mut dyn Values,
+    mut each: impl FnMut(Change, &[u8]) -> io::Result<()>,
+) -> io::Result<Comparison> {
+    let mut hash = Sha256::new();
+    let (mut count, mut added, mut removed) = (0, 0, 0);
+    let (mut next_new, mut next_old) = (new.next()?, old.next()?);
+    loop {
+        let order = match (next_new, next_old) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(new), Some(old)) => new.cmp(old),
+        };
+        if let Some(value) = next_new.filter(|_| order != Ordering::Greater) {
+            hash.update(value);
+            hash.update(b"\n");
+            count += 1;
+            let change = match order {
+                Ordering::Less => Change::Added,
+                Ordering::Equal | Ordering::Greater => Change::Kept,
+            };
+            added += u64::from(change == Change::Added);
+            each(change, value)?;
+            next_new = new.next()?;
+        }
+        if let Some(value) = next_old.filter(|_| order != Ordering::Less) {
+            if order == Ordering::Greater {
+                removed += 1;
+                each(Change::Removed, value)?;
+            }
+            next_old = old.next()?;
+        }
+    }
+    let mut digest = String::new();
+    for byte in hash.finalize() {
+        // Text takes whatever is written.
+        let _ = write!(digest, "{byte:02x}");
+    }
+    Ok(Comparison {
+        digest: ListDigest(digest),
+        count,
+        added,
+        removed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Nobody;
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    struct List {
+        values: Vec<Vec<u8>>,
+        next: usize,
+    }
+
+    impl List {
+        fn of(values: &BTreeSet<Vec<u8>>) -> Self {
+            Self {
+                values: values.iter().cloned().collect(),
+                next: 0,
+            }
+        }
+    }
+
+    impl Values for List {
+        fn next(&mut self) -> io::Result<Option<&[u8]>> {
+            self.next += 1;
+            Ok(self.values.get(self.next - 1).map(Vec::as_slice))
+        }
+    }
+
+    fn all(values: &[&str]) -> BTreeSet<Vec<u8>> {
+        values.iter().map(|value| value.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn the_digest_is_pinned() {
+        let found = compare(&mut List::of(&all(&["b", "a"])), &mut Nobody, |_, _| Ok(())).unwrap();
+        // printf 'a\nb\n' | sha256sum
+        let wanted = "911169ddaaf146aff539f58c26c489af3b892dff0fe283c1c264c65ae5aa59a2";
+        assert_eq!((found.digest.as_str(), found.count, found.added), (wanted, 2, 2));
+        let nobody = compare(&mut Nobody, &mut Nobody, |_, _| Ok(())).unwrap();
+        // sha256sum </dev/null
+        let wanted = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!((nobody.digest.as_str(), nobody.count), (wanted, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn old_and_changes_make_new(
+            old in proptest::collection::btree_set("[ab]{0,3}", 0..12),
+            new in proptest::collection::btree_set("[ab]{0,3}", 0..12),
+        ) {
+            let bytes = |texts: &BTreeSet<String>| -> BTreeSet<Vec<u8>> {
+                texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+            };
+            let (old, new) = (bytes(&old), bytes(&new));
+            let mut told = Vec::new();
+            let found = compare(&mut List::of(&new), &mut List::of(&old), |change, value| {
+                told.push((value.to_vec(), change));
+                Ok(())
+            }).unwrap();
+            let of = |wanted: Change| -> BTreeSet<Vec<u8>> {
+                told.iter().filter(|(_, change)| *change == wanted).map(|(value, _)| value.clone()).collect()
+            };
+            prop_assert_eq!(of(Change::Added), &new - &old);
+            prop_assert_eq!(of(Change::Removed), &old - &new);
+            prop_assert_eq!(of(Change::Kept), &old & &new);
+            prop_assert!(told.is_sorted_by(|one, other| one.0 < other.0));
+            let counts = (found.count, found.added, found.removed);
+            let wanted = (new.len(), (&new - &old).len(), (&old - &new).len());
+            prop_assert_eq!(counts, (wanted.0 as u64, wanted.1 as u64, wanted.2 as u64));
+            let again = compare(&mut List::of(&new), &mut List::of(&new), |_, _| Ok(())).unwrap();
+            prop_assert_eq!(found.digest, again.digest);
+            prop_assert_eq!((again.added, again.removed), (0, 0));
+        }
+    }
+}

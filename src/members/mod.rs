@@ -1,0 +1,45 @@
+//! Lists of members: the users of a file segment and the members of a cohort.
+//!
+//! The service takes such a list as one value a line and never shows it again. A value that it cannot match is dropped
+//! without a word, so every line is checked before anything is sent (`line`); and what was sent last is kept (`kept`), so
+//! that a plan can say who comes and who goes, and so that a change can be sent as a change.
+//!
+//! A list may have two million values in 150 MB. It is read once, whatever its size, in bounded memory: values are sorted
+//! in runs that go to unnamed temporary files and are merged (`sort`), and while they are merged they are held against
+//! the list that was sent last (`compare`), which is kept in the same order. `check` is the whole of it for one file,
+//! `clean` writes a file without what is wrong with it.
+//!
+//! The order is that of bytes, so that it depends on no language; numbers are compared as numbers, since the service does
+//! so, and stand in one spelling (`1.0` and `1` are the same user).
+
+pub mod check;
+pub mod clean;
+pub mod compare;
+pub mod kept;
+pub mod line;
+mod lines;
+mod sort;
+
+use std::io;
+
+pub use sort::Sorted;
+
+/// Values in order, one after the other.
+pub trait Values {
+    /// The next value, or `None` behind the last.
+    ///
+    /// # Errors
+    ///
+    /// What they are read from fails.
+    fn next(&mut self) -> io::Result<Option<&[u8]>>;
+}
+
+/// No values: what is compared with where nothing was sent before.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
+
+impl Values for Nobody {
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,248 @@
+//! Sorting more values than memory should hold: runs are sorted in memory, put aside in unnamed temporary files, and
+//! merged.
+//!
+//! The files have no name, so that nothing is left of them however the process ends, and nobody else can open them.
+
+use super::Values;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+
+/// What a run may take of memory before it is put aside, in bytes. The largest list that the service takes comes in four
+/// or five runs.
+const RUN: usize = 64 * 1024 * 1024;
+
+/// Takes values in any order.
+pub(super) struct Sorter {
+    bytes: Vec<u8>,
+    places: Vec<Place>,
+    most: usize,
+    aside: Vec<Run>,
+}
+
+/// Where a value of a run stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its first bytes: most comparisons need no more.
+    head: u64,
+    start: u32,
+    length: u32,
+    line: u32,
+}
+
+impl Sorter {
+    pub(super) fn new() -> Self {
+        Self::with_runs_of(RUN)
+    }
+
+    fn with_runs_of(most: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            places: Vec::new(),
+            most,
+            aside: Vec::new(),
+        }
+    }
+
+    /// Takes the value of a line.
+    pub(super) fn push(&mut self, value: &[u8], line: u32) -> io::Result<()> {
+        let taken = self.bytes.len() + value.len() + (self.places.len() + 1) * size_of::<Place>();
+        if taken > self.most && !self.places.is_empty() {
+            self.put_aside()?;
+        }
+        let too_large = || io::Error::new(io::ErrorKind::InvalidInput, "a value is too large to be sorted");
+        self.places.push(Place {
+            head: head(value),
+            start: u32::try_from(self.bytes.len()).map_err(|_| too_large())?,
+            length: u32::try_from(value.len()).map_err(|_| too_large())?,
+            line,
+        });
+        self.bytes.extend_from_slice(value);
+        Ok(())
+    }
+
+    /// All values in order.
+    pub(super) fn finish(mut self) -> io::Result<Sorted> {
+        if !self.aside.is_empty() && !self.places.is_empty() {
+            // Two runs in memory, one of them being read, would be twice what one may take.
+            self.put_aside()?;
+        }
+        let mut runs = self.aside;
+        if !self.places.is_empty() {
+            sort(&self.bytes, &mut self.places);
+            runs.push(Run::InMemory {
+                bytes: self.bytes,
+                places: self.places.into_iter(),
+            });
+        }
+        let mut sorted = Sorted {
+            runs: Vec::new(),
+            current: None,
+        };
+        for run in runs {
+            let mut run = Ahead {
+                run,
+                value: Vec::new(),
+                line: 0,
+            };
+            if run.advance()? {
+                sorted.runs.push(run);
+            }
+        }
+        Ok(sorted)
+    }
+
+    fn put_aside(&mut self) -> io::Result<()> {
+        sort(&self.bytes, &mut self.places);
+        let mut file = BufWriter::new(tempfile::tempfile()?);
+        for place in &self.places {
+            file.write_all(&place.line.to_le_bytes())?;
+            file.write_all(&place.length.to_le_bytes())?;
+            file.write_all(place.of(&self.bytes))?;
+        }
+        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        self.aside.push(Run::Aside(BufReader::new(file)));
+        self.bytes.clear();
+        self.places.clear();
+        Ok(())
+    }
+}
+
+impl Place {
+    fn of<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        let start = self.start as usize;
+        bytes.get(start..start + self.length as usize).unwrap_or_default()
+    }
+}
+
+fn sort(bytes: &[u8], places: &mut [Place]) {
+    places.sort_unstable_by(|one, other| {
+        let by_head = one.head.cmp(&other.head);
+        let by_value = || one.of(bytes).cmp(other.of(bytes));
+        by_head.then_with(by_value).then(one.line.cmp(&other.line))
+    });
+}
+
+/// The first eight bytes as a number that is ordered as they are.
+fn head(value: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(bytes)
+}
+
+/// Values that are sorted, each with its line.
+enum Run {
+    InMemory {
+        bytes: Vec<u8>,
+        places: std::vec::IntoIter<Place>,
+    },
+    Aside(BufReader<File>),
+}
+
+/// A run and its next value.
+struct Ahead {
+    run: Run,
+    value: Vec<u8>,
+    line: u32,
+}
+
+impl Ahead {
+    /// Goes to the next value; whether there is one.
+    fn advance(&mut self) -> io::Result<bool> {
+        self.value.clear();
+        match &mut self.run {
+            Run::InMemory { bytes, places } => {
+                let Some(place) = places.next() else {
+                    return Ok(false);
+                };
+                self.line = place.line;
+                self.value.extend_from_slice(place.of(bytes));
+            }
+            Run::Aside(file) => {
+                let Some(line) = number(file)? else {
+                    return Ok(false);
+                };
+                let length = number(file)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+                self.line = line;
+                self.value.resize(length as usize, 0);
+                file.read_exact(&mut self.value)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn number(file: &mut BufReader<File>) -> io::Result<Option<u32>> {
+    let mut bytes = [0; 4];
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(Some(u32::from_le_bytes(bytes))),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Values in order, the same ones by their lines.
+pub struct Sorted {
+    /// Those that have a value left.
+    runs: Vec<Ahead>,
+    /// The run whose value was handed out last.
+    current: Option<usize>,
+}
+
+impl Sorted {
+    /// The next value and its line.
+    pub(super) fn next_line(&mut self) -> io::Result<Option<(&[u8], u32)>> {
+        if let Some(current) = self.current.take()
+            && let Some(run) = self.runs.get_mut(current)
+            && !run.advance()?
+        {
+            self.runs.remove(current);
+        }
+        // There are so few runs that a heap would not pay.
+        let least = self.runs.iter().enumerate();
+        let least =
+            least.min_by(|(_, one), (_, other)| one.value.cmp(&other.value).then(one.line.cmp(&other.line)));
+        let Some((place, run)) = least else {
+            return Ok(None);
+        };
+        self.current = Some(place);
+        Ok(Some((&run.value, run.line)))
+    }
+}
+
+impl Values for Sorted {
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        Ok(self.next_line()?.map(|(value, _)| value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sorted(values: &[Vec<u8>], runs_of: usize) -> Vec<(Vec<u8>, u32)> {
+        let mut sorter = Sorter::with_runs_of(runs_of);
+        for (line, value) in (1..).zip(values) {
+            sorter.push(value, line).unwrap();
+        }
+        let mut sorted = sorter.finish().unwrap();
+        let mut found = Vec::new();
+        while let Some((value, line)) = sorted.next_line().unwrap() {
+            found.push((value.to_vec(), line));
+        }
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn what_comes_out_is_what_went_in_in_order_however_many_runs_it_took(
+            values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..12), 0..200),
+            runs_of in 1_usize..2000,
+        ) {
+            let mut wanted: Vec<(Vec<u8>, u32)> = values.iter().cloned().zip(1..).collect();
+            wanted.sort();
+            prop_assert_eq!(sorted(&values, runs_of), wanted);
+        }
+    }
+}
