@@ -1,18 +1,24 @@
-//! One file, checked and sorted: whether the service can take it as it stands.
+//! One file, checked, sorted and compared: whether the service can take it as it stands, and what it changes.
 
 use super::Values;
+use super::compare::{Change, Comparison, compare};
 use super::line::{self, LineFault};
 use super::lines::Lines;
 use super::sort::{Sorted, Sorter};
 use crate::model::IdentifierType;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, BufRead};
 
 /// The largest file that the service takes: 150 MB, of which nobody says whether they are of 1,000 or 1,024.
 pub const MOST_BYTES: u64 = 150_000_000;
 
-/// The most values of one file: as many users as the service adds in a day.
-pub const MOST_VALUES: u64 = 2_000_000;
+/// The most users that one segment can have. How many of them can be added in a day is less, and depends on how many are
+/// new.
+pub const MOST_USERS: u64 = 5_000_000;
+
+/// Faults that are kept one by one; a file with more has one mistake many times.
+pub const MOST_FAULTS: usize = 100;
 
 /// Something in a file that the service would not take, or would take for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,50 +26,30 @@ pub enum Fault {
     /// The first line has the name of the attribute: a header, which files must not have.
     Header,
     /// A line stands for nobody.
-    Line {
-        /// Which, from 1.
-        line: u32,
-        /// Why.
-        fault: LineFault,
-    },
+    Line(LineFault),
     /// A line says what an earlier one says.
     Repeated {
-        /// Which, from 1.
-        line: u32,
-        /// The earlier one.
+        /// The earlier one, from 1.
         first: u32,
     },
     /// There is no value at all.
     NoValues,
-    /// There are more values than [`MOST_VALUES`].
-    TooManyValues {
-        /// How many there are.
-        count: u64,
-    },
+    /// There are more users than [`MOST_USERS`].
+    TooManyUsers,
     /// There are more bytes than [`MOST_BYTES`]; the rest was not looked at.
     TooManyBytes,
 }
 
 impl Fault {
-    /// The line that it is about, from 1; 0 where it is about the file.
-    #[must_use]
-    pub fn line(self) -> u32 {
-        match self {
-            Self::Header => 1,
-            Self::Line { line, .. } | Self::Repeated { line, .. } => line,
-            Self::NoValues | Self::TooManyValues { .. } | Self::TooManyBytes => 0,
-        }
-    }
-
     /// Whether a cleaned file is without it.
     #[must_use]
     pub fn can_be_cleaned(self) -> bool {
         match self {
             Self::Repeated { .. } => true,
-            Self::Line { fault, .. } => fault.can_be_cleaned(),
+            Self::Line(fault) => fault.can_be_cleaned(),
             // Nobody but the author knows whether it is a value all the same.
             Self::Header => false,
-            Self::NoValues | Self::TooManyValues { .. } | Self::TooManyBytes => false,
+            Self::NoValues | Self::TooManyUsers | Self::TooManyBytes => false,
         }
     }
 }
@@ -72,16 +58,40 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header => formatter.write_str("the first line is the name of the attribute"),
-            Self::Line { fault, .. } => fault.fmt(formatter),
-            Self::Repeated { first, .. } => write!(formatter, "line {first} has the same value"),
+            Self::Line(fault) => fault.fmt(formatter),
+            Self::Repeated { first } => write!(formatter, "line {first} has the same value"),
             Self::NoValues => formatter.write_str("the file has no value"),
-            Self::TooManyValues { count } => {
-                write!(
-                    formatter,
-                    "the file has {count} values, and {MOST_VALUES} are the most"
-                )
-            }
+            Self::TooManyUsers => write!(formatter, "the file has more than {MOST_USERS} values"),
             Self::TooManyBytes => write!(formatter, "the file has more than {MOST_BYTES} bytes"),
+        }
+    }
+}
+
+/// What is wrong with a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// The first [`MOST_FAULTS`] by line; line 0 stands for the whole file.
+    first: BTreeSet<(u32, Fault)>,
+    count: u64,
+}
+
+impl Faults {
+    /// The first of them, with their lines from 1, or 0 for the file; in order.
+    pub fn first(&self) -> impl Iterator<Item = (u32, Fault)> {
+        self.first.iter().copied()
+    }
+
+    /// How many there are in all.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn add(&mut self, line: u32, fault: Fault) {
+        self.count += 1;
+        self.first.insert((line, fault));
+        if self.first.len() > MOST_FAULTS {
+            self.first.pop_last();
         }
     }
 }
@@ -95,77 +105,93 @@ pub struct Identifier<'a> {
     pub kind: IdentifierType,
 }
 
-/// Reads a file to its end, tells `on_fault` of everything that is wrong line by line, and hands out the values in
-/// order; what is repeated shows while they are read.
+/// Reads a file to its end, and compares it with the list that was sent last, telling `each` of every value of both, in
+/// order; unless there is a fault in it, of which every line is told then.
+///
+/// What `each` puts aside is good when there is a comparison: a repeated value shows late.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or temporary files cannot be written.
+/// The file or the old list cannot be read, temporary files cannot be written, or `each` fails.
 pub fn check(
     input: impl BufRead,
     identifier: Identifier<'_>,
-    mut on_fault: impl FnMut(Fault),
-) -> io::Result<Unique> {
+    old: &mut dyn Values,
+    each: impl FnMut(Change, &[u8]) -> io::Result<()>,
+) -> io::Result<Result<Comparison, Faults>> {
+    let mut faults = Faults::default();
+    let sorted = sort_lines(input, identifier, &mut faults)?;
+    let is_sound = faults.count == 0;
+    let mut unique = Unique::of(sorted, |line, first| faults.add(line, Fault::Repeated { first }));
+    // Without the values of faulty lines it is no list to compare anything with.
+    let comparison = if is_sound {
+        Some(compare(&mut unique, old, each)?)
+    } else {
+        while unique.next()?.is_some() {}
+        None
+    };
+    if unique.count > MOST_USERS {
+        faults.add(0, Fault::TooManyUsers);
+    }
+    Ok(comparison.filter(|_| faults.count == 0).ok_or(faults))
+}
+
+fn sort_lines(input: impl BufRead, identifier: Identifier<'_>, faults: &mut Faults) -> io::Result<Sorted> {
     let mut lines = Lines::of(input, MOST_BYTES);
     let mut sorter = Sorter::new();
-    let mut count = 0;
+    let mut has_values = false;
     while let Some((number, line)) = lines.next()? {
-        if number == 1 && line == identifier.attribute.as_bytes() {
-            on_fault(Fault::Header);
+        if number == 1 && is_header(line, identifier.attribute) {
+            faults.add(number, Fault::Header);
+            continue;
         }
         match line::value(line, identifier.kind) {
             Ok(value) => {
-                count += 1;
-                if count <= MOST_VALUES {
-                    sorter.push(&value, number)?;
-                }
+                has_values = true;
+                sorter.push(&value, number)?;
             }
-            Err(fault) => on_fault(Fault::Line { line: number, fault }),
+            Err(fault) => faults.add(number, Fault::Line(fault)),
         }
     }
     if lines.bytes() > MOST_BYTES {
-        on_fault(Fault::TooManyBytes);
+        faults.add(0, Fault::TooManyBytes);
     }
-    if count == 0 {
-        on_fault(Fault::NoValues);
+    if !has_values {
+        faults.add(0, Fault::NoValues);
     }
-    if count > MOST_VALUES {
-        on_fault(Fault::TooManyValues { count });
-    }
-    Ok(Unique::of(sorter.finish()?))
+    sorter.finish()
 }
 
-/// Values in order, each once.
-pub struct Unique {
+fn is_header(line: &[u8], attribute: &str) -> bool {
+    std::str::from_utf8(line).is_ok_and(|line| line::cleaned(line) == attribute)
+}
+
+/// Values in order, each once; those that are repeated are told, with the first line that has them.
+pub(super) struct Unique<F> {
     sorted: Sorted,
     /// The value that was handed out last, and its first line.
     last: Option<(Vec<u8>, u32)>,
-    repeated: Vec<Fault>,
+    count: u64,
+    on_repeated: F,
 }
 
-impl Unique {
-    pub(super) fn of(sorted: Sorted) -> Self {
+impl<F: FnMut(u32, u32)> Unique<F> {
+    pub(super) fn of(sorted: Sorted, on_repeated: F) -> Self {
         Self {
             sorted,
             last: None,
-            repeated: Vec::new(),
+            count: 0,
+            on_repeated,
         }
-    }
-
-    /// The repeated lines among the values that were read so far, by line.
-    #[must_use]
-    pub fn into_repeated(mut self) -> Vec<Fault> {
-        self.repeated.sort_unstable();
-        self.repeated
     }
 }
 
-impl Values for Unique {
+impl<F: FnMut(u32, u32)> Values for Unique<F> {
     fn next(&mut self) -> io::Result<Option<&[u8]>> {
         while let Some((value, line)) = self.sorted.next_line()? {
             match &mut self.last {
                 Some((last, first)) if last.as_slice() == value => {
-                    self.repeated.push(Fault::Repeated { line, first: *first });
+                    (self.on_repeated)(line, *first);
                     continue;
                 }
                 Some((last, first)) => {
@@ -175,6 +201,7 @@ impl Values for Unique {
                 }
                 None => self.last = Some((value.to_vec(), line)),
             }
+            self.count += 1;
             return Ok(self.last.as_ref().map(|(value, _)| value.as_slice()));
         }
         Ok(None)
@@ -183,53 +210,68 @@ impl Values for Unique {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Nobody;
     use super::*;
     use IdentifierType::{Number, Text};
 
-    fn checked(bytes: &[u8], kind: IdentifierType) -> (Vec<String>, Vec<Fault>) {
-        let mut faults = Vec::new();
-        let identifier = Identifier {
-            attribute: "email",
-            kind,
-        };
-        let mut unique = check(bytes, identifier, |fault| faults.push(fault)).unwrap();
+    const LINES: Identifier<'_> = Identifier {
+        attribute: "email",
+        kind: Text,
+    };
+
+    fn checked(bytes: &[u8], kind: IdentifierType) -> Result<Vec<String>, Vec<(u32, Fault)>> {
         let mut values = Vec::new();
-        while let Some(value) = unique.next().unwrap() {
+        let identifier = Identifier { kind, ..LINES };
+        let found = check(bytes, identifier, &mut Nobody, |_, value| {
             values.push(String::from_utf8(value.to_vec()).unwrap());
+            Ok(())
+        });
+        match found.unwrap() {
+            Ok(comparison) => {
+                assert_eq!(comparison.new.count, values.len() as u64);
+                Ok(values)
+            }
+            Err(faults) => {
+                assert_eq!(faults.count(), faults.first().count() as u64);
+                Err(faults.first().collect())
+            }
         }
-        faults.extend(unique.into_repeated());
-        (values, faults)
     }
 
-    /// A file, the type of its values, and what is found: values in order, and faults.
-    type Case<'c> = (&'c [u8], IdentifierType, &'c [&'c str], &'c [Fault]);
+    #[test]
+    fn values_come_in_order_and_in_one_spelling() {
+        let table: [(&[u8], IdentifierType, &[&str]); 4] = [
+            (b"b\na\n", Text, &["a", "b"]),
+            (b"b\r\na", Text, &["a", "b"]),
+            (b"1.0\n1\n".split_at(4).0, Number, &["1"]),
+            (b"10\n9\n", Number, &["10", "9"]),
+        ];
+        for (bytes, kind, values) in table {
+            assert_eq!(checked(bytes, kind).unwrap(), values);
+        }
+    }
+
+    /// A file, the type of its values, and what is wrong with it.
+    type Case<'c> = (&'c [u8], IdentifierType, &'c [(u32, Fault)]);
 
     #[test]
     fn every_fault_of_a_file_is_told_with_its_line() {
-        let line = |line, fault| Fault::Line { line, fault };
-        let repeated = |line, first| Fault::Repeated { line, first };
-        let table: [Case<'_>; 9] = [
-            (b"b\na\n", Text, &["a", "b"], &[]),
-            (b"b\r\na", Text, &["a", "b"], &[]),
-            (b"", Text, &[], &[Fault::NoValues]),
-            (b"\n", Text, &[], &[line(1, LineFault::Empty), Fault::NoValues]),
-            (
-                b"\xef\xbb\xbfa\nb\n",
-                Text,
-                &["b"],
-                &[line(1, LineFault::ByteOrderMark)],
-            ),
-            (b"email\na\n", Text, &["a", "email"], &[Fault::Header]),
+        let line = |line, fault| (line, Fault::Line(fault));
+        let repeated = |line, first| (line, Fault::Repeated { first });
+        let table: [Case<'_>; 8] = [
+            (b"", Text, &[(0, Fault::NoValues)]),
+            (b"\n", Text, &[(0, Fault::NoValues), line(1, LineFault::Empty)]),
+            (b"\xef\xbb\xbfa\nb\n", Text, &[line(1, LineFault::ByteOrderMark)]),
+            (b"\xef\xbb\xbf\"email\",\r\na\n", Text, &[(1, Fault::Header)]),
+            (b"email\n1\n", Number, &[(1, Fault::Header)]),
             (
                 b"b\na\nb\na\nb\n",
                 Text,
-                &["a", "b"],
                 &[repeated(3, 1), repeated(4, 2), repeated(5, 1)],
             ),
             (
-                b"a\n b\n\"c\"\n\xff\nd,\n\ne,f\n",
+                b"a\n b\n\"c\"\n\xff\nd,\n\ne,f\na\n",
                 Text,
-                &["a"],
                 &[
                     line(2, LineFault::OuterSpaces),
                     line(3, LineFault::Quotes),
@@ -237,33 +279,36 @@ mod tests {
                     line(5, LineFault::TrailingComma),
                     line(6, LineFault::Empty),
                     line(7, LineFault::SecondColumn),
+                    repeated(8, 1),
                 ],
             ),
             (
                 b"1.0\n1\nx\n",
                 Number,
-                &["1"],
-                &[line(3, LineFault::NotANumber), repeated(2, 1)],
+                &[repeated(2, 1), line(3, LineFault::NotANumber)],
             ),
         ];
-        for (bytes, kind, values, faults) in table {
-            let found = checked(bytes, kind);
-            assert_eq!(found.0, values, "{}", String::from_utf8_lossy(bytes));
-            assert_eq!(found.1, faults, "{}", String::from_utf8_lossy(bytes));
+        for (bytes, kind, faults) in table {
+            assert_eq!(
+                checked(bytes, kind).unwrap_err(),
+                faults,
+                "{}",
+                String::from_utf8_lossy(bytes)
+            );
         }
     }
 
     /// Digits that count up, without keeping them.
     struct Counting {
-        next: u32,
-        end: u32,
+        next: u64,
+        end: u64,
         line: Vec<u8>,
     }
 
     impl io::Read for Counting {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             if self.line.is_empty() && self.next < self.end {
-                self.line = format!("{}\n", self.next).into_bytes();
+                self.line = format!("{:x}\n", self.next).into_bytes();
                 self.next += 1;
             }
             let length = self.line.len().min(buffer.len());
@@ -274,39 +319,50 @@ mod tests {
     }
 
     #[test]
-    fn one_value_more_than_the_most_is_a_fault() {
-        let most = u32::try_from(MOST_VALUES).unwrap();
-        for (end, wanted) in [(most, 0), (most + 1, 1)] {
+    fn one_user_more_than_the_most_is_a_fault() {
+        for (end, is_sound) in [(MOST_USERS, true), (MOST_USERS + 1, false)] {
             let input = Counting {
                 next: 0,
                 end,
                 line: Vec::new(),
             };
-            let mut faults = Vec::new();
-            let identifier = Identifier {
-                attribute: "uid",
-                kind: Text,
-            };
-            check(io::BufReader::new(input), identifier, |fault| faults.push(fault)).unwrap();
-            assert_eq!(faults.len(), wanted, "{faults:?}");
+            let found = check(io::BufReader::new(input), LINES, &mut Nobody, |_, _| Ok(())).unwrap();
+            assert_eq!(found.is_ok(), is_sound);
+            if let Err(faults) = found {
+                assert_eq!(faults.first().collect::<Vec<_>>(), [(0, Fault::TooManyUsers)]);
+            }
         }
     }
 
     #[test]
     fn a_file_without_end_is_read_to_the_limit() {
-        let mut faults = Vec::new();
-        let identifier = Identifier {
-            attribute: "uid",
-            kind: Text,
-        };
-        check(io::BufReader::new(io::repeat(b'x')), identifier, |fault| {
-            faults.push(fault)
-        })
-        .unwrap();
-        let too_long = Fault::Line {
-            line: 1,
-            fault: LineFault::TooLong,
-        };
-        assert_eq!(faults, [too_long, Fault::TooManyBytes, Fault::NoValues]);
+        let input = io::BufReader::new(io::repeat(b'x'));
+        let faults = check(input, LINES, &mut Nobody, |_, _| Ok(()))
+            .unwrap()
+            .unwrap_err();
+        let too_long = (1, Fault::Line(LineFault::TooLong));
+        let wanted = [(0, Fault::NoValues), (0, Fault::TooManyBytes), too_long];
+        assert_eq!(faults.first().collect::<Vec<_>>(), wanted);
+    }
+
+    #[test]
+    fn of_many_faults_the_first_are_told_and_all_are_counted() {
+        let lines = "a\n".repeat(1000);
+        let faults = check(lines.as_bytes(), LINES, &mut Nobody, |_, _| Ok(()))
+            .unwrap()
+            .unwrap_err();
+        let lines: Vec<u32> = faults.first().map(|(line, _)| line).collect();
+        assert_eq!((faults.count(), lines), (999, (2..=101).collect()));
+    }
+
+    #[test]
+    fn a_file_with_a_fault_is_compared_with_nothing() {
+        let mut told = 0;
+        let found = check(&b"a\nb \n"[..], LINES, &mut Nobody, |_, _| {
+            told += 1;
+            Ok(())
+        });
+        assert!(found.unwrap().is_err());
+        assert_eq!(told, 0);
     }
 }

@@ -4,12 +4,16 @@
 //! that repeat an earlier one. What nobody but the author can mend stays as it is, to be told again.
 
 use super::Values;
-use super::check::{Fault, Identifier, Unique};
+use super::check::{Identifier, MOST_BYTES, Unique};
 use super::line::{self, LineFault};
 use super::lines::Lines;
 use super::sort::Sorter;
 use std::borrow::Cow;
 use std::io::{self, BufRead, Seek, Write};
+
+/// The largest file that is cleaned, in bytes: one that is full of repeated lines may be as large again as what the
+/// service takes.
+pub const MOST_CLEANED: u64 = 2 * MOST_BYTES;
 
 /// What was changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,23 +24,25 @@ pub struct Cleaned {
     pub dropped: u64,
 }
 
-/// Writes `input` to `output` without what can be mended.
+/// Writes `input` from its start to `output` without what can be mended. It is read twice, so that what was written is
+/// good when this is back without an error: `output` is no file that anybody reads before.
 ///
 /// # Errors
 ///
-/// Either fails, or there is a line in `input` that is too long to be handed on whole.
+/// Either fails, `input` is too large or changed meanwhile, or a line in it is too long to be handed on whole.
 pub fn clean(
     input: &mut (impl BufRead + Seek),
     identifier: Identifier<'_>,
     output: &mut impl Write,
 ) -> io::Result<Cleaned> {
-    let repeated = repeated(&mut *input, identifier)?;
+    input.rewind()?;
+    let (repeated, length) = repeated(&mut *input, identifier)?;
     input.rewind()?;
     let mut repeated = repeated.into_iter().peekable();
-    let mut lines = Lines::of(input, u64::MAX);
+    let mut lines = Lines::of(input, MOST_CLEANED);
     let mut cleaned = Cleaned::default();
     while let Some((number, line)) = lines.next()? {
-        let mended = mended(line, identifier)?;
+        let mended = mended((number, line), identifier)?;
         if repeated.next_if_eq(&number).is_some() || mended.is_empty() {
             cleaned.dropped += 1;
             continue;
@@ -45,30 +51,42 @@ pub fn clean(
         output.write_all(&mended)?;
         output.write_all(b"\n")?;
     }
+    if lines.bytes() != length {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it was changed while it was read",
+        ));
+    }
     Ok(cleaned)
 }
 
-/// The lines that say what an earlier one says once both are mended, in order.
-fn repeated(input: impl BufRead, identifier: Identifier<'_>) -> io::Result<Vec<u32>> {
-    let mut lines = Lines::of(input, u64::MAX);
+/// The lines that say what an earlier one says once both are mended, in order, and the length of it all in bytes.
+fn repeated(input: impl BufRead, identifier: Identifier<'_>) -> io::Result<(Vec<u32>, u64)> {
+    let mut lines = Lines::of(input, MOST_CLEANED);
     let mut sorter = Sorter::new();
     while let Some((number, line)) = lines.next()? {
-        if let Ok(value) = line::value(&mended(line, identifier)?, identifier.kind) {
+        if let Ok(value) = line::value(&mended((number, line), identifier)?, identifier.kind) {
             sorter.push(&value, number)?;
         }
     }
-    let mut unique = Unique::of(sorter.finish()?);
+    if lines.bytes() > MOST_CLEANED {
+        let message = format!("it has more than {MOST_CLEANED} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    let mut repeated = Vec::new();
+    let mut unique = Unique::of(sorter.finish()?, |line, _| repeated.push(line));
     while unique.next()?.is_some() {}
-    Ok(unique.into_repeated().into_iter().map(Fault::line).collect())
+    repeated.sort_unstable();
+    Ok((repeated, lines.bytes()))
 }
 
 /// A line without what is around its value, if that is all that is wrong with it.
-fn mended<'l>(line: &'l [u8], identifier: Identifier<'_>) -> io::Result<Cow<'l, [u8]>> {
+fn mended<'l>((number, line): (u32, &'l [u8]), identifier: Identifier<'_>) -> io::Result<Cow<'l, [u8]>> {
     match line::value(line, identifier.kind) {
         // Lines this long are not handed on whole.
         Err(LineFault::TooLong) => Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "a line is too long to be a value: nothing was written",
+            format!("line {number} is too long to be a value"),
         )),
         Err(fault) if fault.can_be_cleaned() => {
             let text = std::str::from_utf8(line).unwrap_or_default();
@@ -83,11 +101,13 @@ fn mended<'l>(line: &'l [u8], identifier: Identifier<'_>) -> io::Result<Cow<'l, 
 
 #[cfg(test)]
 mod tests {
+    use super::super::Nobody;
     use super::super::check::check;
     use super::super::line::LONGEST;
     use super::*;
     use crate::model::IdentifierType;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
     use std::io::Cursor;
 
     const EMAIL: Identifier<'_> = Identifier {
@@ -103,27 +123,49 @@ mod tests {
 
     #[test]
     fn what_is_clear_is_mended_and_the_rest_stays() {
-        let dirty = b"\xef\xbb\xbf\"a\"\r\n b \n\nb\na\n\xff\nc,d\nc\n";
+        let dirty = b"\xef\xbb\xbf\"a\"\r\n b \n\nb\na\n\xff\nc,d\n\"a\",\"b\"\n\"a\";\"b\"\n\"x,y\"\nc\n";
         let (output, counts) = cleaned(dirty);
-        assert_eq!(output, b"a\nb\n\xff\nc,d\nc\n");
+        let wanted = b"a\nb\n\xff\nc,d\n\"a\",\"b\"\n\"a\";\"b\"\n\"x,y\"\nc\n";
+        assert_eq!(output, wanted);
         // The first and ` b `; the empty line and two repeated ones.
         assert_eq!((counts.mended, counts.dropped), (2, 3));
+    }
+
+    #[test]
+    fn a_line_that_is_not_read_whole_is_not_written() {
         let long = [b"a\n".to_vec(), vec![b'x'; LONGEST + 1]].concat();
-        clean(&mut Cursor::new(long), EMAIL, &mut Vec::new()).unwrap_err();
+        let error = clean(&mut Cursor::new(long), EMAIL, &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("line 2"), "{error}");
+        // Quotes in quotes in quotes: one pair is a file's, the others are the author's.
+        let deep = format!("{}a{}", "\" ".repeat(16_000), " \"".repeat(16_000));
+        assert_eq!(cleaned(deep.as_bytes()).0, format!("{deep}\n").into_bytes());
     }
 
     proptest! {
         #[test]
-        fn a_cleaned_file_has_nothing_left_to_clean(dirty in "([ab\",\t \u{feff}\r]{0,4}\n){0,12}") {
-            let (output, _) = cleaned(dirty.as_bytes());
-            let mut faults = Vec::new();
-            let mut unique = check(output.as_slice(), EMAIL, |fault| faults.push(fault)).unwrap();
-            while unique.next().unwrap().is_some() {}
-            faults.extend(unique.into_repeated());
-            faults.retain(|fault| fault.can_be_cleaned());
-            prop_assert_eq!(faults, []);
-            let (again, counts) = cleaned(&output);
-            prop_assert_eq!((again, counts), (output, Cleaned::default()));
+        fn a_cleaned_file_has_the_same_values_and_nothing_left_to_clean(
+            lines in proptest::collection::vec("[ab\",; \t\u{feff}\r]{0,8}", 0..12),
+        ) {
+            let (output, _) = cleaned((lines.join("\n") + "\n").as_bytes());
+            let found = check(output.as_slice(), EMAIL, &mut Nobody, |_, _| Ok(())).unwrap();
+            if let Err(faults) = found {
+                prop_assert!(faults.first().all(|(_, fault)| !fault.can_be_cleaned()), "{faults:?}");
+            }
+            let value = |line: &str| {
+                let cleaned = line::cleaned(line);
+                line::value(cleaned.as_bytes(), EMAIL.kind).is_ok().then(|| cleaned.into_owned())
+            };
+            let kept = |line: &str| match line::value(line.as_bytes(), EMAIL.kind) {
+                Ok(_) => value(line),
+                Err(fault) if fault.can_be_cleaned() => value(line),
+                Err(_) => Some(line.to_owned()),
+            };
+            let wanted: BTreeSet<String> = lines.iter().filter_map(|line| kept(line.trim_end_matches('\r'))).collect();
+            let output = String::from_utf8(output).unwrap();
+            let found: BTreeSet<String> = output.lines().map(str::to_owned).collect();
+            prop_assert_eq!(found, wanted);
+            let (again, counts) = cleaned(output.as_bytes());
+            prop_assert_eq!((again, counts), (output.into_bytes(), Cleaned::default()));
         }
     }
 }

@@ -17,17 +17,26 @@ pub enum Change {
     Removed,
 }
 
-/// What a list is, and what it changes.
+/// What two lists are, and how they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comparison {
-    /// Names the new list: the same for the same values in any order.
+    /// The new list.
+    pub new: Listing,
+    /// The old one: whoever knows what it should be can tell.
+    pub old: Listing,
+    /// How many values the new list has that the old one lacks.
+    pub added: u64,
+    /// How many values it lacks that the old one has.
+    pub removed: u64,
+}
+
+/// What a list is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Names it: the same for the same values in any order.
     pub digest: ListDigest,
     /// How many values it has.
     pub count: u64,
-    /// How many of them the old list lacks.
-    pub added: u64,
-    /// How many values it lacks that the old list has.
-    pub removed: u64,
 }
 
 /// Names a list by its values: SHA-256 over all of them in order of their bytes, each with a line end behind it, in
@@ -49,7 +58,8 @@ impl fmt::Display for ListDigest {
     }
 }
 
-/// Compares a list with the one before it and tells `each` of every value of both, in order.
+/// Compares a list with the one before it and tells `each` of every value of both, in order. Whether either list is whole
+/// shows only at its end: what `each` puts aside is good when the comparison is.
 ///
 /// # Errors
 ///
@@ -59,8 +69,8 @@ pub fn compare(
     old: &mut dyn Values,
     mut each: impl FnMut(Change, &[u8]) -> io::Result<()>,
 ) -> io::Result<Comparison> {
-    let mut hash = Sha256::new();
-    let (mut count, mut added, mut removed) = (0, 0, 0);
+    let (mut new_tally, mut old_tally) = (Tally::default(), Tally::default());
+    let (mut added, mut removed) = (0, 0);
     let (mut next_new, mut next_old) = (new.next()?, old.next()?);
     loop {
         let order = match (next_new, next_old) {
@@ -70,9 +80,7 @@ pub fn compare(
             (Some(new), Some(old)) => new.cmp(old),
         };
         if let Some(value) = next_new.filter(|_| order != Ordering::Greater) {
-            hash.update(value);
-            hash.update(b"\n");
-            count += 1;
+            new_tally.add(value);
             let change = match order {
                 Ordering::Less => Change::Added,
                 Ordering::Equal | Ordering::Greater => Change::Kept,
@@ -82,6 +90,7 @@ pub fn compare(
             next_new = new.next()?;
         }
         if let Some(value) = next_old.filter(|_| order != Ordering::Less) {
+            old_tally.add(value);
             if order == Ordering::Greater {
                 removed += 1;
                 each(Change::Removed, value)?;
@@ -89,17 +98,39 @@ pub fn compare(
             next_old = old.next()?;
         }
     }
-    let mut digest = String::new();
-    for byte in hash.finalize() {
-        // Text takes whatever is written.
-        let _ = write!(digest, "{byte:02x}");
-    }
     Ok(Comparison {
-        digest: ListDigest(digest),
-        count,
+        new: new_tally.listing(),
+        old: old_tally.listing(),
         added,
         removed,
     })
+}
+
+/// What was read of a list.
+#[derive(Default)]
+struct Tally {
+    hash: Sha256,
+    count: u64,
+}
+
+impl Tally {
+    fn add(&mut self, value: &[u8]) {
+        self.hash.update(value);
+        self.hash.update(b"\n");
+        self.count += 1;
+    }
+
+    fn listing(self) -> Listing {
+        let mut digest = String::new();
+        for byte in self.hash.finalize() {
+            // Text takes whatever is written.
+            let _ = write!(digest, "{byte:02x}");
+        }
+        Listing {
+            digest: ListDigest(digest),
+            count: self.count,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -139,11 +170,16 @@ mod tests {
         let found = compare(&mut List::of(&all(&["b", "a"])), &mut Nobody, |_, _| Ok(())).unwrap();
         // printf 'a\nb\n' | sha256sum
         let wanted = "911169ddaaf146aff539f58c26c489af3b892dff0fe283c1c264c65ae5aa59a2";
-        assert_eq!((found.digest.as_str(), found.count, found.added), (wanted, 2, 2));
+        assert_eq!(
+            (found.new.digest.as_str(), found.new.count, found.added),
+            (wanted, 2, 2)
+        );
+        let turned = compare(&mut Nobody, &mut List::of(&all(&["b", "a"])), |_, _| Ok(())).unwrap();
+        assert_eq!((turned.old, turned.removed), (found.new, 2));
         let nobody = compare(&mut Nobody, &mut Nobody, |_, _| Ok(())).unwrap();
         // sha256sum </dev/null
         let wanted = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!((nobody.digest.as_str(), nobody.count), (wanted, 0));
+        assert_eq!((nobody.new.digest.as_str(), nobody.new.count), (wanted, 0));
     }
 
     proptest! {
@@ -168,11 +204,11 @@ mod tests {
             prop_assert_eq!(of(Change::Removed), &old - &new);
             prop_assert_eq!(of(Change::Kept), &old & &new);
             prop_assert!(told.is_sorted_by(|one, other| one.0 < other.0));
-            let counts = (found.count, found.added, found.removed);
+            let counts = (found.new.count, found.added, found.removed);
             let wanted = (new.len(), (&new - &old).len(), (&old - &new).len());
             prop_assert_eq!(counts, (wanted.0 as u64, wanted.1 as u64, wanted.2 as u64));
             let again = compare(&mut List::of(&new), &mut List::of(&new), |_, _| Ok(())).unwrap();
-            prop_assert_eq!(found.digest, again.digest);
+            prop_assert_eq!((&again.new, &again.old), (&found.new, &found.new));
             prop_assert_eq!((again.added, again.removed), (0, 0));
         }
     }

@@ -1,7 +1,8 @@
 //! The list that was sent last, as it is kept: in order, one value a line, compressed.
 //!
-//! It is plain gzip, so that `zcat` shows it. Which list it should be is known by its digest; one that is damaged or was
-//! exchanged is none.
+//! It is plain gzip, so that `zcat` shows it. Damage, another order and anything behind the list are seen while it is read,
+//! but only at its end: nothing may be done by what was read before that. Whether it is the list that it should be is told
+//! by its digest, which the comparison hands out; a list that was not finished has another.
 
 use super::Values;
 use super::line::LONGEST;
@@ -11,23 +12,35 @@ use flate2::write::GzEncoder;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 /// Writes a list.
-pub struct KeptWriter<W: Write>(GzEncoder<W>);
+pub struct KeptWriter<W: Write> {
+    output: GzEncoder<W>,
+    last: Option<Vec<u8>>,
+}
 
 impl<W: Write> KeptWriter<W> {
     /// Writes to `output`.
     pub fn to(output: W) -> Self {
-        // What more work would save is little: the values have not much in common but their order.
-        Self(GzEncoder::new(output, Compression::fast()))
+        Self {
+            // What more work would save is little: the values have not much in common but their order.
+            output: GzEncoder::new(output, Compression::fast()),
+            last: None,
+        }
     }
 
     /// Writes the next value. They come in order, each once.
     ///
     /// # Errors
     ///
-    /// The output fails.
+    /// The output fails, or the value cannot follow the one before it.
     pub fn push(&mut self, value: &[u8]) -> io::Result<()> {
-        self.0.write_all(value)?;
-        self.0.write_all(b"\n")
+        if value.contains(&b'\n') || !follows(&mut self.last, value) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "values are out of order",
+            ));
+        }
+        self.output.write_all(value)?;
+        self.output.write_all(b"\n")
     }
 
     /// Writes what is left; the output with the whole list.
@@ -36,7 +49,9 @@ impl<W: Write> KeptWriter<W> {
     ///
     /// The output fails.
     pub fn finish(self) -> io::Result<W> {
-        self.0.finish()
+        let mut output = self.output.finish()?;
+        output.flush()?;
+        Ok(output)
     }
 }
 
@@ -44,6 +59,7 @@ impl<W: Write> KeptWriter<W> {
 pub struct KeptReader<R: BufRead> {
     input: BufReader<GzDecoder<R>>,
     value: Vec<u8>,
+    last: Option<Vec<u8>>,
 }
 
 impl<R: BufRead> KeptReader<R> {
@@ -52,12 +68,21 @@ impl<R: BufRead> KeptReader<R> {
         Self {
             input: BufReader::new(GzDecoder::new(input)),
             value: Vec::new(),
+            last: None,
         }
+    }
+
+    fn is_at_end(&mut self) -> io::Result<bool> {
+        Ok(self.input.get_mut().get_mut().fill_buf()?.is_empty())
     }
 }
 
 impl<R: BufRead> Values for KeptReader<R> {
     fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        let damaged = || {
+            let message = "the list that was sent last is not as it was written";
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        };
         self.value.clear();
         // A file that nobody here wrote must not take all memory.
         let most = (LONGEST + 1) as u64;
@@ -66,13 +91,32 @@ impl<R: BufRead> Values for KeptReader<R> {
             .take(most)
             .read_until(b'\n', &mut self.value)?;
         if self.value.is_empty() {
-            return Ok(None);
+            return if self.is_at_end()? {
+                Ok(None)
+            } else {
+                Err(damaged())
+            };
         }
-        if self.value.pop() != Some(b'\n') {
-            let message = "the list that was sent last is not as it was written";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        if self.value.pop() != Some(b'\n') || !follows(&mut self.last, &self.value) {
+            return Err(damaged());
         }
         Ok(Some(&self.value))
+    }
+}
+
+/// Whether a value comes behind the last one, which it is from now on.
+fn follows(last: &mut Option<Vec<u8>>, value: &[u8]) -> bool {
+    match last {
+        Some(last) if last.as_slice() >= value => false,
+        Some(last) => {
+            last.clear();
+            last.extend_from_slice(value);
+            true
+        }
+        None => {
+            *last = Some(value.to_vec());
+            true
+        }
     }
 }
 
@@ -91,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_comes_back_and_damage_is_seen() {
-        let values: [&[u8]; 3] = [b"a", "Käufer".as_bytes(), b"x\ry"];
+        let values: [&[u8]; 3] = ["Käufer".as_bytes(), b"a", b"x y"];
         let mut writer = KeptWriter::to(Vec::new());
         values.iter().for_each(|value| writer.push(value).unwrap());
         let bytes = writer.finish().unwrap();
@@ -104,6 +148,30 @@ mod tests {
             damaged[place] ^= 0x10;
             // The bits that fill up the last byte mean nothing.
             assert!(read(&damaged).map_or(true, |found| found == values), "{place}");
+        }
+    }
+
+    fn zipped(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_was_not_written_here_is_no_list() {
+        let two = [zipped("a\n"), zipped("b\n")].concat();
+        for bytes in [zipped("b\na\n"), zipped("a\na\n"), zipped("a\nb"), two] {
+            assert!(read(&bytes).is_err());
+        }
+        assert_eq!(read(&zipped("a\nb\n")).unwrap(), [b"a", b"b"]);
+    }
+
+    #[test]
+    fn values_out_of_order_are_not_written() {
+        for (first, second) in [("b", "a"), ("a", "a"), ("a", "b\nc")] {
+            let mut writer = KeptWriter::to(Vec::new());
+            writer.push(first.as_bytes()).unwrap();
+            writer.push(second.as_bytes()).unwrap_err();
         }
     }
 

@@ -3,7 +3,8 @@
 use super::line::LONGEST;
 use std::io::{self, BufRead, Read};
 
-/// The lines of a stream. A line ends with `\n` or `\r\n`; what follows the last end is a line if it is there at all.
+/// The lines of a stream. A line ends with `\n`, whatever `\r` stand before it; what follows the last end is a line if it is
+/// there at all. What the service makes of `\r` is not documented, so that none is handed on.
 pub(super) struct Lines<R> {
     input: R,
     line: Vec<u8>,
@@ -11,12 +12,12 @@ pub(super) struct Lines<R> {
     number: u32,
     /// Bytes that were read.
     bytes: u64,
-    /// How many are read; then there are no more lines, whatever is left.
+    /// Where more were read than these, there are no more lines, whatever is left.
     most: u64,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Reads no more than the line in which byte number `most` stands, and not that whole if it is too long.
+    /// Ends with the line that makes it more than `most` bytes.
     pub(super) fn of(input: R, most: u64) -> Self {
         Self {
             input,
@@ -48,9 +49,12 @@ impl<R: BufRead> Lines<R> {
         if self.line.last() != Some(&b'\n') {
             self.skip_rest()?;
         }
-        let line = self.line.as_slice();
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        Ok(Some((self.number, line.strip_suffix(b"\r").unwrap_or(line))))
+        let mut line = self.line.as_slice();
+        line = line.strip_suffix(b"\n").unwrap_or(line);
+        while let Some(bare) = line.strip_suffix(b"\r") {
+            line = bare;
+        }
+        Ok(Some((self.number, line)))
     }
 
     /// How many bytes were read.
@@ -60,7 +64,10 @@ impl<R: BufRead> Lines<R> {
 
     fn skip_rest(&mut self) -> io::Result<()> {
         loop {
-            let rest = self.input.fill_buf()?;
+            let rest = match self.input.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                rest => rest?,
+            };
             if rest.is_empty() || self.bytes > self.most {
                 return Ok(());
             }
@@ -96,7 +103,7 @@ mod tests {
             (b"a\n", &[b"a"]),
             (b"a\r\nb", &[b"a", b"b"]),
             (b"\n\n", &[b"", b""]),
-            (b"a\rb\r\r\n", &[b"a\rb\r"]),
+            (b"a\rb\r\r\n", &[b"a\rb"]),
         ];
         for (bytes, wanted) in table {
             let (found, length) = all(bytes);

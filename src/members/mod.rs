@@ -22,8 +22,6 @@ mod sort;
 
 use std::io;
 
-pub use sort::Sorted;
-
 /// Values in order, one after the other.
 pub trait Values {
     /// The next value, or `None` behind the last.
