@@ -13,7 +13,7 @@ pub use history::SharedCalls;
 use crate::api::pacing::Pacing;
 use crate::api::{CallError, Client, Clock, Seen, Stored, Transport};
 use crate::apply::{Applier, Ended, Event, Settings};
-use crate::ledger::{Ledger, LedgerStore, Snapshot, StoreError};
+use crate::ledger::{Ledger, LedgerStore, Record, Snapshot, StoreError};
 use crate::model::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
 };
@@ -304,6 +304,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         }
         let settled = settle(ledger, observed, self.clock.now());
         let has_settled = !settled.is_empty();
+        if has_settled {
+            (self.on_note)(what_became(&settled));
+        }
         settled.into_iter().for_each(|record| ledger.apply(record));
         has_settled
     }
@@ -355,6 +358,18 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
             (self.on_note)(format!("the next plan has to read everything again: {error}"));
         }
     }
+}
+
+/// What became of the writes that an earlier run left.
+fn what_became(settled: &[Record]) -> String {
+    let count = |is_counted: fn(&Record) -> bool| settled.iter().filter(|record| is_counted(record)).count();
+    let open = count(|record| matches!(record, Record::Settled(_)));
+    let done = count(|record| matches!(record, Record::Entry(_)));
+    let noun = if open == 1 { "write" } else { "writes" };
+    format!(
+        "an earlier run ended before it knew what became of {open} {noun}: {done} took effect, {} did not",
+        open - done
+    )
 }
 
 /// That a run ended before it put back what it took out.

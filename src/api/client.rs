@@ -93,6 +93,8 @@ pub enum WaitReason {
     ServiceLimit,
     /// An attempt failed and is made again.
     Retry(CallError),
+    /// A write failed in a way that leaves open whether it was done, which is found out.
+    LostAnswer(CallError),
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
@@ -376,11 +378,27 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// Waits as long as it takes until a call that failed for the time numbered `attempt`, from 1, may be made again;
     /// whether it may be.
     pub async fn pause(&self, attempt: u32, error: &CallError) -> bool {
-        let Decision::Wait(until) = self.decide(attempt, error) else {
+        let reason = WaitReason::Retry(error.clone());
+        self.pause_by((attempt, Outcome::of(error)), error, reason).await
+    }
+
+    /// Waits before it is looked what came of the write numbered `attempt`, from 1, whose answer was lost: a service that
+    /// fails needs time, and so does a list that lags. Whether the write may be made again if nothing came of it.
+    pub async fn pause_before_look(&self, attempt: u32, error: &CallError) -> bool {
+        let reason = WaitReason::LostAnswer(error.clone());
+        self.pause_by((attempt, Outcome::Repeatable), error, reason).await
+    }
+
+    async fn pause_by(
+        &self,
+        (attempt, outcome): (u32, Outcome),
+        error: &CallError,
+        reason: WaitReason,
+    ) -> bool {
+        let Decision::Wait(until) = self.decide((attempt, outcome), error) else {
             return false;
         };
         let class = error.operation.class();
-        let reason = WaitReason::Retry(error.clone());
         self.wait(Waiting { class, until, reason }).await.is_ok()
     }
 
@@ -433,9 +451,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Err(error::classify(operation, *status, &text(), reset))
     }
 
-    fn decide(&self, attempt: u32, error: &CallError) -> Decision {
+    fn decide(&self, (attempt, outcome): (u32, Outcome), error: &CallError) -> Decision {
         let now = self.clock.now();
-        let outcome = Outcome::of(error);
         let mut shared = self.shared();
         let decision = shared.retry.after(attempt, outcome, now);
         // Other calls of the class would only be refused likewise.

@@ -2,7 +2,7 @@
 
 use super::receipt::Outcome;
 use super::settle::{Came, Next};
-use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
+use super::{Applier, Interruption, settle, still_lost, unsettled};
 use crate::api::{CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::Payload;
@@ -20,8 +20,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             }
         };
         let digest = wanted.digests.exact.to_string();
-        let (mut last, mut lost) = (None, None::<CallError>);
-        for _ in 0..ATTEMPTS {
+        let mut lost = None::<CallError>;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let error = match self.send_create(step, (&payload, &digest)).await {
                 Ok(Ok(stored)) => return self.stored(step, wanted, stored, Vec::new()).await,
                 Ok(Err(error)) | Err(Interruption::Call(error)) => error,
@@ -35,18 +37,16 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             // A name that is taken may have been taken by this very call, delivered twice.
             self.memory().unanswered.insert(step.number);
             lost = Some(error.clone());
+            let may_go_on = self.may_go_on(attempt, &error).await;
             match (self.look_for(step, wanted, (&payload, &error)).await, &lost) {
                 // Lists may lag: that they show no segment is no proof that none was made.
                 (Err(Interruption::Call(other)), Some(lost)) => return Ok(unsettled(lost, &other)),
-                (Ok(None), _) => last = Some(error),
+                (Ok(None), _) if may_go_on => {}
+                (Ok(None), _) => return Ok(still_lost(attempt, &error)),
                 (Ok(Some(outcome)), _) => return Ok(outcome),
                 (Err(interruption), _) => return Err(interruption),
             }
         }
-        let message = last.map_or_else(String::new, |error| error.to_string());
-        Ok(Outcome::Unknown {
-            message: format!("{message}; still not there after {ATTEMPTS} tries: run again"),
-        })
     }
 
     /// The outcome after a create that was not answered with success; `None` when it may be tried again.

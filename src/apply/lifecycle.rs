@@ -3,7 +3,7 @@
 use super::receipt::{Outcome, SkipReason};
 use super::sending::{Move, Whom};
 use super::settle::{Came, Next};
-use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
+use super::{Applier, Interruption, settle, still_lost, unsettled};
 use crate::api::{CallError, Clock, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::Lifecycle;
@@ -35,7 +35,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             return Ok(Outcome::Skipped(SkipReason::Drifted));
         };
         let mut lost: Option<CallError> = None;
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let error = match answer {
                 Ok(()) => return self.changed(step, (&current, wanted), lost.map(|_| AGAIN)).await,
                 Err(error) => error,
@@ -47,7 +49,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Next::Failed | Next::TakeOut => Came::Failed,
             };
             match (came, lost) {
-                (Came::Again, _) => lost = Some(error),
+                (Came::Again, _) => lost = Some(error.clone()),
                 (Came::Done, _) => return self.changed(step, (&current, wanted), Some(AGAIN)).await,
                 (Came::DoneAlready, _) => {
                     return self.changed(step, (&current, wanted), Some(SO_ALREADY)).await;
@@ -55,8 +57,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 (Came::Unknown, Some(lost)) => return Ok(unsettled(&lost, &error)),
                 _ => return Ok(self.failure(&error)),
             }
-            if attempt == ATTEMPTS {
-                break;
+            if !self.may_go_on(attempt, &error).await {
+                return Ok(still_lost(attempt, &error));
             }
             // Whatever it is by now, it may be so because of the call that was lost.
             answer = match self.send_move(step, &to, false).await {
@@ -65,9 +67,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Err(other) => return Err(other),
             };
         }
-        Ok(Outcome::Unknown {
-            message: format!("no answer came after {ATTEMPTS} tries; plan again"),
-        })
     }
 
     /// Makes the call as long as the segment is as the plan saw it; what came of it, and the segment.

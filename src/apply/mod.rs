@@ -45,8 +45,9 @@ use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use verdict::Verdict;
 
-/// How often a write is tried whose answer was lost and that a look-up showed not to have happened.
-const ATTEMPTS: usize = 3;
+/// How often a write is tried whose answer was lost and that a look showed not to have happened: with the waits before each
+/// look that is up to a quarter of a minute, and five times as long as an answer is waited for where none comes.
+const ATTEMPTS: u32 = 5;
 
 /// How long what was read to see whether a saved plan still holds stands for the look right before a write: a plan of some
 /// dozen steps is then not read twice.
@@ -364,6 +365,13 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         }
     }
 
+    /// Waits before it is looked what came of a write whose answer was lost; whether it may be made again if nothing did.
+    /// An answer that leaves something open, but was one, is looked into at once.
+    async fn may_go_on(&self, attempt: u32, error: &CallError) -> bool {
+        let is_lost = error.is_ambiguous_write();
+        attempt < ATTEMPTS && (!is_lost || self.client.pause_before_look(attempt, error).await)
+    }
+
     /// Whether a call was turned away unread, and somebody wanted to stop before it could be made again.
     fn is_given_up(&self, error: &ApiError) -> bool {
         matches!(error, ApiError::RateLimited { .. }) && self.settings.stop.is_raised()
@@ -393,6 +401,13 @@ fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// A write of which no try was answered, and of which nothing came as far as could be seen.
+fn still_lost(attempts: u32, last: &CallError) -> Outcome {
+    Outcome::Unknown {
+        message: format!("no try of {attempts} was answered with success; the last: {last}; plan again"),
+    }
 }
 
 /// A write whose answer was lost, and a read that should have told what became of it and failed as well.

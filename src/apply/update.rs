@@ -4,7 +4,7 @@ use super::create::no_id;
 use super::receipt::{Outcome, SkipReason};
 use super::sending::{Move, Overwrite, Sent, Whom};
 use super::settle::{Came, Next, Verdict};
-use super::{ATTEMPTS, Applier, Interruption, settle, unsettled};
+use super::{Applier, Interruption, settle, still_lost, unsettled};
 use crate::api::{ApiError, CallError, Clock, Seen, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::{Lifecycle, Payload};
@@ -67,7 +67,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let target = &change.target;
         let compare = |current: &Stored| self.compare(change, current);
         let is_ours = self.ledger.lock().await.entry(&target.id).is_some();
-        for _ in 0..ATTEMPTS {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let update = Overwrite {
                 id: &target.id,
                 name: &change.name,
@@ -91,8 +93,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             };
             match settle::after_update(&error, &target.id, (!course.is_taken_out, course.lost.is_some())) {
                 Next::Look => {
+                    let may_go_on = self.may_go_on(attempt, &error).await;
                     if let Some(outcome) = self.look_back((step, change), &error, course).await? {
                         return Ok(outcome);
+                    }
+                    if !may_go_on {
+                        return Ok(still_lost(attempt, &error));
                     }
                 }
                 Next::TakeOut => {
@@ -117,9 +123,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 }
             }
         }
-        Ok(Outcome::Unknown {
-            message: format!("no answer came after {ATTEMPTS} tries; plan again"),
-        })
     }
 
     /// Whether the service took a definition in passing and did not keep the group around it: it is not given up then, and

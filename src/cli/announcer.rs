@@ -1,7 +1,7 @@
 //! What a run waits for, and until when: a pipeline that stands still has to say why.
 
 use super::output::Output;
-use crate::api::{WaitReason, Waiting};
+use crate::api::{Clock, SystemClock, WaitReason, Waiting};
 use crate::plan::quota::nouns;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -26,23 +26,23 @@ impl Announcer {
     /// What a client can be observed by.
     pub(super) fn into_observer(self) -> impl Fn(&Waiting) + Send + Sync + 'static {
         move |waiting| {
-            if let Some(line) = self.news(waiting) {
+            if let Some(line) = self.news(waiting, SystemClock.now()) {
                 self.output.note(&line);
             }
         }
     }
 
     /// What there is to say of a wait, if it was not said yet.
-    fn news(&self, waiting: &Waiting) -> Option<String> {
-        let line = line(waiting);
+    fn news(&self, waiting: &Waiting, now: Timestamp) -> Option<String> {
+        let line = line(waiting, now);
         let news = (waiting.until.as_second(), line.clone());
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.insert(news).then_some(line)
     }
 }
 
-fn line(waiting: &Waiting) -> String {
-    let until = clock(waiting.until);
+fn line(waiting: &Waiting, now: Timestamp) -> String {
+    let until = clock(waiting.until, now);
     match &waiting.reason {
         WaitReason::OwnLimit { window, classes } => {
             let calls = nouns(classes);
@@ -53,9 +53,37 @@ fn line(waiting: &Waiting) -> String {
             format!("Waiting until {until}: the service takes no {calls} before.\n")
         }
         WaitReason::Retry(error) => format!("Waiting until {until} to try again: {error}\n"),
+        WaitReason::LostAnswer(error) => {
+            format!("Waiting until {until} to find out what came of it: {error}\n")
+        }
     }
 }
 
-fn clock(moment: Timestamp) -> String {
-    moment.strftime("%H:%M:%S UTC").to_string()
+/// A time of today, or a time with its date.
+fn clock(moment: Timestamp, now: Timestamp) -> String {
+    let day = |moment: Timestamp| moment.strftime("%F").to_string();
+    let form = if day(moment) == day(now) {
+        "%H:%M:%S UTC"
+    } else {
+        "%F %H:%M:%S UTC"
+    };
+    moment.strftime(form).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_another_day_has_its_date() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-11-26T23:59:00Z");
+        let table = [
+            ("2026-11-26T23:59:59Z", "23:59:59 UTC"),
+            ("2026-11-27T00:00:01Z", "2026-11-27 00:00:01 UTC"),
+        ];
+        for (moment, wanted) in table {
+            assert_eq!(clock(at(moment), now), wanted);
+        }
+    }
 }

@@ -84,13 +84,12 @@ impl Entry {
 
     /// Keeps a definition that is about to be overwritten.
     pub fn keep(&mut self, replaced: Replaced) {
-        // A run that is repeated after a crash overwrites the same definition again.
-        let is_kept = self
-            .replaced
-            .last()
-            .is_some_and(|last| last.definition == replaced.definition && last.name == replaced.name);
-        if !is_kept {
-            self.replaced.push(replaced);
+        // A run that is repeated after a crash overwrites the same definition again: it is the one that does it.
+        let is_same =
+            |last: &&mut Replaced| last.definition == replaced.definition && last.name == replaced.name;
+        match self.replaced.last_mut().filter(is_same) {
+            Some(last) => *last = replaced,
+            None => self.replaced.push(replaced),
         }
         let beyond = self.replaced.len().saturating_sub(REPLACED_LIMIT);
         self.replaced.drain(..beyond);
@@ -190,6 +189,19 @@ mod tests {
                 assert_eq!(entry.replaced_as(number), None);
             }
         }
+    }
+
+    #[test]
+    fn what_a_run_did_not_come_to_replace_is_replaced_by_the_next() {
+        let mut entry = entry();
+        entry.keep(replaced(1));
+        let again = Replaced {
+            replaced_at: Timestamp::from_second(60).unwrap(),
+            run: "next".to_owned(),
+            ..replaced(1)
+        };
+        entry.keep(again.clone());
+        assert_eq!(entry.numbered().collect::<Vec<_>>(), [(1, &again)]);
     }
 
     #[test]

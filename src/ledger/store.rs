@@ -127,9 +127,9 @@ impl fmt::Display for StoreError {
             }
             Self::Corrupt { path, reason } => write!(
                 formatter,
-                "`{}` cannot be used: {reason}; restore it from a backup, or move it away and run `segctl ledger \
-                 rebuild`, which finds again what is live; what it keeps of definitions that were replaced is lost with \
-                 it",
+                "`{}` cannot be used: {reason}; restore the ledger from a backup, or move all of it away and run `segctl \
+                 ledger rebuild`, which finds again what is live; what it keeps of definitions that were replaced is lost \
+                 with it",
                 path.display()
             ),
         }

@@ -2,6 +2,7 @@
 //! never a lie, and the next run puts it right.
 
 use super::workspace::Workspace;
+use segctl::api::Clock;
 use segctl::apply::receipt::{Outcome, Receipt};
 use segctl::model::{
     AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
@@ -109,7 +110,7 @@ async fn what_is_put_away_is_found_out_by_putting_it_away_once_more() {
 
 #[tokio::test]
 async fn no_call_is_made_whose_answer_is_not_looked_at() {
-    for (lost, calls) in [(1, 2), (2, 3), (3, 3)] {
+    for (lost, calls) in [(1, 2), (4, 5), (5, 5)] {
         let workspace = Workspace::new(Settings {
             rate_limits: RateLimits::Off,
             ..Settings::default()
@@ -127,9 +128,40 @@ async fn no_call_is_made_whose_answer_is_not_looked_at() {
         let made = made.iter().filter(|call| call.path.ends_with("/archive")).count();
         assert_eq!(
             (made, receipt.is_complete()),
-            (calls, lost < 3),
+            (calls, lost < 5),
             "{lost}: {receipt:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_fails_for_a_while_is_given_the_time() {
+    let outage = json!({"status": {"code": 503, "when": "before"}});
+    let (active, changed) = (declared(1.0, Lifecycle::Active), declared(2.0, Lifecycle::Active));
+    let table = [
+        (Vec::new(), &active, "POST"),
+        (active.clone(), &changed, "PATCH"),
+        (active.clone(), &declared(1.0, Lifecycle::Archived), "PATCH"),
+    ];
+    for (before, wanted, method) in table {
+        let workspace = Workspace::new(Settings {
+            rate_limits: RateLimits::Off,
+            ..Settings::default()
+        });
+        assert!(
+            workspace
+                .apply(&workspace.plan(&before).await)
+                .await
+                .is_complete()
+        );
+        let plan = workspace.plan(wanted).await;
+        let began = workspace.now();
+        workspace.set_faults(&json!([{"on": {"method": method}, "times": 4, "fault": outage}]));
+        let receipt = workspace.apply(&plan).await;
+        assert!(receipt.is_complete(), "{receipt:?}");
+        // Backoffs of up to 1, 2, 4 and 8 seconds.
+        let waited = began.duration_until(workspace.now()).as_millis();
+        assert!((500..=15_000).contains(&waited), "{waited}");
     }
 }
 

@@ -214,7 +214,7 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
             record.note(&teller, 11, || {
                 format!("waits until {}: {:?}", waiting.until, waiting.reason)
             });
-            if let WaitReason::Retry(error) = &waiting.reason {
+            if let WaitReason::Retry(error) | WaitReason::LostAnswer(error) = &waiting.reason {
                 record.shown("a wait", &error.to_string());
             }
         });

@@ -1,7 +1,6 @@
 //! The words of `segctl ledger`.
 
 use super::{LockArguments, WorkspaceArguments};
-use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -37,8 +36,9 @@ pub struct UnlockArguments {
     #[command(flatten)]
     pub workspace: WorkspaceArguments,
 
-    /// Take it away without asking; required where nobody can be asked.
-    #[arg(long, visible_alias = "yes", value_parser = BoolishValueParser::new(), env = "SEGCTL_AUTO_APPROVE")]
+    /// Take it away without asking; required where nobody can be asked. No variable stands for it: one that approves plans
+    /// must not take locks from runs.
+    #[arg(long, visible_alias = "yes")]
     pub auto_approve: bool,
 }
 
