@@ -41,6 +41,10 @@ struct Known {
     entries: BTreeMap<usize, Entry>,
     /// Steps that began and did not end.
     under_way: BTreeSet<usize>,
+    /// Steps whose outcome was not told.
+    untold: BTreeSet<usize>,
+    /// Whether any step began.
+    has_begun: bool,
     /// Why the run ended before its last step.
     stopped: Vec<String>,
 }
@@ -99,7 +103,10 @@ impl Report {
             };
             (step.number, entry)
         });
-        self.known().entries = steps.collect();
+        let mut known = self.known();
+        known.entries = steps.collect();
+        known.untold = known.entries.keys().copied().collect();
+        drop(known);
         for step in &document.steps {
             self.events.tell(RunEvent::PlannedChange(step));
         }
@@ -124,21 +131,45 @@ impl Report {
     pub(super) fn step(&self, event: Event<'_>) {
         match event {
             Event::Started(step) => {
-                self.known().under_way.insert(step.number);
+                let mut known = self.known();
+                known.under_way.insert(step.number);
+                known.has_begun = true;
+                drop(known);
                 self.events.tell(RunEvent::started(step));
             }
             Event::Finished(entry) => {
                 let mut known = self.known();
                 known.under_way.remove(&entry.number);
                 known.entries.insert(entry.number, entry.clone());
+                known.untold.remove(&entry.number);
                 drop(known);
-                if !self.output.json {
-                    let outcome = OutcomeDocument::new(entry);
-                    self.output.result(&text::outcome(&outcome, self.output.colour()));
-                }
-                self.events.tell(RunEvent::finished(entry));
+                self.outcome(entry);
             }
         }
+    }
+
+    fn outcome(&self, entry: &Entry) {
+        if !self.output.json {
+            let outcome = OutcomeDocument::new(entry);
+            self.output.result(&text::outcome(&outcome, self.output.colour()));
+        }
+        self.events.tell(RunEvent::finished(entry));
+    }
+
+    /// Tells what came of steps that a run which was left in the middle could not tell of. Where none began, that nothing
+    /// was attempted says it of all of them.
+    fn rest(&self, receipt: &Receipt) {
+        let known = self.known();
+        let untold = known.untold.clone();
+        let has_begun = known.has_begun;
+        drop(known);
+        let entries = receipt
+            .entries
+            .iter()
+            .filter(|entry| untold.contains(&entry.number));
+        entries
+            .filter(|_| has_begun)
+            .for_each(|entry| self.outcome(entry));
     }
 
     /// Takes down what keeps steps from being run; the findings that say more of it were told with the plan.
@@ -167,6 +198,7 @@ impl Report {
         });
         let mut code = kind.map_or(0, Kind::code);
         let receipt = self.receipt();
+        self.rest(&receipt);
         let mut end = self.ended(&receipt, code);
         if !self.output.json {
             self.output.result(&text::receipt(&end));

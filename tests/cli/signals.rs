@@ -151,7 +151,16 @@ fn the_second_signal_leaves_at_once() {
     let repository = Repository::new();
     repository.write("segctl.yaml", settings(&address));
     repository.write("segments/a.yaml", segment("A", "a"));
-    let mut run = Running::start(&repository, &["apply", "--auto-approve"]);
+    repository.write("segments/b.yaml", segment("B", "b"));
+    let arguments = [
+        "apply",
+        "--auto-approve",
+        "--parallelism",
+        "1",
+        "--json-into",
+        "events",
+    ];
+    let mut run = Running::start(&repository, &arguments);
     created.recv().unwrap();
     run.signal("INT");
     run.wait_for("Stopping");
@@ -162,5 +171,18 @@ fn the_second_signal_leaves_at_once() {
         run.err.contains("left at once, with calls under way"),
         "{}",
         run.err
+    );
+    // Nothing is left out: neither what was under way nor what did not begin.
+    let events = repository.read("events");
+    for (step, outcome) in [(1, "unknown"), (2, "not attempted")] {
+        let told = events.lines().filter(|line| line.contains("\"apply_errored\""));
+        let told =
+            told.filter(|line| line.contains(&format!("\"number\":{step},")) && line.contains(outcome));
+        assert_eq!(told.count(), 1, "{events}");
+    }
+    assert!(
+        run.out.contains("unknown") && run.out.contains("not attempted"),
+        "{}",
+        run.out
     );
 }
