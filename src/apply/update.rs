@@ -8,7 +8,7 @@ use super::{Applier, Interruption, settle, still_lost, unsettled};
 use crate::api::{ApiError, CallError, Clock, Seen, Stored, Transport};
 use crate::ledger::LedgerStore;
 use crate::model::{Lifecycle, Payload};
-use crate::plan::step::{Change, Passing, Step};
+use crate::plan::step::{Change, Passing, Step, Target};
 
 /// What happened to a step so far.
 #[derive(Default)]
@@ -102,17 +102,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                     }
                 }
                 Next::TakeOut => {
-                    let to = Move {
-                        name: &target.live_name,
-                        whom: Whom::Known(&target.id),
-                        lifecycle: Lifecycle::Active,
-                    };
-                    match self.send_move(step, &to, !is_ours).await? {
-                        Ok(()) => course.is_taken_out = true,
-                        Err(other) if matches!(other.kind, ApiError::Refused { .. }) => {
-                            return Ok(self.refused(change, &error));
-                        }
-                        Err(other) => return Err(other.into()),
+                    course.is_taken_out = self.take_out(step, target, !is_ours).await?;
+                    if !course.is_taken_out {
+                        return Ok(self.refused(change, &error));
                     }
                 }
                 Next::Again | Next::Failed | Next::Unknown => {
@@ -122,6 +114,20 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                     });
                 }
             }
+        }
+    }
+
+    /// Takes out a segment that cannot be changed while it is archived; false where the service says that it is none.
+    async fn take_out(&self, step: &Step, target: &Target, takes_out: bool) -> Result<bool, Interruption> {
+        let to = Move {
+            name: &target.live_name,
+            whom: Whom::Known(&target.id),
+            lifecycle: Lifecycle::Active,
+        };
+        match self.send_move(step, &to, takes_out).await? {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind, ApiError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -41,10 +41,8 @@ struct Known {
     entries: BTreeMap<usize, Entry>,
     /// Steps that began and did not end.
     under_way: BTreeSet<usize>,
-    /// Steps whose outcome was not told.
-    untold: BTreeSet<usize>,
-    /// Whether any step began.
-    has_begun: bool,
+    /// Steps whose outcome was told.
+    told: BTreeSet<usize>,
     /// Why the run ended before its last step.
     stopped: Vec<String>,
 }
@@ -103,10 +101,7 @@ impl Report {
             };
             (step.number, entry)
         });
-        let mut known = self.known();
-        known.entries = steps.collect();
-        known.untold = known.entries.keys().copied().collect();
-        drop(known);
+        self.known().entries = steps.collect();
         for step in &document.steps {
             self.events.tell(RunEvent::PlannedChange(step));
         }
@@ -131,17 +126,14 @@ impl Report {
     pub(super) fn step(&self, event: Event<'_>) {
         match event {
             Event::Started(step) => {
-                let mut known = self.known();
-                known.under_way.insert(step.number);
-                known.has_begun = true;
-                drop(known);
+                self.known().under_way.insert(step.number);
                 self.events.tell(RunEvent::started(step));
             }
             Event::Finished(entry) => {
                 let mut known = self.known();
                 known.under_way.remove(&entry.number);
                 known.entries.insert(entry.number, entry.clone());
-                known.untold.remove(&entry.number);
+                known.told.insert(entry.number);
                 drop(known);
                 self.outcome(entry);
             }
@@ -160,16 +152,14 @@ impl Report {
     /// was attempted says it of all of them.
     fn rest(&self, receipt: &Receipt) {
         let known = self.known();
-        let untold = known.untold.clone();
-        let has_begun = known.has_begun;
+        let told = known.told.clone();
+        let has_begun = !known.under_way.is_empty() || !told.is_empty();
         drop(known);
-        let entries = receipt
+        let untold = receipt
             .entries
             .iter()
-            .filter(|entry| untold.contains(&entry.number));
-        entries
-            .filter(|_| has_begun)
-            .for_each(|entry| self.outcome(entry));
+            .filter(|entry| !told.contains(&entry.number));
+        untold.filter(|_| has_begun).for_each(|entry| self.outcome(entry));
     }
 
     /// Takes down what keeps steps from being run; the findings that say more of it were told with the plan.
