@@ -7,6 +7,9 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may panic")]
 
+mod measure;
+
+use measure::{least, peak_memory};
 use segctl::members::check::{Identifier, check};
 use segctl::members::compare::{Change, Comparison};
 use segctl::members::kept::{KeptReader, KeptWriter};
@@ -16,12 +19,10 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
 
 const USERS: u64 = 2_000_000;
 /// One of so many users came since the list was sent last, and as many went.
 const CHANGED: u64 = 100;
-/// The least of so many runs: machines are noisy, and noise only adds.
 const RUNS: usize = 5;
 
 const MOST_RATIO: f64 = 4.0;
@@ -41,15 +42,15 @@ fn main() -> ExitCode {
     keep((&before, &mut Nobody), &last);
 
     let changed = USERS / CHANGED;
-    let floor = least(|| sort(&file));
-    let planned = least(|| {
+    let floor = least(RUNS, || sort(&file));
+    let planned = least(RUNS, || {
         let found = survey((&file, &mut kept(&last)), |_, _| Ok(()));
         assert_eq!(
             (found.new.count, found.added, found.removed),
             (USERS, changed, changed)
         );
     });
-    let sent = least(|| {
+    let sent = least(RUNS, || {
         let found = keep((&file, &mut kept(&last)), &next);
         assert_eq!(
             (found.new.count, found.added, found.removed),
@@ -126,20 +127,4 @@ fn write(path: &Path, from: u64) {
         writeln!(output, "user.{scattered:016x}@example.com").unwrap();
     }
     output.flush().unwrap();
-}
-
-fn least(run: impl Fn()) -> Duration {
-    let time = || {
-        let start = Instant::now();
-        run();
-        start.elapsed()
-    };
-    (0..RUNS).map(|_| time()).min().unwrap_or_default()
-}
-
-/// What the process had in memory at most in KiB, as Linux tells it.
-fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
 }

@@ -4,6 +4,9 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails may panic")]
 
+mod measure;
+
+use measure::{least, peak_memory};
 use segctl::config::source::{self, Source};
 use segctl::config::workspace::settings;
 use segctl::config::{load, yaml};
@@ -12,10 +15,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 const FILES: usize = 1000;
-/// The least of so many runs: machines are noisy, and noise only adds.
 const RUNS: usize = 15;
 
 fn main() {
@@ -30,8 +31,8 @@ fn main() {
     }
     println!("{FILES} files, {} bytes each", bytes / FILES);
 
-    let floor = least(|| floor(&segments));
-    let validated = least(|| validate(directory.path()));
+    let floor = least(RUNS, || floor(&segments));
+    let validated = least(RUNS, || validate(directory.path()));
     println!("read + parse + hash   {:8.2} ms", floor.as_secs_f64() * 1e3);
     println!("validate              {:8.2} ms", validated.as_secs_f64() * 1e3);
     println!(
@@ -39,7 +40,7 @@ fn main() {
         validated.as_secs_f64() / floor.as_secs_f64()
     );
     if let Some(peak) = peak_memory() {
-        println!("peak memory           {peak}");
+        println!("peak memory           {peak:8} KiB");
     }
 }
 
@@ -62,15 +63,6 @@ fn validate(directory: &Path) {
     assert_eq!(loaded.declarations.len(), FILES);
     black_box(loaded);
     black_box(source::read(&directory.join("segments/0000.yaml"), "a").is_ok());
-}
-
-fn least(run: impl Fn()) -> Duration {
-    let time = || {
-        let start = Instant::now();
-        run();
-        start.elapsed()
-    };
-    (0..RUNS).map(|_| time()).min().unwrap_or_default()
 }
 
 /// A segment with a few filters of each kind, and every tenth one refers to its neighbour.
@@ -104,11 +96,4 @@ fn segment(number: usize) -> String {
         );
     }
     text
-}
-
-/// What the process had in memory at most, as Linux tells it.
-fn peak_memory() -> Option<String> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    Some(line.trim_start_matches("VmHWM:").trim().to_owned())
 }

@@ -1,0 +1,21 @@
+//! What benchmarks measure with.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// The least time of so many runs: machines are noisy, and noise only adds.
+pub(crate) fn least(runs: usize, run: impl Fn()) -> Duration {
+    let time = || {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    (0..runs).map(|_| time()).min().unwrap_or_default()
+}
+
+/// What the process had in memory at most, in KiB, as Linux tells it.
+pub(crate) fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
