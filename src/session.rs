@@ -15,7 +15,7 @@ use crate::api::{CallError, Client, Clock, Seen, Stored, Transport};
 use crate::apply::{Applier, Ended, Event, Settings};
 use crate::ledger::{Ledger, LedgerStore, Record, Snapshot, StoreError};
 use crate::model::{
-    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
+    Behaviour, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
 };
 use crate::observe::{
     Refresh, Scope, complete, left_out, look_again, observe, offline, recall, remember, settle, under_way,
@@ -203,7 +203,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         read.observed = observe(&self.client, &read.scope()).await?;
         let declared = &read.aim.declared;
         let is_declared = |name: &SegmentName| declared.iter().any(|declared| declared.name == *name);
-        read.has_settled = self.settle((&mut read.ledger, &read.observed), is_declared);
+        read.has_settled = self.settle(
+            (&mut read.ledger, &read.observed, read.aim.policy.behaviour),
+            is_declared,
+        );
         read.now = self.client.service_time();
         self.keep_snapshot(&Snapshot::of(&read.observed)).await;
         Ok(read)
@@ -273,7 +276,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         };
         let (now, read) = look_again((&self.client, &self.clock), &scope, wanted).await?;
         let is_declared = |name: &SegmentName| saved.plan.steps.iter().any(|step| step.segment == *name);
-        let has_settled = self.settle((ledger, &now), is_declared);
+        let has_settled = self.settle((ledger, &now, policy.behaviour), is_declared);
         let differences = saved.differences(&now, ledger);
         if !differences.is_empty() {
             // The next plan has to start from what is there.
@@ -293,16 +296,16 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
     /// Takes in what became of writes that an earlier run left; whether there were any.
     fn settle(
         &self,
-        (ledger, observed): (&mut Ledger, &Observed),
+        (ledger, observed, behaviour): (&mut Ledger, &Observed, Behaviour),
         is_declared: impl Fn(&SegmentName) -> bool,
     ) -> bool {
-        for live in left_out(ledger, observed) {
+        for live in left_out(ledger, (observed, behaviour)) {
             // A plan goes on with what is declared.
             if live.kind != LiveKind::Filter || !is_declared(&live.name) {
                 (self.on_note)(still_out(live));
             }
         }
-        let settled = settle(ledger, observed, self.clock.now());
+        let settled = settle(ledger, (observed, behaviour), self.clock.now());
         let has_settled = !settled.is_empty();
         if has_settled {
             (self.on_note)(what_became(&settled));
@@ -364,11 +367,17 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
 fn what_became(settled: &[Record]) -> String {
     let count = |is_counted: fn(&Record) -> bool| settled.iter().filter(|record| is_counted(record)).count();
     let open = count(|record| matches!(record, Record::Settled(_)));
-    let done = count(|record| matches!(record, Record::Entry(_)));
+    let learned = count(|record| matches!(record, Record::Entry(_)));
+    let unknown = count(|record| matches!(record, Record::Entry(entry) if entry.lifecycle_unknown));
     let noun = if open == 1 { "write" } else { "writes" };
+    let not_shown = match unknown {
+        0 => String::new(),
+        unknown => format!(", and of {unknown} nothing tells"),
+    };
     format!(
-        "an earlier run ended before it knew what became of {open} {noun}: {done} took effect, {} did not",
-        open - done
+        "an earlier run ended before it knew what became of {open} {noun}: {} took effect, {} did not{not_shown}",
+        learned - unknown,
+        open - learned
     )
 }
 

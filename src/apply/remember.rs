@@ -21,7 +21,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             let entries = plan.records.iter().map(|record| {
                 let mut entry = self.entry(ledger, &record.id, &record.segment);
                 entry.rename(record.segment.clone());
-                entry.lifecycle = record.lifecycle;
+                entry.set_lifecycle(record.lifecycle);
                 entry.protect = record.protect;
                 if let Some(definition) = &record.definition {
                     entry.digest = Some(digest_of(definition, &self.known()).to_string());
@@ -159,7 +159,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             let mut entry = self.entry(ledger, &stored.id, &step.segment);
             // The name that is there: a passing step leaves a temporary one, which is known by the declared name.
             entry.rename(step.segment.clone());
-            entry.lifecycle = Lifecycle::Active;
+            entry.set_lifecycle(Lifecycle::Active);
             entry.protect = step.protect;
             if let Some(wanted) = step.action.wanted() {
                 entry.digest = Some(wanted.digests.exact.to_string());
@@ -187,7 +187,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             if lifecycle == Lifecycle::Archived || current.name == step.segment {
                 entry.rename(step.segment.clone());
             }
-            entry.lifecycle = lifecycle;
+            entry.set_lifecycle(lifecycle);
             entry.protect = step.protect;
             if let Some(definition) = current.payload().filter(|_| entry.definition.is_none()) {
                 entry.digest = Some(digest_of(&definition, &self.known()).to_string());

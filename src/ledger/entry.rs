@@ -19,6 +19,10 @@ pub struct Entry {
     pub kind: SegmentKind,
     /// Whether it was left in use.
     pub lifecycle: Lifecycle,
+    /// Whether that may be wrong: a run was to put it away or to take it out and never learned whether that was done, at a
+    /// service whose list shows archived segments as well.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lifecycle_unknown: bool,
     /// Whether its file protected it: remembered, since the file may be gone when it matters.
     #[serde(default)]
     pub protect: bool,
@@ -70,6 +74,7 @@ impl Entry {
             name,
             kind: SegmentKind::Filter,
             lifecycle: Lifecycle::Active,
+            lifecycle_unknown: false,
             protect: false,
             only_kept: false,
             definition: None,
@@ -80,6 +85,12 @@ impl Entry {
             applied_at,
             run: String::new(),
         }
+    }
+
+    /// Learns for certain whether the segment is in use.
+    pub fn set_lifecycle(&mut self, lifecycle: Lifecycle) {
+        self.lifecycle = lifecycle;
+        self.lifecycle_unknown = false;
     }
 
     /// Keeps a definition that is about to be overwritten.

@@ -1,11 +1,12 @@
 //! What became of writes that a run was about to make when it ended, by what is there now. Pure.
 //!
 //! Nothing is guessed: a write took effect when what it was to leave is there. Where something else is, it may have been
-//! undone since or never been made; either way the plan starts from what is there.
+//! undone since or never been made; either way the plan starts from what is there. What nothing shows, as whether a segment
+//! is archived at a service that lists archived ones too, is taken down as unknown.
 
 use crate::definition::{Digest, Identities};
 use crate::ledger::{Entry, Intent, Ledger, Record, Write};
-use crate::model::{Lifecycle, LiveKind, LiveSegment, Observed, Payload};
+use crate::model::{Behaviour, Lifecycle, LiveKind, LiveSegment, Observed, Payload, SegmentId};
 use jiff::{SignedDuration, Timestamp};
 
 /// For how long a call that was not answered may still be on its way: several times as long as an answer is waited for.
@@ -14,10 +15,10 @@ const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(5);
 /// What to take down at `now` of the writes that `ledger` does not know the end of. All of them are settled then but those
 /// that did not take effect and may yet.
 #[must_use]
-pub fn settle(ledger: &Ledger, observed: &Observed, now: Timestamp) -> Vec<Record> {
+pub fn settle(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), now: Timestamp) -> Vec<Record> {
     let mut settled = Vec::new();
     for intent in ledger.intents() {
-        let learned = learned(ledger, observed, intent);
+        let learned = learned(ledger, (observed, behaviour), intent);
         // A clock that was set back says nothing.
         let age = now.duration_since(intent.at);
         let may_come = !age.is_negative() && age < ON_ITS_WAY;
@@ -31,7 +32,10 @@ pub fn settle(ledger: &Ledger, observed: &Observed, now: Timestamp) -> Vec<Recor
 }
 
 /// Segments that a run took out and did not put back before it ended, although they are not ours.
-pub fn left_out<'o>(ledger: &'o Ledger, observed: &'o Observed) -> impl Iterator<Item = &'o LiveSegment> {
+pub fn left_out<'o>(
+    ledger: &'o Ledger,
+    (observed, behaviour): (&'o Observed, Behaviour),
+) -> impl Iterator<Item = &'o LiveSegment> {
     let taken_out = ledger.intents().filter(|intent| intent.takes_out);
     taken_out.filter_map(move |intent| {
         let mut segments = observed.segments.values();
@@ -42,20 +46,20 @@ pub fn left_out<'o>(ledger: &'o Ledger, observed: &'o Observed) -> impl Iterator
         };
         let is_left = |live: &&LiveSegment| live.listed && ledger.entry(&live.id).is_none();
         live.filter(is_left)
-            .filter(|_| learned(ledger, observed, intent).is_none())
+            .filter(|_| learned(ledger, (observed, behaviour), intent).is_none())
     })
 }
 
 /// What is known of the segment if the write took effect. What was written since is known better.
-fn learned(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entry> {
-    let entry = written(ledger, observed, intent)?;
+fn learned(ledger: &Ledger, seen: (&Observed, Behaviour), intent: &Intent) -> Option<Entry> {
+    let entry = written(ledger, seen, intent)?;
     let known = ledger.entry(&entry.id);
     known
         .is_none_or(|known| known.applied_at <= intent.at)
         .then_some(entry)
 }
 
-fn written(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entry> {
+fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), intent: &Intent) -> Option<Entry> {
     let mut segments = observed.segments.values();
     match &intent.write {
         // What was taken out to see what it is, and is what the step was to make, is what became of the step.
@@ -64,8 +68,11 @@ fn written(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entr
             definition, digest, ..
         } => {
             let live = segments.find(|live| live.name == intent.segment)?;
-            let entry = has(live, definition).then(|| entry(ledger, live, intent));
-            entry.map(|entry| stored(entry, definition, digest))
+            let is_move = matches!(intent.write, Write::TakeOut { .. });
+            has(live, definition).then(|| Entry {
+                lifecycle_unknown: is_move && behaviour.list_shows_archived,
+                ..stored(entry(ledger, live, intent), definition, digest)
+            })
         }
         Write::Update {
             id,
@@ -74,10 +81,18 @@ fn written(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entr
             digest,
         } => {
             let live = observed.segments.get(id)?;
-            let is_there = live.name == *name && has(live, definition);
+            // With another name it was renamed by hand since, unless it had that definition before.
+            let is_there = has(live, definition) && (live.name == *name || is_new(ledger, intent, id));
             is_there.then(|| stored(entry(ledger, live, intent), definition, digest))
         }
         Write::Lifecycle { .. } if intent.takes_out => None,
+        Write::Lifecycle { id, .. } if behaviour.list_shows_archived => {
+            let live = observed.segments.get(id)?;
+            Some(Entry {
+                lifecycle_unknown: true,
+                ..entry(ledger, live, intent)
+            })
+        }
         Write::Lifecycle { id, lifecycle, .. } => {
             let live = observed.segments.get(id)?;
             (live.lifecycle == *lifecycle).then(|| Entry {
@@ -88,12 +103,26 @@ fn written(ledger: &Ledger, observed: &Observed, intent: &Intent) -> Option<Entr
     }
 }
 
+/// Whether a run was about to replace another definition of a segment by that of its update.
+fn is_new(ledger: &Ledger, intent: &Intent, id: &SegmentId) -> bool {
+    let Write::Update { definition, .. } = &intent.write else {
+        return false;
+    };
+    let replaced = ledger.kept(id).and_then(|entry| entry.replaced.last());
+    replaced.is_some_and(|replaced| {
+        replaced.run == intent.step.run && digest(&replaced.definition) != digest(definition)
+    })
+}
+
 /// Whether a segment has a definition, both with ids in references.
 fn has(live: &LiveSegment, definition: &Payload) -> bool {
-    let unnamed = Identities::default();
     let found = live.definition.as_ref();
     let found = found.filter(|_| live.kind == LiveKind::Filter);
-    found.is_some_and(|found| Digest::exact(found, &unnamed) == Digest::exact(definition, &unnamed))
+    found.is_some_and(|found| digest(found) == digest(definition))
+}
+
+fn digest(definition: &Payload) -> Digest {
+    Digest::exact(definition, &Identities::default())
 }
 
 /// What is known of a segment, stamped with the run that was about to write it.
@@ -114,6 +143,7 @@ fn entry(ledger: &Ledger, live: &LiveSegment, intent: &Intent) -> Entry {
 fn stored(entry: Entry, definition: &Payload, digest: &str) -> Entry {
     Entry {
         lifecycle: Lifecycle::Active,
+        lifecycle_unknown: false,
         definition: Some(definition.clone()),
         digest: Some(digest.to_owned()),
         ..entry
@@ -123,8 +153,8 @@ fn stored(entry: Entry, definition: &Payload, digest: &str) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::StepKey;
-    use crate::model::{SegmentId, SegmentName};
+    use crate::ledger::{Replaced, StepKey};
+    use crate::model::SegmentName;
     use crate::observe::tests::payload;
 
     fn live(name: &str, amount: u8, lifecycle: Lifecycle) -> Observed {
@@ -202,6 +232,65 @@ mod tests {
         }
     }
 
+    /// Settles long after.
+    fn settle_into(ledger: &mut Ledger, seen: (&Observed, Behaviour)) {
+        for record in settle(ledger, seen, Timestamp::from_second(600).unwrap()) {
+            ledger.apply(record);
+        }
+        assert_eq!(ledger.intents().count(), 0);
+    }
+
+    #[test]
+    fn an_update_of_what_was_renamed_by_hand_took_effect_where_its_definition_is_new() {
+        for (before, took_effect) in [(2, true), (1, false)] {
+            let mut ledger = ledger(true, update());
+            let mut entry = ledger.entry(&SegmentId::new("a1")).cloned().unwrap();
+            entry.keep(Replaced {
+                name: SegmentName::new("Before"),
+                definition: payload(before),
+                replaced_at: Timestamp::from_second(5).unwrap(),
+                run: "crashed".to_owned(),
+            });
+            ledger.record(entry);
+            settle_into(
+                &mut ledger,
+                (&live("By hand", 1, Lifecycle::Active), Behaviour::default()),
+            );
+            let entry = ledger.entry(&SegmentId::new("a1")).unwrap();
+            // Under the declared name, so that the rename is drift.
+            let expected = if took_effect {
+                ("One", Some("digest"))
+            } else {
+                ("Before", None)
+            };
+            assert_eq!((entry.name.as_str(), entry.digest.as_deref()), expected);
+        }
+    }
+
+    #[test]
+    fn whether_a_segment_is_archived_is_unknown_where_the_list_does_not_tell() {
+        let behaviour = Behaviour {
+            list_shows_archived: true,
+            ..Behaviour::default()
+        };
+        let table = [
+            (put_away(), true),
+            (take_out(), true),
+            (create(), false),
+            (update(), false),
+        ];
+        for (write, is_unknown) in table {
+            let mut ledger = ledger(true, write.clone());
+            settle_into(&mut ledger, (&live("One", 1, Lifecycle::Active), behaviour));
+            let entry = ledger.entry(&SegmentId::new("a1")).unwrap();
+            assert_eq!(
+                (entry.lifecycle, entry.lifecycle_unknown),
+                (Lifecycle::Active, is_unknown),
+                "{write:?}"
+            );
+        }
+    }
+
     #[test]
     fn a_write_took_effect_when_what_it_was_to_leave_is_there() {
         use Lifecycle::{Active, Archived};
@@ -228,12 +317,10 @@ mod tests {
             let before = after.entry(&SegmentId::new("a1")).cloned();
             // A call that was lost a moment ago may still arrive.
             if !took_effect {
-                assert_eq!(settle(&after, &observed, Timestamp::from_second(6).unwrap()), []);
+                let now = Timestamp::from_second(6).unwrap();
+                assert_eq!(settle(&after, (&observed, Behaviour::default()), now), []);
             }
-            for record in settle(&after, &observed, Timestamp::from_second(600).unwrap()) {
-                after.apply(record);
-            }
-            assert_eq!(after.intents().count(), 0);
+            settle_into(&mut after, (&observed, Behaviour::default()));
             let entry = after.entry(&SegmentId::new("a1")).cloned();
             if !took_effect {
                 assert_eq!(entry, before, "{write:?}");

@@ -5,10 +5,13 @@ use super::drift;
 use super::forms::Forms;
 use super::identity::{Matches, Pair, declared, owners};
 use super::step::{
-    Action, Change, Changed, Conflict, Known, MatchReason, Record, Target, Unchanged, Wanted, Warning,
+    Action, Change, Changed, Conflict, Known, Live, MatchReason, Record, Step, Target, Unchanged, Wanted,
+    Warning,
 };
 use crate::definition::{Digest, FieldChange, diff, normal, print};
-use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, SegmentName};
+use crate::model::{
+    Adoption, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, SegmentId, SegmentName,
+};
 use serde_json::Value;
 
 /// A step without number and dependencies.
@@ -61,10 +64,39 @@ pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>, forms: &
         of_declared(situation, (matches, forms), pair, &mut changes);
     }
     let orphans = matches.orphans.iter().copied();
-    for live in orphans.filter(|live| live.lifecycle == Lifecycle::Active) {
+    for live in orphans.filter(|live| may_be(live, Lifecycle::Active, situation)) {
         of_orphan(situation, (matches, forms), live, &mut changes);
     }
     changes
+}
+
+/// Whether a segment is in use, or is archived, as far as is known.
+fn may_be(live: &LiveSegment, lifecycle: Lifecycle, situation: &Situation<'_>) -> bool {
+    live.lifecycle == lifecycle || is_lifecycle_unknown(&live.id, situation)
+}
+
+fn is_lifecycle_unknown(id: &SegmentId, situation: &Situation<'_>) -> bool {
+    situation
+        .ledger
+        .entry(id)
+        .is_some_and(|entry| entry.lifecycle_unknown)
+}
+
+/// Segments that are put away or taken out although they may be so already.
+pub(super) fn lifecycle_unknown(steps: &[Step], situation: &Situation<'_>) -> Option<Warning> {
+    let moved = steps.iter().filter_map(|step| match &step.action {
+        Action::Archive(target) | Action::Unarchive(target) => Some((&step.segment, &target.id)),
+        Action::Create(_) | Action::Update(_) => None,
+    });
+    let unknown = moved.filter(|(_, id)| is_lifecycle_unknown(id, situation));
+    let mut segments: Vec<_> = unknown
+        .map(|(name, id)| Live {
+            name: name.clone(),
+            id: id.clone(),
+        })
+        .collect();
+    segments.sort_unstable();
+    (!segments.is_empty()).then_some(Warning::LifecycleUnknown { segments })
 }
 
 /// What is ours and has no file is put away. What only a pattern makes ours was made by somebody else: this is the first
@@ -213,10 +245,11 @@ fn actions(
     match (pair.segment.lifecycle, &pair.live) {
         // Nothing to put away; making it only to put it away would use up a name and a definition.
         (Lifecycle::Archived, None) => Ok(Vec::new()),
-        (Lifecycle::Archived, Some((live, reason))) => match live.lifecycle {
-            Lifecycle::Active => Ok(vec![Action::Archive(target(live, reason, forms))]),
-            Lifecycle::Archived => Ok(Vec::new()),
-        },
+        (Lifecycle::Archived, Some((live, reason))) => {
+            let is_done = !may_be(live, Lifecycle::Active, situation);
+            let archive = (!is_done).then(|| Action::Archive(target(live, reason, forms)));
+            Ok(archive.into_iter().collect())
+        }
         (Lifecycle::Active, None) => Ok(vec![Action::Create(wanted(pair.segment, &matches.known))]),
         (Lifecycle::Active, Some((live, reason))) => {
             let known = (&matches.known, forms);
@@ -233,7 +266,7 @@ fn active(
 ) -> Vec<Action> {
     let target = target(live, reason, forms);
     let mut actions = Vec::new();
-    if live.lifecycle == Lifecycle::Archived {
+    if may_be(live, Lifecycle::Archived, situation) {
         // An archived segment cannot be updated, so this comes first.
         actions.push(Action::Unarchive(target.clone()));
     }

@@ -109,6 +109,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     conflicts.extend(order::beyond_limit(&steps, in_use, behaviour.active_limit));
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
     warnings.extend(drift::archived_and_listed(situation, &matches));
+    warnings.extend(change::lifecycle_unknown(&steps, situation));
     warnings.retain(|warning| warning.segments().into_iter().any(concerns));
     if situation.policy.adoption == Adoption::Allow {
         warnings.extend(first_contact::archived_by_hand(&steps));

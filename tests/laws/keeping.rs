@@ -52,6 +52,15 @@ fn workspace() -> Workspace {
     })
 }
 
+/// A workspace in which archived segments keep their definitions from others.
+fn unique_when_archived() -> Workspace {
+    Workspace::new(Settings {
+        rate_limits: RateLimits::Off,
+        archived_definitions_conflict: true,
+        ..Settings::default()
+    })
+}
+
 /// Makes a segment by hand; its id.
 fn by_hand(workspace: &Workspace, name: &str, amount: u32, archived: bool) -> SegmentId {
     let made =
@@ -61,6 +70,40 @@ fn by_hand(workspace: &Workspace, name: &str, amount: u32, archived: bool) -> Se
 
 fn first(receipt: &Receipt) -> &Outcome {
     &receipt.entries.first().unwrap().outcome
+}
+
+#[tokio::test]
+async fn a_definition_that_a_hidden_segment_gives_up_in_the_same_run_is_waited_for() {
+    // What is hidden, and what the files say.
+    let table: [(&[(&str, u32)], [(&str, u32); 2]); 4] = [
+        (&[("B", 2)], [("A", 2), ("B", 3)]),
+        (&[("A", 2)], [("A", 3), ("B", 2)]),
+        (&[("A", 1), ("B", 2)], [("A", 2), ("B", 3)]),
+        (&[("A", 1), ("B", 2)], [("A", 3), ("B", 1)]),
+    ];
+    for (hidden, wanted) in table {
+        let workspace = unique_when_archived();
+        for (name, amount) in hidden {
+            by_hand(&workspace, name, *amount, true);
+        }
+        let files = wanted.map(|(name, amount)| declared(name, amount));
+        let receipt = workspace.apply(&workspace.plan(&files).await).await;
+        assert!(receipt.is_complete(), "{hidden:?} {wanted:?}: {receipt:?}");
+        assert!(workspace.plan(&files).await.is_empty(), "{hidden:?} {wanted:?}");
+    }
+}
+
+#[tokio::test]
+async fn hidden_segments_that_should_swap_definitions_come_out_and_swap_them_in_the_next_run() {
+    let workspace = unique_when_archived();
+    by_hand(&workspace, "A", 1, true);
+    by_hand(&workspace, "B", 2, true);
+    let files = [declared("A", 2), declared("B", 1)];
+    let receipt = workspace.apply(&workspace.plan(&files).await).await;
+    assert!(!receipt.is_complete(), "{receipt:?}");
+    let receipt = workspace.apply(&workspace.plan(&files).await).await;
+    assert!(receipt.is_complete(), "{receipt:?}");
+    assert!(workspace.plan(&files).await.is_empty());
 }
 
 #[tokio::test]

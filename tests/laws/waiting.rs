@@ -5,8 +5,8 @@ use super::workspace::{Meanwhile, Workspace};
 use segctl::apply::receipt::{Outcome, SkipReason};
 use segctl::apply::{Ended, Stop};
 use segctl::model::{
-    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
-    Lifecycle, Number, Operand, Origin, SegmentName,
+    AttributeFilter, Behaviour, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    GroupOperator, Lifecycle, Number, Operand, Origin, SegmentName,
 };
 use segctl::observe::left_out;
 use segctl::sandbox::{RateLimits, Settings};
@@ -174,11 +174,11 @@ async fn what_was_taken_out_and_not_put_back_is_told() {
     );
     workspace.set_faults(&json!([]));
     let (ledger, observed) = (workspace.ledger(), workspace.observe(&wanted).await);
-    let left: Vec<_> = left_out(&ledger, &observed)
+    let left: Vec<_> = left_out(&ledger, (&observed, Behaviour::default()))
         .map(|live| live.name.as_str())
         .collect();
     assert_eq!(left, ["A"]);
     workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let observed = workspace.observe(&wanted).await;
-    assert_eq!(left_out(&ledger, &observed).count(), 0);
+    assert_eq!(left_out(&ledger, (&observed, Behaviour::default())).count(), 0);
 }

@@ -319,6 +319,13 @@ fn attribute(form: &Value) -> Option<String> {
     is_attribute.then(|| format!("{} {}", form["name"], form["data_type"]))
 }
 
+/// Whether a filter is a group without anything in it but such groups: one of these is like any other, as the group around
+/// it is once it is gone.
+fn is_hollow(form: &Value) -> bool {
+    let is_group = form["filter_type"] == json!("nested_filters");
+    is_group && form["filters"].as_array().unwrap().iter().all(is_hollow)
+}
+
 /// Whether two filters are the same one, with no other that could be meant in either text.
 fn is_same(old: &Value, olds: &[Placed], new: &Value, news: &[Placed]) -> bool {
     let once = |filters: &[Placed], is_it: &dyn Fn(&Value) -> bool| {
@@ -326,7 +333,7 @@ fn is_same(old: &Value, olds: &[Placed], new: &Value, news: &[Placed]) -> bool {
     };
     let is_equal = |form: &Value| form == old;
     if old == new {
-        return once(olds, &is_equal) && once(news, &is_equal);
+        return !is_hollow(old) && once(olds, &is_equal) && once(news, &is_equal);
     }
     let name = attribute(old);
     let is_kin = |form: &Value| attribute(form) == name;

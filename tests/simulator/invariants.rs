@@ -148,7 +148,7 @@ fn meaning(payload: &Payload) -> Meaning {
 }
 
 /// What the disk holds of the ledger.
-fn ledger(platter: &Arc<Mutex<Platter>>, record: &Record) -> Option<Ledger> {
+pub(crate) fn ledger(platter: &Arc<Mutex<Platter>>, record: &Record) -> Option<Ledger> {
     let disk = SimulatedDisk {
         platter: Arc::clone(platter),
         life: Life::until(None),

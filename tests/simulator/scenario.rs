@@ -3,7 +3,7 @@
 use super::disk::Platter;
 use super::executor::{self, Ahead, Timeline};
 use super::faults;
-use super::invariants::{as_declared, ends_truly, ledger_is_true, no_key_in_files};
+use super::invariants::{self, as_declared, ends_truly, ledger_is_true, no_key_in_files};
 use super::lock::LockFile;
 use super::planted::Bug;
 use super::random::Random;
@@ -16,6 +16,7 @@ use super::workspace::Workspace;
 use super::world::{Dashboard, Files, Fresh};
 use jiff::SignedDuration;
 use segctl::api::{StopSignal, Stopper};
+use segctl::model::SegmentId;
 use segctl::observe::Refresh;
 use segctl::plan::guard::Allowances;
 use std::collections::BTreeSet;
@@ -374,18 +375,36 @@ impl Scenario {
 
     /// Whether every conflict comes of the workspace's rules, of what is put away, or of another conflict.
     fn has_cause(&self, conflicts: &[String]) -> bool {
-        let is_explained = |why: &String| self.rules.explain(why) || self.is_kept_by_archived(why);
+        let is_explained = |why: &String| {
+            self.rules.explain(why) || self.is_kept_by_archived(why) || self.is_held_by_left_out(why)
+        };
         let (explained, others): (Vec<_>, Vec<_>) = conflicts.iter().partition(|why| is_explained(why));
         // Of a segment that is in conflict nothing is known to be given up.
         others.iter().all(|why| {
-            let id = why
-                .split("id: SegmentId(")
-                .nth(1)
-                .and_then(|rest| rest.split(')').next());
             let mut explained = explained.iter();
             why.starts_with("DefinitionTaken")
-                && id.is_some_and(|id| explained.any(|other| other.contains(id)))
+                && holder_id(why).is_some_and(|id| explained.any(|other| other.contains(id)))
         })
+    }
+
+    /// Whether a definition is held by a segment that a run made or took out and never heard of, and that no file declares
+    /// any more.
+    fn is_held_by_left_out(&self, why: &str) -> bool {
+        let Some(id) = holder_id(why).filter(|_| why.starts_with("DefinitionTaken")) else {
+            return false;
+        };
+        let workspace = self.machine.workspace.lock().unwrap();
+        let Some(live) = workspace.truth.segments.get(id) else {
+            return false;
+        };
+        let mut items = self.files.items().iter();
+        let is_declared = items.any(|item| item.is_declared && item.name == live.name);
+        let mut changes = workspace.truth.changes.iter();
+        let made = changes.find(|change| change.id == id);
+        let is_by_run = made.is_some_and(|made| matches!(made.author, Author::Run(_) | Author::Late(_)));
+        let ledger = invariants::ledger(&self.machine.platter, &self.record);
+        let is_known = ledger.is_some_and(|ledger| ledger.entry(&SegmentId::new(id)).is_some());
+        is_by_run && !is_declared && !is_known
     }
 
     /// Whether a name is held by a segment that should be archived under another name, or references go through such
@@ -566,6 +585,12 @@ impl Scenario {
             self.machine.platter.lock().unwrap().lose_power();
         }
     }
+}
+
+/// The id of the segment that holds what a conflict is about.
+fn holder_id(conflict: &str) -> Option<&str> {
+    let id = conflict.split("id: SegmentId(\"").nth(1)?;
+    id.split('"').next()
 }
 
 /// How many segments: mostly few, since small worlds show most bugs and a large one takes as long as hundreds of them.

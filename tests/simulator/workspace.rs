@@ -142,6 +142,10 @@ impl Workspace {
                 is_archived,
                 ..self.truth.segments[&id].clone()
             };
+            if matches!(author, Author::Late(_)) {
+                // Whatever was answered since, this came after it.
+                self.truth.unanswered_moves.insert(id.clone());
+            }
             self.truth.set(author, &id, after);
             return;
         }

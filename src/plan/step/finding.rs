@@ -261,6 +261,12 @@ pub enum Warning {
         /// The live ones, by the names of their steps.
         segments: Vec<Live>,
     },
+    /// It is not known whether segments are archived: an earlier run never learned whether its call was done, and the
+    /// service's list does not tell.
+    LifecycleUnknown {
+        /// The live ones, by the names of their steps.
+        segments: Vec<Live>,
+    },
     /// What somebody made by hand would be overwritten.
     OverwritesByHand {
         /// The declared segment.
@@ -342,9 +348,9 @@ impl Warning {
             | Self::NameInOtherCase { segment, .. }
             | Self::OverwritesByHand { segment, .. }
             | Self::LikelyRename { segment, .. } => vec![&segment.name],
-            Self::ArchivedAndListed { segments } | Self::ArchivesByHand { segments, .. } => {
-                segments.iter().map(|live| &live.name).collect()
-            }
+            Self::ArchivedAndListed { segments }
+            | Self::LifecycleUnknown { segments }
+            | Self::ArchivesByHand { segments, .. } => segments.iter().map(|live| &live.name).collect(),
             Self::StillReferenced { segment, .. } => vec![segment],
         }
     }

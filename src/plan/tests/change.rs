@@ -39,3 +39,31 @@ fn a_changed_field_is_one_update_with_its_path() {
         .collect();
     assert_eq!(changes, ["included_filters › and › [1] spend: value 1 -> 2"]);
 }
+
+#[test]
+fn what_may_be_archived_is_moved_to_where_it_should_be_and_told() {
+    let file = || declared("A", vec![spends_more_than(1.0)]);
+    let found = || spender("a1", "A", 1.0);
+    let table = [
+        (vec![file()], found(), "unarchive A <>"),
+        (vec![file()], put_away(found()), "unarchive A <>"),
+        (vec![archived(file())], found(), "archive A <>"),
+        (vec![archived(file())], put_away(found()), "archive A <>"),
+        (Vec::new(), put_away(found()), "archive A <>"),
+    ];
+    for (files, live, step) in table {
+        let known = Entry {
+            lifecycle_unknown: true,
+            ..entry("a1", "A")
+        };
+        let plan = planned_with(&files, vec![live], &ledger(vec![known]));
+        assert_eq!(steps(&plan), [step]);
+        let [Warning::LifecycleUnknown { segments }] = plan.warnings.as_slice() else {
+            panic!("{:?}", plan.warnings)
+        };
+        assert_eq!(
+            segments.iter().map(|live| live.id.as_str()).collect::<Vec<_>>(),
+            ["a1"]
+        );
+    }
+}

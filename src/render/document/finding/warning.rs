@@ -26,6 +26,7 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
         }
         Warning::NameInOtherCase { segment, holder } => name_in_other_case(segment, holder),
         Warning::ArchivedAndListed { segments } => archived_and_listed(segments),
+        Warning::LifecycleUnknown { segments } => lifecycle_unknown(segments),
         Warning::OverwritesByHand {
             segment,
             target,
@@ -97,6 +98,23 @@ fn archived_and_listed(segments: &[Live]) -> FindingDocument {
              or a person archives is not seen then",
         )
         .help(format!("if somebody took {it} out: the plan is right as it is"));
+    about(&mut finding, segments);
+    finding
+}
+
+fn lifecycle_unknown(segments: &[Live]) -> FindingDocument {
+    let (is, them) = match segments {
+        [_] => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    let message = format!(
+        "whether {} {is} archived is not known: an earlier run did not learn what became of its call, and the service's list \
+         does not tell",
+        some(segments)
+    );
+    let mut finding = FindingDocument::new("lifecycle_unknown", message).help(format!(
+        "the plan makes {them} what the files say; where that is so already, the call changes nothing"
+    ));
     about(&mut finding, segments);
     finding
 }
