@@ -112,8 +112,8 @@ impl Truth {
         last.is_some_and(|(_, look)| *look > since)
     }
 
-    /// Whether a create that was given up made a segment although a later one of the same run had made it, and another run
-    /// had freed its name by then: nobody can know that it was still on its way.
+    /// Whether a create that was given up made a segment although another one of the same run had made it, and somebody had
+    /// freed its name by then: nobody can know that it was still on its way.
     pub(crate) fn is_made_again(&self, id: &str) -> bool {
         let Some(made) = self.changes.iter().find(|change| change.id == id) else {
             return false;
@@ -124,7 +124,7 @@ impl Truth {
         let mut earlier = self.changes.iter().take_while(|change| change.id != id);
         earlier.any(|change| {
             change.before.is_none()
-                && change.author == Author::Run(run)
+                && [Author::Run(run), Author::Late(run)].contains(&change.author)
                 && change.after.name == made.after.name
         })
     }
