@@ -90,6 +90,8 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
             let live = observed.segments.get(id)?;
             Some(Entry {
                 lifecycle_unknown: true,
+                // Nobody can say that it became ours.
+                only_kept: ledger.entry(id).is_none(),
                 ..entry(ledger, live, intent)
             })
         }
@@ -280,14 +282,20 @@ mod tests {
             (update(), false),
         ];
         for (write, is_unknown) in table {
-            let mut ledger = ledger(true, write.clone());
-            settle_into(&mut ledger, (&live("One", 1, Lifecycle::Active), behaviour));
-            let entry = ledger.entry(&SegmentId::new("a1")).unwrap();
-            assert_eq!(
-                (entry.lifecycle, entry.lifecycle_unknown),
-                (Lifecycle::Active, is_unknown),
-                "{write:?}"
-            );
+            for is_known in [true, false] {
+                let mut ledger = ledger(is_known, write.clone());
+                settle_into(&mut ledger, (&live("One", 1, Lifecycle::Active), behaviour));
+                let id = SegmentId::new("a1");
+                let entry = ledger.kept(&id).unwrap();
+                assert_eq!(
+                    (entry.lifecycle, entry.lifecycle_unknown),
+                    (Lifecycle::Active, is_unknown),
+                    "{write:?}"
+                );
+                // What is not known to have been done makes nothing ours.
+                let is_move = matches!(write, Write::Lifecycle { .. });
+                assert_eq!(ledger.entry(&id).is_some(), is_known || !is_move, "{write:?}");
+            }
         }
     }
 

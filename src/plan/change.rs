@@ -76,10 +76,9 @@ fn may_be(live: &LiveSegment, lifecycle: Lifecycle, situation: &Situation<'_>) -
 }
 
 fn is_lifecycle_unknown(id: &SegmentId, situation: &Situation<'_>) -> bool {
-    situation
-        .ledger
-        .entry(id)
-        .is_some_and(|entry| entry.lifecycle_unknown)
+    // Whosever it is: what is met for the first time may have been put away by a run that never knew.
+    let known = situation.ledger.kept(id);
+    known.is_some_and(|entry| entry.lifecycle_unknown)
 }
 
 /// Segments that are put away or taken out although they may be so already.
