@@ -11,9 +11,9 @@ use segctl::config::workspace::Settings;
 use segctl::definition::{Digest, Identities, print};
 use segctl::ledger::{Entry, Ledger};
 use segctl::model::{
-    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
-    Lifecycle, LiveKind, LiveSegment, Number, Observed, Operand, Origin, Policy, Reference, SegmentId,
-    SegmentName,
+    AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    GroupOperator, Lifecycle, LiveKind, LiveSegment, Number, Observed, Operand, Origin, Policy, Reference,
+    SegmentId, SegmentName,
 };
 use segctl::plan::guard::Allowances;
 use segctl::plan::selection::Selection;
@@ -65,7 +65,7 @@ fn audiences() -> Vec<Group> {
     let definitions = loaded
         .declarations
         .into_iter()
-        .map(|declaration| declaration.segment.definition);
+        .filter_map(|declaration| declaration.segment.contents.definition().cloned());
     let alone = definitions.filter(|definition| definition.references().is_empty());
     let audiences: Vec<Group> = alone.map(|definition| definition.included).collect();
     assert!(audiences.len() > 10, "{}", audiences.len());
@@ -167,7 +167,7 @@ fn segment(number: usize, count: usize, audiences: &[Group]) -> DeclaredSegment 
             Lifecycle::Active
         },
         protect: false,
-        definition: of(filters),
+        contents: Contents::Filter(of(filters)),
         origin: Origin {
             file: format!("{number}.yaml"),
             line: 1,

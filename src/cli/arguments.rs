@@ -75,6 +75,11 @@ pub struct ValidateArguments {
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_NOTES")]
     pub notes: bool,
 
+    /// Mend the lists of users that segments name: spaces, quotes and commas around values, byte order marks, empty lines
+    /// and repeated values go. What is not clear stays, and is told.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_FIX")]
+    pub fix: bool,
+
     /// Fail on this and on anything worse.
     #[arg(
         long,

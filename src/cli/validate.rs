@@ -1,20 +1,30 @@
-//! `segctl validate`: the files alone, without a workspace or credentials.
+//! `segctl validate`: the files alone and the lists that they name, without a workspace or credentials.
 
 use super::arguments::{FailSeverity, ValidateArguments};
 use super::failure::Kind;
 use super::output::Output;
 use super::project::Project;
 use crate::config::check::is_told_unasked;
+use crate::config::lists::{List, lists};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::members::clean::Cleaned;
 use crate::render::diagnostic::{diagnostics_json, sort};
 use crate::render::document::FORMAT_VERSION;
 use serde_json::json;
+use std::io;
 use std::process::ExitCode;
 
 /// Prints everything that is wrong with the files.
 #[must_use]
 pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Output) -> ExitCode {
     let mut found = project.loaded.diagnostics.clone();
+    let mut mended = Vec::new();
+    for list in lists(&project.loaded, &|path| project.shown(path)) {
+        if arguments.fix {
+            mended.extend(mend(&list, output));
+        }
+        found.extend(list.check());
+    }
     sort(&mut found);
     let fails = found.iter().any(|found| fails(found, arguments.fail_severity));
     if !arguments.notes && arguments.fail_severity != FailSeverity::Note {
@@ -26,17 +36,22 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
             "format_version": FORMAT_VERSION,
             "valid": !fails,
             "segments": segments,
+            "mended": mended.iter().map(|(list, cleaned)| json!({
+                "list": list,
+                "lines_mended": cleaned.mended,
+                "lines_dropped": cleaned.dropped,
+            })).collect::<Vec<_>>(),
             "diagnostics": diagnostics_json(&found),
         }));
     } else {
+        for (list, Cleaned { mended, dropped }) in &mended {
+            let (mended, dropped) = (counted(*mended, "line"), counted(*dropped, "line"));
+            output.line(&format!("mended {list}: {mended} changed, {dropped} dropped"));
+        }
         output.note(&project.text(&found, output.colour_of_errors()));
         if !fails {
-            let files = project.loaded.sources.len();
-            let counted = |count: usize, noun: &str| match count {
-                1 => format!("1 {noun}"),
-                _ => format!("{count} {noun}s"),
-            };
-            let (segments, files) = (counted(segments, "segment"), counted(files, "file"));
+            let files = project.loaded.sources.len() as u64;
+            let (segments, files) = (counted(segments as u64, "segment"), counted(files, "file"));
             output.result(&format!("Valid: {segments} in {files}.\n"));
         }
     }
@@ -44,6 +59,27 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
         Kind::InvalidFiles.into()
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+/// Mends a list; what was changed. A list that cannot be mended is told of, and checked as it stands.
+fn mend(list: &List<'_>, output: Output) -> Option<(String, Cleaned)> {
+    let shown = list.shown().to_owned();
+    match list.clean() {
+        Ok(cleaned) => Some((shown, cleaned?)),
+        // The check says that it is not there.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            output.line(&format!("{shown} stays as it is: {error}"));
+            None
+        }
+    }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
     }
 }
 

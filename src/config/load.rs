@@ -21,6 +21,8 @@ const UNKNOWN_WORKSPACE: &str = "SEG062";
 pub struct Loaded {
     /// The texts, by the names in places, for excerpts.
     pub sources: BTreeMap<Arc<str>, Arc<Source>>,
+    /// Where the files are, by the names in places.
+    pub paths: BTreeMap<Arc<str>, PathBuf>,
     /// What has no fault in form.
     pub declarations: Vec<Declaration>,
     /// Everything that is wrong, unsorted.
@@ -52,11 +54,14 @@ impl Loaded {
     }
 
     fn read_all(&mut self, files: &[PathBuf], shown: &(dyn Fn(&Path) -> String + Sync)) {
-        for file in parallel::map(files, |path| read_file(path, &shown(path))) {
+        let read = parallel::map(files, |path| read_file(path, &shown(path)));
+        for (path, file) in files.iter().zip(read) {
             self.declarations.extend(file.declarations);
             self.diagnostics.extend(file.diagnostics);
-            self.sources
-                .extend(file.source.map(|source| (Arc::clone(&source.file), source)));
+            if let Some(source) = file.source {
+                self.paths.insert(Arc::clone(&source.file), path.clone());
+                self.sources.insert(Arc::clone(&source.file), source);
+            }
         }
     }
 

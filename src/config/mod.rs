@@ -8,6 +8,7 @@ pub mod check;
 pub mod declaration;
 mod decode;
 pub mod discover;
+pub mod lists;
 mod load;
 mod parallel;
 pub mod schema;

@@ -5,6 +5,7 @@
 //! other segments, or on arithmetic over several fields, is not form; `segctl validate` checks it.
 
 mod attribute;
+mod contents;
 mod date;
 mod event;
 mod hover;

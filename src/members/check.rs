@@ -5,7 +5,7 @@ use super::compare::{Change, Comparison, compare};
 use super::line::{self, LineFault};
 use super::lines::Lines;
 use super::sort::{Sorted, Sorter};
-use crate::model::IdentifierType;
+use crate::model::Identifier;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, BufRead};
@@ -96,15 +96,6 @@ impl Faults {
     }
 }
 
-/// What the values are.
-#[derive(Clone, Copy, Debug)]
-pub struct Identifier<'a> {
-    /// The attribute whose values they are.
-    pub attribute: &'a str,
-    /// Its type.
-    pub kind: IdentifierType,
-}
-
 /// Reads a file to its end, and compares it with the list that was sent last, telling `each` of every value of both, in
 /// order; unless there is a fault in it, of which every line is told then.
 ///
@@ -115,7 +106,7 @@ pub struct Identifier<'a> {
 /// The file or the old list cannot be read, temporary files cannot be written, or `each` fails.
 pub fn check(
     input: impl BufRead,
-    identifier: Identifier<'_>,
+    identifier: &Identifier,
     old: &mut dyn Values,
     each: impl FnMut(Change, &[u8]) -> io::Result<()>,
 ) -> io::Result<Result<Comparison, Faults>> {
@@ -136,12 +127,12 @@ pub fn check(
     Ok(comparison.filter(|_| faults.count == 0).ok_or(faults))
 }
 
-fn sort_lines(input: impl BufRead, identifier: Identifier<'_>, faults: &mut Faults) -> io::Result<Sorted> {
+fn sort_lines(input: impl BufRead, identifier: &Identifier, faults: &mut Faults) -> io::Result<Sorted> {
     let mut lines = Lines::of(input, MOST_BYTES);
     let mut sorter = Sorter::new();
     let mut has_values = false;
     while let Some((number, line)) = lines.next()? {
-        if number == 1 && is_header(line, identifier.attribute) {
+        if number == 1 && is_header(line, &identifier.attribute) {
             faults.add(number, Fault::Header);
             continue;
         }
@@ -156,7 +147,8 @@ fn sort_lines(input: impl BufRead, identifier: Identifier<'_>, faults: &mut Faul
     if lines.bytes() > MOST_BYTES {
         faults.add(0, Fault::TooManyBytes);
     }
-    if !has_values {
+    // Where lines have faults, those say why.
+    if !has_values && faults.count == 0 {
         faults.add(0, Fault::NoValues);
     }
     sorter.finish()
@@ -212,17 +204,18 @@ impl<F: FnMut(u32, u32)> Values for Unique<F> {
 mod tests {
     use super::super::Nobody;
     use super::*;
-    use IdentifierType::{Number, Text};
+    use crate::model::IdentifierType::{self, Number, Text};
 
-    const LINES: Identifier<'_> = Identifier {
-        attribute: "email",
-        kind: Text,
-    };
+    fn identifier(kind: IdentifierType) -> Identifier {
+        Identifier {
+            attribute: "email".to_owned(),
+            kind,
+        }
+    }
 
     fn checked(bytes: &[u8], kind: IdentifierType) -> Result<Vec<String>, Vec<(u32, Fault)>> {
         let mut values = Vec::new();
-        let identifier = Identifier { kind, ..LINES };
-        let found = check(bytes, identifier, &mut Nobody, |_, value| {
+        let found = check(bytes, &identifier(kind), &mut Nobody, |_, value| {
             values.push(String::from_utf8(value.to_vec()).unwrap());
             Ok(())
         });
@@ -260,7 +253,7 @@ mod tests {
         let repeated = |line, first| (line, Fault::Repeated { first });
         let table: [Case<'_>; 8] = [
             (b"", Text, &[(0, Fault::NoValues)]),
-            (b"\n", Text, &[(0, Fault::NoValues), line(1, LineFault::Empty)]),
+            (b"\n", Text, &[line(1, LineFault::Empty)]),
             (b"\xef\xbb\xbfa\nb\n", Text, &[line(1, LineFault::ByteOrderMark)]),
             (b"\xef\xbb\xbf\"email\",\r\na\n", Text, &[(1, Fault::Header)]),
             (b"email\n1\n", Number, &[(1, Fault::Header)]),
@@ -326,7 +319,13 @@ mod tests {
                 end,
                 line: Vec::new(),
             };
-            let found = check(io::BufReader::new(input), LINES, &mut Nobody, |_, _| Ok(())).unwrap();
+            let found = check(
+                io::BufReader::new(input),
+                &identifier(Text),
+                &mut Nobody,
+                |_, _| Ok(()),
+            )
+            .unwrap();
             assert_eq!(found.is_ok(), is_sound);
             if let Err(faults) = found {
                 assert_eq!(faults.first().collect::<Vec<_>>(), [(0, Fault::TooManyUsers)]);
@@ -337,18 +336,18 @@ mod tests {
     #[test]
     fn a_file_without_end_is_read_to_the_limit() {
         let input = io::BufReader::new(io::repeat(b'x'));
-        let faults = check(input, LINES, &mut Nobody, |_, _| Ok(()))
+        let faults = check(input, &identifier(Text), &mut Nobody, |_, _| Ok(()))
             .unwrap()
             .unwrap_err();
         let too_long = (1, Fault::Line(LineFault::TooLong));
-        let wanted = [(0, Fault::NoValues), (0, Fault::TooManyBytes), too_long];
+        let wanted = [(0, Fault::TooManyBytes), too_long];
         assert_eq!(faults.first().collect::<Vec<_>>(), wanted);
     }
 
     #[test]
     fn of_many_faults_the_first_are_told_and_all_are_counted() {
         let lines = "a\n".repeat(1000);
-        let faults = check(lines.as_bytes(), LINES, &mut Nobody, |_, _| Ok(()))
+        let faults = check(lines.as_bytes(), &identifier(Text), &mut Nobody, |_, _| Ok(()))
             .unwrap()
             .unwrap_err();
         let lines: Vec<u32> = faults.first().map(|(line, _)| line).collect();
@@ -358,7 +357,7 @@ mod tests {
     #[test]
     fn a_file_with_a_fault_is_compared_with_nothing() {
         let mut told = 0;
-        let found = check(&b"a\nb \n"[..], LINES, &mut Nobody, |_, _| {
+        let found = check(&b"a\nb \n"[..], &identifier(Text), &mut Nobody, |_, _| {
             told += 1;
             Ok(())
         });

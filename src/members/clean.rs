@@ -4,10 +4,11 @@
 //! that repeat an earlier one. What nobody but the author can mend stays as it is, to be told again.
 
 use super::Values;
-use super::check::{Identifier, MOST_BYTES, Unique};
+use super::check::{MOST_BYTES, Unique};
 use super::line::{self, LineFault};
 use super::lines::Lines;
 use super::sort::Sorter;
+use crate::model::Identifier;
 use std::borrow::Cow;
 use std::io::{self, BufRead, Seek, Write};
 
@@ -32,7 +33,7 @@ pub struct Cleaned {
 /// Either fails, `input` is too large or changed meanwhile, or a line in it is too long to be handed on whole.
 pub fn clean(
     input: &mut (impl BufRead + Seek),
-    identifier: Identifier<'_>,
+    identifier: &Identifier,
     output: &mut impl Write,
 ) -> io::Result<Cleaned> {
     input.rewind()?;
@@ -61,7 +62,7 @@ pub fn clean(
 }
 
 /// The lines that say what an earlier one says once both are mended, in order, and the length of it all in bytes.
-fn repeated(input: impl BufRead, identifier: Identifier<'_>) -> io::Result<(Vec<u32>, u64)> {
+fn repeated(input: impl BufRead, identifier: &Identifier) -> io::Result<(Vec<u32>, u64)> {
     let mut lines = Lines::of(input, MOST_CLEANED);
     let mut sorter = Sorter::new();
     while let Some((number, line)) = lines.next()? {
@@ -81,7 +82,7 @@ fn repeated(input: impl BufRead, identifier: Identifier<'_>) -> io::Result<(Vec<
 }
 
 /// A line without what is around its value, if that is all that is wrong with it.
-fn mended<'l>((number, line): (u32, &'l [u8]), identifier: Identifier<'_>) -> io::Result<Cow<'l, [u8]>> {
+fn mended<'l>((number, line): (u32, &'l [u8]), identifier: &Identifier) -> io::Result<Cow<'l, [u8]>> {
     match line::value(line, identifier.kind) {
         // Lines this long are not handed on whole.
         Err(LineFault::TooLong) => Err(io::Error::new(
@@ -110,14 +111,16 @@ mod tests {
     use std::collections::BTreeSet;
     use std::io::Cursor;
 
-    const EMAIL: Identifier<'_> = Identifier {
-        attribute: "email",
-        kind: IdentifierType::Text,
-    };
+    fn email() -> Identifier {
+        Identifier {
+            attribute: "email".to_owned(),
+            kind: IdentifierType::Text,
+        }
+    }
 
     fn cleaned(bytes: &[u8]) -> (Vec<u8>, Cleaned) {
         let mut output = Vec::new();
-        let cleaned = clean(&mut Cursor::new(bytes), EMAIL, &mut output).unwrap();
+        let cleaned = clean(&mut Cursor::new(bytes), &email(), &mut output).unwrap();
         (output, cleaned)
     }
 
@@ -134,7 +137,7 @@ mod tests {
     #[test]
     fn a_line_that_is_not_read_whole_is_not_written() {
         let long = [b"a\n".to_vec(), vec![b'x'; LONGEST + 1]].concat();
-        let error = clean(&mut Cursor::new(long), EMAIL, &mut Vec::new()).unwrap_err();
+        let error = clean(&mut Cursor::new(long), &email(), &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("line 2"), "{error}");
         // Quotes in quotes in quotes: one pair is a file's, the others are the author's.
         let deep = format!("{}a{}", "\" ".repeat(16_000), " \"".repeat(16_000));
@@ -147,15 +150,15 @@ mod tests {
             lines in proptest::collection::vec("[ab\",; \t\u{feff}\r]{0,8}", 0..12),
         ) {
             let (output, _) = cleaned((lines.join("\n") + "\n").as_bytes());
-            let found = check(output.as_slice(), EMAIL, &mut Nobody, |_, _| Ok(())).unwrap();
+            let found = check(output.as_slice(), &email(), &mut Nobody, |_, _| Ok(())).unwrap();
             if let Err(faults) = found {
                 prop_assert!(faults.first().all(|(_, fault)| !fault.can_be_cleaned()), "{faults:?}");
             }
             let value = |line: &str| {
                 let cleaned = line::cleaned(line);
-                line::value(cleaned.as_bytes(), EMAIL.kind).is_ok().then(|| cleaned.into_owned())
+                line::value(cleaned.as_bytes(), IdentifierType::Text).is_ok().then(|| cleaned.into_owned())
             };
-            let kept = |line: &str| match line::value(line.as_bytes(), EMAIL.kind) {
+            let kept = |line: &str| match line::value(line.as_bytes(), IdentifierType::Text) {
                 Ok(_) => value(line),
                 Err(fault) if fault.can_be_cleaned() => value(line),
                 Err(_) => Some(line.to_owned()),

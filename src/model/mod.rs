@@ -5,6 +5,7 @@
 //! other fields or other segments is checked by the rules of `config`.
 
 mod attribute;
+mod contents;
 mod datetime;
 mod endpoint;
 mod event;
@@ -22,6 +23,7 @@ pub use attribute::{
     ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, BoolTest, Condition,
     DataType, DoubleTest, Operand, StringTest, TextListOperator, TextOperator,
 };
+pub use contents::{Cohort, Contents, Identifier, IdentifierType, Members, Upload, Users};
 pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, Moments, ValueType,
 };
@@ -41,5 +43,5 @@ pub use place::{LedgerPlace, ObjectPlace, ObjectService, is_http_on_this_machine
 pub use policy::{Adoption, Behaviour, Guards, Policy};
 pub use printable::{is_hidden, printable};
 pub use segment::{
-    DeclaredSegment, IdentifierType, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,
+    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,
 };

@@ -1,6 +1,6 @@
 //! Segments as people declare them and as the service shows them.
 
-use super::filter::Definition;
+use super::contents::Contents;
 use super::identity::{SegmentId, SegmentName};
 use super::keyword::keywords;
 use jiff::Timestamp;
@@ -31,16 +31,6 @@ keywords! {
     }
 }
 
-keywords! {
-    /// The type of the attribute by whose values a file segment knows its users.
-    pub enum IdentifierType("identifier type") {
-        /// Text.
-        Text = "string",
-        /// A number.
-        Number = "double",
-    }
-}
-
 /// A segment that the files of one workspace say should be there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeclaredSegment {
@@ -55,7 +45,7 @@ pub struct DeclaredSegment {
     /// Whether it must not be put away, not even by removing the file.
     pub protect: bool,
     /// Who is in it.
-    pub definition: Definition,
+    pub contents: Contents,
     /// Where it is declared.
     pub origin: Origin,
 }

@@ -10,7 +10,7 @@ use super::step::{
 };
 use crate::definition::{Digest, FieldChange, diff, normal, print};
 use crate::model::{
-    Adoption, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Origin, SegmentId, SegmentName,
+    Adoption, DeclaredSegment, Definition, Lifecycle, LiveKind, LiveSegment, Origin, SegmentId, SegmentName,
 };
 use serde_json::Value;
 
@@ -231,17 +231,24 @@ fn actions(
     (matches, forms): (&Matches<'_>, &Forms<'_>),
     pair: &Pair<'_>,
 ) -> Result<Vec<Action>, Box<Conflict>> {
+    let segment = pair.segment;
+    let Some(definition) = segment.contents.definition() else {
+        return Err(Box::new(Conflict::NotPlanned {
+            segment: declared(segment),
+            kind: segment.contents.kind(),
+        }));
+    };
     if let Some((live, _)) = &pair.live
         && let LiveKind::Other(kind) = &live.kind
     {
         // Put away, an upload loses its members for good: not even that is done to it.
         return Err(Box::new(Conflict::KindTaken {
-            segment: declared(pair.segment),
+            segment: declared(segment),
             holder: matches.holder(live),
             kind: kind.clone(),
         }));
     }
-    match (pair.segment.lifecycle, &pair.live) {
+    match (segment.lifecycle, &pair.live) {
         // Nothing to put away; making it only to put it away would use up a name and a definition.
         (Lifecycle::Archived, None) => Ok(Vec::new()),
         (Lifecycle::Archived, Some((live, reason))) => {
@@ -249,10 +256,13 @@ fn actions(
             let archive = (!is_done).then(|| Action::Archive(target(live, reason, forms)));
             Ok(archive.into_iter().collect())
         }
-        (Lifecycle::Active, None) => Ok(vec![Action::Create(wanted(pair.segment, &matches.known))]),
+        (Lifecycle::Active, None) => {
+            let wanted = Wanted::new(print(definition), &matches.known.identities);
+            Ok(vec![Action::Create(wanted)])
+        }
         (Lifecycle::Active, Some((live, reason))) => {
             let known = (&matches.known, forms);
-            Ok(active(situation, known, pair.segment, (live, reason)))
+            Ok(active(situation, known, (segment, definition), (live, reason)))
         }
     }
 }
@@ -260,7 +270,7 @@ fn actions(
 fn active(
     situation: &Situation<'_>,
     (known, forms): (&Known, &Forms<'_>),
-    segment: &DeclaredSegment,
+    (segment, definition): (&DeclaredSegment, &Definition),
     (live, reason): (&LiveSegment, &MatchReason),
 ) -> Vec<Action> {
     let target = target(live, reason, forms);
@@ -269,7 +279,7 @@ fn active(
         // An archived segment cannot be updated, so this comes first.
         actions.push(Action::Unarchive(target.clone()));
     }
-    let payload = print(&segment.definition);
+    let payload = print(definition);
     let form = normal::exact(&payload, &known.identities);
     let digest = Digest::of_form(&form);
     let is_same = forms.digests(live).is_some_and(|found| found.exact == digest);
@@ -283,10 +293,6 @@ fn active(
         }));
     }
     actions
-}
-
-fn wanted(segment: &DeclaredSegment, known: &Known) -> Wanted {
-    Wanted::new(print(&segment.definition), &known.identities)
 }
 
 fn target(live: &LiveSegment, matched_by: &MatchReason, forms: &Forms<'_>) -> Target {

@@ -182,7 +182,7 @@ fn unknown_references(
     matches: &Matches<'_>,
 ) -> Vec<Conflict> {
     let unknown: BTreeSet<&SegmentName> = segment
-        .definition
+        .contents
         .references()
         .into_iter()
         .filter_map(|reference| match reference {
@@ -207,7 +207,7 @@ fn orphans_referenced(
     (matches, situation): (&Matches<'_>, &Situation<'_>),
 ) -> Vec<Conflict> {
     let ids: BTreeSet<_> = segment
-        .definition
+        .contents
         .references()
         .into_iter()
         .filter_map(|reference| match reference {

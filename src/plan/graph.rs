@@ -342,7 +342,7 @@ fn referenced_names(
     let mut names = BTreeSet::new();
     let mut seen: BTreeSet<SegmentId> = BTreeSet::new();
     let mut open: Vec<SegmentId> = Vec::new();
-    for reference in segment.definition.references() {
+    for reference in segment.contents.references() {
         match reference {
             Reference::Id { id, .. } => open.push(id.clone()),
             Reference::Name(name) => {
@@ -397,7 +397,7 @@ fn referring(
         }
         let declared = draft.declared.filter(|_| draft.action.wanted().is_some());
         for reference in declared
-            .map(|segment| segment.definition.references())
+            .map(|segment| segment.contents.references())
             .unwrap_or_default()
         {
             let id = match reference {

@@ -350,6 +350,7 @@ impl<'a> Search<'a> {
             let open = self.open().into_iter();
             let open: Vec<_> = open
                 .filter(|(_, segment)| segment.id.is_none() && segment.lifecycle == Lifecycle::Active)
+                .filter_map(|(index, segment)| Some((index, segment.contents.definition()?)))
                 .collect();
             let candidates = self.without_files();
             if open.is_empty() || candidates.is_empty() {
@@ -367,8 +368,8 @@ impl<'a> Search<'a> {
                 }
             }
             let mut is_found = false;
-            for (index, segment) in open {
-                let digest = Digest::exact(&print(&segment.definition), &identities);
+            for (index, definition) in open {
+                let digest = Digest::exact(&print(definition), &identities);
                 if let Some(live) = by_digest.remove(&digest) {
                     self.claim(index, live, MatchReason::Definition);
                     is_found = true;

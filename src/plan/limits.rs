@@ -39,9 +39,12 @@ impl<T> From<T> for Lazy<T> {
 }
 
 impl Lazy<&DeclaredSegment> {
-    fn outline(&self) -> &Outline {
-        self.outline
-            .get_or_init(|| Outline::of(&print(&self.segment.definition)))
+    fn referent(&self) -> Referent<'_> {
+        let Some(definition) = self.segment.contents.definition() else {
+            return Referent::Members;
+        };
+        let outline = self.outline.get_or_init(|| Outline::of(&print(definition)));
+        Referent::Filter(outline)
     }
 }
 
@@ -80,11 +83,11 @@ impl<'a> Limits<'a> {
         let mut conflicts = Vec::new();
         for draft in drafts.iter().filter(|draft| draft.action.wanted().is_some()) {
             let Some(segment) = draft.declared else { continue };
-            let Some(outline) = self
+            let itself = self
                 .declared
                 .get(&segment.name)
-                .map(Lazy::<&DeclaredSegment>::outline)
-            else {
+                .map(Lazy::<&DeclaredSegment>::referent);
+            let Some(Referent::Filter(outline)) = itself else {
                 continue;
             };
             let exceeded = self
@@ -110,7 +113,7 @@ impl<'a> Limits<'a> {
             .declared_name(reference)
             .and_then(|name| self.declared.get(name));
         if let Some(declared) = declared {
-            return Referent::Filter(declared.outline());
+            return declared.referent();
         }
         let id = match reference {
             Reference::Id { id, .. } => Some(id),

@@ -126,7 +126,7 @@ fn with_references(names: BTreeSet<SegmentName>, declared: &[DeclaredSegment]) -
         let references = by_name
             .get(&name)
             .into_iter()
-            .flat_map(|segment| segment.definition.references());
+            .flat_map(|segment| segment.contents.references());
         open.extend(references.filter_map(|reference| match reference {
             Reference::Name(name) if !found.contains(name) => Some(name.clone()),
             Reference::Name(_) | Reference::Id { .. } => None,

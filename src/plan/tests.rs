@@ -14,8 +14,8 @@ use super::*;
 use crate::definition::print;
 use crate::ledger::Entry;
 use crate::model::{
-    AttributeFilter, Condition, Definition, DoubleTest, Filter, Group, GroupOperator, Lifecycle, LiveKind,
-    LiveSegment, Number, Operand, Origin, Payload, Policy, Reference, SegmentId, SegmentName,
+    AttributeFilter, Condition, Contents, Definition, DoubleTest, Filter, Group, GroupOperator, Lifecycle,
+    LiveKind, LiveSegment, Number, Operand, Origin, Payload, Policy, Reference, SegmentId, SegmentName,
 };
 use jiff::Timestamp;
 
@@ -52,7 +52,7 @@ fn declared(name: &str, filters: Vec<Filter>) -> DeclaredSegment {
         previous_names: Vec::new(),
         protect: false,
         lifecycle: Lifecycle::Active,
-        definition: of(filters),
+        contents: Contents::Filter(of(filters)),
         origin: Origin {
             file: format!("{name}.yaml"),
             line: 1,

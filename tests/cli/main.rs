@@ -9,6 +9,7 @@ mod gone;
 mod hostile;
 mod kills;
 mod lifecycle;
+mod lists;
 mod locks;
 mod pipes;
 mod pull;

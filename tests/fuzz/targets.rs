@@ -162,7 +162,8 @@ fn decoded(text: &str) -> (Vec<Payload>, Vec<Diagnostic>) {
     for document in documents {
         let (declaration, more) = decode_segment(&source, document);
         faults.extend(more);
-        payloads.extend(declaration.map(|declaration| print(&declaration.segment.definition)));
+        payloads
+            .extend(declaration.and_then(|declaration| declaration.segment.contents.definition().map(print)));
     }
     (payloads, faults)
 }

@@ -5,8 +5,8 @@ use super::workspace::Workspace;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use segctl::model::{
-    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
-    Lifecycle, Number, Operand, Origin, Reference, SegmentName,
+    AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    GroupOperator, Lifecycle, Number, Operand, Origin, Reference, SegmentName,
 };
 use segctl::plan::step::Plan;
 use segctl::sandbox::{Echo, LogEntry, Settings, WithoutExcluded};
@@ -92,10 +92,10 @@ fn declared(drafts: &BTreeMap<u8, Draft>) -> Vec<DeclaredSegment> {
             } else {
                 Lifecycle::Active
             },
-            definition: Definition {
+            contents: Contents::Filter(Definition {
                 included: and(filters),
                 excluded: draft.excludes.then(|| and(vec![spends(200 + draft.amount)])),
-            },
+            }),
             origin: Origin {
                 file: format!("{name}.yaml"),
                 line: 1,

@@ -5,8 +5,8 @@ use super::workspace::Workspace;
 use segctl::api::Clock;
 use segctl::apply::receipt::{Outcome, Receipt};
 use segctl::model::{
-    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
-    Lifecycle, Number, Operand, Origin, SegmentName,
+    AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    GroupOperator, Lifecycle, Number, Operand, Origin, SegmentName,
 };
 use segctl::sandbox::{RateLimits, Settings};
 use serde_json::{Value, json};
@@ -25,13 +25,13 @@ fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
         previous_names: Vec::new(),
         protect: false,
         lifecycle,
-        definition: Definition {
+        contents: Contents::Filter(Definition {
             included: Group {
                 operator: GroupOperator::And,
                 filters: vec![Filter::Attribute(filter)],
             },
             excluded: None,
-        },
+        }),
         origin: Origin {
             file: "a.yaml".to_owned(),
             line: 1,

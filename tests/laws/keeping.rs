@@ -5,7 +5,7 @@ use super::workspace::Workspace;
 use segctl::apply::receipt::{Outcome, Receipt};
 use segctl::apply::{Ended, Stop};
 use segctl::model::{
-    Adoption, AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, SegmentId, SegmentName,
 };
 use segctl::sandbox::{RateLimits, Settings};
@@ -19,7 +19,7 @@ fn declared(name: &str, amount: u32) -> DeclaredSegment {
         previous_names: Vec::new(),
         protect: false,
         lifecycle: Lifecycle::Active,
-        definition: Definition {
+        contents: Contents::Filter(Definition {
             included: Group {
                 operator: GroupOperator::And,
                 filters: vec![Filter::Attribute(AttributeFilter {
@@ -29,7 +29,7 @@ fn declared(name: &str, amount: u32) -> DeclaredSegment {
                 })],
             },
             excluded: None,
-        },
+        }),
         origin: Origin {
             file: format!("{name}.yaml"),
             line: 1,

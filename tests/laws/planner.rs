@@ -9,7 +9,7 @@ use proptest::sample::Index;
 use segctl::apply::receipt::Outcome;
 use segctl::ledger::Entry;
 use segctl::model::{
-    Adoption, AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, NamePattern, Number, Observed, Operand, Origin, Payload, Reference, SegmentId,
     SegmentName,
 };
@@ -357,7 +357,7 @@ fn declared(drafts: &[FileDraft], live: &[Seeded]) -> Vec<DeclaredSegment> {
                 Lifecycle::Active
             },
             protect: false,
-            definition: Definition {
+            contents: Contents::Filter(Definition {
                 included: Group {
                     operator: GroupOperator::And,
                     filters: std::iter::once(spends(draft.amount))
@@ -368,7 +368,7 @@ fn declared(drafts: &[FileDraft], live: &[Seeded]) -> Vec<DeclaredSegment> {
                     operator: GroupOperator::And,
                     filters: vec![spends(draft.amount + 50)],
                 }),
-            },
+            }),
             origin: Origin {
                 file: format!("{name}.yaml"),
                 line: 1,
@@ -512,6 +512,7 @@ fn is_up_to_the_service(conflict: &Conflict, settings: &Settings) -> bool {
         | Conflict::UnknownId { .. }
         | Conflict::AdoptionRefused { .. }
         | Conflict::ArchiveRefused { .. }
+        | Conflict::NotPlanned { .. }
         // Its steps are not in the plan.
         | Conflict::Cycle { .. } => false,
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use segctl::config::source::Source;
 use segctl::config::{decode_segment, yaml};
 use segctl::definition::print;
-use segctl::model::Definition;
+use segctl::model::{Contents, Definition};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ fn as_written(group: &Value) -> Value {
 }
 
 /// What a text declares, or the messages of everything that is wrong with it.
-pub(crate) fn decode(text: &str) -> Result<Definition, Vec<String>> {
+pub(crate) fn decode(text: &str) -> Result<Contents, Vec<String>> {
     let source = Arc::new(Source::new("a.yaml", text));
     let (documents, mut faults) = yaml::parse(&source);
     let mut read = None;
@@ -43,7 +43,7 @@ pub(crate) fn decode(text: &str) -> Result<Definition, Vec<String>> {
         read = declaration;
     }
     match read {
-        Some(declaration) if faults.is_empty() => Ok(declaration.segment.definition),
+        Some(declaration) if faults.is_empty() => Ok(declaration.segment.contents),
         _ => Err(faults
             .into_iter()
             .map(|fault| format!("{}: {}", fault.code, fault.message))
@@ -56,12 +56,12 @@ proptest! {
 
     #[test]
     fn as_json(definition in definition()) {
-        prop_assert_eq!(decode(&document(&definition).to_string()), Ok(definition));
+        prop_assert_eq!(decode(&document(&definition).to_string()), Ok(Contents::Filter(definition)));
     }
 
     #[test]
     fn as_yaml(definition in definition()) {
         let text = serde_yaml::to_string(&document(&definition)).unwrap();
-        prop_assert_eq!(decode(&text), Ok(definition), "{}", text);
+        prop_assert_eq!(decode(&text), Ok(Contents::Filter(definition)), "{}", text);
     }
 }

@@ -33,6 +33,37 @@ fn envelope() -> impl Strategy<Value = Value> {
     prop::sample::subsequence(fields, 0..=3).prop_map(|fields| Value::Object(fields.into_iter().collect()))
 }
 
+/// Segments that are not made of filters.
+fn of_members() -> impl Strategy<Value = Value> {
+    let digest = "0123456789abcdef".repeat(4);
+    prop::sample::select(vec![
+        json!({"name": "A", "kind": "file", "identifier": {"attribute": "email", "type": "string"},
+               "users": {"path": "data/a.csv"}, "expires_in_days": 90}),
+        json!({"name": "A", "kind": "file", "identifier": {"attribute": "id", "type": "double"},
+               "users": {"url": "https://files.example.com/a.csv", "sha256": digest}, "expires_in_days": 1,
+               "callback_url": "http://hooks.example.com", "notify": ["a@example.com", "b@example.com"]}),
+        json!({"name": "A", "kind": "cohort", "partner": "acme", "cohort_id": "1", "members": ["u1", "u2"]}),
+        json!({"name": "A", "kind": "cohort", "partner": "acme", "cohort_id": "1", "members": {"path": "a.txt"}}),
+    ])
+}
+
+fn agree(document: &Value) -> Result<(), TestCaseError> {
+    let decoded = decode(&document.to_string());
+    let faults: Vec<_> = SEGMENT
+        .iter_errors(document)
+        .map(|fault| fault.to_string())
+        .collect();
+    prop_assert_eq!(
+        decoded.is_ok(),
+        faults.is_empty(),
+        "decoder: {:?}\nschema: {:?}\n{:#}",
+        decoded.err(),
+        faults,
+        document
+    );
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -49,9 +80,25 @@ proptest! {
         if let Some((choice, damage)) = damage {
             document = damaged(&document, &choice, &damage);
         }
-        let decoded = decode(&document.to_string());
-        let faults: Vec<_> = SEGMENT.iter_errors(&document).map(|fault| fault.to_string()).collect();
-        prop_assert_eq!(decoded.is_ok(), faults.is_empty(), "decoder: {:?}\nschema: {:?}\n{:#}", decoded.err(), faults, document);
+        agree(&document)?;
+    }
+
+    #[test]
+    fn agree_with_the_decoder_on_lists_of_members(
+        document in of_members(),
+        envelope in envelope(),
+        damages in prop::collection::vec((any::<prop::sample::Index>(), damage()), 0..3),
+    ) {
+        let mut document = document;
+        for (key, value) in envelope.as_object().unwrap() {
+            if key != "kind" {
+                document[key] = value.clone();
+            }
+        }
+        for (choice, damage) in damages {
+            document = damaged(&document, &choice, &damage);
+        }
+        agree(&document)?;
     }
 }
 

@@ -4,8 +4,8 @@
 use super::workspace::Workspace;
 use segctl::apply::receipt::{Entry, Outcome, Receipt};
 use segctl::model::{
-    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
-    Lifecycle, Number, Operand, Origin, Payload, Reference, SegmentName,
+    AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    GroupOperator, Lifecycle, Number, Operand, Origin, Payload, Reference, SegmentName,
 };
 use segctl::sandbox::{RateLimits, Settings};
 use serde_json::{Value, json};
@@ -43,13 +43,13 @@ fn segment(name: &str, amount: f64) -> DeclaredSegment {
         previous_names: Vec::new(),
         protect: false,
         lifecycle: Lifecycle::Active,
-        definition: Definition {
+        contents: Contents::Filter(Definition {
             included: Group {
                 operator: GroupOperator::And,
                 filters: vec![Filter::Attribute(filter)],
             },
             excluded: None,
-        },
+        }),
         origin: Origin {
             file: format!("{name}.yaml"),
             line: 1,
@@ -60,11 +60,10 @@ fn segment(name: &str, amount: f64) -> DeclaredSegment {
 
 fn member_of(mut segment: DeclaredSegment, other: &str) -> DeclaredSegment {
     let reference = Reference::Name(SegmentName::new(other));
-    segment
-        .definition
-        .included
-        .filters
-        .push(Filter::Reference(reference));
+    let Contents::Filter(definition) = &mut segment.contents else {
+        return segment;
+    };
+    definition.included.filters.push(Filter::Reference(reference));
     segment
 }
 
@@ -308,8 +307,8 @@ fn is_true((receipt, scenario): (&Receipt, &Scenario), world: &World, what: &str
             .after
             .iter()
             .find(|segment| segment.name == entry.segment)?;
-        declared
-            .definition
+        let definition = declared.contents.definition()?;
+        definition
             .included
             .filters
             .iter()

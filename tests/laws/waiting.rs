@@ -5,7 +5,7 @@ use super::workspace::{Meanwhile, Workspace};
 use segctl::apply::receipt::{Outcome, SkipReason};
 use segctl::apply::{Ended, Stop};
 use segctl::model::{
-    AttributeFilter, Behaviour, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    AttributeFilter, Behaviour, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, SegmentName,
 };
 use segctl::observe::left_out;
@@ -25,13 +25,13 @@ fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
         previous_names: Vec::new(),
         protect: false,
         lifecycle,
-        definition: Definition {
+        contents: Contents::Filter(Definition {
             included: Group {
                 operator: GroupOperator::And,
                 filters: vec![Filter::Attribute(filter)],
             },
             excluded: None,
-        },
+        }),
         origin: Origin {
             file: "a.yaml".to_owned(),
             line: 1,

@@ -85,7 +85,7 @@ fn pulled(definition: &Payload) -> Result<String, String> {
 }
 
 fn holds(declaration: &Declaration, live: &Payload) -> bool {
-    let declared = print(&declaration.segment.definition);
+    let declared = print(declaration.segment.contents.definition().unwrap());
     let identities = identities(&[&declared, live]);
     normal::exact(&declared, &identities) == normal::exact(live, &identities)
 }
@@ -170,7 +170,7 @@ fn placed(text: &str) -> Result<Vec<Placed>, String> {
     let read = declarations(text)?;
     let source = Source::new("a.yaml", text);
     let document = yaml::parse(&source).0.remove(0);
-    let declared = print(&read[0].segment.definition);
+    let declared = print(read[0].segment.contents.definition().unwrap());
     let form = normal::exact(&declared, &identities(&[&declared]));
     let mut found = Vec::new();
     for side in ["included_filters", "excluded_filters"] {

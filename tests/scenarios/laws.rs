@@ -81,7 +81,8 @@ impl History {
                 Lifecycle::Archived => None,
                 Lifecycle::Active => {
                     let live = found.and_then(|(_, segment)| payload(segment));
-                    let is_so = live.as_ref().map(digest) == Some(digest(&print(&declared.definition)));
+                    let wanted = declared.contents.definition().map(print);
+                    let is_so = live.as_ref().map(digest) == wanted.as_ref().map(digest);
                     (!is_so).then_some("has not the declared definition")
                 }
             }
@@ -138,7 +139,7 @@ impl History {
             .declared
             .iter()
             .filter(is_its)
-            .map(|segment| print(&segment.definition));
+            .filter_map(|segment| segment.contents.definition().map(print));
         let by_hand = self.by_hand.get(id).into_iter().flatten().cloned();
         declared
             .chain(by_hand)

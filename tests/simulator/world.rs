@@ -4,8 +4,8 @@ use super::random::Random;
 use super::workspace::Workspace;
 use jiff::Timestamp;
 use segctl::model::{
-    AttributeFilter, Condition, DeclaredSegment, Definition, DoubleTest, Filter, Group, GroupOperator,
-    Lifecycle, Number, Operand, Origin, Reference, SegmentName,
+    AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    GroupOperator, Lifecycle, Number, Operand, Origin, Reference, SegmentName,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -327,10 +327,10 @@ impl Files {
             } else {
                 Lifecycle::Active
             },
-            definition: Definition {
+            contents: Contents::Filter(Definition {
                 included: group(filters),
                 excluded: wish.excluded.map(|amount| group(vec![spends(amount)])),
-            },
+            }),
             origin: Origin {
                 file: format!("{}.yaml", item.name),
                 line: 1,

@@ -235,7 +235,7 @@ fn share_workspace(one: &Declaration, other: &Declaration) -> bool {
 }
 
 fn refers_to(declaration: &Declaration, name: &SegmentName) -> bool {
-    let references = declaration.segment.definition.references().into_iter();
+    let references = declaration.segment.contents.references().into_iter();
     references
         .filter_map(|reference| match reference {
             Reference::Name(other) => Some(other),

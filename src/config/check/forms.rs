@@ -11,6 +11,13 @@ pub struct FormCode {
     pub explanation: &'static str,
 }
 
+/// The first line of a list is the name of the attribute.
+pub(in crate::config) const LIST_HEADER: &str = "SEG045";
+/// A list is empty or too large.
+pub(in crate::config) const LIST_SIZE: &str = "SEG046";
+/// A list cannot be read.
+pub(in crate::config) const LIST_UNREADABLE: &str = "SEG047";
+
 /// Every code of a fault in form, by code.
 pub const FORM_CODES: &[FormCode] = &[
     FormCode {
@@ -108,15 +115,29 @@ pub const FORM_CODES: &[FormCode] = &[
                       `negate`. Take it out, or change what it contradicts.",
     },
     FormCode {
-        code: "SEG018",
-        name: "kind-unsupported",
-        explanation: "File and cohort segments cannot be declared yet. Live ones can be referred to by name or id.",
-    },
-    FormCode {
         code: "SEG019",
         name: "execution-contradicts",
         explanation: "`executed: false` means exactly 0 times; an `execution` beside it that says otherwise \
                       contradicts it. Leave `execution` out, or say `executed: true`.",
+    },
+    FormCode {
+        code: LIST_HEADER,
+        name: "list-header",
+        explanation: "The first line of a list is the name of its attribute. The service knows no header: it would look \
+                      for a user whose value is that word. Take the line out.",
+    },
+    FormCode {
+        code: LIST_SIZE,
+        name: "list-size",
+        explanation: "A list has no value at all, more than 150 MB, which is what the service downloads at most, or more \
+                      than the 5,000,000 users that a segment can have. Split it into several segments, and refer to \
+                      them from one of filters.",
+    },
+    FormCode {
+        code: LIST_UNREADABLE,
+        name: "list-unreadable",
+        explanation: "The file of a list is missing, may not be read, or is no regular file. Check its name, which is \
+                      relative to the file that names it, and its permissions.",
     },
     FormCode {
         code: "SEG060",

@@ -4,6 +4,7 @@
 //! workspace and at nothing else; what is live there is the planner's business.
 
 mod aggregation;
+mod contents;
 mod forms;
 mod groups;
 mod limits;
@@ -17,6 +18,12 @@ mod walk;
 mod windows;
 
 pub use forms::{FORM_CODES, FormCode};
+pub(super) use forms::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE};
+
+/// The code of a value of a list that matches nobody.
+pub(super) const LIST_VALUE_UNUSABLE: &str = contents::BAD_MEMBER.code;
+/// The code of a value that a list has twice.
+pub(super) const LIST_VALUE_REPEATED: &str = contents::REPEATED_MEMBER.code;
 
 use self::set::{Member, Set};
 use self::walk::{At, Parts};
@@ -47,6 +54,7 @@ enum Check {
 
 /// Every rule, by code.
 pub const RULES: &[Rule] = &[
+    contents::UNSUPPORTED_KIND,
     names::EMPTY,
     names::TOO_LONG,
     names::FORBIDDEN_CHARACTER,
@@ -67,6 +75,10 @@ pub const RULES: &[Rule] = &[
     aggregation::COMPARATOR_WINDOW,
     aggregation::LONG_WINDOW,
     names::INVISIBLE_CHARACTER,
+    contents::NO_RENAME,
+    contents::SHARED_COHORT,
+    contents::BAD_MEMBER,
+    contents::REPEATED_MEMBER,
     uniqueness::DUPLICATE_NAME,
     uniqueness::NEAR_DUPLICATE_NAME,
     uniqueness::CLAIMED_PREVIOUS_NAME,

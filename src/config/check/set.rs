@@ -26,7 +26,8 @@ pub(super) struct Member<'a> {
     pub(super) declaration: &'a Declaration,
     pub(super) parts: Parts<'a>,
     pub(super) outline: Outline,
-    pub(super) digests: Digests,
+    /// `None` where it is not made of filters.
+    pub(super) digests: Option<Digests>,
 }
 
 impl<'a> Set<'a> {
@@ -73,6 +74,7 @@ impl<'a> Set<'a> {
     pub(super) fn referent<'s>(&'s self, reference: &Reference, undeclared: Referent<'s>) -> Referent<'s> {
         match self.referred(reference) {
             Some(member) if self.is_in_circle(member) => Referent::Unknown,
+            Some(member) if member.digests.is_none() => Referent::Members,
             Some(member) => Referent::Filter(&member.outline),
             None => undeclared,
         }
@@ -82,14 +84,17 @@ impl<'a> Set<'a> {
         self.in_circle.contains(&member.index)
     }
 
-    /// Members that share a key with others, each group and the groups in the order of the files.
+    /// Members that share a key with others, each group and the groups in the order of the files. What has no key shares
+    /// none.
     pub(super) fn sharing<'s, K: Ord>(
         &'s self,
-        key: impl Fn(&'s Member<'a>) -> K,
+        key: impl Fn(&'s Member<'a>) -> Option<K>,
     ) -> Vec<Vec<&'s Member<'a>>> {
         let mut groups: BTreeMap<K, Vec<&Member<'a>>> = BTreeMap::new();
         for member in &self.members {
-            groups.entry(key(member)).or_default().push(member);
+            if let Some(key) = key(member) {
+                groups.entry(key).or_default().push(member);
+            }
         }
         let mut shared: Vec<_> = groups.into_values().filter(|group| group.len() > 1).collect();
         shared.sort_by_key(|group| group.first().map(|member| member.index));
@@ -129,13 +134,13 @@ impl<'a> Set<'a> {
 
 impl<'a> Member<'a> {
     fn of(index: usize, declaration: &'a Declaration) -> Self {
-        let payload = print(&declaration.segment.definition);
+        let payload = declaration.segment.contents.definition().map(print);
         Self {
             index,
             declaration,
             parts: Parts::of(declaration),
-            outline: Outline::of(&payload),
-            digests: Digests::of(&payload, &Identities::default()),
+            outline: payload.as_ref().map(Outline::of).unwrap_or_default(),
+            digests: payload.map(|payload| Digests::of(&payload, &Identities::default())),
         }
     }
 

@@ -60,7 +60,7 @@ pub(super) const DUPLICATE_ID: Rule = Rule {
 };
 
 fn duplicate_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    for group in set.sharing(Member::name) {
+    for group in set.sharing(|member| Some(member.name())) {
         each_with_first(&group, |first, other| {
             let message = format!("the name `{}` is declared twice", other.name());
             found.push(
@@ -85,11 +85,7 @@ fn each_with_first<'s, 'a>(group: &[&'s Member<'a>], mut report: impl FnMut(&'s 
 }
 
 fn duplicate_id(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    let id_of = |member: &Member<'_>| member.declaration.segment.id.clone();
-    for group in set.sharing(id_of).into_iter().filter(|group| {
-        // Those without an id share nothing.
-        group.first().is_some_and(|member| id_of(member).is_some())
-    }) {
+    for group in set.sharing(|member| member.declaration.segment.id.as_ref()) {
         each_with_first(&group, |first, other| {
             let message = format!(
                 "`{}` and `{}` have one `id`, which is one live segment's",
@@ -107,7 +103,7 @@ fn duplicate_id(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn near_duplicate_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in set.sharing(|member| member.name().as_str().trim().to_lowercase()) {
+    for mut group in set.sharing(|member| Some(member.name().as_str().trim().to_lowercase())) {
         let mut seen = BTreeSet::new();
         group.retain(|member| seen.insert(member.name()));
         each_with_first(&group, |first, other| {
@@ -163,7 +159,7 @@ fn previous_place(member: &Member<'_>, index: usize) -> crate::diagnostic::Place
 }
 
 fn duplicate_definition(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in set.sharing(|member| &member.digests.exact) {
+    for mut group in set.sharing(|member| member.digests.as_ref().map(|digests| &digests.exact)) {
         // An active one first: it is certain to clash with the other active ones.
         group.sort_by_key(|member| !member.is_active());
         each_with_first(&group, |first, other| {
@@ -198,9 +194,9 @@ fn archived_note(first: &Member<'_>, other: &Member<'_>) -> String {
 }
 
 fn alike_definition(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in set.sharing(|member| &member.digests.unordered) {
+    for mut group in set.sharing(|member| member.digests.as_ref().map(|digests| &digests.unordered)) {
         let mut seen = BTreeSet::new();
-        group.retain(|member| seen.insert(&member.digests.exact));
+        group.retain(|member| seen.insert(member.digests.as_ref().map(|digests| &digests.exact)));
         each_with_first(&group, |first, other| {
             let message = format!("`{}` and `{}` match the same users", first.name(), other.name());
             let mut fault = Diagnostic::warning(

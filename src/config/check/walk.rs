@@ -58,7 +58,9 @@ impl<'a> Parts<'a> {
                 references: Vec::new(),
             },
         };
-        let definition = &declaration.segment.definition;
+        let Some(definition) = declaration.segment.contents.definition() else {
+            return walk.parts;
+        };
         walk.at(&[Step::Field("included_filters")], |walk| {
             walk.group(&definition.included);
         });

@@ -8,5 +8,4 @@ pub(in crate::config) const OUT_OF_RANGE: &str = "SEG014";
 pub(in crate::config) const AMBIGUOUS_SCALAR: &str = "SEG015";
 pub(in crate::config) const BAD_DATE: &str = "SEG016";
 pub(in crate::config) const MISPLACED: &str = "SEG017";
-pub(in crate::config) const UNSUPPORTED_KIND: &str = "SEG018";
 pub(in crate::config) const EXECUTED_FALSE: &str = "SEG019";

@@ -8,6 +8,7 @@ mod affinity;
 mod aggregation;
 mod attribute;
 pub(in crate::config) mod codes;
+mod contents;
 mod date;
 mod datetime;
 mod event;

@@ -3,11 +3,10 @@
 use super::super::declaration::Declaration;
 use super::super::source::Source;
 use super::super::yaml::Node;
-use super::codes;
-use super::filter::group;
-use super::reader::{Fields, Reader};
+use super::contents;
+use super::reader::Reader;
 use crate::diagnostic::Diagnostic;
-use crate::model::{DeclaredSegment, Definition, Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
+use crate::model::{DeclaredSegment, Lifecycle, Origin, SegmentId, SegmentName};
 use std::sync::Arc;
 
 /// Reads one document; `None` when it has a fault, which is among the diagnostics then.
@@ -25,7 +24,7 @@ pub fn segment(source: &Arc<Source>, document: Node) -> (Option<Declaration>, Ve
 
 fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
     let mut fields = reader.fields(node, "a segment")?;
-    kind(reader, &mut fields)?;
+    let kind = contents::kind(reader, &mut fields);
     let name_node = reader.require(&mut fields, "name");
     let name = name_node.and_then(|node| reader.text(node));
     for key in ["description", "owner"] {
@@ -54,10 +53,7 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option
     let workspaces = fields
         .take("workspaces")
         .map(|node| reader.list(node, Reader::filled_text));
-    let included = reader
-        .require(&mut fields, "included_filters")
-        .and_then(|node| group(reader, node));
-    let excluded = fields.take("excluded_filters").map(|node| group(reader, node));
+    let contents = kind.and_then(|kind| contents::contents(reader, &mut fields, kind));
     reader.finish(&fields);
 
     let place = reader.place(&name_node?.span);
@@ -69,21 +65,13 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option
         Some(read) => Some(SegmentId::new(read?)),
         None => None,
     };
-    let excluded = match excluded {
-        // An empty exclusion leaves nobody out: the same as none.
-        Some(read) => Some(read?).filter(|group| !group.filters.is_empty()),
-        None => None,
-    };
     let segment = DeclaredSegment {
         name: SegmentName::new(name?),
         id,
         previous_names: previous_names?,
         lifecycle: lifecycle?,
         protect: protect?,
-        definition: Definition {
-            included: included?,
-            excluded,
-        },
+        contents: contents?,
         origin: Origin {
             file: place.file.to_string(),
             line: place.line,
@@ -91,23 +79,4 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option
         },
     };
     Some((segment, workspaces))
-}
-
-fn kind(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<()> {
-    let Some(node) = fields.take("kind") else {
-        return Some(());
-    };
-    let kind = reader.word::<SegmentKind>(node)?;
-    if kind == SegmentKind::Filter {
-        return Some(());
-    }
-    let message = "file and cohort segments cannot be declared yet";
-    reader.fault::<()>(
-        codes::UNSUPPORTED_KIND,
-        &node.span,
-        message,
-        "only `kind: filter` is supported",
-    );
-    reader.help("a live file or cohort segment can be referenced by name or id");
-    None
 }

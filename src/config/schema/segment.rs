@@ -1,20 +1,43 @@
 //! A document of a segment file.
 
 use super::attribute::{self, Position};
+use super::contents;
 use super::date;
 use super::event::{affinity, event};
 use super::object::{Fields, any_of, boolean, by, described, filled_text, list, only, part, text, words};
-use crate::model::{GroupOperator, Lifecycle};
+use crate::model::{GroupOperator, Keyword, Lifecycle, SegmentKind};
 use serde_json::{Map, Value, json};
 
 /// The schema of one document of a segment file.
 #[must_use]
 pub fn segment() -> Value {
-    let mut schema = Fields::default()
-        .may(
-            "kind",
-            described(only("filter"), "What makes the segment's members."),
-        )
+    let kind = described(words::<SegmentKind>(), "What makes the segment's members.");
+    let is_kind = |kind: SegmentKind| {
+        let said = Fields::default().need("kind", only(kind.as_str()));
+        said.open()
+    };
+    let mut schema = json!({
+        "type": "object",
+        "properties": {"kind": kind},
+        "if": is_kind(SegmentKind::File),
+        "then": contents::file(envelope()),
+        "else": {
+            "if": is_kind(SegmentKind::Cohort),
+            "then": contents::cohort(envelope()),
+            "else": contents::filter(envelope()),
+        },
+    });
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    schema["$id"] = "https://raw.githubusercontent.com/segctl/segctl/main/schemas/segment.schema.json".into();
+    schema["title"] = "segctl segment".into();
+    schema["description"] = "One segment; a file may hold several documents.".into();
+    schema["$defs"] = Value::Object(parts());
+    schema
+}
+
+/// What segments of every kind have.
+fn envelope() -> Fields {
+    Fields::default()
         .need(
             "name",
             described(
@@ -63,19 +86,9 @@ pub fn segment() -> Value {
                 "The workspaces it is for; all when left out.",
             ),
         )
-        .need(
-            "included_filters",
-            described(part("group"), "Who is in the segment."),
-        )
-        .may(
-            "excluded_filters",
-            described(part("group"), "Who is left out of it."),
-        )
-        .done();
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
-    schema["$id"] = "https://raw.githubusercontent.com/segctl/segctl/main/schemas/segment.schema.json".into();
-    schema["title"] = "segctl segment".into();
-    schema["description"] = "One segment; a file may hold several documents.".into();
+}
+
+fn parts() -> Map<String, Value> {
     let mut parts: Map<String, Value> = attribute::parts()
         .into_iter()
         .chain(date::parts())
@@ -92,8 +105,7 @@ pub fn segment() -> Value {
     ] {
         parts.insert(name.to_owned(), schema);
     }
-    schema["$defs"] = Value::Object(parts);
-    schema
+    parts
 }
 
 fn group(base: Fields) -> Value {

@@ -9,7 +9,7 @@ use super::tree::Tree;
 use super::unwritable::Unwritable;
 use crate::definition::{Identities, diff, normal, print};
 use crate::diagnostic::{Diagnostic, Severity};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The one declaration of a text.
@@ -41,13 +41,22 @@ pub(super) fn holds(
     form: &Value,
     identities: &Identities,
 ) -> Result<(), Unwritable> {
-    let found = normal::exact(&print(&declaration.segment.definition), identities);
+    let found = form_of(declaration, identities);
     if found == *form {
         return Ok(());
     }
     let first = diff(form, &found).into_iter().next();
     let path = first.map_or_else(|| "definition".to_owned(), |change| change.to_string());
     Err(Unwritable::Differs { path })
+}
+
+/// The normal form of a declaration's definition; nothing where it is not made of filters.
+pub(super) fn form_of(declaration: &Declaration, identities: &Identities) -> Value {
+    let definition = declaration.segment.contents.definition();
+    definition.map_or_else(
+        || Value::Object(Map::new()),
+        |definition| normal::exact(&print(definition), identities),
+    )
 }
 
 /// Whether a filter as written has the normal form `form`; if not, why.

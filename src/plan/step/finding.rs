@@ -2,7 +2,7 @@
 
 use super::{Live, MatchReason};
 use crate::definition::FieldChange;
-use crate::model::{Lifecycle, Origin, SegmentId, SegmentName};
+use crate::model::{Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
 use serde::{Deserialize, Serialize};
 
 /// A declared segment and its place.
@@ -41,6 +41,13 @@ pub enum Conflict {
         holder: Holder,
         /// The service's word for its kind.
         kind: String,
+    },
+    /// The segment is of a kind that this version can check and cannot plan.
+    NotPlanned {
+        /// The declared segment.
+        segment: Declared,
+        /// Its kind.
+        kind: SegmentKind,
     },
     /// Another live segment has the very definition.
     DefinitionTaken {
@@ -309,6 +316,7 @@ impl Conflict {
     pub fn segments(&self) -> Vec<&SegmentName> {
         match self {
             Self::KindTaken { segment, .. }
+            | Self::NotPlanned { segment, .. }
             | Self::DefinitionTaken { segment, .. }
             | Self::UnknownReference { segment, .. }
             | Self::OrphanReferenced { segment, .. }

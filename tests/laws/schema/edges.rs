@@ -18,7 +18,7 @@ const MOST: i64 = 1_000_000_000;
 
 #[test]
 fn agree_at_the_edges() {
-    let cases = [windows(), dates(), conditions(), documents()];
+    let cases = [windows(), dates(), conditions(), documents(), members()];
     for (valid, document) in cases.into_iter().flatten() {
         agree(&document, valid);
     }
@@ -38,6 +38,100 @@ fn agree(document: &Value, valid: bool) {
     let decoded = decode(&document.to_string());
     assert_eq!(decoded.is_ok(), valid, "decoder: {document:#}");
     assert_eq!(SEGMENT.is_valid(document), valid, "schema: {document:#}");
+}
+
+fn members() -> Cases {
+    let file = |key: &str, value: Value| {
+        let mut document = json!({
+            "name": "A", "kind": "file", "identifier": {"attribute": "email", "type": "string"},
+            "users": {"path": "a.csv"}, "expires_in_days": 90,
+        });
+        document[key] = value;
+        document
+    };
+    let cohort = |key: &str, value: Value| {
+        let mut document =
+            json!({"name": "A", "kind": "cohort", "partner": "p", "cohort_id": "c", "members": []});
+        document[key] = value;
+        document
+    };
+    let published = |sha256: String| json!({"url": "https://a.example/b", "sha256": sha256});
+    let mut cases = vec![
+        (true, file("expires_in_days", json!(1))),
+        (true, file("expires_in_days", json!(7.0))),
+        (false, file("expires_in_days", json!(0))),
+        (false, file("expires_in_days", json!("90"))),
+        (true, file("users", published("0a".repeat(32)))),
+        (false, file("users", published("0A".repeat(32)))),
+        (false, file("users", published("0a".repeat(31)))),
+        (false, file("users", json!({"path": ""}))),
+        (false, file("users", json!({}))),
+        (false, file("users", json!("a.csv"))),
+        (
+            false,
+            file(
+                "users",
+                json!({"path": "a", "url": "https://a.example", "sha256": "0a".repeat(32)}),
+            ),
+        ),
+        (false, file("identifier", json!({"attribute": "email"}))),
+        (
+            false,
+            file("identifier", json!({"attribute": "", "type": "string"})),
+        ),
+        (
+            false,
+            file("identifier", json!({"attribute": "email", "type": "bool"})),
+        ),
+        (
+            false,
+            file(
+                "included_filters",
+                json!({"filter_operator": "and", "filters": []}),
+            ),
+        ),
+        (false, file("kind", json!("cohort"))),
+        (false, file("kind", json!("filter"))),
+        (false, file("kind", json!("segment"))),
+        (true, cohort("members", json!([]))),
+        (true, cohort("members", json!(["u"]))),
+        (true, cohort("members", json!({"path": "a.txt"}))),
+        (false, cohort("members", json!([""]))),
+        (false, cohort("members", json!([1]))),
+        (
+            false,
+            cohort(
+                "members",
+                json!({"url": "https://a.example", "sha256": "0a".repeat(32)}),
+            ),
+        ),
+        (false, cohort("partner", json!(""))),
+        (false, cohort("cohort_id", json!(7))),
+        (false, cohort("expires_in_days", json!(7))),
+    ];
+    for (valid, text) in [
+        (true, "https://a.example/b?c=d"),
+        (true, "http://a.example"),
+        (false, "https://"),
+        (false, "https:///a"),
+        (false, "ftp://a.example"),
+        (false, "a.example"),
+        (false, " https://a.example"),
+    ] {
+        cases.push((valid, file("callback_url", json!(text))));
+    }
+    for (valid, text) in [
+        (true, "a@b"),
+        (false, "a"),
+        (false, "@b"),
+        (false, "a@"),
+        (false, "a@b@c"),
+        (false, "a b@c"),
+        (false, ""),
+    ] {
+        cases.push((valid, file("notify", json!([text]))));
+    }
+    cases
 }
 
 fn windows() -> Cases {

@@ -8,7 +8,7 @@ use super::super::tree::Tree;
 use super::super::unwritable::Unwritable;
 use super::Wanted;
 use super::walk::Change;
-use crate::definition::{Identities, normal, print};
+use crate::definition::{Identities, print};
 use crate::model::{Keyword, Lifecycle, SegmentName};
 use serde_json::{Map, Value};
 
@@ -26,17 +26,17 @@ pub(super) struct Goal {
 impl Goal {
     pub(super) fn new(declaration: &Declaration, wanted: &Wanted<'_>) -> Result<Self, Unwritable> {
         let segment = &declaration.segment;
-        let declared = print(&segment.definition);
+        let declared = segment.contents.definition().map(print);
         let name = wanted.name.unwrap_or(&segment.name).clone();
         let lifecycle = wanted.lifecycle.unwrap_or(segment.lifecycle);
         let live = wanted
             .definition
-            .map(|(payload, names)| Live::new(payload, names, Some(&declared)));
+            .map(|(payload, names)| Live::new(payload, names, declared.as_ref()));
         let identities = live
             .as_ref()
             .map(|live| live.identities.clone())
             .unwrap_or_default();
-        let old = normal::exact(&declared, &identities);
+        let old = law::form_of(declaration, &identities);
         let new = live
             .as_ref()
             .map_or_else(|| old.clone(), |live| live.form.clone());

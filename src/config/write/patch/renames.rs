@@ -52,7 +52,7 @@ pub(super) fn taken_over(draft: Declaration, renames: &Renames) -> Result<Declar
 
 /// The names that a definition refers to, in order, by their new names.
 fn named(declaration: &Declaration, renames: Option<&Renames>) -> Vec<SegmentName> {
-    let references = declaration.segment.definition.references().into_iter();
+    let references = declaration.segment.contents.references().into_iter();
     let names = references.filter_map(|reference| match reference {
         Reference::Name(name) => Some(renames.and_then(|renames| renames.get(name)).unwrap_or(name)),
         Reference::Id { .. } => None,

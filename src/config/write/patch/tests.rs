@@ -43,9 +43,15 @@ fn patched(text: &str, live: &Payload) -> String {
     apply(text, [&patch]).unwrap()
 }
 
+/// The definition of a text as it would be sent.
+fn declared(text: &str) -> Payload {
+    let declarations = declarations(text);
+    print(declarations[0].segment.contents.definition().unwrap())
+}
+
 /// The definition of a text as the service answers it, after `change`.
 fn live(text: &str, change: impl FnOnce(&mut Value)) -> Payload {
-    let mut group = print(&declarations(text)[0].segment.definition).included_filters;
+    let mut group = declared(text).included_filters;
     change(&mut group);
     payload(group)
 }
@@ -364,7 +370,7 @@ fn unusual_layouts_are_edited_or_replaced_but_never_broken() {
         "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n    -\n      raw:\n        filter_type: user_attributes\n        name: a\n        data_type: bool\n        operator: exists\n",
     ];
     for text in texts {
-        let excluded = print(&declarations(text)[0].segment.definition).excluded_filters;
+        let excluded = declared(text).excluded_filters;
         for excluded_filters in [None, excluded] {
             let live = Payload {
                 excluded_filters,

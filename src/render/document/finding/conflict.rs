@@ -15,7 +15,7 @@ mod limit;
 mod name;
 
 use super::{FindingDocument, at, listed, live_words, names, quoted, reference};
-use crate::model::Lifecycle;
+use crate::model::{Keyword, Lifecycle, SegmentKind};
 use crate::plan::step::{Conflict, Declared, Holder};
 use crate::render::document::inline::inline;
 
@@ -27,6 +27,7 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             holder,
             kind,
         } => name::kind_taken(segment, holder, kind),
+        Conflict::NotPlanned { segment, kind } => not_planned(segment, *kind),
         Conflict::NameTaken { segment, holder } => name::taken(segment, holder),
         Conflict::NameReserved { segment, holder } => name::reserved(segment, holder),
         Conflict::DefinitionTaken {
@@ -60,6 +61,18 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
         Conflict::Cycle { segments } => limit::cycle(segments),
         Conflict::ActiveLimit { count, limit } => limit::active(*count, *limit),
     }
+}
+
+fn not_planned(segment: &Declared, kind: SegmentKind) -> FindingDocument {
+    let message = format!(
+        "`{}` is a {} segment: these are checked, and cannot be planned or applied yet",
+        segment.name,
+        kind.as_str()
+    );
+    FindingDocument::new("not_planned", message).of(segment).help(format!(
+        "leave {} out of the files of this workspace until then; a live one can be referred to by its name",
+        at(segment)
+    ))
 }
 
 fn unknown_reference(segment: &Declared, reference: &str) -> FindingDocument {

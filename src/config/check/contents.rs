@@ -1,0 +1,160 @@
+//! Rules on segments that are not made of filters.
+
+use super::super::declaration::{Declaration, Step};
+use super::set::{Member, Set};
+use super::{Check, Rule};
+use crate::diagnostic::Diagnostic;
+use crate::members::line::{self, LineFault};
+use crate::model::{Contents, IdentifierType, Keyword, Members, SegmentKind};
+use std::collections::BTreeMap;
+
+pub(super) const UNSUPPORTED_KIND: Rule = Rule {
+    code: "SEG018",
+    name: "kind-unsupported",
+    explanation: "File and cohort segments are checked, with the lists that they name, and cannot be planned or \
+                  applied yet: a plan of a workspace that has one is refused. Live ones can be referred to by name \
+                  or id.",
+    check: Check::Segment(unsupported_kind),
+};
+
+pub(super) const NO_RENAME: Rule = Rule {
+    code: "SEG041",
+    name: "previous-names-useless",
+    explanation: "The API renames filter segments only. The name of a file or cohort segment is what it was made \
+                  with, so that there are no previous names to find it by. Declare it under the name that it has.",
+    check: Check::Segment(no_rename),
+};
+
+pub(super) const SHARED_COHORT: Rule = Rule {
+    code: "SEG042",
+    name: "cohort-shared",
+    explanation: "`partner` and `cohort_id` together are what the service knows a cohort by, so two segments with the \
+                  same would be one, with one of the two names. Give one of them another `cohort_id`.",
+    check: Check::Set(shared_cohort),
+};
+
+pub(super) const BAD_MEMBER: Rule = Rule {
+    code: "SEG043",
+    name: "list-value-unusable",
+    explanation: "A value of a list matches nobody: it is empty, has spaces, quotes or a comma around it or a second \
+                  column, is no UTF-8 or, for an identifier of the type double, no number. The service drops it \
+                  without a word. `segctl validate --fix` takes out of a file what stands around values.",
+    check: Check::Segment(bad_member),
+};
+
+pub(super) const REPEATED_MEMBER: Rule = Rule {
+    code: "SEG044",
+    name: "list-value-repeated",
+    explanation: "A list has a value twice. It counts once, so one of the two may be a slip for another one. Take it \
+                  out; `segctl validate --fix` does so in a file.",
+    check: Check::Segment(repeated_member),
+};
+
+fn unsupported_kind(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let kind = declaration.segment.contents.kind();
+    if kind == SegmentKind::Filter {
+        return;
+    }
+    let message = format!(
+        "{} segments are checked, and cannot be planned or applied yet",
+        kind.as_str()
+    );
+    let place = declaration.place_of(&[Step::Field("kind")]);
+    found.push(
+        Diagnostic::warning(UNSUPPORTED_KIND.code, message, place, "no plan is made with it")
+            .with_help("a live file or cohort segment can be referenced by name or id"),
+    );
+}
+
+fn no_rename(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let segment = &declaration.segment;
+    if segment.contents.kind() == SegmentKind::Filter || segment.previous_names.is_empty() {
+        return;
+    }
+    let message = format!(
+        "a {} segment cannot be renamed, so it has no previous names",
+        segment.contents.kind().as_str()
+    );
+    let place = declaration.place_of(&[Step::Field("previous_names")]);
+    found.push(
+        Diagnostic::error(
+            NO_RENAME.code,
+            message,
+            place,
+            "the API renames filter segments only",
+        )
+        .with_help("take `previous_names` out, and declare the segment under the name that it has"),
+    );
+}
+
+fn shared_cohort(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
+    let key = |member: &Member<'_>| match &member.declaration.segment.contents {
+        Contents::Cohort(cohort) => Some((cohort.partner.clone(), cohort.cohort_id.clone())),
+        Contents::Filter(_) | Contents::File(_) => None,
+    };
+    for group in set.sharing(key) {
+        let [first, others @ ..] = group.as_slice() else {
+            continue;
+        };
+        for other in others {
+            let message = format!("`{}` and `{}` are one cohort", first.name(), other.name());
+            let place = |member: &Member<'_>| member.declaration.place_of(&[Step::Field("cohort_id")]);
+            found.push(
+                Diagnostic::error(SHARED_COHORT.code, message, place(other), "the second one")
+                    .with_label(place(first), "the first one")
+                    .with_note("the service knows a cohort by `partner` and `cohort_id`")
+                    .with_help("give one of the two another `cohort_id`"),
+            );
+        }
+    }
+}
+
+/// The members that a declaration lists itself.
+fn listed(declaration: &Declaration) -> &[String] {
+    match &declaration.segment.contents {
+        Contents::Cohort(cohort) => match &cohort.members {
+            Members::Listed(listed) => listed,
+            Members::Local(_) => &[],
+        },
+        Contents::Filter(_) | Contents::File(_) => &[],
+    }
+}
+
+/// What is wrong with a member; what would make columns of a line does no harm here.
+fn fault(member: &str) -> Option<LineFault> {
+    let fault = line::value(member.as_bytes(), IdentifierType::Text).err()?;
+    let is_harmless = matches!(
+        fault,
+        LineFault::TrailingComma | LineFault::SecondColumn | LineFault::Quotes | LineFault::UnclearQuotes
+    );
+    (!is_harmless).then_some(fault)
+}
+
+fn bad_member(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    for (index, member) in listed(declaration).iter().enumerate() {
+        if let Some(fault) = fault(member) {
+            let place = declaration.place_of(&[Step::Field("members"), Step::Item(index)]);
+            let message = format!("the member `{}` matches nobody", member.escape_debug());
+            found.push(
+                Diagnostic::error(BAD_MEMBER.code, message, place, fault.to_string())
+                    .with_note("the service drops it without a word"),
+            );
+        }
+    }
+}
+
+fn repeated_member(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    let place = |index| declaration.place_of(&[Step::Field("members"), Step::Item(index)]);
+    let mut seen = BTreeMap::new();
+    for (index, member) in listed(declaration).iter().enumerate() {
+        if let Some(first) = seen.insert(member, index) {
+            seen.insert(member, first);
+            let message = format!("the member `{member}` stands in the list twice");
+            found.push(
+                Diagnostic::error(REPEATED_MEMBER.code, message, place(index), "the second one")
+                    .with_label(place(first), "the first one")
+                    .with_help("take one of the two out"),
+            );
+        }
+    }
+}

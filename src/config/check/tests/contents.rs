@@ -1,0 +1,98 @@
+use super::*;
+
+fn file(more: &str) -> String {
+    format!(
+        "kind: file\nname: A\nidentifier: {{attribute: email, type: string}}\nusers: {{path: a.csv}}\nexpires_in_days: 90\n{more}"
+    )
+}
+
+fn cohort(name: &str, id: &str, members: &str) -> String {
+    format!("---\nkind: cohort\nname: {name}\npartner: acme\ncohort_id: '{id}'\nmembers: {members}\n")
+}
+
+/// What is found beside that such segments cannot be planned.
+fn found(text: &str) -> Vec<String> {
+    let mut found = findings(text);
+    found.retain(|finding| !finding.contains("SEG018"));
+    found
+}
+
+#[test]
+fn what_cannot_be_planned_is_told() {
+    assert_eq!(
+        findings(&file("")),
+        ["warning SEG018 1: file segments are checked, and cannot be planned or applied yet"]
+    );
+    let filters = format!("name: A\n{SOMEBODY}");
+    assert_eq!(findings(&filters), [""; 0]);
+}
+
+#[test]
+fn names_of_other_kinds_keep_the_rules_of_names() {
+    let text = file("").replace("name: A", "name: .a:b");
+    let found = found(&text);
+    assert!(
+        found[0].starts_with("error SEG022 2") && found[1].starts_with("error SEG023 2"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_renamed_has_no_previous_names() {
+    assert_eq!(found(&file("previous_names: []\n")), [""; 0]);
+    assert_eq!(
+        found(&file("previous_names: [B]\n")),
+        ["error SEG041 6: a file segment cannot be renamed, so it has no previous names"]
+    );
+}
+
+#[test]
+fn a_cohort_has_one_segment() {
+    let two = |id: &str| [cohort("A", "1", "[u]"), cohort("B", id, "[u]")].concat();
+    assert_eq!(found(&two("2")), [""; 0]);
+    assert_eq!(found(&two("1")), ["error SEG042 11: `A` and `B` are one cohort"]);
+}
+
+#[test]
+fn members_that_match_nobody_or_stand_twice_are_told() {
+    let table: [(&str, &[&str]); 8] = [
+        ("[u1, u2]", &[]),
+        // No line is made of them.
+        (r#"["u,1", "\"u\"", "u,"]"#, &[]),
+        ("[U, u]", &[]),
+        (r#"[" u"]"#, &["error SEG043 6: the member ` u` matches nobody"]),
+        (r#"["u "]"#, &["error SEG043 6: the member `u ` matches nobody"]),
+        (r#"[" "]"#, &["error SEG043 6: the member ` ` matches nobody"]),
+        (
+            r#"["u\tv"]"#,
+            &["error SEG043 6: the member `u\\tv` matches nobody"],
+        ),
+        (
+            "[u, v, u]",
+            &["error SEG044 6: the member `u` stands in the list twice"],
+        ),
+    ];
+    for (members, wanted) in table {
+        assert_eq!(found(&cohort("A", "1", members)), wanted, "{members}");
+    }
+}
+
+#[test]
+fn two_lists_are_no_equal_definitions_and_count_toward_no_level() {
+    let two = [cohort("A", "1", "[u]"), cohort("B", "2", "[u]")].concat();
+    let mut text = two;
+    // Six levels above a cohort are one more than the limit above filters.
+    for (name, below) in [
+        ("L1", "A"),
+        ("L2", "L1"),
+        ("L3", "L2"),
+        ("L4", "L3"),
+        ("L5", "L4"),
+        ("L6", "L5"),
+    ] {
+        text += &format!(
+            "---\nname: {name}\nincluded_filters: {{filter_operator: and, filters: [{{filter_type: custom_segments, name: {below}}}]}}\n"
+        );
+    }
+    assert_eq!(found(&text), [""; 0]);
+}

@@ -1,0 +1,210 @@
+//! What makes a segment's members: the fields that depend on its kind.
+
+use super::super::yaml::{Node, Yaml};
+use super::codes;
+use super::filter::group;
+use super::reader::{COUNT_LIMIT, Fields, Reader};
+use crate::model::{
+    Cohort, Contents, Definition, Identifier, IdentifierType, Members, SegmentKind, Upload, Users,
+};
+
+/// Reads the fields that segments of this kind have.
+pub(super) fn contents(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    kind: SegmentKind,
+) -> Option<Contents> {
+    match kind {
+        SegmentKind::Filter => definition(reader, fields).map(Contents::Filter),
+        SegmentKind::File => {
+            fields.describe("a file segment");
+            upload(reader, fields).map(Contents::File)
+        }
+        SegmentKind::Cohort => {
+            fields.describe("a cohort segment");
+            cohort(reader, fields).map(Contents::Cohort)
+        }
+    }
+}
+
+fn definition(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Definition> {
+    let included = reader
+        .require(fields, "included_filters")
+        .and_then(|node| group(reader, node));
+    let excluded = fields.take("excluded_filters").map(|node| group(reader, node));
+    let excluded = match excluded {
+        // An empty exclusion leaves nobody out: the same as none.
+        Some(read) => Some(read?).filter(|group| !group.filters.is_empty()),
+        None => None,
+    };
+    Some(Definition {
+        included: included?,
+        excluded,
+    })
+}
+
+fn upload(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Upload> {
+    let identifier = reader
+        .require(fields, "identifier")
+        .and_then(|node| identifier(reader, node));
+    let users = reader
+        .require(fields, "users")
+        .and_then(|node| users(reader, node));
+    let expires_in_days = reader
+        .require(fields, "expires_in_days")
+        .and_then(|node| reader.count(node, 1..=COUNT_LIMIT));
+    let callback_url = fields.take("callback_url").map(|node| address(reader, node));
+    let notify = match fields.take("notify") {
+        Some(node) => reader.list(node, mail_address),
+        None => Some(Vec::new()),
+    };
+    let callback_url = match callback_url {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    Some(Upload {
+        identifier: identifier?,
+        users: users?,
+        expires_in_days: expires_in_days?,
+        callback_url,
+        notify: notify?,
+    })
+}
+
+fn identifier(reader: &mut Reader<'_>, node: &Node) -> Option<Identifier> {
+    let mut fields = reader.fields(node, "an identifier")?;
+    let attribute = reader
+        .require(&mut fields, "attribute")
+        .and_then(|node| reader.filled_text(node));
+    let kind = reader
+        .require(&mut fields, "type")
+        .and_then(|node| reader.word::<IdentifierType>(node));
+    reader.finish(&fields);
+    Some(Identifier {
+        attribute: attribute?,
+        kind: kind?,
+    })
+}
+
+fn users(reader: &mut Reader<'_>, node: &Node) -> Option<Users> {
+    let mut fields = reader.fields(node, "a list of users")?;
+    if !fields.has("url") && !fields.has("sha256") {
+        return local(reader, fields).map(Users::Local);
+    }
+    if fields.take("path").is_some() {
+        let message =
+            "a list of users is a file, by `path`, or published, by `url` and `sha256`, and not both";
+        return reader.misplaced(&fields, "path", message);
+    }
+    let url = reader
+        .require(&mut fields, "url")
+        .and_then(|node| address(reader, node));
+    let sha256 = reader
+        .require(&mut fields, "sha256")
+        .and_then(|node| sha256(reader, node));
+    reader.finish(&fields);
+    Some(Users::Published {
+        url: url?,
+        sha256: sha256?,
+    })
+}
+
+fn cohort(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Cohort> {
+    let partner = reader
+        .require(fields, "partner")
+        .and_then(|node| reader.filled_text(node));
+    let cohort_id = reader
+        .require(fields, "cohort_id")
+        .and_then(|node| reader.filled_text(node));
+    let members = reader
+        .require(fields, "members")
+        .and_then(|node| members(reader, node));
+    Some(Cohort {
+        partner: partner?,
+        cohort_id: cohort_id?,
+        members: members?,
+    })
+}
+
+fn members(reader: &mut Reader<'_>, node: &Node) -> Option<Members> {
+    if matches!(node.value, Yaml::List(_)) {
+        return reader.list(node, Reader::filled_text).map(Members::Listed);
+    }
+    let fields = reader.fields(node, "a list of members")?;
+    local(reader, fields).map(Members::Local)
+}
+
+/// The only field is the path of a file.
+fn local(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<String> {
+    let path = reader
+        .require(&mut fields, "path")
+        .and_then(|node| reader.filled_text(node));
+    reader.finish(&fields);
+    path
+}
+
+/// An address that the service can call.
+fn address(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = reader.text(node)?;
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    if rest.is_some_and(|rest| rest.starts_with(|first| first != '/')) {
+        return Some(text);
+    }
+    let message = format!("`{text}` is no web address");
+    reader.fault(
+        codes::OUT_OF_RANGE,
+        &node.span,
+        message,
+        "begins with https:// or http://, and a host",
+    )
+}
+
+fn mail_address(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = reader.text(node)?;
+    let is_sound = text.split_once('@').is_some_and(|(user, host)| {
+        let is_part = |part: &str| !part.is_empty() && !part.contains(['@', ' ']);
+        is_part(user) && is_part(host)
+    });
+    if is_sound {
+        return Some(text);
+    }
+    let message = format!("`{text}` is no e-mail address");
+    reader.fault(
+        codes::OUT_OF_RANGE,
+        &node.span,
+        message,
+        "is of the form USER@HOST",
+    )
+}
+
+fn sha256(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = reader.text(node)?;
+    let is_digit = |digit: char| matches!(digit, '0'..='9' | 'a'..='f');
+    if text.len() == 64 && text.chars().all(is_digit) {
+        return Some(text);
+    }
+    let message = format!("`{text}` is no SHA-256");
+    reader.fault::<()>(
+        codes::OUT_OF_RANGE,
+        &node.span,
+        message,
+        "has 64 digits of 0-9 and a-f",
+    );
+    reader.help("`sha256sum FILE` prints it");
+    None
+}
+
+/// The kind that a document says, or the usual one.
+pub(super) fn kind(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<SegmentKind> {
+    let Some(node) = fields.take("kind") else {
+        return Some(SegmentKind::Filter);
+    };
+    let kind = reader.word(node);
+    if kind.is_none() {
+        // Which fields there are depends on it.
+        fields.lose_shape();
+    }
+    kind
+}

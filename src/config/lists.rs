@@ -1,0 +1,218 @@
+//! The lists of users that segments name: files of one value a line, beside the file that names them.
+//!
+//! They are read apart from the rest: a list may have two million values, and only some commands need it.
+
+use super::check::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE, LIST_VALUE_REPEATED, LIST_VALUE_UNUSABLE};
+use super::declaration::{Declaration, Step};
+use super::load::Loaded;
+use crate::diagnostic::{Diagnostic, Place};
+use crate::members::Nobody;
+use crate::members::check::{Fault, Faults, check};
+use crate::members::clean::{Cleaned, clean};
+use crate::model::{Contents, Identifier, IdentifierType, Members, Users};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// Faults of one list that are told one by one: a list with more has one mistake many times.
+const TOLD: usize = 10;
+
+/// A list that is a file of the repository.
+#[derive(Debug)]
+pub struct List<'a> {
+    /// Where it is.
+    path: PathBuf,
+    /// How the user would name it.
+    shown: Arc<str>,
+    /// What its values are.
+    identifier: Identifier,
+    /// The first that names it.
+    named_by: &'a Declaration,
+}
+
+/// The lists that declarations name, each once for each sort of values that it is to have.
+#[must_use]
+pub fn lists<'a>(loaded: &'a Loaded, shown: &dyn Fn(&Path) -> String) -> Vec<List<'a>> {
+    let mut lists = BTreeMap::new();
+    for declaration in &loaded.declarations {
+        let Some((path, identifier)) = named_by(declaration) else {
+            continue;
+        };
+        let folder = loaded
+            .paths
+            .get(declaration.file().0)
+            .and_then(|path| path.parent());
+        let path = folder.unwrap_or(Path::new("")).join(path);
+        let key = (path.clone(), identifier.attribute.clone(), identifier.kind as u8);
+        lists.entry(key).or_insert_with(|| List {
+            shown: Arc::from(shown(&without_detours(&path))),
+            path,
+            identifier,
+            named_by: declaration,
+        });
+    }
+    lists.into_values().collect()
+}
+
+/// A path without `..` where that is plain: for people, since a link may lead elsewhere.
+fn without_detours(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        let is_inside = matches!(plain.components().next_back(), Some(Component::Normal(_)));
+        if part == Component::ParentDir && is_inside {
+            plain.pop();
+        } else {
+            plain.push(part);
+        }
+    }
+    plain
+}
+
+/// The path of the list that a declaration names, and what its values are.
+fn named_by(declaration: &Declaration) -> Option<(&str, Identifier)> {
+    match &declaration.segment.contents {
+        Contents::File(upload) => match &upload.users {
+            Users::Local(path) => Some((path, upload.identifier.clone())),
+            Users::Published { .. } => None,
+        },
+        Contents::Cohort(cohort) => match &cohort.members {
+            Members::Local(path) => {
+                // The service matches the members of cohorts by nothing else.
+                let identifier = Identifier {
+                    attribute: "uid".to_owned(),
+                    kind: IdentifierType::Text,
+                };
+                Some((path, identifier))
+            }
+            Members::Listed(_) => None,
+        },
+        Contents::Filter(_) => None,
+    }
+}
+
+impl List<'_> {
+    /// How the user would name it.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Everything that is wrong with it.
+    #[must_use]
+    pub fn check(&self) -> Vec<Diagnostic> {
+        let checked = self.open().and_then(|file| {
+            let file = BufReader::new(file);
+            check(file, &self.identifier, &mut Nobody, |_, _| Ok(()))
+        });
+        match checked {
+            Ok(Ok(_)) => Vec::new(),
+            Ok(Err(faults)) => self.told(&faults),
+            Err(error) => vec![self.unreadable(&error)],
+        }
+    }
+
+    /// Puts a list without what can be mended in its place; `None` where there is nothing to mend.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or the new one cannot be written: then the old one is still there.
+    pub fn clean(&self) -> io::Result<Option<Cleaned>> {
+        let file = self.open()?;
+        let permissions = file.metadata()?.permissions();
+        // Where a link leads, so that it stays one.
+        let path = fs::canonicalize(&self.path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut new = tempfile::Builder::new()
+            .prefix(".segctl-")
+            .permissions(permissions)
+            .tempfile_in(folder)?;
+        let mut output = BufWriter::new(new.as_file_mut());
+        let cleaned = clean(&mut BufReader::new(file), &self.identifier, &mut output)?;
+        output.flush()?;
+        drop(output);
+        if cleaned == Cleaned::default() {
+            return Ok(None);
+        }
+        new.as_file().sync_all()?;
+        new.persist(path)?;
+        Ok(Some(cleaned))
+    }
+
+    /// A device or a pipe is not even opened, since that could block.
+    fn open(&self) -> io::Result<File> {
+        if fs::metadata(&self.path)?.is_file() {
+            return File::open(&self.path);
+        }
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a regular file",
+        ))
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Diagnostic {
+        let message = match error.kind() {
+            io::ErrorKind::NotFound => format!("the list `{}` does not exist", self.shown),
+            _ => format!("the list `{}` cannot be read: {error}", self.shown),
+        };
+        Diagnostic::error(LIST_UNREADABLE, message, self.named_at(), "named here")
+            .with_help("the path is relative to the file that names it")
+    }
+
+    /// The faults with their lines; of many the first ones and how many there are.
+    fn told(&self, faults: &Faults) -> Vec<Diagnostic> {
+        let mut told: Vec<_> = faults
+            .first()
+            .take(TOLD)
+            .map(|(line, fault)| self.fault(line, fault))
+            .collect();
+        let more = faults.count().saturating_sub(told.len() as u64);
+        if let Some(last) = told.pop() {
+            let last = match more {
+                0 => last,
+                more => last.with_note(format!("`{}` has {more} more faults", self.shown)),
+            };
+            told.push(last);
+        }
+        told
+    }
+
+    /// A fault in words. There is no excerpt of a list, so the message says it all.
+    fn fault(&self, line: u32, fault: Fault) -> Diagnostic {
+        let (code, message) = match fault {
+            Fault::Header => (LIST_HEADER, fault.to_string()),
+            Fault::Line(_) => (LIST_VALUE_UNUSABLE, format!("this line matches nobody: {fault}")),
+            Fault::Repeated { first } => (
+                LIST_VALUE_REPEATED,
+                format!("this line has the value of line {first} again"),
+            ),
+            Fault::NoValues | Fault::TooManyUsers | Fault::TooManyBytes => (LIST_SIZE, fault.to_string()),
+        };
+        let place = Place {
+            line,
+            column: line.min(1),
+            ..Place::whole_file(Arc::clone(&self.shown))
+        };
+        let diagnostic = Diagnostic::error(code, message, place, "");
+        match fault {
+            Fault::Header => {
+                diagnostic.with_help("take it out: the service would look for a user of that value")
+            }
+            Fault::NoValues => {
+                diagnostic.with_help("a segment that nobody should be in is archived: `lifecycle: archived`")
+            }
+            _ if fault.can_be_cleaned() => diagnostic.with_help("`segctl validate --fix` mends it"),
+            _ => diagnostic,
+        }
+    }
+
+    /// Where the first segment names it.
+    fn named_at(&self) -> Place {
+        let field = match self.named_by.segment.contents {
+            Contents::Cohort(_) => "members",
+            Contents::File(_) | Contents::Filter(_) => "users",
+        };
+        self.named_by.place_of(&[Step::Field(field), Step::Field("path")])
+    }
+}

@@ -1,0 +1,194 @@
+//! Lists of users that segments name: what is told of them, and what is mended.
+
+use super::Repository;
+use serde_json::Value;
+use std::fs;
+
+/// A repository with a file segment and a cohort that name the list `data/list`.
+fn with_list(kind: &str, list: &[u8]) -> Repository {
+    let repository = Repository::new();
+    let (identifier, members) = match kind {
+        "uid" => (
+            "",
+            "partner: acme\ncohort_id: '1'\nmembers: {path: ../data/list}\n",
+        ),
+        "double" => ("{attribute: email, type: double}", ""),
+        _ => ("{attribute: email, type: string}", ""),
+    };
+    let text = if members.is_empty() {
+        format!(
+            "kind: file\nname: A\nidentifier: {identifier}\nusers: {{path: ../data/list}}\nexpires_in_days: 30\n"
+        )
+    } else {
+        format!("kind: cohort\nname: A\n{members}")
+    };
+    repository.write("segments/a.yaml", text);
+    fs::create_dir(repository.path().join("data")).unwrap();
+    fs::write(repository.path().join("data/list"), list).unwrap();
+    repository
+}
+
+/// Codes, lines and messages of what is wrong.
+fn told(repository: &Repository, arguments: &[&str]) -> Vec<String> {
+    let run = repository.run(&[&["validate", "--json"], arguments].concat());
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    let found = document["diagnostics"].as_array().unwrap().iter();
+    let told: Vec<String> = found
+        .filter(|found| found["severity"] == "error")
+        .map(|found| {
+            let place = &found["labels"][0];
+            let line = place["line"].as_u64().unwrap_or_default();
+            format!(
+                "{} {line} {}",
+                found["code"].as_str().unwrap(),
+                found["message"].as_str().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(run.code, Some(if told.is_empty() { 0 } else { 3 }), "{}", run.out);
+    told
+}
+
+#[test]
+fn a_list_that_the_service_can_take_is_valid() {
+    for (kind, list) in [
+        ("string", &b"a@example.com\nb@example.com\n"[..]),
+        ("string", b"a@example.com\r\nb@example.com"),
+        ("string", "J\u{fc}rgen\n\u{6771}\u{4eac}\n".as_bytes()),
+        ("double", b"1\n2.5\n-3\n"),
+        ("uid", b"u1\nu2\n"),
+    ] {
+        assert_eq!(told(&with_list(kind, list), &[]), [""; 0], "{kind}");
+    }
+}
+
+#[test]
+fn every_fault_of_a_list_is_told_with_its_line() {
+    let table: [(&str, &[u8], &str); 16] = [
+        ("string", b"", "SEG046 0 "),
+        ("string", b"email\na\n", "SEG045 1 "),
+        ("uid", b"uid\na\n", "SEG045 1 "),
+        (
+            "string",
+            b"a\nb\na\n",
+            "SEG044 3 this line has the value of line 1 again",
+        ),
+        ("double", b"1\n1.0\n", "SEG044 2 "),
+        ("string", b"a\n\nb\n", "SEG043 2 "),
+        ("string", b"a\nb \n", "SEG043 2 "),
+        ("string", b"\xef\xbb\xbfa\n", "SEG043 1 "),
+        ("string", b"a,\n", "SEG043 1 "),
+        ("string", b"\"a\"\n", "SEG043 1 "),
+        ("string", b"a,b\n", "SEG043 1 "),
+        ("string", b"a\nb\xff\n", "SEG043 2 "),
+        ("string", b"a\tb\n", "SEG043 1 "),
+        ("double", b"1\ntwo\n", "SEG043 2 "),
+        ("double", b"12345678901234567890\n", "SEG043 1 "),
+        ("uid", b" u1\n", "SEG043 1 "),
+    ];
+    for (kind, list, start) in table {
+        let told = told(&with_list(kind, list), &[]);
+        assert!(
+            matches!(told.as_slice(), [only] if only.starts_with(start)),
+            "{kind} {list:?}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_list_with_one_mistake_many_times_is_told_of_in_short() {
+    let repository = with_list("string", "a \n".repeat(1_000).as_bytes());
+    let run = repository.run(&["validate"]);
+    assert_eq!(run.err.matches("SEG043").count(), 10, "{}", run.err);
+    assert!(run.err.contains("`data/list` has 990 more faults"), "{}", run.err);
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_told_of_where_it_is_named() {
+    let repository = with_list("string", b"a\n");
+    fs::remove_file(repository.path().join("data/list")).unwrap();
+    let run = repository.run(&["validate"]);
+    assert_eq!(run.code, Some(3));
+    for words in [
+        "error[SEG047]: the list `data/list` does not exist",
+        "segments/a.yaml:4:15",
+    ] {
+        assert!(run.err.contains(words), "{}", run.err);
+    }
+    fs::create_dir(repository.path().join("data/list")).unwrap();
+    let run = repository.run(&["validate", "--fix"]);
+    assert_eq!(run.code, Some(3));
+    assert!(run.err.contains("it is not a regular file"), "{}", run.err);
+}
+
+#[test]
+fn what_is_clear_is_mended_and_what_is_not_stays() {
+    let repository = with_list("string", b"\xef\xbb\xbfa\n\n\"b\"\na \nc,d\n");
+    assert_eq!(
+        told(&repository, &["--fix"]),
+        ["SEG043 3 this line matches nobody: a comma makes a second column"]
+    );
+    let list = || fs::read_to_string(repository.path().join("data/list")).unwrap();
+    assert_eq!(list(), "a\nb\nc,d\n");
+    fs::write(repository.path().join("data/list"), "b \na\n").unwrap();
+    let run = repository.run(&["validate", "--fix"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert!(
+        run.err
+            .contains("mended data/list: 1 line changed, 0 lines dropped"),
+        "{}",
+        run.err
+    );
+    // What is sound is not touched.
+    let before = fs::metadata(repository.path().join("data/list"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    let run = repository.run(&["validate", "--fix"]);
+    assert!(!run.err.contains("mended"), "{}", run.err);
+    let after = fs::metadata(repository.path().join("data/list"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert_eq!((list().as_str(), after), ("b\na\n", before));
+    assert_eq!(fs::read_dir(repository.path().join("data")).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_list_that_is_mended_stays_what_it_was() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let repository = with_list("string", b"");
+    let data = repository.path().join("data");
+    fs::remove_file(data.join("list")).unwrap();
+    fs::write(data.join("real"), "a \n").unwrap();
+    fs::set_permissions(data.join("real"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("real", data.join("list")).unwrap();
+    assert_eq!(told(&repository, &["--fix"]), [""; 0]);
+    assert!(fs::symlink_metadata(data.join("list")).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(data.join("real")).unwrap(), "a\n");
+    assert_eq!(
+        fs::metadata(data.join("real")).unwrap().permissions().mode() & 0o777,
+        0o640
+    );
+}
+
+#[test]
+fn a_plan_with_a_list_is_refused_and_one_beside_it_is_not() {
+    let repository = with_list("string", b"a\n");
+    repository.write(
+        "segments/b.yaml",
+        "name: B\nincluded_filters: {filter_operator: and, filters: [{filter_type: custom_segments, name: A}]}\n",
+    );
+    repository.write("segments/c.yaml", super::segment("C", "buy"));
+    let run = repository.run(&["apply", "--auto-approve"]);
+    assert_eq!(run.code, Some(4), "{}", run.err);
+    assert!(
+        run.out.contains("`A` is a file segment") || run.err.contains("`A` is a file segment"),
+        "{} {}",
+        run.out,
+        run.err
+    );
+    let run = repository.run(&["apply", "--auto-approve", "--target", "C"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+}
