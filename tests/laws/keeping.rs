@@ -75,15 +75,15 @@ fn first(receipt: &Receipt) -> &Outcome {
 #[tokio::test]
 async fn a_definition_that_a_hidden_segment_gives_up_in_the_same_run_is_waited_for() {
     // What is hidden, and what the files say.
-    let table: [(&[(&str, u32)], [(&str, u32); 2]); 4] = [
-        (&[("B", 2)], [("A", 2), ("B", 3)]),
-        (&[("A", 2)], [("A", 3), ("B", 2)]),
-        (&[("A", 1), ("B", 2)], [("A", 2), ("B", 3)]),
-        (&[("A", 1), ("B", 2)], [("A", 3), ("B", 1)]),
+    let table = [
+        (vec![("B", 2)], [("A", 2), ("B", 3)]),
+        (vec![("A", 2)], [("A", 3), ("B", 2)]),
+        (vec![("A", 1), ("B", 2)], [("A", 2), ("B", 3)]),
+        (vec![("A", 1), ("B", 2)], [("A", 3), ("B", 1)]),
     ];
     for (hidden, wanted) in table {
         let workspace = unique_when_archived();
-        for (name, amount) in hidden {
+        for (name, amount) in &hidden {
             by_hand(&workspace, name, *amount, true);
         }
         let files = wanted.map(|(name, amount)| declared(name, amount));
