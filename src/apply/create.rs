@@ -66,13 +66,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         };
         let note = match (settle::create(error, found.as_ref().map(is_wanted)), &found) {
             (Came::Hidden, _) => return self.take_out_holder(step, wanted, payload).await.map(Some),
-            // It was this step that took it out, and now it is free to be changed.
-            (Came::Other, Some(stored)) if self.memory().came_out.contains(&step.number) => {
-                return self
-                    .make_wanted(step, (wanted, payload), stored.clone())
-                    .await
-                    .map(Some);
-            }
             (Came::Other, Some(stored)) => return Ok(Some(other_appeared(step, stored))),
             (Came::Done, _) => "the answer was lost; the segment was found with the definition sent",
             (Came::DoneAlready, _) => {

@@ -56,7 +56,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// Makes of what was taken out what is declared.
-    pub(super) async fn make_wanted(
+    async fn make_wanted(
         &self,
         step: &Step,
         (wanted, payload): (&Wanted, &Payload),
@@ -101,7 +101,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             }
             Ok(Sent::Found(..)) => Ok(unclear(step, "it came back, but was changed since; plan again")),
             Ok(Sent::Unanswered(error)) | Err(Interruption::Call(error)) => {
-                self.memory().came_out.insert(step.number);
                 Ok(unclear(step, &format!("it came back, but {error}")))
             }
             Err(other) => Err(other),

@@ -8,12 +8,6 @@
 //! The service has no idempotency keys, but names are unique for ever: a create that is repeated after a look-up
 //! can be refused, never doubled.
 //!
-//! # What no list showed
-//!
-//! A plan cannot order what it does not see: a definition may still be that of an archived segment that no list shows and
-//! that another step, which finds the name taken, changes. The service's refusal names the holder, so the step that was
-//! refused waits for that other one and is run once more.
-//!
 //! # Side by side
 //!
 //! The plan's dependencies are all the order there is: `schedule` starts every step whose needs are met, the lowest
@@ -120,10 +114,6 @@ struct Memory {
     still_out: BTreeSet<usize>,
     /// Steps of which the service took a call.
     written: BTreeSet<usize>,
-    /// Who has the definition that a step was refused for, by the number of the step.
-    holders: BTreeMap<usize, SegmentName>,
-    /// Steps that took out who had their name and could not change it.
-    came_out: BTreeSet<usize>,
     /// Whether anything was taken down.
     has_recorded: bool,
     /// What the service showed last of the segments that were written.

@@ -21,7 +21,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             let entries = plan.records.iter().map(|record| {
                 let mut entry = self.entry(ledger, &record.id, &record.segment);
                 entry.rename(record.segment.clone());
-                entry.set_lifecycle(record.lifecycle);
+                // No write tells what is unknown.
+                if !entry.lifecycle_unknown {
+                    entry.lifecycle = record.lifecycle;
+                }
                 entry.protect = record.protect;
                 if let Some(definition) = &record.definition {
                     entry.digest = Some(digest_of(definition, &self.known()).to_string());

@@ -35,9 +35,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                     on_event(Event::Finished(progress.finish(place, outcome)));
                     continue;
                 }
-                if !progress.is_put_off(place) {
-                    on_event(Event::Started(step));
-                }
+                on_event(Event::Started(step));
                 under_way.push(async move { (place, self.run(step).await) });
             }
             let Some((place, done)) = under_way.next().await else {
@@ -48,11 +46,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Err(interruption) => self.interrupted(interruption),
             };
             stop = stop.or(reason);
-            let holder = self.holder(place, steps);
-            if let Some(holder) = holder.filter(|holder| progress.may_put_off(place, *holder)) {
-                progress.put_off((place, outcome), holder);
-                continue;
-            }
             on_event(Event::Finished(progress.finish(place, outcome)));
         }
         // What was asked to stop may have had nothing left to start, and still left steps that waited undone.
@@ -63,14 +56,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             on_event(Event::Finished(entry));
         }
         (progress.entries, stop)
-    }
-
-    /// The place of the step that changes the segment that has the definition of the one in a place.
-    fn holder(&self, place: usize, steps: &[Step]) -> Option<usize> {
-        let refused = steps.get(place)?;
-        let holder = self.memory().holders.get(&refused.number).cloned()?;
-        let gives_up = |step: &Step| step.segment == holder && step.action.wanted().is_some();
-        steps.iter().position(gives_up).filter(|other| *other != place)
     }
 }
 
@@ -86,8 +71,6 @@ struct Progress<'p> {
     followers: Vec<Vec<usize>>,
     /// Places of steps that can be started.
     ready: BTreeSet<usize>,
-    /// Places of steps that are run once more after another one.
-    put_off: BTreeSet<usize>,
 }
 
 impl<'p> Progress<'p> {
@@ -116,32 +99,7 @@ impl<'p> Progress<'p> {
             ready: (0..steps.len())
                 .filter(|place| steps.get(*place).is_some_and(|step| step.depends_on.is_empty()))
                 .collect(),
-            put_off: BTreeSet::new(),
             steps,
-        }
-    }
-
-    fn is_put_off(&self, place: usize) -> bool {
-        self.put_off.contains(&place)
-    }
-
-    /// Whether there is any use in running a step once more after another one. Each is at most once: two that are refused
-    /// for each other stay so.
-    fn may_put_off(&self, place: usize, holder: usize) -> bool {
-        let waits = self.is_put_off(holder) && !self.is_finished[holder];
-        let is_in_vain = self.is_finished[holder] && !self.entries[holder].outcome.is_done();
-        !self.is_put_off(place) && !waits && !is_in_vain
-    }
-
-    /// Has a step run once more after another one; what came of it so far stands until then.
-    fn put_off(&mut self, (place, outcome): (usize, Outcome), holder: usize) {
-        self.put_off.insert(place);
-        self.entries[place].outcome = outcome;
-        if self.is_finished[holder] {
-            self.ready.insert(place);
-        } else {
-            self.waits_for[place] += 1;
-            self.followers[holder].push(place);
         }
     }
 

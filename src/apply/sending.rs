@@ -4,7 +4,7 @@
 
 use super::settle::Verdict;
 use super::{Applier, Interruption};
-use crate::api::{ApiError, CallError, Clock, Operation, Seen, Stored, Transport, Turn};
+use crate::api::{CallError, Clock, Operation, Seen, Stored, Transport, Turn};
 use crate::ledger::{LedgerStore, Write};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::Step;
@@ -182,24 +182,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
     }
 
-    /// Takes down that a call of a step did what it was to do, or may have, or who has its definition.
+    /// Takes down that a call of a step did what it was to do, or may have.
     fn note_sent(&self, step: &Step, error: Option<&CallError>) {
         let mut memory = self.memory();
-        memory.holders.remove(&step.number);
-        let Some(error) = error else {
-            memory.written.insert(step.number);
-            return;
+        match error {
+            None => memory.written.insert(step.number),
+            Some(error) if error.is_ambiguous_write() => memory.unanswered.insert(step.number),
+            Some(_) => false,
         };
-        if error.is_ambiguous_write() {
-            memory.unanswered.insert(step.number);
-        }
-        if let ApiError::DefinitionTaken {
-            existing_name: Some(holder),
-            ..
-        } = &error.kind
-        {
-            memory.holders.insert(step.number, holder.clone());
-        }
     }
 
     /// Makes the call that puts a segment away or takes one out.

@@ -26,8 +26,8 @@ pub struct Entry {
     /// Whether its file protected it: remembered, since the file may be gone when it matters.
     #[serde(default)]
     pub protect: bool,
-    /// Whether it is remembered only for a definition that a run was about to replace: no write of it is known to have
-    /// taken effect, so that it is nobody's of ours.
+    /// Whether it is remembered only for a definition that a run was about to replace, or for a call whose end nobody
+    /// knows: no write of it is known to have taken effect, so that it is nobody's of ours.
     #[serde(default, skip_serializing_if = "is_false")]
     pub only_kept: bool,
     /// Its definition with the ids of all references; `None` when it was only put away or taken out again.

@@ -138,7 +138,17 @@ fn entry(ledger: &Ledger, live: &LiveSegment, intent: &Intent) -> Entry {
         run: intent.step.run.clone(),
         ..known
     };
-    entry.rename(intent.segment.clone());
+    // What is taken out under another name gets the declared one by its update, which may not have come.
+    let comes_out = matches!(
+        &intent.write,
+        Write::Lifecycle {
+            lifecycle: Lifecycle::Active,
+            ..
+        }
+    );
+    if !comes_out || live.name == intent.segment {
+        entry.rename(intent.segment.clone());
+    }
     entry
 }
 

@@ -71,14 +71,15 @@ pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>, forms: &
 }
 
 /// Whether a segment is in use, or is archived, as far as is known.
-fn may_be(live: &LiveSegment, lifecycle: Lifecycle, situation: &Situation<'_>) -> bool {
+pub(super) fn may_be(live: &LiveSegment, lifecycle: Lifecycle, situation: &Situation<'_>) -> bool {
     live.lifecycle == lifecycle || is_lifecycle_unknown(&live.id, situation)
 }
 
 fn is_lifecycle_unknown(id: &SegmentId, situation: &Situation<'_>) -> bool {
     // Whosever it is: what is met for the first time may have been put away by a run that never knew.
     let known = situation.ledger.kept(id);
-    known.is_some_and(|entry| entry.lifecycle_unknown)
+    let is_unknown = known.is_some_and(|entry| entry.lifecycle_unknown);
+    situation.policy.behaviour.list_shows_archived && is_unknown
 }
 
 /// Segments that are put away or taken out although they may be so already.

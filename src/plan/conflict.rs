@@ -1,6 +1,6 @@
 //! What the service would refuse, found before it is asked: names and definitions in use, references to nothing.
 
-use super::change::Draft;
+use super::change::{Draft, may_be};
 use super::holdings::Holdings;
 use super::identity::{Matches, declared, owners};
 use super::step::{Action, Conflict, Holder, Live, Warning};
@@ -216,7 +216,7 @@ fn orphans_referenced(
         })
         .collect();
     let orphans = ids.into_iter().filter_map(|id| orphans.get(id).copied());
-    let active = orphans.filter(|live| live.lifecycle == Lifecycle::Active);
+    let active = orphans.filter(|live| may_be(live, Lifecycle::Active, situation));
     active
         .map(|live| Conflict::OrphanReferenced {
             segment: declared(segment),

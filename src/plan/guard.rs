@@ -1,6 +1,7 @@
 //! What is too much for one plan: accidents look like wishes, only larger.
 
 use super::Situation;
+use super::change::may_be;
 use super::identity::Matches;
 use super::step::{Action, Refusal, Step};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
@@ -90,7 +91,9 @@ fn protected(situation: &Situation<'_>, step: &Step) -> Option<Refusal> {
 
 fn nothing_declared(situation: &Situation<'_>, matches: &Matches<'_>) -> Option<Refusal> {
     let orphans = matches.orphans.iter();
-    let owned = orphans.filter(|live| live.lifecycle == Lifecycle::Active).count();
+    let owned = orphans
+        .filter(|live| may_be(live, Lifecycle::Active, situation))
+        .count();
     let is_told = situation.allowances.empty;
     (situation.declared.is_empty() && owned > 0 && !is_told).then_some(Refusal::NothingDeclared { owned })
 }

@@ -67,12 +67,13 @@ impl<'a> Holdings<'a> {
         let Some(digests) = self.forms.digests(live) else {
             return;
         };
-        let is_taken_out = || {
+        // What is put away although it seems to be away already may be in use.
+        let is_moved = || {
             self.drafts_on(live)
                 .filter_map(|index| drafts.get(index))
-                .any(|draft| matches!(draft.action, Action::Unarchive(_)))
+                .any(|draft| matches!(draft.action, Action::Unarchive(_) | Action::Archive(_)))
         };
-        if live.lifecycle == Lifecycle::Active || !self.archives_free || is_taken_out() {
+        if live.lifecycle == Lifecycle::Active || !self.archives_free || is_moved() {
             let holders = self.definitions.entry(&digests.unordered);
             holders.or_default().push(live);
         }

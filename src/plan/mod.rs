@@ -139,6 +139,8 @@ pub fn recognise(situation: &Situation<'_>) -> (Vec<Record>, Known) {
     let matches = identity::match_all(situation);
     let declared = matches.pairs.iter().filter_map(|pair| {
         let (live, reason) = pair.live.as_ref()?;
+        // What is not made of filters is not applied yet, so that nothing was lost.
+        pair.segment.contents.definition()?;
         let told = (&pair.segment.name, pair.segment.protect);
         Some(record(live, told, reason.clone()))
     });

@@ -2,7 +2,7 @@
 
 use super::change::Draft;
 use super::graph::Graph;
-use super::step::{Action, Conflict, Step};
+use super::step::{Conflict, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The drafts as numbered steps, each after all that it depends on. `active` is how many segments are in use before the
@@ -56,18 +56,17 @@ pub(super) fn make_room(steps: &mut [Step], active: usize, limit: usize) {
     let mut pairs = Vec::new();
     let mut waits = Vec::new();
     for (place, step) in steps.iter().enumerate() {
-        match step.action {
-            Action::Archive(_) => archives.push(place),
-            Action::Create(_) | Action::Unarchive(_) => {
-                let beyond = usize::checked_sub(added, room_at_first);
-                let archive = beyond.and_then(|beyond| archives.get(too_many + beyond));
-                if let Some(archive) = archive {
-                    pairs.push((*archive, place));
-                    waits.extend(archives.iter().take(too_many).map(|archive| (*archive, place)));
-                }
-                added += 1;
+        if step.action.takes_out_of_use() {
+            archives.push(place);
+        }
+        if step.action.puts_into_use() {
+            let beyond = usize::checked_sub(added, room_at_first);
+            let archive = beyond.and_then(|beyond| archives.get(too_many + beyond));
+            if let Some(archive) = archive {
+                pairs.push((*archive, place));
+                waits.extend(archives.iter().take(too_many).map(|archive| (*archive, place)));
             }
-            Action::Update(_) => {}
+            added += 1;
         }
     }
     for step in &mut *steps {
@@ -95,13 +94,12 @@ pub(super) fn beyond_limit(steps: &[Step], active: usize, limit: usize) -> Optio
     let mut active = active;
     let mut fullest = 0;
     for step in steps {
-        match step.action {
-            Action::Create(_) | Action::Unarchive(_) => {
-                active += 1;
-                fullest = fullest.max(active);
-            }
-            Action::Archive(_) => active = active.saturating_sub(1),
-            Action::Update(_) => {}
+        if step.action.puts_into_use() {
+            active += 1;
+            fullest = fullest.max(active);
+        }
+        if step.action.takes_out_of_use() {
+            active = active.saturating_sub(1);
         }
     }
     (fullest > limit).then_some(Conflict::ActiveLimit {
@@ -145,7 +143,11 @@ impl Walk {
                 followers.entry(*need).or_default().push(*index);
             }
         }
-        let added = graph.drafts.iter().filter(|draft| adds(draft)).count();
+        let added = graph
+            .drafts
+            .iter()
+            .filter(|draft| draft.action.puts_into_use())
+            .count();
         let mut walk = Self {
             sequence: Vec::with_capacity(graph.drafts.len()),
             waiting: needs.values().map(BTreeSet::len).collect(),
@@ -164,7 +166,7 @@ impl Walk {
     fn before_archives(&self, graph: &Graph<'_>) -> BTreeSet<usize> {
         let drafts = graph.drafts.iter().enumerate();
         let mut open: Vec<usize> = drafts
-            .filter(|(_, draft)| matches!(draft.action, Action::Archive(_)))
+            .filter(|(_, draft)| draft.action.takes_out_of_use())
             .map(|(index, _)| index)
             .collect();
         let mut found = BTreeSet::new();
@@ -204,8 +206,8 @@ impl Walk {
         let leads = self.leads_to_archive.contains(&index);
         let rank = match (self.is_near, &draft.action) {
             (false, _) => Rank::Any,
-            (true, Action::Archive(_)) => Rank::Archives,
-            (true, _) if adds(draft) => {
+            (true, action) if action.takes_out_of_use() => Rank::Archives,
+            (true, action) if action.puts_into_use() => {
                 if leads {
                     Rank::AddsForArchive
                 } else {
@@ -218,9 +220,4 @@ impl Walk {
         // Passing drafts stand behind all others; their place is that of their segment.
         self.ready.insert((rank, graph.place(index), index));
     }
-}
-
-/// Whether a draft puts one more segment into use.
-fn adds(draft: &Draft<'_>) -> bool {
-    matches!(draft.action, Action::Create(_) | Action::Unarchive(_))
 }

@@ -383,6 +383,15 @@ impl Line {
             };
             let body: Value = serde_json::from_slice(&call.body).unwrap();
             let created = (self.run, text(&body["name"]));
+            if let Ok(heard) = heard.as_ref()
+                && is_heard
+            {
+                let answer: Value = serde_json::from_slice(&heard.body).unwrap_or_default();
+                workspace
+                    .truth
+                    .answered_creates
+                    .insert(text(&answer["data"]["id"]));
+            }
             if is_unknown {
                 workspace.unlooked.insert(created);
             } else {

@@ -65,6 +65,8 @@ pub(crate) struct Truth {
     pub(crate) looks_made: usize,
     /// Segments that a call was to put away or take out that was not answered.
     pub(crate) unanswered_moves: BTreeSet<String>,
+    /// Segments whose creation was answered, so that the run that made them knew of it.
+    pub(crate) answered_creates: BTreeSet<String>,
     pub(crate) segments: BTreeMap<String, Segment>,
     pub(crate) changes: Vec<Change>,
 }

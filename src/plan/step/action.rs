@@ -141,6 +141,22 @@ impl Action {
         }
     }
 
+    /// Whether one more segment is in use afterwards, as far as is known.
+    #[must_use]
+    pub fn puts_into_use(&self) -> bool {
+        match self {
+            Self::Create(_) => true,
+            Self::Unarchive(target) => target.lifecycle == Lifecycle::Archived,
+            Self::Update(_) | Self::Archive(_) => false,
+        }
+    }
+
+    /// Whether one segment less is in use afterwards, as far as is known.
+    #[must_use]
+    pub fn takes_out_of_use(&self) -> bool {
+        matches!(self, Self::Archive(target) if target.lifecycle == Lifecycle::Active)
+    }
+
     /// Whether a final step has to follow.
     #[must_use]
     pub fn passing(&self) -> Option<Passing> {

@@ -40,6 +40,36 @@ fn a_changed_field_is_one_update_with_its_path() {
     assert_eq!(changes, ["included_filters › and › [1] spend: value 1 -> 2"]);
 }
 
+/// A workspace whose list shows archived segments, with room for so many in use.
+fn all_listed(active_limit: usize) -> Policy {
+    let mut policy = Policy::default();
+    policy.behaviour.list_shows_archived = true;
+    policy.behaviour.active_limit = active_limit;
+    policy
+}
+
+#[test]
+fn what_may_be_archived_and_is_declared_no_more_is_guarded_as_what_is_in_use() {
+    let live = || put_away(spender("a1", "A", 1.0));
+    let known = |lifecycle_unknown| {
+        ledger(vec![Entry {
+            lifecycle_unknown,
+            ..entry("a1", "A")
+        }])
+    };
+    let refers = [declared("B", vec![member_of("A")])];
+    for (is_unknown, count) in [(false, 0), (true, 1)] {
+        let plan = planned_under(&[], vec![live()], &known(is_unknown), &all_listed(9));
+        assert_eq!(plan.refusals.len(), count, "{:?}", plan.refusals);
+        let plan = planned_under(&refers, vec![live()], &known(is_unknown), &all_listed(9));
+        let is_told = |conflict: &Conflict| matches!(conflict, Conflict::OrphanReferenced { .. });
+        assert_eq!(
+            plan.conflicts.iter().filter(|conflict| is_told(conflict)).count(),
+            count
+        );
+    }
+}
+
 #[test]
 fn what_may_be_archived_is_moved_to_where_it_should_be_and_told() {
     let file = || vec![declared("A", vec![spends_more_than(1.0)])];
@@ -62,8 +92,10 @@ fn what_may_be_archived_is_moved_to_where_it_should_be_and_told() {
             only_kept: !is_ours,
             ..entry("a1", "A")
         };
-        let plan = planned_with(&files, vec![live], &ledger(vec![known]));
+        let plan = planned_under(&files, vec![live], &ledger(vec![known]), &all_listed(1));
         assert_eq!(steps(&plan), step.into_iter().collect::<Vec<_>>());
+        // It is one segment, wherever it is.
+        assert_eq!(plan.conflicts, []);
         let is_told = matches!(plan.warnings.as_slice(), [Warning::LifecycleUnknown { segments }]
             if segments.iter().map(|live| live.id.as_str()).eq(["a1"]));
         assert_eq!(is_told, step.is_some(), "{:?}", plan.warnings);

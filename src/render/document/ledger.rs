@@ -26,8 +26,9 @@ pub struct EntryDocument {
     pub id: String,
     /// `filter`, `file` or `cohort`.
     pub kind: String,
-    /// `active`, `archived`, `gone` where a later segment has its name, which is unique, or `kept` where it is not ours
-    /// and only a definition of it is kept.
+    /// `active`, `archived`, or `unknown` where no answer told what became of the call that was to archive it or to take
+    /// it out; `gone` where a later segment has its name, which is unique; `kept` where it is not ours and something is
+    /// remembered of it all the same: a definition, or such a call.
     pub lifecycle: String,
     /// Whether its file protected it.
     pub protect: bool,
@@ -78,6 +79,8 @@ impl EntryDocument {
             kind: entry.kind.as_str().to_owned(),
             lifecycle: if entry.only_kept {
                 "kept".to_owned()
+            } else if entry.lifecycle_unknown {
+                "unknown".to_owned()
             } else {
                 entry.lifecycle.as_str().to_owned()
             },
