@@ -7,11 +7,11 @@ use super::project::Project;
 use crate::config::check::is_told_unasked;
 use crate::config::lists::{List, lists};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::members::check::Faults;
 use crate::members::clean::Cleaned;
 use crate::render::diagnostic::{diagnostics_json, sort};
 use crate::render::document::FORMAT_VERSION;
 use serde_json::json;
-use std::io;
 use std::process::ExitCode;
 
 /// Prints everything that is wrong with the files.
@@ -20,12 +20,19 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
     let mut found = project.loaded.diagnostics.clone();
     let mut mended = Vec::new();
     for list in lists(&project.loaded, &|path| project.shown(path)) {
-        if arguments.fix {
-            mended.extend(mend(&list, output));
+        let mut checked = list.check();
+        if arguments.fix && checked.as_ref().is_ok_and(Faults::can_be_cleaned) {
+            let done = mend(&list, project, output);
+            if done.is_some() {
+                checked = list.check();
+            }
+            mended.extend(done);
         }
-        found.extend(list.check());
+        found.extend(list.told(&checked));
     }
     sort(&mut found);
+    // Two segments may name one list.
+    found.dedup();
     let fails = found.iter().any(|found| fails(found, arguments.fail_severity));
     if !arguments.notes && arguments.fail_severity != FailSeverity::Note {
         found.retain(is_told_unasked);
@@ -62,13 +69,11 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
     }
 }
 
-/// Mends a list; what was changed. A list that cannot be mended is told of, and checked as it stands.
-fn mend(list: &List<'_>, output: Output) -> Option<(String, Cleaned)> {
+/// Mends a list; what was changed. One that cannot be mended is told of.
+fn mend(list: &List<'_>, project: &Project, output: Output) -> Option<(String, Cleaned)> {
     let shown = list.shown().to_owned();
-    match list.clean() {
-        Ok(cleaned) => Some((shown, cleaned?)),
-        // The check says that it is not there.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+    match list.clean(&project.directory) {
+        Ok(cleaned) => Some((shown, cleaned)),
         Err(error) => {
             output.line(&format!("{shown} stays as it is: {error}"));
             None

@@ -10,7 +10,7 @@ use crate::members::Nobody;
 use crate::members::check::{Fault, Faults, check};
 use crate::members::clean::{Cleaned, clean};
 use crate::model::{Contents, Identifier, IdentifierType, Members, Users};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Component, Path, PathBuf};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Faults of one list that are told one by one: a list with more has one mistake many times.
 const TOLD: usize = 10;
 
-/// A list that is a file of the repository.
+/// A list that is a file.
 #[derive(Debug)]
 pub struct List<'a> {
     /// Where it is.
@@ -30,12 +30,15 @@ pub struct List<'a> {
     identifier: Identifier,
     /// The first that names it.
     named_by: &'a Declaration,
+    /// Whether another segment takes its values for something else.
+    is_read_otherwise: bool,
 }
 
 /// The lists that declarations name, each once for each sort of values that it is to have.
 #[must_use]
 pub fn lists<'a>(loaded: &'a Loaded, shown: &dyn Fn(&Path) -> String) -> Vec<List<'a>> {
     let mut lists = BTreeMap::new();
+    let mut kinds: BTreeMap<PathBuf, BTreeSet<IdentifierType>> = BTreeMap::new();
     for declaration in &loaded.declarations {
         let Some((path, identifier)) = named_by(declaration) else {
             continue;
@@ -45,15 +48,22 @@ pub fn lists<'a>(loaded: &'a Loaded, shown: &dyn Fn(&Path) -> String) -> Vec<Lis
             .get(declaration.file().0)
             .and_then(|path| path.parent());
         let path = folder.unwrap_or(Path::new("")).join(path);
-        let key = (path.clone(), identifier.attribute.clone(), identifier.kind as u8);
+        let plain = without_detours(&path);
+        kinds.entry(plain.clone()).or_default().insert(identifier.kind);
+        let key = (plain.clone(), identifier.attribute.clone(), identifier.kind);
         lists.entry(key).or_insert_with(|| List {
-            shown: Arc::from(shown(&without_detours(&path))),
+            shown: Arc::from(shown(&plain)),
             path,
             identifier,
             named_by: declaration,
+            is_read_otherwise: false,
         });
     }
-    lists.into_values().collect()
+    let lists = lists.into_iter().map(|((plain, ..), list)| List {
+        is_read_otherwise: kinds.get(&plain).is_some_and(|kinds| kinds.len() > 1),
+        ..list
+    });
+    lists.collect()
 }
 
 /// A path without `..` where that is plain: for people, since a link may lead elsewhere.
@@ -99,45 +109,57 @@ impl List<'_> {
         &self.shown
     }
 
-    /// Everything that is wrong with it.
-    #[must_use]
-    pub fn check(&self) -> Vec<Diagnostic> {
-        let checked = self.open().and_then(|file| {
-            let file = BufReader::new(file);
-            check(file, &self.identifier, &mut Nobody, |_, _| Ok(()))
-        });
-        match checked {
-            Ok(Ok(_)) => Vec::new(),
-            Ok(Err(faults)) => self.told(&faults),
-            Err(error) => vec![self.unreadable(&error)],
-        }
-    }
-
-    /// Puts a list without what can be mended in its place; `None` where there is nothing to mend.
+    /// What is wrong with its values.
     ///
     /// # Errors
     ///
-    /// It cannot be read, or the new one cannot be written: then the old one is still there.
-    pub fn clean(&self) -> io::Result<Option<Cleaned>> {
-        let file = self.open()?;
-        let permissions = file.metadata()?.permissions();
+    /// It cannot be read.
+    pub fn check(&self) -> io::Result<Faults> {
+        let file = BufReader::new(self.open()?);
+        let checked = check(file, &self.identifier, &mut Nobody, |_, _| Ok(()))?;
+        Ok(checked.err().unwrap_or_default())
+    }
+
+    /// What [`check`](Self::check) found, in words.
+    #[must_use]
+    pub fn told(&self, checked: &io::Result<Faults>) -> Vec<Diagnostic> {
+        match checked {
+            Ok(faults) => self.told_of_values(faults),
+            Err(error) => vec![self.unreadable(error)],
+        }
+    }
+
+    /// Puts a list without what can be mended in its place. One that is outside of `repository` is somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, it must not be mended, or the new one cannot be written: then the old one is still there.
+    pub fn clean(&self, repository: &Path) -> io::Result<Cleaned> {
+        let refused = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        if self.is_read_otherwise {
+            return refused("segments read it with identifiers of different types");
+        }
         // Where a link leads, so that it stays one.
         let path = fs::canonicalize(&self.path)?;
+        if !path.starts_with(fs::canonicalize(repository)?) {
+            return refused("it is outside of the folder of segctl.yaml");
+        }
+        let file = self.open()?;
+        let before = file.metadata()?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut new = tempfile::Builder::new()
-            .prefix(".segctl-")
-            .permissions(permissions)
-            .tempfile_in(folder)?;
+        let mut new = tempfile::Builder::new().prefix(".segctl-").tempfile_in(folder)?;
         let mut output = BufWriter::new(new.as_file_mut());
         let cleaned = clean(&mut BufReader::new(file), &self.identifier, &mut output)?;
         output.flush()?;
         drop(output);
-        if cleaned == Cleaned::default() {
-            return Ok(None);
-        }
+        new.as_file().set_permissions(before.permissions())?;
         new.as_file().sync_all()?;
+        let now = fs::metadata(&path)?;
+        if now.len() != before.len() || now.modified()? != before.modified()? {
+            return refused("it was changed meanwhile");
+        }
         new.persist(path)?;
-        Ok(Some(cleaned))
+        Ok(cleaned)
     }
 
     /// A device or a pipe is not even opened, since that could block.
@@ -152,28 +174,25 @@ impl List<'_> {
     }
 
     fn unreadable(&self, error: &io::Error) -> Diagnostic {
-        let message = match error.kind() {
-            io::ErrorKind::NotFound => format!("the list `{}` does not exist", self.shown),
-            _ => format!("the list `{}` cannot be read: {error}", self.shown),
-        };
-        Diagnostic::error(LIST_UNREADABLE, message, self.named_at(), "named here")
-            .with_help("the path is relative to the file that names it")
+        let fault = |message| Diagnostic::error(LIST_UNREADABLE, message, self.named_at(), "named here");
+        if error.kind() == io::ErrorKind::NotFound {
+            return fault(format!("the list `{}` does not exist", self.shown))
+                .with_help("check the name; it is relative to the file that names it");
+        }
+        fault(format!("the list `{}` cannot be checked: {error}", self.shown))
     }
 
     /// The faults with their lines; of many the first ones and how many there are.
-    fn told(&self, faults: &Faults) -> Vec<Diagnostic> {
-        let mut told: Vec<_> = faults
-            .first()
-            .take(TOLD)
-            .map(|(line, fault)| self.fault(line, fault))
-            .collect();
+    fn told_of_values(&self, faults: &Faults) -> Vec<Diagnostic> {
+        let first = faults.first().take(TOLD);
+        let mut told: Vec<_> = first.map(|(line, fault)| self.fault(line, fault)).collect();
         let more = faults.count().saturating_sub(told.len() as u64);
+        let noun = if more == 1 { "fault" } else { "faults" };
         if let Some(last) = told.pop() {
-            let last = match more {
+            told.push(match more {
                 0 => last,
-                more => last.with_note(format!("`{}` has {more} more faults", self.shown)),
-            };
-            told.push(last);
+                more => last.with_note(format!("`{}` has {more} more {noun}", self.shown)),
+            });
         }
         told
     }

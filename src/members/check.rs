@@ -73,6 +73,7 @@ pub struct Faults {
     /// The first [`MOST_FAULTS`] by line; line 0 stands for the whole file.
     first: BTreeSet<(u32, Fault)>,
     count: u64,
+    cleanable: u64,
 }
 
 impl Faults {
@@ -87,8 +88,15 @@ impl Faults {
         self.count
     }
 
+    /// Whether a cleaned file is without some of them.
+    #[must_use]
+    pub fn can_be_cleaned(&self) -> bool {
+        self.cleanable > 0
+    }
+
     fn add(&mut self, line: u32, fault: Fault) {
         self.count += 1;
+        self.cleanable += u64::from(fault.can_be_cleaned());
         self.first.insert((line, fault));
         if self.first.len() > MOST_FAULTS {
             self.first.pop_last();

@@ -91,6 +91,14 @@ impl Sorter {
     }
 
     fn put_aside(&mut self) -> io::Result<()> {
+        self.write_aside().map_err(|error| {
+            let message =
+                format!("it is too large for memory, and a temporary file cannot be written: {error}");
+            io::Error::new(error.kind(), message)
+        })
+    }
+
+    fn write_aside(&mut self) -> io::Result<()> {
         sort(&self.bytes, &mut self.places);
         let mut file = BufWriter::new(tempfile::tempfile()?);
         for place in &self.places {

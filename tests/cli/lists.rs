@@ -162,14 +162,14 @@ fn a_list_that_is_mended_stays_what_it_was() {
     let data = repository.path().join("data");
     fs::remove_file(data.join("list")).unwrap();
     fs::write(data.join("real"), "a \n").unwrap();
-    fs::set_permissions(data.join("real"), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(data.join("real"), fs::Permissions::from_mode(0o664)).unwrap();
     symlink("real", data.join("list")).unwrap();
     assert_eq!(told(&repository, &["--fix"]), [""; 0]);
     assert!(fs::symlink_metadata(data.join("list")).unwrap().is_symlink());
     assert_eq!(fs::read_to_string(data.join("real")).unwrap(), "a\n");
     assert_eq!(
         fs::metadata(data.join("real")).unwrap().permissions().mode() & 0o777,
-        0o640
+        0o664
     );
 }
 
@@ -191,4 +191,83 @@ fn a_plan_with_a_list_is_refused_and_one_beside_it_is_not() {
     );
     let run = repository.run(&["apply", "--auto-approve", "--target", "C"]);
     assert_eq!(run.code, Some(0), "{}", run.err);
+}
+
+#[test]
+fn a_list_of_somebody_else_is_checked_and_not_mended() {
+    let repository = with_list("string", b"a\n");
+    let outside = tempfile::tempdir().unwrap();
+    let list = outside.path().join("list");
+    fs::write(&list, "a \n").unwrap();
+    let text = fs::read_to_string(repository.path().join("segments/a.yaml")).unwrap();
+    repository.write(
+        "segments/a.yaml",
+        text.replace("../data/list", list.to_str().unwrap()),
+    );
+    let run = repository.run(&["validate", "--fix"]);
+    assert_eq!(run.code, Some(3), "{}", run.err);
+    assert!(
+        run.err
+            .contains("stays as it is: it is outside of the folder of segctl.yaml")
+            && run.err.contains("SEG043"),
+        "{}",
+        run.err
+    );
+    assert_eq!(fs::read_to_string(&list).unwrap(), "a \n");
+}
+
+#[test]
+fn a_list_that_two_segments_read_otherwise_is_not_mended() {
+    let repository = with_list("double", b"1.0\n1 \n");
+    let list = || fs::read_to_string(repository.path().join("data/list")).unwrap();
+    assert_eq!(repository.run(&["validate", "--fix"]).code, Some(0));
+    assert_eq!(list(), "1.0\n");
+    // As text these are two users.
+    fs::write(repository.path().join("data/list"), "1.0\n1 \n").unwrap();
+    let text = fs::read_to_string(repository.path().join("segments/a.yaml")).unwrap();
+    repository.write(
+        "segments/b.yaml",
+        text.replace("name: A", "name: B").replace("double", "string"),
+    );
+    let run = repository.run(&["validate", "--fix"]);
+    assert!(
+        run.err
+            .contains("stays as it is: segments read it with identifiers of different types"),
+        "{}",
+        run.err
+    );
+    assert_eq!(list(), "1.0\n1 \n");
+}
+
+#[test]
+fn a_list_that_two_segments_name_is_told_of_once() {
+    let repository = with_list("string", b"a \n");
+    let text = fs::read_to_string(repository.path().join("segments/a.yaml")).unwrap();
+    repository.write(
+        "segments/b.yaml",
+        text.replace("name: A", "name: B")
+            .replace("../data/list", "../segments/../data/list"),
+    );
+    assert_eq!(told(&repository, &[]).len(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_and_a_link_to_itself_are_no_lists() {
+    for (make, words) in [
+        ("mkfifo list", "it is not a regular file"),
+        ("ln -s list list", "cannot be checked"),
+    ] {
+        let repository = with_list("string", b"");
+        let data = repository.path().join("data");
+        fs::remove_file(data.join("list")).unwrap();
+        let made = std::process::Command::new("sh")
+            .args(["-c", make])
+            .current_dir(&data)
+            .status();
+        assert!(made.unwrap().success());
+        let run = repository.run(&["validate", "--fix"]);
+        assert_eq!(run.code, Some(3), "{}", run.err);
+        assert!(run.err.contains(words), "{}", run.err);
+    }
 }

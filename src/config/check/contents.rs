@@ -4,8 +4,7 @@ use super::super::declaration::{Declaration, Step};
 use super::set::{Member, Set};
 use super::{Check, Rule};
 use crate::diagnostic::Diagnostic;
-use crate::members::line::{self, LineFault};
-use crate::model::{Contents, IdentifierType, Keyword, Members, SegmentKind};
+use crate::model::{Contents, Keyword, Members, SegmentKind};
 use std::collections::BTreeMap;
 
 pub(super) const UNSUPPORTED_KIND: Rule = Rule {
@@ -120,14 +119,18 @@ fn listed(declaration: &Declaration) -> &[String] {
     }
 }
 
-/// What is wrong with a member; what would make columns of a line does no harm here.
-fn fault(member: &str) -> Option<LineFault> {
-    let fault = line::value(member.as_bytes(), IdentifierType::Text).err()?;
-    let is_harmless = matches!(
-        fault,
-        LineFault::TrailingComma | LineFault::SecondColumn | LineFault::Quotes | LineFault::UnclearQuotes
-    );
-    (!is_harmless).then_some(fault)
+/// Why a member matches nobody. No line is made of it, so that commas and quotes are part of it.
+fn fault(member: &str) -> Option<&'static str> {
+    let is_unseen = |letter: char| letter.is_control() || letter == '\u{feff}';
+    if member.trim().is_empty() {
+        Some("there is nothing in it")
+    } else if member.trim() != member {
+        Some("there are spaces around it")
+    } else if member.contains(is_unseen) {
+        Some("there is a character in it that nobody sees")
+    } else {
+        None
+    }
 }
 
 fn bad_member(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
@@ -136,7 +139,7 @@ fn bad_member(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
             let place = declaration.place_of(&[Step::Field("members"), Step::Item(index)]);
             let message = format!("the member `{}` matches nobody", member.escape_debug());
             found.push(
-                Diagnostic::error(BAD_MEMBER.code, message, place, fault.to_string())
+                Diagnostic::error(BAD_MEMBER.code, message, place, fault)
                     .with_note("the service drops it without a word"),
             );
         }

@@ -128,7 +128,7 @@ fn cohort(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Cohort> {
 
 fn members(reader: &mut Reader<'_>, node: &Node) -> Option<Members> {
     if matches!(node.value, Yaml::List(_)) {
-        return reader.list(node, Reader::filled_text).map(Members::Listed);
+        return reader.filled_list(node, Reader::filled_text).map(Members::Listed);
     }
     let fields = reader.fields(node, "a list of members")?;
     local(reader, fields).map(Members::Local)

@@ -1,6 +1,6 @@
 //! What makes a segment's members: the fields that depend on its kind.
 
-use super::object::{Fields, any_of, count, described, filled_text, list, only, part, words};
+use super::object::{Fields, any_of, count, described, filled_list, filled_text, list, only, part, words};
 use crate::model::{IdentifierType, Keyword, SegmentKind};
 use serde_json::{Value, json};
 
@@ -67,7 +67,10 @@ pub(super) fn file(envelope: Fields) -> Value {
 
 /// Segments whose members are synchronised.
 pub(super) fn cohort(envelope: Fields) -> Value {
-    let members = any_of([list(&filled_text()), local("One `uid` a line, without a header.")]);
+    let members = any_of([
+        filled_list(&filled_text()),
+        local("One `uid` a line, without a header."),
+    ]);
     envelope
         .need("kind", only(SegmentKind::Cohort.as_str()))
         .need(

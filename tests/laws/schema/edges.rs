@@ -51,7 +51,7 @@ fn members() -> Cases {
     };
     let cohort = |key: &str, value: Value| {
         let mut document =
-            json!({"name": "A", "kind": "cohort", "partner": "p", "cohort_id": "c", "members": []});
+            json!({"name": "A", "kind": "cohort", "partner": "p", "cohort_id": "c", "members": ["u"]});
         document[key] = value;
         document
     };
@@ -93,7 +93,7 @@ fn members() -> Cases {
         (false, file("kind", json!("cohort"))),
         (false, file("kind", json!("filter"))),
         (false, file("kind", json!("segment"))),
-        (true, cohort("members", json!([]))),
+        (false, cohort("members", json!([]))),
         (true, cohort("members", json!(["u"]))),
         (true, cohort("members", json!({"path": "a.txt"}))),
         (false, cohort("members", json!([""]))),

@@ -55,7 +55,7 @@ fn a_cohort_has_one_segment() {
 
 #[test]
 fn members_that_match_nobody_or_stand_twice_are_told() {
-    let table: [(&str, &[&str]); 8] = [
+    let table: [(&str, &[&str]); 9] = [
         ("[u1, u2]", &[]),
         // No line is made of them.
         (r#"["u,1", "\"u\"", "u,"]"#, &[]),
@@ -63,6 +63,10 @@ fn members_that_match_nobody_or_stand_twice_are_told() {
         (r#"[" u"]"#, &["error SEG043 6: the member ` u` matches nobody"]),
         (r#"["u "]"#, &["error SEG043 6: the member `u ` matches nobody"]),
         (r#"[" "]"#, &["error SEG043 6: the member ` ` matches nobody"]),
+        (
+            r#"["u,1 "]"#,
+            &["error SEG043 6: the member `u,1 ` matches nobody"],
+        ),
         (
             r#"["u\tv"]"#,
             &["error SEG043 6: the member `u\\tv` matches nobody"],
