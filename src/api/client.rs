@@ -5,11 +5,13 @@
 //! [`pause`](Client::pause), from its turn on. A call that was let go of while it was under way still counts toward the
 //! limits.
 
+mod members;
 mod request;
 #[cfg(test)]
 mod tests;
 mod turn;
 
+pub use members::{CohortKey, UserFile, batches};
 pub use turn::Turn;
 
 use super::call_log::CallLog;
@@ -21,7 +23,7 @@ use super::retry::{Decision, Outcome, RetryPolicy};
 use super::service_clock::ServiceClock;
 use super::stop::StopSignal;
 use super::transport::{Request, Response, Transport};
-use super::wire::{self, Acknowledged, Listed, Mismatch, Stored};
+use super::wire::{self, Listed, Mismatch, Stored};
 use crate::model::{CallRecord, EndpointClass, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -296,13 +298,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         (operation, request): (Operation, Request),
     ) -> Result<(), CallError> {
         let call = (operation.clone(), request);
-        let Acknowledged { success, message } = self.write(turn, call, wire::acknowledged).await?;
-        if success {
-            return Ok(());
-        }
-        let message = error::printable(&self.transport.redact(&message));
-        let kind = ApiError::Refused { status: 200, message };
-        Err(CallError { operation, kind })
+        let done = self.write(turn, call, wire::acknowledged).await?;
+        self.acknowledge(operation, done)
     }
 
     /// Makes a read until it is answered, or fails for good.

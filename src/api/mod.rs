@@ -1,4 +1,4 @@
-//! The client of the Segments API for filter segments.
+//! The client of the Segments API.
 //!
 //! It answers for four things: that the service's limits are kept, that a write is never sent twice unless
 //! the first one certainly did nothing, that whatever comes back is told apart by what a caller has to do
@@ -28,10 +28,10 @@ mod transport;
 mod wire;
 
 pub use call_log::{CallLog, Respond};
-pub use client::{Client, Seen, Turn, WaitReason, Waiting};
+pub use client::{Client, CohortKey, Seen, Turn, UserFile, WaitReason, Waiting, batches};
 pub use clock::{Clock, SystemClock};
 pub use error::{ApiError, CallError};
-pub use operation::Operation;
+pub use operation::{MemberChange, Operation, UserChange};
 pub use pacing::{Pacing, RateLimits, Window, WindowError};
 pub use retry::{Decision, Outcome, RetryPolicy};
 pub use stop::{StopSignal, Stopper};

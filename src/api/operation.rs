@@ -20,6 +20,32 @@ pub enum Operation {
     Archive(SegmentName),
     /// Back into use.
     Unarchive(SegmentName),
+    /// A new file segment.
+    Upload(SegmentName),
+    /// Other users in a file segment.
+    ChangeUsers(SegmentName, UserChange),
+    /// Other members in a cohort, which is made where there is none.
+    SyncMembers(SegmentName, MemberChange),
+}
+
+/// What becomes of the users of a file segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserChange {
+    /// Those of the list come in.
+    Add,
+    /// Those of the list go.
+    Remove,
+    /// Those of the list are all there are.
+    Replace,
+}
+
+/// What becomes of the members of a cohort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberChange {
+    /// Those that are named come in.
+    Add,
+    /// Those that are named go.
+    Remove,
 }
 
 impl Operation {
@@ -32,6 +58,8 @@ impl Operation {
             Self::Create(_) => EndpointClass::Create,
             Self::Update(_) => EndpointClass::Update,
             Self::Archive(_) | Self::Unarchive(_) => EndpointClass::Lifecycle,
+            Self::Upload(_) | Self::ChangeUsers(..) => EndpointClass::File,
+            Self::SyncMembers(..) => EndpointClass::Cohort,
         }
     }
 
@@ -40,7 +68,13 @@ impl Operation {
     pub fn is_write(&self) -> bool {
         match self {
             Self::List | Self::ListNamed(_) | Self::Get(_) => false,
-            Self::Create(_) | Self::Update(_) | Self::Archive(_) | Self::Unarchive(_) => true,
+            Self::Create(_)
+            | Self::Update(_)
+            | Self::Archive(_)
+            | Self::Unarchive(_)
+            | Self::Upload(_)
+            | Self::ChangeUsers(..)
+            | Self::SyncMembers(..) => true,
         }
     }
 }
@@ -55,6 +89,22 @@ impl fmt::Display for Operation {
             Self::Update(id) => write!(formatter, "update the segment with id `{id}`"),
             Self::Archive(name) => write!(formatter, "archive segment `{name}`"),
             Self::Unarchive(name) => write!(formatter, "unarchive segment `{name}`"),
+            Self::Upload(name) => write!(formatter, "upload segment `{name}`"),
+            Self::ChangeUsers(name, change) => {
+                let what = match change {
+                    UserChange::Add => "add users to",
+                    UserChange::Remove => "remove users from",
+                    UserChange::Replace => "replace the users of",
+                };
+                write!(formatter, "{what} segment `{name}`")
+            }
+            Self::SyncMembers(name, change) => {
+                let what = match change {
+                    MemberChange::Add => "add members to",
+                    MemberChange::Remove => "remove members from",
+                };
+                write!(formatter, "{what} segment `{name}`")
+            }
         }
     }
 }

@@ -121,6 +121,23 @@ pub(super) fn acknowledged(body: &[u8]) -> Result<Acknowledged, Mismatch> {
     })
 }
 
+/// Decodes the answer to a call about the users of a file segment: they are processed later.
+pub(super) fn accepted(body: &[u8]) -> Result<(SegmentId, Acknowledged), Mismatch> {
+    let answer = object(body)?;
+    let id = SegmentId::new(required(&answer, "cs_id", "answer")?);
+    Ok((id, acknowledged(body)?))
+}
+
+/// Decodes the answer to a sync of members.
+pub(super) fn synchronised(body: &[u8]) -> Result<Acknowledged, Mismatch> {
+    let answer = object(body)?;
+    let status = required(&answer, "status", "answer")?;
+    Ok(Acknowledged {
+        success: status == "success",
+        message: optional(&answer, "message").unwrap_or_default(),
+    })
+}
+
 /// The body as a JSON object. Nesting beyond the parser's limit of 128 levels is no object either.
 fn object(body: &[u8]) -> Result<Map<String, Value>, Mismatch> {
     match serde_json::from_slice(body) {

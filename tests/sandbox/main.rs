@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod bodies;
+mod client;
 mod cohorts;
 mod credentials;
 mod data_file;

@@ -1,7 +1,7 @@
 //! The requests of the calls, as the service takes them.
 
 use crate::api::error::{ApiError, CallError};
-use crate::api::operation::Operation;
+use crate::api::operation::{Operation, UserChange};
 use crate::api::transport::{Family, Method, Request};
 use crate::api::wire::{self, Mismatch, Stored};
 use crate::model::{SegmentId, SegmentName};
@@ -45,6 +45,28 @@ fn lifecycle(path: &str, name: &SegmentName, id: Option<&SegmentId>) -> Request 
     Request {
         family: Family::V2,
         ..request(Method::Patch, path, Some(Value::Object(body)))
+    }
+}
+
+/// The call that makes a file segment, or changes its users.
+pub(super) fn users(change: Option<UserChange>, body: Value) -> Request {
+    let (method, path) = match change {
+        None => (Method::Post, ""),
+        Some(UserChange::Add) => (Method::Put, "/add-users"),
+        Some(UserChange::Remove) => (Method::Put, "/remove-users"),
+        Some(UserChange::Replace) => (Method::Put, "/replace"),
+    };
+    let path = format!("/v2/custom-segments/file-segment{path}");
+    Request {
+        family: Family::V2,
+        ..request(method, &path, Some(body))
+    }
+}
+
+pub(super) fn members(body: Value) -> Request {
+    Request {
+        family: Family::V1,
+        ..request(Method::Post, "/v1/integrations/cohortsync", Some(body))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// A clock that waiting moves.
 #[derive(Clone)]
-struct VirtualClock(Arc<Mutex<Timestamp>>);
+pub(super) struct VirtualClock(Arc<Mutex<Timestamp>>);
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
@@ -24,7 +24,7 @@ impl Clock for VirtualClock {
 type Answer = Result<Response, TransportError>;
 
 /// Answers from a script and keeps what was asked, and when.
-struct Scripted {
+pub(super) struct Scripted {
     clock: VirtualClock,
     answers: Mutex<VecDeque<Answer>>,
     asked: Arc<Mutex<Vec<(i64, Request)>>>,
@@ -60,8 +60,8 @@ impl CallLog for SharedList {
 }
 
 /// A client with everything that a test looks at.
-struct Bench {
-    client: Client<Scripted, VirtualClock>,
+pub(super) struct Bench {
+    pub(super) client: Client<Scripted, VirtualClock>,
     asked: Arc<Mutex<Vec<(i64, Request)>>>,
     waited: Arc<Mutex<Vec<Waiting>>>,
 }
@@ -185,7 +185,7 @@ fn payload() -> Payload {
     }
 }
 
-fn name() -> SegmentName {
+pub(super) fn name() -> SegmentName {
     SegmentName::new("A")
 }
 
@@ -205,14 +205,14 @@ async fn create(bench: &Bench, payload: &Payload) -> Result<Stored, CallError> {
     }
 }
 
-async fn turn(bench: &Bench, operation: Operation) -> Turn {
+pub(super) async fn turn(bench: &Bench, operation: Operation) -> Turn {
     bench.client.turn(&operation).await.unwrap()
 }
 
 /// Makes every write once against its own copy of `answers`: the errors, and how many requests each sent.
 async fn every_write(answers: impl Fn() -> Vec<Answer>) -> Vec<(CallError, usize)> {
     let mut outcomes = Vec::new();
-    for write in 0..4 {
+    for write in 0..7 {
         let bench = Bench::answering(answers());
         let client = &bench.client;
         let update = turn(&bench, Operation::Update(id())).await;
@@ -224,7 +224,8 @@ async fn every_write(answers: impl Fn() -> Vec<Answer>) -> Vec<(CallError, usize
                 .await
                 .unwrap_err(),
             2 => client.archive(lifecycle, &name(), Some(&id())).await.unwrap_err(),
-            _ => client.unarchive(lifecycle, &name(), None).await.unwrap_err(),
+            3 => client.unarchive(lifecycle, &name(), None).await.unwrap_err(),
+            other => super::members::tests::every_write(&bench, other - 4).await,
         };
         outcomes.push((error, bench.seconds().len()));
     }

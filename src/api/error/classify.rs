@@ -30,7 +30,7 @@ pub(in crate::api) fn classify(
             message,
         },
         (404, _) => ApiError::NotFound { message },
-        (409, Operation::Create(_) | Operation::Update(_)) => taken(&answer, message),
+        (409, Operation::Create(_) | Operation::Update(_) | Operation::Upload(_)) => taken(&answer, message),
         (429, _) => too_many(&answer, message, reset),
         // A request that timed out at a proxy may have been passed on before.
         (408 | 500.., _) => ApiError::Server { status, message },

@@ -1,0 +1,171 @@
+//! Calls about segments whose members nobody can read back: users in files, and cohorts.
+//!
+//! The service takes such a call and does what it says later, so that success means no more than that it was taken. Of a
+//! cohort it answers with success also where it drops a name that it does not like, so that names are checked before.
+
+use super::super::error::{self, ApiError, CallError};
+use super::super::operation::{MemberChange, Operation, UserChange};
+use super::super::transport::Transport;
+use super::super::wire::{self, Acknowledged};
+use super::{Client, Clock, Turn, request};
+use crate::model::{Identifier, Keyword, SegmentId, SegmentName};
+use serde_json::{Map, Value, json};
+
+/// The most bytes that the body of one sync of members may have: 128 KB.
+const MOST_BYTES: usize = 128 * 1024;
+
+/// A list of users, as the service is told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct UserFile<'a> {
+    /// Where the service reads it: one value a line.
+    pub url: &'a str,
+    /// What the values are.
+    pub identifier: &'a Identifier,
+    /// Where the service tells what came of it.
+    pub callback_url: Option<&'a str>,
+    /// E-mail addresses that it tells it, too.
+    pub notify: &'a [String],
+}
+
+/// What the service knows a cohort by.
+#[derive(Clone, Copy, Debug)]
+pub struct CohortKey<'a> {
+    /// Who synchronises it.
+    pub partner: &'a str,
+    /// The partner's own id of it.
+    pub cohort_id: &'a str,
+}
+
+impl<T: Transport, C: Clock> Client<T, C> {
+    /// Makes a file segment, which has no users until the service has read the list; its id comes back.
+    ///
+    /// # Errors
+    ///
+    /// It was not made, or its effect is unknown.
+    pub async fn upload(
+        &self,
+        turn: Turn,
+        name: &SegmentName,
+        (file, expires_in_days): (UserFile<'_>, u32),
+    ) -> Result<SegmentId, CallError> {
+        let mut body = body(name, file);
+        body.insert("expiry_time".to_owned(), expires_in_days.into());
+        let call = request::users(None, Value::Object(body));
+        let operation = Operation::Upload(name.clone());
+        let (id, done) = self
+            .write(turn, (operation.clone(), call), wire::accepted)
+            .await?;
+        self.acknowledge(operation, done).map(|()| id)
+    }
+
+    /// Changes the users of a file segment, which its id decides where it is given.
+    ///
+    /// # Errors
+    ///
+    /// The service did not take it, or may have.
+    pub async fn change_users(
+        &self,
+        turn: Turn,
+        (name, id): (&SegmentName, Option<&SegmentId>),
+        (change, file): (UserChange, UserFile<'_>),
+    ) -> Result<(), CallError> {
+        let mut body = body(name, file);
+        if let Some(id) = id {
+            body.insert("cs_id".to_owned(), id.as_str().into());
+        }
+        let call = request::users(Some(change), Value::Object(body));
+        let operation = Operation::ChangeUsers(name.clone(), change);
+        let (_, done) = self
+            .write(turn, (operation.clone(), call), wire::accepted)
+            .await?;
+        self.acknowledge(operation, done)
+    }
+
+    /// Changes the members of a cohort, and makes it where there is none. What is done twice is done once.
+    ///
+    /// # Errors
+    ///
+    /// The service did not take it, or may have.
+    pub async fn sync_members(
+        &self,
+        turn: Turn,
+        (name, key): (&SegmentName, CohortKey<'_>),
+        (change, members): (MemberChange, &[String]),
+    ) -> Result<(), CallError> {
+        let call = request::members(sync_body((name, key), change, members));
+        let operation = Operation::SyncMembers(name.clone(), change);
+        let done = self
+            .write(turn, (operation.clone(), call), wire::synchronised)
+            .await?;
+        self.acknowledge(operation, done)
+    }
+
+    /// A service that answers with success and means failure did nothing.
+    pub(super) fn acknowledge(&self, operation: Operation, done: Acknowledged) -> Result<(), CallError> {
+        if done.success {
+            return Ok(());
+        }
+        let message = error::printable(&self.transport.redact(&done.message));
+        let kind = ApiError::Refused { status: 200, message };
+        Err(CallError { operation, kind })
+    }
+}
+
+/// Parts of a list of members that fit into one call each, in order; at least one member a part.
+///
+/// A member that fits into no call is alone in its part, which the service refuses.
+#[must_use]
+pub fn batches<'m>((name, key): (&SegmentName, CohortKey<'_>), members: &'m [String]) -> Vec<&'m [String]> {
+    // The longer of the two words for what is done.
+    let around = sync_body((name, key), MemberChange::Remove, &[])
+        .to_string()
+        .len();
+    let mut parts = Vec::new();
+    let (mut start, mut length) = (0, around);
+    for (index, member) in members.iter().enumerate() {
+        // With a comma.
+        let own = json!({"uid": member}).to_string().len() + 1;
+        if length + own > MOST_BYTES && index > start {
+            parts.extend(members.get(start..index));
+            (start, length) = (index, around);
+        }
+        length += own;
+    }
+    parts.extend(members.get(start..).filter(|rest| !rest.is_empty()));
+    parts
+}
+
+fn sync_body((name, key): (&SegmentName, CohortKey<'_>), change: MemberChange, members: &[String]) -> Value {
+    let action = match change {
+        MemberChange::Add => "add_members",
+        MemberChange::Remove => "remove_members",
+    };
+    let members: Vec<Value> = members.iter().map(|uid| json!({"uid": uid})).collect();
+    json!({
+        "action": action,
+        "partner": key.partner,
+        "parameters": {"cohort_name": name.as_str(), "cohort_id": key.cohort_id, "members": members},
+    })
+}
+
+/// The fields that all calls about users have.
+fn body(name: &SegmentName, file: UserFile<'_>) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("name".to_owned(), name.as_str().into());
+    body.insert(
+        "attribute_name".to_owned(),
+        file.identifier.attribute.as_str().into(),
+    );
+    body.insert("attribute_type".to_owned(), file.identifier.kind.as_str().into());
+    body.insert("file_url".to_owned(), file.url.into());
+    if let Some(url) = file.callback_url {
+        body.insert("callback_url".to_owned(), url.into());
+    }
+    if !file.notify.is_empty() {
+        body.insert("emails".to_owned(), json!(file.notify));
+    }
+    body
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,88 @@
+use super::super::tests::{Bench, name, turn};
+use super::*;
+use crate::model::IdentifierType;
+
+const KEY: CohortKey<'_> = CohortKey {
+    partner: "acme",
+    cohort_id: "loyalty-1",
+};
+
+fn email() -> Identifier {
+    Identifier {
+        attribute: "email".to_owned(),
+        kind: IdentifierType::Text,
+    }
+}
+
+/// Makes one of the three writes about members; its error.
+pub(in super::super) async fn every_write(bench: &Bench, write: usize) -> CallError {
+    let identifier = email();
+    let file = UserFile {
+        url: "https://files.example.com/a.csv",
+        identifier: &identifier,
+        callback_url: None,
+        notify: &[],
+    };
+    let add = (UserChange::Add, file);
+    match write {
+        0 => {
+            let turn = turn(bench, Operation::Upload(name())).await;
+            bench.client.upload(turn, &name(), (file, 90)).await.unwrap_err()
+        }
+        1 => {
+            let turn = turn(bench, Operation::ChangeUsers(name(), UserChange::Add)).await;
+            let changed = bench.client.change_users(turn, (&name(), None), add).await;
+            changed.unwrap_err()
+        }
+        _ => {
+            let turn = turn(bench, Operation::SyncMembers(name(), MemberChange::Add)).await;
+            let members = (MemberChange::Add, ["u".to_owned()]);
+            let synced = bench
+                .client
+                .sync_members(turn, (&name(), KEY), (members.0, &members.1))
+                .await;
+            synced.unwrap_err()
+        }
+    }
+}
+
+fn members(count: usize, length: usize) -> Vec<String> {
+    let member = |number: usize| format!("{number:0length$}");
+    (0..count).map(member).collect()
+}
+
+#[test]
+fn members_are_sent_in_as_few_bodies_as_the_service_takes() {
+    let name = SegmentName::new("K\u{e4}ufer");
+    let quoted = vec!["\"\\\n\u{1}".to_owned(); 9_000];
+    let long = vec!["x".repeat(MOST_BYTES)];
+    let table = [
+        (members(0, 1), 0),
+        (members(1, 1), 1),
+        (members(5_000, 10), 1),
+        (members(20_000, 10), 4),
+        (quoted, 2),
+        // What fits into no call is for the service to refuse.
+        (long, 1),
+    ];
+    for (members, count) in table {
+        let parts = batches((&name, KEY), &members);
+        assert_eq!(parts.len(), count, "{} members", members.len());
+        assert_eq!(parts.concat(), members);
+        let length = |part: &[String]| {
+            sync_body((&name, KEY), MemberChange::Remove, part)
+                .to_string()
+                .len()
+        };
+        assert!(
+            parts
+                .iter()
+                .all(|part| length(part) <= MOST_BYTES || part.len() == 1)
+        );
+        // None of them would have taken the first of the next.
+        for pair in parts.windows(2) {
+            let more = [pair[0], &pair[1][..1]].concat();
+            assert!(length(&more) + 1 > MOST_BYTES);
+        }
+    }
+}
