@@ -13,7 +13,7 @@ use measure::{least, peak_memory};
 use segctl::members::check::check;
 use segctl::members::compare::{Change, Comparison};
 use segctl::members::kept::{KeptReader, KeptWriter};
-use segctl::members::{Nobody, Values};
+use segctl::members::{Before, Nobody};
 use segctl::model::{Identifier, IdentifierType};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -89,7 +89,7 @@ fn main() -> ExitCode {
 
 /// Everything that a plan needs to know of a list, in one pass.
 fn survey(
-    (file, old): (&Path, &mut dyn Values),
+    (file, old): (&Path, &mut dyn Before),
     each: impl FnMut(Change, &[u8]) -> io::Result<()>,
 ) -> Comparison {
     let input = BufReader::new(File::open(file).unwrap());
@@ -97,7 +97,7 @@ fn survey(
 }
 
 /// The same, and what is kept is written on the way.
-fn keep(lists: (&Path, &mut dyn Values), path: &Path) -> Comparison {
+fn keep(lists: (&Path, &mut dyn Before), path: &Path) -> Comparison {
     let mut writer = KeptWriter::to(BufWriter::new(File::create(path).unwrap()));
     let found = survey(lists, |change, value| match change {
         Change::Added | Change::Kept => writer.push(value),

@@ -87,6 +87,7 @@ fn measure(count: usize, audiences: &[Group]) -> Duration {
             declared: &declared,
             observed: &observed,
             ledger: &ledger,
+            lists: &BTreeMap::new(),
             policy: &policy,
             allowances: Allowances::default(),
             selection: &Selection::default(),

@@ -6,9 +6,11 @@
 
 mod exclusive;
 mod history;
+mod lists;
 
 pub use exclusive::{Claim, HeldLock, LockError};
 pub use history::SharedCalls;
+pub use lists::ListError;
 
 use crate::api::pacing::Pacing;
 use crate::api::{CallError, Client, Clock, Seen, Stored, Transport};
@@ -21,12 +23,14 @@ use crate::observe::{
     Refresh, Scope, complete, left_out, look_again, observe, offline, recall, remember, settle, under_way,
 };
 use crate::plan::guard::Allowances;
+use crate::plan::members::Compared;
 use crate::plan::saved::SavedPlan;
 use crate::plan::selection::Selection;
 use crate::plan::step::Plan;
 use crate::plan::{Situation, plan};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::{error, fmt};
 
 /// What a run is about and what it may do.
@@ -36,6 +40,8 @@ pub struct Aim {
     pub workspace: String,
     /// What the files say, free of errors.
     pub declared: Vec<DeclaredSegment>,
+    /// Where the paths of lists begin: the folder of `segctl.yaml`.
+    pub directory: PathBuf,
     /// What the workspace allows.
     pub policy: Policy,
     /// What the person who asks allows.
@@ -56,6 +62,8 @@ pub struct Read {
     pub observed: Observed,
     /// What was seen last.
     pub snapshot: Snapshot,
+    /// The lists of the declared cohorts.
+    lists: BTreeMap<SegmentName, Compared>,
     /// When it was read, by the service's clock.
     pub now: Timestamp,
     /// Whether an earlier run left writes of which nobody knew what became of them.
@@ -80,6 +88,8 @@ pub enum SessionError {
     Call(CallError),
     /// The ledger cannot be read.
     Store(StoreError),
+    /// The list of a segment cannot be used.
+    List(SegmentName, ListError),
 }
 
 impl fmt::Display for SessionError {
@@ -87,6 +97,7 @@ impl fmt::Display for SessionError {
         match self {
             Self::Call(error) => error.fmt(formatter),
             Self::Store(error) => error.fmt(formatter),
+            Self::List(name, error) => write!(formatter, "`{name}`: {error}"),
         }
     }
 }
@@ -96,6 +107,7 @@ impl error::Error for SessionError {
         match self {
             Self::Call(error) => error.source(),
             Self::Store(error) => error.source(),
+            Self::List(..) => None,
         }
     }
 }
@@ -127,6 +139,7 @@ impl Read {
             ledger: store.load().await?,
             observed: Observed::default(),
             snapshot: load_snapshot(store, on_note).await,
+            lists: BTreeMap::new(),
             now,
             has_settled: false,
             aim,
@@ -151,6 +164,7 @@ impl Read {
             declared: &self.aim.declared,
             observed: &self.observed,
             ledger: &self.ledger,
+            lists: &self.lists,
             policy: &self.aim.policy,
             allowances: self.aim.allowances,
             selection: &self.aim.selection,
@@ -235,13 +249,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         Ok(())
     }
 
-    /// Plans. Definitions of other segments are read when one is about to be stored that they may have: only then they
+    /// Reads the declared lists and plans. Definitions of other segments are read when one is about to be stored that they may have: only then they
     /// matter.
     ///
     /// # Errors
     ///
-    /// A call failed.
+    /// A call failed, or a list cannot be used.
     pub async fn plan(&self, read: &mut Read) -> Result<Plan, SessionError> {
+        read.read_lists((&self.store, &self.on_note)).await?;
         let first = plan(&read.situation());
         if first.stored().next().is_none() {
             return Ok(first);

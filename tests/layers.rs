@@ -16,9 +16,19 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("api", &["model"]),
     ("ledger", &["model"]),
     ("members", &["model"]),
-    ("observe", &["model", "definition", "api", "ledger"]),
+    ("observe", &["model", "definition", "api", "ledger", "members"]),
     ("plan", &["model", "definition", "ledger", "api::pacing"]),
-    ("apply", &["model", "plan::step", "api", "ledger"]),
+    (
+        "apply",
+        &[
+            "model",
+            "plan::step",
+            "api",
+            "ledger",
+            "members",
+            "observe::members",
+        ],
+    ),
     ("sandbox", &[]),
     (
         "render",
@@ -32,7 +42,10 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "apply::receipt",
         ],
     ),
-    ("session", &["api", "apply", "ledger", "model", "observe", "plan"]),
+    (
+        "session",
+        &["api", "apply", "ledger", "members", "model", "observe", "plan"],
+    ),
     (
         "cli",
         &[

@@ -11,7 +11,7 @@ mod request;
 mod tests;
 mod turn;
 
-pub use members::{CohortKey, UserFile, batches};
+pub use members::{Batches, UserFile};
 pub use turn::Turn;
 
 use super::call_log::CallLog;
@@ -97,6 +97,8 @@ pub enum WaitReason {
     Retry(CallError),
     /// A write failed in a way that leaves open whether it was done, which is found out.
     LostAnswer(CallError),
+    /// A call that an earlier run made and never heard of may still arrive.
+    Strays(Operation),
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
@@ -384,6 +386,23 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub async fn pause_before_look(&self, attempt: u32, error: &CallError) -> bool {
         let reason = WaitReason::LostAnswer(error.clone());
         self.pause_by((attempt, Outcome::Repeatable), error, reason).await
+    }
+
+    /// Waits until a moment up to which a call like this one, which an earlier run made and never heard of, may arrive.
+    ///
+    /// # Errors
+    ///
+    /// Somebody wanted the run to end while it waited.
+    pub async fn wait_for_strays(&self, operation: Operation, until: Timestamp) -> Result<(), CallError> {
+        let waiting = Waiting {
+            class: operation.class(),
+            until,
+            reason: WaitReason::Strays(operation.clone()),
+        };
+        let kind = ApiError::Stopped;
+        self.wait(waiting)
+            .await
+            .map_err(|Stopped| CallError { operation, kind })
     }
 
     async fn pause_by(

@@ -26,6 +26,17 @@ impl CallError {
         self.operation.is_write() && self.kind.may_have_been_processed()
     }
 
+    /// Whether the call may be processed later than its answer came, if one did: what stands between here and the service
+    /// answers for it when it waited long enough.
+    #[must_use]
+    pub fn may_still_arrive(&self) -> bool {
+        match self.kind {
+            ApiError::Lost { .. } => true,
+            ApiError::Server { status, .. } => matches!(status, 502 | 504),
+            _ => false,
+        }
+    }
+
     /// Whether the service looked at the segment before it refused, or may have: where an earlier call was not answered,
     /// any other refusal leaves open what became of that one.
     #[must_use]

@@ -28,10 +28,10 @@ mod transport;
 mod wire;
 
 pub use call_log::{CallLog, Respond};
-pub use client::{Client, CohortKey, Seen, Turn, UserFile, WaitReason, Waiting, batches};
+pub use client::{Batches, Client, Seen, Turn, UserFile, WaitReason, Waiting};
 pub use clock::{Clock, SystemClock};
 pub use error::{ApiError, CallError};
-pub use operation::{MemberChange, Operation, UserChange};
+pub use operation::Operation;
 pub use pacing::{Pacing, RateLimits, Window, WindowError};
 pub use retry::{Decision, Outcome, RetryPolicy};
 pub use stop::{StopSignal, Stopper};

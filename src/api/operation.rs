@@ -1,6 +1,6 @@
 //! The calls this client makes, as messages name them and as limits count them.
 
-use crate::model::{EndpointClass, SegmentId, SegmentName};
+use crate::model::{EndpointClass, MemberChange, SegmentId, SegmentName, UserChange};
 use std::fmt;
 
 /// One call and the segment it is about.
@@ -26,26 +26,6 @@ pub enum Operation {
     ChangeUsers(SegmentName, UserChange),
     /// Other members in a cohort, which is made where there is none.
     SyncMembers(SegmentName, MemberChange),
-}
-
-/// What becomes of the users of a file segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserChange {
-    /// Those of the list come in.
-    Add,
-    /// Those of the list go.
-    Remove,
-    /// Those of the list are all there are.
-    Replace,
-}
-
-/// What becomes of the members of a cohort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemberChange {
-    /// Those that are named come in.
-    Add,
-    /// Those that are named go.
-    Remove,
 }
 
 impl Operation {

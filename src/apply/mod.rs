@@ -25,6 +25,7 @@ mod advice;
 mod create;
 mod hidden;
 mod lifecycle;
+mod members;
 mod passing;
 pub mod receipt;
 mod remember;
@@ -42,6 +43,7 @@ use jiff::SignedDuration;
 use receipt::{Entry, Outcome, Receipt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use verdict::Verdict;
 
@@ -81,6 +83,8 @@ pub struct Settings {
     pub saved_plan: Option<String>,
     /// Whether the ledger was settled after it was read: that is taken down even where there is nothing to do.
     pub has_settled: bool,
+    /// Where the paths of lists begin: the folder of `segctl.yaml`.
+    pub directory: PathBuf,
     /// The most steps that are under way at once.
     pub parallelism: usize,
     /// Raised when somebody wants to stop.
@@ -95,6 +99,7 @@ impl Default for Settings {
             adoption: Adoption::Allow,
             saved_plan: None,
             has_settled: false,
+            directory: PathBuf::new(),
             parallelism: 1,
             stop: StopSignal::never(),
         }
@@ -116,6 +121,8 @@ struct Memory {
     written: BTreeSet<usize>,
     /// Whether anything was taken down.
     has_recorded: bool,
+    /// Whether lists of members were kept, so that others may be of no use any more.
+    has_sent: bool,
     /// What the service showed last of the segments that were written.
     seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
 }
@@ -237,6 +244,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             Action::Update(change) => self.update(step, change).await,
             Action::Archive(target) => self.archive(step, target).await,
             Action::Unarchive(target) => self.unarchive(step, target).await,
+            Action::Send(sending) => self.send(step, sending).await,
         };
         let done = done.map_err(|interruption| match interruption {
             Interruption::LedgerFirst(error) if self.may_be_half_done(step) => {
@@ -273,7 +281,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         self.remember_stored(step, &stored).await?;
         let name = match &step.action {
             Action::Update(change) => &change.name,
-            Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) => &step.segment,
+            Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) | Action::Send(_) => &step.segment,
         };
         if stored.name != *name {
             notes.push(format!(

@@ -202,7 +202,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// Takes down records, and is back when they are on the disk.
-    async fn take_down(&self, records: impl FnOnce(&Ledger) -> Vec<Record>) -> Result<(), StoreError> {
+    pub(super) async fn take_down(
+        &self,
+        records: impl FnOnce(&Ledger) -> Vec<Record>,
+    ) -> Result<(), StoreError> {
         let mut ledger = self.ledger.lock().await;
         let records = records(&ledger);
         for record in &records {
@@ -217,11 +220,15 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         if self.memory().has_recorded {
             let ledger = self.ledger.lock().await;
             // Where this fails, all of it is still there as it was taken down.
-            drop(self.store.save(&ledger).await);
+            let is_saved = self.store.save(&ledger).await.is_ok();
+            if is_saved && self.memory().has_sent {
+                // What is left takes room, and does no other harm.
+                drop(self.store.drop_lists(&ledger.lists()).await);
+            }
         }
     }
 
-    fn key(&self, step: &Step) -> StepKey {
+    pub(super) fn key(&self, step: &Step) -> StepKey {
         StepKey {
             run: self.settings.run.clone(),
             step: step.number,
@@ -239,7 +246,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         })
     }
 
-    fn learn(&self, step: &Step, id: &SegmentId) {
+    pub(super) fn learn(&self, step: &Step, id: &SegmentId) {
         if step.origin.is_none() {
             return;
         }
@@ -252,7 +259,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// What is known of `id`, stamped with this run, which makes it ours; an entry of its own where nothing is.
-    fn entry(&self, ledger: &Ledger, id: &SegmentId, name: &SegmentName) -> Entry {
+    pub(super) fn entry(&self, ledger: &Ledger, id: &SegmentId, name: &SegmentName) -> Entry {
         let now = self.clock.now();
         let known = ledger.kept(id).cloned();
         Entry {

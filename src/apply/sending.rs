@@ -183,7 +183,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// Takes down that a call of a step did what it was to do, or may have.
-    fn note_sent(&self, step: &Step, error: Option<&CallError>) {
+    pub(super) fn note_sent(&self, step: &Step, error: Option<&CallError>) {
         let mut memory = self.memory();
         match error {
             None => memory.written.insert(step.number),

@@ -56,6 +56,9 @@ fn line(waiting: &Waiting, now: Timestamp) -> String {
         WaitReason::LostAnswer(error) => {
             format!("Waiting until {until} to find out what came of it: {error}\n")
         }
+        WaitReason::Strays(operation) => {
+            format!("Waiting until {until}: a call of an earlier run to {operation} may still arrive.\n")
+        }
     }
 }
 

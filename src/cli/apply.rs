@@ -125,7 +125,8 @@ async fn run_saved(
     let signals = Signals::listen(report.output)?;
     let told = (report.output, signals.stop.clone());
     let connection = Connection::open(project, workspace.0, workspace.1, told).await?;
-    let work = check_and_apply(workspace, (&connection, &signals), saved, (arguments, report));
+    let scene = (project, workspace);
+    let work = check_and_apply(scene, (&connection, &signals), saved, (arguments, report));
     let done = alone((&connection, &signals), (arguments, report), work).await;
     connection.close().await;
     done
@@ -164,11 +165,12 @@ async fn plan_and_apply(
         read_before: BTreeMap::new(),
         saved: None,
     };
-    execute(workspace, (connection, signals), work, (arguments, report)).await
+    let scene = (project, workspace);
+    execute(scene, (connection, signals), work, (arguments, report)).await
 }
 
 async fn check_and_apply(
-    workspace: (&str, &Workspace),
+    (project, workspace): (&Project, (&str, &Workspace)),
     (connection, signals): (&Connection, &Signals),
     saved: SavedPlan,
     (arguments, report): (&ApplyArguments, &Report),
@@ -208,7 +210,8 @@ async fn check_and_apply(
         has_settled: looked.has_settled,
         read_before: looked.read,
     };
-    execute(workspace, (connection, signals), work, (arguments, report)).await
+    let scene = (project, workspace);
+    execute(scene, (connection, signals), work, (arguments, report)).await
 }
 
 /// Refuses a saved plan of which it is known without a call that it cannot be applied.
@@ -249,7 +252,7 @@ fn forbidden(kind: Kind) -> &'static str {
 }
 
 async fn execute(
-    workspace: (&str, &Workspace),
+    (project, workspace): (&Project, (&str, &Workspace)),
     (connection, signals): (&Connection, &Signals),
     work: Work,
     (arguments, report): (&ApplyArguments, &Report),
@@ -260,6 +263,7 @@ async fn execute(
         adoption: workspace.1.policy.adoption,
         saved_plan: work.saved.clone(),
         has_settled: work.has_settled,
+        directory: project.directory.clone(),
         parallelism: arguments.parallelism,
         stop: signals.stop.clone(),
     };

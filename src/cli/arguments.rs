@@ -147,6 +147,10 @@ pub struct PlanningArguments {
     /// Believe a list that lacks many segments of the ledger.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_ALLOW_SHORT_LIST")]
     pub allow_short_list: bool,
+
+    /// Send all members of a list to a live cohort of whose members nothing is known.
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_RESEND")]
+    pub resend: bool,
 }
 
 fn pattern(text: &str) -> Result<NamePattern, PatternError> {
@@ -255,7 +259,7 @@ fn lock_timeout(text: &str) -> Result<SignedDuration, duration::DurationError> {
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
     /// A plan that `segctl plan --out` saved: it is applied as it stands, without asking.
-    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_short_list"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_short_list", "resend"])]
     pub plan: Option<PathBuf>,
 
     /// Write the events that --json prints into this file, too, whatever is printed.

@@ -148,6 +148,9 @@ impl From<SessionError> for Failure {
         match error {
             SessionError::Call(error) => error.into(),
             SessionError::Store(error) => error.into(),
+            SessionError::List(..) => Self::new(Kind::InvalidFiles, error.to_string()).with_help(
+                "`segctl validate` tells of every fault; `segctl validate --fix` mends what is clear",
+            ),
         }
     }
 }

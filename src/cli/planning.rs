@@ -9,7 +9,7 @@ use crate::api::pacing::Pacing;
 use crate::api::{Clock, SystemClock};
 use crate::config::workspace::Workspace;
 use crate::ledger::{Ledger, LedgerStore};
-use crate::model::{EndpointClass, NamePattern, Observed, Policy};
+use crate::model::{NamePattern, Observed, Policy};
 use crate::observe::Refresh;
 use crate::plan::guard::Allowances;
 use crate::plan::plan;
@@ -61,6 +61,7 @@ pub(super) fn aim(project: &Project, (name, workspace): (&str, &Workspace), refr
     Aim {
         workspace: name.to_owned(),
         declared: project.declared(name),
+        directory: project.directory.clone(),
         policy: workspace.policy.clone(),
         allowances: Allowances::default(),
         selection: Selection::default(),
@@ -79,6 +80,7 @@ fn aim_of_plan(
         allowances: Allowances {
             empty: arguments.allow_empty,
             short_list: arguments.allow_short_list,
+            resend: arguments.resend,
         },
         selection: selection(&arguments.selection),
         ..aim(project, workspace, refresh)
@@ -183,6 +185,7 @@ pub(super) async fn plan_offline(
     }
     read.look_offline();
     require_names(&read)?;
+    read.read_lists((&store, &note)).await?;
     let plan = plan(&read.situation());
     let mut pacing = Pacing::new(connection::limits(workspace.1)?);
     match store.requests().await {
@@ -217,8 +220,9 @@ pub(super) fn cost(
     (arguments, purpose): (&PlanningArguments, Purpose),
 ) -> (Quota, Option<QuotaRefusal>) {
     let mut calls = plan.calls();
-    if purpose == Purpose::Apply {
-        calls.retain(|class| *class != EndpointClass::List);
+    if purpose == Purpose::Apply && !calls.is_empty() {
+        // The list comes first.
+        calls.remove(0);
     }
     let quota = quota(&calls, pacing, SystemClock.now());
     let over = arguments.max_duration.and_then(|max| quota.check(max).err());

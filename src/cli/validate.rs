@@ -19,7 +19,7 @@ use std::process::ExitCode;
 pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Output) -> ExitCode {
     let mut found = project.loaded.diagnostics.clone();
     let mut mended = Vec::new();
-    for list in lists(&project.loaded, &|path| project.shown(path)) {
+    for list in lists(&project.loaded, &project.directory, &|path| project.shown(path)) {
         let mut checked = list.check();
         if arguments.fix && checked.as_ref().is_ok_and(Faults::can_be_cleaned) {
             let done = mend(&list, project, output);

@@ -9,9 +9,10 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::members::Nobody;
 use crate::members::check::{Fault, Faults, check};
 use crate::members::clean::{Cleaned, clean};
-use crate::model::{Contents, Identifier, IdentifierType, Members, Users};
+use crate::members::source::open;
+use crate::model::{Cohort, Contents, Identifier, IdentifierType, Members, Users};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -34,20 +35,17 @@ pub struct List<'a> {
     is_read_otherwise: bool,
 }
 
-/// The lists that declarations name, each once for each sort of values that it is to have.
+/// The lists that declarations name, each once for each sort of values that it is to have; `base` is the folder of
+/// `segctl.yaml`.
 #[must_use]
-pub fn lists<'a>(loaded: &'a Loaded, shown: &dyn Fn(&Path) -> String) -> Vec<List<'a>> {
+pub fn lists<'a>(loaded: &'a Loaded, base: &Path, shown: &dyn Fn(&Path) -> String) -> Vec<List<'a>> {
     let mut lists = BTreeMap::new();
     let mut kinds: BTreeMap<PathBuf, BTreeSet<IdentifierType>> = BTreeMap::new();
     for declaration in &loaded.declarations {
         let Some((path, identifier)) = named_by(declaration) else {
             continue;
         };
-        let folder = loaded
-            .paths
-            .get(declaration.file().0)
-            .and_then(|path| path.parent());
-        let path = folder.unwrap_or(Path::new("")).join(path);
+        let path = base.join(path);
         let plain = without_detours(&path);
         kinds.entry(plain.clone()).or_default().insert(identifier.kind);
         let key = (plain.clone(), identifier.attribute.clone(), identifier.kind);
@@ -88,14 +86,7 @@ fn named_by(declaration: &Declaration) -> Option<(&str, Identifier)> {
             Users::Published { .. } => None,
         },
         Contents::Cohort(cohort) => match &cohort.members {
-            Members::Local(path) => {
-                // The service matches the members of cohorts by nothing else.
-                let identifier = Identifier {
-                    attribute: "uid".to_owned(),
-                    kind: IdentifierType::Text,
-                };
-                Some((path, identifier))
-            }
+            Members::Local(path) => Some((path, Cohort::identifier())),
             Members::Listed(_) => None,
         },
         Contents::Filter(_) => None,
@@ -115,7 +106,7 @@ impl List<'_> {
     ///
     /// It cannot be read.
     pub fn check(&self) -> io::Result<Faults> {
-        let file = BufReader::new(self.open()?);
+        let file = BufReader::new(open(&self.path)?);
         let checked = check(file, &self.identifier, &mut Nobody, |_, _| Ok(()))?;
         Ok(checked.err().unwrap_or_default())
     }
@@ -144,7 +135,7 @@ impl List<'_> {
         if !path.starts_with(fs::canonicalize(repository)?) {
             return refused("it is outside of the folder of segctl.yaml");
         }
-        let file = self.open()?;
+        let file = open(&self.path)?;
         let before = file.metadata()?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut new = tempfile::Builder::new().prefix(".segctl-").tempfile_in(folder)?;
@@ -160,17 +151,6 @@ impl List<'_> {
         }
         new.persist(path)?;
         Ok(cleaned)
-    }
-
-    /// A device or a pipe is not even opened, since that could block.
-    fn open(&self) -> io::Result<File> {
-        if fs::metadata(&self.path)?.is_file() {
-            return File::open(&self.path);
-        }
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is not a regular file",
-        ))
     }
 
     fn unreadable(&self, error: &io::Error) -> Diagnostic {

@@ -9,6 +9,7 @@ use super::source::{self, Source};
 use super::workspace::Settings;
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::model::Contents;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,8 +22,6 @@ const UNKNOWN_WORKSPACE: &str = "SEG062";
 pub struct Loaded {
     /// The texts, by the names in places, for excerpts.
     pub sources: BTreeMap<Arc<str>, Arc<Source>>,
-    /// Where the files are, by the names in places.
-    pub paths: BTreeMap<Arc<str>, PathBuf>,
     /// What has no fault in form.
     pub declarations: Vec<Declaration>,
     /// Everything that is wrong, unsorted.
@@ -39,7 +38,7 @@ pub fn load(settings: &Settings, base: &Path, shown: &(dyn Fn(&Path) -> String +
         diagnostics,
         ..Loaded::default()
     };
-    loaded.read_all(&files, shown);
+    loaded.read_all(&files, base, shown);
     loaded.check_workspaces(settings);
     loaded
 }
@@ -53,13 +52,12 @@ impl Loaded {
             .any(|found| found.severity == Severity::Error)
     }
 
-    fn read_all(&mut self, files: &[PathBuf], shown: &(dyn Fn(&Path) -> String + Sync)) {
-        let read = parallel::map(files, |path| read_file(path, &shown(path)));
-        for (path, file) in files.iter().zip(read) {
+    fn read_all(&mut self, files: &[PathBuf], base: &Path, shown: &(dyn Fn(&Path) -> String + Sync)) {
+        let read = parallel::map(files, |path| read_file((path, base), &shown(path)));
+        for file in read {
             self.declarations.extend(file.declarations);
             self.diagnostics.extend(file.diagnostics);
             if let Some(source) = file.source {
-                self.paths.insert(Arc::clone(&source.file), path.clone());
                 self.sources.insert(Arc::clone(&source.file), source);
             }
         }
@@ -110,7 +108,7 @@ struct OneFile {
     diagnostics: Vec<Diagnostic>,
 }
 
-fn read_file(path: &Path, shown: &str) -> OneFile {
+fn read_file((path, base): (&Path, &Path), shown: &str) -> OneFile {
     let source = match source::read(path, shown) {
         Ok(source) => Arc::new(source),
         Err(fault) => {
@@ -126,7 +124,11 @@ fn read_file(path: &Path, shown: &str) -> OneFile {
     }
     let mut declarations = Vec::new();
     for document in documents {
-        let (declaration, faults) = segment(&source, document);
+        let (mut declaration, faults) = segment(&source, document);
+        let contents = declaration.as_mut().map(|read| &mut read.segment.contents);
+        if let Some(list) = contents.and_then(Contents::list_path_mut) {
+            *list = list_path(list, (path, base));
+        }
         declarations.extend(declaration);
         diagnostics.extend(faults);
     }
@@ -135,6 +137,13 @@ fn read_file(path: &Path, shown: &str) -> OneFile {
         declarations,
         diagnostics,
     }
+}
+
+/// The path of a list from the folder of `segctl.yaml`; in a segment file it is from that file's own folder.
+fn list_path(list: &str, (file, base): (&Path, &Path)) -> String {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let path = folder.strip_prefix(base).unwrap_or(folder).join(list);
+    path.to_string_lossy().into_owned()
 }
 
 /// A file without a document is more likely an accident than a wish.

@@ -1,8 +1,9 @@
 //! The store that a workspace's settings name.
 
 use super::{Change, DirectoryStore, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
-use crate::model::{CallRecord, LedgerPlace};
+use crate::model::{CallRecord, LedgerPlace, ListDigest};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[cfg(feature = "object-store")]
@@ -76,6 +77,18 @@ impl LedgerStore for ConfiguredStore {
         change: impl Fn(Option<&Lock>) -> Change + Send,
     ) -> Result<Option<Lock>, StoreError> {
         either!(self, store => store.change_lock(change))
+    }
+
+    async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        either!(self, store => store.save_list(digest, bytes))
+    }
+
+    async fn load_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        either!(self, store => store.load_list(digest))
+    }
+
+    async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
+        either!(self, store => store.drop_lists(keep))
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

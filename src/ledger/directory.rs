@@ -8,6 +8,8 @@
 //! follows. One that follows an older generation was taken in, and one that follows the next generation and holds nothing
 //! was made for a change that did not come about: both are passed over. One that should be there and is not is damage.
 //!
+//! Lists of members stand in a folder of their own, each under its digest, so that none is ever changed.
+//!
 //! `lock.json` says who is alone. Beside them stands what may be lost without harm: what was seen last, and the calls of
 //! all runs.
 
@@ -18,18 +20,21 @@ use super::contents::{Contents, Counted, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_
 use super::disk::{Disk, LocalDisk};
 use super::journal::Journal;
 use super::requests::Requests;
-use super::store::{LEDGER, LOCK_FILE, REQUESTS, SNAPSHOT};
+use super::store::{LEDGER, LISTS, LOCK_FILE, REQUESTS, SNAPSHOT, list_digest, list_name};
 use super::{Change, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
 use super::{document, journal};
-use crate::model::CallRecord;
+use crate::model::{CallRecord, ListDigest};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::sync::Mutex;
 
 const JOURNAL: &str = "journal.jsonl";
+/// What the name of a file ends with that is to replace another.
+const TEMPORARY: &str = ".new";
 /// Held while a file is replaced: two runs at once write into one temporary file otherwise.
 const GUARD: &str = ".guard";
 
@@ -104,12 +109,16 @@ impl<D: Disk> DirectoryStore<D> {
 
     /// Replaces a file so that a crash leaves the old one or the new one, never a part of either.
     async fn replace_bytes(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let temporary = path.with_extension("json.new");
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(TEMPORARY);
+        let temporary = PathBuf::from(temporary);
         self.disk.write(&temporary, bytes).await?;
         // Without this the rename may reach the disk before the bytes do.
         self.disk.sync(&temporary).await?;
         self.disk.rename(&temporary, path).await?;
-        self.disk.sync_directory(&self.directory).await
+        self.disk
+            .sync_directory(path.parent().unwrap_or(&self.directory))
+            .await
     }
 
     /// The ledger's file and the records that follow it.
@@ -265,6 +274,42 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
             }
         }
         Ok(before)
+    }
+
+    async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        let name = list_name(digest);
+        let path = self.directory.join(&name);
+        let _guard = self.guard(&name).await?;
+        let kept = async {
+            if let Some(folder) = path.parent() {
+                self.disk.create_directories(folder).await?;
+                self.disk.sync_directory(&self.directory).await?;
+            }
+            self.replace_bytes(&path, bytes).await
+        };
+        kept.await.map_err(io_error("write", &path))
+    }
+
+    async fn load_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.bytes(&list_name(digest)).await
+    }
+
+    async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
+        self.require_lock().await?;
+        let folder = self.directory.join(LISTS);
+        let names = self
+            .disk
+            .names(&folder)
+            .await
+            .map_err(io_error("read", &folder))?;
+        for name in names {
+            // A run that ended while it wrote one left it half.
+            let is_half = name.ends_with(TEMPORARY);
+            if is_half || list_digest(&name).is_some_and(|digest| !keep.contains(&digest)) {
+                self.remove(&format!("{LISTS}/{name}")).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

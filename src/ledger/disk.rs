@@ -32,6 +32,9 @@ pub trait Disk: Send + Sync {
     /// Removes a file; nothing where there is none.
     fn remove(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
 
+    /// The names of the files in a directory; none where there is no such directory.
+    fn names(&self, path: &Path) -> impl Future<Output = io::Result<Vec<String>>> + Send;
+
     /// Is back when the names in a directory outlast a crash.
     fn sync_directory(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
 
@@ -84,6 +87,16 @@ impl Disk for LocalDisk {
         }
     }
 
+    async fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        entries.map(name).collect()
+    }
+
     async fn sync_directory(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
     }
@@ -130,6 +143,8 @@ mod tests {
         disk.sync(&one).await.unwrap();
         disk.rename(&one, &other).await.unwrap();
         disk.sync_directory(&inner).await.unwrap();
+        assert_eq!(disk.names(&inner).await.unwrap(), ["other"]);
+        assert!(disk.names(&one).await.unwrap().is_empty());
         assert_eq!(disk.read(&other).await.unwrap(), Some(b"ab".to_vec()));
         disk.write(&other, b"c").await.unwrap();
         assert_eq!(disk.read(&other).await.unwrap(), Some(b"c".to_vec()));

@@ -1,5 +1,6 @@
 //! What the ledger knows of one segment.
 
+use super::Sent;
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentKind, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct Entry {
     /// The exact digest of the definition at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Whom it has, where its members are sent; `None` also where nothing is known of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
     /// Names it had before: reserved for ever where a rename does not free names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_names: Vec<SegmentName>,
@@ -79,6 +83,7 @@ impl Entry {
             only_kept: false,
             definition: None,
             digest: None,
+            sent: None,
             former_names: Vec::new(),
             replaced: Vec::new(),
             dropped: 0,

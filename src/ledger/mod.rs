@@ -3,7 +3,7 @@
 //! The service answers no question about the past: its list hides archived segments, its ids say nothing of names
 //! that changed, and its definitions do not say who wrote them. The ledger remembers, for each segment that was
 //! ever applied or adopted, its id, its definition as it was last applied, whether it was put away, and the
-//! definitions that were replaced. Losing it costs requests and the knowledge of hidden segments, never
+//! definitions that were replaced; of a cohort, whose members nobody can read back, the list that was sent last. Losing it costs requests and the knowledge of hidden segments, never
 //! correctness: every decision is checked against the service again before a write.
 
 mod checksum;
@@ -19,6 +19,7 @@ mod lock;
 mod object;
 mod record;
 mod requests;
+mod sent;
 mod snapshot;
 mod store;
 
@@ -30,10 +31,11 @@ pub use lock::{Change, Holder, Lock, Process};
 #[cfg(feature = "object-store")]
 pub use object::ObjectLedger;
 pub use record::{Intent, Record, StepKey, Write};
+pub use sent::{Sent, UnderWay};
 pub use snapshot::{Remembered, Snapshot};
 pub use store::{LedgerStore, StoreError};
 
-use crate::model::{SegmentId, SegmentName};
+use crate::model::{ListDigest, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -142,6 +144,17 @@ impl Ledger {
         let named = self.by_name.remove(name).unwrap_or_default();
         let forgotten = named.iter().rev();
         forgotten.filter_map(|(_, id)| self.entries.remove(id)).collect()
+    }
+
+    /// The lists of members that have to be kept.
+    #[must_use]
+    pub fn lists(&self) -> BTreeSet<&ListDigest> {
+        let sent = self.all_kept().filter_map(|entry| entry.sent.as_ref());
+        let begun = self.intents().filter_map(|intent| match &intent.write {
+            Write::Send { list, .. } => Some(&list.digest),
+            _ => None,
+        });
+        sent.flat_map(Sent::lists).chain(begun).collect()
     }
 
     /// Saved plans that were applied, oldest first.

@@ -20,14 +20,15 @@ mod pieces;
 
 use super::contents::{Contents, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_VERSION};
 use super::requests::Requests;
-use super::store::{LEDGER, LOCK_FILE, REQUESTS, SNAPSHOT};
+use super::store::{LEDGER, LISTS, LOCK_FILE, REQUESTS, SNAPSHOT, list_digest, list_name};
 use super::{Change, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
 use super::{document, journal};
-use crate::model::{CallRecord, ObjectPlace};
+use crate::model::{CallRecord, ListDigest, ObjectPlace};
 use bucket::{Bucket, Expected, Found, Written};
 use jiff::Timestamp;
 use pieces::{FOLDER, Piece};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tokio::sync::Mutex;
 
@@ -302,6 +303,26 @@ impl LedgerStore for ObjectLedger {
             }
         }
         Err(self.crowded(LOCK_FILE))
+    }
+
+    async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        // Whoever writes it writes the same.
+        self.bucket.put(&list_name(digest), bytes.to_vec()).await
+    }
+
+    async fn load_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.bucket.get(&list_name(digest)).await?;
+        Ok(found.map(|found| found.bytes))
+    }
+
+    async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
+        self.require_lock().await?;
+        let is_useless = |name: &String| list_digest(name).is_some_and(|digest| !keep.contains(&digest));
+        let names = self.bucket.list(LISTS).await?;
+        self.bucket
+            .delete_all(names.into_iter().filter(is_useless).collect())
+            .await;
+        Ok(())
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

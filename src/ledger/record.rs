@@ -1,8 +1,9 @@
 //! What a run takes down while it goes on: changes of the ledger, and writes that it is about to make.
 
 use super::entry::Entry;
+use super::sent::Sent;
 use super::{AppliedPlan, Ledger};
-use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
+use crate::model::{CohortKey, Lifecycle, Listing, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,13 @@ pub enum Write {
         /// The exact digest of it, as the plan knew what references mean.
         digest: String,
     },
+    /// A cohort is made by the first call that sends members.
+    Send {
+        /// What the service knows it by.
+        key: CohortKey,
+        /// Whom it is to have.
+        list: Listing,
+    },
     /// A segment is put away or taken out.
     Lifecycle {
         /// Which.
@@ -99,7 +107,7 @@ impl Write {
     #[must_use]
     pub fn id(&self) -> Option<&SegmentId> {
         match self {
-            Self::Create { .. } | Self::TakeOut { .. } => None,
+            Self::Create { .. } | Self::TakeOut { .. } | Self::Send { .. } => None,
             Self::Update { id, .. } | Self::Lifecycle { id, .. } => Some(id),
         }
     }
@@ -136,6 +144,18 @@ impl Ledger {
     #[must_use]
     pub fn intent(&self, step: &StepKey) -> Option<&Intent> {
         self.intents.get(step)
+    }
+
+    /// What is known of the members of a cohort that a run was about to make, as long as nobody knows whether it did.
+    #[must_use]
+    pub fn being_made(&self, key: &CohortKey) -> Option<Sent> {
+        let begun = self.intents().filter_map(|intent| match &intent.write {
+            Write::Send { key: own, list } if own == key => Some((list, intent.at)),
+            _ => None,
+        });
+        // Whoever makes it waits until no call of the one before can arrive, so that the last is the only one.
+        let (list, at) = begun.max_by_key(|(_, at)| *at)?;
+        Some(Sent::begun(key.clone(), list.clone(), at))
     }
 
     /// Writes of which nobody knows whether they were made, in the order of their steps.

@@ -2,8 +2,9 @@
 
 use super::lock::{Change, Lock};
 use super::{Ledger, Record, Snapshot};
-use crate::model::CallRecord;
+use crate::model::{CallRecord, ListDigest};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
 use std::{error, fmt, io};
@@ -13,6 +14,22 @@ pub(super) const LEDGER: &str = "ledger.json";
 pub(super) const LOCK_FILE: &str = "lock.json";
 pub(super) const SNAPSHOT: &str = "snapshot.json";
 pub(super) const REQUESTS: &str = "requests.jsonl";
+
+/// Where lists of members are.
+pub(super) const LISTS: &str = "lists";
+
+/// What a list of members is called.
+pub(super) fn list_name(digest: &ListDigest) -> String {
+    format!("{LISTS}/{digest}{ZIPPED}")
+}
+
+/// The digest of the list that is called so; `None` where it is no list.
+pub(super) fn list_digest(name: &str) -> Option<ListDigest> {
+    let digest = name.rsplit('/').next()?.strip_suffix(ZIPPED)?;
+    ListDigest::try_from(digest.to_owned()).ok()
+}
+
+const ZIPPED: &str = ".gz";
 
 /// Where a ledger is kept.
 pub trait LedgerStore: Send + Sync {
@@ -32,6 +49,24 @@ pub trait LedgerStore: Send + Sync {
         &self,
         change: impl Fn(Option<&Lock>) -> Change + Send,
     ) -> impl Future<Output = Result<Option<Lock>, StoreError>> + Send;
+
+    /// Keeps a list of members, compressed, under its digest; it outlasts a crash from then on.
+    fn save_list(
+        &self,
+        digest: &ListDigest,
+        bytes: &[u8],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Reads a list that was kept; `None` where there is none of this digest.
+    fn load_list(
+        &self,
+        digest: &ListDigest,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+
+    /// Drops the lists that are not to be kept, as those that a run left which ended before it took down that it made them.
+    /// Only one who is alone may.
+    fn drop_lists(&self, keep: &BTreeSet<&ListDigest>)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads what was seen last; nothing where nothing was kept. It may be lost without harm.
     fn load_snapshot(&self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;

@@ -1,10 +1,10 @@
 //! One file, checked, sorted and compared: whether the service can take it as it stands, and what it changes.
 
-use super::Values;
 use super::compare::{Change, Comparison, compare};
 use super::line::{self, LineFault};
 use super::lines::Lines;
 use super::sort::{Sorted, Sorter};
+use super::{Before, Values};
 use crate::model::Identifier;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -115,7 +115,7 @@ impl Faults {
 pub fn check(
     input: impl BufRead,
     identifier: &Identifier,
-    old: &mut dyn Values,
+    old: &mut dyn Before,
     each: impl FnMut(Change, &[u8]) -> io::Result<()>,
 ) -> io::Result<Result<Comparison, Faults>> {
     let mut faults = Faults::default();

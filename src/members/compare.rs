@@ -1,17 +1,17 @@
 //! Two lists in order, held against each other in one pass.
 
-use super::Values;
+use super::{Before, Values};
+use crate::model::{ListDigest, Listing};
 use sha2::{Digest as _, Sha256};
 use std::cmp::Ordering;
-use std::fmt::{self, Write as _};
 use std::io;
 
-/// What a value of two lists is.
+/// What becomes of a value of two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is in both.
+    /// It is in both, for sure.
     Kept,
-    /// It is in the new list alone.
+    /// It is in the new list, and in the old one not or not for sure.
     Added,
     /// It is in the old list alone.
     Removed,
@@ -24,38 +24,10 @@ pub struct Comparison {
     pub new: Listing,
     /// The old one: whoever knows what it should be can tell.
     pub old: Listing,
-    /// How many values the new list has that the old one lacks.
+    /// How many values the new list has that the old one lacks, or does not have for sure.
     pub added: u64,
     /// How many values it lacks that the old one has.
     pub removed: u64,
-}
-
-/// What a list is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listing {
-    /// Names it: the same for the same values in any order.
-    pub digest: ListDigest,
-    /// How many values it has.
-    pub count: u64,
-}
-
-/// Names a list by its values: SHA-256 over all of them in order of their bytes, each with a line end behind it, in
-/// lowercase hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ListDigest(String);
-
-impl ListDigest {
-    /// The digest as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ListDigest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
 }
 
 /// Compares a list with the one before it and tells `each` of every value of both, in order. Whether either list is whole
@@ -66,36 +38,34 @@ impl fmt::Display for ListDigest {
 /// A list cannot be read, or `each` fails.
 pub fn compare(
     new: &mut dyn Values,
-    old: &mut dyn Values,
+    old: &mut dyn Before,
     mut each: impl FnMut(Change, &[u8]) -> io::Result<()>,
 ) -> io::Result<Comparison> {
     let (mut new_tally, mut old_tally) = (Tally::default(), Tally::default());
     let (mut added, mut removed) = (0, 0);
-    let (mut next_new, mut next_old) = (new.next()?, old.next()?);
+    let (mut next_new, mut next_old) = (new.next()?, old.next_known()?);
     loop {
         let order = match (next_new, next_old) {
             (None, None) => break,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(new), Some(old)) => new.cmp(old),
+            (Some(new), Some((old, _))) => new.cmp(old),
         };
         if let Some(value) = next_new.filter(|_| order != Ordering::Greater) {
             new_tally.add(value);
-            let change = match order {
-                Ordering::Less => Change::Added,
-                Ordering::Equal | Ordering::Greater => Change::Kept,
-            };
+            let is_sure = order == Ordering::Equal && next_old.is_some_and(|(_, is_sure)| is_sure);
+            let change = if is_sure { Change::Kept } else { Change::Added };
             added += u64::from(change == Change::Added);
             each(change, value)?;
             next_new = new.next()?;
         }
-        if let Some(value) = next_old.filter(|_| order != Ordering::Less) {
+        if let Some((value, _)) = next_old.filter(|_| order != Ordering::Less) {
             old_tally.add(value);
             if order == Ordering::Greater {
                 removed += 1;
                 each(Change::Removed, value)?;
             }
-            next_old = old.next()?;
+            next_old = old.next_known()?;
         }
     }
     Ok(Comparison {
@@ -121,13 +91,8 @@ impl Tally {
     }
 
     fn listing(self) -> Listing {
-        let mut digest = String::new();
-        for byte in self.hash.finalize() {
-            // Text takes whatever is written.
-            let _ = write!(digest, "{byte:02x}");
-        }
         Listing {
-            digest: ListDigest(digest),
+            digest: ListDigest::of(self.hash.finalize().into()),
             count: self.count,
         }
     }
@@ -180,6 +145,7 @@ mod tests {
         // sha256sum </dev/null
         let wanted = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!((nobody.new.digest.as_str(), nobody.new.count), (wanted, 0));
+        assert_eq!(nobody.new, Listing::nobody());
     }
 
     proptest! {

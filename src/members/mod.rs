@@ -16,9 +16,11 @@ pub mod check;
 pub mod clean;
 pub mod compare;
 pub mod kept;
+pub mod known;
 pub mod line;
 mod lines;
 mod sort;
+pub mod source;
 
 use std::io;
 
@@ -30,6 +32,23 @@ pub trait Values {
     ///
     /// What they are read from fails.
     fn next(&mut self) -> io::Result<Option<&[u8]>>;
+}
+
+/// Those who were in a segment before, in order.
+pub trait Before {
+    /// The next who may be in it, and whether that is sure; `None` behind the last.
+    ///
+    /// # Errors
+    ///
+    /// What they are read from fails.
+    fn next_known(&mut self) -> io::Result<Option<(&[u8], bool)>>;
+}
+
+/// A list that was sent whole.
+impl<V: Values> Before for V {
+    fn next_known(&mut self) -> io::Result<Option<(&[u8], bool)>> {
+        Ok(self.next()?.map(|value| (value, true)))
+    }
 }
 
 /// No values: what is compared with where nothing was sent before.

@@ -1,7 +1,9 @@
 //! What makes a segment's members, as its file says it.
 
 use super::filter::{Definition, Reference};
+use super::members::CohortKey;
 use super::segment::SegmentKind;
+use serde::{Deserialize, Serialize};
 
 /// What makes a segment's members.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +43,7 @@ pub struct Identifier {
 /// Where the list of a file segment is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Users {
-    /// A file beside the one that declares the segment, by its path from there.
+    /// A file, by its path from the folder of `segctl.yaml`.
     Local(String),
     /// A file that somebody else publishes.
     Published {
@@ -53,20 +55,20 @@ pub enum Users {
 }
 
 /// A segment whose members a partner synchronises.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cohort {
-    /// Who synchronises it. With `cohort_id` it is the cohort's identity, which never changes.
-    pub partner: String,
-    /// The partner's own id of it.
-    pub cohort_id: String,
+    /// What the service knows it by.
+    pub key: CohortKey,
     /// Who is in it.
     pub members: Members,
 }
 
 /// The members of a cohort, by their `uid`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Members {
-    /// A file beside the one that declares the segment, by its path from there.
+    /// A file, by its path from the folder of `segctl.yaml`.
     Local(String),
     /// Written where the segment is declared.
     Listed(Vec<String>),
@@ -79,6 +81,17 @@ super::keyword::keywords! {
         Text = "string",
         /// A number.
         Number = "double",
+    }
+}
+
+impl Cohort {
+    /// What the members of every cohort are: the service matches them by nothing else.
+    #[must_use]
+    pub fn identifier() -> Identifier {
+        Identifier {
+            attribute: "uid".to_owned(),
+            kind: IdentifierType::Text,
+        }
     }
 }
 
@@ -99,6 +112,21 @@ impl Contents {
         match self {
             Self::Filter(definition) => Some(definition),
             Self::File(_) | Self::Cohort(_) => None,
+        }
+    }
+
+    /// The path of the file that its members are in, where they are in one.
+    pub fn list_path_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::File(Upload {
+                users: Users::Local(path),
+                ..
+            })
+            | Self::Cohort(Cohort {
+                members: Members::Local(path),
+                ..
+            }) => Some(path),
+            Self::Filter(_) | Self::File(_) | Self::Cohort(_) => None,
         }
     }
 

@@ -12,6 +12,7 @@ mod event;
 mod filter;
 mod identity;
 mod keyword;
+mod members;
 mod number;
 mod pattern;
 mod place;
@@ -37,6 +38,7 @@ pub use filter::{Definition, Filter, FilterType, Group, GroupOperator, Reference
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
 pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
+pub use members::{CohortKey, ListDigest, Listing, MemberChange, UserChange};
 pub use number::Number;
 pub use pattern::{NamePattern, PatternError};
 pub use place::{LedgerPlace, ObjectPlace, ObjectService, is_http_on_this_machine};

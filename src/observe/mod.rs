@@ -9,6 +9,7 @@
 //! ledger knows, that the list lacks and that can still be got by id is therefore an archived one.
 
 mod again;
+pub mod members;
 mod refresh;
 mod settle;
 

@@ -5,8 +5,8 @@
 //! is archived at a service that lists archived ones too, is taken down as unknown.
 
 use crate::definition::{Digest, Identities};
-use crate::ledger::{Entry, Intent, Ledger, Record, Write};
-use crate::model::{Behaviour, Lifecycle, LiveKind, LiveSegment, Observed, Payload, SegmentId};
+use crate::ledger::{Entry, Intent, Ledger, Record, Sent, Write};
+use crate::model::{Behaviour, Lifecycle, LiveKind, LiveSegment, Observed, Payload, SegmentId, SegmentKind};
 use jiff::{SignedDuration, Timestamp};
 
 /// For how long a call that was not answered may still be on its way: several times as long as an answer is waited for.
@@ -41,7 +41,7 @@ pub fn left_out<'o>(
         let mut segments = observed.segments.values();
         let live = match &intent.write {
             Write::TakeOut { name, .. } => segments.find(|live| live.name == *name),
-            Write::Create { .. } => None,
+            Write::Create { .. } | Write::Send { .. } => None,
             Write::Update { id, .. } | Write::Lifecycle { id, .. } => observed.segments.get(id),
         };
         let is_left = |live: &&LiveSegment| live.listed && ledger.entry(&live.id).is_none();
@@ -84,6 +84,17 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
             // With another name it was renamed by hand since, unless it had that definition before.
             let is_there = has(live, definition) && (live.name == *name || is_new(ledger, intent, id));
             is_there.then(|| stored(entry(ledger, live, intent), definition, digest))
+        }
+        // Nobody but its key tells one cohort from another, and nobody shows that; names are unique.
+        Write::Send { key, list } => {
+            let live = segments.find(|live| live.name == intent.segment && live.kind != LiveKind::Filter)?;
+            Some(Entry {
+                kind: SegmentKind::Cohort,
+                lifecycle: Lifecycle::Active,
+                lifecycle_unknown: false,
+                sent: Some(Sent::begun(key.clone(), list.clone(), intent.at)),
+                ..entry(ledger, live, intent)
+            })
         }
         Write::Lifecycle { .. } if intent.takes_out => None,
         Write::Lifecycle { id, .. } if behaviour.list_shows_archived => {

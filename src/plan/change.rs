@@ -1,6 +1,5 @@
 //! What each segment needs: the steps for it alone, without their order.
 
-use super::Situation;
 use super::drift;
 use super::forms::Forms;
 use super::identity::{Matches, Pair, declared, owners};
@@ -8,9 +7,11 @@ use super::step::{
     Action, Change, Changed, Conflict, Known, Live, MatchReason, Record, Step, Target, Unchanged, Wanted,
     Warning,
 };
+use super::{Situation, members};
 use crate::definition::{Digest, FieldChange, diff, normal, print};
 use crate::model::{
-    Adoption, DeclaredSegment, Definition, Lifecycle, LiveKind, LiveSegment, Origin, SegmentId, SegmentName,
+    Adoption, Contents, DeclaredSegment, Definition, Lifecycle, LiveKind, LiveSegment, Origin, SegmentId,
+    SegmentKind, SegmentName,
 };
 use serde_json::Value;
 
@@ -36,6 +37,7 @@ impl Draft<'_> {
     pub(super) fn takes_name(&self) -> bool {
         match &self.action {
             Action::Create(_) => true,
+            Action::Send(sending) => sending.target.is_none(),
             Action::Update(change) => change.renames(),
             Action::Archive(_) | Action::Unarchive(_) => false,
         }
@@ -64,9 +66,12 @@ pub(super) fn all<'a>(situation: &Situation<'a>, matches: &Matches<'a>, forms: &
         of_declared(situation, (matches, forms), pair, &mut changes);
     }
     let orphans = matches.orphans.iter().copied();
-    for live in orphans.filter(|live| may_be(live, Lifecycle::Active, situation)) {
+    let orphans = orphans.filter(|live| may_be(live, Lifecycle::Active, situation));
+    let (cohorts, others): (Vec<_>, Vec<_>) = orphans.partition(|live| members::is_cohort(live, situation));
+    for live in others {
         of_orphan(situation, (matches, forms), live, &mut changes);
     }
+    changes.warnings.extend(members::left_in_use(&cohorts));
     changes
 }
 
@@ -86,7 +91,7 @@ fn is_lifecycle_unknown(id: &SegmentId, situation: &Situation<'_>) -> bool {
 pub(super) fn lifecycle_unknown(steps: &[Step], situation: &Situation<'_>) -> Option<Warning> {
     let moved = steps.iter().filter_map(|step| match &step.action {
         Action::Archive(target) | Action::Unarchive(target) => Some((&step.segment, &target.id)),
-        Action::Create(_) | Action::Update(_) => None,
+        Action::Create(_) | Action::Update(_) | Action::Send(_) => None,
     });
     let unknown = moved.filter(|(_, id)| is_lifecycle_unknown(id, situation));
     let mut segments: Vec<_> = unknown
@@ -213,7 +218,7 @@ fn overwritten(
 ) -> Option<Warning> {
     let update = actions.iter().find_map(|action| match action {
         Action::Update(change) => Some(change),
-        Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) => None,
+        Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) | Action::Send(_) => None,
     });
     update.map(|change| Warning::OverwritesByHand {
         segment: declared(segment),
@@ -233,11 +238,17 @@ fn actions(
     pair: &Pair<'_>,
 ) -> Result<Vec<Action>, Box<Conflict>> {
     let segment = pair.segment;
-    let Some(definition) = segment.contents.definition() else {
-        return Err(Box::new(Conflict::NotPlanned {
-            segment: declared(segment),
-            kind: segment.contents.kind(),
-        }));
+    let definition = match &segment.contents {
+        Contents::Filter(definition) => definition,
+        Contents::Cohort(cohort) => {
+            return members::actions(situation, (matches, forms), (pair, cohort));
+        }
+        Contents::File(_) => {
+            return Err(Box::new(Conflict::NotPlanned {
+                segment: declared(segment),
+                kind: segment.contents.kind(),
+            }));
+        }
     };
     if let Some((live, _)) = &pair.live
         && let LiveKind::Other(kind) = &live.kind
@@ -245,6 +256,7 @@ fn actions(
         // Put away, an upload loses its members for good: not even that is done to it.
         return Err(Box::new(Conflict::KindTaken {
             segment: declared(segment),
+            declared_kind: SegmentKind::Filter,
             holder: matches.holder(live),
             kind: kind.clone(),
         }));
@@ -296,7 +308,7 @@ fn active(
     actions
 }
 
-fn target(live: &LiveSegment, matched_by: &MatchReason, forms: &Forms<'_>) -> Target {
+pub(super) fn target(live: &LiveSegment, matched_by: &MatchReason, forms: &Forms<'_>) -> Target {
     Target {
         id: live.id.clone(),
         live_name: live.name.clone(),

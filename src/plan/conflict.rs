@@ -3,6 +3,7 @@
 use super::change::{Draft, may_be};
 use super::holdings::Holdings;
 use super::identity::{Matches, declared, owners};
+use super::members::is_cohort;
 use super::step::{Action, Conflict, Holder, Live, Warning};
 use super::{Situation, by_both_names};
 use crate::definition::Digest;
@@ -217,7 +218,9 @@ fn orphans_referenced(
         .collect();
     let orphans = ids.into_iter().filter_map(|id| orphans.get(id).copied());
     let active = orphans.filter(|live| may_be(live, Lifecycle::Active, situation));
-    active
+    // A cohort stays where it is.
+    let going = active.filter(|live| !is_cohort(live, situation));
+    going
         .map(|live| Conflict::OrphanReferenced {
             segment: declared(segment),
             target: matches.holder(live),

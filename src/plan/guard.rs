@@ -14,6 +14,8 @@ pub struct Allowances {
     pub empty: bool,
     /// That the list lacks segments that the ledger knows.
     pub short_list: bool,
+    /// That all members are sent to a cohort of whose members nothing is known, which may have others, too.
+    pub resend: bool,
 }
 
 /// Everything about the steps, the files and the list that nobody said is meant.
@@ -46,7 +48,7 @@ fn shares(situation: &Situation<'_>, matches: &Matches<'_>, steps: &[Step]) -> V
         targets.len()
     };
     let archives = changed(|action| matches!(action, Action::Archive(_)));
-    let updates = changed(|action| matches!(action, Action::Update(_)));
+    let updates = changed(|action| matches!(action, Action::Update(_) | Action::Send(_)));
     let mut refusals = Vec::new();
     if is_over(archives, of, guards.archive) {
         refusals.push(Refusal::Archives {

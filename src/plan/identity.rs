@@ -469,19 +469,16 @@ fn holder(live: &LiveSegment) -> Holder {
 
 /// Whether an undeclared live segment is ours.
 fn is_ours(live: &LiveSegment, situation: &Situation<'_>) -> bool {
-    live.kind == LiveKind::Filter
-        && (situation.ledger.entry(&live.id).is_some() || situation.policy.owns(&live.name))
+    let is_owned = live.kind == LiveKind::Filter && situation.policy.owns(&live.name);
+    is_owned || situation.ledger.entry(&live.id).is_some()
 }
 
-/// Everything that makes an undeclared live segment ours, the ledger first. Other kinds than filters are never ours.
+/// Everything that makes an undeclared live segment ours, the ledger first. No pattern makes other kinds than filters ours.
 pub(super) fn owners(live: &LiveSegment, situation: &Situation<'_>) -> Vec<MatchReason> {
-    if live.kind != LiveKind::Filter {
-        return Vec::new();
-    }
     let remembered = situation.ledger.entry(&live.id);
     let remembered = remembered.map(|entry| MatchReason::Remembered(entry.name.clone()));
     let patterns = situation.policy.owns.iter();
-    let patterns = patterns.filter(|pattern| pattern.matches(&live.name));
+    let patterns = patterns.filter(|pattern| live.kind == LiveKind::Filter && pattern.matches(&live.name));
     let patterns = patterns.map(|pattern| MatchReason::Pattern(pattern.as_str().to_owned()));
     remembered.into_iter().chain(patterns).collect()
 }

@@ -2,7 +2,8 @@
 //! remembers and what the workspace allows.
 //!
 //! In order: `identity` finds which live segment each declared one is and which live ones are ours without a file;
-//! `forms` levels what is live; `change` drafts the steps for each, with `drift` for who made each difference; `holdings` knows who has which name
+//! `forms` levels what is live; `change` drafts the steps for each, with `drift` for who made each difference and `members`
+//! for cohorts; `holdings` knows who has which name
 //! and definition; `conflict` and `limits` find what the service would refuse; `graph` finds what has to come before
 //! what and breaks circles with the steps of `passing`; `order` puts the steps in sequence; `guard` and `selection`
 //! look at the result. No call is made, nothing is read, no clock is asked: the same values give the same plan, byte
@@ -26,6 +27,7 @@ pub mod guard;
 mod holdings;
 mod identity;
 mod limits;
+pub mod members;
 mod order;
 mod passing;
 pub mod quota;
@@ -43,8 +45,10 @@ use guard::Allowances;
 use holdings::Holdings;
 use jiff::Timestamp;
 use limits::Limits;
+use members::Compared;
 use passing::Breaker;
 use selection::{Selected, Selection};
+use std::collections::{BTreeMap, BTreeSet};
 use step::{Known, Live, MatchReason, Plan, Record};
 
 /// What a plan is made from.
@@ -58,6 +62,8 @@ pub struct Situation<'a> {
     pub observed: &'a Observed,
     /// What was applied last.
     pub ledger: &'a Ledger,
+    /// The lists of the declared cohorts, held against what the ledger knows.
+    pub lists: &'a BTreeMap<SegmentName, Compared>,
     /// What the workspace allows.
     pub policy: &'a Policy,
     /// What the person who asks allows.
@@ -110,6 +116,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
     warnings.extend(drift::archived_and_listed(situation, &matches));
     warnings.extend(change::lifecycle_unknown(&steps, situation));
+    warnings.extend(members::may_stay(&steps));
     warnings.retain(|warning| warning.segments().into_iter().any(concerns));
     if situation.policy.adoption == Adoption::Allow {
         warnings.extend(first_contact::archived_by_hand(&steps));
@@ -163,7 +170,7 @@ fn record(live: &LiveSegment, (name, protect): (&SegmentName, bool), matched_by:
     }
 }
 
-fn wanted(drafts: &[Draft<'_>]) -> std::collections::BTreeSet<crate::definition::Digest> {
+fn wanted(drafts: &[Draft<'_>]) -> BTreeSet<crate::definition::Digest> {
     let wanted = drafts.iter().filter_map(|draft| draft.action.wanted());
     wanted.map(|wanted| wanted.digests.exact).collect()
 }

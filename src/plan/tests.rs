@@ -121,6 +121,7 @@ fn planned_under(
         declared,
         observed: &observed(live),
         ledger,
+        lists: &BTreeMap::new(),
         policy,
         allowances: Allowances::default(),
         selection: &Selection::default(),

@@ -22,7 +22,7 @@ pub use history::{HistoryDocument, ReplacedDocument, RestoredDocument};
 pub use ledger::{EntryDocument, LedgerDocument};
 pub use plan::{
     ChangeDocument, DependentDocument, DriftDocument, LeftOutDocument, LiveDocument, MadeBeforeDocument,
-    MatchDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
+    MatchDocument, MembersDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
 };
 pub use problem::{DiagnosticDocument, FindingKind, LabelDocument};
 pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};

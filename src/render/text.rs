@@ -16,8 +16,8 @@ pub use ledger::ledger;
 pub use quota::quota;
 
 use super::document::{
-    ChangeDocument, EndDocument, FindingDocument, OutcomeDocument, PlanDocument, StepDocument,
-    SummaryDocument, TallyDocument,
+    ChangeDocument, EndDocument, FindingDocument, MembersDocument, OutcomeDocument, PlanDocument,
+    StepDocument, SummaryDocument, TallyDocument,
 };
 use crate::model::printable;
 use anstyle::{AnsiColor, Style};
@@ -194,9 +194,42 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
             "    in passing: gives up its {passing} for another segment; a later step is final"
         );
     }
+    if let Some(members) = &step.members {
+        let _ = writeln!(text, "    {}", self::members(members));
+        if members.resumes {
+            text.push_str(
+                "    an earlier run ended in the middle: those of whom nobody knows are sent again\n",
+            );
+        }
+    }
     for change in &step.changes {
         let _ = writeln!(text, "    {}", self::change(change));
     }
+}
+
+/// Who comes and who goes.
+fn members(members: &MembersDocument) -> String {
+    let noun = if members.calls == 1 { "call" } else { "calls" };
+    format!(
+        "members: +{} -{}, {} in all, in {} {noun}",
+        grouped(members.added),
+        grouped(members.removed),
+        grouped(members.listed),
+        members.calls
+    )
+}
+
+/// A number with a comma for every thousand.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Style) {

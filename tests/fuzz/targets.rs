@@ -268,6 +268,10 @@ impl Disk for ReadOnly {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 
+    async fn names(&self, _: &Path) -> io::Result<Vec<String>> {
+        Ok(self.0.keys().map(|name| (*name).to_owned()).collect())
+    }
+
     async fn sync_directory(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }

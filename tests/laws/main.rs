@@ -7,6 +7,7 @@ mod digests;
 mod faults;
 mod generate;
 mod keeping;
+mod members;
 mod planner;
 mod round_trip;
 mod schema;

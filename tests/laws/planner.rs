@@ -513,6 +513,10 @@ fn is_up_to_the_service(conflict: &Conflict, settings: &Settings) -> bool {
         | Conflict::AdoptionRefused { .. }
         | Conflict::ArchiveRefused { .. }
         | Conflict::NotPlanned { .. }
+        | Conflict::CohortKeyChanged { .. }
+        | Conflict::CannotRename { .. }
+        | Conflict::CannotArchive { .. }
+        | Conflict::MembersUnknown { .. }
         // Its steps are not in the plan.
         | Conflict::Cycle { .. } => false,
     }

@@ -8,7 +8,7 @@ use segctl::api::{
 use segctl::apply::receipt::Receipt;
 use segctl::apply::{Applier, Ended};
 use segctl::ledger::{Change, Entry, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
-use segctl::model::{CallRecord, DeclaredSegment, Observed, Policy};
+use segctl::model::{CallRecord, DeclaredSegment, ListDigest, Observed, Policy};
 use segctl::observe::{Refresh, Scope, complete, observe};
 use segctl::plan::guard::Allowances;
 use segctl::plan::selection::Selection;
@@ -16,6 +16,7 @@ use segctl::plan::step::Plan;
 use segctl::plan::{Situation, plan};
 use segctl::sandbox::{Call, Credentials, Delivery, LogEntry, Service, Settings};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,8 +35,10 @@ pub(crate) struct Workspace {
     service: Arc<Mutex<Service>>,
     now: Arc<Mutex<Timestamp>>,
     ledger: Arc<Mutex<Ledger>>,
-    /// Whether the ledger cannot be written.
-    read_only: Arc<Mutex<bool>>,
+    /// The lists of members that are kept beside it.
+    lists: Arc<Mutex<BTreeMap<ListDigest, Vec<u8>>>>,
+    /// How often the ledger can still be written, where that has an end.
+    writes_left: Arc<Mutex<Option<usize>>>,
     /// What somebody does after so many more PATCH calls.
     interlude: Arc<Mutex<Option<(usize, Value)>>>,
     /// What happens when segctl waits for the first time.
@@ -59,7 +62,8 @@ impl Workspace {
             service: Arc::new(Mutex::new(Service::new(settings, credentials))),
             now: Arc::new(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())),
             ledger: Arc::default(),
-            read_only: Arc::default(),
+            lists: Arc::default(),
+            writes_left: Arc::default(),
             interlude: Arc::default(),
             meanwhile: Arc::default(),
             policy,
@@ -180,10 +184,12 @@ impl Workspace {
             declared,
             observed,
             ledger: &ledger,
+            lists: &BTreeMap::new(),
             policy: &self.policy,
             allowances: Allowances {
                 empty: true,
                 short_list: true,
+                resend: false,
             },
             selection,
             now: self.now(),
@@ -192,7 +198,22 @@ impl Workspace {
 
     /// From now on the ledger cannot be written.
     pub(crate) fn lock_ledger(&self) {
-        *self.read_only.lock().unwrap() = true;
+        self.lock_ledger_after(0);
+    }
+
+    /// The ledger can be written so many times more.
+    pub(crate) fn lock_ledger_after(&self, writes: usize) {
+        *self.writes_left.lock().unwrap() = Some(writes);
+    }
+
+    /// The ledger can be written again.
+    pub(crate) fn unlock_ledger(&self) {
+        *self.writes_left.lock().unwrap() = None;
+    }
+
+    /// How many lists are kept beside the ledger.
+    pub(crate) fn kept_lists(&self) -> usize {
+        self.lists.lock().unwrap().len()
     }
 
     pub(crate) async fn apply(&self, plan: &Plan) -> Receipt {
@@ -320,7 +341,10 @@ impl LedgerStore for Workspace {
     }
 
     async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
-        if *self.read_only.lock().unwrap() {
+        let mut left = self.writes_left.lock().unwrap();
+        let is_full = *left == Some(0);
+        *left = left.map(|left| left.saturating_sub(1));
+        if is_full {
             return Err(StoreError::Io {
                 operation: "write",
                 path: "ledger.json".into(),
@@ -342,6 +366,23 @@ impl LedgerStore for Workspace {
         // Whoever asks is alone here.
         assert_ne!(change(None), Change::Remove);
         Ok(None)
+    }
+
+    async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.lists.lock().unwrap().insert(digest.clone(), bytes.to_vec());
+        Ok(())
+    }
+
+    async fn load_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.lists.lock().unwrap().get(digest).cloned())
+    }
+
+    async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
+        self.lists
+            .lock()
+            .unwrap()
+            .retain(|digest, _| keep.contains(digest));
+        Ok(())
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

@@ -2,10 +2,12 @@
 
 use super::{Sandbox, options};
 use segctl::api::{
-    ApiError, CallError, Client, CohortKey, Credentials, Endpoint, HttpTransport, MemberChange, Operation,
-    RateLimits, SystemClock, Turn, UserChange, UserFile, batches,
+    ApiError, Batches, CallError, Client, Credentials, Endpoint, HttpTransport, Operation, RateLimits,
+    SystemClock, Turn, UserFile,
 };
-use segctl::model::{Identifier, IdentifierType, SegmentId, SegmentName};
+use segctl::model::{
+    CohortKey, Identifier, IdentifierType, MemberChange, SegmentId, SegmentName, UserChange,
+};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -120,15 +122,22 @@ async fn members_are_synchronised_in_parts_that_the_service_takes() {
     let client = client(&sandbox);
     let name = SegmentName::new("Partner loyalty");
     let key = CohortKey {
-        partner: "acme",
-        cohort_id: "loyalty-1",
+        partner: "acme".to_owned(),
+        cohort_id: "loyalty-1".to_owned(),
+    };
+    let batches = |members: &[String]| {
+        let mut batches = Batches::of(&name, &key);
+        let full = members.iter().filter_map(|member| batches.push(member.clone()));
+        let mut parts: Vec<Vec<String>> = full.collect();
+        parts.extend(batches.finish());
+        parts
     };
     let members: Vec<String> = (0..10_000).map(|number| format!("user-{number:08}")).collect();
-    let parts = batches((&name, key), &members);
+    let parts = batches(&members);
     assert_eq!(parts.len(), 2);
     let sync = async |action, part: &[String]| {
         let turn = turn(&client, Operation::SyncMembers(name.clone(), action)).await;
-        client.sync_members(turn, (&name, key), (action, part)).await
+        client.sync_members(turn, (&name, &key), (action, part)).await
     };
     for part in &parts {
         sync(MemberChange::Add, part).await.unwrap();
@@ -139,7 +148,7 @@ async fn members_are_synchronised_in_parts_that_the_service_takes() {
         members.len()
     );
     sync(MemberChange::Remove, &members[1..]).await.unwrap_err();
-    for part in batches((&name, key), &members[1..]) {
+    for part in &batches(&members[1..]) {
         sync(MemberChange::Remove, part).await.unwrap();
     }
     let found = sandbox.contents("Partner loyalty").await;

@@ -2,13 +2,15 @@
 //! it, and a definition that is its own. Names and definitions that only get another step past the service are neither.
 
 use super::repository::{Repository, WORKSPACE};
-use super::workspace::{name, payload, segments};
+use super::workspace::{members, name, payload, segments};
 use segctl::config::workspace::settings;
 use segctl::config::{load, source};
 use segctl::definition::{Digest, Digests, Identities, print};
-use segctl::model::{DeclaredSegment, Lifecycle, Payload, SegmentId, SegmentName};
+use segctl::model::{Contents, DeclaredSegment, Lifecycle, Members, Payload, SegmentId, SegmentName};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
 
 /// Who meant what so far.
 #[derive(Default)]
@@ -23,6 +25,8 @@ pub(super) struct History {
     declared: Vec<DeclaredSegment>,
     /// What they say now.
     declared_now: Vec<DeclaredSegment>,
+    /// The folder of the lists that they name.
+    folder: PathBuf,
 }
 
 impl History {
@@ -51,6 +55,7 @@ impl History {
     /// The files changed. What has a fault in form declares nothing.
     pub(super) fn note_files(&mut self, repository: &Repository) {
         let path = repository.path().join("segctl.yaml");
+        self.folder = repository.path().to_owned();
         let Ok(source) = source::read(&path, "segctl.yaml") else {
             return;
         };
@@ -79,6 +84,13 @@ impl History {
                 Lifecycle::Active if !is_active => Some("is not in use"),
                 Lifecycle::Archived if is_active => Some("is still in use"),
                 Lifecycle::Archived => None,
+                Lifecycle::Active if self.members(declared).is_some() => {
+                    let live = found.and_then(|(_, segment)| members(segment));
+                    let wanted = self.members(declared);
+                    let is_so = live
+                        .is_some_and(|live| Some(live.into_iter().map(str::to_owned).collect()) == wanted);
+                    (!is_so).then_some("has not the declared members")
+                }
                 Lifecycle::Active => {
                     let live = found.and_then(|(_, segment)| payload(segment));
                     let wanted = declared.contents.definition().map(print);
@@ -101,6 +113,20 @@ impl History {
         complaints
             .chain(in_vain.map(|name| format!("\"{name}\" was to be otherwise than declared, and is not")))
             .collect()
+    }
+
+    /// Who is declared to be in a cohort.
+    fn members(&self, declared: &DeclaredSegment) -> Option<BTreeSet<String>> {
+        let Contents::Cohort(cohort) = &declared.contents else {
+            return None;
+        };
+        Some(match &cohort.members {
+            Members::Listed(members) => members.iter().cloned().collect(),
+            Members::Local(path) => {
+                let text = fs::read_to_string(self.folder.join(path)).unwrap_or_default();
+                text.lines().map(str::to_owned).collect()
+            }
+        })
     }
 
     /// Which segments have a name or a definition that nobody gave them.

@@ -29,7 +29,14 @@ pub(super) fn text(state: &Value) -> String {
                 let kind = segment["contents"]
                     .as_object()
                     .and_then(|contents| contents.keys().next());
-                let _ = writeln!(text, ", {}", kind.map_or("nothing", String::as_str));
+                let _ = write!(text, ", {}", kind.map_or("nothing", String::as_str));
+                let members = members(segment).map(|members| members.join(" "));
+                let members = members.filter(|members| !members.is_empty());
+                let _ = writeln!(
+                    text,
+                    "{}",
+                    members.map_or(String::new(), |members| format!(": {members}"))
+                );
             }
         }
     }
@@ -60,6 +67,12 @@ pub(super) fn payload(segment: &Value) -> Option<Payload> {
         included_filters: filters["included"].clone(),
         excluded_filters: Some(filters["excluded"].clone()).filter(|excluded| !excluded.is_null()),
     })
+}
+
+/// A cohort's members, in order.
+pub(super) fn members(segment: &Value) -> Option<Vec<&str>> {
+    let members = segment["contents"]["cohort"]["members"].as_array()?;
+    Some(members.iter().filter_map(Value::as_str).collect())
 }
 
 fn write_definition(text: &mut String, form: &Value) {

@@ -300,6 +300,14 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
+    async fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.begin("list", path).await?;
+        let platter = self.platter.lock().unwrap();
+        let inside = platter.names.keys().filter(|name| name.parent() == Some(path));
+        let names = inside.filter_map(|name| Some(name.file_name()?.to_str()?.to_owned()));
+        Ok(names.collect())
+    }
+
     async fn sync_directory(&self, path: &Path) -> io::Result<()> {
         self.begin("sync directory", path).await?;
         if self.record.has(Bug::NamesNotSynced) {

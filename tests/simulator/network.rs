@@ -247,6 +247,7 @@ fn is_intent_of(intent: &Intent, (call, body): (&Call, &Value)) -> bool {
         Write::TakeOut { name, .. } => {
             call.path.ends_with("/unarchive") && body["name"] == name.as_str() && body.get("cs_id").is_none()
         }
+        Write::Send { .. } => call.path.ends_with("/cohortsync"),
         Write::Lifecycle { id, lifecycle, .. } => {
             let end = match lifecycle {
                 Lifecycle::Archived => "/archive",

@@ -293,6 +293,7 @@ impl Scenario {
                 allowances: Allowances {
                     empty: true,
                     short_list: true,
+                    resend: false,
                 },
                 ..self.order()
             };

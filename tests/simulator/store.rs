@@ -9,7 +9,8 @@ use segctl::ledger::{
     Change, DirectoryStore, Entry, Intent, Ledger, LedgerStore, Lock, Record as Taken, Snapshot, StoreError,
     Write,
 };
-use segctl::model::CallRecord;
+use segctl::model::{CallRecord, ListDigest};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -178,6 +179,18 @@ impl LedgerStore for Watched {
         change: impl Fn(Option<&Lock>) -> Change + Send,
     ) -> Result<Option<Lock>, StoreError> {
         self.damaged(self.inner.change_lock(change).await)
+    }
+
+    async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.inner.save_list(digest, bytes).await
+    }
+
+    async fn load_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.damaged(self.inner.load_list(digest).await)
+    }
+
+    async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
+        self.inner.drop_lists(keep).await
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

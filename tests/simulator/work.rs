@@ -17,6 +17,7 @@ use segctl::render::text;
 use segctl::session::{Aim, Read};
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::PathBuf;
 
 /// What the plan is for, so that it is not applied elsewhere.
 const SERVICE: &str = "service";
@@ -82,6 +83,7 @@ async fn read_and_plan(machine: &Machine, session: &Running, order: &Order) -> R
     let aim = Aim {
         workspace: "w".to_owned(),
         declared: order.declared.clone(),
+        directory: PathBuf::new(),
         policy: order.policy.clone(),
         allowances: order.allowances,
         selection: Selection::default(),
@@ -149,6 +151,7 @@ async fn execute(machine: &Machine, session: &Running, (order, prepared): (Order
         adoption: order.policy.adoption,
         saved_plan: prepared.saved,
         has_settled: prepared.has_settled,
+        directory: PathBuf::new(),
         parallelism: order.parallelism,
         stop: order.stop.1.clone(),
     };

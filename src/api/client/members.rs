@@ -4,11 +4,11 @@
 //! cohort it answers with success also where it drops a name that it does not like, so that names are checked before.
 
 use super::super::error::{self, ApiError, CallError};
-use super::super::operation::{MemberChange, Operation, UserChange};
+use super::super::operation::Operation;
 use super::super::transport::Transport;
 use super::super::wire::{self, Acknowledged};
 use super::{Client, Clock, Turn, request};
-use crate::model::{Identifier, Keyword, SegmentId, SegmentName};
+use crate::model::{CohortKey, Identifier, Keyword, MemberChange, SegmentId, SegmentName, UserChange};
 use serde_json::{Map, Value, json};
 
 /// The most bytes that the body of one sync of members may have: 128 KB.
@@ -25,15 +25,6 @@ pub struct UserFile<'a> {
     pub callback_url: Option<&'a str>,
     /// E-mail addresses that it tells it, too.
     pub notify: &'a [String],
-}
-
-/// What the service knows a cohort by.
-#[derive(Clone, Copy, Debug)]
-pub struct CohortKey<'a> {
-    /// Who synchronises it.
-    pub partner: &'a str,
-    /// The partner's own id of it.
-    pub cohort_id: &'a str,
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
@@ -89,7 +80,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub async fn sync_members(
         &self,
         turn: Turn,
-        (name, key): (&SegmentName, CohortKey<'_>),
+        (name, key): (&SegmentName, &CohortKey),
         (change, members): (MemberChange, &[String]),
     ) -> Result<(), CallError> {
         let call = request::members(sync_body((name, key), change, members));
@@ -111,31 +102,55 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 }
 
-/// Parts of a list of members that fit into one call each, in order; at least one member a part.
-///
-/// A member that fits into no call is alone in its part, which the service refuses.
-#[must_use]
-pub fn batches<'m>((name, key): (&SegmentName, CohortKey<'_>), members: &'m [String]) -> Vec<&'m [String]> {
-    // The longer of the two words for what is done.
-    let around = sync_body((name, key), MemberChange::Remove, &[])
-        .to_string()
-        .len();
-    let mut parts = Vec::new();
-    let (mut start, mut length) = (0, around);
-    for (index, member) in members.iter().enumerate() {
-        // With a comma.
-        let own = json!({"uid": member}).to_string().len() + 1;
-        if length + own > MOST_BYTES && index > start {
-            parts.extend(members.get(start..index));
-            (start, length) = (index, around);
-        }
-        length += own;
-    }
-    parts.extend(members.get(start..).filter(|rest| !rest.is_empty()));
-    parts
+/// Members that come one after the other, put together so that they fill the bodies of as few calls as will do.
+#[derive(Clone, Debug)]
+pub struct Batches {
+    /// The bytes of a body without members.
+    around: usize,
+    length: usize,
+    members: Vec<String>,
 }
 
-fn sync_body((name, key): (&SegmentName, CohortKey<'_>), change: MemberChange, members: &[String]) -> Value {
+impl Batches {
+    /// For the cohort of this name.
+    #[must_use]
+    pub fn of(name: &SegmentName, key: &CohortKey) -> Self {
+        // The longer of the two words for what is done.
+        let around = sync_body((name, key), MemberChange::Remove, &[])
+            .to_string()
+            .len();
+        Self {
+            around,
+            length: around,
+            members: Vec::new(),
+        }
+    }
+
+    /// Takes the next member. Where it does not fit, those before it come back: they fill a call.
+    ///
+    /// A member that fits into no call is alone in one, which the service refuses.
+    pub fn push(&mut self, member: String) -> Option<Vec<String>> {
+        // With a comma.
+        let own = json!({"uid": member}).to_string().len() + 1;
+        let is_full = self.length + own > MOST_BYTES && !self.members.is_empty();
+        let full = is_full.then(|| self.take());
+        self.length += own;
+        self.members.push(member);
+        full
+    }
+
+    /// The members of the last call, if there are any left.
+    pub fn finish(&mut self) -> Option<Vec<String>> {
+        (!self.members.is_empty()).then(|| self.take())
+    }
+
+    fn take(&mut self) -> Vec<String> {
+        self.length = self.around;
+        std::mem::take(&mut self.members)
+    }
+}
+
+fn sync_body((name, key): (&SegmentName, &CohortKey), change: MemberChange, members: &[String]) -> Value {
     let action = match change {
         MemberChange::Add => "add_members",
         MemberChange::Remove => "remove_members",
@@ -143,8 +158,8 @@ fn sync_body((name, key): (&SegmentName, CohortKey<'_>), change: MemberChange, m
     let members: Vec<Value> = members.iter().map(|uid| json!({"uid": uid})).collect();
     json!({
         "action": action,
-        "partner": key.partner,
-        "parameters": {"cohort_name": name.as_str(), "cohort_id": key.cohort_id, "members": members},
+        "partner": &key.partner,
+        "parameters": {"cohort_name": name.as_str(), "cohort_id": &key.cohort_id, "members": members},
     })
 }
 

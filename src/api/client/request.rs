@@ -1,10 +1,10 @@
 //! The requests of the calls, as the service takes them.
 
 use crate::api::error::{ApiError, CallError};
-use crate::api::operation::{Operation, UserChange};
+use crate::api::operation::Operation;
 use crate::api::transport::{Family, Method, Request};
 use crate::api::wire::{self, Mismatch, Stored};
-use crate::model::{SegmentId, SegmentName};
+use crate::model::{SegmentId, SegmentName, UserChange};
 use serde_json::{Map, Value};
 
 const SEGMENTS: &str = "/v3/custom-segments";

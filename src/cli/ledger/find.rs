@@ -43,6 +43,7 @@ impl Recalled {
         let aim = Aim {
             workspace: name.to_owned(),
             declared: project.declared(name),
+            directory: project.directory.clone(),
             policy: workspace.policy.clone(),
             allowances: Allowances::default(),
             selection: Selection::default(),

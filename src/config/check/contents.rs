@@ -10,9 +10,8 @@ use std::collections::BTreeMap;
 pub(super) const UNSUPPORTED_KIND: Rule = Rule {
     code: "SEG018",
     name: "kind-unsupported",
-    explanation: "File and cohort segments are checked, with the lists that they name, and cannot be planned or \
-                  applied yet: a plan of a workspace that has one is refused. Live ones can be referred to by name \
-                  or id.",
+    explanation: "File segments are checked, with the lists that they name, and cannot be planned or applied yet: a \
+                  plan of a workspace that has one is refused. Live ones can be referred to by name or id.",
     check: Check::Segment(unsupported_kind),
 };
 
@@ -51,7 +50,7 @@ pub(super) const REPEATED_MEMBER: Rule = Rule {
 
 fn unsupported_kind(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     let kind = declaration.segment.contents.kind();
-    if kind == SegmentKind::Filter {
+    if kind != SegmentKind::File {
         return;
     }
     let message = format!(
@@ -61,7 +60,7 @@ fn unsupported_kind(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     let place = declaration.place_of(&[Step::Field("kind")]);
     found.push(
         Diagnostic::warning(UNSUPPORTED_KIND.code, message, place, "no plan is made with it")
-            .with_help("a live file or cohort segment can be referenced by name or id"),
+            .with_help("a live file segment can be referenced by name or id"),
     );
 }
 
@@ -88,7 +87,7 @@ fn no_rename(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
 
 fn shared_cohort(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     let key = |member: &Member<'_>| match &member.declaration.segment.contents {
-        Contents::Cohort(cohort) => Some((cohort.partner.clone(), cohort.cohort_id.clone())),
+        Contents::Cohort(cohort) => Some(cohort.key.clone()),
         Contents::Filter(_) | Contents::File(_) => None,
     };
     for group in set.sharing(key) {

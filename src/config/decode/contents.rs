@@ -5,7 +5,7 @@ use super::codes;
 use super::filter::group;
 use super::reader::{COUNT_LIMIT, Fields, Reader};
 use crate::model::{
-    Cohort, Contents, Definition, Identifier, IdentifierType, Members, SegmentKind, Upload, Users,
+    Cohort, CohortKey, Contents, Definition, Identifier, IdentifierType, Members, SegmentKind, Upload, Users,
 };
 
 /// Reads the fields that segments of this kind have.
@@ -120,8 +120,10 @@ fn cohort(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Cohort> {
         .require(fields, "members")
         .and_then(|node| members(reader, node));
     Some(Cohort {
-        partner: partner?,
-        cohort_id: cohort_id?,
+        key: CohortKey {
+            partner: partner?,
+            cohort_id: cohort_id?,
+        },
         members: members?,
     })
 }

@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, Error, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
-    UpdateVersion,
+    PutPayload, UpdateVersion,
 };
 use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
@@ -143,8 +143,8 @@ impl Bucket {
     }
 
     /// Replaces an object, whatever it is.
-    pub(super) async fn put(&self, name: &str, text: String) -> Result<(), StoreError> {
-        let put = self.store.put(&self.path(name), text.into()).await;
+    pub(super) async fn put(&self, name: &str, bytes: impl Into<PutPayload>) -> Result<(), StoreError> {
+        let put = self.store.put(&self.path(name), bytes.into()).await;
         put.map(drop).map_err(self.refused("write", name))
     }
 

@@ -2,7 +2,8 @@
 
 use super::wanted::Wanted;
 use crate::definition::{Digest, FieldChange};
-use crate::model::{Lifecycle, SegmentId, SegmentName};
+use crate::ledger::Sent;
+use crate::model::{Cohort, Lifecycle, Listing, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -18,6 +19,28 @@ pub enum Action {
     Archive(Target),
     /// Take it out again.
     Unarchive(Target),
+    /// Send members.
+    Send(Sending),
+}
+
+/// Changes of a cohort's members, in as many calls as it takes; the first makes it where there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sending {
+    /// The live segment; `None` where the step makes it.
+    pub target: Option<Target>,
+    /// What is declared.
+    pub cohort: Cohort,
+    /// Whom it is to have.
+    pub list: Listing,
+    /// What the ledger knew of its members.
+    pub before: Option<Sent>,
+    /// How many are added.
+    pub added: u64,
+    /// How many are removed.
+    pub removed: u64,
+    /// How many calls it takes.
+    pub calls: usize,
 }
 
 /// A change of a live segment; one call, whether it renames, redefines or both.
@@ -114,8 +137,8 @@ impl Action {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Create(_) => "create",
-            Self::Update(_) => "update",
+            Self::Create(_) | Self::Send(Sending { target: None, .. }) => "create",
+            Self::Update(_) | Self::Send(_) => "update",
             Self::Archive(_) => "archive",
             Self::Unarchive(_) => "unarchive",
         }
@@ -126,7 +149,7 @@ impl Action {
     pub fn wanted(&self) -> Option<&Wanted> {
         match self {
             Self::Create(wanted) | Self::Update(Change { wanted, .. }) => Some(wanted),
-            Self::Archive(_) | Self::Unarchive(_) => None,
+            Self::Archive(_) | Self::Unarchive(_) | Self::Send(_) => None,
         }
     }
 
@@ -138,6 +161,7 @@ impl Action {
             Self::Update(Change { target, .. }) | Self::Archive(target) | Self::Unarchive(target) => {
                 Some(target)
             }
+            Self::Send(sending) => sending.target.as_ref(),
         }
     }
 
@@ -146,6 +170,7 @@ impl Action {
     pub fn puts_into_use(&self) -> bool {
         match self {
             Self::Create(_) => true,
+            Self::Send(sending) => sending.target.is_none(),
             Self::Unarchive(target) => target.lifecycle == Lifecycle::Archived,
             Self::Update(_) | Self::Archive(_) => false,
         }
@@ -162,7 +187,7 @@ impl Action {
     pub fn passing(&self) -> Option<Passing> {
         match self {
             Self::Update(change) => change.passing,
-            Self::Create(_) | Self::Archive(_) | Self::Unarchive(_) => None,
+            Self::Create(_) | Self::Archive(_) | Self::Unarchive(_) | Self::Send(_) => None,
         }
     }
 }

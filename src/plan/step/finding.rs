@@ -2,7 +2,7 @@
 
 use super::{Live, MatchReason};
 use crate::definition::FieldChange;
-use crate::model::{Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
+use crate::model::{CohortKey, Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
 use serde::{Deserialize, Serialize};
 
 /// A declared segment and its place.
@@ -33,10 +33,12 @@ pub struct Holder {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conflict {
-    /// The name belongs to a segment that filters cannot make.
+    /// The name belongs to a segment of another kind, which can never become what is declared.
     KindTaken {
         /// The declared segment.
         segment: Declared,
+        /// Its kind.
+        declared_kind: SegmentKind,
         /// The holder.
         holder: Holder,
         /// The service's word for its kind.
@@ -48,6 +50,38 @@ pub enum Conflict {
         segment: Declared,
         /// Its kind.
         kind: SegmentKind,
+    },
+    /// A cohort has another identity in its file than it was made with, which the service never changes.
+    CohortKeyChanged {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one.
+        target: Holder,
+        /// What it was made with.
+        before: CohortKey,
+        /// What the file says.
+        now: CohortKey,
+    },
+    /// A segment that is not made of filters has another name in its file than it was made with, which never changes.
+    CannotRename {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one.
+        target: Holder,
+    },
+    /// A cohort is to be put away, which the API cannot do.
+    CannotArchive {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one.
+        target: Holder,
+    },
+    /// Nobody knows who is in a live cohort, and nobody can read it.
+    MembersUnknown {
+        /// The declared segment.
+        segment: Declared,
+        /// The live one.
+        target: Holder,
     },
     /// Another live segment has the very definition.
     DefinitionTaken {
@@ -274,6 +308,16 @@ pub enum Warning {
         /// The live ones, by the names of their steps.
         segments: Vec<Live>,
     },
+    /// A cohort of ours that no file declares stays in use: the API cannot put it away.
+    CannotArchive {
+        /// The live ones, by the names of their steps.
+        segments: Vec<Live>,
+    },
+    /// All members are sent to cohorts of whose members nothing is known: who else is in them stays.
+    MembersMayStay {
+        /// The live ones, by the names of their steps.
+        segments: Vec<Live>,
+    },
     /// What somebody made by hand would be overwritten.
     OverwritesByHand {
         /// The declared segment.
@@ -317,6 +361,10 @@ impl Conflict {
         match self {
             Self::KindTaken { segment, .. }
             | Self::NotPlanned { segment, .. }
+            | Self::CohortKeyChanged { segment, .. }
+            | Self::CannotRename { segment, .. }
+            | Self::CannotArchive { segment, .. }
+            | Self::MembersUnknown { segment, .. }
             | Self::DefinitionTaken { segment, .. }
             | Self::UnknownReference { segment, .. }
             | Self::OrphanReferenced { segment, .. }
@@ -358,6 +406,8 @@ impl Warning {
             | Self::LikelyRename { segment, .. } => vec![&segment.name],
             Self::ArchivedAndListed { segments }
             | Self::LifecycleUnknown { segments }
+            | Self::CannotArchive { segments }
+            | Self::MembersMayStay { segments }
             | Self::ArchivesByHand { segments, .. } => segments.iter().map(|live| &live.name).collect(),
             Self::StillReferenced { segment, .. } => vec![segment],
         }

@@ -9,7 +9,7 @@ mod drift;
 mod finding;
 mod wanted;
 
-pub use action::{Action, Cause, Change, Changed, MatchReason, Passing, Target};
+pub use action::{Action, Cause, Change, Changed, MatchReason, Passing, Sending, Target};
 pub use drift::{Drift, LifecycleDrift};
 pub use finding::{Conflict, Declared, ExceededLimit, Holder, Refusal, Warning};
 pub use wanted::{Known, Wanted, digest_of};
@@ -175,7 +175,7 @@ impl Plan {
             .collect();
         let is_new = move |action: &Action| match action {
             Action::Update(change) => change.redefines() || unarchived.contains(&change.target.id),
-            Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) => true,
+            Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) | Action::Send(_) => true,
         };
         let steps = self.steps.iter().filter(move |step| is_new(&step.action));
         steps.filter_map(|step| Some((&step.segment, step.action.wanted()?)))
@@ -192,6 +192,15 @@ impl Plan {
             Action::Create(_) => vec![EndpointClass::Create],
             Action::Update(_) => vec![EndpointClass::Get, EndpointClass::Update],
             Action::Archive(_) | Action::Unarchive(_) => vec![EndpointClass::Get, EndpointClass::Lifecycle],
+            Action::Send(sending) => {
+                // What the first call made is looked up, since no answer has its id.
+                let look = match sending.target {
+                    Some(_) => vec![EndpointClass::Get],
+                    None => vec![EndpointClass::List, EndpointClass::Get],
+                };
+                let calls = std::iter::repeat_n(EndpointClass::Cohort, sending.calls);
+                look.into_iter().chain(calls).collect()
+            }
         };
         let steps = self.steps.iter().flat_map(of_step);
         std::iter::once(EndpointClass::List).chain(steps).collect()
@@ -206,9 +215,9 @@ impl Plan {
         };
         for step in &self.steps {
             match &step.action {
-                Action::Create(_) => summary.create += 1,
+                Action::Create(_) | Action::Send(Sending { target: None, .. }) => summary.create += 1,
                 Action::Update(change) if change.passing.is_some() => {}
-                Action::Update(_) => summary.update += 1,
+                Action::Update(_) | Action::Send(_) => summary.update += 1,
                 Action::Archive(_) => summary.archive += 1,
                 Action::Unarchive(_) => summary.unarchive += 1,
             }

@@ -24,6 +24,7 @@ fn selected(
         declared,
         observed: &observed(live),
         ledger: &known,
+        lists: &BTreeMap::new(),
         policy,
         allowances: Allowances::default(),
         selection: &Selection {

@@ -185,12 +185,33 @@ pub struct StepDocument {
     /// What changes, for updates.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changes: Vec<ChangeDocument>,
+    /// Who comes and who goes, for cohorts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub members: Option<MembersDocument>,
     /// The definition after the step in normal form, when the step stores one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub after: Option<Value>,
     /// The digest of `after`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub digest: Option<String>,
+}
+
+/// Members that a step sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembersDocument {
+    /// How many the list has.
+    pub listed: u64,
+    /// How many of them are added.
+    pub added: u64,
+    /// How many others are removed.
+    pub removed: u64,
+    /// How many calls that takes.
+    pub calls: usize,
+    /// Whether an earlier run ended in the middle, so that some are sent who may be there, or gone, already.
+    #[serde(default)]
+    pub resumes: bool,
+    /// The digest of the list: SHA-256 over its values in order of their bytes, each with a line end behind it.
+    pub digest: String,
 }
 
 /// A place in a file.
@@ -297,7 +318,7 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
     let target = step.action.target();
     let change = match &step.action {
         Action::Update(change) => Some(change),
-        Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) => None,
+        Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) | Action::Send(_) => None,
     };
     StepDocument {
         number: step.number,
@@ -320,9 +341,25 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
             .into_iter()
             .flat_map(|change| change.changes.iter().map(ChangeDocument::with_cause))
             .collect(),
+        members: members(&step.action),
         after: wanted.map(|wanted| wanted.form(&plan.known)),
         digest: wanted.map(|wanted| wanted.digests.exact.to_string()),
     }
+}
+
+fn members(action: &Action) -> Option<MembersDocument> {
+    let Action::Send(sending) = action else {
+        return None;
+    };
+    let before = sending.before.as_ref();
+    Some(MembersDocument {
+        listed: sending.list.count,
+        added: sending.added,
+        removed: sending.removed,
+        calls: sending.calls,
+        resumes: before.is_some_and(|before| before.whole().is_none()),
+        digest: sending.list.digest.to_string(),
+    })
 }
 
 /// Why a segment has to be taken out that nobody put away in the files.
@@ -336,9 +373,9 @@ fn lifecycle_drift(step: &Step, plan: &Plan) -> Option<String> {
 
 /// What was live under the name of a segment that has to be made, as far as the ledger knows.
 fn made_before(step: &Step, plan: &Plan) -> Option<MadeBeforeDocument> {
-    let Action::Create(_) = &step.action else {
+    if step.action.target().is_some() {
         return None;
-    };
+    }
     let mut drift = plan.drift.iter();
     let gone =
         drift.find(|drift| drift.segment == step.segment && drift.lifecycle == Some(LifecycleDrift::Gone))?;

@@ -2,10 +2,20 @@ use super::super::tests::{Bench, name, turn};
 use super::*;
 use crate::model::IdentifierType;
 
-const KEY: CohortKey<'_> = CohortKey {
-    partner: "acme",
-    cohort_id: "loyalty-1",
-};
+fn key() -> CohortKey {
+    CohortKey {
+        partner: "acme".to_owned(),
+        cohort_id: "loyalty-1".to_owned(),
+    }
+}
+
+fn batches(name: &SegmentName, members: &[String]) -> Vec<Vec<String>> {
+    let mut batches = Batches::of(name, &key());
+    let full = members.iter().filter_map(|member| batches.push(member.clone()));
+    let mut parts: Vec<Vec<String>> = full.collect();
+    parts.extend(batches.finish());
+    parts
+}
 
 fn email() -> Identifier {
     Identifier {
@@ -39,7 +49,7 @@ pub(in super::super) async fn every_write(bench: &Bench, write: usize) -> CallEr
             let members = (MemberChange::Add, ["u".to_owned()]);
             let synced = bench
                 .client
-                .sync_members(turn, (&name(), KEY), (members.0, &members.1))
+                .sync_members(turn, (&name(), &key()), (members.0, &members.1))
                 .await;
             synced.unwrap_err()
         }
@@ -66,11 +76,11 @@ fn members_are_sent_in_as_few_bodies_as_the_service_takes() {
         (long, 1),
     ];
     for (members, count) in table {
-        let parts = batches((&name, KEY), &members);
+        let parts = batches(&name, &members);
         assert_eq!(parts.len(), count, "{} members", members.len());
         assert_eq!(parts.concat(), members);
         let length = |part: &[String]| {
-            sync_body((&name, KEY), MemberChange::Remove, part)
+            sync_body((&name, &key()), MemberChange::Remove, part)
                 .to_string()
                 .len()
         };
@@ -81,7 +91,7 @@ fn members_are_sent_in_as_few_bodies_as_the_service_takes() {
         );
         // None of them would have taken the first of the next.
         for pair in parts.windows(2) {
-            let more = [pair[0], &pair[1][..1]].concat();
+            let more = [pair[0].as_slice(), &pair[1][..1]].concat();
             assert!(length(&more) + 1 > MOST_BYTES);
         }
     }

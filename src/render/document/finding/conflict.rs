@@ -24,9 +24,19 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
     match conflict {
         Conflict::KindTaken {
             segment,
+            declared_kind,
             holder,
             kind,
-        } => name::kind_taken(segment, holder, kind),
+        } => name::kind_taken((segment, *declared_kind), holder, kind),
+        Conflict::CohortKeyChanged {
+            segment,
+            target,
+            before,
+            now,
+        } => identity::cohort_key_changed(segment, target, (before, now)),
+        Conflict::MembersUnknown { segment, target } => identity::members_unknown(segment, target),
+        Conflict::CannotRename { segment, target } => name::cannot_rename(segment, target),
+        Conflict::CannotArchive { segment, target } => cannot_archive(segment, target),
         Conflict::NotPlanned { segment, kind } => not_planned(segment, *kind),
         Conflict::NameTaken { segment, holder } => name::taken(segment, holder),
         Conflict::NameReserved { segment, holder } => name::reserved(segment, holder),
@@ -73,6 +83,22 @@ fn not_planned(segment: &Declared, kind: SegmentKind) -> FindingDocument {
         "leave {} out of the files of this workspace until then; a live one can be referred to by its name",
         at(segment)
     ))
+}
+
+fn cannot_archive(segment: &Declared, target: &Holder) -> FindingDocument {
+    let message = format!(
+        "`{}` is to be archived, and the API archives no cohorts: {} is in use",
+        segment.name,
+        live_words(target)
+    );
+    FindingDocument::new("cannot_archive", message)
+        .of(segment)
+        .with(target)
+        .help("archive it in the dashboard: the plan takes it as it is then")
+        .help(format!(
+            "to keep it: take `lifecycle: archived` out of {}",
+            at(segment)
+        ))
 }
 
 fn unknown_reference(segment: &Declared, reference: &str) -> FindingDocument {

@@ -27,6 +27,8 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
         Warning::NameInOtherCase { segment, holder } => name_in_other_case(segment, holder),
         Warning::ArchivedAndListed { segments } => archived_and_listed(segments),
         Warning::LifecycleUnknown { segments } => lifecycle_unknown(segments),
+        Warning::CannotArchive { segments } => cannot_archive(segments),
+        Warning::MembersMayStay { segments } => members_may_stay(segments),
         Warning::OverwritesByHand {
             segment,
             target,
@@ -98,6 +100,41 @@ fn archived_and_listed(segments: &[Live]) -> FindingDocument {
              or a person archives is not seen then",
         )
         .help(format!("if somebody took {it} out: the plan is right as it is"));
+    about(&mut finding, segments);
+    finding
+}
+
+fn cannot_archive(segments: &[Live]) -> FindingDocument {
+    let (stays, it) = match segments {
+        [_] => ("stays", "it"),
+        _ => ("stay", "them"),
+    };
+    let message = format!(
+        "no file declares {} any more, and {it} {stays} in use: the API archives no cohorts",
+        some(segments)
+    );
+    let names: Vec<String> = segments.iter().map(|live| command::forget(&live.name)).collect();
+    let mut finding = FindingDocument::new("cannot_archive", message)
+        .help(format!("archive {it} in the dashboard"))
+        .help(format!(
+            "to have nothing to do with {it} from now on: {}",
+            names.join(", ")
+        ));
+    about(&mut finding, segments);
+    finding
+}
+
+fn members_may_stay(segments: &[Live]) -> FindingDocument {
+    let it = match segments {
+        [_] => "it",
+        _ => "them",
+    };
+    let message = format!(
+        "nobody knows who is in {}: who is not listed and in {it} stays in {it}",
+        some(segments)
+    );
+    let mut finding = FindingDocument::new("members_may_stay", message)
+        .help("list whoever may be in it and should not be, apply, and take them out of the list again");
     about(&mut finding, segments);
     finding
 }

@@ -1,7 +1,7 @@
 //! Conflicts over who is who, and whose, in words.
 
 use super::{FindingDocument, at, inline, listed, live_words, names};
-use crate::model::SegmentId;
+use crate::model::{CohortKey, SegmentId};
 use crate::plan::step::{Declared, Holder, MatchReason};
 use crate::render::command;
 
@@ -25,6 +25,50 @@ pub(super) fn orphan_referenced(
             at(segment)
         ))
         .help(leave(owned_by))
+}
+
+pub(super) fn cohort_key_changed(
+    segment: &Declared,
+    target: &Holder,
+    (before, now): (&CohortKey, &CohortKey),
+) -> FindingDocument {
+    let words = |key: &CohortKey| format!("`{}` of `{}`", key.cohort_id, key.partner);
+    let message = format!(
+        "`{}` was made as the cohort {} and is declared as {}, which would be another segment",
+        segment.name,
+        words(before),
+        words(now)
+    );
+    FindingDocument::new("cohort_key_changed", message)
+        .of(segment)
+        .with(target)
+        .help(format!(
+            "if it is the same segment: say `partner: {}` and `cohort_id: {}` at {}",
+            inline(&before.partner),
+            inline(&before.cohort_id),
+            at(segment)
+        ))
+        .help(format!(
+            "if another one is meant: declare it under another name; `{}` stays until somebody archives it in the dashboard",
+            segment.name
+        ))
+}
+
+pub(super) fn members_unknown(segment: &Declared, target: &Holder) -> FindingDocument {
+    let message = format!(
+        "nobody knows who is in `{}`: {} is there, the ledger knows nothing of its members, and the API shows none",
+        segment.name,
+        live_words(target)
+    );
+    FindingDocument::new("members_unknown", message)
+        .of(segment)
+        .with(target)
+        .help("to send all members of its list: plan with --resend; whoever else is in it stays in it")
+        .help(format!(
+            "if it is not the same segment: choose another name for `{}` at {}",
+            segment.name,
+            at(segment)
+        ))
 }
 
 pub(super) fn shared_target(

@@ -1,9 +1,14 @@
 //! Conflicts over names in words.
 
 use super::{FindingDocument, at, inline, live_words, refer_instead, rename};
+use crate::model::{Keyword, SegmentKind};
 use crate::plan::step::{Declared, Holder};
 
-pub(super) fn kind_taken(segment: &Declared, holder: &Holder, kind: &str) -> FindingDocument {
+pub(super) fn kind_taken(
+    (segment, declared_kind): (&Declared, SegmentKind),
+    holder: &Holder,
+    kind: &str,
+) -> FindingDocument {
     let message = format!(
         "the name `{}` belongs to a segment of the kind {kind} (id {})",
         holder.name, holder.id
@@ -19,7 +24,8 @@ pub(super) fn kind_taken(segment: &Declared, holder: &Holder, kind: &str) -> Fin
         ))
     } else {
         finding.help(format!(
-            "if a segment of filters is meant: take `id` and `previous_names` out of `{}` at {}",
+            "if a {} segment is meant: take `id` and `previous_names` out of `{}` at {}",
+            declared_kind.as_str(),
             segment.name,
             at(segment)
         ))
@@ -28,6 +34,26 @@ pub(super) fn kind_taken(segment: &Declared, holder: &Holder, kind: &str) -> Fin
         "if the segment is not needed: take {} away",
         segment.origin.file
     ))
+}
+
+pub(super) fn cannot_rename(segment: &Declared, target: &Holder) -> FindingDocument {
+    let message = format!(
+        "`{}` is {}, and the API renames filter segments only",
+        segment.name,
+        live_words(target)
+    );
+    FindingDocument::new("cannot_rename", message)
+        .of(segment)
+        .with(target)
+        .help(format!(
+            "if it is the same segment: say `name: {}` at {}",
+            inline(target.name.as_str()),
+            at(segment)
+        ))
+        .help(format!(
+            "if another one is meant: take `id` out of {}",
+            at(segment)
+        ))
 }
 
 pub(super) fn taken(segment: &Declared, holder: &Holder) -> FindingDocument {

@@ -1,0 +1,68 @@
+//! What the ledger knows of members that were sent: the service shows nobody who is in a cohort.
+
+use crate::model::{CohortKey, ListDigest, Listing};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Whom a cohort has, as far as what was sent tells. The lists themselves are kept beside the ledger, by their digests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sent {
+    /// What the service knows it by.
+    pub key: CohortKey,
+    /// Those who surely are in it, unless a list is under way.
+    pub surely: Listing,
+    /// Nobody else than these may be in it, where that is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub possibly: Option<Listing>,
+    /// The list that was sent in part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_way: Option<UnderWay>,
+    /// When the last call was made that was not answered, or of which nobody knows whether it was: it may arrive long after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered_at: Option<Timestamp>,
+}
+
+/// A list of which some calls were made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnderWay {
+    /// The list.
+    pub list: Listing,
+    /// How many of those whom it adds were added, in order.
+    pub added: u64,
+    /// How many of those whom it removes were removed, in order.
+    pub removed: u64,
+}
+
+impl Sent {
+    /// After a call that was to make the cohort with members of `list`, and of which nobody knows what became.
+    #[must_use]
+    pub fn begun(key: CohortKey, list: Listing, at: Timestamp) -> Self {
+        Self {
+            key,
+            surely: Listing::nobody(),
+            possibly: None,
+            under_way: Some(UnderWay {
+                list,
+                added: 0,
+                removed: 0,
+            }),
+            unanswered_at: Some(at),
+        }
+    }
+
+    /// The list that the cohort has for sure, unless a call arrives late.
+    #[must_use]
+    pub fn whole(&self) -> Option<&Listing> {
+        let is_whole = self.possibly.is_none() && self.under_way.is_none();
+        is_whole.then_some(&self.surely)
+    }
+
+    /// The lists that have to be kept.
+    pub fn lists(&self) -> impl Iterator<Item = &ListDigest> {
+        let under_way = self.under_way.as_ref().map(|under_way| &under_way.list);
+        let lists = [Some(&self.surely), self.possibly.as_ref(), under_way];
+        lists.into_iter().flatten().map(|list| &list.digest)
+    }
+}

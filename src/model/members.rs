@@ -1,0 +1,130 @@
+//! Lists of members, and what becomes of those who are in a segment.
+
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Write as _};
+
+/// Names a list by its values: SHA-256 over all of them in order of their bytes, each with a line end behind it, in
+/// lowercase hexadecimal. It is the same for the same values in any order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ListDigest(String);
+
+/// A list by its name and size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// Names it.
+    pub digest: ListDigest,
+    /// How many values it has.
+    pub count: u64,
+}
+
+/// What becomes of the users of a file segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserChange {
+    /// Those of the list come in.
+    Add,
+    /// Those of the list go.
+    Remove,
+    /// Those of the list are all there are.
+    Replace,
+}
+
+/// What becomes of the members of a cohort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberChange {
+    /// Those that are named come in.
+    Add,
+    /// Those that are named go.
+    Remove,
+}
+
+/// What the service knows a cohort by. It never changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CohortKey {
+    /// Who synchronises it.
+    pub partner: String,
+    /// The partner's own id of it.
+    pub cohort_id: String,
+}
+
+impl Listing {
+    /// The list without values.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            digest: ListDigest::of(NOBODY),
+            count: 0,
+        }
+    }
+}
+
+/// SHA-256 over nothing.
+const NOBODY: [u8; 32] = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
+    0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
+
+impl ListDigest {
+    /// The digest of which these are the bytes.
+    #[must_use]
+    pub fn of(bytes: [u8; 32]) -> Self {
+        let mut text = String::with_capacity(64);
+        for byte in bytes {
+            // Text takes whatever is written.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+
+    /// The digest as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ListDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// It is part of the names of files, so that nothing else may pass for one.
+impl TryFrom<String> for ListDigest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() == 64 && text.bytes().all(is_digit) {
+            Ok(Self(text))
+        } else {
+            Err("the digest of a list has 64 digits of 0-9 and a-f")
+        }
+    }
+}
+
+impl From<ListDigest> for String {
+    fn from(digest: ListDigest) -> Self {
+        digest.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_digest_is_read_as_one() {
+        let digest = ListDigest::of([0xa5; 32]);
+        let text = serde_json::to_string(&digest).unwrap();
+        assert_eq!(text, format!("\"{}\"", "a5".repeat(32)));
+        assert_eq!(serde_json::from_str::<ListDigest>(&text).unwrap(), digest);
+        for other in ["", "../ledger", &"A5".repeat(32), &"a5".repeat(33)] {
+            serde_json::from_value::<ListDigest>(other.into()).unwrap_err();
+        }
+    }
+}
