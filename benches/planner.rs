@@ -16,6 +16,7 @@ use segctl::model::{
     SegmentId, SegmentName,
 };
 use segctl::plan::guard::Allowances;
+use segctl::plan::members::Lists;
 use segctl::plan::selection::Selection;
 use segctl::plan::{Situation, plan};
 use std::collections::BTreeMap;
@@ -87,7 +88,7 @@ fn measure(count: usize, audiences: &[Group]) -> Duration {
             declared: &declared,
             observed: &observed,
             ledger: &ledger,
-            lists: &BTreeMap::new(),
+            lists: &Lists::default(),
             policy: &policy,
             allowances: Allowances::default(),
             selection: &Selection::default(),

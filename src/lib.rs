@@ -2,8 +2,8 @@
 //! what would change, `apply` makes it so.
 //!
 //! The folders are the data flow: `config` turns files into declared segments, `observe` reads what is live,
-//! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, `render`
-//! prints what came of it. `session` says in which order. `model` and `definition` are the vocabulary under all of them.
+//! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, with lists of users put where
+//! the service reads them by `publish`, `render` prints what came of it. `session` says in which order. `model` and `definition` are the vocabulary under all of them.
 
 pub mod api;
 pub mod apply;
@@ -16,6 +16,7 @@ pub mod members;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod publish;
 pub mod render;
 pub mod sandbox;
 pub mod session;

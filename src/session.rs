@@ -23,7 +23,7 @@ use crate::observe::{
     Refresh, Scope, complete, left_out, look_again, observe, offline, recall, remember, settle, under_way,
 };
 use crate::plan::guard::Allowances;
-use crate::plan::members::Compared;
+use crate::plan::members::Lists;
 use crate::plan::saved::SavedPlan;
 use crate::plan::selection::Selection;
 use crate::plan::step::Plan;
@@ -62,8 +62,8 @@ pub struct Read {
     pub observed: Observed,
     /// What was seen last.
     pub snapshot: Snapshot,
-    /// The lists of the declared cohorts.
-    lists: BTreeMap<SegmentName, Compared>,
+    /// The declared lists.
+    lists: Lists,
     /// When it was read, by the service's clock.
     pub now: Timestamp,
     /// Whether an earlier run left writes of which nobody knew what became of them.
@@ -139,7 +139,7 @@ impl Read {
             ledger: store.load().await?,
             observed: Observed::default(),
             snapshot: load_snapshot(store, on_note).await,
-            lists: BTreeMap::new(),
+            lists: Lists::default(),
             now,
             has_settled: false,
             aim,

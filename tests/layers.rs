@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything a folder may import of the crate, besides itself. A path narrows it to one module of a folder.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("definition", &["model"]),
     ("diagnostic", &[]),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("api", &["model"]),
     ("ledger", &["model"]),
     ("members", &["model"]),
+    ("publish", &["model", "members"]),
     ("observe", &["model", "definition", "api", "ledger", "members"]),
     ("plan", &["model", "definition", "ledger", "api::pacing"]),
     (
@@ -27,6 +28,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "ledger",
             "members",
             "observe::members",
+            "publish",
         ],
     ),
     ("sandbox", &[]),
@@ -59,6 +61,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "model",
             "observe",
             "plan",
+            "publish",
             "render",
             "sandbox",
             "session",

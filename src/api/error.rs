@@ -32,7 +32,7 @@ impl CallError {
     pub fn may_still_arrive(&self) -> bool {
         match self.kind {
             ApiError::Lost { .. } => true,
-            ApiError::Server { status, .. } => matches!(status, 502 | 504),
+            ApiError::Server { status, .. } => matches!(status, 408 | 502 | 504),
             _ => false,
         }
     }

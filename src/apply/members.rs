@@ -54,7 +54,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Ok(parcel) => parcel,
             Err(message) => return Ok(Outcome::Failed { message }),
         };
-        self.wait_for_strays(step, sending).await?;
+        let before = sending.before.as_ref().and_then(|before| before.unanswered_at);
+        let operation = Operation::SyncMembers(step.segment.clone(), MemberChange::Add);
+        self.wait_for_strays(operation, before).await?;
         self.memory().has_sent = true;
         for (digest, bytes) in &parcel.to_keep {
             let kept = self.store.save_list(digest, bytes).await;
@@ -97,19 +99,19 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         })
     }
 
-    /// Waits until no call of an earlier run can arrive any more.
-    async fn wait_for_strays(&self, step: &Step, sending: &Sending) -> Result<(), CallError> {
-        let before = sending.before.as_ref();
-        let Some(sent_at) = before.and_then(|before| before.unanswered_at) else {
+    /// Waits until no call of an earlier run can arrive any more, of which the last was sent at a moment.
+    pub(super) async fn wait_for_strays(
+        &self,
+        operation: Operation,
+        sent_at: Option<Timestamp>,
+    ) -> Result<(), CallError> {
+        let Some(sent_at) = sent_at else {
             return Ok(());
         };
         let now = self.clock.now();
         match sent_at.checked_add(ON_ITS_WAY) {
             // A clock that was set back says nothing.
-            Ok(until) if sent_at <= now && now < until => {
-                let operation = Operation::SyncMembers(step.segment.clone(), MemberChange::Add);
-                self.client.wait_for_strays(operation, until).await
-            }
+            Ok(until) if sent_at <= now && now < until => self.client.wait_for_strays(operation, until).await,
             _ => Ok(()),
         }
     }

@@ -33,12 +33,14 @@ mod schedule;
 mod sending;
 mod settle;
 mod update;
+mod upload;
 mod verdict;
 
 use crate::api::{ApiError, CallError, Client, Clock, Seen, StopSignal, Stored, Transport};
 use crate::ledger::{self, Ledger, LedgerStore, StoreError};
 use crate::model::{Adoption, Behaviour, Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Known, Plan, Step, Target, Wanted, digest_of};
+use crate::publish::Publisher;
 use jiff::SignedDuration;
 use receipt::{Entry, Outcome, Receipt};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +87,8 @@ pub struct Settings {
     pub has_settled: bool,
     /// Where the paths of lists begin: the folder of `segctl.yaml`.
     pub directory: PathBuf,
+    /// Puts lists where the service reads them.
+    pub publisher: Option<Publisher>,
     /// The most steps that are under way at once.
     pub parallelism: usize,
     /// Raised when somebody wants to stop.
@@ -100,6 +104,7 @@ impl Default for Settings {
             saved_plan: None,
             has_settled: false,
             directory: PathBuf::new(),
+            publisher: None,
             parallelism: 1,
             stop: StopSignal::never(),
         }
@@ -245,6 +250,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             Action::Archive(target) => self.archive(step, target).await,
             Action::Unarchive(target) => self.unarchive(step, target).await,
             Action::Send(sending) => self.send(step, sending).await,
+            Action::Upload(uploading) => self.upload(step, uploading).await,
         };
         let done = done.map_err(|interruption| match interruption {
             Interruption::LedgerFirst(error) if self.may_be_half_done(step) => {
@@ -281,7 +287,11 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         self.remember_stored(step, &stored).await?;
         let name = match &step.action {
             Action::Update(change) => &change.name,
-            Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) | Action::Send(_) => &step.segment,
+            Action::Create(_)
+            | Action::Archive(_)
+            | Action::Unarchive(_)
+            | Action::Send(_)
+            | Action::Upload(_) => &step.segment,
         };
         if stored.name != *name {
             notes.push(format!(

@@ -18,6 +18,7 @@ use crate::ledger::{Ledger, LedgerStore};
 use crate::model::SegmentId;
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
+use crate::publish::Publisher;
 use crate::render::document::PlanDocument;
 use crate::render::text;
 use std::collections::BTreeMap;
@@ -264,6 +265,7 @@ async fn execute(
         saved_plan: work.saved.clone(),
         has_settled: work.has_settled,
         directory: project.directory.clone(),
+        publisher: publisher(project, workspace.1),
         parallelism: arguments.parallelism,
         stop: signals.stop.clone(),
     };
@@ -289,6 +291,12 @@ async fn execute(
         report.stopped(kind, why);
     }
     Ok(kind)
+}
+
+/// Where lists of users are put for the service to read.
+fn publisher(project: &Project, workspace: &Workspace) -> Option<Publisher> {
+    let place = workspace.policy.publish.as_ref()?;
+    Some(Publisher::at(place, &project.directory))
 }
 
 /// Asks for approval where there is somebody to ask.

@@ -148,7 +148,7 @@ pub struct PlanningArguments {
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_ALLOW_SHORT_LIST")]
     pub allow_short_list: bool,
 
-    /// Send all members of a list to a live cohort of whose members nothing is known.
+    /// Send the whole list of a live cohort or file segment of whose members nothing is known.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_RESEND")]
     pub resend: bool,
 }

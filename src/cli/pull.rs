@@ -97,7 +97,11 @@ fn undeclared(plan: Plan) -> Vec<Live> {
             name: target.live_name,
             id: target.id,
         }),
-        Action::Create(_) | Action::Update(_) | Action::Unarchive(_) | Action::Send(_) => None,
+        Action::Create(_)
+        | Action::Update(_)
+        | Action::Unarchive(_)
+        | Action::Send(_)
+        | Action::Upload(_) => None,
     });
     let named = plan.conflicts.into_iter().filter_map(|conflict| match conflict {
         Conflict::PreviousNameLive { other, .. } => Some(Live {

@@ -1,6 +1,6 @@
 //! What the ledger knows of one segment.
 
-use super::Sent;
+use super::{Sent, Uploaded};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentKind, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct Entry {
     /// Whom it has, where its members are sent; `None` also where nothing is known of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Sent>,
+    /// Whom it has, where its users are uploaded; `None` also where nothing is known of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploaded: Option<Uploaded>,
     /// Names it had before: reserved for ever where a rename does not free names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_names: Vec<SegmentName>,
@@ -84,6 +87,7 @@ impl Entry {
             definition: None,
             digest: None,
             sent: None,
+            uploaded: None,
             former_names: Vec::new(),
             replaced: Vec::new(),
             dropped: 0,

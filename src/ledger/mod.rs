@@ -22,6 +22,7 @@ mod requests;
 mod sent;
 mod snapshot;
 mod store;
+mod uploaded;
 
 pub use configured::ConfiguredStore;
 pub use directory::DirectoryStore;
@@ -34,6 +35,7 @@ pub use record::{Intent, Record, StepKey, Write};
 pub use sent::{Sent, UnderWay};
 pub use snapshot::{Remembered, Snapshot};
 pub use store::{LedgerStore, StoreError};
+pub use uploaded::{Published, Uploaded};
 
 use crate::model::{ListDigest, SegmentId, SegmentName};
 use jiff::Timestamp;
@@ -154,7 +156,9 @@ impl Ledger {
             Write::Send { list, .. } => Some(&list.digest),
             _ => None,
         });
-        sent.flat_map(Sent::lists).chain(begun).collect()
+        let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_ref());
+        let users = uploaded.filter_map(|uploaded| Some(&uploaded.users.as_ref()?.values()?.digest));
+        sent.flat_map(Sent::lists).chain(begun).chain(users).collect()
     }
 
     /// Saved plans that were applied, oldest first.

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::sent::Sent;
 use super::{AppliedPlan, Ledger};
-use crate::model::{CohortKey, Lifecycle, Listing, Payload, SegmentId, SegmentName};
+use crate::model::{CohortKey, Identifier, Lifecycle, Listing, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,13 @@ pub enum Write {
         /// Whom it is to have.
         list: Listing,
     },
+    /// A file segment is made.
+    Upload {
+        /// What the values of its list are.
+        identifier: Identifier,
+        /// Days after which the service archives it.
+        expires_in_days: u32,
+    },
     /// A segment is put away or taken out.
     Lifecycle {
         /// Which.
@@ -107,7 +114,7 @@ impl Write {
     #[must_use]
     pub fn id(&self) -> Option<&SegmentId> {
         match self {
-            Self::Create { .. } | Self::TakeOut { .. } | Self::Send { .. } => None,
+            Self::Create { .. } | Self::TakeOut { .. } | Self::Send { .. } | Self::Upload { .. } => None,
             Self::Update { id, .. } | Self::Lifecycle { id, .. } => Some(id),
         }
     }

@@ -17,7 +17,8 @@ pub enum Contents {
 }
 
 /// The users of a file segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Upload {
     /// What the values of the list are.
     pub identifier: Identifier,
@@ -32,7 +33,8 @@ pub struct Upload {
 }
 
 /// The attribute by whose values a file segment knows its users.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Identifier {
     /// Its name.
     pub attribute: String,
@@ -41,7 +43,8 @@ pub struct Identifier {
 }
 
 /// Where the list of a file segment is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Users {
     /// A file, by its path from the folder of `segctl.yaml`.
     Local(String),

@@ -19,6 +19,19 @@ pub struct Listing {
     pub count: u64,
 }
 
+/// The list of a file segment, by what names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserList {
+    /// A list whose values are known here.
+    Values(Listing),
+    /// A file that somebody else publishes.
+    Published {
+        /// The SHA-256 of its bytes in lower-case hex.
+        sha256: String,
+    },
+}
+
 /// What becomes of the users of a file segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +80,29 @@ const NOBODY: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
+
+impl UserList {
+    /// The list, where its values are known here.
+    #[must_use]
+    pub fn values(&self) -> Option<&Listing> {
+        match self {
+            Self::Values(listing) => Some(listing),
+            Self::Published { .. } => None,
+        }
+    }
+}
+
+impl UserChange {
+    /// The words for it, as the API has them.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add-users",
+            Self::Remove => "remove-users",
+            Self::Replace => "replace",
+        }
+    }
+}
 
 impl ListDigest {
     /// The digest of which these are the bytes.

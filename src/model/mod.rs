@@ -38,10 +38,10 @@ pub use filter::{Definition, Filter, FilterType, Group, GroupOperator, Reference
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
 pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
-pub use members::{CohortKey, ListDigest, Listing, MemberChange, UserChange};
+pub use members::{CohortKey, ListDigest, Listing, MemberChange, UserChange, UserList};
 pub use number::Number;
 pub use pattern::{NamePattern, PatternError};
-pub use place::{LedgerPlace, ObjectPlace, ObjectService, is_http_on_this_machine};
+pub use place::{LedgerPlace, ObjectPlace, ObjectService, PublishPlace, is_http_on_this_machine};
 pub use policy::{Adoption, Behaviour, Guards, Policy};
 pub use printable::{is_hidden, printable};
 pub use segment::{

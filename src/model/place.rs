@@ -24,6 +24,15 @@ pub enum LedgerPlace {
     Objects(ObjectPlace),
 }
 
+/// Where lists of users are put for the service to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishPlace {
+    /// A folder, relative to the settings.
+    pub directory: String,
+    /// What the addresses of its files begin with; `None` where the service is on this machine and reads the folder.
+    pub url: Option<String>,
+}
+
 /// Objects of a bucket whose names begin alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectPlace {

@@ -3,6 +3,7 @@
 use super::identity::SegmentName;
 use super::keyword::keywords;
 use super::pattern::NamePattern;
+use super::place::PublishPlace;
 
 keywords! {
     /// What to do with a live segment that a file declares and that segctl has not met before.
@@ -25,6 +26,8 @@ pub struct Policy {
     pub guards: Guards,
     /// What the service does where it is not documented.
     pub behaviour: Behaviour,
+    /// Where lists of users are put for the service to read; `None` where they are not.
+    pub publish: Option<PublishPlace>,
 }
 
 /// How much one plan may change, in percent of the active segments that are managed.
@@ -67,6 +70,7 @@ impl Default for Policy {
             adoption: Adoption::Allow,
             guards: Guards::default(),
             behaviour: Behaviour::default(),
+            publish: None,
         }
     }
 }

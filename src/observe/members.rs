@@ -1,4 +1,4 @@
-//! Who is in a cohort, as far as the ledger tells: the service shows nobody.
+//! Who is in a cohort or a file segment, as far as the ledger tells: the service shows nobody.
 
 use crate::ledger::{LedgerStore, Sent, StoreError};
 use crate::members::Nobody;
@@ -54,11 +54,7 @@ impl KeptMembers {
     /// One cannot be read, or is not what the ledger says.
     pub async fn load<S: LedgerStore>(store: &S, sent: Option<&Sent>) -> Result<Self, KeptError> {
         let Some(sent) = sent else {
-            return Ok(Self {
-                surely: nobody(),
-                possibly: None,
-                under_way: None,
-            });
+            return Self::load_list(store, None).await;
         };
         let possibly = match &sent.possibly {
             Some(possibly) => Some(list(store, possibly).await?),
@@ -75,6 +71,23 @@ impl KeptMembers {
             surely: list(store, &sent.surely).await?,
             possibly,
             under_way,
+        })
+    }
+
+    /// Reads a list that was sent whole; nobody where there is none.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is not what the ledger says.
+    pub async fn load_list<S: LedgerStore>(store: &S, sent: Option<&Listing>) -> Result<Self, KeptError> {
+        let surely = match sent {
+            Some(sent) => list(store, sent).await?,
+            None => nobody(),
+        };
+        Ok(Self {
+            surely,
+            possibly: None,
+            under_way: None,
         })
     }
 

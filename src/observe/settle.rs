@@ -5,7 +5,7 @@
 //! is archived at a service that lists archived ones too, is taken down as unknown.
 
 use crate::definition::{Digest, Identities};
-use crate::ledger::{Entry, Intent, Ledger, Record, Sent, Write};
+use crate::ledger::{Entry, Intent, Ledger, Record, Sent, Uploaded, Write};
 use crate::model::{Behaviour, Lifecycle, LiveKind, LiveSegment, Observed, Payload, SegmentId, SegmentKind};
 use jiff::{SignedDuration, Timestamp};
 
@@ -41,7 +41,7 @@ pub fn left_out<'o>(
         let mut segments = observed.segments.values();
         let live = match &intent.write {
             Write::TakeOut { name, .. } => segments.find(|live| live.name == *name),
-            Write::Create { .. } | Write::Send { .. } => None,
+            Write::Create { .. } | Write::Send { .. } | Write::Upload { .. } => None,
             Write::Update { id, .. } | Write::Lifecycle { id, .. } => observed.segments.get(id),
         };
         let is_left = |live: &&LiveSegment| live.listed && ledger.entry(&live.id).is_none();
@@ -93,6 +93,23 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
                 lifecycle: Lifecycle::Active,
                 lifecycle_unknown: false,
                 sent: Some(Sent::begun(key.clone(), list.clone(), intent.at)),
+                ..entry(ledger, live, intent)
+            })
+        }
+        Write::Upload {
+            identifier,
+            expires_in_days,
+        } => {
+            let live = segments.find(|live| live.name == intent.segment && live.kind != LiveKind::Filter)?;
+            Some(Entry {
+                kind: SegmentKind::File,
+                lifecycle: Lifecycle::Active,
+                lifecycle_unknown: false,
+                uploaded: Some(Uploaded {
+                    made_at: Some(intent.at),
+                    unanswered_at: Some(intent.at),
+                    ..Uploaded::nothing(identifier.clone(), *expires_in_days)
+                }),
                 ..entry(ledger, live, intent)
             })
         }

@@ -7,7 +7,7 @@ use super::step::{
     Action, Change, Changed, Conflict, Known, Live, MatchReason, Record, Step, Target, Unchanged, Wanted,
     Warning,
 };
-use super::{Situation, members};
+use super::{Situation, members, uploads};
 use crate::definition::{Digest, FieldChange, diff, normal, print};
 use crate::model::{
     Adoption, Contents, DeclaredSegment, Definition, Lifecycle, LiveKind, LiveSegment, Origin, SegmentId,
@@ -37,7 +37,7 @@ impl Draft<'_> {
     pub(super) fn takes_name(&self) -> bool {
         match &self.action {
             Action::Create(_) => true,
-            Action::Send(sending) => sending.target.is_none(),
+            Action::Send(_) | Action::Upload(_) => self.action.target().is_none(),
             Action::Update(change) => change.renames(),
             Action::Archive(_) | Action::Unarchive(_) => false,
         }
@@ -91,7 +91,7 @@ fn is_lifecycle_unknown(id: &SegmentId, situation: &Situation<'_>) -> bool {
 pub(super) fn lifecycle_unknown(steps: &[Step], situation: &Situation<'_>) -> Option<Warning> {
     let moved = steps.iter().filter_map(|step| match &step.action {
         Action::Archive(target) | Action::Unarchive(target) => Some((&step.segment, &target.id)),
-        Action::Create(_) | Action::Update(_) | Action::Send(_) => None,
+        Action::Create(_) | Action::Update(_) | Action::Send(_) | Action::Upload(_) => None,
     });
     let unknown = moved.filter(|(_, id)| is_lifecycle_unknown(id, situation));
     let mut segments: Vec<_> = unknown
@@ -218,7 +218,11 @@ fn overwritten(
 ) -> Option<Warning> {
     let update = actions.iter().find_map(|action| match action {
         Action::Update(change) => Some(change),
-        Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) | Action::Send(_) => None,
+        Action::Create(_)
+        | Action::Archive(_)
+        | Action::Unarchive(_)
+        | Action::Send(_)
+        | Action::Upload(_) => None,
     });
     update.map(|change| Warning::OverwritesByHand {
         segment: declared(segment),
@@ -243,11 +247,8 @@ fn actions(
         Contents::Cohort(cohort) => {
             return members::actions(situation, (matches, forms), (pair, cohort));
         }
-        Contents::File(_) => {
-            return Err(Box::new(Conflict::NotPlanned {
-                segment: declared(segment),
-                kind: segment.contents.kind(),
-            }));
+        Contents::File(upload) => {
+            return uploads::actions(situation, (matches, forms), (pair, upload));
         }
     };
     if let Some((live, _)) = &pair.live

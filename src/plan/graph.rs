@@ -375,8 +375,10 @@ fn referenced_names(
 fn of_unarchive(index: usize, draft: &Draft<'_>, drafts: &[Draft<'_>]) -> Option<(usize, Why)> {
     let before = index.checked_sub(1)?;
     let other = drafts.get(before)?;
-    let is_same = matches!(draft.action, Action::Update(_) | Action::Send(_))
-        && matches!(other.action, Action::Unarchive(_))
+    let is_same = matches!(
+        draft.action,
+        Action::Update(_) | Action::Send(_) | Action::Upload(_)
+    ) && matches!(other.action, Action::Unarchive(_))
         && other.live.map(|live| &live.id) == draft.live.map(|live| &live.id);
     is_same.then_some((before, Why::SameSegment))
 }

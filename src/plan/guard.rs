@@ -14,7 +14,7 @@ pub struct Allowances {
     pub empty: bool,
     /// That the list lacks segments that the ledger knows.
     pub short_list: bool,
-    /// That all members are sent to a cohort of whose members nothing is known, which may have others, too.
+    /// That the whole list is sent of a cohort or a file segment of whose members nothing is known.
     pub resend: bool,
 }
 
@@ -48,7 +48,7 @@ fn shares(situation: &Situation<'_>, matches: &Matches<'_>, steps: &[Step]) -> V
         targets.len()
     };
     let archives = changed(|action| matches!(action, Action::Archive(_)));
-    let updates = changed(|action| matches!(action, Action::Update(_) | Action::Send(_)));
+    let updates = changed(|action| matches!(action, Action::Update(_) | Action::Send(_) | Action::Upload(_)));
     let mut refusals = Vec::new();
     if is_over(archives, of, guards.archive) {
         refusals.push(Refusal::Archives {

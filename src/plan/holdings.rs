@@ -175,7 +175,8 @@ impl<'a> Holdings<'a> {
             .find(|index| match drafts.get(*index).map(|draft| &draft.action) {
                 Some(Action::Update(change)) => before != Some(form(&change.wanted.digests)),
                 Some(Action::Archive(_)) => self.archives_free,
-                Some(Action::Create(_) | Action::Unarchive(_) | Action::Send(_)) | None => false,
+                Some(Action::Create(_) | Action::Unarchive(_) | Action::Send(_) | Action::Upload(_))
+                | None => false,
             })
     }
 }

@@ -6,11 +6,22 @@
 use super::change::may_be;
 use super::identity::{Matches, Pair, declared};
 use super::step::{Action, Conflict, Live, Sending, Step, Warning};
+use super::uploads::ComparedUsers;
 use super::{Situation, by_both_names, change};
 use crate::ledger::Sent;
 use crate::model::{
-    Cohort, DeclaredSegment, Lifecycle, Listing, LiveKind, LiveSegment, SegmentId, SegmentKind,
+    Cohort, DeclaredSegment, Lifecycle, Listing, LiveKind, LiveSegment, SegmentId, SegmentKind, SegmentName,
 };
+use std::collections::BTreeMap;
+
+/// The declared lists, held against what the ledger knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// Those of cohorts.
+    pub cohorts: BTreeMap<SegmentName, Compared>,
+    /// Those of file segments that are files of this machine.
+    pub users: BTreeMap<SegmentName, ComparedUsers>,
+}
 
 /// A declared list, held against what was sent last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +63,13 @@ pub(super) fn actions(
     };
     let entry = situation.ledger.entry(&live.id);
     let sent = entry.and_then(|entry| entry.sent.as_ref());
-    if live.kind == LiveKind::Filter {
+    let is_file = entry.is_some_and(|entry| entry.kind == SegmentKind::File);
+    if live.kind == LiveKind::Filter || is_file {
         return Err(Box::new(Conflict::KindTaken {
             segment: declared(segment),
-            declared_kind: segment.contents.kind(),
+            declared_kind: SegmentKind::Cohort,
             holder: matches.holder(live),
-            kind: "filter".to_owned(),
+            kind: if is_file { "file" } else { "filter" }.to_owned(),
         }));
     }
     if let Some(sent) = sent.filter(|sent| sent.key != cohort.key) {
@@ -89,7 +101,7 @@ pub(super) fn actions(
         actions.push(Action::Unarchive(target.clone()));
     }
     // Nobody read the lists where it is not about them.
-    let Some(compared) = situation.lists.get(&segment.name) else {
+    let Some(compared) = situation.lists.cohorts.get(&segment.name) else {
         return Ok(actions);
     };
     let since = compared
@@ -104,6 +116,7 @@ pub(super) fn actions(
         None => {
             return Err(Box::new(Conflict::MembersUnknown {
                 segment: declared(segment),
+                kind: SegmentKind::Cohort,
                 target: matches.holder(live),
             }));
         }
@@ -144,7 +157,7 @@ pub(super) fn may_stay(steps: &[Step]) -> Option<Warning> {
 
 /// Makes a cohort; nothing where nobody read its list.
 fn make(situation: &Situation<'_>, segment: &DeclaredSegment, cohort: &Cohort) -> Option<Action> {
-    let compared = situation.lists.get(&segment.name)?;
+    let compared = situation.lists.cohorts.get(&segment.name)?;
     let begun = compared.since.as_ref().filter(|since| since.id.is_none());
     Some(Action::Send(match begun {
         Some(begun) => after(begun, compared, cohort),

@@ -2,8 +2,8 @@
 //! remembers and what the workspace allows.
 //!
 //! In order: `identity` finds which live segment each declared one is and which live ones are ours without a file;
-//! `forms` levels what is live; `change` drafts the steps for each, with `drift` for who made each difference and `members`
-//! for cohorts; `holdings` knows who has which name
+//! `forms` levels what is live; `change` drafts the steps for each, with `drift` for who made each difference, `members`
+//! for cohorts and `uploads` for file segments; `holdings` knows who has which name
 //! and definition; `conflict` and `limits` find what the service would refuse; `graph` finds what has to come before
 //! what and breaks circles with the steps of `passing`; `order` puts the steps in sequence; `guard` and `selection`
 //! look at the result. No call is made, nothing is read, no clock is asked: the same values give the same plan, byte
@@ -35,6 +35,7 @@ mod same;
 pub mod saved;
 pub mod selection;
 pub mod step;
+pub mod uploads;
 
 use crate::ledger::Ledger;
 use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentName};
@@ -45,10 +46,10 @@ use guard::Allowances;
 use holdings::Holdings;
 use jiff::Timestamp;
 use limits::Limits;
-use members::Compared;
+use members::Lists;
 use passing::Breaker;
 use selection::{Selected, Selection};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use step::{Known, Live, MatchReason, Plan, Record};
 
 /// What a plan is made from.
@@ -62,8 +63,8 @@ pub struct Situation<'a> {
     pub observed: &'a Observed,
     /// What was applied last.
     pub ledger: &'a Ledger,
-    /// The lists of the declared cohorts, held against what the ledger knows.
-    pub lists: &'a BTreeMap<SegmentName, Compared>,
+    /// The declared lists, held against what the ledger knows.
+    pub lists: &'a Lists,
     /// What the workspace allows.
     pub policy: &'a Policy,
     /// What the person who asks allows.
@@ -117,6 +118,8 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     warnings.extend(drift::archived_and_listed(situation, &matches));
     warnings.extend(change::lifecycle_unknown(&steps, situation));
     warnings.extend(members::may_stay(&steps));
+    warnings.extend(uploads::users_lost(&steps, situation));
+    warnings.extend(uploads::expiring(situation, &matches));
     warnings.retain(|warning| warning.segments().into_iter().any(concerns));
     if situation.policy.adoption == Adoption::Allow {
         warnings.extend(first_contact::archived_by_hand(&steps));

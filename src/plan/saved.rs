@@ -378,7 +378,7 @@ fn takes(step: &Step) -> Option<&SegmentName> {
     match &step.action {
         Action::Create(_) => Some(&step.segment),
         Action::Update(change) => Some(&change.name).filter(|_| change.renames()),
-        Action::Send(sending) => Some(&step.segment).filter(|_| sending.target.is_none()),
+        Action::Send(_) | Action::Upload(_) => Some(&step.segment).filter(|_| step.action.target().is_none()),
         Action::Archive(_) | Action::Unarchive(_) => None,
     }
 }

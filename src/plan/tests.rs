@@ -121,7 +121,7 @@ fn planned_under(
         declared,
         observed: &observed(live),
         ledger,
-        lists: &BTreeMap::new(),
+        lists: &Lists::default(),
         policy,
         allowances: Allowances::default(),
         selection: &Selection::default(),

@@ -209,14 +209,27 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
 
 /// Who comes and who goes.
 fn members(members: &MembersDocument) -> String {
-    let noun = if members.calls == 1 { "call" } else { "calls" };
-    format!(
-        "members: +{} -{}, {} in all, in {} {noun}",
-        grouped(members.added),
-        grouped(members.removed),
-        grouped(members.listed),
-        members.calls
-    )
+    let changes = [(members.added, '+'), (members.removed, '-')];
+    let known = changes
+        .iter()
+        .filter_map(|(count, mark)| Some((count.as_ref()?, mark)));
+    let known: Vec<String> = known
+        .map(|(count, mark)| format!("{mark}{}", grouped(*count)))
+        .collect();
+    let changes = match known.as_slice() {
+        [] => "those of its list".to_owned(),
+        known => known.join(" "),
+    };
+    let all = members
+        .listed
+        .map(|listed| format!(", {} in all", grouped(listed)));
+    let calls = match (members.by.as_str(), members.calls) {
+        ("sync", 1) => "in 1 call".to_owned(),
+        ("sync", calls) => format!("in {calls} calls"),
+        (by, _) => format!("by {by}"),
+    };
+    let what = if members.by == "sync" { "members" } else { "users" };
+    format!("{what}: {changes}{}, {calls}", all.unwrap_or_default())
 }
 
 /// A number with a comma for every thousand.

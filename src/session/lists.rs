@@ -2,14 +2,15 @@
 
 use super::{Notes, Read, SessionError};
 use crate::api::Batches;
-use crate::ledger::{Ledger, LedgerStore, Sent};
+use crate::ledger::{Entry, Ledger, LedgerStore, Sent};
 use crate::members::Nobody;
 use crate::members::check::Faults;
 use crate::members::compare::Change;
 use crate::members::source::Source;
-use crate::model::{Cohort, CohortKey, Contents, Lifecycle, SegmentId, SegmentName};
+use crate::model::{Cohort, CohortKey, Contents, Identifier, Lifecycle, SegmentId, SegmentName, Users};
 use crate::observe::members::{KeptError, KeptMembers};
 use crate::plan::members::{Compared, Since};
+use crate::plan::uploads::{ComparedUsers, SinceUpload};
 use std::path::Path;
 use std::{fmt, io};
 
@@ -42,7 +43,7 @@ impl From<io::Error> for ListError {
 }
 
 impl Read {
-    /// Reads the lists of the declared cohorts, and what `store` keeps of those that were sent.
+    /// Reads the lists of the declared segments, and what `store` keeps of those that were sent.
     ///
     /// # Errors
     ///
@@ -54,28 +55,73 @@ impl Read {
         let declared = self.aim.declared.iter();
         let active = declared.filter(|segment| segment.lifecycle == Lifecycle::Active);
         for segment in active {
-            let Contents::Cohort(cohort) = &segment.contents else {
-                continue;
-            };
-            let known = known(&self.ledger, &cohort.key);
-            let kept = match &known {
-                Some((_, sent)) => match KeptMembers::load(store, Some(sent)).await {
-                    Ok(kept) => Some(kept),
-                    Err(KeptError::Store(error)) => return Err(error.into()),
-                    Err(error) => {
-                        on_note(format!("nobody knows who is in `{}`: {error}", segment.name));
-                        None
-                    }
-                },
-                None => None,
-            };
-            let known = known.zip(kept.as_ref());
-            let compared = compared((&segment.name, cohort), &self.aim.directory, known);
-            let compared = compared.map_err(|error| SessionError::List(segment.name.clone(), error))?;
-            self.lists.insert(segment.name.clone(), compared);
+            let name = &segment.name;
+            let unusable = |error| SessionError::List(name.clone(), error);
+            match &segment.contents {
+                Contents::Cohort(cohort) => {
+                    let known = known(&self.ledger, &cohort.key);
+                    let sent = known.as_ref().map(|(_, sent)| sent);
+                    let kept = loaded(KeptMembers::load(store, sent).await, (name, on_note))?;
+                    let known = known.zip(kept.as_ref());
+                    let compared = compared((name, cohort), &self.aim.directory, known);
+                    self.lists
+                        .cohorts
+                        .insert(name.clone(), compared.map_err(unusable)?);
+                }
+                Contents::File(upload) => {
+                    let Users::Local(path) = &upload.users else {
+                        continue;
+                    };
+                    let known = self.ledger.named(name);
+                    let listing = known.and_then(|entry| entry.uploaded.as_ref()?.users.as_ref()?.values());
+                    let kept = loaded(KeptMembers::load_list(store, listing).await, (name, on_note))?;
+                    let known = known.filter(|_| listing.is_some()).zip(kept.as_ref());
+                    let path = self.aim.directory.join(path);
+                    let compared = compared_users(&path, &upload.identifier, known);
+                    self.lists.users.insert(name.clone(), compared.map_err(unusable)?);
+                }
+                Contents::Filter(_) => {}
+            }
         }
         Ok(())
     }
+}
+
+/// What is kept; nothing where it is of no use, which is told of.
+fn loaded(
+    kept: Result<KeptMembers, KeptError>,
+    (name, on_note): (&SegmentName, &Notes),
+) -> Result<Option<KeptMembers>, SessionError> {
+    match kept {
+        Ok(kept) => Ok(Some(kept)),
+        Err(KeptError::Store(error)) => Err(error.into()),
+        Err(error) => {
+            on_note(format!("nobody knows who is in `{name}`: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Holds the list of a file segment against the one that was uploaded last.
+fn compared_users(
+    path: &Path,
+    identifier: &Identifier,
+    known: Option<(&Entry, &KeptMembers)>,
+) -> Result<ComparedUsers, ListError> {
+    let source = Source::File(path.to_owned());
+    let comparison = match known {
+        Some((_, kept)) => source.compare(identifier, &mut kept.known()?, |_, _| Ok(())),
+        None => source.compare(identifier, &mut Nobody, |_, _| Ok(())),
+    };
+    let comparison = comparison?.map_err(|faults| ListError::Faulty(Box::new(faults)))?;
+    Ok(ComparedUsers {
+        list: comparison.new,
+        since: known.map(|(entry, _)| SinceUpload {
+            id: entry.id.clone(),
+            added: comparison.added,
+            removed: comparison.removed,
+        }),
+    })
 }
 
 fn compared(

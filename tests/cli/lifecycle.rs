@@ -28,7 +28,10 @@ pub(super) fn examples_with(settings_of_sandbox: &str) -> Repository {
     for file in files(&root.join("segments")) {
         let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
         // A document a file, so that each can be changed alone.
-        if file.extension().is_some_and(|extension| extension == "txt") {
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "txt" || extension == "csv")
+        {
             repository.write(&name, fs::read_to_string(&file).unwrap());
             continue;
         }
@@ -122,7 +125,7 @@ fn each_example_is_changed_put_away_and_brought_back() {
     for file in files(&repository.path().join("segments")) {
         let text = fs::read_to_string(&file).unwrap();
         if !text.contains("included_filters") {
-            // A cohort, and its list.
+            // Members or users, and their lists.
             continue;
         }
         let is_json = file.extension().is_some_and(|extension| extension == "json");

@@ -1,21 +1,26 @@
-//! Members of cohorts: those that the service ends with are exactly those declared, wherever runs before ended.
+//! Members of cohorts and users of file segments: those that the service ends with are exactly those declared, wherever
+//! runs before ended.
 
 use super::workspace::Workspace;
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use segctl::api::{Client, Clock, RateLimits as ClientLimits};
 use segctl::apply::receipt::{Outcome, Receipt};
 use segctl::model::{
-    Cohort, CohortKey, Contents, DeclaredSegment, Lifecycle, Members, Origin, Policy, SegmentName,
+    Cohort, CohortKey, Contents, DeclaredSegment, Identifier, IdentifierType, Lifecycle, Members, Origin,
+    Policy, PublishPlace, SegmentName, Upload, UserChange, Users,
 };
 use segctl::observe::Refresh;
 use segctl::plan::guard::Allowances;
 use segctl::plan::selection::Selection;
-use segctl::plan::step::{Action, Conflict, Plan};
+use segctl::plan::step::{Action, Conflict, Plan, Warning};
+use segctl::publish::Publisher;
 use segctl::sandbox::{RateLimits, Settings};
 use segctl::session::{Aim, Session};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 /// So long that four fill a call.
 fn uid(number: u8) -> String {
@@ -44,6 +49,38 @@ fn cohort(members: &BTreeSet<u8>) -> DeclaredSegment {
     }
 }
 
+/// A file segment whose list is a file in a folder.
+fn upload(folder: &Path, users: &BTreeSet<u8>) -> DeclaredSegment {
+    let lines: String = users
+        .iter()
+        .map(|number| format!("{number}@example.com\n"))
+        .collect();
+    fs::write(folder.join("a.csv"), lines).unwrap();
+    DeclaredSegment {
+        contents: Contents::File(Upload {
+            identifier: Identifier {
+                attribute: "email".to_owned(),
+                kind: IdentifierType::Text,
+            },
+            users: Users::Local("a.csv".to_owned()),
+            expires_in_days: 90,
+            callback_url: None,
+            notify: Vec::new(),
+        }),
+        ..cohort(users)
+    }
+}
+
+/// The users that the service has; `None` where there is no file segment.
+fn users(workspace: &Workspace) -> Option<BTreeSet<u8>> {
+    let state = workspace.state();
+    let segments = state["segments"].as_object().unwrap();
+    let file = segments.values().find(|segment| segment["name"] == "A")?;
+    let users = file["contents"]["file"]["users"].as_object().unwrap();
+    let number = |user: &String| user.split('@').next().unwrap().parse().unwrap();
+    Some(users.keys().map(number).collect())
+}
+
 fn workspace() -> Workspace {
     Workspace::new(Settings {
         rate_limits: RateLimits::Off,
@@ -53,17 +90,34 @@ fn workspace() -> Workspace {
 
 /// Plans, and applies where nothing forbids it.
 async fn run(workspace: &Workspace, declared: Vec<DeclaredSegment>, resend: bool) -> (Plan, Option<Receipt>) {
+    run_in(Path::new(""), workspace, declared, resend).await
+}
+
+/// As [`run`], with lists in a folder.
+async fn run_in(
+    folder: &Path,
+    workspace: &Workspace,
+    declared: Vec<DeclaredSegment>,
+    resend: bool,
+) -> (Plan, Option<Receipt>) {
     let session = Session {
         client: Client::new(workspace.clone(), workspace.clone(), ClientLimits::default(), 1),
         clock: workspace.clone(),
         store: workspace.clone(),
         on_note: Box::new(|_| {}),
     };
-    let policy = Policy::default();
+    let place = PublishPlace {
+        directory: "published".to_owned(),
+        url: None,
+    };
+    let policy = Policy {
+        publish: Some(place.clone()),
+        ..Policy::default()
+    };
     let aim = Aim {
         workspace: "w".to_owned(),
         declared,
-        directory: PathBuf::new(),
+        directory: folder.to_owned(),
         policy: policy.clone(),
         allowances: Allowances {
             resend,
@@ -80,10 +134,13 @@ async fn run(workspace: &Workspace, declared: Vec<DeclaredSegment>, resend: bool
     let settings = segctl::apply::Settings {
         run: workspace.now().to_string(),
         has_settled: read.has_settled,
+        directory: folder.to_owned(),
+        publisher: Some(Publisher::at(&place, folder)),
         ..segctl::apply::Settings::default()
     };
     let what = (&plan, read.ledger, &policy);
-    let ended = session.apply(what, Default::default(), settings, &|_| {}).await;
+    let ended = session.apply(what, BTreeMap::new(), settings, &|_| {}).await;
+    workspace.read_lists();
     (plan, Some(ended.receipt))
 }
 
@@ -113,7 +170,7 @@ enum Mishap {
     Ledger(usize),
 }
 
-fn mishap() -> impl Strategy<Value = Mishap> {
+fn mishap(prefix: &'static str) -> impl Strategy<Value = Mishap> {
     let fault = prop_oneof![
         Just(json!({"reset": {"when": "before"}})),
         Just(json!({"reset": {"when": "after"}})),
@@ -123,8 +180,8 @@ fn mishap() -> impl Strategy<Value = Mishap> {
     ];
     prop_oneof![
         Just(Mishap::Nothing),
-        (1_usize..8, 1_usize..8, fault).prop_map(|(nth, times, fault)| {
-            let on = json!({"path_prefix": "/v1/", "nth": nth});
+        (1_usize..8, 1_usize..8, fault).prop_map(move |(nth, times, fault)| {
+            let on = json!({"path_prefix": prefix, "nth": nth});
             Mishap::Call(json!({"on": on, "times": times, "fault": fault}))
         }),
         (1_usize..8).prop_map(Mishap::Ledger),
@@ -139,8 +196,44 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
+    fn users_are_those_declared_wherever_runs_before_ended(
+        runs in proptest::collection::vec((list(), mishap("/v2/")), 0..4),
+        wanted in list(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path();
+            let workspace = workspace();
+            for (list, mishap) in runs {
+                match mishap {
+                    Mishap::Nothing => {}
+                    Mishap::Call(fault) => workspace.set_faults(&json!([fault])),
+                    Mishap::Ledger(after) => workspace.lock_ledger_after(after),
+                }
+                let declared = vec![upload(folder, &list)];
+                let (plan, receipt) = run_in(folder, &workspace, declared, false).await;
+                prop_assert!(!plan.is_forbidden(), "{:?}", plan.conflicts);
+                if receipt.is_some_and(|receipt| receipt.is_complete()) && !plan.is_empty() {
+                    prop_assert_eq!(users(&workspace), Some(list));
+                }
+                workspace.set_faults(&json!([]));
+                workspace.unlock_ledger();
+            }
+            let (_, receipt) = run_in(folder, &workspace, vec![upload(folder, &wanted)], false).await;
+            let receipt = receipt.unwrap();
+            prop_assert!(receipt.is_complete(), "{receipt:?}");
+            prop_assert_eq!(users(&workspace), Some(wanted.clone()));
+            let (plan, _) = run_in(folder, &workspace, vec![upload(folder, &wanted)], false).await;
+            prop_assert!(plan.is_empty() && !plan.is_forbidden(), "{plan:?}");
+            prop_assert!(workspace.kept_lists() <= 2);
+            Ok(())
+        })?;
+    }
+
+    #[test]
     fn members_are_those_declared_wherever_runs_before_ended(
-        runs in proptest::collection::vec((list(), mishap()), 0..4),
+        runs in proptest::collection::vec((list(), mishap("/v1/")), 0..4),
         wanted in list(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -228,4 +321,96 @@ async fn a_name_that_the_service_drops_is_no_success() {
     let outcome = &receipt.entries.first().unwrap().outcome;
     let is_told = matches!(outcome, Outcome::Unknown { message } if message.contains("drops"));
     assert!(is_told, "{receipt:?}");
+}
+
+/// The calls that a plan makes about users.
+fn calls(plan: &Plan) -> Vec<(Option<UserChange>, Option<u64>, Option<u64>)> {
+    let sent = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Upload(uploading) => Some((uploading.change, uploading.added, uploading.removed)),
+        _ => None,
+    });
+    sent.collect()
+}
+
+#[tokio::test]
+async fn a_list_is_uploaded_by_the_call_that_costs_least() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let workspace = workspace();
+    let table: [(&[u8], (Option<UserChange>, u64, u64)); 5] = [
+        (&[1, 2, 3], (None, 3, 0)),
+        (&[1, 2, 3, 4], (Some(UserChange::Add), 1, 0)),
+        (&[2, 3, 4], (Some(UserChange::Remove), 0, 1)),
+        (&[2, 3, 5], (Some(UserChange::Replace), 1, 1)),
+        (&[7], (Some(UserChange::Replace), 1, 3)),
+    ];
+    for (list, (change, added, removed)) in table {
+        let list: BTreeSet<u8> = list.iter().copied().collect();
+        let (plan, receipt) = run_in(folder, &workspace, vec![upload(folder, &list)], false).await;
+        assert_eq!(calls(&plan), [(change, Some(added), Some(removed))]);
+        assert!(receipt.unwrap().is_complete());
+        assert_eq!(users(&workspace), Some(list.clone()));
+        let (again, _) = run_in(folder, &workspace, vec![upload(folder, &list)], false).await;
+        assert!(again.is_empty());
+    }
+}
+
+/// What was put away for longer than its users are kept is uploaded anew, and what was not is as it was.
+#[tokio::test]
+async fn users_of_an_archived_segment_are_lost_after_a_month() {
+    for (days, is_lost) in [(29, false), (31, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let workspace = workspace();
+        let list: BTreeSet<u8> = [1, 2].into();
+        let active = || upload(folder, &list);
+        let archived = || DeclaredSegment {
+            lifecycle: Lifecycle::Archived,
+            ..active()
+        };
+        run_in(folder, &workspace, vec![active()], false).await;
+        let (plan, _) = run_in(folder, &workspace, vec![archived()], false).await;
+        assert!(
+            matches!(plan.warnings.as_slice(), [Warning::UsersLost { .. }]),
+            "{plan:?}"
+        );
+        workspace.advance(SignedDuration::from_hours(24 * days));
+        let (plan, receipt) = run_in(folder, &workspace, vec![active()], false).await;
+        let wanted = [(Some(UserChange::Replace), Some(2), Some(0))];
+        assert_eq!(calls(&plan), wanted.get(..usize::from(is_lost)).unwrap());
+        assert!(receipt.unwrap().is_complete());
+        assert_eq!(users(&workspace), Some(list.clone()));
+        let (again, _) = run_in(folder, &workspace, vec![active()], false).await;
+        assert!(again.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_never_changes_is_told_with_what_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let workspace = workspace();
+    let expiring_in = |days: u32| {
+        let mut declared = upload(folder, &[1, 2].into());
+        if let Contents::File(upload) = &mut declared.contents {
+            upload.expires_in_days = days;
+        }
+        vec![declared]
+    };
+    run_in(folder, &workspace, expiring_in(30), false).await;
+    workspace.advance(SignedDuration::from_hours(24 * 20));
+    let (plan, _) = run_in(folder, &workspace, expiring_in(30), false).await;
+    assert!(plan.is_empty());
+    assert!(
+        matches!(
+            plan.warnings.as_slice(),
+            [Warning::Expires { is_over: false, .. }]
+        ),
+        "{plan:?}"
+    );
+    let (plan, _) = run_in(folder, &workspace, expiring_in(90), false).await;
+    assert!(
+        matches!(plan.conflicts.as_slice(), [Conflict::FixedAtUpload { .. }]),
+        "{plan:?}"
+    );
 }

@@ -512,7 +512,9 @@ fn is_up_to_the_service(conflict: &Conflict, settings: &Settings) -> bool {
         | Conflict::UnknownId { .. }
         | Conflict::AdoptionRefused { .. }
         | Conflict::ArchiveRefused { .. }
-        | Conflict::NotPlanned { .. }
+        | Conflict::FixedAtUpload { .. }
+        | Conflict::NotPublished { .. }
+        | Conflict::UsersADay { .. }
         | Conflict::CohortKeyChanged { .. }
         | Conflict::CannotRename { .. }
         | Conflict::CannotArchive { .. }

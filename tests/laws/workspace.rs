@@ -1,7 +1,7 @@
 //! A workspace in this process: the real client, planner and applier over the real service, without sockets and
 //! with a clock that waits for nobody.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use segctl::api::{
     CallError, Client, Clock, Method, RateHeaders, RateLimits, Request, Response, Transport, TransportError,
 };
@@ -11,6 +11,7 @@ use segctl::ledger::{Change, Entry, Ledger, LedgerStore, Lock, Record, Snapshot,
 use segctl::model::{CallRecord, DeclaredSegment, ListDigest, Observed, Policy};
 use segctl::observe::{Refresh, Scope, complete, observe};
 use segctl::plan::guard::Allowances;
+use segctl::plan::members::Lists;
 use segctl::plan::selection::Selection;
 use segctl::plan::step::Plan;
 use segctl::plan::{Situation, plan};
@@ -103,6 +104,22 @@ impl Workspace {
         }
     }
 
+    /// Has the service read the lists that it was told of, from files of this machine.
+    pub(crate) fn read_lists(&self) {
+        let mut service = self.service.lock().unwrap();
+        while let Some(job) = service.next_job() {
+            let path = job.file_url.strip_prefix("file://").unwrap().replace("%20", " ");
+            let file = std::fs::read(path).map_err(|error| error.to_string());
+            service.finish_job(self.now(), &job, file);
+        }
+    }
+
+    /// Lets time go by.
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        let mut now = self.now.lock().unwrap();
+        *now = now.checked_add(by).unwrap();
+    }
+
     /// Everything that the service keeps.
     pub(crate) fn state(&self) -> Value {
         self.call("GET", "/_sandbox/state", Vec::new()).1
@@ -184,7 +201,7 @@ impl Workspace {
             declared,
             observed,
             ledger: &ledger,
-            lists: &BTreeMap::new(),
+            lists: &Lists::default(),
             policy: &self.policy,
             allowances: Allowances {
                 empty: true,

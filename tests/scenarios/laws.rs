@@ -6,7 +6,7 @@ use super::workspace::{members, name, payload, segments};
 use segctl::config::workspace::settings;
 use segctl::config::{load, source};
 use segctl::definition::{Digest, Digests, Identities, print};
-use segctl::model::{Contents, DeclaredSegment, Lifecycle, Members, Payload, SegmentId, SegmentName};
+use segctl::model::{Contents, DeclaredSegment, Lifecycle, Members, Payload, SegmentId, SegmentName, Users};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -115,18 +115,21 @@ impl History {
             .collect()
     }
 
-    /// Who is declared to be in a cohort.
+    /// Who is declared to be in a segment without filters.
     fn members(&self, declared: &DeclaredSegment) -> Option<BTreeSet<String>> {
-        let Contents::Cohort(cohort) = &declared.contents else {
-            return None;
+        let path = match &declared.contents {
+            Contents::Filter(_) => return None,
+            Contents::Cohort(cohort) => match &cohort.members {
+                Members::Listed(members) => return Some(members.iter().cloned().collect()),
+                Members::Local(path) => path.clone(),
+            },
+            Contents::File(upload) => match &upload.users {
+                Users::Local(path) => path.clone(),
+                Users::Published { url, .. } => url.strip_prefix("file://")?.to_owned(),
+            },
         };
-        Some(match &cohort.members {
-            Members::Listed(members) => members.iter().cloned().collect(),
-            Members::Local(path) => {
-                let text = fs::read_to_string(self.folder.join(path)).unwrap_or_default();
-                text.lines().map(str::to_owned).collect()
-            }
-        })
+        let text = fs::read_to_string(self.folder.join(path)).unwrap_or_default();
+        Some(text.lines().map(str::to_owned).collect())
     }
 
     /// Which segments have a name or a definition that nobody gave them.

@@ -1,12 +1,13 @@
 //! Output without what is another in every run: ids by the segments they are of, and no moments of today.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The text of a moment up to its seconds, each letter for a digit.
 const MOMENT: &str = "yyyy-mm-ddThh:mm:ss";
+const DAY: &str = "yyyy-mm-dd";
 const CLOCK: &str = "hh:mm:ss UTC";
 
 /// What stands before the moment at which a plan that waits is done, which ends with its line.
@@ -73,6 +74,10 @@ impl Stable {
                 .parse::<DateTime>()
                 .is_ok_and(|moment| moment >= self.since)
         });
+        let text = replace(&text, DAY, &|day| {
+            let day = day.parse::<Date>();
+            day.is_ok_and(|day| day >= self.since.date())
+        });
         let text = replace(&text, RUN, &|_| true);
         let text = without_ends(&text);
         replace(&text, CLOCK, &|_| true)
@@ -129,7 +134,11 @@ fn has_shape(text: &str, shape: &str) -> bool {
 #[test]
 fn moments_of_today_are_hidden_and_values_of_filters_are_not() {
     let stable = Stable::new("2026-03-01T10:00:00Z".parse().unwrap(), Vec::new());
-    let shown =
-        stable.text("at 2026-03-01T10:00:01.25Z, until 09:10:11 UTC. From 2024-01-01T00:00:00.000Z on");
-    assert_eq!(shown, "at <time>, until <time>. From 2024-01-01T00:00:00.000Z on");
+    let shown = stable.text(
+        "at 2026-03-01T10:00:01.25Z, until 09:10:11 UTC or 2026-04-01. From 2024-01-01T00:00:00.000Z on",
+    );
+    assert_eq!(
+        shown,
+        "at <time>, until <time> or <time>. From 2024-01-01T00:00:00.000Z on"
+    );
 }

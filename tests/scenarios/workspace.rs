@@ -69,8 +69,11 @@ pub(super) fn payload(segment: &Value) -> Option<Payload> {
     })
 }
 
-/// A cohort's members, in order.
+/// The members of a cohort or the users of a file segment, in order.
 pub(super) fn members(segment: &Value) -> Option<Vec<&str>> {
+    if let Some(users) = segment["contents"]["file"]["users"].as_object() {
+        return Some(users.keys().map(String::as_str).collect());
+    }
     let members = segment["contents"]["cohort"]["members"].as_array()?;
     Some(members.iter().filter_map(Value::as_str).collect())
 }

@@ -248,6 +248,7 @@ fn is_intent_of(intent: &Intent, (call, body): (&Call, &Value)) -> bool {
             call.path.ends_with("/unarchive") && body["name"] == name.as_str() && body.get("cs_id").is_none()
         }
         Write::Send { .. } => call.path.ends_with("/cohortsync"),
+        Write::Upload { .. } => call.path.contains("/file-segment"),
         Write::Lifecycle { id, lifecycle, .. } => {
             let end = match lifecycle {
                 Lifecycle::Archived => "/archive",

@@ -127,6 +127,7 @@ fn is_write_of((step, is_back): (&Step, bool), (call, body): (&Call, &Value), tr
         Action::Archive(target) => is_of_target(target) && is_put_away,
         Action::Unarchive(target) => is_of_target(target) && call.path.ends_with("/unarchive"),
         Action::Send(_) => call.path.ends_with("/cohortsync"),
+        Action::Upload(_) => call.path.contains("/file-segment"),
     }
 }
 
@@ -369,7 +370,7 @@ impl Workspace {
             Action::Update(change) => is_stored(change.name.as_str(), change.wanted.payload()),
             Action::Archive(target) => segment.is_archived && target.id.as_str() == id,
             Action::Unarchive(target) => !segment.is_archived && target.id.as_str() == id,
-            Action::Send(_) => !segment.is_archived,
+            Action::Send(_) | Action::Upload(_) => !segment.is_archived,
         };
         (!is_there).then(|| format!("it is {segment:?}"))
     }
@@ -382,7 +383,7 @@ impl Workspace {
                 before.is_none_or(|before| before.name != change.name || before.meaning != change.meaning)
             }
             Action::Archive(_) => change.is_archived,
-            Action::Unarchive(_) | Action::Send(_) => !change.is_archived,
+            Action::Unarchive(_) | Action::Send(_) | Action::Upload(_) => !change.is_archived,
         };
         let mut committed = facts
             .committed

@@ -152,6 +152,7 @@ async fn execute(machine: &Machine, session: &Running, (order, prepared): (Order
         saved_plan: prepared.saved,
         has_settled: prepared.has_settled,
         directory: PathBuf::new(),
+        publisher: None,
         parallelism: order.parallelism,
         stop: order.stop.1.clone(),
     };

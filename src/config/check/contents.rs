@@ -7,14 +7,6 @@ use crate::diagnostic::Diagnostic;
 use crate::model::{Contents, Keyword, Members, SegmentKind};
 use std::collections::BTreeMap;
 
-pub(super) const UNSUPPORTED_KIND: Rule = Rule {
-    code: "SEG018",
-    name: "kind-unsupported",
-    explanation: "File segments are checked, with the lists that they name, and cannot be planned or applied yet: a \
-                  plan of a workspace that has one is refused. Live ones can be referred to by name or id.",
-    check: Check::Segment(unsupported_kind),
-};
-
 pub(super) const NO_RENAME: Rule = Rule {
     code: "SEG041",
     name: "previous-names-useless",
@@ -47,22 +39,6 @@ pub(super) const REPEATED_MEMBER: Rule = Rule {
                   out; `segctl validate --fix` does so in a file.",
     check: Check::Segment(repeated_member),
 };
-
-fn unsupported_kind(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
-    let kind = declaration.segment.contents.kind();
-    if kind != SegmentKind::File {
-        return;
-    }
-    let message = format!(
-        "{} segments are checked, and cannot be planned or applied yet",
-        kind.as_str()
-    );
-    let place = declaration.place_of(&[Step::Field("kind")]);
-    found.push(
-        Diagnostic::warning(UNSUPPORTED_KIND.code, message, place, "no plan is made with it")
-            .with_help("a live file segment can be referenced by name or id"),
-    );
-}
 
 fn no_rename(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     let segment = &declaration.segment;

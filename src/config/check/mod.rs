@@ -54,7 +54,6 @@ enum Check {
 
 /// Every rule, by code.
 pub const RULES: &[Rule] = &[
-    contents::UNSUPPORTED_KIND,
     names::EMPTY,
     names::TOO_LONG,
     names::FORBIDDEN_CHARACTER,

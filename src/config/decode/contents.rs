@@ -146,7 +146,7 @@ fn local(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<String> {
 }
 
 /// An address that the service can call.
-fn address(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+pub(in crate::config) fn address(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let text = reader.text(node)?;
     let rest = text
         .strip_prefix("https://")

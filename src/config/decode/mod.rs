@@ -8,7 +8,7 @@ mod affinity;
 mod aggregation;
 mod attribute;
 pub(in crate::config) mod codes;
-mod contents;
+pub(in crate::config) mod contents;
 mod date;
 mod datetime;
 mod event;

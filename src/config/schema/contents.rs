@@ -99,7 +99,7 @@ fn local(lines: &str) -> Value {
     Fields::default().need("path", path).done()
 }
 
-fn address() -> Value {
+pub(super) fn address() -> Value {
     json!({"type": "string", "pattern": "^https?://[^/]"})
 }
 

@@ -1,6 +1,7 @@
 //! `segctl.yaml`.
 
 use super::super::workspace::DataCenter;
+use super::contents::address;
 use super::object::{Fields, any_of, boolean, count, described, filled_list, filled_text, list, words};
 use crate::model::{Adoption, EndpointClass, Keyword};
 use serde_json::{Value, json};
@@ -124,9 +125,35 @@ fn common(base: Fields) -> Fields {
         ),
     )
     .may(
+        "publish",
+        described(
+            publish(),
+            "Where lists of users are put for the service to read.",
+        ),
+    )
+    .may(
         "service",
         described(behaviour(), "What is known of behaviour that is not documented."),
     )
+}
+
+fn publish() -> Value {
+    Fields::default()
+        .need(
+            "directory",
+            described(
+                filled_text(),
+                "A folder that a web server serves, relative to this file.",
+            ),
+        )
+        .may(
+            "url",
+            described(
+                address(),
+                "What the addresses of its files begin with; missing where the service is the sandbox.",
+            ),
+        )
+        .done()
 }
 
 fn guards() -> Value {

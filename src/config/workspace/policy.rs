@@ -1,9 +1,10 @@
 //! What a workspace lets segctl do: `owns`, `adoption`, `guards`, `service`.
 
 use super::super::decode::codes;
+use super::super::decode::contents::address;
 use super::super::decode::reader::{COUNT_LIMIT, Fields, Reader};
 use super::super::yaml::{Node, Resolved, Yaml};
-use crate::model::{Behaviour, Guards, NamePattern, Policy};
+use crate::model::{Behaviour, Guards, NamePattern, Policy, PublishPlace};
 
 /// Takes the policy's fields out of a workspace; `None` when one has a fault.
 pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Policy> {
@@ -24,11 +25,34 @@ pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option
         Some(node) => behaviour(reader, node),
         None => Some(defaults.behaviour),
     };
+    let publish = fields.take("publish").map(|node| publish(reader, node));
+    let publish = match publish {
+        Some(read) => Some(read?),
+        None => None,
+    };
     Some(Policy {
         owns: owns?,
         adoption: adoption?,
         guards: guards?,
         behaviour: behaviour?,
+        publish,
+    })
+}
+
+fn publish(reader: &mut Reader<'_>, node: &Node) -> Option<PublishPlace> {
+    let mut fields = reader.fields(node, "where lists are published")?;
+    let directory = reader
+        .require(&mut fields, "directory")
+        .and_then(|node| reader.filled_text(node));
+    let url = fields.take("url").map(|node| address(reader, node));
+    reader.finish(&fields);
+    let url = match url {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    Some(PublishPlace {
+        directory: directory?,
+        url,
     })
 }
 

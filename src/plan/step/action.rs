@@ -2,8 +2,8 @@
 
 use super::wanted::Wanted;
 use crate::definition::{Digest, FieldChange};
-use crate::ledger::Sent;
-use crate::model::{Cohort, Lifecycle, Listing, SegmentId, SegmentName};
+use crate::ledger::{Sent, Uploaded};
+use crate::model::{Cohort, Lifecycle, Listing, SegmentId, SegmentName, Upload, UserChange, UserList};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -19,8 +19,30 @@ pub enum Action {
     Archive(Target),
     /// Take it out again.
     Unarchive(Target),
-    /// Send members.
+    /// Send members to a cohort.
     Send(Sending),
+    /// Have the service read a list of users.
+    Upload(Uploading),
+}
+
+/// A list of users that the service is told of, in one call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uploading {
+    /// The live segment; `None` where the step makes it.
+    pub target: Option<Target>,
+    /// What is declared.
+    pub upload: Upload,
+    /// Whom it is to have.
+    pub list: UserList,
+    /// What the ledger knew of its users.
+    pub before: Option<Uploaded>,
+    /// Which call; `None` where the step makes the segment.
+    pub change: Option<UserChange>,
+    /// How many are added, where that is known.
+    pub added: Option<u64>,
+    /// How many are removed, where that is known.
+    pub removed: Option<u64>,
 }
 
 /// Changes of a cohort's members, in as many calls as it takes; the first makes it where there is none.
@@ -137,8 +159,10 @@ impl Action {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Create(_) | Self::Send(Sending { target: None, .. }) => "create",
-            Self::Update(_) | Self::Send(_) => "update",
+            Self::Create(_)
+            | Self::Send(Sending { target: None, .. })
+            | Self::Upload(Uploading { target: None, .. }) => "create",
+            Self::Update(_) | Self::Send(_) | Self::Upload(_) => "update",
             Self::Archive(_) => "archive",
             Self::Unarchive(_) => "unarchive",
         }
@@ -149,7 +173,7 @@ impl Action {
     pub fn wanted(&self) -> Option<&Wanted> {
         match self {
             Self::Create(wanted) | Self::Update(Change { wanted, .. }) => Some(wanted),
-            Self::Archive(_) | Self::Unarchive(_) | Self::Send(_) => None,
+            Self::Archive(_) | Self::Unarchive(_) | Self::Send(_) | Self::Upload(_) => None,
         }
     }
 
@@ -162,6 +186,7 @@ impl Action {
                 Some(target)
             }
             Self::Send(sending) => sending.target.as_ref(),
+            Self::Upload(uploading) => uploading.target.as_ref(),
         }
     }
 
@@ -170,7 +195,7 @@ impl Action {
     pub fn puts_into_use(&self) -> bool {
         match self {
             Self::Create(_) => true,
-            Self::Send(sending) => sending.target.is_none(),
+            Self::Send(_) | Self::Upload(_) => self.target().is_none(),
             Self::Unarchive(target) => target.lifecycle == Lifecycle::Archived,
             Self::Update(_) | Self::Archive(_) => false,
         }
@@ -187,7 +212,7 @@ impl Action {
     pub fn passing(&self) -> Option<Passing> {
         match self {
             Self::Update(change) => change.passing,
-            Self::Create(_) | Self::Archive(_) | Self::Unarchive(_) | Self::Send(_) => None,
+            Self::Create(_) | Self::Archive(_) | Self::Unarchive(_) | Self::Send(_) | Self::Upload(_) => None,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{Live, MatchReason};
 use crate::definition::FieldChange;
-use crate::model::{CohortKey, Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
+use crate::model::{CohortKey, Identifier, Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A declared segment and its place.
@@ -44,12 +45,28 @@ pub enum Conflict {
         /// The service's word for its kind.
         kind: String,
     },
-    /// The segment is of a kind that this version can check and cannot plan.
-    NotPlanned {
+    /// A file segment says otherwise than before what was said when it was made, which never changes.
+    FixedAtUpload {
         /// The declared segment.
         segment: Declared,
-        /// Its kind.
-        kind: SegmentKind,
+        /// The live one.
+        target: Holder,
+        /// What.
+        field: FixedField,
+    },
+    /// A list is a file of this machine, and nothing says where the service could read it.
+    NotPublished {
+        /// The declared segment.
+        segment: Declared,
+    },
+    /// More users would be added at once than may be in a day.
+    UsersADay {
+        /// The declared segment.
+        segment: Declared,
+        /// How many there are.
+        count: u64,
+        /// How many may be.
+        limit: u64,
     },
     /// A cohort has another identity in its file than it was made with, which the service never changes.
     CohortKeyChanged {
@@ -76,10 +93,12 @@ pub enum Conflict {
         /// The live one.
         target: Holder,
     },
-    /// Nobody knows who is in a live cohort, and nobody can read it.
+    /// Nobody knows who is in a live segment without filters, and nobody can read it.
     MembersUnknown {
         /// The declared segment.
         segment: Declared,
+        /// Its kind.
+        kind: SegmentKind,
         /// The live one.
         target: Holder,
     },
@@ -198,6 +217,26 @@ pub enum Conflict {
     },
 }
 
+/// What is said when a file segment is made, and never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FixedField {
+    /// What its values are.
+    Identifier {
+        /// What was said.
+        before: Identifier,
+        /// What the file says.
+        now: Identifier,
+    },
+    /// When the service archives it.
+    Expiry {
+        /// The days that were said.
+        before: u32,
+        /// The days that the file says.
+        now: u32,
+    },
+}
+
 /// The service's limits on references.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -313,6 +352,22 @@ pub enum Warning {
         /// The live ones, by the names of their steps.
         segments: Vec<Live>,
     },
+    /// File segments are put away, whose users are gone for good some time later.
+    UsersLost {
+        /// The live ones, by the names of their steps.
+        segments: Vec<Live>,
+        /// When.
+        until: Timestamp,
+    },
+    /// The service archives a file segment soon, or has by now.
+    Expires {
+        /// The live one.
+        segment: Live,
+        /// When.
+        at: Timestamp,
+        /// Whether that is over.
+        is_over: bool,
+    },
     /// All members are sent to cohorts of whose members nothing is known: who else is in them stays.
     MembersMayStay {
         /// The live ones, by the names of their steps.
@@ -360,7 +415,9 @@ impl Conflict {
     pub fn segments(&self) -> Vec<&SegmentName> {
         match self {
             Self::KindTaken { segment, .. }
-            | Self::NotPlanned { segment, .. }
+            | Self::FixedAtUpload { segment, .. }
+            | Self::NotPublished { segment }
+            | Self::UsersADay { segment, .. }
             | Self::CohortKeyChanged { segment, .. }
             | Self::CannotRename { segment, .. }
             | Self::CannotArchive { segment, .. }
@@ -408,7 +465,9 @@ impl Warning {
             | Self::LifecycleUnknown { segments }
             | Self::CannotArchive { segments }
             | Self::MembersMayStay { segments }
+            | Self::UsersLost { segments, .. }
             | Self::ArchivesByHand { segments, .. } => segments.iter().map(|live| &live.name).collect(),
+            Self::Expires { segment, .. } => vec![&segment.name],
             Self::StillReferenced { segment, .. } => vec![segment],
         }
     }

@@ -9,9 +9,9 @@ mod drift;
 mod finding;
 mod wanted;
 
-pub use action::{Action, Cause, Change, Changed, MatchReason, Passing, Sending, Target};
+pub use action::{Action, Cause, Change, Changed, MatchReason, Passing, Sending, Target, Uploading};
 pub use drift::{Drift, LifecycleDrift};
-pub use finding::{Conflict, Declared, ExceededLimit, Holder, Refusal, Warning};
+pub use finding::{Conflict, Declared, ExceededLimit, FixedField, Holder, Refusal, Warning};
 pub use wanted::{Known, Wanted, digest_of};
 
 use crate::model::{EndpointClass, Lifecycle, Origin, Payload, SegmentId, SegmentName};
@@ -175,7 +175,11 @@ impl Plan {
             .collect();
         let is_new = move |action: &Action| match action {
             Action::Update(change) => change.redefines() || unarchived.contains(&change.target.id),
-            Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) | Action::Send(_) => true,
+            Action::Create(_)
+            | Action::Archive(_)
+            | Action::Unarchive(_)
+            | Action::Send(_)
+            | Action::Upload(_) => true,
         };
         let steps = self.steps.iter().filter(move |step| is_new(&step.action));
         steps.filter_map(|step| Some((&step.segment, step.action.wanted()?)))
@@ -192,6 +196,10 @@ impl Plan {
             Action::Create(_) => vec![EndpointClass::Create],
             Action::Update(_) => vec![EndpointClass::Get, EndpointClass::Update],
             Action::Archive(_) | Action::Unarchive(_) => vec![EndpointClass::Get, EndpointClass::Lifecycle],
+            Action::Upload(uploading) => match uploading.target {
+                Some(_) => vec![EndpointClass::Get, EndpointClass::File],
+                None => vec![EndpointClass::File],
+            },
             Action::Send(sending) => {
                 // What the first call made is looked up, since no answer has its id.
                 let look = match sending.target {
@@ -215,9 +223,11 @@ impl Plan {
         };
         for step in &self.steps {
             match &step.action {
-                Action::Create(_) | Action::Send(Sending { target: None, .. }) => summary.create += 1,
+                Action::Create(_)
+                | Action::Send(Sending { target: None, .. })
+                | Action::Upload(Uploading { target: None, .. }) => summary.create += 1,
                 Action::Update(change) if change.passing.is_some() => {}
-                Action::Update(_) | Action::Send(_) => summary.update += 1,
+                Action::Update(_) | Action::Send(_) | Action::Upload(_) => summary.update += 1,
                 Action::Archive(_) => summary.archive += 1,
                 Action::Unarchive(_) => summary.unarchive += 1,
             }

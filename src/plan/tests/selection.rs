@@ -24,7 +24,7 @@ fn selected(
         declared,
         observed: &observed(live),
         ledger: &known,
-        lists: &BTreeMap::new(),
+        lists: &Lists::default(),
         policy,
         allowances: Allowances::default(),
         selection: &Selection {

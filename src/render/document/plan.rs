@@ -6,7 +6,7 @@ use super::seen::SeenDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::definition::FieldChange;
 use crate::ledger::Entry;
-use crate::model::Origin;
+use crate::model::{Origin, UserChange, UserList};
 use crate::plan::quota::{Quota, QuotaRefusal};
 use crate::plan::step::{Action, Changed, Drift, LeftOut, LifecycleDrift, Live, Plan, Step, Unchanged};
 use jiff::Timestamp;
@@ -185,7 +185,7 @@ pub struct StepDocument {
     /// What changes, for updates.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changes: Vec<ChangeDocument>,
-    /// Who comes and who goes, for cohorts.
+    /// Who comes and who goes, for cohorts and file segments.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub members: Option<MembersDocument>,
     /// The definition after the step in normal form, when the step stores one.
@@ -199,18 +199,24 @@ pub struct StepDocument {
 /// Members that a step sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MembersDocument {
-    /// How many the list has.
-    pub listed: u64,
-    /// How many of them are added.
-    pub added: u64,
-    /// How many others are removed.
-    pub removed: u64,
+    /// How many the list has; missing where somebody else publishes it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub listed: Option<u64>,
+    /// How many of them are added; missing where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub added: Option<u64>,
+    /// How many others are removed; missing where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub removed: Option<u64>,
     /// How many calls that takes.
     pub calls: usize,
+    /// Which: `sync`, `create`, `add-users`, `remove-users` or `replace`.
+    pub by: String,
     /// Whether an earlier run ended in the middle, so that some are sent who may be there, or gone, already.
     #[serde(default)]
     pub resumes: bool,
-    /// The digest of the list: SHA-256 over its values in order of their bytes, each with a line end behind it.
+    /// The digest of the list: SHA-256 over its values in order of their bytes, each with a line end behind it; of a file that
+    /// somebody else publishes over its bytes.
     pub digest: String,
 }
 
@@ -318,7 +324,11 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
     let target = step.action.target();
     let change = match &step.action {
         Action::Update(change) => Some(change),
-        Action::Create(_) | Action::Archive(_) | Action::Unarchive(_) | Action::Send(_) => None,
+        Action::Create(_)
+        | Action::Archive(_)
+        | Action::Unarchive(_)
+        | Action::Send(_)
+        | Action::Upload(_) => None,
     };
     StepDocument {
         number: step.number,
@@ -348,18 +358,37 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
 }
 
 fn members(action: &Action) -> Option<MembersDocument> {
-    let Action::Send(sending) = action else {
-        return None;
-    };
-    let before = sending.before.as_ref();
-    Some(MembersDocument {
-        listed: sending.list.count,
-        added: sending.added,
-        removed: sending.removed,
-        calls: sending.calls,
-        resumes: before.is_some_and(|before| before.whole().is_none()),
-        digest: sending.list.digest.to_string(),
-    })
+    match action {
+        Action::Send(sending) => {
+            let before = sending.before.as_ref();
+            Some(MembersDocument {
+                listed: Some(sending.list.count),
+                added: Some(sending.added),
+                removed: Some(sending.removed),
+                calls: sending.calls,
+                by: "sync".to_owned(),
+                resumes: before.is_some_and(|before| before.whole().is_none()),
+                digest: sending.list.digest.to_string(),
+            })
+        }
+        Action::Upload(uploading) => {
+            let before = uploading.before.as_ref();
+            let by = uploading.change.map_or("create", UserChange::as_str);
+            Some(MembersDocument {
+                listed: uploading.list.values().map(|listing| listing.count),
+                added: uploading.added,
+                removed: uploading.removed,
+                calls: 1,
+                by: by.to_owned(),
+                resumes: before.is_some_and(|before| before.users.is_none()),
+                digest: match &uploading.list {
+                    UserList::Values(listing) => listing.digest.to_string(),
+                    UserList::Published { sha256 } => sha256.clone(),
+                },
+            })
+        }
+        Action::Create(_) | Action::Update(_) | Action::Archive(_) | Action::Unarchive(_) => None,
+    }
 }
 
 /// Why a segment has to be taken out that nobody put away in the files.

@@ -10,27 +10,10 @@ fn cohort(name: &str, id: &str, members: &str) -> String {
     format!("---\nkind: cohort\nname: {name}\npartner: acme\ncohort_id: '{id}'\nmembers: {members}\n")
 }
 
-/// What is found beside that such segments cannot be planned.
-fn found(text: &str) -> Vec<String> {
-    let mut found = findings(text);
-    found.retain(|finding| !finding.contains("SEG018"));
-    found
-}
-
-#[test]
-fn what_cannot_be_planned_is_told() {
-    assert_eq!(
-        findings(&file("")),
-        ["warning SEG018 1: file segments are checked, and cannot be planned or applied yet"]
-    );
-    let filters = format!("name: A\n{SOMEBODY}");
-    assert_eq!(findings(&filters), [""; 0]);
-}
-
 #[test]
 fn names_of_other_kinds_keep_the_rules_of_names() {
     let text = file("").replace("name: A", "name: .a:b");
-    let found = found(&text);
+    let found = findings(&text);
     assert!(
         found[0].starts_with("error SEG022 2") && found[1].starts_with("error SEG023 2"),
         "{found:?}"
@@ -39,9 +22,9 @@ fn names_of_other_kinds_keep_the_rules_of_names() {
 
 #[test]
 fn what_cannot_be_renamed_has_no_previous_names() {
-    assert_eq!(found(&file("previous_names: []\n")), [""; 0]);
+    assert_eq!(findings(&file("previous_names: []\n")), [""; 0]);
     assert_eq!(
-        found(&file("previous_names: [B]\n")),
+        findings(&file("previous_names: [B]\n")),
         ["error SEG041 6: a file segment cannot be renamed, so it has no previous names"]
     );
 }
@@ -49,8 +32,11 @@ fn what_cannot_be_renamed_has_no_previous_names() {
 #[test]
 fn a_cohort_has_one_segment() {
     let two = |id: &str| [cohort("A", "1", "[u]"), cohort("B", id, "[u]")].concat();
-    assert_eq!(found(&two("2")), [""; 0]);
-    assert_eq!(found(&two("1")), ["error SEG042 11: `A` and `B` are one cohort"]);
+    assert_eq!(findings(&two("2")), [""; 0]);
+    assert_eq!(
+        findings(&two("1")),
+        ["error SEG042 11: `A` and `B` are one cohort"]
+    );
 }
 
 #[test]
@@ -77,7 +63,7 @@ fn members_that_match_nobody_or_stand_twice_are_told() {
         ),
     ];
     for (members, wanted) in table {
-        assert_eq!(found(&cohort("A", "1", members)), wanted, "{members}");
+        assert_eq!(findings(&cohort("A", "1", members)), wanted, "{members}");
     }
 }
 
@@ -98,5 +84,5 @@ fn two_lists_are_no_equal_definitions_and_count_toward_no_level() {
             "---\nname: {name}\nincluded_filters: {{filter_operator: and, filters: [{{filter_type: custom_segments, name: {below}}}]}}\n"
         );
     }
-    assert_eq!(found(&text), [""; 0]);
+    assert_eq!(findings(&text), [""; 0]);
 }

@@ -13,9 +13,10 @@ mod definition;
 mod identity;
 mod limit;
 mod name;
+mod upload;
 
 use super::{FindingDocument, at, listed, live_words, names, quoted, reference};
-use crate::model::{Keyword, Lifecycle, SegmentKind};
+use crate::model::Lifecycle;
 use crate::plan::step::{Conflict, Declared, Holder};
 use crate::render::document::inline::inline;
 
@@ -34,10 +35,24 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             before,
             now,
         } => identity::cohort_key_changed(segment, target, (before, now)),
-        Conflict::MembersUnknown { segment, target } => identity::members_unknown(segment, target),
+        Conflict::MembersUnknown {
+            segment,
+            kind,
+            target,
+        } => identity::members_unknown((segment, *kind), target),
         Conflict::CannotRename { segment, target } => name::cannot_rename(segment, target),
         Conflict::CannotArchive { segment, target } => cannot_archive(segment, target),
-        Conflict::NotPlanned { segment, kind } => not_planned(segment, *kind),
+        Conflict::FixedAtUpload {
+            segment,
+            target,
+            field,
+        } => upload::fixed(segment, target, field),
+        Conflict::NotPublished { segment } => upload::not_published(segment),
+        Conflict::UsersADay {
+            segment,
+            count,
+            limit,
+        } => upload::users_a_day(segment, *count, *limit),
         Conflict::NameTaken { segment, holder } => name::taken(segment, holder),
         Conflict::NameReserved { segment, holder } => name::reserved(segment, holder),
         Conflict::DefinitionTaken {
@@ -71,18 +86,6 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
         Conflict::Cycle { segments } => limit::cycle(segments),
         Conflict::ActiveLimit { count, limit } => limit::active(*count, *limit),
     }
-}
-
-fn not_planned(segment: &Declared, kind: SegmentKind) -> FindingDocument {
-    let message = format!(
-        "`{}` is a {} segment: these are checked, and cannot be planned or applied yet",
-        segment.name,
-        kind.as_str()
-    );
-    FindingDocument::new("not_planned", message).of(segment).help(format!(
-        "leave {} out of the files of this workspace until then; a live one can be referred to by its name",
-        at(segment)
-    ))
 }
 
 fn cannot_archive(segment: &Declared, target: &Holder) -> FindingDocument {

@@ -6,6 +6,7 @@ use super::{FindingDocument, at, listed, live_words};
 use crate::model::SegmentName;
 use crate::plan::step::{Declared, Holder, Live, Warning};
 use crate::render::command;
+use jiff::Timestamp;
 
 /// Segments that one message names at most.
 const SHOWN: usize = 5;
@@ -29,6 +30,8 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
         Warning::LifecycleUnknown { segments } => lifecycle_unknown(segments),
         Warning::CannotArchive { segments } => cannot_archive(segments),
         Warning::MembersMayStay { segments } => members_may_stay(segments),
+        Warning::UsersLost { segments, until } => users_lost(segments, *until),
+        Warning::Expires { segment, at, is_over } => expires(segment, *at, *is_over),
         Warning::OverwritesByHand {
             segment,
             target,
@@ -136,6 +139,41 @@ fn members_may_stay(segments: &[Live]) -> FindingDocument {
     let mut finding = FindingDocument::new("members_may_stay", message)
         .help("list whoever may be in it and should not be, apply, and take them out of the list again");
     about(&mut finding, segments);
+    finding
+}
+
+fn users_lost(segments: &[Live], until: Timestamp) -> FindingDocument {
+    let their = match segments {
+        [_] => "its",
+        _ => "their",
+    };
+    let message = format!(
+        "{} would be archived, and {their} users are gone for good after {}",
+        some(segments),
+        until.strftime("%F")
+    );
+    let mut finding = FindingDocument::new("users_lost", message)
+        .help("what is taken out later than that is uploaded anew from its list, as long as there is one");
+    about(&mut finding, segments);
+    finding
+}
+
+fn expires(segment: &Live, at: Timestamp, is_over: bool) -> FindingDocument {
+    let day = at.strftime("%F");
+    let message = if is_over {
+        format!(
+            "`{}` expired on {day}: the service archives it and drops its users",
+            segment.name
+        )
+    } else {
+        format!(
+            "`{}` expires on {day}: the service archives it then and drops its users",
+            segment.name
+        )
+    };
+    let mut finding = FindingDocument::new("expires", message)
+        .help("the API never changes that: declare another one under a new name, and refer to it");
+    about(&mut finding, std::slice::from_ref(segment));
     finding
 }
 

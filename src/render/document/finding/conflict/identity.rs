@@ -1,7 +1,7 @@
 //! Conflicts over who is who, and whose, in words.
 
 use super::{FindingDocument, at, inline, listed, live_words, names};
-use crate::model::{CohortKey, SegmentId};
+use crate::model::{CohortKey, SegmentId, SegmentKind};
 use crate::plan::step::{Declared, Holder, MatchReason};
 use crate::render::command;
 
@@ -54,7 +54,7 @@ pub(super) fn cohort_key_changed(
         ))
 }
 
-pub(super) fn members_unknown(segment: &Declared, target: &Holder) -> FindingDocument {
+pub(super) fn members_unknown((segment, kind): (&Declared, SegmentKind), target: &Holder) -> FindingDocument {
     let message = format!(
         "nobody knows who is in `{}`: {} is there, the ledger knows nothing of its members, and the API shows none",
         segment.name,
@@ -63,7 +63,12 @@ pub(super) fn members_unknown(segment: &Declared, target: &Holder) -> FindingDoc
     FindingDocument::new("members_unknown", message)
         .of(segment)
         .with(target)
-        .help("to send all members of its list: plan with --resend; whoever else is in it stays in it")
+        .help(match kind {
+            SegmentKind::File => "to have those of its list in it and nobody else: plan with --resend",
+            SegmentKind::Cohort | SegmentKind::Filter => {
+                "to send all members of its list: plan with --resend; whoever else is in it stays in it"
+            }
+        })
         .help(format!(
             "if it is not the same segment: choose another name for `{}` at {}",
             segment.name,

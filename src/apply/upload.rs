@@ -1,0 +1,442 @@
+//! Having the service read a list of users: one call, which the service takes and does later.
+//!
+//! A list of this machine is published first, as a whole or as what changes. A call of which nobody heard leaves it open who
+//! is in the segment, so that it is made again, and what follows such a call replaces all users: that is right whatever came
+//! of the one before. Where even that is not answered, the ledger knows of nobody, and the next run replaces them.
+
+use super::receipt::{Outcome, SkipReason};
+use super::{Applier, Interruption, still_lost, unsettled};
+use crate::api::{ApiError, CallError, Clock, Operation, Stored, Transport, Turn, UserFile};
+use crate::ledger::{Entry, Intent, Ledger, LedgerStore, Published, Record, StoreError, Uploaded, Write};
+use crate::members::Nobody;
+use crate::members::compare::Change;
+use crate::members::kept::{KeptReader, KeptWriter};
+use crate::members::source::Source;
+use crate::model::{Lifecycle, ListDigest, SegmentId, SegmentKind, UserChange, UserList, Users};
+use crate::observe::members::{KeptError, KeptMembers};
+use crate::plan::step::{Step, Uploading};
+use jiff::{SignedDuration, Timestamp};
+use std::io;
+use std::path::Path;
+
+/// For how long a published list stays where it is when nobody tells that the service has read it.
+const READ_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// Where a list is, or has to be put.
+enum Lists {
+    /// Somebody publishes it.
+    There(String),
+    /// What has to be published, as it is kept.
+    Here {
+        digest: ListDigest,
+        whole: Vec<u8>,
+        /// What is added or removed, where that is less.
+        part: Option<Vec<u8>>,
+    },
+}
+
+/// How far a step has come.
+struct Course<'s> {
+    step: &'s Step,
+    uploading: &'s Uploading,
+    /// The segment, once it is known.
+    id: Option<SegmentId>,
+    /// The call; `None` to make the segment.
+    change: Option<UserChange>,
+    is_seen: bool,
+    has_begun: bool,
+    made_at: Option<Timestamp>,
+    unanswered_at: Option<Timestamp>,
+    published: Vec<Published>,
+}
+
+impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+    /// Has the service read the list of a file segment.
+    pub(super) async fn upload(&self, step: &Step, uploading: &Uploading) -> Result<Outcome, Interruption> {
+        if !self.are_users_as_planned(uploading).await {
+            return Ok(Outcome::Skipped(SkipReason::Drifted));
+        }
+        let lists = match self.gather(uploading).await.map_err(Interruption::LedgerFirst)? {
+            Ok(lists) => lists,
+            Err(message) => return Ok(Outcome::Failed { message }),
+        };
+        let before = match &uploading.before {
+            Some(before) => before.unanswered_at,
+            None => self.begun_at(step).await,
+        };
+        let operation = Operation::Upload(step.segment.clone());
+        self.wait_for_strays(operation, before).await?;
+        if let Lists::Here { digest, whole, .. } = &lists {
+            self.memory().has_sent = true;
+            let kept = self.store.save_list(digest, whole).await;
+            kept.map_err(Interruption::LedgerFirst)?;
+        }
+        let mut course = Course::new(step, uploading);
+        let outcome = match self.send_list(&lists, &mut course).await {
+            Ok(outcome) => outcome,
+            Err(Interruption::Call(error)) => self.failure(&error),
+            Err(other) => return Err(other),
+        };
+        if !outcome.is_done() {
+            self.leave_open(&course).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Whether the ledger knows of the users what it knew when the plan was made.
+    async fn are_users_as_planned(&self, uploading: &Uploading) -> bool {
+        let Some(target) = &uploading.target else {
+            return true;
+        };
+        let ledger = self.ledger.lock().await;
+        let known = ledger.entry(&target.id).and_then(|entry| entry.uploaded.as_ref());
+        known == uploading.before.as_ref()
+    }
+
+    /// When an earlier run was about to make the segment, as long as nobody knows whether it did.
+    async fn begun_at(&self, step: &Step) -> Option<Timestamp> {
+        let ledger = self.ledger.lock().await;
+        let begun = ledger.intents().filter(|intent| self.is_begun(intent, step));
+        begun.map(|intent| intent.at).max()
+    }
+
+    /// Whether an earlier run was about to make the segment of a step.
+    fn is_begun(&self, intent: &Intent, step: &Step) -> bool {
+        intent.step != self.key(step)
+            && intent.segment == step.segment
+            && matches!(intent.write, Write::Upload { .. })
+    }
+
+    /// Reads the declared list, and what it changes; or says why that is of no use.
+    async fn gather(&self, uploading: &Uploading) -> Result<Result<Lists, String>, StoreError> {
+        let path = match &uploading.upload.users {
+            Users::Published { url, .. } => return Ok(Ok(Lists::There(url.clone()))),
+            Users::Local(path) => self.settings.directory.join(path),
+        };
+        let is_part = matches!(uploading.change, Some(UserChange::Add | UserChange::Remove));
+        let before = uploading.before.as_ref().filter(|_| is_part);
+        let before = before.and_then(|before| before.users.as_ref()?.values());
+        let kept = match KeptMembers::load_list(self.store, before).await {
+            Ok(kept) => kept,
+            Err(KeptError::Store(error)) => return Err(error),
+            Err(error) => return Ok(Err(format!("{error}; plan again"))),
+        };
+        let gathered = gathered(uploading, &path, before.map(|_| &kept));
+        Ok(match gathered {
+            Ok(Some(lists)) => Ok(lists),
+            Ok(None) => Err("its list was changed since the plan was made; plan again".to_owned()),
+            Err(error) => Err(format!("its list cannot be read: {error}")),
+        })
+    }
+
+    /// Makes the call until it is answered.
+    async fn send_list(&self, lists: &Lists, course: &mut Course<'_>) -> Result<Outcome, Interruption> {
+        let mut lost: Option<CallError> = None;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let url = match self.published(lists, course) {
+                Ok(url) => url,
+                Err(error) => {
+                    let message = format!("its list cannot be published: {error}");
+                    return Ok(Outcome::Failed { message });
+                }
+            };
+            let Some(turn) = self.turn_to_upload(course).await? else {
+                return Ok(Outcome::Skipped(SkipReason::Drifted));
+            };
+            self.begin_upload(course).await?;
+            let error = match self.tell(turn, &url, course).await {
+                Ok(id) => return self.uploaded(id, course).await,
+                Err(error) => error,
+            };
+            let is_lost = error.is_ambiguous_write();
+            if error.may_still_arrive() {
+                course.unanswered_at = Some(self.clock.now());
+            }
+            let is_taken = matches!(error.kind, ApiError::NameTaken { .. }) && course.change.is_none();
+            if is_lost || is_taken {
+                let may_go_on = self.may_go_on(attempt, &error).await;
+                if course.change.is_none()
+                    && let Some(outcome) = self.look_for_made(&error, (lost.is_some(), course)).await?
+                {
+                    return Ok(outcome);
+                }
+                if !may_go_on {
+                    return Ok(still_lost(attempt, &error));
+                }
+                // It may have been done in part or twice by then; this is right in any case.
+                course.change = course.change.map(|_| UserChange::Replace);
+                lost = Some(error);
+            } else if !self.client.pause(attempt, &error).await {
+                return Ok(match &lost {
+                    Some(lost) => unsettled(lost, &error),
+                    None => self.failure(&error),
+                });
+            }
+        }
+    }
+
+    /// Where the service reads the list of the next call.
+    fn published(&self, lists: &Lists, course: &mut Course<'_>) -> io::Result<String> {
+        let (digest, whole, part) = match lists {
+            Lists::There(url) => return Ok(url.clone()),
+            Lists::Here { digest, whole, part } => (digest, whole, part),
+        };
+        let Some(publisher) = &self.settings.publisher else {
+            return Err(io::Error::other(
+                "segctl.yaml does not say where to, by `publish`",
+            ));
+        };
+        let is_part = matches!(course.change, Some(UserChange::Add | UserChange::Remove));
+        let part = part.as_ref().filter(|_| is_part);
+        let digest = match part {
+            Some(part) => digest_of(part)?,
+            None => digest.clone(),
+        };
+        let mut list = KeptReader::of(part.unwrap_or(whole).as_slice());
+        let (name, url) = publisher.publish(&digest, &mut list)?;
+        let at = self.clock.now();
+        course.published.retain(|published| published.name != name);
+        course.published.push(Published { name, at });
+        Ok(url)
+    }
+
+    async fn turn_to_upload(&self, course: &mut Course<'_>) -> Result<Option<Turn>, Interruption> {
+        let operation = course.operation();
+        let target = course.uploading.target.as_ref().filter(|_| !course.is_seen);
+        let Some(target) = target else {
+            return Ok(Some(self.client.turn(&operation).await?));
+        };
+        let (turn, current) = self.look(&operation, &target.id, None).await?;
+        let is_as_planned = self.is_as_planned(target, &current);
+        self.note_seen(current, target.lifecycle);
+        if is_as_planned {
+            course.is_seen = true;
+            return Ok(Some(turn));
+        }
+        self.client.give_back(turn);
+        Ok(None)
+    }
+
+    /// Takes down that a call is about to be made.
+    async fn begin_upload(&self, course: &mut Course<'_>) -> Result<(), Interruption> {
+        course.has_begun = true;
+        let Some(id) = &course.id else {
+            let upload = &course.uploading.upload;
+            let write = Write::Upload {
+                identifier: upload.identifier.clone(),
+                expires_in_days: upload.expires_in_days,
+            };
+            return self.intend(course.step, write, false).await;
+        };
+        let unanswered_at = Some(self.clock.now());
+        let entry = |ledger: &Ledger| self.entry_uploaded(ledger, id, (course, None, unanswered_at));
+        let taken_down = self.take_down(|ledger| vec![Record::Entry(entry(ledger))]).await;
+        taken_down.map_err(Interruption::LedgerFirst)
+    }
+
+    /// Makes the call; the id of the segment.
+    async fn tell(&self, turn: Turn, url: &str, course: &Course<'_>) -> Result<SegmentId, CallError> {
+        let upload = &course.uploading.upload;
+        let file = UserFile {
+            url,
+            identifier: &upload.identifier,
+            callback_url: upload.callback_url.as_deref(),
+            notify: &upload.notify,
+        };
+        let name = &course.step.segment;
+        let told = match (course.change, &course.id) {
+            (Some(change), Some(id)) => {
+                let changed = self.client.change_users(turn, (name, Some(id)), (change, file));
+                changed.await.map(|()| id.clone())
+            }
+            _ => {
+                self.client
+                    .upload(turn, name, (file, upload.expires_in_days))
+                    .await
+            }
+        };
+        self.note_sent(course.step, told.as_ref().err());
+        told
+    }
+
+    /// Looks whether a segment came of a call that was to make it; how the step ends where that is known, and that its users
+    /// have to be replaced where it is there.
+    async fn look_for_made(
+        &self,
+        error: &CallError,
+        (was_lost, course): (bool, &mut Course<'_>),
+    ) -> Result<Option<Outcome>, Interruption> {
+        let is_taken = matches!(error.kind, ApiError::NameTaken { .. });
+        let found = match self.look_up(&course.step.segment).await {
+            Ok(found) => found,
+            Err(look_up) => return Ok(Some(unsettled(error, &look_up))),
+        };
+        // A call of this run, or of one before it, may have made it.
+        let may_be_ours = !is_taken || was_lost || self.begun_at(course.step).await.is_some();
+        match found {
+            Some(stored) if stored.payload().is_some() => Ok(Some(other_appeared(&stored))),
+            Some(stored) if !may_be_ours => Ok(Some(other_appeared(&stored))),
+            Some(stored) => {
+                course.id = Some(stored.id.clone());
+                course.change = Some(UserChange::Replace);
+                course.made_at = Some(self.clock.now());
+                course.is_seen = true;
+                self.learn(course.step, &stored.id);
+                self.note_seen(stored, Lifecycle::Active);
+                Ok(None)
+            }
+            None if is_taken => Ok(Some(Outcome::Failed {
+                message: format!(
+                    "{error}; the one that has it is archived and not listed: unarchive it in the dashboard, or \
+                                  choose another name"
+                ),
+            })),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes down that a step ends of which nobody knows what came of its call.
+    async fn leave_open(&self, course: &Course<'_>) -> Result<(), Interruption> {
+        let Some(id) = course.id.as_ref().filter(|_| course.has_begun) else {
+            return Ok(());
+        };
+        let entry = |ledger: &Ledger| self.entry_uploaded(ledger, id, (course, None, course.unanswered_at));
+        self.take_down(|ledger| vec![Record::Entry(entry(ledger))])
+            .await?;
+        Ok(())
+    }
+
+    /// Takes down what the service took.
+    async fn uploaded(&self, id: SegmentId, course: &mut Course<'_>) -> Result<Outcome, Interruption> {
+        if course.uploading.target.is_none() {
+            course.made_at = course.made_at.or(Some(self.clock.now()));
+            self.learn(course.step, &id);
+        }
+        self.withdraw_read(course);
+        let users = Some(course.uploading.list.clone());
+        let key = self.key(course.step);
+        self.take_down(|ledger| {
+            let entry = self.entry_uploaded(ledger, &id, (course, users, course.unanswered_at));
+            let begun = ledger
+                .intents()
+                .filter(|intent| intent.step == key || self.is_begun(intent, course.step));
+            let settled = begun.map(|intent| Record::Settled(intent.step.clone()));
+            std::iter::once(Record::Entry(entry)).chain(settled).collect()
+        })
+        .await?;
+        let notes = vec!["the service took it and processes it later".to_owned()];
+        Ok(Outcome::Applied { id, notes })
+    }
+
+    /// Takes away lists that the service has read by now.
+    fn withdraw_read(&self, course: &mut Course<'_>) {
+        let Some(publisher) = &self.settings.publisher else {
+            return;
+        };
+        let now = self.clock.now();
+        let is_due = |published: &Published| published.at.duration_until(now) >= READ_WITHIN;
+        course
+            .published
+            .retain(|published| !is_due(published) || publisher.withdraw(&published.name).is_err());
+    }
+
+    fn entry_uploaded(
+        &self,
+        ledger: &Ledger,
+        id: &SegmentId,
+        (course, users, unanswered_at): (&Course<'_>, Option<UserList>, Option<Timestamp>),
+    ) -> Entry {
+        let upload = &course.uploading.upload;
+        let mut entry = self.entry(ledger, id, &course.step.segment);
+        entry.kind = SegmentKind::File;
+        entry.rename(course.step.segment.clone());
+        entry.protect = course.step.protect;
+        if course.uploading.target.is_none() {
+            entry.set_lifecycle(Lifecycle::Active);
+        }
+        entry.uploaded = Some(Uploaded {
+            identifier: upload.identifier.clone(),
+            expires_in_days: upload.expires_in_days,
+            made_at: course.made_at,
+            users,
+            unanswered_at,
+            published: course.published.clone(),
+        });
+        entry
+    }
+}
+
+impl<'s> Course<'s> {
+    fn new(step: &'s Step, uploading: &'s Uploading) -> Self {
+        let before = uploading.before.as_ref();
+        Self {
+            step,
+            uploading,
+            id: uploading.target.as_ref().map(|target| target.id.clone()),
+            change: uploading.change,
+            is_seen: false,
+            has_begun: false,
+            made_at: before.and_then(|before| before.made_at),
+            unanswered_at: None,
+            published: before.map(|before| before.published.clone()).unwrap_or_default(),
+        }
+    }
+
+    fn operation(&self) -> Operation {
+        let name = self.step.segment.clone();
+        match self.change {
+            Some(change) => Operation::ChangeUsers(name, change),
+            None => Operation::Upload(name),
+        }
+    }
+}
+
+/// Reads the declared list, and puts aside what it changes in the one that was `before`; `None` where it is not the list that
+/// was planned with.
+fn gathered(uploading: &Uploading, path: &Path, before: Option<&KeptMembers>) -> io::Result<Option<Lists>> {
+    let (mut whole, mut part) = (KeptWriter::to(Vec::new()), KeptWriter::to(Vec::new()));
+    let sent = match uploading.change {
+        Some(UserChange::Remove) => Change::Removed,
+        _ => Change::Added,
+    };
+    let each = |change: Change, value: &[u8]| {
+        if change != Change::Removed {
+            whole.push(value)?;
+        }
+        if change == sent {
+            part.push(value)?;
+        }
+        Ok(())
+    };
+    let source = Source::File(path.to_owned());
+    let identifier = &uploading.upload.identifier;
+    let found = match before {
+        Some(before) => source.compare(identifier, &mut before.known()?, each)?,
+        None => source.compare(identifier, &mut Nobody, each)?,
+    };
+    let (whole, part) = (whole.finish()?, part.finish()?);
+    let found = found.ok().map(|found| found.new);
+    let found = found.filter(|found| uploading.list.values() == Some(found));
+    Ok(found.map(|found| Lists::Here {
+        digest: found.digest,
+        whole,
+        part: before.map(|_| part),
+    }))
+}
+
+fn digest_of(list: &[u8]) -> io::Result<ListDigest> {
+    let compared = crate::members::compare::compare(&mut KeptReader::of(list), &mut Nobody, |_, _| Ok(()))?;
+    Ok(compared.new.digest)
+}
+
+/// Another segment has the name, and is not ours.
+fn other_appeared(stored: &Stored) -> Outcome {
+    Outcome::Failed {
+        message: format!(
+            "a segment named `{}` (id {}) appeared since the plan; plan again",
+            stored.name, stored.id
+        ),
+    }
+}

@@ -1,0 +1,313 @@
+//! What a file segment needs: the one call that makes its users those of its list.
+//!
+//! Nobody can read who is in one, so that the list is held against the one that was uploaded last. Adding and removing
+//! send what changes; where there is both, or where it is not known who is in it, a replacement does all at once. Each is
+//! one of the 10 calls an hour, and a replacement counts only whom it adds.
+
+use super::change::{self, may_be};
+use super::forms::Forms;
+use super::identity::{Matches, Pair, declared};
+use super::step::{Action, Conflict, FixedField, Live, Step, Uploading, Warning};
+use super::{Situation, by_both_names};
+use crate::ledger::{Entry, Uploaded};
+use crate::model::{
+    DeclaredSegment, Lifecycle, Listing, LiveKind, LiveSegment, SegmentId, SegmentKind, Upload, UserChange,
+    UserList, Users,
+};
+use jiff::{SignedDuration, Timestamp};
+
+/// How long the users of an archived segment are kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How long before it expires a segment is told of: time enough to make another, and to change what refers to it.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// The most users that can be added in a day.
+const USERS_A_DAY: u64 = 2_000_000;
+
+/// A declared list, held against what was uploaded last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparedUsers {
+    /// The list.
+    pub list: Listing,
+    /// What it changes; `None` where nothing is known of the users.
+    pub since: Option<SinceUpload>,
+}
+
+/// What a list changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinceUpload {
+    /// The segment that the ledger knows.
+    pub id: SegmentId,
+    /// How many users have to be added.
+    pub added: u64,
+    /// How many have to be removed.
+    pub removed: u64,
+}
+
+/// The scene of all segments.
+type Scene<'s, 'a> = (&'s Matches<'a>, &'s Forms<'s>);
+
+/// How many users are added and how many removed, as far as that is known.
+type Counts = (Option<u64>, Option<u64>);
+
+/// What is needed to make a file segment what its file says; nothing when it is so already.
+pub(super) fn actions(
+    situation: &Situation<'_>,
+    (matches, forms): Scene<'_, '_>,
+    (pair, upload): (&Pair<'_>, &Upload),
+) -> Result<Vec<Action>, Box<Conflict>> {
+    let segment = pair.segment;
+    let Some((live, reason)) = &pair.live else {
+        if segment.lifecycle == Lifecycle::Archived {
+            return Ok(Vec::new());
+        }
+        return make(situation, segment, upload);
+    };
+    let entry = situation.ledger.entry(&live.id);
+    let uploaded = entry.and_then(|entry| entry.uploaded.as_ref());
+    possible(situation, matches, (segment, live), (upload, entry))?;
+    let target = change::target(live, reason, forms);
+    if segment.lifecycle == Lifecycle::Archived {
+        let is_in_use = may_be(live, Lifecycle::Active, situation);
+        return Ok(is_in_use.then(|| Action::Archive(target)).into_iter().collect());
+    }
+    let mut actions = Vec::new();
+    let comes_out = may_be(live, Lifecycle::Archived, situation);
+    if comes_out {
+        actions.push(Action::Unarchive(target.clone()));
+    }
+    let Some(list) = wanted(situation, segment, upload) else {
+        return Ok(actions);
+    };
+    let nothing = Uploaded::nothing(upload.identifier.clone(), upload.expires_in_days);
+    let resent = situation.allowances.resend.then_some(&nothing);
+    let Some(uploaded) = uploaded.or(resent) else {
+        return Err(Box::new(Conflict::MembersUnknown {
+            segment: declared(segment),
+            kind: SegmentKind::File,
+            target: matches.holder(live),
+        }));
+    };
+    let is_lost = comes_out && entry.is_none_or(|entry| are_users_lost(entry, situation.now));
+    let change = if is_lost {
+        Some((UserChange::Replace, (list_count(&list), Some(0))))
+    } else {
+        change_of(situation, (segment, live), (uploaded, &list))
+    };
+    let Some((change, (added, removed))) = change else {
+        return Ok(actions);
+    };
+    fits_a_day(segment, added)?;
+    actions.push(Action::Upload(Uploading {
+        target: Some(target),
+        upload: upload.clone(),
+        list,
+        before: entry.and_then(|entry| entry.uploaded.clone()),
+        change: Some(change),
+        added,
+        removed,
+    }));
+    Ok(actions)
+}
+
+/// What the API cannot do.
+fn possible(
+    situation: &Situation<'_>,
+    matches: &Matches<'_>,
+    (segment, live): (&DeclaredSegment, &LiveSegment),
+    (upload, entry): (&Upload, Option<&Entry>),
+) -> Result<(), Box<Conflict>> {
+    let is_cohort = entry.is_some_and(|entry| entry.kind == SegmentKind::Cohort);
+    let kind = match &live.kind {
+        LiveKind::Filter => Some("filter"),
+        LiveKind::Other(_) if is_cohort => Some("cohort"),
+        LiveKind::Other(_) => None,
+    };
+    let target = matches.holder(live);
+    if let Some(kind) = kind {
+        return Err(Box::new(Conflict::KindTaken {
+            segment: declared(segment),
+            declared_kind: SegmentKind::File,
+            holder: target,
+            kind: kind.to_owned(),
+        }));
+    }
+    if live.name != segment.name {
+        return Err(Box::new(Conflict::CannotRename {
+            segment: declared(segment),
+            target,
+        }));
+    }
+    let uploaded = entry.and_then(|entry| entry.uploaded.as_ref());
+    let fixed = uploaded.and_then(|uploaded| fixed(uploaded, upload));
+    match fixed.filter(|_| segment.lifecycle == Lifecycle::Active) {
+        Some(field) => Err(Box::new(Conflict::FixedAtUpload {
+            segment: declared(segment),
+            target,
+            field,
+        })),
+        None => published(situation, segment, upload),
+    }
+}
+
+/// What was said when the segment was made, and is said otherwise now.
+fn fixed(uploaded: &Uploaded, upload: &Upload) -> Option<FixedField> {
+    if uploaded.identifier != upload.identifier {
+        return Some(FixedField::Identifier {
+            before: uploaded.identifier.clone(),
+            now: upload.identifier.clone(),
+        });
+    }
+    (uploaded.expires_in_days != upload.expires_in_days).then_some(FixedField::Expiry {
+        before: uploaded.expires_in_days,
+        now: upload.expires_in_days,
+    })
+}
+
+/// A list of this machine has to be put where the service reads it.
+fn published(
+    situation: &Situation<'_>,
+    segment: &DeclaredSegment,
+    upload: &Upload,
+) -> Result<(), Box<Conflict>> {
+    let is_needed = matches!(upload.users, Users::Local(_)) && segment.lifecycle == Lifecycle::Active;
+    if is_needed && situation.policy.publish.is_none() {
+        return Err(Box::new(Conflict::NotPublished {
+            segment: declared(segment),
+        }));
+    }
+    Ok(())
+}
+
+fn make(
+    situation: &Situation<'_>,
+    segment: &DeclaredSegment,
+    upload: &Upload,
+) -> Result<Vec<Action>, Box<Conflict>> {
+    published(situation, segment, upload)?;
+    let Some(list) = wanted(situation, segment, upload) else {
+        return Ok(Vec::new());
+    };
+    let added = list_count(&list);
+    fits_a_day(segment, added)?;
+    Ok(vec![Action::Upload(Uploading {
+        target: None,
+        upload: upload.clone(),
+        list,
+        before: None,
+        change: None,
+        added,
+        removed: Some(0),
+    })])
+}
+
+/// The list that a segment is to have; `None` where nobody read it, as in a plan that is about something else.
+fn wanted(situation: &Situation<'_>, segment: &DeclaredSegment, upload: &Upload) -> Option<UserList> {
+    match &upload.users {
+        Users::Published { sha256, .. } => Some(UserList::Published {
+            sha256: sha256.clone(),
+        }),
+        Users::Local(_) => {
+            let compared = situation.lists.users.get(&segment.name)?;
+            Some(UserList::Values(compared.list.clone()))
+        }
+    }
+}
+
+fn list_count(list: &UserList) -> Option<u64> {
+    match list {
+        UserList::Values(listing) => Some(listing.count),
+        UserList::Published { .. } => None,
+    }
+}
+
+/// The call that makes of the users those of the list, and how many it adds and removes; `None` where they are.
+fn change_of(
+    situation: &Situation<'_>,
+    (segment, live): (&DeclaredSegment, &LiveSegment),
+    (uploaded, list): (&Uploaded, &UserList),
+) -> Option<(UserChange, Counts)> {
+    let unknown = Some((UserChange::Replace, (None, None)));
+    let (Some(known), UserList::Values(_)) = (&uploaded.users, list) else {
+        return if uploaded.users.as_ref() == Some(list) {
+            None
+        } else {
+            unknown
+        };
+    };
+    let UserList::Values(_) = known else {
+        return unknown;
+    };
+    let compared = situation.lists.users.get(&segment.name)?;
+    let since = compared.since.as_ref().filter(|since| since.id == live.id);
+    let Some(since) = since else {
+        return unknown;
+    };
+    let change = match (since.added, since.removed) {
+        (0, 0) => return None,
+        (_, 0) => UserChange::Add,
+        (0, _) => UserChange::Remove,
+        _ => UserChange::Replace,
+    };
+    Some((change, (Some(since.added), Some(since.removed))))
+}
+
+/// Whether the service may have dropped the users of an archived segment.
+fn are_users_lost(entry: &Entry, now: Timestamp) -> bool {
+    // Nobody knows when somebody else archived it.
+    let put_away_at = (entry.lifecycle == Lifecycle::Archived).then_some(entry.applied_at);
+    let is_kept = put_away_at.is_some_and(|at| at.duration_until(now) < KEPT);
+    let expires_at = entry.uploaded.as_ref().and_then(Uploaded::expires_at);
+    !is_kept || expires_at.is_some_and(|at| at <= now)
+}
+
+/// More users than fit into a day are no single call's.
+fn fits_a_day(segment: &DeclaredSegment, added: Option<u64>) -> Result<(), Box<Conflict>> {
+    match added.filter(|added| *added > USERS_A_DAY) {
+        Some(count) => Err(Box::new(Conflict::UsersADay {
+            segment: declared(segment),
+            count,
+            limit: USERS_A_DAY,
+        })),
+        None => Ok(()),
+    }
+}
+
+/// Segments that are put away, whose users are gone for good some time later.
+pub(super) fn users_lost(steps: &[Step], situation: &Situation<'_>) -> Option<Warning> {
+    let put_away = steps.iter().filter_map(|step| match &step.action {
+        Action::Archive(target) => Some((&step.segment, &target.id)),
+        _ => None,
+    });
+    let is_file = |id: &SegmentId| {
+        let entry = situation.ledger.entry(id);
+        entry.is_some_and(|entry| entry.kind == SegmentKind::File)
+    };
+    let segments = put_away.filter(|(_, id)| is_file(id)).map(|(name, id)| Live {
+        name: name.clone(),
+        id: id.clone(),
+    });
+    let mut segments: Vec<Live> = segments.collect();
+    segments.sort_unstable();
+    let until = situation.now.checked_add(KEPT).ok()?;
+    (!segments.is_empty()).then_some(Warning::UsersLost { segments, until })
+}
+
+/// Declared segments that the service archives soon, or has to have archived by now.
+pub(super) fn expiring(situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<Warning> {
+    let declared = matches.pairs.iter();
+    let in_use = declared.filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
+    let live = in_use.filter_map(|pair| pair.live.as_ref().map(|(live, _)| *live));
+    let expiring = live.filter_map(|live| {
+        let uploaded = situation.ledger.entry(&live.id)?.uploaded.as_ref()?;
+        let at = uploaded.expires_at()?;
+        let is_soon = situation.now.duration_until(at) <= SOON;
+        is_soon.then(|| Warning::Expires {
+            segment: by_both_names(live),
+            at,
+            is_over: at <= situation.now,
+        })
+    });
+    expiring.collect()
+}
