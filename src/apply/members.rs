@@ -5,6 +5,7 @@
 //! between two of them leaves behind who surely is a member and who may be, and the next one sends what makes that sure. A
 //! call that nobody heard of again may arrive late and undo what a later run did, so that this one waits until none can.
 
+pub(super) mod assumed;
 mod parcel;
 
 use super::receipt::{Outcome, SkipReason};
@@ -40,6 +41,8 @@ struct Course<'s> {
     calls: usize,
     /// Whether a call was about to be made.
     has_begun: bool,
+    /// The last call that was not answered, as long as it was not made again.
+    lost: Option<CallError>,
     /// When the last call was made that was not answered.
     unanswered_at: Option<Timestamp>,
 }
@@ -65,7 +68,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let mut course = Course::new(step, sending, parcel.before.clone());
         let outcome = match self.send_all(&parcel, &mut course).await {
             Ok(outcome) => outcome,
-            Err(Interruption::Call(error)) => self.failure(&error),
+            Err(Interruption::Call(error)) => match &course.lost {
+                Some(lost) => unsettled(lost, &error),
+                None => self.failure(&error),
+            },
             Err(other) => return Err(other),
         };
         if !outcome.is_done() {
@@ -154,7 +160,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     ) -> Result<Option<Outcome>, Interruption> {
         let operation = Operation::SyncMembers(course.name.clone(), change);
         let key = &course.sending.cohort.key;
-        let mut lost: Option<CallError> = None;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -168,7 +173,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 .await;
             self.note_sent(course.step, sent.as_ref().err());
             let error = match sent {
-                Ok(()) => return Ok(None),
+                Ok(()) => {
+                    course.lost = None;
+                    return Ok(None);
+                }
                 Err(error) => error,
             };
             if error.is_ambiguous_write() {
@@ -178,9 +186,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 if !self.may_go_on(attempt, &error).await {
                     return Ok(Some(still_lost(attempt, &error)));
                 }
-                lost = Some(error);
+                course.lost = Some(error);
             } else if !self.client.pause(attempt, &error).await {
-                return Ok(Some(match &lost {
+                return Ok(Some(match &course.lost {
                     Some(lost) => unsettled(lost, &error),
                     None => self.failure(&error),
                 }));
@@ -298,7 +306,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     fn entry_sent(&self, ledger: &Ledger, id: &SegmentId, (course, sent): (&Course<'_>, Sent)) -> Entry {
+        let is_ours = sent.whole().is_some() || course.sending.target.is_none() || ledger.entry(id).is_some();
         let mut entry = self.entry(ledger, id, course.name);
+        // What somebody else made is ours when all of it took effect, not before.
+        entry.only_kept = !is_ours;
         entry.kind = SegmentKind::Cohort;
         entry.rename(course.step.segment.clone());
         entry.protect = course.step.protect;
@@ -346,6 +357,7 @@ impl<'s> Course<'s> {
             removed: 0,
             calls: 0,
             has_begun: false,
+            lost: None,
             unanswered_at: None,
         }
     }

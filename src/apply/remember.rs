@@ -1,5 +1,6 @@
 //! What the ledger learns from a run: before a write what is about to be replaced, after it what is there now.
 
+use super::members::assumed::assume;
 use super::sending::Overwrite;
 use super::{Applier, Interruption, Stored};
 use crate::api::{Clock, Transport};
@@ -8,6 +9,7 @@ use crate::ledger::{
 };
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use crate::plan::step::{Plan, Step, Wanted, digest_of};
+use std::collections::BTreeSet;
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Takes down the segments that need no write: those that are met for the first time, and those that were changed
@@ -16,6 +18,15 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     pub(super) async fn record(&self, plan: &Plan) -> Result<(), StoreError> {
         if plan.records.is_empty() && self.settings.saved_plan.is_none() && !self.settings.has_settled {
             return Ok(());
+        }
+        let mut kept = BTreeSet::new();
+        for record in &plan.records {
+            let assumed = record.assumed.as_ref();
+            if let Some(assumed) = assumed
+                && self.keep_assumed(assumed).await?
+            {
+                kept.insert(&record.id);
+            }
         }
         self.take_down(|ledger| {
             let entries = plan.records.iter().map(|record| {
@@ -29,6 +40,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 if let Some(definition) = &record.definition {
                     entry.digest = Some(digest_of(definition, &self.known()).to_string());
                     entry.definition = Some(definition.clone());
+                }
+                if let Some(assumed) = record.assumed.as_ref().filter(|_| kept.contains(&record.id)) {
+                    assume(&mut entry, assumed);
                 }
                 Record::Entry(entry)
             });

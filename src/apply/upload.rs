@@ -46,6 +46,8 @@ struct Course<'s> {
     is_seen: bool,
     has_begun: bool,
     made_at: Option<Timestamp>,
+    /// The last call that was not answered.
+    lost: Option<CallError>,
     unanswered_at: Option<Timestamp>,
     published: Vec<Published>,
 }
@@ -74,7 +76,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let mut course = Course::new(step, uploading);
         let outcome = match self.send_list(&lists, &mut course).await {
             Ok(outcome) => outcome,
-            Err(Interruption::Call(error)) => self.failure(&error),
+            Err(Interruption::Call(error)) => match &course.lost {
+                Some(lost) => unsettled(lost, &error),
+                None => self.failure(&error),
+            },
             Err(other) => return Err(other),
         };
         if !outcome.is_done() {
@@ -131,7 +136,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// Makes the call until it is answered.
     async fn send_list(&self, lists: &Lists, course: &mut Course<'_>) -> Result<Outcome, Interruption> {
-        let mut lost: Option<CallError> = None;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -158,7 +162,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             if is_lost || is_taken {
                 let may_go_on = self.may_go_on(attempt, &error).await;
                 if course.change.is_none()
-                    && let Some(outcome) = self.look_for_made(&error, (lost.is_some(), course)).await?
+                    && let Some(outcome) = self.look_for_made(&error, course).await?
                 {
                     return Ok(outcome);
                 }
@@ -167,9 +171,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 }
                 // It may have been done in part or twice by then; this is right in any case.
                 course.change = course.change.map(|_| UserChange::Replace);
-                lost = Some(error);
+                course.lost = Some(error);
             } else if !self.client.pause(attempt, &error).await {
-                return Ok(match &lost {
+                return Ok(match &course.lost {
                     Some(lost) => unsettled(lost, &error),
                     None => self.failure(&error),
                 });
@@ -266,7 +270,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     async fn look_for_made(
         &self,
         error: &CallError,
-        (was_lost, course): (bool, &mut Course<'_>),
+        course: &mut Course<'_>,
     ) -> Result<Option<Outcome>, Interruption> {
         let is_taken = matches!(error.kind, ApiError::NameTaken { .. });
         let found = match self.look_up(&course.step.segment).await {
@@ -274,7 +278,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Err(look_up) => return Ok(Some(unsettled(error, &look_up))),
         };
         // A call of this run, or of one before it, may have made it.
-        let may_be_ours = !is_taken || was_lost || self.begun_at(course.step).await.is_some();
+        let may_be_ours = !is_taken || course.lost.is_some() || self.begun_at(course.step).await.is_some();
         match found {
             Some(stored) if stored.payload().is_some() => Ok(Some(other_appeared(&stored))),
             Some(stored) if !may_be_ours => Ok(Some(other_appeared(&stored))),
@@ -349,7 +353,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         (course, users, unanswered_at): (&Course<'_>, Option<UserList>, Option<Timestamp>),
     ) -> Entry {
         let upload = &course.uploading.upload;
+        let is_ours = users.is_some() || course.uploading.target.is_none() || ledger.entry(id).is_some();
         let mut entry = self.entry(ledger, id, &course.step.segment);
+        // What somebody else made is ours when a call took effect, not before.
+        entry.only_kept = !is_ours;
         entry.kind = SegmentKind::File;
         entry.rename(course.step.segment.clone());
         entry.protect = course.step.protect;
@@ -379,6 +386,7 @@ impl<'s> Course<'s> {
             is_seen: false,
             has_begun: false,
             made_at: before.and_then(|before| before.made_at),
+            lost: None,
             unanswered_at: None,
             published: before.map(|before| before.published.clone()).unwrap_or_default(),
         }

@@ -151,6 +151,10 @@ pub struct PlanningArguments {
     /// Send the whole list of a live cohort or file segment of whose members nothing is known.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_RESEND")]
     pub resend: bool,
+
+    /// Take a live cohort or file segment of whose members nothing is known to have those of its list.
+    #[arg(long, conflicts_with = "resend", value_parser = BoolishValueParser::new(), env = "SEGCTL_ASSUME_IN_SYNC")]
+    pub assume_in_sync: bool,
 }
 
 fn pattern(text: &str) -> Result<NamePattern, PatternError> {
@@ -259,7 +263,7 @@ fn lock_timeout(text: &str) -> Result<SignedDuration, duration::DurationError> {
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
     /// A plan that `segctl plan --out` saved: it is applied as it stands, without asking.
-    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_short_list", "resend"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["target", "exclude", "max_archives", "max_updates", "allow_empty", "allow_short_list", "resend", "assume_in_sync"])]
     pub plan: Option<PathBuf>,
 
     /// Write the events that --json prints into this file, too, whatever is printed.

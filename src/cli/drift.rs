@@ -13,7 +13,7 @@ use super::project::Project;
 use crate::api::{Clock, StopSignal, SystemClock};
 use crate::plan::plan;
 use crate::plan::selection::Selection;
-use crate::plan::step::Plan;
+use crate::plan::step::{Plan, Warning};
 use crate::render::document::{DriftReport, SeenDocument};
 use crate::render::text;
 use crate::session::{Aim, Read};
@@ -51,6 +51,7 @@ pub(super) async fn run(
     let edits = Edits::of(&found.patches);
     let drift = (plan.drift.as_slice(), &found.in_files);
     let report = DriftReport::new(workspace.0, drift, edits.documents()?, found.unwritten)
+        .with_expiring(&plan.warnings)
         .with_seen(SeenDocument::new(&read.observed, began));
     let report = DriftReport {
         nothing_applied,
@@ -91,7 +92,7 @@ fn nothing_to_compare(workspace: &str) -> Failure {
         .with_help("otherwise: `segctl apply` first")
 }
 
-/// Drops the drift of segments that the run is not about, whichever of their names says so.
+/// Drops the drift of segments that the run is not about, whichever of their names says so, and what is told of them.
 fn keep_selected(plan: &mut Plan, selection: &Selection) {
     let declared = &plan.known.identities.declared_by_id;
     plan.drift.retain(|drift| {
@@ -99,4 +100,6 @@ fn keep_selected(plan: &mut Plan, selection: &Selection) {
         let names = std::iter::once(&drift.segment).chain(others.into_iter().flatten());
         selection.names(&names.collect::<Vec<_>>())
     });
+    let is_selected = |warning: &Warning| selection.names(&warning.segments());
+    plan.warnings.retain(is_selected);
 }

@@ -81,6 +81,7 @@ fn aim_of_plan(
             empty: arguments.allow_empty,
             short_list: arguments.allow_short_list,
             resend: arguments.resend,
+            assume_in_sync: arguments.assume_in_sync,
         },
         selection: selection(&arguments.selection),
         ..aim(project, workspace, refresh)

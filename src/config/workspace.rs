@@ -230,7 +230,14 @@ fn workspace(reader: &mut Reader<'_>, node: &Node) -> Option<Workspace> {
         Some(node) => rate_limits(reader, node),
         None => Some(Vec::new()),
     };
-    let policy = policy::policy(reader, &mut fields);
+    let is_far = matches!(
+        &service,
+        Some(Service::Remote {
+            endpoint: EndpointSetting::DataCenter(_),
+            ..
+        })
+    );
+    let policy = policy::policy(reader, &mut fields, is_far);
     reader.finish(&fields);
     Some(Workspace {
         service: service?,

@@ -4,8 +4,8 @@ use super::drift;
 use super::forms::Forms;
 use super::identity::{Matches, Pair, declared, owners};
 use super::step::{
-    Action, Change, Changed, Conflict, Known, Live, MatchReason, Record, Step, Target, Unchanged, Wanted,
-    Warning,
+    Action, Assumed, Change, Changed, Conflict, Known, Live, MatchReason, Record, Step, Target, Unchanged,
+    Wanted, Warning,
 };
 use super::{Situation, members, uploads};
 use crate::definition::{Digest, FieldChange, diff, normal, print};
@@ -198,7 +198,8 @@ fn record(
         let digest = forms.digests(live).map(|digests| digests.exact);
         is_same && (digest.is_none() || drift::applied_digest(entry) == digest)
     });
-    (!is_known).then(|| Record {
+    let assumed = assumed(situation, segment, live);
+    (!is_known || assumed.is_some()).then(|| Record {
         segment: segment.name.clone(),
         id: live.id.clone(),
         lifecycle: live.lifecycle,
@@ -206,7 +207,20 @@ fn record(
         definition: live.definition.clone(),
         matched_by: matched_by.clone(),
         adopts: entry.is_none(),
+        assumed,
     })
+}
+
+/// Whom a segment without filters is taken to have.
+fn assumed(situation: &Situation<'_>, segment: &DeclaredSegment, live: &LiveSegment) -> Option<Assumed> {
+    if segment.lifecycle == Lifecycle::Archived || !situation.allowances.assume_in_sync {
+        return None;
+    }
+    match &segment.contents {
+        Contents::Filter(_) => None,
+        Contents::Cohort(cohort) => members::assumed(situation, (segment, live), cohort),
+        Contents::File(upload) => uploads::assumed(situation, (segment, live), upload),
+    }
 }
 
 /// What is lost from the workspace when a segment that somebody else made becomes what its file says.

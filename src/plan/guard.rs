@@ -16,6 +16,8 @@ pub struct Allowances {
     pub short_list: bool,
     /// That the whole list is sent of a cohort or a file segment of whose members nothing is known.
     pub resend: bool,
+    /// That a cohort or a file segment of whose members nothing is known has those of its list.
+    pub assume_in_sync: bool,
 }
 
 /// Everything about the steps, the files and the list that nobody said is meant.

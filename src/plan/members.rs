@@ -5,7 +5,7 @@
 
 use super::change::may_be;
 use super::identity::{Matches, Pair, declared};
-use super::step::{Action, Conflict, Live, Sending, Step, Warning};
+use super::step::{Action, Assumed, Conflict, Live, Sending, Step, Warning};
 use super::uploads::ComparedUsers;
 use super::{Situation, by_both_names, change};
 use crate::ledger::Sent;
@@ -113,6 +113,7 @@ pub(super) fn actions(
         Some(since) if since.added + since.removed == 0 => return Ok(actions),
         Some(since) => after(since, compared, cohort),
         None if situation.allowances.resend => whole(compared, cohort),
+        None if situation.allowances.assume_in_sync => return Ok(actions),
         None => {
             return Err(Box::new(Conflict::MembersUnknown {
                 segment: declared(segment),
@@ -153,6 +154,18 @@ pub(super) fn may_stay(steps: &[Step]) -> Option<Warning> {
         .collect();
     segments.sort_unstable();
     (!segments.is_empty()).then_some(Warning::MembersMayStay { segments })
+}
+
+/// Whom a cohort is taken to have of which nothing is known.
+pub(super) fn assumed(
+    situation: &Situation<'_>,
+    (segment, live): (&DeclaredSegment, &LiveSegment),
+    cohort: &Cohort,
+) -> Option<Assumed> {
+    let entry = situation.ledger.entry(&live.id);
+    let is_known = entry.is_some_and(|entry| entry.sent.is_some());
+    let compared = situation.lists.cohorts.get(&segment.name)?;
+    (!is_known).then(|| Assumed::Members(cohort.clone(), compared.list.clone()))
 }
 
 /// Makes a cohort; nothing where nobody read its list.

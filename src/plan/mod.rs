@@ -170,6 +170,7 @@ fn record(live: &LiveSegment, (name, protect): (&SegmentName, bool), matched_by:
         definition: live.definition.clone(),
         matched_by,
         adopts: true,
+        assumed: None,
     }
 }
 

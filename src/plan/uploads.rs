@@ -7,7 +7,7 @@
 use super::change::{self, may_be};
 use super::forms::Forms;
 use super::identity::{Matches, Pair, declared};
-use super::step::{Action, Conflict, FixedField, Live, Step, Uploading, Warning};
+use super::step::{Action, Assumed, Conflict, FixedField, Live, Step, Uploading, Warning};
 use super::{Situation, by_both_names};
 use crate::ledger::{Entry, Uploaded};
 use crate::model::{
@@ -83,6 +83,9 @@ pub(super) fn actions(
     let nothing = Uploaded::nothing(upload.identifier.clone(), upload.expires_in_days);
     let resent = situation.allowances.resend.then_some(&nothing);
     let Some(uploaded) = uploaded.or(resent) else {
+        if situation.allowances.assume_in_sync {
+            return Ok(actions);
+        }
         return Err(Box::new(Conflict::MembersUnknown {
             segment: declared(segment),
             kind: SegmentKind::File,
@@ -109,6 +112,18 @@ pub(super) fn actions(
         removed,
     }));
     Ok(actions)
+}
+
+/// Whom a file segment is taken to have of which nothing is known.
+pub(super) fn assumed(
+    situation: &Situation<'_>,
+    (segment, live): (&DeclaredSegment, &LiveSegment),
+    upload: &Upload,
+) -> Option<Assumed> {
+    let entry = situation.ledger.entry(&live.id);
+    let is_known = entry.is_some_and(|entry| entry.uploaded.is_some());
+    let list = wanted(situation, segment, upload)?;
+    (!is_known).then(|| Assumed::Users(upload.clone(), list))
 }
 
 /// What the API cannot do.

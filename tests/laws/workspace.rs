@@ -207,6 +207,7 @@ impl Workspace {
                 empty: true,
                 short_list: true,
                 resend: false,
+                assume_in_sync: false,
             },
             selection,
             now: self.now(),

@@ -294,6 +294,7 @@ impl Scenario {
                     empty: true,
                     short_list: true,
                     resend: false,
+                    assume_in_sync: false,
                 },
                 ..self.order()
             };

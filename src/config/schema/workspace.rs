@@ -42,12 +42,12 @@ fn sandbox() -> Value {
         filled_text(),
         "The embedded service on this machine, kept in this file.",
     );
-    common(Fields::default().need("sandbox", file)).done()
+    common(Fields::default().need("sandbox", file), false).done()
 }
 
 fn remote() -> Value {
-    let with = || {
-        common(Fields::default())
+    let with = |is_far| {
+        common(Fields::default(), is_far)
             .need("workspace_id", described(setting(), "The user of every call."))
             .need(
                 "api_key",
@@ -61,13 +61,13 @@ fn remote() -> Value {
     let url =
         json!({"type": "string", "pattern": r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))"});
     any_of([
-        with()
+        with(true)
             .need(
                 "data_center",
                 described(words::<DataCenter>(), "MoEngage's data centre."),
             )
             .done(),
-        with()
+        with(false)
             .need(
                 "endpoint",
                 described(url, "An https address; http is for loopback only."),
@@ -76,7 +76,7 @@ fn remote() -> Value {
     ])
 }
 
-fn common(base: Fields) -> Fields {
+fn common(base: Fields, is_far: bool) -> Fields {
     let limits = EndpointClass::ALL
         .iter()
         .fold(Fields::default(), |limits, class| {
@@ -127,7 +127,7 @@ fn common(base: Fields) -> Fields {
     .may(
         "publish",
         described(
-            publish(),
+            publish(is_far),
             "Where lists of users are put for the service to read.",
         ),
     )
@@ -137,23 +137,20 @@ fn common(base: Fields) -> Fields {
     )
 }
 
-fn publish() -> Value {
-    Fields::default()
-        .need(
-            "directory",
-            described(
-                filled_text(),
-                "A folder that a web server serves, relative to this file.",
-            ),
-        )
-        .may(
-            "url",
-            described(
-                address(),
-                "What the addresses of its files begin with; missing where the service is the sandbox.",
-            ),
-        )
-        .done()
+/// What is far reads no folder of this machine.
+fn publish(is_far: bool) -> Value {
+    let url = described(
+        address(),
+        "What the addresses of its files begin with; missing where the service is the sandbox.",
+    );
+    let folder = "A folder that a web server serves, relative to this file.";
+    let place = Fields::default().need("directory", described(filled_text(), folder));
+    let place = if is_far {
+        place.need("url", url)
+    } else {
+        place.may("url", url)
+    };
+    place.done()
 }
 
 fn guards() -> Value {

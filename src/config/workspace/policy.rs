@@ -6,8 +6,8 @@ use super::super::decode::reader::{COUNT_LIMIT, Fields, Reader};
 use super::super::yaml::{Node, Resolved, Yaml};
 use crate::model::{Behaviour, Guards, NamePattern, Policy, PublishPlace};
 
-/// Takes the policy's fields out of a workspace; `None` when one has a fault.
-pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Policy> {
+/// Takes the policy's fields out of a workspace; `None` when one has a fault. What `is_far` reads no folder of this machine.
+pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_far: bool) -> Option<Policy> {
     let defaults = Policy::default();
     let owns = match fields.take("owns") {
         Some(node) => reader.list(node, pattern),
@@ -25,7 +25,7 @@ pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option
         Some(node) => behaviour(reader, node),
         None => Some(defaults.behaviour),
     };
-    let publish = fields.take("publish").map(|node| publish(reader, node));
+    let publish = fields.take("publish").map(|node| publish(reader, node, is_far));
     let publish = match publish {
         Some(read) => Some(read?),
         None => None,
@@ -39,12 +39,20 @@ pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option
     })
 }
 
-fn publish(reader: &mut Reader<'_>, node: &Node) -> Option<PublishPlace> {
+fn publish(reader: &mut Reader<'_>, node: &Node, is_far: bool) -> Option<PublishPlace> {
     let mut fields = reader.fields(node, "where lists are published")?;
     let directory = reader
         .require(&mut fields, "directory")
         .and_then(|node| reader.filled_text(node));
-    let url = fields.take("url").map(|node| address(reader, node));
+    let url = if is_far {
+        Some(
+            reader
+                .require(&mut fields, "url")
+                .and_then(|node| address(reader, node)),
+        )
+    } else {
+        fields.take("url").map(|node| address(reader, node))
+    };
     reader.finish(&fields);
     let url = match url {
         Some(read) => Some(read?),

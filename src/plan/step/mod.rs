@@ -14,7 +14,9 @@ pub use drift::{Drift, LifecycleDrift};
 pub use finding::{Conflict, Declared, ExceededLimit, FixedField, Holder, Refusal, Warning};
 pub use wanted::{Known, Wanted, digest_of};
 
-use crate::model::{EndpointClass, Lifecycle, Origin, Payload, SegmentId, SegmentName};
+use crate::model::{
+    Cohort, EndpointClass, Lifecycle, Listing, Origin, Payload, SegmentId, SegmentName, Upload, UserList,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -107,6 +109,18 @@ pub struct Record {
     pub matched_by: MatchReason,
     /// Whether this is the first contact with it.
     pub adopts: bool,
+    /// Whom it is taken to have without having been sent, where somebody said so.
+    pub assumed: Option<Assumed>,
+}
+
+/// A list that a segment is taken to have: what the ledger says of it from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assumed {
+    /// The members of a cohort.
+    Members(Cohort, Listing),
+    /// The users of a file segment.
+    Users(Upload, UserList),
 }
 
 /// How many steps a plan has of each kind.

@@ -1,9 +1,9 @@
 //! Drift as a document.
 
 use super::plan::DriftDocument;
-use super::{FORMAT_VERSION, SeenDocument};
+use super::{FORMAT_VERSION, FindingDocument, SeenDocument, finding};
 use crate::model::SegmentId;
-use crate::plan::step::Drift;
+use crate::plan::step::{Drift, Warning};
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,9 @@ pub struct DriftReport {
     /// Segments of which no file can say it, or not all of it, by id, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub unwritten: BTreeMap<String, String>,
+    /// Segments that the service archives soon, which is not drift yet.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub expiring: Vec<FindingDocument>,
     /// How old what was seen is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seen: Option<SeenDocument>,
@@ -63,8 +66,19 @@ impl DriftReport {
                 .into_iter()
                 .map(|(id, why)| (id.to_string(), why))
                 .collect(),
+            expiring: Vec::new(),
             seen: None,
         }
+    }
+
+    /// With those of the warnings of a plan that tell of segments which expire.
+    #[must_use]
+    pub fn with_expiring(mut self, warnings: &[Warning]) -> Self {
+        let expiring = warnings
+            .iter()
+            .filter(|warning| matches!(warning, Warning::Expires { .. }));
+        self.expiring = expiring.map(finding::warning).collect();
+        self
     }
 
     /// With how old what was seen is.

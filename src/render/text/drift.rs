@@ -1,6 +1,6 @@
 //! Drift as text.
 
-use super::{change, paint, quoted, seen};
+use super::{change, finding, paint, quoted, seen};
 use crate::model::printable;
 use crate::render::document::{DriftDocument, DriftReport, PatchDocument};
 use anstyle::{AnsiColor, Style};
@@ -11,6 +11,9 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn drift(report: &DriftReport, is_written: bool, colour: bool) -> String {
     let mut text = String::new();
+    for expiring in &report.expiring {
+        finding(&mut text, "warning", expiring, paint(colour, AnsiColor::Yellow));
+    }
     for drift in &report.drift {
         one(&mut text, drift, colour);
         if let Some(why) = report.unwritten.get(&drift.id) {

@@ -69,6 +69,7 @@ pub(super) fn members_unknown((segment, kind): (&Declared, SegmentKind), target:
                 "to send all members of its list: plan with --resend; whoever else is in it stays in it"
             }
         })
+        .help("if those of its list are in it and nobody else: plan with --assume-in-sync")
         .help(format!(
             "if it is not the same segment: choose another name for `{}` at {}",
             segment.name,
