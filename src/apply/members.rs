@@ -84,7 +84,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     async fn is_known_as_planned(&self, sending: &Sending) -> bool {
         let ledger = self.ledger.lock().await;
         let known = match &sending.target {
-            Some(target) => ledger.entry(&target.id).and_then(|entry| entry.sent.clone()),
+            Some(target) => ledger
+                .entry(&target.id)
+                .and_then(|entry| entry.sent.as_deref().cloned()),
             None => ledger.being_made(&sending.cohort.key),
         };
         known == sending.before
@@ -316,7 +318,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         if course.sending.target.is_none() {
             entry.set_lifecycle(Lifecycle::Active);
         }
-        entry.sent = Some(sent);
+        entry.sent = Some(Box::new(sent));
         entry
     }
 

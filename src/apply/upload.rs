@@ -94,7 +94,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             return true;
         };
         let ledger = self.ledger.lock().await;
-        let known = ledger.entry(&target.id).and_then(|entry| entry.uploaded.as_ref());
+        let known = ledger
+            .entry(&target.id)
+            .and_then(|entry| entry.uploaded.as_deref());
         known == uploading.before.as_ref()
     }
 
@@ -363,14 +365,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         if course.uploading.target.is_none() {
             entry.set_lifecycle(Lifecycle::Active);
         }
-        entry.uploaded = Some(Uploaded {
+        entry.uploaded = Some(Box::new(Uploaded {
             identifier: upload.identifier.clone(),
             expires_in_days: upload.expires_in_days,
             made_at: course.made_at,
             users,
             unanswered_at,
             published: course.published.clone(),
-        });
+        }));
         entry
     }
 }

@@ -39,10 +39,10 @@ pub struct Entry {
     pub digest: Option<String>,
     /// Whom it has, where its members are sent; `None` also where nothing is known of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sent: Option<Sent>,
+    pub sent: Option<Box<Sent>>,
     /// Whom it has, where its users are uploaded; `None` also where nothing is known of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uploaded: Option<Uploaded>,
+    pub uploaded: Option<Box<Uploaded>>,
     /// Names it had before: reserved for ever where a rename does not free names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_names: Vec<SegmentName>,

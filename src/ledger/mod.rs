@@ -151,12 +151,12 @@ impl Ledger {
     /// The lists of members that have to be kept.
     #[must_use]
     pub fn lists(&self) -> BTreeSet<&ListDigest> {
-        let sent = self.all_kept().filter_map(|entry| entry.sent.as_ref());
+        let sent = self.all_kept().filter_map(|entry| entry.sent.as_deref());
         let begun = self.intents().filter_map(|intent| match &intent.write {
             Write::Send { list, .. } => Some(&list.digest),
             _ => None,
         });
-        let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_ref());
+        let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_deref());
         let users = uploaded.filter_map(|uploaded| Some(&uploaded.users.as_ref()?.values()?.digest));
         sent.flat_map(Sent::lists).chain(begun).chain(users).collect()
     }

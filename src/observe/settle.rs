@@ -92,7 +92,7 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
                 kind: SegmentKind::Cohort,
                 lifecycle: Lifecycle::Active,
                 lifecycle_unknown: false,
-                sent: Some(Sent::begun(key.clone(), list.clone(), intent.at)),
+                sent: Some(Box::new(Sent::begun(key.clone(), list.clone(), intent.at))),
                 ..entry(ledger, live, intent)
             })
         }
@@ -105,11 +105,11 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
                 kind: SegmentKind::File,
                 lifecycle: Lifecycle::Active,
                 lifecycle_unknown: false,
-                uploaded: Some(Uploaded {
+                uploaded: Some(Box::new(Uploaded {
                     made_at: Some(intent.at),
                     unanswered_at: Some(intent.at),
                     ..Uploaded::nothing(identifier.clone(), *expires_in_days)
-                }),
+                })),
                 ..entry(ledger, live, intent)
             })
         }

@@ -62,7 +62,7 @@ pub(super) fn actions(
         return Ok(make.flatten().into_iter().collect());
     };
     let entry = situation.ledger.entry(&live.id);
-    let sent = entry.and_then(|entry| entry.sent.as_ref());
+    let sent = entry.and_then(|entry| entry.sent.as_deref());
     let is_file = entry.is_some_and(|entry| entry.kind == SegmentKind::File);
     if live.kind == LiveKind::Filter || is_file {
         return Err(Box::new(Conflict::KindTaken {

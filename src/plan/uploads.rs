@@ -65,12 +65,12 @@ pub(super) fn actions(
         return make(situation, segment, upload);
     };
     let entry = situation.ledger.entry(&live.id);
-    let uploaded = entry.and_then(|entry| entry.uploaded.as_ref());
+    let uploaded = entry.and_then(|entry| entry.uploaded.as_deref());
     possible(situation, matches, (segment, live), (upload, entry))?;
     let target = change::target(live, reason, forms);
     if segment.lifecycle == Lifecycle::Archived {
         let is_in_use = may_be(live, Lifecycle::Active, situation);
-        return Ok(is_in_use.then(|| Action::Archive(target)).into_iter().collect());
+        return Ok(is_in_use.then_some(Action::Archive(target)).into_iter().collect());
     }
     let mut actions = Vec::new();
     let comes_out = may_be(live, Lifecycle::Archived, situation);
@@ -106,7 +106,7 @@ pub(super) fn actions(
         target: Some(target),
         upload: upload.clone(),
         list,
-        before: entry.and_then(|entry| entry.uploaded.clone()),
+        before: entry.and_then(|entry| entry.uploaded.as_deref().cloned()),
         change: Some(change),
         added,
         removed,
@@ -154,7 +154,7 @@ fn possible(
             target,
         }));
     }
-    let uploaded = entry.and_then(|entry| entry.uploaded.as_ref());
+    let uploaded = entry.and_then(|entry| entry.uploaded.as_deref());
     let fixed = uploaded.and_then(|uploaded| fixed(uploaded, upload));
     match fixed.filter(|_| segment.lifecycle == Lifecycle::Active) {
         Some(field) => Err(Box::new(Conflict::FixedAtUpload {
@@ -273,7 +273,7 @@ fn are_users_lost(entry: &Entry, now: Timestamp) -> bool {
     // Nobody knows when somebody else archived it.
     let put_away_at = (entry.lifecycle == Lifecycle::Archived).then_some(entry.applied_at);
     let is_kept = put_away_at.is_some_and(|at| at.duration_until(now) < KEPT);
-    let expires_at = entry.uploaded.as_ref().and_then(Uploaded::expires_at);
+    let expires_at = entry.uploaded.as_deref().and_then(Uploaded::expires_at);
     !is_kept || expires_at.is_some_and(|at| at <= now)
 }
 
@@ -315,7 +315,7 @@ pub(super) fn expiring(situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<
     let in_use = declared.filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
     let live = in_use.filter_map(|pair| pair.live.as_ref().map(|(live, _)| *live));
     let expiring = live.filter_map(|live| {
-        let uploaded = situation.ledger.entry(&live.id)?.uploaded.as_ref()?;
+        let uploaded = situation.ledger.entry(&live.id)?.uploaded.as_deref()?;
         let at = uploaded.expires_at()?;
         let is_soon = situation.now.duration_until(at) <= SOON;
         is_soon.then(|| Warning::Expires {

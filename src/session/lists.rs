@@ -166,7 +166,7 @@ fn compared(
 fn known(ledger: &Ledger, key: &CohortKey) -> Option<(Option<SegmentId>, Sent)> {
     let entries = ledger
         .entries()
-        .filter_map(|entry| Some((entry, entry.sent.as_ref()?)));
+        .filter_map(|entry| Some((entry, entry.sent.as_deref()?)));
     let own = entries.filter(|(_, sent)| sent.key == *key);
     // A workspace that was made anew has the cohort anew, too.
     let last = own.max_by_key(|(entry, _)| entry.applied_at);

@@ -154,7 +154,13 @@ fn members(workspace: &Workspace) -> Option<BTreeSet<u8>> {
     Some(members.iter().map(number).collect())
 }
 
-fn changes(plan: &Plan) -> Vec<(u64, u64, usize)> {
+/// How many members are added and removed, and in how many calls.
+type Sent = (u64, u64, usize);
+
+/// A call about users, and how many are added and removed.
+type Call = (Option<UserChange>, u64, u64);
+
+fn changes(plan: &Plan) -> Vec<Sent> {
     let sent = plan.steps.iter().filter_map(|step| match &step.action {
         Action::Send(sending) => Some((sending.added, sending.removed, sending.calls)),
         _ => None,
@@ -269,7 +275,7 @@ proptest! {
 #[tokio::test]
 async fn no_more_is_sent_than_what_changes() {
     let workspace = workspace();
-    let table: [(&[u8], (u64, u64, usize)); 5] = [
+    let table: [(&[u8], Sent); 5] = [
         (&[1, 2, 3], (3, 0, 1)),
         (&[1, 2, 3, 4], (1, 0, 1)),
         (&[2, 3, 4], (0, 1, 1)),
@@ -337,7 +343,7 @@ async fn a_list_is_uploaded_by_the_call_that_costs_least() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let workspace = workspace();
-    let table: [(&[u8], (Option<UserChange>, u64, u64)); 5] = [
+    let table: [(&[u8], Call); 5] = [
         (&[1, 2, 3], (None, 3, 0)),
         (&[1, 2, 3, 4], (Some(UserChange::Add), 1, 0)),
         (&[2, 3, 4], (Some(UserChange::Remove), 0, 1)),

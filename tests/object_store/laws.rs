@@ -2,7 +2,8 @@
 
 use super::kept::{Kept, at, call, ledger, ledger_with, lock, record};
 use segctl::ledger::{Change, Ledger, LedgerStore, Lock, Snapshot, StoreError};
-use segctl::model::CallRecord;
+use segctl::model::{CallRecord, ListDigest};
+use std::collections::BTreeSet;
 
 /// Gives `$then!` the name of every law.
 macro_rules! every_law {
@@ -17,6 +18,7 @@ macro_rules! every_law {
             calls_are_told_to_every_run_once
             calls_of_runs_side_by_side_are_all_kept
             old_calls_are_forgotten_and_the_others_keep_their_numbers
+            lists_are_kept_until_nothing_needs_them
             what_was_seen_is_kept
         }
     };
@@ -211,6 +213,26 @@ pub(crate) async fn old_calls_are_forgotten_and_the_others_keep_their_numbers(ke
     });
     exchanged.await.unwrap();
     assert_eq!(next, 2001);
+}
+
+pub(crate) async fn lists_are_kept_until_nothing_needs_them(kept: &impl Kept) {
+    let (store, other) = (kept.reached(), kept.reached());
+    let [one, two, three] = [1, 2, 3].map(|number| ListDigest::of([number; 32]));
+    assert_eq!(store.load_list(&one).await.unwrap(), None);
+    store.drop_lists(&BTreeSet::new()).await.unwrap();
+    for (digest, bytes) in [(&one, &b"one"[..]), (&two, b"two"), (&two, b"two"), (&three, b"")] {
+        store.save_list(digest, bytes).await.unwrap();
+    }
+    assert_eq!(other.load_list(&two).await.unwrap().as_deref(), Some(&b"two"[..]));
+    assert_eq!(other.load_list(&three).await.unwrap().as_deref(), Some(&b""[..]));
+    other.drop_lists(&[&one, &three].into()).await.unwrap();
+    assert_eq!(store.load_list(&one).await.unwrap().as_deref(), Some(&b"one"[..]));
+    assert_eq!(store.load_list(&two).await.unwrap(), None);
+    // One whose lock was taken away may drop what somebody else needs by now.
+    store.change_lock(|_| Change::Put(lock("a"))).await.unwrap();
+    other.change_lock(|_| Change::Put(lock("b"))).await.unwrap();
+    store.drop_lists(&BTreeSet::new()).await.unwrap_err();
+    assert!(store.load_list(&one).await.unwrap().is_some());
 }
 
 pub(crate) async fn what_was_seen_is_kept(kept: &impl Kept) {

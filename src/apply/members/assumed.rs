@@ -53,20 +53,20 @@ pub(in super::super) fn assume(entry: &mut Entry, assumed: &Assumed) {
     match assumed {
         Assumed::Members(cohort, listing) => {
             entry.kind = SegmentKind::Cohort;
-            entry.sent = Some(Sent {
+            entry.sent = Some(Box::new(Sent {
                 key: cohort.key.clone(),
                 surely: listing.clone(),
                 possibly: None,
                 under_way: None,
                 unanswered_at: None,
-            });
+            }));
         }
         Assumed::Users(upload, list) => {
             entry.kind = SegmentKind::File;
-            entry.uploaded = Some(Uploaded {
+            entry.uploaded = Some(Box::new(Uploaded {
                 users: Some(list.clone()),
                 ..Uploaded::nothing(upload.identifier.clone(), upload.expires_in_days)
-            });
+            }));
         }
     }
 }
