@@ -4,7 +4,8 @@
 //! a file of its own, under a name that says what is in it, until it is taken away again.
 
 use crate::members::Values;
-use crate::model::{ListDigest, PublishPlace};
+use crate::model::{ListDigest, PublishPlace, SegmentName};
+use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -27,14 +28,14 @@ impl Publisher {
         }
     }
 
-    /// Puts a list there, one value a line; its name, and the address that the service is told.
+    /// Puts a list there, one value a line; the address that the service is told.
     ///
     /// # Errors
     ///
     /// The file cannot be written, or the list cannot be read.
-    pub fn publish(&self, digest: &ListDigest, list: &mut dyn Values) -> io::Result<(String, String)> {
+    pub fn publish(&self, name: &ListDigest, list: &mut dyn Values) -> io::Result<String> {
         fs::create_dir_all(&self.folder)?;
-        let name = format!("{digest}.csv");
+        let name = file_name(name);
         let path = self.folder.join(&name);
         let new = tempfile::Builder::new()
             .prefix(".segctl-")
@@ -53,7 +54,7 @@ impl Publisher {
             Some(url) => format!("{}/{name}", url.trim_end_matches('/')),
             None => format!("file://{}", escaped(&fs::canonicalize(&path)?)),
         };
-        Ok((name, address))
+        Ok(address)
     }
 
     /// Takes a list away; nothing where there is none.
@@ -61,12 +62,22 @@ impl Publisher {
     /// # Errors
     ///
     /// The file cannot be removed.
-    pub fn withdraw(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.folder.join(name)) {
+    pub fn withdraw(&self, name: &ListDigest) -> io::Result<()> {
+        match fs::remove_file(self.folder.join(file_name(name))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
+}
+
+/// Names the file of a segment's list: two segments with one list have a file each, so that one can go.
+#[must_use]
+pub fn name_of(segment: &SegmentName, list: &ListDigest) -> ListDigest {
+    ListDigest::of(Sha256::digest(format!("{list} {segment}")).into())
+}
+
+fn file_name(name: &ListDigest) -> String {
+    format!("{name}.csv")
 }
 
 /// A path with what would mean something else in an address written out.

@@ -116,7 +116,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         (current, wanted): (&Stored, Lifecycle),
         note: Option<&str>,
     ) -> Result<Outcome, Interruption> {
-        self.remember_lifecycle(step, current, wanted).await?;
+        let is_done_now = note != Some(SO_ALREADY);
+        self.remember_lifecycle(step, current, (wanted, is_done_now))
+            .await?;
         Ok(Outcome::Applied {
             id: current.id.clone(),
             notes: note.into_iter().map(str::to_owned).collect(),

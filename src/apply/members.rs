@@ -57,7 +57,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Ok(parcel) => parcel,
             Err(message) => return Ok(Outcome::Failed { message }),
         };
-        let before = sending.before.as_ref().and_then(|before| before.unanswered_at);
+        let before = sending.known.as_ref().and_then(|known| known.unanswered_at);
         let operation = Operation::SyncMembers(step.segment.clone(), MemberChange::Add);
         self.wait_for_strays(operation, before).await?;
         self.memory().has_sent = true;
@@ -85,11 +85,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let ledger = self.ledger.lock().await;
         let known = match &sending.target {
             Some(target) => ledger
-                .entry(&target.id)
+                .kept(&target.id)
                 .and_then(|entry| entry.sent.as_deref().cloned()),
             None => ledger.being_made(&sending.cohort.key),
         };
-        known == sending.before
+        known == sending.known
     }
 
     /// Reads the declared list and the ones that were kept; or says why that is of no use.
@@ -210,7 +210,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         };
         let (turn, current) = self.look(operation, &target.id, None).await?;
         let is_as_planned = self.is_as_planned(target, &current);
-        self.note_seen(current, target.lifecycle);
+        // What was put away was taken out by the step before.
+        self.note_seen(current, Lifecycle::Active);
         if is_as_planned {
             course.is_seen = true;
             return Ok(Some(turn));
@@ -223,10 +224,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     async fn begin_call(&self, course: &mut Course<'_>) -> Result<(), Interruption> {
         course.has_begun = true;
         let Some(id) = &course.id else {
-            let write = Write::Send {
-                key: course.sending.cohort.key.clone(),
-                list: course.sending.list.clone(),
-            };
+            let sent = Box::new(sent_under_way(course, Some(self.clock.now())));
+            let write = Write::Send { sent };
             return self.intend(course.step, write, false).await;
         };
         let unanswered_at = Some(self.clock.now());
@@ -294,16 +293,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         id: &SegmentId,
         (course, unanswered_at): (&Course<'_>, Option<Timestamp>),
     ) -> Entry {
-        let under_way = UnderWay {
-            list: course.sending.list.clone(),
-            added: course.added,
-            removed: course.removed,
-        };
-        let sent = Sent {
-            under_way: Some(under_way),
-            unanswered_at,
-            ..course.before.clone()
-        };
+        let sent = sent_under_way(course, unanswered_at);
         self.entry_sent(ledger, id, (course, sent))
     }
 
@@ -315,7 +305,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         entry.kind = SegmentKind::Cohort;
         entry.rename(course.step.segment.clone());
         entry.protect = course.step.protect;
-        if course.sending.target.is_none() {
+        if sent.whole().is_some() || course.sending.target.is_none() {
+            // What was put away was taken out by the step before, or by somebody.
             entry.set_lifecycle(Lifecycle::Active);
         }
         entry.sent = Some(Box::new(sent));
@@ -392,6 +383,20 @@ impl<'s> Course<'s> {
     }
 }
 
+/// What is known of the members while a list is sent.
+fn sent_under_way(course: &Course<'_>, unanswered_at: Option<Timestamp>) -> Sent {
+    let under_way = UnderWay {
+        list: course.sending.list.clone(),
+        added: course.added,
+        removed: course.removed,
+    };
+    Sent {
+        under_way: Some(under_way),
+        unanswered_at,
+        ..course.before.clone()
+    }
+}
+
 /// What is said where a cohort should have been made and is not there.
 const DROPPED: &str = "the service took members and lists no segment of that name: it drops without a word a name that \
                        another segment has, archived ones too; choose another name, or run again if the list lags";
@@ -409,7 +414,7 @@ fn not_a_cohort(stored: &Stored) -> Outcome {
 
 /// Whether a run was about to make the cohort of a step.
 fn is_begun(intent: &Intent, course: &Course<'_>) -> bool {
-    matches!(&intent.write, Write::Send { key, .. } if *key == course.sending.cohort.key)
+    matches!(&intent.write, Write::Send { sent } if sent.key == course.sending.cohort.key)
 }
 
 /// The members of the next call.

@@ -188,12 +188,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         .await
     }
 
-    /// Takes down that a segment was put away or taken out.
+    /// Takes down that a segment was put away or taken out, by a call that was made now or by somebody some time before.
     pub(super) async fn remember_lifecycle(
         &self,
         step: &Step,
         current: &Stored,
-        lifecycle: Lifecycle,
+        (lifecycle, is_done_now): (Lifecycle, bool),
     ) -> Result<(), StoreError> {
         self.learn(step, &current.id);
         self.note_seen(current.clone(), lifecycle);
@@ -206,6 +206,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             }
             entry.set_lifecycle(lifecycle);
             entry.protect = step.protect;
+            if let Some(uploaded) = &mut entry.uploaded {
+                let now = self.clock.now();
+                match lifecycle {
+                    Lifecycle::Archived => uploaded.put_away_at = is_done_now.then_some(now),
+                    Lifecycle::Active => uploaded.take_out(now),
+                }
+            }
             if let Some(definition) = current.payload().filter(|_| entry.definition.is_none()) {
                 entry.digest = Some(digest_of(&definition, &self.known()).to_string());
                 entry.definition = Some(definition);

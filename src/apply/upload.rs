@@ -5,7 +5,7 @@
 //! of the one before. Where even that is not answered, the ledger knows of nobody, and the next run replaces them.
 
 use super::receipt::{Outcome, SkipReason};
-use super::{Applier, Interruption, still_lost, unsettled};
+use super::{ATTEMPTS, Applier, Interruption, still_lost, unsettled};
 use crate::api::{ApiError, CallError, Clock, Operation, Stored, Transport, Turn, UserFile};
 use crate::ledger::{Entry, Intent, Ledger, LedgerStore, Published, Record, StoreError, Uploaded, Write};
 use crate::members::Nobody;
@@ -15,6 +15,7 @@ use crate::members::source::Source;
 use crate::model::{Lifecycle, ListDigest, SegmentId, SegmentKind, UserChange, UserList, Users};
 use crate::observe::members::{KeptError, KeptMembers};
 use crate::plan::step::{Step, Uploading};
+use crate::publish::name_of;
 use jiff::{SignedDuration, Timestamp};
 use std::io;
 use std::path::Path;
@@ -33,6 +34,22 @@ enum Lists {
         /// What is added or removed, where that is less.
         part: Option<Vec<u8>>,
     },
+}
+
+/// The file of one call.
+enum File<'l> {
+    There(&'l str),
+    /// Its name, and the list that it has.
+    Here(ListDigest, &'l [u8]),
+}
+
+impl File<'_> {
+    fn name(&self) -> Option<&ListDigest> {
+        match self {
+            Self::There(_) => None,
+            Self::Here(name, _) => Some(name),
+        }
+    }
 }
 
 /// How far a step has come.
@@ -95,9 +112,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         };
         let ledger = self.ledger.lock().await;
         let known = ledger
-            .entry(&target.id)
+            .kept(&target.id)
             .and_then(|entry| entry.uploaded.as_deref());
-        known == uploading.before.as_ref()
+        known == uploading.before.as_ref() || is_taken_out(known, uploading)
     }
 
     /// When an earlier run was about to make the segment, as long as nobody knows whether it did.
@@ -141,17 +158,25 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let url = match self.published(lists, course) {
-                Ok(url) => url,
-                Err(error) => {
-                    let message = format!("its list cannot be published: {error}");
-                    return Ok(Outcome::Failed { message });
-                }
-            };
             let Some(turn) = self.turn_to_upload(course).await? else {
                 return Ok(Outcome::Skipped(SkipReason::Drifted));
             };
-            self.begin_upload(course).await?;
+            let file = match self.file_to_publish(lists, course) {
+                Ok(file) => file,
+                Err(error) => {
+                    self.client.give_back(turn);
+                    return Ok(cannot_publish(&error));
+                }
+            };
+            // Taken down before it is there, so that it is never left without anybody who knows of it.
+            self.begin_upload(file.name(), course).await?;
+            let url = match self.publish(&file) {
+                Ok(url) => url,
+                Err(error) => {
+                    self.client.give_back(turn);
+                    return Ok(cannot_publish(&error));
+                }
+            };
             let error = match self.tell(turn, &url, course).await {
                 Ok(id) => return self.uploaded(id, course).await,
                 Err(error) => error,
@@ -183,16 +208,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
     }
 
-    /// Where the service reads the list of the next call.
-    fn published(&self, lists: &Lists, course: &mut Course<'_>) -> io::Result<String> {
+    /// The file that the service reads for the next call.
+    fn file_to_publish<'l>(&self, lists: &'l Lists, course: &mut Course<'_>) -> io::Result<File<'l>> {
         let (digest, whole, part) = match lists {
-            Lists::There(url) => return Ok(url.clone()),
+            Lists::There(url) => return Ok(File::There(url)),
             Lists::Here { digest, whole, part } => (digest, whole, part),
-        };
-        let Some(publisher) = &self.settings.publisher else {
-            return Err(io::Error::other(
-                "segctl.yaml does not say where to, by `publish`",
-            ));
         };
         let is_part = matches!(course.change, Some(UserChange::Add | UserChange::Remove));
         let part = part.as_ref().filter(|_| is_part);
@@ -200,12 +220,28 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Some(part) => digest_of(part)?,
             None => digest.clone(),
         };
-        let mut list = KeptReader::of(part.unwrap_or(whole).as_slice());
-        let (name, url) = publisher.publish(&digest, &mut list)?;
+        let name = name_of(&course.step.segment, &digest);
         let at = self.clock.now();
         course.published.retain(|published| published.name != name);
-        course.published.push(Published { name, at });
-        Ok(url)
+        course.published.push(Published {
+            name: name.clone(),
+            at,
+        });
+        Ok(File::Here(name, part.unwrap_or(whole)))
+    }
+
+    /// Puts a file where the service reads it; its address.
+    fn publish(&self, file: &File<'_>) -> io::Result<String> {
+        match file {
+            File::There(url) => Ok((*url).to_owned()),
+            File::Here(name, list) => {
+                let publisher = self.settings.publisher.as_ref();
+                let nowhere = || io::Error::other("segctl.yaml does not say where to, by `publish`");
+                publisher
+                    .ok_or_else(nowhere)?
+                    .publish(name, &mut KeptReader::of(*list))
+            }
+        }
     }
 
     async fn turn_to_upload(&self, course: &mut Course<'_>) -> Result<Option<Turn>, Interruption> {
@@ -216,7 +252,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         };
         let (turn, current) = self.look(&operation, &target.id, None).await?;
         let is_as_planned = self.is_as_planned(target, &current);
-        self.note_seen(current, target.lifecycle);
+        // What was put away was taken out by the step before.
+        self.note_seen(current, Lifecycle::Active);
         if is_as_planned {
             course.is_seen = true;
             return Ok(Some(turn));
@@ -226,13 +263,18 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// Takes down that a call is about to be made.
-    async fn begin_upload(&self, course: &mut Course<'_>) -> Result<(), Interruption> {
+    async fn begin_upload(
+        &self,
+        published: Option<&ListDigest>,
+        course: &mut Course<'_>,
+    ) -> Result<(), Interruption> {
         course.has_begun = true;
         let Some(id) = &course.id else {
             let upload = &course.uploading.upload;
             let write = Write::Upload {
                 identifier: upload.identifier.clone(),
                 expires_in_days: upload.expires_in_days,
+                published: published.cloned(),
             };
             return self.intend(course.step, write, false).await;
         };
@@ -275,12 +317,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         course: &mut Course<'_>,
     ) -> Result<Option<Outcome>, Interruption> {
         let is_taken = matches!(error.kind, ApiError::NameTaken { .. });
-        let found = match self.look_up(&course.step.segment).await {
+        // A call of this run, or of one before it, may have made it.
+        let may_be_ours = !is_taken || course.lost.is_some() || self.begun_at(course.step).await.is_some();
+        let found = match self.look_for_ours(error, (is_taken && may_be_ours, course)).await {
             Ok(found) => found,
             Err(look_up) => return Ok(Some(unsettled(error, &look_up))),
         };
-        // A call of this run, or of one before it, may have made it.
-        let may_be_ours = !is_taken || course.lost.is_some() || self.begun_at(course.step).await.is_some();
         match found {
             Some(stored) if stored.payload().is_some() => Ok(Some(other_appeared(&stored))),
             Some(stored) if !may_be_ours => Ok(Some(other_appeared(&stored))),
@@ -293,6 +335,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 self.note_seen(stored, Lifecycle::Active);
                 Ok(None)
             }
+            // It is ours, and the list lags.
+            None if is_taken && may_be_ours => Ok(Some(Outcome::Unknown {
+                message: format!("{error}; and nobody who is listed has it: the list lags; plan again"),
+            })),
             None if is_taken => Ok(Some(Outcome::Failed {
                 message: format!(
                     "{error}; the one that has it is archived and not listed: unarchive it in the dashboard, or \
@@ -303,12 +349,32 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
     }
 
+    /// The segment of the step's name; looked for more than once where it has to be there.
+    async fn look_for_ours(
+        &self,
+        error: &CallError,
+        (has_to_be_there, course): (bool, &Course<'_>),
+    ) -> Result<Option<Stored>, CallError> {
+        let mut attempt = 1;
+        loop {
+            let found = self.look_up(&course.step.segment).await?;
+            let is_over = attempt == ATTEMPTS || found.is_some() || !has_to_be_there;
+            if is_over || !self.client.pause_before_look(attempt, error).await {
+                return Ok(found);
+            }
+            attempt += 1;
+        }
+    }
+
     /// Takes down that a step ends of which nobody knows what came of its call.
     async fn leave_open(&self, course: &Course<'_>) -> Result<(), Interruption> {
         let Some(id) = course.id.as_ref().filter(|_| course.has_begun) else {
             return Ok(());
         };
-        let entry = |ledger: &Ledger| self.entry_uploaded(ledger, id, (course, None, course.unanswered_at));
+        // What was refused, or never sent, left the users as they were.
+        let before = course.uploading.before.as_ref().filter(|_| course.lost.is_none());
+        let users = before.and_then(|before| before.users.clone());
+        let entry = |ledger: &Ledger| self.entry_uploaded(ledger, id, (course, users, course.unanswered_at));
         self.take_down(|ledger| vec![Record::Entry(entry(ledger))])
             .await?;
         Ok(())
@@ -362,7 +428,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         entry.kind = SegmentKind::File;
         entry.rename(course.step.segment.clone());
         entry.protect = course.step.protect;
-        if course.uploading.target.is_none() {
+        if users.is_some() || course.uploading.target.is_none() {
+            // What was put away was taken out by the step before, or by somebody.
             entry.set_lifecycle(Lifecycle::Active);
         }
         entry.uploaded = Some(Box::new(Uploaded {
@@ -370,6 +437,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             expires_in_days: upload.expires_in_days,
             made_at: course.made_at,
             users,
+            put_away_at: None,
             unanswered_at,
             published: course.published.clone(),
         }));
@@ -439,6 +507,27 @@ fn gathered(uploading: &Uploading, path: &Path, before: Option<&KeptMembers>) ->
 fn digest_of(list: &[u8]) -> io::Result<ListDigest> {
     let compared = crate::members::compare::compare(&mut KeptReader::of(list), &mut Nobody, |_, _| Ok(()))?;
     Ok(compared.new.digest)
+}
+
+/// Whether the ledger says what it said when the plan was made but for what the step before did, which took the segment out:
+/// where that may have cost it its users, all of them have to be sent.
+fn is_taken_out(known: Option<&Uploaded>, uploading: &Uploading) -> bool {
+    let (Some(known), Some(before)) = (known, &uploading.before) else {
+        return false;
+    };
+    let taken_out = Uploaded {
+        users: known.users.clone(),
+        put_away_at: None,
+        ..before.clone()
+    };
+    let replaces = known.users.is_none() && uploading.change == Some(UserChange::Replace);
+    *known == taken_out && (known.users == before.users || replaces)
+}
+
+fn cannot_publish(error: &io::Error) -> Outcome {
+    Outcome::Failed {
+        message: format!("its list cannot be published: {error}"),
+    }
 }
 
 /// Another segment has the name, and is not ours.

@@ -153,12 +153,15 @@ impl Ledger {
     pub fn lists(&self) -> BTreeSet<&ListDigest> {
         let sent = self.all_kept().filter_map(|entry| entry.sent.as_deref());
         let begun = self.intents().filter_map(|intent| match &intent.write {
-            Write::Send { list, .. } => Some(&list.digest),
+            Write::Send { sent } => Some(sent.lists()),
             _ => None,
         });
         let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_deref());
         let users = uploaded.filter_map(|uploaded| Some(&uploaded.users.as_ref()?.values()?.digest));
-        sent.flat_map(Sent::lists).chain(begun).chain(users).collect()
+        sent.flat_map(Sent::lists)
+            .chain(begun.flatten())
+            .chain(users)
+            .collect()
     }
 
     /// Saved plans that were applied, oldest first.

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::sent::Sent;
 use super::{AppliedPlan, Ledger};
-use crate::model::{CohortKey, Identifier, Lifecycle, Listing, Payload, SegmentId, SegmentName};
+use crate::model::{CohortKey, Identifier, Lifecycle, ListDigest, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -86,10 +86,8 @@ pub enum Write {
     },
     /// A cohort is made by the first call that sends members.
     Send {
-        /// What the service knows it by.
-        key: CohortKey,
-        /// Whom it is to have.
-        list: Listing,
+        /// What is known of its members when the call was made and nobody knows what came of it.
+        sent: Box<Sent>,
     },
     /// A file segment is made.
     Upload {
@@ -97,6 +95,9 @@ pub enum Write {
         identifier: Identifier,
         /// Days after which the service archives it.
         expires_in_days: u32,
+        /// The file that is put where the service reads it, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        published: Option<ListDigest>,
     },
     /// A segment is put away or taken out.
     Lifecycle {
@@ -157,12 +158,12 @@ impl Ledger {
     #[must_use]
     pub fn being_made(&self, key: &CohortKey) -> Option<Sent> {
         let begun = self.intents().filter_map(|intent| match &intent.write {
-            Write::Send { key: own, list } if own == key => Some((list, intent.at)),
+            Write::Send { sent } if sent.key == *key => Some((sent, intent.at)),
             _ => None,
         });
-        // Whoever makes it waits until no call of the one before can arrive, so that the last is the only one.
-        let (list, at) = begun.max_by_key(|(_, at)| *at)?;
-        Some(Sent::begun(key.clone(), list.clone(), at))
+        // The last knows what those before it may have done.
+        let (sent, _) = begun.max_by_key(|(_, at)| *at)?;
+        Some((**sent).clone())
     }
 
     /// Writes of which nobody knows whether they were made, in the order of their steps.

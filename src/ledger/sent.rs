@@ -36,22 +36,6 @@ pub struct UnderWay {
 }
 
 impl Sent {
-    /// After a call that was to make the cohort with members of `list`, and of which nobody knows what became.
-    #[must_use]
-    pub fn begun(key: CohortKey, list: Listing, at: Timestamp) -> Self {
-        Self {
-            key,
-            surely: Listing::nobody(),
-            possibly: None,
-            under_way: Some(UnderWay {
-                list,
-                added: 0,
-                removed: 0,
-            }),
-            unanswered_at: Some(at),
-        }
-    }
-
     /// The list that the cohort has for sure, unless a call arrives late.
     #[must_use]
     pub fn whole(&self) -> Option<&Listing> {

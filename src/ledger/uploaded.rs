@@ -1,7 +1,7 @@
 //! What the ledger knows of users that were uploaded: the service shows nobody who is in a file segment.
 
-use crate::model::{Identifier, UserList};
-use jiff::Timestamp;
+use crate::model::{Identifier, ListDigest, UserList};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Whom a file segment has, as far as what was uploaded tells. The list itself is kept beside the ledger, by its digest.
@@ -18,6 +18,9 @@ pub struct Uploaded {
     /// Whom it has; `None` where a call was not answered, or a run ended before it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<UserList>,
+    /// When a call put it away, as long as it is: its users are dropped some time later. `None` where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put_away_at: Option<Timestamp>,
     /// When the last call was made that was not answered, or of which nobody knows whether it was: it may arrive long after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanswered_at: Option<Timestamp>,
@@ -26,12 +29,15 @@ pub struct Uploaded {
     pub published: Vec<Published>,
 }
 
+/// How long the users of an archived segment are surely kept: 30 days less one, for clocks that differ and for waits.
+const KEPT: SignedDuration = SignedDuration::from_hours(29 * 24);
+
 /// A file for the service to read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// Its name where files are published.
-    pub name: String,
+    /// Names it where files are published.
+    pub name: ListDigest,
     /// When the service was told of it.
     pub at: Timestamp,
 }
@@ -45,15 +51,34 @@ impl Uploaded {
             expires_in_days,
             made_at: None,
             users: None,
+            put_away_at: None,
             unanswered_at: None,
             published: Vec::new(),
         }
     }
 
+    /// Whether the service may have dropped the users of the segment by `now`, which is put away or was until then.
+    #[must_use]
+    pub fn may_be_dropped(&self, now: Timestamp) -> bool {
+        let is_kept = self.put_away_at.is_some_and(|at| {
+            let age = now.duration_since(at);
+            !age.is_negative() && age < KEPT
+        });
+        !is_kept || self.expires_at().is_some_and(|at| at <= now)
+    }
+
+    /// Learns that the segment is in use again.
+    pub fn take_out(&mut self, now: Timestamp) {
+        if self.may_be_dropped(now) {
+            self.users = None;
+        }
+        self.put_away_at = None;
+    }
+
     /// When the service archives it, where that is known.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        let days = jiff::SignedDuration::from_hours(24 * i64::from(self.expires_in_days));
+        let days = SignedDuration::from_hours(24 * i64::from(self.expires_in_days));
         self.made_at?.checked_add(days).ok()
     }
 }

@@ -5,7 +5,7 @@
 //! is archived at a service that lists archived ones too, is taken down as unknown.
 
 use crate::definition::{Digest, Identities};
-use crate::ledger::{Entry, Intent, Ledger, Record, Sent, Uploaded, Write};
+use crate::ledger::{Entry, Intent, Ledger, Published, Record, Uploaded, Write};
 use crate::model::{Behaviour, Lifecycle, LiveKind, LiveSegment, Observed, Payload, SegmentId, SegmentKind};
 use jiff::{SignedDuration, Timestamp};
 
@@ -86,19 +86,20 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
             is_there.then(|| stored(entry(ledger, live, intent), definition, digest))
         }
         // Nobody but its key tells one cohort from another, and nobody shows that; names are unique.
-        Write::Send { key, list } => {
+        Write::Send { sent } => {
             let live = segments.find(|live| live.name == intent.segment && live.kind != LiveKind::Filter)?;
             Some(Entry {
                 kind: SegmentKind::Cohort,
                 lifecycle: Lifecycle::Active,
                 lifecycle_unknown: false,
-                sent: Some(Box::new(Sent::begun(key.clone(), list.clone(), intent.at))),
+                sent: Some(sent.clone()),
                 ..entry(ledger, live, intent)
             })
         }
         Write::Upload {
             identifier,
             expires_in_days,
+            published,
         } => {
             let live = segments.find(|live| live.name == intent.segment && live.kind != LiveKind::Filter)?;
             Some(Entry {
@@ -108,6 +109,13 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
                 uploaded: Some(Box::new(Uploaded {
                     made_at: Some(intent.at),
                     unanswered_at: Some(intent.at),
+                    published: published
+                        .iter()
+                        .map(|name| Published {
+                            name: name.clone(),
+                            at: intent.at,
+                        })
+                        .collect(),
                     ..Uploaded::nothing(identifier.clone(), *expires_in_days)
                 })),
                 ..entry(ledger, live, intent)
@@ -125,12 +133,21 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
         }
         Write::Lifecycle { id, lifecycle, .. } => {
             let live = observed.segments.get(id)?;
-            (live.lifecycle == *lifecycle).then(|| Entry {
-                lifecycle: *lifecycle,
-                ..entry(ledger, live, intent)
-            })
+            (live.lifecycle == *lifecycle).then(|| moved(entry(ledger, live, intent), *lifecycle, intent))
         }
     }
+}
+
+/// A segment that was put away or taken out.
+fn moved(entry: Entry, lifecycle: Lifecycle, intent: &Intent) -> Entry {
+    let mut entry = Entry { lifecycle, ..entry };
+    if let Some(uploaded) = &mut entry.uploaded {
+        match lifecycle {
+            Lifecycle::Archived => uploaded.put_away_at = Some(intent.at),
+            Lifecycle::Active => uploaded.take_out(intent.at),
+        }
+    }
+    entry
 }
 
 /// Whether a run was about to replace another definition of a segment by that of its update.

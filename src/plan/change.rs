@@ -169,6 +169,11 @@ fn of_declared<'a>(
         changes
             .records
             .extend(live.and_then(|live| record(situation, segment, live, forms)));
+    } else if let Some(live) = pair.live.as_ref()
+        && assumed(situation, segment, live.0).is_some()
+    {
+        // It has to be taken out besides.
+        changes.records.extend(record(situation, segment, live, forms));
     }
     for (index, action) in actions.into_iter().enumerate() {
         changes.drafts.push(Draft {

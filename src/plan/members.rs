@@ -61,7 +61,8 @@ pub(super) fn actions(
         let make = (segment.lifecycle == Lifecycle::Active).then(|| make(situation, segment, cohort));
         return Ok(make.flatten().into_iter().collect());
     };
-    let entry = situation.ledger.entry(&live.id);
+    // What a call was lost of that was to take it over is known, too.
+    let entry = situation.ledger.kept(&live.id);
     let sent = entry.and_then(|entry| entry.sent.as_deref());
     let is_file = entry.is_some_and(|entry| entry.kind == SegmentKind::File);
     if live.kind == LiveKind::Filter || is_file {
@@ -122,8 +123,11 @@ pub(super) fn actions(
             }));
         }
     };
-    let target = Some(target);
-    actions.push(Action::Send(Sending { target, ..sending }));
+    actions.push(Action::Send(Sending {
+        target: Some(target),
+        known: sent.cloned(),
+        ..sending
+    }));
     Ok(actions)
 }
 
@@ -162,9 +166,9 @@ pub(super) fn assumed(
     (segment, live): (&DeclaredSegment, &LiveSegment),
     cohort: &Cohort,
 ) -> Option<Assumed> {
-    let entry = situation.ledger.entry(&live.id);
-    let is_known = entry.is_some_and(|entry| entry.sent.is_some());
     let compared = situation.lists.cohorts.get(&segment.name)?;
+    let since = compared.since.as_ref();
+    let is_known = since.is_some_and(|since| since.id.as_ref() == Some(&live.id));
     (!is_known).then(|| Assumed::Members(cohort.clone(), compared.list.clone()))
 }
 
@@ -181,6 +185,7 @@ fn make(situation: &Situation<'_>, segment: &DeclaredSegment, cohort: &Cohort) -
 /// What makes those who are known to be members those of the list.
 fn after(since: &Since, compared: &Compared, cohort: &Cohort) -> Sending {
     Sending {
+        known: Some(since.sent.clone()),
         before: Some(since.sent.clone()),
         added: since.added,
         removed: since.removed,
@@ -195,6 +200,7 @@ fn whole(compared: &Compared, cohort: &Cohort) -> Sending {
         target: None,
         cohort: cohort.clone(),
         list: compared.list.clone(),
+        known: None,
         before: None,
         added: compared.list.count,
         removed: 0,

@@ -14,7 +14,7 @@ use crate::model::{
     DeclaredSegment, Lifecycle, Listing, LiveKind, LiveSegment, SegmentId, SegmentKind, Upload, UserChange,
     UserList, Users,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 /// How long the users of an archived segment are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -64,7 +64,8 @@ pub(super) fn actions(
         }
         return make(situation, segment, upload);
     };
-    let entry = situation.ledger.entry(&live.id);
+    // What a call was lost of that was to take it over is known, too.
+    let entry = situation.ledger.kept(&live.id);
     let uploaded = entry.and_then(|entry| entry.uploaded.as_deref());
     possible(situation, matches, (segment, live), (upload, entry))?;
     let target = change::target(live, reason, forms);
@@ -92,7 +93,9 @@ pub(super) fn actions(
             target: matches.holder(live),
         }));
     };
-    let is_lost = comes_out && entry.is_none_or(|entry| are_users_lost(entry, situation.now));
+    // Also where somebody took it out meanwhile.
+    let was_away = comes_out || entry.is_some_and(|entry| entry.lifecycle == Lifecycle::Archived);
+    let is_lost = was_away && uploaded.may_be_dropped(situation.now);
     let change = if is_lost {
         Some((UserChange::Replace, (list_count(&list), Some(0))))
     } else {
@@ -120,7 +123,7 @@ pub(super) fn assumed(
     (segment, live): (&DeclaredSegment, &LiveSegment),
     upload: &Upload,
 ) -> Option<Assumed> {
-    let entry = situation.ledger.entry(&live.id);
+    let entry = situation.ledger.kept(&live.id);
     let is_known = entry.is_some_and(|entry| entry.uploaded.is_some());
     let list = wanted(situation, segment, upload)?;
     (!is_known).then(|| Assumed::Users(upload.clone(), list))
@@ -266,15 +269,6 @@ fn change_of(
         _ => UserChange::Replace,
     };
     Some((change, (Some(since.added), Some(since.removed))))
-}
-
-/// Whether the service may have dropped the users of an archived segment.
-fn are_users_lost(entry: &Entry, now: Timestamp) -> bool {
-    // Nobody knows when somebody else archived it.
-    let put_away_at = (entry.lifecycle == Lifecycle::Archived).then_some(entry.applied_at);
-    let is_kept = put_away_at.is_some_and(|at| at.duration_until(now) < KEPT);
-    let expires_at = entry.uploaded.as_deref().and_then(Uploaded::expires_at);
-    !is_kept || expires_at.is_some_and(|at| at <= now)
 }
 
 /// More users than fit into a day are no single call's.

@@ -7,7 +7,9 @@ use crate::members::Nobody;
 use crate::members::check::Faults;
 use crate::members::compare::Change;
 use crate::members::source::Source;
-use crate::model::{Cohort, CohortKey, Contents, Identifier, Lifecycle, SegmentId, SegmentName, Users};
+use crate::model::{
+    Cohort, CohortKey, Contents, Identifier, Lifecycle, Observed, SegmentId, SegmentName, Users,
+};
 use crate::observe::members::{KeptError, KeptMembers};
 use crate::plan::members::{Compared, Since};
 use crate::plan::uploads::{ComparedUsers, SinceUpload};
@@ -59,7 +61,7 @@ impl Read {
             let unusable = |error| SessionError::List(name.clone(), error);
             match &segment.contents {
                 Contents::Cohort(cohort) => {
-                    let known = known(&self.ledger, &cohort.key);
+                    let known = known((&self.ledger, &self.observed), &cohort.key);
                     let sent = known.as_ref().map(|(_, sent)| sent);
                     let kept = loaded(KeptMembers::load(store, sent).await, (name, on_note))?;
                     let known = known.zip(kept.as_ref());
@@ -72,7 +74,9 @@ impl Read {
                     let Users::Local(path) = &upload.users else {
                         continue;
                     };
-                    let known = self.ledger.named(name);
+                    let entries = self.ledger.all_kept();
+                    let own = entries.filter(|entry| entry.name == *name && entry.uploaded.is_some());
+                    let known = own.max_by_key(|entry| entry.applied_at);
                     let listing = known.and_then(|entry| entry.uploaded.as_ref()?.users.as_ref()?.values());
                     let kept = loaded(KeptMembers::load_list(store, listing).await, (name, on_note))?;
                     let known = known.filter(|_| listing.is_some()).zip(kept.as_ref());
@@ -163,12 +167,12 @@ fn compared(
 }
 
 /// What the ledger knows of a cohort's members, and of which segment; `None` in place of one that a run was about to make.
-fn known(ledger: &Ledger, key: &CohortKey) -> Option<(Option<SegmentId>, Sent)> {
+fn known((ledger, observed): (&Ledger, &Observed), key: &CohortKey) -> Option<(Option<SegmentId>, Sent)> {
     let entries = ledger
-        .entries()
+        .all_kept()
         .filter_map(|entry| Some((entry, entry.sent.as_deref()?)));
-    let own = entries.filter(|(_, sent)| sent.key == *key);
     // A workspace that was made anew has the cohort anew, too.
+    let own = entries.filter(|(entry, sent)| sent.key == *key && observed.segments.contains_key(&entry.id));
     let last = own.max_by_key(|(entry, _)| entry.applied_at);
     let begun = || Some((None, ledger.being_made(key)?));
     last.map(|(entry, sent)| (Some(entry.id.clone()), sent.clone()))

@@ -364,7 +364,7 @@ async fn a_list_is_uploaded_by_the_call_that_costs_least() {
 /// What was put away for longer than its users are kept is uploaded anew, and what was not is as it was.
 #[tokio::test]
 async fn users_of_an_archived_segment_are_lost_after_a_month() {
-    for (days, is_lost) in [(29, false), (31, true)] {
+    for (days, is_lost) in [(28, false), (31, true)] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let workspace = workspace();
@@ -389,6 +389,61 @@ async fn users_of_an_archived_segment_are_lost_after_a_month() {
         let (again, _) = run_in(folder, &workspace, vec![active()], false).await;
         assert!(again.is_empty());
     }
+}
+
+/// Wherever the run ends that takes a segment out whose users are lost, a later one uploads them.
+#[tokio::test]
+async fn users_that_were_lost_are_uploaded_wherever_the_run_before_ended() {
+    let mut ended_early = 0;
+    for writes in 0..8 {
+        for by_hand in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path();
+            let workspace = workspace();
+            let list: BTreeSet<u8> = [1, 2].into();
+            let active = || upload(folder, &list);
+            run_in(folder, &workspace, vec![active()], false).await;
+            let archived = DeclaredSegment {
+                lifecycle: Lifecycle::Archived,
+                ..active()
+            };
+            run_in(folder, &workspace, vec![archived], false).await;
+            workspace.advance(SignedDuration::from_hours(24 * 31));
+            if by_hand {
+                workspace.by_hand_at("PATCH", "/v2/custom-segments/unarchive", &json!({"name": "A"}));
+            }
+            workspace.lock_ledger_after(writes);
+            let (_, receipt) = run_in(folder, &workspace, vec![active()], false).await;
+            ended_early += usize::from(!receipt.unwrap().is_complete());
+            workspace.unlock_ledger();
+            for _ in 0..2 {
+                run_in(folder, &workspace, vec![active()], false).await;
+            }
+            assert_eq!(users(&workspace), Some(list.clone()), "{writes} {by_hand}");
+            let (again, _) = run_in(folder, &workspace, vec![active()], false).await;
+            assert!(again.is_empty() && !again.is_forbidden());
+        }
+    }
+    assert!(ended_early > 4, "{ended_early}");
+}
+
+#[tokio::test]
+async fn a_list_that_the_ledger_lost_is_sent_whole_when_asked_to() {
+    let workspace = workspace();
+    let list = |numbers: &[u8]| numbers.iter().copied().collect::<BTreeSet<u8>>();
+    run(&workspace, vec![cohort(&list(&[1, 2]))], false).await;
+    workspace.lose_lists();
+    let (plan, _) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
+    assert!(
+        matches!(plan.conflicts.as_slice(), [Conflict::MembersUnknown { .. }]),
+        "{:?}",
+        plan.conflicts
+    );
+    let (plan, receipt) = run(&workspace, vec![cohort(&list(&[2, 3]))], true).await;
+    assert_eq!(changes(&plan), [(2, 0, 1)]);
+    assert!(receipt.unwrap().is_complete());
+    let (plan, _) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
+    assert!(plan.is_empty() && !plan.is_forbidden());
 }
 
 #[tokio::test]

@@ -229,6 +229,11 @@ impl Workspace {
         *self.writes_left.lock().unwrap() = None;
     }
 
+    /// Loses the lists that are kept beside the ledger.
+    pub(crate) fn lose_lists(&self) {
+        self.lists.lock().unwrap().clear();
+    }
+
     /// How many lists are kept beside the ledger.
     pub(crate) fn kept_lists(&self) -> usize {
         self.lists.lock().unwrap().len()

@@ -55,7 +55,9 @@ pub struct Sending {
     pub cohort: Cohort,
     /// Whom it is to have.
     pub list: Listing,
-    /// What the ledger knew of its members.
+    /// What the ledger said of its members.
+    pub known: Option<Sent>,
+    /// What of that could be read.
     pub before: Option<Sent>,
     /// How many are added.
     pub added: u64,
