@@ -10,7 +10,7 @@ mod parcel;
 
 use super::receipt::{Outcome, SkipReason};
 use super::{ATTEMPTS, Applier, Interruption, still_lost, unsettled};
-use crate::api::{ApiError, Batches, CallError, Clock, Operation, Stored, Transport, Turn};
+use crate::api::{ApiError, Batches, CallError, Clock, Operation, Stored, Transport};
 use crate::ledger::{Entry, Intent, Ledger, LedgerStore, Record, Sent, StoreError, UnderWay, Write};
 use crate::members::Values as _;
 use crate::members::kept::KeptReader;
@@ -165,7 +165,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let Some(turn) = self.turn_to_send(&operation, course).await? else {
+            let seen = (course.sending.target.as_ref(), &mut course.is_seen);
+            let Some(turn) = self.turn_to_tell(&operation, seen).await? else {
                 return Ok(Some(Outcome::Skipped(SkipReason::Drifted)));
             };
             self.begin_call(course).await?;
@@ -196,28 +197,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 }));
             }
         }
-    }
-
-    /// The turn of a call; none where the segment is not as the plan saw it, which is looked at once.
-    async fn turn_to_send(
-        &self,
-        operation: &Operation,
-        course: &mut Course<'_>,
-    ) -> Result<Option<Turn>, Interruption> {
-        let target = course.sending.target.as_ref().filter(|_| !course.is_seen);
-        let Some(target) = target else {
-            return Ok(Some(self.client.turn(operation).await?));
-        };
-        let (turn, current) = self.look(operation, &target.id, None).await?;
-        let is_as_planned = self.is_as_planned(target, &current);
-        // What was put away was taken out by the step before.
-        self.note_seen(current, Lifecycle::Active);
-        if is_as_planned {
-            course.is_seen = true;
-            return Ok(Some(turn));
-        }
-        self.client.give_back(turn);
-        Ok(None)
     }
 
     /// Takes down how far the step has come and that one more call is about to be made.

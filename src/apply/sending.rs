@@ -7,7 +7,7 @@ use super::{Applier, Interruption};
 use crate::api::{CallError, Clock, Operation, Seen, Stored, Transport, Turn};
 use crate::ledger::{LedgerStore, Write};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
-use crate::plan::step::Step;
+use crate::plan::step::{Step, Target};
 use jiff::SignedDuration;
 
 /// For how long something that was read stands for a look right before a write.
@@ -180,6 +180,27 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             }
             attempt += 1;
         }
+    }
+
+    /// The turn of a call about a segment of which the service shows no members. It is looked at once, before the first such
+    /// call of a step; none where it is not as the plan saw it.
+    pub(super) async fn turn_to_tell(
+        &self,
+        operation: &Operation,
+        (target, is_seen): (Option<&Target>, &mut bool),
+    ) -> Result<Option<Turn>, Interruption> {
+        let Some(target) = target.filter(|_| !*is_seen) else {
+            return Ok(Some(self.client.turn(operation).await?));
+        };
+        let (turn, current) = self.look(operation, &target.id, None).await?;
+        *is_seen = self.is_as_planned(target, &current);
+        // What was put away was taken out by the step before.
+        self.note_seen(current, Lifecycle::Active);
+        if *is_seen {
+            return Ok(Some(turn));
+        }
+        self.client.give_back(turn);
+        Ok(None)
     }
 
     /// Takes down that a call of a step did what it was to do, or may have.

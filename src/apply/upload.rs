@@ -4,53 +4,17 @@
 //! is in the segment, so that it is made again, and what follows such a call replaces all users: that is right whatever came
 //! of the one before. Where even that is not answered, the ledger knows of nobody, and the next run replaces them.
 
+mod files;
+
 use super::receipt::{Outcome, SkipReason};
 use super::{ATTEMPTS, Applier, Interruption, still_lost, unsettled};
 use crate::api::{ApiError, CallError, Clock, Operation, Stored, Transport, Turn, UserFile};
-use crate::ledger::{Entry, Intent, Ledger, LedgerStore, Published, Record, StoreError, Uploaded, Write};
-use crate::members::Nobody;
-use crate::members::compare::Change;
-use crate::members::kept::{KeptReader, KeptWriter};
-use crate::members::source::Source;
-use crate::model::{Lifecycle, ListDigest, SegmentId, SegmentKind, UserChange, UserList, Users};
-use crate::observe::members::{KeptError, KeptMembers};
+use crate::ledger::{Entry, Intent, Ledger, LedgerStore, Published, Record, Uploaded, Write};
+use crate::model::{Lifecycle, ListDigest, SegmentId, SegmentKind, UserChange, UserList};
 use crate::plan::step::{Step, Uploading};
-use crate::publish::name_of;
-use jiff::{SignedDuration, Timestamp};
+use files::Lists;
+use jiff::Timestamp;
 use std::io;
-use std::path::Path;
-
-/// For how long a published list stays where it is when nobody tells that the service has read it.
-const READ_WITHIN: SignedDuration = SignedDuration::from_hours(24);
-
-/// Where a list is, or has to be put.
-enum Lists {
-    /// Somebody publishes it.
-    There(String),
-    /// What has to be published, as it is kept.
-    Here {
-        digest: ListDigest,
-        whole: Vec<u8>,
-        /// What is added or removed, where that is less.
-        part: Option<Vec<u8>>,
-    },
-}
-
-/// The file of one call.
-enum File<'l> {
-    There(&'l str),
-    /// Its name, and the list that it has.
-    Here(ListDigest, &'l [u8]),
-}
-
-impl File<'_> {
-    fn name(&self) -> Option<&ListDigest> {
-        match self {
-            Self::There(_) => None,
-            Self::Here(name, _) => Some(name),
-        }
-    }
-}
 
 /// How far a step has come.
 struct Course<'s> {
@@ -131,34 +95,15 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             && matches!(intent.write, Write::Upload { .. })
     }
 
-    /// Reads the declared list, and what it changes; or says why that is of no use.
-    async fn gather(&self, uploading: &Uploading) -> Result<Result<Lists, String>, StoreError> {
-        let path = match &uploading.upload.users {
-            Users::Published { url, .. } => return Ok(Ok(Lists::There(url.clone()))),
-            Users::Local(path) => self.settings.directory.join(path),
-        };
-        let is_part = matches!(uploading.change, Some(UserChange::Add | UserChange::Remove));
-        let before = uploading.before.as_ref().filter(|_| is_part);
-        let before = before.and_then(|before| before.users.as_ref()?.values());
-        let kept = match KeptMembers::load_list(self.store, before).await {
-            Ok(kept) => kept,
-            Err(KeptError::Store(error)) => return Err(error),
-            Err(error) => return Ok(Err(format!("{error}; plan again"))),
-        };
-        let gathered = gathered(uploading, &path, before.map(|_| &kept));
-        Ok(match gathered {
-            Ok(Some(lists)) => Ok(lists),
-            Ok(None) => Err("its list was changed since the plan was made; plan again".to_owned()),
-            Err(error) => Err(format!("its list cannot be read: {error}")),
-        })
-    }
-
     /// Makes the call until it is answered.
     async fn send_list(&self, lists: &Lists, course: &mut Course<'_>) -> Result<Outcome, Interruption> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let Some(turn) = self.turn_to_upload(course).await? else {
+            let operation = course.operation();
+            let target = course.uploading.target.as_ref();
+            let seen = (target, &mut course.is_seen);
+            let Some(turn) = self.turn_to_tell(&operation, seen).await? else {
                 return Ok(Outcome::Skipped(SkipReason::Drifted));
             };
             let file = match self.file_to_publish(lists, course) {
@@ -206,60 +151,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 });
             }
         }
-    }
-
-    /// The file that the service reads for the next call.
-    fn file_to_publish<'l>(&self, lists: &'l Lists, course: &mut Course<'_>) -> io::Result<File<'l>> {
-        let (digest, whole, part) = match lists {
-            Lists::There(url) => return Ok(File::There(url)),
-            Lists::Here { digest, whole, part } => (digest, whole, part),
-        };
-        let is_part = matches!(course.change, Some(UserChange::Add | UserChange::Remove));
-        let part = part.as_ref().filter(|_| is_part);
-        let digest = match part {
-            Some(part) => digest_of(part)?,
-            None => digest.clone(),
-        };
-        let name = name_of(&course.step.segment, &digest);
-        let at = self.clock.now();
-        course.published.retain(|published| published.name != name);
-        course.published.push(Published {
-            name: name.clone(),
-            at,
-        });
-        Ok(File::Here(name, part.unwrap_or(whole)))
-    }
-
-    /// Puts a file where the service reads it; its address.
-    fn publish(&self, file: &File<'_>) -> io::Result<String> {
-        match file {
-            File::There(url) => Ok((*url).to_owned()),
-            File::Here(name, list) => {
-                let publisher = self.settings.publisher.as_ref();
-                let nowhere = || io::Error::other("segctl.yaml does not say where to, by `publish`");
-                publisher
-                    .ok_or_else(nowhere)?
-                    .publish(name, &mut KeptReader::of(*list))
-            }
-        }
-    }
-
-    async fn turn_to_upload(&self, course: &mut Course<'_>) -> Result<Option<Turn>, Interruption> {
-        let operation = course.operation();
-        let target = course.uploading.target.as_ref().filter(|_| !course.is_seen);
-        let Some(target) = target else {
-            return Ok(Some(self.client.turn(&operation).await?));
-        };
-        let (turn, current) = self.look(&operation, &target.id, None).await?;
-        let is_as_planned = self.is_as_planned(target, &current);
-        // What was put away was taken out by the step before.
-        self.note_seen(current, Lifecycle::Active);
-        if is_as_planned {
-            course.is_seen = true;
-            return Ok(Some(turn));
-        }
-        self.client.give_back(turn);
-        Ok(None)
     }
 
     /// Takes down that a call is about to be made.
@@ -402,18 +293,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         Ok(Outcome::Applied { id, notes })
     }
 
-    /// Takes away lists that the service has read by now.
-    fn withdraw_read(&self, course: &mut Course<'_>) {
-        let Some(publisher) = &self.settings.publisher else {
-            return;
-        };
-        let now = self.clock.now();
-        let is_due = |published: &Published| published.at.duration_until(now) >= READ_WITHIN;
-        course
-            .published
-            .retain(|published| !is_due(published) || publisher.withdraw(&published.name).is_err());
-    }
-
     fn entry_uploaded(
         &self,
         ledger: &Ledger,
@@ -469,44 +348,6 @@ impl<'s> Course<'s> {
             None => Operation::Upload(name),
         }
     }
-}
-
-/// Reads the declared list, and puts aside what it changes in the one that was `before`; `None` where it is not the list that
-/// was planned with.
-fn gathered(uploading: &Uploading, path: &Path, before: Option<&KeptMembers>) -> io::Result<Option<Lists>> {
-    let (mut whole, mut part) = (KeptWriter::to(Vec::new()), KeptWriter::to(Vec::new()));
-    let sent = match uploading.change {
-        Some(UserChange::Remove) => Change::Removed,
-        _ => Change::Added,
-    };
-    let each = |change: Change, value: &[u8]| {
-        if change != Change::Removed {
-            whole.push(value)?;
-        }
-        if change == sent {
-            part.push(value)?;
-        }
-        Ok(())
-    };
-    let source = Source::File(path.to_owned());
-    let identifier = &uploading.upload.identifier;
-    let found = match before {
-        Some(before) => source.compare(identifier, &mut before.known()?, each)?,
-        None => source.compare(identifier, &mut Nobody, each)?,
-    };
-    let (whole, part) = (whole.finish()?, part.finish()?);
-    let found = found.ok().map(|found| found.new);
-    let found = found.filter(|found| uploading.list.values() == Some(found));
-    Ok(found.map(|found| Lists::Here {
-        digest: found.digest,
-        whole,
-        part: before.map(|_| part),
-    }))
-}
-
-fn digest_of(list: &[u8]) -> io::Result<ListDigest> {
-    let compared = crate::members::compare::compare(&mut KeptReader::of(list), &mut Nobody, |_, _| Ok(()))?;
-    Ok(compared.new.digest)
 }
 
 /// Whether the ledger says what it said when the plan was made but for what the step before did, which took the segment out:

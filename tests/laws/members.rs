@@ -194,6 +194,21 @@ fn mishap(prefix: &'static str) -> impl Strategy<Value = Mishap> {
     ]
 }
 
+/// Has something happen to the next run.
+fn begin(workspace: &Workspace, mishap: Mishap) {
+    match mishap {
+        Mishap::Nothing => {}
+        Mishap::Call(fault) => workspace.set_faults(&json!([fault])),
+        Mishap::Ledger(after) => workspace.lock_ledger_after(after),
+    }
+}
+
+/// Nothing happens any more.
+fn end(workspace: &Workspace) {
+    workspace.set_faults(&json!([]));
+    workspace.unlock_ledger();
+}
+
 fn list() -> impl Strategy<Value = BTreeSet<u8>> {
     proptest::collection::btree_set(0_u8..24, 1..24)
 }
@@ -212,19 +227,14 @@ proptest! {
             let folder = folder.path();
             let workspace = workspace();
             for (list, mishap) in runs {
-                match mishap {
-                    Mishap::Nothing => {}
-                    Mishap::Call(fault) => workspace.set_faults(&json!([fault])),
-                    Mishap::Ledger(after) => workspace.lock_ledger_after(after),
-                }
+                begin(&workspace, mishap);
                 let declared = vec![upload(folder, &list)];
                 let (plan, receipt) = run_in(folder, &workspace, declared, false).await;
                 prop_assert!(!plan.is_forbidden(), "{:?}", plan.conflicts);
                 if receipt.is_some_and(|receipt| receipt.is_complete()) && !plan.is_empty() {
                     prop_assert_eq!(users(&workspace), Some(list));
                 }
-                workspace.set_faults(&json!([]));
-                workspace.unlock_ledger();
+                end(&workspace);
             }
             let (_, receipt) = run_in(folder, &workspace, vec![upload(folder, &wanted)], false).await;
             let receipt = receipt.unwrap();
@@ -246,18 +256,13 @@ proptest! {
         runtime.block_on(async {
             let workspace = workspace();
             for (list, mishap) in runs {
-                match mishap {
-                    Mishap::Nothing => {}
-                    Mishap::Call(fault) => workspace.set_faults(&json!([fault])),
-                    Mishap::Ledger(after) => workspace.lock_ledger_after(after),
-                }
+                begin(&workspace, mishap);
                 let (plan, receipt) = run(&workspace, vec![cohort(&list)], false).await;
                 prop_assert!(!plan.is_forbidden(), "{:?}", plan.conflicts);
                 if receipt.is_some_and(|receipt| receipt.is_complete()) && !plan.is_empty() {
                     prop_assert_eq!(members(&workspace), Some(list));
                 }
-                workspace.set_faults(&json!([]));
-                workspace.unlock_ledger();
+                end(&workspace);
             }
             let (plan, receipt) = run(&workspace, vec![cohort(&wanted)], false).await;
             let receipt = receipt.unwrap();
