@@ -388,23 +388,6 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.pause_by((attempt, Outcome::Repeatable), error, reason).await
     }
 
-    /// Waits until a moment up to which a call like this one, which an earlier run made and never heard of, may arrive.
-    ///
-    /// # Errors
-    ///
-    /// Somebody wanted the run to end while it waited.
-    pub async fn wait_for_strays(&self, operation: Operation, until: Timestamp) -> Result<(), CallError> {
-        let waiting = Waiting {
-            class: operation.class(),
-            until,
-            reason: WaitReason::Strays(operation.clone()),
-        };
-        let kind = ApiError::Stopped;
-        self.wait(waiting)
-            .await
-            .map_err(|Stopped| CallError { operation, kind })
-    }
-
     async fn pause_by(
         &self,
         (attempt, outcome): (u32, Outcome),

@@ -17,12 +17,9 @@ use crate::members::kept::KeptReader;
 use crate::model::{Lifecycle, MemberChange, SegmentId, SegmentKind, SegmentName};
 use crate::observe::members::{KeptError, KeptMembers};
 use crate::plan::step::{Sending, Step};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parcel::Parcel;
 use std::io;
-
-/// For how long a call that was not answered may still be on its way: several times as long as an answer is waited for.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(5);
 
 /// How far a step has come.
 struct Course<'s> {
@@ -66,14 +63,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             kept.map_err(Interruption::LedgerFirst)?;
         }
         let mut course = Course::new(step, sending, parcel.before.clone());
-        let outcome = match self.send_all(&parcel, &mut course).await {
-            Ok(outcome) => outcome,
-            Err(Interruption::Call(error)) => match &course.lost {
-                Some(lost) => unsettled(lost, &error),
-                None => self.failure(&error),
-            },
-            Err(other) => return Err(other),
-        };
+        let sent = self.send_all(&parcel, &mut course).await;
+        let outcome = self.told_of_lost(sent, course.lost.as_ref())?;
         if !outcome.is_done() {
             self.leave(&course).await?;
         }
@@ -105,23 +96,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Ok(None) => Err("its list was changed since the plan was made; plan again".to_owned()),
             Err(error) => Err(format!("its list cannot be read: {error}")),
         })
-    }
-
-    /// Waits until no call of an earlier run can arrive any more, of which the last was sent at a moment.
-    pub(super) async fn wait_for_strays(
-        &self,
-        operation: Operation,
-        sent_at: Option<Timestamp>,
-    ) -> Result<(), CallError> {
-        let Some(sent_at) = sent_at else {
-            return Ok(());
-        };
-        let now = self.clock.now();
-        match sent_at.checked_add(ON_ITS_WAY) {
-            // A clock that was set back says nothing.
-            Ok(until) if sent_at <= now && now < until => self.client.wait_for_strays(operation, until).await,
-            _ => Ok(()),
-        }
     }
 
     async fn send_all(&self, parcel: &Parcel, course: &mut Course<'_>) -> Result<Outcome, Interruption> {

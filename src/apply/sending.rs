@@ -2,13 +2,15 @@
 //! what is there, then the intent, which also makes sure of the ledger's lock, and then the call, at once. Where the
 //! service certainly did not process it, all of that is done again.
 
+use super::receipt::Outcome;
 use super::settle::Verdict;
-use super::{Applier, Interruption};
+use super::{Applier, Interruption, unsettled};
 use crate::api::{CallError, Clock, Operation, Seen, Stored, Transport, Turn};
 use crate::ledger::{LedgerStore, Write};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
+use crate::observe::members::ON_ITS_WAY;
 use crate::plan::step::{Step, Target};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// For how long something that was read stands for a look right before a write.
 const FRESH: SignedDuration = SignedDuration::from_secs(2);
@@ -201,6 +203,36 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
         self.client.give_back(turn);
         Ok(None)
+    }
+
+    /// Waits until no call of an earlier run can arrive any more, of which the last was sent at a moment.
+    pub(super) async fn wait_for_strays(
+        &self,
+        operation: Operation,
+        sent_at: Option<Timestamp>,
+    ) -> Result<(), CallError> {
+        let Some(sent_at) = sent_at else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        match sent_at.checked_add(ON_ITS_WAY) {
+            // A clock that was set back says nothing.
+            Ok(until) if sent_at <= now && now < until => self.client.wait_for_strays(operation, until).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// How a step ends: where a call of it was lost, a later one that failed leaves open what became of that.
+    pub(super) fn told_of_lost(
+        &self,
+        sent: Result<Outcome, Interruption>,
+        lost: Option<&CallError>,
+    ) -> Result<Outcome, Interruption> {
+        match (sent, lost) {
+            (Err(Interruption::Call(error)), Some(lost)) => Ok(unsettled(lost, &error)),
+            (Err(Interruption::Call(error)), None) => Ok(self.failure(&error)),
+            (sent, _) => sent,
+        }
     }
 
     /// Takes down that a call of a step did what it was to do, or may have.

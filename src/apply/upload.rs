@@ -55,14 +55,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             kept.map_err(Interruption::LedgerFirst)?;
         }
         let mut course = Course::new(step, uploading);
-        let outcome = match self.send_list(&lists, &mut course).await {
-            Ok(outcome) => outcome,
-            Err(Interruption::Call(error)) => match &course.lost {
-                Some(lost) => unsettled(lost, &error),
-                None => self.failure(&error),
-            },
-            Err(other) => return Err(other),
-        };
+        let sent = self.send_list(&lists, &mut course).await;
+        let outcome = self.told_of_lost(sent, course.lost.as_ref())?;
         if !outcome.is_done() {
             self.leave_open(&course).await?;
         }

@@ -6,7 +6,11 @@ use crate::members::compare::compare;
 use crate::members::kept::{KeptReader, KeptWriter};
 use crate::members::known::Known;
 use crate::model::{ListDigest, Listing};
+use jiff::SignedDuration;
 use std::{error, fmt, io};
+
+/// For how long a call that was not answered may still be on its way: several times as long as an answer is waited for.
+pub const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(5);
 
 /// The lists that the ledger keeps of a cohort, and how far a run came that was sending one.
 #[derive(Clone, Debug)]

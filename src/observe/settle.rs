@@ -4,13 +4,11 @@
 //! undone since or never been made; either way the plan starts from what is there. What nothing shows, as whether a segment
 //! is archived at a service that lists archived ones too, is taken down as unknown.
 
+use super::members::ON_ITS_WAY;
 use crate::definition::{Digest, Identities};
 use crate::ledger::{Entry, Intent, Ledger, Published, Record, Uploaded, Write};
 use crate::model::{Behaviour, Lifecycle, LiveKind, LiveSegment, Observed, Payload, SegmentId, SegmentKind};
-use jiff::{SignedDuration, Timestamp};
-
-/// For how long a call that was not answered may still be on its way: several times as long as an answer is waited for.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(5);
+use jiff::Timestamp;
 
 /// What to take down at `now` of the writes that `ledger` does not know the end of. All of them are settled then but those
 /// that did not take effect and may yet.
@@ -87,38 +85,17 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
         }
         // Nobody but its key tells one cohort from another, and nobody shows that; names are unique.
         Write::Send { sent } => {
-            let live = segments.find(|live| live.name == intent.segment && live.kind != LiveKind::Filter)?;
+            let live = segments.find(|live| is_without_filters(live, intent))?;
             Some(Entry {
-                kind: SegmentKind::Cohort,
-                lifecycle: Lifecycle::Active,
-                lifecycle_unknown: false,
                 sent: Some(sent.clone()),
-                ..entry(ledger, live, intent)
+                ..made(entry(ledger, live, intent), SegmentKind::Cohort)
             })
         }
-        Write::Upload {
-            identifier,
-            expires_in_days,
-            published,
-        } => {
-            let live = segments.find(|live| live.name == intent.segment && live.kind != LiveKind::Filter)?;
+        Write::Upload { .. } => {
+            let live = segments.find(|live| is_without_filters(live, intent))?;
             Some(Entry {
-                kind: SegmentKind::File,
-                lifecycle: Lifecycle::Active,
-                lifecycle_unknown: false,
-                uploaded: Some(Box::new(Uploaded {
-                    made_at: Some(intent.at),
-                    unanswered_at: Some(intent.at),
-                    published: published
-                        .iter()
-                        .map(|name| Published {
-                            name: name.clone(),
-                            at: intent.at,
-                        })
-                        .collect(),
-                    ..Uploaded::nothing(identifier.clone(), *expires_in_days)
-                })),
-                ..entry(ledger, live, intent)
+                uploaded: begun(intent).map(Box::new),
+                ..made(entry(ledger, live, intent), SegmentKind::File)
             })
         }
         Write::Lifecycle { .. } if intent.takes_out => None,
@@ -136,6 +113,43 @@ fn written(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), inten
             (live.lifecycle == *lifecycle).then(|| moved(entry(ledger, live, intent), *lifecycle, intent))
         }
     }
+}
+
+/// Whether a segment is the one that a run was about to make of members or users.
+fn is_without_filters(live: &LiveSegment, intent: &Intent) -> bool {
+    live.name == intent.segment && live.kind != LiveKind::Filter
+}
+
+/// A segment that was made.
+fn made(entry: Entry, kind: SegmentKind) -> Entry {
+    Entry {
+        kind,
+        lifecycle: Lifecycle::Active,
+        lifecycle_unknown: false,
+        ..entry
+    }
+}
+
+/// What is known of the users of a file segment that a run was about to make.
+fn begun(intent: &Intent) -> Option<Uploaded> {
+    let Write::Upload {
+        identifier,
+        expires_in_days,
+        published,
+    } = &intent.write
+    else {
+        return None;
+    };
+    let published = published.iter().map(|name| Published {
+        name: name.clone(),
+        at: intent.at,
+    });
+    Some(Uploaded {
+        made_at: Some(intent.at),
+        unanswered_at: Some(intent.at),
+        published: published.collect(),
+        ..Uploaded::nothing(identifier.clone(), *expires_in_days)
+    })
 }
 
 /// A segment that was put away or taken out.

@@ -8,9 +8,10 @@ use super::identity::{Matches, Pair, declared};
 use super::step::{Action, Assumed, Conflict, Live, Sending, Step, Warning};
 use super::uploads::ComparedUsers;
 use super::{Situation, by_both_names, change};
-use crate::ledger::Sent;
+use crate::ledger::{Entry, Sent};
 use crate::model::{
-    Cohort, DeclaredSegment, Lifecycle, Listing, LiveKind, LiveSegment, SegmentId, SegmentKind, SegmentName,
+    Cohort, DeclaredSegment, Keyword, Lifecycle, Listing, LiveKind, LiveSegment, SegmentId, SegmentKind,
+    SegmentName,
 };
 use std::collections::BTreeMap;
 
@@ -64,29 +65,7 @@ pub(super) fn actions(
     // What a call was lost of that was to take it over is known, too.
     let entry = situation.ledger.kept(&live.id);
     let sent = entry.and_then(|entry| entry.sent.as_deref());
-    let is_file = entry.is_some_and(|entry| entry.kind == SegmentKind::File);
-    if live.kind == LiveKind::Filter || is_file {
-        return Err(Box::new(Conflict::KindTaken {
-            segment: declared(segment),
-            declared_kind: SegmentKind::Cohort,
-            holder: matches.holder(live),
-            kind: if is_file { "file" } else { "filter" }.to_owned(),
-        }));
-    }
-    if let Some(sent) = sent.filter(|sent| sent.key != cohort.key) {
-        return Err(Box::new(Conflict::CohortKeyChanged {
-            segment: declared(segment),
-            target: matches.holder(live),
-            before: sent.key.clone(),
-            now: cohort.key.clone(),
-        }));
-    }
-    if live.name != segment.name {
-        return Err(Box::new(Conflict::CannotRename {
-            segment: declared(segment),
-            target: matches.holder(live),
-        }));
-    }
+    possible(matches, (segment, live), (cohort, entry))?;
     let target = change::target(live, reason, forms);
     if segment.lifecycle == Lifecycle::Archived {
         if live.lifecycle == Lifecycle::Archived {
@@ -129,6 +108,54 @@ pub(super) fn actions(
         ..sending
     }));
     Ok(actions)
+}
+
+/// What the API cannot do.
+fn possible(
+    matches: &Matches<'_>,
+    (segment, live): (&DeclaredSegment, &LiveSegment),
+    (cohort, entry): (&Cohort, Option<&Entry>),
+) -> Result<(), Box<Conflict>> {
+    require_kind(matches, (segment, live), (SegmentKind::Cohort, entry))?;
+    let sent = entry.and_then(|entry| entry.sent.as_deref());
+    match sent.filter(|sent| sent.key != cohort.key) {
+        Some(sent) => Err(Box::new(Conflict::CohortKeyChanged {
+            segment: declared(segment),
+            target: matches.holder(live),
+            before: sent.key.clone(),
+            now: cohort.key.clone(),
+        })),
+        None => Ok(()),
+    }
+}
+
+/// What is no segment of filters is of the declared kind, as far as the ledger knows, and keeps the name that it has.
+pub(super) fn require_kind(
+    matches: &Matches<'_>,
+    (segment, live): (&DeclaredSegment, &LiveSegment),
+    (wanted, entry): (SegmentKind, Option<&Entry>),
+) -> Result<(), Box<Conflict>> {
+    let kind = match (&live.kind, entry.map(|entry| entry.kind)) {
+        (LiveKind::Filter, _) => SegmentKind::Filter,
+        (LiveKind::Other(_), Some(known @ (SegmentKind::File | SegmentKind::Cohort))) => known,
+        (LiveKind::Other(_), _) => wanted,
+    };
+    let target = matches.holder(live);
+    if kind != wanted {
+        return Err(Box::new(Conflict::KindTaken {
+            segment: declared(segment),
+            declared_kind: wanted,
+            holder: target,
+            kind: kind.as_str().to_owned(),
+        }));
+    }
+    if live.name != segment.name {
+        return Err(Box::new(Conflict::CannotRename {
+            segment: declared(segment),
+            target,
+        }));
+    }
+    Ok(())
 }
 
 /// Whether a live segment is a cohort that was synchronised before.

@@ -118,8 +118,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     warnings.extend(drift::archived_and_listed(situation, &matches));
     warnings.extend(change::lifecycle_unknown(&steps, situation));
     warnings.extend(members::may_stay(&steps));
-    warnings.extend(uploads::users_lost(&steps, situation));
-    warnings.extend(uploads::expiring(situation, &matches));
+    warnings.extend(uploads::warnings(&steps, situation, &matches));
     warnings.retain(|warning| warning.segments().into_iter().any(concerns));
     if situation.policy.adoption == Adoption::Allow {
         warnings.extend(first_contact::archived_by_hand(&steps));

@@ -7,12 +7,13 @@
 use super::change::{self, may_be};
 use super::forms::Forms;
 use super::identity::{Matches, Pair, declared};
+use super::members::require_kind;
 use super::step::{Action, Assumed, Conflict, FixedField, Live, Step, Uploading, Warning};
 use super::{Situation, by_both_names};
 use crate::ledger::{Entry, Uploaded};
 use crate::model::{
-    DeclaredSegment, Lifecycle, Listing, LiveKind, LiveSegment, SegmentId, SegmentKind, Upload, UserChange,
-    UserList, Users,
+    DeclaredSegment, Lifecycle, Listing, LiveSegment, SegmentId, SegmentKind, Upload, UserChange, UserList,
+    Users,
 };
 use jiff::SignedDuration;
 
@@ -136,33 +137,13 @@ fn possible(
     (segment, live): (&DeclaredSegment, &LiveSegment),
     (upload, entry): (&Upload, Option<&Entry>),
 ) -> Result<(), Box<Conflict>> {
-    let is_cohort = entry.is_some_and(|entry| entry.kind == SegmentKind::Cohort);
-    let kind = match &live.kind {
-        LiveKind::Filter => Some("filter"),
-        LiveKind::Other(_) if is_cohort => Some("cohort"),
-        LiveKind::Other(_) => None,
-    };
-    let target = matches.holder(live);
-    if let Some(kind) = kind {
-        return Err(Box::new(Conflict::KindTaken {
-            segment: declared(segment),
-            declared_kind: SegmentKind::File,
-            holder: target,
-            kind: kind.to_owned(),
-        }));
-    }
-    if live.name != segment.name {
-        return Err(Box::new(Conflict::CannotRename {
-            segment: declared(segment),
-            target,
-        }));
-    }
+    require_kind(matches, (segment, live), (SegmentKind::File, entry))?;
     let uploaded = entry.and_then(|entry| entry.uploaded.as_deref());
     let fixed = uploaded.and_then(|uploaded| fixed(uploaded, upload));
     match fixed.filter(|_| segment.lifecycle == Lifecycle::Active) {
         Some(field) => Err(Box::new(Conflict::FixedAtUpload {
             segment: declared(segment),
-            target,
+            target: matches.holder(live),
             field,
         })),
         None => published(situation, segment, upload),
@@ -283,8 +264,14 @@ fn fits_a_day(segment: &DeclaredSegment, added: Option<u64>) -> Result<(), Box<C
     }
 }
 
+/// What becomes of users without a call.
+pub(super) fn warnings(steps: &[Step], situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<Warning> {
+    let lost = users_lost(steps, situation).into_iter();
+    lost.chain(expiring(situation, matches)).collect()
+}
+
 /// Segments that are put away, whose users are gone for good some time later.
-pub(super) fn users_lost(steps: &[Step], situation: &Situation<'_>) -> Option<Warning> {
+fn users_lost(steps: &[Step], situation: &Situation<'_>) -> Option<Warning> {
     let put_away = steps.iter().filter_map(|step| match &step.action {
         Action::Archive(target) => Some((&step.segment, &target.id)),
         _ => None,
@@ -304,7 +291,7 @@ pub(super) fn users_lost(steps: &[Step], situation: &Situation<'_>) -> Option<Wa
 }
 
 /// Declared segments that the service archives soon, or has to have archived by now.
-pub(super) fn expiring(situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<Warning> {
+fn expiring(situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<Warning> {
     let declared = matches.pairs.iter();
     let in_use = declared.filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
     let live = in_use.filter_map(|pair| pair.live.as_ref().map(|(live, _)| *live));

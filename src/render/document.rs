@@ -9,6 +9,7 @@ mod finding;
 mod history;
 mod inline;
 mod ledger;
+mod members;
 mod plan;
 mod problem;
 mod quota;
@@ -20,9 +21,10 @@ pub use event::{EventDocument, RunEvent, StartDocument, VersionDocument};
 pub use finding::FindingDocument;
 pub use history::{HistoryDocument, ReplacedDocument, RestoredDocument};
 pub use ledger::{EntryDocument, LedgerDocument};
+pub use members::MembersDocument;
 pub use plan::{
     ChangeDocument, DependentDocument, DriftDocument, LeftOutDocument, LiveDocument, MadeBeforeDocument,
-    MatchDocument, MembersDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
+    MatchDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
 };
 pub use problem::{DiagnosticDocument, FindingKind, LabelDocument};
 pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};

@@ -195,12 +195,7 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
         );
     }
     if let Some(members) = &step.members {
-        let _ = writeln!(text, "    {}", self::members(members));
-        if members.resumes {
-            text.push_str(
-                "    an earlier run ended in the middle: those of whom nobody knows are sent again\n",
-            );
-        }
+        self::members(text, members);
     }
     for change in &step.changes {
         let _ = writeln!(text, "    {}", self::change(change));
@@ -208,7 +203,7 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
 }
 
 /// Who comes and who goes.
-fn members(members: &MembersDocument) -> String {
+fn members(text: &mut String, members: &MembersDocument) {
     let changes = [(members.added, '+'), (members.removed, '-')];
     let known = changes
         .iter()
@@ -229,7 +224,10 @@ fn members(members: &MembersDocument) -> String {
         (by, _) => format!("by {by}"),
     };
     let what = if members.by == "sync" { "members" } else { "users" };
-    format!("{what}: {changes}{}, {calls}", all.unwrap_or_default())
+    let _ = writeln!(text, "    {what}: {changes}{}, {calls}", all.unwrap_or_default());
+    if members.resumes {
+        text.push_str("    nobody knows what came of an earlier call: those of whom that leaves it open are sent again\n");
+    }
 }
 
 /// A number with a comma for every thousand.

@@ -81,6 +81,15 @@ fn users(workspace: &Workspace) -> Option<BTreeSet<u8>> {
     Some(users.keys().map(number).collect())
 }
 
+/// Those who are in the segment that calls below a path change.
+fn members_of(workspace: &Workspace, prefix: &str) -> Option<BTreeSet<u8>> {
+    if prefix == "/v1/" {
+        members(workspace)
+    } else {
+        users(workspace)
+    }
+}
+
 fn workspace() -> Workspace {
     Workspace::new(Settings {
         rate_limits: RateLimits::Off,
@@ -449,6 +458,56 @@ async fn a_list_that_the_ledger_lost_is_sent_whole_when_asked_to() {
     assert!(receipt.unwrap().is_complete());
     let (plan, _) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
     assert!(plan.is_empty() && !plan.is_forbidden());
+}
+
+/// A list is where the service reads it for a day, and goes with the first upload of its segment after that.
+#[tokio::test]
+async fn what_was_published_goes_a_day_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let workspace = workspace();
+    let published = || fs::read_dir(folder.join("published")).unwrap().count();
+    for (hours, numbers, left) in [(0, vec![1], 1), (23, vec![2], 2), (2, vec![3], 2)] {
+        workspace.advance(SignedDuration::from_hours(hours));
+        let list: BTreeSet<u8> = numbers.into_iter().collect();
+        let (_, receipt) = run_in(folder, &workspace, vec![upload(folder, &list)], false).await;
+        assert!(receipt.unwrap().is_complete());
+        assert_eq!((published(), users(&workspace)), (left, Some(list)));
+    }
+}
+
+/// A call that was cut off may arrive after the run that made it: what follows it comes later than it can.
+#[tokio::test]
+async fn what_follows_a_lost_call_waits_until_it_cannot_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let list = |number: u8| BTreeSet::from([number]);
+    let cases: [(&str, &dyn Fn(u8) -> DeclaredSegment); 2] = [
+        ("/v1/", &|number| cohort(&list(number))),
+        ("/v2/", &|number| upload(folder, &list(number))),
+    ];
+    for (prefix, declared) in cases {
+        let workspace = workspace();
+        run_in(folder, &workspace, vec![declared(1)], false).await;
+        let fault =
+            json!({"on": {"path_prefix": prefix}, "times": 50, "fault": {"reset": {"when": "before"}}});
+        workspace.set_faults(&json!([fault]));
+        let (_, receipt) = run_in(folder, &workspace, vec![declared(2)], false).await;
+        let outcome = &receipt.unwrap().entries.first().unwrap().outcome.clone();
+        assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+        workspace.set_faults(&json!([]));
+        let lost_at = workspace.now();
+        let (_, receipt) = run_in(folder, &workspace, vec![declared(3)], false).await;
+        assert!(receipt.unwrap().is_complete());
+        let waited = lost_at.duration_until(workspace.now());
+        assert!(waited >= SignedDuration::from_mins(4), "{prefix} {waited}");
+        let found = members_of(&workspace, prefix);
+        assert_eq!(found, Some(list(3)));
+        // What was answered is waited for no more.
+        let before = workspace.now();
+        run_in(folder, &workspace, vec![declared(4)], false).await;
+        assert!(before.duration_until(workspace.now()) < SignedDuration::from_mins(1));
+    }
 }
 
 #[tokio::test]

@@ -87,6 +87,23 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
     }
 
+    /// Waits until a moment up to which a call like this one, which an earlier run made and never heard of, may arrive.
+    ///
+    /// # Errors
+    ///
+    /// Somebody wanted the run to end while it waited.
+    pub async fn wait_for_strays(&self, operation: Operation, until: Timestamp) -> Result<(), CallError> {
+        let waiting = Waiting {
+            class: operation.class(),
+            until,
+            reason: WaitReason::Strays(operation.clone()),
+        };
+        let kind = ApiError::Stopped;
+        self.wait(waiting)
+            .await
+            .map_err(|Stopped| CallError { operation, kind })
+    }
+
     /// Gives a turn back in which no call was made. Other runs may have heard of it, and count it where it was.
     pub fn give_back(&self, turn: Turn) {
         let Turn { class, at } = turn;

@@ -1,12 +1,13 @@
 //! A plan as a document.
 
 use super::finding::{self, FindingDocument};
+use super::members::MembersDocument;
 use super::quota::QuotaDocument;
 use super::seen::SeenDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::definition::FieldChange;
 use crate::ledger::Entry;
-use crate::model::{Origin, UserChange, UserList};
+use crate::model::Origin;
 use crate::plan::quota::{Quota, QuotaRefusal};
 use crate::plan::step::{Action, Changed, Drift, LeftOut, LifecycleDrift, Live, Plan, Step, Unchanged};
 use jiff::Timestamp;
@@ -196,30 +197,6 @@ pub struct StepDocument {
     pub digest: Option<String>,
 }
 
-/// Members that a step sends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MembersDocument {
-    /// How many the list has; missing where somebody else publishes it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub listed: Option<u64>,
-    /// How many of them are added; missing where that is not known.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub added: Option<u64>,
-    /// How many others are removed; missing where that is not known.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub removed: Option<u64>,
-    /// How many calls that takes.
-    pub calls: usize,
-    /// Which: `sync`, `create`, `add-users`, `remove-users` or `replace`.
-    pub by: String,
-    /// Whether an earlier run ended in the middle, so that some are sent who may be there, or gone, already.
-    #[serde(default)]
-    pub resumes: bool,
-    /// The digest of the list: SHA-256 over its values in order of their bytes, each with a line end behind it; of a file that
-    /// somebody else publishes over its bytes.
-    pub digest: String,
-}
-
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OriginDocument {
@@ -351,43 +328,9 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
             .into_iter()
             .flat_map(|change| change.changes.iter().map(ChangeDocument::with_cause))
             .collect(),
-        members: members(&step.action),
+        members: MembersDocument::of(&step.action),
         after: wanted.map(|wanted| wanted.form(&plan.known)),
         digest: wanted.map(|wanted| wanted.digests.exact.to_string()),
-    }
-}
-
-fn members(action: &Action) -> Option<MembersDocument> {
-    match action {
-        Action::Send(sending) => {
-            let before = sending.before.as_ref();
-            Some(MembersDocument {
-                listed: Some(sending.list.count),
-                added: Some(sending.added),
-                removed: Some(sending.removed),
-                calls: sending.calls,
-                by: "sync".to_owned(),
-                resumes: before.is_some_and(|before| before.whole().is_none()),
-                digest: sending.list.digest.to_string(),
-            })
-        }
-        Action::Upload(uploading) => {
-            let before = uploading.before.as_ref();
-            let by = uploading.change.map_or("create", UserChange::as_str);
-            Some(MembersDocument {
-                listed: uploading.list.values().map(|listing| listing.count),
-                added: uploading.added,
-                removed: uploading.removed,
-                calls: 1,
-                by: by.to_owned(),
-                resumes: before.is_some_and(|before| before.users.is_none()),
-                digest: match &uploading.list {
-                    UserList::Values(listing) => listing.digest.to_string(),
-                    UserList::Published { sha256 } => sha256.clone(),
-                },
-            })
-        }
-        Action::Create(_) | Action::Update(_) | Action::Archive(_) | Action::Unarchive(_) => None,
     }
 }
 
