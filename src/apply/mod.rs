@@ -46,7 +46,7 @@ use receipt::{Entry, Outcome, Receipt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use verdict::Verdict;
 
 /// How often a write is tried whose answer was lost and that a look showed not to have happened: with the waits before each
@@ -88,7 +88,7 @@ pub struct Settings {
     /// Where the paths of lists begin: the folder of `segctl.yaml`.
     pub directory: PathBuf,
     /// Puts lists where the service reads them.
-    pub publisher: Option<Publisher>,
+    pub publisher: Option<Arc<dyn Publisher>>,
     /// The most steps that are under way at once.
     pub parallelism: usize,
     /// Raised when somebody wants to stop.

@@ -109,7 +109,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             };
             // Taken down before it is there, so that it is never left without anybody who knows of it.
             self.begin_upload(file.name(), course).await?;
-            let url = match self.publish(&file) {
+            let url = match self.publish(&file).await {
                 Ok(url) => url,
                 Err(error) => {
                     self.client.give_back(turn);
@@ -271,7 +271,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             course.made_at = course.made_at.or(Some(self.clock.now()));
             self.learn(course.step, &id);
         }
-        self.withdraw_read(course);
+        self.withdraw_read(course).await;
         let users = Some(course.uploading.list.clone());
         let key = self.key(course.step);
         self.take_down(|ledger| {

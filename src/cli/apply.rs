@@ -18,12 +18,13 @@ use crate::ledger::{Ledger, LedgerStore};
 use crate::model::SegmentId;
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
-use crate::publish::Publisher;
+use crate::publish::{Folder, Publisher};
 use crate::render::document::PlanDocument;
 use crate::render::text;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// What is to be run.
 struct Work {
@@ -294,9 +295,10 @@ async fn execute(
 }
 
 /// Where lists of users are put for the service to read.
-fn publisher(project: &Project, workspace: &Workspace) -> Option<Publisher> {
+fn publisher(project: &Project, workspace: &Workspace) -> Option<Arc<dyn Publisher>> {
     let place = workspace.policy.publish.as_ref()?;
-    Some(Publisher::at(place, &project.directory))
+    let folder = project.directory.join(&place.directory);
+    Some(Arc::new(Folder::at(folder, place.url.clone())))
 }
 
 /// Asks for approval where there is somebody to ask.

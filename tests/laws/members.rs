@@ -14,13 +14,14 @@ use segctl::observe::Refresh;
 use segctl::plan::guard::Allowances;
 use segctl::plan::selection::Selection;
 use segctl::plan::step::{Action, Conflict, Plan, Warning};
-use segctl::publish::Publisher;
+use segctl::publish::Folder;
 use segctl::sandbox::{RateLimits, Settings};
 use segctl::session::{Aim, Session};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// So long that four fill a call.
 fn uid(number: u8) -> String {
@@ -144,7 +145,7 @@ async fn run_in(
         run: workspace.now().to_string(),
         has_settled: read.has_settled,
         directory: folder.to_owned(),
-        publisher: Some(Publisher::at(&place, folder)),
+        publisher: Some(Arc::new(Folder::at(folder.join(&place.directory), None))),
         ..segctl::apply::Settings::default()
     };
     let what = (&plan, read.ledger, &policy);

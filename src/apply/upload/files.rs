@@ -98,7 +98,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// Puts a file where the service reads it; its address.
-    pub(super) fn publish(&self, file: &File<'_>) -> io::Result<String> {
+    pub(super) async fn publish(&self, file: &File<'_>) -> io::Result<String> {
         match file {
             File::There(url) => Ok((*url).to_owned()),
             File::Here(name, list) => {
@@ -107,20 +107,25 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 publisher
                     .ok_or_else(nowhere)?
                     .publish(name, &mut KeptReader::of(*list))
+                    .await
             }
         }
     }
 
     /// Takes away lists that the service has read by now.
-    pub(super) fn withdraw_read(&self, course: &mut Course<'_>) {
+    pub(super) async fn withdraw_read(&self, course: &mut Course<'_>) {
         let Some(publisher) = &self.settings.publisher else {
             return;
         };
         let now = self.clock.now();
         let is_due = |published: &Published| published.at.duration_until(now) >= READ_WITHIN;
-        course
-            .published
-            .retain(|published| !is_due(published) || publisher.withdraw(&published.name).is_err());
+        let mut left = Vec::new();
+        for published in course.published.drain(..) {
+            if !is_due(&published) || publisher.withdraw(&published.name).await.is_err() {
+                left.push(published);
+            }
+        }
+        course.published = left;
     }
 }
 

@@ -1,45 +1,37 @@
-//! Lists of users, put where the service reads them.
-//!
-//! The service takes no list with a call: it takes an address and reads there later, for as long as it likes. So a list is
-//! a file of its own, under a name that says what is in it, until it is taken away again.
+//! A folder that a web server serves, or that whoever reads the lists can read itself.
 
+use super::{Publisher, file_name};
 use crate::members::Values;
-use crate::model::{ListDigest, PublishPlace, SegmentName};
-use sha2::{Digest as _, Sha256};
+use crate::model::ListDigest;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Puts lists into a folder that a web server serves.
+/// What the names of files begin with that are not whole yet.
+const HALF: &str = ".segctl-";
+
+/// A folder of lists.
 #[derive(Clone, Debug)]
-pub struct Publisher {
+pub struct Folder {
     folder: PathBuf,
     /// What the addresses of files begin with; `None` where whoever reads them is on this machine.
     url: Option<String>,
 }
 
-impl Publisher {
-    /// Publishes at `place`, whose paths are from `base`.
+impl Folder {
+    /// The folder at a path.
     #[must_use]
-    pub fn at(place: &PublishPlace, base: &Path) -> Self {
-        Self {
-            folder: base.join(&place.directory),
-            url: place.url.clone(),
-        }
+    pub fn at(folder: PathBuf, url: Option<String>) -> Self {
+        Self { folder, url }
     }
 
-    /// Puts a list there, one value a line; the address that the service is told.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be written, or the list cannot be read.
-    pub fn publish(&self, name: &ListDigest, list: &mut dyn Values) -> io::Result<String> {
+    fn put(&self, name: &ListDigest, list: &mut dyn Values) -> io::Result<String> {
         fs::create_dir_all(&self.folder)?;
         let name = file_name(name);
         let path = self.folder.join(&name);
-        let new = tempfile::Builder::new()
-            .prefix(".segctl-")
-            .tempfile_in(&self.folder)?;
+        let new = tempfile::Builder::new().prefix(HALF).tempfile_in(&self.folder)?;
         let mut output = BufWriter::new(new);
         while let Some(value) = list.next()? {
             output.write_all(value)?;
@@ -57,12 +49,7 @@ impl Publisher {
         Ok(address)
     }
 
-    /// Takes a list away; nothing where there is none.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be removed.
-    pub fn withdraw(&self, name: &ListDigest) -> io::Result<()> {
+    fn remove(&self, name: &ListDigest) -> io::Result<()> {
         match fs::remove_file(self.folder.join(file_name(name))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -70,14 +57,18 @@ impl Publisher {
     }
 }
 
-/// Names the file of a segment's list: two segments with one list have a file each, so that one can go.
-#[must_use]
-pub fn name_of(segment: &SegmentName, list: &ListDigest) -> ListDigest {
-    ListDigest::of(Sha256::digest(format!("{list} {segment}")).into())
-}
+impl Publisher for Folder {
+    fn publish<'a>(
+        &'a self,
+        name: &'a ListDigest,
+        list: &'a mut (dyn Values + Send),
+    ) -> BoxFuture<'a, io::Result<String>> {
+        ready(self.put(name, list)).boxed()
+    }
 
-fn file_name(name: &ListDigest) -> String {
-    format!("{name}.csv")
+    fn withdraw<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>> {
+        ready(self.remove(name)).boxed()
+    }
 }
 
 /// A path with what would mean something else in an address written out.
