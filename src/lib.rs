@@ -15,6 +15,8 @@ pub mod diagnostic;
 pub mod ledger;
 pub mod members;
 pub mod model;
+#[cfg(feature = "object-store")]
+pub mod objects;
 pub mod observe;
 pub mod plan;
 pub mod publish;

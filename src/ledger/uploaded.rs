@@ -93,14 +93,16 @@ impl Uploaded {
         match &callback {
             Callback::Processed(_) => {
                 self.awaited.remove(place);
+                // What was heard before is of a later one.
+                if is_latest && self.heard.is_none() {
+                    self.heard = Some(callback);
+                }
             }
             Callback::Failed { .. } => {
                 self.awaited.clear();
                 self.users = None;
+                self.heard = Some(callback);
             }
-        }
-        if is_latest || self.users.is_none() {
-            self.heard = Some(callback);
         }
         true
     }
@@ -150,5 +152,119 @@ impl Uploaded {
     pub fn expires_at(&self) -> Option<Timestamp> {
         let days = SignedDuration::from_hours(24 * i64::from(self.expires_in_days));
         self.made_at?.checked_add(days).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{IdentifierType, Listing, Processed};
+
+    fn id(number: u8) -> UploadId {
+        UploadId::of([number; 16])
+    }
+
+    fn waiting_for(numbers: &[u8]) -> Uploaded {
+        let identifier = Identifier {
+            attribute: "email".to_owned(),
+            kind: IdentifierType::Text,
+        };
+        let mut uploaded = Uploaded::nothing(identifier, 30);
+        uploaded.users = Some(UserList::Values(Listing::nobody()));
+        numbers.iter().for_each(|number| uploaded.wait_for(id(*number)));
+        uploaded
+    }
+
+    fn processed(found: u64) -> Callback {
+        Callback::Processed(Processed {
+            values_found: Some(found),
+            ..Processed::default()
+        })
+    }
+
+    fn failed() -> Callback {
+        Callback::Failed {
+            message: "no file".to_owned(),
+        }
+    }
+
+    #[test]
+    fn whatever_order_callbacks_come_in_what_is_known_is_true() {
+        /// What is said of which call, which calls are waited for then, whether the users are known, what is told.
+        type Case = (Vec<(u8, Callback)>, Vec<u8>, bool, Option<Callback>);
+        let cases: [Case; 7] = [
+            (vec![(1, processed(1))], vec![2], true, None),
+            (vec![(2, processed(2))], vec![1], true, Some(processed(2))),
+            (
+                vec![(1, processed(1)), (2, processed(2))],
+                vec![],
+                true,
+                Some(processed(2)),
+            ),
+            (
+                vec![(2, processed(2)), (1, processed(1))],
+                vec![],
+                true,
+                Some(processed(2)),
+            ),
+            // The second was done on what the first left empty, whichever is heard of first.
+            (
+                vec![(1, failed()), (2, processed(2))],
+                vec![],
+                false,
+                Some(failed()),
+            ),
+            (
+                vec![(2, processed(2)), (1, failed())],
+                vec![],
+                false,
+                Some(failed()),
+            ),
+            (vec![(9, failed())], vec![1, 2], true, None),
+        ];
+        for (said, waits, is_known, told) in cases {
+            let mut uploaded = waiting_for(&[1, 2]);
+            for (number, callback) in &said {
+                uploaded.hear(&id(*number), callback.clone());
+                assert!(!uploaded.hear(&id(*number), failed()), "{said:?} is heard once");
+            }
+            let waits: Vec<UploadId> = waits.into_iter().map(id).collect();
+            assert_eq!(
+                (uploaded.awaited, uploaded.users.is_some(), uploaded.heard),
+                (waits, is_known, told),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_nobody_calls_back_the_oldest_are_waited_for_no_more() {
+        let uploaded = waiting_for(&Vec::from_iter(0..30));
+        assert_eq!(uploaded.awaited, Vec::from_iter((10..30).map(id)));
+    }
+
+    #[test]
+    fn a_published_list_is_read_when_that_is_said_or_a_day_later() {
+        let uploaded = waiting_for(&[1]);
+        let at = Timestamp::UNIX_EPOCH;
+        for (upload, hours, is_read) in [
+            (None, 23, false),
+            (None, 24, true),
+            (Some(1), 23, false),
+            (Some(1), 24, true),
+            (Some(2), 0, true),
+        ] {
+            let published = Published {
+                name: ListDigest::of([7; 32]),
+                at,
+                upload: upload.map(id),
+            };
+            let now = at + SignedDuration::from_hours(hours);
+            assert_eq!(
+                uploaded.is_read(&published, now),
+                is_read,
+                "{upload:?} after {hours} h"
+            );
+        }
     }
 }

@@ -116,12 +116,12 @@ async fn run_in(
         store: workspace.clone(),
         on_note: Box::new(|_| {}),
     };
-    let place = PublishPlace {
+    let place = PublishPlace::Folder {
         directory: "published".to_owned(),
         url: None,
     };
     let policy = Policy {
-        publish: Some(place.clone()),
+        publish: Some(place),
         ..Policy::default()
     };
     let aim = Aim {
@@ -145,7 +145,7 @@ async fn run_in(
         run: workspace.now().to_string(),
         has_settled: read.has_settled,
         directory: folder.to_owned(),
-        publisher: Some(Arc::new(Folder::at(folder.join(&place.directory), None))),
+        publisher: Some(Arc::new(Folder::at(folder.join("published"), None))),
         ..segctl::apply::Settings::default()
     };
     let what = (&plan, read.ledger, &policy);
