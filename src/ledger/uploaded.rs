@@ -30,19 +30,34 @@ pub struct Uploaded {
     /// What it said of the latest, or of one that failed, until it takes another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Callback>,
+    /// How many users calls of the last day added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<Addition>,
     /// Files that were put where the service reads them, and are there still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Published>,
 }
 
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
 /// For how long a published list stays where it is when nobody tells that the service has read it.
-const READ_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+const READ_WITHIN: SignedDuration = DAY;
 
 /// So many calls are waited for at most: where nobody listens, none is ever heard of.
 const MOST_AWAITED: usize = 20;
 
 /// How long the users of an archived segment are surely kept: 30 days less one, for clocks that differ and for waits.
 const KEPT: SignedDuration = SignedDuration::from_hours(29 * 24);
+
+/// Users that a call added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Addition {
+    /// When.
+    pub at: Timestamp,
+    /// How many, at most: those who were in the segment before count no more.
+    pub users: u64,
+}
 
 /// A file for the service to read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +85,19 @@ impl Uploaded {
             unanswered_at: None,
             awaited: Vec::new(),
             heard: None,
+            added: Vec::new(),
             published: Vec::new(),
         }
+    }
+
+    /// Takes down that a call added users.
+    pub fn add(&mut self, addition: Addition) {
+        if addition.users == 0 {
+            return;
+        }
+        let counts = |added: &Addition| added.at.duration_until(addition.at) < DAY;
+        self.added.retain(counts);
+        self.added.push(addition);
     }
 
     /// Waits for what becomes of a call, besides of those before.
@@ -113,6 +139,7 @@ impl Uploaded {
         let known = |one: &Self| Self {
             awaited: Vec::new(),
             heard: None,
+            added: Vec::new(),
             published: Vec::new(),
             ..one.clone()
         };

@@ -254,6 +254,13 @@ fn behaviour() -> Value {
                 "Active segments that fit into the workspace, where the limit was raised.",
             ),
         )
+        .may(
+            "users_a_day",
+            described(
+                count(1),
+                "Users that lists may add in 24 hours, of all segments together, where the limit was raised.",
+            ),
+        )
         .done()
 }
 

@@ -153,11 +153,16 @@ fn behaviour(reader: &mut Reader<'_>, node: &Node) -> Option<Behaviour> {
         Some(node) => reader.count(node, 1..=COUNT_LIMIT).map(|count| count as usize),
         None => Some(defaults.active_limit),
     };
+    let users_a_day = match fields.take("users_a_day") {
+        Some(node) => reader.count(node, 1..=COUNT_LIMIT).map(u64::from),
+        None => Some(defaults.users_a_day),
+    };
     reader.finish(&fields);
     Some(Behaviour {
         list_shows_archived: list_shows_archived?,
         rename_frees_names: rename_frees_names?,
         archived_definitions_conflict: archived_definitions_conflict?,
         active_limit: active_limit?,
+        users_a_day: users_a_day?,
     })
 }

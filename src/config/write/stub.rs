@@ -22,6 +22,11 @@ pub struct Stub<'a> {
     pub word: &'a str,
 }
 
+const WHAT_TO_DO: &str =
+    "# Fill that in, take these lines away, and let the file's name end with .yaml. Then apply with
+# --resend to send the whole list, or with --assume-in-sync where those of the list are in it.
+";
+
 const FILE: &str = "identifier: {attribute: ATTRIBUTE, type: string}
 users: {path: LIST.csv}
 expires_in_days: DAYS
@@ -40,12 +45,12 @@ members: {path: LIST.txt}
 pub fn stub_file(stub: &Stub<'_>) -> Result<String, Unwritable> {
     let name = emit::field("name", &Tree::text(stub.name.as_str()), Style { json: false })?;
     let mut text = heading(stub.comment);
-    text.push_str(&heading(&format!(
-        "The service calls it {} and does not tell who is in it, nor what else is in capitals below. Fill that in, take these \
-         lines away, name the file `….yaml`, and apply with --resend to send the whole list, or with --assume-in-sync where \
-         those of the list are in it.",
+    let called = format!(
+        "The service calls it {}, and does not tell who is in it, nor what else is in capitals below.",
         stub.word
-    )));
+    );
+    text.push_str(&heading(&called));
+    text.push_str(WHAT_TO_DO);
     if stub.kind.is_none() {
         text.push_str("# It is one of the two.\n");
     }
