@@ -55,6 +55,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
         &[
             "api",
             "apply",
+            "callbacks",
             "config",
             "definition",
             "diagnostic",
