@@ -6,6 +6,8 @@ use super::faults;
 use super::invariants::{self, as_declared, ends_truly, ledger_is_true, no_key_in_files};
 use super::lock::LockFile;
 use super::planted::Bug;
+use super::publisher;
+use super::queue;
 use super::random::Random;
 use super::record::{Record, Violation};
 use super::rules::Rules;
@@ -41,6 +43,9 @@ pub(crate) struct Tally {
     pub(crate) blocked: usize,
 }
 
+/// Of so many seeds one declares cohorts and file segments, too.
+const LISTS: u64 = 3;
+
 /// A simulation under way.
 struct Scenario {
     random: Random,
@@ -52,6 +57,8 @@ struct Scenario {
     tally: Tally,
     /// Whether anybody did anything by hand after the first run.
     is_meddled: Arc<Mutex<bool>>,
+    /// Whether the recovery sends whole lists where nothing is known of a segment that somebody else made.
+    sends_again: bool,
 }
 
 /// Runs a seed.
@@ -88,15 +95,16 @@ impl Scenario {
         let timeline = Timeline::new(record.clone());
         let fresh = Fresh::default();
         let count = size(&mut random);
-        let rules = Rules::draw(&mut random, count);
+        let rules = Rules::draw(&mut random, count, seed.is_multiple_of(LISTS));
         let files = Files::new(
             (random.fork(), fresh.clone()),
             count,
-            rules.settings.rename_frees_old_name,
+            (rules.settings.rename_frees_old_name, rules.has_lists),
         );
         let mut workspace = Workspace::new(rules.settings.clone(), record.clone(), random.fork());
         workspace.ahead = rules.service_ahead;
         let platter = Platter::new(random.fork());
+        let shelf = workspace.shelf.clone();
         let machine = Machine {
             timeline,
             record: record.clone(),
@@ -104,6 +112,7 @@ impl Scenario {
             platter: Arc::clone(&platter),
             promised: Promised::nothing(),
             lock: LockFile::on(&platter),
+            shelf,
             limits: rules.limits.clone(),
             ahead: Ahead::default(),
             lives: Arc::default(),
@@ -120,6 +129,7 @@ impl Scenario {
             files,
             tally: Tally::default(),
             is_meddled: Arc::default(),
+            sends_again: seed.is_multiple_of(2),
         }
     }
 
@@ -131,10 +141,26 @@ impl Scenario {
         for _ in 0..self.random.below(4) {
             self.dashboard.make_stranger(&mut workspace, now);
         }
+        let mut told = 0;
         let names: Vec<String> = self.files.items().iter().map(|item| item.name.clone()).collect();
         for _ in 0..self.random.below(3) {
             let name = self.random.pick(&names).cloned();
-            self.dashboard.make(&mut workspace, now, name.as_deref());
+            let mut items = self.files.items().iter();
+            let item = items.find(|item| Some(&item.name) == name.as_ref());
+            let list = item.and_then(|item| Some((item.name.as_str(), item.list.as_ref()?)));
+            match list {
+                // Mostly one of its kind: what has filters can never be what is declared.
+                Some(list) if self.random.percent(80) => {
+                    if self.dashboard.make_list(&mut workspace, now, list) {
+                        told += 1;
+                    }
+                }
+                _ => drop(self.dashboard.make(&mut workspace, now, name.as_deref())),
+            }
+        }
+        drop(workspace);
+        for _ in 0..told {
+            queue::wait_for_turn(&self.machine.workspace, &self.machine.timeline);
         }
     }
 
@@ -194,7 +220,7 @@ impl Scenario {
     fn apply_until_it_ends(&mut self) {
         let mut saved = None;
         for _ in 0..4 {
-            let faults = faults::network(&mut self.random);
+            let faults = faults::network(&mut self.random, self.rules.has_lists);
             self.record.note("world", faults.len() as u64, || {
                 format!("network faults {faults:?}")
             });
@@ -203,6 +229,10 @@ impl Scenario {
             self.record
                 .note("world", faults.len() as u64, || format!("disk faults {faults:?}"));
             self.machine.platter.lock().unwrap().set_faults(faults);
+            if self.rules.has_lists {
+                let faults = publisher::faults(&mut self.random);
+                self.machine.shelf.set_faults(faults);
+            }
             let ends_at = self.ends_at();
             let stop = self.stop();
             self.set_clock_later();
@@ -275,6 +305,7 @@ impl Scenario {
     fn recover(&mut self) {
         self.machine.workspace.lock().unwrap().faults.clear();
         self.machine.platter.lock().unwrap().set_faults(Vec::new());
+        self.machine.shelf.set_faults(Vec::new());
         // What was sent before has arrived by then, and what was to happen has.
         self.machine.timeline.pass(120_000);
         let now = self.machine.timeline.now();
@@ -293,7 +324,7 @@ impl Scenario {
                 allowances: Allowances {
                     empty: true,
                     short_list: true,
-                    resend: false,
+                    resend: self.sends_again,
                     assume_in_sync: false,
                 },
                 ..self.order()
@@ -310,6 +341,7 @@ impl Scenario {
                     self.record.require(is_idle, "an empty plan writes nothing", || {
                         format!("run {number}")
                     });
+                    self.have_lists_read();
                     let workspace = self.machine.workspace.lock().unwrap();
                     let shows_archived = self.rules.settings.list_includes_archived;
                     let platter = &self.machine.platter;
@@ -338,6 +370,16 @@ impl Scenario {
                     });
                 }
             }
+        }
+    }
+
+    /// Lets the service read all that it was told of.
+    fn have_lists_read(&self) {
+        let ends_at = self.machine.workspace.lock().unwrap().queue.ends_at;
+        let left = ends_at - self.machine.timeline.now();
+        if left >= 0 {
+            self.machine.timeline.pass(left);
+            self.learn_of_time();
         }
     }
 
@@ -397,7 +439,10 @@ impl Scenario {
     /// Whether every conflict comes of the workspace's rules, of what is put away, or of another conflict.
     fn has_cause(&self, conflicts: &[String]) -> bool {
         let is_explained = |why: &String| {
-            self.rules.explain(why) || self.is_kept_by_archived(why) || self.is_held_by_left_out(why)
+            self.rules.explain(why)
+                || self.is_kept_by_archived(why)
+                || self.is_held_by_left_out(why)
+                || self.is_made_by_hand(why)
         };
         let (explained, others): (Vec<_>, Vec<_>) = conflicts.iter().partition(|why| is_explained(why));
         // Of a segment that is in conflict nothing is known to be given up.
@@ -406,6 +451,20 @@ impl Scenario {
             why.starts_with("DefinitionTaken")
                 && holder_id(why).is_some_and(|id| explained.any(|other| other.contains(id)))
         })
+    }
+
+    /// Whether somebody else made what files declare: of another kind, or with people of whom nobody knows.
+    fn is_made_by_hand(&self, why: &str) -> bool {
+        let Some(id) = holder_id(why) else {
+            return false;
+        };
+        let workspace = self.machine.workspace.lock().unwrap();
+        let is_other = workspace.truth.segments.get(id).is_some_and(|live| {
+            let mut items = self.files.items().iter();
+            items.any(|item| item.is_declared && item.name == live.name && item.kind() != live.kind)
+        });
+        let is_unknown = workspace.made_by_hand.contains_key(id) && !self.sends_again;
+        why.starts_with("KindTaken") && is_other || why.starts_with("MembersUnknown") && is_unknown
     }
 
     /// Whether a definition is held by a segment that a run made without ever hearing of it, and that no file declares any
