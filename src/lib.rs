@@ -3,10 +3,11 @@
 //!
 //! The folders are the data flow: `config` turns files into declared segments, `observe` reads what is live,
 //! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, with lists of users put where
-//! the service reads them by `publish`, `render` prints what came of it. `session` says in which order. `model` and `definition` are the vocabulary under all of them.
+//! the service reads them by `publish` and what it says of them heard by `callbacks`, `render` prints what came of it. `session` says in which order. `model` and `definition` are the vocabulary under all of them.
 
 pub mod api;
 pub mod apply;
+pub mod callbacks;
 pub mod cli;
 pub mod config;
 pub mod definition;

@@ -5,6 +5,7 @@
 //! all of it can be run on a machine and against a service that fail.
 
 mod exclusive;
+mod heard;
 mod history;
 mod lists;
 
@@ -135,13 +136,14 @@ impl Read {
         (store, now): (&S, Timestamp),
         on_note: &Notes,
     ) -> Result<Self, StoreError> {
+        let (ledger, has_heard) = heard::load(store, on_note).await?;
         Ok(Self {
-            ledger: store.load().await?,
+            ledger,
             observed: Observed::default(),
             snapshot: load_snapshot(store, on_note).await,
             lists: Lists::default(),
             now,
-            has_settled: false,
+            has_settled: has_heard,
             aim,
         })
     }
@@ -217,7 +219,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         read.observed = observe(&self.client, &read.scope()).await?;
         let declared = &read.aim.declared;
         let is_declared = |name: &SegmentName| declared.iter().any(|declared| declared.name == *name);
-        read.has_settled = self.settle(
+        read.has_settled |= self.settle(
             (&mut read.ledger, &read.observed, read.aim.policy.behaviour),
             is_declared,
         );

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything a folder may import of the crate, besides itself. A path narrows it to one module of a folder.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("definition", &["model"]),
     ("diagnostic", &[]),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("api", &["model"]),
     ("ledger", &["model"]),
     ("members", &["model"]),
+    ("callbacks", &["model", "ledger"]),
     ("publish", &["model", "members"]),
     ("observe", &["model", "definition", "api", "ledger", "members"]),
     ("plan", &["model", "definition", "ledger", "api::pacing"]),

@@ -99,6 +99,8 @@ pub enum WaitReason {
     LostAnswer(CallError),
     /// A call that an earlier run made and never heard of may still arrive.
     Strays(Operation),
+    /// The service says later what became of the list of a segment.
+    Callback(SegmentName),
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
@@ -463,17 +465,22 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     async fn wait(&self, waiting: Waiting) -> Result<(), Stopped> {
+        self.nap(&waiting, waiting.until).await
+    }
+
+    /// Waits until `moment`, as a part of a longer wait.
+    async fn nap(&self, waiting: &Waiting, moment: Timestamp) -> Result<(), Stopped> {
         if self.stop.is_raised() {
             return Err(Stopped);
         }
         if let Some(observer) = &self.on_wait {
-            observer(&waiting);
+            observer(waiting);
         }
         tokio::select! {
             // In this order, so that a run can be repeated exactly.
             biased;
             () = self.stop.raised() => Err(Stopped),
-            () = self.clock.sleep_until(waiting.until) => Ok(()),
+            () = self.clock.sleep_until(moment) => Ok(()),
         }
     }
 

@@ -119,10 +119,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let is_done_now = note != Some(SO_ALREADY);
         self.remember_lifecycle(step, current, (wanted, is_done_now))
             .await?;
-        Ok(Outcome::Applied {
-            id: current.id.clone(),
-            notes: note.into_iter().map(str::to_owned).collect(),
-        })
+        let notes = note.into_iter().map(str::to_owned).collect();
+        Ok(Outcome::applied(current.id.clone(), notes))
     }
 }
 

@@ -282,10 +282,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let entry = |ledger: &Ledger| self.entry_sent(ledger, &id, (course, sent));
         self.take_down(|ledger| vec![Record::Entry(entry(ledger))])
             .await?;
-        Ok(Outcome::Applied {
-            id,
-            notes: Vec::new(),
-        })
+        Ok(Outcome::applied(id, Vec::new()))
     }
 }
 

@@ -22,6 +22,7 @@
 //! leaves it unknown, and the next run starts from what is there.
 
 mod advice;
+mod awaiting;
 mod create;
 mod hidden;
 mod lifecycle;
@@ -41,6 +42,8 @@ use crate::ledger::{self, Ledger, LedgerStore, StoreError};
 use crate::model::{Adoption, Behaviour, Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, Known, Plan, Step, Target, Wanted, digest_of};
 use crate::publish::Publisher;
+use awaiting::Awaited;
+pub use awaiting::Callbacks;
 use jiff::SignedDuration;
 use receipt::{Entry, Outcome, Receipt};
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +92,8 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Puts lists where the service reads them.
     pub publisher: Option<Arc<dyn Publisher>>,
+    /// Where the service calls back, where anybody listens.
+    pub callbacks: Option<Callbacks>,
     /// The most steps that are under way at once.
     pub parallelism: usize,
     /// Raised when somebody wants to stop.
@@ -105,6 +110,7 @@ impl Default for Settings {
             has_settled: false,
             directory: PathBuf::new(),
             publisher: None,
+            callbacks: None,
             parallelism: 1,
             stop: StopSignal::never(),
         }
@@ -124,6 +130,10 @@ struct Memory {
     still_out: BTreeSet<usize>,
     /// Steps of which the service took a call.
     written: BTreeSet<usize>,
+    /// What steps that were applied have to wait for.
+    awaited: BTreeMap<usize, Awaited>,
+    /// Whether nothing is started any more, so that nobody waits either.
+    is_over: bool,
     /// Whether anything was taken down.
     has_recorded: bool,
     /// Whether lists of members were kept, so that others may be of no use any more.
@@ -227,6 +237,8 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         let (mut entries, mut stop) = self.run_all(&plan.steps, stop, on_event).await;
         self.take_back_passing(plan, (&mut entries, &mut stop), on_event)
             .await;
+        // What stays published is taken away by a later run.
+        drop(self.withdraw_read(None).await);
         self.take_in_journal().await;
         let ledger = self.ledger.lock().await.clone();
         let receipt = Receipt { entries };
@@ -317,7 +329,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             ),
             None => notes.push("the service does not show the definition that it stored".to_owned()),
         }
-        Ok(Outcome::Applied { id: stored.id, notes })
+        Ok(Outcome::applied(stored.id, notes))
     }
 
     /// The live segment of this name, with its definition, if the list shows one.

@@ -138,25 +138,19 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         self.note_seen(stored, Lifecycle::Active);
         self.remember_own(step, (before, known), (&last.wanted, definition))
             .await?;
-        Ok(Some(Outcome::Applied {
-            id: before.id.clone(),
-            notes: vec![format!(
-                "another segment has its former definition, so that it could not be taken back: it is `{}` as before, \
-                 with the definition of its file",
-                before.name
-            )],
-        }))
+        let note = format!(
+            "another segment has its former definition, so that it could not be taken back: it is `{}` as before, with the \
+             definition of its file",
+            before.name
+        );
+        Ok(Some(Outcome::applied(before.id.clone(), vec![note])))
     }
 }
 
 /// What came of a passing step that nothing follows and that stays as it is.
 fn waits(id: SegmentId, why: &str) -> Outcome {
-    Outcome::Applied {
-        id,
-        notes: vec![format!(
-            "it waits in passing and {why}; run again to go on from here"
-        )],
-    }
+    let note = format!("it waits in passing and {why}; run again to go on from here");
+    Outcome::applied(id, vec![note])
 }
 
 /// Passing steps that were applied and whose segments have a final step that was not.

@@ -1,6 +1,6 @@
 //! What came of each step: the record that every run leaves, also one that failed.
 
-use crate::model::{SegmentId, SegmentName};
+use crate::model::{Processed, SegmentId, SegmentName};
 
 /// What came of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Outcome {
         id: SegmentId,
         /// What is worth knowing about the way there, or about what the service made of it.
         notes: Vec<String>,
+        /// What became of its list, where the service was told of one.
+        list: Option<Reading>,
     },
     /// The workspace was so already, and nothing was written.
     Unchanged {
@@ -55,6 +57,15 @@ pub enum Outcome {
     TakenBack,
     /// The run ended before.
     NotAttempted,
+}
+
+/// What became of a list that the service was told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It reads the list later, and nobody waited for what it says then, or it said nothing in time.
+    NotKnown,
+    /// It said so.
+    Processed(Processed),
 }
 
 /// Why nothing was written.
@@ -120,6 +131,16 @@ impl Receipt {
 }
 
 impl Outcome {
+    /// A step that was applied, and that told the service of no list.
+    #[must_use]
+    pub fn applied(id: SegmentId, notes: Vec<String>) -> Self {
+        Self::Applied {
+            id,
+            notes,
+            list: None,
+        }
+    }
+
     /// Whether the workspace is as the step wanted it.
     #[must_use]
     pub fn is_done(&self) -> bool {

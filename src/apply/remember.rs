@@ -246,6 +246,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 // What is left takes room, and does no other harm.
                 drop(self.store.drop_lists(&ledger.lists()).await);
             }
+            if is_saved && (self.settings.has_settled || self.settings.callbacks.is_some()) {
+                drop(self.store.drop_callbacks(&ledger.awaited()).await);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Which step is run when: each as soon as what it depends on is done, several at once.
 
+use super::awaiting::Awaited;
 use super::receipt::{Entry, Outcome, SkipReason};
-use super::{Applier, Event, Stop};
+use super::{Applier, Event, Interruption, Stop};
 use crate::api::{Clock, Transport};
 use crate::ledger::LedgerStore;
 use crate::plan::step::Step;
@@ -20,8 +21,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     ) -> (Vec<Entry>, Option<Stop>) {
         let mut progress = Progress::new(steps);
         let mut under_way = FuturesUnordered::new();
+        let mut waiting = 0;
         loop {
-            while under_way.len() < self.settings.parallelism.max(1) {
+            while under_way.len() - waiting < self.settings.parallelism.max(1) {
                 if stop.is_none() && self.settings.stop.is_raised() && !progress.ready.is_empty() {
                     stop = Some(Stop::Asked);
                 }
@@ -36,16 +38,27 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                     continue;
                 }
                 on_event(Event::Started(step));
-                under_way.push(async move { (place, self.run(step).await) });
+                under_way.push(self.part(place, Part::Step(step)));
             }
-            let Some((place, done)) = under_way.next().await else {
+            let Some((place, part, done)) = under_way.next().await else {
                 break;
             };
+            match part {
+                Part::Callback(..) => waiting -= 1,
+                Part::Step(step) => {
+                    if let Some(awaited) = self.to_await(step).filter(|_| done.is_ok()) {
+                        waiting += 1;
+                        under_way.push(self.part(place, Part::Callback(step, awaited)));
+                        continue;
+                    }
+                }
+            }
             let (outcome, reason) = match done {
                 Ok(outcome) => (outcome, None),
                 Err(interruption) => self.interrupted(interruption),
             };
             stop = stop.or(reason);
+            self.memory().is_over = stop.is_some();
             on_event(Event::Finished(progress.finish(place, outcome)));
         }
         // What was asked to stop may have had nothing left to start, and still left steps that waited undone.
@@ -57,6 +70,25 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
         (progress.entries, stop)
     }
+
+    /// Does a part of a step; what came of it, with what it was.
+    async fn part<'s>(
+        &self,
+        place: usize,
+        part: Part<'s>,
+    ) -> (usize, Part<'s>, Result<Outcome, Interruption>) {
+        let done = match &part {
+            Part::Step(step) => self.run(step).await,
+            Part::Callback(step, awaited) => self.await_callback(step, awaited).await,
+        };
+        (place, part, done)
+    }
+}
+
+/// What is done of a step: the step itself, or the wait for what the service says of its list.
+enum Part<'s> {
+    Step(&'s Step),
+    Callback(&'s Step, Awaited),
 }
 
 /// What came of the steps so far.

@@ -6,11 +6,12 @@
 
 mod files;
 
-use super::receipt::{Outcome, SkipReason};
+use super::awaiting::Awaited;
+use super::receipt::{Outcome, Reading, SkipReason};
 use super::{ATTEMPTS, Applier, Interruption, still_lost, unsettled};
 use crate::api::{ApiError, CallError, Clock, Operation, Stored, Transport, Turn, UserFile};
 use crate::ledger::{Entry, Intent, Ledger, LedgerStore, Published, Record, Uploaded, Write};
-use crate::model::{Lifecycle, ListDigest, SegmentId, SegmentKind, UserChange, UserList};
+use crate::model::{Callback, Lifecycle, ListDigest, SegmentId, SegmentKind, UploadId, UserChange, UserList};
 use crate::plan::step::{Step, Uploading};
 use files::Lists;
 use jiff::Timestamp;
@@ -30,6 +31,13 @@ struct Course<'s> {
     /// The last call that was not answered.
     lost: Option<CallError>,
     unanswered_at: Option<Timestamp>,
+    /// Names the call that is made; `None` where nobody hears what becomes of it.
+    upload: Option<UploadId>,
+    /// Calls of this step that were lost: the service may have taken them.
+    lost_uploads: Vec<UploadId>,
+    /// Calls of runs before of which nobody knows what became of them, and what was heard last.
+    awaited: Vec<UploadId>,
+    heard: Option<Callback>,
     published: Vec<Published>,
 }
 
@@ -54,7 +62,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             let kept = self.store.save_list(digest, whole).await;
             kept.map_err(Interruption::LedgerFirst)?;
         }
-        let mut course = Course::new(step, uploading);
+        let known = self.known_users(uploading).await;
+        let mut course = Course::new(step, uploading, known);
         let sent = self.send_list(&lists, &mut course).await;
         let outcome = self.told_of_lost(sent, course.lost.as_ref())?;
         if !outcome.is_done() {
@@ -72,7 +81,18 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let known = ledger
             .kept(&target.id)
             .and_then(|entry| entry.uploaded.as_deref());
-        known == uploading.before.as_ref() || is_taken_out(known, uploading)
+        let is_same = match (known, &uploading.before) {
+            (Some(known), Some(before)) => known.knows_the_same_as(before),
+            (known, before) => known.is_none() && before.is_none(),
+        };
+        is_same || is_taken_out(known, uploading)
+    }
+
+    /// What the ledger knows of the users by now.
+    async fn known_users(&self, uploading: &Uploading) -> Option<Uploaded> {
+        let target = uploading.target.as_ref()?;
+        let ledger = self.ledger.lock().await;
+        ledger.kept(&target.id)?.uploaded.as_deref().cloned()
     }
 
     /// When an earlier run was about to make the segment, as long as nobody knows whether it did.
@@ -94,6 +114,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let mut attempt = 0;
         loop {
             attempt += 1;
+            course.upload = self.upload_to_hear_of(course, attempt);
             let operation = course.operation();
             let target = course.uploading.target.as_ref();
             let seen = (target, &mut course.is_seen);
@@ -124,6 +145,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             if error.may_still_arrive() {
                 course.unanswered_at = Some(self.clock.now());
             }
+            let upload = course.upload.take();
+            course
+                .lost_uploads
+                .extend(upload.filter(|_| is_lost || error.may_still_arrive()));
             let is_taken = matches!(error.kind, ApiError::NameTaken { .. }) && course.change.is_none();
             if is_lost || is_taken {
                 let may_go_on = self.may_go_on(attempt, &error).await;
@@ -172,10 +197,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Makes the call; the id of the segment.
     async fn tell(&self, turn: Turn, url: &str, course: &Course<'_>) -> Result<SegmentId, CallError> {
         let upload = &course.uploading.upload;
+        let callbacks = self.settings.callbacks.as_ref().zip(course.upload.as_ref());
+        let heard_at = callbacks.map(|(callbacks, upload)| callbacks.address_of(upload));
         let file = UserFile {
             url,
             identifier: &upload.identifier,
-            callback_url: upload.callback_url.as_deref(),
+            callback_url: upload.callback_url.as_deref().or(heard_at.as_deref()),
             notify: &upload.notify,
         };
         let name = &course.step.segment;
@@ -271,7 +298,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             course.made_at = course.made_at.or(Some(self.clock.now()));
             self.learn(course.step, &id);
         }
-        self.withdraw_read(course).await;
+        if !matches!(course.change, Some(UserChange::Add | UserChange::Remove)) {
+            // Whatever became of the calls before, all users are those of this one.
+            course.awaited.clear();
+        }
+        course.heard = None;
         let users = Some(course.uploading.list.clone());
         let key = self.key(course.step);
         self.take_down(|ledger| {
@@ -283,8 +314,42 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             std::iter::once(Record::Entry(entry)).chain(settled).collect()
         })
         .await?;
-        let notes = vec!["the service took it and processes it later".to_owned()];
-        Ok(Outcome::Applied { id, notes })
+        let notes = vec!["accepted, outcome not known: the service reads the list later".to_owned()];
+        self.will_await(&id, course);
+        Ok(Outcome::Applied {
+            id,
+            notes,
+            list: Some(Reading::NotKnown),
+        })
+    }
+
+    /// Names the call that is about to be made, where the service says here what becomes of it.
+    fn upload_to_hear_of(&self, course: &Course<'_>, attempt: u32) -> Option<UploadId> {
+        let is_told_elsewhere = course.uploading.upload.callback_url.is_some();
+        self.upload_id(course.step, attempt)
+            .filter(|_| !is_told_elsewhere)
+    }
+
+    /// Takes down that the step waits for what the service says, where a run waits at all.
+    fn will_await(&self, id: &SegmentId, course: &mut Course<'_>) {
+        let callbacks = self.settings.callbacks.as_ref();
+        let waits = callbacks.is_some_and(|callbacks| callbacks.wait.is_some());
+        let Some(upload) = course.upload.take().filter(|_| waits) else {
+            return;
+        };
+        let listed = course.uploading.list.values().map(|listing| listing.count);
+        let sent = match course.change {
+            Some(UserChange::Add) => course.uploading.added,
+            Some(UserChange::Remove) => course.uploading.removed,
+            Some(UserChange::Replace) | None => listed,
+        };
+        let awaited = Awaited {
+            id: id.clone(),
+            upload,
+            sent,
+            listed,
+        };
+        self.memory().awaited.insert(course.step.number, awaited);
     }
 
     fn entry_uploaded(
@@ -305,21 +370,26 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             // What was put away was taken out by the step before, or by somebody.
             entry.set_lifecycle(Lifecycle::Active);
         }
-        entry.uploaded = Some(Box::new(Uploaded {
+        let mut uploaded = Uploaded {
             identifier: upload.identifier.clone(),
             expires_in_days: upload.expires_in_days,
             made_at: course.made_at,
             users,
             put_away_at: None,
             unanswered_at,
+            awaited: course.awaited.clone(),
+            heard: course.heard.clone(),
             published: course.published.clone(),
-        }));
+        };
+        let uploads = course.lost_uploads.iter().chain(&course.upload);
+        uploads.for_each(|upload| uploaded.wait_for(upload.clone()));
+        entry.uploaded = Some(Box::new(uploaded));
         entry
     }
 }
 
 impl<'s> Course<'s> {
-    fn new(step: &'s Step, uploading: &'s Uploading) -> Self {
+    fn new(step: &'s Step, uploading: &'s Uploading, known: Option<Uploaded>) -> Self {
         let before = uploading.before.as_ref();
         Self {
             step,
@@ -331,7 +401,14 @@ impl<'s> Course<'s> {
             made_at: before.and_then(|before| before.made_at),
             lost: None,
             unanswered_at: None,
-            published: before.map(|before| before.published.clone()).unwrap_or_default(),
+            upload: None,
+            lost_uploads: Vec::new(),
+            awaited: known
+                .as_ref()
+                .map(|known| known.awaited.clone())
+                .unwrap_or_default(),
+            heard: known.as_ref().and_then(|known| known.heard.clone()),
+            published: known.map(|known| known.published).unwrap_or_default(),
         }
     }
 
@@ -356,7 +433,7 @@ fn is_taken_out(known: Option<&Uploaded>, uploading: &Uploading) -> bool {
         ..before.clone()
     };
     let replaces = known.users.is_none() && uploading.change == Some(UserChange::Replace);
-    *known == taken_out && (known.users == before.users || replaces)
+    known.knows_the_same_as(&taken_out) && (known.users == before.users || replaces)
 }
 
 fn cannot_publish(error: &io::Error) -> Outcome {

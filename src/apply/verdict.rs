@@ -45,10 +45,7 @@ mod tests {
 
     #[test]
     fn a_run_that_wrote_something_never_ends_as_if_it_had_not() {
-        let applied = || Outcome::Applied {
-            id: SegmentId::new("a"),
-            notes: Vec::new(),
-        };
+        let applied = || Outcome::applied(SegmentId::new("a"), Vec::new());
         let failed = || Outcome::Failed {
             message: String::new(),
         };

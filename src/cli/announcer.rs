@@ -59,6 +59,9 @@ fn line(waiting: &Waiting, now: Timestamp) -> String {
         WaitReason::Strays(operation) => {
             format!("Waiting until {until}: a call of an earlier run to {operation} may still arrive.\n")
         }
+        WaitReason::Callback(segment) => {
+            format!("Waiting until {until} at most for what the service says of the list of `{segment}`.\n")
+        }
     }
 }
 

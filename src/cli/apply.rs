@@ -5,6 +5,7 @@ use super::arguments::ApplyArguments;
 use super::connection::Connection;
 use super::exclusive::{LockedLedger, Turn};
 use super::failure::{Failure, Kind};
+use super::hearing::Hearing;
 use super::output::Output;
 use super::planning::{Purpose, cost, make_plan, policy};
 use super::project::Project;
@@ -14,7 +15,7 @@ use super::{block_on, show};
 use crate::api::Seen;
 use crate::apply::{Event, Settings, Stop, Verdict};
 use crate::config::workspace::Workspace;
-use crate::ledger::{Ledger, LedgerStore};
+use crate::ledger::Ledger;
 use crate::model::SegmentId;
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
@@ -78,7 +79,8 @@ async fn run_planned(
     report.workspace(workspace.0);
     let signals = Signals::listen(report.output)?;
     let told = (report.output, signals.stop.clone());
-    let connection = Connection::open(project, workspace.0, workspace.1, told).await?;
+    let hearing = Hearing::begin(project, workspace, (&arguments.hearing, report.output)).await?;
+    let connection = Connection::hearing(project, workspace, told, hearing).await?;
     let work = plan_and_apply(project, workspace, (&connection, &signals), (arguments, report));
     let done = alone((&connection, &signals), (arguments, report), work).await;
     connection.close().await;
@@ -126,7 +128,8 @@ async fn run_saved(
     report.workspace(workspace.0);
     let signals = Signals::listen(report.output)?;
     let told = (report.output, signals.stop.clone());
-    let connection = Connection::open(project, workspace.0, workspace.1, told).await?;
+    let hearing = Hearing::begin(project, workspace, (&arguments.hearing, report.output)).await?;
+    let connection = Connection::hearing(project, workspace, told, hearing).await?;
     let scene = (project, workspace);
     let work = check_and_apply(scene, (&connection, &signals), saved, (arguments, report));
     let done = alone((&connection, &signals), (arguments, report), work).await;
@@ -178,7 +181,7 @@ async fn check_and_apply(
     (arguments, report): (&ApplyArguments, &Report),
 ) -> Result<Option<Kind>, Failure> {
     report.plan(&saved.plan, &PlanDocument::new(&saved.plan));
-    let mut ledger = connection.session.store.load().await?;
+    let (mut ledger, has_heard) = connection.session.ledger().await?;
     require_applicable(&saved, (&ledger, &connection.service))?;
     let policy = policy(workspace.1, &arguments.planning);
     let looked = connection.session.look_again(&saved, (&mut ledger, &policy));
@@ -209,7 +212,7 @@ async fn check_and_apply(
         saved: Some(saved.digest()),
         plan: saved.plan,
         ledger,
-        has_settled: looked.has_settled,
+        has_settled: looked.has_settled || has_heard,
         read_before: looked.read,
     };
     let scene = (project, workspace);
@@ -267,6 +270,7 @@ async fn execute(
         has_settled: work.has_settled,
         directory: project.directory.clone(),
         publisher: publisher(project, workspace.1),
+        callbacks: connection.hearing.callbacks.clone(),
         parallelism: arguments.parallelism,
         stop: signals.stop.clone(),
     };

@@ -1,7 +1,9 @@
 //! The command line's words. Every flag has a `SEGCTL_` variable.
 
+mod callbacks;
 mod ledger;
 
+pub use callbacks::{CallbacksArguments, CallbacksCommand, HearingArguments, ServeArguments};
 pub use ledger::{
     ForgetArguments, HistoryArguments, LedgerArguments, LedgerCommand, RebuildArguments, RestoreArguments,
     UnlockArguments,
@@ -56,6 +58,8 @@ pub enum Command {
     Drift(DriftArguments),
     /// List live segments that nobody declares, and write files for those that are named.
     Pull(PullArguments),
+    /// Hear what the service says of lists of users after it took them.
+    Callbacks(CallbacksArguments),
     /// Look into and mend what is remembered of a workspace.
     Ledger(LedgerArguments),
     /// Show a plan that `plan --out` saved or `plan --json` printed.
@@ -290,6 +294,10 @@ pub struct ApplyArguments {
     /// Whom it waits for.
     #[command(flatten)]
     pub lock: LockArguments,
+
+    /// Whether it waits for what becomes of lists of users.
+    #[command(flatten)]
+    pub hearing: HearingArguments,
 
     /// The most steps that are under way at once; 1 runs one after the other.
     #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parallelism, env = "SEGCTL_PARALLELISM")]

@@ -2,6 +2,7 @@
 
 use super::announcer::Announcer;
 use super::failure::{Failure, Kind};
+use super::hearing::Hearing;
 use super::key_command;
 use super::output::Output;
 use super::project::Project;
@@ -28,6 +29,8 @@ pub(super) struct Connection {
     pub(super) service: String,
     /// The embedded service, when there is one.
     server: Option<sandbox::Server>,
+    /// What the run hears of lists.
+    pub(super) hearing: Hearing,
 }
 
 impl Connection {
@@ -38,9 +41,22 @@ impl Connection {
     /// Missing credentials, an unusable endpoint, or a sandbox that does not start.
     pub(super) async fn open(
         project: &Project,
-        name: &str,
-        workspace: &Workspace,
+        workspace: (&str, &Workspace),
+        told: (Output, StopSignal),
+    ) -> Result<Self, Failure> {
+        Self::hearing(project, workspace, told, Hearing::default()).await
+    }
+
+    /// Likewise; what the run hears of lists ends with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub(super) async fn hearing(
+        project: &Project,
+        (name, workspace): (&str, &Workspace),
         (output, stop): (Output, StopSignal),
+        hearing: Hearing,
     ) -> Result<Self, Failure> {
         let (endpoint, credentials, server) = match &workspace.service {
             Service::Sandbox { file } => embedded(&project.directory.join(file)).await?,
@@ -69,7 +85,8 @@ impl Connection {
         let service = Sha256::digest(service.as_bytes());
         let service = service.iter().map(|byte| format!("{byte:02x}")).collect();
         let transport = HttpTransport::new(endpoint, credentials)
-            .map_err(|error| Failure::caused(Kind::Error, &error))?;
+            .map_err(|error| Failure::caused(Kind::Error, &error))?
+            .redacting(hearing.token.clone());
         let note = move |note| output.line(&format!("note: {note}"));
         let calls = SharedCalls::new(store(project, name, workspace)?, Box::new(note));
         let limits = limits(workspace)?;
@@ -91,6 +108,7 @@ impl Connection {
             session,
             service,
             server,
+            hearing,
         })
     }
 
@@ -100,6 +118,8 @@ impl Connection {
         if let Some(server) = self.server {
             server.stop().await;
         }
+        // Last, since the embedded service reads what was left at its end.
+        self.hearing.end().await;
     }
 }
 
@@ -190,7 +210,7 @@ fn remote(setting: &EndpointSetting) -> Result<Endpoint, Failure> {
 }
 
 /// The value that a setting stands for. What a command printed is never repeated: it may be the secret.
-fn value(setting: &Setting, field: &str) -> Result<String, Failure> {
+pub(super) fn value(setting: &Setting, field: &str) -> Result<String, Failure> {
     let missing = |message: String| Failure::new(Kind::Credentials, message);
     match setting {
         Setting::Literal(value) => Ok(value.clone()),

@@ -30,8 +30,7 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection =
-        Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
+    let connection = Connection::open(project, workspace, (output, StopSignal::never())).await?;
     let refresh = arguments.refresh.policy();
     let began = SystemClock.now();
     let aim = Aim {

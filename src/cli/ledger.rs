@@ -112,8 +112,7 @@ async fn forget_named(store: &ConfiguredStore, segment: &str, output: Output) ->
 /// Finds the declared and owned segments in the workspace and takes them down as they are.
 async fn rebuild(project: &Project, arguments: &RebuildArguments, output: Output) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection =
-        Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
+    let connection = Connection::open(project, workspace, (output, StopSignal::never())).await?;
     let turn = ("segctl ledger rebuild", &arguments.lock);
     let done = match locked(&connection.session.store, turn, output).await {
         Ok(ledger) => {

@@ -5,12 +5,14 @@ mod announcer;
 mod apply;
 mod approval;
 pub mod arguments;
+mod callbacks;
 mod connection;
 mod drift;
 mod edits;
 mod events;
 mod exclusive;
 pub mod failure;
+mod hearing;
 mod holder;
 mod key_command;
 mod ledger;
@@ -75,6 +77,10 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
             let project = open()?;
             project.require_valid_but_empty(output)?;
             block_on(pull::run(&project, pull, output))
+        }
+        Command::Callbacks(arguments) => {
+            let project = open()?;
+            block_on(callbacks::run(&project, arguments, output))
         }
         Command::Ledger(ledger) => {
             let project = open()?;

@@ -26,8 +26,7 @@ pub(super) async fn run(
         let planned = plan_offline(project, workspace, &arguments.planning, output).await?;
         (planned, None)
     } else {
-        let connection =
-            Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
+        let connection = Connection::open(project, workspace, (output, StopSignal::never())).await?;
         let service = connection.service.clone();
         let refresh = arguments.refresh.policy();
         let planned = make_plan(

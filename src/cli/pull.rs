@@ -32,8 +32,7 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection =
-        Connection::open(project, workspace.0, workspace.1, (output, StopSignal::never())).await?;
+    let connection = Connection::open(project, workspace, (output, StopSignal::never())).await?;
     let done = pull(project, workspace, &connection, (arguments, output)).await;
     connection.close().await;
     done

@@ -2,7 +2,10 @@
 //!
 //! Secrets are never in the file: they are named, and looked up only by the command that needs them.
 
+mod callbacks;
 mod policy;
+
+pub use callbacks::CallbackSettings;
 
 use super::decode::codes;
 use super::decode::reader::{Fields, Reader};
@@ -64,6 +67,8 @@ pub struct Workspace {
     pub rate_limits: Vec<ClassLimits>,
     /// What segctl may do to it, and what is known of the service.
     pub policy: Policy,
+    /// Where the service says what became of lists; `None` where nobody listens.
+    pub callbacks: Option<CallbackSettings>,
 }
 
 /// The windows of one class of calls.
@@ -238,6 +243,7 @@ fn workspace(reader: &mut Reader<'_>, node: &Node) -> Option<Workspace> {
         })
     );
     let policy = policy::policy(reader, &mut fields, is_far);
+    let callbacks = callbacks::callbacks(reader, &mut fields);
     reader.finish(&fields);
     Some(Workspace {
         service: service?,
@@ -245,6 +251,7 @@ fn workspace(reader: &mut Reader<'_>, node: &Node) -> Option<Workspace> {
         time_zone: optional(time_zone)?,
         rate_limits: rate_limits?,
         policy: policy?,
+        callbacks: callbacks?,
     })
 }
 

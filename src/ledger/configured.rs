@@ -1,7 +1,7 @@
 //! The store that a workspace's settings name.
 
 use super::{Change, DirectoryStore, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
-use crate::model::{CallRecord, LedgerPlace, ListDigest};
+use crate::model::{CallRecord, Callback, LedgerPlace, ListDigest, UploadId};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -89,6 +89,18 @@ impl LedgerStore for ConfiguredStore {
 
     async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
         either!(self, store => store.drop_lists(keep))
+    }
+
+    async fn save_callback(&self, upload: &UploadId, callback: &Callback) -> Result<(), StoreError> {
+        either!(self, store => store.save_callback(upload, callback))
+    }
+
+    async fn load_callback(&self, upload: &UploadId) -> Result<Option<Callback>, StoreError> {
+        either!(self, store => store.load_callback(upload))
+    }
+
+    async fn drop_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
+        either!(self, store => store.drop_callbacks(keep))
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

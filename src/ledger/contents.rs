@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const LEDGER_VERSION: u32 = 4;
 pub(super) const LOCK_VERSION: u32 = 2;
 pub(super) const SNAPSHOT_VERSION: u32 = 2;
+pub(super) const CALLBACK_VERSION: u32 = 1;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

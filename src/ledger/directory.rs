@@ -8,7 +8,8 @@
 //! follows. One that follows an older generation was taken in, and one that follows the next generation and holds nothing
 //! was made for a change that did not come about: both are passed over. One that should be there and is not is damage.
 //!
-//! Lists of members stand in a folder of their own, each under its digest, so that none is ever changed.
+//! Lists of members stand in a folder of their own, each under its digest, so that none is ever changed; and so does what the
+//! service said of uploads, each under its id, since who hears that is not alone with the ledger.
 //!
 //! `lock.json` says who is alone. Beside them stands what may be lost without harm: what was seen last, and the calls of
 //! all runs.
@@ -16,14 +17,17 @@
 #[cfg(test)]
 mod tests;
 
-use super::contents::{Contents, Counted, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_VERSION};
+use super::contents::{CALLBACK_VERSION, Contents, Counted, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_VERSION};
 use super::disk::{Disk, LocalDisk};
 use super::journal::Journal;
 use super::requests::Requests;
-use super::store::{LEDGER, LISTS, LOCK_FILE, REQUESTS, SNAPSHOT, list_digest, list_name};
+use super::store::{
+    CALLBACKS, LEDGER, LISTS, LOCK_FILE, REQUESTS, SNAPSHOT, callback_name, list_digest, list_name, stays,
+    upload_id,
+};
 use super::{Change, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
 use super::{document, journal};
-use crate::model::{CallRecord, ListDigest};
+use crate::model::{CallRecord, Callback, ListDigest, UploadId};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -200,6 +204,34 @@ impl<D: Disk> DirectoryStore<D> {
         }
     }
 
+    /// Keeps a file in one of the folders.
+    async fn keep_beside(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.directory.join(name);
+        let kept = async {
+            if let Some(folder) = path.parent() {
+                self.disk.create_directories(folder).await?;
+                self.disk.sync_directory(&self.directory).await?;
+            }
+            self.replace_bytes(&path, bytes).await
+        };
+        kept.await.map_err(io_error("write", &path))
+    }
+
+    /// Removes the files of a folder that are of no use, and those that a run left half.
+    async fn drop_beside(&self, folder: &str, is_useless: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        self.require_lock().await?;
+        let path = self.directory.join(folder);
+        let names = self.disk.names(&path).await.map_err(io_error("read", &path))?;
+        for name in names {
+            if name.ends_with(TEMPORARY) || is_useless(&name) {
+                // Whoever writes one holds the guard until it is whole: what is half then stays half.
+                let _guard = self.guard(folder).await?;
+                self.remove(&format!("{folder}/{name}")).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn remove(&self, file: &str) -> Result<(), StoreError> {
         let path = self.directory.join(file);
         self.disk.remove(&path).await.map_err(io_error("remove", &path))
@@ -278,16 +310,8 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
 
     async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
         let name = list_name(digest);
-        let path = self.directory.join(&name);
         let _guard = self.guard(&name).await?;
-        let kept = async {
-            if let Some(folder) = path.parent() {
-                self.disk.create_directories(folder).await?;
-                self.disk.sync_directory(&self.directory).await?;
-            }
-            self.replace_bytes(&path, bytes).await
-        };
-        kept.await.map_err(io_error("write", &path))
+        self.keep_beside(&name, bytes).await
     }
 
     async fn load_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
@@ -295,21 +319,27 @@ impl<D: Disk> LedgerStore for DirectoryStore<D> {
     }
 
     async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
-        self.require_lock().await?;
-        let folder = self.directory.join(LISTS);
-        let names = self
-            .disk
-            .names(&folder)
-            .await
-            .map_err(io_error("read", &folder))?;
-        for name in names {
-            // A run that ended while it wrote one left it half.
-            let is_half = name.ends_with(TEMPORARY);
-            if is_half || list_digest(&name).is_some_and(|digest| !keep.contains(&digest)) {
-                self.remove(&format!("{LISTS}/{name}")).await?;
-            }
+        let is_useless = |name: &str| list_digest(name).is_some_and(|digest| !keep.contains(&digest));
+        self.drop_beside(LISTS, is_useless).await
+    }
+
+    async fn save_callback(&self, upload: &UploadId, callback: &Callback) -> Result<(), StoreError> {
+        let name = callback_name(upload);
+        let _guard = self.guard(&name).await?;
+        if stays(self.read(&name, CALLBACK_VERSION).await?.as_ref(), callback) {
+            return Ok(());
         }
-        Ok(())
+        let text = document::encode(CALLBACK_VERSION, callback);
+        self.keep_beside(&name, text.as_bytes()).await
+    }
+
+    async fn load_callback(&self, upload: &UploadId) -> Result<Option<Callback>, StoreError> {
+        self.read(&callback_name(upload), CALLBACK_VERSION).await
+    }
+
+    async fn drop_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
+        let is_useless = |name: &str| upload_id(name).is_some_and(|upload| !keep.contains(&upload));
+        self.drop_beside(CALLBACKS, is_useless).await
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

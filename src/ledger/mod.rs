@@ -37,7 +37,7 @@ pub use snapshot::{Remembered, Snapshot};
 pub use store::{LedgerStore, StoreError};
 pub use uploaded::{Published, Uploaded};
 
-use crate::model::{ListDigest, SegmentId, SegmentName};
+use crate::model::{ListDigest, SegmentId, SegmentName, UploadId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -162,6 +162,13 @@ impl Ledger {
             .chain(begun.flatten())
             .chain(users)
             .collect()
+    }
+
+    /// The uploads of which the service has not said what became of them.
+    #[must_use]
+    pub fn awaited(&self) -> BTreeSet<&UploadId> {
+        let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_deref());
+        uploaded.flat_map(|uploaded| &uploaded.awaited).collect()
     }
 
     /// Saved plans that were applied, oldest first.

@@ -18,12 +18,15 @@ mod connect;
 mod fault;
 mod pieces;
 
-use super::contents::{Contents, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_VERSION};
+use super::contents::{CALLBACK_VERSION, Contents, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_VERSION};
 use super::requests::Requests;
-use super::store::{LEDGER, LISTS, LOCK_FILE, REQUESTS, SNAPSHOT, list_digest, list_name};
+use super::store::{
+    CALLBACKS, LEDGER, LISTS, LOCK_FILE, REQUESTS, SNAPSHOT, callback_name, list_digest, list_name, stays,
+    upload_id,
+};
 use super::{Change, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
 use super::{document, journal};
-use crate::model::{CallRecord, ListDigest, ObjectPlace};
+use crate::model::{CallRecord, Callback, ListDigest, ObjectPlace, UploadId};
 use bucket::{Bucket, Expected, Found, Written};
 use jiff::Timestamp;
 use pieces::{FOLDER, Piece};
@@ -92,6 +95,15 @@ impl ObjectLedger {
         found: &Found,
     ) -> Result<T, StoreError> {
         document::decode(&found.bytes, version).map_err(self.corrupt(name))
+    }
+
+    /// Deletes the objects of a folder that are of no use.
+    async fn drop_beside(&self, folder: &str, is_useless: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        self.require_lock().await?;
+        let names = self.bucket.list(folder).await?;
+        let useless = names.into_iter().filter(|name| is_useless(name));
+        self.bucket.delete_all(useless.collect()).await;
+        Ok(())
     }
 
     /// Somebody else changes an object all the time.
@@ -316,13 +328,40 @@ impl LedgerStore for ObjectLedger {
     }
 
     async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
-        self.require_lock().await?;
-        let is_useless = |name: &String| list_digest(name).is_some_and(|digest| !keep.contains(&digest));
-        let names = self.bucket.list(LISTS).await?;
-        self.bucket
-            .delete_all(names.into_iter().filter(is_useless).collect())
-            .await;
-        Ok(())
+        let is_useless = |name: &str| list_digest(name).is_some_and(|digest| !keep.contains(&digest));
+        self.drop_beside(LISTS, is_useless).await
+    }
+
+    async fn save_callback(&self, upload: &UploadId, callback: &Callback) -> Result<(), StoreError> {
+        let name = callback_name(upload);
+        let text = document::encode(CALLBACK_VERSION, callback);
+        for _ in 0..ROUNDS {
+            let found = self.bucket.get(&name).await?;
+            let kept = found
+                .as_ref()
+                .map(|found| self.decode((&name, CALLBACK_VERSION), found));
+            if stays(kept.transpose()?.as_ref(), callback) {
+                return Ok(());
+            }
+            let expected = Expected::of(found.as_ref());
+            if let Written::Done(_) = self.bucket.put_if(&name, &text, &expected).await? {
+                return Ok(());
+            }
+        }
+        Err(self.crowded(&name))
+    }
+
+    async fn load_callback(&self, upload: &UploadId) -> Result<Option<Callback>, StoreError> {
+        let name = callback_name(upload);
+        let found = self.bucket.get(&name).await?;
+        found
+            .map(|found| self.decode((&name, CALLBACK_VERSION), &found))
+            .transpose()
+    }
+
+    async fn drop_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
+        let is_useless = |name: &str| upload_id(name).is_some_and(|upload| !keep.contains(&upload));
+        self.drop_beside(CALLBACKS, is_useless).await
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

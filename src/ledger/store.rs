@@ -2,7 +2,7 @@
 
 use super::lock::{Change, Lock};
 use super::{Ledger, Record, Snapshot};
-use crate::model::{CallRecord, ListDigest};
+use crate::model::{CallRecord, Callback, ListDigest, UploadId};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -30,6 +30,27 @@ pub(super) fn list_digest(name: &str) -> Option<ListDigest> {
 }
 
 const ZIPPED: &str = ".gz";
+
+/// Where it stands what the service said of uploads.
+pub(super) const CALLBACKS: &str = "callbacks";
+
+/// What it is called what the service said of an upload.
+pub(super) fn callback_name(upload: &UploadId) -> String {
+    format!("{CALLBACKS}/{upload}{JSON}")
+}
+
+/// The upload of which it is called so what the service said; `None` where it is nothing of that kind.
+pub(super) fn upload_id(name: &str) -> Option<UploadId> {
+    let id = name.rsplit('/').next()?.strip_suffix(JSON)?;
+    UploadId::try_from(id.to_owned()).ok()
+}
+
+const JSON: &str = ".json";
+
+/// Whether what is kept of an upload stays when something else comes: what failed has failed.
+pub(super) fn stays(kept: Option<&Callback>, callback: &Callback) -> bool {
+    kept.is_some_and(|kept| kept == callback || matches!(kept, Callback::Failed { .. }))
+}
 
 /// Where a ledger is kept.
 pub trait LedgerStore: Send + Sync {
@@ -67,6 +88,26 @@ pub trait LedgerStore: Send + Sync {
     /// Only one who is alone may.
     fn drop_lists(&self, keep: &BTreeSet<&ListDigest>)
     -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Keeps what the service said of an upload; it outlasts a crash from then on. What is said twice is kept once, and what
+    /// failed stays failed. Anybody may, whoever is alone with the ledger.
+    fn save_callback(
+        &self,
+        upload: &UploadId,
+        callback: &Callback,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Reads what the service said of an upload; `None` where it said nothing yet.
+    fn load_callback(
+        &self,
+        upload: &UploadId,
+    ) -> impl Future<Output = Result<Option<Callback>, StoreError>> + Send;
+
+    /// Drops what the service said of uploads that nobody waits for. Only one who is alone may.
+    fn drop_callbacks(
+        &self,
+        keep: &BTreeSet<&UploadId>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads what was seen last; nothing where nothing was kept. It may be lost without harm.
     fn load_snapshot(&self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;

@@ -1,6 +1,6 @@
 //! What the ledger knows of users that were uploaded: the service shows nobody who is in a file segment.
 
-use crate::model::{Identifier, ListDigest, UserList};
+use crate::model::{Callback, Identifier, ListDigest, UploadId, UserList};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -24,10 +24,22 @@ pub struct Uploaded {
     /// When the last call was made that was not answered, or of which nobody knows whether it was: it may arrive long after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanswered_at: Option<Timestamp>,
+    /// Calls that the service took, or may have, and of whose lists it has not said what became of them; the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaited: Vec<UploadId>,
+    /// What it said of the latest, or of one that failed, until it takes another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Callback>,
     /// Files that were put where the service reads them, and are there still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Published>,
 }
+
+/// For how long a published list stays where it is when nobody tells that the service has read it.
+const READ_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// So many calls are waited for at most: where nobody listens, none is ever heard of.
+const MOST_AWAITED: usize = 20;
 
 /// How long the users of an archived segment are surely kept: 30 days less one, for clocks that differ and for waits.
 const KEPT: SignedDuration = SignedDuration::from_hours(29 * 24);
@@ -40,6 +52,9 @@ pub struct Published {
     pub name: ListDigest,
     /// When the service was told of it.
     pub at: Timestamp,
+    /// The call that told it, where it says what becomes of the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadId>,
 }
 
 impl Uploaded {
@@ -53,8 +68,63 @@ impl Uploaded {
             users: None,
             put_away_at: None,
             unanswered_at: None,
+            awaited: Vec::new(),
+            heard: None,
             published: Vec::new(),
         }
+    }
+
+    /// Waits for what becomes of a call, besides of those before.
+    pub fn wait_for(&mut self, upload: UploadId) {
+        self.awaited.push(upload);
+        let beyond = self.awaited.len().saturating_sub(MOST_AWAITED);
+        self.awaited.drain(..beyond);
+    }
+
+    /// Learns what became of a call; whether that is news.
+    ///
+    /// Calls about one segment are done one after the other. Whatever failed emptied the segment under all that followed, so
+    /// that nobody knows who is in it; a list that was read says nothing of the others.
+    pub fn hear(&mut self, upload: &UploadId, callback: Callback) -> bool {
+        let Some(place) = self.awaited.iter().position(|awaited| awaited == upload) else {
+            return false;
+        };
+        let is_latest = place + 1 == self.awaited.len();
+        match &callback {
+            Callback::Processed(_) => {
+                self.awaited.remove(place);
+            }
+            Callback::Failed { .. } => {
+                self.awaited.clear();
+                self.users = None;
+            }
+        }
+        if is_latest || self.users.is_none() {
+            self.heard = Some(callback);
+        }
+        true
+    }
+
+    /// Whether as much is known of the users as by `other`, whatever was heard or published.
+    #[must_use]
+    pub fn knows_the_same_as(&self, other: &Self) -> bool {
+        let known = |one: &Self| Self {
+            awaited: Vec::new(),
+            heard: None,
+            published: Vec::new(),
+            ..one.clone()
+        };
+        known(self) == known(other)
+    }
+
+    /// Whether the service has read a published list, or has had the time to.
+    #[must_use]
+    pub fn is_read(&self, published: &Published, now: Timestamp) -> bool {
+        let is_heard = published
+            .upload
+            .as_ref()
+            .is_some_and(|upload| !self.awaited.contains(upload));
+        is_heard || published.at.duration_until(now) >= READ_WITHIN
     }
 
     /// Whether the service may have dropped the users of the segment by `now`, which is put away or was until then.

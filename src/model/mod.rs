@@ -5,6 +5,7 @@
 //! other fields or other segments is checked by the rules of `config`.
 
 mod attribute;
+mod callback;
 mod contents;
 mod datetime;
 mod endpoint;
@@ -24,6 +25,7 @@ pub use attribute::{
     ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, BoolTest, Condition,
     DataType, DoubleTest, Operand, StringTest, TextListOperator, TextOperator,
 };
+pub use callback::{Callback, Processed, UploadId};
 pub use contents::{Cohort, Contents, Identifier, IdentifierType, Members, Upload, Users};
 pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, Moments, ValueType,

@@ -143,6 +143,7 @@ fn begun(intent: &Intent) -> Option<Uploaded> {
     let published = published.iter().map(|name| Published {
         name: name.clone(),
         at: intent.at,
+        upload: None,
     });
     Some(Uploaded {
         made_at: Some(intent.at),

@@ -225,6 +225,13 @@ fn members(text: &mut String, members: &MembersDocument) {
     };
     let what = if members.by == "sync" { "members" } else { "users" };
     let _ = writeln!(text, "    {what}: {changes}{}, {calls}", all.unwrap_or_default());
+    if let Some(failed) = &members.failed {
+        let _ = writeln!(
+            text,
+            "    the service could not read the list before, and nobody is in it: {}",
+            printable(failed)
+        );
+    }
     if members.resumes {
         text.push_str("    nobody knows what came of an earlier call: those of whom that leaves it open are sent again\n");
     }

@@ -8,7 +8,7 @@ use segctl::api::{
 use segctl::apply::receipt::Receipt;
 use segctl::apply::{Applier, Ended};
 use segctl::ledger::{Change, Entry, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
-use segctl::model::{CallRecord, DeclaredSegment, ListDigest, Observed, Policy};
+use segctl::model::{CallRecord, Callback, DeclaredSegment, ListDigest, Observed, Policy, UploadId};
 use segctl::observe::{Refresh, Scope, complete, observe};
 use segctl::plan::guard::Allowances;
 use segctl::plan::members::Lists;
@@ -38,6 +38,8 @@ pub(crate) struct Workspace {
     ledger: Arc<Mutex<Ledger>>,
     /// The lists of members that are kept beside it.
     lists: Arc<Mutex<BTreeMap<ListDigest, Vec<u8>>>>,
+    /// What the service said of uploads.
+    callbacks: Arc<Mutex<BTreeMap<UploadId, Callback>>>,
     /// How often the ledger can still be written, where that has an end.
     writes_left: Arc<Mutex<Option<usize>>>,
     /// What somebody does after so many more PATCH calls.
@@ -64,6 +66,7 @@ impl Workspace {
             now: Arc::new(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())),
             ledger: Arc::default(),
             lists: Arc::default(),
+            callbacks: Arc::default(),
             writes_left: Arc::default(),
             interlude: Arc::default(),
             meanwhile: Arc::default(),
@@ -405,6 +408,24 @@ impl LedgerStore for Workspace {
             .lock()
             .unwrap()
             .retain(|digest, _| keep.contains(digest));
+        Ok(())
+    }
+
+    async fn save_callback(&self, upload: &UploadId, callback: &Callback) -> Result<(), StoreError> {
+        let mut callbacks = self.callbacks.lock().unwrap();
+        callbacks
+            .entry(upload.clone())
+            .or_insert_with(|| callback.clone());
+        Ok(())
+    }
+
+    async fn load_callback(&self, upload: &UploadId) -> Result<Option<Callback>, StoreError> {
+        Ok(self.callbacks.lock().unwrap().get(upload).cloned())
+    }
+
+    async fn drop_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
+        let mut callbacks = self.callbacks.lock().unwrap();
+        callbacks.retain(|upload, _| keep.contains(upload));
         Ok(())
     }
 

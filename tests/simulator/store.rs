@@ -10,7 +10,7 @@ use segctl::ledger::{
     Write,
 };
 use segctl::members::kept::KeptWriter;
-use segctl::model::{CallRecord, ListDigest};
+use segctl::model::{CallRecord, Callback, ListDigest, UploadId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -230,6 +230,18 @@ impl LedgerStore for Watched {
 
     async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
         self.inner.drop_lists(keep).await
+    }
+
+    async fn save_callback(&self, upload: &UploadId, callback: &Callback) -> Result<(), StoreError> {
+        self.inner.save_callback(upload, callback).await
+    }
+
+    async fn load_callback(&self, upload: &UploadId) -> Result<Option<Callback>, StoreError> {
+        self.damaged(self.inner.load_callback(upload).await)
+    }
+
+    async fn drop_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
+        self.inner.drop_callbacks(keep).await
     }
 
     async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {

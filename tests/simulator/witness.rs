@@ -489,10 +489,9 @@ fn mistold(record: &Record, entry: &Entry) -> Entry {
     entry.outcome = match entry.outcome {
         Outcome::Unknown { .. } if record.has(Bug::UnknownToldAsFailed) => failed(),
         Outcome::Applied { .. } if record.has(Bug::DoneToldAsFailed) => failed(),
-        Outcome::Failed { .. } if record.has(Bug::FailedToldAsDone) => Outcome::Applied {
-            id: SegmentId::new("none"),
-            notes: Vec::new(),
-        },
+        Outcome::Failed { .. } if record.has(Bug::FailedToldAsDone) => {
+            Outcome::applied(SegmentId::new("none"), Vec::new())
+        }
         outcome => outcome,
     };
     entry

@@ -9,7 +9,7 @@ use super::run::{End, Machine, Order, Running, Task};
 use super::witness::{Witness, listener};
 use segctl::apply::receipt::{Outcome, Receipt};
 use segctl::apply::{Ended, Stop, Verdict};
-use segctl::ledger::{Ledger, LedgerStore};
+use segctl::ledger::Ledger;
 use segctl::model::SegmentId;
 use segctl::plan::saved::SavedPlan;
 use segctl::plan::selection::Selection;
@@ -108,8 +108,8 @@ async fn read_and_plan(machine: &Machine, session: &Running, order: &Order) -> R
 async fn check(machine: &Machine, session: &Running, (order, text): (&Order, &str)) -> Result<Prepared, End> {
     let record = &machine.record;
     let saved = SavedPlan::from_text(text).map_err(|error| failed(record, error))?;
-    let ledger = session.store.load().await;
-    let mut ledger = ledger.map_err(|error| failed(record, error))?;
+    let ledger = session.ledger().await;
+    let (mut ledger, has_heard) = ledger.map_err(|error| failed(record, error))?;
     let digest = saved.digest();
     if ledger.applied_plans().iter().any(|plan| plan.digest == digest) {
         return Err(stale(record, "it was applied already"));
@@ -122,7 +122,7 @@ async fn check(machine: &Machine, session: &Running, (order, text): (&Order, &st
     Ok(Prepared {
         plan: saved.plan,
         ledger,
-        has_settled: looked.has_settled,
+        has_settled: looked.has_settled || has_heard,
         saved: Some(digest),
         read_before: looked.read,
     })
@@ -161,6 +161,7 @@ async fn execute(
         has_settled: prepared.has_settled,
         directory: members::folder().to_owned(),
         publisher: Some(Arc::new(shelving)),
+        callbacks: None,
         parallelism: order.parallelism,
         stop: order.stop.1.clone(),
     };

@@ -3,12 +3,16 @@
 //! The service takes such a call and does what it says later, so that success means no more than that it was taken. Of a
 //! cohort it answers with success also where it drops a name that it does not like, so that names are checked before.
 
+use super::super::clock::later;
 use super::super::error::{self, ApiError, CallError};
 use super::super::operation::Operation;
 use super::super::transport::Transport;
 use super::super::wire::{self, Acknowledged};
-use super::{Client, Clock, Turn, request};
-use crate::model::{CohortKey, Identifier, Keyword, MemberChange, SegmentId, SegmentName, UserChange};
+use super::{Client, Clock, Turn, WaitReason, Waiting, request};
+use crate::model::{
+    CohortKey, EndpointClass, Identifier, Keyword, MemberChange, SegmentId, SegmentName, UserChange,
+};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 /// The most bytes that the body of one sync of members may have: 128 KB.
@@ -70,6 +74,21 @@ impl<T: Transport, C: Clock> Client<T, C> {
             .write(turn, (operation.clone(), call), wire::accepted)
             .await?;
         self.acknowledge(operation, done)
+    }
+
+    /// Waits a while for what the service says of a list, until a moment at most; whether it may be waited on.
+    pub async fn nap_for_callback(
+        &self,
+        segment: &SegmentName,
+        (nap, until): (SignedDuration, Timestamp),
+    ) -> bool {
+        let waiting = Waiting {
+            class: EndpointClass::File,
+            until,
+            reason: WaitReason::Callback(segment.clone()),
+        };
+        let moment = later(self.clock.now(), nap).min(until);
+        self.nap(&waiting, moment).await.is_ok()
     }
 
     /// Changes the members of a cohort, and makes it where there is none. What is done twice is done once.

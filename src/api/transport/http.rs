@@ -58,6 +58,8 @@ pub struct HttpTransport {
     /// Likewise.
     v2: HeaderMap,
     client: reqwest::Client,
+    /// Another secret that answers may repeat.
+    other: Option<SecretString>,
 }
 
 impl HttpTransport {
@@ -83,7 +85,14 @@ impl HttpTransport {
             v3_and_v1,
             v2,
             client,
+            other: None,
         })
+    }
+
+    /// Takes another secret out of messages, too: one that the service is told with calls.
+    #[must_use]
+    pub fn redacting(self, other: Option<SecretString>) -> Self {
+        Self { other, ..self }
     }
 
     fn prepare(
@@ -137,7 +146,8 @@ impl Transport for HttpTransport {
         let key = self.credentials.api_key.expose_secret();
         let encoded = self.v2.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let encoded = encoded.and_then(|value| value.strip_prefix("Basic "));
-        let secrets = [Some(key), encoded].into_iter().flatten();
+        let other = self.other.as_ref().map(ExposeSecret::expose_secret);
+        let secrets = [Some(key), encoded, other].into_iter().flatten();
         secrets
             .filter(|secret| secret.len() >= SHORTEST_REDACTED)
             .fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))

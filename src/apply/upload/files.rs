@@ -12,12 +12,8 @@ use crate::model::{ListDigest, UserChange, Users};
 use crate::observe::members::{KeptError, KeptMembers};
 use crate::plan::step::Uploading;
 use crate::publish::name_of;
-use jiff::SignedDuration;
 use std::io;
 use std::path::Path;
-
-/// For how long a published list stays where it is when nobody tells that the service has read it.
-const READ_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// Where a list is, or has to be put.
 pub(super) enum Lists {
@@ -93,6 +89,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         course.published.push(Published {
             name: name.clone(),
             at,
+            upload: course.upload.clone(),
         });
         Ok(File::Here(name, part.unwrap_or(whole)))
     }
@@ -110,22 +107,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                     .await
             }
         }
-    }
-
-    /// Takes away lists that the service has read by now.
-    pub(super) async fn withdraw_read(&self, course: &mut Course<'_>) {
-        let Some(publisher) = &self.settings.publisher else {
-            return;
-        };
-        let now = self.clock.now();
-        let is_due = |published: &Published| published.at.duration_until(now) >= READ_WITHIN;
-        let mut left = Vec::new();
-        for published in course.published.drain(..) {
-            if !is_due(&published) || publisher.withdraw(&published.name).await.is_err() {
-                left.push(published);
-            }
-        }
-        course.published = left;
     }
 }
 

@@ -132,6 +132,13 @@ fn common(base: Fields, is_far: bool) -> Fields {
         ),
     )
     .may(
+        "callbacks",
+        described(
+            callbacks(),
+            "Where the service says what became of lists of users.",
+        ),
+    )
+    .may(
         "service",
         described(behaviour(), "What is known of behaviour that is not documented."),
     )
@@ -151,6 +158,38 @@ fn publish(is_far: bool) -> Value {
         place.may("url", url)
     };
     place.done()
+}
+
+fn callbacks() -> Value {
+    let url = json!({
+        "type": "string",
+        "pattern": r"^(https://[^/?#][^?#]*|http://(127\.0\.0\.1|localhost|\[::1\])([:/][^?#]*)?)$",
+    });
+    Fields::default()
+        .need(
+            "url",
+            described(
+                url,
+                "The address that the service calls, from outside: https, or http on loopback. Everything below it is \
+                 passed on to where segctl listens.",
+            ),
+        )
+        .need(
+            "token",
+            described(
+                secret(),
+                "The secret in the addresses that the service is told, at least 16 letters, digits, - and _: a variable, or a \
+                 command.",
+            ),
+        )
+        .may(
+            "listen",
+            described(
+                json!({"type": "string", "minLength": 1}),
+                "Where to listen for what is passed on, such as 0.0.0.0:8080.",
+            ),
+        )
+        .done()
 }
 
 fn guards() -> Value {

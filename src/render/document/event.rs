@@ -147,10 +147,7 @@ mod tests {
         let notes = vec!["found by name".to_owned()];
         let table = [
             (
-                Outcome::Applied {
-                    id: id.clone(),
-                    notes,
-                },
+                Outcome::applied(id.clone(), notes),
                 json!({"type": "apply_complete", "outcome": "applied", "id": "a1", "notes": ["found by name"]}),
             ),
             (

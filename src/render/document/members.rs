@@ -1,6 +1,7 @@
 //! Members and users that a step sends, as a document.
 
-use crate::model::{UserChange, UserList};
+use crate::ledger::Uploaded;
+use crate::model::{Callback, UserChange, UserList};
 use crate::plan::step::Action;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub struct MembersDocument {
     /// Whether an earlier run ended in the middle, so that some are sent who may be there, or gone, already.
     #[serde(default)]
     pub resumes: bool,
+    /// What the service said of the list before, where it could not read it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed: Option<String>,
     /// The digest of the list: SHA-256 over its values in order of their bytes, each with a line end behind it; of a file that
     /// somebody else publishes over its bytes.
     pub digest: String,
@@ -42,11 +46,13 @@ impl MembersDocument {
                     calls: sending.calls,
                     by: "sync".to_owned(),
                     resumes: before.is_some_and(|before| before.whole().is_none()),
+                    failed: None,
                     digest: sending.list.digest.to_string(),
                 })
             }
             Action::Upload(uploading) => {
                 let before = uploading.before.as_ref();
+                let failed = before.and_then(failed);
                 let by = uploading.change.map_or("create", UserChange::as_str);
                 Some(MembersDocument {
                     listed: uploading.list.values().map(|listing| listing.count),
@@ -54,7 +60,8 @@ impl MembersDocument {
                     removed: uploading.removed,
                     calls: 1,
                     by: by.to_owned(),
-                    resumes: before.is_some_and(|before| before.users.is_none()),
+                    resumes: before.is_some_and(|before| before.users.is_none()) && failed.is_none(),
+                    failed,
                     digest: match &uploading.list {
                         UserList::Values(listing) => listing.digest.to_string(),
                         UserList::Published { sha256 } => sha256.clone(),
@@ -63,5 +70,13 @@ impl MembersDocument {
             }
             Action::Create(_) | Action::Update(_) | Action::Archive(_) | Action::Unarchive(_) => None,
         }
+    }
+}
+
+/// What the service said of a list that it could not read.
+fn failed(uploaded: &Uploaded) -> Option<String> {
+    match uploaded.heard.as_ref()? {
+        Callback::Failed { message } => Some(message.clone()),
+        Callback::Processed(_) => None,
     }
 }

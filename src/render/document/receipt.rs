@@ -1,7 +1,8 @@
 //! A receipt as a document.
 
 use super::FORMAT_VERSION;
-use crate::apply::receipt::{Entry, Outcome, Receipt, SkipReason};
+use crate::apply::receipt::{Entry, Outcome, Reading, Receipt, SkipReason};
+use crate::model::Processed;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -74,9 +75,22 @@ pub struct OutcomeDocument {
     /// What is worth knowing about it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What became of its list, where the service was told of one and took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<ReadingDocument>,
     /// Why it was not applied, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// What became of a list that the service took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReadingDocument {
+    /// `not known` or `processed`.
+    pub outcome: &'static str,
+    /// What the service said of it.
+    #[serde(flatten)]
+    pub processed: Processed,
 }
 
 impl ReceiptDocument {
@@ -113,7 +127,7 @@ impl OutcomeDocument {
     #[must_use]
     pub fn new(entry: &Entry) -> Self {
         let (id, notes) = match &entry.outcome {
-            Outcome::Applied { id, notes } | Outcome::Unchanged { id, notes } => {
+            Outcome::Applied { id, notes, .. } | Outcome::Unchanged { id, notes } => {
                 (Some(id.to_string()), notes.clone())
             }
             _ => (None, Vec::new()),
@@ -125,9 +139,27 @@ impl OutcomeDocument {
             outcome: entry.outcome.as_str().to_owned(),
             id,
             notes,
+            list: list(&entry.outcome),
             message: message(&entry.outcome),
         }
     }
+}
+
+/// What became of a list.
+fn list(outcome: &Outcome) -> Option<ReadingDocument> {
+    let Outcome::Applied { list, .. } = outcome else {
+        return None;
+    };
+    Some(match (*list)? {
+        Reading::NotKnown => ReadingDocument {
+            outcome: "not known",
+            processed: Processed::default(),
+        },
+        Reading::Processed(processed) => ReadingDocument {
+            outcome: "processed",
+            processed,
+        },
+    })
 }
 
 /// Why a step was not applied.
