@@ -239,6 +239,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             .await;
         // What stays published is taken away by a later run.
         drop(self.withdraw_read(None).await);
+        drop(self.withdraw_left().await);
         self.take_in_journal().await;
         let ledger = self.ledger.lock().await.clone();
         let receipt = Receipt { entries };

@@ -287,6 +287,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Takes down that a step ends of which nobody knows what came of its call.
     async fn leave_open(&self, course: &Course<'_>) -> Result<(), Interruption> {
         let Some(id) = course.id.as_ref().filter(|_| course.has_begun) else {
+            // No segment keeps them in mind that came to nothing.
+            let left = course.published.iter().cloned();
+            let left: Vec<Record> = left.map(Record::Published).collect();
+            if !left.is_empty() {
+                self.take_down(|_| left).await?;
+            }
             return Ok(());
         };
         // What was refused, or never sent, left the users as they were.
@@ -316,7 +322,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             let begun = ledger
                 .intents()
                 .filter(|intent| intent.step == key || self.is_begun(intent, course.step));
-            let settled = begun.map(|intent| Record::Settled(intent.step.clone()));
+            let settled = begun.flat_map(|intent| {
+                let settled = Record::Settled(intent.step.clone());
+                // What a run before published is another file where the list was another.
+                let left = intent.published().map(Record::Published);
+                std::iter::once(settled).chain(left)
+            });
             std::iter::once(Record::Entry(entry)).chain(settled).collect()
         })
         .await?;

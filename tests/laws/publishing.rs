@@ -1,8 +1,9 @@
 //! Publishing a list takes its time and fails, before or after the service was told of it.
 
-use super::members::{run_with, upload, users, workspace};
+use super::members::{cohort, run_with, upload, users, workspace};
 use super::workspace::Workspace;
 use futures_util::future::{BoxFuture, FutureExt, ready};
+use jiff::SignedDuration;
 use segctl::api::{StopSignal, Stopper};
 use segctl::apply::Settings;
 use segctl::apply::receipt::Outcome;
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::{fmt, io};
+use std::{fmt, fs, io};
 
 /// What happens when a list is published, by how many were before.
 type Then = dyn Fn(usize) -> io::Result<()> + Send + Sync;
@@ -98,6 +99,10 @@ fn list(number: u8) -> BTreeSet<u8> {
     BTreeSet::from([number])
 }
 
+fn published(folder: &Path) -> usize {
+    fs::read_dir(folder.join("published")).unwrap().count()
+}
+
 #[tokio::test]
 async fn a_lock_that_is_lost_while_a_list_is_published_is_missed_before_the_call() {
     let folder = tempfile::tempdir().unwrap();
@@ -126,6 +131,33 @@ async fn a_list_that_cannot_be_published_again_leaves_open_what_the_lost_call_di
     workspace.set_faults(&json!([fault]));
     let outcome = run(folder, &workspace, (upload(folder, &list(1)), fails_from(1))).await;
     assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn what_was_published_for_nothing_goes_a_day_later() {
+    let lost = json!([{"on": {"path_prefix": "/v2/"}, "times": 50, "fault": {"reset": {"when": "before"}}}]);
+    // It was published and said not to be; and nobody knows what became of the call about it.
+    for (faults, then) in [(json!([]), fails_from(0)), (lost, nothing())] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let workspace = workspace();
+        workspace.set_faults(&faults);
+        let outcome = run(folder, &workspace, (upload(folder, &list(1)), then)).await;
+        assert!(!outcome.is_done(), "{outcome:?}");
+        workspace.set_faults(&json!([]));
+        assert_eq!(published(folder), 1);
+        for (hours, left) in [(23, 1), (2, 0)] {
+            workspace.advance(SignedDuration::from_hours(hours));
+            let outcome = run(
+                folder,
+                &workspace,
+                (cohort(&list(u8::try_from(hours).unwrap())), nothing()),
+            )
+            .await;
+            assert!(outcome.is_done(), "{outcome:?}");
+            assert_eq!(published(folder), left, "{hours}");
+        }
+    }
 }
 
 #[tokio::test]
