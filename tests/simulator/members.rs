@@ -4,7 +4,7 @@ use segctl::model::{Members, Users};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::{fmt, fs};
 
 /// How many people there are.
@@ -55,17 +55,29 @@ impl fmt::Debug for People {
     }
 }
 
-/// So long that four fill a call, or short.
+/// Zeros that make a value so long that four fill a call.
+static ZEROS: LazyLock<String> = LazyLock::new(|| "0".repeat(LONG));
+
+const LONG: usize = 30_000;
+
+/// What a member is known by: very long, or short.
 pub(crate) fn uid(number: u8, is_long: bool) -> String {
+    let short = number.to_string();
     if is_long {
-        format!("{number:030000}")
+        format!("{}{short}", &ZEROS[short.len()..])
     } else {
-        number.to_string()
+        short
     }
 }
 
 fn number_of(value: &str) -> u8 {
-    let number: u8 = value.split('@').next().unwrap_or_default().parse().unwrap();
+    let value = value.split('@').next().unwrap_or_default();
+    let digits = if value.len() == LONG {
+        &value[LONG - 2..]
+    } else {
+        value
+    };
+    let number: u8 = digits.parse().unwrap();
     assert!(number < EVERYBODY, "{number} is nobody");
     number
 }

@@ -111,6 +111,10 @@ impl Line {
             ) => fate(None, there + back),
             Some(Kind::SilentBefore) => fate(None, deadline),
             Some(Kind::SilentAfter) => fate(Some(there), deadline),
+            // As late as runs have to reckon with where no look tells what came of a call.
+            Some(Kind::Late) if is_of_list(call) => {
+                fate(Some(deadline + random.between(1, 200_000)), deadline)
+            }
             Some(Kind::Late) => fate(Some(deadline + random.between(1, 20_000)), deadline),
             Some(Kind::Slow { milliseconds }) => fate(Some(there), milliseconds),
             Some(Kind::Twice) => Fate {
@@ -156,6 +160,10 @@ impl Line {
                 ..arrival
             };
             let second = twice.then(|| line.arrive(again, step));
+            if second.as_ref().is_some_and(|second| second.status == 409) && is_upload(&call) {
+                let id = first.body["cs_id"].as_str().unwrap_or_default().to_owned();
+                line.workspace.lock().unwrap().doubled.insert(id);
+            }
             // Whoever limits calls does so before they come to be two.
             let reply = second.filter(|second| second.status != 429).unwrap_or(first);
             *slot.lock().unwrap() = Some(reply);

@@ -8,7 +8,7 @@ use super::record::Record;
 use super::store::Promised;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use segctl::ledger::{Ledger, Write};
+use segctl::ledger::Ledger;
 use segctl::members::Values;
 use segctl::model::ListDigest;
 use segctl::publish::Publisher;
@@ -87,10 +87,19 @@ impl Shelf {
             .by_address
             .keys()
             .filter_map(|address| address.strip_prefix(PLACE));
-        let forgotten = ours.find(|name| !knows(ledger, name.trim_end_matches(".csv")));
+        let forgotten = ours.find(|name| {
+            let name = name.trim_end_matches(".csv").to_owned();
+            !knows(ledger, &ListDigest::try_from(name).unwrap())
+        });
         record.require(forgotten.is_none(), "nothing is left published for ever", || {
             format!("the ledger knows nothing of {forgotten:?}")
         });
+    }
+
+    /// Whether anything that runs published is there.
+    pub(crate) fn has_ours(&self) -> bool {
+        let files = self.0.lock().unwrap();
+        files.by_address.keys().any(|address| address.starts_with(PLACE))
     }
 
     fn fault(&self) -> Option<Fault> {
@@ -109,12 +118,9 @@ pub(crate) fn address_of(name: &ListDigest) -> String {
 }
 
 /// Whether a ledger says that a file was published.
-fn knows(ledger: &Ledger, name: &str) -> bool {
-    let entries = ledger.all_kept().filter_map(|entry| entry.uploaded.as_deref());
-    let mut published = entries.flat_map(|uploaded| &uploaded.published);
-    let is_begun = |write: &Write| matches!(write, Write::Upload { published: Some(begun), .. } if begun.as_str() == name);
-    published.any(|published| published.name.as_str() == name)
-        || ledger.intents().any(|intent| is_begun(&intent.write))
+fn knows(ledger: &Ledger, name: &ListDigest) -> bool {
+    let is_left = ledger.left_published().any(|left| left.name == *name);
+    is_left || ledger.is_in_use(name)
 }
 
 /// A process's way to the shelf.
@@ -137,7 +143,7 @@ impl fmt::Debug for Shelving {
 
 impl Shelving {
     async fn put(&self, name: &ListDigest, bytes: Vec<u8>) -> io::Result<String> {
-        let is_promised = self.promised.says(|ledger| knows(ledger, name.as_str()));
+        let is_promised = self.promised.says(|ledger| knows(ledger, name));
         self.record
             .require(is_promised, "what is published is taken down before", || {
                 name.to_string()
@@ -147,7 +153,11 @@ impl Shelving {
         let put = |bytes| shelf.0.lock().unwrap().by_address.insert(address.clone(), bytes);
         self.change("publishes", name, || drop(put(bytes))).await?;
         if self.record.has(Bug::WithdrawnAtOnce) {
-            self.shelf.0.lock().unwrap().by_address.remove(&address);
+            let (shelf, address) = (self.shelf.clone(), address.clone());
+            let moment = self.timeline.now() + 5_000;
+            self.timeline.at(moment, move || {
+                drop(shelf.0.lock().unwrap().by_address.remove(&address))
+            });
         }
         Ok(address)
     }

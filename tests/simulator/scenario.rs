@@ -14,6 +14,7 @@ use super::rules::Rules;
 use super::run::{End, Machine, Order, Task, process};
 use super::store::Promised;
 use super::truth::{Author, Change};
+use super::witness;
 use super::workspace::Workspace;
 use super::world::{Dashboard, Files, Fresh};
 use jiff::SignedDuration;
@@ -148,14 +149,15 @@ impl Scenario {
             let mut items = self.files.items().iter();
             let item = items.find(|item| Some(&item.name) == name.as_ref());
             let list = item.and_then(|item| Some((item.name.as_str(), item.list.as_ref()?)));
-            match list {
-                // Mostly one of its kind: what has filters can never be what is declared.
-                Some(list) if self.random.percent(80) => {
-                    if self.dashboard.make_list(&mut workspace, now, list) {
-                        told += 1;
-                    }
-                }
-                _ => drop(self.dashboard.make(&mut workspace, now, name.as_deref())),
+            let Some(list) = list else {
+                self.dashboard.make(&mut workspace, now, name.as_deref());
+                continue;
+            };
+            match self.random.below(100) {
+                0..20 => told += usize::from(self.dashboard.make_list(&mut workspace, now, list)),
+                // What has filters can never be what is declared.
+                20..25 => drop(self.dashboard.make(&mut workspace, now, name.as_deref())),
+                _ => drop(self.dashboard.make(&mut workspace, now, None)),
             }
         }
         drop(workspace);
@@ -307,7 +309,9 @@ impl Scenario {
         self.machine.platter.lock().unwrap().set_faults(Vec::new());
         self.machine.shelf.set_faults(Vec::new());
         // What was sent before has arrived by then, and what was to happen has.
-        self.machine.timeline.pass(120_000);
+        self.machine
+            .timeline
+            .pass(if self.rules.has_lists { 300_000 } else { 120_000 });
         let now = self.machine.timeline.now();
         if self.machine.workspace.lock().unwrap().calls.has_unknown(now) {
             // What no run knows of counts toward no window any more, and no lock is of the future.
@@ -317,16 +321,12 @@ impl Scenario {
         self.record
             .note("world", 0, || "nothing goes wrong any more".to_owned());
         let last = 1 + usize::from(self.has_hidden());
-        for attempt in 0..=last {
+        let began_at = self.machine.workspace.lock().unwrap().truth.changes.len();
+        for attempt in 0.. {
             let order = Order {
                 refresh: Refresh::Full,
                 lock_timeout: SignedDuration::from_mins(10),
-                allowances: Allowances {
-                    empty: true,
-                    short_list: true,
-                    resend: self.sends_again,
-                    assume_in_sync: false,
-                },
+                allowances: self.allowances(),
                 ..self.order()
             };
             let number = order.number;
@@ -342,6 +342,7 @@ impl Scenario {
                         format!("run {number}")
                     });
                     self.have_lists_read();
+                    self.have_lists_withdrawn();
                     let workspace = self.machine.workspace.lock().unwrap();
                     let shows_archived = self.rules.settings.list_includes_archived;
                     let platter = &self.machine.platter;
@@ -352,7 +353,7 @@ impl Scenario {
                     );
                     return;
                 }
-                Some(End::Applied { .. }) if attempt < last => {}
+                Some(End::Applied { .. }) if attempt < last + self.put_away_by_time(began_at) => {}
                 Some(End::Applied { failures, .. }) if self.is_told_why(&failures) => {
                     self.tally.blocked += 1;
                     return;
@@ -373,6 +374,16 @@ impl Scenario {
         }
     }
 
+    /// What somebody who looks after the workspace allows.
+    fn allowances(&self) -> Allowances {
+        Allowances {
+            empty: true,
+            short_list: true,
+            resend: self.sends_again,
+            assume_in_sync: false,
+        }
+    }
+
     /// Lets the service read all that it was told of.
     fn have_lists_read(&self) {
         let ends_at = self.machine.workspace.lock().unwrap().queue.ends_at;
@@ -381,6 +392,37 @@ impl Scenario {
             self.machine.timeline.pass(left);
             self.learn_of_time();
         }
+    }
+
+    /// One where time put anything away since so many changes: a run that has to wait for hours is followed by one more.
+    fn put_away_by_time(&self, since: usize) -> usize {
+        self.learn_of_time();
+        let workspace = self.machine.workspace.lock().unwrap();
+        let mut changes = workspace.truth.changes[since..].iter();
+        usize::from(changes.any(|change| change.author == Author::Time))
+    }
+
+    /// A list stays published for a day at most, if anything runs then; looked at in some seeds only, for a run takes time.
+    fn have_lists_withdrawn(&mut self) {
+        let is_looked_at = self.rules.has_lists && self.random.percent(20) && self.machine.shelf.has_ours();
+        if !is_looked_at || self.record.is_violated() {
+            return;
+        }
+        // As far as clocks that were set may be off.
+        self.machine.timeline.pass(30 * 3_600_000);
+        let order = Order {
+            lock_timeout: SignedDuration::from_mins(10),
+            allowances: self.allowances(),
+            ..self.order()
+        };
+        let ends = self.run(vec![order]);
+        // Time may have put away what cannot be had again.
+        let is_applied = matches!(ends.as_slice(), [Some(End::Applied { .. })]);
+        self.record.require(
+            !is_applied || !self.machine.shelf.has_ours(),
+            "nothing is left published for ever",
+            || "a day later".to_owned(),
+        );
     }
 
     /// Whether a declared segment is one that no list shows and no run knows of.
@@ -422,14 +464,21 @@ impl Scenario {
                     && truth.named(&item.name).is_none()
                     && truth.changes.iter().any(had_it)
             });
+        // A cohort that somebody gave another name takes what is sent under the one that it should have.
+        let is_renamed = self.files.items().iter().any(|item| {
+            let keyed = item.list.as_ref().and_then(|list| truth.keyed(&list.key()));
+            item.is_declared && keyed.is_some_and(|(_, live)| live.name != item.name)
+        });
         let is_archiving_unseen = self.rules.settings.list_includes_archived;
         let is_told = |message: &String| {
-            let is_named = message.contains("another segment has the name");
+            let is_named =
+                message.contains("another segment has the name") || message.contains(witness::DROPPED);
             let is_taken = message.contains("is reserved for a segment")
                 || message.contains("already has this definition");
             let is_away = message.contains("limit of active segments is reached")
                 || message.contains("the referenced segment");
             (has_namesake || is_meddled && is_reserved) && is_named
+                || is_meddled && is_renamed && message.contains(witness::DROPPED)
                 || (is_meddled || has_aged) && is_taken
                 || is_archiving_unseen && is_away
         };
@@ -463,7 +512,8 @@ impl Scenario {
             let mut items = self.files.items().iter();
             items.any(|item| item.is_declared && item.name == live.name && item.kind() != live.kind)
         });
-        let is_unknown = workspace.made_by_hand.contains_key(id) && !self.sends_again;
+        let is_unknown =
+            !self.sends_again && (workspace.made_by_hand.contains_key(id) || workspace.is_doubled(id));
         why.starts_with("KindTaken") && is_other || why.starts_with("MembersUnknown") && is_unknown
     }
 

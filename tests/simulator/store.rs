@@ -146,6 +146,13 @@ fn without_strays(ledger: &Ledger) -> Ledger {
             .for_each(|uploaded| uploaded.unanswered_at = None);
         forgetful.record(entry);
     }
+    for intent in ledger.intents() {
+        let mut intent = intent.clone();
+        if let Write::Send { sent } = &mut intent.write {
+            sent.unanswered_at = None;
+            forgetful.apply(Taken::Intent(intent));
+        }
+    }
     forgetful
 }
 

@@ -5,7 +5,7 @@ use super::lists::{is_of_list, is_sync_of, is_upload_of};
 use super::members::{self, People};
 use super::planted::Bug;
 use super::record::Record;
-use super::truth::{Author, Change, Effect, Meaning, Truth};
+use super::truth::{Author, Change, Effect, Meaning, Segment, Truth};
 use super::workspace::{Workspace, key_of};
 use segctl::apply::Event;
 use segctl::apply::receipt::{Entry, Outcome, SkipReason};
@@ -23,7 +23,7 @@ pub(crate) struct Witness {
     is_disk_troubled: bool,
     /// Whether the plan was saved: what was read to see whether it still holds stands for the look before a write.
     is_saved: bool,
-    /// How many changes there were when it was made; of one that was saved nobody knows.
+    /// How many changes there were when it was made, or when the saved one was looked at.
     planned_at: usize,
 }
 
@@ -57,7 +57,7 @@ impl Witness {
     /// Takes the plan that was shown.
     pub(crate) fn new(plan: &Plan, (is_saved, changes): (bool, usize), is_disk_troubled: bool) -> Self {
         Self {
-            planned_at: if is_saved { 0 } else { changes },
+            planned_at: changes,
             plan: plan.clone(),
             steps: vec![Facts::default(); plan.steps.len()],
             is_disk_troubled,
@@ -349,7 +349,11 @@ impl Workspace {
                 let is_unlooked = facts
                     .refused_at
                     .is_some_and(|since| target.is_some_and(|id| !self.truth.has_looked(run, id, since)));
+                let is_dropped = message.contains(DROPPED) && self.is_not_shown(step);
                 let is_excused = facts.is_troubled
+                    || is_dropped
+                    // What a cohort's first call made has to be looked for, and that is not done any more.
+                    || message.contains("the run was stopped before it was sent")
                     || witness.is_disk_troubled
                     || has_lost_lock
                     || is_touched
@@ -369,6 +373,33 @@ impl Workspace {
                     fault.unwrap_or_default()
                 )
             });
+    }
+
+    /// Whether a segment of a list is put away and the run could know. No call about it says so, and a list of segments that
+    /// shows what is put away, or that was read before it was, does not either.
+    fn is_away(&self, (id, segment): (&str, &Segment), run: usize) -> bool {
+        let planned_at = self.witnesses[&run].planned_at;
+        let is_unseen = self.shows_archived
+            && !matches!(
+                self.truth.last_moved_by(id),
+                Some(Author::Run(_) | Author::Late(_))
+            );
+        segment.is_archived && !is_unseen && !self.truth.was_touched_by_others(id, planned_at, run)
+    }
+
+    /// Whether no list shows who has the name of a step's cohort, or keeps it for ever, or the cohort has another name.
+    fn is_not_shown(&self, step: &Step) -> bool {
+        let name = step.segment.as_str();
+        if let Action::Send(sending) = &step.action
+            && let Some((_, live)) = self.truth.keyed(&sending.cohort.key)
+            && live.name != name
+        {
+            return true;
+        }
+        match self.truth.named(name) {
+            Some((_, segment)) => segment.is_archived,
+            None => !self.frees_names && self.truth.was_named(name),
+        }
     }
 
     /// Why a step that is said to be applied is not.
@@ -392,10 +423,12 @@ impl Workspace {
             Action::Archive(target) => segment.is_archived && target.id.as_str() == id,
             Action::Unarchive(target) => !segment.is_archived && target.id.as_str() == id,
             Action::Send(sending) => {
-                !segment.is_archived && self.has_people(id, members::of_members(&sending.cohort.members))
+                let wanted = members::of_members(&sending.cohort.members);
+                !self.is_away((id, segment), run) && self.has_people(id, wanted)
             }
             Action::Upload(uploading) => {
-                !segment.is_archived && self.has_people(id, members::of_users(&uploading.upload.users))
+                let wanted = members::of_users(&uploading.upload.users);
+                !self.is_away((id, segment), run) && self.has_people(id, wanted)
             }
         };
         (!is_there).then(|| format!("it is {segment:?}"))
@@ -405,7 +438,11 @@ impl Workspace {
     fn done_all_the_same(&self, (step, facts): (&Step, &Facts), message: &str) -> Option<String> {
         let is_told = message.contains("had to be taken out")
             || message.contains("was taken out to see")
-            || message.contains("calls were made");
+            || message.contains("calls were made")
+            // A call that made the segment was doubled, so that it was refused as well: nobody knows whose the segment is.
+            || facts.is_troubled
+                && matches!(&step.action, Action::Upload(uploading) if uploading.target.is_none())
+                && (message.contains("appeared since the plan") || message.contains("archived and not listed"));
         let is_main = |change: &Change| {
             let (before, after) = (change.before.as_ref(), &change.after);
             match &step.action {
@@ -444,9 +481,8 @@ impl Workspace {
         let target = step.action.target()?;
         let segment = self.truth.segments.get(target.id.as_str())?;
         if segment.kind != SegmentKind::Filter {
-            let is_touched = self
-                .truth
-                .was_touched_by_others(target.id.as_str(), witness.planned_at, run);
+            let since = if witness.is_saved { 0 } else { witness.planned_at };
+            let is_touched = self.truth.was_touched_by_others(target.id.as_str(), since, run);
             return (segment.name == target.live_name.as_str() && !is_touched)
                 .then(|| "nobody else changed it".to_owned());
         }
@@ -474,6 +510,9 @@ impl Workspace {
         (!is_back).then(|| format!("it was {before:?} and is {now:?}"))
     }
 }
+
+/// What is said where a cohort was to be made and no list shows it.
+pub(crate) const DROPPED: &str = "lists no segment of that name";
 
 /// Whether a call is refused where there is a segment of the name already.
 fn makes_segment(call: &Call) -> bool {

@@ -6,7 +6,7 @@ use super::planted::Bug;
 use super::publisher::Shelving;
 use super::record::Record;
 use super::run::{End, Machine, Order, Running, Task};
-use super::witness::{Witness, listener};
+use super::witness::{DROPPED, Witness, listener};
 use segctl::apply::receipt::{Outcome, Receipt};
 use segctl::apply::{Ended, Stop, Verdict};
 use segctl::ledger::Ledger;
@@ -220,6 +220,8 @@ fn failures(receipt: &Receipt) -> Vec<String> {
     let outcomes = receipt.entries.iter().map(|entry| &entry.outcome);
     let messages = outcomes.filter_map(|outcome| match outcome {
         Outcome::Failed { message } => Some(message.clone()),
+        // That nobody is shown to have a name is no failure, and no run changes it.
+        Outcome::Unknown { message } => Some(message.clone()).filter(|message| message.contains(DROPPED)),
         _ => None,
     });
     messages.collect()

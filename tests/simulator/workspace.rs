@@ -49,8 +49,12 @@ pub(crate) struct Workspace {
     /// Segments whose lists a call changed that arrived after a later run had changed them, since clocks that were set
     /// said that none could arrive any more.
     pub(crate) strayed: BTreeSet<String>,
+    /// File segments that a call made which was delivered twice: what was heard is that the name is taken.
+    pub(crate) doubled: BTreeSet<String>,
     /// Whether a name that was given up can be taken again.
-    frees_names: bool,
+    pub(crate) frees_names: bool,
+    /// Whether lists of segments show those that are put away.
+    pub(crate) shows_archived: bool,
 }
 
 impl Workspace {
@@ -62,10 +66,12 @@ impl Workspace {
         };
         Self {
             frees_names: settings.rename_frees_old_name,
+            shows_archived: settings.list_includes_archived,
             queue: Queue::default(),
             shelf: Shelf::default(),
             made_by_hand: BTreeMap::new(),
             strayed: BTreeSet::new(),
+            doubled: BTreeSet::new(),
             calls: Calls::new(&settings),
             service: Service::new(settings, credentials),
             truth: Truth::default(),
@@ -190,6 +196,11 @@ impl Workspace {
         let (id, name) = (data["id"].as_str().unwrap(), data["name"].as_str().unwrap());
         let segment = Segment::new(name, &body["included_filters"], &body["excluded_filters"]);
         self.truth.set(author, id, segment);
+    }
+
+    /// Whether a segment came of a call that was delivered twice, and refused the second time.
+    pub(crate) fn is_doubled(&self, id: &str) -> bool {
+        self.doubled.contains(id)
     }
 
     /// A call about a list that was given up must not undo what a later run did: a run waits until none can arrive any more.

@@ -215,8 +215,8 @@ impl Files {
     /// Declares a cohort or a file segment.
     fn create_list(&mut self) -> usize {
         let spelling = match self.random.below(10) {
-            0 | 1 => Spelling::Listed { is_long: true },
-            2 | 3 => Spelling::Listed { is_long: false },
+            0 => Spelling::Listed { is_long: true },
+            1..=3 => Spelling::Listed { is_long: false },
             4 => Spelling::Local,
             _ => Spelling::Users,
         };
@@ -459,7 +459,7 @@ const EXPIRES_IN_DAYS: u32 = 3650;
 
 impl List {
     /// What a cohort is known by.
-    fn key(&self) -> CohortKey {
+    pub(crate) fn key(&self) -> CohortKey {
         CohortKey {
             partner: "acme".to_owned(),
             cohort_id: self.number.to_string(),
