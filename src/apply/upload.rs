@@ -243,7 +243,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         };
         match found {
             Some(stored) if stored.payload().is_some() => Ok(Some(other_appeared(&stored))),
-            Some(stored) if !may_be_ours => Ok(Some(other_appeared(&stored))),
+            Some(stored) if !may_be_ours => {
+                // Unless the call was delivered twice, and the first delivery made it.
+                self.memory().unanswered.insert(course.step.number);
+                Ok(Some(other_appeared(&stored)))
+            }
             Some(stored) => {
                 course.id = Some(stored.id.clone());
                 course.change = Some(UserChange::Replace);

@@ -8,7 +8,7 @@ use segctl::api::{StopSignal, Stopper};
 use segctl::apply::Settings;
 use segctl::apply::receipt::Outcome;
 use segctl::members::Values;
-use segctl::model::{DeclaredSegment, ListDigest};
+use segctl::model::{Contents, DeclaredSegment, ListDigest, Users};
 use segctl::publish::{Folder, Publisher};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -200,4 +200,43 @@ async fn after_a_call_that_was_lost_when_the_run_was_stopped_nobody_is_taken_to_
     let outcome = run(folder, &workspace, (upload(folder, &list(1)), nothing())).await;
     assert!(outcome.is_done(), "{outcome:?}");
     assert_eq!(users(&workspace), Some(list(1)));
+}
+
+#[tokio::test]
+async fn nothing_is_withdrawn_without_the_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let workspace = workspace();
+    let outcome = run(folder, &workspace, (upload(folder, &list(1)), nothing())).await;
+    assert!(outcome.is_done(), "{outcome:?}");
+    workspace.advance(SignedDuration::from_hours(25));
+    let lost = Mutex::new(workspace.clone());
+    let loses_lock: Box<Then> = Box::new(move |_| {
+        lost.lock().unwrap().lock_ledger();
+        Ok(())
+    });
+    let outcome = run(folder, &workspace, (upload(folder, &list(2)), loses_lock)).await;
+    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    // Whoever has the lock by now may have published the first list again.
+    assert_eq!(published(folder), 2);
+}
+
+/// The first delivery of a doubled call made the segment, and what is heard is that the name is taken.
+#[tokio::test]
+async fn a_call_that_may_have_been_doubled_may_have_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = workspace();
+    let mut declared = upload(folder.path(), &list(1));
+    if let Contents::File(upload) = &mut declared.contents {
+        upload.users = Users::Published {
+            url: "https://example.com/users.csv".to_owned(),
+            sha256: "00".repeat(32),
+        };
+    }
+    let plan = workspace.plan(&[declared]).await;
+    workspace.set_faults(&json!([{"on": {"path_prefix": "/v2/"}, "times": 1, "fault": "replayed_post"}]));
+    let ended = workspace.apply_until(&plan).await;
+    let outcome = &ended.receipt.entries.first().unwrap().outcome;
+    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    assert!(ended.has_written);
 }
