@@ -245,6 +245,8 @@ pub(crate) fn as_declared(
         let is_taken_over = changes.any(is_by_hand) && ledger.entry(&SegmentId::new(id)).is_none();
         let is_ours = !is_taken_over
             && !truth.is_made_again(id)
+            // What is heard of a call that was doubled is that somebody else has the name.
+            && !workspace.is_doubled(id)
             && first.is_some_and(|first| matches!(first.author, Author::Run(_) | Author::Late(_)));
         let is_declared = files
             .items()
