@@ -3,7 +3,8 @@
 //!
 //! The folders are the data flow: `config` turns files into declared segments, `observe` reads what is live,
 //! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, with lists of users put where
-//! the service reads them by `publish` and what it says of them heard by `callbacks`, `render` prints what came of it. `session` says in which order. `model` and `definition` are the vocabulary under all of them.
+//! the service reads them by `publish` and what it says of them heard by `callbacks`, `render` prints what came of it.
+//! `session` says in which order. `model` and `definition` are the vocabulary under all of them.
 
 pub mod api;
 pub mod apply;
@@ -15,6 +16,8 @@ pub mod diagnostic;
 pub mod ledger;
 pub mod members;
 pub mod model;
+#[cfg(feature = "object-store")]
+pub mod objects;
 pub mod observe;
 pub mod plan;
 pub mod publish;

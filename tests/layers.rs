@@ -8,16 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything a folder may import of the crate, besides itself. A path narrows it to one module of a folder.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("definition", &["model"]),
     ("diagnostic", &[]),
     ("config", &["model", "definition", "diagnostic", "members"]),
     ("api", &["model"]),
-    ("ledger", &["model"]),
+    ("ledger", &["model", "objects"]),
+    ("objects", &["model"]),
     ("members", &["model"]),
     ("callbacks", &["model", "ledger"]),
-    ("publish", &["model", "members"]),
+    ("publish", &["model", "members", "objects"]),
     ("observe", &["model", "definition", "api", "ledger", "members"]),
     ("plan", &["model", "definition", "ledger", "api::pacing"]),
     (

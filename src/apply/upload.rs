@@ -10,7 +10,7 @@ use super::awaiting::Awaited;
 use super::receipt::{Outcome, Reading, SkipReason};
 use super::{ATTEMPTS, Applier, Interruption, still_lost, unsettled};
 use crate::api::{ApiError, CallError, Clock, Operation, Stored, Transport, Turn, UserFile};
-use crate::ledger::{Entry, Intent, Ledger, LedgerStore, Published, Record, Uploaded, Write};
+use crate::ledger::{Addition, Entry, Intent, Ledger, LedgerStore, Published, Record, Uploaded, Write};
 use crate::model::{Callback, Lifecycle, ListDigest, SegmentId, SegmentKind, UploadId, UserChange, UserList};
 use crate::plan::step::{Step, Uploading};
 use files::Lists;
@@ -38,6 +38,7 @@ struct Course<'s> {
     /// Calls of runs before of which nobody knows what became of them, and what was heard last.
     awaited: Vec<UploadId>,
     heard: Option<Callback>,
+    added: Vec<Addition>,
     published: Vec<Published>,
 }
 
@@ -319,10 +320,18 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             course.awaited.clear();
         }
         course.heard = None;
+        let listed = course.uploading.list.values().map(|listing| listing.count);
+        let addition = course.uploading.added.or(listed).map(|users| Addition {
+            at: self.clock.now(),
+            users,
+        });
         let users = Some(course.uploading.list.clone());
         let key = self.key(course.step);
         self.take_down(|ledger| {
-            let entry = self.entry_uploaded(ledger, &id, (course, users, course.unanswered_at));
+            let mut entry = self.entry_uploaded(ledger, &id, (course, users, course.unanswered_at));
+            if let (Some(uploaded), Some(addition)) = (&mut entry.uploaded, addition) {
+                uploaded.add(addition);
+            }
             let begun = ledger
                 .intents()
                 .filter(|intent| intent.step == key || self.is_begun(intent, course.step));
@@ -400,6 +409,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             unanswered_at,
             awaited: course.awaited.clone(),
             heard: course.heard.clone(),
+            added: course.added.clone(),
             published: course.published.clone(),
         };
         let uploads = course.lost_uploads.iter().chain(&course.upload);
@@ -429,6 +439,10 @@ impl<'s> Course<'s> {
                 .map(|known| known.awaited.clone())
                 .unwrap_or_default(),
             heard: known.as_ref().and_then(|known| known.heard.clone()),
+            added: known
+                .as_ref()
+                .map(|known| known.added.clone())
+                .unwrap_or_default(),
             published: known.map(|known| known.published).unwrap_or_default(),
         }
     }

@@ -1,6 +1,6 @@
 //! The body of a callback.
 
-use crate::model::{Callback, Processed};
+use crate::model::{Callback, Processed, without_queries};
 use serde_json::Value;
 use std::{error, fmt};
 
@@ -60,6 +60,7 @@ pub(super) fn read(body: &[u8]) -> Result<Message, MessageError> {
         })
     } else {
         let message = text("error_message").unwrap_or_else(|| format!("status {status}"));
+        let message = without_queries(&message);
         Callback::Failed {
             message: message.chars().take(LONGEST_MESSAGE).collect(),
         }

@@ -9,6 +9,7 @@ use super::hearing::Hearing;
 use super::output::Output;
 use super::planning::{Purpose, cost, make_plan, policy};
 use super::project::Project;
+use super::publisher::publisher;
 use super::report::Report;
 use super::signals::Signals;
 use super::{block_on, show};
@@ -19,13 +20,11 @@ use crate::ledger::Ledger;
 use crate::model::SegmentId;
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::Plan;
-use crate::publish::{Folder, Publisher};
 use crate::render::document::PlanDocument;
 use crate::render::text;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// What is to be run.
 struct Work {
@@ -269,7 +268,7 @@ async fn execute(
         saved_plan: work.saved.clone(),
         has_settled: work.has_settled,
         directory: project.directory.clone(),
-        publisher: publisher(project, workspace.1),
+        publisher: publisher(project, workspace.1)?,
         callbacks: connection.hearing.callbacks.clone(),
         parallelism: arguments.parallelism,
         stop: signals.stop.clone(),
@@ -296,13 +295,6 @@ async fn execute(
         report.stopped(kind, why);
     }
     Ok(kind)
-}
-
-/// Where lists of users are put for the service to read.
-fn publisher(project: &Project, workspace: &Workspace) -> Option<Arc<dyn Publisher>> {
-    let place = workspace.policy.publish.as_ref()?;
-    let folder = project.directory.join(&place.directory);
-    Some(Arc::new(Folder::at(folder, place.url.clone())))
 }
 
 /// Asks for approval where there is somebody to ask.

@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod planning;
 mod project;
+mod publisher;
 mod pull;
 mod report;
 mod sandbox;

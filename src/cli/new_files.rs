@@ -9,6 +9,9 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+/// What the name of a file ends with that is no segment file yet.
+const STUB: &str = ".stub";
+
 /// A directory that new files go into.
 pub(super) struct NewFiles {
     directory: PathBuf,
@@ -39,6 +42,28 @@ impl NewFiles {
     /// The file system refuses.
     pub(super) fn write(&mut self, name: &SegmentName, text: &str) -> Result<PathBuf, Failure> {
         let file = file_name(name, &self.taken);
+        let path = self.directory.join(&file);
+        create(&path, text).map_err(|error| refused(&path, &error))?;
+        self.taken.insert(file);
+        Ok(path)
+    }
+
+    /// Writes a file that is no segment file yet, unless it is there already.
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses.
+    pub(super) fn write_stub(&mut self, name: &SegmentName, text: &str) -> Result<PathBuf, Failure> {
+        let is_there = |file: &String| {
+            let is_stub = file.ends_with(STUB);
+            is_stub && fs::read_to_string(self.directory.join(file)).is_ok_and(|found| found == text)
+        };
+        if let Some(file) = self.taken.iter().find(|file| is_there(file)) {
+            return Ok(self.directory.join(file));
+        }
+        let stubs = self.taken.iter().filter_map(|file| file.strip_suffix(STUB));
+        let stubs: BTreeSet<String> = stubs.map(str::to_owned).collect();
+        let file = file_name(name, &stubs) + STUB;
         let path = self.directory.join(&file);
         create(&path, text).map_err(|error| refused(&path, &error))?;
         self.taken.insert(file);

@@ -8,8 +8,8 @@ use super::output::Output;
 use super::planning::{aim, read_all};
 use super::project::Project;
 use crate::api::StopSignal;
-use crate::config::write::{NewFile, segment_file};
-use crate::model::{LiveKind, LiveSegment, NamePattern, SegmentId, SegmentName, printable};
+use crate::config::write::{NewFile, Stub, segment_file, stub_file};
+use crate::model::{LiveKind, LiveSegment, NamePattern, SegmentId, SegmentKind, SegmentName, printable};
 use crate::observe::Refresh;
 use crate::plan::plan;
 use crate::plan::step::{Action, Conflict, Live, Plan};
@@ -170,9 +170,18 @@ fn write_all(
                 continue;
             }
         };
-        let path = files.write(&live.name, &text)?;
-        output.line(&format!("wrote {}", project.shown(&path)));
-        done.written.push(path);
+        if live.kind == LiveKind::Filter {
+            let path = files.write(&live.name, &text)?;
+            output.line(&format!("wrote {}", project.shown(&path)));
+            done.written.push(path);
+        } else {
+            let path = files.write_stub(&live.name, &text)?;
+            output.line(&format!(
+                "wrote {}, to be filled in: who is in the segment cannot be read back",
+                project.shown(&path)
+            ));
+            done.stubs += 1;
+        }
     }
     Ok(done)
 }
@@ -181,6 +190,8 @@ fn write_all(
 #[derive(Default)]
 struct Written {
     written: Vec<PathBuf>,
+    /// How many files were written that declare nothing yet.
+    stubs: usize,
     skipped: usize,
 }
 
@@ -188,9 +199,14 @@ impl Written {
     fn told(&self, has_errors: bool, output: Output) -> ExitCode {
         let (written, skipped) = (self.written.len(), self.skipped);
         let noun = if written == 1 { "file" } else { "files" };
+        let stubs = match self.stubs {
+            0 => String::new(),
+            stubs => format!(", {stubs} to be filled in"),
+        };
         if output.json {
             output.document(&json!({
-                "format_version": crate::render::document::FORMAT_VERSION, "written": written, "skipped": skipped,
+                "format_version": crate::render::document::FORMAT_VERSION, "written": written, "stubs": self.stubs,
+                "skipped": skipped,
                 "valid": !has_errors,
             }));
         } else {
@@ -200,7 +216,7 @@ impl Written {
                 ""
             };
             output.result(&format!(
-                "Pulled: {written} {noun} written, {skipped} skipped.{errors}\n"
+                "Pulled: {written} {noun} written{stubs}, {skipped} skipped.{errors}\n"
             ));
         }
         if has_errors {
@@ -214,10 +230,19 @@ impl Written {
 }
 
 fn text_of(live: &LiveSegment, names: &dyn Fn(&SegmentId) -> Option<SegmentName>) -> Result<String, String> {
-    let Some(definition) = &live.definition else {
-        return Err("it is not made of filters, and what it holds cannot be read back".to_owned());
-    };
     let comment = comment(live);
+    if let LiveKind::Other(word) = &live.kind {
+        let stub = Stub {
+            comment: &comment,
+            name: &live.name,
+            kind: kind(live, word),
+            word,
+        };
+        return stub_file(&stub).map_err(|error| error.to_string());
+    }
+    let Some(definition) = &live.definition else {
+        return Err("the service does not show its filters".to_owned());
+    };
     let new = NewFile {
         comment: &comment,
         name: &live.name,
@@ -227,6 +252,18 @@ fn text_of(live: &LiveSegment, names: &dyn Fn(&SegmentId) -> Option<SegmentName>
         names,
     };
     segment_file(&new).map_err(|error| error.to_string())
+}
+
+/// What a segment without filters is. The service's words are not documented, and `source` may name who synchronises it.
+fn kind(live: &LiveSegment, word: &str) -> Option<SegmentKind> {
+    let words = [Some(word), live.source.as_deref()].into_iter().flatten();
+    let words: Vec<String> = words.map(str::to_lowercase).collect();
+    let says = |kind: &str| words.iter().any(|word| word.contains(kind));
+    match (says("file"), says("cohort")) {
+        (true, false) => Some(SegmentKind::File),
+        (false, true) => Some(SegmentKind::Cohort),
+        _ => None,
+    }
 }
 
 /// Where the file comes from, by what the service says of the segment; its times are in UTC.

@@ -20,8 +20,8 @@ const LITERAL_SECRET: &str = "SEG060";
 /// A workspace that is both or neither of a sandbox and a service, or a default that is none of them.
 const INCONSISTENT_WORKSPACE: &str = "SEG061";
 
-/// An address of a ledger that leads nowhere.
-const UNUSABLE_LEDGER: &str = "SEG063";
+/// An address of a bucket that leads nowhere.
+const UNUSABLE_PLACE: &str = "SEG063";
 
 keywords! {
     /// MoEngage's data centres.
@@ -262,7 +262,7 @@ fn ledger(reader: &mut Reader<'_>, node: &Node) -> Option<LedgerPlace> {
         Ok(place) => Some(place),
         Err(fault) => {
             let message = "the ledger's address cannot be used";
-            reader.fault::<()>(UNUSABLE_LEDGER, &node.span, message, fault);
+            reader.fault::<()>(UNUSABLE_PLACE, &node.span, message, fault);
             reader.help("an address is `s3://BUCKET/PREFIX`; credentials come from the environment");
             None
         }

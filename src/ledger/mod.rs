@@ -35,7 +35,7 @@ pub use record::{Intent, Record, StepKey, Write};
 pub use sent::{Sent, UnderWay};
 pub use snapshot::{Remembered, Snapshot};
 pub use store::{LedgerStore, StoreError};
-pub use uploaded::{Published, Uploaded};
+pub use uploaded::{Addition, Published, Uploaded};
 
 use crate::model::{ListDigest, SegmentId, SegmentName, UploadId};
 use jiff::Timestamp;

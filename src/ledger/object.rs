@@ -14,8 +14,6 @@
 //! - `lock.json` is never deleted, since that knows no condition: a free lock is one that names nobody.
 
 mod bucket;
-mod connect;
-mod fault;
 mod pieces;
 
 use super::contents::{CALLBACK_VERSION, Contents, LEDGER_VERSION, LOCK_VERSION, SNAPSHOT_VERSION};
@@ -27,6 +25,7 @@ use super::store::{
 use super::{Change, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
 use super::{document, journal};
 use crate::model::{CallRecord, Callback, ListDigest, ObjectPlace, UploadId};
+use crate::objects::connect;
 use bucket::{Bucket, Expected, Found, Written};
 use jiff::Timestamp;
 use pieces::{FOLDER, Piece};
@@ -74,8 +73,13 @@ impl ObjectLedger {
         place: &ObjectPlace,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, StoreError> {
+        let store = connect(place, variables).map_err(|reason| StoreError::Object {
+            operation: "open",
+            object: place.to_string(),
+            reason,
+        })?;
         Ok(Self {
-            bucket: connect::connect(place, variables)?,
+            bucket: Bucket::new(store, place.clone()),
             state: Mutex::default(),
             held: Mutex::new(None),
         })

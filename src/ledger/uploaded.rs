@@ -30,19 +30,34 @@ pub struct Uploaded {
     /// What it said of the latest, or of one that failed, until it takes another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Callback>,
+    /// How many users calls of the last day added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<Addition>,
     /// Files that were put where the service reads them, and are there still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Published>,
 }
 
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
 /// For how long a published list stays where it is when nobody tells that the service has read it.
-const READ_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+const READ_WITHIN: SignedDuration = DAY;
 
 /// So many calls are waited for at most: where nobody listens, none is ever heard of.
 const MOST_AWAITED: usize = 20;
 
 /// How long the users of an archived segment are surely kept: 30 days less one, for clocks that differ and for waits.
 const KEPT: SignedDuration = SignedDuration::from_hours(29 * 24);
+
+/// Users that a call added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Addition {
+    /// When.
+    pub at: Timestamp,
+    /// How many, at most: those who were in the segment before count no more.
+    pub users: u64,
+}
 
 /// A file for the service to read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,8 +93,19 @@ impl Uploaded {
             unanswered_at: None,
             awaited: Vec::new(),
             heard: None,
+            added: Vec::new(),
             published: Vec::new(),
         }
+    }
+
+    /// Takes down that a call added users.
+    pub fn add(&mut self, addition: Addition) {
+        if addition.users == 0 {
+            return;
+        }
+        let counts = |added: &Addition| added.at.duration_until(addition.at) < DAY;
+        self.added.retain(counts);
+        self.added.push(addition);
     }
 
     /// Waits for what becomes of a call, besides of those before.
@@ -101,14 +127,16 @@ impl Uploaded {
         match &callback {
             Callback::Processed(_) => {
                 self.awaited.remove(place);
+                // What was heard before is of a later one.
+                if is_latest && self.heard.is_none() {
+                    self.heard = Some(callback);
+                }
             }
             Callback::Failed { .. } => {
                 self.awaited.clear();
                 self.users = None;
+                self.heard = Some(callback);
             }
-        }
-        if is_latest || self.users.is_none() {
-            self.heard = Some(callback);
         }
         true
     }
@@ -119,6 +147,7 @@ impl Uploaded {
         let known = |one: &Self| Self {
             awaited: Vec::new(),
             heard: None,
+            added: Vec::new(),
             published: Vec::new(),
             ..one.clone()
         };
@@ -158,5 +187,119 @@ impl Uploaded {
     pub fn expires_at(&self) -> Option<Timestamp> {
         let days = SignedDuration::from_hours(24 * i64::from(self.expires_in_days));
         self.made_at?.checked_add(days).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{IdentifierType, Listing, Processed};
+
+    fn id(number: u8) -> UploadId {
+        UploadId::of([number; 16])
+    }
+
+    fn waiting_for(numbers: &[u8]) -> Uploaded {
+        let identifier = Identifier {
+            attribute: "email".to_owned(),
+            kind: IdentifierType::Text,
+        };
+        let mut uploaded = Uploaded::nothing(identifier, 30);
+        uploaded.users = Some(UserList::Values(Listing::nobody()));
+        numbers.iter().for_each(|number| uploaded.wait_for(id(*number)));
+        uploaded
+    }
+
+    fn processed(found: u64) -> Callback {
+        Callback::Processed(Processed {
+            values_found: Some(found),
+            ..Processed::default()
+        })
+    }
+
+    fn failed() -> Callback {
+        Callback::Failed {
+            message: "no file".to_owned(),
+        }
+    }
+
+    #[test]
+    fn whatever_order_callbacks_come_in_what_is_known_is_true() {
+        /// What is said of which call, which calls are waited for then, whether the users are known, what is told.
+        type Case = (Vec<(u8, Callback)>, Vec<u8>, bool, Option<Callback>);
+        let cases: [Case; 7] = [
+            (vec![(1, processed(1))], vec![2], true, None),
+            (vec![(2, processed(2))], vec![1], true, Some(processed(2))),
+            (
+                vec![(1, processed(1)), (2, processed(2))],
+                vec![],
+                true,
+                Some(processed(2)),
+            ),
+            (
+                vec![(2, processed(2)), (1, processed(1))],
+                vec![],
+                true,
+                Some(processed(2)),
+            ),
+            // The second was done on what the first left empty, whichever is heard of first.
+            (
+                vec![(1, failed()), (2, processed(2))],
+                vec![],
+                false,
+                Some(failed()),
+            ),
+            (
+                vec![(2, processed(2)), (1, failed())],
+                vec![],
+                false,
+                Some(failed()),
+            ),
+            (vec![(9, failed())], vec![1, 2], true, None),
+        ];
+        for (said, waits, is_known, told) in cases {
+            let mut uploaded = waiting_for(&[1, 2]);
+            for (number, callback) in &said {
+                uploaded.hear(&id(*number), callback.clone());
+                assert!(!uploaded.hear(&id(*number), failed()), "{said:?} is heard once");
+            }
+            let waits: Vec<UploadId> = waits.into_iter().map(id).collect();
+            assert_eq!(
+                (uploaded.awaited, uploaded.users.is_some(), uploaded.heard),
+                (waits, is_known, told),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_nobody_calls_back_the_oldest_are_waited_for_no_more() {
+        let uploaded = waiting_for(&Vec::from_iter(0..30));
+        assert_eq!(uploaded.awaited, Vec::from_iter((10..30).map(id)));
+    }
+
+    #[test]
+    fn a_published_list_is_read_when_that_is_said_or_a_day_later() {
+        let uploaded = waiting_for(&[1]);
+        let at = Timestamp::UNIX_EPOCH;
+        for (upload, hours, is_read) in [
+            (None, 23, false),
+            (None, 24, true),
+            (Some(1), 23, false),
+            (Some(1), 24, true),
+            (Some(2), 0, true),
+        ] {
+            let published = Published {
+                name: ListDigest::of([7; 32]),
+                at,
+                upload: upload.map(id),
+            };
+            let now = at + SignedDuration::from_hours(hours);
+            assert_eq!(
+                uploaded.is_read(&published, now),
+                is_read,
+                "{upload:?} after {hours} h"
+            );
+        }
     }
 }

@@ -45,7 +45,7 @@ pub use number::Number;
 pub use pattern::{NamePattern, PatternError};
 pub use place::{LedgerPlace, ObjectPlace, ObjectService, PublishPlace, is_http_on_this_machine};
 pub use policy::{Adoption, Behaviour, Guards, Policy};
-pub use printable::{is_hidden, printable};
+pub use printable::{is_hidden, printable, without_queries};
 pub use segment::{
     DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,
 };

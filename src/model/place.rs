@@ -26,11 +26,16 @@ pub enum LedgerPlace {
 
 /// Where lists of users are put for the service to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublishPlace {
+pub enum PublishPlace {
     /// A folder, relative to the settings.
-    pub directory: String,
-    /// What the addresses of its files begin with; `None` where the service is on this machine and reads the folder.
-    pub url: Option<String>,
+    Folder {
+        /// Its path.
+        directory: String,
+        /// What the addresses of its files begin with; `None` where the service is on this machine and reads the folder.
+        url: Option<String>,
+    },
+    /// Objects in a bucket.
+    Objects(ObjectPlace),
 }
 
 /// Objects of a bucket whose names begin alike.
@@ -51,9 +56,21 @@ impl LedgerPlace {
     ///
     /// What is wrong with an address, in words that do not repeat it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let Some((service, rest)) = text.split_once("://") else {
+        if !text.contains("://") {
             return Ok(Self::Directory(text.to_owned()));
-        };
+        }
+        ObjectPlace::parse(text).map(Self::Objects)
+    }
+}
+
+impl ObjectPlace {
+    /// Reads an address such as `s3://bucket/prefix`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in words that do not repeat it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (service, rest) = text.split_once("://").unwrap_or_default();
         let service = ObjectService::from_text(service).ok_or("expected `s3://`, `gs://` or `az://`")?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -65,11 +82,11 @@ impl LedgerPlace {
         if !prefix.is_empty() && !prefix.split('/').all(is_part) {
             return Err("expected words of letters, digits, `-`, `.` and `_` between the slashes");
         }
-        Ok(Self::Objects(ObjectPlace {
+        Ok(Self {
             service,
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
-        }))
+        })
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Behaviour {
     pub archived_definitions_conflict: bool,
     /// Active segments that fit into the workspace; 1000 are documented, and the limit can be raised.
     pub active_limit: usize,
+    /// Users that lists may add in 24 hours, of all segments together; 2,000,000 are documented, and the limit can be raised.
+    pub users_a_day: u64,
 }
 
 impl Policy {
@@ -93,6 +95,7 @@ impl Default for Behaviour {
             rename_frees_names: false,
             archived_definitions_conflict: false,
             active_limit: 1000,
+            users_a_day: 2_000_000,
         }
     }
 }

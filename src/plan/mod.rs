@@ -114,6 +114,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     let concerns = |name: &SegmentName| concerned.as_ref().is_none_or(|names| names.contains(name));
     conflicts.retain(|conflict| conflict.segments().into_iter().any(concerns));
     conflicts.extend(order::beyond_limit(&steps, in_use, behaviour.active_limit));
+    conflicts.extend(uploads::beyond_a_day(&steps, situation));
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
     warnings.extend(drift::archived_and_listed(situation, &matches));
     warnings.extend(change::lifecycle_unknown(&steps, situation));

@@ -10,12 +10,12 @@ use super::identity::{Matches, Pair, declared};
 use super::members::require_kind;
 use super::step::{Action, Assumed, Conflict, FixedField, Live, Step, Uploading, Warning};
 use super::{Situation, by_both_names};
-use crate::ledger::{Entry, Uploaded};
+use crate::ledger::{Addition, Entry, Uploaded};
 use crate::model::{
     DeclaredSegment, Lifecycle, Listing, LiveSegment, SegmentId, SegmentKind, Upload, UserChange, UserList,
     Users,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// How long the users of an archived segment are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -23,8 +23,8 @@ const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long before it expires a segment is told of: time enough to make another, and to change what refers to it.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// The most users that can be added in a day.
-const USERS_A_DAY: u64 = 2_000_000;
+/// For how long users that were added count toward the limit of a day.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A declared list, held against what was uploaded last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,6 @@ pub(super) fn actions(
     let Some((change, (added, removed))) = change else {
         return Ok(actions);
     };
-    fits_a_day(segment, added)?;
     actions.push(Action::Upload(Uploading {
         target: Some(target),
         upload: upload.clone(),
@@ -189,7 +188,6 @@ fn make(
         return Ok(Vec::new());
     };
     let added = list_count(&list);
-    fits_a_day(segment, added)?;
     Ok(vec![Action::Upload(Uploading {
         target: None,
         upload: upload.clone(),
@@ -252,16 +250,58 @@ fn change_of(
     Some((change, (Some(since.added), Some(since.removed))))
 }
 
-/// More users than fit into a day are no single call's.
-fn fits_a_day(segment: &DeclaredSegment, added: Option<u64>) -> Result<(), Box<Conflict>> {
-    match added.filter(|added| *added > USERS_A_DAY) {
-        Some(count) => Err(Box::new(Conflict::UsersADay {
+/// Steps that would add more users than the service adds in a day, with those that runs before added in the last one.
+pub(super) fn beyond_a_day(steps: &[Step], situation: &Situation<'_>) -> Vec<Conflict> {
+    let limit = situation.policy.behaviour.users_a_day;
+    let ago = |at: Timestamp| at.duration_until(situation.now);
+    let entries = situation.ledger.all_kept();
+    let uploaded = entries.filter_map(|entry| entry.uploaded.as_deref());
+    let additions = uploaded.flat_map(|uploaded| &uploaded.added);
+    let mut before: Vec<Addition> = additions.filter(|added| ago(added.at) < DAY).copied().collect();
+    before.sort_unstable_by_key(|added| added.at);
+    let mut taken: u64 = before.iter().map(|added| added.users).sum();
+    let mut conflicts = Vec::new();
+    for (step, count) in steps.iter().filter_map(added_by) {
+        if taken.saturating_add(count) <= limit {
+            taken += count;
+            continue;
+        }
+        let segment = situation
+            .declared
+            .iter()
+            .find(|segment| segment.name == step.segment);
+        conflicts.extend(segment.map(|segment| Conflict::UsersADay {
             segment: declared(segment),
             count,
-            limit: USERS_A_DAY,
-        })),
-        None => Ok(()),
+            taken,
+            limit,
+            fits_from: fits_from(
+                (&before, situation.now),
+                taken.saturating_add(count).saturating_sub(limit),
+            ),
+        }));
     }
+    conflicts
+}
+
+/// How many users a step adds, where that is known.
+fn added_by(step: &Step) -> Option<(&Step, u64)> {
+    let Action::Upload(uploading) = &step.action else {
+        return None;
+    };
+    let added = uploading.added.or_else(|| list_count(&uploading.list))?;
+    Some((step, added))
+}
+
+/// When so many users of those that were added before count no more; a day from now where they are not as many.
+fn fits_from((before, now): (&[Addition], Timestamp), mut beyond: u64) -> Timestamp {
+    for added in before {
+        beyond = beyond.saturating_sub(added.users);
+        if beyond == 0 {
+            return added.at.saturating_add(DAY).unwrap_or(now);
+        }
+    }
+    now.saturating_add(DAY).unwrap_or(now)
 }
 
 /// What becomes of users without a call.

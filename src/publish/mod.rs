@@ -3,8 +3,12 @@
 //! The service takes no list with a call: it takes an address and reads there later, for as long as it likes. So a list is
 //! a file of its own, under a name that says what is in it, until it is taken away again.
 
+#[cfg(feature = "object-store")]
+mod bucket;
 mod folder;
 
+#[cfg(feature = "object-store")]
+pub use bucket::Bucket;
 pub use folder::Folder;
 
 use crate::members::Values;

@@ -21,6 +21,13 @@ pub fn forget(name: &SegmentName) -> String {
     command("segctl ledger forget", name.as_str())
 }
 
+/// Applies everything but a segment.
+#[must_use]
+pub fn apply_without(name: &SegmentName) -> String {
+    // A flag takes what follows for its own with a sign in between, whatever it begins with.
+    format!("segctl apply --exclude={}", word(name.as_str()))
+}
+
 fn command(words: &str, argument: &str) -> String {
     // What begins with a dash would be taken for a flag.
     let end_of_flags = if argument.starts_with('-') { "-- " } else { "" };

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
+mod callbacks;
 mod clocks;
 mod events;
 mod exit_codes;

@@ -25,7 +25,10 @@ fn a_pulled_workspace_needs_no_changes() {
         assert_eq!(
             (run.code, run.out.as_str()),
             // Of a cohort and an upload nothing can be read back.
-            (Some(8), "Pulled: 48 files written, 2 skipped.\n"),
+            (
+                Some(0),
+                "Pulled: 48 files written, 2 to be filled in, 0 skipped.\n"
+            ),
             "{}",
             run.err
         );
@@ -105,4 +108,38 @@ fn names_are_not_obeyed_by_terminals() {
             "{arguments:?}: {said:?}"
         );
     }
+}
+
+/// Whoever knows what the service does not tell fills it in, and goes on from there.
+#[test]
+fn a_stub_that_is_filled_in_is_applied() {
+    let repository = examples_with(r#"{"rate_limits": "off"}"#);
+    repository.run(&["apply", "--auto-approve"]);
+    let list = repository.read("segments/partners/trade-fair-2026.csv");
+    fs::remove_dir_all(repository.path().join("segments")).unwrap();
+    fs::remove_dir_all(repository.path().join(".segctl/sandbox")).unwrap();
+    let run = repository.run(&["pull", "--all"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let stub = repository.read("segments/trade-fair-visitors-2026.yaml.stub");
+    assert!(
+        stub.contains("\nkind: file\n") && !stub.contains("cohort"),
+        "{stub}"
+    );
+    // Once more writes no other.
+    let run = repository.run(&["pull", "Trade fair*"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let second = "segments/trade-fair-visitors-2026-2.yaml.stub";
+    assert!(!repository.path().join(second).exists());
+    let filled = stub
+        .replace("ATTRIBUTE", "email")
+        .replace("LIST.csv", "fair.csv")
+        .replace("DAYS", "60");
+    repository.write("segments/trade-fair-visitors-2026.yaml", filled);
+    repository.write("segments/fair.csv", list);
+    let plan = repository.run(&["plan"]);
+    assert_eq!(plan.code, Some(4), "{}", plan.out);
+    assert!(plan.out.contains("--assume-in-sync"), "{}", plan.out);
+    let run = repository.run(&["apply", "--auto-approve", "--assume-in-sync"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    assert_eq!(repository.run(&["plan"]).out.lines().last(), Some("No changes."));
 }

@@ -132,7 +132,7 @@ pub(crate) async fn run_with(
         store: workspace.clone(),
         on_note: Box::new(|_| {}),
     };
-    let place = PublishPlace {
+    let place = PublishPlace::Folder {
         directory: "published".to_owned(),
         url: None,
     };

@@ -196,6 +196,38 @@ fn settings_agree_with_their_decoder() {
         with("publish", json!({"directory": "web"})),
         with("publish", json!({"url": "https://files.example.com"})),
         with("publish", json!("web")),
+        with("publish", json!({"bucket": "s3://files/prod"})),
+        with("publish", json!({"bucket": "az://files/"})),
+        with("publish", json!({"bucket": "s3://files/../prod"})),
+        with("publish", json!({"bucket": "https://files"})),
+        with("publish", json!({"bucket": "s3://files", "directory": "web"})),
+        with(
+            "callbacks",
+            json!({"url": "https://hooks.example/a", "token": "${T}", "listen": "[::]:8080"}),
+        ),
+        with(
+            "callbacks",
+            json!({"url": "http://localhost:80", "token": {"command": ["pass"]}}),
+        ),
+        with(
+            "callbacks",
+            json!({"url": "http://localhost.example", "token": "${T}"}),
+        ),
+        with("callbacks", json!({"url": "https:///a", "token": "${T}"})),
+        with(
+            "callbacks",
+            json!({"url": "https://hooks.example/#a", "token": "${T}"}),
+        ),
+        with(
+            "callbacks",
+            json!({"url": "https://hooks.example", "token": "hunter2"}),
+        ),
+        with(
+            "callbacks",
+            json!({"url": "https://hooks.example", "token": "${T}", "listen": "8080"}),
+        ),
+        with("callbacks", json!({"url": "https://hooks.example"})),
+        with("callbacks", json!({"token": "${T}"})),
         json!({"segments": "a", "workspaces": {"p": {"sandbox": "f", "publish": {"directory": "web"}}}}),
         json!({"segments": "a", "workspaces": {"p": {"sandbox": "f", "publish": {"directory": ""}}}}),
     ];

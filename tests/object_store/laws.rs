@@ -2,7 +2,7 @@
 
 use super::kept::{Kept, at, call, ledger, ledger_with, lock, record};
 use segctl::ledger::{Change, Ledger, LedgerStore, Lock, Snapshot, StoreError};
-use segctl::model::{CallRecord, ListDigest};
+use segctl::model::{CallRecord, Callback, ListDigest, Processed, UploadId};
 use std::collections::BTreeSet;
 
 /// Gives `$then!` the name of every law.
@@ -19,6 +19,7 @@ macro_rules! every_law {
             calls_of_runs_side_by_side_are_all_kept
             old_calls_are_forgotten_and_the_others_keep_their_numbers
             lists_are_kept_until_nothing_needs_them
+            what_the_service_said_is_kept_until_nobody_waits_for_it
             what_was_seen_is_kept
         }
     };
@@ -233,6 +234,38 @@ pub(crate) async fn lists_are_kept_until_nothing_needs_them(kept: &impl Kept) {
     other.change_lock(|_| Change::Put(lock("b"))).await.unwrap();
     store.drop_lists(&BTreeSet::new()).await.unwrap_err();
     assert!(store.load_list(&one).await.unwrap().is_some());
+}
+
+pub(crate) async fn what_the_service_said_is_kept_until_nobody_waits_for_it(kept: &impl Kept) {
+    let (store, other) = (kept.reached(), kept.reached());
+    let [one, two, three] = [1, 2, 3].map(|number| UploadId::of([number; 16]));
+    let processed = Callback::Processed(Processed::default());
+    let failed = Callback::Failed {
+        message: "no file".to_owned(),
+    };
+    assert_eq!(store.load_callback(&one).await.unwrap(), None);
+    store.drop_callbacks(&BTreeSet::new()).await.unwrap();
+    // Twice is once, and what failed stays failed, whoever hears it.
+    for (upload, said, is_kept) in [
+        (&one, &processed, &processed),
+        (&one, &processed, &processed),
+        (&one, &failed, &failed),
+        (&one, &processed, &failed),
+        (&two, &processed, &processed),
+        (&three, &failed, &failed),
+    ] {
+        store.save_callback(upload, said).await.unwrap();
+        assert_eq!(other.load_callback(upload).await.unwrap().as_ref(), Some(is_kept));
+    }
+    other.drop_callbacks(&[&one, &three].into()).await.unwrap();
+    assert_eq!(store.load_callback(&one).await.unwrap(), Some(failed));
+    assert_eq!(store.load_callback(&two).await.unwrap(), None);
+    // Who hears something is not alone with the ledger, and need not be.
+    store.change_lock(|_| Change::Put(lock("a"))).await.unwrap();
+    other.save_callback(&two, &processed).await.unwrap();
+    other.change_lock(|_| Change::Put(lock("b"))).await.unwrap();
+    store.drop_callbacks(&BTreeSet::new()).await.unwrap_err();
+    assert_eq!(store.load_callback(&two).await.unwrap(), Some(processed));
 }
 
 pub(crate) async fn what_was_seen_is_kept(kept: &impl Kept) {

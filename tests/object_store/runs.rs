@@ -166,3 +166,44 @@ fn a_bucket_that_refuses_ends_the_run_before_the_first_write() {
     );
     assert_eq!(shop.segments(), 0);
 }
+
+#[test]
+fn a_list_is_read_from_the_bucket_at_an_address_that_nobody_is_told() {
+    let shop = Shop::new(Server::start(), &[]);
+    shop.assert_a_list_is_read(3);
+    let requests = shop.bucket.requests();
+    let lists = |method: &str| {
+        let of_lists = |request: &&String| request.starts_with(method) && request.ends_with(".csv");
+        requests.iter().filter(of_lists).count()
+    };
+    // Put there, read by the service alone, and taken away when it said that it had read it.
+    assert_eq!(
+        (lists("PUT"), lists("GET"), lists("DELETE")),
+        (1, 1, 1),
+        "{requests:?}"
+    );
+    let names = shop.bucket.names();
+    assert!(names.iter().all(|name| !name.ends_with(".csv")), "{names:?}");
+    let kept: String = names
+        .iter()
+        .filter(|name| name.contains(".json"))
+        .map(|name| shop.bucket.text(name))
+        .collect();
+    assert!(kept.contains("Users") && !kept.contains("X-Amz"), "{kept}");
+}
+
+#[test]
+fn a_list_that_the_bucket_does_not_take_fails_its_step() {
+    let shop = Shop::new(Server::start(), &[]);
+    shop.declare_users("Users", 3);
+    shop.bucket.fail(("PUT", ".csv"), 1, Fault::Refused(403));
+    let run = shop.run(&APPLY);
+    assert_eq!(run.code, Some(8), "{}", run.said);
+    for said in [
+        "its list cannot be published: `s3://",
+        "the store refuses the credentials",
+    ] {
+        assert!(run.said.contains(said), "{said}: {}", run.said);
+    }
+    shop.assert_converges("the bucket takes it again");
+}

@@ -78,7 +78,7 @@ struct Request {
 struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Vec<u8>,
 }
 
 /// A service with one bucket.
@@ -245,7 +245,7 @@ impl State {
                 Some(object) => Answer {
                     status: 200,
                     headers: object.headers(),
-                    body: String::from_utf8(object.bytes.clone()).unwrap(),
+                    body: object.bytes.clone(),
                 },
                 None => error(404, "NoSuchKey"),
             },
@@ -255,7 +255,7 @@ impl State {
                 Answer {
                     status: 204,
                     headers: Vec::new(),
-                    body: String::new(),
+                    body: Vec::new(),
                 }
             }
             _ => error(405, "MethodNotAllowed"),
@@ -287,7 +287,7 @@ impl State {
         Answer {
             status: 200,
             headers,
-            body: String::new(),
+            body: Vec::new(),
         }
     }
 
@@ -329,7 +329,7 @@ impl State {
         Answer {
             status: 200,
             headers: vec![("content-type".to_owned(), "application/xml".to_owned())],
-            body,
+            body: body.into_bytes(),
         }
     }
 }
@@ -359,7 +359,8 @@ fn error(status: u16, code: &str) -> Answer {
         headers: vec![("content-type".to_owned(), "application/xml".to_owned())],
         body: format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>In words.</Message></Error>"
-        ),
+        )
+        .into_bytes(),
     }
 }
 
@@ -389,7 +390,7 @@ impl Wire {
                 let _ = write!(text, "content-length: {}\r\n", body.len());
             }
             // One that was killed meanwhile reads no answer.
-            drop(stream.write_all((text + "\r\n" + &body).as_bytes()));
+            drop(stream.write_all(&[(text + "\r\n").as_bytes(), &body].concat()));
         }
     }
 
@@ -403,7 +404,10 @@ impl Wire {
             return Some(error(404, "NoSuchBucket"));
         }
         let signed = request.headers.get("authorization").cloned().unwrap_or_default();
-        if !signed.starts_with(&format!("AWS4-HMAC-SHA256 Credential={KEY}/")) {
+        let by_address = request.query.get("X-Amz-Credential").cloned().unwrap_or_default();
+        let is_signed = signed.starts_with(&format!("AWS4-HMAC-SHA256 Credential={KEY}/"))
+            || by_address.starts_with(&format!("{KEY}/")) && request.query.contains_key("X-Amz-Signature");
+        if !is_signed {
             return Some(error(403, "InvalidAccessKeyId"));
         }
         match state.fault(&request) {

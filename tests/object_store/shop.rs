@@ -62,9 +62,10 @@ impl<B: Bucket> Shop<B> {
         let any = "[100000/s]";
         let settings = format!(
             "segments: segments/\nworkspaces:\n  shop:\n    endpoint: \"http://{}\"\n    workspace_id: shop\n    api_key: \
-             {{command: [/bin/echo, key-1]}}\n    db_name: db\n    ledger: {}\n    rate_limits: \
+             {{command: [/bin/echo, key-1]}}\n    db_name: db\n    ledger: {}\n    publish: {{bucket: {}-files}}\n    rate_limits: \
              {{list: {any}, create: {any}, get: {any}, update: {any}, lifecycle: {any}}}\n",
             service.address(),
+            bucket.ledger(),
             bucket.ledger()
         );
         fs::write(directory.path().join("segctl.yaml"), settings).unwrap();
@@ -87,6 +88,30 @@ impl<B: Bucket> Shop<B> {
              name: {attribute}, data_type: bool, operator: exists}}\n"
         );
         fs::write(self.directory.path().join(format!("segments/{name}.yaml")), text).unwrap();
+    }
+
+    /// Declares a file segment with so many users.
+    pub(crate) fn declare_users(&self, name: &str, count: usize) {
+        let text = format!(
+            "kind: file\nname: {name}\nidentifier: {{attribute: email, type: string}}\nusers: {{path: {name}.csv}}\n\
+             expires_in_days: 30\n"
+        );
+        let list: String = (0..count)
+            .map(|user| format!("{user:016}@example.com\n"))
+            .collect();
+        let segments = self.directory.path().join("segments");
+        fs::write(segments.join(format!("{name}.yaml")), text).unwrap();
+        fs::write(segments.join(format!("{name}.csv")), list).unwrap();
+    }
+
+    /// Has the service read a list of so many users from the bucket, and hears that it did.
+    pub(crate) fn assert_a_list_is_read(&self, count: usize) {
+        self.declare_users("Users", count);
+        let run = self.run(&["apply", "--auto-approve", "--wait"]);
+        let said = format!("{count} values found, {count} processed, {count} users in the segment");
+        assert!(run.code == Some(0) && run.said.contains(&said), "{}", run.said);
+        let plan = self.run(&["plan"]);
+        assert_eq!(plan.said, "No changes.\n");
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {

@@ -74,6 +74,8 @@ fn runs_go_on_from_what_others_left_whatever_ended_them() {
         name,
     };
     Shop::new(part("commands"), &["A", "B"]).assert_ledger_serves_every_command();
+    // So many are sent in parts.
+    Shop::new(part("lists"), &[]).assert_a_list_is_read(400_000);
     a_run_that_was_killed_is_gone_on_from(&Shop::new(part("killed"), &NAMES));
     of_many_runs_at_once_each_applies_or_is_refused(&Shop::new(part("crowd"), &NAMES));
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 /// Names the program where it is not in the path.
@@ -22,6 +23,9 @@ pub(crate) const SECRET: &str = "secret-of-the-tests";
 const DEADLINE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Held while one starts: a port that is free is nobody's until it listens there, and another could choose it as well.
+static STARTING: Mutex<()> = Mutex::const_new(());
+
 /// A server with one bucket; dropped, it is killed and its files are removed.
 pub(crate) struct Server {
     child: Child,
@@ -35,6 +39,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it, and is back when it has its bucket.
     pub(crate) async fn start() -> Self {
+        let _alone = STARTING.lock().await;
         let files = tempfile::tempdir().unwrap();
         let ports = free_ports();
         let [s3, filer, ..] = ports;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Kinds that files never lead to: two that mean one segment, by its id or a former name, are told of as faults of the
-/// files. The planner does not rely on that. More users than fit into a day are more than a file here should have.
-const NOT_BY_FILES: [&str; 2] = ["shared_target", "users_a_day"];
+/// A kind that files never lead to: two that mean one segment, by its id or a former name, are told of as faults of the
+/// files. The planner does not rely on that.
+const NOT_BY_FILES: [&str; 1] = ["shared_target"];
 
 /// Kinds of JSON that are not called after their variants, with these.
 const RENAMED: [(&str, &str); 2] = [("archives", "guard_archive"), ("updates", "guard_update")];

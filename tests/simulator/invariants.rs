@@ -2,13 +2,14 @@
 
 use super::disk::{Platter, SimulatedDisk};
 use super::executor::Life;
+use super::list::List;
 use super::lists;
 use super::record::Record;
 use super::run::End;
 use super::truth::{Author, Change, Meaning, Segment};
 use super::witness::Witness;
 use super::workspace::Workspace;
-use super::world::{Files, Item, List};
+use super::world::{Files, Item};
 use futures_util::FutureExt;
 use segctl::apply::Verdict;
 use segctl::ledger::{DirectoryStore, Ledger, LedgerStore};

@@ -13,10 +13,12 @@
 )]
 
 mod calls;
+mod causes;
 mod disk;
 mod executor;
 mod faults;
 mod invariants;
+mod list;
 mod lists;
 mod lock;
 mod members;

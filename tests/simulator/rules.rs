@@ -75,7 +75,7 @@ impl Rules {
             policy.guards.archive = 100;
             policy.guards.update = 100;
         }
-        policy.publish = has_lists.then(|| PublishPlace {
+        policy.publish = has_lists.then(|| PublishPlace::Folder {
             directory: "published".to_owned(),
             url: None,
         });

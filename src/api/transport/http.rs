@@ -1,6 +1,7 @@
 //! The transport over HTTP, and the credentials that it alone can read.
 
 use super::{Endpoint, Family, Method, RateHeaders, Request, Response, Transport, TransportError};
+use crate::model::without_queries;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
@@ -150,7 +151,9 @@ impl Transport for HttpTransport {
         let secrets = [Some(key), encoded, other].into_iter().flatten();
         secrets
             .filter(|secret| secret.len() >= SHORTEST_REDACTED)
-            .fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
+            .fold(without_queries(text), |text, secret| {
+                text.replace(secret, REDACTED)
+            })
     }
 }
 

@@ -151,13 +151,21 @@ fn publish(is_far: bool) -> Value {
         "What the addresses of its files begin with; missing where the service is the sandbox.",
     );
     let folder = "A folder that a web server serves, relative to this file.";
-    let place = Fields::default().need("directory", described(filled_text(), folder));
-    let place = if is_far {
-        place.need("url", url)
+    let folder = Fields::default().need("directory", described(filled_text(), folder));
+    let folder = if is_far {
+        folder.need("url", url)
     } else {
-        place.may("url", url)
+        folder.may("url", url)
     };
-    place.done()
+    let bucket = described(
+        json!({
+            "type": "string",
+            "pattern": r"^(s3|gs|az)://[A-Za-z0-9._-]+(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)*/?$",
+        }),
+        "A bucket: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX. The service is told addresses that are \
+         signed, and good for a day.",
+    );
+    any_of([folder.done(), Fields::default().need("bucket", bucket).done()])
 }
 
 fn callbacks() -> Value {
@@ -185,7 +193,7 @@ fn callbacks() -> Value {
         .may(
             "listen",
             described(
-                json!({"type": "string", "minLength": 1}),
+                json!({"type": "string", "pattern": r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"}),
                 "Where to listen for what is passed on, such as 0.0.0.0:8080.",
             ),
         )
@@ -244,6 +252,13 @@ fn behaviour() -> Value {
             described(
                 count(1),
                 "Active segments that fit into the workspace, where the limit was raised.",
+            ),
+        )
+        .may(
+            "users_a_day",
+            described(
+                count(1),
+                "Users that lists may add in 24 hours, of all segments together, where the limit was raised.",
             ),
         )
         .done()

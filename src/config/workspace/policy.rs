@@ -4,7 +4,8 @@ use super::super::decode::codes;
 use super::super::decode::contents::address;
 use super::super::decode::reader::{COUNT_LIMIT, Fields, Reader};
 use super::super::yaml::{Node, Resolved, Yaml};
-use crate::model::{Behaviour, Guards, NamePattern, Policy, PublishPlace};
+use super::{UNUSABLE_PLACE, optional};
+use crate::model::{Behaviour, Guards, NamePattern, ObjectPlace, Policy, PublishPlace};
 
 /// Takes the policy's fields out of a workspace; `None` when one has a fault. What `is_far` reads no folder of this machine.
 pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_far: bool) -> Option<Policy> {
@@ -26,21 +27,23 @@ pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_far: b
         None => Some(defaults.behaviour),
     };
     let publish = fields.take("publish").map(|node| publish(reader, node, is_far));
-    let publish = match publish {
-        Some(read) => Some(read?),
-        None => None,
-    };
     Some(Policy {
         owns: owns?,
         adoption: adoption?,
         guards: guards?,
         behaviour: behaviour?,
-        publish,
+        publish: optional(publish)?,
     })
 }
 
 fn publish(reader: &mut Reader<'_>, node: &Node, is_far: bool) -> Option<PublishPlace> {
     let mut fields = reader.fields(node, "where lists are published")?;
+    if let Some(node) = fields.take("bucket") {
+        fields.describe("a bucket of lists");
+        let place = bucket(reader, node);
+        reader.finish(&fields);
+        return place.map(PublishPlace::Objects);
+    }
     let directory = reader
         .require(&mut fields, "directory")
         .and_then(|node| reader.filled_text(node));
@@ -54,14 +57,24 @@ fn publish(reader: &mut Reader<'_>, node: &Node, is_far: bool) -> Option<Publish
         fields.take("url").map(|node| address(reader, node))
     };
     reader.finish(&fields);
-    let url = match url {
-        Some(read) => Some(read?),
-        None => None,
-    };
-    Some(PublishPlace {
+    Some(PublishPlace::Folder {
         directory: directory?,
-        url,
+        url: optional(url)?,
     })
+}
+
+/// What was written is not repeated: addresses of other programs may hold a key.
+fn bucket(reader: &mut Reader<'_>, node: &Node) -> Option<ObjectPlace> {
+    let text = reader.filled_text(node)?;
+    match ObjectPlace::parse(&text) {
+        Ok(place) => Some(place),
+        Err(fault) => {
+            let message = "the bucket's address cannot be used";
+            reader.fault::<()>(UNUSABLE_PLACE, &node.span, message, fault);
+            reader.help("an address is `s3://BUCKET/PREFIX`; credentials come from the environment");
+            None
+        }
+    }
 }
 
 fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<NamePattern> {
@@ -140,11 +153,16 @@ fn behaviour(reader: &mut Reader<'_>, node: &Node) -> Option<Behaviour> {
         Some(node) => reader.count(node, 1..=COUNT_LIMIT).map(|count| count as usize),
         None => Some(defaults.active_limit),
     };
+    let users_a_day = match fields.take("users_a_day") {
+        Some(node) => reader.count(node, 1..=COUNT_LIMIT).map(u64::from),
+        None => Some(defaults.users_a_day),
+    };
     reader.finish(&fields);
     Some(Behaviour {
         list_shows_archived: list_shows_archived?,
         rename_frees_names: rename_frees_names?,
         archived_definitions_conflict: archived_definitions_conflict?,
         active_limit: active_limit?,
+        users_a_day: users_a_day?,
     })
 }

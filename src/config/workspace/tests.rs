@@ -117,7 +117,15 @@ fn faults_are_named_with_their_lines() {
         ),
         (
             &format!("{SERVICE}    ledger: s3://key:hunter2@bucket/prefix\n"),
-            vec![(UNUSABLE_LEDGER, 7)],
+            vec![(UNUSABLE_PLACE, 7)],
+        ),
+        (
+            &format!("{SERVICE}    publish: {{bucket: s3://key:hunter2@bucket/prefix}}\n"),
+            vec![(UNUSABLE_PLACE, 7)],
+        ),
+        (
+            &format!("{SERVICE}    publish: {{bucket: s3://bucket, directory: web}}\n"),
+            vec![(codes::UNKNOWN_FIELD, 7)],
         ),
         (
             &format!("{SERVICE}    rate_limits: {{gets: [1/s]}}\n"),
@@ -126,6 +134,34 @@ fn faults_are_named_with_their_lines() {
         (
             &format!("{SERVICE}    api_key2: x\n"),
             vec![(codes::UNKNOWN_FIELD, 7)],
+        ),
+        (
+            &format!("{SERVICE}    callbacks: {{url: \"http://hooks.example\", token: \"${{T}}\"}}\n"),
+            vec![(codes::OUT_OF_RANGE, 7)],
+        ),
+        (
+            &format!("{SERVICE}    callbacks: {{url: \"https://hooks.example/?a\", token: \"${{T}}\"}}\n"),
+            vec![(codes::OUT_OF_RANGE, 7)],
+        ),
+        (
+            &format!("{SERVICE}    callbacks: {{url: \"https://hooks.example\", token: hunter2}}\n"),
+            vec![(LITERAL_SECRET, 7)],
+        ),
+        (
+            &format!(
+                "{SERVICE}    callbacks: {{url: \"https://hooks.example\", token: \"${{T}}\", listen: 8080}}\n"
+            ),
+            vec![(codes::WRONG_TYPE, 7)],
+        ),
+        (
+            &format!(
+                "{SERVICE}    callbacks: {{url: \"https://hooks.example\", token: \"${{T}}\", listen: here}}\n"
+            ),
+            vec![(codes::OUT_OF_RANGE, 7)],
+        ),
+        (
+            &format!("{SERVICE}    callbacks: {{listen: \"0.0.0.0:1\"}}\n"),
+            vec![(codes::MISSING_FIELD, 7), (codes::MISSING_FIELD, 7)],
         ),
     ];
     for (text, expected) in table {

@@ -61,7 +61,7 @@ pub fn segment_file(new: &NewFile<'_>) -> Result<String, Unwritable> {
 }
 
 /// Where the file comes from, in a comment.
-fn heading(comment: &str) -> String {
+pub(super) fn heading(comment: &str) -> String {
     // What ends a line would end the comment; what cannot be seen is refused by readers.
     let visible = |character: char| match character {
         '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => ' ',

@@ -12,6 +12,7 @@ mod law;
 mod live;
 mod patch;
 mod spell;
+mod stub;
 mod tree;
 mod unwritable;
 
@@ -20,4 +21,5 @@ pub use file::{NewFile, segment_file};
 pub use file_name::file_name;
 pub use live::Names;
 pub use patch::{Wanted, patch};
+pub use stub::{Stub, stub_file};
 pub use unwritable::Unwritable;

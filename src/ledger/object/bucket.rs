@@ -4,9 +4,9 @@
 //! conditional write therefore carries a mark of its own beside the object's bytes: what is found after a refusal is either
 //! this very write, or somebody else's.
 
-use super::fault;
 use crate::ledger::StoreError;
 use crate::model::ObjectPlace;
+use crate::objects::fault;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{

@@ -59,14 +59,18 @@ pub enum Conflict {
         /// The declared segment.
         segment: Declared,
     },
-    /// More users would be added at once than may be in a day.
+    /// More users would be added than may be in a day.
     UsersADay {
         /// The declared segment.
         segment: Declared,
-        /// How many there are.
+        /// How many it adds.
         count: u64,
+        /// How many were added in the last day, or are by other steps.
+        taken: u64,
         /// How many may be.
         limit: u64,
+        /// From when on they fit, where the other steps are done now.
+        fits_from: Timestamp,
     },
     /// A cohort has another identity in its file than it was made with, which the service never changes.
     CohortKeyChanged {

@@ -51,8 +51,10 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
         Conflict::UsersADay {
             segment,
             count,
+            taken,
             limit,
-        } => upload::users_a_day(segment, *count, *limit),
+            fits_from,
+        } => upload::users_a_day(segment, (*count, *taken, *limit), *fits_from),
         Conflict::NameTaken { segment, holder } => name::taken(segment, holder),
         Conflict::NameReserved { segment, holder } => name::reserved(segment, holder),
         Conflict::DefinitionTaken {

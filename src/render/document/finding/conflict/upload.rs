@@ -3,6 +3,8 @@
 use super::{FindingDocument, at, live_words};
 use crate::model::{Identifier, Keyword};
 use crate::plan::step::{Declared, FixedField, Holder};
+use crate::render::command::apply_without;
+use jiff::Timestamp;
 
 pub(super) fn fixed(segment: &Declared, target: &Holder, field: &FixedField) -> FindingDocument {
     let identifier = |identifier: &Identifier| {
@@ -41,12 +43,24 @@ pub(super) fn not_published(segment: &Declared) -> FindingDocument {
         ))
 }
 
-pub(super) fn users_a_day(segment: &Declared, count: u64, limit: u64) -> FindingDocument {
+pub(super) fn users_a_day(
+    segment: &Declared,
+    (count, taken, limit): (u64, u64, u64),
+    fits_from: Timestamp,
+) -> FindingDocument {
     let message = format!(
-        "`{}` would add {count} users at once, and the service adds no more than {limit} in a day",
+        "`{}` would add {count} users to {taken} of the last 24 hours and of this plan, and the service adds no more than {limit} \
+         in a day",
         segment.name
     );
-    FindingDocument::new("users_a_day", message)
-        .of(segment)
-        .help("apply with a part of the list first, and with all of it a day later")
+    let exclude = apply_without(&segment.name);
+    let found = FindingDocument::new("users_a_day", message).of(segment);
+    let found = if count > limit {
+        found.help("apply with a part of the list first, and with all of it a day later")
+    } else {
+        found.help(format!(
+            "leave it to a later run, from {fits_from:.0} on: `{exclude}`"
+        ))
+    };
+    found.help("if MoEngage raised your limit: `service: {users_a_day: …}` in segctl.yaml")
 }

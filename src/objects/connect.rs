@@ -1,13 +1,11 @@
 //! Ways to the object stores, with credentials from the environment alone.
 
-use super::bucket::Bucket;
-use super::fault;
-use crate::ledger::StoreError;
+use super::{Objects, fault};
 use crate::model::{ObjectPlace, ObjectService, is_http_on_this_machine};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::{ObjectStore, Result, RetryConfig};
+use object_store::{Result, RetryConfig};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,31 +17,29 @@ const RETRIES: usize = 4;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Makes ready to reach the objects at `place`; no request is made yet.
-pub(super) fn connect(
+///
+/// # Errors
+///
+/// Why the variables do not lead there, in words that hold no secret.
+pub fn connect(
     place: &ObjectPlace,
     variables: impl IntoIterator<Item = (String, String)>,
-) -> std::result::Result<Bucket, StoreError> {
+) -> std::result::Result<Arc<dyn Objects>, String> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Another thread may come first; then the provider is the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
     let variables: Vec<_> = variables.into_iter().collect();
-    let cannot_open = |reason| StoreError::Object {
-        operation: "open",
-        object: place.to_string(),
-        reason,
-    };
-    let variables = with_plain_http(place.service, variables).map_err(cannot_open)?;
+    let variables = with_plain_http(place.service, variables)?;
     let store = match place.service {
         ObjectService::S3 => s3(&place.bucket, &variables),
         ObjectService::Gs => gs(&place.bucket, &variables),
         ObjectService::Az => az(&place.bucket, &variables),
     };
-    let store = store.map_err(|error| cannot_open(fault::setup(place.service, &error)))?;
-    Ok(Bucket::new(store, place.clone()))
+    store.map_err(|error| fault::setup(place.service, &error))
 }
 
-fn s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn ObjectStore>> {
+fn s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn Objects>> {
     let settings = settings("AWS_", variables);
     let builder = settings.fold(AmazonS3Builder::new(), |builder, (key, value)| {
         builder.with_config(key, value)
@@ -57,7 +53,7 @@ fn s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn ObjectStor
     Ok(Arc::new(store))
 }
 
-fn gs(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn ObjectStore>> {
+fn gs(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn Objects>> {
     let settings = settings("GOOGLE_", variables);
     let builder = settings.fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| {
         builder.with_config(key, value)
@@ -66,7 +62,7 @@ fn gs(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn ObjectStor
     Ok(Arc::new(store))
 }
 
-fn az(container: &str, variables: &[(String, String)]) -> Result<Arc<dyn ObjectStore>> {
+fn az(container: &str, variables: &[(String, String)]) -> Result<Arc<dyn Objects>> {
     let settings = settings("AZURE_", variables);
     let builder = settings.fold(MicrosoftAzureBuilder::new(), |builder, (key, value)| {
         builder.with_config(key, value)
@@ -104,7 +100,7 @@ fn with_plain_http(
     let plain: Vec<_> = variables.iter().filter(is_plain).collect();
     if let Some((name, _)) = plain.iter().find(|(_, value)| !is_http_on_this_machine(value)) {
         return Err(format!(
-            "{name} is plain http, on which everybody on the way can read the ledger; write https, or allow it with \
+            "{name} is plain http, on which everybody on the way can read what is kept there; write https, or allow it with \
              {allowed}=true"
         ));
     }

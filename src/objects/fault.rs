@@ -10,7 +10,7 @@ use object_store::Error;
 const LONGEST_WORDS: usize = 200;
 
 /// A refused request in words, with what to do about it.
-pub(super) fn reason(service: ObjectService, error: &Error) -> String {
+pub fn reason(service: ObjectService, error: &Error) -> String {
     let said = said(error);
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => format!(
@@ -18,7 +18,9 @@ pub(super) fn reason(service: ObjectService, error: &Error) -> String {
              deleting and listing there",
             variables(service)
         ),
-        Error::NotFound { .. } => format!("there is no such bucket ({said}); make it, or correct `ledger`"),
+        Error::NotFound { .. } => {
+            format!("there is no such bucket ({said}); make it, or correct its address in segctl.yaml")
+        }
         _ if lacks_conditions(error) => NO_CONDITIONS.to_owned(),
         _ => format!(
             "{said}; check the network, and the store's set-up in {}",
@@ -28,23 +30,23 @@ pub(super) fn reason(service: ObjectService, error: &Error) -> String {
 }
 
 /// A set-up that cannot be used, in words.
-pub(super) fn setup(service: ObjectService, error: &Error) -> String {
+pub fn setup(service: ObjectService, error: &Error) -> String {
     format!("{}; it is set up by {}", said(error), variables(service))
 }
 
 /// Without conditions two runs overwrite each other's locks.
-pub(super) const NO_CONDITIONS: &str = "the store does not keep conditions of writes (If-Match, If-None-Match), \
+pub const NO_CONDITIONS: &str = "the store does not keep conditions of writes (If-Match, If-None-Match), \
                                         without which two runs cannot be kept apart; keep the ledger in a store \
                                         that does, or in a directory";
 
 /// Whether the store does not know conditional writes, and says so.
-pub(super) fn lacks_conditions(error: &Error) -> bool {
+pub fn lacks_conditions(error: &Error) -> bool {
     matches!(error, Error::NotImplemented { .. } | Error::NotSupported { .. })
         || causes(error).any(|text| text.contains("status code: 501"))
 }
 
 /// Whether it is the bucket that is missing, not the object.
-pub(super) fn is_bucket_missing(error: &Error) -> bool {
+pub fn is_bucket_missing(error: &Error) -> bool {
     let names = ["NoSuchBucket", "ContainerNotFound"];
     causes(error).any(|text| names.iter().any(|name| text.contains(name)))
 }

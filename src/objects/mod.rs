@@ -1,0 +1,14 @@
+//! Ways to object stores, with credentials from the environment alone, and what their refusals mean to a person.
+
+mod connect;
+pub mod fault;
+
+pub use connect::connect;
+
+use object_store::ObjectStore;
+use object_store::signer::Signer;
+
+/// A bucket, and addresses at which others read what is in it.
+pub trait Objects: ObjectStore + Signer {}
+
+impl<O: ObjectStore + Signer> Objects for O {}
