@@ -8,7 +8,7 @@ use super::receipt::{Outcome, Reading};
 use super::{Applier, Interruption};
 use crate::api::{Clock, Transport};
 use crate::ledger::{Ledger, LedgerStore, Published, Record, StoreError};
-use crate::model::{Callback, Processed, SegmentId, UploadId};
+use crate::model::{Callback, ListDigest, Processed, SegmentId, UploadId};
 use crate::plan::step::Step;
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -144,6 +144,30 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             entries.into_values().map(Record::Entry).collect()
         })
         .await
+    }
+
+    /// Takes away lists that were published for segments that came to nothing, once nobody can be about to read them.
+    pub(super) async fn withdraw_left(&self) -> Result<(), StoreError> {
+        let Some(publisher) = &self.settings.publisher else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let left: Vec<(ListDigest, bool)> = {
+            let ledger = self.ledger.lock().await;
+            let over = ledger.left_published().filter(|published| published.is_over(now));
+            over.map(|published| (published.name.clone(), ledger.is_in_use(&published.name)))
+                .collect()
+        };
+        let mut gone = Vec::new();
+        for (name, is_in_use) in left {
+            if is_in_use || publisher.withdraw(&name).await.is_ok() {
+                gone.push(Record::Withdrawn(name));
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.take_down(|_| gone).await
     }
 
     /// Published lists that the service has read, with their segments.

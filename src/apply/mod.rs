@@ -237,8 +237,11 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
         let (mut entries, mut stop) = self.run_all(&plan.steps, stop, on_event).await;
         self.take_back_passing(plan, (&mut entries, &mut stop), on_event)
             .await;
-        // What stays published is taken away by a later run.
-        drop(self.withdraw_read(None).await);
+        // What stays published is taken away by a later run. Without the lock another one may publish the same lists by now.
+        if !matches!(stop, Some(Stop::Ledger(_))) {
+            drop(self.withdraw_read(None).await);
+            drop(self.withdraw_left().await);
+        }
         self.take_in_journal().await;
         let ledger = self.ledger.lock().await.clone();
         let receipt = Receipt { entries };

@@ -126,7 +126,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Ok(file) => file,
                 Err(error) => {
                     self.client.give_back(turn);
-                    return Ok(cannot_publish(&error));
+                    return Ok(cannot_publish(&error, course.lost.as_ref()));
                 }
             };
             // Taken down before it is there, so that it is never left without anybody who knows of it.
@@ -135,9 +135,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Ok(url) => url,
                 Err(error) => {
                     self.client.give_back(turn);
-                    return Ok(cannot_publish(&error));
+                    return Ok(cannot_publish(&error, course.lost.as_ref()));
                 }
             };
+            if file.name().is_some() {
+                // Publishing takes its time, in which the lock may be lost; and a call may be on its way from now on.
+                self.begin_upload(file.name(), course).await?;
+            }
             let error = match self.tell(turn, &url, course).await {
                 Ok(id) => return self.uploaded(id, course).await,
                 Err(error) => error,
@@ -159,7 +163,9 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                     return Ok(outcome);
                 }
                 if !may_go_on {
-                    return Ok(still_lost(attempt, &error));
+                    let outcome = still_lost(attempt, &error);
+                    course.lost = Some(error);
+                    return Ok(outcome);
                 }
                 // It may have been done in part or twice by then; this is right in any case.
                 course.change = course.change.map(|_| UserChange::Replace);
@@ -238,7 +244,11 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         };
         match found {
             Some(stored) if stored.payload().is_some() => Ok(Some(other_appeared(&stored))),
-            Some(stored) if !may_be_ours => Ok(Some(other_appeared(&stored))),
+            Some(stored) if !may_be_ours => {
+                // Unless the call was delivered twice, and the first delivery made it.
+                self.memory().unanswered.insert(course.step.number);
+                Ok(Some(other_appeared(&stored)))
+            }
             Some(stored) => {
                 course.id = Some(stored.id.clone());
                 course.change = Some(UserChange::Replace);
@@ -248,8 +258,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 self.note_seen(stored, Lifecycle::Active);
                 Ok(None)
             }
-            // It is ours, and the list lags.
-            None if is_taken && may_be_ours => Ok(Some(Outcome::Unknown {
+            // It is ours, and the list lags. What a run before made it shows by now.
+            None if is_taken && course.lost.is_some() => Ok(Some(Outcome::Unknown {
                 message: format!("{error}; and nobody who is listed has it: the list lags; plan again"),
             })),
             None if is_taken => Ok(Some(Outcome::Failed {
@@ -282,6 +292,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Takes down that a step ends of which nobody knows what came of its call.
     async fn leave_open(&self, course: &Course<'_>) -> Result<(), Interruption> {
         let Some(id) = course.id.as_ref().filter(|_| course.has_begun) else {
+            // No segment keeps them in mind that came to nothing.
+            let left = course.published.iter().cloned();
+            let left: Vec<Record> = left.map(Record::Published).collect();
+            if !left.is_empty() {
+                self.take_down(|_| left).await?;
+            }
             return Ok(());
         };
         // What was refused, or never sent, left the users as they were.
@@ -319,7 +335,12 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             let begun = ledger
                 .intents()
                 .filter(|intent| intent.step == key || self.is_begun(intent, course.step));
-            let settled = begun.map(|intent| Record::Settled(intent.step.clone()));
+            let settled = begun.flat_map(|intent| {
+                let settled = Record::Settled(intent.step.clone());
+                // What a run before published is another file where the list was another.
+                let left = intent.published().map(Record::Published);
+                std::iter::once(settled).chain(left)
+            });
             std::iter::once(Record::Entry(entry)).chain(settled).collect()
         })
         .await?;
@@ -450,9 +471,14 @@ fn is_taken_out(known: Option<&Uploaded>, uploading: &Uploading) -> bool {
     known.knows_the_same_as(&taken_out) && (known.users == before.users || replaces)
 }
 
-fn cannot_publish(error: &io::Error) -> Outcome {
-    Outcome::Failed {
-        message: format!("its list cannot be published: {error}"),
+/// What the service was to read cannot be put there; a call before that was lost may have done its work all the same.
+fn cannot_publish(error: &io::Error, lost: Option<&CallError>) -> Outcome {
+    let message = format!("its list cannot be published: {error}");
+    match lost {
+        Some(lost) => Outcome::Unknown {
+            message: format!("{lost}; and then {message}"),
+        },
+        None => Outcome::Failed { message },
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `ledger.json` holds, and the versions of the formats that every store writes.
 
-use super::{AppliedPlan, Entry, Intent, Ledger, Record};
+use super::{AppliedPlan, Entry, Intent, Ledger, Published, Record};
 use serde::{Deserialize, Serialize};
 
 /// The versions of the formats; what has another version is refused, never guessed at.
@@ -23,6 +23,9 @@ pub(super) struct Contents {
     /// Writes of an earlier run that are not settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     intents: Vec<Intent>,
+    /// Files that were published for segments that came to nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    published: Vec<Published>,
 }
 
 /// As much of the contents as says which ones they are.
@@ -39,6 +42,7 @@ impl Contents {
             segments: ledger.all_kept().cloned().collect(),
             applied_plans: ledger.applied_plans().to_vec(),
             intents: ledger.intents().cloned().collect(),
+            published: ledger.left_published().cloned().collect(),
         }
     }
 
@@ -47,7 +51,8 @@ impl Contents {
         let segments = self.segments.into_iter().map(Record::Entry);
         let plans = self.applied_plans.into_iter().map(Record::Plan);
         let intents = self.intents.into_iter().map(Record::Intent);
-        for record in segments.chain(plans).chain(intents) {
+        let published = self.published.into_iter().map(Record::Published);
+        for record in segments.chain(plans).chain(intents).chain(published) {
             ledger.apply(record);
         }
         ledger

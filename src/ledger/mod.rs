@@ -56,6 +56,8 @@ pub struct Ledger {
     applied_plans: Vec<AppliedPlan>,
     /// Writes that were about to be made and of which nobody knows whether they were.
     intents: BTreeMap<StepKey, Intent>,
+    /// Files that were published for segments that came to nothing, by name.
+    published: BTreeMap<ListDigest, Published>,
 }
 
 /// A saved plan that was applied.
@@ -169,6 +171,20 @@ impl Ledger {
     pub fn awaited(&self) -> BTreeSet<&UploadId> {
         let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_deref());
         uploaded.flat_map(|uploaded| &uploaded.awaited).collect()
+    }
+
+    /// Files that were published for segments that came to nothing: no entry knows of them.
+    pub fn left_published(&self) -> impl Iterator<Item = &Published> {
+        self.published.values()
+    }
+
+    /// Whether a published file is that of a segment, or of one that a run was about to make.
+    #[must_use]
+    pub fn is_in_use(&self, name: &ListDigest) -> bool {
+        let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_deref());
+        let mut published = uploaded.flat_map(|uploaded| &uploaded.published);
+        let is_begun = |intent: &Intent| matches!(&intent.write, Write::Upload { published: Some(begun), .. } if begun == name);
+        published.any(|published| published.name == *name) || self.intents().any(is_begun)
     }
 
     /// Saved plans that were applied, oldest first.

@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::sent::Sent;
-use super::{AppliedPlan, Ledger};
+use super::{AppliedPlan, Ledger, Published};
 use crate::model::{CohortKey, Identifier, Lifecycle, ListDigest, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,10 @@ pub enum Record {
     Unknown(SegmentId),
     /// A saved plan is being applied.
     Plan(AppliedPlan),
+    /// A file is published for a segment of which nothing is known.
+    Published(Published),
+    /// Such a file is not there any more, or is that of a segment by now.
+    Withdrawn(ListDigest),
     /// A write is about to be made. Until it is settled nobody knows whether it was.
     Intent(Intent),
     /// What became of a write is known.
@@ -122,6 +126,19 @@ impl Write {
 }
 
 impl Intent {
+    /// The file that is put where the service reads it.
+    #[must_use]
+    pub fn published(&self) -> Option<Published> {
+        let Write::Upload { published, .. } = &self.write else {
+            return None;
+        };
+        Some(Published {
+            name: published.clone()?,
+            at: self.at,
+            upload: None,
+        })
+    }
+
     /// Whether a segment of this id and name is the one that is written, as far as is known.
     #[must_use]
     pub fn concerns(&self, id: &SegmentId, name: &SegmentName) -> bool {
@@ -139,6 +156,12 @@ impl Ledger {
             Record::Entry(entry) => self.record(entry),
             Record::Unknown(id) => self.remove(&id),
             Record::Plan(plan) => self.record_plan(plan),
+            Record::Published(published) => {
+                self.published.insert(published.name.clone(), published);
+            }
+            Record::Withdrawn(name) => {
+                self.published.remove(&name);
+            }
             Record::Intent(intent) => {
                 self.intents.insert(intent.step.clone(), intent);
             }

@@ -72,6 +72,14 @@ pub struct Published {
     pub upload: Option<UploadId>,
 }
 
+impl Published {
+    /// Whether the service has had the time to read it.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.at.duration_until(now) >= READ_WITHIN
+    }
+}
+
 impl Uploaded {
     /// What is known of a segment from before the first call about it.
     #[must_use]
@@ -153,7 +161,7 @@ impl Uploaded {
             .upload
             .as_ref()
             .is_some_and(|upload| !self.awaited.contains(upload));
-        is_heard || published.at.duration_until(now) >= READ_WITHIN
+        is_heard || published.is_over(now)
     }
 
     /// Whether the service may have dropped the users of the segment by `now`, which is put away or was until then.

@@ -6,7 +6,7 @@
 
 use super::members::ON_ITS_WAY;
 use crate::definition::{Digest, Identities};
-use crate::ledger::{Entry, Intent, Ledger, Published, Record, Uploaded, Write};
+use crate::ledger::{Entry, Intent, Ledger, Record, Uploaded, Write};
 use crate::model::{Behaviour, Lifecycle, LiveKind, LiveSegment, Observed, Payload, SegmentId, SegmentKind};
 use jiff::Timestamp;
 
@@ -23,7 +23,10 @@ pub fn settle(ledger: &Ledger, (observed, behaviour): (&Observed, Behaviour), no
         if learned.is_none() && may_come {
             continue;
         }
-        settled.extend(learned.map(Record::Entry));
+        match learned {
+            Some(entry) => settled.push(Record::Entry(entry)),
+            None => settled.extend(intent.published().map(Record::Published)),
+        }
         settled.push(Record::Settled(intent.step.clone()));
     }
     settled
@@ -135,20 +138,15 @@ fn begun(intent: &Intent) -> Option<Uploaded> {
     let Write::Upload {
         identifier,
         expires_in_days,
-        published,
+        ..
     } = &intent.write
     else {
         return None;
     };
-    let published = published.iter().map(|name| Published {
-        name: name.clone(),
-        at: intent.at,
-        upload: None,
-    });
     Some(Uploaded {
         made_at: Some(intent.at),
         unanswered_at: Some(intent.at),
-        published: published.collect(),
+        published: intent.published().into_iter().collect(),
         ..Uploaded::nothing(identifier.clone(), *expires_in_days)
     })
 }

@@ -302,7 +302,12 @@ fn a_receiver_keeps_what_is_said_for_the_runs_to_come() {
     repository.write("segments/a.csv", "a@x\n");
     let run = apply(repository, &WAIT);
     let said = "applied\n    2 values found, 2 processed, 1 users in the segment\n";
-    assert!(run.code == Some(0) && run.out.contains(said), "{}{}", run.out, run.err);
+    assert!(
+        run.code == Some(0) && run.out.contains(said),
+        "{}{}",
+        run.out,
+        run.err
+    );
     assert_eq!(published(repository), 0);
     serving.stop();
 }

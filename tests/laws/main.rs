@@ -9,6 +9,7 @@ mod generate;
 mod keeping;
 mod members;
 mod planner;
+mod publishing;
 mod round_trip;
 mod schema;
 mod torture;

@@ -28,7 +28,7 @@ fn uid(number: u8) -> String {
     format!("{number:030000}")
 }
 
-fn cohort(members: &BTreeSet<u8>) -> DeclaredSegment {
+pub(crate) fn cohort(members: &BTreeSet<u8>) -> DeclaredSegment {
     DeclaredSegment {
         name: SegmentName::new("A"),
         id: None,
@@ -51,7 +51,7 @@ fn cohort(members: &BTreeSet<u8>) -> DeclaredSegment {
 }
 
 /// A file segment whose list is a file in a folder.
-fn upload(folder: &Path, users: &BTreeSet<u8>) -> DeclaredSegment {
+pub(crate) fn upload(folder: &Path, users: &BTreeSet<u8>) -> DeclaredSegment {
     let lines: String = users
         .iter()
         .map(|number| format!("{number}@example.com\n"))
@@ -73,7 +73,7 @@ fn upload(folder: &Path, users: &BTreeSet<u8>) -> DeclaredSegment {
 }
 
 /// The users that the service has; `None` where there is no file segment.
-fn users(workspace: &Workspace) -> Option<BTreeSet<u8>> {
+pub(crate) fn users(workspace: &Workspace) -> Option<BTreeSet<u8>> {
     let state = workspace.state();
     let segments = state["segments"].as_object().unwrap();
     let file = segments.values().find(|segment| segment["name"] == "A")?;
@@ -91,7 +91,7 @@ fn members_of(workspace: &Workspace, prefix: &str) -> Option<BTreeSet<u8>> {
     }
 }
 
-fn workspace() -> Workspace {
+pub(crate) fn workspace() -> Workspace {
     Workspace::new(Settings {
         rate_limits: RateLimits::Off,
         ..Settings::default()
@@ -110,8 +110,24 @@ async fn run_in(
     declared: Vec<DeclaredSegment>,
     resend: bool,
 ) -> (Plan, Option<Receipt>) {
+    let settings = segctl::apply::Settings {
+        directory: folder.to_owned(),
+        publisher: Some(Arc::new(Folder::at(folder.join("published"), None))),
+        ..segctl::apply::Settings::default()
+    };
+    run_with(settings, workspace, declared, resend).await
+}
+
+/// As [`run`], with more to say of how it is applied.
+pub(crate) async fn run_with(
+    settings: segctl::apply::Settings,
+    workspace: &Workspace,
+    declared: Vec<DeclaredSegment>,
+    resend: bool,
+) -> (Plan, Option<Receipt>) {
     let session = Session {
-        client: Client::new(workspace.clone(), workspace.clone(), ClientLimits::default(), 1),
+        client: Client::new(workspace.clone(), workspace.clone(), ClientLimits::default(), 1)
+            .stopped_by(settings.stop.clone()),
         clock: workspace.clone(),
         store: workspace.clone(),
         on_note: Box::new(|_| {}),
@@ -127,7 +143,7 @@ async fn run_in(
     let aim = Aim {
         workspace: "w".to_owned(),
         declared,
-        directory: folder.to_owned(),
+        directory: settings.directory.clone(),
         policy: policy.clone(),
         allowances: Allowances {
             resend,
@@ -144,9 +160,7 @@ async fn run_in(
     let settings = segctl::apply::Settings {
         run: workspace.now().to_string(),
         has_settled: read.has_settled,
-        directory: folder.to_owned(),
-        publisher: Some(Arc::new(Folder::at(folder.join("published"), None))),
-        ..segctl::apply::Settings::default()
+        ..settings
     };
     let what = (&plan, read.ledger, &policy);
     let ended = session.apply(what, BTreeMap::new(), settings, &|_| {}).await;

@@ -66,6 +66,11 @@ impl Calls {
         self.counted.iter_mut().for_each(|call| call.is_known = false);
     }
 
+    /// Whether a clock was ever set.
+    pub(crate) fn was_misdated(&self) -> bool {
+        self.misdated_until > i64::MIN
+    }
+
     /// Whether a run knew better than to make a call of this class.
     pub(crate) fn is_exceeded_by(&self, class: Class, (run, now): (usize, i64)) -> bool {
         let pool = self.pool(class);
@@ -118,5 +123,25 @@ fn documented() -> BTreeMap<Class, Vec<Window>> {
         (Class::List, windows([50, 200, 1000])),
         (Class::Create, windows([50, 200, 1000])),
         (Class::Get, windows([100, 1000, 4000])),
+        (
+            Class::File,
+            vec![
+                Window {
+                    calls: 10,
+                    seconds: 3600,
+                },
+                Window {
+                    calls: 100,
+                    seconds: 86_400,
+                },
+            ],
+        ),
+        (
+            Class::Cohort,
+            vec![Window {
+                calls: 300,
+                seconds: 60,
+            }],
+        ),
     ])
 }

@@ -13,6 +13,8 @@ pub(crate) enum On {
     Create,
     Update,
     Lifecycle,
+    /// Calls about members and users.
+    Lists,
 }
 
 /// A fault of some calls.
@@ -64,9 +66,17 @@ pub(crate) enum Kind {
 }
 
 /// Draws the faults of one run.
-pub(crate) fn network(random: &mut Random) -> Vec<NetworkFault> {
+pub(crate) fn network(random: &mut Random, has_lists: bool) -> Vec<NetworkFault> {
     let count = random.below(7);
-    (0..count).map(|_| fault(random)).collect()
+    let faults = (0..count).map(|_| fault(random));
+    let mut faults: Vec<NetworkFault> = faults.collect();
+    if has_lists {
+        for fault in &mut faults {
+            let is_of_lists = !matches!(fault.kind, Kind::Stale { .. }) && random.percent(50);
+            fault.on = if is_of_lists { On::Lists } else { fault.on };
+        }
+    }
+    faults
 }
 
 fn fault(random: &mut Random) -> NetworkFault {

@@ -2,16 +2,18 @@
 
 use super::disk::{Platter, SimulatedDisk};
 use super::executor::Life;
+use super::list::List;
+use super::lists;
 use super::record::Record;
 use super::run::End;
-use super::truth::{Author, Change, Meaning};
+use super::truth::{Author, Change, Meaning, Segment};
 use super::witness::Witness;
 use super::workspace::Workspace;
-use super::world::Files;
+use super::world::{Files, Item};
 use futures_util::FutureExt;
 use segctl::apply::Verdict;
 use segctl::ledger::{DirectoryStore, Ledger, LedgerStore};
-use segctl::model::{Payload, SegmentId};
+use segctl::model::{Payload, SegmentId, SegmentKind};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -42,6 +44,8 @@ pub(crate) fn ledger_is_true(workspace: &Workspace, platter: &Arc<Mutex<Platter>
     {
         nothing_is_lost(workspace, &ledger);
         nothing_is_made_up(workspace, &ledger);
+        lists::are_true(workspace, platter, &ledger);
+        workspace.shelf.is_known(&ledger, &workspace.record);
     }
 }
 
@@ -161,6 +165,19 @@ pub(crate) fn ledger(platter: &Arc<Mutex<Platter>>, record: &Record) -> Option<L
         .ok()
 }
 
+/// A declared list is there, with exactly those who are in it.
+fn has_list(workspace: &Workspace, (item, list): (&Item, &List), live: Option<(&str, &Segment)>) {
+    let is_there = live.is_some_and(|(id, segment)| {
+        let has_people = workspace.has_people(id, list.people) || workspace.strayed.contains(id);
+        !segment.is_archived && segment.kind == item.kind() && has_people
+    });
+    workspace.record.require(
+        is_there,
+        "those are in a segment who are declared to be, and nobody else",
+        || format!("`{}` is {live:?} and should have {:?}", item.name, list.people),
+    );
+}
+
 /// Everything is as the files say.
 ///
 /// Where a list shows what is archived, too, nothing tells a run what was put away or taken out by others, or by a call
@@ -192,13 +209,17 @@ pub(crate) fn as_declared(
         if !item.is_declared || live.is_some_and(|(id, _)| !is_seen(id) || truth.is_made_again(id)) {
             continue;
         }
+        if let (Some(list), false) = (&item.list, item.is_archived) {
+            has_list(workspace, (item, list), live);
+            continue;
+        }
         let live = live.map(|(_, segment)| segment);
         if item.is_archived {
             let is_away = live.is_none_or(|segment| segment.is_archived);
             record.require(is_away, invariant, || format!("`{}` is active", item.name));
             continue;
         }
-        let refers_to = |segment: &super::truth::Segment| -> BTreeSet<String> {
+        let refers_to = |segment: &Segment| -> BTreeSet<String> {
             let ids = segment.meaning.refers_to.iter();
             ids.filter_map(|id| truth.segments.get(id))
                 .map(|segment| segment.name.clone())
@@ -225,11 +246,15 @@ pub(crate) fn as_declared(
         let is_taken_over = changes.any(is_by_hand) && ledger.entry(&SegmentId::new(id)).is_none();
         let is_ours = !is_taken_over
             && !truth.is_made_again(id)
+            // What is heard of a call that was doubled is that somebody else has the name.
+            && !workspace.is_doubled(id)
             && first.is_some_and(|first| matches!(first.author, Author::Run(_) | Author::Late(_)));
         let is_declared = files
             .items()
             .iter()
             .any(|item| item.is_declared && item.name == segment.name);
+        // The API puts no cohort away.
+        let is_declared = is_declared || segment.kind == SegmentKind::Cohort;
         record.require(
             !is_ours || is_declared || segment.is_archived || !is_seen(id),
             "what no file declares is put away",

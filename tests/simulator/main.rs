@@ -13,13 +13,19 @@
 )]
 
 mod calls;
+mod causes;
 mod disk;
 mod executor;
 mod faults;
 mod invariants;
+mod list;
+mod lists;
 mod lock;
+mod members;
 mod network;
 mod planted;
+mod publisher;
+mod queue;
 mod random;
 mod record;
 mod rules;

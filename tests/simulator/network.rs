@@ -3,12 +3,14 @@
 
 use super::executor::{Life, Timeline};
 use super::faults::{Kind, NetworkFault, On};
+use super::lists::{is_of_list, says_of_call};
 use super::lock::LockFile;
 use super::planted::Bug;
+use super::queue;
 use super::record::{API_KEY, ENCODED_KEY, Record};
 use super::store::Promised;
 use super::truth::Author;
-use super::workspace::{Arrival, Workspace, call, in_short};
+use super::workspace::{Arrival, Workspace, call, in_short, is_upload};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use segctl::api::{
@@ -16,6 +18,7 @@ use segctl::api::{
 };
 use segctl::ledger::{Intent, Write};
 use segctl::model::{Lifecycle, Payload};
+use segctl::plan::step::Step;
 use segctl::sandbox::{Call, Reply};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -108,6 +111,10 @@ impl Line {
             ) => fate(None, there + back),
             Some(Kind::SilentBefore) => fate(None, deadline),
             Some(Kind::SilentAfter) => fate(Some(there), deadline),
+            // As late as runs have to reckon with where no look tells what came of a call.
+            Some(Kind::Late) if is_of_list(call) => {
+                fate(Some(deadline + random.between(1, 200_000)), deadline)
+            }
             Some(Kind::Late) => fate(Some(deadline + random.between(1, 20_000)), deadline),
             Some(Kind::Slow { milliseconds }) => fate(Some(there), milliseconds),
             Some(Kind::Twice) => Fate {
@@ -137,9 +144,11 @@ impl Line {
         } else {
             Author::Run(self.run)
         };
-        self.timeline.at(self.timeline.now() + arrives_after, move || {
+        let sent_at = self.timeline.now();
+        self.timeline.at(sent_at + arrives_after, move || {
             let arrival = Arrival {
                 author,
+                sent_at,
                 call: &call,
                 missing_writes: missing,
                 // The run counts one that is late when it gave it up.
@@ -151,6 +160,10 @@ impl Line {
                 ..arrival
             };
             let second = twice.then(|| line.arrive(again, step));
+            if second.as_ref().is_some_and(|second| second.status == 409) && is_upload(&call) {
+                let id = first.body["cs_id"].as_str().unwrap_or_default().to_owned();
+                line.workspace.lock().unwrap().doubled.insert(id);
+            }
             // Whoever limits calls does so before they come to be two.
             let reply = second.filter(|second| second.status != 429).unwrap_or(first);
             *slot.lock().unwrap() = Some(reply);
@@ -162,12 +175,18 @@ impl Line {
         let now = self.timeline.timestamp();
         let mut workspace = self.workspace.lock().unwrap();
         let before = workspace.truth.changes.len();
+        if matches!(arrival.author, Author::Run(_)) {
+            workspace.require_known_base(arrival.call, self.step(&workspace, step));
+        }
         let reply = workspace.perform(now, arrival);
         let committed = workspace.truth.changes.len() > before;
         if committed && let Some(witness) = workspace.witnesses.get_mut(&self.run) {
             witness.committed(step, before);
         }
         drop(workspace);
+        if reply.status == 202 {
+            queue::wait_for_turn(&self.workspace, &self.timeline);
+        }
         let what = u64::from(reply.status);
         self.record.note("service", what, || {
             let committed = if committed { ", committed" } else { "" };
@@ -182,10 +201,17 @@ impl Line {
         reply
     }
 
+    /// The step of this run's plan in a place.
+    fn step<'w>(&self, workspace: &'w Workspace, place: Option<usize>) -> Option<&'w Step> {
+        workspace.witnesses.get(&self.run)?.step(place?)
+    }
+
     /// Takes down that a call is made, before anything can go wrong with it; the step that it is made for.
     fn announce(&self, call: &Call) -> Option<usize> {
         self.record.note(&self.who, call.body.len() as u64, || {
             let body = String::from_utf8_lossy(&call.body);
+            // The values of lists are long.
+            let body: String = body.chars().take(600).collect();
             let name = call.query.get("name").map(|name| format!("?name={name}"));
             format!(
                 "sends {} {}{} {body}",
@@ -205,13 +231,19 @@ impl Line {
         let body: Value = serde_json::from_slice(&call.body).unwrap();
         let name = self.record.name_of_run(self.run);
         let is_of_call = |intent: &Intent| intent.step.run == name && is_intent_of(intent, (call, &body));
+        let is_taken_down = if is_of_list(call) {
+            self.promised
+                .says(|ledger| says_of_call(ledger, &name, (call, &body)))
+        } else {
+            self.promised.has_intent(is_of_call)
+        };
         self.record.require(
-            self.promised.has_intent(is_of_call),
+            is_taken_down,
             "every write is taken down before it is sent",
             || format!("{} {} {body}", call.method, call.path),
         );
         let mut workspace = self.workspace.lock().unwrap();
-        if call.method == "POST" {
+        if makes_segment(call) {
             let created = (self.run, text(&body["name"]));
             self.record.require(
                 !workspace.unlooked.contains(&created),
@@ -247,8 +279,8 @@ fn is_intent_of(intent: &Intent, (call, body): (&Call, &Value)) -> bool {
         Write::TakeOut { name, .. } => {
             call.path.ends_with("/unarchive") && body["name"] == name.as_str() && body.get("cs_id").is_none()
         }
-        Write::Send { .. } => call.path.ends_with("/cohortsync"),
-        Write::Upload { .. } => call.path.contains("/file-segment"),
+        // Which of these are taken down depends on what the lists say.
+        Write::Send { .. } | Write::Upload { .. } => false,
         Write::Lifecycle { id, lifecycle, .. } => {
             let end = match lifecycle {
                 Lifecycle::Archived => "/archive",
@@ -267,6 +299,9 @@ impl Transport for Line {
             return Ok(made_up);
         }
         let step = self.announce(&call);
+        if self.record.has(Bug::BatchSkipped) && is_last_batch(&call) {
+            return Ok(made_up(200, &json!({"status": "success", "message": ""})));
+        }
         let fate = self.fate(&call, deadline);
         let answer = self.put_on_its_way(&call, &fate, step);
         self.life.point().await;
@@ -275,8 +310,8 @@ impl Transport for Line {
         let reply = answer.lock().unwrap().take();
         let reply = reply.map(|reply| self.misread(&call, reply));
         let mut heard = self.heard(fate.kind, reply);
-        if heard.is_err() && call.path.starts_with("/v2/") && self.record.has(Bug::LostTakenForDone) {
-            heard = Ok(made_up(200, &json!({"success": true})));
+        if heard.is_err() {
+            heard = self.taken_for_done(&call).map_or(heard, Ok);
         }
         self.keep_in_mind(&call, (fate.kind, &heard));
         let mut workspace = self.workspace.lock().unwrap();
@@ -325,11 +360,36 @@ impl Line {
         if self.record.has(Bug::OtherName) && call.method == "POST" {
             call.body = text.replace("\"name\":\"", "\"name\":\"a ").into_bytes();
         }
+        if self.record.has(Bug::OtherMembers) && call.path.ends_with("/cohortsync") {
+            call.body = text.replace("11\"}", "10\"}").into_bytes();
+        }
+        if self.record.has(Bug::DifferenceForAll) && call.path.ends_with("/replace") {
+            call.path = call.path.replace("/replace", "/add-users");
+        }
         if self.record.has(Bug::OtherSegment) && call.path.starts_with("/v3/custom-segments/") {
             let foreign = self.workspace.lock().unwrap().foreign.first().cloned();
             call.path = foreign.map_or(call.path, |id| format!("/v3/custom-segments/{id}"));
         }
         call
+    }
+
+    /// What a bug takes for the answer to a call that had none.
+    fn taken_for_done(&self, call: &Call) -> Option<Response> {
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        if call.path.ends_with("/cohortsync") {
+            let done = made_up(200, &json!({"status": "success", "message": ""}));
+            return self.record.has(Bug::LostSyncTakenForDone).then_some(done);
+        }
+        if is_upload(call) {
+            let taken =
+                json!({"success": true, "message": "", "cs_name": body["name"], "cs_id": body["cs_id"]});
+            let is_change = call.method == "PUT";
+            let is_planted = is_change && self.record.has(Bug::LostUploadTakenForDone);
+            return is_planted.then(|| made_up(202, &taken));
+        }
+        let is_move = call.path.starts_with("/v2/");
+        let done = made_up(200, &json!({"success": true}));
+        (is_move && self.record.has(Bug::LostTakenForDone)).then_some(done)
     }
 
     /// What a bug takes for an answer without asking.
@@ -355,7 +415,11 @@ impl Line {
         if is_list && reply.status == 200 && self.record.has(Bug::StaleListTrusted) {
             return workspace.first_list.get_or_insert(reply).clone();
         }
-        if call.method == "POST" && reply.status == 409 && self.record.has(Bug::ConflictTakenForOurs) {
+        if makes_segment(call)
+            && !is_upload(call)
+            && reply.status == 409
+            && self.record.has(Bug::ConflictTakenForOurs)
+        {
             let body: Value = serde_json::from_slice(&call.body).unwrap();
             let Some((id, _)) = workspace.truth.named(&text(&body["name"])) else {
                 return reply;
@@ -378,7 +442,7 @@ impl Line {
         let is_heard = heard
             .as_ref()
             .is_ok_and(|heard| is_whole && (200..300).contains(&heard.status));
-        if call.method == "POST" {
+        if makes_segment(call) {
             let is_unknown = match heard {
                 Ok(heard) => heard.status >= 500 || !is_whole && heard.status < 300,
                 Err(error) => matches!(error, TransportError::Lost { .. }),
@@ -389,16 +453,19 @@ impl Line {
                 && is_heard
             {
                 let answer: Value = serde_json::from_slice(&heard.body).unwrap_or_default();
+                let id = answer["data"]["id"].as_str().or(answer["cs_id"].as_str());
                 workspace
                     .truth
                     .answered_creates
-                    .insert(text(&answer["data"]["id"]));
+                    .insert(id.unwrap_or_default().to_owned());
             }
             if is_unknown {
                 workspace.unlooked.insert(created);
             } else {
                 workspace.unlooked.remove(&created);
             }
+        } else if is_of_list(call) {
+            // Nothing tells who is in a segment: what became of these is for the ledger to know.
         } else if call.path.starts_with("/v2/") {
             let body: Value = serde_json::from_slice(&call.body).unwrap();
             let id = text(&body["cs_id"]);
@@ -478,8 +545,19 @@ impl On {
             Self::Create => call.method == "POST",
             Self::Update => call.method == "PATCH" && call.path.starts_with("/v3/"),
             Self::Lifecycle => call.method == "PATCH" && call.path.starts_with("/v2/"),
+            Self::Lists => is_of_list(call),
         }
     }
+}
+
+/// Whether a call makes a segment, and must not be repeated without a look.
+fn makes_segment(call: &Call) -> bool {
+    call.method == "POST" && !call.path.ends_with("/cohortsync")
+}
+
+/// Whether a call sends what is left of long members after calls that were full.
+fn is_last_batch(call: &Call) -> bool {
+    call.path.ends_with("/cohortsync") && (30_000..100_000).contains(&call.body.len())
 }
 
 fn text(value: &Value) -> String {

@@ -66,10 +66,28 @@ pub(crate) enum Bug {
     PartialToldAsComplete,
     /// A run that wrote something ends as if it had not.
     WritesDenied,
+    /// A sync of members whose answer was lost is taken for a success.
+    LostSyncTakenForDone,
+    /// A change of users whose answer was lost is taken for a success.
+    LostUploadTakenForDone,
+    /// The last members of a long list are not sent.
+    BatchSkipped,
+    /// Other members are sent than are declared.
+    OtherMembers,
+    /// Users are added where all are to be replaced.
+    DifferenceForAll,
+    /// A list is kept under the digest of another.
+    ListUnderOtherDigest,
+    /// Members are taken for sent before they are.
+    BatchesCountedBefore,
+    /// The ledger does not say which calls may still arrive.
+    StraysForgotten,
+    /// A list is taken away before the service has read it.
+    WithdrawnAtOnce,
 }
 
 /// All of them.
-pub(crate) const BUGS: [Bug; 31] = [
+pub(crate) const BUGS: [Bug; 40] = [
     Bug::BytesNotSynced,
     Bug::NamesNotSynced,
     Bug::AppendsCutShort,
@@ -101,4 +119,13 @@ pub(crate) const BUGS: [Bug; 31] = [
     Bug::ConflictTakenForOurs,
     Bug::PartialToldAsComplete,
     Bug::WritesDenied,
+    Bug::LostSyncTakenForDone,
+    Bug::LostUploadTakenForDone,
+    Bug::BatchSkipped,
+    Bug::OtherMembers,
+    Bug::DifferenceForAll,
+    Bug::ListUnderOtherDigest,
+    Bug::BatchesCountedBefore,
+    Bug::StraysForgotten,
+    Bug::WithdrawnAtOnce,
 ];

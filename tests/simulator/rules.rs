@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use segctl::api::{RateLimits, Window};
-use segctl::model::{EndpointClass, NamePattern, Policy};
+use segctl::model::{EndpointClass, NamePattern, Policy, PublishPlace};
 use segctl::sandbox::{self, Class, Echo, HeaderWindow, Settings, WithoutChange, WithoutExcluded};
 use std::collections::BTreeMap;
 
@@ -14,10 +14,12 @@ pub(crate) struct Rules {
     pub(crate) limits: RateLimits,
     /// Milliseconds that the service's clock is ahead.
     pub(crate) service_ahead: i64,
+    /// Whether files declare cohorts and file segments, too.
+    pub(crate) has_lists: bool,
 }
 
 impl Rules {
-    pub(crate) fn draw(random: &mut Random, segments: usize) -> Self {
+    pub(crate) fn draw(random: &mut Random, segments: usize, has_lists: bool) -> Self {
         let echoes = [
             Echo::AsSent,
             Echo::AsSent,
@@ -25,7 +27,11 @@ impl Rules {
             Echo::DefaultsDropped,
             Echo::DashboardDays,
         ];
-        let (rate_limits, limits) = limits(random);
+        let (mut rate_limits, mut limits) = limits(random);
+        if let sandbox::RateLimits::Custom(table) = &mut rate_limits {
+            // A stream of its own, so that other seeds are what they are without lists.
+            limit_lists(&mut random.clone().fork(), (table, &mut limits));
+        }
         let settings = Settings {
             rate_limits,
             list_create_share_window: random.percent(50),
@@ -69,6 +75,10 @@ impl Rules {
             policy.guards.archive = 100;
             policy.guards.update = 100;
         }
+        policy.publish = has_lists.then(|| PublishPlace::Folder {
+            directory: "published".to_owned(),
+            url: None,
+        });
         if random.percent(10) {
             policy.owns.push(NamePattern::parse("by hand*").unwrap());
         }
@@ -76,6 +86,7 @@ impl Rules {
             settings,
             policy,
             limits,
+            has_lists,
             service_ahead: if random.percent(10) {
                 random.between(-3_600_000, 3_600_000)
             } else {
@@ -130,4 +141,23 @@ fn limits(random: &mut Random) -> (sandbox::RateLimits, RateLimits) {
         limits.set(of_client, of_files.to_vec());
     }
     (sandbox::RateLimits::Custom(table), limits)
+}
+
+/// The limits of calls about lists, mostly lower ones.
+fn limit_lists(
+    random: &mut Random,
+    (table, limits): (&mut BTreeMap<Class, Vec<sandbox::Window>>, &mut RateLimits),
+) {
+    let file = [(random.below(9) + 2, 3600), (random.below(60) + 40, 86_400)];
+    let cohort = [(random.below(20) + 2, 60), (random.below(300) + 100, 3600)];
+    let classes = [
+        (Class::File, EndpointClass::File, file),
+        (Class::Cohort, EndpointClass::Cohort, cohort),
+    ];
+    for (class, of_client, windows) in classes {
+        let of_service = windows.map(|(calls, seconds)| sandbox::Window { calls, seconds });
+        table.insert(class, of_service.to_vec());
+        let of_files = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
+        limits.set(of_client, of_files.to_vec());
+    }
 }

@@ -6,6 +6,8 @@ use super::executor::{Ahead, Life, Process, ProcessClock, Timeline};
 use super::lock::LockFile;
 use super::network::Line;
 use super::planted::Bug;
+use super::publisher::{Shelf, Shelving};
+use super::random::Random;
 use super::record::Record;
 use super::store::{Promised, Watched};
 use super::work;
@@ -31,6 +33,7 @@ pub(crate) struct Machine {
     pub(crate) platter: Arc<Mutex<Platter>>,
     pub(crate) promised: Promised,
     pub(crate) lock: LockFile,
+    pub(crate) shelf: Shelf,
     pub(crate) limits: RateLimits,
     pub(crate) ahead: Ahead,
     /// The processes that did not end by themselves, and those that run.
@@ -114,7 +117,7 @@ async fn run(machine: Machine, order: Order, life: Arc<Life>) -> End {
     drop(session.store.forget_requests(oldest.unwrap_or_default()).await);
     let end = match order.task {
         Task::Plan => work::plan(&machine, &session, order).await,
-        Task::Apply | Task::ApplyFile(_) => alone(&machine, &session, order).await,
+        Task::Apply | Task::ApplyFile(_) => alone(&machine, &session, (order, life)).await,
     };
     session.client.keep_log().await;
     machine.lives.lock().unwrap().remove(&id);
@@ -122,7 +125,7 @@ async fn run(machine: Machine, order: Order, life: Arc<Life>) -> End {
 }
 
 /// Plans and applies while nobody else changes the ledger.
-async fn alone(machine: &Machine, session: &Running, order: Order) -> End {
+async fn alone(machine: &Machine, session: &Running, (order, life): (Order, Arc<Life>)) -> End {
     let clock = ProcessClock {
         announced: None,
         ..session.clock.clone()
@@ -153,7 +156,16 @@ async fn alone(machine: &Machine, session: &Running, order: Order) -> End {
         }
     };
     let stopper = order.stop.0.clone();
-    let work = work::apply(machine, session, order);
+    let shelving = Shelving {
+        shelf: machine.shelf.clone(),
+        life,
+        timeline: machine.timeline.clone(),
+        random: Arc::new(Mutex::new(Random::new(order.retry_seed))),
+        promised: machine.promised.clone(),
+        record: machine.record.clone(),
+        who: format!("segctl-{}", order.number),
+    };
+    let work = work::apply(machine, session, (order, shelving));
     let end = held
         .during((&session.store, &clock), work, (&session.on_note, &stopper))
         .await;

@@ -6,12 +6,14 @@ use super::faults;
 use super::invariants::{self, as_declared, ends_truly, ledger_is_true, no_key_in_files};
 use super::lock::LockFile;
 use super::planted::Bug;
+use super::publisher;
+use super::queue;
 use super::random::Random;
 use super::record::{Record, Violation};
 use super::rules::Rules;
 use super::run::{End, Machine, Order, Task, process};
 use super::store::Promised;
-use super::truth::{Author, Change};
+use super::truth::Author;
 use super::workspace::Workspace;
 use super::world::{Dashboard, Files, Fresh};
 use jiff::SignedDuration;
@@ -19,7 +21,6 @@ use segctl::api::{StopSignal, Stopper};
 use segctl::model::SegmentId;
 use segctl::observe::Refresh;
 use segctl::plan::guard::Allowances;
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 /// What came of a seed.
@@ -41,17 +42,22 @@ pub(crate) struct Tally {
     pub(crate) blocked: usize,
 }
 
+/// Of so many seeds one declares cohorts and file segments, too.
+const LISTS: u64 = 3;
+
 /// A simulation under way.
-struct Scenario {
+pub(crate) struct Scenario {
     random: Random,
     record: Record,
-    machine: Machine,
-    rules: Rules,
-    files: Files,
+    pub(crate) machine: Machine,
+    pub(crate) rules: Rules,
+    pub(crate) files: Files,
     dashboard: Dashboard,
     tally: Tally,
     /// Whether anybody did anything by hand after the first run.
-    is_meddled: Arc<Mutex<bool>>,
+    pub(crate) is_meddled: Arc<Mutex<bool>>,
+    /// Whether the recovery sends whole lists where nothing is known of a segment that somebody else made.
+    pub(crate) sends_again: bool,
 }
 
 /// Runs a seed.
@@ -88,15 +94,16 @@ impl Scenario {
         let timeline = Timeline::new(record.clone());
         let fresh = Fresh::default();
         let count = size(&mut random);
-        let rules = Rules::draw(&mut random, count);
+        let rules = Rules::draw(&mut random, count, seed.is_multiple_of(LISTS));
         let files = Files::new(
             (random.fork(), fresh.clone()),
             count,
-            rules.settings.rename_frees_old_name,
+            (rules.settings.rename_frees_old_name, rules.has_lists),
         );
         let mut workspace = Workspace::new(rules.settings.clone(), record.clone(), random.fork());
         workspace.ahead = rules.service_ahead;
         let platter = Platter::new(random.fork());
+        let shelf = workspace.shelf.clone();
         let machine = Machine {
             timeline,
             record: record.clone(),
@@ -104,6 +111,7 @@ impl Scenario {
             platter: Arc::clone(&platter),
             promised: Promised::nothing(),
             lock: LockFile::on(&platter),
+            shelf,
             limits: rules.limits.clone(),
             ahead: Ahead::default(),
             lives: Arc::default(),
@@ -120,6 +128,7 @@ impl Scenario {
             files,
             tally: Tally::default(),
             is_meddled: Arc::default(),
+            sends_again: seed.is_multiple_of(2),
         }
     }
 
@@ -131,10 +140,27 @@ impl Scenario {
         for _ in 0..self.random.below(4) {
             self.dashboard.make_stranger(&mut workspace, now);
         }
+        let mut told = 0;
         let names: Vec<String> = self.files.items().iter().map(|item| item.name.clone()).collect();
         for _ in 0..self.random.below(3) {
             let name = self.random.pick(&names).cloned();
-            self.dashboard.make(&mut workspace, now, name.as_deref());
+            let mut items = self.files.items().iter();
+            let item = items.find(|item| Some(&item.name) == name.as_ref());
+            let list = item.and_then(|item| Some((item.name.as_str(), item.list.as_ref()?)));
+            let Some(list) = list else {
+                self.dashboard.make(&mut workspace, now, name.as_deref());
+                continue;
+            };
+            match self.random.below(100) {
+                0..20 => told += usize::from(self.dashboard.make_list(&mut workspace, now, list)),
+                // What has filters can never be what is declared.
+                20..25 => drop(self.dashboard.make(&mut workspace, now, name.as_deref())),
+                _ => drop(self.dashboard.make(&mut workspace, now, None)),
+            }
+        }
+        drop(workspace);
+        for _ in 0..told {
+            queue::wait_for_turn(&self.machine.workspace, &self.machine.timeline);
         }
     }
 
@@ -194,7 +220,7 @@ impl Scenario {
     fn apply_until_it_ends(&mut self) {
         let mut saved = None;
         for _ in 0..4 {
-            let faults = faults::network(&mut self.random);
+            let faults = faults::network(&mut self.random, self.rules.has_lists);
             self.record.note("world", faults.len() as u64, || {
                 format!("network faults {faults:?}")
             });
@@ -203,6 +229,10 @@ impl Scenario {
             self.record
                 .note("world", faults.len() as u64, || format!("disk faults {faults:?}"));
             self.machine.platter.lock().unwrap().set_faults(faults);
+            if self.rules.has_lists {
+                let faults = publisher::faults(&mut self.random);
+                self.machine.shelf.set_faults(faults);
+            }
             let ends_at = self.ends_at();
             let stop = self.stop();
             self.set_clock_later();
@@ -275,8 +305,11 @@ impl Scenario {
     fn recover(&mut self) {
         self.machine.workspace.lock().unwrap().faults.clear();
         self.machine.platter.lock().unwrap().set_faults(Vec::new());
+        self.machine.shelf.set_faults(Vec::new());
         // What was sent before has arrived by then, and what was to happen has.
-        self.machine.timeline.pass(120_000);
+        self.machine
+            .timeline
+            .pass(if self.rules.has_lists { 300_000 } else { 120_000 });
         let now = self.machine.timeline.now();
         if self.machine.workspace.lock().unwrap().calls.has_unknown(now) {
             // What no run knows of counts toward no window any more, and no lock is of the future.
@@ -286,16 +319,12 @@ impl Scenario {
         self.record
             .note("world", 0, || "nothing goes wrong any more".to_owned());
         let last = 1 + usize::from(self.has_hidden());
-        for attempt in 0..=last {
+        let began_at = self.machine.workspace.lock().unwrap().truth.changes.len();
+        for attempt in 0.. {
             let order = Order {
                 refresh: Refresh::Full,
                 lock_timeout: SignedDuration::from_mins(10),
-                allowances: Allowances {
-                    empty: true,
-                    short_list: true,
-                    resend: false,
-                    assume_in_sync: false,
-                },
+                allowances: self.allowances(),
                 ..self.order()
             };
             let number = order.number;
@@ -310,6 +339,8 @@ impl Scenario {
                     self.record.require(is_idle, "an empty plan writes nothing", || {
                         format!("run {number}")
                     });
+                    self.have_lists_read();
+                    self.have_lists_withdrawn();
                     let workspace = self.machine.workspace.lock().unwrap();
                     let shows_archived = self.rules.settings.list_includes_archived;
                     let platter = &self.machine.platter;
@@ -320,7 +351,7 @@ impl Scenario {
                     );
                     return;
                 }
-                Some(End::Applied { .. }) if attempt < last => {}
+                Some(End::Applied { .. }) if attempt < last + self.put_away_by_time(began_at) => {}
                 Some(End::Applied { failures, .. }) if self.is_told_why(&failures) => {
                     self.tally.blocked += 1;
                     return;
@@ -341,6 +372,57 @@ impl Scenario {
         }
     }
 
+    /// What somebody who looks after the workspace allows.
+    fn allowances(&self) -> Allowances {
+        Allowances {
+            empty: true,
+            short_list: true,
+            resend: self.sends_again,
+            assume_in_sync: false,
+        }
+    }
+
+    /// Lets the service read all that it was told of.
+    fn have_lists_read(&self) {
+        let ends_at = self.machine.workspace.lock().unwrap().queue.ends_at;
+        let left = ends_at - self.machine.timeline.now();
+        if left >= 0 {
+            self.machine.timeline.pass(left);
+            self.learn_of_time();
+        }
+    }
+
+    /// One where time put anything away since so many changes: a run that has to wait for hours is followed by one more.
+    fn put_away_by_time(&self, since: usize) -> usize {
+        self.learn_of_time();
+        let workspace = self.machine.workspace.lock().unwrap();
+        let mut changes = workspace.truth.changes[since..].iter();
+        usize::from(changes.any(|change| change.author == Author::Time))
+    }
+
+    /// A list stays published for a day at most, if anything runs then; looked at in some seeds only, for a run takes time.
+    fn have_lists_withdrawn(&mut self) {
+        let is_looked_at = self.rules.has_lists && self.random.percent(20) && self.machine.shelf.has_ours();
+        if !is_looked_at || self.record.is_violated() {
+            return;
+        }
+        // As far as clocks that were set may be off.
+        self.machine.timeline.pass(30 * 3_600_000);
+        let order = Order {
+            lock_timeout: SignedDuration::from_mins(10),
+            allowances: self.allowances(),
+            ..self.order()
+        };
+        let ends = self.run(vec![order]);
+        // Where time put something away by then, lists are published again, or nothing may be done.
+        let is_idle = matches!(ends.as_slice(), [Some(End::Applied { steps: 0, .. })]);
+        self.record.require(
+            !is_idle || !self.machine.shelf.has_ours(),
+            "nothing is left published for ever",
+            || "a day later".to_owned(),
+        );
+    }
+
     /// Whether a declared segment is one that no list shows and no run knows of.
     fn has_hidden(&self) -> bool {
         let workspace = self.machine.workspace.lock().unwrap();
@@ -353,107 +435,9 @@ impl Scenario {
     }
 
     /// Whether the ledger knows of a segment.
-    fn is_known(&self, id: &str) -> bool {
+    pub(crate) fn is_known(&self, id: &str) -> bool {
         let ledger = invariants::ledger(&self.machine.platter, &self.record);
         ledger.is_some_and(|ledger| ledger.entry(&SegmentId::new(id)).is_some())
-    }
-
-    /// Whether what is left cannot be done for what somebody did by hand, or for what no list tells, and a message says
-    /// so.
-    fn is_told_why(&self, failures: &[String]) -> bool {
-        let is_meddled = *self.is_meddled.lock().unwrap();
-        let workspace = self.machine.workspace.lock().unwrap();
-        let truth = &workspace.truth;
-        // A create of which nobody knew may be archived, and hidden, before anybody looks.
-        let has_aged = truth.changes.iter().any(|change| change.author == Author::Time);
-        // A segment that no list shows has a declared name, and the one that should have it has another.
-        let has_namesake = self.files.items().iter().any(|item| {
-            let live = truth.named(&item.name);
-            item.is_declared && !item.is_archived && live.is_some_and(|(_, live)| live.is_archived)
-        });
-        // A declared name that nobody has any more and that stays reserved for a segment that was renamed.
-        let is_reserved = !self.rules.settings.rename_frees_old_name
-            && self.files.items().iter().any(|item| {
-                let had_it = |change: &Change| change.after.name == item.name;
-                item.is_declared
-                    && !item.is_archived
-                    && truth.named(&item.name).is_none()
-                    && truth.changes.iter().any(had_it)
-            });
-        let is_archiving_unseen = self.rules.settings.list_includes_archived;
-        let is_told = |message: &String| {
-            let is_named = message.contains("another segment has the name");
-            let is_taken = message.contains("is reserved for a segment")
-                || message.contains("already has this definition");
-            let is_away = message.contains("limit of active segments is reached")
-                || message.contains("the referenced segment");
-            (has_namesake || is_meddled && is_reserved) && is_named
-                || (is_meddled || has_aged) && is_taken
-                || is_archiving_unseen && is_away
-        };
-        !failures.is_empty() && failures.iter().all(is_told)
-    }
-
-    /// Whether every conflict comes of the workspace's rules, of what is put away, or of another conflict.
-    fn has_cause(&self, conflicts: &[String]) -> bool {
-        let is_explained = |why: &String| {
-            self.rules.explain(why) || self.is_kept_by_archived(why) || self.is_held_by_left_out(why)
-        };
-        let (explained, others): (Vec<_>, Vec<_>) = conflicts.iter().partition(|why| is_explained(why));
-        // Of a segment that is in conflict nothing is known to be given up.
-        others.iter().all(|why| {
-            let mut explained = explained.iter();
-            why.starts_with("DefinitionTaken")
-                && holder_id(why).is_some_and(|id| explained.any(|other| other.contains(id)))
-        })
-    }
-
-    /// Whether a definition is held by a segment that a run made without ever hearing of it, and that no file declares any
-    /// more.
-    fn is_held_by_left_out(&self, why: &str) -> bool {
-        let Some(id) = holder_id(why).filter(|_| why.starts_with("DefinitionTaken")) else {
-            return false;
-        };
-        let workspace = self.machine.workspace.lock().unwrap();
-        let Some(live) = workspace.truth.segments.get(id) else {
-            return false;
-        };
-        let mut items = self.files.items().iter();
-        let is_declared = items.any(|item| item.is_declared && item.name == live.name);
-        let mut changes = workspace.truth.changes.iter();
-        let made = changes.find(|change| change.id == id);
-        let is_by_run = made.is_some_and(|made| matches!(made.author, Author::Run(_) | Author::Late(_)))
-            && !workspace.truth.answered_creates.contains(id);
-        is_by_run && !is_declared && !self.is_known(id)
-    }
-
-    /// Whether a name is held by a segment that should be archived under another name, or references go through such
-    /// segments in circles, as they do in the files, or end at one that has the definition of another: what is put away is
-    /// neither renamed nor changed.
-    fn is_kept_by_archived(&self, why: &str) -> bool {
-        let mut archived = self.files.items().iter().filter(|item| item.is_archived);
-        let holder = why.split("holder:").nth(1).unwrap_or_default();
-        let is_cycle = why.starts_with("Cycle");
-        if is_cycle && (self.files.go_in_circles() || self.is_held_by_removed(why)) {
-            return true;
-        }
-        let holder = if is_cycle { why } else { holder };
-        (is_cycle || why.starts_with("NameTaken"))
-            && archived.any(|item| holder.contains(&format!("file: \"{}.yaml\"", item.name)))
-    }
-
-    /// Whether a segment in a circle is to have the definition of one that no file declares any more.
-    fn is_held_by_removed(&self, cycle: &str) -> bool {
-        let workspace = self.machine.workspace.lock().unwrap();
-        let items = self.files.items();
-        let is_declared = |name: &str| items.iter().any(|item| item.is_declared && item.name == name);
-        let removed = workspace.truth.segments.values();
-        let removed = removed.filter(|live| !live.is_archived && !is_declared(&live.name));
-        let held: BTreeSet<_> = removed.map(|live| live.meaning.amounts.clone()).collect();
-        items.iter().any(|item| {
-            let file = format!("file: \"{}.yaml\"", item.name);
-            item.is_declared && cycle.contains(&file) && held.contains(&self.files.amounts(item))
-        })
     }
 
     fn order(&mut self) -> Order {
@@ -605,12 +589,6 @@ impl Scenario {
             self.machine.platter.lock().unwrap().lose_power();
         }
     }
-}
-
-/// The id of the segment that holds what a conflict is about.
-fn holder_id(conflict: &str) -> Option<&str> {
-    let id = conflict.split("id: SegmentId(\"").nth(1)?;
-    id.split('"').next()
 }
 
 /// How many segments: mostly few, since small worlds show most bugs and a large one takes as long as hundreds of them.

@@ -9,6 +9,7 @@ use segctl::ledger::{
     Change, DirectoryStore, Entry, Intent, Ledger, LedgerStore, Lock, Record as Taken, Snapshot, StoreError,
     Write,
 };
+use segctl::members::kept::KeptWriter;
 use segctl::model::{CallRecord, Callback, ListDigest, UploadId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,9 +35,12 @@ impl Promised {
 
     /// Whether a write is taken down, whatever the disk holds of what it may hold.
     pub(crate) fn has_intent(&self, is_of_call: impl Fn(&Intent) -> bool) -> bool {
-        let possible = self.0.lock().unwrap();
-        let mut ledgers = possible.ledgers.iter();
-        ledgers.all(|ledger| ledger.intents().any(&is_of_call))
+        self.says(|ledger| ledger.intents().any(&is_of_call))
+    }
+
+    /// Whether a ledger says something, whatever the disk holds of what it may hold.
+    pub(crate) fn says(&self, is_said: impl Fn(&Ledger) -> bool) -> bool {
+        self.0.lock().unwrap().ledgers.iter().all(is_said)
     }
 }
 
@@ -110,6 +114,9 @@ impl Watched {
                 records.push(Taken::Entry(entry));
             }
         }
+        if self.record.has(Bug::BatchesCountedBefore) {
+            records.iter_mut().for_each(count_before);
+        }
         if self.record.has(Bug::KeptTakenForOurs) {
             let ours = |entry: &Entry| Entry {
                 only_kept: false,
@@ -124,6 +131,38 @@ impl Watched {
             kept.into_iter().for_each(|entry| ledger.record(entry));
         }
         (ledger, records)
+    }
+}
+
+/// A ledger that does not say which calls may still arrive.
+fn without_strays(ledger: &Ledger) -> Ledger {
+    let mut forgetful = ledger.clone();
+    for entry in ledger.all_kept() {
+        let mut entry = entry.clone();
+        entry.sent.iter_mut().for_each(|sent| sent.unanswered_at = None);
+        entry
+            .uploaded
+            .iter_mut()
+            .for_each(|uploaded| uploaded.unanswered_at = None);
+        forgetful.record(entry);
+    }
+    for intent in ledger.intents() {
+        let mut intent = intent.clone();
+        if let Write::Send { sent } = &mut intent.write {
+            sent.unanswered_at = None;
+            forgetful.apply(Taken::Intent(intent));
+        }
+    }
+    forgetful
+}
+
+/// Says of a list that is being sent that all whom it adds were.
+fn count_before(record: &mut Taken) {
+    if let Taken::Entry(entry) = record
+        && let Some(sent) = &mut entry.sent
+        && let Some(under_way) = &mut sent.under_way
+    {
+        under_way.added = under_way.list.count;
     }
 }
 
@@ -158,6 +197,9 @@ impl LedgerStore for Watched {
                 format!("the ledger is {ledger:#?}\nand could be {:#?}", possible.ledgers)
             });
         drop(possible);
+        if self.record.has(Bug::StraysForgotten) {
+            return Ok(without_strays(&ledger));
+        }
         Ok(ledger)
     }
 
@@ -182,6 +224,10 @@ impl LedgerStore for Watched {
     }
 
     async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.record.has(Bug::ListUnderOtherDigest) {
+            let nobody = KeptWriter::to(Vec::new()).finish().unwrap_or_default();
+            return self.inner.save_list(digest, &nobody).await;
+        }
         self.inner.save_list(digest, bytes).await
     }
 

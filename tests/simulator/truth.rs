@@ -1,7 +1,9 @@
 //! What is really there: every segment and every write, as whoever sees everything would know it. Kept from what the
 //! service committed, apart from the service's own state, and compared with that.
 
+use super::members::{self, People};
 use super::record::Record;
+use segctl::model::{CohortKey, SegmentKind};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +18,8 @@ pub(crate) enum Author {
     Dashboard,
     /// Time: what nobody runs is archived.
     Time,
+    /// The service, which does later what it was told to do with a list.
+    Queue,
 }
 
 /// How long lists may lag behind, in milliseconds.
@@ -25,9 +29,14 @@ const LAG: i64 = 30_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) name: String,
+    pub(crate) kind: SegmentKind,
+    /// What a cohort is known by.
+    pub(crate) key: Option<CohortKey>,
     /// Its definition in the API's own JSON.
     pub(crate) definition: Value,
     pub(crate) meaning: Meaning,
+    /// Who is in it, where lists say so.
+    pub(crate) people: People,
     pub(crate) is_archived: bool,
 }
 
@@ -49,11 +58,20 @@ pub(crate) struct Change {
     pub(crate) at: i64,
     pub(crate) author: Author,
     pub(crate) id: String,
+    pub(crate) effect: Effect,
     /// How many changes there were when the run that made it looked at the segment last.
     pub(crate) looked_at: usize,
     /// `None` where it was made.
     pub(crate) before: Option<Segment>,
     pub(crate) after: Segment,
+}
+
+/// When a call does what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    AtOnce,
+    /// The service has taken it, and does it when it comes to it.
+    Queued,
 }
 
 /// Everything that happened to segments.
@@ -81,15 +99,21 @@ impl Truth {
 
     /// Takes down what a segment is from now on.
     pub(crate) fn set(&mut self, author: Author, id: &str, after: Segment) {
+        self.set_as((author, Effect::AtOnce), id, after);
+    }
+
+    /// Takes down what a segment is from now on, or is to be.
+    pub(crate) fn set_as(&mut self, (author, effect): (Author, Effect), id: &str, after: Segment) {
         let looked_at = match author {
             Author::Run(run) => self.looked_from(run, id),
-            Author::Late(_) | Author::Dashboard | Author::Time => None,
+            Author::Late(_) | Author::Dashboard | Author::Time | Author::Queue => None,
         };
         let before = self.segments.insert(id.to_owned(), after.clone());
         self.changes.push(Change {
             at: self.now,
             author,
             id: id.to_owned(),
+            effect,
             looked_at: looked_at.unwrap_or_default(),
             before,
             after,
@@ -100,7 +124,10 @@ impl Truth {
     pub(crate) fn latest(&self) -> usize {
         let is_new = |change: &&Change| change.at > self.now - LAG;
         let latest = self.changes.iter().rev().take_while(is_new);
-        latest.filter(|change| change.author != Author::Time).count()
+        let is_write = |change: &&Change| {
+            !matches!(change.author, Author::Time | Author::Queue) && change.effect == Effect::AtOnce
+        };
+        latest.filter(is_write).count()
     }
 
     /// How many changes there were when a run looked at a segment last.
@@ -149,21 +176,25 @@ impl Truth {
                 return false;
             }
             let now = &self.segments[&change.id];
-            let is_same = change.before.as_ref().is_some_and(|before| {
-                before.name == now.name
-                    && before.meaning == now.meaning
-                    && before.is_archived == now.is_archived
-            });
+            let is_same = change.effect == Effect::AtOnce
+                && change.before.as_ref().is_some_and(|before| {
+                    before.name == now.name
+                        && before.meaning == now.meaning
+                        && before.people == now.people
+                        && before.is_archived == now.is_archived
+                });
             !is_same && !self.was_touched_by_others(&change.id, place, run)
         })
     }
 
-    /// Whether anybody but run `run` changed a segment after `since` changes.
+    /// Whether anybody but run `run` changed a segment after `since` changes; what the service does with a list was told
+    /// to it before.
     pub(crate) fn was_touched_by_others(&self, id: &str, since: usize, run: usize) -> bool {
         let changes = self.changes.get(since..).unwrap_or_default();
+        let is_other = |author| ![Author::Run(run), Author::Queue].contains(&author);
         changes
             .iter()
-            .any(|change| change.id == id && change.author != Author::Run(run))
+            .any(|change| change.id == id && is_other(change.author))
     }
 
     /// The segment of this name.
@@ -171,6 +202,18 @@ impl Truth {
         let mut segments = self.segments.iter();
         let found = segments.find(|(_, segment)| segment.name == name);
         found.map(|(id, segment)| (id.as_str(), segment))
+    }
+
+    /// The cohort of this key.
+    pub(crate) fn keyed(&self, key: &CohortKey) -> Option<(&str, &Segment)> {
+        let mut segments = self.segments.iter();
+        let found = segments.find(|(_, segment)| segment.key.as_ref() == Some(key));
+        found.map(|(id, segment)| (id.as_str(), segment))
+    }
+
+    /// Whether a segment has a name, or had it.
+    pub(crate) fn was_named(&self, name: &str) -> bool {
+        self.changes.iter().any(|change| change.after.name == name)
     }
 
     /// Compares everything with the service's own state, and learns what time archived.
@@ -196,9 +239,16 @@ impl Truth {
                 || format!("{id} is {stored}, known as {known:?}"),
             );
             let is_archived = !stored["archived"].is_null();
-            if is_archived && !known.is_archived {
+            let people = members::stored(&stored["contents"]);
+            // The users of a file segment that is put away are dropped some time later.
+            let is_dropped = known.kind == SegmentKind::File && is_archived && people == People::default();
+            record.require(known.people == people || is_dropped, MIRROR, || {
+                format!("{id} has {people:?}, known as {known:?}")
+            });
+            if is_archived && !known.is_archived || known.people != people {
                 let after = Segment {
                     is_archived,
+                    people,
                     ..known.clone()
                 };
                 self.set(Author::Time, id, after);
@@ -218,9 +268,26 @@ impl Segment {
     pub(crate) fn new(name: &str, included: &Value, excluded: &Value) -> Self {
         Self {
             name: name.to_owned(),
+            kind: SegmentKind::Filter,
+            key: None,
+            people: People::default(),
             definition: serde_json::json!({"included_filters": included, "excluded_filters": excluded}),
             meaning: Meaning::of(included, excluded),
             is_archived: false,
+        }
+    }
+
+    /// One that has no filters, and nobody in it yet.
+    pub(crate) fn of_list(name: &str, key: Option<CohortKey>) -> Self {
+        let kind = if key.is_some() {
+            SegmentKind::Cohort
+        } else {
+            SegmentKind::File
+        };
+        Self {
+            kind,
+            key,
+            ..Self::new(name, &Value::Null, &Value::Null)
         }
     }
 }

@@ -1,13 +1,15 @@
 //! What a run said that it does, held against what it does: every write belongs to a step of the plan that was shown,
 //! comes after what the step depends on, and ends as the receipt says.
 
+use super::lists::{is_of_list, is_sync_of, is_upload_of};
+use super::members::{self, People};
 use super::planted::Bug;
 use super::record::Record;
-use super::truth::{Author, Meaning, Segment, Truth};
-use super::workspace::Workspace;
+use super::truth::{Author, Change, Effect, Meaning, Segment, Truth};
+use super::workspace::{Workspace, key_of};
 use segctl::apply::Event;
 use segctl::apply::receipt::{Entry, Outcome, SkipReason};
-use segctl::model::{Payload, SegmentId};
+use segctl::model::{Payload, SegmentId, SegmentKind};
 use segctl::plan::step::{Action, Plan, Step, digest_of};
 use segctl::sandbox::Call;
 use serde_json::Value;
@@ -21,6 +23,8 @@ pub(crate) struct Witness {
     is_disk_troubled: bool,
     /// Whether the plan was saved: what was read to see whether it still holds stands for the look before a write.
     is_saved: bool,
+    /// How many changes there were when it was made, or when the saved one was looked at.
+    planned_at: usize,
 }
 
 #[derive(Clone, Default)]
@@ -51,8 +55,9 @@ enum State {
 
 impl Witness {
     /// Takes the plan that was shown.
-    pub(crate) fn new(plan: &Plan, is_saved: bool, is_disk_troubled: bool) -> Self {
+    pub(crate) fn new(plan: &Plan, (is_saved, changes): (bool, usize), is_disk_troubled: bool) -> Self {
         Self {
+            planned_at: changes,
             plan: plan.clone(),
             steps: vec![Facts::default(); plan.steps.len()],
             is_disk_troubled,
@@ -88,12 +93,22 @@ impl Witness {
         }
     }
 
-    /// The step under way that a write is made for.
-    fn step_of(&self, call: &Call, body: &Value, truth: &Truth) -> Option<usize> {
+    /// The step in a place.
+    pub(crate) fn step(&self, place: usize) -> Option<&Step> {
+        self.plan.steps.get(place)
+    }
+
+    /// The step under way that a write is made for; a write about a list tells of people.
+    fn step_of(&self, call: &Call, (body, told): (&Value, Option<People>), truth: &Truth) -> Option<usize> {
         let steps = self.plan.steps.iter().zip(&self.steps).enumerate();
         let mut under_way = steps.filter(|(_, (_, facts))| facts.state == State::UnderWay);
-        let found = under_way
-            .find(|(_, (step, facts))| is_write_of((step, facts.is_second_time), (call, body), truth));
+        let found = under_way.find(|(_, (step, facts))| match &step.action {
+            Action::Send(sending) if is_of_list(call) => is_sync_of((step, sending), body),
+            Action::Upload(uploading) if is_of_list(call) => {
+                is_upload_of((step, uploading), call, (body, told))
+            }
+            _ => !is_of_list(call) && is_write_of((step, facts.is_second_time), (call, body), truth),
+        });
         found.map(|(place, _)| place)
     }
 }
@@ -126,8 +141,7 @@ fn is_write_of((step, is_back): (&Step, bool), (call, body): (&Call, &Value), tr
         }
         Action::Archive(target) => is_of_target(target) && is_put_away,
         Action::Unarchive(target) => is_of_target(target) && call.path.ends_with("/unarchive"),
-        Action::Send(_) => call.path.ends_with("/cohortsync"),
-        Action::Upload(_) => call.path.contains("/file-segment"),
+        Action::Send(_) | Action::Upload(_) => false,
     }
 }
 
@@ -153,18 +167,20 @@ impl Workspace {
             .strip_prefix("/v3/custom-segments/")
             .or_else(|| body["cs_id"].as_str());
         let named = || self.truth.named(body["name"].as_str()?).map(|(id, _)| id);
-        let target = id.or_else(named);
+        let keyed = || self.truth.keyed(&key_of(&body)).map(|(id, _)| id);
+        let target = id.or_else(named).or_else(keyed);
         self.record.require(
-            target.is_none_or(|id| call.method == "POST" || !self.foreign.contains(id)),
+            target.is_none_or(|id| makes_segment(call) || !self.foreign.contains(id)),
             "nothing foreign is written",
             || format!("{} {} {body}", call.method, call.path),
         );
         let witness = self.witnesses.get(&run);
-        let step = witness.and_then(|witness| witness.step_of(call, &body, &self.truth));
+        let told = is_of_list(call).then(|| self.people_told(call, &body)).flatten();
+        let step = witness.and_then(|witness| witness.step_of(call, (&body, told), &self.truth));
         self.record
             .require(step.is_some(), "every write is in the plan", || {
                 format!(
-                    "{} {} {body} belongs to no step under way",
+                    "{} {} {body} belongs to no step under way ({told:?})",
                     call.method, call.path
                 )
             });
@@ -179,7 +195,11 @@ impl Workspace {
             "writes keep the order of the plan",
             || format!("step {} was to wait for step {unmet:?}", step + 1),
         );
-        let is_look_due = call.path.starts_with("/v3/") && call.method == "PATCH" && !witness.is_saved;
+        let is_change = match &witness.plan.steps[step].action {
+            Action::Send(_) | Action::Upload(_) => witness.plan.steps[step].action.target().is_some(),
+            _ => call.path.starts_with("/v3/") && call.method == "PATCH",
+        };
+        let is_look_due = is_change && !witness.is_saved;
         let is_looked_at = target.is_some_and(|id| self.truth.has_looked(run, id, facts.looks_before));
         self.record.require(
             is_looked_at || !is_look_due,
@@ -224,7 +244,8 @@ impl Workspace {
     /// Names are unique while they are held, so that a second segment for a declared name can only come of a run that
     /// makes one although the first is still there under another.
     fn require_unique(&self, body: &Value, call: &Call) {
-        if call.method != "POST" {
+        // Lists keep their names.
+        if call.method != "POST" || is_of_list(call) {
             return;
         }
         let name = body["name"].as_str().unwrap_or_default();
@@ -319,7 +340,7 @@ impl Workspace {
                 (!is_unmet || !facts.committed.is_empty())
                     .then(|| format!("it could have gone on after `{name}`"))
             }
-            Outcome::Skipped(SkipReason::Drifted) => self.not_drifted(witness, step),
+            Outcome::Skipped(SkipReason::Drifted) => self.not_drifted(run, (witness, step)),
             Outcome::Unknown { message } => {
                 let has_lost_lock = message.contains("lock was taken away");
                 let target = step.action.target().map(|target| target.id.as_str());
@@ -328,7 +349,11 @@ impl Workspace {
                 let is_unlooked = facts
                     .refused_at
                     .is_some_and(|since| target.is_some_and(|id| !self.truth.has_looked(run, id, since)));
+                let is_dropped = message.contains(DROPPED) && self.is_not_shown(step);
                 let is_excused = facts.is_troubled
+                    || is_dropped
+                    // What a cohort's first call made has to be looked for, and that is not done any more.
+                    || message.contains("the run was stopped before it was sent")
                     || witness.is_disk_troubled
                     || has_lost_lock
                     || is_touched
@@ -348,6 +373,33 @@ impl Workspace {
                     fault.unwrap_or_default()
                 )
             });
+    }
+
+    /// Whether a segment of a list is put away and the run could know. No call about it says so, and a list of segments that
+    /// shows what is put away, or that was read before it was, does not either.
+    fn is_away(&self, (id, segment): (&str, &Segment), run: usize) -> bool {
+        let planned_at = self.witnesses[&run].planned_at;
+        let is_unseen = self.shows_archived
+            && !matches!(
+                self.truth.last_moved_by(id),
+                Some(Author::Run(_) | Author::Late(_))
+            );
+        segment.is_archived && !is_unseen && !self.truth.was_touched_by_others(id, planned_at, run)
+    }
+
+    /// Whether no list shows who has the name of a step's cohort, or keeps it for ever, or the cohort has another name.
+    fn is_not_shown(&self, step: &Step) -> bool {
+        let name = step.segment.as_str();
+        if let Action::Send(sending) = &step.action
+            && let Some((_, live)) = self.truth.keyed(&sending.cohort.key)
+            && live.name != name
+        {
+            return true;
+        }
+        match self.truth.named(name) {
+            Some((_, segment)) => segment.is_archived,
+            None => !self.frees_names && self.truth.was_named(name),
+        }
     }
 
     /// Why a step that is said to be applied is not.
@@ -370,26 +422,44 @@ impl Workspace {
             Action::Update(change) => is_stored(change.name.as_str(), change.wanted.payload()),
             Action::Archive(target) => segment.is_archived && target.id.as_str() == id,
             Action::Unarchive(target) => !segment.is_archived && target.id.as_str() == id,
-            Action::Send(_) | Action::Upload(_) => !segment.is_archived,
+            Action::Send(sending) => {
+                let wanted = members::of_members(&sending.cohort.members);
+                !self.is_away((id, segment), run) && self.has_people(id, wanted)
+            }
+            Action::Upload(uploading) => {
+                let wanted = members::of_users(&uploading.upload.users);
+                !self.is_away((id, segment), run) && self.has_people(id, wanted)
+            }
         };
         (!is_there).then(|| format!("it is {segment:?}"))
     }
 
     /// Why a step that is said to have failed has not.
     fn done_all_the_same(&self, (step, facts): (&Step, &Facts), message: &str) -> Option<String> {
-        let is_told = message.contains("had to be taken out") || message.contains("was taken out to see");
-        let is_main = |change: &Segment, before: Option<&Segment>| match &step.action {
-            Action::Create(_) | Action::Update(_) => {
-                before.is_none_or(|before| before.name != change.name || before.meaning != change.meaning)
+        let is_told = message.contains("had to be taken out")
+            || message.contains("was taken out to see")
+            || message.contains("calls were made")
+            // A call that made the segment was doubled, so that it was refused as well: nobody knows whose the segment is.
+            || facts.is_troubled
+                && matches!(&step.action, Action::Upload(uploading) if uploading.target.is_none())
+                && (message.contains("appeared since the plan") || message.contains("archived and not listed"));
+        let is_main = |change: &Change| {
+            let (before, after) = (change.before.as_ref(), &change.after);
+            match &step.action {
+                Action::Create(_) | Action::Update(_) => {
+                    before.is_none_or(|before| before.name != after.name || before.meaning != after.meaning)
+                }
+                Action::Archive(_) => after.is_archived,
+                Action::Unarchive(_) => !after.is_archived,
+                Action::Send(_) => before.is_none_or(|before| before.people != after.people),
+                Action::Upload(_) => before.is_none() || change.effect == Effect::Queued,
             }
-            Action::Archive(_) => change.is_archived,
-            Action::Unarchive(_) | Action::Send(_) | Action::Upload(_) => !change.is_archived,
         };
         let mut committed = facts
             .committed
             .iter()
             .filter_map(|change| self.truth.changes.get(*change));
-        let done = committed.find(|change| is_main(&change.after, change.before.as_ref()));
+        let done = committed.find(|change| is_main(change));
         let done = done.filter(|change| {
             let later = self
                 .truth
@@ -407,9 +477,15 @@ impl Workspace {
     }
 
     /// Why a step that is said to have been skipped for a change since the plan was not to be.
-    fn not_drifted(&self, witness: &Witness, step: &Step) -> Option<String> {
+    fn not_drifted(&self, run: usize, (witness, step): (&Witness, &Step)) -> Option<String> {
         let target = step.action.target()?;
         let segment = self.truth.segments.get(target.id.as_str())?;
+        if segment.kind != SegmentKind::Filter {
+            let since = if witness.is_saved { 0 } else { witness.planned_at };
+            let is_touched = self.truth.was_touched_by_others(target.id.as_str(), since, run);
+            return (segment.name == target.live_name.as_str() && !is_touched)
+                .then(|| "nobody else changed it".to_owned());
+        }
         let payload: Payload = Payload {
             included_filters: segment.definition["included_filters"].clone(),
             excluded_filters: Some(segment.definition["excluded_filters"].clone()),
@@ -433,6 +509,14 @@ impl Workspace {
         let is_back = before.name == now.name && before.meaning.has_same_members(&now.meaning);
         (!is_back).then(|| format!("it was {before:?} and is {now:?}"))
     }
+}
+
+/// What is said where a cohort was to be made and no list shows it.
+pub(crate) const DROPPED: &str = "lists no segment of that name";
+
+/// Whether a call is refused where there is a segment of the name already.
+fn makes_segment(call: &Call) -> bool {
+    call.method == "POST" && !call.path.ends_with("/cohortsync")
 }
 
 /// What would be told by mistake.

@@ -1,10 +1,12 @@
 //! What a run does, as the command line does it: it reads, plans, shows the plan, and applies or saves it; or it applies
 //! what was saved.
 
+use super::members;
 use super::planted::Bug;
+use super::publisher::Shelving;
 use super::record::Record;
 use super::run::{End, Machine, Order, Running, Task};
-use super::witness::{Witness, listener};
+use super::witness::{DROPPED, Witness, listener};
 use segctl::apply::receipt::{Outcome, Receipt};
 use segctl::apply::{Ended, Stop, Verdict};
 use segctl::ledger::Ledger;
@@ -17,7 +19,7 @@ use segctl::render::text;
 use segctl::session::{Aim, Read};
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What the plan is for, so that it is not applied elsewhere.
 const SERVICE: &str = "service";
@@ -36,7 +38,7 @@ pub(crate) async fn plan(machine: &Machine, session: &Running, order: Order) -> 
 }
 
 /// Applies: what it plans, or what was saved.
-pub(crate) async fn apply(machine: &Machine, session: &Running, order: Order) -> End {
+pub(crate) async fn apply(machine: &Machine, session: &Running, (order, shelving): (Order, Shelving)) -> End {
     let prepared = match &order.task {
         Task::ApplyFile(text) => check(machine, session, (&order, text)).await,
         Task::Plan | Task::Apply => {
@@ -52,7 +54,7 @@ pub(crate) async fn apply(machine: &Machine, session: &Running, order: Order) ->
         }
     };
     match prepared {
-        Ok(prepared) => execute(machine, session, (order, prepared)).await,
+        Ok(prepared) => execute(machine, session, (order, prepared, shelving)).await,
         Err(end) => end,
     }
 }
@@ -83,7 +85,7 @@ async fn read_and_plan(machine: &Machine, session: &Running, order: &Order) -> R
     let aim = Aim {
         workspace: "w".to_owned(),
         declared: order.declared.clone(),
-        directory: PathBuf::new(),
+        directory: members::folder().to_owned(),
         policy: order.policy.clone(),
         allowances: order.allowances,
         selection: Selection::default(),
@@ -126,12 +128,18 @@ async fn check(machine: &Machine, session: &Running, (order, text): (&Order, &st
     })
 }
 
-async fn execute(machine: &Machine, session: &Running, (order, prepared): (Order, Prepared)) -> End {
+async fn execute(
+    machine: &Machine,
+    session: &Running,
+    (order, prepared, shelving): (Order, Prepared, Shelving),
+) -> End {
     let Prepared {
         mut plan, mut ledger, ..
     } = prepared;
     let is_saved = prepared.saved.is_some();
-    let witness = Witness::new(&plan, is_saved, machine.platter.lock().unwrap().has_faults());
+    let changes = machine.workspace.lock().unwrap().truth.changes.len();
+    let is_troubled = machine.platter.lock().unwrap().has_faults();
+    let witness = Witness::new(&plan, (is_saved, changes), is_troubled);
     machine
         .workspace
         .lock()
@@ -151,8 +159,8 @@ async fn execute(machine: &Machine, session: &Running, (order, prepared): (Order
         adoption: order.policy.adoption,
         saved_plan: prepared.saved,
         has_settled: prepared.has_settled,
-        directory: PathBuf::new(),
-        publisher: None,
+        directory: members::folder().to_owned(),
+        publisher: Some(Arc::new(shelving)),
         callbacks: None,
         parallelism: order.parallelism,
         stop: order.stop.1.clone(),
@@ -212,6 +220,8 @@ fn failures(receipt: &Receipt) -> Vec<String> {
     let outcomes = receipt.entries.iter().map(|entry| &entry.outcome);
     let messages = outcomes.filter_map(|outcome| match outcome {
         Outcome::Failed { message } => Some(message.clone()),
+        // That nobody is shown to have a name is no failure, and no run changes it.
+        Outcome::Unknown { message } => Some(message.clone()).filter(|message| message.contains(DROPPED)),
         _ => None,
     });
     messages.collect()

@@ -2,11 +2,16 @@
 
 use super::calls::Calls;
 use super::faults::NetworkFault;
+use super::lists::is_of_list;
+use super::members::{self, People};
+use super::publisher::Shelf;
+use super::queue::Queue;
 use super::random::Random;
 use super::record::{API_KEY, ENCODED_KEY, Record};
-use super::truth::{Author, Segment, Truth};
+use super::truth::{Author, Effect, Segment, Truth};
 use super::witness::Witness;
 use jiff::{SignedDuration, Timestamp};
+use segctl::model::{CohortKey, SegmentKind};
 use segctl::sandbox::{Call, Class, Credentials, Delivery, Fault, FaultKind, On, Reply, Service, Settings};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +40,21 @@ pub(crate) struct Workspace {
     misled: BTreeSet<usize>,
     /// The first list that anybody heard, for a bug that takes it for ever.
     pub(crate) first_list: Option<Reply>,
+    /// The lists that it was told to read.
+    pub(crate) queue: Queue,
+    /// Where it reads them.
+    pub(crate) shelf: Shelf,
+    /// Cohorts and file segments that somebody else made under declared names, and who was in them.
+    pub(crate) made_by_hand: BTreeMap<String, People>,
+    /// Segments whose lists a call changed that arrived after a later run had changed them, since clocks that were set
+    /// said that none could arrive any more.
+    pub(crate) strayed: BTreeSet<String>,
+    /// File segments that a call made which was delivered twice: what was heard is that the name is taken.
+    pub(crate) doubled: BTreeSet<String>,
+    /// Whether a name that was given up can be taken again.
+    pub(crate) frees_names: bool,
+    /// Whether lists of segments show those that are put away.
+    pub(crate) shows_archived: bool,
 }
 
 impl Workspace {
@@ -45,6 +65,13 @@ impl Workspace {
             db_name: "d".to_owned(),
         };
         Self {
+            frees_names: settings.rename_frees_old_name,
+            shows_archived: settings.list_includes_archived,
+            queue: Queue::default(),
+            shelf: Shelf::default(),
+            made_by_hand: BTreeMap::new(),
+            strayed: BTreeSet::new(),
+            doubled: BTreeSet::new(),
             calls: Calls::new(&settings),
             service: Service::new(settings, credentials),
             truth: Truth::default(),
@@ -95,7 +122,7 @@ impl Workspace {
             return reply;
         }
         if call.method != "GET" {
-            self.learn(author, call, &reply);
+            self.learn((&arrival, now), &reply);
         } else if let (Author::Run(run), Some(id)) = (author, call.path.strip_prefix("/v3/custom-segments/"))
         {
             self.truth.look(run, id);
@@ -110,7 +137,8 @@ impl Workspace {
             return;
         };
         let counted = (run, self.truth.now);
-        let is_full = reply.body.pointer("/error/actual_count").is_some();
+        let says = |place: &str| reply.body.pointer(place).is_some();
+        let is_full = says("/error/actual_count") || says("/actual_count");
         if reply.status != 429 || is_full {
             let is_known = arrival.is_known && matches!(author, Author::Run(_));
             return self.calls.count(class_of(call), counted, is_known);
@@ -123,9 +151,24 @@ impl Workspace {
     }
 
     /// Takes down what a write that was committed did.
-    fn learn(&mut self, author: Author, call: &Call, reply: &Reply) {
+    fn learn(&mut self, (arrival, now): (&Arrival<'_>, Timestamp), reply: &Reply) {
+        let Arrival {
+            author,
+            call,
+            sent_at,
+            ..
+        } = *arrival;
         let body: Value = serde_json::from_slice(&call.body).unwrap();
         let path = call.path.as_str();
+        if is_of_list(call) {
+            let before = self.truth.changes.len();
+            if is_upload(call) {
+                self.learn_upload(author, (call, &body), reply);
+            } else {
+                self.learn_sync(author, now, &body);
+            }
+            return self.require_in_order(before, sent_at);
+        }
         if path.starts_with("/v2/") {
             let id = body["cs_id"].as_str().map(str::to_owned);
             let id = id.or_else(|| {
@@ -153,6 +196,87 @@ impl Workspace {
         let (id, name) = (data["id"].as_str().unwrap(), data["name"].as_str().unwrap());
         let segment = Segment::new(name, &body["included_filters"], &body["excluded_filters"]);
         self.truth.set(author, id, segment);
+    }
+
+    /// Whether a segment came of a call that was delivered twice, and refused the second time.
+    pub(crate) fn is_doubled(&self, id: &str) -> bool {
+        self.doubled.contains(id)
+    }
+
+    /// A call about a list that was given up must not undo what a later run did: a run waits until none can arrive any more.
+    fn require_in_order(&mut self, before: usize, sent_at: i64) {
+        let Some(change) = self.truth.changes.get(before) else {
+            return;
+        };
+        let Author::Late(late) = change.author else {
+            return;
+        };
+        let mut earlier = self.truth.changes[..before].iter().rev();
+        let is_overtaken = earlier.any(|other| {
+            let is_by_other = matches!(other.author, Author::Run(run) if run != late);
+            other.id == change.id && other.at > sent_at && is_by_other
+        });
+        let id = change.id.clone();
+        if is_overtaken && self.calls.was_misdated() {
+            self.strayed.insert(id);
+        } else {
+            self.record
+                .require(!is_overtaken, "no list is changed by a call from before", || {
+                    format!("a call of run {late} changed {id} after another run had")
+                });
+        }
+    }
+
+    /// Takes down whom a call put into a cohort or took out, or that it made one.
+    fn learn_sync(&mut self, author: Author, now: Timestamp, body: &Value) {
+        let (key, name) = (key_of(body), body["parameters"]["cohort_name"].as_str().unwrap());
+        let (people, is_add) = (members::of_sync(body), body["action"] == "add_members");
+        if let Some((id, before)) = self.truth.keyed(&key) {
+            let (id, before) = (id.to_owned(), before.clone());
+            let people = if is_add {
+                before.people.and(people)
+            } else {
+                before.people.without(people)
+            };
+            return self.truth.set(author, &id, Segment { people, ..before });
+        }
+        // Taken, and dropped without a word.
+        if self.truth.named(name).is_some() || !self.frees_names && self.truth.was_named(name) {
+            return;
+        }
+        let (_, state) = self.control(now, "GET", "state", &Value::Null);
+        let mut segments = state["segments"].as_object().unwrap().iter();
+        let Some((id, _)) = segments.find(|(_, segment)| segment["name"] == name) else {
+            return self.record.violated("the simulator knows what is there", || {
+                format!("there is no cohort `{name}`")
+            });
+        };
+        let made = Segment {
+            people: if is_add { people } else { People::default() },
+            ..Segment::of_list(name, Some(key))
+        };
+        self.truth.set(author, id, made);
+    }
+
+    /// Takes down that the service was told of a list, and that it made the segment where there was none.
+    fn learn_upload(&mut self, author: Author, (call, body): (&Call, &Value), reply: &Reply) {
+        let id = reply.body["cs_id"].as_str().unwrap();
+        let known = self.truth.segments.get(id).cloned();
+        let effect = if known.is_some() {
+            Effect::Queued
+        } else {
+            Effect::AtOnce
+        };
+        let name = body["name"].as_str().unwrap();
+        let after = known.unwrap_or_else(|| Segment::of_list(name, None));
+        self.truth.set_as((author, effect), id, after);
+        self.queue.add(id, call, body);
+    }
+
+    /// Has the service do what it was told of first.
+    pub(crate) fn finish_next_job(&mut self, now: Timestamp, file: Result<Vec<u8>, String>) -> Option<Value> {
+        let (job, time) = (self.service.next_job()?, self.time(now));
+        self.service.finish_job(time, &job, file)
     }
 
     /// What a run put away must not be missing in what a run stored. A list that lacks a segment says that it is away.
@@ -188,7 +312,14 @@ impl Workspace {
             .is_some_and(|segment| segment.is_archived);
         let segment = Segment {
             is_archived: edit["archived"].as_bool().unwrap_or(was_archived),
-            ..Segment::new(name, &data["included_filters"], &data["excluded_filters"])
+            ..match self.truth.segments.get(&id) {
+                // The dashboard shows no members either.
+                Some(before) if before.kind != SegmentKind::Filter => Segment {
+                    name: name.to_owned(),
+                    ..before.clone()
+                },
+                _ => Segment::new(name, &data["included_filters"], &data["excluded_filters"]),
+            }
         };
         self.record.note("dashboard", edit.to_string().len() as u64, || {
             format!("edits {edit}")
@@ -226,6 +357,8 @@ impl Workspace {
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
     pub(crate) author: Author,
+    /// When it was sent, in milliseconds since 1970.
+    pub(crate) sent_at: i64,
     pub(crate) call: &'a Call,
     /// How many of the last writes are left out of a list.
     pub(crate) missing_writes: usize,
@@ -238,9 +371,27 @@ fn class_of(call: &Call) -> Class {
     match (call.method.as_str(), call.path.as_str()) {
         ("GET", "/v3/custom-segments") => Class::List,
         ("GET", _) => Class::Get,
+        (_, path) if path.ends_with("/cohortsync") => Class::Cohort,
+        _ if is_upload(call) => Class::File,
         ("POST", _) => Class::Create,
         (_, path) if path.starts_with("/v2/") => Class::Lifecycle,
         _ => Class::Update,
+    }
+}
+
+/// Whether a call has the service read a list.
+pub(crate) fn is_upload(call: &Call) -> bool {
+    call.path.contains("/file-segment")
+}
+
+/// What a sync of members knows its cohort by.
+pub(crate) fn key_of(body: &Value) -> CohortKey {
+    CohortKey {
+        partner: body["partner"].as_str().unwrap_or_default().to_owned(),
+        cohort_id: body["parameters"]["cohort_id"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
     }
 }
 

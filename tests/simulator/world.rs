@@ -1,11 +1,14 @@
 //! What people want, and how they change their minds: the files between runs, and the dashboard at any time.
 
+use super::list::{List, Spelling};
+use super::members::People;
 use super::random::Random;
-use super::workspace::Workspace;
+use super::truth::Author;
+use super::workspace::{self, Arrival, Workspace};
 use jiff::Timestamp;
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
-    GroupOperator, Lifecycle, Number, Operand, Origin, Reference, SegmentName,
+    GroupOperator, Lifecycle, Number, Operand, Origin, Reference, SegmentKind, SegmentName,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -33,6 +36,8 @@ pub(crate) struct Files {
     items: Vec<Item>,
     /// Whether a name that was given up can be taken again.
     frees_names: bool,
+    /// Whether they declare cohorts and file segments, too.
+    has_lists: bool,
 }
 
 /// A segment that is or was declared.
@@ -45,10 +50,12 @@ pub(crate) struct Item {
     pub(crate) wish: Wish,
     /// It refers to items of lower levels only.
     level: usize,
+    /// Who is to be in it, where that is no matter of filters.
+    pub(crate) list: Option<List>,
 }
 
 /// Who is to be in a segment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Wish {
     amount: i64,
     excluded: Option<i64>,
@@ -65,13 +72,18 @@ const NESTED: usize = 2;
 
 impl Files {
     /// Files with so many segments.
-    pub(crate) fn new((mut random, fresh): (Random, Fresh), count: usize, frees_names: bool) -> Self {
+    pub(crate) fn new(
+        (mut random, fresh): (Random, Fresh),
+        count: usize,
+        (frees_names, has_lists): (bool, bool),
+    ) -> Self {
         let items = Vec::new();
         let mut files = Self {
             random: random.fork(),
             fresh,
             items,
             frees_names,
+            has_lists,
         };
         for _ in 0..count {
             files.create();
@@ -131,11 +143,17 @@ impl Files {
     fn edit_once(&mut self) -> Option<String> {
         let place = self.any()?;
         let name = self.items[place].name.clone();
+        let is_list = self.items[place].list.is_some();
+        if is_list && self.random.percent(70) {
+            return self.edit_list(place);
+        }
         match self.random.below(20) {
             0..=3 => {
                 let place = self.create();
                 Some(format!("`{}` is declared", self.items[place].name))
             }
+            // These are about filters, and about names.
+            4..=14 if is_list => None,
             4..=7 => {
                 self.items[place].wish.amount = self.fresh.number();
                 Some(format!("`{name}` gets another definition"))
@@ -152,6 +170,8 @@ impl Files {
             15..=16 => self.archive(place),
             17 => self.remove(place),
             18 => self.restore(),
+            // The API renames no others.
+            _ if is_list => None,
             _ => self.move_on(place),
         }
     }
@@ -165,6 +185,61 @@ impl Files {
     }
 
     fn create(&mut self) -> usize {
+        if self.has_lists && self.random.percent(45) {
+            return self.create_list();
+        }
+        self.create_filter()
+    }
+
+    /// Declares a cohort or a file segment.
+    fn create_list(&mut self) -> usize {
+        let spelling = match self.random.below(10) {
+            0 => Spelling::Listed { is_long: true },
+            1..=3 => Spelling::Listed { is_long: false },
+            4 => Spelling::Local,
+            _ => Spelling::Users,
+        };
+        let list = List {
+            people: People::drawn(self.random.draw()),
+            former: Vec::new(),
+            spelling,
+            number: self.fresh.number(),
+        };
+        self.items.push(Item {
+            name: self.fresh.name("list"),
+            previous_names: Vec::new(),
+            is_declared: true,
+            is_archived: spelling == Spelling::Users && self.random.percent(5),
+            wish: Wish::default(),
+            level: 0,
+            list: Some(list),
+        });
+        self.items.len() - 1
+    }
+
+    /// Changes who is to be in a list.
+    fn edit_list(&mut self, place: usize) -> Option<String> {
+        let some = People::drawn(self.random.draw() & self.random.draw());
+        let turn = self.random.below(5);
+        let name = self.items[place].name.clone();
+        let list = self.items[place].list.as_mut()?;
+        let before = list.people;
+        list.people = match turn {
+            0 => before.and(some),
+            1 => before.without(some),
+            2 => before.and(some).without(People::drawn(self.random.draw())),
+            3 => self.random.pick(&list.former).copied().unwrap_or(before),
+            _ => some,
+        };
+        // Nobody is declared empty.
+        if list.people == People::default() {
+            list.people = some;
+        }
+        list.former.push(before);
+        Some(format!("`{name}` has {:?} in place of {before:?}", list.people))
+    }
+
+    fn create_filter(&mut self) -> usize {
         let word = ["Segment", "Käufer", "a & b", "x"][self.random.below(4)];
         let name = self.fresh.name(word);
         let amount = self.fresh.number();
@@ -182,6 +257,7 @@ impl Files {
                 refers_to: BTreeSet::new(),
             },
             level,
+            list: None,
         });
         let place = self.items.len() - 1;
         if self.random.percent(30) {
@@ -231,7 +307,7 @@ impl Files {
     /// Two segments have each other's definitions from now on.
     fn swap(&mut self, place: usize) -> Option<String> {
         let other = self.any()?;
-        if other == place {
+        if other == place || self.items[other].list.is_some() {
             return None;
         }
         let amount = self.items[other].wish.amount;
@@ -243,6 +319,10 @@ impl Files {
     }
 
     fn archive(&mut self, place: usize) -> Option<String> {
+        if self.items[place].kind() == SegmentKind::Cohort {
+            // The API cannot.
+            return None;
+        }
         if self.items[place].is_archived {
             self.items[place].is_archived = false;
             return Some(format!("`{}` is active", self.items[place].name));
@@ -288,7 +368,7 @@ impl Files {
         }
         let name = self.items[place].name.clone();
         self.rename(place);
-        let new = self.create();
+        let new = self.create_filter();
         self.items[new].name.clone_from(&name);
         Some(format!(
             "`{name}` is moved on to `{}`, and made anew",
@@ -327,15 +407,28 @@ impl Files {
             } else {
                 Lifecycle::Active
             },
-            contents: Contents::Filter(Definition {
-                included: group(filters),
-                excluded: wish.excluded.map(|amount| group(vec![spends(amount)])),
-            }),
+            contents: match &item.list {
+                Some(list) => list.contents(),
+                None => Contents::Filter(Definition {
+                    included: group(filters),
+                    excluded: wish.excluded.map(|amount| group(vec![spends(amount)])),
+                }),
+            },
             origin: Origin {
                 file: format!("{}.yaml", item.name),
                 line: 1,
                 column: 1,
             },
+        }
+    }
+}
+
+impl Item {
+    pub(crate) fn kind(&self) -> SegmentKind {
+        match self.list.as_ref().map(|list| list.spelling) {
+            None => SegmentKind::Filter,
+            Some(Spelling::Users) => SegmentKind::File,
+            Some(_) => SegmentKind::Cohort,
         }
     }
 }
@@ -391,6 +484,35 @@ impl Dashboard {
         if !workspace.owns_what_is_made_by_hand {
             workspace.foreign.extend(made);
         }
+    }
+
+    /// Makes a cohort or a file segment that files declare, with other people in it; whether the service has to read a list.
+    pub(crate) fn make_list(
+        &self,
+        workspace: &mut Workspace,
+        now: Timestamp,
+        (name, list): (&str, &List),
+    ) -> bool {
+        let people = People::drawn(self.random.lock().unwrap().draw());
+        let address = workspace.shelf.put_by_hand(people);
+        let (path, body) = list.made_by_hand(name, people, &address);
+        let call = workspace::call("POST", path, body.to_string().into_bytes());
+        let arrival = Arrival {
+            author: Author::Dashboard,
+            sent_at: now.as_millisecond(),
+            call: &call,
+            missing_writes: 0,
+            is_known: false,
+        };
+        let reply = workspace.perform(now, arrival);
+        let made = workspace
+            .truth
+            .named(name)
+            .map(|(id, segment)| (id.to_owned(), segment.clone()));
+        if let Some((id, segment)) = made.filter(|(_, segment)| segment.kind != SegmentKind::Filter) {
+            workspace.made_by_hand.insert(id, segment.people);
+        }
+        reply.status == 202
     }
 
     /// Does something to a segment, whoever made it.

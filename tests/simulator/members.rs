@@ -1,0 +1,155 @@
+//! Who can be in a cohort or a file segment: a dozen people, known by numbers, and the ways in which lists spell them.
+
+use segctl::model::{Members, Users};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex};
+use std::{fmt, fs};
+
+/// How many people there are.
+const EVERYBODY: u8 = 12;
+
+/// Some people, each of whom is a bit.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct People(u16);
+
+impl People {
+    /// The people whose bits are set; at least one.
+    pub(crate) fn drawn(bits: u64) -> Self {
+        let bits = u16::try_from(bits % (1 << EVERYBODY)).unwrap();
+        Self(bits.max(1))
+    }
+
+    pub(crate) fn numbers(self) -> impl Iterator<Item = u8> {
+        (0..EVERYBODY).filter(move |number| self.0 & (1 << number) != 0)
+    }
+
+    pub(crate) fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    pub(crate) fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    pub(crate) fn has_all(self, others: Self) -> bool {
+        others.without(self) == Self::default()
+    }
+
+    /// Those for whom values stand.
+    pub(crate) fn of<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
+        let numbers = values.into_iter().map(number_of);
+        Self(numbers.fold(0, |bits, number| bits | (1 << number)))
+    }
+
+    /// Those in a file of one value a line.
+    pub(crate) fn of_lines(bytes: &[u8]) -> Self {
+        Self::of(std::str::from_utf8(bytes).unwrap().lines())
+    }
+}
+
+impl fmt::Debug for People {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.numbers()).finish()
+    }
+}
+
+/// Zeros that make a value so long that four fill a call.
+static ZEROS: LazyLock<String> = LazyLock::new(|| "0".repeat(LONG));
+
+const LONG: usize = 30_000;
+
+/// What a member is known by: very long, or short.
+pub(crate) fn uid(number: u8, is_long: bool) -> String {
+    let short = number.to_string();
+    if is_long {
+        format!("{}{short}", &ZEROS[short.len()..])
+    } else {
+        short
+    }
+}
+
+fn number_of(value: &str) -> u8 {
+    let value = value.split('@').next().unwrap_or_default();
+    let digits = if value.len() == LONG {
+        &value[LONG - 2..]
+    } else {
+        value
+    };
+    let number: u8 = digits.parse().unwrap();
+    assert!(number < EVERYBODY, "{number} is nobody");
+    number
+}
+
+/// Where lists are files. They are named by who is in them, so that they never change and everybody can share them.
+pub(crate) fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/simulator-lists"))
+}
+
+/// The files that were seen to be there.
+static WRITTEN: Mutex<BTreeSet<People>> = Mutex::new(BTreeSet::new());
+
+/// The path of a file with these people, from the folder of lists.
+pub(crate) fn file_of(people: People) -> String {
+    let name = format!("{:03x}.csv", people.0);
+    let mut written = WRITTEN.lock().unwrap();
+    if !written.contains(&people) {
+        fs::create_dir_all(folder()).unwrap();
+        let lines: String = people
+            .numbers()
+            .map(|number| format!("{number}@example.com\n"))
+            .collect();
+        // Another process may write it at the same time.
+        let half = tempfile::NamedTempFile::new_in(folder()).unwrap();
+        fs::write(half.path(), lines).unwrap();
+        half.persist(folder().join(&name)).unwrap();
+        written.insert(people);
+    }
+    name
+}
+
+fn of_path(path: &str) -> People {
+    let digits = PathBuf::from(path)
+        .file_stem()
+        .unwrap()
+        .to_string_lossy()
+        .into_owned();
+    People(u16::from_str_radix(&digits, 16).unwrap())
+}
+
+/// Who is declared to be in a cohort.
+pub(crate) fn of_members(members: &Members) -> People {
+    match members {
+        Members::Local(path) => of_path(path),
+        Members::Listed(uids) => People::of(uids.iter().map(String::as_str)),
+    }
+}
+
+/// Who is declared to be in a file segment.
+pub(crate) fn of_users(users: &Users) -> People {
+    match users {
+        Users::Local(path) => of_path(path),
+        Users::Published { .. } => unreachable!("lists are files of this machine"),
+    }
+}
+
+/// Who is named by a sync of members.
+pub(crate) fn of_sync(body: &Value) -> People {
+    let members = body["parameters"]["members"].as_array();
+    let uids = members
+        .into_iter()
+        .flatten()
+        .filter_map(|member| member["uid"].as_str());
+    People::of(uids)
+}
+
+/// Who is in a segment as the service keeps it.
+pub(crate) fn stored(contents: &Value) -> People {
+    let members = contents["cohort"]["members"].as_array().into_iter().flatten();
+    let users = contents["file"]["users"].as_object().into_iter().flatten();
+    let values = members
+        .filter_map(Value::as_str)
+        .chain(users.map(|(user, _)| user.as_str()));
+    People::of(values)
+}
