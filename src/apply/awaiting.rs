@@ -5,15 +5,14 @@
 //! said. A step that waits holds nobody up but those that depend on it.
 
 use super::receipt::{Outcome, Reading};
-use super::{Applier, Interruption};
+use super::{Applier, Interruption, with_causes};
 use crate::api::{Clock, Transport};
-use crate::ledger::{Ledger, LedgerStore, Published, Record, StoreError};
-use crate::model::{Callback, ListDigest, Processed, SegmentId, UploadId};
+use crate::ledger::{LedgerStore, Record};
+use crate::model::{Callback, Processed, SegmentId, UploadId};
 use crate::plan::step::Step;
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
 
 /// The longest pause between two looks, in seconds: lists take minutes, and every look may be a request to a bucket.
 const LONGEST_PAUSE: i64 = 10;
@@ -26,6 +25,8 @@ pub struct Callbacks {
     pub address: SecretString,
     /// For how long a step waits at most; `None` where none does.
     pub wait: Option<SignedDuration>,
+    /// Drawn for this run: two that began in the same second on machines of one name tell their calls apart by it.
+    pub nonce: [u8; 16],
 }
 
 /// A call that the service took and of whose list it has not said what became of it.
@@ -50,8 +51,8 @@ impl Callbacks {
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Names a call of a step; `None` where nobody would hear what becomes of it.
     pub(super) fn upload_id(&self, step: &Step, attempt: u32) -> Option<UploadId> {
-        self.settings.callbacks.as_ref()?;
-        let call = format!("{} {} {attempt}", self.settings.run, step.number);
+        let Callbacks { nonce, .. } = self.settings.callbacks.as_ref()?;
+        let call = format!("{nonce:?} {} {} {attempt}", self.settings.run, step.number);
         let digest: [u8; 32] = Sha256::digest(call).into();
         let half = digest.first_chunk::<16>()?;
         Some(UploadId::of(*half))
@@ -68,21 +69,21 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         step: &Step,
         awaited: &Awaited,
     ) -> Result<Outcome, Interruption> {
-        let wait = self
-            .settings
-            .callbacks
-            .as_ref()
-            .and_then(|callbacks| callbacks.wait);
-        let until = self.clock.now().saturating_add(wait.unwrap_or_default());
-        let until = until.unwrap_or(self.clock.now());
+        let callbacks = self.settings.callbacks.as_ref();
+        let wait = callbacks.and_then(|callbacks| callbacks.wait).unwrap_or_default();
+        let now = self.clock.now();
+        let until = now.saturating_add(wait).unwrap_or(now);
         let mut pause = 1;
         loop {
-            let heard = self.store.load_callback(&awaited.upload).await?;
-            if let Some(callback) = heard {
-                return self.heard(awaited, callback).await;
-            }
+            // A store that does not answer now may when it is asked again: the call was taken, whatever comes of this.
+            let failure = match self.store.load_callback(&awaited.upload).await {
+                Ok(Some(callback)) => return self.heard(awaited, callback).await,
+                Ok(None) => None,
+                Err(error) => Some(error),
+            };
             if self.clock.now() >= until {
-                return Ok(unheard("nobody called back in time"));
+                let why = failure.map(|error| with_causes(&error));
+                return Ok(unheard(why.as_deref().unwrap_or("nobody called back in time")));
             }
             let nap = (SignedDuration::from_secs(pause), until);
             if self.memory().is_over || !self.client.nap_for_callback(&step.segment, nap).await {
@@ -94,98 +95,61 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// Takes down what the service said of a list, and takes away what it has read.
     async fn heard(&self, awaited: &Awaited, callback: Callback) -> Result<Outcome, Interruption> {
-        let hear = |ledger: &Ledger| {
-            let mut entry = ledger.kept(&awaited.id).cloned()?;
-            entry.uploaded.as_mut()?.hear(&awaited.upload, callback.clone());
-            Some(Record::Entry(entry))
-        };
-        self.take_down(|ledger| hear(ledger).into_iter().collect())
-            .await?;
+        let said = self.also_said(awaited, &callback).await;
+        let mut is_known = false;
+        self.take_down(|ledger| {
+            let hear = || {
+                let mut entry = ledger.kept(&awaited.id).cloned()?;
+                let uploaded = entry.uploaded.as_mut()?;
+                for (upload, callback) in said {
+                    uploaded.hear(&upload, callback);
+                }
+                is_known = uploaded.users.is_some();
+                Some(Record::Entry(entry))
+            };
+            hear().into_iter().collect()
+        })
+        .await?;
         self.withdraw_read(Some(&awaited.id)).await?;
         Ok(match callback {
-            Callback::Processed(processed) => Outcome::Applied {
+            Callback::Processed(processed) if is_known => Outcome::Applied {
                 id: awaited.id.clone(),
                 notes: notes(awaited, processed),
                 list: Some(Reading::Processed(processed)),
             },
+            Callback::Processed(_) => Outcome::Failed {
+                message: "the service read the list, and could not read one that was sent before, which left nobody in the \
+                          segment; the next run sends all of them again"
+                    .to_owned(),
+            },
             Callback::Failed { message } => Outcome::Failed {
                 message: format!(
-                    "the service took the list and could not read it: {message}; nobody is in the segment; the next run \
-                     sends all of it again"
+                    "the service took the list and could not read it: {message}; nobody is in the segment; the next run sends \
+                     all of it again"
                 ),
             },
         })
     }
 
-    /// Takes away published lists that the service has read, of one segment or of all.
-    pub(super) async fn withdraw_read(&self, of: Option<&SegmentId>) -> Result<(), StoreError> {
-        let Some(publisher) = &self.settings.publisher else {
-            return Ok(());
-        };
-        let mut withdrawn = Vec::new();
-        for (id, published) in self.read_lists(of).await {
-            // What cannot be taken away now can be later.
-            if publisher.withdraw(&published.name).await.is_ok() {
-                withdrawn.push((id, published));
-            }
-        }
-        if withdrawn.is_empty() {
-            return Ok(());
-        }
-        self.take_down(|ledger| {
-            let mut entries = BTreeMap::new();
-            for (id, published) in &withdrawn {
-                let Some(known) = ledger.kept(id) else { continue };
-                let entry = entries.entry(id).or_insert_with(|| known.clone());
-                if let Some(uploaded) = &mut entry.uploaded {
-                    uploaded.published.retain(|other| other != published);
-                }
-            }
-            entries.into_values().map(Record::Entry).collect()
-        })
-        .await
-    }
-
-    /// Takes away lists that were published for segments that came to nothing, once nobody can be about to read them.
-    pub(super) async fn withdraw_left(&self) -> Result<(), StoreError> {
-        let Some(publisher) = &self.settings.publisher else {
-            return Ok(());
-        };
-        let now = self.clock.now();
-        let left: Vec<(ListDigest, bool)> = {
+    /// What was said of a call, behind what was said of those before it: they were done first.
+    async fn also_said(&self, awaited: &Awaited, callback: &Callback) -> Vec<(UploadId, Callback)> {
+        let earlier = {
             let ledger = self.ledger.lock().await;
-            let over = ledger.left_published().filter(|published| published.is_over(now));
-            over.map(|published| (published.name.clone(), ledger.is_in_use(&published.name)))
-                .collect()
+            let entry = ledger.kept(&awaited.id);
+            let uploaded = entry.and_then(|entry| entry.uploaded.as_deref());
+            uploaded
+                .map(|uploaded| uploaded.awaited.clone())
+                .unwrap_or_default()
         };
-        let mut gone = Vec::new();
-        for (name, is_in_use) in left {
-            if is_in_use || publisher.withdraw(&name).await.is_ok() {
-                gone.push(Record::Withdrawn(name));
+        let mut said = Vec::new();
+        for upload in earlier.into_iter().filter(|upload| *upload != awaited.upload) {
+            // What cannot be read now is by the next run.
+            if let Ok(Some(callback)) = self.store.load_callback(&upload).await {
+                said.push((upload, callback));
             }
         }
-        if gone.is_empty() {
-            return Ok(());
-        }
-        self.take_down(|_| gone).await
-    }
-
-    /// Published lists that the service has read, with their segments.
-    async fn read_lists(&self, of: Option<&SegmentId>) -> Vec<(SegmentId, Published)> {
-        let now = self.clock.now();
-        let ledger = self.ledger.lock().await;
-        let entries = ledger
-            .all_kept()
-            .filter(|entry| of.is_none_or(|of| entry.id == *of));
-        let read = entries.flat_map(|entry| {
-            let uploaded = entry.uploaded.as_deref();
-            let published = uploaded.into_iter().flat_map(move |uploaded| {
-                let published = uploaded.published.iter();
-                published.filter(move |published| uploaded.is_read(published, now))
-            });
-            published.map(|published| (entry.id.clone(), published.clone()))
-        });
-        read.collect()
+        said.push((awaited.upload.clone(), callback.clone()));
+        said
     }
 }
 

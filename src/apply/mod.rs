@@ -36,6 +36,7 @@ mod settle;
 mod update;
 mod upload;
 mod verdict;
+mod withdraw;
 
 use crate::api::{ApiError, CallError, Client, Clock, Seen, StopSignal, Stored, Transport};
 use crate::ledger::{self, Ledger, LedgerStore, StoreError};

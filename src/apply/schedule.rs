@@ -57,7 +57,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 Ok(outcome) => (outcome, None),
                 Err(interruption) => self.interrupted(interruption),
             };
-            stop = stop.or(reason);
+            // Whoever waits and is stopped leaves nothing to be started, and something unknown.
+            let is_cut_off = matches!(part, Part::Callback(..)) && !outcome.is_done();
+            let asked = (is_cut_off && self.settings.stop.is_raised()).then_some(Stop::Asked);
+            stop = stop.or(reason).or(asked);
             self.memory().is_over = stop.is_some();
             on_event(Event::Finished(progress.finish(place, outcome)));
         }

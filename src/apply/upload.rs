@@ -10,8 +10,8 @@ use super::awaiting::Awaited;
 use super::receipt::{Outcome, Reading, SkipReason};
 use super::{ATTEMPTS, Applier, Interruption, still_lost, unsettled};
 use crate::api::{ApiError, CallError, Clock, Operation, Stored, Transport, Turn, UserFile};
-use crate::ledger::{Addition, Entry, Intent, Ledger, LedgerStore, Published, Record, Uploaded, Write};
-use crate::model::{Callback, Lifecycle, ListDigest, SegmentId, SegmentKind, UploadId, UserChange, UserList};
+use crate::ledger::{Addition, Entry, Intent, Ledger, LedgerStore, Record, Uploaded, Write};
+use crate::model::{Lifecycle, ListDigest, SegmentId, SegmentKind, UploadId, UserChange, UserList};
 use crate::plan::step::{Step, Uploading};
 use files::Lists;
 use jiff::Timestamp;
@@ -27,7 +27,8 @@ struct Course<'s> {
     change: Option<UserChange>,
     is_seen: bool,
     has_begun: bool,
-    made_at: Option<Timestamp>,
+    /// What is known of the segment from before the call.
+    known: Uploaded,
     /// The last call that was not answered.
     lost: Option<CallError>,
     unanswered_at: Option<Timestamp>,
@@ -35,11 +36,6 @@ struct Course<'s> {
     upload: Option<UploadId>,
     /// Calls of this step that were lost: the service may have taken them.
     lost_uploads: Vec<UploadId>,
-    /// Calls of runs before of which nobody knows what became of them, and what was heard last.
-    awaited: Vec<UploadId>,
-    heard: Option<Callback>,
-    added: Vec<Addition>,
-    published: Vec<Published>,
 }
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
@@ -115,33 +111,22 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            course.upload = self.upload_to_hear_of(course, attempt);
             let operation = course.operation();
             let target = course.uploading.target.as_ref();
             let seen = (target, &mut course.is_seen);
             let Some(turn) = self.turn_to_tell(&operation, seen).await? else {
                 return Ok(Outcome::Skipped(SkipReason::Drifted));
             };
-            let file = match self.file_to_publish(lists, course) {
-                Ok(file) => file,
-                Err(error) => {
-                    self.client.give_back(turn);
-                    return Ok(cannot_publish(&error, course.lost.as_ref()));
-                }
-            };
-            // Taken down before it is there, so that it is never left without anybody who knows of it.
-            self.begin_upload(file.name(), course).await?;
-            let url = match self.publish(&file).await {
+            course.upload = self.upload_to_hear_of(course, attempt);
+            let url = match self.begin_and_publish(lists, course).await? {
                 Ok(url) => url,
                 Err(error) => {
                     self.client.give_back(turn);
+                    // No call was made of which anything could be heard.
+                    course.upload = None;
                     return Ok(cannot_publish(&error, course.lost.as_ref()));
                 }
             };
-            if file.name().is_some() {
-                // Publishing takes its time, in which the lock may be lost; and a call may be on its way from now on.
-                self.begin_upload(file.name(), course).await?;
-            }
             let error = match self.tell(turn, &url, course).await {
                 Ok(id) => return self.uploaded(id, course).await,
                 Err(error) => error,
@@ -177,6 +162,26 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
                 });
             }
         }
+    }
+
+    /// Takes down that a call is about to be made, and puts its list where the service reads it; the address.
+    async fn begin_and_publish(
+        &self,
+        lists: &Lists,
+        course: &mut Course<'_>,
+    ) -> Result<io::Result<String>, Interruption> {
+        let file = match self.file_to_publish(lists, course) {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(error)),
+        };
+        // Taken down before it is there, so that it is never left without anybody who knows of it.
+        self.begin_upload(file.name(), course).await?;
+        let published = self.publish(&file).await;
+        if published.is_ok() && file.name().is_some() {
+            // Publishing takes its time, in which the lock may be lost; and a call may be on its way from now on.
+            self.begin_upload(file.name(), course).await?;
+        }
+        Ok(published)
     }
 
     /// Takes down that a call is about to be made.
@@ -252,7 +257,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             Some(stored) => {
                 course.id = Some(stored.id.clone());
                 course.change = Some(UserChange::Replace);
-                course.made_at = Some(self.clock.now());
+                course.known.made_at = Some(self.clock.now());
                 course.is_seen = true;
                 self.learn(course.step, &stored.id);
                 self.note_seen(stored, Lifecycle::Active);
@@ -293,7 +298,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     async fn leave_open(&self, course: &Course<'_>) -> Result<(), Interruption> {
         let Some(id) = course.id.as_ref().filter(|_| course.has_begun) else {
             // No segment keeps them in mind that came to nothing.
-            let left = course.published.iter().cloned();
+            let left = course.known.published.iter().cloned();
             let left: Vec<Record> = left.map(Record::Published).collect();
             if !left.is_empty() {
                 self.take_down(|_| left).await?;
@@ -312,26 +317,26 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     /// Takes down what the service took.
     async fn uploaded(&self, id: SegmentId, course: &mut Course<'_>) -> Result<Outcome, Interruption> {
         if course.uploading.target.is_none() {
-            course.made_at = course.made_at.or(Some(self.clock.now()));
+            course.known.made_at = course.known.made_at.or(Some(self.clock.now()));
             self.learn(course.step, &id);
         }
         if !matches!(course.change, Some(UserChange::Add | UserChange::Remove)) {
             // Whatever became of the calls before, all users are those of this one.
-            course.awaited.clear();
+            course.known.awaited.clear();
         }
-        course.heard = None;
+        course.known.heard = None;
         let listed = course.uploading.list.values().map(|listing| listing.count);
-        let addition = course.uploading.added.or(listed).map(|users| Addition {
-            at: self.clock.now(),
-            users,
-        });
+        if let Some(users) = course.uploading.added.or(listed) {
+            course.known.add(Addition {
+                at: self.clock.now(),
+                users,
+                upload: course.upload.clone(),
+            });
+        }
         let users = Some(course.uploading.list.clone());
         let key = self.key(course.step);
         self.take_down(|ledger| {
-            let mut entry = self.entry_uploaded(ledger, &id, (course, users, course.unanswered_at));
-            if let (Some(uploaded), Some(addition)) = (&mut entry.uploaded, addition) {
-                uploaded.add(addition);
-            }
+            let entry = self.entry_uploaded(ledger, &id, (course, users, course.unanswered_at));
             let begun = ledger
                 .intents()
                 .filter(|intent| intent.step == key || self.is_begun(intent, course.step));
@@ -344,7 +349,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             std::iter::once(Record::Entry(entry)).chain(settled).collect()
         })
         .await?;
-        let notes = vec!["accepted, outcome not known: the service reads the list later".to_owned()];
+        let told_at = match &course.uploading.upload.callback_url {
+            Some(_) => ", and tells it at the `callback_url` of its file",
+            None => "",
+        };
+        let notes = vec![format!(
+            "accepted, outcome not known: the service reads the list later{told_at}"
+        )];
         self.will_await(&id, course);
         Ok(Outcome::Applied {
             id,
@@ -403,14 +414,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let mut uploaded = Uploaded {
             identifier: upload.identifier.clone(),
             expires_in_days: upload.expires_in_days,
-            made_at: course.made_at,
             users,
             put_away_at: None,
             unanswered_at,
-            awaited: course.awaited.clone(),
-            heard: course.heard.clone(),
-            added: course.added.clone(),
-            published: course.published.clone(),
+            ..course.known.clone()
         };
         let uploads = course.lost_uploads.iter().chain(&course.upload);
         uploads.for_each(|upload| uploaded.wait_for(upload.clone()));
@@ -421,7 +428,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
 impl<'s> Course<'s> {
     fn new(step: &'s Step, uploading: &'s Uploading, known: Option<Uploaded>) -> Self {
-        let before = uploading.before.as_ref();
+        let upload = &uploading.upload;
+        let nothing = || Uploaded::nothing(upload.identifier.clone(), upload.expires_in_days);
         Self {
             step,
             uploading,
@@ -429,21 +437,11 @@ impl<'s> Course<'s> {
             change: uploading.change,
             is_seen: false,
             has_begun: false,
-            made_at: before.and_then(|before| before.made_at),
+            known: known.unwrap_or_else(nothing),
             lost: None,
             unanswered_at: None,
             upload: None,
             lost_uploads: Vec::new(),
-            awaited: known
-                .as_ref()
-                .map(|known| known.awaited.clone())
-                .unwrap_or_default(),
-            heard: known.as_ref().and_then(|known| known.heard.clone()),
-            added: known
-                .as_ref()
-                .map(|known| known.added.clone())
-                .unwrap_or_default(),
-            published: known.map(|known| known.published).unwrap_or_default(),
         }
     }
 

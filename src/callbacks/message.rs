@@ -42,9 +42,12 @@ pub(super) struct Message {
     pub(super) segment: Option<String>,
 }
 
+/// What stands in place of the secret where the service repeats it.
+const REDACTED: &str = "[redacted]";
+
 /// Reads a body: 201 is documented for success, 400 and 500 for failure. What it says beside that is taken as far as it is
 /// there, since a callback that is refused is lost.
-pub(super) fn read(body: &[u8]) -> Result<Message, MessageError> {
+pub(super) fn read(body: &[u8], secret: &str) -> Result<Message, MessageError> {
     let body: Value = serde_json::from_slice(body).map_err(MessageError::NoJson)?;
     let status = body
         .get("status")
@@ -60,7 +63,7 @@ pub(super) fn read(body: &[u8]) -> Result<Message, MessageError> {
         })
     } else {
         let message = text("error_message").unwrap_or_else(|| format!("status {status}"));
-        let message = without_queries(&message);
+        let message = without_queries(&message).replace(secret, REDACTED);
         Callback::Failed {
             message: message.chars().take(LONGEST_MESSAGE).collect(),
         }
@@ -99,6 +102,12 @@ mod tests {
                 },
             ),
             (
+                r#"{"status": 400, "error_message": "https://h.example/s3cret/5a?a=b is gone"}"#,
+                Callback::Failed {
+                    message: "https://h.example/[redacted]/5a?[redacted] is gone".to_owned(),
+                },
+            ),
+            (
                 r#"{"status": 500}"#,
                 Callback::Failed {
                     message: "status 500".to_owned(),
@@ -106,11 +115,11 @@ mod tests {
             ),
         ];
         for (body, said) in table {
-            assert_eq!(read(body.as_bytes()).unwrap().callback, said, "{body}");
+            assert_eq!(read(body.as_bytes(), "s3cret").unwrap().callback, said, "{body}");
         }
         let long = format!(r#"{{"status": 400, "error_message": "{}"}}"#, "ü".repeat(2000));
         assert_eq!(
-            read(long.as_bytes()).unwrap().callback,
+            read(long.as_bytes(), "s3cret").unwrap().callback,
             Callback::Failed {
                 message: "ü".repeat(LONGEST_MESSAGE)
             }
@@ -120,7 +129,7 @@ mod tests {
     #[test]
     fn what_says_nothing_is_refused() {
         for body in ["", "{", "[]", "{}", r#"{"status": null}"#, r#"{"status": -1}"#] {
-            assert!(read(body.as_bytes()).is_err(), "{body}");
+            assert!(read(body.as_bytes(), "s3cret").is_err(), "{body}");
         }
     }
 }

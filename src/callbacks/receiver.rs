@@ -23,8 +23,11 @@ use tokio::task::{JoinHandle, JoinSet};
 /// A callback is some hundred bytes.
 const LARGEST_BODY: usize = 64 * 1024;
 
-/// Whoever sends its request slower than this is no service.
+/// Whoever takes longer than this for a request and its answer is no service.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// For so long answers that are under way hold up the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// So many connections at once: whoever knows no secret must not take all memory.
 const MOST_CONNECTIONS: usize = 256;
@@ -73,8 +76,7 @@ impl error::Error for ReceiverError {
 /// What connections share.
 struct Shared<S> {
     store: S,
-    /// The digest of the secret. Digests are compared, so that the time it takes tells nothing of the secret.
-    secret: [u8; 32],
+    secret: SecretString,
     on_heard: Box<Listening>,
 }
 
@@ -94,7 +96,7 @@ impl Receiver {
         let bound = listener.local_addr().map_err(failed)?;
         let shared = Shared {
             store,
-            secret: digest(secret.expose_secret()),
+            secret: secret.clone(),
             on_heard,
         };
         let (stop, stopped) = watch::channel(false);
@@ -139,7 +141,9 @@ async fn accept<S: LedgerStore + 'static>(
             _ = stopped.changed() => break,
         }
     }
-    while connections.join_next().await.is_some() {}
+    let last = async { while connections.join_next().await.is_some() {} };
+    // Whoever is not done by then asks again, or never was to.
+    drop(tokio::time::timeout(LAST_ANSWERS, last).await);
 }
 
 async fn connection<S: LedgerStore + 'static>(
@@ -153,12 +157,13 @@ async fn connection<S: LedgerStore + 'static>(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        // One request for each: whoever knows no secret must not keep others out by staying.
+        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), serve);
     tokio::pin!(connection);
     tokio::select! {
         // Whoever hangs up needs no answer.
-        _ = connection.as_mut() => {}
+        _ = tokio::time::timeout(PATIENCE, connection.as_mut()) => {}
         _ = stopped.changed() => {
             connection.as_mut().graceful_shutdown();
             connection.await.ok();
@@ -167,24 +172,23 @@ async fn connection<S: LedgerStore + 'static>(
 }
 
 async fn answer<S: LedgerStore>(shared: &Shared<S>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let Some(upload) = upload_in(request.uri().path(), &shared.secret) else {
+    let secret = shared.secret.expose_secret();
+    let Some(upload) = upload_in(request.uri().path(), secret) else {
         return said(StatusCode::NOT_FOUND, "there is nothing here");
     };
     if request.method() != Method::POST {
         return said(StatusCode::METHOD_NOT_ALLOWED, "callbacks are posted");
     }
-    let body = Limited::new(request.into_body(), LARGEST_BODY).collect();
-    let body = match tokio::time::timeout(PATIENCE, body).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => {
+    let body = match Limited::new(request.into_body(), LARGEST_BODY).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => {
             return said(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the body is too large, or not whole",
             );
         }
-        Err(_) => return said(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
     };
-    let message = match message::read(&body) {
+    let message = match message::read(&body, secret) {
         Ok(message) => message,
         Err(error) => return said(StatusCode::BAD_REQUEST, &error.to_string()),
     };
@@ -205,11 +209,12 @@ async fn answer<S: LedgerStore>(shared: &Shared<S>, request: Request<Incoming>) 
 
 /// The upload that an address is of, which ends with the secret and its id: what stands before is the business of whoever
 /// passes requests on.
-fn upload_in(path: &str, secret: &[u8; 32]) -> Option<UploadId> {
+fn upload_in(path: &str, secret: &str) -> Option<UploadId> {
     let (rest, upload) = path.rsplit_once('/')?;
     let (_, given) = rest.rsplit_once('/')?;
     let upload = UploadId::try_from(upload.to_owned()).ok()?;
-    (digest(given) == *secret).then_some(upload)
+    // Digests are compared, so that the time it takes tells nothing of the secret.
+    (digest(given) == digest(secret)).then_some(upload)
 }
 
 fn digest(secret: &str) -> [u8; 32] {
@@ -228,7 +233,6 @@ mod tests {
 
     #[test]
     fn an_address_is_its_secret_and_an_id() {
-        let secret = digest("s3cret");
         let id = "5a".repeat(16);
         for (path, is_one) in [
             (format!("/s3cret/{id}"), true),
@@ -240,7 +244,7 @@ mod tests {
             (format!("//{id}"), false),
             (String::new(), false),
         ] {
-            assert_eq!(upload_in(&path, &secret).is_some(), is_one, "{path}");
+            assert_eq!(upload_in(&path, "s3cret").is_some(), is_one, "{path}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::arguments::ApplyArguments;
 use super::connection::Connection;
 use super::exclusive::{LockedLedger, Turn};
 use super::failure::{Failure, Kind};
-use super::hearing::Hearing;
+use super::hearing::{Hearing, require_address};
 use super::output::Output;
 use super::planning::{Purpose, cost, make_plan, policy};
 use super::project::Project;
@@ -19,7 +19,7 @@ use crate::config::workspace::Workspace;
 use crate::ledger::Ledger;
 use crate::model::SegmentId;
 use crate::plan::saved::SavedPlan;
-use crate::plan::step::Plan;
+use crate::plan::step::{Action, Plan};
 use crate::render::document::PlanDocument;
 use crate::render::text;
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ struct Work {
     read_before: BTreeMap<SegmentId, Seen>,
     /// The digest of the saved plan that it is.
     saved: Option<String>,
+    /// What it hears of lists with, where it waits for that.
+    hearing: Hearing,
 }
 
 /// Plans and applies, or applies a saved plan; prints the plan, what comes of each step, and the receipt.
@@ -76,10 +78,10 @@ async fn run_planned(
 ) -> Result<Option<Kind>, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
     report.workspace(workspace.0);
+    require_address(workspace.1, &arguments.hearing)?;
     let signals = Signals::listen(report.output)?;
     let told = (report.output, signals.stop.clone());
-    let hearing = Hearing::begin(project, workspace, (&arguments.hearing, report.output)).await?;
-    let connection = Connection::hearing(project, workspace, told, hearing).await?;
+    let connection = Connection::open(project, workspace, told).await?;
     let work = plan_and_apply(project, workspace, (&connection, &signals), (arguments, report));
     let done = alone((&connection, &signals), (arguments, report), work).await;
     connection.close().await;
@@ -125,10 +127,10 @@ async fn run_saved(
     }
     let workspace = project.named_workspace(name)?;
     report.workspace(workspace.0);
+    require_address(workspace.1, &arguments.hearing)?;
     let signals = Signals::listen(report.output)?;
     let told = (report.output, signals.stop.clone());
-    let hearing = Hearing::begin(project, workspace, (&arguments.hearing, report.output)).await?;
-    let connection = Connection::hearing(project, workspace, told, hearing).await?;
+    let connection = Connection::open(project, workspace, told).await?;
     let scene = (project, workspace);
     let work = check_and_apply(scene, (&connection, &signals), saved, (arguments, report));
     let done = alone((&connection, &signals), (arguments, report), work).await;
@@ -142,6 +144,8 @@ async fn plan_and_apply(
     (connection, signals): (&Connection, &Signals),
     (arguments, report): (&ApplyArguments, &Report),
 ) -> Result<Option<Kind>, Failure> {
+    let run = (connection, signals);
+    let hearing = hear_of_earlier((project, workspace), run, (arguments, report)).await?;
     let planned = make_plan(
         project,
         workspace,
@@ -168,6 +172,7 @@ async fn plan_and_apply(
         has_settled: planned.has_settled,
         read_before: BTreeMap::new(),
         saved: None,
+        hearing,
     };
     let scene = (project, workspace);
     execute(scene, (connection, signals), work, (arguments, report)).await
@@ -180,6 +185,8 @@ async fn check_and_apply(
     (arguments, report): (&ApplyArguments, &Report),
 ) -> Result<Option<Kind>, Failure> {
     report.plan(&saved.plan, &PlanDocument::new(&saved.plan));
+    let run = (connection, signals);
+    let hearing = hear_of_earlier((project, workspace), run, (arguments, report)).await?;
     let (mut ledger, has_heard) = connection.session.ledger().await?;
     require_applicable(&saved, (&ledger, &connection.service))?;
     let policy = policy(workspace.1, &arguments.planning);
@@ -213,9 +220,45 @@ async fn check_and_apply(
         ledger,
         has_settled: looked.has_settled || has_heard,
         read_before: looked.read,
+        hearing,
     };
     let scene = (project, workspace);
     execute(scene, (connection, signals), work, (arguments, report)).await
+}
+
+/// Listens, and waits for what becomes of lists that runs before sent, where the run waits at all.
+async fn hear_of_earlier(
+    (project, workspace): (&Project, (&str, &Workspace)),
+    (connection, signals): (&Connection, &Signals),
+    (arguments, report): (&ApplyArguments, &Report),
+) -> Result<Hearing, Failure> {
+    if !arguments.hearing.wait {
+        return Ok(Hearing::default());
+    }
+    let asked = (&arguments.hearing, report.output);
+    let hearing = Hearing::begin(project, workspace, asked, &connection.secret).await?;
+    let waiting = connection.session.await_earlier(arguments.hearing.wait_timeout);
+    signals.or_stop(waiting).await??;
+    Ok(hearing)
+}
+
+/// What is heard of the lists of a plan: without them nothing has to be, and no secret has to be known.
+async fn hear(
+    (project, workspace): (&Project, (&str, &Workspace)),
+    connection: &Connection,
+    work: &mut Work,
+    (arguments, report): (&ApplyArguments, &Report),
+) -> Result<Hearing, Failure> {
+    let has_lists = work
+        .plan
+        .steps
+        .iter()
+        .any(|step| matches!(step.action, Action::Upload(_)));
+    if arguments.hearing.wait || !has_lists {
+        return Ok(std::mem::take(&mut work.hearing));
+    }
+    let asked = (&arguments.hearing, report.output);
+    Hearing::begin(project, workspace, asked, &connection.secret).await
 }
 
 /// Refuses a saved plan of which it is known without a call that it cannot be applied.
@@ -258,9 +301,10 @@ fn forbidden(kind: Kind) -> &'static str {
 async fn execute(
     (project, workspace): (&Project, (&str, &Workspace)),
     (connection, signals): (&Connection, &Signals),
-    work: Work,
+    mut work: Work,
     (arguments, report): (&ApplyArguments, &Report),
 ) -> Result<Option<Kind>, Failure> {
+    let hearing = hear((project, workspace), connection, &mut work, (arguments, report)).await?;
     let how = Settings {
         run: report.run.clone(),
         behaviour: workspace.1.policy.behaviour,
@@ -269,13 +313,14 @@ async fn execute(
         has_settled: work.has_settled,
         directory: project.directory.clone(),
         publisher: publisher(project, workspace.1)?,
-        callbacks: connection.hearing.callbacks.clone(),
+        callbacks: hearing.callbacks.clone(),
         parallelism: arguments.parallelism,
         stop: signals.stop.clone(),
     };
     let show = |event: Event<'_>| report.step(event);
     let plan = (&work.plan, work.ledger, &workspace.1.policy);
     let ended = connection.session.apply(plan, work.read_before, how, &show).await;
+    hearing.end().await;
     let kind = match ended.verdict() {
         Verdict::Complete => None,
         Verdict::Partial => Some(Kind::Partial),

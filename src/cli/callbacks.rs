@@ -40,8 +40,7 @@ async fn serve(project: &Project, arguments: &ServeArguments, output: Output) ->
             .with_help("say --listen 0.0.0.0:8080, or `listen` under `callbacks` in segctl.yaml")
     })?;
     let kept = (store(project, name, workspace)?, &token(settings)?);
-    let receiver = Receiver::start(listen, kept, said(output)).await;
-    let receiver = receiver.map_err(|error| Failure::caused(Kind::Error, &error))?;
+    let receiver = Receiver::start(listen, kept, said(output)).await?;
     let signals = Signals::listen(output)?;
     let address = format!("http://{}", receiver.address());
     if output.json {

@@ -2,7 +2,6 @@
 
 use super::announcer::Announcer;
 use super::failure::{Failure, Kind};
-use super::hearing::Hearing;
 use super::key_command;
 use super::output::Output;
 use super::project::Project;
@@ -15,11 +14,12 @@ use crate::ledger::{ConfiguredStore, LedgerStore, StoreError};
 use crate::model::{Keyword, LedgerPlace};
 use crate::sandbox;
 use crate::session::{Notes, Session, SessionError, SharedCalls};
+use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::env;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A workspace with the client that reaches it.
 pub(super) struct Connection {
@@ -29,8 +29,8 @@ pub(super) struct Connection {
     pub(super) service: String,
     /// The embedded service, when there is one.
     server: Option<sandbox::Server>,
-    /// What the run hears of lists.
-    pub(super) hearing: Hearing,
+    /// Learns a secret that the service is told with calls: what it answers is not repeated with that in it.
+    pub(super) secret: Arc<OnceLock<SecretString>>,
 }
 
 impl Connection {
@@ -41,22 +41,8 @@ impl Connection {
     /// Missing credentials, an unusable endpoint, or a sandbox that does not start.
     pub(super) async fn open(
         project: &Project,
-        workspace: (&str, &Workspace),
-        told: (Output, StopSignal),
-    ) -> Result<Self, Failure> {
-        Self::hearing(project, workspace, told, Hearing::default()).await
-    }
-
-    /// Likewise; what the run hears of lists ends with it.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Self::open).
-    pub(super) async fn hearing(
-        project: &Project,
         (name, workspace): (&str, &Workspace),
         (output, stop): (Output, StopSignal),
-        hearing: Hearing,
     ) -> Result<Self, Failure> {
         let (endpoint, credentials, server) = match &workspace.service {
             Service::Sandbox { file } => embedded(&project.directory.join(file)).await?,
@@ -84,9 +70,10 @@ impl Connection {
         };
         let service = Sha256::digest(service.as_bytes());
         let service = service.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = Arc::default();
         let transport = HttpTransport::new(endpoint, credentials)
             .map_err(|error| Failure::caused(Kind::Error, &error))?
-            .redacting(hearing.token.clone());
+            .redacting(Arc::clone(&secret));
         let note = move |note| output.line(&format!("note: {note}"));
         let calls = SharedCalls::new(store(project, name, workspace)?, Box::new(note));
         let limits = limits(workspace)?;
@@ -108,7 +95,7 @@ impl Connection {
             session,
             service,
             server,
-            hearing,
+            secret,
         })
     }
 
@@ -118,8 +105,6 @@ impl Connection {
         if let Some(server) = self.server {
             server.stop().await;
         }
-        // Last, since the embedded service reads what was left at its end.
-        self.hearing.end().await;
     }
 }
 

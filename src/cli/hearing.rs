@@ -6,13 +6,14 @@ use super::failure::{Failure, Kind};
 use super::output::Output;
 use super::project::Project;
 use crate::apply::Callbacks;
-use crate::callbacks::{Heard, Listening, Receiver};
+use crate::callbacks::{Heard, Listening, Receiver, ReceiverError};
 use crate::config::workspace::{CallbackSettings, EndpointSetting, Service, Workspace};
 use crate::model::is_http_on_this_machine;
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
 
 /// What is shorter is guessed.
 const SHORTEST_TOKEN: usize = 16;
@@ -22,13 +23,11 @@ const SHORTEST_TOKEN: usize = 16;
 pub(super) struct Hearing {
     /// What the service is told.
     pub(super) callbacks: Option<Callbacks>,
-    /// The secret in it.
-    pub(super) token: Option<SecretString>,
     receiver: Option<Receiver>,
 }
 
 impl Hearing {
-    /// Listens where the run is to, and says what the service has to be told.
+    /// Listens where the run is to, and says what the service has to be told; `secret` learns what must not be repeated.
     ///
     /// # Errors
     ///
@@ -37,15 +36,17 @@ impl Hearing {
         project: &Project,
         (name, workspace): (&str, &Workspace),
         (arguments, output): (&HearingArguments, Output),
+        secret: &OnceLock<SecretString>,
     ) -> Result<Self, Failure> {
+        require_address(workspace, arguments)?;
         let wait = arguments.wait.then_some(arguments.wait_timeout);
         let settings = workspace.callbacks.as_ref();
         let token = match settings {
             Some(settings) => token(settings)?,
             None if wait.is_none() => return Ok(Self::default()),
-            None if is_on_this_machine(workspace) => made_up()?,
-            None => return Err(nowhere()),
+            None => random()?.iter().fold(String::new(), hexadecimal).into(),
         };
+        let token = secret.get_or_init(|| token);
         let listen = settings.and_then(|settings| settings.listen);
         let listen = arguments.callback_listen.or(listen);
         let listen = match settings {
@@ -54,9 +55,8 @@ impl Hearing {
         };
         let receiver = match listen.filter(|_| wait.is_some()) {
             Some(listen) => {
-                let kept = (store(project, name, workspace)?, &token);
-                let receiver = Receiver::start(listen, kept, told(output)).await;
-                Some(receiver.map_err(|error| Failure::caused(Kind::Error, &error))?)
+                let kept = (store(project, name, workspace)?, token);
+                Some(Receiver::start(listen, kept, told(output)).await?)
             }
             None => None,
         };
@@ -68,10 +68,10 @@ impl Hearing {
         let callbacks = Callbacks {
             address: format!("{url}/{}", token.expose_secret()).into(),
             wait,
+            nonce: random()?,
         };
         Ok(Self {
             callbacks: Some(callbacks),
-            token: Some(token),
             receiver,
         })
     }
@@ -82,6 +82,27 @@ impl Hearing {
             receiver.stop().await;
         }
     }
+}
+
+impl From<ReceiverError> for Failure {
+    fn from(error: ReceiverError) -> Self {
+        Self::caused(Kind::Error, &error).with_help(
+            "where another run or `segctl callbacks serve` listens there, leave `listen` out of segctl.yaml, or give this one \
+             another address",
+        )
+    }
+}
+
+/// Waiting takes an address at which the service can call back.
+///
+/// # Errors
+///
+/// There is none.
+pub(super) fn require_address(workspace: &Workspace, arguments: &HearingArguments) -> Result<(), Failure> {
+    if arguments.wait && workspace.callbacks.is_none() && !is_on_this_machine(workspace) {
+        return Err(nowhere());
+    }
+    Ok(())
 }
 
 /// The secret, which becomes a part of addresses.
@@ -115,17 +136,18 @@ pub(super) fn told(output: Output) -> Box<Listening> {
     })
 }
 
-/// A secret for one run.
-fn made_up() -> Result<SecretString, Failure> {
+/// What nobody can guess, and no other run has.
+fn random() -> Result<[u8; 16], Failure> {
     let mut bytes = [0; 16];
     let filled = ring::default_provider().secure_random.fill(&mut bytes);
     filled.map_err(|_| Failure::new(Kind::Error, "the system gives no random numbers"))?;
-    let text = bytes.iter().fold(String::new(), |mut text, byte| {
-        // Text takes whatever is written.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    Ok(text.into())
+    Ok(bytes)
+}
+
+fn hexadecimal(mut text: String, byte: &u8) -> String {
+    // Text takes whatever is written.
+    let _ = write!(text, "{byte:02x}");
+    text
 }
 
 /// Whether the service can call this machine without anybody in between.

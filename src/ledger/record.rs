@@ -136,6 +136,7 @@ impl Intent {
             name: published.clone()?,
             at: self.at,
             upload: None,
+            is_read: false,
         })
     }
 

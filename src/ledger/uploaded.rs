@@ -50,13 +50,16 @@ const MOST_AWAITED: usize = 20;
 const KEPT: SignedDuration = SignedDuration::from_hours(29 * 24);
 
 /// Users that a call added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Addition {
     /// When.
     pub at: Timestamp,
     /// How many, at most: those who were in the segment before count no more.
     pub users: u64,
+    /// The call, where the service says what becomes of its list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadId>,
 }
 
 /// A file for the service to read.
@@ -70,13 +73,16 @@ pub struct Published {
     /// The call that told it, where it says what becomes of the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<UploadId>,
+    /// Whether the service said what became of that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_read: bool,
 }
 
 impl Published {
-    /// Whether the service has had the time to read it.
+    /// Whether the service has read it, or has had the time to.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.at.duration_until(now) >= READ_WITHIN
+        self.is_read || self.at.duration_until(now) >= READ_WITHIN
     }
 }
 
@@ -124,6 +130,11 @@ impl Uploaded {
             return false;
         };
         let is_latest = place + 1 == self.awaited.len();
+        let own = self
+            .published
+            .iter_mut()
+            .filter(|published| published.upload.as_ref() == Some(upload));
+        own.for_each(|published| published.is_read = true);
         match &callback {
             Callback::Processed(_) => {
                 self.awaited.remove(place);
@@ -134,6 +145,7 @@ impl Uploaded {
             }
             Callback::Failed { .. } => {
                 self.awaited.clear();
+                self.added.retain(|added| added.upload.as_ref() != Some(upload));
                 self.users = None;
                 self.heard = Some(callback);
             }
@@ -152,16 +164,6 @@ impl Uploaded {
             ..one.clone()
         };
         known(self) == known(other)
-    }
-
-    /// Whether the service has read a published list, or has had the time to.
-    #[must_use]
-    pub fn is_read(&self, published: &Published, now: Timestamp) -> bool {
-        let is_heard = published
-            .upload
-            .as_ref()
-            .is_some_and(|upload| !self.awaited.contains(upload));
-        is_heard || published.is_over(now)
     }
 
     /// Whether the service may have dropped the users of the segment by `now`, which is put away or was until then.
@@ -279,27 +281,45 @@ mod tests {
     }
 
     #[test]
-    fn a_published_list_is_read_when_that_is_said_or_a_day_later() {
-        let uploaded = waiting_for(&[1]);
+    fn a_published_list_is_read_when_that_is_said_of_its_own_call_or_a_day_later() {
         let at = Timestamp::UNIX_EPOCH;
-        for (upload, hours, is_read) in [
-            (None, 23, false),
-            (None, 24, true),
-            (Some(1), 23, false),
-            (Some(1), 24, true),
-            (Some(2), 0, true),
-        ] {
-            let published = Published {
-                name: ListDigest::of([7; 32]),
-                at,
-                upload: upload.map(id),
-            };
-            let now = at + SignedDuration::from_hours(hours);
-            assert_eq!(
-                uploaded.is_read(&published, now),
-                is_read,
-                "{upload:?} after {hours} h"
-            );
+        let file = |number: u8| Published {
+            name: ListDigest::of([number; 32]),
+            at,
+            upload: Some(id(number)),
+            is_read: false,
+        };
+        let read = |uploaded: &Uploaded| -> Vec<bool> {
+            let published = uploaded.published.iter();
+            published.map(|published| published.is_over(at)).collect()
+        };
+        for (said, are_read) in [(processed(1), [true, false]), (failed(), [true, false])] {
+            let mut uploaded = waiting_for(&[1, 2]);
+            uploaded.published = vec![file(1), file(2)];
+            uploaded.hear(&id(1), said);
+            assert_eq!(read(&uploaded), are_read);
         }
+        // What takes the place of all that came before says nothing of their files.
+        let mut uploaded = waiting_for(&[1]);
+        uploaded.published = vec![file(1)];
+        uploaded.awaited.clear();
+        assert_eq!(read(&uploaded), [false]);
+        let day = SignedDuration::from_hours(24);
+        assert!(file(1).is_over(at + day) && !file(1).is_over(at + day - SignedDuration::from_secs(1)));
+    }
+
+    #[test]
+    fn users_of_a_list_that_could_not_be_read_count_no_more() {
+        let mut uploaded = waiting_for(&[1, 2]);
+        for number in [1, 2] {
+            uploaded.add(Addition {
+                at: Timestamp::UNIX_EPOCH,
+                users: u64::from(number),
+                upload: Some(id(number)),
+            });
+        }
+        uploaded.hear(&id(2), failed());
+        let left: Vec<u64> = uploaded.added.iter().map(|added| added.users).collect();
+        assert_eq!(left, [1]);
     }
 }

@@ -257,7 +257,7 @@ pub(super) fn beyond_a_day(steps: &[Step], situation: &Situation<'_>) -> Vec<Con
     let entries = situation.ledger.all_kept();
     let uploaded = entries.filter_map(|entry| entry.uploaded.as_deref());
     let additions = uploaded.flat_map(|uploaded| &uploaded.added);
-    let mut before: Vec<Addition> = additions.filter(|added| ago(added.at) < DAY).copied().collect();
+    let mut before: Vec<Addition> = additions.filter(|added| ago(added.at) < DAY).cloned().collect();
     before.sort_unstable_by_key(|added| added.at);
     let mut taken: u64 = before.iter().map(|added| added.users).sum();
     let mut conflicts = Vec::new();
@@ -307,7 +307,24 @@ fn fits_from((before, now): (&[Addition], Timestamp), mut beyond: u64) -> Timest
 /// What becomes of users without a call.
 pub(super) fn warnings(steps: &[Step], situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<Warning> {
     let lost = users_lost(steps, situation).into_iter();
-    lost.chain(expiring(situation, matches)).collect()
+    let unheard = unheard(situation, matches).into_iter();
+    lost.chain(unheard).chain(expiring(situation, matches)).collect()
+}
+
+/// Declared segments that have those of lists of which nobody has said what became of them.
+fn unheard(situation: &Situation<'_>, matches: &Matches<'_>) -> Option<Warning> {
+    let live = matches
+        .pairs
+        .iter()
+        .filter_map(|pair| pair.live.as_ref().map(|(live, _)| *live));
+    let is_unheard = |live: &&LiveSegment| {
+        let entry = situation.ledger.entry(&live.id);
+        let uploaded = entry.and_then(|entry| entry.uploaded.as_deref());
+        uploaded.is_some_and(|uploaded| !uploaded.awaited.is_empty() && uploaded.users.is_some())
+    };
+    let mut segments: Vec<Live> = live.filter(is_unheard).map(by_both_names).collect();
+    segments.sort_unstable();
+    (!segments.is_empty()).then_some(Warning::ListsUnheard { segments })
 }
 
 /// Segments that are put away, whose users are gone for good some time later.

@@ -57,20 +57,17 @@ impl Bucket {
 
     async fn put(&self, name: &ListDigest, list: &mut (dyn Values + Send)) -> io::Result<String> {
         let path = self.path(name);
-        let mut part = Vec::new();
         let mut parts = None;
-        while let Some(value) = list.next()? {
-            part.extend_from_slice(value);
-            part.push(b'\n');
-            if part.len() >= PART {
-                let parts = match &mut parts {
-                    Some(parts) => parts,
-                    None => parts.insert(self.begin(&path).await?),
-                };
-                parts.wait_for_capacity(AT_ONCE).await.map_err(self.refused())?;
-                parts.put(std::mem::take(&mut part).into());
+        let part = match self.put_parts(&path, list, &mut parts).await {
+            Ok(part) => part,
+            Err(error) => {
+                // What was sent of it would stay, where nobody sees it.
+                if let Some(parts) = parts {
+                    drop(parts.abort().await);
+                }
+                return Err(error);
             }
-        }
+        };
         let put = match parts {
             Some(mut parts) => {
                 parts.put(part.into());
@@ -81,6 +78,29 @@ impl Bucket {
         put.map_err(self.refused())?;
         let signed = self.store.signed_url(Method::GET, &path, SIGNED_FOR).await;
         Ok(signed.map_err(self.refused())?.to_string())
+    }
+
+    /// Sends a list in parts where it is large; the last part comes back.
+    async fn put_parts(
+        &self,
+        path: &Path,
+        list: &mut (dyn Values + Send),
+        parts: &mut Option<WriteMultipart>,
+    ) -> io::Result<Vec<u8>> {
+        let mut part = Vec::new();
+        while let Some(value) = list.next()? {
+            part.extend_from_slice(value);
+            part.push(b'\n');
+            if part.len() >= PART {
+                let parts = match parts {
+                    Some(parts) => parts,
+                    None => parts.insert(self.begin(path).await?),
+                };
+                parts.wait_for_capacity(AT_ONCE).await.map_err(self.refused())?;
+                parts.put(std::mem::take(&mut part).into());
+            }
+        }
+        Ok(part)
     }
 
     async fn begin(&self, path: &Path) -> io::Result<WriteMultipart> {

@@ -174,13 +174,82 @@ fn a_service_that_does_not_call_back_is_waited_for_no_longer_than_was_said() {
     ] {
         assert!(run.out.contains(said), "{said}: {}", run.out);
     }
-    // It was taken all the same, and is not sent again.
+    // It was taken all the same, and is not sent again; that nothing is known of it is not forgotten.
     let plan = apply(repository, &["plan"]);
+    for said in [
+        "warning: the service has not said yet what became of the lists of `A`",
+        "Plan: 1 to create, 0 to update",
+    ] {
+        assert!(plan.out.contains(said), "{said}: {}", plan.out);
+    }
+    // The next run that waits does so before it goes on.
+    let run = apply(repository, &[&WAIT[..], &["--wait-timeout", "1s"]].concat());
+    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
     assert!(
-        plan.out.contains("Plan: 1 to create, 0 to update"),
+        run.err
+            .contains("at most for what the service says of the list of `A`"),
         "{}",
-        plan.out
+        run.err
     );
+}
+
+#[test]
+fn a_run_that_is_stopped_while_it_waits_says_so() {
+    let faulty = Faulty::new("[]");
+    remote(&faulty, "url: \"http://127.0.0.1:9\"");
+    declare(&faulty.repository, "{path: a.csv}");
+    let mut child = faulty
+        .repository
+        .command(&WAIT)
+        .env("CALLBACK_TOKEN", TOKEN)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let waits = lines.find(|line| {
+        line.as_ref()
+            .unwrap()
+            .contains("at most for what the service says")
+    });
+    assert!(waits.is_some());
+    interrupt(&child, "-INT");
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{out}");
+    for said in [
+        "accepted, outcome not known: the run ended before",
+        "Stopped: a signal asked for it",
+    ] {
+        assert!(out.contains(said), "{said}: {out}");
+    }
+}
+
+#[test]
+fn what_tells_the_service_of_no_list_needs_no_secret() {
+    let faulty = Faulty::new("[]");
+    remote(&faulty, "url: \"http://127.0.0.1:9\"");
+    let repository = &faulty.repository;
+    repository.write("segments/a.yaml", super::segment("A", "buy"));
+    let run = repository.run(&["apply", "--auto-approve"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    // With a list it is asked for before anything is written.
+    repository.write("segments/c.csv", "a@x\n");
+    repository.write(
+        "segments/c.yaml",
+        "kind: file\nname: C\nidentifier: {attribute: email, type: string}\nusers: {path: c.csv}\nexpires_in_days: 30\n",
+    );
+    let run = repository.run(&["apply", "--auto-approve"]);
+    assert_eq!(run.code, Some(9), "{}{}", run.out, run.err);
+}
+
+fn interrupt(child: &Child, signal: &str) {
+    let id = child.id().to_string();
+    let killed = std::process::Command::new("kill")
+        .args([signal, &id])
+        .status()
+        .unwrap();
+    assert!(killed.success());
 }
 
 #[test]
@@ -254,9 +323,7 @@ impl Serving {
 
     /// Ends it as a service manager does.
     fn stop(mut self) {
-        let id = self.child.id().to_string();
-        let killed = std::process::Command::new("kill").arg(&id).status().unwrap();
-        assert!(killed.success());
+        interrupt(&self.child, "-TERM");
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
 }

@@ -8,6 +8,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, 
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The list of a thousand segments is well under a megabyte and a definition under 262,144 characters.
@@ -60,7 +61,7 @@ pub struct HttpTransport {
     v2: HeaderMap,
     client: reqwest::Client,
     /// Another secret that answers may repeat.
-    other: Option<SecretString>,
+    other: Arc<OnceLock<SecretString>>,
 }
 
 impl HttpTransport {
@@ -86,13 +87,13 @@ impl HttpTransport {
             v3_and_v1,
             v2,
             client,
-            other: None,
+            other: Arc::default(),
         })
     }
 
-    /// Takes another secret out of messages, too: one that the service is told with calls.
+    /// Takes another secret out of messages, too, once there is one: it is what the service is told with calls.
     #[must_use]
-    pub fn redacting(self, other: Option<SecretString>) -> Self {
+    pub fn redacting(self, other: Arc<OnceLock<SecretString>>) -> Self {
         Self { other, ..self }
     }
 
@@ -147,7 +148,7 @@ impl Transport for HttpTransport {
         let key = self.credentials.api_key.expose_secret();
         let encoded = self.v2.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let encoded = encoded.and_then(|value| value.strip_prefix("Basic "));
-        let other = self.other.as_ref().map(ExposeSecret::expose_secret);
+        let other = self.other.get().map(ExposeSecret::expose_secret);
         let secrets = [Some(key), encoded, other].into_iter().flatten();
         secrets
             .filter(|secret| secret.len() >= SHORTEST_REDACTED)

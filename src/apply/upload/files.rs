@@ -85,11 +85,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         };
         let name = name_of(&course.step.segment, &digest);
         let at = self.clock.now();
-        course.published.retain(|published| published.name != name);
-        course.published.push(Published {
+        let published = &mut course.known.published;
+        published.retain(|published| published.name != name);
+        published.push(Published {
             name: name.clone(),
             at,
             upload: course.upload.clone(),
+            is_read: false,
         });
         Ok(File::Here(name, part.unwrap_or(whole)))
     }

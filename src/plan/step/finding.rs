@@ -363,6 +363,11 @@ pub enum Warning {
         /// When.
         until: Timestamp,
     },
+    /// The service took lists and has not said what became of them, where it is asked to.
+    ListsUnheard {
+        /// The live ones, by the names of their steps.
+        segments: Vec<Live>,
+    },
     /// The service archives a file segment soon, or has by now.
     Expires {
         /// The live one.
@@ -470,6 +475,7 @@ impl Warning {
             | Self::CannotArchive { segments }
             | Self::MembersMayStay { segments }
             | Self::UsersLost { segments, .. }
+            | Self::ListsUnheard { segments }
             | Self::ArchivesByHand { segments, .. } => segments.iter().map(|live| &live.name).collect(),
             Self::Expires { segment, .. } => vec![&segment.name],
             Self::StillReferenced { segment, .. } => vec![segment],

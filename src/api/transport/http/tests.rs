@@ -197,7 +197,9 @@ fn secrets_are_in_no_debug_output_and_are_taken_out_of_quotes() {
         transport.redact("key hunter2-data-key, Basic VzE6aHVudGVyMi1kYXRhLWtleQ==, W1"),
         "key [redacted], Basic [redacted], W1"
     );
-    let transport = transport.redacting(Some("s3cret-of-callbacks".to_owned().into()));
+    let transport = transport.redacting(Arc::new(OnceLock::from(SecretString::from(
+        "s3cret-of-callbacks",
+    ))));
     assert_eq!(
         transport.redact("callback_url: https://hooks.example/s3cret-of-callbacks/5a, hunter2-data-key"),
         "callback_url: https://hooks.example/[redacted]/5a, [redacted]"

@@ -31,6 +31,7 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
         Warning::CannotArchive { segments } => cannot_archive(segments),
         Warning::MembersMayStay { segments } => members_may_stay(segments),
         Warning::UsersLost { segments, until } => users_lost(segments, *until),
+        Warning::ListsUnheard { segments } => lists_unheard(segments),
         Warning::Expires { segment, at, is_over } => expires(segment, *at, *is_over),
         Warning::OverwritesByHand {
             segment,
@@ -154,6 +155,22 @@ fn users_lost(segments: &[Live], until: Timestamp) -> FindingDocument {
     );
     let mut finding = FindingDocument::new("users_lost", message)
         .help("what is taken out later than that is uploaded anew from its list, as long as there is one");
+    about(&mut finding, segments);
+    finding
+}
+
+fn lists_unheard(segments: &[Live]) -> FindingDocument {
+    let it = match segments {
+        [_] => "it",
+        _ => "them",
+    };
+    let message = format!(
+        "the service has not said yet what became of the lists of {}; where it could not read one, nobody is in {it}",
+        some(segments)
+    );
+    let mut finding = FindingDocument::new("lists_unheard", message)
+        .help("`segctl apply --wait` waits for what the service says")
+        .help("where a receiver listens and nothing ever comes, its address does not lead there from outside: `callbacks.url`");
     about(&mut finding, segments);
     finding
 }
