@@ -5,10 +5,11 @@ use super::workspace::Workspace;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use jiff::SignedDuration;
 use segctl::api::{StopSignal, Stopper};
-use segctl::apply::Settings;
 use segctl::apply::receipt::Outcome;
+use segctl::apply::{Callbacks, Settings};
+use segctl::ledger::LedgerStore;
 use segctl::members::Values;
-use segctl::model::{Contents, DeclaredSegment, ListDigest, Users};
+use segctl::model::{Callback, Contents, DeclaredSegment, ListDigest, Processed, Users};
 use segctl::publish::{Folder, Publisher};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -239,4 +240,48 @@ async fn a_call_that_may_have_been_doubled_may_have_written() {
     let outcome = &ended.receipt.entries.first().unwrap().outcome;
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
     assert!(ended.has_written);
+}
+
+/// Two calls of a step read one file where the first was lost: what is said of the second says nothing of the first.
+#[tokio::test]
+async fn what_a_lost_call_may_still_read_stays_when_another_was_heard_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let workspace = workspace();
+    for (fault, left) in [
+        (json!([]), 0),
+        (
+            json!([{"on": {"method": "PUT"}, "times": 1, "fault": {"reset": {"when": "after"}}}]),
+            1,
+        ),
+    ] {
+        let apply = async |users: &BTreeSet<u8>| {
+            let settings = Settings {
+                directory: folder.to_owned(),
+                publisher: Some(Arc::new(Folder::at(folder.join("published"), None))),
+                callbacks: Some(Callbacks {
+                    address: "https://hooks.example.com/secret".to_owned().into(),
+                    wait: None,
+                    nonce: [7; 16],
+                }),
+                ..Settings::default()
+            };
+            drop(run_with(settings, &workspace, vec![upload(folder, users)], false).await);
+            let ledger = workspace.ledger();
+            let latest = ledger
+                .all_kept()
+                .find_map(|entry| entry.uploaded.as_ref()?.awaited.last().cloned());
+            if let Some(upload) = latest {
+                let said = Callback::Processed(Processed::default());
+                workspace.save_callback(&upload, &said).await.unwrap();
+            }
+        };
+        apply(&list(1)).await;
+        workspace.set_faults(&fault);
+        apply(&list(2)).await;
+        workspace.set_faults(&json!([]));
+        // Learns what was said, and takes away what was read.
+        apply(&list(2)).await;
+        assert_eq!(published(folder), left, "{fault}");
+    }
 }

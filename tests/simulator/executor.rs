@@ -216,8 +216,9 @@ pub(crate) struct ProcessClock {
     pub(crate) timeline: Timeline,
     pub(crate) ahead: Ahead,
     pub(crate) life: Arc<Life>,
-    /// The moments that were announced as waited for; `None` where nothing that anybody waits for is timed.
-    pub(crate) announced: Option<Arc<Mutex<Vec<Timestamp>>>>,
+    /// The moments that were announced as waited for, and whether that is in parts; `None` where nothing that anybody waits
+    /// for is timed.
+    pub(crate) announced: Option<Arc<Mutex<Vec<(Timestamp, bool)>>>>,
     pub(crate) record: Record,
 }
 
@@ -231,7 +232,9 @@ impl Clock for ProcessClock {
             return;
         }
         let announced = self.announced.as_ref();
-        let is_announced = announced.is_none_or(|announced| announced.lock().unwrap().contains(&moment));
+        let covers =
+            |(until, is_in_parts): &(Timestamp, bool)| *until == moment || *is_in_parts && *until > moment;
+        let is_announced = announced.is_none_or(|announced| announced.lock().unwrap().iter().any(covers));
         self.record
             .require(is_announced, "waits are announced", || format!("until {moment}"));
         self.life.point().await;

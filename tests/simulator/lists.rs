@@ -105,7 +105,9 @@ impl Workspace {
 
     /// What is added or removed is the difference to who is there once everything is done that was told before: otherwise
     /// nobody knows who is there then.
-    pub(crate) fn require_known_base(&self, call: &Call, step: Option<&Step>) {
+    ///
+    /// What a list before left that could not be read is known to a run that began after that was heard.
+    pub(crate) fn require_known_base(&self, run: usize, call: &Call, step: Option<&Step>) {
         let change = change_of(call);
         let Some(Action::Upload(uploading)) = step.map(|step| &step.action) else {
             return;
@@ -114,7 +116,11 @@ impl Workspace {
             return;
         }
         let body: Value = serde_json::from_slice(&call.body).unwrap();
-        let before = self.people_to_be(body["cs_id"].as_str().unwrap_or_default());
+        let id = body["cs_id"].as_str().unwrap_or_default();
+        if self.hooks.is_in_doubt(id, self.began[&run]) {
+            return;
+        }
+        let before = self.people_to_be(id);
         let (told, wanted) = (
             self.people_told(call, &body).unwrap_or_default(),
             members::of_users(&uploading.upload.users),
@@ -188,6 +194,11 @@ fn is_true(workspace: &Workspace, entry: &Entry, kept: &KeptMembers) {
     let segment = &workspace.truth.segments[id];
     // The users of what is put away are dropped some time later, and whoever takes it out knows that.
     if segment.kind == SegmentKind::File && segment.is_archived || workspace.strayed.contains(id) {
+        return;
+    }
+    // Of what is still waited for nothing is sure.
+    let uploaded = entry.uploaded.as_deref();
+    if uploaded.is_some_and(|uploaded| workspace.hooks.is_unheard(&uploaded.awaited, i64::MIN)) {
         return;
     }
     let (mut surely, mut possibly) = (People::default(), People::default());

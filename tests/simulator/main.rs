@@ -17,6 +17,7 @@ mod causes;
 mod disk;
 mod executor;
 mod faults;
+mod hooks;
 mod invariants;
 mod list;
 mod lists;

@@ -176,7 +176,7 @@ impl Line {
         let mut workspace = self.workspace.lock().unwrap();
         let before = workspace.truth.changes.len();
         if matches!(arrival.author, Author::Run(_)) {
-            workspace.require_known_base(arrival.call, self.step(&workspace, step));
+            workspace.require_known_base(self.run, arrival.call, self.step(&workspace, step));
         }
         let reply = workspace.perform(now, arrival);
         let committed = workspace.truth.changes.len() > before;

@@ -1,11 +1,12 @@
 //! The lists that the service was told to read: it comes to them one after the other, some time after the call.
 
 use super::executor::Timeline;
+use super::hooks;
 use super::members::People;
 use super::truth::{Author, Segment};
 use super::workspace::Workspace;
 use jiff::Timestamp;
-use segctl::model::UserChange;
+use segctl::model::{UploadId, UserChange};
 use segctl::sandbox::Call;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -28,12 +29,18 @@ struct Told {
     id: String,
     change: UserChange,
     address: String,
+    /// Whoever wants to hear of it.
+    upload: Option<UploadId>,
+    /// Whether the service cannot read it.
+    fails: bool,
 }
 
 impl Queue {
-    /// Takes down what a call told the service of.
-    pub(crate) fn add(&mut self, id: &str, call: &Call, body: &Value) {
+    /// Takes down what a call told the service of, which may not be able to read it.
+    pub(crate) fn add(&mut self, id: &str, (call, body): (&Call, &Value), fails: bool) {
         self.told.push_back(Told {
+            upload: hooks::upload_of(body),
+            fails,
             id: id.to_owned(),
             change: change_of(call),
             address: body["file_url"].as_str().unwrap_or_default().to_owned(),
@@ -69,7 +76,10 @@ pub(crate) fn wait_for_turn(workspace: &Arc<Mutex<Workspace>>, timeline: &Timeli
     drop(guarded);
     let (workspace, now) = (Arc::clone(workspace), timeline.clone());
     timeline.at(moment, move || {
-        workspace.lock().unwrap().read_next(now.timestamp())
+        let said = workspace.lock().unwrap().read_next(now.timestamp());
+        if let Some((upload, said)) = said {
+            hooks::call_back((&workspace, &now), (upload, &said));
+        }
     });
 }
 
@@ -79,42 +89,41 @@ impl Workspace {
         let told = self.queue.told.iter().filter(|told| told.id == id);
         let now = self.truth.segments.get(id).map(|segment| segment.people);
         told.fold(now.unwrap_or_default(), |people, told| {
-            changed(
-                people,
-                told.change,
-                self.shelf.people(&told.address).unwrap_or_default(),
-            )
+            if told.fails {
+                return People::default();
+            }
+            let list = self.shelf.people(&told.address).unwrap_or_default();
+            changed(people, told.change, list)
         })
     }
 
-    /// The service reads the next list.
-    fn read_next(&mut self, now: Timestamp) {
+    /// The service reads the next list; what it says of it to whom.
+    fn read_next(&mut self, now: Timestamp) -> Option<(UploadId, Value)> {
         self.truth.now = now.as_millisecond();
-        let Some(Told { id, change, address }) = self.queue.told.pop_front() else {
-            return;
-        };
+        let Told {
+            id,
+            change,
+            address,
+            upload,
+            fails,
+        } = self.queue.told.pop_front()?;
         let file = self.shelf.read(&address);
         // The service is there long before the day is over that lists stay published for.
         self.record
             .require(file.is_some(), "a list is published until it was read", || {
                 format!("{address} of {id} is gone")
             });
+        let file = file.filter(|_| !fails);
         let said = self.finish_next_job(now, file.clone().ok_or_else(|| "404".to_owned()));
         self.record
             .note("service", 43, || format!("reads {address} for {id}: {said:?}"));
-        let Some(before) = self.truth.segments.get(&id).cloned() else {
-            return;
-        };
+        let before = self.truth.segments.get(&id).cloned()?;
         let people = match file {
             Some(bytes) => changed(before.people, change, People::of_lines(&bytes)),
             // A list that cannot be had leaves nobody.
             None => People::default(),
         };
         self.truth.set(Author::Queue, &id, Segment { people, ..before });
-        call_back(said.as_ref());
+        upload.zip(said)
     }
 }
-
-/// Tells whoever asked for it what came of a list: the place for calls that are lost, doubled or come in another order. No
-/// run asks for any yet.
-fn call_back(_said: Option<&Value>) {}

@@ -16,6 +16,8 @@ pub(crate) struct Rules {
     pub(crate) service_ahead: i64,
     /// Whether files declare cohorts and file segments, too.
     pub(crate) has_lists: bool,
+    /// Whether runs ask to hear what becomes of lists.
+    pub(crate) hears: bool,
 }
 
 impl Rules {
@@ -82,11 +84,14 @@ impl Rules {
         if random.percent(10) {
             policy.owns.push(NamePattern::parse("by hand*").unwrap());
         }
+        // A stream of its own likewise.
+        let hears = has_lists && random.clone().fork().percent(60);
         Self {
             settings,
             policy,
             limits,
             has_lists,
+            hears,
             service_ahead: if random.percent(10) {
                 random.between(-3_600_000, 3_600_000)
             } else {

@@ -14,7 +14,7 @@ use super::work;
 use super::workspace::Workspace;
 use jiff::SignedDuration;
 use segctl::api::{Client, Clock, RateLimits, StopSignal, Stopper, WaitReason, Waiting};
-use segctl::apply::Verdict;
+use segctl::apply::{Callbacks, Verdict};
 use segctl::ledger::{DirectoryStore, Holder, LedgerStore, Lock};
 use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::Refresh;
@@ -71,6 +71,8 @@ pub(crate) struct Order {
     pub(crate) lock_timeout: SignedDuration,
     /// Whether its machine tells processes apart.
     pub(crate) has_process: bool,
+    /// How it hears what becomes of lists.
+    pub(crate) callbacks: Option<Callbacks>,
 }
 
 /// How a run ended.
@@ -112,6 +114,13 @@ pub(crate) fn process(machine: &Machine, order: Order) -> Process<End> {
 async fn run(machine: Machine, order: Order, life: Arc<Life>) -> End {
     let id = u32::try_from(order.number).unwrap();
     machine.lives.lock().unwrap().insert(id, Arc::clone(&life));
+    let began = machine.timeline.now();
+    machine
+        .workspace
+        .lock()
+        .unwrap()
+        .began
+        .insert(order.number, began);
     let session = session(&machine, &order, &life);
     let oldest = session.clock.now().saturating_sub(machine.limits.longest_span());
     drop(session.store.forget_requests(oldest.unwrap_or_default()).await);
@@ -221,7 +230,9 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
         .stopped_by(order.stop.1.clone())
         .observed_by(move |waiting: &Waiting| {
             if !record.has(Bug::WaitsUntold) {
-                announced.lock().unwrap().push(waiting.until);
+                // What is waited for in parts may be there before.
+                let is_in_parts = matches!(waiting.reason, WaitReason::Callback(_));
+                announced.lock().unwrap().push((waiting.until, is_in_parts));
             }
             record.note(&teller, 11, || {
                 format!("waits until {}: {:?}", waiting.until, waiting.reason)

@@ -3,6 +3,7 @@
 use super::disk::Platter;
 use super::executor::{self, Ahead, Timeline};
 use super::faults;
+use super::hooks::{self, Receiver};
 use super::invariants::{self, as_declared, ends_truly, ledger_is_true, no_key_in_files};
 use super::lock::LockFile;
 use super::planted::Bug;
@@ -18,6 +19,7 @@ use super::workspace::Workspace;
 use super::world::{Dashboard, Files, Fresh};
 use jiff::SignedDuration;
 use segctl::api::{StopSignal, Stopper};
+use segctl::apply::Callbacks;
 use segctl::model::SegmentId;
 use segctl::observe::Refresh;
 use segctl::plan::guard::Allowances;
@@ -102,7 +104,12 @@ impl Scenario {
         );
         let mut workspace = Workspace::new(rules.settings.clone(), record.clone(), random.fork());
         workspace.ahead = rules.service_ahead;
+        workspace.hooks.is_troubled = rules.hears;
         let platter = Platter::new(random.fork());
+        workspace.receiver = Some(Receiver {
+            platter: Arc::clone(&platter),
+            record: record.clone(),
+        });
         let shelf = workspace.shelf.clone();
         let machine = Machine {
             timeline,
@@ -303,13 +310,20 @@ impl Scenario {
     /// Once nothing goes wrong any more, two runs are enough, the second of which writes nothing unless the first came
     /// upon segments that no list had shown: only then it is known what definitions they hold.
     fn recover(&mut self) {
-        self.machine.workspace.lock().unwrap().faults.clear();
+        let mut workspace = self.machine.workspace.lock().unwrap();
+        workspace.faults.clear();
+        workspace.hooks.is_troubled = false;
+        drop(workspace);
         self.machine.platter.lock().unwrap().set_faults(Vec::new());
         self.machine.shelf.set_faults(Vec::new());
         // What was sent before has arrived by then, and what was to happen has.
         self.machine
             .timeline
             .pass(if self.rules.has_lists { 300_000 } else { 120_000 });
+        if self.rules.hears {
+            // What could not be read is heard of by then.
+            self.have_lists_read();
+        }
         let now = self.machine.timeline.now();
         if self.machine.workspace.lock().unwrap().calls.has_unknown(now) {
             // What no run knows of counts toward no window any more, and no lock is of the future.
@@ -321,12 +335,16 @@ impl Scenario {
         let last = 1 + usize::from(self.has_hidden());
         let began_at = self.machine.workspace.lock().unwrap().truth.changes.len();
         for attempt in 0.. {
-            let order = Order {
+            let mut order = Order {
                 refresh: Refresh::Full,
                 lock_timeout: SignedDuration::from_mins(10),
                 allowances: self.allowances(),
                 ..self.order()
             };
+            // Whoever waits for what was lost long ago waits in vain.
+            if let Some(callbacks) = &mut order.callbacks {
+                callbacks.wait = None;
+            }
             let number = order.number;
             let changes_before = self.machine.workspace.lock().unwrap().truth.changes.len();
             let end = self.run(vec![order]).pop().flatten();
@@ -382,14 +400,35 @@ impl Scenario {
         }
     }
 
-    /// Lets the service read all that it was told of.
+    /// Lets the service read all that it was told of, and say what came of it.
     fn have_lists_read(&self) {
-        let ends_at = self.machine.workspace.lock().unwrap().queue.ends_at;
-        let left = ends_at - self.machine.timeline.now();
-        if left >= 0 {
-            self.machine.timeline.pass(left);
+        loop {
+            let workspace = self.machine.workspace.lock().unwrap();
+            let ends_at = workspace.queue.ends_at.max(workspace.hooks.ends_at);
+            drop(workspace);
+            let left = ends_at - self.machine.timeline.now();
+            if left < 0 {
+                return;
+            }
+            self.machine.timeline.pass(left + 1);
             self.learn_of_time();
         }
+    }
+
+    /// How a run hears what becomes of lists, where it does; every other one waits for it.
+    fn callbacks(&mut self) -> Option<Callbacks> {
+        if !self.rules.hears {
+            return None;
+        }
+        let minutes = self.random.between(1, 90);
+        Some(Callbacks {
+            address: hooks::ADDRESS.to_owned().into(),
+            wait: self
+                .random
+                .percent(50)
+                .then(|| SignedDuration::from_mins(minutes)),
+            nonce: u128::from(self.random.draw()).to_be_bytes(),
+        })
     }
 
     /// One where time put anything away since so many changes: a run that has to wait for hours is followed by one more.
@@ -458,6 +497,7 @@ impl Scenario {
             retry_seed: self.random.draw(),
             lock_timeout: SignedDuration::from_secs([0, 30, 600][self.random.below(3)]),
             has_process: self.random.percent(70),
+            callbacks: self.callbacks(),
         }
     }
 

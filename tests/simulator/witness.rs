@@ -349,9 +349,12 @@ impl Workspace {
                 let is_unlooked = facts
                     .refused_at
                     .is_some_and(|since| target.is_some_and(|id| !self.truth.has_looked(run, id, since)));
+                let is_unheard = message.contains("accepted, outcome not known")
+                    && (message.contains("the run ended before") || !self.hooks.was_heard(&facts.committed));
                 let is_dropped = message.contains(DROPPED) && self.is_not_shown(step);
                 let is_excused = facts.is_troubled
                     || is_dropped
+                    || is_unheard
                     // What a cohort's first call made has to be looked for, and that is not done any more.
                     || message.contains("the run was stopped before it was sent")
                     || witness.is_disk_troubled
@@ -428,7 +431,8 @@ impl Workspace {
             }
             Action::Upload(uploading) => {
                 let wanted = members::of_users(&uploading.upload.users);
-                !self.is_away((id, segment), run) && self.has_people(id, wanted)
+                let is_in_doubt = self.hooks.is_in_doubt(id, self.began[&run]);
+                !self.is_away((id, segment), run) && (is_in_doubt || self.has_people(id, wanted))
             }
         };
         (!is_there).then(|| format!("it is {segment:?}"))
@@ -436,7 +440,15 @@ impl Workspace {
 
     /// Why a step that is said to have failed has not.
     fn done_all_the_same(&self, (step, facts): (&Step, &Facts), message: &str) -> Option<String> {
-        let is_told = message.contains("had to be taken out")
+        let target = step.action.target().map(|target| target.id.as_str());
+        let made = facts
+            .committed
+            .iter()
+            .filter_map(|change| self.truth.changes.get(*change));
+        let mut ids = target.into_iter().chain(made.map(|change| change.id.as_str()));
+        let is_unread = message.contains("could not read") && ids.any(|id| self.hooks.has_failed(id));
+        let is_told = is_unread
+            || message.contains("had to be taken out")
             || message.contains("was taken out to see")
             || message.contains("calls were made")
             // A call that made the segment was doubled, so that it was refused as well: nobody knows whose the segment is.

@@ -39,6 +39,11 @@ pub(crate) async fn plan(machine: &Machine, session: &Running, order: Order) -> 
 
 /// Applies: what it plans, or what was saved.
 pub(crate) async fn apply(machine: &Machine, session: &Running, (order, shelving): (Order, Shelving)) -> End {
+    if let Some(longest) = order.callbacks.as_ref().and_then(|callbacks| callbacks.wait)
+        && let Err(error) = session.await_earlier(longest).await
+    {
+        return failed(&machine.record, error);
+    }
     let prepared = match &order.task {
         Task::ApplyFile(text) => check(machine, session, (&order, text)).await,
         Task::Plan | Task::Apply => {
@@ -161,7 +166,7 @@ async fn execute(
         has_settled: prepared.has_settled,
         directory: members::folder().to_owned(),
         publisher: Some(Arc::new(shelving)),
-        callbacks: None,
+        callbacks: order.callbacks.clone(),
         parallelism: order.parallelism,
         stop: order.stop.1.clone(),
     };

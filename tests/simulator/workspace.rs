@@ -2,6 +2,7 @@
 
 use super::calls::Calls;
 use super::faults::NetworkFault;
+use super::hooks::{self, Hooks, Receiver};
 use super::lists::is_of_list;
 use super::members::{self, People};
 use super::publisher::Shelf;
@@ -44,6 +45,12 @@ pub(crate) struct Workspace {
     pub(crate) queue: Queue,
     /// Where it reads them.
     pub(crate) shelf: Shelf,
+    /// What it says of them.
+    pub(crate) hooks: Hooks,
+    /// Who hears that.
+    pub(crate) receiver: Option<Receiver>,
+    /// When runs began, by their numbers.
+    pub(crate) began: BTreeMap<usize, i64>,
     /// Cohorts and file segments that somebody else made under declared names, and who was in them.
     pub(crate) made_by_hand: BTreeMap<String, People>,
     /// Segments whose lists a call changed that arrived after a later run had changed them, since clocks that were set
@@ -69,6 +76,9 @@ impl Workspace {
             shows_archived: settings.list_includes_archived,
             queue: Queue::default(),
             shelf: Shelf::default(),
+            hooks: Hooks::default(),
+            receiver: None,
+            began: BTreeMap::new(),
             made_by_hand: BTreeMap::new(),
             strayed: BTreeSet::new(),
             doubled: BTreeSet::new(),
@@ -270,7 +280,15 @@ impl Workspace {
         let name = body["name"].as_str().unwrap();
         let after = known.unwrap_or_else(|| Segment::of_list(name, None));
         self.truth.set_as((author, effect), id, after);
-        self.queue.add(id, call, body);
+        // A few lists the service cannot read, where anybody asks to hear of it.
+        let upload = hooks::upload_of(body);
+        let fails = self.hooks.is_troubled && upload.is_some() && self.random.percent(8);
+        if let Some(upload) = upload {
+            let file = body["file_url"].as_str().unwrap_or_default();
+            let change = self.truth.changes.len().saturating_sub(1);
+            self.hooks.ask(&upload, (id, file), (fails, change), &self.record);
+        }
+        self.queue.add(id, (call, body), fails);
     }
 
     /// Has the service do what it was told of first.

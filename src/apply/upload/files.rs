@@ -86,11 +86,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         let name = name_of(&course.step.segment, &digest);
         let at = self.clock.now();
         let published = &mut course.known.published;
+        // A call before this one may read the same file, later than this one: then nobody can say when it was read.
+        let is_shared = published.iter().any(|other| other.name == name && !other.is_read);
         published.retain(|published| published.name != name);
         published.push(Published {
             name: name.clone(),
             at,
-            upload: course.upload.clone(),
+            upload: course.upload.clone().filter(|_| !is_shared),
             is_read: false,
         });
         Ok(File::Here(name, part.unwrap_or(whole)))
