@@ -93,7 +93,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         }
     }
 
-    /// Takes down what the service said of a list, and takes away what it has read.
+    /// Takes down what the service said of a list.
     async fn heard(&self, awaited: &Awaited, callback: Callback) -> Result<Outcome, Interruption> {
         let said = self.also_said(awaited, &callback).await;
         let mut is_known = false;
@@ -110,7 +110,6 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             hear().into_iter().collect()
         })
         .await?;
-        self.withdraw_read(Some(&awaited.id)).await?;
         Ok(match callback {
             Callback::Processed(processed) if is_known => Outcome::Applied {
                 id: awaited.id.clone(),

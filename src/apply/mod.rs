@@ -240,7 +240,7 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
             .await;
         // What stays published is taken away by a later run. Without the lock another one may publish the same lists by now.
         if !matches!(stop, Some(Stop::Ledger(_))) {
-            drop(self.withdraw_read(None).await);
+            drop(self.withdraw_read().await);
             drop(self.withdraw_left().await);
         }
         self.take_in_journal().await;

@@ -305,9 +305,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             }
             return Ok(());
         };
-        // What was refused, or never sent, left the users as they were.
-        let before = course.uploading.before.as_ref().filter(|_| course.lost.is_none());
-        let users = before.and_then(|before| before.users.clone());
+        // What was refused, or never sent, left the users as they were: nobody, where the step before took it out too late.
+        let users = course.known.users.clone().filter(|_| course.lost.is_none());
         let entry = |ledger: &Ledger| self.entry_uploaded(ledger, id, (course, users, course.unanswered_at));
         self.take_down(|ledger| vec![Record::Entry(entry(ledger))])
             .await?;

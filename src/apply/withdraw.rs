@@ -8,13 +8,13 @@ use crate::model::{ListDigest, SegmentId};
 use std::collections::BTreeMap;
 
 impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
-    /// Takes away published lists that the service has read, of one segment or of all.
-    pub(super) async fn withdraw_read(&self, of: Option<&SegmentId>) -> Result<(), StoreError> {
+    /// Takes away published lists that the service has read.
+    pub(super) async fn withdraw_read(&self) -> Result<(), StoreError> {
         let Some(publisher) = &self.settings.publisher else {
             return Ok(());
         };
         let mut withdrawn = Vec::new();
-        for (id, published) in self.read_lists(of).await {
+        for (id, published) in self.read_lists().await {
             if publisher.withdraw(&published.name).await.is_err() {
                 break;
             }
@@ -63,12 +63,10 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// Published lists that the service has read, with their segments.
-    async fn read_lists(&self, of: Option<&SegmentId>) -> Vec<(SegmentId, Published)> {
+    async fn read_lists(&self) -> Vec<(SegmentId, Published)> {
         let now = self.clock.now();
         let ledger = self.ledger.lock().await;
-        let entries = ledger
-            .all_kept()
-            .filter(|entry| of.is_none_or(|of| entry.id == *of));
+        let entries = ledger.all_kept();
         let read = entries.flat_map(|entry| {
             let uploaded = entry.uploaded.as_deref();
             let published = uploaded.into_iter().flat_map(move |uploaded| {

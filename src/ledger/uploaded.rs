@@ -43,6 +43,10 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// For how long a published list stays where it is when nobody tells that the service has read it.
 const READ_WITHIN: SignedDuration = DAY;
 
+/// For how long it stays where it is although the service has read it: a call that was delivered twice on the way has it read
+/// twice, and a list that is gone by then leaves nobody in the segment.
+const READ_AGAIN_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+
 /// So many calls are waited for at most: where nobody listens, none is ever heard of.
 const MOST_AWAITED: usize = 20;
 
@@ -79,10 +83,11 @@ pub struct Published {
 }
 
 impl Published {
-    /// Whether the service has read it, or has had the time to.
+    /// Whether the service has read it and does not read it again, or has had the time to.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.is_read || self.at.duration_until(now) >= READ_WITHIN
+        let age = self.at.duration_until(now);
+        age >= READ_WITHIN || self.is_read && age >= READ_AGAIN_WITHIN
     }
 }
 
@@ -289,15 +294,21 @@ mod tests {
             upload: Some(id(number)),
             is_read: false,
         };
+        let later = at + READ_AGAIN_WITHIN;
         let read = |uploaded: &Uploaded| -> Vec<bool> {
             let published = uploaded.published.iter();
-            published.map(|published| published.is_over(at)).collect()
+            published.map(|published| published.is_over(later)).collect()
         };
         for (said, are_read) in [(processed(1), [true, false]), (failed(), [true, false])] {
             let mut uploaded = waiting_for(&[1, 2]);
             uploaded.published = vec![file(1), file(2)];
             uploaded.hear(&id(1), said);
             assert_eq!(read(&uploaded), are_read);
+            let mut published = uploaded.published.iter();
+            assert!(
+                !published.any(|published| published.is_over(at)),
+                "it may be read again"
+            );
         }
         // What takes the place of all that came before says nothing of their files.
         let mut uploaded = waiting_for(&[1]);

@@ -9,7 +9,7 @@ use segctl::apply::receipt::Outcome;
 use segctl::apply::{Callbacks, Settings};
 use segctl::ledger::LedgerStore;
 use segctl::members::Values;
-use segctl::model::{Callback, Contents, DeclaredSegment, ListDigest, Processed, Users};
+use segctl::model::{Callback, Contents, DeclaredSegment, Lifecycle, ListDigest, Processed, Users};
 use segctl::publish::{Folder, Publisher};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -280,8 +280,33 @@ async fn what_a_lost_call_may_still_read_stays_when_another_was_heard_of() {
         workspace.set_faults(&fault);
         apply(&list(2)).await;
         workspace.set_faults(&json!([]));
-        // Learns what was said, and takes away what was read.
+        // Learns what was said, and takes away what was read and is not read again.
+        apply(&list(2)).await;
+        assert!(published(folder) > left, "{fault}");
+        workspace.advance(SignedDuration::from_hours(1));
         apply(&list(2)).await;
         assert_eq!(published(folder), left, "{fault}");
     }
+}
+
+/// Its users were dropped while it was away, and that a list could not be published does not bring them back.
+#[tokio::test]
+async fn what_came_out_without_its_users_has_none_until_they_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let workspace = workspace();
+    let declared = || upload(folder, &list(1));
+    let away = DeclaredSegment {
+        lifecycle: Lifecycle::Archived,
+        ..declared()
+    };
+    for declared in [declared(), away] {
+        let outcome = run(folder, &workspace, (declared, nothing())).await;
+        assert!(outcome.is_done(), "{outcome:?}");
+    }
+    workspace.advance(SignedDuration::from_hours(24 * 40));
+    drop(run(folder, &workspace, (declared(), fails_from(0))).await);
+    let outcome = run(folder, &workspace, (declared(), nothing())).await;
+    assert!(outcome.is_done(), "{outcome:?}");
+    assert_eq!(users(&workspace), Some(list(1)));
 }

@@ -210,15 +210,17 @@ impl Ahead {
     }
 }
 
+/// A moment that was announced as waited for, and whether that is in parts.
+pub(crate) type Announced = (Timestamp, bool);
+
 /// The clock that a process is told the time by: off by as much as its machine's is.
 #[derive(Clone)]
 pub(crate) struct ProcessClock {
     pub(crate) timeline: Timeline,
     pub(crate) ahead: Ahead,
     pub(crate) life: Arc<Life>,
-    /// The moments that were announced as waited for, and whether that is in parts; `None` where nothing that anybody waits
-    /// for is timed.
-    pub(crate) announced: Option<Arc<Mutex<Vec<(Timestamp, bool)>>>>,
+    /// What was announced; `None` where nothing that anybody waits for is timed.
+    pub(crate) announced: Option<Arc<Mutex<Vec<Announced>>>>,
     pub(crate) record: Record,
 }
 
@@ -232,8 +234,7 @@ impl Clock for ProcessClock {
             return;
         }
         let announced = self.announced.as_ref();
-        let covers =
-            |(until, is_in_parts): &(Timestamp, bool)| *until == moment || *is_in_parts && *until > moment;
+        let covers = |(until, is_in_parts): &Announced| *until == moment || *is_in_parts && *until > moment;
         let is_announced = announced.is_none_or(|announced| announced.lock().unwrap().iter().any(covers));
         self.record
             .require(is_announced, "waits are announced", || format!("until {moment}"));

@@ -67,19 +67,20 @@ pub(crate) fn upload_of(body: &Value) -> Option<UploadId> {
 }
 
 impl Hooks {
-    /// Takes down that a call wants to hear of its list; `fails` where the service cannot read it.
+    /// Takes down that a call wants to hear of its list; whether the service cannot read it. It cannot for a call that is
+    /// delivered twice, or can both times.
     pub(crate) fn ask(
         &mut self,
         upload: &UploadId,
         (segment, file): (&str, &str),
         (fails, change): (bool, usize),
         record: &Record,
-    ) {
+    ) -> bool {
         self.by_change.insert(change, upload.clone());
         let asked = self.asked.entry(upload.clone()).or_insert_with(|| Asked {
             segment: segment.to_owned(),
             file: file.to_owned(),
-            fails: false,
+            fails,
             heard_at: None,
         });
         // A call that arrives twice is one that wants to hear twice.
@@ -88,7 +89,7 @@ impl Hooks {
             "every call has a callback address of its own",
             || format!("{upload} is of {} and of {segment}", asked.segment),
         );
-        asked.fails |= fails;
+        asked.fails
     }
 
     /// Whether a list could not be read, or cannot be, of which nothing was heard by `moment`.

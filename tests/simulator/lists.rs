@@ -117,7 +117,9 @@ impl Workspace {
         }
         let body: Value = serde_json::from_slice(&call.body).unwrap();
         let id = body["cs_id"].as_str().unwrap_or_default();
-        if self.hooks.is_in_doubt(id, self.began[&run]) {
+        // Nothing tells of what is away where it is listed all the same, nor of whom it lost since.
+        let is_away = self.shows_archived && self.truth.segments.get(id).is_some_and(|live| live.is_archived);
+        if is_away || self.hooks.is_in_doubt(id, self.began[&run]) {
             return;
         }
         let before = self.people_to_be(id);

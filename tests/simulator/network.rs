@@ -3,6 +3,7 @@
 
 use super::executor::{Life, Timeline};
 use super::faults::{Kind, NetworkFault, On};
+use super::hooks;
 use super::lists::{is_of_list, says_of_call};
 use super::lock::LockFile;
 use super::planted::Bug;
@@ -185,7 +186,9 @@ impl Line {
         }
         drop(workspace);
         if reply.status == 202 {
-            queue::wait_for_turn(&self.workspace, &self.timeline);
+            // What is delivered twice is read twice, one right after the other.
+            let is_second = !arrival.is_known && matches!(arrival.author, Author::Run(_));
+            queue::wait_for_turn((&self.workspace, &self.timeline), is_second);
         }
         let what = u64::from(reply.status);
         self.record.note("service", what, || {
@@ -354,6 +357,13 @@ impl Line {
             return call;
         }
         let text = String::from_utf8_lossy(&call.body).into_owned();
+        if self.record.has(Bug::AddressShared)
+            && let Some((before, after)) = text.split_once(hooks::ADDRESS)
+        {
+            let (_, rest) = after.split_once('"').unwrap();
+            let shared = "0".repeat(32);
+            call.body = format!("{before}{}/{shared}\"{rest}", hooks::ADDRESS).into_bytes();
+        }
         if self.record.has(Bug::OtherDefinition) && call.method == "PATCH" {
             call.body = text.replace("\"value\":", "\"value\":1").into_bytes();
         }

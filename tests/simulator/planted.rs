@@ -84,10 +84,14 @@ pub(crate) enum Bug {
     StraysForgotten,
     /// A list is taken away before the service has read it.
     WithdrawnAtOnce,
+    /// That a list could not be read is not heard.
+    FailuresUnheard,
+    /// Two calls have one address at which the service says what became of them.
+    AddressShared,
 }
 
 /// All of them.
-pub(crate) const BUGS: [Bug; 40] = [
+pub(crate) const BUGS: [Bug; 42] = [
     Bug::BytesNotSynced,
     Bug::NamesNotSynced,
     Bug::AppendsCutShort,
@@ -128,4 +132,6 @@ pub(crate) const BUGS: [Bug; 40] = [
     Bug::BatchesCountedBefore,
     Bug::StraysForgotten,
     Bug::WithdrawnAtOnce,
+    Bug::FailuresUnheard,
+    Bug::AddressShared,
 ];

@@ -67,9 +67,9 @@ fn changed(before: People, change: UserChange, list: People) -> People {
 }
 
 /// Has the service come to a list of which it was just told.
-pub(crate) fn wait_for_turn(workspace: &Arc<Mutex<Workspace>>, timeline: &Timeline) {
+pub(crate) fn wait_for_turn((workspace, timeline): (&Arc<Mutex<Workspace>>, &Timeline), is_second: bool) {
     let mut guarded = workspace.lock().unwrap();
-    let longest = [1_000, 60_000, HOUR][guarded.random.below(3)];
+    let longest = [1_000, 60_000, if is_second { 60_000 } else { HOUR }][guarded.random.below(3)];
     let after = guarded.random.between(1, longest);
     let moment = guarded.queue.ends_at.max(timeline.now() + after);
     guarded.queue.ends_at = moment;

@@ -167,7 +167,7 @@ impl Scenario {
         }
         drop(workspace);
         for _ in 0..told {
-            queue::wait_for_turn(&self.machine.workspace, &self.machine.timeline);
+            queue::wait_for_turn((&self.machine.workspace, &self.machine.timeline), false);
         }
     }
 

@@ -244,7 +244,9 @@ impl LedgerStore for Watched {
     }
 
     async fn load_callback(&self, upload: &UploadId) -> Result<Option<Callback>, StoreError> {
-        self.damaged(self.inner.load_callback(upload).await)
+        let said = self.damaged(self.inner.load_callback(upload).await)?;
+        let is_missed = self.record.has(Bug::FailuresUnheard);
+        Ok(said.filter(|said| !is_missed || matches!(said, Callback::Processed(_))))
     }
 
     async fn drop_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {

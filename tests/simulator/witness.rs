@@ -431,7 +431,9 @@ impl Workspace {
             }
             Action::Upload(uploading) => {
                 let wanted = members::of_users(&uploading.upload.users);
-                let is_in_doubt = self.hooks.is_in_doubt(id, self.began[&run]);
+                // Nothing tells of what is away where it is listed all the same, nor of whom it lost since.
+                let is_unseen = segment.is_archived && self.shows_archived;
+                let is_in_doubt = is_unseen || self.hooks.is_in_doubt(id, self.began[&run]);
                 !self.is_away((id, segment), run) && (is_in_doubt || self.has_people(id, wanted))
             }
         };

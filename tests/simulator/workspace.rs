@@ -281,13 +281,12 @@ impl Workspace {
         let after = known.unwrap_or_else(|| Segment::of_list(name, None));
         self.truth.set_as((author, effect), id, after);
         // A few lists the service cannot read, where anybody asks to hear of it.
-        let upload = hooks::upload_of(body);
-        let fails = self.hooks.is_troubled && upload.is_some() && self.random.percent(8);
-        if let Some(upload) = upload {
+        let fails = hooks::upload_of(body).is_some_and(|upload| {
+            let fails = self.hooks.is_troubled && self.random.percent(8);
             let file = body["file_url"].as_str().unwrap_or_default();
             let change = self.truth.changes.len().saturating_sub(1);
-            self.hooks.ask(&upload, (id, file), (fails, change), &self.record);
-        }
+            self.hooks.ask(&upload, (id, file), (fails, change), &self.record)
+        });
         self.queue.add(id, (call, body), fails);
     }
 
