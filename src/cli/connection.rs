@@ -11,7 +11,7 @@ use crate::api::{
 };
 use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
 use crate::ledger::{ConfiguredStore, LedgerStore, StoreError};
-use crate::model::{Keyword, LedgerPlace};
+use crate::model::{Keyword, LedgerPlace, hexadecimal};
 use crate::sandbox;
 use crate::session::{Notes, Session, SessionError, SharedCalls};
 use secrecy::SecretString;
@@ -68,8 +68,7 @@ impl Connection {
             Service::Sandbox { file } => format!("sandbox {file}"),
             Service::Remote { .. } => format!("{endpoint} {}", credentials.workspace_id),
         };
-        let service = Sha256::digest(service.as_bytes());
-        let service = service.iter().map(|byte| format!("{byte:02x}")).collect();
+        let service = hexadecimal(&Sha256::digest(service.as_bytes()));
         let secret = Arc::default();
         let transport = HttpTransport::new(endpoint, credentials)
             .map_err(|error| Failure::caused(Kind::Error, &error))?

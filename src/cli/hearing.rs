@@ -8,10 +8,9 @@ use super::project::Project;
 use crate::apply::Callbacks;
 use crate::callbacks::{Heard, Listening, Receiver, ReceiverError};
 use crate::config::workspace::{CallbackSettings, EndpointSetting, Service, Workspace};
-use crate::model::is_http_on_this_machine;
+use crate::model::{hexadecimal, is_http_on_this_machine};
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret, SecretString};
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 
@@ -44,7 +43,7 @@ impl Hearing {
         let token = match settings {
             Some(settings) => token(settings)?,
             None if wait.is_none() => return Ok(Self::default()),
-            None => random()?.iter().fold(String::new(), hexadecimal).into(),
+            None => hexadecimal(&random()?).into(),
         };
         let token = secret.get_or_init(|| token);
         let listen = settings.and_then(|settings| settings.listen);
@@ -142,12 +141,6 @@ fn random() -> Result<[u8; 16], Failure> {
     let filled = ring::default_provider().secure_random.fill(&mut bytes);
     filled.map_err(|_| Failure::new(Kind::Error, "the system gives no random numbers"))?;
     Ok(bytes)
-}
-
-fn hexadecimal(mut text: String, byte: &u8) -> String {
-    // Text takes whatever is written.
-    let _ = write!(text, "{byte:02x}");
-    text
 }
 
 /// Whether the service can call this machine without anybody in between.

@@ -4,17 +4,12 @@
 //! formatters and git's line ends may change without changing what it says. Everything else counts, down to the order of
 //! keys and the spelling of numbers, so that nothing has to be read before it is known to be whole.
 
+use crate::model::hexadecimal;
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 
 /// The checksum of a JSON text.
 pub(super) fn checksum(text: &str) -> String {
-    let mut checksum = String::with_capacity(64);
-    for byte in Sha256::digest(without_space(text)) {
-        // Writing to a string does not fail.
-        let _ = write!(checksum, "{byte:02x}");
-    }
-    checksum
+    hexadecimal(&Sha256::digest(without_space(text)))
 }
 
 /// A JSON text without the white space between its tokens.

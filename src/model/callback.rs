@@ -1,7 +1,8 @@
 //! What the service says of a list of users, some time after it took the call about it.
 
+use super::hexadecimal::{hexadecimal, is_hexadecimal};
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// Names a call about a list of users: what the service says of the call later comes to an address that ends with it. 32
 /// digits in lowercase hexadecimal.
@@ -41,12 +42,7 @@ impl UploadId {
     /// The id of which these are the bytes.
     #[must_use]
     pub fn of(bytes: [u8; 16]) -> Self {
-        let mut text = String::with_capacity(32);
-        for byte in bytes {
-            // Text takes whatever is written.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(hexadecimal(&bytes))
     }
 
     /// The id as text.
@@ -67,8 +63,7 @@ impl TryFrom<String> for UploadId {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() == 32 && text.bytes().all(is_digit) {
+        if is_hexadecimal(&text, 16) {
             Ok(Self(text))
         } else {
             Err("the id of an upload has 32 digits of 0-9 and a-f")

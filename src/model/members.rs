@@ -1,7 +1,8 @@
 //! Lists of members, and what becomes of those who are in a segment.
 
+use super::hexadecimal::{hexadecimal, is_hexadecimal};
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// Names a list by its values: SHA-256 over all of them in order of their bytes, each with a line end behind it, in
 /// lowercase hexadecimal. It is the same for the same values in any order.
@@ -108,12 +109,7 @@ impl ListDigest {
     /// The digest of which these are the bytes.
     #[must_use]
     pub fn of(bytes: [u8; 32]) -> Self {
-        let mut text = String::with_capacity(64);
-        for byte in bytes {
-            // Text takes whatever is written.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(hexadecimal(&bytes))
     }
 
     /// The digest as text.
@@ -134,8 +130,7 @@ impl TryFrom<String> for ListDigest {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() == 64 && text.bytes().all(is_digit) {
+        if is_hexadecimal(&text, 32) {
             Ok(Self(text))
         } else {
             Err("the digest of a list has 64 digits of 0-9 and a-f")

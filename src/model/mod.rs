@@ -11,6 +11,7 @@ mod datetime;
 mod endpoint;
 mod event;
 mod filter;
+mod hexadecimal;
 mod identity;
 mod keyword;
 mod members;
@@ -37,6 +38,7 @@ pub use event::{
     Execution, ExecutionType, PeriodUnit, Window, WindowType,
 };
 pub use filter::{Definition, Filter, FilterType, Group, GroupOperator, Reference};
+pub use hexadecimal::{hexadecimal, is_hexadecimal};
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
 pub use keyword::Keyword;
 pub(crate) use keyword::keywords;

@@ -7,7 +7,7 @@
 use super::step::{Action, Known, Live, Plan, Step, Target, digest_of};
 use crate::definition::{Digest, Digests};
 use crate::ledger::Ledger;
-use crate::model::{Lifecycle, LiveKind, LiveSegment, Observed, SegmentId, SegmentName};
+use crate::model::{Lifecycle, LiveKind, LiveSegment, Observed, SegmentId, SegmentName, hexadecimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -214,8 +214,7 @@ impl SavedPlan {
     #[must_use]
     pub fn digest(&self) -> String {
         let text = serde_json_canonicalizer::to_string(self).unwrap_or_default();
-        let digest = Sha256::digest(text.as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&Sha256::digest(text.as_bytes()))
     }
 
     /// The live segments that the plan writes to.

@@ -1,6 +1,6 @@
 //! Names for new files: readable, and safe on every file system.
 
-use crate::model::SegmentName;
+use crate::model::{SegmentName, hexadecimal};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 
@@ -90,8 +90,7 @@ fn is_device(stem: &str) -> bool {
 }
 
 fn hash(name: &str) -> String {
-    let digest = Sha256::digest(name.as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hexadecimal(&Sha256::digest(name.as_bytes()));
     hex.chars().take(HASH_DIGITS).collect()
 }
 
