@@ -20,6 +20,26 @@ fn names_of_other_kinds_keep_the_rules_of_names() {
     );
 }
 
+/// The service takes a bad name of a cohort without a word, and drops the cohort.
+#[test]
+fn every_rule_of_names_is_kept_for_cohorts() {
+    let long = "x".repeat(200);
+    for name in ["A", "a.b", "Käufer", "A (1) - b/c_d", &long] {
+        assert_eq!(findings(&cohort(name, "1", "[u]")), [""; 0], "{name}");
+    }
+    let too_long = "x".repeat(201);
+    let forbidden = r#":|*?\<>=$""#.chars().map(|character| format!("a{character}b"));
+    let others = [".a", " ", "All Users", &too_long].map(str::to_owned);
+    for name in forbidden.chain(others) {
+        let quoted = serde_json::to_string(&name).unwrap();
+        let found = findings(&cohort(&quoted, "1", "[u]"));
+        assert!(
+            matches!(found.as_slice(), [only] if only.starts_with("error SEG02")),
+            "{name}: {found:?}"
+        );
+    }
+}
+
 #[test]
 fn what_cannot_be_renamed_has_no_previous_names() {
     assert_eq!(findings(&file("previous_names: []\n")), [""; 0]);
