@@ -251,8 +251,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
         Ok(())
     }
 
-    /// Reads the declared lists and plans. Definitions of other segments are read when one is about to be stored that they may have: only then they
-    /// matter.
+    /// Reads the declared lists and plans. Definitions of other segments are read when one is about to be stored that they may
+    /// have: only then they matter.
     ///
     /// # Errors
     ///

@@ -1,9 +1,10 @@
 //! Runs a plan's steps and says what came of each.
 //!
-//! A step is: wait for the turn of its write, look at the target and compare it with what the plan saw, take down what
-//! is about to be done, write at once, and where the answer was lost, read until it is known what happened. No create and no update is ever repeated blindly: before a second try the
-//! service is asked whether the first one took effect. Putting away and taking out are repeated, since what is so
-//! already stays so. A step that fails skips only the steps that depend on it.
+//! A step is: wait for the turn of its write, look at the target and compare it with what the plan saw, take down what is
+//! about to be done, write at once, and where the answer was lost, read until it is known what happened. No create and no
+//! update is ever repeated blindly: before a second try the service is asked whether the first one took effect. Putting
+//! away and taking out are repeated, since what is so already stays so. A step that fails skips only the steps that depend
+//! on it.
 //!
 //! The service has no idempotency keys, but names are unique for ever: a create that is repeated after a look-up
 //! can be refused, never doubled.
