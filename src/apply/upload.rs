@@ -267,12 +267,16 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
             None if is_taken && course.lost.is_some() => Ok(Some(Outcome::Unknown {
                 message: format!("{error}; and nobody who is listed has it: the list lags; plan again"),
             })),
-            None if is_taken => Ok(Some(Outcome::Failed {
-                message: format!(
-                    "{error}; the one that has it is archived and not listed: unarchive it in the dashboard, or \
-                                  choose another name"
-                ),
-            })),
+            None if is_taken => {
+                // Unless the first delivery made it, and the list lags.
+                self.memory().unanswered.insert(course.step.number);
+                Ok(Some(Outcome::Failed {
+                    message: format!(
+                        "{error}; the one that has it is archived and not listed: unarchive it in the dashboard, or choose \
+                         another name"
+                    ),
+                }))
+            }
             None => Ok(None),
         }
     }

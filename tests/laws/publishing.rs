@@ -225,21 +225,25 @@ async fn nothing_is_withdrawn_without_the_lock() {
 /// The first delivery of a doubled call made the segment, and what is heard is that the name is taken.
 #[tokio::test]
 async fn a_call_that_may_have_been_doubled_may_have_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let workspace = workspace();
-    let mut declared = upload(folder.path(), &list(1));
-    if let Contents::File(upload) = &mut declared.contents {
-        upload.users = Users::Published {
-            url: "https://example.com/users.csv".to_owned(),
-            sha256: "00".repeat(32),
-        };
+    let doubled = json!({"on": {"path_prefix": "/v2/"}, "times": 1, "fault": "replayed_post"});
+    let lagging = json!({"on": {"method": "GET"}, "times": 1, "fault": {"stale_list": {"missing_last": 1}}});
+    for faults in [json!([doubled]), json!([doubled, lagging])] {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = workspace();
+        let mut declared = upload(folder.path(), &list(1));
+        if let Contents::File(upload) = &mut declared.contents {
+            upload.users = Users::Published {
+                url: "https://example.com/users.csv".to_owned(),
+                sha256: "00".repeat(32),
+            };
+        }
+        let plan = workspace.plan(&[declared]).await;
+        workspace.set_faults(&faults);
+        let ended = workspace.apply_until(&plan).await;
+        let outcome = &ended.receipt.entries.first().unwrap().outcome;
+        assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+        assert!(ended.has_written, "{faults}");
     }
-    let plan = workspace.plan(&[declared]).await;
-    workspace.set_faults(&json!([{"on": {"path_prefix": "/v2/"}, "times": 1, "fault": "replayed_post"}]));
-    let ended = workspace.apply_until(&plan).await;
-    let outcome = &ended.receipt.entries.first().unwrap().outcome;
-    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
-    assert!(ended.has_written);
 }
 
 /// Two calls of a step read one file where the first was lost: what is said of the second says nothing of the first.
