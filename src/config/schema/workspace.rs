@@ -84,7 +84,7 @@ fn common(base: Fields, is_far: bool) -> Fields {
             let words = "Rolling windows for these calls, COUNT/SPAN: 50/min, 10/3s, 4000/day.";
             limits.may(class.as_str(), described(windows, words))
         });
-    base.may(
+    let base = base.may(
         "ledger",
         described(
             filled_text(),
@@ -102,8 +102,13 @@ fn common(base: Fields, is_far: bool) -> Fields {
             limits.done(),
             "Windows such as 50/min that replace the documented ones.",
         ),
-    )
-    .may(
+    );
+    policy(base, is_far)
+}
+
+/// What segctl may do to the workspace, how lists get there, and what is known of the service.
+fn policy(base: Fields, is_far: bool) -> Fields {
+    base.may(
         "owns",
         described(
             list(&filled_text()),
