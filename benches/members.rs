@@ -11,9 +11,9 @@ mod measure;
 
 use measure::{least, peak_memory};
 use segctl::members::check::check;
-use segctl::members::compare::{Change, Comparison};
-use segctl::members::kept::{KeptReader, KeptWriter};
-use segctl::members::{Before, Nobody};
+use segctl::members::compare::{ValueChange, ListDiff};
+use segctl::members::kept::{ListReader, ListWriter};
+use segctl::members::{PreviousMembers, EmptyList};
 use segctl::model::{Identifier, IdentifierType};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     write(&before, 0);
     write(&file, USERS / CHANGED);
     let (last, next) = (folder.path().join("last.gz"), folder.path().join("next.gz"));
-    keep((&before, &mut Nobody), &last);
+    keep((&before, &mut EmptyList), &last);
 
     let changed = USERS / CHANGED;
     let floor = least(RUNS, || sort(&file));
@@ -89,26 +89,26 @@ fn main() -> ExitCode {
 
 /// Everything that a plan needs to know of a list, in one pass.
 fn survey(
-    (file, old): (&Path, &mut dyn Before),
-    each: impl FnMut(Change, &[u8]) -> io::Result<()>,
-) -> Comparison {
+    (file, old): (&Path, &mut dyn PreviousMembers),
+    each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
+) -> ListDiff {
     let input = BufReader::new(File::open(file).unwrap());
     check(input, &email(), old, each).unwrap().unwrap()
 }
 
 /// The same, and what is kept is written on the way.
-fn keep(lists: (&Path, &mut dyn Before), path: &Path) -> Comparison {
-    let mut writer = KeptWriter::to(BufWriter::new(File::create(path).unwrap()));
+fn keep(lists: (&Path, &mut dyn PreviousMembers), path: &Path) -> ListDiff {
+    let mut writer = ListWriter::to(BufWriter::new(File::create(path).unwrap()));
     let found = survey(lists, |change, value| match change {
-        Change::Added | Change::Kept => writer.push(value),
-        Change::Removed => Ok(()),
+        ValueChange::Added | ValueChange::Unchanged => writer.push(value),
+        ValueChange::Removed => Ok(()),
     });
     writer.finish().unwrap().flush().unwrap();
     found
 }
 
-fn kept(path: &Path) -> KeptReader<BufReader<File>> {
-    KeptReader::of(BufReader::new(File::open(path).unwrap()))
+fn kept(path: &Path) -> ListReader<BufReader<File>> {
+    ListReader::of(BufReader::new(File::open(path).unwrap()))
 }
 
 fn sort(file: &Path) {

@@ -7,18 +7,18 @@
 
 use jiff::Timestamp;
 use segctl::config::load;
-use segctl::config::workspace::Settings;
-use segctl::definition::{Digest, Identities, print};
-use segctl::ledger::{Entry, Ledger};
+use segctl::config::workspace::ProjectSettings;
+use segctl::definition::{Digest, Identities, encode};
+use segctl::ledger::{StateEntry, State};
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
-    GroupOperator, Lifecycle, LiveKind, LiveSegment, Number, Observed, Operand, Origin, Policy, Reference,
+    GroupOperator, Lifecycle, RemoteKind, ObservedSegment, Number, ObservedWorkspace, Operand, Origin, Policy, Reference,
     SegmentId, SegmentName,
 };
-use segctl::plan::guard::Allowances;
-use segctl::plan::members::Lists;
+use segctl::plan::guard::Overrides;
+use segctl::plan::members::ComparedLists;
 use segctl::plan::selection::Selection;
-use segctl::plan::{Situation, plan};
+use segctl::plan::{PlanInput, plan};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 
 /// What the examples include that refer to no other segment.
 fn audiences() -> Vec<Group> {
-    let settings = Settings {
+    let settings = ProjectSettings {
         segments: vec!["examples/segments".to_owned()],
         default_workspace: None,
         workspaces: BTreeMap::new(),
@@ -79,18 +79,18 @@ fn measure(count: usize, audiences: &[Group]) -> Duration {
         .collect();
     let (observed, ledger) = workspace(count, audiences);
     let mut policy = Policy::default();
-    policy.behaviour.active_limit = 10 * count;
-    policy.behaviour.rename_frees_names = true;
-    policy.guards.above = usize::MAX;
+    policy.api_behavior.active_limit = 10 * count;
+    policy.api_behavior.rename_frees_names = true;
+    policy.guards.min_segments = usize::MAX;
     let once = || {
-        plan(&Situation {
+        plan(&PlanInput {
             workspace: "bench",
             declared: &declared,
             observed: &observed,
-            ledger: &ledger,
-            lists: &Lists::default(),
+            state: &ledger,
+            compared_lists: &ComparedLists::default(),
             policy: &policy,
-            allowances: Allowances::default(),
+            overrides: Overrides::default(),
             selection: &Selection::default(),
             now: Timestamp::UNIX_EPOCH,
         })
@@ -179,9 +179,9 @@ fn segment(number: usize, count: usize, audiences: &[Group]) -> DeclaredSegment 
 }
 
 /// As many live segments: some declared, some not.
-fn workspace(count: usize, audiences: &[Group]) -> (Observed, Ledger) {
-    let mut observed = Observed::default();
-    let mut ledger = Ledger::default();
+fn workspace(count: usize, audiences: &[Group]) -> (ObservedWorkspace, State) {
+    let mut observed = ObservedWorkspace::default();
+    let mut ledger = State::default();
     for number in 0..count {
         let id = SegmentId::new(format!("{number:024x}"));
         // What is declared as new is not there; somebody else's segment is instead.
@@ -201,24 +201,24 @@ fn workspace(count: usize, audiences: &[Group]) -> (Observed, Ledger) {
         } else {
             Lifecycle::Active
         };
-        let definition = print(&of(filters));
+        let definition = encode(&of(filters));
         if number % 10 > 1 && number % 10 != 5 {
-            ledger.record(Entry {
+            ledger.record(StateEntry {
                 digest: Some(Digest::exact(&definition, &Identities::default()).to_string()),
                 definition: Some(definition.clone()),
-                ..Entry::new(id.clone(), name.clone(), Timestamp::UNIX_EPOCH)
+                ..StateEntry::new(id.clone(), name.clone(), Timestamp::UNIX_EPOCH)
             });
         }
-        let live = LiveSegment {
+        let live = ObservedSegment {
             id: id.clone(),
             name,
-            kind: LiveKind::Filter,
+            kind: RemoteKind::Filter,
             lifecycle,
             source: None,
             created_time: None,
             listed: lifecycle == Lifecycle::Active,
-            read_at: None,
-            read_after: None,
+            fetched_at: None,
+            applied_before_fetch_at: None,
             definition: Some(definition),
         };
         observed.segments.insert(id, live);

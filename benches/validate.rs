@@ -7,8 +7,8 @@
 mod measure;
 
 use measure::{least, peak_memory};
-use segctl::config::source::{self, Source};
-use segctl::config::workspace::settings;
+use segctl::config::source::{self, SourceFile};
+use segctl::config::workspace::parse_settings;
 use segctl::config::{load, yaml};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -49,13 +49,13 @@ fn floor(segments: &Path) {
     for entry in fs::read_dir(segments).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         black_box(Sha256::digest(text.as_bytes()));
-        black_box(yaml::parse(&Source::new("a.yaml", text)));
+        black_box(yaml::parse(&SourceFile::new("a.yaml", text)));
     }
 }
 
 fn validate(directory: &Path) {
     let text = "segments: segments/\nworkspaces: {dev: {sandbox: box.json}}\n";
-    let (settings, faults) = settings(&Source::new("segctl.yaml", text));
+    let (settings, faults) = parse_settings(&SourceFile::new("segctl.yaml", text));
     assert!(faults.is_empty());
     let shown = |path: &Path| path.to_string_lossy().into_owned();
     let loaded = load(&settings.unwrap(), directory, &shown);

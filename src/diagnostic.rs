@@ -32,7 +32,7 @@ impl Severity {
 
 /// A place in a file that somebody wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct Location {
     /// The file as the user would name it: relative to the working directory where possible, `/` between parts.
     pub file: Arc<str>,
     /// 1-based line; 0 when the place is the whole file (it could not be read, say).
@@ -43,7 +43,7 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
-impl Place {
+impl Location {
     /// The whole of `file`, for faults that have no line.
     #[must_use]
     pub fn whole_file(file: Arc<str>) -> Self {
@@ -60,7 +60,7 @@ impl Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// What is pointed at.
-    pub place: Place,
+    pub location: Location,
     /// The words; may be empty.
     pub message: String,
 }
@@ -88,41 +88,41 @@ impl Diagnostic {
     pub fn error(
         code: &'static str,
         message: impl Into<String>,
-        place: Place,
+        location: Location,
         label: impl Into<String>,
     ) -> Self {
-        Self::new(Severity::Error, code, message, place, label)
+        Self::new(Severity::Error, code, message, location, label)
     }
 
     /// A warning at `place`, with `label` beside the excerpt.
     pub fn warning(
         code: &'static str,
         message: impl Into<String>,
-        place: Place,
+        location: Location,
         label: impl Into<String>,
     ) -> Self {
-        Self::new(Severity::Warning, code, message, place, label)
+        Self::new(Severity::Warning, code, message, location, label)
     }
 
     /// A note at `place`, with `label` beside the excerpt.
     pub fn note(
         code: &'static str,
         message: impl Into<String>,
-        place: Place,
+        location: Location,
         label: impl Into<String>,
     ) -> Self {
-        Self::new(Severity::Note, code, message, place, label)
+        Self::new(Severity::Note, code, message, location, label)
     }
 
     fn new(
         severity: Severity,
         code: &'static str,
         message: impl Into<String>,
-        place: Place,
+        location: Location,
         label: impl Into<String>,
     ) -> Self {
         let labels = vec![Label {
-            place,
+            location: location,
             message: label.into(),
         }];
         Self {
@@ -136,9 +136,9 @@ impl Diagnostic {
     }
 
     /// Adds a second place, for faults that two places cause together.
-    pub fn with_label(mut self, place: Place, message: impl Into<String>) -> Self {
+    pub fn with_label(mut self, location: Location, message: impl Into<String>) -> Self {
         self.labels.push(Label {
-            place,
+            location: location,
             message: message.into(),
         });
         self

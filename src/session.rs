@@ -9,26 +9,26 @@ mod heard;
 mod history;
 mod lists;
 
-pub use exclusive::{Claim, HeldLock, LockError};
-pub use history::SharedCalls;
-pub use lists::ListError;
+pub use exclusive::{LockOptions, HeldLock, LockError};
+pub use history::SharedCallLog;
+pub use lists::MemberListError;
 
-use crate::api::pacing::Pacing;
-use crate::api::{CallError, Client, Clock, Seen, Stored, Transport};
-use crate::apply::{Applier, Ended, Event, Settings};
-use crate::ledger::{Ledger, LedgerStore, Record, Snapshot, StoreError};
+use crate::api::pacing::RateLimiter;
+use crate::api::{RequestError, Client, Clock, FetchedSegment, RemoteSegment, Transport};
+use crate::apply::{Applier, RunResult, StepEvent, ApplyOptions};
+use crate::ledger::{State, StateStore, JournalEntry, Cache, StoreError};
 use crate::model::{
-    Behaviour, DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Policy, SegmentId, SegmentName,
+    ApiBehavior, DeclaredSegment, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Policy, SegmentId, SegmentName,
 };
 use crate::observe::{
-    Refresh, Scope, complete, left_out, look_again, observe, offline, recall, remember, settle, under_way,
+    Refresh, Scope, fetch_missing_definitions, unrestored_segments, recheck, observe, from_cache, from_cache_and_state, cache_entry, recovery_records, ids_with_pending_writes,
 };
-use crate::plan::guard::Allowances;
-use crate::plan::members::Lists;
+use crate::plan::guard::Overrides;
+use crate::plan::members::ComparedLists;
 use crate::plan::saved::SavedPlan;
 use crate::plan::selection::Selection;
 use crate::plan::step::Plan;
-use crate::plan::{Situation, plan};
+use crate::plan::{PlanInput, plan};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ use std::{error, fmt};
 
 /// What a run is about and what it may do.
 #[derive(Clone, Debug)]
-pub struct Aim {
+pub struct PlanRequest {
     /// The workspace's name in `segctl.yaml`.
     pub workspace: String,
     /// What the files say, free of errors.
@@ -46,7 +46,7 @@ pub struct Aim {
     /// What the workspace allows.
     pub policy: Policy,
     /// What the person who asks allows.
-    pub allowances: Allowances,
+    pub allowances: Overrides,
     /// Which segments it is about.
     pub selection: Selection,
     /// How much of what was seen before is read again.
@@ -55,148 +55,148 @@ pub struct Aim {
 
 /// Everything that a plan is made from.
 #[derive(Clone, Debug)]
-pub struct Read {
-    aim: Aim,
+pub struct LoadedWorkspace {
+    request: PlanRequest,
     /// What was applied last.
-    pub ledger: Ledger,
+    pub state: State,
     /// What is live.
-    pub observed: Observed,
+    pub observed: ObservedWorkspace,
     /// What was seen last.
-    pub snapshot: Snapshot,
+    pub cache: Cache,
     /// The declared lists.
-    lists: Lists,
+    member_lists: ComparedLists,
     /// When it was read, by the service's clock.
     pub now: Timestamp,
     /// Whether an earlier run left writes of which nobody knew what became of them.
-    pub has_settled: bool,
+    pub recovered_writes: bool,
 }
 
 /// What a second look at what a saved plan saw showed.
 #[derive(Debug)]
-pub struct SecondLook {
+pub struct RecheckResult {
     /// What is not so any more, in words.
     pub differences: Vec<String>,
     /// What was read to find out.
-    pub read: BTreeMap<SegmentId, Seen>,
+    pub fetched: BTreeMap<SegmentId, FetchedSegment>,
     /// Whether an earlier run left writes of which nobody knew what became of them.
-    pub has_settled: bool,
+    pub recovered_writes: bool,
 }
 
 /// Why a run ended before there was a plan.
 #[derive(Debug)]
-pub enum SessionError {
+pub enum ReconcileError {
     /// A call failed.
-    Call(CallError),
+    Api(RequestError),
     /// The ledger cannot be read.
     Store(StoreError),
     /// The list of a segment cannot be used.
-    List(SegmentName, ListError),
+    MemberList(SegmentName, MemberListError),
 }
 
-impl fmt::Display for SessionError {
+impl fmt::Display for ReconcileError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Call(error) => error.fmt(formatter),
+            Self::Api(error) => error.fmt(formatter),
             Self::Store(error) => error.fmt(formatter),
-            Self::List(name, error) => write!(formatter, "`{name}`: {error}"),
+            Self::MemberList(name, error) => write!(formatter, "`{name}`: {error}"),
         }
     }
 }
 
-impl error::Error for SessionError {
+impl error::Error for ReconcileError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Call(error) => error.source(),
+            Self::Api(error) => error.source(),
             Self::Store(error) => error.source(),
-            Self::List(..) => None,
+            Self::MemberList(..) => None,
         }
     }
 }
 
-impl From<CallError> for SessionError {
-    fn from(error: CallError) -> Self {
-        Self::Call(error)
+impl From<RequestError> for ReconcileError {
+    fn from(error: RequestError) -> Self {
+        Self::Api(error)
     }
 }
 
-impl From<StoreError> for SessionError {
+impl From<StoreError> for ReconcileError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl Read {
+impl LoadedWorkspace {
     /// What is on this machine: the ledger and what was seen last.
     ///
     /// # Errors
     ///
     /// The ledger cannot be read.
-    pub async fn local<S: LedgerStore>(
-        aim: Aim,
+    pub async fn load_local<S: StateStore>(
+        request: PlanRequest,
         (store, now): (&S, Timestamp),
-        on_note: &Notes,
+        on_note: &NoteSink,
     ) -> Result<Self, StoreError> {
-        let (ledger, has_heard) = heard::load(store, on_note).await?;
+        let (state, has_upload_results) = heard::load_state_with_upload_results(store, on_note).await?;
         Ok(Self {
-            ledger,
-            observed: Observed::default(),
-            snapshot: load_snapshot(store, on_note).await,
-            lists: Lists::default(),
+            state: state,
+            observed: ObservedWorkspace::default(),
+            cache: load_cache(store, on_note).await,
+            member_lists: ComparedLists::default(),
             now,
-            has_settled: has_heard,
-            aim,
+            recovered_writes: has_upload_results,
+            request: request,
         })
     }
 
     /// Takes what was seen last for what is live; no call is made.
-    pub fn look_offline(&mut self) {
-        self.observed = offline(&self.scope());
+    pub fn load_cached(&mut self) {
+        self.observed = from_cache(&self.scope());
     }
 
     /// Takes what was seen last and what the ledger knows beside it for what is live; no call is made.
-    pub fn look_back(&mut self) {
-        self.observed = recall(&self.scope());
+    pub fn load_cached_and_recorded(&mut self) {
+        self.observed = from_cache_and_state(&self.scope());
     }
 
     /// What the planner takes.
     #[must_use]
-    pub fn situation(&self) -> Situation<'_> {
-        Situation {
-            workspace: &self.aim.workspace,
-            declared: &self.aim.declared,
+    pub fn plan_input(&self) -> PlanInput<'_> {
+        PlanInput {
+            workspace: &self.request.workspace,
+            declared: &self.request.declared,
             observed: &self.observed,
-            ledger: &self.ledger,
-            lists: &self.lists,
-            policy: &self.aim.policy,
-            allowances: self.aim.allowances,
-            selection: &self.aim.selection,
+            state: &self.state,
+            compared_lists: &self.member_lists,
+            policy: &self.request.policy,
+            overrides: self.request.allowances,
+            selection: &self.request.selection,
             now: self.now,
         }
     }
 
     /// A live segment that was seen.
     #[must_use]
-    pub fn live(&self, id: &SegmentId) -> Option<&LiveSegment> {
+    pub fn remote_segment(&self, id: &SegmentId) -> Option<&ObservedSegment> {
         self.observed.segments.get(id)
     }
 
     fn scope(&self) -> Scope<'_> {
         Scope {
-            declared: &self.aim.declared,
-            ledger: &self.ledger,
-            policy: &self.aim.policy,
-            snapshot: &self.snapshot,
-            refresh: self.aim.refresh,
+            declared: &self.request.declared,
+            state: &self.state,
+            policy: &self.request.policy,
+            cache: &self.cache,
+            refresh: self.request.refresh,
             now: self.now,
         }
     }
 }
 
 /// Told what is worth knowing and stops nothing.
-pub type Notes = dyn Fn(String) + Send + Sync;
+pub type NoteSink = dyn Fn(String) + Send + Sync;
 
 /// A workspace that answers, and where its ledger is.
-pub struct Session<T: Transport, C: Clock, S> {
+pub struct Reconciler<T: Transport, C: Clock, S> {
     /// Makes the calls.
     pub client: Client<T, C>,
     /// What time it is here.
@@ -204,27 +204,27 @@ pub struct Session<T: Transport, C: Clock, S> {
     /// Where the ledger is.
     pub store: S,
     /// Told what stops nothing.
-    pub on_note: Box<Notes>,
+    pub on_note: Box<NoteSink>,
 }
 
-impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
+impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     /// Reads what is live of what is managed.
     ///
     /// # Errors
     ///
     /// A call or the ledger failed.
-    pub async fn read(&self, aim: Aim) -> Result<Read, SessionError> {
+    pub async fn load_workspace(&self, request: PlanRequest) -> Result<LoadedWorkspace, ReconcileError> {
         let local = (&self.store, self.clock.now());
-        let mut read = Read::local(aim, local, &self.on_note).await?;
+        let mut read = LoadedWorkspace::load_local(request, local, &self.on_note).await?;
         read.observed = observe(&self.client, &read.scope()).await?;
-        let declared = &read.aim.declared;
+        let declared = &read.request.declared;
         let is_declared = |name: &SegmentName| declared.iter().any(|declared| declared.name == *name);
-        read.has_settled |= self.settle(
-            (&mut read.ledger, &read.observed, read.aim.policy.behaviour),
+        read.recovered_writes |= self.recover_unfinished_writes(
+            (&mut read.state, &read.observed, read.request.policy.api_behavior),
             is_declared,
         );
-        read.now = self.client.service_time();
-        self.keep_snapshot(&Snapshot::of(&read.observed)).await;
+        read.now = self.client.server_time();
+        self.save_cache(&Cache::of(&read.observed)).await;
         Ok(read)
     }
 
@@ -233,21 +233,21 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
     /// # Errors
     ///
     /// A call failed.
-    pub async fn read_definitions(
+    pub async fn fetch_definitions(
         &self,
-        read: &mut Read,
-        wanted: impl Fn(&SegmentId) -> bool,
-    ) -> Result<(), SessionError> {
+        read: &mut LoadedWorkspace,
+        is_needed: impl Fn(&SegmentId) -> bool,
+    ) -> Result<(), ReconcileError> {
         let mut observed = std::mem::take(&mut read.observed);
         // Ages are counted by the clock of this machine, as in every other run; `read.now` is the service's.
         let scope = Scope {
             now: self.clock.now(),
             ..read.scope()
         };
-        let done = complete(&self.client, &scope, &mut observed, wanted).await;
+        let done = fetch_missing_definitions(&self.client, &scope, &mut observed, is_needed).await;
         read.observed = observed;
         done?;
-        self.keep_snapshot(&Snapshot::of(&read.observed)).await;
+        self.save_cache(&Cache::of(&read.observed)).await;
         Ok(())
     }
 
@@ -257,14 +257,14 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
     /// # Errors
     ///
     /// A call failed, or a list cannot be used.
-    pub async fn plan(&self, read: &mut Read) -> Result<Plan, SessionError> {
-        read.read_lists((&self.store, &self.on_note)).await?;
-        let first = plan(&read.situation());
-        if first.stored().next().is_none() {
+    pub async fn plan(&self, read: &mut LoadedWorkspace) -> Result<Plan, ReconcileError> {
+        read.load_member_lists((&self.store, &self.on_note)).await?;
+        let first = plan(&read.plan_input());
+        if first.definition_writes().next().is_none() {
             return Ok(first);
         }
-        self.read_definitions(read, |_| true).await?;
-        Ok(plan(&read.situation()))
+        self.fetch_definitions(read, |_| true).await?;
+        Ok(plan(&read.plan_input()))
     }
 
     /// Looks whether the workspace is still as a saved plan saw it, and what became of writes that an earlier run left:
@@ -273,62 +273,62 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
     /// # Errors
     ///
     /// A call failed.
-    pub async fn look_again(
+    pub async fn recheck(
         &self,
         saved: &SavedPlan,
-        (ledger, policy): (&mut Ledger, &Policy),
-    ) -> Result<SecondLook, SessionError> {
+        (state, policy): (&mut State, &Policy),
+    ) -> Result<RecheckResult, ReconcileError> {
         let scope = Scope {
             declared: &[],
-            ledger,
+            state: state,
             policy,
-            snapshot: &Snapshot::default(),
+            cache: &Cache::default(),
             refresh: Refresh::None,
             now: self.clock.now(),
         };
-        let wanted = |listed: &Observed| {
-            let mut ids = saved.to_read(listed);
-            ids.extend(under_way(scope.ledger, listed));
+        let ids_to_read = |listed: &ObservedWorkspace| {
+            let mut ids = saved.ids_to_recheck(listed);
+            ids.extend(ids_with_pending_writes(scope.state, listed));
             ids
         };
-        let (now, read) = look_again((&self.client, &self.clock), &scope, wanted).await?;
+        let (now, fetched) = recheck((&self.client, &self.clock), &scope, ids_to_read).await?;
         let is_declared = |name: &SegmentName| saved.plan.steps.iter().any(|step| step.segment == *name);
-        let has_settled = self.settle((ledger, &now, policy.behaviour), is_declared);
-        let differences = saved.differences(&now, ledger);
+        let recovered_writes = self.recover_unfinished_writes((state, &now, policy.api_behavior), is_declared);
+        let differences = saved.differences(&now, state);
         if !differences.is_empty() {
             // The next plan has to start from what is there.
-            let seen = read.iter().filter_map(|(id, seen)| {
+            let seen = fetched.iter().filter_map(|(id, seen)| {
                 let lifecycle = now.segments.get(id)?.lifecycle;
-                Some((id.clone(), (seen.stored.clone(), lifecycle)))
+                Some((id.clone(), (seen.segment.clone(), lifecycle)))
             });
-            self.keep_seen(&seen.collect(), (ledger, policy)).await;
+            self.update_cache(&seen.collect(), (state, policy)).await;
         }
-        Ok(SecondLook {
+        Ok(RecheckResult {
             differences: differences.iter().map(ToString::to_string).collect(),
-            has_settled,
-            read,
+            recovered_writes: recovered_writes,
+            fetched: fetched,
         })
     }
 
     /// Takes in what became of writes that an earlier run left; whether there were any.
-    fn settle(
+    fn recover_unfinished_writes(
         &self,
-        (ledger, observed, behaviour): (&mut Ledger, &Observed, Behaviour),
+        (ledger, observed, behaviour): (&mut State, &ObservedWorkspace, ApiBehavior),
         is_declared: impl Fn(&SegmentName) -> bool,
     ) -> bool {
-        for live in left_out(ledger, (observed, behaviour)) {
+        for live in unrestored_segments(ledger, (observed, behaviour)) {
             // A plan goes on with what is declared.
-            if live.kind != LiveKind::Filter || !is_declared(&live.name) {
-                (self.on_note)(still_out(live));
+            if live.kind != RemoteKind::Filter || !is_declared(&live.name) {
+                (self.on_note)(unrestored_message(live));
             }
         }
-        let settled = settle(ledger, (observed, behaviour), self.clock.now());
-        let has_settled = !settled.is_empty();
-        if has_settled {
-            (self.on_note)(what_became(&settled));
+        let settled = recovery_records(ledger, (observed, behaviour), self.clock.now());
+        let recovered_writes = !settled.is_empty();
+        if recovered_writes {
+            (self.on_note)(recovery_summary(&settled));
         }
-        settled.into_iter().for_each(|record| ledger.apply(record));
-        has_settled
+        settled.into_iter().for_each(|record| ledger.apply_journal_entry(record));
+        recovered_writes
     }
 
     /// Runs a plan. What was `read` a moment ago stands for the reads before writes that follow at once.
@@ -336,56 +336,56 @@ impl<T: Transport, C: Clock, S: LedgerStore> Session<T, C, S> {
     /// There is a receipt in any case.
     pub async fn apply(
         &self,
-        (plan, ledger, policy): (&Plan, Ledger, &Policy),
-        read: BTreeMap<SegmentId, Seen>,
-        settings: Settings,
-        on_event: &(dyn Fn(Event<'_>) + Sync),
-    ) -> Ended {
+        (plan, ledger, policy): (&Plan, State, &Policy),
+        fetched: BTreeMap<SegmentId, FetchedSegment>,
+        settings: ApplyOptions,
+        on_event: &(dyn Fn(StepEvent<'_>) + Sync),
+    ) -> RunResult {
         let ledger = (&self.store, ledger);
-        let applier = Applier::new(&self.client, &self.clock, ledger, settings).read_before(read);
+        let applier = Applier::new(&self.client, &self.clock, ledger, settings).with_rechecked(fetched);
         let ended = applier.apply(plan, on_event).await;
-        self.keep_seen(&ended.seen, (&ended.ledger, policy)).await;
+        self.update_cache(&ended.fetched, (&ended.state, policy)).await;
         ended
     }
 
     /// The windows and the calls that count toward them now.
     #[must_use]
-    pub fn pacing(&self) -> Pacing {
-        self.client.pacing()
+    pub fn rate_limiter(&self) -> RateLimiter {
+        self.client.rate_limiter()
     }
 
     /// Brings the snapshot up to what the service showed of some segments.
-    async fn keep_seen(
+    async fn update_cache(
         &self,
-        seen: &BTreeMap<SegmentId, (Stored, Lifecycle)>,
-        (ledger, policy): (&Ledger, &Policy),
+        seen: &BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,
+        (ledger, policy): (&State, &Policy),
     ) {
         if seen.is_empty() {
             return;
         }
-        let mut snapshot = load_snapshot(&self.store, &self.on_note).await;
+        let mut snapshot = load_cache(&self.store, &self.on_note).await;
         for (id, (stored, lifecycle)) in seen {
-            let listed = *lifecycle == Lifecycle::Active || policy.behaviour.list_shows_archived;
-            let seen = remember(stored, listed, (ledger, self.clock.now()));
+            let listed = *lifecycle == Lifecycle::Active || policy.api_behavior.list_shows_archived;
+            let seen = cache_entry(stored, listed, (ledger, self.clock.now()));
             snapshot.segments.insert(id.clone(), seen);
         }
-        self.keep_snapshot(&snapshot).await;
+        self.save_cache(&snapshot).await;
     }
 
     /// Keeps what was seen; a machine that cannot goes on all the same.
-    async fn keep_snapshot(&self, snapshot: &Snapshot) {
-        if let Err(error) = self.store.save_snapshot(snapshot).await {
+    async fn save_cache(&self, snapshot: &Cache) {
+        if let Err(error) = self.store.save_cache(snapshot).await {
             (self.on_note)(format!("the next plan has to read everything again: {error}"));
         }
     }
 }
 
 /// What became of the writes that an earlier run left.
-fn what_became(settled: &[Record]) -> String {
-    let count = |is_counted: fn(&Record) -> bool| settled.iter().filter(|record| is_counted(record)).count();
-    let open = count(|record| matches!(record, Record::Settled(_)));
-    let learned = count(|record| matches!(record, Record::Entry(_)));
-    let unknown = count(|record| matches!(record, Record::Entry(entry) if entry.lifecycle_unknown));
+fn recovery_summary(settled: &[JournalEntry]) -> String {
+    let count = |is_counted: fn(&JournalEntry) -> bool| settled.iter().filter(|record| is_counted(record)).count();
+    let open = count(|record| matches!(record, JournalEntry::Resolved(_)));
+    let learned = count(|record| matches!(record, JournalEntry::StateEntry(_)));
+    let unknown = count(|record| matches!(record, JournalEntry::StateEntry(entry) if entry.lifecycle_unknown));
     let noun = if open == 1 { "write" } else { "writes" };
     let not_shown = match unknown {
         0 => String::new(),
@@ -399,7 +399,7 @@ fn what_became(settled: &[Record]) -> String {
 }
 
 /// That a run ended before it put back what it took out.
-fn still_out(live: &LiveSegment) -> String {
+fn unrestored_message(live: &ObservedSegment) -> String {
     format!(
         "an earlier run took the archived segment `{}` (id {}) out to see what it is and did not put it back: archive it in \
          the dashboard unless it is to stay in use",
@@ -408,9 +408,9 @@ fn still_out(live: &LiveSegment) -> String {
 }
 
 /// What was seen last; without it everything is read.
-async fn load_snapshot<S: LedgerStore>(store: &S, on_note: &Notes) -> Snapshot {
-    store.load_snapshot().await.unwrap_or_else(|error| {
+async fn load_cache<S: StateStore>(store: &S, on_note: &NoteSink) -> Cache {
+    store.load_cache().await.unwrap_or_else(|error| {
         on_note(format!("everything is read again: {error}"));
-        Snapshot::default()
+        Cache::default()
     })
 }

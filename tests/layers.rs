@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Everything a folder may import of the crate, besides itself. A path narrows it to one module of a folder.
-const LAYERS: [(&str, &[&str]); 17] = [
+const ALLOWED_IMPORTS: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("definition", &["model"]),
     ("diagnostic", &[]),
@@ -73,13 +73,13 @@ const LAYERS: [(&str, &[&str]); 17] = [
 ];
 
 /// Folders that never touch the runtime, the network or the clock: what they do is decided by their arguments.
-const PURE: [&str; 6] = ["model", "definition", "diagnostic", "config", "plan", "render"];
+const PURE_MODULES: [&str; 6] = ["model", "definition", "diagnostic", "config", "plan", "render"];
 
-fn sources(below: &Path, found: &mut Vec<PathBuf>) {
+fn collect_sources(below: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(below).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
+            collect_sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
@@ -87,10 +87,10 @@ fn sources(below: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// The code of each top-level module, tests left out.
-fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
+fn source_by_module() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    sources(&root, &mut files);
+    collect_sources(&root, &mut files);
     let mut modules: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
     for file in files {
         let inner = file.strip_prefix(&root).unwrap();
@@ -112,7 +112,7 @@ fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
 }
 
 /// What follows each `crate::`, as `folder` and `folder::module`.
-fn imports(code: &str) -> BTreeSet<(String, String)> {
+fn crate_imports(code: &str) -> BTreeSet<(String, String)> {
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n");
     code.split("crate::")
@@ -131,17 +131,17 @@ fn imports(code: &str) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn every_import_follows_the_flow() {
-    let modules = modules();
-    let known: BTreeSet<&str> = LAYERS.iter().map(|(module, _)| *module).collect();
+fn every_import_is_allowed_by_the_layer_table() {
+    let modules = source_by_module();
+    let known: BTreeSet<&str> = ALLOWED_IMPORTS.iter().map(|(module, _)| *module).collect();
     let found: BTreeSet<&str> = modules.keys().map(String::as_str).collect();
     assert_eq!(
         found, known,
         "a top-level module without a row in the table, or a row without a module"
     );
-    for (module, allowed) in LAYERS {
+    for (module, allowed) in ALLOWED_IMPORTS {
         for (file, code) in &modules[module] {
-            for (folder, path) in imports(code) {
+            for (folder, path) in crate_imports(code) {
                 let fits = folder == module
                     || allowed.contains(&folder.as_str())
                     || allowed.contains(&path.as_str());
@@ -156,9 +156,9 @@ fn every_import_follows_the_flow() {
 }
 
 #[test]
-fn pure_folders_do_no_input_or_output_over_the_network() {
-    let modules = modules();
-    for module in PURE {
+fn pure_modules_use_no_runtime_network_or_clock() {
+    let modules = source_by_module();
+    for module in PURE_MODULES {
         for (file, code) in &modules[module] {
             for forbidden in ["tokio::", "reqwest::", "hyper::", "Timestamp::now", "async fn"] {
                 assert!(!code.contains(forbidden), "{} uses {forbidden}", file.display());
@@ -168,9 +168,9 @@ fn pure_folders_do_no_input_or_output_over_the_network() {
 }
 
 #[test]
-fn only_one_file_knows_the_yaml_parser_and_one_the_http_client() {
+fn only_listed_files_use_the_yaml_parser_and_the_http_client() {
     let of = |word: &str, module: &str| {
-        let files = modules().remove(module).unwrap();
+        let files = source_by_module().remove(module).unwrap();
         let files = files.into_iter().filter(|(_, code)| code.contains(word));
         files
             .map(|(file, _)| file.file_name().unwrap().to_string_lossy().into_owned())

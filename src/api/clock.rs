@@ -23,7 +23,7 @@ pub(super) fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
 pub struct SystemClock;
 
 /// Long waits are slept in parts, so that a clock that was set or a machine that was suspended is noticed.
-const LONGEST_NAP: SignedDuration = SignedDuration::from_secs(30);
+const MAX_SLEEP: SignedDuration = SignedDuration::from_secs(30);
 
 impl Clock for SystemClock {
     #[expect(
@@ -40,7 +40,7 @@ impl Clock for SystemClock {
             if left <= SignedDuration::ZERO {
                 return;
             }
-            let nap = Duration::try_from(left.min(LONGEST_NAP)).unwrap_or_default();
+            let nap = Duration::try_from(left.min(MAX_SLEEP)).unwrap_or_default();
             tokio::time::sleep(nap).await;
         }
     }

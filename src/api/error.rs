@@ -3,7 +3,7 @@
 
 mod classify;
 
-pub(super) use classify::{classify, garbage, printable, silence};
+pub(super) use classify::{classify, malformed_response, escape_and_truncate, classify_transport_error};
 
 use super::operation::Operation;
 use crate::model::{SegmentId, SegmentName};
@@ -12,14 +12,14 @@ use std::fmt;
 
 /// A call that failed, for good as far as this client is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallError {
+pub struct RequestError {
     /// Which call.
     pub operation: Operation,
     /// What came of it.
     pub kind: ApiError,
 }
 
-impl CallError {
+impl RequestError {
     /// Whether the call was a write whose effect is unknown: only reading back can tell.
     #[must_use]
     pub fn is_ambiguous_write(&self) -> bool {
@@ -29,9 +29,9 @@ impl CallError {
     /// Whether the call may be processed later than its answer came, if one did: what stands between here and the service
     /// answers for it when it waited long enough.
     #[must_use]
-    pub fn may_still_arrive(&self) -> bool {
+    pub fn may_still_be_processed(&self) -> bool {
         match self.kind {
-            ApiError::Lost { .. } => true,
+            ApiError::NoResponse { .. } => true,
             ApiError::Server { status, .. } => matches!(status, 408 | 502 | 504),
             _ => false,
         }
@@ -40,34 +40,34 @@ impl CallError {
     /// Whether the service looked at the segment before it refused, or may have: where an earlier call was not answered,
     /// any other refusal leaves open what became of that one.
     #[must_use]
-    pub fn tells_of_segment(&self) -> bool {
+    pub fn may_reflect_segment_state(&self) -> bool {
         match &self.kind {
             ApiError::Unreachable { .. }
-            | ApiError::Credentials { .. }
+            | ApiError::InvalidCredentials { .. }
             | ApiError::ActiveLimit { .. }
             | ApiError::RateLimited { .. }
-            | ApiError::Stopped
-            | ApiError::TurnOver => false,
-            ApiError::Lost { .. }
-            | ApiError::Forbidden { .. }
+            | ApiError::Cancelled
+            | ApiError::PermitExpired => false,
+            ApiError::NoResponse { .. }
+            | ApiError::NotUpdatable { .. }
             | ApiError::NotFound { .. }
             | ApiError::NameTaken { .. }
             | ApiError::DefinitionTaken { .. }
             | ApiError::Refused { .. }
             | ApiError::Server { .. }
-            | ApiError::Garbage { .. } => true,
+            | ApiError::MalformedResponse { .. } => true,
         }
     }
 }
 
-impl fmt::Display for CallError {
+impl fmt::Display for RequestError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operation, kind } = self;
         write!(formatter, "cannot {operation}: {kind}")?;
         if self.is_ambiguous_write() {
             formatter
                 .write_str("; it may have taken effect: read the segment back before anything is sent again")
-        } else if let Some(next) = kind.next() {
+        } else if let Some(next) = kind.help() {
             write!(formatter, "; {next}")
         } else {
             Ok(())
@@ -75,7 +75,7 @@ impl fmt::Display for CallError {
     }
 }
 
-impl std::error::Error for CallError {}
+impl std::error::Error for RequestError {}
 
 /// The ways a call fails. Messages are the service's own words: printable, short and without the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,19 +86,19 @@ pub enum ApiError {
         message: String,
     },
     /// The call went out and no answer came.
-    Lost {
+    NoResponse {
         /// What went wrong.
         message: String,
     },
     /// Wrong credentials, or a key without this scope: every other call will fail likewise.
-    Credentials {
+    InvalidCredentials {
         /// 401 or 403; `None` when nothing was sent because a credential is missing.
         status: Option<u16>,
         /// The service's words.
         message: String,
     },
     /// The segment cannot be updated: it is archived, or no filter segment.
-    Forbidden {
+    NotUpdatable {
         /// The service's words.
         message: String,
     },
@@ -141,9 +141,9 @@ pub enum ApiError {
         reset: Option<Timestamp>,
     },
     /// Nothing was sent: somebody wanted the run to end while the call waited for its turn.
-    Stopped,
+    Cancelled,
     /// Nothing was sent: getting ready for it took so long that what it rests on may be old.
-    TurnOver,
+    PermitExpired,
     /// The service failed.
     Server {
         /// The HTTP status.
@@ -152,11 +152,11 @@ pub enum ApiError {
         message: String,
     },
     /// An answer of success that cannot be read.
-    Garbage {
+    MalformedResponse {
         /// What it should have held.
         expected: String,
         /// How it began.
-        came: String,
+        received: String,
     },
 }
 
@@ -165,32 +165,32 @@ impl ApiError {
     #[must_use]
     pub fn may_have_been_processed(&self) -> bool {
         match self {
-            Self::Lost { .. } | Self::Server { .. } | Self::Garbage { .. } => true,
+            Self::NoResponse { .. } | Self::Server { .. } | Self::MalformedResponse { .. } => true,
             Self::Unreachable { .. }
-            | Self::Credentials { .. }
-            | Self::Forbidden { .. }
+            | Self::InvalidCredentials { .. }
+            | Self::NotUpdatable { .. }
             | Self::NotFound { .. }
             | Self::NameTaken { .. }
             | Self::DefinitionTaken { .. }
             | Self::Refused { .. }
             | Self::ActiveLimit { .. }
             | Self::RateLimited { .. }
-            | Self::Stopped
-            | Self::TurnOver => false,
+            | Self::Cancelled
+            | Self::PermitExpired => false,
         }
     }
 
     /// What a person can do about it.
-    fn next(&self) -> Option<&'static str> {
+    fn help(&self) -> Option<&'static str> {
         match self {
             Self::Unreachable { .. } => {
                 Some("nothing was sent: check the endpoint, the network and the proxy")
             }
-            Self::Credentials { status: None, .. } => Some("nothing was sent: set it for this workspace"),
-            Self::Credentials { .. } => Some(
+            Self::InvalidCredentials { status: None, .. } => Some("nothing was sent: set it for this workspace"),
+            Self::InvalidCredentials { .. } => Some(
                 "check `workspace_id`, `api_key` (the Data key, or one with the Segmentation scope) and the data center",
             ),
-            Self::Forbidden { .. } => {
+            Self::NotUpdatable { .. } => {
                 Some("an archived segment has to be unarchived first; only filter segments can be updated")
             }
             Self::NameTaken { .. } => Some(
@@ -200,11 +200,11 @@ impl ApiError {
             Self::RateLimited { .. } => Some(
                 "it was not processed: run again later, or lower `rate_limits` when others share the workspace",
             ),
-            Self::Lost { .. }
+            Self::NoResponse { .. }
             | Self::Server { .. }
-            | Self::Garbage { .. }
-            | Self::Stopped
-            | Self::TurnOver => Some("run again later"),
+            | Self::MalformedResponse { .. }
+            | Self::Cancelled
+            | Self::PermitExpired => Some("run again later"),
             Self::NotFound { .. } | Self::DefinitionTaken { .. } | Self::Refused { .. } => None,
         }
     }
@@ -214,19 +214,19 @@ impl fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable { message } => write!(formatter, "no connection to the service ({message})"),
-            Self::Lost { message } => write!(formatter, "the answer was lost ({message})"),
-            Self::Credentials {
+            Self::NoResponse { message } => write!(formatter, "the answer was lost ({message})"),
+            Self::InvalidCredentials {
                 status: None,
                 message,
             } => formatter.write_str(message),
-            Self::Credentials {
+            Self::InvalidCredentials {
                 status: Some(status),
                 message,
             } => write!(
                 formatter,
                 "the service refused the credentials ({status}: {message})"
             ),
-            Self::Forbidden { message } => {
+            Self::NotUpdatable { message } => {
                 write!(formatter, "the segment cannot be updated (403: {message})")
             }
             Self::NotFound { message } => write!(formatter, "there is no such segment ({message})"),
@@ -236,7 +236,7 @@ impl fmt::Display for ApiError {
                 existing_name,
             } => {
                 match existing_name {
-                    Some(name) => write!(formatter, "segment `{}`", printable(name.as_str()))?,
+                    Some(name) => write!(formatter, "segment `{}`", escape_and_truncate(name.as_str()))?,
                     None => formatter.write_str("another segment")?,
                 }
                 if let Some(id) = existing_id {
@@ -262,10 +262,10 @@ impl fmt::Display for ApiError {
                     None => Ok(()),
                 }
             }
-            Self::Stopped => formatter.write_str("the run was stopped before it was sent"),
-            Self::TurnOver => formatter.write_str("its turn was over before it was sent"),
+            Self::Cancelled => formatter.write_str("the run was stopped before it was sent"),
+            Self::PermitExpired => formatter.write_str("its turn was over before it was sent"),
             Self::Server { status, message } => write!(formatter, "the service failed ({status}: {message})"),
-            Self::Garbage { expected, came } => {
+            Self::MalformedResponse { expected, received: came } => {
                 write!(
                     formatter,
                     "the answer cannot be read: expected {expected}, got `{came}`"

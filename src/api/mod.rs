@@ -27,16 +27,16 @@ mod stop;
 mod transport;
 mod wire;
 
-pub use call_log::{CallLog, Respond};
-pub use client::{Batches, Client, Seen, Turn, UserFile, WaitReason, Waiting};
+pub use call_log::{RequestLog, RecordExchange};
+pub use client::{MemberBatcher, Client, FetchedSegment, Permit, UploadParameters, WaitReason, WaitNotice};
 pub use clock::{Clock, SystemClock};
-pub use error::{ApiError, CallError};
+pub use error::{ApiError, RequestError};
 pub use operation::Operation;
-pub use pacing::{Pacing, RateLimits, Window, WindowError};
-pub use retry::{Decision, Outcome, RetryPolicy};
-pub use stop::{StopSignal, Stopper};
+pub use pacing::{RateLimiter, RateLimits, Window, WindowError};
+pub use retry::{RetryDecision, Retryability, RetryPolicy};
+pub use stop::{CancelToken, CancelHandle};
 pub use transport::{
-    Credentials, Endpoint, EndpointError, Family, HttpTransport, Method, RateHeaders, Request, Response,
+    Credentials, Endpoint, EndpointError, ApiVersion, HttpTransport, Method, RateLimitHeaders, Request, Response,
     SetupError, Transport, TransportError,
 };
-pub use wire::{Listed, Stored};
+pub use wire::{RemoteSummary, RemoteSegment};

@@ -6,35 +6,35 @@ use super::clock::later;
 use jiff::{SignedDuration, Timestamp};
 
 /// The `Date` header holds whole seconds, the begun one left out.
-const GRAIN: SignedDuration = SignedDuration::from_secs(1);
+const DATE_RESOLUTION: SignedDuration = SignedDuration::from_secs(1);
 
 /// How far the service's clock is ahead of ours; not at all until an answer says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct ServiceClock {
-    ahead: SignedDuration,
+pub(super) struct ServerClock {
+    offset: SignedDuration,
 }
 
-impl ServiceClock {
+impl ServerClock {
     /// Learns from an answer that was dated `date` by the service's clock while the call took from `sent` to
     /// `answered` by ours. What was known stays where that may be so, since a difference that changes with every
     /// answer would have the same moment come out as many.
-    pub(super) fn learn(&mut self, date: Timestamp, (sent, answered): (Timestamp, Timestamp)) {
+    pub(super) fn update(&mut self, date: Timestamp, (sent, answered): (Timestamp, Timestamp)) {
         let least = answered.duration_until(date);
-        let most = sent.duration_until(date).saturating_add(GRAIN);
-        if !(least..=most).contains(&self.ahead) {
+        let most = sent.duration_until(date).saturating_add(DATE_RESOLUTION);
+        if !(least..=most).contains(&self.offset) {
             // The least, so that what is waited for is rather past than yet to come.
-            self.ahead = least;
+            self.offset = least;
         }
     }
 
     /// What the service's clock shows at `moment` of ours.
-    pub(super) fn of_service(self, moment: Timestamp) -> Timestamp {
-        later(moment, self.ahead)
+    pub(super) fn to_server_time(self, moment: Timestamp) -> Timestamp {
+        later(moment, self.offset)
     }
 
     /// What our clock shows at `moment` of the service's.
-    pub(super) fn of_ours(self, moment: Timestamp) -> Timestamp {
-        later(moment, -self.ahead)
+    pub(super) fn to_local_time(self, moment: Timestamp) -> Timestamp {
+        later(moment, -self.offset)
     }
 }
 
@@ -47,22 +47,22 @@ mod tests {
     }
 
     /// The seconds at which an answer was asked for, came and was dated.
-    type Seen = (i64, i64, i64);
+    type DatedResponse = (i64, i64, i64);
 
     /// What our clock shows at the service's second 100, after these answers.
-    fn ours(answers: &[Seen]) -> i64 {
-        let mut clock = ServiceClock::default();
+    fn local_second(answers: &[DatedResponse]) -> i64 {
+        let mut clock = ServerClock::default();
         for (sent, answered, date) in answers {
-            clock.learn(at(*date), (at(*sent), at(*answered)));
+            clock.update(at(*date), (at(*sent), at(*answered)));
         }
-        assert_eq!(clock.of_service(clock.of_ours(at(100))), at(100));
-        at(0).duration_until(clock.of_ours(at(100))).as_secs()
+        assert_eq!(clock.to_server_time(clock.to_local_time(at(100))), at(100));
+        at(0).duration_until(clock.to_local_time(at(100))).as_secs()
     }
 
     #[test]
-    fn a_difference_is_taken_from_the_dates_and_never_makes_a_moment_come_early() {
+    fn the_clock_offset_comes_from_date_headers_and_no_reset_is_reached_early() {
         const HOURS: i64 = 7200;
-        let table: [(&str, &[Seen], i64); 10] = [
+        let table: [(&str, &[DatedResponse], i64); 10] = [
             ("nothing said", &[], 100),
             ("no difference", &[(0, 0, 0)], 100),
             ("a slow answer", &[(0, 50, 3)], 100),
@@ -79,7 +79,7 @@ mod tests {
             ("unless it cannot any more", &[(0, 0, HOURS), (5, 5, 5)], 100),
         ];
         for (what, answers, expected) in table {
-            assert_eq!(ours(answers), expected, "{what}");
+            assert_eq!(local_second(answers), expected, "{what}");
         }
     }
 }

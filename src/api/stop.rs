@@ -7,35 +7,35 @@ use tokio::sync::Notify;
 
 /// Raises the wish; dropped unraised, it is never raised. Clones raise the same one.
 #[derive(Clone, Debug)]
-pub struct Stopper(Arc<Wish>);
+pub struct CancelHandle(Arc<CancelState>);
 
 /// Listens for the wish. Clones hear the same one, in the order in which they began to wait, so that a run can be
 /// repeated exactly.
 #[derive(Clone, Debug)]
-pub struct StopSignal(Option<Arc<Wish>>);
+pub struct CancelToken(Option<Arc<CancelState>>);
 
 #[derive(Debug, Default)]
-struct Wish {
-    is_raised: AtomicBool,
-    raised: Notify,
+struct CancelState {
+    is_cancelled: AtomicBool,
+    notify: Notify,
 }
 
-impl Stopper {
+impl CancelHandle {
     /// A wish that was not raised yet, and what listens for it.
     #[must_use]
-    pub fn new() -> (Self, StopSignal) {
-        let wish = Arc::new(Wish::default());
-        (Self(Arc::clone(&wish)), StopSignal(Some(wish)))
+    pub fn new() -> (Self, CancelToken) {
+        let wish = Arc::new(CancelState::default());
+        (Self(Arc::clone(&wish)), CancelToken(Some(wish)))
     }
 
     /// Raises the wish, for good.
-    pub fn stop(&self) {
-        self.0.is_raised.store(true, Ordering::SeqCst);
-        self.0.raised.notify_waiters();
+    pub fn cancel(&self) {
+        self.0.is_cancelled.store(true, Ordering::SeqCst);
+        self.0.notify.notify_waiters();
     }
 }
 
-impl StopSignal {
+impl CancelToken {
     /// A signal that is never raised.
     #[must_use]
     pub fn never() -> Self {
@@ -44,19 +44,19 @@ impl StopSignal {
 
     /// Whether the wish was raised.
     #[must_use]
-    pub fn is_raised(&self) -> bool {
+    pub fn is_cancelled(&self) -> bool {
         let wish = self.0.as_ref();
-        wish.is_some_and(|wish| wish.is_raised.load(Ordering::SeqCst))
+        wish.is_some_and(|wish| wish.is_cancelled.load(Ordering::SeqCst))
     }
 
     /// Returns when the wish is raised.
-    pub async fn raised(&self) {
+    pub async fn cancelled(&self) {
         let Some(wish) = &self.0 else {
             return std::future::pending().await;
         };
         // Made before the wish is looked at: what is raised in between is heard all the same.
-        let raised = wish.raised.notified();
-        if !self.is_raised() {
+        let raised = wish.notify.notified();
+        if !self.is_cancelled() {
             raised.await;
         }
     }
@@ -69,22 +69,22 @@ mod tests {
     use futures_util::{FutureExt, StreamExt};
 
     #[tokio::test]
-    async fn those_who_wait_hear_it_in_the_order_in_which_they_began() {
-        let (stopper, signal) = Stopper::new();
+    async fn waiters_are_woken_in_the_order_in_which_they_started_waiting() {
+        let (stopper, signal) = CancelHandle::new();
         let wait = |number: usize| {
             let signal = signal.clone();
             async move {
-                signal.raised().await;
+                signal.cancelled().await;
                 number
             }
         };
         let mut waiting: FuturesUnordered<_> = (0..32).map(wait).collect();
         assert!(waiting.next().now_or_never().is_none());
-        assert!(!signal.is_raised());
-        stopper.stop();
+        assert!(!signal.is_cancelled());
+        stopper.cancel();
         let heard: Vec<usize> = waiting.collect().await;
         assert_eq!(heard, Vec::from_iter(0..32));
-        assert!(signal.is_raised());
-        signal.raised().await;
+        assert!(signal.is_cancelled());
+        signal.cancelled().await;
     }
 }

@@ -39,7 +39,7 @@ pub struct Request {
     /// Names and values, not yet escaped.
     pub query: Vec<(String, String)>,
     /// Which headers go along.
-    pub family: Family,
+    pub api_version: ApiVersion,
     /// Sent as JSON.
     pub body: Option<Value>,
 }
@@ -59,7 +59,7 @@ pub enum Method {
 
 /// The three generations of the API, which differ in headers and in the shape of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub enum ApiVersion {
     /// Filter segments.
     V3,
     /// File segments and lifecycle; needs the name of the workspace's database.
@@ -74,7 +74,7 @@ pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// What the service says of its own limits.
-    pub headers: RateHeaders,
+    pub headers: RateLimitHeaders,
     /// What time it is by the service's clock, when it says so.
     pub date: Option<Timestamp>,
     /// The body as it came.
@@ -83,7 +83,7 @@ pub struct Response {
 
 /// The `x-ratelimit-…` headers, each only when it is there and a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RateHeaders {
+pub struct RateLimitHeaders {
     /// Calls in the window.
     pub limit: Option<u64>,
     /// Calls left in the window.
@@ -101,12 +101,12 @@ pub enum TransportError {
         message: String,
     },
     /// The request, or part of it, went out and no whole answer came: it may have been processed.
-    Lost {
+    NoResponse {
         /// What went wrong.
         message: String,
     },
     /// An answer came and was over the size that is read: the request may have been processed.
-    Oversized {
+    ResponseTooLarge {
         /// The most that is read, in bytes.
         limit: usize,
     },
@@ -118,8 +118,8 @@ impl fmt::Display for TransportError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSent { message } => write!(formatter, "no connection to the service: {message}"),
-            Self::Lost { message } => write!(formatter, "the answer was lost: {message}"),
-            Self::Oversized { limit } => write!(formatter, "the answer is over {limit} bytes"),
+            Self::NoResponse { message } => write!(formatter, "the answer was lost: {message}"),
+            Self::ResponseTooLarge { limit } => write!(formatter, "the answer is over {limit} bytes"),
             Self::MissingDatabaseName => formatter.write_str("this call needs the workspace's `db_name`"),
         }
     }

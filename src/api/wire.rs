@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// A segment as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct RemoteSummary {
     /// Stable through renames.
     pub id: SegmentId,
     /// Unique in the workspace.
@@ -22,7 +22,7 @@ pub struct Listed {
 
 /// A segment with its definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct RemoteSegment {
     /// Stable through renames.
     pub id: SegmentId,
     /// Unique in the workspace.
@@ -41,7 +41,7 @@ pub struct Stored {
     pub excluded_filters: Option<Value>,
 }
 
-impl Stored {
+impl RemoteSegment {
     /// The definition, when the segment has one.
     #[must_use]
     pub fn payload(&self) -> Option<Payload> {
@@ -54,7 +54,7 @@ impl Stored {
 
 /// What archive and unarchive say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Acknowledged {
+pub(super) struct Acknowledgement {
     /// False when the service answers with success and means failure.
     pub(super) success: bool,
     /// Its words.
@@ -63,14 +63,14 @@ pub(super) struct Acknowledged {
 
 /// What an answer should have held and did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mismatch {
+pub(super) struct MalformedBody {
     /// A phrase such as "`data[3].id` as text".
     pub(super) expected: String,
 }
 
 /// Decodes the answer to a list.
-pub(super) fn listed(body: &[u8]) -> Result<Vec<Listed>, Mismatch> {
-    let answer = object(body)?;
+pub(super) fn decode_list(body: &[u8]) -> Result<Vec<RemoteSummary>, MalformedBody> {
+    let answer = decode_object(body)?;
     let Some(Value::Array(entries)) = answer.get("data") else {
         return Err(expected("`data` as a list"));
     };
@@ -81,7 +81,7 @@ pub(super) fn listed(body: &[u8]) -> Result<Vec<Listed>, Mismatch> {
             let Value::Object(entry) = entry else {
                 return Err(expected(&format!("`{place}` as an object")));
             };
-            Ok(Listed {
+            Ok(RemoteSummary {
                 id: SegmentId::new(required(entry, "id", &place)?),
                 name: SegmentName::new(required(entry, "name", &place)?),
                 kind: optional(entry, "type").unwrap_or_default(),
@@ -93,14 +93,14 @@ pub(super) fn listed(body: &[u8]) -> Result<Vec<Listed>, Mismatch> {
 }
 
 /// Decodes the answer to a get, a create or an update.
-pub(super) fn stored(body: &[u8]) -> Result<Stored, Mismatch> {
-    let mut answer = object(body)?;
+pub(super) fn decode_segment(body: &[u8]) -> Result<RemoteSegment, MalformedBody> {
+    let mut answer = decode_object(body)?;
     let Some(Value::Object(mut data)) = answer.remove("data") else {
         return Err(expected("`data` as an object"));
     };
     let mut filters = |name: &str| data.remove(name).filter(|value| !value.is_null());
     let (included_filters, excluded_filters) = (filters("included_filters"), filters("excluded_filters"));
-    Ok(Stored {
+    Ok(RemoteSegment {
         id: SegmentId::new(required(&data, "id", "data")?),
         name: SegmentName::new(required(&data, "name", "data")?),
         kind: optional(&data, "type").unwrap_or_default(),
@@ -113,33 +113,33 @@ pub(super) fn stored(body: &[u8]) -> Result<Stored, Mismatch> {
 }
 
 /// Decodes the answer to an archive or unarchive.
-pub(super) fn acknowledged(body: &[u8]) -> Result<Acknowledged, Mismatch> {
-    let answer = object(body)?;
-    Ok(Acknowledged {
+pub(super) fn decode_acknowledgement(body: &[u8]) -> Result<Acknowledgement, MalformedBody> {
+    let answer = decode_object(body)?;
+    Ok(Acknowledgement {
         success: answer.get("success") != Some(&Value::Bool(false)),
         message: optional(&answer, "message").unwrap_or_default(),
     })
 }
 
 /// Decodes the answer to a call about the users of a file segment: they are processed later.
-pub(super) fn accepted(body: &[u8]) -> Result<(SegmentId, Acknowledged), Mismatch> {
-    let answer = object(body)?;
+pub(super) fn decode_upload_response(body: &[u8]) -> Result<(SegmentId, Acknowledgement), MalformedBody> {
+    let answer = decode_object(body)?;
     let id = SegmentId::new(required(&answer, "cs_id", "answer")?);
-    Ok((id, acknowledged(body)?))
+    Ok((id, decode_acknowledgement(body)?))
 }
 
 /// Decodes the answer to a sync of members.
-pub(super) fn synchronised(body: &[u8]) -> Result<Acknowledged, Mismatch> {
-    let answer = object(body)?;
+pub(super) fn decode_sync_response(body: &[u8]) -> Result<Acknowledgement, MalformedBody> {
+    let answer = decode_object(body)?;
     let status = required(&answer, "status", "answer")?;
-    Ok(Acknowledged {
+    Ok(Acknowledgement {
         success: status == "success",
         message: optional(&answer, "message").unwrap_or_default(),
     })
 }
 
 /// The body as a JSON object. Nesting beyond the parser's limit of 128 levels is no object either.
-fn object(body: &[u8]) -> Result<Map<String, Value>, Mismatch> {
+fn decode_object(body: &[u8]) -> Result<Map<String, Value>, MalformedBody> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(expected("a JSON object")),
@@ -147,7 +147,7 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, Mismatch> {
     }
 }
 
-fn required(entry: &Map<String, Value>, field: &str, place: &str) -> Result<String, Mismatch> {
+fn required(entry: &Map<String, Value>, field: &str, place: &str) -> Result<String, MalformedBody> {
     match entry.get(field) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
         _ => Err(expected(&format!("`{place}.{field}` as text"))),
@@ -159,8 +159,8 @@ fn optional(entry: &Map<String, Value>, field: &str) -> Option<String> {
     entry.get(field)?.as_str().map(str::to_owned)
 }
 
-fn expected(what: &str) -> Mismatch {
-    Mismatch {
+fn expected(what: &str) -> MalformedBody {
+    MalformedBody {
         expected: what.to_owned(),
     }
 }
@@ -171,14 +171,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn lists_tolerate_what_is_new_and_what_is_missing() {
+    fn lists_tolerate_unknown_and_missing_fields() {
         let body = json!({"response_id": "r", "type": "custom_segment", "data": [
             {"id": "a1", "name": "A", "type": "ELASTIC_SEARCH", "source": "API", "created_time": "2026-01-01T00:00:00"},
             {"id": "a2", "name": "B", "type": null, "source": null, "created_time": 5, "new_field": [1]},
         ]});
-        let listed = listed(body.to_string().as_bytes()).unwrap();
+        let listed = decode_list(body.to_string().as_bytes()).unwrap();
         assert_eq!(listed[0].source.as_deref(), Some("API"));
-        let sparse = Listed {
+        let sparse = RemoteSummary {
             id: SegmentId::new("a2"),
             name: SegmentName::new("B"),
             kind: String::new(),
@@ -186,24 +186,24 @@ mod tests {
             created_time: None,
         };
         assert_eq!(listed[1], sparse);
-        assert_eq!(super::listed(br#"{"data":[]}"#).unwrap(), []);
+        assert_eq!(super::decode_list(br#"{"data":[]}"#).unwrap(), []);
     }
 
     #[test]
-    fn definitions_come_through_untouched_and_null_is_absent() {
+    fn definitions_are_kept_unchanged_and_null_is_absent() {
         let filters =
             json!({"filter_operator": "and", "filters": [{"filter_type": "of next year", "x": [null, 1.5]}]});
         let body =
             json!({"data": {"id": "a", "name": "A", "included_filters": filters, "excluded_filters": null}});
-        let stored = stored(body.to_string().as_bytes()).unwrap();
+        let stored = decode_segment(body.to_string().as_bytes()).unwrap();
         assert_eq!(stored.included_filters, Some(filters));
         assert_eq!(stored.excluded_filters, None);
-        let file = super::stored(br#"{"data":{"id":"a","name":"A","type":"FILE"}}"#).unwrap();
+        let file = super::decode_segment(br#"{"data":{"id":"a","name":"A","type":"FILE"}}"#).unwrap();
         assert_eq!(file.payload(), None);
     }
 
     #[test]
-    fn answers_without_what_is_needed_say_what_that_is() {
+    fn malformed_responses_name_the_missing_field() {
         let deep = format!(r#"{{"data":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
         let table: [(&[u8], &str); 9] = [
             (b"", "a JSON object (EOF"),
@@ -220,7 +220,7 @@ mod tests {
             ),
         ];
         for (body, start) in table {
-            let mismatch = listed(body).unwrap_err();
+            let mismatch = decode_list(body).unwrap_err();
             assert!(mismatch.expected.starts_with(start), "{mismatch:?}");
         }
         let table: [(&[u8], &str); 3] = [
@@ -229,19 +229,19 @@ mod tests {
             (br#"{"data":{"id":"","name":"A"}}"#, "`data.id` as text"),
         ];
         for (body, text) in table {
-            assert_eq!(stored(body).unwrap_err().expected, text);
+            assert_eq!(decode_segment(body).unwrap_err().expected, text);
         }
     }
 
     #[test]
-    fn an_acknowledgement_may_say_no() {
+    fn an_acknowledgement_may_report_failure() {
         assert!(
-            acknowledged(br#"{"message":"archived","success":true}"#)
+            decode_acknowledgement(br#"{"message":"archived","success":true}"#)
                 .unwrap()
                 .success
         );
-        assert!(acknowledged(b"{}").unwrap().success);
-        assert!(!acknowledged(br#"{"success":false}"#).unwrap().success);
-        assert!(acknowledged(b"ok").is_err());
+        assert!(decode_acknowledgement(b"{}").unwrap().success);
+        assert!(!decode_acknowledgement(br#"{"success":false}"#).unwrap().success);
+        assert!(decode_acknowledgement(b"ok").is_err());
     }
 }

@@ -1,14 +1,14 @@
 //! What to do about a refusal, where that depends on what segctl.yaml says of the service.
 
 use crate::api::ApiError;
-use crate::model::Behaviour;
+use crate::model::ApiBehavior;
 
 /// What to do; `None` where there is nothing to say beyond the error's own words.
-pub(super) fn advice(error: &ApiError, behaviour: &Behaviour) -> Option<String> {
+pub(super) fn hint(error: &ApiError, behaviour: &ApiBehavior) -> Option<String> {
     match error {
         ApiError::ActiveLimit {
             limit: Some(limit), ..
-        } if !is(behaviour.active_limit, *limit) => Some(format!(
+        } if !matches_limit(behaviour.active_limit, *limit) => Some(format!(
             "with `service: {{active_limit: {limit}}}` in segctl.yaml the plan knows it beforehand"
         )),
         ApiError::NameTaken { .. } if behaviour.rename_frees_names => Some(
@@ -25,8 +25,8 @@ pub(super) fn advice(error: &ApiError, behaviour: &Behaviour) -> Option<String> 
     }
 }
 
-fn is(set: usize, said: u64) -> bool {
-    u64::try_from(set).is_ok_and(|set| set == said)
+fn matches_limit(configured: usize, reported: u64) -> bool {
+    u64::try_from(configured).is_ok_and(|set| set == reported)
 }
 
 #[cfg(test)]
@@ -34,9 +34,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_named_only_where_they_would_change_something() {
-        let unset = Behaviour::default();
-        let set = Behaviour {
+    fn a_setting_is_suggested_only_if_it_would_change_the_result() {
+        let unset = ApiBehavior::default();
+        let set = ApiBehavior {
             rename_frees_names: true,
             archived_definitions_conflict: true,
             active_limit: 2,
@@ -60,13 +60,13 @@ mod tests {
             (&taken, "change the definition", (true, true)),
         ];
         for (error, words, expected) in table {
-            let says = |behaviour| advice(error, behaviour).is_some_and(|advice| advice.contains(words));
+            let says = |behaviour| hint(error, behaviour).is_some_and(|advice| advice.contains(words));
             assert_eq!((says(&unset), says(&set)), expected, "{words}");
         }
         let silent = ApiError::ActiveLimit {
             actual_count: None,
             limit: None,
         };
-        assert_eq!(advice(&silent, &unset), None);
+        assert_eq!(hint(&silent, &unset), None);
     }
 }

@@ -1,48 +1,48 @@
 //! Creating a segment.
 
-use super::receipt::Outcome;
-use super::settle::{Came, Next};
-use super::{Applier, Interruption, settle, still_lost, unsettled};
-use crate::api::{CallError, Clock, Stored, Transport};
-use crate::ledger::LedgerStore;
+use super::receipt::StepOutcome;
+use super::settle::{Resolution, NextAction};
+use super::{Applier, StepError, settle, attempts_exhausted, unverifiable};
+use crate::api::{RequestError, Clock, RemoteSegment, Transport};
+use crate::ledger::StateStore;
 use crate::model::Payload;
-use crate::plan::step::{Step, Wanted};
+use crate::plan::step::{Step, DesiredDefinition};
 
-impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Creates, and where the answer is lost or the name is taken, finds out by whom.
-    pub(super) async fn create(&self, step: &Step, wanted: &Wanted) -> Result<Outcome, Interruption> {
-        let payload = match wanted.resolved(&self.known()) {
+    pub(super) async fn create(&self, step: &Step, desired: &DesiredDefinition) -> Result<StepOutcome, StepError> {
+        let payload = match desired.resolved(&self.resolved_references()) {
             Ok(payload) => payload,
             Err(name) => {
-                return Ok(Outcome::Failed {
-                    message: no_id(&name),
+                return Ok(StepOutcome::Failed {
+                    message: unresolved_reference(&name),
                 });
             }
         };
-        let digest = wanted.digests.exact.to_string();
-        let mut lost = None::<CallError>;
+        let digest = desired.digests.exact.to_string();
+        let mut lost = None::<RequestError>;
         let mut attempt = 0;
         loop {
             attempt += 1;
             let error = match self.send_create(step, (&payload, &digest)).await {
-                Ok(Ok(stored)) => return self.stored(step, wanted, stored, Vec::new()).await,
-                Ok(Err(error)) | Err(Interruption::Call(error)) => error,
+                Ok(Ok(stored)) => return self.finish_write(step, desired, stored, Vec::new()).await,
+                Ok(Err(error)) | Err(StepError::Request(error)) => error,
                 Err(other) => return Err(other),
             };
-            match (settle::after_create(&error, &step.segment, lost.is_some()), &lost) {
-                (Next::Look, _) => {}
-                (Next::Unknown, Some(lost)) => return Ok(unsettled(lost, &error)),
-                _ => return Ok(self.failure(&error)),
+            match (settle::next_after_create(&error, &step.segment, lost.is_some()), &lost) {
+                (NextAction::Verify, _) => {}
+                (NextAction::Unknown, Some(lost)) => return Ok(unverifiable(lost, &error)),
+                _ => return Ok(self.failed_request_outcome(&error)),
             }
             // A name that is taken may have been taken by this very call, delivered twice.
-            self.memory().unanswered.insert(step.number);
+            self.run_state().ambiguous_steps.insert(step.number);
             lost = Some(error.clone());
-            let may_go_on = self.may_go_on(attempt, &error).await;
-            match (self.look_for(step, wanted, (&payload, &error)).await, &lost) {
+            let may_go_on = self.should_retry(attempt, &error).await;
+            match (self.verify_create(step, desired, (&payload, &error)).await, &lost) {
                 // Lists may lag: that they show no segment is no proof that none was made.
-                (Err(Interruption::Call(other)), Some(lost)) => return Ok(unsettled(lost, &other)),
+                (Err(StepError::Request(other)), Some(lost)) => return Ok(unverifiable(lost, &other)),
                 (Ok(None), _) if may_go_on => {}
-                (Ok(None), _) => return Ok(still_lost(attempt, &error)),
+                (Ok(None), _) => return Ok(attempts_exhausted(attempt, &error)),
                 (Ok(Some(outcome)), _) => return Ok(outcome),
                 (Err(interruption), _) => return Err(interruption),
             }
@@ -50,25 +50,25 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// The outcome after a create that was not answered with success; `None` when it may be tried again.
-    async fn look_for(
+    async fn verify_create(
         &self,
         step: &Step,
-        wanted: &Wanted,
-        (payload, error): (&Payload, &CallError),
-    ) -> Result<Option<Outcome>, Interruption> {
-        let found = match self.look_up(&step.segment).await {
+        desired: &DesiredDefinition,
+        (payload, error): (&Payload, &RequestError),
+    ) -> Result<Option<StepOutcome>, StepError> {
+        let found = match self.find_by_name(&step.segment).await {
             Ok(found) => found,
-            Err(look_up) => return Ok(Some(unsettled(error, &look_up))),
+            Err(look_up) => return Ok(Some(unverifiable(error, &look_up))),
         };
-        let is_wanted = |stored: &Stored| {
+        let is_wanted = |stored: &RemoteSegment| {
             let found = stored.payload();
-            found.is_some_and(|found| wanted.is_stored_as(&found, &self.known()))
+            found.is_some_and(|found| desired.is_identical_to(&found, &self.resolved_references()))
         };
-        let note = match (settle::create(error, found.as_ref().map(is_wanted)), &found) {
-            (Came::Hidden, _) => return self.take_out_holder(step, wanted, payload).await.map(Some),
-            (Came::Other, Some(stored)) => return Ok(Some(other_appeared(step, stored))),
-            (Came::Done, _) => "the answer was lost; the segment was found with the definition sent",
-            (Came::DoneAlready, _) => {
+        let note = match (settle::resolve_create(error, found.as_ref().map(is_wanted)), &found) {
+            (Resolution::HiddenNameHolder, _) => return self.unarchive_name_holder(step, desired, payload).await.map(Some),
+            (Resolution::OtherNameHolder, Some(stored)) => return Ok(Some(segment_appeared_since_plan(step, stored))),
+            (Resolution::Applied, _) => "the answer was lost; the segment was found with the definition sent",
+            (Resolution::AlreadyApplied, _) => {
                 "it was there already with the definition sent: another run made it, or one whose answer was lost"
             }
             _ => return Ok(None),
@@ -76,7 +76,7 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         match found {
             Some(stored) => {
                 let notes = vec![note.to_owned()];
-                self.stored(step, wanted, stored, notes).await.map(Some)
+                self.finish_write(step, desired, stored, notes).await.map(Some)
             }
             None => Ok(None),
         }
@@ -84,8 +84,8 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 }
 
 /// A live segment has the name, and is not ours.
-fn other_appeared(step: &Step, stored: &Stored) -> Outcome {
-    Outcome::Failed {
+fn segment_appeared_since_plan(step: &Step, stored: &RemoteSegment) -> StepOutcome {
+    StepOutcome::Failed {
         message: format!(
             "a segment named `{}` (id {}) with another definition appeared since the plan; plan again",
             step.segment, stored.id
@@ -94,6 +94,6 @@ fn other_appeared(step: &Step, stored: &Stored) -> Outcome {
 }
 
 /// What to say when a reference has no id: the step that makes its segment should have come before.
-pub(super) fn no_id(name: &crate::model::SegmentName) -> String {
+pub(super) fn unresolved_reference(name: &crate::model::SegmentName) -> String {
     format!("it refers to `{name}`, which has no id yet; plan again")
 }

@@ -8,89 +8,89 @@
 pub(super) mod assumed;
 mod parcel;
 
-use super::receipt::{Outcome, SkipReason};
-use super::{ATTEMPTS, Applier, Interruption, still_lost, unsettled};
-use crate::api::{ApiError, Batches, CallError, Clock, Operation, Stored, Transport};
-use crate::ledger::{Entry, Intent, Ledger, LedgerStore, Record, Sent, StoreError, UnderWay, Write};
-use crate::members::Values as _;
-use crate::members::kept::KeptReader;
+use super::receipt::{StepOutcome, SkipReason};
+use super::{MAX_ATTEMPTS, Applier, StepError, attempts_exhausted, unverifiable};
+use crate::api::{ApiError, MemberBatcher, RequestError, Clock, Operation, RemoteSegment, Transport};
+use crate::ledger::{StateEntry, Intent, State, StateStore, JournalEntry, CohortState, StoreError, PartialSync, IntendedWrite};
+use crate::members::SortedValues as _;
+use crate::members::kept::ListReader;
 use crate::model::{Lifecycle, MemberChange, SegmentId, SegmentKind, SegmentName};
-use crate::observe::members::{KeptError, KeptMembers};
-use crate::plan::step::{Sending, Step};
+use crate::observe::members::{RecordedMembersError, RecordedMembers};
+use crate::plan::step::{CohortSync, Step};
 use jiff::Timestamp;
-use parcel::Parcel;
+use parcel::MemberChanges;
 use std::io;
 
 /// How far a step has come.
-struct Course<'s> {
+struct CohortSyncRun<'s> {
     step: &'s Step,
-    sending: &'s Sending,
+    cohort_sync: &'s CohortSync,
     /// The name that the cohort has at the service.
     name: &'s SegmentName,
     /// The segment, once it is known, and whether it was looked at.
     id: Option<SegmentId>,
-    is_seen: bool,
+    is_rechecked: bool,
     /// Who was in it before the first call.
-    before: Sent,
+    state_before: CohortState,
     added: u64,
     removed: u64,
     /// Calls that were answered.
-    calls: usize,
+    requests_sent: usize,
     /// Whether a call was about to be made.
-    has_begun: bool,
+    has_started: bool,
     /// The last call that was not answered, as long as it was not made again.
-    lost: Option<CallError>,
+    ambiguous_error: Option<RequestError>,
     /// When the last call was made that was not answered.
-    unanswered_at: Option<Timestamp>,
+    ambiguous_since: Option<Timestamp>,
 }
 
-impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Sends what a cohort lacks, and takes back what it has too much.
-    pub(super) async fn send(&self, step: &Step, sending: &Sending) -> Result<Outcome, Interruption> {
-        if !self.is_known_as_planned(sending).await {
-            return Ok(Outcome::Skipped(SkipReason::Drifted));
+    pub(super) async fn sync_cohort(&self, step: &Step, cohort_sync: &CohortSync) -> Result<StepOutcome, StepError> {
+        if !self.members_match_plan(cohort_sync).await {
+            return Ok(StepOutcome::Skipped(SkipReason::Drifted));
         }
-        let parcel = match self.pack(sending).await.map_err(Interruption::LedgerFirst)? {
+        let changes = match self.load_member_changes(cohort_sync).await.map_err(StepError::StateBeforeWrite)? {
             Ok(parcel) => parcel,
-            Err(message) => return Ok(Outcome::Failed { message }),
+            Err(message) => return Ok(StepOutcome::Failed { message }),
         };
-        let before = sending.known.as_ref().and_then(|known| known.unanswered_at);
+        let before = cohort_sync.recorded.as_ref().and_then(|known| known.ambiguous_since);
         let operation = Operation::SyncMembers(step.segment.clone(), MemberChange::Add);
-        self.wait_for_strays(operation, before).await?;
-        self.memory().has_sent = true;
-        for (digest, bytes) in &parcel.to_keep {
-            let kept = self.store.save_list(digest, bytes).await;
-            kept.map_err(Interruption::LedgerFirst)?;
+        self.wait_out_in_flight(operation, before).await?;
+        self.run_state().has_saved_lists = true;
+        for (digest, bytes) in &changes.lists_to_save {
+            let kept = self.store.save_member_list(digest, bytes).await;
+            kept.map_err(StepError::StateBeforeWrite)?;
         }
-        let mut course = Course::new(step, sending, parcel.before.clone());
-        let sent = self.send_all(&parcel, &mut course).await;
-        let outcome = self.told_of_lost(sent, course.lost.as_ref())?;
+        let mut step_run = CohortSyncRun::new(step, cohort_sync, changes.state_before.clone());
+        let sent = self.send_batches(&changes, &mut step_run).await;
+        let outcome = self.with_ambiguity_of(sent, step_run.ambiguous_error.as_ref())?;
         if !outcome.is_done() {
-            self.leave(&course).await?;
+            self.record_partial_sync(&step_run).await?;
         }
-        Ok(course.told(outcome))
+        Ok(step_run.with_progress(outcome))
     }
 
     /// Whether the ledger knows of the members what it knew when the plan was made.
-    async fn is_known_as_planned(&self, sending: &Sending) -> bool {
-        let ledger = self.ledger.lock().await;
-        let known = match &sending.target {
-            Some(target) => ledger
-                .kept(&target.id)
-                .and_then(|entry| entry.sent.as_deref().cloned()),
-            None => ledger.being_made(&sending.cohort.key),
+    async fn members_match_plan(&self, cohort_sync: &CohortSync) -> bool {
+        let state = self.state.lock().await;
+        let known = match &cohort_sync.target {
+            Some(target) => state
+                .any_entry(&target.id)
+                .and_then(|entry| entry.cohort_state.as_deref().cloned()),
+            None => state.pending_creation(&cohort_sync.cohort.key),
         };
-        known == sending.known
+        known == cohort_sync.recorded
     }
 
     /// Reads the declared list and the ones that were kept; or says why that is of no use.
-    async fn pack(&self, sending: &Sending) -> Result<Result<Parcel, String>, StoreError> {
-        let kept = match KeptMembers::load(self.store, sending.before.as_ref()).await {
+    async fn load_member_changes(&self, cohort_sync: &CohortSync) -> Result<Result<MemberChanges, String>, StoreError> {
+        let kept = match RecordedMembers::load(self.store, cohort_sync.base.as_ref()).await {
             Ok(kept) => kept,
-            Err(KeptError::Store(error)) => return Err(error),
+            Err(RecordedMembersError::Store(error)) => return Err(error),
             Err(error) => return Ok(Err(format!("{error}; plan again"))),
         };
-        let packed = Parcel::pack(sending, &kept, &self.settings.directory);
+        let packed = MemberChanges::compute(cohort_sync, &kept, &self.options.config_directory);
         Ok(match packed {
             Ok(Some(parcel)) => Ok(parcel),
             Ok(None) => Err("its list was changed since the plan was made; plan again".to_owned()),
@@ -98,234 +98,234 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
         })
     }
 
-    async fn send_all(&self, parcel: &Parcel, course: &mut Course<'_>) -> Result<Outcome, Interruption> {
-        let unreadable = |error: io::Error| Outcome::Failed {
+    async fn send_batches(&self, changes: &MemberChanges, step_run: &mut CohortSyncRun<'_>) -> Result<StepOutcome, StepError> {
+        let unreadable = |error: io::Error| StepOutcome::Failed {
             message: error.to_string(),
         };
         for (change, list) in [
-            (MemberChange::Add, &parcel.added),
-            (MemberChange::Remove, &parcel.removed),
+            (MemberChange::Add, &changes.added),
+            (MemberChange::Remove, &changes.removed),
         ] {
-            let mut batches = Batches::of(course.name, &course.sending.cohort.key);
-            let mut list = KeptReader::of(list.as_slice());
+            let mut batches = MemberBatcher::new(step_run.name, &step_run.cohort_sync.cohort.key);
+            let mut list = ListReader::of(list.as_slice());
             loop {
                 let members = match next_batch(&mut list, &mut batches) {
                     Ok(Some(members)) => members,
                     Ok(None) => break,
                     Err(error) => return Ok(unreadable(error)),
                 };
-                if let Some(outcome) = self.send_batch((change, &members), course).await? {
+                if let Some(outcome) = self.send_batch((change, &members), step_run).await? {
                     return Ok(outcome);
                 }
-                course.count(change, members.len());
-                if course.id.is_none()
-                    && let Some(outcome) = self.find_made(course).await?
+                step_run.count_batch(change, members.len());
+                if step_run.id.is_none()
+                    && let Some(outcome) = self.find_created_cohort(step_run).await?
                 {
                     return Ok(outcome);
                 }
             }
         }
-        self.sent(course).await
+        self.finish_sync(step_run).await
     }
 
     /// Makes one call until it is answered; how the step ends where it is not.
     async fn send_batch(
         &self,
         (change, members): (MemberChange, &[String]),
-        course: &mut Course<'_>,
-    ) -> Result<Option<Outcome>, Interruption> {
-        let operation = Operation::SyncMembers(course.name.clone(), change);
-        let key = &course.sending.cohort.key;
+        step_run: &mut CohortSyncRun<'_>,
+    ) -> Result<Option<StepOutcome>, StepError> {
+        let operation = Operation::SyncMembers(step_run.name.clone(), change);
+        let key = &step_run.cohort_sync.cohort.key;
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let seen = (course.sending.target.as_ref(), &mut course.is_seen);
-            let Some(turn) = self.turn_to_tell(&operation, seen).await? else {
-                return Ok(Some(Outcome::Skipped(SkipReason::Drifted)));
+            let seen = (step_run.cohort_sync.target.as_ref(), &mut step_run.is_rechecked);
+            let Some(permit) = self.permit_after_recheck(&operation, seen).await? else {
+                return Ok(Some(StepOutcome::Skipped(SkipReason::Drifted)));
             };
-            self.begin_call(course).await?;
+            self.record_request_start(step_run).await?;
             let sent = self
                 .client
-                .sync_members(turn, (course.name, key), (change, members))
+                .sync_members(permit, (step_run.name, key), (change, members))
                 .await;
-            self.note_sent(course.step, sent.as_ref().err());
+            self.mark_sent(step_run.step, sent.as_ref().err());
             let error = match sent {
                 Ok(()) => {
-                    course.lost = None;
+                    step_run.ambiguous_error = None;
                     return Ok(None);
                 }
                 Err(error) => error,
             };
             if error.is_ambiguous_write() {
-                if error.may_still_arrive() {
-                    course.unanswered_at = Some(self.clock.now());
+                if error.may_still_be_processed() {
+                    step_run.ambiguous_since = Some(self.clock.now());
                 }
-                if !self.may_go_on(attempt, &error).await {
-                    return Ok(Some(still_lost(attempt, &error)));
+                if !self.should_retry(attempt, &error).await {
+                    return Ok(Some(attempts_exhausted(attempt, &error)));
                 }
-                course.lost = Some(error);
-            } else if !self.client.pause(attempt, &error).await {
-                return Ok(Some(match &course.lost {
-                    Some(lost) => unsettled(lost, &error),
-                    None => self.failure(&error),
+                step_run.ambiguous_error = Some(error);
+            } else if !self.client.backoff(attempt, &error).await {
+                return Ok(Some(match &step_run.ambiguous_error {
+                    Some(lost) => unverifiable(lost, &error),
+                    None => self.failed_request_outcome(&error),
                 }));
             }
         }
     }
 
     /// Takes down how far the step has come and that one more call is about to be made.
-    async fn begin_call(&self, course: &mut Course<'_>) -> Result<(), Interruption> {
-        course.has_begun = true;
-        let Some(id) = &course.id else {
-            let sent = Box::new(sent_under_way(course, Some(self.clock.now())));
-            let write = Write::Send { sent };
-            return self.intend(course.step, write, false).await;
+    async fn record_request_start(&self, step_run: &mut CohortSyncRun<'_>) -> Result<(), StepError> {
+        step_run.has_started = true;
+        let Some(id) = &step_run.id else {
+            let sent = Box::new(partial_cohort_state(step_run, Some(self.clock.now())));
+            let write = IntendedWrite::CreateCohort { cohort_state: sent };
+            return self.record_intent(step_run.step, write, false).await;
         };
-        let unanswered_at = Some(self.clock.now());
-        let entry = |ledger: &Ledger| self.entry_under_way(ledger, id, (course, unanswered_at));
-        let taken_down = self.take_down(|ledger| vec![Record::Entry(entry(ledger))]).await;
-        taken_down.map_err(Interruption::LedgerFirst)
+        let ambiguous_since = Some(self.clock.now());
+        let entry = |state: &State| self.entry_with_partial_sync(state, id, (step_run, ambiguous_since));
+        let recorded = self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))]).await;
+        recorded.map_err(StepError::StateBeforeWrite)
     }
 
     /// Takes down how far the step has come that ends here, and whether a call of it may still arrive.
-    async fn leave(&self, course: &Course<'_>) -> Result<(), Interruption> {
-        let Some(id) = course.id.as_ref().filter(|_| course.has_begun) else {
+    async fn record_partial_sync(&self, step_run: &CohortSyncRun<'_>) -> Result<(), StepError> {
+        let Some(id) = step_run.id.as_ref().filter(|_| step_run.has_started) else {
             return Ok(());
         };
-        let entry = |ledger: &Ledger| self.entry_under_way(ledger, id, (course, course.unanswered_at));
-        self.take_down(|ledger| vec![Record::Entry(entry(ledger))])
+        let entry = |state: &State| self.entry_with_partial_sync(state, id, (step_run, step_run.ambiguous_since));
+        self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
             .await?;
         Ok(())
     }
 
     /// Finds the segment that the first call made, of which no answer tells the id.
-    async fn find_made(&self, course: &mut Course<'_>) -> Result<Option<Outcome>, Interruption> {
-        let step = course.step;
+    async fn find_created_cohort(&self, step_run: &mut CohortSyncRun<'_>) -> Result<Option<StepOutcome>, StepError> {
+        let step = step_run.step;
         let mut attempt = 0;
         let stored = loop {
             attempt += 1;
-            match self.look_up(&step.segment).await {
+            match self.find_by_name(&step.segment).await {
                 Ok(Some(stored)) if stored.payload().is_some() => return Ok(Some(not_a_cohort(&stored))),
                 Ok(Some(stored)) => break stored,
                 Ok(None) => {}
                 Err(error) => {
                     let message = format!("the service took members, and then {error}");
-                    return Ok(Some(Outcome::Unknown { message }));
+                    return Ok(Some(StepOutcome::Unknown { message }));
                 }
             }
-            let missing = CallError {
+            let missing = RequestError {
                 operation: Operation::ListNamed(step.segment.clone()),
                 kind: ApiError::NotFound {
                     message: "it is not listed yet".to_owned(),
                 },
             };
-            if attempt == ATTEMPTS || !self.client.pause_before_look(attempt, &missing).await {
-                return Ok(Some(Outcome::Unknown {
-                    message: DROPPED.to_owned(),
+            if attempt == MAX_ATTEMPTS || !self.client.wait_before_verify(attempt, &missing).await {
+                return Ok(Some(StepOutcome::Unknown {
+                    message: COHORT_NOT_CREATED.to_owned(),
                 }));
             }
         };
-        self.learn(step, &stored.id);
+        self.resolve_reference(step, &stored.id);
         let id = stored.id.clone();
-        self.note_seen(stored, Lifecycle::Active);
-        let taken_down = self.take_down(|ledger| {
-            let entry = self.entry_under_way(ledger, &id, (course, course.unanswered_at));
+        self.record_fetched(stored, Lifecycle::Active);
+        let recorded = self.append_to_journal(|state| {
+            let entry = self.entry_with_partial_sync(state, &id, (step_run, step_run.ambiguous_since));
             // What an earlier run was about to make is this one.
-            let begun = ledger.intents().filter(|intent| is_begun(intent, course));
-            let settled = begun.map(|intent| Record::Settled(intent.step.clone()));
-            std::iter::once(Record::Entry(entry)).chain(settled).collect()
+            let begun = state.intents().filter(|intent| creates_same_cohort(intent, step_run));
+            let settled = begun.map(|intent| JournalEntry::Resolved(intent.step.clone()));
+            std::iter::once(JournalEntry::StateEntry(entry)).chain(settled).collect()
         });
-        taken_down.await?;
-        course.id = Some(id);
+        recorded.await?;
+        step_run.id = Some(id);
         Ok(None)
     }
 
-    fn entry_under_way(
+    fn entry_with_partial_sync(
         &self,
-        ledger: &Ledger,
+        state: &State,
         id: &SegmentId,
-        (course, unanswered_at): (&Course<'_>, Option<Timestamp>),
-    ) -> Entry {
-        let sent = sent_under_way(course, unanswered_at);
-        self.entry_sent(ledger, id, (course, sent))
+        (step_run, ambiguous_since): (&CohortSyncRun<'_>, Option<Timestamp>),
+    ) -> StateEntry {
+        let sent = partial_cohort_state(step_run, ambiguous_since);
+        self.entry_with_cohort_state(state, id, (step_run, sent))
     }
 
-    fn entry_sent(&self, ledger: &Ledger, id: &SegmentId, (course, sent): (&Course<'_>, Sent)) -> Entry {
-        let is_ours = sent.whole().is_some() || course.sending.target.is_none() || ledger.entry(id).is_some();
-        let mut entry = self.entry(ledger, id, course.name);
+    fn entry_with_cohort_state(&self, state: &State, id: &SegmentId, (step_run, sent): (&CohortSyncRun<'_>, CohortState)) -> StateEntry {
+        let is_managed = sent.exact_list().is_some() || step_run.cohort_sync.target.is_none() || state.managed_entry(id).is_some();
+        let mut entry = self.managed_entry(state, id, step_run.name);
         // What somebody else made is ours when all of it took effect, not before.
-        entry.only_kept = !is_ours;
+        entry.history_only = !is_managed;
         entry.kind = SegmentKind::Cohort;
-        entry.rename(course.step.segment.clone());
-        entry.protect = course.step.protect;
-        if sent.whole().is_some() || course.sending.target.is_none() {
+        entry.rename(step_run.step.segment.clone());
+        entry.protect = step_run.step.protect;
+        if sent.exact_list().is_some() || step_run.cohort_sync.target.is_none() {
             // What was put away was taken out by the step before, or by somebody.
             entry.set_lifecycle(Lifecycle::Active);
         }
-        entry.sent = Some(Box::new(sent));
+        entry.cohort_state = Some(Box::new(sent));
         entry
     }
 
     /// Takes down that everything was sent.
-    async fn sent(&self, course: &Course<'_>) -> Result<Outcome, Interruption> {
-        let Some(id) = course.id.clone() else {
+    async fn finish_sync(&self, step_run: &CohortSyncRun<'_>) -> Result<StepOutcome, StepError> {
+        let Some(id) = step_run.id.clone() else {
             // Nobody is declared empty, so that there was a call.
-            return Ok(Outcome::NotAttempted);
+            return Ok(StepOutcome::NotAttempted);
         };
-        let sent = Sent {
-            key: course.sending.cohort.key.clone(),
-            surely: course.sending.list.clone(),
-            possibly: None,
-            under_way: None,
-            unanswered_at: course.unanswered_at,
+        let sent = CohortState {
+            key: step_run.cohort_sync.cohort.key.clone(),
+            confirmed: step_run.cohort_sync.list.clone(),
+            upper_bound: None,
+            partial: None,
+            ambiguous_since: step_run.ambiguous_since,
         };
-        let entry = |ledger: &Ledger| self.entry_sent(ledger, &id, (course, sent));
-        self.take_down(|ledger| vec![Record::Entry(entry(ledger))])
+        let entry = |state: &State| self.entry_with_cohort_state(state, &id, (step_run, sent));
+        self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
             .await?;
-        Ok(Outcome::applied(id, Vec::new()))
+        Ok(StepOutcome::applied(id, Vec::new()))
     }
 }
 
-impl<'s> Course<'s> {
-    fn new(step: &'s Step, sending: &'s Sending, before: Sent) -> Self {
-        let target = sending.target.as_ref();
+impl<'s> CohortSyncRun<'s> {
+    fn new(step: &'s Step, cohort_sync: &'s CohortSync, state_before: CohortState) -> Self {
+        let target = cohort_sync.target.as_ref();
         Self {
             step,
-            sending,
-            name: target.map_or(&step.segment, |target| &target.live_name),
+            cohort_sync: cohort_sync,
+            name: target.map_or(&step.segment, |target| &target.remote_name),
             id: target.map(|target| target.id.clone()),
-            is_seen: false,
-            before,
+            is_rechecked: false,
+            state_before: state_before,
             added: 0,
             removed: 0,
-            calls: 0,
-            has_begun: false,
-            lost: None,
-            unanswered_at: None,
+            requests_sent: 0,
+            has_started: false,
+            ambiguous_error: None,
+            ambiguous_since: None,
         }
     }
 
-    fn count(&mut self, change: MemberChange, members: usize) {
+    fn count_batch(&mut self, change: MemberChange, members: usize) {
         let count = match change {
             MemberChange::Add => &mut self.added,
             MemberChange::Remove => &mut self.removed,
         };
         *count += members as u64;
-        self.calls += 1;
+        self.requests_sent += 1;
     }
 
     /// An outcome, with how far it had come by then.
-    fn told(&self, outcome: Outcome) -> Outcome {
-        let sent = || format!("{} of {} calls were made", self.calls, self.sending.calls);
+    fn with_progress(&self, outcome: StepOutcome) -> StepOutcome {
+        let sent = || format!("{} of {} calls were made", self.requests_sent, self.cohort_sync.requests);
         match outcome {
-            _ if self.calls == 0 => outcome,
-            Outcome::NotAttempted => Outcome::Failed {
+            _ if self.requests_sent == 0 => outcome,
+            StepOutcome::NotAttempted => StepOutcome::Failed {
                 message: format!(
                     "the run was stopped when {}; the next one goes on from there",
                     sent()
                 ),
             },
-            Outcome::Failed { message } => Outcome::Failed {
+            StepOutcome::Failed { message } => StepOutcome::Failed {
                 message: format!("{}, and then {message}", sent()),
             },
             outcome => outcome,
@@ -334,27 +334,27 @@ impl<'s> Course<'s> {
 }
 
 /// What is known of the members while a list is sent.
-fn sent_under_way(course: &Course<'_>, unanswered_at: Option<Timestamp>) -> Sent {
-    let under_way = UnderWay {
-        list: course.sending.list.clone(),
-        added: course.added,
-        removed: course.removed,
+fn partial_cohort_state(step_run: &CohortSyncRun<'_>, ambiguous_since: Option<Timestamp>) -> CohortState {
+    let under_way = PartialSync {
+        list: step_run.cohort_sync.list.clone(),
+        added: step_run.added,
+        removed: step_run.removed,
     };
-    Sent {
-        under_way: Some(under_way),
-        unanswered_at,
-        ..course.before.clone()
+    CohortState {
+        partial: Some(under_way),
+        ambiguous_since: ambiguous_since,
+        ..step_run.state_before.clone()
     }
 }
 
 /// What is said where a cohort should have been made and is not there.
-const DROPPED: &str = "the service took members and lists no segment of that name: it drops without a word a name that \
+const COHORT_NOT_CREATED: &str = "the service took members and lists no segment of that name: it drops without a word a name that \
                        another segment has, archived ones too; choose another name, or run again if the list lags";
 
 /// A segment that has the name and that no members can be sent to.
-fn not_a_cohort(stored: &Stored) -> Outcome {
+fn not_a_cohort(stored: &RemoteSegment) -> StepOutcome {
     let (name, id) = (&stored.name, &stored.id);
-    Outcome::Failed {
+    StepOutcome::Failed {
         message: format!(
             "a filter segment named `{name}` (id {id}) appeared since the plan, and the service drops what is sent to it; \
              plan again"
@@ -363,12 +363,12 @@ fn not_a_cohort(stored: &Stored) -> Outcome {
 }
 
 /// Whether a run was about to make the cohort of a step.
-fn is_begun(intent: &Intent, course: &Course<'_>) -> bool {
-    matches!(&intent.write, Write::Send { sent } if sent.key == course.sending.cohort.key)
+fn creates_same_cohort(intent: &Intent, step_run: &CohortSyncRun<'_>) -> bool {
+    matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state: sent } if sent.key == step_run.cohort_sync.cohort.key)
 }
 
 /// The members of the next call.
-fn next_batch(list: &mut KeptReader<&[u8]>, batches: &mut Batches) -> io::Result<Option<Vec<String>>> {
+fn next_batch(list: &mut ListReader<&[u8]>, batches: &mut MemberBatcher) -> io::Result<Option<Vec<String>>> {
     while let Some(value) = list.next()? {
         let full = batches.push(String::from_utf8_lossy(value).into_owned());
         if full.is_some() {

@@ -39,276 +39,276 @@ mod upload;
 mod verdict;
 mod withdraw;
 
-use crate::api::{ApiError, CallError, Client, Clock, Seen, StopSignal, Stored, Transport};
-use crate::ledger::{self, Ledger, LedgerStore, StoreError};
-use crate::model::{Adoption, Behaviour, Lifecycle, SegmentId, SegmentName};
-use crate::plan::step::{Action, Known, Plan, Step, Target, Wanted, digest_of};
+use crate::api::{ApiError, RequestError, Client, Clock, FetchedSegment, CancelToken, RemoteSegment, Transport};
+use crate::ledger::{self, State, StateStore, StoreError};
+use crate::model::{Adoption, ApiBehavior, Lifecycle, SegmentId, SegmentName};
+use crate::plan::step::{Action, ResolvedReferences, Plan, Step, Target, DesiredDefinition, exact_digest};
 use crate::publish::Publisher;
-use awaiting::Awaited;
-pub use awaiting::Callbacks;
+use awaiting::PendingUpload;
+pub use awaiting::CallbackOptions;
 use jiff::SignedDuration;
-use receipt::{Entry, Outcome, Receipt};
+use receipt::{StepReport, StepOutcome, RunReport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-pub use verdict::Verdict;
+pub use verdict::RunStatus;
 
 /// How often a write is tried whose answer was lost and that a look showed not to have happened: with the waits before each
 /// look that is up to a quarter of a minute, and five times as long as an answer is waited for where none comes.
-const ATTEMPTS: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// How long what was read to see whether a saved plan still holds stands for the look right before a write: a plan of some
 /// dozen steps is then not read twice.
-const READ_HOLDS: SignedDuration = SignedDuration::from_secs(30);
+const MAX_RECHECK_AGE: SignedDuration = SignedDuration::from_secs(30);
 
 /// What steps are run with.
 pub struct Applier<'a, T: Transport, C: Clock, S> {
     client: &'a Client<T, C>,
     clock: &'a C,
     store: &'a S,
-    settings: Settings,
+    options: ApplyOptions,
     /// Held while it is written, so that what is on the disk is always the latest.
-    ledger: tokio::sync::Mutex<Ledger>,
+    state: tokio::sync::Mutex<State>,
     /// What references meant when the plan was made: what it saw is compared by that.
-    planned: Known,
+    planned_references: ResolvedReferences,
     /// What they mean by now.
-    known: RwLock<Known>,
-    memory: Mutex<Memory>,
+    current_references: RwLock<ResolvedReferences>,
+    run_state: Mutex<RunState>,
 }
 
 /// How a run goes about its steps.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ApplyOptions {
     /// Names this run in the ledger.
-    pub run: String,
+    pub run_id: String,
     /// What is known of the service where its documentation is silent.
-    pub behaviour: Behaviour,
+    pub api_behavior: ApiBehavior,
     /// Whether what somebody else made may be taken over where only the service's answer tells of it.
     pub adoption: Adoption,
     /// The digest of the saved plan that is run: it is taken down before the first write, so that it is not run twice.
-    pub saved_plan: Option<String>,
+    pub saved_plan_digest: Option<String>,
     /// Whether the ledger was settled after it was read: that is taken down even where there is nothing to do.
-    pub has_settled: bool,
+    pub recovered_writes: bool,
     /// Where the paths of lists begin: the folder of `segctl.yaml`.
-    pub directory: PathBuf,
+    pub config_directory: PathBuf,
     /// Puts lists where the service reads them.
     pub publisher: Option<Arc<dyn Publisher>>,
     /// Where the service calls back, where anybody listens.
-    pub callbacks: Option<Callbacks>,
+    pub callbacks: Option<CallbackOptions>,
     /// The most steps that are under way at once.
     pub parallelism: usize,
     /// Raised when somebody wants to stop.
-    pub stop: StopSignal,
+    pub cancel_token: CancelToken,
 }
 
-impl Default for Settings {
+impl Default for ApplyOptions {
     fn default() -> Self {
         Self {
-            run: String::new(),
-            behaviour: Behaviour::default(),
+            run_id: String::new(),
+            api_behavior: ApiBehavior::default(),
             adoption: Adoption::Allow,
-            saved_plan: None,
-            has_settled: false,
-            directory: PathBuf::new(),
+            saved_plan_digest: None,
+            recovered_writes: false,
+            config_directory: PathBuf::new(),
             publisher: None,
             callbacks: None,
             parallelism: 1,
-            stop: StopSignal::never(),
+            cancel_token: CancelToken::never(),
         }
     }
 }
 
 /// What steps leave for others.
 #[derive(Default)]
-struct Memory {
+struct RunState {
     /// What segments were before their updates, and what the ledger knew of them, by the number of the step.
-    before: BTreeMap<usize, (Stored, Option<ledger::Entry>)>,
+    before_update: BTreeMap<usize, (RemoteSegment, Option<ledger::StateEntry>)>,
     /// What was read to see whether the plan still holds: good for one write that follows at once.
-    read_before: BTreeMap<SegmentId, Seen>,
+    rechecked: BTreeMap<SegmentId, FetchedSegment>,
     /// Steps of which a call was not answered, so that it may have done what it was to do.
-    unanswered: BTreeSet<usize>,
+    ambiguous_steps: BTreeSet<usize>,
     /// Steps that took out what is not ours and could not put it back: they stay taken down.
-    still_out: BTreeSet<usize>,
+    left_unarchived: BTreeSet<usize>,
     /// Steps of which the service took a call.
-    written: BTreeSet<usize>,
+    written_steps: BTreeSet<usize>,
     /// What steps that were applied have to wait for.
-    awaited: BTreeMap<usize, Awaited>,
+    pending_uploads: BTreeMap<usize, PendingUpload>,
     /// Whether nothing is started any more, so that nobody waits either.
-    is_over: bool,
+    is_stopping: bool,
     /// Whether anything was taken down.
-    has_recorded: bool,
+    has_journaled: bool,
     /// Whether lists of members were kept, so that others may be of no use any more.
-    has_sent: bool,
+    has_saved_lists: bool,
     /// What the service showed last of the segments that were written.
-    seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
+    fetched: BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,
 }
 
 /// Something worth showing while steps are run.
 #[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
+pub enum StepEvent<'a> {
     /// A step begins.
     Started(&'a Step),
     /// A step came to its end.
-    Finished(&'a Entry),
+    Finished(&'a StepReport),
 }
 
 /// What a run leaves behind.
 #[derive(Debug)]
-pub struct Ended {
+pub struct RunResult {
     /// What came of each step.
-    pub receipt: Receipt,
+    pub report: RunReport,
     /// What ended it before its last step, if anything did.
-    pub stop: Option<Stop>,
+    pub abort_reason: Option<AbortReason>,
     /// Whether the service took a write, or may have taken one.
     pub has_written: bool,
     /// What the service showed last of segments, and whether they were left in use: the next plan starts from it.
-    pub seen: BTreeMap<SegmentId, (Stored, Lifecycle)>,
+    pub fetched: BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,
     /// What was applied by now.
-    pub ledger: Ledger,
+    pub state: State,
 }
 
 /// Why a run ended before its last step.
 #[derive(Debug)]
-pub enum Stop {
+pub enum AbortReason {
     /// The service refused the credentials: every other call would be refused as well.
-    Credentials(CallError),
+    CredentialsRejected(RequestError),
     /// The ledger cannot be written, so what comes next could not be remembered.
-    Ledger(StoreError),
+    StateWriteFailed(StoreError),
     /// Somebody wanted it to.
-    Asked,
+    Cancelled,
 }
 
 /// How a step ends when it does not end with an outcome of its own.
-enum Interruption {
-    Call(CallError),
+enum StepError {
+    Request(RequestError),
     /// The ledger cannot be written, after a write to the service.
-    Ledger(StoreError),
+    StateAfterWrite(StoreError),
     /// The ledger cannot be written, before one.
-    LedgerFirst(StoreError),
+    StateBeforeWrite(StoreError),
     /// The ledger cannot be written, before a call of a step of which an earlier one did something, or may have.
-    LedgerBetween(StoreError),
+    StateBetweenWrites(StoreError),
 }
 
-impl From<CallError> for Interruption {
-    fn from(error: CallError) -> Self {
-        Self::Call(error)
+impl From<RequestError> for StepError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
     }
 }
 
-impl From<StoreError> for Interruption {
+impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
-        Self::Ledger(error)
+        Self::StateAfterWrite(error)
     }
 }
 
-impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
+impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
     /// Runs steps through `client`, and remembers them in `store`, where `ledger` was read from.
     pub fn new(
         client: &'a Client<T, C>,
         clock: &'a C,
-        (store, ledger): (&'a S, Ledger),
-        settings: Settings,
+        (store, state): (&'a S, State),
+        options: ApplyOptions,
     ) -> Self {
         Self {
             client,
             clock,
             store,
-            settings,
-            ledger: tokio::sync::Mutex::new(ledger),
-            planned: Known::default(),
-            known: RwLock::default(),
-            memory: Mutex::default(),
+            options: options,
+            state: tokio::sync::Mutex::new(state),
+            planned_references: ResolvedReferences::default(),
+            current_references: RwLock::default(),
+            run_state: Mutex::default(),
         }
     }
 
     /// Lets what was read a moment ago, to see whether a saved plan still holds, stand for the read before a write.
     #[must_use]
-    pub fn read_before(self, read: BTreeMap<SegmentId, Seen>) -> Self {
-        self.memory().read_before = read;
+    pub fn with_rechecked(self, rechecked: BTreeMap<SegmentId, FetchedSegment>) -> Self {
+        self.run_state().rechecked = rechecked;
         self
     }
 
     /// Runs the steps of `plan`, which must be free of conflicts, and tells `on_event` of each.
     ///
     /// There is a receipt in any case.
-    pub async fn apply(mut self, plan: &Plan, on_event: &(dyn Fn(Event<'_>) + Sync)) -> Ended {
-        self.planned = plan.known.clone();
-        *self.known_mut() = plan.known.clone();
-        let stop = self.record(plan).await.err().map(Stop::Ledger);
-        let (mut entries, mut stop) = self.run_all(&plan.steps, stop, on_event).await;
-        self.take_back_passing(plan, (&mut entries, &mut stop), on_event)
+    pub async fn apply(mut self, plan: &Plan, on_event: &(dyn Fn(StepEvent<'_>) + Sync)) -> RunResult {
+        self.planned_references = plan.references.clone();
+        *self.resolved_references_mut() = plan.references.clone();
+        let abort_reason = self.record_state_updates(plan).await.err().map(AbortReason::StateWriteFailed);
+        let (mut reports, mut abort_reason) = self.run_all(&plan.steps, abort_reason, on_event).await;
+        self.roll_back_temporary(plan, (&mut reports, &mut abort_reason), on_event)
             .await;
         // What stays published is taken away by a later run. Without the lock another one may publish the same lists by now.
-        if !matches!(stop, Some(Stop::Ledger(_))) {
-            drop(self.withdraw_read().await);
-            drop(self.withdraw_left().await);
+        if !matches!(abort_reason, Some(AbortReason::StateWriteFailed(_))) {
+            drop(self.unpublish_consumed().await);
+            drop(self.unpublish_orphaned().await);
         }
-        self.take_in_journal().await;
-        let ledger = self.ledger.lock().await.clone();
-        let receipt = Receipt { entries };
-        let mut memory = self.memory();
-        Ended {
+        self.compact_journal().await;
+        let state = self.state.lock().await.clone();
+        let report = RunReport { steps: reports };
+        let mut run_state = self.run_state();
+        RunResult {
             // A refusal may be the echo of a write that was delivered twice: then only the outcome tells of it.
-            has_written: !memory.written.is_empty()
-                || !memory.unanswered.is_empty()
-                || receipt.may_have_written(),
-            receipt,
-            stop,
-            seen: std::mem::take(&mut memory.seen),
-            ledger,
+            has_written: !run_state.written_steps.is_empty()
+                || !run_state.ambiguous_steps.is_empty()
+                || report.may_have_written(),
+            report,
+            abort_reason: abort_reason,
+            fetched: std::mem::take(&mut run_state.fetched),
+            state,
         }
     }
 
-    async fn run(&self, step: &Step) -> Result<Outcome, Interruption> {
+    async fn run_step(&self, step: &Step) -> Result<StepOutcome, StepError> {
         let done = match &step.action {
             Action::Create(wanted) => self.create(step, wanted).await,
             Action::Update(change) => self.update(step, change).await,
             Action::Archive(target) => self.archive(step, target).await,
             Action::Unarchive(target) => self.unarchive(step, target).await,
-            Action::Send(sending) => self.send(step, sending).await,
-            Action::Upload(uploading) => self.upload(step, uploading).await,
+            Action::SyncCohort(sending) => self.sync_cohort(step, sending).await,
+            Action::UploadUserList(uploading) => self.upload(step, uploading).await,
         };
         let done = done.map_err(|interruption| match interruption {
-            Interruption::LedgerFirst(error) if self.may_be_half_done(step) => {
-                Interruption::LedgerBetween(error)
+            StepError::StateBeforeWrite(error) if self.may_be_partially_applied(step) => {
+                StepError::StateBetweenWrites(error)
             }
             other => other,
         });
         let is_known = match &done {
-            Ok(outcome) => !matches!(outcome, Outcome::Unknown { .. }),
-            Err(Interruption::Call(error)) => !error.is_ambiguous_write(),
+            Ok(outcome) => !matches!(outcome, StepOutcome::Unknown { .. }),
+            Err(StepError::Request(error)) => !error.is_ambiguous_write(),
             Err(_) => false,
         };
-        if is_known && !self.memory().still_out.contains(&step.number) {
+        if is_known && !self.run_state().left_unarchived.contains(&step.number) {
             // Where this cannot be taken down, the next write cannot either, and ends the run; the next one finds out.
-            drop(self.settle(step).await);
+            drop(self.record_resolved(step).await);
         }
         done
     }
 
     /// Whether a call of a step did something, or may have.
-    fn may_be_half_done(&self, step: &Step) -> bool {
-        let memory = self.memory();
-        memory.written.contains(&step.number) || memory.unanswered.contains(&step.number)
+    fn may_be_partially_applied(&self, step: &Step) -> bool {
+        let run_state = self.run_state();
+        run_state.written_steps.contains(&step.number) || run_state.ambiguous_steps.contains(&step.number)
     }
 
     /// What a write stored, compared with what it should have stored.
-    async fn stored(
+    async fn finish_write(
         &self,
         step: &Step,
-        wanted: &Wanted,
-        stored: Stored,
+        desired: &DesiredDefinition,
+        stored: RemoteSegment,
         mut notes: Vec<String>,
-    ) -> Result<Outcome, Interruption> {
-        self.remember_stored(step, &stored).await?;
+    ) -> Result<StepOutcome, StepError> {
+        self.record_written(step, &stored).await?;
         let name = match &step.action {
             Action::Update(change) => &change.name,
             Action::Create(_)
             | Action::Archive(_)
             | Action::Unarchive(_)
-            | Action::Send(_)
-            | Action::Upload(_) => &step.segment,
+            | Action::SyncCohort(_)
+            | Action::UploadUserList(_) => &step.segment,
         };
         if stored.name != *name {
             notes.push(format!(
@@ -327,18 +327,18 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
                 .and_then(|found| found.payload()),
         };
         match answered {
-            Some(definition) if wanted.is_stored_as(&definition, &self.known()) => {}
+            Some(definition) if desired.is_identical_to(&definition, &self.resolved_references()) => {}
             Some(_) => notes.push(
                 "the service stored a definition that differs from the one sent; the next plan shows how"
                     .to_owned(),
             ),
             None => notes.push("the service does not show the definition that it stored".to_owned()),
         }
-        Ok(Outcome::applied(stored.id, notes))
+        Ok(StepOutcome::applied(stored.id, notes))
     }
 
     /// The live segment of this name, with its definition, if the list shows one.
-    async fn look_up(&self, name: &SegmentName) -> Result<Option<Stored>, CallError> {
+    async fn find_by_name(&self, name: &SegmentName) -> Result<Option<RemoteSegment>, RequestError> {
         let listed = self.client.list_named(name).await?;
         let Some(listed) = listed.into_iter().find(|listed| listed.name == *name) else {
             return Ok(None);
@@ -350,51 +350,51 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
 
     /// Whether a segment is as the plan saw it, or as an earlier step left it. What the plan saw is read as references
     /// were known then; a passing definition may refer to what an earlier step made, which is known only now.
-    fn is_as_planned(&self, target: &Target, current: &Stored) -> bool {
+    fn matches_plan(&self, target: &Target, current: &RemoteSegment) -> bool {
         let found = current.payload();
-        let is_seen = |known: &Known| found.as_ref().map(|found| digest_of(found, known)) == target.seen;
-        current.name == target.live_name && (is_seen(&self.planned) || is_seen(&self.known()))
+        let is_seen = |known: &ResolvedReferences| found.as_ref().map(|found| exact_digest(found, known)) == target.digest;
+        current.name == target.remote_name && (is_seen(&self.planned_references) || is_seen(&self.resolved_references()))
     }
 
     /// What the next plan starts from.
-    fn note_seen(&self, stored: Stored, lifecycle: Lifecycle) {
-        self.memory().seen.insert(stored.id.clone(), (stored, lifecycle));
+    fn record_fetched(&self, stored: RemoteSegment, lifecycle: Lifecycle) {
+        self.run_state().fetched.insert(stored.id.clone(), (stored, lifecycle));
     }
 
     /// What ended a step, as its outcome, and why no other step may be started.
-    fn interrupted(&self, interruption: Interruption) -> (Outcome, Option<Stop>) {
+    fn failed_step_outcome(&self, interruption: StepError) -> (StepOutcome, Option<AbortReason>) {
         match interruption {
-            Interruption::Call(error) => {
-                let outcome = self.failure(&error);
-                let is_final = matches!(error.kind, ApiError::Credentials { .. });
-                (outcome, is_final.then_some(Stop::Credentials(error)))
+            StepError::Request(error) => {
+                let outcome = self.failed_request_outcome(&error);
+                let is_final = matches!(error.kind, ApiError::InvalidCredentials { .. });
+                (outcome, is_final.then_some(AbortReason::CredentialsRejected(error)))
             }
-            Interruption::Ledger(error) => {
-                let message = format!("the service did it, but {}", with_causes(&error));
-                (Outcome::Unknown { message }, Some(Stop::Ledger(error)))
+            StepError::StateAfterWrite(error) => {
+                let message = format!("the service did it, but {}", error_chain(&error));
+                (StepOutcome::Unknown { message }, Some(AbortReason::StateWriteFailed(error)))
             }
-            Interruption::LedgerFirst(error) => {
-                let message = format!("nothing was written: {}", with_causes(&error));
-                (Outcome::Failed { message }, Some(Stop::Ledger(error)))
+            StepError::StateBeforeWrite(error) => {
+                let message = format!("nothing was written: {}", error_chain(&error));
+                (StepOutcome::Failed { message }, Some(AbortReason::StateWriteFailed(error)))
             }
-            Interruption::LedgerBetween(error) => {
-                let message = format!("it may be half done, and then {}", with_causes(&error));
-                (Outcome::Unknown { message }, Some(Stop::Ledger(error)))
+            StepError::StateBetweenWrites(error) => {
+                let message = format!("it may be half done, and then {}", error_chain(&error));
+                (StepOutcome::Unknown { message }, Some(AbortReason::StateWriteFailed(error)))
             }
         }
     }
 
     /// What a call that failed for good means for its step.
-    fn failure(&self, error: &CallError) -> Outcome {
+    fn failed_request_outcome(&self, error: &RequestError) -> StepOutcome {
         let message = error.to_string();
         if error.is_ambiguous_write() {
-            Outcome::Unknown { message }
-        } else if matches!(error.kind, ApiError::Stopped) || self.is_given_up(&error.kind) {
-            Outcome::NotAttempted
+            StepOutcome::Unknown { message }
+        } else if matches!(error.kind, ApiError::Cancelled) || self.was_cancelled_before_retry(&error.kind) {
+            StepOutcome::NotAttempted
         } else {
-            let advice = advice::advice(&error.kind, &self.settings.behaviour);
+            let advice = advice::hint(&error.kind, &self.options.api_behavior);
             let message = std::iter::once(message).chain(advice).collect::<Vec<_>>();
-            Outcome::Failed {
+            StepOutcome::Failed {
                 message: message.join("; "),
             }
         }
@@ -402,33 +402,33 @@ impl<'a, T: Transport, C: Clock, S: LedgerStore> Applier<'a, T, C, S> {
 
     /// Waits before it is looked what came of a write whose answer was lost; whether it may be made again if nothing did.
     /// An answer that leaves something open, but was one, is looked into at once.
-    async fn may_go_on(&self, attempt: u32, error: &CallError) -> bool {
+    async fn should_retry(&self, attempt: u32, error: &RequestError) -> bool {
         let is_lost = error.is_ambiguous_write();
-        attempt < ATTEMPTS && (!is_lost || self.client.pause_before_look(attempt, error).await)
+        attempt < MAX_ATTEMPTS && (!is_lost || self.client.wait_before_verify(attempt, error).await)
     }
 
     /// Whether a call was turned away unread, and somebody wanted to stop before it could be made again.
-    fn is_given_up(&self, error: &ApiError) -> bool {
-        matches!(error, ApiError::RateLimited { .. }) && self.settings.stop.is_raised()
+    fn was_cancelled_before_retry(&self, error: &ApiError) -> bool {
+        matches!(error, ApiError::RateLimited { .. }) && self.options.cancel_token.is_cancelled()
     }
 
     // Every change of what is shared is a single step, so that what a panicking task left is whole.
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn run_state(&self) -> MutexGuard<'_, RunState> {
+        self.run_state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self) -> RwLockReadGuard<'_, Known> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    fn resolved_references(&self) -> RwLockReadGuard<'_, ResolvedReferences> {
+        self.current_references.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
-        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    fn resolved_references_mut(&self) -> RwLockWriteGuard<'_, ResolvedReferences> {
+        self.current_references.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An error and what caused it, in one line.
-fn with_causes(error: &dyn Error) -> String {
+fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -439,15 +439,15 @@ fn with_causes(error: &dyn Error) -> String {
 }
 
 /// A write of which no try was answered, and of which nothing came as far as could be seen.
-fn still_lost(attempts: u32, last: &CallError) -> Outcome {
-    Outcome::Unknown {
+fn attempts_exhausted(attempts: u32, last: &RequestError) -> StepOutcome {
+    StepOutcome::Unknown {
         message: format!("no try of {attempts} was answered with success; the last: {last}; plan again"),
     }
 }
 
 /// A write whose answer was lost, and a read that should have told what became of it and failed as well.
-fn unsettled(write: &CallError, read: &CallError) -> Outcome {
-    Outcome::Unknown {
+fn unverifiable(write: &RequestError, read: &RequestError) -> StepOutcome {
+    StepOutcome::Unknown {
         message: format!("{write}; and it could not be found out whether it was done: {read}"),
     }
 }

@@ -1,17 +1,17 @@
 //! What came of each step: the record that every run leaves, also one that failed.
 
-use crate::model::{Processed, SegmentId, SegmentName};
+use crate::model::{UploadCounts, SegmentId, SegmentName};
 
 /// What came of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
+pub struct RunReport {
     /// One entry for each step, in the order of the plan.
-    pub entries: Vec<Entry>,
+    pub steps: Vec<StepReport>,
 }
 
 /// What came of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct StepReport {
     /// The step's number in the plan.
     pub number: usize,
     /// The declared name.
@@ -19,12 +19,12 @@ pub struct Entry {
     /// The word for the action.
     pub action: &'static str,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: StepOutcome,
 }
 
 /// What can come of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum StepOutcome {
     /// The workspace is as the step wanted it.
     Applied {
         /// The segment's id.
@@ -32,7 +32,7 @@ pub enum Outcome {
         /// What is worth knowing about the way there, or about what the service made of it.
         notes: Vec<String>,
         /// What became of its list, where the service was told of one.
-        list: Option<Reading>,
+        list_outcome: Option<ListOutcome>,
     },
     /// The workspace was so already, and nothing was written.
     Unchanged {
@@ -54,32 +54,32 @@ pub enum Outcome {
         message: String,
     },
     /// It was applied in passing, what should have followed was not, and it was taken back.
-    TakenBack,
+    RolledBack,
     /// The run ended before.
     NotAttempted,
 }
 
 /// What became of a list that the service was told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum ListOutcome {
     /// It reads the list later, and nobody waited for what it says then, or it said nothing in time.
-    NotKnown,
+    Pending,
     /// It said so.
-    Processed(Processed),
+    Processed(UploadCounts),
 }
 
 /// Why nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SkipReason {
     /// A step that this one depends on was not applied.
-    DependsOn(SegmentName),
+    DependencyNotApplied(SegmentName),
     /// The segment is not as the plan saw it.
     Drifted,
 }
 
 /// How many steps came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct OutcomeCounts {
     /// Done.
     pub applied: usize,
     /// So already.
@@ -94,50 +94,50 @@ pub struct Tally {
     pub not_attempted: usize,
 }
 
-impl Receipt {
+impl RunReport {
     /// Counts the outcomes.
     #[must_use]
-    pub fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
-        for entry in &self.entries {
+    pub fn counts(&self) -> OutcomeCounts {
+        let mut counts = OutcomeCounts::default();
+        for entry in &self.steps {
             match entry.outcome {
-                Outcome::Applied { .. } => tally.applied += 1,
-                Outcome::Unchanged { .. } => tally.unchanged += 1,
-                Outcome::Skipped(_) | Outcome::TakenBack => tally.skipped += 1,
-                Outcome::Failed { .. } => tally.failed += 1,
-                Outcome::Unknown { .. } => tally.unknown += 1,
-                Outcome::NotAttempted => tally.not_attempted += 1,
+                StepOutcome::Applied { .. } => counts.applied += 1,
+                StepOutcome::Unchanged { .. } => counts.unchanged += 1,
+                StepOutcome::Skipped(_) | StepOutcome::RolledBack => counts.skipped += 1,
+                StepOutcome::Failed { .. } => counts.failed += 1,
+                StepOutcome::Unknown { .. } => counts.unknown += 1,
+                StepOutcome::NotAttempted => counts.not_attempted += 1,
             }
         }
-        tally
+        counts
     }
 
     /// Whether a step wrote something, or may have, by its outcome.
     pub(super) fn may_have_written(&self) -> bool {
-        self.entries.iter().any(|entry| match entry.outcome {
-            Outcome::Applied { .. } | Outcome::Unknown { .. } | Outcome::TakenBack => true,
-            Outcome::Failed { .. }
-            | Outcome::Skipped(_)
-            | Outcome::Unchanged { .. }
-            | Outcome::NotAttempted => false,
+        self.steps.iter().any(|entry| match entry.outcome {
+            StepOutcome::Applied { .. } | StepOutcome::Unknown { .. } | StepOutcome::RolledBack => true,
+            StepOutcome::Failed { .. }
+            | StepOutcome::Skipped(_)
+            | StepOutcome::Unchanged { .. }
+            | StepOutcome::NotAttempted => false,
         })
     }
 
     /// Whether the workspace is as every step wanted it.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.entries.iter().all(|entry| entry.outcome.is_done())
+        self.steps.iter().all(|entry| entry.outcome.is_done())
     }
 }
 
-impl Outcome {
+impl StepOutcome {
     /// A step that was applied, and that told the service of no list.
     #[must_use]
     pub fn applied(id: SegmentId, notes: Vec<String>) -> Self {
         Self::Applied {
             id,
             notes,
-            list: None,
+            list_outcome: None,
         }
     }
 
@@ -156,7 +156,7 @@ impl Outcome {
             Self::Skipped(_) => "skipped",
             Self::Failed { .. } => "failed",
             Self::Unknown { .. } => "unknown",
-            Self::TakenBack => "taken back",
+            Self::RolledBack => "taken back",
             Self::NotAttempted => "not attempted",
         }
     }

@@ -1,136 +1,136 @@
 //! Which step is run when: each as soon as what it depends on is done, several at once.
 
-use super::awaiting::Awaited;
-use super::receipt::{Entry, Outcome, SkipReason};
-use super::{Applier, Event, Interruption, Stop};
+use super::awaiting::PendingUpload;
+use super::receipt::{StepReport, StepOutcome, SkipReason};
+use super::{Applier, StepEvent, StepError, AbortReason};
 use crate::api::{Clock, Transport};
-use crate::ledger::LedgerStore;
+use crate::ledger::StateStore;
 use crate::plan::step::Step;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeSet;
 
-impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Runs all steps, unless `stop` holds a reason not to; their outcomes in the order of the plan, and what ended the
     /// run early. A step is started only while nothing speaks against it; those that are under way are waited for.
     pub(super) async fn run_all(
         &self,
         steps: &[Step],
-        mut stop: Option<Stop>,
-        on_event: &(dyn Fn(Event<'_>) + Sync),
-    ) -> (Vec<Entry>, Option<Stop>) {
+        mut abort_reason: Option<AbortReason>,
+        on_event: &(dyn Fn(StepEvent<'_>) + Sync),
+    ) -> (Vec<StepReport>, Option<AbortReason>) {
         let mut progress = Progress::new(steps);
-        let mut under_way = FuturesUnordered::new();
+        let mut running = FuturesUnordered::new();
         let mut waiting = 0;
         loop {
-            while under_way.len() - waiting < self.settings.parallelism.max(1) {
-                if stop.is_none() && self.settings.stop.is_raised() && !progress.ready.is_empty() {
-                    stop = Some(Stop::Asked);
+            while running.len() - waiting < self.options.parallelism.max(1) {
+                if abort_reason.is_none() && self.options.cancel_token.is_cancelled() && !progress.ready.is_empty() {
+                    abort_reason = Some(AbortReason::Cancelled);
                 }
-                if stop.is_some() {
+                if abort_reason.is_some() {
                     break;
                 }
-                let Some((place, step)) = progress.take_next() else {
+                let Some((index, step)) = progress.take_next() else {
                     break;
                 };
-                if let Some(outcome) = progress.unmet(step) {
-                    on_event(Event::Finished(progress.finish(place, outcome)));
+                if let Some(outcome) = progress.blocked_outcome(step) {
+                    on_event(StepEvent::Finished(progress.finish(index, outcome)));
                     continue;
                 }
-                on_event(Event::Started(step));
-                under_way.push(self.part(place, Part::Step(step)));
+                on_event(StepEvent::Started(step));
+                running.push(self.run_task(index, StepTask::Step(step)));
             }
-            let Some((place, part, done)) = under_way.next().await else {
+            let Some((index, task, done)) = running.next().await else {
                 break;
             };
-            match part {
-                Part::Callback(..) => waiting -= 1,
-                Part::Step(step) => {
-                    if let Some(awaited) = self.to_await(step).filter(|_| done.is_ok()) {
+            match task {
+                StepTask::WaitForCallback(..) => waiting -= 1,
+                StepTask::Step(step) => {
+                    if let Some(pending) = self.take_pending_upload(step).filter(|_| done.is_ok()) {
                         waiting += 1;
-                        under_way.push(self.part(place, Part::Callback(step, awaited)));
+                        running.push(self.run_task(index, StepTask::WaitForCallback(step, pending)));
                         continue;
                     }
                 }
             }
             let (outcome, reason) = match done {
                 Ok(outcome) => (outcome, None),
-                Err(interruption) => self.interrupted(interruption),
+                Err(interruption) => self.failed_step_outcome(interruption),
             };
             // Whoever waits and is stopped leaves nothing to be started, and something unknown.
-            let is_cut_off = matches!(part, Part::Callback(..)) && !outcome.is_done();
-            let asked = (is_cut_off && self.settings.stop.is_raised()).then_some(Stop::Asked);
-            stop = stop.or(reason).or(asked);
-            self.memory().is_over = stop.is_some();
-            on_event(Event::Finished(progress.finish(place, outcome)));
+            let is_cut_off = matches!(task, StepTask::WaitForCallback(..)) && !outcome.is_done();
+            let cancelled = (is_cut_off && self.options.cancel_token.is_cancelled()).then_some(AbortReason::Cancelled);
+            abort_reason = abort_reason.or(reason).or(cancelled);
+            self.run_state().is_stopping = abort_reason.is_some();
+            on_event(StepEvent::Finished(progress.finish(index, outcome)));
         }
         // What was asked to stop may have had nothing left to start, and still left steps that waited undone.
-        if stop.is_none() && self.settings.stop.is_raised() && progress.has_unattempted() {
-            stop = Some(Stop::Asked);
+        if abort_reason.is_none() && self.options.cancel_token.is_cancelled() && progress.has_unattempted() {
+            abort_reason = Some(AbortReason::Cancelled);
         }
-        for entry in progress.left() {
-            on_event(Event::Finished(entry));
+        for entry in progress.unfinished() {
+            on_event(StepEvent::Finished(entry));
         }
-        (progress.entries, stop)
+        (progress.reports, abort_reason)
     }
 
     /// Does a part of a step; what came of it, with what it was.
-    async fn part<'s>(
+    async fn run_task<'s>(
         &self,
-        place: usize,
-        part: Part<'s>,
-    ) -> (usize, Part<'s>, Result<Outcome, Interruption>) {
-        let done = match &part {
-            Part::Step(step) => self.run(step).await,
-            Part::Callback(step, awaited) => self.await_callback(step, awaited).await,
+        index: usize,
+        task: StepTask<'s>,
+    ) -> (usize, StepTask<'s>, Result<StepOutcome, StepError>) {
+        let done = match &task {
+            StepTask::Step(step) => self.run_step(step).await,
+            StepTask::WaitForCallback(step, awaited) => self.wait_for_callback(step, awaited).await,
         };
-        (place, part, done)
+        (index, task, done)
     }
 }
 
 /// What is done of a step: the step itself, or the wait for what the service says of its list.
-enum Part<'s> {
+enum StepTask<'s> {
     Step(&'s Step),
-    Callback(&'s Step, Awaited),
+    WaitForCallback(&'s Step, PendingUpload),
 }
 
 /// What came of the steps so far.
 struct Progress<'p> {
     steps: &'p [Step],
     /// One for each step; not attempted until it is finished.
-    entries: Vec<Entry>,
+    reports: Vec<StepReport>,
     is_finished: Vec<bool>,
     /// For each step, how many that it depends on are unfinished.
-    waits_for: Vec<usize>,
+    unmet_dependencies: Vec<usize>,
     /// For each step, the places of those that depend on it.
-    followers: Vec<Vec<usize>>,
+    dependents: Vec<Vec<usize>>,
     /// Places of steps that can be started.
     ready: BTreeSet<usize>,
 }
 
 impl<'p> Progress<'p> {
     fn new(steps: &'p [Step]) -> Self {
-        let mut followers = vec![Vec::new(); steps.len()];
-        for (place, step) in steps.iter().enumerate() {
+        let mut dependents = vec![Vec::new(); steps.len()];
+        for (index, step) in steps.iter().enumerate() {
             // Steps are numbered from 1 in the order of the plan.
             let needs = step.depends_on.iter().filter_map(|need| need.checked_sub(1));
             for need in needs {
-                if let Some(own) = followers.get_mut(need) {
-                    own.push(place);
+                if let Some(list) = dependents.get_mut(need) {
+                    list.push(index);
                 }
             }
         }
-        let entry = |step: &Step| Entry {
+        let entry = |step: &Step| StepReport {
             number: step.number,
             segment: step.segment.clone(),
             action: step.action.as_str(),
-            outcome: Outcome::NotAttempted,
+            outcome: StepOutcome::NotAttempted,
         };
         Self {
-            entries: steps.iter().map(entry).collect(),
+            reports: steps.iter().map(entry).collect(),
             is_finished: vec![false; steps.len()],
-            waits_for: steps.iter().map(|step| step.depends_on.len()).collect(),
-            followers,
+            unmet_dependencies: steps.iter().map(|step| step.depends_on.len()).collect(),
+            dependents: dependents,
             ready: (0..steps.len())
                 .filter(|place| steps.get(*place).is_some_and(|step| step.depends_on.is_empty()))
                 .collect(),
@@ -140,43 +140,43 @@ impl<'p> Progress<'p> {
 
     /// The next step that can be started, with its place; it is handed out once.
     fn take_next(&mut self) -> Option<(usize, &'p Step)> {
-        let place = self.ready.pop_first()?;
-        self.steps.get(place).map(|step| (place, step))
+        let index = self.ready.pop_first()?;
+        self.steps.get(index).map(|step| (index, step))
     }
 
     /// What keeps a step from being run, of the steps that it depends on.
-    fn unmet(&self, step: &Step) -> Option<Outcome> {
+    fn blocked_outcome(&self, step: &Step) -> Option<StepOutcome> {
         let needs = step.depends_on.iter().filter_map(|need| need.checked_sub(1));
-        let mut needed = needs.filter_map(|place| self.entries.get(place));
+        let mut needed = needs.filter_map(|place| self.reports.get(place));
         let unmet = needed.find(|entry| !entry.outcome.is_done())?;
         Some(match unmet.outcome {
-            Outcome::NotAttempted => Outcome::NotAttempted,
-            _ => Outcome::Skipped(SkipReason::DependsOn(unmet.segment.clone())),
+            StepOutcome::NotAttempted => StepOutcome::NotAttempted,
+            _ => StepOutcome::Skipped(SkipReason::DependencyNotApplied(unmet.segment.clone())),
         })
     }
 
     /// Takes down what came of the step in a place.
-    fn finish(&mut self, place: usize, outcome: Outcome) -> &Entry {
-        self.is_finished[place] = true;
-        for follower in &self.followers[place] {
-            self.waits_for[*follower] -= 1;
-            if self.waits_for[*follower] == 0 {
-                self.ready.insert(*follower);
+    fn finish(&mut self, index: usize, outcome: StepOutcome) -> &StepReport {
+        self.is_finished[index] = true;
+        for dependent in &self.dependents[index] {
+            self.unmet_dependencies[*dependent] -= 1;
+            if self.unmet_dependencies[*dependent] == 0 {
+                self.ready.insert(*dependent);
             }
         }
-        let entry = &mut self.entries[place];
+        let entry = &mut self.reports[index];
         entry.outcome = outcome;
         entry
     }
 
     fn has_unattempted(&self) -> bool {
-        let mut entries = self.entries.iter();
-        entries.any(|entry| entry.outcome == Outcome::NotAttempted)
+        let mut entries = self.reports.iter();
+        entries.any(|entry| entry.outcome == StepOutcome::NotAttempted)
     }
 
     /// Steps that were not come to.
-    fn left(&self) -> impl Iterator<Item = &Entry> {
-        let entries = self.entries.iter().zip(&self.is_finished);
+    fn unfinished(&self) -> impl Iterator<Item = &StepReport> {
+        let entries = self.reports.iter().zip(&self.is_finished);
         entries
             .filter(|(_, finished)| !**finished)
             .map(|(entry, _)| entry)

@@ -2,21 +2,21 @@
 //! what is there, then the intent, which also makes sure of the ledger's lock, and then the call, at once. Where the
 //! service certainly did not process it, all of that is done again.
 
-use super::receipt::Outcome;
-use super::settle::Verdict;
-use super::{Applier, Interruption, unsettled};
-use crate::api::{CallError, Clock, Operation, Seen, Stored, Transport, Turn};
-use crate::ledger::{LedgerStore, Write};
+use super::receipt::StepOutcome;
+use super::settle::Effect;
+use super::{Applier, StepError, unverifiable};
+use crate::api::{RequestError, Clock, Operation, FetchedSegment, RemoteSegment, Transport, Permit};
+use crate::ledger::{StateStore, IntendedWrite};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
-use crate::observe::members::ON_ITS_WAY;
+use crate::observe::members::IN_FLIGHT_LIMIT;
 use crate::plan::step::{Step, Target};
 use jiff::{SignedDuration, Timestamp};
 
 /// For how long something that was read stands for a look right before a write.
-const FRESH: SignedDuration = SignedDuration::from_secs(2);
+const MAX_FETCH_AGE: SignedDuration = SignedDuration::from_secs(2);
 
 /// A segment that is to be overwritten.
-pub(super) struct Overwrite<'a> {
+pub(super) struct UpdateRequest<'a> {
     pub(super) id: &'a SegmentId,
     /// The name it is to have.
     pub(super) name: &'a SegmentName,
@@ -24,39 +24,39 @@ pub(super) struct Overwrite<'a> {
     /// The exact digest of the definition.
     pub(super) digest: String,
     /// Whether it was archived, is not ours, and was taken out for this.
-    pub(super) takes_out: bool,
+    pub(super) rearchive_if_unadopted: bool,
     /// What it means that this is there.
-    pub(super) compare: &'a (dyn Fn(&Stored) -> Verdict + Sync),
+    pub(super) compare: &'a (dyn Fn(&RemoteSegment) -> Effect + Sync),
 }
 
 /// A segment that is to be put away or taken out.
-pub(super) struct Move<'a> {
+pub(super) struct LifecycleRequest<'a> {
     pub(super) name: &'a SegmentName,
-    pub(super) whom: Whom<'a>,
+    pub(super) target: LifecycleTarget<'a>,
     pub(super) lifecycle: Lifecycle,
 }
 
 /// Which segment is put away or taken out.
 #[derive(Clone, Copy)]
-pub(super) enum Whom<'a> {
-    Known(&'a SegmentId),
+pub(super) enum LifecycleTarget<'a> {
+    ById(&'a SegmentId),
     /// Whoever has the name; it is ours if it has this definition, of which the digest is given.
-    Holder(&'a Payload, &'a str),
+    ByName(&'a Payload, &'a str),
 }
 
 /// What came of a write.
-pub(super) enum Sent {
+pub(super) enum WriteResult {
     /// The service stored it.
-    Stored(Stored),
+    Confirmed(RemoteSegment),
     /// It did not say so.
-    Unanswered(CallError),
+    NotConfirmed(RequestError),
     /// Nothing was sent: what is there is not what was to be overwritten.
-    Found(Stored, Verdict),
+    Mismatch(RemoteSegment, Effect),
 }
 
-impl Overwrite<'_> {
-    pub(super) fn write(&self) -> Write {
-        Write::Update {
+impl UpdateRequest<'_> {
+    pub(super) fn intended_write(&self) -> IntendedWrite {
+        IntendedWrite::Update {
             id: self.id.clone(),
             name: self.name.clone(),
             definition: self.definition.clone(),
@@ -65,7 +65,7 @@ impl Overwrite<'_> {
     }
 }
 
-impl Move<'_> {
+impl LifecycleRequest<'_> {
     pub(super) fn operation(&self) -> Operation {
         match self.lifecycle {
             Lifecycle::Archived => Operation::Archive(self.name.clone()),
@@ -73,15 +73,15 @@ impl Move<'_> {
         }
     }
 
-    pub(super) fn write(&self) -> Write {
+    pub(super) fn intended_write(&self) -> IntendedWrite {
         let name = self.name.clone();
-        match self.whom {
-            Whom::Known(id) => Write::Lifecycle {
+        match self.target {
+            LifecycleTarget::ById(id) => IntendedWrite::SetLifecycle {
                 id: id.clone(),
                 name,
                 lifecycle: self.lifecycle,
             },
-            Whom::Holder(definition, digest) => Write::TakeOut {
+            LifecycleTarget::ByName(definition, digest) => IntendedWrite::ProbeNameHolder {
                 name,
                 definition: definition.clone(),
                 digest: digest.to_owned(),
@@ -90,36 +90,36 @@ impl Move<'_> {
     }
 
     fn id(&self) -> Option<&SegmentId> {
-        match self.whom {
-            Whom::Known(id) => Some(id),
-            Whom::Holder(..) => None,
+        match self.target {
+            LifecycleTarget::ById(id) => Some(id),
+            LifecycleTarget::ByName(..) => None,
         }
     }
 }
 
-impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Makes a segment under the declared name.
     pub(super) async fn send_create(
         &self,
         step: &Step,
         (definition, digest): (&Payload, &str),
-    ) -> Result<Result<Stored, CallError>, Interruption> {
+    ) -> Result<Result<RemoteSegment, RequestError>, StepError> {
         let operation = Operation::Create(step.segment.clone());
         let mut attempt = 1;
         loop {
-            let turn = self.client.turn(&operation).await?;
-            let write = Write::Create {
+            let turn = self.client.acquire(&operation).await?;
+            let write = IntendedWrite::Create {
                 definition: definition.clone(),
                 digest: digest.to_owned(),
             };
-            self.intend(step, write, false).await?;
+            self.record_intent(step, write, false).await?;
             let sent = self.client.create(turn, &step.segment, definition).await;
-            self.note_sent(step, sent.as_ref().err());
+            self.mark_sent(step, sent.as_ref().err());
             let error = match sent {
                 Ok(stored) => return Ok(Ok(stored)),
                 Err(error) => error,
             };
-            if !self.client.pause(attempt, &error).await {
+            if !self.client.backoff(attempt, &error).await {
                 return Ok(Err(error));
             }
             attempt += 1;
@@ -130,54 +130,54 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     pub(super) async fn send_update(
         &self,
         step: &Step,
-        update: &Overwrite<'_>,
-        mut seen: Option<Seen>,
-    ) -> Result<Sent, Interruption> {
+        update: &UpdateRequest<'_>,
+        mut fetched: Option<FetchedSegment>,
+    ) -> Result<WriteResult, StepError> {
         let operation = Operation::Update(update.id.clone());
         let mut attempt = 1;
         loop {
-            let (turn, current) = self.look(&operation, update.id, seen.take()).await?;
+            let (permit, current) = self.acquire_and_recheck(&operation, update.id, fetched.take()).await?;
             match (update.compare)(&current) {
-                Verdict::NotDone => {}
+                Effect::NotApplied => {}
                 verdict => {
-                    self.client.give_back(turn);
-                    return Ok(Sent::Found(current, verdict));
+                    self.client.release(permit);
+                    return Ok(WriteResult::Mismatch(current, verdict));
                 }
             }
-            self.keep(step, &current, update).await?;
+            self.record_overwrite(step, &current, update).await?;
             let rename = (current.name != *update.name).then_some(update.name);
             let sent = self
                 .client
-                .update(turn, (update.id, rename), update.definition)
+                .update(permit, (update.id, rename), update.definition)
                 .await;
-            self.note_sent(step, sent.as_ref().err());
+            self.mark_sent(step, sent.as_ref().err());
             let error = match sent {
-                Ok(stored) => return Ok(Sent::Stored(stored)),
+                Ok(stored) => return Ok(WriteResult::Confirmed(stored)),
                 Err(error) => error,
             };
-            if !self.client.pause(attempt, &error).await {
-                return Ok(Sent::Unanswered(error));
+            if !self.client.backoff(attempt, &error).await {
+                return Ok(WriteResult::NotConfirmed(error));
             }
             attempt += 1;
         }
     }
 
     /// Puts a segment away or takes one out, whatever it is.
-    pub(super) async fn send_move(
+    pub(super) async fn send_lifecycle(
         &self,
         step: &Step,
-        to: &Move<'_>,
-        takes_out: bool,
-    ) -> Result<Result<(), CallError>, Interruption> {
+        to: &LifecycleRequest<'_>,
+        rearchive_if_unadopted: bool,
+    ) -> Result<Result<(), RequestError>, StepError> {
         let mut attempt = 1;
         loop {
-            let turn = self.client.turn(&to.operation()).await?;
-            self.intend(step, to.write(), takes_out).await?;
-            let error = match self.change(step, turn, to).await {
+            let turn = self.client.acquire(&to.operation()).await?;
+            self.record_intent(step, to.intended_write(), rearchive_if_unadopted).await?;
+            let error = match self.send_lifecycle_once(step, turn, to).await {
                 Ok(()) => return Ok(Ok(())),
                 Err(error) => error,
             };
-            if !self.client.pause(attempt, &error).await {
+            if !self.client.backoff(attempt, &error).await {
                 return Ok(Err(error));
             }
             attempt += 1;
@@ -186,93 +186,93 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// The turn of a call about a segment of which the service shows no members. It is looked at once, before the first such
     /// call of a step; none where it is not as the plan saw it.
-    pub(super) async fn turn_to_tell(
+    pub(super) async fn permit_after_recheck(
         &self,
         operation: &Operation,
-        (target, is_seen): (Option<&Target>, &mut bool),
-    ) -> Result<Option<Turn>, Interruption> {
-        let Some(target) = target.filter(|_| !*is_seen) else {
-            return Ok(Some(self.client.turn(operation).await?));
+        (target, is_rechecked): (Option<&Target>, &mut bool),
+    ) -> Result<Option<Permit>, StepError> {
+        let Some(target) = target.filter(|_| !*is_rechecked) else {
+            return Ok(Some(self.client.acquire(operation).await?));
         };
-        let (turn, current) = self.look(operation, &target.id, None).await?;
-        *is_seen = self.is_as_planned(target, &current);
+        let (permit, current) = self.acquire_and_recheck(operation, &target.id, None).await?;
+        *is_rechecked = self.matches_plan(target, &current);
         // What was put away was taken out by the step before.
-        self.note_seen(current, Lifecycle::Active);
-        if *is_seen {
-            return Ok(Some(turn));
+        self.record_fetched(current, Lifecycle::Active);
+        if *is_rechecked {
+            return Ok(Some(permit));
         }
-        self.client.give_back(turn);
+        self.client.release(permit);
         Ok(None)
     }
 
     /// Waits until no call of an earlier run can arrive any more, of which the last was sent at a moment.
-    pub(super) async fn wait_for_strays(
+    pub(super) async fn wait_out_in_flight(
         &self,
         operation: Operation,
         sent_at: Option<Timestamp>,
-    ) -> Result<(), CallError> {
+    ) -> Result<(), RequestError> {
         let Some(sent_at) = sent_at else {
             return Ok(());
         };
         let now = self.clock.now();
-        match sent_at.checked_add(ON_ITS_WAY) {
+        match sent_at.checked_add(IN_FLIGHT_LIMIT) {
             // A clock that was set back says nothing.
-            Ok(until) if sent_at <= now && now < until => self.client.wait_for_strays(operation, until).await,
+            Ok(until) if sent_at <= now && now < until => self.client.wait_out_in_flight(operation, until).await,
             _ => Ok(()),
         }
     }
 
     /// How a step ends: where a call of it was lost, a later one that failed leaves open what became of that.
-    pub(super) fn told_of_lost(
+    pub(super) fn with_ambiguity_of(
         &self,
-        sent: Result<Outcome, Interruption>,
-        lost: Option<&CallError>,
-    ) -> Result<Outcome, Interruption> {
-        match (sent, lost) {
-            (Err(Interruption::Call(error)), Some(lost)) => Ok(unsettled(lost, &error)),
-            (Err(Interruption::Call(error)), None) => Ok(self.failure(&error)),
+        result: Result<StepOutcome, StepError>,
+        ambiguous_error: Option<&RequestError>,
+    ) -> Result<StepOutcome, StepError> {
+        match (result, ambiguous_error) {
+            (Err(StepError::Request(error)), Some(lost)) => Ok(unverifiable(lost, &error)),
+            (Err(StepError::Request(error)), None) => Ok(self.failed_request_outcome(&error)),
             (sent, _) => sent,
         }
     }
 
     /// Takes down that a call of a step did what it was to do, or may have.
-    pub(super) fn note_sent(&self, step: &Step, error: Option<&CallError>) {
-        let mut memory = self.memory();
+    pub(super) fn mark_sent(&self, step: &Step, error: Option<&RequestError>) {
+        let mut memory = self.run_state();
         match error {
-            None => memory.written.insert(step.number),
-            Some(error) if error.is_ambiguous_write() => memory.unanswered.insert(step.number),
+            None => memory.written_steps.insert(step.number),
+            Some(error) if error.is_ambiguous_write() => memory.ambiguous_steps.insert(step.number),
             Some(_) => false,
         };
     }
 
     /// Makes the call that puts a segment away or takes one out.
-    pub(super) async fn change(&self, step: &Step, turn: Turn, to: &Move<'_>) -> Result<(), CallError> {
+    pub(super) async fn send_lifecycle_once(&self, step: &Step, permit: Permit, to: &LifecycleRequest<'_>) -> Result<(), RequestError> {
         let sent = match to.lifecycle {
-            Lifecycle::Archived => self.client.archive(turn, to.name, to.id()).await,
-            Lifecycle::Active => self.client.unarchive(turn, to.name, to.id()).await,
+            Lifecycle::Archived => self.client.archive(permit, to.name, to.id()).await,
+            Lifecycle::Active => self.client.unarchive(permit, to.name, to.id()).await,
         };
-        self.note_sent(step, sent.as_ref().err());
+        self.mark_sent(step, sent.as_ref().err());
         sent
     }
 
     /// A segment right before it is written, with the turn of the write. What was read a moment ago will do where
     /// the write need not wait.
-    pub(super) async fn look(
+    pub(super) async fn acquire_and_recheck(
         &self,
         write: &Operation,
         id: &SegmentId,
-        seen: Option<Seen>,
-    ) -> Result<(Turn, Stored), CallError> {
+        fetched: Option<FetchedSegment>,
+    ) -> Result<(Permit, RemoteSegment), RequestError> {
         let now = self.clock.now();
-        let is_fresh = |seen: &Seen, holds| seen.at.duration_until(now).abs() <= holds;
-        let before = self.memory().read_before.remove(id);
-        let before = before.filter(|before| is_fresh(before, super::READ_HOLDS));
-        let seen = seen.filter(|seen| is_fresh(seen, FRESH)).or(before);
+        let is_fresh = |seen: &FetchedSegment, holds| seen.fetched_at.duration_until(now).abs() <= holds;
+        let before = self.run_state().rechecked.remove(id);
+        let before = before.filter(|before| is_fresh(before, super::MAX_RECHECK_AGE));
+        let seen = fetched.filter(|seen| is_fresh(seen, MAX_FETCH_AGE)).or(before);
         if let Some(seen) = seen
-            && let Some(turn) = self.client.turn_at_once(write).await
+            && let Some(turn) = self.client.try_acquire(write).await
         {
-            return Ok((turn, seen.stored));
+            return Ok((turn, seen.segment));
         }
-        self.client.look(write, id).await
+        self.client.acquire_and_fetch(write, id).await
     }
 }

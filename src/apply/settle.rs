@@ -6,125 +6,125 @@
 //! delivered twice: the first delivery did it. Any other refusal is what it says, unless an earlier call of the same
 //! step was lost and the service was not even asked this time.
 
-use crate::api::{ApiError, CallError};
+use crate::api::{ApiError, RequestError};
 use crate::model::{SegmentId, SegmentName};
 
 /// What is there, between what was there before a write and what the write was to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Effect {
     /// It took effect.
-    Done,
+    Applied,
     /// It did not, so it may be tried again.
-    NotDone,
+    NotApplied,
     /// Something else is there than before the write or after it.
-    Neither,
+    Conflicting,
 }
 
 /// What to do after a write that was not answered with success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextAction {
     /// Look what is there.
-    Look,
+    Verify,
     /// Ask for the same once more.
-    Again,
+    Retry,
     /// Take the segment out, and then write.
-    TakeOut,
+    UnarchiveFirst,
     /// It failed, and nothing was written.
-    Failed,
+    Fail,
     /// Nobody can tell.
     Unknown,
 }
 
 /// What came of a write, once it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Came {
+pub(super) enum Resolution {
     /// The workspace is as it should be: a lost write did it.
-    Done,
+    Applied,
     /// The workspace is as it should be, and the service had nothing to change.
-    DoneAlready,
+    AlreadyApplied,
     /// Nothing came of it, so it may be made again.
-    Again,
+    Retry,
     /// The name is taken, and nobody who is listed has it.
-    Hidden,
+    HiddenNameHolder,
     /// Another segment has the name.
-    Other,
+    OtherNameHolder,
     /// The refusal was what it said.
-    Failed,
+    Rejected,
     /// Nobody can tell.
     Unknown,
 }
 
 /// Compares a definition: `is_wanted` and `is_as_before` say what is there now.
-pub(super) fn definition(is_wanted: bool, is_as_before: bool) -> Verdict {
-    match (is_wanted, is_as_before) {
-        (true, _) => Verdict::Done,
-        (false, true) => Verdict::NotDone,
-        (false, false) => Verdict::Neither,
+pub(super) fn definition_effect(is_desired: bool, is_unchanged: bool) -> Effect {
+    match (is_desired, is_unchanged) {
+        (true, _) => Effect::Applied,
+        (false, true) => Effect::NotApplied,
+        (false, false) => Effect::Conflicting,
     }
 }
 
 /// What to do after a create; `was_lost` where an earlier one of the step was not answered.
-pub(super) fn after_create(error: &CallError, name: &SegmentName, was_lost: bool) -> Next {
+pub(super) fn next_after_create(error: &RequestError, name: &SegmentName, had_ambiguous_attempt: bool) -> NextAction {
     let is_own = matches!(&error.kind,
         ApiError::DefinitionTaken { existing_name: Some(holder), .. } if holder == name);
     if error.is_ambiguous_write() || is_own || matches!(error.kind, ApiError::NameTaken { .. }) {
-        Next::Look
-    } else if was_lost && !error.tells_of_segment() {
-        Next::Unknown
+        NextAction::Verify
+    } else if had_ambiguous_attempt && !error.may_reflect_segment_state() {
+        NextAction::Unknown
     } else {
-        Next::Failed
+        NextAction::Fail
     }
 }
 
 /// What came of a create, by the listed segment of its name, if there is one: whether it has the definition sent.
-pub(super) fn create(error: &CallError, found: Option<bool>) -> Came {
+pub(super) fn resolve_create(error: &RequestError, found: Option<bool>) -> Resolution {
     let is_lost = error.is_ambiguous_write();
     match found {
-        Some(true) if is_lost => Came::Done,
-        Some(true) => Came::DoneAlready,
-        Some(false) => Came::Other,
-        None if matches!(error.kind, ApiError::NameTaken { .. }) => Came::Hidden,
+        Some(true) if is_lost => Resolution::Applied,
+        Some(true) => Resolution::AlreadyApplied,
+        Some(false) => Resolution::OtherNameHolder,
+        None if matches!(error.kind, ApiError::NameTaken { .. }) => Resolution::HiddenNameHolder,
         // Lists may lag: that none shows it is no proof that none was made. The name is unique, so that a second try
         // can be refused and never doubled.
-        None => Came::Again,
+        None => Resolution::Retry,
     }
 }
 
 /// What to do after an update of `id`; `may_take_out` where it was not taken out for this step yet, `was_lost` where an
 /// earlier call of the step was not answered.
-pub(super) fn after_update(
-    error: &CallError,
+pub(super) fn next_after_update(
+    error: &RequestError,
     id: &SegmentId,
-    (may_take_out, was_lost): (bool, bool),
-) -> Next {
+    (may_unarchive, had_ambiguous_attempt): (bool, bool),
+) -> NextAction {
     match &error.kind {
-        _ if error.is_ambiguous_write() => Next::Look,
+        _ if error.is_ambiguous_write() => NextAction::Verify,
         ApiError::DefinitionTaken {
             existing_id: Some(holder),
             ..
-        } if holder == id => Next::Look,
+        } if holder == id => NextAction::Verify,
         // Nobody says who has it: it may be what the earlier call made of this segment, which arrived meanwhile.
         ApiError::NameTaken { .. }
         | ApiError::DefinitionTaken {
             existing_id: None, ..
-        } if was_lost => Next::Look,
-        ApiError::Refused { status: 400, .. } => Next::Look,
+        } if had_ambiguous_attempt => NextAction::Verify,
+        ApiError::Refused { status: 400, .. } => NextAction::Verify,
         // Archived since the plan, or archived and listed all the same; or it is forbidden for another reason.
-        ApiError::Forbidden { .. } if may_take_out => Next::TakeOut,
-        _ => Next::Failed,
+        ApiError::NotUpdatable { .. } if may_unarchive => NextAction::UnarchiveFirst,
+        _ => NextAction::Fail,
     }
 }
 
 /// What came of an update, by what is there.
-pub(super) fn update(error: &CallError, found: Verdict) -> Came {
-    match (error.is_ambiguous_write(), found) {
-        (true, Verdict::Done) => Came::Done,
-        (true, Verdict::NotDone) => Came::Again,
-        (true, Verdict::Neither) => Came::Unknown,
-        (false, Verdict::Done) => Came::DoneAlready,
-        (false, Verdict::NotDone) => Came::Failed,
+pub(super) fn resolve_update(error: &RequestError, effect: Effect) -> Resolution {
+    match (error.is_ambiguous_write(), effect) {
+        (true, Effect::Applied) => Resolution::Applied,
+        (true, Effect::NotApplied) => Resolution::Retry,
+        (true, Effect::Conflicting) => Resolution::Unknown,
+        (false, Effect::Applied) => Resolution::AlreadyApplied,
+        (false, Effect::NotApplied) => Resolution::Rejected,
         // The refusal may be the echo of a call that was delivered twice and that somebody has changed since.
-        (false, Verdict::Neither) => Came::Unknown,
+        (false, Effect::Conflicting) => Resolution::Unknown,
     }
 }
 
@@ -132,24 +132,24 @@ pub(super) fn update(error: &CallError, found: Verdict) -> Came {
 /// answered.
 ///
 /// What is so already is asked for once more without harm, and the answer says more than a list could, which may lag.
-pub(super) fn after_lifecycle(error: &CallError, was_lost: bool) -> Next {
+pub(super) fn next_after_lifecycle(error: &RequestError, had_ambiguous_attempt: bool) -> NextAction {
     match error.kind {
-        _ if error.is_ambiguous_write() => Next::Again,
+        _ if error.is_ambiguous_write() => NextAction::Retry,
         // The segment was there a moment ago and the call is well formed, so a service that refuses it means that the
         // segment is so already. Where the list can tell, it has to agree.
-        ApiError::Refused { status: 400, .. } => Next::Look,
-        _ if was_lost => Next::Unknown,
-        _ => Next::Failed,
+        ApiError::Refused { status: 400, .. } => NextAction::Verify,
+        _ if had_ambiguous_attempt => NextAction::Unknown,
+        _ => NextAction::Fail,
     }
 }
 
 /// What came of a change of the lifecycle that was refused; `is_so` where the segment is as it was to be.
-pub(super) fn lifecycle(is_so: bool, was_lost: bool) -> Came {
-    match (is_so, was_lost) {
-        (true, true) => Came::Done,
-        (true, false) => Came::DoneAlready,
-        (false, true) => Came::Unknown,
-        (false, false) => Came::Failed,
+pub(super) fn resolve_lifecycle(is_in_lifecycle: bool, had_ambiguous_attempt: bool) -> Resolution {
+    match (is_in_lifecycle, had_ambiguous_attempt) {
+        (true, true) => Resolution::Applied,
+        (true, false) => Resolution::AlreadyApplied,
+        (false, true) => Resolution::Unknown,
+        (false, false) => Resolution::Rejected,
     }
 }
 

@@ -1,116 +1,116 @@
 //! Updating a segment: its definition, its name, or both in one call.
 
-use super::create::no_id;
-use super::receipt::{Outcome, SkipReason};
-use super::sending::{Move, Overwrite, Sent, Whom};
-use super::settle::{Came, Next, Verdict};
-use super::{Applier, Interruption, settle, still_lost, unsettled};
-use crate::api::{ApiError, CallError, Clock, Seen, Stored, Transport};
-use crate::ledger::LedgerStore;
+use super::create::unresolved_reference;
+use super::receipt::{StepOutcome, SkipReason};
+use super::sending::{LifecycleRequest, UpdateRequest, WriteResult, LifecycleTarget};
+use super::settle::{Resolution, NextAction, Effect};
+use super::{Applier, StepError, settle, attempts_exhausted, unverifiable};
+use crate::api::{ApiError, RequestError, Clock, FetchedSegment, RemoteSegment, Transport};
+use crate::ledger::StateStore;
 use crate::model::{Lifecycle, Payload};
-use crate::plan::step::{Change, Passing, Step, Target};
+use crate::plan::step::{UpdateAction, TemporaryChange, Step, Target};
 
 /// What happened to a step so far.
 #[derive(Default)]
-struct Course {
+struct UpdateRun {
     /// An answer was lost, and nothing had come of that call when it was looked at.
-    lost: Option<CallError>,
+    ambiguous_error: Option<RequestError>,
     /// The segment was archived and was taken out for this step.
-    is_taken_out: bool,
+    was_unarchived: bool,
     /// What was read since the last call.
-    seen: Option<Seen>,
+    fetched: Option<FetchedSegment>,
 }
 
-impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Updates, unless the segment is not as the plan saw it.
-    pub(super) async fn update(&self, step: &Step, change: &Change) -> Result<Outcome, Interruption> {
-        let payload = match change.wanted.resolved(&self.known()) {
+    pub(super) async fn update(&self, step: &Step, change: &UpdateAction) -> Result<StepOutcome, StepError> {
+        let payload = match change.desired.resolved(&self.resolved_references()) {
             Ok(payload) => payload,
             Err(name) => {
-                return Ok(Outcome::Failed {
-                    message: no_id(&name),
+                return Ok(StepOutcome::Failed {
+                    message: unresolved_reference(&name),
                 });
             }
         };
-        let mut course = Course::default();
-        let outcome = self.pursue(step, (change, &payload), &mut course).await;
-        let outcome = match (outcome, course.lost.take()) {
-            (Err(Interruption::Call(error)), Some(lost)) => Ok(unsettled(&lost, &error)),
-            (Err(Interruption::Call(error)), None) if course.is_taken_out => {
-                Ok(after(taken_out(&course), self.failure(&error)))
+        let mut step_run = UpdateRun::default();
+        let outcome = self.send_until_resolved(step, (change, &payload), &mut step_run).await;
+        let outcome = match (outcome, step_run.ambiguous_error.take()) {
+            (Err(StepError::Request(error)), Some(lost)) => Ok(unverifiable(&lost, &error)),
+            (Err(StepError::Request(error)), None) if step_run.was_unarchived => {
+                Ok(with_earlier_note(unarchived_note(&step_run), self.failed_request_outcome(&error)))
             }
             (outcome, _) => outcome,
         };
         let is_untouched = match &outcome {
             Ok(outcome) => matches!(
                 outcome,
-                Outcome::Failed { .. } | Outcome::NotAttempted | Outcome::Skipped(_)
+                StepOutcome::Failed { .. } | StepOutcome::NotAttempted | StepOutcome::Skipped(_)
             ),
-            Err(Interruption::Call(error)) => !error.is_ambiguous_write(),
+            Err(StepError::Request(error)) => !error.is_ambiguous_write(),
             Err(_) => false,
         };
-        let before = self.memory().before.get(&step.number).cloned();
+        let before = self.run_state().before_update.get(&step.number).cloned();
         if let Some((_, known)) = before.filter(|_| is_untouched) {
-            let restored = self.restore(step, (&change.target.id, known)).await;
-            restored.map_err(Interruption::LedgerFirst)?;
+            let restored = self.record_restored(step, (&change.target.id, known)).await;
+            restored.map_err(StepError::StateBeforeWrite)?;
         }
         outcome
     }
 
     /// Sends the change until it is known what became of it.
-    async fn pursue(
+    async fn send_until_resolved(
         &self,
         step: &Step,
-        (change, payload): (&Change, &Payload),
-        course: &mut Course,
-    ) -> Result<Outcome, Interruption> {
+        (change, payload): (&UpdateAction, &Payload),
+        step_run: &mut UpdateRun,
+    ) -> Result<StepOutcome, StepError> {
         let target = &change.target;
-        let compare = |current: &Stored| self.compare(change, current);
-        let is_ours = self.ledger.lock().await.entry(&target.id).is_some();
+        let compare = |current: &RemoteSegment| self.update_effect(change, current);
+        let is_managed = self.state.lock().await.managed_entry(&target.id).is_some();
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let update = Overwrite {
+            let update = UpdateRequest {
                 id: &target.id,
                 name: &change.name,
                 definition: payload,
-                digest: change.wanted.digests.exact.to_string(),
-                takes_out: course.is_taken_out && !is_ours,
+                digest: change.desired.digests.exact.to_string(),
+                rearchive_if_unadopted: step_run.was_unarchived && !is_managed,
                 compare: &compare,
             };
-            let error = match self.send_update(step, &update, course.seen.take()).await? {
-                Sent::Stored(stored) if self.is_unwrapped(change, &stored) => {
-                    return self.unwrapped(step).await;
+            let error = match self.send_update(step, &update, step_run.fetched.take()).await? {
+                WriteResult::Confirmed(stored) if self.is_group_dropped(change, &stored) => {
+                    return self.roll_back_dropped_group(step).await;
                 }
-                Sent::Stored(stored) => {
-                    let notes = taken_out(course).into_iter().collect();
-                    return self.stored(step, &change.wanted, stored, notes).await;
+                WriteResult::Confirmed(stored) => {
+                    let notes = unarchived_note(step_run).into_iter().collect();
+                    return self.finish_write(step, &change.desired, stored, notes).await;
                 }
-                Sent::Found(current, verdict) => {
-                    return self.found((step, change), (current, verdict), course).await;
+                WriteResult::Mismatch(current, effect) => {
+                    return self.mismatch_outcome((step, change), (current, effect), step_run).await;
                 }
-                Sent::Unanswered(error) => error,
+                WriteResult::NotConfirmed(error) => error,
             };
-            match settle::after_update(&error, &target.id, (!course.is_taken_out, course.lost.is_some())) {
-                Next::Look => {
-                    let may_go_on = self.may_go_on(attempt, &error).await;
-                    if let Some(outcome) = self.look_back((step, change), &error, course).await? {
+            match settle::next_after_update(&error, &target.id, (!step_run.was_unarchived, step_run.ambiguous_error.is_some())) {
+                NextAction::Verify => {
+                    let may_go_on = self.should_retry(attempt, &error).await;
+                    if let Some(outcome) = self.verify_update((step, change), &error, step_run).await? {
                         return Ok(outcome);
                     }
                     if !may_go_on {
-                        return Ok(still_lost(attempt, &error));
+                        return Ok(attempts_exhausted(attempt, &error));
                     }
                 }
-                Next::TakeOut => {
-                    course.is_taken_out = self.take_out(step, target, !is_ours).await?;
-                    if !course.is_taken_out {
-                        return Ok(self.refused(change, &error));
+                NextAction::UnarchiveFirst => {
+                    step_run.was_unarchived = self.unarchive_for_update(step, target, !is_managed).await?;
+                    if !step_run.was_unarchived {
+                        return Ok(self.rejected_outcome(change, &error));
                     }
                 }
-                Next::Again | Next::Failed | Next::Unknown => {
-                    return Ok(match &course.lost {
-                        Some(lost) if !error.tells_of_segment() => unsettled(lost, &error),
-                        _ => after(taken_out(course), self.refused(change, &error)),
+                NextAction::Retry | NextAction::Fail | NextAction::Unknown => {
+                    return Ok(match &step_run.ambiguous_error {
+                        Some(lost) if !error.may_reflect_segment_state() => unverifiable(lost, &error),
+                        _ => with_earlier_note(unarchived_note(step_run), self.rejected_outcome(change, &error)),
                     });
                 }
             }
@@ -118,13 +118,13 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
     }
 
     /// Takes out a segment that cannot be changed while it is archived; false where the service says that it is none.
-    async fn take_out(&self, step: &Step, target: &Target, takes_out: bool) -> Result<bool, Interruption> {
-        let to = Move {
-            name: &target.live_name,
-            whom: Whom::Known(&target.id),
+    async fn unarchive_for_update(&self, step: &Step, target: &Target, rearchive_if_unadopted: bool) -> Result<bool, StepError> {
+        let to = LifecycleRequest {
+            name: &target.remote_name,
+            target: LifecycleTarget::ById(&target.id),
             lifecycle: Lifecycle::Active,
         };
-        match self.send_move(step, &to, takes_out).await? {
+        match self.send_lifecycle(step, &to, rearchive_if_unadopted).await? {
             Ok(()) => Ok(true),
             Err(error) if matches!(error.kind, ApiError::Refused { .. }) => Ok(false),
             Err(error) => Err(error.into()),
@@ -133,151 +133,151 @@ impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
 
     /// Whether the service took a definition in passing and did not keep the group around it: it is not given up then, and
     /// two segments have the same one.
-    fn is_unwrapped(&self, change: &Change, stored: &Stored) -> bool {
-        let known = self.known();
+    fn is_group_dropped(&self, change: &UpdateAction, stored: &RemoteSegment) -> bool {
+        let known = self.resolved_references();
         let is_other = |found: &Payload| {
-            change.wanted.is_alike(found, &known) && !change.wanted.is_stored_as(found, &known)
+            change.desired.is_equivalent_to(found, &known) && !change.desired.is_identical_to(found, &known)
         };
-        wraps(change) && stored.name == change.name && stored.payload().as_ref().is_some_and(is_other)
+        wraps_definition(change) && stored.name == change.name && stored.payload().as_ref().is_some_and(is_other)
     }
 
     /// Gives a segment back what it had before a passing step that the service did not keep as it was sent.
-    async fn unwrapped(&self, step: &Step) -> Result<Outcome, Interruption> {
-        let before = self.memory().before.remove(&step.number);
+    async fn roll_back_dropped_group(&self, step: &Step) -> Result<StepOutcome, StepError> {
+        let before = self.run_state().before_update.remove(&step.number);
         let Some(before) = before else {
-            return Ok(Outcome::Failed {
-                message: format!("{UNWRAPS}, {WAY_ROUND}"),
+            return Ok(StepOutcome::Failed {
+                message: format!("{GROUP_DROPPED}, {SWAP_WORKAROUND}"),
             });
         };
-        Ok(match self.take_back((step, None), before).await? {
-            Outcome::TakenBack => Outcome::Failed {
-                message: format!("{UNWRAPS}, {WAY_ROUND}; it is as it was before"),
+        Ok(match self.roll_back((step, None), before).await? {
+            StepOutcome::RolledBack => StepOutcome::Failed {
+                message: format!("{GROUP_DROPPED}, {SWAP_WORKAROUND}; it is as it was before"),
             },
             outcome => outcome,
         })
     }
 
     /// Looks what became of a call that may have done what it was to do; `None` where it may be made again.
-    async fn look_back(
+    async fn verify_update(
         &self,
-        (step, change): (&Step, &Change),
-        error: &CallError,
-        course: &mut Course,
-    ) -> Result<Option<Outcome>, Interruption> {
+        (step, change): (&Step, &UpdateAction),
+        error: &RequestError,
+        step_run: &mut UpdateRun,
+    ) -> Result<Option<StepOutcome>, StepError> {
         let at = self.clock.now();
         let found = match self.client.get(&change.target.id).await {
             Ok(found) => found,
-            Err(read) => return Ok(Some(unsettled(error, &read))),
+            Err(read) => return Ok(Some(unverifiable(error, &read))),
         };
-        let verdict = self.compare(change, &found);
+        let effect = self.update_effect(change, &found);
         // What is as it was before shows nothing of a call that was lost.
-        let is_untouched = error.is_ambiguous_write() && verdict == Verdict::NotDone;
-        if !is_untouched && self.is_unwrapped(change, &found) {
-            return self.unwrapped(step).await.map(Some);
+        let is_untouched = error.is_ambiguous_write() && effect == Effect::NotApplied;
+        if !is_untouched && self.is_group_dropped(change, &found) {
+            return self.roll_back_dropped_group(step).await.map(Some);
         }
-        let note = match settle::update(error, verdict) {
-            Came::Done => "the answer was lost; the definition was found as sent",
-            Came::DoneAlready => "the service had nothing to change: the definition was found as sent",
-            Came::Again => {
-                course.lost = Some(error.clone());
-                course.seen = Some(Seen { stored: found, at });
+        let note = match settle::resolve_update(error, effect) {
+            Resolution::Applied => "the answer was lost; the definition was found as sent",
+            Resolution::AlreadyApplied => "the service had nothing to change: the definition was found as sent",
+            Resolution::Retry => {
+                step_run.ambiguous_error = Some(error.clone());
+                step_run.fetched = Some(FetchedSegment { segment: found, fetched_at: at });
                 return Ok(None);
             }
-            Came::Failed => return Ok(Some(after(taken_out(course), self.refused(change, error)))),
-            Came::Hidden | Came::Other | Came::Unknown => {
-                return Ok(Some(Outcome::Unknown {
+            Resolution::Rejected => return Ok(Some(with_earlier_note(unarchived_note(step_run), self.rejected_outcome(change, error)))),
+            Resolution::HiddenNameHolder | Resolution::OtherNameHolder | Resolution::Unknown => {
+                return Ok(Some(StepOutcome::Unknown {
                     message: format!("{error}; plan again"),
                 }));
             }
         };
-        let notes = taken_out(course).into_iter().chain([note.to_owned()]).collect();
-        self.stored(step, &change.wanted, found, notes).await.map(Some)
+        let notes = unarchived_note(step_run).into_iter().chain([note.to_owned()]).collect();
+        self.finish_write(step, &change.desired, found, notes).await.map(Some)
     }
 
     /// The outcome where what is there is not what was to be overwritten.
-    async fn found(
+    async fn mismatch_outcome(
         &self,
-        (step, change): (&Step, &Change),
-        (current, verdict): (Stored, Verdict),
-        course: &Course,
-    ) -> Result<Outcome, Interruption> {
-        match (verdict, &course.lost) {
-            _ if self.is_unwrapped(change, &current) => self.unwrapped(step).await,
-            (Verdict::Done, Some(_)) => {
+        (step, change): (&Step, &UpdateAction),
+        (current, effect): (RemoteSegment, Effect),
+        step_run: &UpdateRun,
+    ) -> Result<StepOutcome, StepError> {
+        match (effect, &step_run.ambiguous_error) {
+            _ if self.is_group_dropped(change, &current) => self.roll_back_dropped_group(step).await,
+            (Effect::Applied, Some(_)) => {
                 let notes = vec!["the answer was lost; the definition was found as sent".to_owned()];
-                self.stored(step, &change.wanted, current, notes).await
+                self.finish_write(step, &change.desired, current, notes).await
             }
-            (Verdict::Done, None) => {
-                let (id, notes) = (current.id.clone(), taken_out(course).into_iter().collect());
-                self.remember_stored(step, &current).await?;
-                Ok(Outcome::Unchanged { id, notes })
+            (Effect::Applied, None) => {
+                let (id, notes) = (current.id.clone(), unarchived_note(step_run).into_iter().collect());
+                self.record_written(step, &current).await?;
+                Ok(StepOutcome::Unchanged { id, notes })
             }
-            (_, Some(lost)) => Ok(Outcome::Unknown {
+            (_, Some(lost)) => Ok(StepOutcome::Unknown {
                 message: format!("{lost}; plan again"),
             }),
-            (_, None) if course.is_taken_out => Ok(after(
-                taken_out(course),
-                Outcome::Failed {
+            (_, None) if step_run.was_unarchived => Ok(with_earlier_note(
+                unarchived_note(step_run),
+                StepOutcome::Failed {
                     message: "it was changed meanwhile; plan again".to_owned(),
                 },
             )),
             (_, None) => {
                 // The next plan has to start from what is there.
-                self.note_seen(current, Lifecycle::Active);
-                Ok(Outcome::Skipped(SkipReason::Drifted))
+                self.record_fetched(current, Lifecycle::Active);
+                Ok(StepOutcome::Skipped(SkipReason::Drifted))
             }
         }
     }
 
     /// What a refusal means for a change; of a definition in passing the way round is known.
-    fn refused(&self, change: &Change, error: &CallError) -> Outcome {
-        if !(wraps(change) && matches!(error.kind, ApiError::DefinitionTaken { .. })) {
-            return self.failure(error);
+    fn rejected_outcome(&self, change: &UpdateAction, error: &RequestError) -> StepOutcome {
+        if !(wraps_definition(change) && matches!(error.kind, ApiError::DefinitionTaken { .. })) {
+            return self.failed_request_outcome(error);
         }
-        Outcome::Failed {
+        StepOutcome::Failed {
             message: format!(
-                "{error}; the service takes a definition in one more group for the same definition, {WAY_ROUND}"
+                "{error}; the service takes a definition in one more group for the same definition, {SWAP_WORKAROUND}"
             ),
         }
     }
 
     /// What is there, between what the plan saw and what it wants.
-    pub(super) fn compare(&self, change: &Change, current: &Stored) -> Verdict {
+    pub(super) fn update_effect(&self, change: &UpdateAction, current: &RemoteSegment) -> Effect {
         let is_wanted = current
             .payload()
-            .is_some_and(|found| change.wanted.is_stored_as(&found, &self.known()));
-        settle::definition(
+            .is_some_and(|found| change.desired.is_identical_to(&found, &self.resolved_references()));
+        settle::definition_effect(
             is_wanted && current.name == change.name,
-            self.is_as_planned(&change.target, current),
+            self.matches_plan(&change.target, current),
         )
     }
 }
 
 /// Whether a change stands for the definition that the segment gets in the end.
-fn wraps(change: &Change) -> bool {
-    matches!(change.passing, Some(Passing::Definition | Passing::Both))
+fn wraps_definition(change: &UpdateAction) -> bool {
+    matches!(change.temporary_change, Some(TemporaryChange::Definition | TemporaryChange::Both))
 }
 
 /// What is said where the form that a definition passes through does not last.
-const UNWRAPS: &str = "the service keeps a definition in one more group without that group";
+const GROUP_DROPPED: &str = "the service keeps a definition in one more group without that group";
 
 /// What to do where definitions cannot pass each other.
-const WAY_ROUND: &str = "so that definitions cannot be swapped in passing: change one of the segments to a third definition, \
+const SWAP_WORKAROUND: &str = "so that definitions cannot be swapped in passing: change one of the segments to a third definition, \
                          apply, and then to its own";
 
 /// What is said where a segment was archived without the plan knowing.
-fn taken_out(course: &Course) -> Option<String> {
+fn unarchived_note(step_run: &UpdateRun) -> Option<String> {
     let note = "it was archived and had to be taken out first";
-    course.is_taken_out.then(|| note.to_owned())
+    step_run.was_unarchived.then(|| note.to_owned())
 }
 
 /// A failure, after what was done before it.
-fn after(note: Option<String>, outcome: Outcome) -> Outcome {
+fn with_earlier_note(note: Option<String>, outcome: StepOutcome) -> StepOutcome {
     match (note, outcome) {
-        (Some(note), Outcome::Failed { message }) => Outcome::Failed {
+        (Some(note), StepOutcome::Failed { message }) => StepOutcome::Failed {
             message: format!("{note}; then {message}"),
         },
-        (Some(note), Outcome::NotAttempted) => Outcome::Failed {
+        (Some(note), StepOutcome::NotAttempted) => StepOutcome::Failed {
             message: format!("{note}; then the run was stopped"),
         },
         (_, outcome) => outcome,

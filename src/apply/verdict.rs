@@ -1,36 +1,36 @@
 //! What a run comes to: what its exit code says of it.
 
-use super::{Ended, Stop};
+use super::{RunResult, AbortReason};
 
 /// What a run comes to. Whoever reads it knows without the receipt whether everything was done, and whether nothing was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RunStatus {
     /// The workspace is as every step wanted it.
     Complete,
     /// Steps were not applied, or it is not known whether they were.
     Partial,
     /// The service refused the credentials before anything was written.
-    Credentials,
+    CredentialsRejected,
     /// The ledger could not be written, and nothing was written to the service.
-    Ledger,
+    StateWriteFailed,
     /// Somebody wanted the run to stop before its last step.
-    Stopped {
+    Cancelled {
         /// Whether anything was, or may have been, written before.
         has_written: bool,
     },
 }
 
-impl Ended {
+impl RunResult {
     /// What the run comes to.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
+    pub fn status(&self) -> RunStatus {
         let has_written = self.has_written;
-        match self.stop {
-            Some(Stop::Asked) => Verdict::Stopped { has_written },
-            Some(Stop::Credentials(_)) if !has_written => Verdict::Credentials,
-            Some(Stop::Ledger(_)) if !has_written => Verdict::Ledger,
-            None if self.receipt.is_complete() => Verdict::Complete,
-            Some(Stop::Credentials(_) | Stop::Ledger(_)) | None => Verdict::Partial,
+        match self.abort_reason {
+            Some(AbortReason::Cancelled) => RunStatus::Cancelled { has_written },
+            Some(AbortReason::CredentialsRejected(_)) if !has_written => RunStatus::CredentialsRejected,
+            Some(AbortReason::StateWriteFailed(_)) if !has_written => RunStatus::StateWriteFailed,
+            None if self.report.is_complete() => RunStatus::Complete,
+            Some(AbortReason::CredentialsRejected(_) | AbortReason::StateWriteFailed(_)) | None => RunStatus::Partial,
         }
     }
 }
@@ -38,57 +38,57 @@ impl Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::receipt::{Entry, Outcome, Receipt};
-    use crate::ledger::{Ledger, StoreError};
+    use crate::apply::receipt::{StepReport, StepOutcome, RunReport};
+    use crate::ledger::{State, StoreError};
     use crate::model::{SegmentId, SegmentName};
     use std::collections::BTreeMap;
 
     #[test]
-    fn a_run_that_wrote_something_never_ends_as_if_it_had_not() {
-        let applied = || Outcome::applied(SegmentId::new("a"), Vec::new());
-        let failed = || Outcome::Failed {
+    fn a_run_that_wrote_never_reports_that_nothing_was_written() {
+        let applied = || StepOutcome::applied(SegmentId::new("a"), Vec::new());
+        let failed = || StepOutcome::Failed {
             message: String::new(),
         };
-        let ledger = || Some(Stop::Ledger(StoreError::LockLost { by: None }));
-        let stopped = |has_written| Verdict::Stopped { has_written };
+        let state_write_failed = || Some(AbortReason::StateWriteFailed(StoreError::LockLost { by: None }));
+        let cancelled = |has_written| RunStatus::Cancelled { has_written };
         let table = [
-            (vec![], None, false, Verdict::Complete),
-            (vec![applied()], None, true, Verdict::Complete),
-            (vec![applied(), failed()], None, true, Verdict::Partial),
-            (vec![failed()], None, false, Verdict::Partial),
-            (vec![failed()], ledger(), false, Verdict::Ledger),
+            (vec![], None, false, RunStatus::Complete),
+            (vec![applied()], None, true, RunStatus::Complete),
+            (vec![applied(), failed()], None, true, RunStatus::Partial),
+            (vec![failed()], None, false, RunStatus::Partial),
+            (vec![failed()], state_write_failed(), false, RunStatus::StateWriteFailed),
             // It was taken out, and then the service refused it.
-            (vec![failed()], ledger(), true, Verdict::Partial),
+            (vec![failed()], state_write_failed(), true, RunStatus::Partial),
             (
-                vec![Outcome::NotAttempted],
-                Some(Stop::Asked),
+                vec![StepOutcome::NotAttempted],
+                Some(AbortReason::Cancelled),
                 false,
-                stopped(false),
+                cancelled(false),
             ),
             (
-                vec![applied(), Outcome::NotAttempted],
-                Some(Stop::Asked),
+                vec![applied(), StepOutcome::NotAttempted],
+                Some(AbortReason::Cancelled),
                 true,
-                stopped(true),
+                cancelled(true),
             ),
         ];
         for (outcomes, stop, has_written, verdict) in table {
-            let entries = outcomes.into_iter().map(|outcome| Entry {
+            let entries = outcomes.into_iter().map(|outcome| StepReport {
                 number: 1,
                 segment: SegmentName::new("A"),
                 action: "create",
                 outcome,
             });
-            let ended = Ended {
-                receipt: Receipt {
-                    entries: entries.collect(),
+            let ended = RunResult {
+                report: RunReport {
+                    steps: entries.collect(),
                 },
-                stop,
+                abort_reason: stop,
                 has_written,
-                seen: BTreeMap::new(),
-                ledger: Ledger::default(),
+                fetched: BTreeMap::new(),
+                state: State::default(),
             };
-            assert_eq!(ended.verdict(), verdict, "{ended:?}");
+            assert_eq!(ended.status(), verdict, "{ended:?}");
         }
     }
 }

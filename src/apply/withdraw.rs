@@ -3,75 +3,75 @@
 
 use super::Applier;
 use crate::api::{Clock, Transport};
-use crate::ledger::{LedgerStore, Published, Record, StoreError};
+use crate::ledger::{StateStore, PublishedFile, JournalEntry, StoreError};
 use crate::model::{ListDigest, SegmentId};
 use std::collections::BTreeMap;
 
-impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Takes away published lists that the service has read.
-    pub(super) async fn withdraw_read(&self) -> Result<(), StoreError> {
-        let Some(publisher) = &self.settings.publisher else {
+    pub(super) async fn unpublish_consumed(&self) -> Result<(), StoreError> {
+        let Some(publisher) = &self.options.publisher else {
             return Ok(());
         };
-        let mut withdrawn = Vec::new();
-        for (id, published) in self.read_lists().await {
-            if publisher.withdraw(&published.name).await.is_err() {
+        let mut unpublished = Vec::new();
+        for (id, published) in self.consumed_lists().await {
+            if publisher.unpublish(&published.name).await.is_err() {
                 break;
             }
-            withdrawn.push((id, published));
+            unpublished.push((id, published));
         }
-        if withdrawn.is_empty() {
+        if unpublished.is_empty() {
             return Ok(());
         }
-        self.take_down(|ledger| {
+        self.append_to_journal(|state| {
             let mut entries = BTreeMap::new();
-            for (id, published) in &withdrawn {
-                let Some(known) = ledger.kept(id) else { continue };
+            for (id, published) in &unpublished {
+                let Some(known) = state.any_entry(id) else { continue };
                 let entry = entries.entry(id).or_insert_with(|| known.clone());
-                if let Some(uploaded) = &mut entry.uploaded {
-                    uploaded.published.retain(|other| other != published);
+                if let Some(uploaded) = &mut entry.upload_state {
+                    uploaded.published_files.retain(|other| other != published);
                 }
             }
-            entries.into_values().map(Record::Entry).collect()
+            entries.into_values().map(JournalEntry::StateEntry).collect()
         })
         .await
     }
 
     /// Takes away lists that were published for segments that came to nothing, once nobody can be about to read them.
-    pub(super) async fn withdraw_left(&self) -> Result<(), StoreError> {
-        let Some(publisher) = &self.settings.publisher else {
+    pub(super) async fn unpublish_orphaned(&self) -> Result<(), StoreError> {
+        let Some(publisher) = &self.options.publisher else {
             return Ok(());
         };
         let now = self.clock.now();
-        let left: Vec<(ListDigest, bool)> = {
-            let ledger = self.ledger.lock().await;
-            let over = ledger.left_published().filter(|published| published.is_over(now));
-            over.map(|published| (published.name.clone(), ledger.is_in_use(&published.name)))
+        let orphaned: Vec<(ListDigest, bool)> = {
+            let state = self.state.lock().await;
+            let over = state.orphaned_files().filter(|published| published.can_be_deleted(now));
+            over.map(|published| (published.name.clone(), state.is_file_in_use(&published.name)))
                 .collect()
         };
-        let mut gone = Vec::new();
-        for (name, is_in_use) in left {
-            if !is_in_use && publisher.withdraw(&name).await.is_err() {
+        let mut unpublished = Vec::new();
+        for (name, is_in_use) in orphaned {
+            if !is_in_use && publisher.unpublish(&name).await.is_err() {
                 break;
             }
-            gone.push(Record::Withdrawn(name));
+            unpublished.push(JournalEntry::Unpublished(name));
         }
-        if gone.is_empty() {
+        if unpublished.is_empty() {
             return Ok(());
         }
-        self.take_down(|_| gone).await
+        self.append_to_journal(|_| unpublished).await
     }
 
     /// Published lists that the service has read, with their segments.
-    async fn read_lists(&self) -> Vec<(SegmentId, Published)> {
+    async fn consumed_lists(&self) -> Vec<(SegmentId, PublishedFile)> {
         let now = self.clock.now();
-        let ledger = self.ledger.lock().await;
-        let entries = ledger.all_kept();
+        let state = self.state.lock().await;
+        let entries = state.all_entries();
         let read = entries.flat_map(|entry| {
-            let uploaded = entry.uploaded.as_deref();
+            let uploaded = entry.upload_state.as_deref();
             let published = uploaded.into_iter().flat_map(move |uploaded| {
-                let published = uploaded.published.iter();
-                published.filter(move |published| published.is_over(now))
+                let published = uploaded.published_files.iter();
+                published.filter(move |published| published.can_be_deleted(now))
             });
             published.map(|published| (entry.id.clone(), published.clone()))
         });

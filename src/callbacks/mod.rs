@@ -10,4 +10,4 @@ mod message;
 mod receiver;
 
 pub use message::MessageError;
-pub use receiver::{Heard, Listening, Receiver, ReceiverError};
+pub use receiver::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};

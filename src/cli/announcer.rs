@@ -1,62 +1,62 @@
 //! What a run waits for, and until when: a pipeline that stands still has to say why.
 
 use super::output::Output;
-use crate::api::{Clock, SystemClock, WaitReason, Waiting};
-use crate::plan::quota::nouns;
+use crate::api::{Clock, SystemClock, WaitReason, WaitNotice};
+use crate::plan::quota::describe_classes;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// Tells of waits, of each moment and reason once: steps that wait side by side wait for the same, and again when another one
 /// took the place.
-pub(super) struct Announcer {
+pub(super) struct WaitReporter {
     output: Output,
     /// The moments, to the second, and what was said of them.
-    said: Mutex<BTreeSet<(i64, String)>>,
+    reported: Mutex<BTreeSet<(i64, String)>>,
 }
 
-impl Announcer {
+impl WaitReporter {
     pub(super) fn new(output: Output) -> Self {
         Self {
             output,
-            said: Mutex::default(),
+            reported: Mutex::default(),
         }
     }
 
     /// What a client can be observed by.
-    pub(super) fn into_observer(self) -> impl Fn(&Waiting) + Send + Sync + 'static {
+    pub(super) fn into_observer(self) -> impl Fn(&WaitNotice) + Send + Sync + 'static {
         move |waiting| {
-            if let Some(line) = self.news(waiting, SystemClock.now()) {
-                self.output.note(&line);
+            if let Some(line) = self.new_message(waiting, SystemClock.now()) {
+                self.output.print_status(&line);
             }
         }
     }
 
     /// What there is to say of a wait, if it was not said yet.
-    fn news(&self, waiting: &Waiting, now: Timestamp) -> Option<String> {
-        let line = line(waiting, now);
+    fn new_message(&self, waiting: &WaitNotice, now: Timestamp) -> Option<String> {
+        let line = message(waiting, now);
         let news = (waiting.until.as_second(), line.clone());
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         said.insert(news).then_some(line)
     }
 }
 
-fn line(waiting: &Waiting, now: Timestamp) -> String {
-    let until = clock(waiting.until, now);
+fn message(waiting: &WaitNotice, now: Timestamp) -> String {
+    let until = format_time(waiting.until, now);
     match &waiting.reason {
-        WaitReason::OwnLimit { window, classes } => {
-            let calls = nouns(classes);
+        WaitReason::ConfiguredLimit { window, classes } => {
+            let calls = describe_classes(classes);
             format!("Waiting until {until}: the limit of {window} {calls} is reached.\n")
         }
-        WaitReason::ServiceLimit => {
-            let calls = nouns(&[waiting.class]);
+        WaitReason::ServerLimit => {
+            let calls = describe_classes(&[waiting.class]);
             format!("Waiting until {until}: the service takes no {calls} before.\n")
         }
         WaitReason::Retry(error) => format!("Waiting until {until} to try again: {error}\n"),
-        WaitReason::LostAnswer(error) => {
+        WaitReason::AmbiguousWrite(error) => {
             format!("Waiting until {until} to find out what came of it: {error}\n")
         }
-        WaitReason::Strays(operation) => {
+        WaitReason::InFlightRequests(operation) => {
             format!("Waiting until {until}: a call of an earlier run to {operation} may still arrive.\n")
         }
         WaitReason::Callback(segment) => {
@@ -66,7 +66,7 @@ fn line(waiting: &Waiting, now: Timestamp) -> String {
 }
 
 /// A time of today, or a time with its date.
-fn clock(moment: Timestamp, now: Timestamp) -> String {
+fn format_time(moment: Timestamp, now: Timestamp) -> String {
     let day = |moment: Timestamp| moment.strftime("%F").to_string();
     let form = if day(moment) == day(now) {
         "%H:%M:%S UTC"
@@ -89,7 +89,7 @@ mod tests {
             ("2026-11-27T00:00:01Z", "2026-11-27 00:00:01 UTC"),
         ];
         for (moment, wanted) in table {
-            assert_eq!(clock(at(moment), now), wanted);
+            assert_eq!(format_time(at(moment), now), wanted);
         }
     }
 }

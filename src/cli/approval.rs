@@ -1,18 +1,18 @@
 //! Questions that only `yes` answers.
 
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use std::io::{self, BufRead, IsTerminal};
 
 /// What came of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum PromptAnswer {
     /// `yes`, to the letter.
     Yes,
     /// Anything else.
     No,
     /// Nobody is there to be asked.
-    Nobody,
+    NoTerminal,
 }
 
 /// Asks, where there is somebody to ask.
@@ -20,21 +20,21 @@ pub(super) enum Answer {
 /// # Errors
 ///
 /// The answer cannot be read.
-pub(super) async fn ask(question: &str, output: Output) -> Result<Answer, Failure> {
+pub(super) async fn ask(question: &str, output: Output) -> Result<PromptAnswer, Failure> {
     if !io::stdin().is_terminal() {
-        return Ok(Answer::Nobody);
+        return Ok(PromptAnswer::NoTerminal);
     }
-    output.note(&format!("{question} Only `yes` is taken for one: "));
+    output.print_status(&format!("{question} Only `yes` is taken for one: "));
     // Elsewhere, so that a signal is heard while somebody thinks it over.
     let read = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).map(|_| answer)
     });
     let answer = read.await.map_err(io::Error::other).flatten();
-    let answer = answer.map_err(|error| Failure::caused(Kind::Error, &error))?;
+    let answer = answer.map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
     Ok(if answer.trim() == "yes" {
-        Answer::Yes
+        PromptAnswer::Yes
     } else {
-        Answer::No
+        PromptAnswer::No
     })
 }

@@ -3,9 +3,9 @@
 mod callbacks;
 mod ledger;
 
-pub use callbacks::{CallbacksArguments, CallbacksCommand, HearingArguments, ServeArguments};
+pub use callbacks::{CallbacksArguments, CallbacksCommand, UploadWaitArguments, ServeArguments};
 pub use ledger::{
-    ForgetArguments, HistoryArguments, LedgerArguments, LedgerCommand, RebuildArguments, RestoreArguments,
+    RmArguments, HistoryArguments, StateArguments, StateCommand, RebuildArguments, RestoreArguments,
     UnlockArguments,
 };
 
@@ -19,22 +19,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Puts what every command takes after what is its own.
-const LAST: usize = 100;
+const GLOBAL_FLAGS_ORDER: usize = 100;
 
 /// Segments as code for MoEngage.
 #[derive(Debug, Parser)]
 #[command(name = "segctl", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Arguments {
     /// The settings file; without it, segctl.yaml is looked for upward from here.
-    #[arg(long, global = true, display_order = LAST, value_name = "FILE", env = "SEGCTL_CONFIG")]
+    #[arg(long, global = true, display_order = GLOBAL_FLAGS_ORDER, value_name = "FILE", env = "SEGCTL_CONFIG")]
     pub config: Option<PathBuf>,
 
     /// Print one JSON document on standard output instead of text; `apply` prints a line of JSON for each event.
-    #[arg(long, global = true, display_order = LAST, value_parser = BoolishValueParser::new(), env = "SEGCTL_JSON")]
+    #[arg(long, global = true, display_order = GLOBAL_FLAGS_ORDER, value_parser = BoolishValueParser::new(), env = "SEGCTL_JSON")]
     pub json: bool,
 
     /// Leave colour out, as NO_COLOR does.
-    #[arg(long, global = true, display_order = LAST, value_parser = BoolishValueParser::new(), env = "SEGCTL_NO_COLOR")]
+    #[arg(long, global = true, display_order = GLOBAL_FLAGS_ORDER, value_parser = BoolishValueParser::new(), env = "SEGCTL_NO_COLOR")]
     pub no_color: bool,
 
     /// What to do.
@@ -57,11 +57,11 @@ pub enum Command {
     /// Show what changed in a workspace since it was last applied.
     Drift(DriftArguments),
     /// List live segments that nobody declares, and write files for those that are named.
-    Pull(PullArguments),
+    Import(ImportArguments),
     /// Hear what the service says of lists of users after it took them.
     Callbacks(CallbacksArguments),
     /// Look into and mend what is remembered of a workspace.
-    Ledger(LedgerArguments),
+    State(StateArguments),
     /// Show a plan that `plan --out` saved or `plan --json` printed.
     Show(ShowArguments),
     /// Print the JSON Schema of a kind of file, for editors.
@@ -117,11 +117,11 @@ pub struct WorkspaceArguments {
 #[derive(Debug, Args)]
 pub struct SelectionArguments {
     /// Only segments whose names fit; `*` is any text. A plan takes in what they depend on, too. May be repeated.
-    #[arg(long, value_name = "PATTERN", value_parser = pattern, env = "SEGCTL_TARGET", value_delimiter = '\n')]
+    #[arg(long, value_name = "PATTERN", value_parser = parse_name_pattern, env = "SEGCTL_TARGET", value_delimiter = '\n')]
     pub target: Vec<NamePattern>,
 
     /// No segments whose names fit. A plan leaves out what depends on them, too. May be repeated.
-    #[arg(long, value_name = "PATTERN", value_parser = pattern, env = "SEGCTL_EXCLUDE", value_delimiter = '\n')]
+    #[arg(long, value_name = "PATTERN", value_parser = parse_name_pattern, env = "SEGCTL_EXCLUDE", value_delimiter = '\n')]
     pub exclude: Vec<NamePattern>,
 }
 
@@ -133,11 +133,11 @@ pub struct PlanningArguments {
     pub selection: SelectionArguments,
 
     /// The largest share of the managed segments that may be archived, in place of the guard in segctl.yaml.
-    #[arg(long, value_name = "PERCENT", value_parser = percent, env = "SEGCTL_MAX_ARCHIVES")]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, env = "SEGCTL_MAX_ARCHIVES")]
     pub max_archives: Option<u32>,
 
     /// The largest share of the managed segments that may be updated, in place of the guard in segctl.yaml.
-    #[arg(long, value_name = "PERCENT", value_parser = percent, env = "SEGCTL_MAX_UPDATES")]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, env = "SEGCTL_MAX_UPDATES")]
     pub max_updates: Option<u32>,
 
     /// Refuse a plan that is likely to take longer, such as 30m, 2h or 1d.
@@ -150,33 +150,33 @@ pub struct PlanningArguments {
 
     /// Believe a list that lacks many segments of the ledger.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_ALLOW_SHORT_LIST")]
-    pub allow_short_list: bool,
+    pub allow_missing_segments: bool,
 
     /// Send the whole list of a live cohort or file segment of whose members nothing is known.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_RESEND")]
-    pub resend: bool,
+    pub force_upload: bool,
 
     /// Take a live cohort or file segment of whose members nothing is known to have those of its list.
     #[arg(long, conflicts_with = "resend", value_parser = BoolishValueParser::new(), env = "SEGCTL_ASSUME_IN_SYNC")]
-    pub assume_in_sync: bool,
+    pub assume_members_in_sync: bool,
 }
 
-fn pattern(text: &str) -> Result<NamePattern, PatternError> {
+fn parse_name_pattern(text: &str) -> Result<NamePattern, PatternError> {
     NamePattern::parse(text)
 }
 
 /// More than this only makes calls wait for each other's turn.
-const MOST_AT_ONCE: usize = 64;
+const MAX_PARALLELISM: usize = 64;
 
-fn parallelism(text: &str) -> Result<usize, String> {
+fn parse_parallelism(text: &str) -> Result<usize, String> {
     let count = text.parse().ok();
     count
-        .filter(|count| (1..=MOST_AT_ONCE).contains(count))
-        .ok_or_else(|| format!("a number from 1 to {MOST_AT_ONCE}"))
+        .filter(|count| (1..=MAX_PARALLELISM).contains(count))
+        .ok_or_else(|| format!("a number from 1 to {MAX_PARALLELISM}"))
 }
 
 /// `30%` or `30`.
-fn percent(text: &str) -> Result<u32, String> {
+fn parse_percent(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<u32>().ok();
     number
         .filter(|number| *number <= 100)
@@ -196,7 +196,7 @@ pub struct PlanArguments {
 
     /// How much of what was seen before is read again.
     #[arg(long, value_name = "HOW", default_value = "rolling", env = "SEGCTL_REFRESH")]
-    pub refresh: RefreshWord,
+    pub refresh: RefreshMode,
 
     /// Plan from what was seen before, without any call and without credentials. That is in the directory of the ledger,
     /// which has to be kept whole.
@@ -209,7 +209,7 @@ pub struct PlanArguments {
 
     /// Where else to write it.
     #[command(flatten)]
-    pub json_into: JsonInto,
+    pub json_file: JsonFileArguments,
 
     /// Exit with 2 when there are changes, so that scripts can tell.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_DETAILED_EXITCODE")]
@@ -218,22 +218,22 @@ pub struct PlanArguments {
 
 /// How much of what was seen before is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RefreshWord {
+pub enum RefreshMode {
     /// Every managed segment.
     Full,
     /// Those that were read the longest ago: one of 25, and at least 12.
-    Rolling,
+    Partial,
     /// None of them.
     None,
 }
 
-impl RefreshWord {
+impl RefreshMode {
     /// The policy.
     #[must_use]
     pub fn policy(self) -> Refresh {
         match self {
             Self::Full => Refresh::Full,
-            Self::Rolling => Refresh::Rolling,
+            Self::Partial => Refresh::Partial,
             Self::None => Refresh::None,
         }
     }
@@ -241,22 +241,22 @@ impl RefreshWord {
 
 /// JSON beside text.
 #[derive(Debug, Args)]
-pub struct JsonInto {
+pub struct JsonFileArguments {
     /// Write the JSON document into this file, too, whatever is printed.
     #[arg(long, value_name = "FILE", env = "SEGCTL_JSON_INTO")]
-    pub json_into: Option<PathBuf>,
+    pub json_file: Option<PathBuf>,
 }
 
 /// What happens when somebody else is changing the ledger.
 #[derive(Debug, Args)]
 pub struct LockArguments {
     /// Wait so long for a run that is changing the same ledger, such as 30s or 10m.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = lock_timeout, env = "SEGCTL_LOCK_TIMEOUT")]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_lock_timeout, env = "SEGCTL_LOCK_TIMEOUT")]
     pub lock_timeout: SignedDuration,
 }
 
 /// A duration, or none at all.
-fn lock_timeout(text: &str) -> Result<SignedDuration, duration::DurationError> {
+fn parse_lock_timeout(text: &str) -> Result<SignedDuration, duration::DurationError> {
     match text {
         "0" | "0s" => Ok(SignedDuration::ZERO),
         _ => duration::parse(text),
@@ -272,11 +272,11 @@ pub struct ApplyArguments {
 
     /// Write the events that --json prints into this file, too, whatever is printed.
     #[arg(long, value_name = "FILE", env = "SEGCTL_JSON_INTO")]
-    pub json_into: Option<PathBuf>,
+    pub json_file: Option<PathBuf>,
 
     /// Write what came of each step into this file, as one JSON document, however the run ends.
     #[arg(long, value_name = "FILE", env = "SEGCTL_RECEIPT_INTO")]
-    pub receipt_into: Option<PathBuf>,
+    pub report_file: Option<PathBuf>,
 
     /// Which workspace.
     #[command(flatten)]
@@ -289,7 +289,7 @@ pub struct ApplyArguments {
     /// How much of what was seen before is read again, to find what was changed by hand. What is about to be written is
     /// in any case.
     #[arg(long, value_name = "HOW", default_value = "none", env = "SEGCTL_REFRESH")]
-    pub refresh: RefreshWord,
+    pub refresh: RefreshMode,
 
     /// Whom it waits for.
     #[command(flatten)]
@@ -297,10 +297,10 @@ pub struct ApplyArguments {
 
     /// Whether it waits for what becomes of lists of users.
     #[command(flatten)]
-    pub hearing: HearingArguments,
+    pub upload_wait: UploadWaitArguments,
 
     /// The most steps that are under way at once; 1 runs one after the other.
-    #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parallelism, env = "SEGCTL_PARALLELISM")]
+    #[arg(long, value_name = "COUNT", default_value = "8", value_parser = parse_parallelism, env = "SEGCTL_PARALLELISM")]
     pub parallelism: usize,
 
     /// Apply without asking; required where nobody can be asked.
@@ -321,11 +321,11 @@ pub struct DriftArguments {
 
     /// How much of what was seen before is read again.
     #[arg(long, value_name = "HOW", default_value = "full", env = "SEGCTL_REFRESH")]
-    pub refresh: RefreshWord,
+    pub refresh: RefreshMode,
 
     /// Take the workspace's version into the files; what they say beside that stays, comments too.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_WRITE")]
-    pub write: bool,
+    pub update_files: bool,
 
     /// Exit with 2 when there is any that the files do not say already, so that scripts can tell.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_DETAILED_EXITCODE")]
@@ -334,9 +334,9 @@ pub struct DriftArguments {
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
-pub struct PullArguments {
+pub struct ImportArguments {
     /// Names of segments to write files for; `*` is any text. Without any, they are only listed.
-    #[arg(value_name = "NAME", value_parser = pattern)]
+    #[arg(value_name = "NAME", value_parser = parse_name_pattern)]
     pub patterns: Vec<NamePattern>,
 
     /// Write files for all of them.
@@ -345,7 +345,7 @@ pub struct PullArguments {
 
     /// Where to write; without it, the first directory of `segments` in segctl.yaml.
     #[arg(long, value_name = "DIRECTORY", env = "SEGCTL_INTO")]
-    pub into: Option<PathBuf>,
+    pub output_dir: Option<PathBuf>,
 
     /// Which workspace.
     #[command(flatten)]
@@ -394,7 +394,7 @@ pub struct SandboxArguments {
 
     /// Whether calls are limited as documented.
     #[arg(long, value_name = "LIMITS", env = "SEGCTL_SANDBOX_RATE_LIMITS")]
-    pub rate_limits: Option<RateLimits>,
+    pub rate_limits: Option<SandboxRateLimits>,
 
     /// A script of faults, as JSON.
     #[arg(long, value_name = "FILE", env = "SEGCTL_SANDBOX_FAULTS")]
@@ -439,7 +439,7 @@ pub struct SandboxArguments {
 
 /// Whether the sandbox limits calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RateLimits {
+pub enum SandboxRateLimits {
     /// As documented.
     Documented,
     /// Not at all.

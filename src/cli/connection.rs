@@ -1,19 +1,19 @@
 //! A workspace that answers: the service, or the embedded sandbox started for the length of a command.
 
-use super::announcer::Announcer;
-use super::failure::{Failure, Kind};
+use super::announcer::WaitReporter;
+use super::failure::{Failure, FailureKind};
 use super::key_command;
 use super::output::Output;
 use super::project::Project;
 use crate::api::{
-    ApiError, CallError, Client, Clock, Credentials, Endpoint, HttpTransport, RateLimits, StopSignal,
+    ApiError, RequestError, Client, Clock, Credentials, Endpoint, HttpTransport, RateLimits, CancelToken,
     SystemClock, Window,
 };
-use crate::config::workspace::{EndpointSetting, Service, Setting, Workspace};
-use crate::ledger::{ConfiguredStore, LedgerStore, StoreError};
-use crate::model::{Keyword, LedgerPlace, hexadecimal};
+use crate::config::workspace::{EndpointSetting, ConnectionSettings, ValueSource, WorkspaceSettings};
+use crate::ledger::{ConfiguredStore, StateStore, StoreError};
+use crate::model::{Keyword, StateLocation, hexadecimal};
 use crate::sandbox;
-use crate::session::{Notes, Session, SessionError, SharedCalls};
+use crate::session::{NoteSink, Reconciler, ReconcileError, SharedCallLog};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -24,13 +24,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// A workspace with the client that reaches it.
 pub(super) struct Connection {
     /// Runs on it.
-    pub(super) session: Session<HttpTransport, SystemClock, ConfiguredStore>,
+    pub(super) session: Reconciler<HttpTransport, SystemClock, ConfiguredStore>,
     /// Which service and workspace this is, as a digest: saved plans hold it.
-    pub(super) service: String,
+    pub(super) workspace_digest: String,
     /// The embedded service, when there is one.
-    server: Option<sandbox::Server>,
+    sandbox_server: Option<sandbox::Server>,
     /// Learns a secret that the service is told with calls: what it answers is not repeated with that in it.
-    pub(super) secret: Arc<OnceLock<SecretString>>,
+    pub(super) callback_secret: Arc<OnceLock<SecretString>>,
 }
 
 impl Connection {
@@ -41,74 +41,74 @@ impl Connection {
     /// Missing credentials, an unusable endpoint, or a sandbox that does not start.
     pub(super) async fn open(
         project: &Project,
-        (name, workspace): (&str, &Workspace),
-        (output, stop): (Output, StopSignal),
+        (name, workspace): (&str, &WorkspaceSettings),
+        (output, stop): (Output, CancelToken),
     ) -> Result<Self, Failure> {
-        let (endpoint, credentials, server) = match &workspace.service {
-            Service::Sandbox { file } => embedded(&project.directory.join(file)).await?,
-            Service::Remote {
+        let (endpoint, credentials, server) = match &workspace.connection {
+            ConnectionSettings::Sandbox { file } => start_sandbox(&project.directory.join(file)).await?,
+            ConnectionSettings::MoEngage {
                 endpoint,
                 workspace_id,
                 api_key,
                 db_name,
             } => {
                 let credentials = Credentials {
-                    workspace_id: value(workspace_id, "workspace_id")?,
-                    api_key: value(api_key, "api_key")?.into(),
+                    workspace_id: resolve_setting(workspace_id, "workspace_id")?,
+                    api_key: resolve_setting(api_key, "api_key")?.into(),
                     db_name: db_name
                         .as_ref()
-                        .map(|setting| value(setting, "db_name"))
+                        .map(|setting| resolve_setting(setting, "db_name"))
                         .transpose()?,
                 };
-                (remote(endpoint)?, credentials, None)
+                (remote_endpoint(endpoint)?, credentials, None)
             }
         };
-        let service = match &workspace.service {
+        let service = match &workspace.connection {
             // The embedded service listens somewhere else each time.
-            Service::Sandbox { file } => format!("sandbox {file}"),
-            Service::Remote { .. } => format!("{endpoint} {}", credentials.workspace_id),
+            ConnectionSettings::Sandbox { file } => format!("sandbox {file}"),
+            ConnectionSettings::MoEngage { .. } => format!("{endpoint} {}", credentials.workspace_id),
         };
         let service = hexadecimal(&Sha256::digest(service.as_bytes()));
         let secret = Arc::default();
         let transport = HttpTransport::new(endpoint, credentials)
-            .map_err(|error| Failure::caused(Kind::Error, &error))?
-            .redacting(Arc::clone(&secret));
-        let note = move |note| output.line(&format!("note: {note}"));
-        let calls = SharedCalls::new(store(project, name, workspace)?, Box::new(note));
-        let limits = limits(workspace)?;
+            .map_err(|error| Failure::from_error(FailureKind::Error, &error))?
+            .with_redacted_secret(Arc::clone(&secret));
+        let note = move |note| output.print_status_line(&format!("note: {note}"));
+        let calls = SharedCallLog::new(open_state_store(project, name, workspace)?, Box::new(note));
+        let limits = rate_limits(workspace)?;
         let oldest = SystemClock.now().saturating_sub(limits.longest_span());
         let client = Client::new(transport, SystemClock, limits, retry_seed())
-            .stopped_by(stop)
-            .observed_by(Announcer::new(output).into_observer())
-            .logged_in(calls);
-        let store = store(project, name, workspace)?;
+            .with_cancellation(stop)
+            .with_wait_observer(WaitReporter::new(output).into_observer())
+            .with_request_log(calls);
+        let store = open_state_store(project, name, workspace)?;
         // Where this fails the log stays longer than it has to be, and the first call says that it cannot be kept.
-        drop(store.forget_requests(oldest.unwrap_or_default()).await);
-        let session = Session {
+        drop(store.prune_requests(oldest.unwrap_or_default()).await);
+        let session = Reconciler {
             client,
             clock: SystemClock,
             store,
-            on_note: said_once(output),
+            on_note: print_notes_once(output),
         };
         Ok(Self {
             session,
-            service,
-            server,
-            secret,
+            workspace_digest: service,
+            sandbox_server: server,
+            callback_secret: secret,
         })
     }
 
     /// Takes down the calls that were made, and stops the embedded service.
     pub(super) async fn close(self) {
-        self.session.client.keep_log().await;
-        if let Some(server) = self.server {
+        self.session.client.flush_request_log().await;
+        if let Some(server) = self.sandbox_server {
             server.stop().await;
         }
     }
 }
 
 /// Notes, each said once: what is tried again and fails again is no news.
-fn said_once(output: Output) -> Box<Notes> {
+fn print_notes_once(output: Output) -> Box<NoteSink> {
     let said = Mutex::new(BTreeSet::new());
     Box::new(move |note| {
         let is_new = said
@@ -116,7 +116,7 @@ fn said_once(output: Output) -> Box<Notes> {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(note.clone());
         if is_new {
-            output.line(&format!("note: {note}"));
+            output.print_status_line(&format!("note: {note}"));
         }
     })
 }
@@ -126,33 +126,33 @@ fn said_once(output: Output) -> Box<Notes> {
 /// # Errors
 ///
 /// An object store that cannot be used from here.
-pub(super) fn store(
+pub(super) fn open_state_store(
     project: &Project,
     name: &str,
-    workspace: &Workspace,
+    workspace: &WorkspaceSettings,
 ) -> Result<ConfiguredStore, StoreError> {
-    let place = workspace.ledger.clone();
-    let place = place.unwrap_or_else(|| LedgerPlace::Directory(format!(".segctl/{name}")));
+    let place = workspace.state.clone();
+    let place = place.unwrap_or_else(|| StateLocation::Directory(format!(".segctl/{name}")));
     ConfiguredStore::open(&place, &project.directory)
 }
 
-impl From<CallError> for Failure {
-    fn from(error: CallError) -> Self {
-        let kind = if matches!(error.kind, ApiError::Credentials { .. }) {
-            Kind::Credentials
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        let kind = if matches!(error.kind, ApiError::InvalidCredentials { .. }) {
+            FailureKind::Credentials
         } else {
-            Kind::Error
+            FailureKind::Error
         };
-        Self::caused(kind, &error)
+        Self::from_error(kind, &error)
     }
 }
 
-impl From<SessionError> for Failure {
-    fn from(error: SessionError) -> Self {
+impl From<ReconcileError> for Failure {
+    fn from(error: ReconcileError) -> Self {
         match error {
-            SessionError::Call(error) => error.into(),
-            SessionError::Store(error) => error.into(),
-            SessionError::List(..) => Self::new(Kind::InvalidFiles, error.to_string()).with_help(
+            ReconcileError::Api(error) => error.into(),
+            ReconcileError::Store(error) => error.into(),
+            ReconcileError::MemberList(..) => Self::new(FailureKind::InvalidFiles, error.to_string()).with_help(
                 "`segctl validate` tells of every fault; `segctl validate --fix` mends what is clear",
             ),
         }
@@ -161,17 +161,17 @@ impl From<SessionError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::caused(Kind::Error, &error)
+        Self::from_error(FailureKind::Error, &error)
     }
 }
 
 /// The embedded service under credentials of its own: nobody else is to call it.
-async fn embedded(file: &Path) -> Result<(Endpoint, Credentials, Option<sandbox::Server>), Failure> {
-    let failed = |error: &dyn std::error::Error| Failure::caused(Kind::Error, error);
+async fn start_sandbox(file: &Path) -> Result<(Endpoint, Credentials, Option<sandbox::Server>), Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Error, error);
     if let Some(directory) = file.parent() {
         std::fs::create_dir_all(directory).map_err(|error| failed(&error))?;
     }
-    let server = sandbox::Server::start(sandbox::Options::embedded(file))
+    let server = sandbox::Server::start(sandbox::SandboxOptions::embedded(file))
         .await
         .map_err(|error| failed(&error))?;
     let endpoint =
@@ -185,20 +185,20 @@ async fn embedded(file: &Path) -> Result<(Endpoint, Credentials, Option<sandbox:
     Ok((endpoint, credentials, Some(server)))
 }
 
-fn remote(setting: &EndpointSetting) -> Result<Endpoint, Failure> {
+fn remote_endpoint(setting: &EndpointSetting) -> Result<Endpoint, Failure> {
     let endpoint = match setting {
         EndpointSetting::DataCenter(center) => Endpoint::data_center(center.as_str()),
         EndpointSetting::Url(url, _) => Endpoint::parse(url),
     };
-    endpoint.map_err(|error| Failure::caused(Kind::InvalidFiles, &error))
+    endpoint.map_err(|error| Failure::from_error(FailureKind::InvalidFiles, &error))
 }
 
 /// The value that a setting stands for. What a command printed is never repeated: it may be the secret.
-pub(super) fn value(setting: &Setting, field: &str) -> Result<String, Failure> {
-    let missing = |message: String| Failure::new(Kind::Credentials, message);
+pub(super) fn resolve_setting(setting: &ValueSource, field: &str) -> Result<String, Failure> {
+    let missing = |message: String| Failure::new(FailureKind::Credentials, message);
     match setting {
-        Setting::Literal(value) => Ok(value.clone()),
-        Setting::Environment(name) => {
+        ValueSource::Literal(value) => Ok(value.clone()),
+        ValueSource::Environment(name) => {
             env::var(name)
                 .ok()
                 .filter(|value| !value.is_empty())
@@ -211,11 +211,11 @@ pub(super) fn value(setting: &Setting, field: &str) -> Result<String, Failure> {
                     ))
                 })
         }
-        Setting::Command(words) => {
+        ValueSource::Command(words) => {
             let (program, arguments) = words
                 .split_first()
                 .ok_or_else(|| missing(format!("`{field}` names no command")))?;
-            key_command::first_line(program, arguments, key_command::LIMIT).map_err(|error| {
+            key_command::first_line(program, arguments, key_command::TIMEOUT).map_err(|error| {
                 missing(format!(
                     "the command `{program}`, which `{field}` of segctl.yaml names, {error}"
                 ))
@@ -225,7 +225,7 @@ pub(super) fn value(setting: &Setting, field: &str) -> Result<String, Failure> {
     }
 }
 
-pub(super) fn limits(workspace: &Workspace) -> Result<RateLimits, Failure> {
+pub(super) fn rate_limits(workspace: &WorkspaceSettings) -> Result<RateLimits, Failure> {
     let mut limits = RateLimits::default();
     for class in &workspace.rate_limits {
         let windows: Result<Vec<Window>, Failure> = class
@@ -233,7 +233,7 @@ pub(super) fn limits(workspace: &Workspace) -> Result<RateLimits, Failure> {
             .iter()
             .map(|(text, place)| {
                 Window::parse(text).map_err(|error| {
-                    let failure = Failure::caused(Kind::InvalidFiles, &error);
+                    let failure = Failure::from_error(FailureKind::InvalidFiles, &error);
                     failure.with_help(format!("see {}:{}:{}", place.file, place.line, place.column))
                 })
             })

@@ -1,7 +1,7 @@
 //! The events of a run, each as it happens: on standard output, in a file, in both, or nowhere.
 
-use super::failure::{Failure, Kind};
-use super::output::{Output, unless_closed};
+use super::failure::{Failure, FailureKind};
+use super::output::{Output, ignore_broken_pipe};
 use crate::api::{Clock, SystemClock};
 use crate::render::document::{EventDocument, RunEvent};
 use std::fs::File;
@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Where events go.
-pub(super) struct Events {
+pub(super) struct EventStream {
     output: Output,
     sinks: Mutex<Vec<Sink>>,
     /// Whether somebody who asked for events did not get all of them.
-    is_cut: AtomicBool,
+    is_incomplete: AtomicBool,
 }
 
 struct Sink {
@@ -23,7 +23,7 @@ struct Sink {
     writer: Box<dyn Write + Send>,
 }
 
-impl Events {
+impl EventStream {
     /// On standard output, where JSON is wanted there.
     pub(super) fn new(output: Output) -> Self {
         let standard = || Sink {
@@ -33,7 +33,7 @@ impl Events {
         Self {
             output,
             sinks: Mutex::new(output.json.then(standard).into_iter().collect()),
-            is_cut: AtomicBool::new(false),
+            is_incomplete: AtomicBool::new(false),
         }
     }
 
@@ -42,10 +42,10 @@ impl Events {
     /// # Errors
     ///
     /// The file cannot be made.
-    pub(super) fn also_into(&mut self, path: &Path) -> Result<(), Failure> {
+    pub(super) fn add_file(&mut self, path: &Path) -> Result<(), Failure> {
         let name = format!("`{}`", path.display());
         let file = File::create(path)
-            .map_err(|error| Failure::new(Kind::Error, format!("cannot write {name}: {error}")))?;
+            .map_err(|error| Failure::new(FailureKind::Error, format!("cannot write {name}: {error}")))?;
         let sinks = self.sinks.get_mut().unwrap_or_else(PoisonError::into_inner);
         sinks.push(Sink {
             name,
@@ -55,7 +55,7 @@ impl Events {
     }
 
     /// Writes an event wherever anybody still reads.
-    pub(super) fn tell(&self, event: RunEvent<'_>) {
+    pub(super) fn emit(&self, event: RunEvent<'_>) {
         let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         if sinks.is_empty() {
             return;
@@ -66,10 +66,10 @@ impl Events {
         sinks.retain_mut(|sink| match sink.write(&line) {
             Ok(()) => true,
             Err(error) => {
-                if let Some(error) = unless_closed(Err(error)) {
+                if let Some(error) = ignore_broken_pipe(Err(error)) {
                     let text = format!("error: cannot write to {}: {error}", sink.name);
-                    self.output.line(&text);
-                    self.is_cut.store(true, Ordering::Relaxed);
+                    self.output.print_status_line(&text);
+                    self.is_incomplete.store(true, Ordering::Relaxed);
                 }
                 false
             }
@@ -77,8 +77,8 @@ impl Events {
     }
 
     /// Whether somebody who asked for events did not get all of them.
-    pub(super) fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::Relaxed)
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.is_incomplete.load(Ordering::Relaxed)
     }
 }
 

@@ -1,13 +1,13 @@
 //! Why a command failed, and the exit code for it. Codes are part of the interface: scripts read them.
 
 use crate::diagnostic::Diagnostic;
-use crate::model::printable;
+use crate::model::escape_unprintable;
 use std::fmt;
 use std::process::ExitCode;
 
 /// The kinds of failure, one exit code for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     /// Anything without a code of its own.
     Error,
     /// The files cannot be used.
@@ -33,12 +33,12 @@ pub enum Kind {
 }
 
 /// Exit code of a plan with changes, when asked to tell.
-pub const CHANGES: u8 = 2;
+pub const EXIT_CODE_CHANGES: u8 = 2;
 
-impl Kind {
+impl FailureKind {
     /// The exit code.
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub fn exit_code(self) -> u8 {
         match self {
             Self::Error => 1,
             Self::InvalidFiles => 3,
@@ -75,9 +75,9 @@ impl Kind {
     }
 }
 
-impl From<Kind> for ExitCode {
-    fn from(kind: Kind) -> Self {
-        Self::from(kind.code())
+impl From<FailureKind> for ExitCode {
+    fn from(kind: FailureKind) -> Self {
+        Self::from(kind.exit_code())
     }
 }
 
@@ -85,7 +85,7 @@ impl From<Kind> for ExitCode {
 #[derive(Debug)]
 pub struct Failure {
     /// What kind it is.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// What failed; a lowercase phrase.
     pub message: String,
     /// What is not as it should be, each thing on its own.
@@ -101,7 +101,7 @@ pub struct Failure {
 impl Failure {
     /// A failure that `message` says all about.
     #[must_use]
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -114,7 +114,7 @@ impl Failure {
 
     /// A failure that `error` and what caused it say all about.
     #[must_use]
-    pub fn caused(kind: Kind, error: &dyn std::error::Error) -> Self {
+    pub fn from_error(kind: FailureKind, error: &dyn std::error::Error) -> Self {
         let mut failure = Self::new(kind, error.to_string());
         let mut source = error.source();
         while let Some(cause) = source {
@@ -126,7 +126,7 @@ impl Failure {
 
     /// What failed, what is not as it should be, and what caused it, one line each.
     #[must_use]
-    pub fn in_lines(&self) -> Vec<String> {
+    pub fn to_lines(&self) -> Vec<String> {
         let said = std::iter::once(&self.message).chain(&*self.differences);
         said.chain(&self.causes).cloned().collect()
     }
@@ -141,15 +141,15 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "error: {}", printable(&self.message))?;
+        write!(formatter, "error: {}", escape_unprintable(&self.message))?;
         for difference in &*self.differences {
-            write!(formatter, "\n  - {}", printable(difference))?;
+            write!(formatter, "\n  - {}", escape_unprintable(difference))?;
         }
         for cause in &self.causes {
-            write!(formatter, "\n  caused by: {}", printable(cause))?;
+            write!(formatter, "\n  caused by: {}", escape_unprintable(cause))?;
         }
         for help in &self.help {
-            write!(formatter, "\n  = help: {}", printable(help))?;
+            write!(formatter, "\n  = help: {}", escape_unprintable(help))?;
         }
         Ok(())
     }

@@ -1,49 +1,49 @@
 //! Whether a run hears what becomes of lists, and where.
 
-use super::arguments::HearingArguments;
-use super::connection::{store, value};
-use super::failure::{Failure, Kind};
+use super::arguments::UploadWaitArguments;
+use super::connection::{open_state_store, resolve_setting};
+use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::project::Project;
-use crate::apply::Callbacks;
-use crate::callbacks::{Heard, Listening, Receiver, ReceiverError};
-use crate::config::workspace::{CallbackSettings, EndpointSetting, Service, Workspace};
-use crate::model::{hexadecimal, is_http_on_this_machine};
+use crate::apply::CallbackOptions;
+use crate::callbacks::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};
+use crate::config::workspace::{CallbackSettings, EndpointSetting, ConnectionSettings, WorkspaceSettings};
+use crate::model::{hexadecimal, is_loopback_http};
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 
 /// What is shorter is guessed.
-const SHORTEST_TOKEN: usize = 16;
+const MIN_TOKEN_LENGTH: usize = 16;
 
 /// What a run hears with.
 #[derive(Default)]
-pub(super) struct Hearing {
+pub(super) struct CallbackListener {
     /// What the service is told.
-    pub(super) callbacks: Option<Callbacks>,
-    receiver: Option<Receiver>,
+    pub(super) callbacks: Option<CallbackOptions>,
+    receiver: Option<CallbackServer>,
 }
 
-impl Hearing {
+impl CallbackListener {
     /// Listens where the run is to, and says what the service has to be told; `secret` learns what must not be repeated.
     ///
     /// # Errors
     ///
     /// The service cannot call back, the secret is missing, or the address cannot be had.
-    pub(super) async fn begin(
+    pub(super) async fn start(
         project: &Project,
-        (name, workspace): (&str, &Workspace),
-        (arguments, output): (&HearingArguments, Output),
+        (name, workspace): (&str, &WorkspaceSettings),
+        (arguments, output): (&UploadWaitArguments, Output),
         secret: &OnceLock<SecretString>,
     ) -> Result<Self, Failure> {
-        require_address(workspace, arguments)?;
+        require_callback_url(workspace, arguments)?;
         let wait = arguments.wait.then_some(arguments.wait_timeout);
         let settings = workspace.callbacks.as_ref();
         let token = match settings {
-            Some(settings) => token(settings)?,
+            Some(settings) => callback_token(settings)?,
             None if wait.is_none() => return Ok(Self::default()),
-            None => hexadecimal(&random()?).into(),
+            None => hexadecimal(&random_bytes()?).into(),
         };
         let token = secret.get_or_init(|| token);
         let listen = settings.and_then(|settings| settings.listen);
@@ -54,20 +54,20 @@ impl Hearing {
         };
         let receiver = match listen.filter(|_| wait.is_some()) {
             Some(listen) => {
-                let kept = (store(project, name, workspace)?, token);
-                Some(Receiver::start(listen, kept, told(output)).await?)
+                let kept = (open_state_store(project, name, workspace)?, token);
+                Some(CallbackServer::start(listen, kept, lost_callback_printer(output)).await?)
             }
             None => None,
         };
         let url = match (settings, &receiver) {
             (Some(settings), _) => settings.url.clone(),
-            (None, Some(receiver)) => format!("http://{}", reached(receiver.address())),
-            (None, None) => return Err(nowhere()),
+            (None, Some(receiver)) => format!("http://{}", reachable_address(receiver.address())),
+            (None, None) => return Err(no_callback_url()),
         };
-        let callbacks = Callbacks {
-            address: format!("{url}/{}", token.expose_secret()).into(),
-            wait,
-            nonce: random()?,
+        let callbacks = CallbackOptions {
+            base_url: format!("{url}/{}", token.expose_secret()).into(),
+            timeout: wait,
+            nonce: random_bytes()?,
         };
         Ok(Self {
             callbacks: Some(callbacks),
@@ -76,16 +76,16 @@ impl Hearing {
     }
 
     /// Listens no more.
-    pub(super) async fn end(self) {
+    pub(super) async fn stop(self) {
         if let Some(receiver) = self.receiver {
             receiver.stop().await;
         }
     }
 }
 
-impl From<ReceiverError> for Failure {
-    fn from(error: ReceiverError) -> Self {
-        Self::caused(Kind::Error, &error).with_help(
+impl From<CallbackServerError> for Failure {
+    fn from(error: CallbackServerError) -> Self {
+        Self::from_error(FailureKind::Error, &error).with_help(
             "where another run or `segctl callbacks serve` listens there, leave `listen` out of segctl.yaml, or give this one \
              another address",
         )
@@ -97,9 +97,9 @@ impl From<ReceiverError> for Failure {
 /// # Errors
 ///
 /// There is none.
-pub(super) fn require_address(workspace: &Workspace, arguments: &HearingArguments) -> Result<(), Failure> {
-    if arguments.wait && workspace.callbacks.is_none() && !is_on_this_machine(workspace) {
-        return Err(nowhere());
+pub(super) fn require_callback_url(workspace: &WorkspaceSettings, arguments: &UploadWaitArguments) -> Result<(), Failure> {
+    if arguments.wait && workspace.callbacks.is_none() && !is_local(workspace) {
+        return Err(no_callback_url());
     }
     Ok(())
 }
@@ -109,61 +109,61 @@ pub(super) fn require_address(workspace: &Workspace, arguments: &HearingArgument
 /// # Errors
 ///
 /// It is not set, too short, or would mean something in an address.
-pub(super) fn token(settings: &CallbackSettings) -> Result<SecretString, Failure> {
-    let token = value(&settings.token, "callbacks.token")?;
+pub(super) fn callback_token(settings: &CallbackSettings) -> Result<SecretString, Failure> {
+    let token = resolve_setting(&settings.token, "callbacks.token")?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    if token.len() >= SHORTEST_TOKEN && token.bytes().all(is_plain) {
+    if token.len() >= MIN_TOKEN_LENGTH && token.bytes().all(is_plain) {
         return Ok(token.into());
     }
     let message = format!(
-        "the secret that `callbacks.token` of segctl.yaml names cannot be used: it has to have at least {SHORTEST_TOKEN} letters, \
+        "the secret that `callbacks.token` of segctl.yaml names cannot be used: it has to have at least {MIN_TOKEN_LENGTH} letters, \
          digits, `-` and `_`"
     );
-    Err(Failure::new(Kind::Credentials, message).with_help("make one with `openssl rand -hex 32`"))
+    Err(Failure::new(FailureKind::Credentials, message).with_help("make one with `openssl rand -hex 32`"))
 }
 
 /// What a receiver of callbacks has to tell.
-pub(super) fn told(output: Output) -> Box<Listening> {
+pub(super) fn lost_callback_printer(output: Output) -> Box<CallbackHandler> {
     Box::new(move |heard| {
-        if let Heard::Lost(error) = heard {
-            let failure = Failure::caused(Kind::Error, error);
-            output.line(&format!(
+        if let CallbackEvent::StoreFailed(error) = heard {
+            let failure = Failure::from_error(FailureKind::Error, error);
+            output.print_status_line(&format!(
                 "a callback cannot be kept, so that the service is told to try again: {}",
-                failure.in_lines().join(": ")
+                failure.to_lines().join(": ")
             ));
         }
     })
 }
 
 /// What nobody can guess, and no other run has.
-fn random() -> Result<[u8; 16], Failure> {
+fn random_bytes() -> Result<[u8; 16], Failure> {
     let mut bytes = [0; 16];
     let filled = ring::default_provider().secure_random.fill(&mut bytes);
-    filled.map_err(|_| Failure::new(Kind::Error, "the system gives no random numbers"))?;
+    filled.map_err(|_| Failure::new(FailureKind::Error, "the system gives no random numbers"))?;
     Ok(bytes)
 }
 
 /// Whether the service can call this machine without anybody in between.
-fn is_on_this_machine(workspace: &Workspace) -> bool {
-    match &workspace.service {
-        Service::Sandbox { .. } => true,
-        Service::Remote { endpoint, .. } => {
-            matches!(endpoint, EndpointSetting::Url(url, _) if is_http_on_this_machine(url))
+fn is_local(workspace: &WorkspaceSettings) -> bool {
+    match &workspace.connection {
+        ConnectionSettings::Sandbox { .. } => true,
+        ConnectionSettings::MoEngage { endpoint, .. } => {
+            matches!(endpoint, EndpointSetting::Url(url, _) if is_loopback_http(url))
         }
     }
 }
 
 /// Where whoever is on this machine reaches what listens on an address.
-fn reached(address: SocketAddr) -> SocketAddr {
+fn reachable_address(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         ip if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port()),
         _ => address,
     }
 }
 
-fn nowhere() -> Failure {
+fn no_callback_url() -> Failure {
     let message = "--wait needs an address at which the service can call back, and segctl.yaml names none";
-    Failure::new(Kind::Usage, message).with_help(
+    Failure::new(FailureKind::Usage, message).with_help(
         "say `callbacks: {url: https://…, listen: 0.0.0.0:8080, token: ${SEGCTL_CALLBACK_TOKEN}}` under the workspace, or leave \
          --wait out: then a list that the service took is applied",
     )

@@ -8,44 +8,44 @@ use std::time::Duration;
 use std::{error, fmt, io};
 
 /// How long a program may take: long enough to ask a vault, too short to wait for a person who is not there.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why a program printed no value.
 #[derive(Debug)]
-pub(super) enum CommandError {
+pub(super) enum SecretCommandError {
     /// It cannot be run.
     Io(io::Error),
     /// It did not end in time, and was ended.
-    TooLong(Duration),
+    Timeout(Duration),
     /// It failed, or its first line is empty.
     NoValue,
 }
 
-impl fmt::Display for CommandError {
+impl fmt::Display for SecretCommandError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => write!(formatter, "cannot be run: {error}"),
-            Self::TooLong(limit) => write!(formatter, "did not end within {} seconds", limit.as_secs()),
+            Self::Timeout(limit) => write!(formatter, "did not end within {} seconds", limit.as_secs()),
             Self::NoValue => formatter.write_str("gave no value"),
         }
     }
 }
 
-impl error::Error for CommandError {}
+impl error::Error for SecretCommandError {}
 
 /// The first line that a program prints within `limit`.
 pub(super) fn first_line(
     program: &str,
     arguments: &[String],
     limit: Duration,
-) -> Result<String, CommandError> {
+) -> Result<String, SecretCommandError> {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(CommandError::Io)?;
+        .map_err(SecretCommandError::Io)?;
     let (sender, printed) = mpsc::channel();
     if let Some(mut stdout) = child.stdout.take() {
         thread::spawn(move || {
@@ -58,16 +58,16 @@ pub(super) fn first_line(
     let Ok(read) = printed.recv_timeout(limit) else {
         drop(child.kill());
         drop(child.wait());
-        return Err(CommandError::TooLong(limit));
+        return Err(SecretCommandError::Timeout(limit));
     };
-    let bytes = read.map_err(CommandError::Io)?;
-    let status = child.wait().map_err(CommandError::Io)?;
+    let bytes = read.map_err(SecretCommandError::Io)?;
+    let status = child.wait().map_err(SecretCommandError::Io)?;
     let text = String::from_utf8_lossy(&bytes);
     let line = text.lines().next().unwrap_or_default().trim();
     if status.success() && !line.is_empty() {
         Ok(line.to_owned())
     } else {
-        Err(CommandError::NoValue)
+        Err(SecretCommandError::NoValue)
     }
 }
 
@@ -81,14 +81,14 @@ mod tests {
     }
 
     #[test]
-    fn a_program_has_to_print_a_value_in_time() {
+    fn a_secret_command_must_print_a_value_before_the_timeout() {
         let table = [
             ("echo key; echo more", Ok("key".to_owned())),
             ("echo", Err("gave no value".to_owned())),
             ("echo key; exit 1", Err("gave no value".to_owned())),
         ];
         for (script, expected) in table {
-            assert_eq!(printed(script, LIMIT), expected, "{script}");
+            assert_eq!(printed(script, TIMEOUT), expected, "{script}");
         }
         let endless = printed("exec tail -f /dev/null", Duration::from_millis(10));
         assert_eq!(endless, Err("did not end within 0 seconds".to_owned()));

@@ -35,7 +35,7 @@ mod whole_file;
 use crate::config::schema;
 use arguments::{Arguments, Command, SchemaKind};
 use clap::{CommandFactory, Parser};
-use failure::{Failure, Kind};
+use failure::{Failure, FailureKind};
 use output::Output;
 use project::Project;
 use std::ffi::OsString;
@@ -47,16 +47,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = arguments.into_iter().collect();
     let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return usage::refused(&error, &words),
+        Err(error) => return usage::handle_parse_error(&error, &words),
     };
     let output = Output::new(arguments.json, arguments.no_color);
     logging::start();
-    signals::outlive_large_files();
+    signals::ignore_file_size_signal();
     let code = run(&arguments, output).unwrap_or_else(|failure| {
-        output.failure(&failure);
+        output.print_failure(&failure);
         failure.kind.into()
     });
-    output.ended(code)
+    output.exit_code(code)
 }
 
 fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
@@ -74,16 +74,16 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
             project.require_valid(output)?;
             block_on(drift::run(&project, drift, output))
         }
-        Command::Pull(pull) => {
+        Command::Import(pull) => {
             let project = open()?;
-            project.require_valid_but_empty(output)?;
+            project.require_valid_or_empty(output)?;
             block_on(pull::run(&project, pull, output))
         }
         Command::Callbacks(arguments) => {
             let project = open()?;
             block_on(callbacks::run(&project, arguments, output))
         }
-        Command::Ledger(ledger) => {
+        Command::State(ledger) => {
             let project = open()?;
             block_on(ledger::run(&project, ledger, output))
         }
@@ -91,9 +91,9 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
         Command::Schema(kind) => {
             let schema = match kind.kind {
                 SchemaKind::Segment => schema::segment(),
-                SchemaKind::Segctl => schema::workspace(),
+                SchemaKind::Segctl => schema::settings(),
             };
-            output.result(&schema::pretty(&schema));
+            output.print_result(&schema::pretty(&schema));
             Ok(ExitCode::SUCCESS)
         }
         Command::Sandbox(sandbox) => block_on(sandbox::run(sandbox, output)).map(|()| ExitCode::SUCCESS),
@@ -105,7 +105,7 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
                 "segctl",
                 &mut script,
             );
-            output.result(&String::from_utf8_lossy(&script));
+            output.print_result(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -116,7 +116,7 @@ fn block_on<A>(work: impl Future<Output = Result<A, Failure>>) -> Result<A, Fail
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::caused(Kind::Error, &error))?;
+        .map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
     let done = runtime.block_on(work);
     runtime.shutdown_background();
     done

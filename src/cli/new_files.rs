@@ -1,6 +1,6 @@
 //! New segment files: where they go, and that none takes the place of another.
 
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, FailureKind};
 use super::project::Project;
 use crate::config::write::file_name;
 use crate::model::SegmentName;
@@ -10,13 +10,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// What the name of a file ends with that is no segment file yet.
-const STUB: &str = ".stub";
+const TEMPLATE_SUFFIX: &str = ".stub";
 
 /// A directory that new files go into.
 pub(super) struct NewFiles {
     directory: PathBuf,
     /// The names of the files that are there.
-    taken: BTreeSet<String>,
+    existing_names: BTreeSet<String>,
 }
 
 impl NewFiles {
@@ -25,12 +25,12 @@ impl NewFiles {
     /// # Errors
     ///
     /// The file system refuses.
-    pub(super) fn into_directory(directory: PathBuf) -> Result<Self, Failure> {
-        fs::create_dir_all(&directory).map_err(|error| refused(&directory, &error))?;
+    pub(super) fn in_directory(directory: PathBuf) -> Result<Self, Failure> {
+        fs::create_dir_all(&directory).map_err(|error| write_failure(&directory, &error))?;
         let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
         let taken = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         Ok(Self {
-            taken: taken.collect(),
+            existing_names: taken.collect(),
             directory,
         })
     }
@@ -41,10 +41,10 @@ impl NewFiles {
     ///
     /// The file system refuses.
     pub(super) fn write(&mut self, name: &SegmentName, text: &str) -> Result<PathBuf, Failure> {
-        let file = file_name(name, &self.taken);
+        let file = file_name(name, &self.existing_names);
         let path = self.directory.join(&file);
-        create(&path, text).map_err(|error| refused(&path, &error))?;
-        self.taken.insert(file);
+        create_new(&path, text).map_err(|error| write_failure(&path, &error))?;
+        self.existing_names.insert(file);
         Ok(path)
     }
 
@@ -53,20 +53,20 @@ impl NewFiles {
     /// # Errors
     ///
     /// The file system refuses.
-    pub(super) fn write_stub(&mut self, name: &SegmentName, text: &str) -> Result<PathBuf, Failure> {
+    pub(super) fn write_template(&mut self, name: &SegmentName, text: &str) -> Result<PathBuf, Failure> {
         let is_there = |file: &String| {
-            let is_stub = file.ends_with(STUB);
+            let is_stub = file.ends_with(TEMPLATE_SUFFIX);
             is_stub && fs::read_to_string(self.directory.join(file)).is_ok_and(|found| found == text)
         };
-        if let Some(file) = self.taken.iter().find(|file| is_there(file)) {
+        if let Some(file) = self.existing_names.iter().find(|file| is_there(file)) {
             return Ok(self.directory.join(file));
         }
-        let stubs = self.taken.iter().filter_map(|file| file.strip_suffix(STUB));
+        let stubs = self.existing_names.iter().filter_map(|file| file.strip_suffix(TEMPLATE_SUFFIX));
         let stubs: BTreeSet<String> = stubs.map(str::to_owned).collect();
-        let file = file_name(name, &stubs) + STUB;
+        let file = file_name(name, &stubs) + TEMPLATE_SUFFIX;
         let path = self.directory.join(&file);
-        create(&path, text).map_err(|error| refused(&path, &error))?;
-        self.taken.insert(file);
+        create_new(&path, text).map_err(|error| write_failure(&path, &error))?;
+        self.existing_names.insert(file);
         Ok(path)
     }
 }
@@ -76,13 +76,13 @@ impl NewFiles {
 /// # Errors
 ///
 /// The file system refuses, or something is there.
-pub(super) fn create(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn create_new(path: &Path, text: &str) -> io::Result<()> {
     fs::File::create_new(path).and_then(|mut new| new.write_all(text.as_bytes()))
 }
 
 /// Why a file cannot be written.
-pub(super) fn refused(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Kind::Error, format!("cannot write `{}`: {error}", path.display()))
+pub(super) fn write_failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(FailureKind::Error, format!("cannot write `{}`: {error}", path.display()))
 }
 
 /// Where new files go when nobody says so: the first directory of `segments`.
@@ -90,13 +90,13 @@ pub(super) fn refused(path: &Path, error: &io::Error) -> Failure {
 /// # Errors
 ///
 /// `segments` names none.
-pub(super) fn first_directory(project: &Project) -> Result<PathBuf, Failure> {
+pub(super) fn default_directory(project: &Project) -> Result<PathBuf, Failure> {
     let mut patterns = project.settings.segments.iter();
     let plain = patterns.find(|pattern| !pattern.contains(['*', '?', '[', '{']));
     match plain {
         Some(pattern) => Ok(project.directory.join(pattern)),
         None => Err(Failure::new(
-            Kind::Usage,
+            FailureKind::Usage,
             "`segments` in segctl.yaml names no directory to write to",
         )
         .with_help("say where with --into")),

@@ -2,11 +2,11 @@
 
 use super::arguments::PlanArguments;
 use super::connection::Connection;
-use super::failure::{CHANGES, Failure};
-use super::output::{Output, write_file};
-use super::planning::{Planned, Purpose, make_plan, plan_offline};
+use super::failure::{EXIT_CODE_CHANGES, Failure};
+use super::output::{Output, write_file_atomically};
+use super::planning::{PreparedPlan, Purpose, make_plan, plan_offline};
 use super::project::Project;
-use crate::api::{Clock, StopSignal, SystemClock};
+use crate::api::{Clock, CancelToken, SystemClock};
 use crate::plan::saved::SavedPlan;
 use crate::render::text;
 use std::process::ExitCode;
@@ -26,8 +26,8 @@ pub(super) async fn run(
         let planned = plan_offline(project, workspace, &arguments.planning, output).await?;
         (planned, None)
     } else {
-        let connection = Connection::open(project, workspace, (output, StopSignal::never())).await?;
-        let service = connection.service.clone();
+        let connection = Connection::open(project, workspace, (output, CancelToken::never())).await?;
+        let service = connection.workspace_digest.clone();
         let refresh = arguments.refresh.policy();
         let planned = make_plan(
             project,
@@ -47,22 +47,22 @@ pub(super) async fn run(
             service,
             SystemClock.now(),
         );
-        write_file(file, &saved.to_text())?;
+        write_file_atomically(file, &saved.to_text())?;
     }
-    Ok(match planned.forbidden() {
+    Ok(match planned.blocked_by() {
         Some(kind) => kind.into(),
-        None if arguments.detailed_exitcode && !planned.plan.is_empty() => CHANGES.into(),
+        None if arguments.detailed_exitcode && !planned.plan.is_empty() => EXIT_CODE_CHANGES.into(),
         None => ExitCode::SUCCESS,
     })
 }
 
-fn show(planned: &Planned, arguments: &PlanArguments, output: Output) -> Result<(), Failure> {
+fn show(planned: &PreparedPlan, arguments: &PlanArguments, output: Output) -> Result<(), Failure> {
     let document = planned.document();
-    arguments.json_into.write(&document)?;
+    arguments.json_file.write(&document)?;
     if output.json {
-        output.document(&document);
+        output.print_json(&document);
     } else {
-        output.result(&text::plan(&document, output.colour(), &output.zone()));
+        output.print_result(&text::plan(&document, output.colour(), &output.zone()));
     }
     Ok(())
 }

@@ -2,48 +2,48 @@
 
 use super::arguments::{PlanningArguments, SelectionArguments};
 use super::connection::{self, Connection};
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::project::Project;
-use crate::api::pacing::Pacing;
+use crate::api::pacing::RateLimiter;
 use crate::api::{Clock, SystemClock};
-use crate::config::workspace::Workspace;
-use crate::ledger::{Ledger, LedgerStore};
-use crate::model::{NamePattern, Observed, Policy};
+use crate::config::workspace::WorkspaceSettings;
+use crate::ledger::{State, StateStore};
+use crate::model::{NamePattern, ObservedWorkspace, Policy};
 use crate::observe::Refresh;
-use crate::plan::guard::Allowances;
+use crate::plan::guard::Overrides;
 use crate::plan::plan;
-use crate::plan::quota::{Quota, QuotaRefusal, quota};
+use crate::plan::quota::{Estimate, MaxDurationExceeded, estimate};
 use crate::plan::selection::Selection;
 use crate::plan::step::Plan;
-use crate::render::document::{PlanDocument, SeenDocument};
-use crate::session::{Aim, Read};
+use crate::render::document::{PlanDocument, FreshnessDocument};
+use crate::session::{PlanRequest, LoadedWorkspace};
 
 /// A plan with the ledger that it was made from.
-pub(super) struct Planned {
+pub(super) struct PreparedPlan {
     /// The plan.
     pub(super) plan: Plan,
     /// The ledger.
-    pub(super) ledger: Ledger,
+    pub(super) ledger: State,
     /// Whether it was settled after it was read.
-    pub(super) has_settled: bool,
+    pub(super) recovered_writes: bool,
     /// What was seen.
-    pub(super) observed: Observed,
+    pub(super) observed: ObservedWorkspace,
     /// How old that is.
-    seen: SeenDocument,
+    freshness: FreshnessDocument,
     /// What applying costs.
-    pub(super) quota: Quota,
+    pub(super) estimate: Estimate,
     /// That it costs more time than it may.
-    pub(super) over: Option<QuotaRefusal>,
+    pub(super) exceeded_duration: Option<MaxDurationExceeded>,
 }
 
-impl Planned {
+impl PreparedPlan {
     /// What forbids applying the plan, if anything does.
-    pub(super) fn forbidden(&self) -> Option<Kind> {
-        let is_refused = !self.plan.refusals.is_empty() || self.over.is_some();
+    pub(super) fn blocked_by(&self) -> Option<FailureKind> {
+        let is_refused = !self.plan.guard_violations.is_empty() || self.exceeded_duration.is_some();
         match (self.plan.conflicts.is_empty(), is_refused) {
-            (false, _) => Some(Kind::Conflict),
-            (true, true) => Some(Kind::Guard),
+            (false, _) => Some(FailureKind::Conflict),
+            (true, true) => Some(FailureKind::Guard),
             (true, false) => None,
         }
     }
@@ -51,40 +51,40 @@ impl Planned {
     /// The plan with what it costs, for people and programs.
     pub(super) fn document(&self) -> PlanDocument {
         PlanDocument::new(&self.plan)
-            .with_quota(&self.quota, self.over.as_ref())
-            .with_seen(self.seen.clone())
+            .with_estimate(&self.estimate, self.exceeded_duration.as_ref())
+            .with_freshness(self.freshness.clone())
     }
 }
 
 /// What a run is about that is not told more: everything, by what the workspace allows.
-pub(super) fn aim(project: &Project, (name, workspace): (&str, &Workspace), refresh: Refresh) -> Aim {
-    Aim {
+pub(super) fn plan_request(project: &Project, (name, workspace): (&str, &WorkspaceSettings), refresh: Refresh) -> PlanRequest {
+    PlanRequest {
         workspace: name.to_owned(),
-        declared: project.declared(name),
+        declared: project.declared_segments(name),
         directory: project.directory.clone(),
         policy: workspace.policy.clone(),
-        allowances: Allowances::default(),
+        allowances: Overrides::default(),
         selection: Selection::default(),
         refresh,
     }
 }
 
 /// What a plan is about, from the files and the command line.
-fn aim_of_plan(
+fn plan_request_from_arguments(
     project: &Project,
-    workspace: (&str, &Workspace),
+    workspace: (&str, &WorkspaceSettings),
     (arguments, refresh): (&PlanningArguments, Refresh),
-) -> Aim {
-    Aim {
-        policy: policy(workspace.1, arguments),
-        allowances: Allowances {
-            empty: arguments.allow_empty,
-            short_list: arguments.allow_short_list,
-            resend: arguments.resend,
-            assume_in_sync: arguments.assume_in_sync,
+) -> PlanRequest {
+    PlanRequest {
+        policy: policy_with_overrides(workspace.1, arguments),
+        allowances: Overrides {
+            allow_empty: arguments.allow_empty,
+            allow_missing_segments: arguments.allow_missing_segments,
+            force_upload: arguments.force_upload,
+            assume_members_in_sync: arguments.assume_members_in_sync,
         },
         selection: selection(&arguments.selection),
-        ..aim(project, workspace, refresh)
+        ..plan_request(project, workspace, refresh)
     }
 }
 
@@ -101,16 +101,16 @@ pub(super) fn selection(arguments: &SelectionArguments) -> Selection {
 /// # Errors
 ///
 /// A call or the ledger failed.
-pub(super) async fn read_all(aim: Aim, connection: &Connection) -> Result<Read, Failure> {
-    let read = connection.session.read(aim).await?;
-    require_names(&read)?;
+pub(super) async fn read_workspace(aim: PlanRequest, connection: &Connection) -> Result<LoadedWorkspace, Failure> {
+    let read = connection.session.load_workspace(aim).await?;
+    require_matching_patterns(&read)?;
     Ok(read)
 }
 
 /// A pattern that nothing fits is a slip: of `--target`, a plan of nothing would hide it, and of `--exclude`, a plan of
 /// everything.
-fn require_names(read: &Read) -> Result<(), Failure> {
-    let situation = read.situation();
+fn require_matching_patterns(read: &LoadedWorkspace) -> Result<(), Failure> {
+    let situation = read.plan_input();
     let declared = situation.declared.iter().map(|segment| &segment.name);
     let live = read.observed.segments.values().map(|live| &live.name);
     let names: Vec<_> = declared.chain(live).collect();
@@ -132,7 +132,7 @@ fn require_names(read: &Read) -> Result<(), Failure> {
         None => Ok(()),
         Some((flag, pattern)) => {
             let message = format!("no segment has a name that fits `--{flag} {}`", pattern.as_str());
-            Err(Failure::new(Kind::Usage, message).with_help("`*` stands for any text"))
+            Err(Failure::new(FailureKind::Usage, message).with_help("`*` stands for any text"))
         }
     }
 }
@@ -144,23 +144,23 @@ fn require_names(read: &Read) -> Result<(), Failure> {
 /// A call or the ledger failed.
 pub(super) async fn make_plan(
     project: &Project,
-    workspace: (&str, &Workspace),
+    workspace: (&str, &WorkspaceSettings),
     (arguments, refresh, purpose): (&PlanningArguments, Refresh, Purpose),
     connection: &Connection,
-) -> Result<Planned, Failure> {
+) -> Result<PreparedPlan, Failure> {
     let began = SystemClock.now();
-    let aim = aim_of_plan(project, workspace, (arguments, refresh));
-    let mut read = read_all(aim, connection).await?;
+    let aim = plan_request_from_arguments(project, workspace, (arguments, refresh));
+    let mut read = read_workspace(aim, connection).await?;
     let plan = connection.session.plan(&mut read).await?;
-    let (quota, over) = cost(&plan, connection.session.pacing(), (arguments, purpose));
-    Ok(Planned {
-        seen: SeenDocument::new(&read.observed, began),
+    let (quota, over) = estimate_cost(&plan, connection.session.rate_limiter(), (arguments, purpose));
+    Ok(PreparedPlan {
+        freshness: FreshnessDocument::new(&read.observed, began),
         plan,
-        has_settled: read.has_settled,
-        ledger: read.ledger,
+        recovered_writes: read.recovered_writes,
+        ledger: read.state,
         observed: read.observed,
-        quota,
-        over,
+        estimate: quota,
+        exceeded_duration: over,
     })
 }
 
@@ -171,37 +171,37 @@ pub(super) async fn make_plan(
 /// Nothing was seen yet, or the ledger cannot be read.
 pub(super) async fn plan_offline(
     project: &Project,
-    workspace: (&str, &Workspace),
+    workspace: (&str, &WorkspaceSettings),
     arguments: &PlanningArguments,
     output: Output,
-) -> Result<Planned, Failure> {
-    let store = connection::store(project, workspace.0, workspace.1)?;
-    let aim = aim_of_plan(project, workspace, (arguments, Refresh::None));
-    let note = move |note| output.line(&format!("note: {note}"));
-    let mut read = Read::local(aim, (&store, SystemClock.now()), &note).await?;
-    if read.snapshot.listed_at.is_none() {
+) -> Result<PreparedPlan, Failure> {
+    let store = connection::open_state_store(project, workspace.0, workspace.1)?;
+    let aim = plan_request_from_arguments(project, workspace, (arguments, Refresh::None));
+    let note = move |note| output.print_status_line(&format!("note: {note}"));
+    let mut read = LoadedWorkspace::load_local(aim, (&store, SystemClock.now()), &note).await?;
+    if read.cache.listed_at.is_none() {
         let message = "nothing was seen of this workspace yet, so that nothing can be planned offline";
         let help = "run `segctl plan` once with credentials, and keep the ledger's whole directory where the offline run finds it";
-        return Err(Failure::new(Kind::Error, message).with_help(help));
+        return Err(Failure::new(FailureKind::Error, message).with_help(help));
     }
-    read.look_offline();
-    require_names(&read)?;
-    read.read_lists((&store, &note)).await?;
-    let plan = plan(&read.situation());
-    let mut pacing = Pacing::new(connection::limits(workspace.1)?);
-    match store.requests().await {
-        Ok(calls) => pacing.take_in(calls, read.now),
+    read.load_cached();
+    require_matching_patterns(&read)?;
+    read.load_member_lists((&store, &note)).await?;
+    let plan = plan(&read.plan_input());
+    let mut pacing = RateLimiter::new(connection::rate_limits(workspace.1)?);
+    match store.load_requests().await {
+        Ok(calls) => pacing.merge_log(calls, read.now),
         Err(error) => note(format!("the calls of earlier runs are not known: {error}")),
     }
-    let (quota, over) = cost(&plan, pacing, (arguments, Purpose::Show));
-    Ok(Planned {
-        seen: SeenDocument::new(&read.observed, read.now),
+    let (quota, over) = estimate_cost(&plan, pacing, (arguments, Purpose::Show));
+    Ok(PreparedPlan {
+        freshness: FreshnessDocument::new(&read.observed, read.now),
         plan,
-        has_settled: read.has_settled,
-        ledger: read.ledger,
+        recovered_writes: read.recovered_writes,
+        ledger: read.state,
         observed: read.observed,
-        quota,
-        over,
+        estimate: quota,
+        exceeded_duration: over,
     })
 }
 
@@ -215,23 +215,23 @@ pub(super) enum Purpose {
 }
 
 /// What applying a plan costs, and whether that is more time than it may take.
-pub(super) fn cost(
+pub(super) fn estimate_cost(
     plan: &Plan,
-    pacing: Pacing,
+    pacing: RateLimiter,
     (arguments, purpose): (&PlanningArguments, Purpose),
-) -> (Quota, Option<QuotaRefusal>) {
-    let mut calls = plan.calls();
+) -> (Estimate, Option<MaxDurationExceeded>) {
+    let mut calls = plan.requests();
     if purpose == Purpose::Apply && !calls.is_empty() {
         // The list comes first.
         calls.remove(0);
     }
-    let quota = quota(&calls, pacing, SystemClock.now());
-    let over = arguments.max_duration.and_then(|max| quota.check(max).err());
+    let quota = estimate(&calls, pacing, SystemClock.now());
+    let over = arguments.max_duration.and_then(|max| quota.check_max_duration(max).err());
     (quota, over)
 }
 
 /// The workspace's policy, with what the command line says in its place.
-pub(super) fn policy(workspace: &Workspace, arguments: &PlanningArguments) -> Policy {
+pub(super) fn policy_with_overrides(workspace: &WorkspaceSettings, arguments: &PlanningArguments) -> Policy {
     let mut policy = workspace.policy.clone();
     if let Some(percent) = arguments.max_archives {
         policy.guards.archive = percent;

@@ -1,12 +1,12 @@
 //! The repository that a command works in: `segctl.yaml` and what it names.
 
 use super::arguments::WorkspaceArguments;
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use crate::config::check::is_told_unasked;
-use crate::config::source::{self, Source};
-use crate::config::workspace::{Settings, Workspace, settings};
-use crate::config::{Loaded, load};
+use crate::config::check::is_shown_by_default;
+use crate::config::source::{self, SourceFile};
+use crate::config::workspace::{ProjectSettings, WorkspaceSettings, parse_settings};
+use crate::config::{LoadedConfig, load};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::DeclaredSegment;
 use crate::render::diagnostic::{diagnostics_text, sort};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 /// The code for a pattern of `segments` that stands for no file.
-const NOTHING_FOUND: &str = "SEG007";
+const NO_FILE_MATCHED: &str = "SEG007";
 
 /// The name of the settings file.
 const SETTINGS_FILE: &str = "segctl.yaml";
@@ -25,13 +25,13 @@ const SETTINGS_FILE: &str = "segctl.yaml";
 #[derive(Debug)]
 pub(super) struct Project {
     /// The working directory.
-    here: PathBuf,
+    working_directory: PathBuf,
     /// The directory of `segctl.yaml`, which the paths in it are relative to.
     pub(super) directory: PathBuf,
     /// What `segctl.yaml` says.
-    pub(super) settings: Settings,
+    pub(super) settings: ProjectSettings,
     /// What the segment files say.
-    pub(super) loaded: Loaded,
+    pub(super) loaded: LoadedConfig,
 }
 
 impl Project {
@@ -41,22 +41,22 @@ impl Project {
     ///
     /// No settings file, or one with faults. Faults of segment files are in `loaded`.
     pub(super) fn open(config: Option<&Path>, output: Output) -> Result<Self, Failure> {
-        let here = env::current_dir().map_err(|error| Failure::caused(Kind::Error, &error))?;
+        let here = env::current_dir().map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
         let path = match config {
             Some(path) => here.join(path),
-            None => find_upward(&here)?,
+            None => find_settings_file(&here)?,
         };
-        let shown = |path: &Path| shown(path, &here);
+        let shown = |path: &Path| display_path(path, &here);
         let source =
-            source::read(&path, &shown(&path)).map_err(|fault| invalid(vec![fault], None, output))?;
-        let (settings, faults) = settings(&source);
+            source::read(&path, &shown(&path)).map_err(|fault| invalid_settings(vec![fault], None, output))?;
+        let (settings, faults) = parse_settings(&source);
         let Some(settings) = settings else {
-            return Err(invalid(faults, Some(&source), output));
+            return Err(invalid_settings(faults, Some(&source), output));
         };
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let loaded = load(&settings, &directory, &shown);
         Ok(Self {
-            here,
+            working_directory: here,
             directory,
             settings,
             loaded,
@@ -69,15 +69,15 @@ impl Project {
     ///
     /// Faults in segment files.
     pub(super) fn require_valid(&self, output: Output) -> Result<(), Failure> {
-        let shown = self.faults();
+        let shown = self.default_diagnostics();
         if !output.json || !self.loaded.has_errors() {
-            output.note(&self.text(&shown, output.colour_of_errors()));
+            output.print_status(&self.render_diagnostics(&shown, output.stderr_colour()));
         }
         if self.loaded.has_errors() {
             return Err(Failure {
                 diagnostics: shown,
                 ..Failure::new(
-                    Kind::InvalidFiles,
+                    FailureKind::InvalidFiles,
                     "the segment files have errors; nothing was planned",
                 )
             });
@@ -87,9 +87,9 @@ impl Project {
 
     /// The errors and warnings of the segment files, and the notes that nobody has to ask for.
     #[must_use]
-    pub(super) fn faults(&self) -> Vec<Diagnostic> {
+    pub(super) fn default_diagnostics(&self) -> Vec<Diagnostic> {
         let found = self.loaded.diagnostics.iter();
-        let mut faults: Vec<_> = found.filter(|found| is_told_unasked(found)).cloned().collect();
+        let mut faults: Vec<_> = found.filter(|found| is_shown_by_default(found)).cloned().collect();
         sort(&mut faults);
         faults
     }
@@ -99,26 +99,26 @@ impl Project {
     /// # Errors
     ///
     /// Faults in segment files.
-    pub(super) fn require_valid_but_empty(&self, output: Output) -> Result<(), Failure> {
+    pub(super) fn require_valid_or_empty(&self, output: Output) -> Result<(), Failure> {
         let errors = self.loaded.diagnostics.iter();
         let mut errors = errors.filter(|found| found.severity == Severity::Error);
-        if errors.all(|found| found.code == NOTHING_FOUND) {
+        if errors.all(|found| found.code == NO_FILE_MATCHED) {
             return Ok(());
         }
         self.require_valid(output)
     }
 
     /// A path as the user would name it.
-    pub(super) fn shown(&self, path: &Path) -> String {
-        shown(path, &self.here)
+    pub(super) fn display_path(&self, path: &Path) -> String {
+        display_path(path, &self.working_directory)
     }
 
     /// Tells of the errors that new files of these paths have, beside all others; whether there are any. Tells of files
     /// that no command will read, too.
-    pub(super) fn tell_of_new(&self, files: &[PathBuf], output: Output) -> bool {
-        let loaded = load(&self.settings, &self.directory, &|path| shown(path, &self.here));
+    pub(super) fn report_new_file_errors(&self, files: &[PathBuf], output: Output) -> bool {
+        let loaded = load(&self.settings, &self.directory, &|path| display_path(path, &self.working_directory));
         // One file may be named in several ways, as `./segments` is.
-        let place = |path: &Path| fs::canonicalize(self.here.join(path)).ok();
+        let place = |path: &Path| fs::canonicalize(self.working_directory.join(path)).ok();
         let read = loaded
             .sources
             .keys()
@@ -128,26 +128,26 @@ impl Project {
         for file in files {
             match read.get(&place(file)) {
                 Some(name) => names.push(Arc::clone(name)),
-                None => output.line(&format!(
+                None => output.print_status_line(&format!(
                     "note: `segments` in segctl.yaml does not name {}: no other command reads it there",
-                    self.shown(file)
+                    self.display_path(file)
                 )),
             }
         }
         let mut found = loaded.diagnostics;
         found.retain(|found| {
             let mut labels = found.labels.iter();
-            found.severity == Severity::Error && labels.any(|label| names.contains(&label.place.file))
+            found.severity == Severity::Error && labels.any(|label| names.contains(&label.location.file))
         });
         sort(&mut found);
         let text_of = |file: &str| loaded.sources.get(file).map(|source| source.text.as_str());
-        output.note(&diagnostics_text(&found, &text_of, output.colour_of_errors()));
+        output.print_status(&diagnostics_text(&found, &text_of, output.stderr_colour()));
         !found.is_empty()
     }
 
     /// Diagnostics with excerpts.
     #[must_use]
-    pub(super) fn text(&self, diagnostics: &[Diagnostic], colour: bool) -> String {
+    pub(super) fn render_diagnostics(&self, diagnostics: &[Diagnostic], colour: bool) -> String {
         let text_of = |file: &str| self.loaded.sources.get(file).map(|source| source.text.as_str());
         diagnostics_text(diagnostics, &text_of, colour)
     }
@@ -157,7 +157,7 @@ impl Project {
     /// # Errors
     ///
     /// An unknown name, or none where there is no default.
-    pub(super) fn workspace(&self, arguments: &WorkspaceArguments) -> Result<(&str, &Workspace), Failure> {
+    pub(super) fn workspace(&self, arguments: &WorkspaceArguments) -> Result<(&str, &WorkspaceSettings), Failure> {
         let mut only = self.settings.workspaces.keys();
         let default = || match (only.next(), only.next()) {
             (Some(name), None) => Some(name),
@@ -170,7 +170,7 @@ impl Project {
             .or_else(default);
         let Some(name) = chosen else {
             let message = "there is no default workspace: say which with --workspace";
-            return Err(Failure::new(Kind::Usage, message).with_help(self.known_workspaces()));
+            return Err(Failure::new(FailureKind::Usage, message).with_help(self.workspaces_help()));
         };
         self.named_workspace(name)
     }
@@ -180,15 +180,15 @@ impl Project {
     /// # Errors
     ///
     /// An unknown name.
-    pub(super) fn named_workspace(&self, name: &str) -> Result<(&str, &Workspace), Failure> {
+    pub(super) fn named_workspace(&self, name: &str) -> Result<(&str, &WorkspaceSettings), Failure> {
         match self.settings.workspaces.get_key_value(name) {
             Some((name, workspace)) => Ok((name, workspace)),
-            None => Err(Failure::new(Kind::Usage, format!("unknown workspace `{name}`"))
-                .with_help(self.known_workspaces())),
+            None => Err(Failure::new(FailureKind::Usage, format!("unknown workspace `{name}`"))
+                .with_help(self.workspaces_help())),
         }
     }
 
-    fn known_workspaces(&self) -> String {
+    fn workspaces_help(&self) -> String {
         let known: Vec<_> = self
             .settings
             .workspaces
@@ -200,24 +200,24 @@ impl Project {
 
     /// What is declared for a workspace.
     #[must_use]
-    pub(super) fn declared(&self, workspace: &str) -> Vec<DeclaredSegment> {
+    pub(super) fn declared_segments(&self, workspace: &str) -> Vec<DeclaredSegment> {
         let members = self
             .loaded
             .declarations
             .iter()
-            .filter(|declaration| declaration.is_for(workspace));
+            .filter(|declaration| declaration.applies_to(workspace));
         members.map(|declaration| declaration.segment.clone()).collect()
     }
 }
 
-fn find_upward(here: &Path) -> Result<PathBuf, Failure> {
+fn find_settings_file(here: &Path) -> Result<PathBuf, Failure> {
     let found = here
         .ancestors()
         .map(|directory| directory.join(SETTINGS_FILE))
         .find(|path| path.is_file());
     found.ok_or_else(|| {
         Failure::new(
-            Kind::InvalidFiles,
+            FailureKind::InvalidFiles,
             format!("there is no {SETTINGS_FILE} here or in a directory above"),
         )
         .with_help("go to the repository that has one, or name it with --config")
@@ -225,7 +225,7 @@ fn find_upward(here: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// A path as the user would name it: relative where it is below the working directory.
-fn shown(path: &Path, here: &Path) -> String {
+fn display_path(path: &Path, here: &Path) -> String {
     let relative = path.strip_prefix(here).unwrap_or(path);
     relative
         .components()
@@ -234,19 +234,19 @@ fn shown(path: &Path, here: &Path) -> String {
         .replace('\\', "/")
 }
 
-fn invalid(mut faults: Vec<Diagnostic>, source: Option<&Source>, output: Output) -> Failure {
+fn invalid_settings(mut faults: Vec<Diagnostic>, source: Option<&SourceFile>, output: Output) -> Failure {
     sort(&mut faults);
     // A fault may stand beside a secret, so excerpts come from a text without any.
-    let text = source.map(Source::without_secrets);
+    let text = source.map(SourceFile::redacted_text);
     if !output.json {
-        output.note(&diagnostics_text(
+        output.print_status(&diagnostics_text(
             &faults,
             &|_| text.as_deref(),
-            output.colour_of_errors(),
+            output.stderr_colour(),
         ));
     }
     Failure {
         diagnostics: faults,
-        ..Failure::new(Kind::InvalidFiles, "the settings cannot be used")
+        ..Failure::new(FailureKind::InvalidFiles, "the settings cannot be used")
     }
 }

@@ -1,14 +1,14 @@
 //! Where the lists of a workspace are put for the service to read.
 
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, FailureKind};
 use super::project::Project;
-use crate::config::workspace::Workspace;
-use crate::model::PublishPlace;
-use crate::publish::{Folder, Publisher};
+use crate::config::workspace::WorkspaceSettings;
+use crate::model::PublishLocation;
+use crate::publish::{FolderPublisher, Publisher};
 use std::sync::Arc;
 
 #[cfg(feature = "object-store")]
-use {crate::publish::Bucket, std::env, std::ffi::OsString};
+use {crate::publish::BucketPublisher, std::env, std::ffi::OsString};
 
 /// The place that `publish` names, where it names one.
 ///
@@ -17,28 +17,28 @@ use {crate::publish::Bucket, std::env, std::ffi::OsString};
 /// A bucket in a segctl that was built without them, or one whose set-up in the environment is wrong.
 pub(super) fn publisher(
     project: &Project,
-    workspace: &Workspace,
+    workspace: &WorkspaceSettings,
 ) -> Result<Option<Arc<dyn Publisher>>, Failure> {
     Ok(match &workspace.policy.publish {
         None => None,
-        Some(PublishPlace::Folder { directory, url }) => {
+        Some(PublishLocation::Folder { directory, url }) => {
             let folder = project.directory.join(directory);
-            Some(Arc::new(Folder::at(folder, url.clone())))
+            Some(Arc::new(FolderPublisher::at(folder, url.clone())))
         }
         #[cfg(feature = "object-store")]
-        Some(PublishPlace::Objects(place)) => {
+        Some(PublishLocation::ObjectStore(place)) => {
             let text = |value: OsString| value.into_string().ok();
             let variables = env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
-            let bucket = Bucket::connect(place, variables);
+            let bucket = BucketPublisher::connect(place, variables);
             Some(Arc::new(
-                bucket.map_err(|error| Failure::caused(Kind::Error, &error))?,
+                bucket.map_err(|error| Failure::from_error(FailureKind::Error, &error))?,
             ))
         }
         #[cfg(not(feature = "object-store"))]
         Some(PublishPlace::Objects(place)) => {
             let message =
                 format!("lists cannot be put into `{place}`: this segctl was built without object stores");
-            return Err(Failure::new(Kind::Error, message).with_help(
+            return Err(Failure::new(FailureKind::Error, message).with_help(
                 "install one with `cargo install segctl --locked --features object-store`, or publish from a directory",
             ));
         }

@@ -1,19 +1,19 @@
 //! `segctl pull`: files for live segments that nobody declares.
 
-use super::arguments::PullArguments;
+use super::arguments::ImportArguments;
 use super::connection::Connection;
-use super::failure::{Failure, Kind};
-use super::new_files::{NewFiles, first_directory};
+use super::failure::{Failure, FailureKind};
+use super::new_files::{NewFiles, default_directory};
 use super::output::Output;
-use super::planning::{aim, read_all};
+use super::planning::{plan_request, read_workspace};
 use super::project::Project;
-use crate::api::StopSignal;
-use crate::config::write::{NewFile, Stub, segment_file, stub_file};
-use crate::model::{LiveKind, LiveSegment, NamePattern, SegmentId, SegmentKind, SegmentName, printable};
+use crate::api::CancelToken;
+use crate::config::write::{NewFile, SegmentTemplate, segment_file_text, template_text};
+use crate::model::{RemoteKind, ObservedSegment, NamePattern, SegmentId, SegmentKind, SegmentName, escape_unprintable};
 use crate::observe::Refresh;
 use crate::plan::plan;
-use crate::plan::step::{Action, Conflict, Live, Plan};
-use crate::session::Read;
+use crate::plan::step::{Action, Conflict, SegmentRef, Plan};
+use crate::session::LoadedWorkspace;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -28,53 +28,53 @@ use std::process::ExitCode;
 /// A call failed, nothing fits, or a file cannot be written. Segments that no file can say are told of one by one.
 pub(super) async fn run(
     project: &Project,
-    arguments: &PullArguments,
+    arguments: &ImportArguments,
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let connection = Connection::open(project, workspace, (output, StopSignal::never())).await?;
-    let done = pull(project, workspace, &connection, (arguments, output)).await;
+    let connection = Connection::open(project, workspace, (output, CancelToken::never())).await?;
+    let done = import(project, workspace, &connection, (arguments, output)).await;
     connection.close().await;
     done
 }
 
-async fn pull(
+async fn import(
     project: &Project,
-    workspace: (&str, &crate::config::workspace::Workspace),
+    workspace: (&str, &crate::config::workspace::WorkspaceSettings),
     connection: &Connection,
-    (arguments, output): (&PullArguments, Output),
+    (arguments, output): (&ImportArguments, Output),
 ) -> Result<ExitCode, Failure> {
-    let mut read = read_all(aim(project, workspace, Refresh::Rolling), connection).await?;
-    let undeclared = undeclared(plan(&read.situation()));
+    let mut read = read_workspace(plan_request(project, workspace, Refresh::Partial), connection).await?;
+    let undeclared = undeclared_segments(plan(&read.plan_input()));
     let is_wanted =
         |name: &SegmentName| arguments.all || arguments.patterns.iter().any(|pattern| pattern.matches(name));
     if !arguments.all && arguments.patterns.is_empty() {
-        let live: Vec<&LiveSegment> = undeclared.iter().filter_map(|live| read.live(&live.id)).collect();
-        list(&live, output);
+        let live: Vec<&ObservedSegment> = undeclared.iter().filter_map(|live| read.remote_segment(&live.id)).collect();
+        print_list(&live, output);
         return Ok(ExitCode::SUCCESS);
     }
-    require_all(&undeclared, arguments)?;
-    let wanted: Vec<Live> = undeclared
+    require_matches(&undeclared, arguments)?;
+    let wanted: Vec<SegmentRef> = undeclared
         .into_iter()
         .filter(|live| is_wanted(&live.name))
         .collect();
     let ids: BTreeSet<SegmentId> = wanted.iter().map(|live| live.id.clone()).collect();
     let session = &connection.session;
-    session.read_definitions(&mut read, |id| ids.contains(id)).await?;
+    session.fetch_definitions(&mut read, |id| ids.contains(id)).await?;
     let directory = arguments
-        .into
+        .output_dir
         .clone()
-        .map_or_else(|| first_directory(project), Ok)?;
-    let files = NewFiles::into_directory(directory)?;
-    let pulled = write_all((project, &read), &wanted, files, output)?;
-    let has_errors = project.tell_of_new(&pulled.written, output);
-    Ok(pulled.told(has_errors, output))
+        .map_or_else(|| default_directory(project), Ok)?;
+    let files = NewFiles::in_directory(directory)?;
+    let pulled = write_files((project, &read), &wanted, files, output)?;
+    let has_errors = project.report_new_file_errors(&pulled.written, output);
+    Ok(pulled.print_summary(has_errors, output))
 }
 
 /// A name that nothing fits is a slip, which what the other names found would hide.
-fn require_all(undeclared: &[Live], arguments: &PullArguments) -> Result<(), Failure> {
+fn require_matches(undeclared: &[SegmentRef], arguments: &ImportArguments) -> Result<(), Failure> {
     let is_idle = |pattern: &&NamePattern| !undeclared.iter().any(|live| pattern.matches(&live.name));
-    let failed = |message: String| Failure::new(Kind::Error, message);
+    let failed = |message: String| Failure::new(FailureKind::Error, message);
     match arguments.patterns.iter().find(is_idle) {
         _ if undeclared.is_empty() => Err(failed("no live segment is without a file".to_owned())),
         None => Ok(()),
@@ -89,21 +89,21 @@ fn require_all(undeclared: &[Live], arguments: &PullArguments) -> Result<(), Fai
 }
 
 /// Live segments that no file declares, by name: those that are nobody's business, and those that the next apply would archive.
-fn undeclared(plan: Plan) -> Vec<Live> {
+fn undeclared_segments(plan: Plan) -> Vec<SegmentRef> {
     let without_file = plan.steps.into_iter().filter(|step| step.origin.is_none());
     let ours = without_file.filter_map(|step| match step.action {
-        Action::Archive(target) => Some(Live {
-            name: target.live_name,
+        Action::Archive(target) => Some(SegmentRef {
+            name: target.remote_name,
             id: target.id,
         }),
         Action::Create(_)
         | Action::Update(_)
         | Action::Unarchive(_)
-        | Action::Send(_)
-        | Action::Upload(_) => None,
+        | Action::SyncCohort(_)
+        | Action::UploadUserList(_) => None,
     });
     let named = plan.conflicts.into_iter().filter_map(|conflict| match conflict {
-        Conflict::PreviousNameLive { other, .. } => Some(Live {
+        Conflict::PreviousNameInUse { other, .. } => Some(SegmentRef {
             name: other.name,
             id: other.id,
         }),
@@ -115,7 +115,7 @@ fn undeclared(plan: Plan) -> Vec<Live> {
 }
 
 /// What could be pulled.
-fn list(live: &[&LiveSegment], output: Output) {
+fn print_list(live: &[&ObservedSegment], output: Output) {
     if output.json {
         let segments: Vec<_> = live
             .iter()
@@ -126,7 +126,7 @@ fn list(live: &[&LiveSegment], output: Output) {
                 })
             })
             .collect();
-        return output.document(&json!({
+        return output.print_json(&json!({
             "format_version": crate::render::document::FORMAT_VERSION, "undeclared": segments,
         }));
     }
@@ -134,11 +134,11 @@ fn list(live: &[&LiveSegment], output: Output) {
     for segment in live {
         let source = segment.source.as_deref().unwrap_or("unknown source");
         let kind = match &segment.kind {
-            LiveKind::Filter => String::new(),
-            LiveKind::Other(word) => format!(", {word}"),
+            RemoteKind::Filter => String::new(),
+            RemoteKind::Other(word) => format!(", {word}"),
         };
         let line = format!("\"{}\" (id {}, {source}{kind})", segment.name, segment.id);
-        text.push_str(&(printable(&line) + "\n"));
+        text.push_str(&(escape_unprintable(&line) + "\n"));
     }
     text.push_str(&match live.len() {
         0 => "No live segment is without a file.\n".to_owned(),
@@ -147,40 +147,40 @@ fn list(live: &[&LiveSegment], output: Output) {
             "{count} live segments without a file. `segctl pull NAME` or `--all` writes files for them.\n"
         ),
     });
-    output.result(&text);
+    output.print_result(&text);
 }
 
-fn write_all(
-    (project, read): (&Project, &Read),
-    wanted: &[Live],
+fn write_files(
+    (project, read): (&Project, &LoadedWorkspace),
+    wanted: &[SegmentRef],
     mut files: NewFiles,
     output: Output,
-) -> Result<Written, Failure> {
-    let known = plan(&read.situation()).known;
+) -> Result<ImportResult, Failure> {
+    let known = plan(&read.plan_input()).references;
     let names: BTreeMap<SegmentId, SegmentName> =
-        known.ids.into_iter().map(|(name, id)| (id, name)).collect();
+        known.ids_by_name.into_iter().map(|(name, id)| (id, name)).collect();
     let names = |id: &SegmentId| names.get(id).cloned();
-    let mut done = Written::default();
-    for live in wanted.iter().filter_map(|wanted| read.live(&wanted.id)) {
-        let text = match text_of(live, &names) {
+    let mut done = ImportResult::default();
+    for live in wanted.iter().filter_map(|wanted| read.remote_segment(&wanted.id)) {
+        let text = match file_text(live, &names) {
             Ok(text) => text,
             Err(why) => {
                 done.skipped += 1;
-                output.line(&format!("skipped \"{}\" (id {}): {why}", live.name, live.id));
+                output.print_status_line(&format!("skipped \"{}\" (id {}): {why}", live.name, live.id));
                 continue;
             }
         };
-        if live.kind == LiveKind::Filter {
+        if live.kind == RemoteKind::Filter {
             let path = files.write(&live.name, &text)?;
-            output.line(&format!("wrote {}", project.shown(&path)));
+            output.print_status_line(&format!("wrote {}", project.display_path(&path)));
             done.written.push(path);
         } else {
-            let path = files.write_stub(&live.name, &text)?;
-            output.line(&format!(
+            let path = files.write_template(&live.name, &text)?;
+            output.print_status_line(&format!(
                 "wrote {}, to be filled in: who is in the segment cannot be read back",
-                project.shown(&path)
+                project.display_path(&path)
             ));
-            done.stubs += 1;
+            done.templates += 1;
         }
     }
     Ok(done)
@@ -188,24 +188,24 @@ fn write_all(
 
 /// What became of those that were asked for.
 #[derive(Default)]
-struct Written {
+struct ImportResult {
     written: Vec<PathBuf>,
     /// How many files were written that declare nothing yet.
-    stubs: usize,
+    templates: usize,
     skipped: usize,
 }
 
-impl Written {
-    fn told(&self, has_errors: bool, output: Output) -> ExitCode {
+impl ImportResult {
+    fn print_summary(&self, has_errors: bool, output: Output) -> ExitCode {
         let (written, skipped) = (self.written.len(), self.skipped);
         let noun = if written == 1 { "file" } else { "files" };
-        let stubs = match self.stubs {
+        let stubs = match self.templates {
             0 => String::new(),
             stubs => format!(", {stubs} to be filled in"),
         };
         if output.json {
-            output.document(&json!({
-                "format_version": crate::render::document::FORMAT_VERSION, "written": written, "stubs": self.stubs,
+            output.print_json(&json!({
+                "format_version": crate::render::document::FORMAT_VERSION, "written": written, "stubs": self.templates,
                 "skipped": skipped,
                 "valid": !has_errors,
             }));
@@ -215,30 +215,30 @@ impl Written {
             } else {
                 ""
             };
-            output.result(&format!(
+            output.print_result(&format!(
                 "Pulled: {written} {noun} written{stubs}, {skipped} skipped.{errors}\n"
             ));
         }
         if has_errors {
-            Kind::InvalidFiles.into()
+            FailureKind::InvalidFiles.into()
         } else if skipped > 0 {
-            Kind::Partial.into()
+            FailureKind::Partial.into()
         } else {
             ExitCode::SUCCESS
         }
     }
 }
 
-fn text_of(live: &LiveSegment, names: &dyn Fn(&SegmentId) -> Option<SegmentName>) -> Result<String, String> {
+fn file_text(live: &ObservedSegment, names: &dyn Fn(&SegmentId) -> Option<SegmentName>) -> Result<String, String> {
     let comment = comment(live);
-    if let LiveKind::Other(word) = &live.kind {
-        let stub = Stub {
+    if let RemoteKind::Other(word) = &live.kind {
+        let stub = SegmentTemplate {
             comment: &comment,
             name: &live.name,
-            kind: kind(live, word),
-            word,
+            kind: guess_kind(live, word),
+            api_type: word,
         };
-        return stub_file(&stub).map_err(|error| error.to_string());
+        return template_text(&stub).map_err(|error| error.to_string());
     }
     let Some(definition) = &live.definition else {
         return Err("the service does not show its filters".to_owned());
@@ -251,11 +251,11 @@ fn text_of(live: &LiveSegment, names: &dyn Fn(&SegmentId) -> Option<SegmentName>
         definition,
         names,
     };
-    segment_file(&new).map_err(|error| error.to_string())
+    segment_file_text(&new).map_err(|error| error.to_string())
 }
 
 /// What a segment without filters is. The service's words are not documented, and `source` may name who synchronises it.
-fn kind(live: &LiveSegment, word: &str) -> Option<SegmentKind> {
+fn guess_kind(live: &ObservedSegment, word: &str) -> Option<SegmentKind> {
     let words = [Some(word), live.source.as_deref()].into_iter().flatten();
     let words: Vec<String> = words.map(str::to_lowercase).collect();
     let says = |kind: &str| words.iter().any(|word| word.contains(kind));
@@ -267,7 +267,7 @@ fn kind(live: &LiveSegment, word: &str) -> Option<SegmentKind> {
 }
 
 /// Where the file comes from, by what the service says of the segment; its times are in UTC.
-fn comment(live: &LiveSegment) -> String {
+fn comment(live: &ObservedSegment) -> String {
     let mut comment = format!("pulled from id {}", live.id);
     if let Some(source) = &live.source {
         comment.push_str(&format!(", source {source}"));

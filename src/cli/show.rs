@@ -1,7 +1,7 @@
 //! `segctl show`: a plan from its JSON, as text.
 
 use super::arguments::ShowArguments;
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use crate::plan::saved::SavedPlan;
 use crate::render::document::PlanDocument;
@@ -16,23 +16,23 @@ use std::path::Path;
 ///
 /// The file cannot be read, or holds no plan that this segctl knows.
 pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failure> {
-    let text = read(&arguments.plan)?;
-    let document = if SavedPlan::is_claimed_by(&text) {
-        let saved = SavedPlan::from_text(&text).map_err(|error| unusable(&arguments.plan, &error))?;
+    let text = read_text(&arguments.plan)?;
+    let document = if SavedPlan::looks_like_saved_plan(&text) {
+        let saved = SavedPlan::from_text(&text).map_err(|error| invalid_plan_file(&arguments.plan, &error))?;
         if !output.json {
-            output.note(&format!(
+            output.print_status(&format!(
                 "Made at {} by segctl {}.\n",
                 saved.created_at, saved.segctl_version
             ));
         }
         PlanDocument::new(&saved.plan)
     } else {
-        PlanDocument::from_json(&text).map_err(|error| unusable(&arguments.plan, &error))?
+        PlanDocument::from_json(&text).map_err(|error| invalid_plan_file(&arguments.plan, &error))?
     };
     if output.json {
-        output.document(&document);
+        output.print_json(&document);
     } else {
-        output.result(&text::plan(&document, output.colour(), &output.zone()));
+        output.print_result(&text::plan(&document, output.colour(), &output.zone()));
     }
     Ok(())
 }
@@ -42,25 +42,25 @@ pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failu
 /// # Errors
 ///
 /// The file cannot be read, or holds no plan that can be applied.
-pub(super) fn saved(file: &Path) -> Result<SavedPlan, Failure> {
-    SavedPlan::from_text(&read(file)?).map_err(|error| {
-        unusable(file, &error).with_help("`segctl apply` takes what `segctl plan --out FILE` wrote")
+pub(super) fn read_saved_plan(file: &Path) -> Result<SavedPlan, Failure> {
+    SavedPlan::from_text(&read_text(file)?).map_err(|error| {
+        invalid_plan_file(file, &error).with_help("`segctl apply` takes what `segctl plan --out FILE` wrote")
     })
 }
 
 /// That a file holds nothing of use, and why.
-fn unusable(file: &Path, error: &dyn std::error::Error) -> Failure {
-    let mut failure = Failure::caused(Kind::InvalidFiles, error);
+fn invalid_plan_file(file: &Path, error: &dyn std::error::Error) -> Failure {
+    let mut failure = Failure::from_error(FailureKind::InvalidFiles, error);
     failure.message = format!("cannot use `{}`: {}", file.display(), failure.message);
     failure
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+fn read_text(file: &Path) -> Result<String, Failure> {
     let read = if file == Path::new("-") {
         let mut text = String::new();
         io::stdin().lock().read_to_string(&mut text).map(|_| text)
     } else {
         fs::read_to_string(file)
     };
-    read.map_err(|error| Failure::new(Kind::Error, format!("cannot read `{}`: {error}", file.display())))
+    read.map_err(|error| Failure::new(FailureKind::Error, format!("cannot read `{}`: {error}", file.display())))
 }

@@ -2,9 +2,9 @@
 //! read.
 
 use super::arguments::Arguments;
-use super::failure::{Failure, Kind};
-use super::output::{Output, unless_closed};
-use super::report::Report;
+use super::failure::{Failure, FailureKind};
+use super::output::{Output, ignore_broken_pipe};
+use super::report::RunReporter;
 use clap::CommandFactory;
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -12,21 +12,21 @@ use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 /// Help and version are no errors; everything else that clap refuses is wrong usage.
-pub(super) fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+pub(super) fn handle_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if error.use_stderr() && wants_json(arguments) {
         let output = Output::new(true, true);
-        let failure = failure(error);
+        let failure = to_failure(error);
         if is_apply(arguments) {
-            return Report::bare(output).end(Err(failure));
+            return RunReporter::without_files(output).finish(Err(failure));
         }
-        output.failure(&failure);
+        output.print_failure(&failure);
         return failure.kind.into();
     }
-    let lost = unless_closed(error.print());
+    let lost = ignore_broken_pipe(error.print());
     if error.use_stderr() {
-        Kind::Usage.into()
+        FailureKind::Usage.into()
     } else if lost.is_some() {
-        Kind::Error.into()
+        FailureKind::Error.into()
     } else {
         ExitCode::SUCCESS
     }
@@ -36,10 +36,10 @@ pub(super) fn refused(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 fn wants_json(arguments: &[OsString]) -> bool {
     let mut flags = arguments.iter().skip(1).take_while(|argument| *argument != "--");
     flags.any(|argument| argument == "--json")
-        || std::env::var_os("SEGCTL_JSON").is_some_and(|value| is_yes(&value))
+        || std::env::var_os("SEGCTL_JSON").is_some_and(|value| is_truthy(&value))
 }
 
-fn is_yes(value: &OsStr) -> bool {
+fn is_truthy(value: &OsStr) -> bool {
     let read = BoolishValueParser::new().parse_ref(&Arguments::command(), None, value);
     read.is_ok_and(|is_yes| is_yes)
 }
@@ -53,21 +53,21 @@ fn is_apply(arguments: &[OsString]) -> bool {
 }
 
 /// What clap says, in the parts of a failure.
-fn failure(error: &clap::Error) -> Failure {
+fn to_failure(error: &clap::Error) -> Failure {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::new(Kind::Usage, "a command is missing").with_help("`segctl --help` lists them");
+        return Failure::new(FailureKind::Usage, "a command is missing").with_help("`segctl --help` lists them");
     }
     let text = error.render().to_string();
-    let mut parts = text.split("\n\n").map(in_one_line);
+    let mut parts = text.split("\n\n").map(collapse_whitespace);
     let message = parts.next().unwrap_or_default();
     let message = message.strip_prefix("error: ").unwrap_or(&message);
-    let failure = Failure::new(Kind::Usage, message);
+    let failure = Failure::new(FailureKind::Usage, message);
     let help = parts.filter(|part| !part.is_empty());
     help.fold(failure, |failure, part| {
         failure.with_help(part.strip_prefix("tip: ").unwrap_or(&part))
     })
 }
 
-fn in_one_line(text: &str) -> String {
+fn collapse_whitespace(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,8 +1,8 @@
 //! A segment as written: what it says, and where each part of it stands.
 
-use super::source::Source;
+use super::source::SourceFile;
 use super::yaml::{Node, Yaml};
-use crate::diagnostic::Place;
+use crate::diagnostic::Location;
 use crate::model::DeclaredSegment;
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ pub struct Declaration {
     /// The workspaces it is for; `None` means all of them.
     pub workspaces: Option<Vec<String>>,
     /// The file it stands in.
-    pub(in crate::config) source: Arc<Source>,
+    pub(in crate::config) source: Arc<SourceFile>,
     /// Its tree, for places: kept, because a rule that finds a fault later has to point at it.
     pub(in crate::config) document: Node,
 }
 
 /// One step down a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathElement {
     /// The value of a field.
     Field(&'static str),
     /// An item of a list, from 0.
@@ -31,12 +31,12 @@ pub enum Step {
 impl Declaration {
     /// Where the value at `path` stands; as far down as the path leads, since what is left out stands nowhere.
     #[must_use]
-    pub fn place_of(&self, path: &[Step]) -> Place {
+    pub fn location_of(&self, path: &[PathElement]) -> Location {
         let mut node = &self.document;
         for step in path {
             let next = match (step, &node.value) {
-                (Step::Field(name), Yaml::Map(entries)) => entries.iter().find(|(key, _)| key.text == *name),
-                (Step::Item(index), Yaml::List(items)) => match items.get(*index) {
+                (PathElement::Field(name), Yaml::Map(entries)) => entries.iter().find(|(key, _)| key.text == *name),
+                (PathElement::Item(index), Yaml::List(items)) => match items.get(*index) {
                     Some(item) => {
                         node = item;
                         continue;
@@ -50,24 +50,24 @@ impl Declaration {
                 None => break,
             }
         }
-        self.source.place(head(node))
+        self.source.location(highlight_span(node))
     }
 
     /// The file it stands in, as the user would name it, and the file's text as it was read.
     #[must_use]
-    pub fn file(&self) -> (&str, &str) {
+    pub fn file_name_and_text(&self) -> (&str, &str) {
         (&self.source.file, &self.source.text)
     }
 
     /// Where the segment is named.
     #[must_use]
-    pub fn name_place(&self) -> Place {
-        self.place_of(&[Step::Field("name")])
+    pub fn name_location(&self) -> Location {
+        self.location_of(&[PathElement::Field("name")])
     }
 
     /// Whether the segment is for `workspace`.
     #[must_use]
-    pub fn is_for(&self, workspace: &str) -> bool {
+    pub fn applies_to(&self, workspace: &str) -> bool {
         self.workspaces
             .as_ref()
             .is_none_or(|names| names.iter().any(|name| name == workspace))
@@ -75,12 +75,12 @@ impl Declaration {
 }
 
 /// What to underline for a node: scalars whole, of maps the first key, so that excerpts stay short.
-fn head(node: &Node) -> std::ops::Range<usize> {
+fn highlight_span(node: &Node) -> std::ops::Range<usize> {
     match &node.value {
         Yaml::Map(entries) => entries
             .first()
             .map_or_else(|| node.span.clone(), |(key, _)| key.span.clone()),
-        Yaml::List(items) => items.first().map_or_else(|| node.span.clone(), head),
-        Yaml::Scalar(_) | Yaml::Refused => node.span.clone(),
+        Yaml::List(items) => items.first().map_or_else(|| node.span.clone(), highlight_span),
+        Yaml::Scalar(_) | Yaml::Invalid => node.span.clone(),
     }
 }

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Location};
 
 /// The endings of files that can declare segments; JSON is YAML.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// What makes a pattern a glob.
-const WILD: [char; 4] = ['*', '?', '[', '{'];
+const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
 /// The files that `patterns` stand for, sorted and each once, below `base` or absolute as the pattern is.
 ///
@@ -24,49 +24,49 @@ const WILD: [char; 4] = ['*', '?', '[', '{'];
 /// the way that cannot be read.
 #[must_use]
 pub fn discover(base: &Path, patterns: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
-    let mut found = Found::default();
+    let mut found = DiscoveredFiles::default();
     for pattern in patterns {
         let path = base.join(pattern);
         if path.is_dir() {
-            found.directory(&path, pattern);
+            found.add_directory(&path, pattern);
         } else if path.exists() {
             found.files.insert(path);
-        } else if pattern.contains(WILD) {
-            found.glob(base, pattern);
+        } else if pattern.contains(WILDCARDS) {
+            found.add_glob(base, pattern);
         } else {
-            found.diagnostics.push(nothing(pattern, "does not exist"));
+            found.diagnostics.push(no_match_error(pattern, "does not exist"));
         }
     }
     (found.files.into_iter().collect(), found.diagnostics)
 }
 
 #[derive(Default)]
-struct Found {
+struct DiscoveredFiles {
     files: BTreeSet<PathBuf>,
     diagnostics: Vec<Diagnostic>,
 }
 
 /// What one walk came upon.
 #[derive(Default)]
-struct Walked {
+struct WalkResult {
     /// Everything that is no directory.
     entries: Vec<PathBuf>,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Found {
-    fn directory(&mut self, path: &Path, pattern: &str) {
+impl DiscoveredFiles {
+    fn add_directory(&mut self, path: &Path, pattern: &str) {
         let walked = walk(path);
         let silent = walked.entries.is_empty() || !walked.diagnostics.is_empty();
         let before = self.files.len();
         let matching: Vec<PathBuf> = walked
             .entries
             .into_iter()
-            .filter(|entry| declares(entry))
+            .filter(|entry| is_segment_file(entry))
             .collect();
         self.diagnostics.extend(walked.diagnostics);
         if matching.is_empty() && !silent && before == self.files.len() {
-            let place = Place::whole_file(Arc::from(pattern));
+            let place = Location::whole_file(Arc::from(pattern));
             let message = format!("the directory `{pattern}` holds files, but none that declares segments");
             let fault = Diagnostic::warning("SEG007", message, place, "");
             self.diagnostics
@@ -75,12 +75,12 @@ impl Found {
         self.files.extend(matching);
     }
 
-    fn glob(&mut self, base: &Path, pattern: &str) {
-        let (root, rest) = split(pattern);
-        let matcher = match matcher(&rest) {
+    fn add_glob(&mut self, base: &Path, pattern: &str) {
+        let (root, rest) = split_glob(pattern);
+        let matcher = match glob_matcher(&rest) {
             Ok(matcher) => matcher,
             Err(error) => {
-                let place = Place::whole_file(Arc::from(pattern));
+                let place = Location::whole_file(Arc::from(pattern));
                 let message = format!("`{pattern}` is not a valid glob: {}", error.kind());
                 return self
                     .diagnostics
@@ -89,24 +89,24 @@ impl Found {
         };
         let root = base.join(root);
         if !root.is_dir() {
-            return self.diagnostics.push(nothing(pattern, "matches no file"));
+            return self.diagnostics.push(no_match_error(pattern, "matches no file"));
         }
         let walked = walk(&root);
         let matches = |entry: &PathBuf| {
             let relative = entry.strip_prefix(&root).unwrap_or(entry);
-            declares(entry) && matcher.is_match(relative)
+            is_segment_file(entry) && matcher.is_match(relative)
         };
         let matching: Vec<PathBuf> = walked.entries.into_iter().filter(matches).collect();
         if matching.is_empty() && walked.diagnostics.is_empty() {
-            self.diagnostics.push(nothing(pattern, "matches no file"));
+            self.diagnostics.push(no_match_error(pattern, "matches no file"));
         }
         self.diagnostics.extend(walked.diagnostics);
         self.files.extend(matching);
     }
 }
 
-fn nothing(pattern: &str, what: &str) -> Diagnostic {
-    let place = Place::whole_file(Arc::from(pattern));
+fn no_match_error(pattern: &str, what: &str) -> Diagnostic {
+    let place = Location::whole_file(Arc::from(pattern));
     Diagnostic::error("SEG007", format!("`{pattern}` {what}"), place, "").with_help(
         "`segments:` takes directories, files and globs, relative to the file it stands in; \
          an empty directory is fine",
@@ -114,11 +114,11 @@ fn nothing(pattern: &str, what: &str) -> Diagnostic {
 }
 
 /// The directory before the first part with a wildcard, and the rest.
-fn split(pattern: &str) -> (PathBuf, String) {
+fn split_glob(pattern: &str) -> (PathBuf, String) {
     let parts: Vec<&str> = pattern.split('/').collect();
     let literal = parts
         .iter()
-        .position(|part| part.contains(WILD))
+        .position(|part| part.contains(WILDCARDS))
         .unwrap_or(parts.len());
     let (root, rest) = parts.split_at(literal);
     let mut directory = root.join("/");
@@ -128,26 +128,26 @@ fn split(pattern: &str) -> (PathBuf, String) {
     (PathBuf::from(directory), rest.join("/"))
 }
 
-fn matcher(glob: &str) -> Result<GlobMatcher, globset::Error> {
+fn glob_matcher(glob: &str) -> Result<GlobMatcher, globset::Error> {
     let glob = GlobBuilder::new(glob).literal_separator(true).build()?;
     Ok(glob.compile_matcher())
 }
 
-fn declares(path: &Path) -> bool {
+fn is_segment_file(path: &Path) -> bool {
     path.extension()
         .and_then(|ending| ending.to_str())
-        .is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+        .is_some_and(|ending| EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
-fn walk(root: &Path) -> Walked {
-    let mut walked = Walked::default();
+fn walk(root: &Path) -> WalkResult {
+    let mut walked = WalkResult::default();
     let mut builder = WalkBuilder::new(root);
     builder.standard_filters(false).hidden(true).follow_links(true);
     for entry in builder.build() {
         match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {}
             Ok(entry) => walked.entries.push(entry.into_path()),
-            Err(error) => walked.diagnostics.extend(fault(root, None, error)),
+            Err(error) => walked.diagnostics.extend(walk_error(root, None, error)),
         }
     }
     // The walk follows the order of the file system.
@@ -158,21 +158,21 @@ fn walk(root: &Path) -> Walked {
 }
 
 /// Nothing for a dangling link that could not have declared anything.
-fn fault(root: &Path, path: Option<PathBuf>, error: ignore::Error) -> Option<Diagnostic> {
+fn walk_error(root: &Path, path: Option<PathBuf>, error: ignore::Error) -> Option<Diagnostic> {
     let shown = |path: Option<&Path>| path.unwrap_or(root).to_string_lossy().into_owned();
     match error {
-        ignore::Error::WithPath { path, err } => fault(root, Some(path), *err),
-        ignore::Error::WithDepth { err, .. } => fault(root, path, *err),
+        ignore::Error::WithPath { path, err } => walk_error(root, Some(path), *err),
+        ignore::Error::WithDepth { err, .. } => walk_error(root, path, *err),
         ignore::Error::Loop { ancestor, child } => {
             let child = shown(Some(&child));
             let message = format!("the link `{child}` leads back to `{}`", ancestor.display());
-            let place = Place::whole_file(Arc::from(child));
+            let place = Location::whole_file(Arc::from(child));
             let fault = Diagnostic::warning("SEG007", message, place, "");
             Some(fault.with_note("it was not followed"))
         }
         ignore::Error::Io(error) => {
             let dangling = error.kind() == std::io::ErrorKind::NotFound;
-            if dangling && !path.as_deref().is_some_and(declares) {
+            if dangling && !path.as_deref().is_some_and(is_segment_file) {
                 return None;
             }
             let shown = shown(path.as_deref());
@@ -181,13 +181,13 @@ fn fault(root: &Path, path: Option<PathBuf>, error: ignore::Error) -> Option<Dia
             } else {
                 format!("`{shown}` cannot be read: {error}")
             };
-            let place = Place::whole_file(Arc::from(shown));
+            let place = Location::whole_file(Arc::from(shown));
             Some(Diagnostic::error("SEG001", message, place, ""))
         }
         other => {
             let shown = shown(path.as_deref());
             let message = format!("`{shown}` cannot be read: {other}");
-            let place = Place::whole_file(Arc::from(shown));
+            let place = Location::whole_file(Arc::from(shown));
             Some(Diagnostic::error("SEG001", message, place, ""))
         }
     }
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    fn tree(names: &[&str]) -> tempfile::TempDir {
+    fn file_tree(names: &[&str]) -> tempfile::TempDir {
         let directory = tempfile::Builder::new().prefix("tree").tempdir().unwrap();
         for name in names {
             let path = directory.path().join(name);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     /// Files relative to the base, and codes with severities.
-    fn found(base: &Path, patterns: &[&str]) -> (Vec<String>, Vec<String>) {
+    fn discovered(base: &Path, patterns: &[&str]) -> (Vec<String>, Vec<String>) {
         let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
         let (files, diagnostics) = discover(base, &patterns);
         let relative = |path: &PathBuf| path.strip_prefix(base).unwrap().to_str().unwrap().to_owned();
@@ -227,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn patterns_stand_for_files_once_and_in_order() {
-        let base = tree(&[
+    fn patterns_match_each_file_once_and_in_order() {
+        let base = file_tree(&[
             "s/b.yaml",
             "s/a.yml",
             "s/deep/er/c.json",
@@ -263,25 +263,25 @@ mod tests {
             ),
         ];
         for (patterns, files, codes) in table {
-            let (found, faults) = found(base.path(), patterns);
+            let (found, faults) = discovered(base.path(), patterns);
             assert_eq!(found, *files, "{patterns:?}");
             assert_eq!(faults, *codes, "{patterns:?}");
         }
         let absolute = base.path().join("s/*.yml").to_str().unwrap().to_owned();
-        assert_eq!(found(base.path(), &[&absolute]).0, ["s/a.yml"]);
+        assert_eq!(discovered(base.path(), &[&absolute]).0, ["s/a.yml"]);
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_but_not_in_circles() {
+    fn symlinks_are_followed_but_not_in_cycles() {
         use std::os::unix::fs::symlink;
 
-        let base = tree(&["s/in/a.yaml", "elsewhere/b.yaml"]);
+        let base = file_tree(&["s/in/a.yaml", "elsewhere/b.yaml"]);
         let link = |to: &str, name: &str| symlink(base.path().join(to), base.path().join(name)).unwrap();
         link("s", "s/in/loop");
         link("elsewhere/b.yaml", "s/b.yaml");
         assert_eq!(
-            found(base.path(), &["s"]),
+            discovered(base.path(), &["s"]),
             (
                 vec!["s/b.yaml".into(), "s/in/a.yaml".into()],
                 vec!["SEG007 warning".into()]
@@ -290,7 +290,7 @@ mod tests {
         link("gone", "elsewhere/c.yaml");
         link("gone", "elsewhere/c.md");
         assert_eq!(
-            found(base.path(), &["elsewhere"]),
+            discovered(base.path(), &["elsewhere"]),
             (vec!["elsewhere/b.yaml".into()], vec!["SEG001 error".into()])
         );
     }

@@ -18,6 +18,6 @@ pub mod workspace;
 pub mod write;
 pub mod yaml;
 
-pub use declaration::{Declaration, Step};
+pub use declaration::{Declaration, PathElement};
 pub use decode::segment as decode_segment;
-pub use load::{Loaded, load};
+pub use load::{LoadedConfig, load};

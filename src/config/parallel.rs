@@ -5,19 +5,19 @@ use std::panic;
 use std::thread;
 
 /// Below this many items a thread costs more than it saves.
-const WORTH_A_THREAD: usize = 32;
+const MIN_ITEMS_PER_THREAD: usize = 32;
 
 /// `map` of every item, in the order of the items.
 pub(super) fn map<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = items.len().div_ceil(threads).max(WORTH_A_THREAD);
-    if items.len() <= share {
+    let chunk_size = items.len().div_ceil(threads).max(MIN_ITEMS_PER_THREAD);
+    if items.len() <= chunk_size {
         return items.iter().map(map).collect();
     }
     thread::scope(|scope| {
         let map = &map;
         let work = |items| scope.spawn(move || <[T]>::iter(items).map(map).collect::<Vec<R>>());
-        let shares: Vec<_> = items.chunks(share).map(work).collect();
+        let shares: Vec<_> = items.chunks(chunk_size).map(work).collect();
         // A panic in a thread goes on here, as it would without threads.
         shares
             .into_iter()
@@ -31,7 +31,7 @@ mod tests {
     use super::map;
 
     #[test]
-    fn the_order_of_the_items_is_kept() {
+    fn results_keep_the_order_of_the_items() {
         let items: Vec<usize> = (0..1001).collect();
         assert_eq!(
             map(&items, |item| item * 2),

@@ -14,7 +14,7 @@ mod segment;
 mod workspace;
 
 pub use segment::segment;
-pub use workspace::workspace;
+pub use workspace::settings;
 
 use serde_json::Value;
 

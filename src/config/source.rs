@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Location};
 
 /// Bytes of one file. The largest sound one, a thousand segments of the largest size, is a tenth of it.
 const FILE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -19,7 +19,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The text of one file under the name that the user knows it by.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct SourceFile {
     /// The name that diagnostics show.
     pub file: Arc<str>,
     /// The whole text, unchanged.
@@ -28,7 +28,7 @@ pub struct Source {
     line_starts: Vec<usize>,
 }
 
-impl Source {
+impl SourceFile {
     /// Wraps `text`, to be shown as `file`.
     #[must_use]
     pub fn new(file: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
@@ -50,13 +50,13 @@ impl Source {
 
     /// The place of `span`, moved into the text and onto character boundaries where it is not.
     #[must_use]
-    pub fn place(&self, span: Range<usize>) -> Place {
+    pub fn location(&self, span: Range<usize>) -> Location {
         let start = self.text.floor_char_boundary(span.start);
         let end = self.text.floor_char_boundary(span.end).max(start);
         let line = self.line_starts.partition_point(|&first| first <= start).max(1);
         let first = self.line_starts.get(line - 1).copied().unwrap_or(0);
         let before = self.text.get(first..start).unwrap_or("");
-        Place {
+        Location {
             file: Arc::clone(&self.file),
             line: u32::try_from(line).unwrap_or(u32::MAX),
             column: u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
@@ -68,8 +68,8 @@ impl Source {
     ///
     /// Excerpts of `segctl.yaml` are taken from it: a fault beside a secret must not print the secret.
     #[must_use]
-    pub fn without_secrets(&self) -> String {
-        self.text.split_inclusive('\n').map(blot_secret).collect()
+    pub fn redacted_text(&self) -> String {
+        self.text.split_inclusive('\n').map(redact_secret).collect()
     }
 
     /// The text that `span` covers; empty when it is not a part of the text.
@@ -85,26 +85,26 @@ impl Source {
 ///
 /// `SEG001` for what is missing, unreadable, no regular file (devices and pipes are not even opened, since
 /// that could block) or over 16 MiB; `SEG002` for what is not UTF-8 text.
-pub fn read(path: &Path, shown_as: &str) -> Result<Source, Diagnostic> {
+pub fn read(path: &Path, display_name: &str) -> Result<SourceFile, Diagnostic> {
     let refused = |message: String, label: &str| {
-        Diagnostic::error("SEG001", message, Place::whole_file(Arc::from(shown_as)), label)
+        Diagnostic::error("SEG001", message, Location::whole_file(Arc::from(display_name)), label)
     };
     let failed = |error: &io::Error| match error.kind() {
-        io::ErrorKind::NotFound => refused(format!("the file `{shown_as}` does not exist"), "")
+        io::ErrorKind::NotFound => refused(format!("the file `{display_name}` does not exist"), "")
             .with_help("check the name; names are relative to the file that mentions them"),
-        io::ErrorKind::PermissionDenied => refused(format!("the file `{shown_as}` may not be read"), "")
+        io::ErrorKind::PermissionDenied => refused(format!("the file `{display_name}` may not be read"), "")
             .with_help("give the user that runs this read access"),
-        _ => refused(format!("the file `{shown_as}` cannot be read: {error}"), ""),
+        _ => refused(format!("the file `{display_name}` cannot be read: {error}"), ""),
     };
     let metadata = fs::metadata(path).map_err(|error| failed(&error))?;
     if metadata.is_dir() {
-        return Err(refused(format!("`{shown_as}` is a directory, not a file"), ""));
+        return Err(refused(format!("`{display_name}` is a directory, not a file"), ""));
     }
     if !metadata.is_file() {
-        return Err(refused(format!("`{shown_as}` is not a regular file"), ""));
+        return Err(refused(format!("`{display_name}` is not a regular file"), ""));
     }
     let too_large = || {
-        let message = format!("the file `{shown_as}` is larger than {} MiB", FILE_LIMIT >> 20);
+        let message = format!("the file `{display_name}` is larger than {} MiB", FILE_LIMIT >> 20);
         refused(message, "").with_help("split it: a file may hold one segment, and a directory any number")
     };
     if metadata.len() > FILE_LIMIT {
@@ -118,20 +118,20 @@ pub fn read(path: &Path, shown_as: &str) -> Result<Source, Diagnostic> {
     if bytes.len() as u64 > FILE_LIMIT {
         return Err(too_large());
     }
-    decode(bytes, shown_as)
+    decode_text(bytes, display_name)
 }
 
 /// A line with its value blotted out when its field sounds like a secret.
-fn blot_secret(line: &str) -> String {
-    const TELLTALES: [&str; 6] = ["key", "secret", "token", "pass", "api", "auth"];
+fn redact_secret(line: &str) -> String {
+    const SECRET_KEYWORDS: [&str; 6] = ["key", "secret", "token", "pass", "api", "auth"];
     let lower = line.to_ascii_lowercase();
-    let telltale = TELLTALES.iter().filter_map(|word| lower.find(word)).min();
-    let value = telltale
+    let keyword_position = SECRET_KEYWORDS.iter().filter_map(|word| lower.find(word)).min();
+    let value = keyword_position
         .and_then(|at| Some(at + line.get(at..)?.find(':')? + 1))
         .unwrap_or(line.len());
     let (field, value) = line.split_at(value);
     let keep = |character: char| character.is_whitespace() || "${}[],:\"'".contains(character);
-    let blot = |character: char| {
+    let redact = |character: char| {
         if keep(character) {
             character.to_string()
         } else {
@@ -141,22 +141,22 @@ fn blot_secret(line: &str) -> String {
     field
         .chars()
         .map(String::from)
-        .chain(value.chars().map(blot))
+        .chain(value.chars().map(redact))
         .collect()
 }
 
-fn decode(bytes: Vec<u8>, shown_as: &str) -> Result<Source, Diagnostic> {
+fn decode_text(bytes: Vec<u8>, display_name: &str) -> Result<SourceFile, Diagnostic> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        let place = Place::whole_file(Arc::from(shown_as));
-        let message = format!("the file `{shown_as}` is UTF-16 text");
+        let place = Location::whole_file(Arc::from(display_name));
+        let message = format!("the file `{display_name}` is UTF-16 text");
         return Err(Diagnostic::error("SEG002", message, place, "").with_help("save it as UTF-8"));
     }
     match String::from_utf8(bytes) {
         Ok(text) => match text.find('\0') {
-            None => Ok(Source::new(shown_as, text)),
+            None => Ok(SourceFile::new(display_name, text)),
             Some(at) => {
-                let message = format!("byte {at} of `{shown_as}` is NUL: this is no text file");
-                let place = place_after(shown_as, text.get(..at).unwrap_or(""));
+                let message = format!("byte {at} of `{display_name}` is NUL: this is no text file");
+                let place = location_after(display_name, text.get(..at).unwrap_or(""));
                 Err(Diagnostic::error("SEG002", message, place, "the NUL"))
             }
         },
@@ -164,15 +164,15 @@ fn decode(bytes: Vec<u8>, shown_as: &str) -> Result<Source, Diagnostic> {
             let error_at = error.utf8_error().valid_up_to();
             let bytes = error.into_bytes();
             let before = String::from_utf8_lossy(bytes.get(..error_at).unwrap_or(&[]));
-            let message = format!("byte {error_at} of `{shown_as}` is not UTF-8");
-            let place = place_after(shown_as, &before);
+            let message = format!("byte {error_at} of `{display_name}` is not UTF-8");
+            let place = location_after(display_name, &before);
             Err(Diagnostic::error("SEG002", message, place, "the byte").with_help("save the file as UTF-8"))
         }
     }
 }
 
-fn place_after(shown_as: &str, before: &str) -> Place {
-    Source::new(shown_as, before).place(before.len()..before.len())
+fn location_after(display_name: &str, before: &str) -> Location {
+    SourceFile::new(display_name, before).location(before.len()..before.len())
 }
 
 #[cfg(test)]
@@ -181,9 +181,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_blotted_out_and_spans_hold() {
+    fn secrets_are_redacted_and_spans_stay_valid() {
         let text = "a: b\n  api_key: hünter # x\nw: {api_kye: \"s3cret\"}\nname: plain\n";
-        let blotted = Source::new("segctl.yaml", text).without_secrets();
+        let blotted = SourceFile::new("segctl.yaml", text).redacted_text();
         assert_eq!(blotted.len(), text.len());
         assert!(
             !blotted.contains("nter") && !blotted.contains("s3cret"),
@@ -196,11 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn places_count_lines_and_characters_from_one() {
-        let source = Source::new("a.yaml", "\u{feff}a: ü\r\nb: ü!\n");
+    fn locations_count_lines_and_characters_from_one() {
+        let source = SourceFile::new("a.yaml", "\u{feff}a: ü\r\nb: ü!\n");
         let at = |text: &str| {
             let start = source.text.find(text).unwrap_or(usize::MAX);
-            let place = source.place(start..start + text.len());
+            let place = source.location(start..start + text.len());
             (place.line, place.column, source.slice(&place.span).to_owned())
         };
         assert_eq!(at("a"), (1, 1, "a".into()));
@@ -209,16 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn spans_outside_the_text_or_inside_a_character_are_moved() {
-        let source = Source::new("a.yaml", "\u{feff}ü");
+    fn spans_are_clamped_to_the_text_and_to_character_boundaries() {
+        let source = SourceFile::new("a.yaml", "\u{feff}ü");
         for (span, kept) in [(0..0, 0..0), (4..5, 3..5), (9..12, 5..5)] {
-            let place = source.place(span);
+            let place = source.location(span);
             assert_eq!((place.line, place.span), (1, kept));
         }
     }
 
     #[test]
-    fn what_is_no_text_is_refused_with_its_place() {
+    fn non_text_files_are_rejected_with_a_location() {
         let table: [(&[u8], &str); 7] = [
             (b"a: 1\n", ""),
             (b"\xef\xbb\xbfa: 1\n", ""),
@@ -229,8 +229,8 @@ mod tests {
             (b"a: \0", "SEG002 1:4"),
         ];
         for (bytes, wanted) in table {
-            let found = decode(bytes.to_vec(), "a.yaml").err().map(|fault| {
-                let place = &fault.labels.first().unwrap().place;
+            let found = decode_text(bytes.to_vec(), "a.yaml").err().map(|fault| {
+                let place = &fault.labels.first().unwrap().location;
                 format!("{} {}:{}", fault.code, place.line, place.column)
             });
             assert_eq!(found.unwrap_or_default(), wanted, "{bytes:?}");
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn only_regular_files_of_sane_size_are_read() {
+    fn only_regular_files_within_the_size_limit_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         fs::write(path("sound.yaml"), "a: 1\n").unwrap();
@@ -270,7 +270,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_pipe_is_refused_without_waiting_for_a_writer() {
+    fn a_pipe_is_rejected_without_waiting_for_a_writer() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pipe.yaml");
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();

@@ -3,7 +3,7 @@
 //! Advice only: nothing is ever taken for what it resembles.
 
 /// Longer words are not slips of the pen, and comparing them would take time.
-const LONGEST: usize = 64;
+const MAX_WORD_LENGTH: usize = 64;
 
 /// The one of `known` that `written` probably stands for.
 ///
@@ -12,14 +12,14 @@ const LONGEST: usize = 64;
 #[must_use]
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = folded(written);
-    if written.is_empty() || written.len() > LONGEST {
+    if written.is_empty() || written.len() > MAX_WORD_LENGTH {
         return None;
     }
     let candidates = known.into_iter().filter_map(|known| {
         let folded = folded(known);
         let longer = written.len().max(folded.len());
-        let distance = distance(&written, &folded);
-        (distance <= allowed(longer)).then_some((distance, known))
+        let distance = edit_distance(&written, &folded);
+        (distance <= max_distance(longer)).then_some((distance, known))
     });
     candidates
         .min_by_key(|(distance, _)| *distance)
@@ -28,7 +28,7 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
 
 /// Slips that a word of this many characters may hold: one in three, so that short words such as `is` and
 /// `in` are not taken for each other.
-fn allowed(length: usize) -> usize {
+fn max_distance(length: usize) -> usize {
     match length {
         0..=2 => 0,
         3..=5 => 1,
@@ -42,12 +42,12 @@ fn folded(word: &str) -> Vec<char> {
     word.chars()
         .filter(|next| !matches!(next, '_' | '-' | ' '))
         .flat_map(char::to_lowercase)
-        .take(LONGEST + 1)
+        .take(MAX_WORD_LENGTH + 1)
         .collect()
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours between the two words.
-fn distance(left: &[char], right: &[char]) -> usize {
+fn edit_distance(left: &[char], right: &[char]) -> usize {
     let mut two_ago: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=right.len()).collect();
     for (row, &from) in left.iter().enumerate() {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_find_their_word_and_other_words_do_not() {
+    fn typos_get_a_suggestion_and_other_words_do_not() {
         let known = [
             "name",
             "kind",

@@ -8,11 +8,11 @@ mod policy;
 pub use callbacks::CallbackSettings;
 
 use super::decode::codes;
-use super::decode::reader::{Fields, Reader};
-use super::source::Source;
+use super::decode::reader::{Fields, Decoder};
+use super::source::SourceFile;
 use super::yaml::{self, Node, Yaml};
-use crate::diagnostic::{Diagnostic, Place};
-use crate::model::{EndpointClass, LedgerPlace, Policy, is_http_on_this_machine, keywords};
+use crate::diagnostic::{Diagnostic, Location};
+use crate::model::{EndpointClass, StateLocation, Policy, is_loopback_http, keywords};
 use std::collections::BTreeMap;
 
 /// A secret written into the file.
@@ -21,7 +21,7 @@ const LITERAL_SECRET: &str = "SEG060";
 const INCONSISTENT_WORKSPACE: &str = "SEG061";
 
 /// An address of a bucket that leads nowhere.
-const UNUSABLE_PLACE: &str = "SEG063";
+const INVALID_STORAGE_URL: &str = "SEG063";
 
 keywords! {
     /// MoEngage's data centres.
@@ -45,26 +45,26 @@ keywords! {
 
 /// What `segctl.yaml` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct ProjectSettings {
     /// Directories or globs, relative to the file.
     pub segments: Vec<String>,
     /// The workspace meant when none is named.
     pub default_workspace: Option<String>,
     /// The workspaces by name.
-    pub workspaces: BTreeMap<String, Workspace>,
+    pub workspaces: BTreeMap<String, WorkspaceSettings>,
 }
 
 /// One workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Workspace {
+pub struct WorkspaceSettings {
     /// What answers the calls.
-    pub service: Service,
+    pub connection: ConnectionSettings,
     /// Where the ledger is kept; default is the directory `.segctl/<workspace>`.
-    pub ledger: Option<LedgerPlace>,
+    pub state: Option<StateLocation>,
     /// The zone that dates in filters are read in; the workspace's setting at the service decides.
     pub time_zone: Option<String>,
     /// Windows that replace the documented ones.
-    pub rate_limits: Vec<ClassLimits>,
+    pub rate_limits: Vec<RateLimitSettings>,
     /// What segctl may do to it, and what is known of the service.
     pub policy: Policy,
     /// Where the service says what became of lists; `None` where nobody listens.
@@ -73,31 +73,31 @@ pub struct Workspace {
 
 /// The windows of one class of calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClassLimits {
+pub struct RateLimitSettings {
     /// Which calls.
     pub class: EndpointClass,
     /// Texts such as `50/min`, with their places.
-    pub windows: Vec<(String, Place)>,
+    pub windows: Vec<(String, Location)>,
 }
 
 /// What answers the calls of a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Service {
+pub enum ConnectionSettings {
     /// The embedded service, kept in this file.
     Sandbox {
         /// Relative to `segctl.yaml`.
         file: String,
     },
     /// MoEngage.
-    Remote {
+    MoEngage {
         /// Where it is.
         endpoint: EndpointSetting,
         /// The user of every call.
-        workspace_id: Setting,
+        workspace_id: ValueSource,
         /// The password of every call.
-        api_key: Setting,
+        api_key: ValueSource,
         /// Needed by archive and unarchive.
-        db_name: Option<Setting>,
+        db_name: Option<ValueSource>,
     },
 }
 
@@ -107,12 +107,12 @@ pub enum EndpointSetting {
     /// By data centre.
     DataCenter(DataCenter),
     /// By address.
-    Url(String, Place),
+    Url(String, Location),
 }
 
 /// A value, or where to get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Setting {
+pub enum ValueSource {
     /// The value itself; never of a secret.
     Literal(String),
     /// The name of an environment variable.
@@ -123,20 +123,20 @@ pub enum Setting {
 
 /// Reads `segctl.yaml`; `None` when it has a fault, which is among the diagnostics then.
 #[must_use]
-pub fn settings(source: &Source) -> (Option<Settings>, Vec<Diagnostic>) {
+pub fn parse_settings(source: &SourceFile) -> (Option<ProjectSettings>, Vec<Diagnostic>) {
     let (documents, mut diagnostics) = yaml::parse(source);
-    let mut reader = Reader::new(source);
+    let mut reader = Decoder::new(source);
     let settings = match documents.as_slice() {
-        [document] => read(&mut reader, document),
+        [document] => decode_settings(&mut reader, document),
         [] if !diagnostics.is_empty() => None,
-        [] => reader.fault(
+        [] => reader.error(
             codes::MISSING_FIELD,
             &(0..0),
             "the file is empty",
             "expected `segments` and `workspaces`",
         ),
-        [_, second, ..] => reader.fault(
-            codes::MISPLACED,
+        [_, second, ..] => reader.error(
+            codes::MISPLACED_FIELD,
             &second.span,
             "the file holds more than one document",
             "expected one",
@@ -147,19 +147,19 @@ pub fn settings(source: &Source) -> (Option<Settings>, Vec<Diagnostic>) {
     (settings.filter(|_| diagnostics.is_empty()), diagnostics)
 }
 
-fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Settings> {
+fn decode_settings(reader: &mut Decoder<'_>, document: &Node) -> Option<ProjectSettings> {
     let mut fields = reader.fields(document, "segctl.yaml")?;
     let segments = reader
         .require(&mut fields, "segments")
         .and_then(|node| match &node.value {
-            Yaml::List(_) => reader.filled_list(node, Reader::filled_text),
-            _ => reader.filled_text(node).map(|text| vec![text]),
+            Yaml::List(_) => reader.non_empty_list(node, Decoder::non_empty_text),
+            _ => reader.non_empty_text(node).map(|text| vec![text]),
         });
     let default = fields.take("default_workspace");
-    let default_workspace = default.map(|node| reader.filled_text(node));
+    let default_workspace = default.map(|node| reader.non_empty_text(node));
     let workspaces = reader
         .require(&mut fields, "workspaces")
-        .and_then(|node| workspaces(reader, node));
+        .and_then(|node| decode_workspaces(reader, node));
     reader.finish(&fields);
     let default_workspace = optional(default_workspace)?;
     let workspaces = workspaces?;
@@ -167,26 +167,26 @@ fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Settings> {
         && !workspaces.contains_key(name)
     {
         let message = format!("the default workspace `{name}` is not one of the workspaces");
-        return reader.fault(
+        return reader.error(
             INCONSISTENT_WORKSPACE,
             &node.span,
             message,
             "not declared under `workspaces`",
         );
     }
-    Some(Settings {
+    Some(ProjectSettings {
         segments: segments?,
         default_workspace,
         workspaces,
     })
 }
 
-fn workspaces(reader: &mut Reader<'_>, node: &Node) -> Option<BTreeMap<String, Workspace>> {
+fn decode_workspaces(reader: &mut Decoder<'_>, node: &Node) -> Option<BTreeMap<String, WorkspaceSettings>> {
     let Yaml::Map(entries) = &node.value else {
         return reader.wrong_type(node, "workspaces by name");
     };
     if entries.is_empty() {
-        return reader.fault(
+        return reader.error(
             codes::OUT_OF_RANGE,
             &node.span,
             "there is no workspace",
@@ -198,14 +198,14 @@ fn workspaces(reader: &mut Reader<'_>, node: &Node) -> Option<BTreeMap<String, W
         .map(|(key, node)| {
             if !is_workspace_name(&key.text) {
                 let message = format!("`{}` is no name for a workspace", key.text);
-                reader.fault::<()>(
+                reader.error::<()>(
                     INCONSISTENT_WORKSPACE,
                     &key.span,
                     message,
                     "letters, digits, `-` and `_` only",
                 )?;
             }
-            Some((key.text.clone(), workspace(reader, node)?))
+            Some((key.text.clone(), decode_workspace(reader, node)?))
         })
         .collect();
     read.into_iter().collect()
@@ -220,34 +220,34 @@ fn is_workspace_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-fn workspace(reader: &mut Reader<'_>, node: &Node) -> Option<Workspace> {
+fn decode_workspace(reader: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceSettings> {
     let mut fields = reader.fields(node, "a workspace")?;
     let service = match fields.take("sandbox") {
         Some(node) => {
             fields.describe("a sandbox workspace");
-            reader.filled_text(node).map(|file| Service::Sandbox { file })
+            reader.non_empty_text(node).map(|file| ConnectionSettings::Sandbox { file })
         }
-        None => remote(reader, &mut fields),
+        None => moengage_connection(reader, &mut fields),
     };
-    let ledger = fields.take("ledger").map(|node| ledger(reader, node));
+    let ledger = fields.take("ledger").map(|node| state_location(reader, node));
     let time_zone = fields.take("time_zone").map(|node| time_zone(reader, node));
     let rate_limits = match fields.take("rate_limits") {
         Some(node) => rate_limits(reader, node),
         None => Some(Vec::new()),
     };
-    let is_far = matches!(
+    let uses_data_center = matches!(
         &service,
-        Some(Service::Remote {
+        Some(ConnectionSettings::MoEngage {
             endpoint: EndpointSetting::DataCenter(_),
             ..
         })
     );
-    let policy = policy::policy(reader, &mut fields, is_far);
+    let policy = policy::policy(reader, &mut fields, uses_data_center);
     let callbacks = callbacks::callbacks(reader, &mut fields);
     reader.finish(&fields);
-    Some(Workspace {
-        service: service?,
-        ledger: optional(ledger)?,
+    Some(WorkspaceSettings {
+        connection: service?,
+        state: optional(ledger)?,
         time_zone: optional(time_zone)?,
         rate_limits: rate_limits?,
         policy: policy?,
@@ -256,14 +256,14 @@ fn workspace(reader: &mut Reader<'_>, node: &Node) -> Option<Workspace> {
 }
 
 /// What was written is not repeated: addresses of other programs may hold a key.
-fn ledger(reader: &mut Reader<'_>, node: &Node) -> Option<LedgerPlace> {
-    let text = reader.filled_text(node)?;
-    match LedgerPlace::parse(&text) {
+fn state_location(reader: &mut Decoder<'_>, node: &Node) -> Option<StateLocation> {
+    let text = reader.non_empty_text(node)?;
+    match StateLocation::parse(&text) {
         Ok(place) => Some(place),
         Err(fault) => {
             let message = "the ledger's address cannot be used";
-            reader.fault::<()>(UNUSABLE_PLACE, &node.span, message, fault);
-            reader.help("an address is `s3://BUCKET/PREFIX`; credentials come from the environment");
+            reader.error::<()>(INVALID_STORAGE_URL, &node.span, message, fault);
+            reader.add_help("an address is `s3://BUCKET/PREFIX`; credentials come from the environment");
             None
         }
     }
@@ -277,11 +277,11 @@ fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     }
 }
 
-fn remote(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Service> {
+fn moengage_connection(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<ConnectionSettings> {
     let endpoint = match (fields.take("data_center"), fields.take("endpoint")) {
         (Some(_), Some(node)) => {
             let message = "`data_center` and `endpoint` both say where the service is";
-            reader.fault(
+            reader.error(
                 INCONSISTENT_WORKSPACE,
                 &node.span,
                 message,
@@ -289,10 +289,10 @@ fn remote(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Service> {
             )
         }
         (Some(node), None) => data_center(reader, node).map(EndpointSetting::DataCenter),
-        (None, Some(node)) => url(reader, node),
+        (None, Some(node)) => endpoint_url(reader, node),
         (None, None) => {
             reader.require(fields, "data_center");
-            reader.help(
+            reader.add_help(
                 "say `data_center: \"01\"`, or `endpoint`, or `sandbox: FILE` for the embedded service",
             );
             None
@@ -300,12 +300,12 @@ fn remote(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Service> {
     };
     let workspace_id = reader
         .require(fields, "workspace_id")
-        .and_then(|node| setting(reader, node));
+        .and_then(|node| value_source(reader, node));
     let api_key = reader
         .require(fields, "api_key")
-        .and_then(|node| secret(reader, node));
-    let db_name = fields.take("db_name").map(|node| setting(reader, node));
-    Some(Service::Remote {
+        .and_then(|node| secret_source(reader, node));
+    let db_name = fields.take("db_name").map(|node| value_source(reader, node));
+    Some(ConnectionSettings::MoEngage {
         endpoint: endpoint?,
         workspace_id: workspace_id?,
         api_key: api_key?,
@@ -313,18 +313,18 @@ fn remote(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Service> {
     })
 }
 
-fn data_center(reader: &mut Reader<'_>, node: &Node) -> Option<DataCenter> {
+fn data_center(reader: &mut Decoder<'_>, node: &Node) -> Option<DataCenter> {
     // Text first: a plain 01 is a number to most readers, and the answer says to quote it.
     reader.text(node)?;
-    reader.word(node)
+    reader.keyword(node)
 }
 
-fn url(reader: &mut Reader<'_>, node: &Node) -> Option<EndpointSetting> {
-    let text = reader.filled_text(node)?;
-    if is_http_on_this_machine(&text) || text.starts_with("https://") {
-        return Some(EndpointSetting::Url(text, reader.place(&node.span)));
+fn endpoint_url(reader: &mut Decoder<'_>, node: &Node) -> Option<EndpointSetting> {
+    let text = reader.non_empty_text(node)?;
+    if is_loopback_http(&text) || text.starts_with("https://") {
+        return Some(EndpointSetting::Url(text, reader.location(&node.span)));
     }
-    reader.fault(
+    reader.error(
         codes::OUT_OF_RANGE,
         &node.span,
         "the endpoint is no https address",
@@ -333,45 +333,45 @@ fn url(reader: &mut Reader<'_>, node: &Node) -> Option<EndpointSetting> {
 }
 
 /// A value that may stand in the file.
-fn setting(reader: &mut Reader<'_>, node: &Node) -> Option<Setting> {
+fn value_source(reader: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
     if matches!(node.value, Yaml::Map(_)) {
-        return command(reader, node);
+        return command_source(reader, node);
     }
-    let text = reader.filled_text(node)?;
-    match variable(&text) {
-        Some(name) => Some(Setting::Environment(name.to_owned())),
+    let text = reader.non_empty_text(node)?;
+    match environment_variable(&text) {
+        Some(name) => Some(ValueSource::Environment(name.to_owned())),
         None if text.contains("${") => {
             let message = "a variable has to be the whole value, as in `${NAME}`";
-            reader.fault(codes::OUT_OF_RANGE, &node.span, message, "not a variable alone")
+            reader.error(codes::OUT_OF_RANGE, &node.span, message, "not a variable alone")
         }
-        None => Some(Setting::Literal(text)),
+        None => Some(ValueSource::Literal(text)),
     }
 }
 
 /// A value that must not stand in the file. What was written is never repeated: it may be the secret.
-fn secret(reader: &mut Reader<'_>, node: &Node) -> Option<Setting> {
+fn secret_source(reader: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
     match &node.value {
-        Yaml::Map(_) => command(reader, node),
-        Yaml::Scalar(scalar) if variable(&scalar.text).is_some() => {
-            variable(&scalar.text).map(|name| Setting::Environment(name.to_owned()))
+        Yaml::Map(_) => command_source(reader, node),
+        Yaml::Scalar(scalar) if environment_variable(&scalar.text).is_some() => {
+            environment_variable(&scalar.text).map(|name| ValueSource::Environment(name.to_owned()))
         }
-        Yaml::Refused => None,
+        Yaml::Invalid => None,
         Yaml::Scalar(_) | Yaml::List(_) => {
             let message = "a secret must not stand in segctl.yaml";
-            reader.fault::<()>(
+            reader.error::<()>(
                 LITERAL_SECRET,
                 &node.span,
                 message,
                 "this looks like the secret itself",
             );
-            reader.help("name an environment variable, `${MOENGAGE_API_KEY}`, or a program, `{command: [pass, moengage]}`");
-            reader.help("if the file was ever committed, replace the key at MoEngage");
+            reader.add_help("name an environment variable, `${MOENGAGE_API_KEY}`, or a program, `{command: [pass, moengage]}`");
+            reader.add_help("if the file was ever committed, replace the key at MoEngage");
             None
         }
     }
 }
 
-fn variable(text: &str) -> Option<&str> {
+fn environment_variable(text: &str) -> Option<&str> {
     let name = text.strip_prefix("${")?.strip_suffix('}')?;
     let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let rest = name
@@ -380,23 +380,23 @@ fn variable(text: &str) -> Option<&str> {
     (starts && rest).then_some(name)
 }
 
-fn command(reader: &mut Reader<'_>, node: &Node) -> Option<Setting> {
+fn command_source(reader: &mut Decoder<'_>, node: &Node) -> Option<ValueSource> {
     let mut fields = reader.fields(node, "a command")?;
     let command = reader
         .require(&mut fields, "command")
-        .and_then(|node| reader.filled_list(node, Reader::filled_text));
+        .and_then(|node| reader.non_empty_list(node, Decoder::non_empty_text));
     reader.finish(&fields);
-    command.map(Setting::Command)
+    command.map(ValueSource::Command)
 }
 
-fn time_zone(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
-    let name = reader.filled_text(node)?;
+fn time_zone(reader: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let name = reader.non_empty_text(node)?;
     match jiff::tz::TimeZone::get(&name) {
         Ok(_) => Some(name),
         Err(_) => {
             let message = format!("unknown time zone `{name}`");
-            reader.fault(
-                codes::UNKNOWN_WORD,
+            reader.error(
+                codes::UNKNOWN_KEYWORD,
                 &node.span,
                 message,
                 "expected a name such as `Asia/Kolkata`",
@@ -405,22 +405,22 @@ fn time_zone(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     }
 }
 
-fn rate_limits(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<ClassLimits>> {
+fn rate_limits(reader: &mut Decoder<'_>, node: &Node) -> Option<Vec<RateLimitSettings>> {
     let mut fields = reader.fields(node, "the rate limits")?;
     let mut limits = Vec::new();
-    for (class, key) in LIMIT_KEYS {
+    for (class, key) in RATE_LIMIT_KEYS {
         if let Some(node) = fields.take(key) {
-            let windows = reader.filled_list(node, |reader, node| {
-                Some((reader.filled_text(node)?, reader.place(&node.span)))
+            let windows = reader.non_empty_list(node, |reader, node| {
+                Some((reader.non_empty_text(node)?, reader.location(&node.span)))
             });
-            limits.push(windows.map(|windows| ClassLimits { class, windows }));
+            limits.push(windows.map(|windows| RateLimitSettings { class, windows }));
         }
     }
     reader.finish(&fields);
     limits.into_iter().collect()
 }
 
-const LIMIT_KEYS: [(EndpointClass, &str); 7] = [
+const RATE_LIMIT_KEYS: [(EndpointClass, &str); 7] = [
     (EndpointClass::List, "list"),
     (EndpointClass::Create, "create"),
     (EndpointClass::Get, "get"),

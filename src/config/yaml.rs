@@ -16,11 +16,11 @@ use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
-use self::marks::Gathering;
-pub use self::marks::{Alias, Marks};
-pub use self::scalar::{Resolved, Scalar, Trap};
-use self::tree::Tree;
-use super::source::Source;
+use self::marks::CommentAndAliasCollector;
+pub use self::marks::{Alias, CommentsAndAliases};
+pub use self::scalar::{ScalarValue, Scalar, Ambiguity};
+use self::tree::TreeBuilder;
+use super::source::SourceFile;
 use crate::diagnostic::Diagnostic;
 
 /// Lists and maps inside each other. The deepest definition that the service takes needs about 30; the
@@ -47,7 +47,7 @@ pub enum Yaml {
     /// A mapping in the order of the file; of duplicate keys, which are reported, only the first.
     Map(Vec<(Key, Node)>),
     /// Something whose fault is reported already: later stages pass over it in silence.
-    Refused,
+    Invalid,
 }
 
 /// A mapping key.
@@ -63,14 +63,14 @@ pub struct Key {
 ///
 /// After a syntax error the rest of the file is left alone: what a parser says from there on is noise.
 #[must_use]
-pub fn parse(source: &Source) -> (Vec<Node>, Vec<Diagnostic>) {
-    let mut tree = Tree::new(source);
-    for event in Parser::new_from_str_with_options(&source.text, options()) {
+pub fn parse(source: &SourceFile) -> (Vec<Node>, Vec<Diagnostic>) {
+    let mut tree = TreeBuilder::new(source);
+    for event in Parser::new_from_str_with_options(&source.text, parser_options()) {
         match event {
-            Ok((event, span)) => feed(&mut tree, event, span),
-            Err(error) => tree.stop(syntax::diagnostic(source, &error)),
+            Ok((event, span)) => handle_event(&mut tree, event, span),
+            Err(error) => tree.stop(syntax::syntax_error(source, &error)),
         }
-        if tree.stopped() {
+        if tree.is_stopped() {
             break;
         }
     }
@@ -79,34 +79,34 @@ pub fn parse(source: &Source) -> (Vec<Node>, Vec<Diagnostic>) {
 
 /// The comments and aliases of a text that holds one document and that was read without a fault.
 #[must_use]
-pub fn marks(text: &str) -> Marks {
-    let mut options = options();
+pub fn comments_and_aliases(text: &str) -> CommentsAndAliases {
+    let mut options = parser_options();
     options.set_emit_comments(true);
     options.emit_anchor_events = true;
-    let mut marks = Gathering::default();
+    let mut collector = CommentAndAliasCollector::default();
     let events = Parser::new_from_str_with_options(text, options);
     for (event, span) in events.map_while(Result::ok) {
         let bytes = span.byte_range().unwrap_or_default();
         match event {
-            Event::Comment(..) => marks.comment(bytes),
+            Event::Comment(..) => collector.comment(bytes),
             Event::Scalar(_, _, id, _) => {
                 // A block scalar ends where its last word ends, as in the tree.
                 let text = text.get(bytes.clone()).unwrap_or_default();
-                marks.value(id, bytes.start..bytes.start + text.trim_end().len());
+                collector.value(id, bytes.start..bytes.start + text.trim_end().len());
             }
             Event::SequenceStart(style, id, _) | Event::MappingStart(style, id, _) => {
-                marks.open(id, style == StructureStyle::Flow, bytes);
+                collector.open_collection(id, style == StructureStyle::Flow, bytes);
             }
-            Event::SequenceEnd | Event::MappingEnd => marks.close(&bytes),
-            Event::Anchor(id, ..) => marks.anchor(id, bytes),
-            Event::Alias(id) => marks.alias(id, bytes),
+            Event::SequenceEnd | Event::MappingEnd => collector.close_collection(&bytes),
+            Event::Anchor(id, ..) => collector.anchor(id, bytes),
+            Event::Alias(id) => collector.alias(id, bytes),
             _ => {}
         }
     }
-    marks.finish()
+    collector.finish()
 }
 
-fn options() -> Options {
+fn parser_options() -> Options {
     let mut options = Options::default();
     options.emit_unresolved_aliases = true;
     options.flow_nesting_limit = NESTING_LIMIT;
@@ -115,49 +115,49 @@ fn options() -> Options {
     options
 }
 
-fn feed(tree: &mut Tree<'_>, event: Event<'_>, span: Span) {
+fn handle_event(tree: &mut TreeBuilder<'_>, event: Event<'_>, span: Span) {
     let bytes = span.byte_range().unwrap_or_default();
     match event {
         Event::Scalar(text, style, anchor, tag) => {
             let tag = tag_of(tag.as_deref(), span);
-            tree.anchor(anchor, true);
+            tree.record_anchor(anchor, true);
             tree.scalar(scalar(text, style, tag.as_ref(), &bytes), bytes, tag);
         }
         Event::SequenceStart(_, anchor, tag) => {
-            tree.anchor(anchor, false);
-            tree.open(false, bytes, tag_of(tag.as_deref(), span));
+            tree.record_anchor(anchor, false);
+            tree.open_collection(false, bytes, tag_of(tag.as_deref(), span));
         }
         Event::MappingStart(_, anchor, tag) => {
-            tree.anchor(anchor, false);
-            tree.open(true, bytes, tag_of(tag.as_deref(), span));
+            tree.record_anchor(anchor, false);
+            tree.open_collection(true, bytes, tag_of(tag.as_deref(), span));
         }
-        Event::SequenceEnd | Event::MappingEnd => tree.close(&bytes),
-        Event::Alias(id) => tree.alias(id, bytes),
-        Event::UnresolvedAlias(_) => tree.undefined_alias(bytes),
+        Event::SequenceEnd | Event::MappingEnd => tree.close_collection(&bytes),
+        Event::Alias(id) => tree.expand_alias(id, bytes),
+        Event::UnresolvedAlias(_) => tree.report_undefined_alias(bytes),
         Event::DocumentEnd => tree.end_document(),
         _ => {}
     }
 }
 
 /// A tag as far as it matters: `!!str` only says what quotes would say, all others are refused.
-enum Tagged {
+enum TagKind {
     Text,
-    Refused(Range<usize>),
+    Unsupported(Range<usize>),
 }
 
-fn tag_of(tag: Option<&Tag>, span: Span) -> Option<Tagged> {
+fn tag_of(tag: Option<&Tag>, span: Span) -> Option<TagKind> {
     let tag = tag?;
     if tag.is_yaml_core_schema_tag("str") {
-        return Some(Tagged::Text);
+        return Some(TagKind::Text);
     }
     let bytes = span.tag_span().and_then(|span| span.byte_range());
-    Some(Tagged::Refused(
+    Some(TagKind::Unsupported(
         bytes.or_else(|| span.byte_range()).unwrap_or_default(),
     ))
 }
 
-fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tagged>, bytes: &Range<usize>) -> Scalar {
-    if style != ScalarStyle::Plain || matches!(tag, Some(Tagged::Text)) {
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&TagKind>, bytes: &Range<usize>) -> Scalar {
+    if style != ScalarStyle::Plain || matches!(tag, Some(TagKind::Text)) {
         return Scalar::quoted(text.into_owned());
     }
     // The parser writes a value that is not there as `~`.

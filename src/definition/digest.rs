@@ -20,13 +20,13 @@ impl Digest {
     /// The exact digest of `payload`.
     #[must_use]
     pub fn exact(payload: &Payload, identities: &Identities) -> Self {
-        Self::of_form(&normal::exact(payload, identities))
+        Self::of_canonical(&normal::exact(payload, identities))
     }
 
     /// The digest of a definition in normal form.
     #[must_use]
-    pub fn of_form(form: &Value) -> Self {
-        Self(Sha256::digest(canonical(form).as_bytes()).into())
+    pub fn of_canonical(form: &Value) -> Self {
+        Self(Sha256::digest(canonical_json(form).as_bytes()).into())
     }
 
     /// Reads the text that [`Display`](fmt::Display) writes.
@@ -81,22 +81,22 @@ impl Digests {
     /// The digests of `payload`.
     #[must_use]
     pub fn of(payload: &Payload, identities: &Identities) -> Self {
-        Self::of_exact_form(&normal::exact(payload, identities))
+        Self::of_exact(&normal::exact(payload, identities))
     }
 
     /// The digests of a definition in exact normal form.
     #[must_use]
-    pub fn of_exact_form(form: &Value) -> Self {
+    pub fn of_exact(form: &Value) -> Self {
         Self {
-            exact: Digest::of_form(form),
-            unordered: Digest::of_form(&normal::unordered(form)),
+            exact: Digest::of_canonical(form),
+            unordered: Digest::of_canonical(&normal::unordered(form)),
         }
     }
 }
 
 /// RFC 8785 canonical JSON.
-pub(super) fn canonical(value: &Value) -> String {
-    let text = if is_written_canonically(value) {
+pub(super) fn canonical_json(value: &Value) -> String {
+    let text = if is_plain_json_canonical(value) {
         serde_json::to_string(value)
     } else {
         serde_json_canonicalizer::to_string(value)
@@ -108,18 +108,18 @@ pub(super) fn canonical(value: &Value) -> String {
 
 /// Whether plain JSON is canonical already, which is several times faster to write: keys stand in order, and numbers
 /// are integers that a double holds. Strings are escaped alike by both.
-fn is_written_canonically(value: &Value) -> bool {
+fn is_plain_json_canonical(value: &Value) -> bool {
     const EXACT_INTEGER: u64 = 1 << 53;
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => true,
         Value::Number(number) => number
             .as_i64()
             .is_some_and(|integer| integer.unsigned_abs() <= EXACT_INTEGER),
-        Value::Array(items) => items.iter().all(is_written_canonically),
+        Value::Array(items) => items.iter().all(is_plain_json_canonical),
         Value::Object(fields) => {
             // Beyond ASCII the order of bytes is not that of UTF-16, which RFC 8785 sorts by.
             let in_order = fields.keys().is_sorted() && fields.keys().all(|key| key.is_ascii());
-            in_order && fields.values().all(is_written_canonically)
+            in_order && fields.values().all(is_plain_json_canonical)
         }
     }
 }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_are_pinned() {
+    fn digests_do_not_change() {
         let pinned = [
             (
                 simple(),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_json_is_taken_only_where_it_is_canonical() {
+    fn plain_json_is_used_only_when_it_is_canonical() {
         let controls: String = (0_u8..=0x7f).map(char::from).collect();
         let plain = [
             json!({"b": [1, -2, 0, 9_007_199_254_740_992_i64], "a": null, "c": true}),
@@ -250,7 +250,7 @@ mod tests {
             json!({"": {"nested": {}}, "A": [], "a": ""}),
         ];
         for value in plain {
-            assert!(is_written_canonically(&value), "{value}");
+            assert!(is_plain_json_canonical(&value), "{value}");
             assert_eq!(
                 serde_json::to_string(&value).unwrap(),
                 serde_json_canonicalizer::to_string(&value).unwrap()
@@ -263,19 +263,19 @@ mod tests {
             json!(u64::MAX),
             json!({"é": 1}),
         ] {
-            assert!(!is_written_canonically(&value), "{value}");
+            assert!(!is_plain_json_canonical(&value), "{value}");
         }
     }
 
     #[test]
-    fn a_digest_is_what_its_specification_says() {
+    fn a_digest_follows_its_specification() {
         let form = json!({"included_filters": {"filter_operator": "and", "filters": [
             {"filter_type": "user_attributes", "name": "city", "data_type": "string", "operator": "in", "value": ["Pune"],
              "negate": false, "case_sensitive": false}]}});
         let text = "{\"included_filters\":{\"filter_operator\":\"and\",\"filters\":[{\"case_sensitive\":false,\"data_type\":\
                     \"string\",\"filter_type\":\"user_attributes\",\"name\":\"city\",\"negate\":false,\"operator\":\"in\",\
                     \"value\":[\"Pune\"]}]}}";
-        assert_eq!(canonical(&form), text);
+        assert_eq!(canonical_json(&form), text);
         let digest: String = Sha256::digest(text.as_bytes())
             .iter()
             .map(|byte| format!("{byte:02x}"))

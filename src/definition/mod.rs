@@ -13,4 +13,4 @@ mod spelled;
 pub use diff::{FieldChange, diff};
 pub use digest::{Digest, Digests};
 pub use normal::Identities;
-pub use print::print;
+pub use print::encode;

@@ -33,34 +33,34 @@ mod unordered;
 pub use identity::Identities;
 
 use crate::model::Payload;
-use fields::{drop_nulls, level_numbers};
+use fields::{without_nulls, canonicalize_numbers};
 use serde_json::{Map, Value};
 
 /// The exact normal form of a definition.
 #[must_use]
 pub fn exact(payload: &Payload, identities: &Identities) -> Value {
     let mut form = Map::new();
-    let included = normal_group(&payload.included_filters, identities);
+    let included = canonical_group(&payload.included_filters, identities);
     form.insert("included_filters".to_owned(), included);
     if let Some(excluded) = &payload.excluded_filters {
-        let excluded = normal_group(excluded, identities);
-        if !is_nobody(&excluded) {
+        let excluded = canonical_group(excluded, identities);
+        if !is_empty_exclusion(&excluded) {
             form.insert("excluded_filters".to_owned(), excluded);
         }
     }
     let mut form = Value::Object(form);
-    level_numbers(&mut form);
+    canonicalize_numbers(&mut form);
     form
 }
 
 /// The unordered normal form, from the exact one.
 #[must_use]
 pub fn unordered(exact: &Value) -> Value {
-    unordered::of_definition(exact)
+    unordered::unordered_definition(exact)
 }
 
 /// Whether an `excluded_filters` leaves nobody out.
-fn is_nobody(group: &Value) -> bool {
+fn is_empty_exclusion(group: &Value) -> bool {
     match group {
         Value::Null => true,
         Value::Object(fields) => {
@@ -74,16 +74,16 @@ fn is_nobody(group: &Value) -> bool {
     }
 }
 
-fn normal_group(group: &Value, identities: &Identities) -> Value {
-    normal_children(group, &|filter| normal_filter(filter, identities))
+fn canonical_group(group: &Value, identities: &Identities) -> Value {
+    canonical_children(group, &|filter| canonical_filter(filter, identities))
 }
 
 /// A group with each filter replaced; what is not a group stays as it is.
-fn normal_children(group: &Value, normal_child: &dyn Fn(&Value) -> Value) -> Value {
+fn canonical_children(group: &Value, normal_child: &dyn Fn(&Value) -> Value) -> Value {
     let Value::Object(fields) = group else {
         return group.clone();
     };
-    let mut fields = drop_nulls(fields);
+    let mut fields = without_nulls(fields);
     if let Some(Value::Array(filters)) = fields.get_mut("filters") {
         for filter in filters.iter_mut() {
             *filter = normal_child(filter);
@@ -95,16 +95,16 @@ fn normal_children(group: &Value, normal_child: &dyn Fn(&Value) -> Value) -> Val
     Value::Object(fields)
 }
 
-fn normal_filter(filter: &Value, identities: &Identities) -> Value {
+fn canonical_filter(filter: &Value, identities: &Identities) -> Value {
     let Value::Object(fields) = filter else {
         return filter.clone();
     };
     match fields.get("filter_type").and_then(Value::as_str) {
-        Some("user_attributes") => attribute::normal(fields, &attribute::Place::Filter),
-        Some("actions") => event::normal_event(fields),
-        Some("psychographic_event") => event::normal_affinity(fields),
-        Some("custom_segments") => identities.normal_reference(fields),
-        Some("nested_filters") => normal_group(filter, identities),
+        Some("user_attributes") => attribute::canonical_condition(fields, &attribute::ConditionRole::TopLevel),
+        Some("actions") => event::canonical_event(fields),
+        Some("psychographic_event") => event::canonical_affinity(fields),
+        Some("custom_segments") => identities.canonical_reference(fields),
+        Some("nested_filters") => canonical_group(filter, identities),
         _ => filter.clone(),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 /// The definition in the API's JSON.
 #[must_use]
-pub fn print(definition: &Definition) -> Payload {
+pub fn encode(definition: &Definition) -> Payload {
     Payload {
         included_filters: group(&definition.included),
         excluded_filters: definition.excluded.as_ref().map(group),
@@ -18,9 +18,9 @@ pub fn print(definition: &Definition) -> Payload {
 }
 
 fn group(group: &Group) -> Value {
-    let mut fields = Fields::default();
+    let mut fields = JsonObject::default();
     fields.put_group(group);
-    fields.finish()
+    fields.into_value()
 }
 
 fn filter(filter: &Filter) -> Value {
@@ -30,53 +30,53 @@ fn filter(filter: &Filter) -> Value {
         Filter::Affinity(filter) => event::affinity(filter),
         Filter::Reference(reference) => self::reference(reference),
         Filter::Nested(group) => {
-            let mut fields = Fields::default();
+            let mut fields = JsonObject::default();
             fields.put("filter_type", "nested_filters");
             fields.put_group(group);
-            fields.finish()
+            fields.into_value()
         }
         Filter::Raw(value) => value.clone(),
     }
 }
 
 fn reference(reference: &Reference) -> Value {
-    let mut fields = Fields::default();
+    let mut fields = JsonObject::default();
     fields.put("filter_type", "custom_segments");
     match reference {
         Reference::Name(name) => fields.put("name", name.as_str()),
         Reference::Id { id, label } => {
             fields.put("id", id.as_str());
-            fields.put_some("name", label.as_deref());
+            fields.put_optional("name", label.as_deref());
         }
     }
-    fields.finish()
+    fields.into_value()
 }
 
 /// The fields of one JSON object.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+struct JsonObject(Map<String, Value>);
 
-impl Fields {
+impl JsonObject {
     fn put(&mut self, key: &str, value: impl Into<Value>) {
         self.0.insert(key.to_owned(), value.into());
     }
 
-    fn put_word(&mut self, key: &str, word: impl Keyword) {
+    fn put_keyword(&mut self, key: &str, word: impl Keyword) {
         self.put(key, word.as_str());
     }
 
-    fn put_some(&mut self, key: &str, value: Option<impl Into<Value>>) {
+    fn put_optional(&mut self, key: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.put(key, value);
         }
     }
 
     fn put_group(&mut self, group: &Group) {
-        self.put_word("filter_operator", group.operator);
+        self.put_keyword("filter_operator", group.operator);
         self.put("filters", group.filters.iter().map(filter).collect::<Vec<_>>());
     }
 
-    fn finish(self) -> Value {
+    fn into_value(self) -> Value {
         Value::Object(self.0)
     }
 }

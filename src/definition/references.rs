@@ -8,18 +8,18 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Levels of segments inside segments that the service takes.
-pub const LEVEL_LIMIT: u32 = 6;
+pub const DEPTH_LIMIT: u32 = 6;
 /// Different segments that one definition may refer to.
 pub const REFERENCE_LIMIT: usize = 10;
 /// Characters of a definition with every reference expanded. The service measures its own query; the JSON is
 /// the nearest to it that a client can know.
-pub const EXPANDED_LIMIT: u64 = 262_144;
+pub const EXPANDED_LENGTH_LIMIT: u64 = 262_144;
 
 /// What one definition contributes, read once from its JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outline {
+pub struct ReferenceSummary {
     /// The segments referred to, without labels and without the pseudo segment for everyone.
-    pub references: BTreeMap<Reference, Mentions>,
+    pub references: BTreeMap<Reference, ReferenceUsage>,
     /// Whether any group stands inside a group.
     pub has_nested_group: bool,
     /// Characters of the compact JSON.
@@ -28,34 +28,34 @@ pub struct Outline {
 
 /// How a definition mentions one segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mentions {
+pub struct ReferenceUsage {
     /// How many filters refer to it.
-    pub times: u64,
+    pub count: u64,
     /// Characters of these filters together.
     pub length: u64,
 }
 
 /// What a reference leads to.
 #[derive(Clone, Copy, Debug)]
-pub enum Referent<'a> {
+pub enum ReferencedSegment<'a> {
     /// A filter segment.
-    Filter(&'a Outline),
+    Filter(&'a ReferenceSummary),
     /// A file or cohort segment: counts toward no limit.
-    Members,
+    FileOrCohort,
     /// Nobody knows: counts as a filter segment without references, of no length.
     Unknown,
 }
 
 /// Levels and lengths of definitions that refer to each other; each is computed once.
-pub struct Weights<'a> {
-    resolve: &'a dyn Fn(&Reference) -> Referent<'a>,
+pub struct LimitCalculator<'a> {
+    resolve: &'a dyn Fn(&Reference) -> ReferencedSegment<'a>,
     /// `None` while what it refers to is computed.
-    known: BTreeMap<Reference, Option<Weight>>,
+    computed: BTreeMap<Reference, Option<LimitMetrics>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Weight {
-    level: u32,
+struct LimitMetrics {
+    depth: u32,
     /// Characters when expanded; `None` when the reference stays as it is.
     length: Option<u64>,
 }
@@ -64,7 +64,7 @@ struct Weight {
 #[must_use]
 pub fn referenced_ids(payload: &Payload) -> BTreeSet<SegmentId> {
     let mut found = BTreeSet::new();
-    each_filter(payload, &mut |kind, filter| {
+    visit_filters(payload, &mut |kind, filter| {
         if kind == "custom_segments"
             && let Some(Reference::Id { id, .. }) = reference_of(filter)
         {
@@ -74,21 +74,21 @@ pub fn referenced_ids(payload: &Payload) -> BTreeSet<SegmentId> {
     found
 }
 
-impl Outline {
+impl ReferenceSummary {
     /// Reads `payload`; parts of unknown form hold no references.
     #[must_use]
-    pub fn of(payload: &Payload) -> Self {
+    pub fn from_payload(payload: &Payload) -> Self {
         let mut outline = Self {
-            length: whole_length(payload),
+            length: payload_length(payload),
             ..Self::default()
         };
-        each_filter(payload, &mut |kind, filter| match kind {
+        visit_filters(payload, &mut |kind, filter| match kind {
             "nested_filters" => outline.has_nested_group = true,
             "custom_segments" => {
                 if let Some(reference) = reference_of(filter) {
                     let mentions = outline.references.entry(reference).or_default();
-                    mentions.times += 1;
-                    mentions.length += characters(filter);
+                    mentions.count += 1;
+                    mentions.length += json_length(filter);
                 }
             }
             _ => {}
@@ -98,13 +98,13 @@ impl Outline {
 }
 
 /// Shows every filter of a definition, at any depth, with its type.
-fn each_filter(payload: &Payload, visit: &mut dyn FnMut(&str, &Value)) {
+fn visit_filters(payload: &Payload, visit: &mut dyn FnMut(&str, &Value)) {
     for group in std::iter::once(&payload.included_filters).chain(&payload.excluded_filters) {
-        each_filter_of(group, visit);
+        visit_group_filters(group, visit);
     }
 }
 
-fn each_filter_of(group: &Value, visit: &mut dyn FnMut(&str, &Value)) {
+fn visit_group_filters(group: &Value, visit: &mut dyn FnMut(&str, &Value)) {
     let filters = group.get("filters").and_then(Value::as_array);
     for filter in filters.into_iter().flatten() {
         let kind = filter
@@ -113,7 +113,7 @@ fn each_filter_of(group: &Value, visit: &mut dyn FnMut(&str, &Value)) {
             .unwrap_or_default();
         visit(kind, filter);
         if kind == "nested_filters" {
-            each_filter_of(filter, visit);
+            visit_group_filters(filter, visit);
         }
     }
 }
@@ -132,55 +132,55 @@ fn reference_of(filter: &Value) -> Option<Reference> {
 }
 
 /// Characters of `{"included_filters":…,"excluded_filters":…}`.
-fn whole_length(payload: &Payload) -> u64 {
-    let included = characters(&payload.included_filters) + r#"{"included_filters":}"#.len() as u64;
+fn payload_length(payload: &Payload) -> u64 {
+    let included = json_length(&payload.included_filters) + r#"{"included_filters":}"#.len() as u64;
     let excluded = payload.excluded_filters.as_ref();
     included
         + excluded.map_or(0, |group| {
-            characters(group) + r#","excluded_filters":"#.len() as u64
+            json_length(group) + r#","excluded_filters":"#.len() as u64
         })
 }
 
-impl<'a> Weights<'a> {
+impl<'a> LimitCalculator<'a> {
     /// Weighs with what `resolve` knows. References to a segment that is being weighed (a cycle) count as unknown.
     #[must_use]
-    pub fn new(resolve: &'a dyn Fn(&Reference) -> Referent<'a>) -> Self {
+    pub fn new(resolve: &'a dyn Fn(&Reference) -> ReferencedSegment<'a>) -> Self {
         Self {
             resolve,
-            known: BTreeMap::new(),
+            computed: BTreeMap::new(),
         }
     }
 
     /// The level of a definition: 1 without references; else one more than the deepest referred to, and one
     /// more again if the definition has a nested group.
-    pub fn level(&mut self, outline: &Outline) -> u32 {
-        self.weigh_references(outline);
-        self.weight(outline).level
+    pub fn depth(&mut self, outline: &ReferenceSummary) -> u32 {
+        self.compute_references(outline);
+        self.metrics_of(outline).depth
     }
 
     /// Characters of a definition with every reference expanded in place, those of the references too.
-    pub fn expanded_length(&mut self, outline: &Outline) -> u64 {
-        self.weigh_references(outline);
-        self.weight(outline).length.unwrap_or(outline.length)
+    pub fn expanded_length(&mut self, outline: &ReferenceSummary) -> u64 {
+        self.compute_references(outline);
+        self.metrics_of(outline).length.unwrap_or(outline.length)
     }
 
     /// The references that lead from a definition to the bottom, at each step the deepest.
-    pub fn deepest_chain(&mut self, outline: &Outline) -> Vec<Reference> {
-        self.weigh_references(outline);
+    pub fn deepest_chain(&mut self, outline: &ReferenceSummary) -> Vec<Reference> {
+        self.compute_references(outline);
         let mut chain: Vec<Reference> = Vec::new();
         let mut current = outline;
-        while let Some(next) = self.deepest_of(current).filter(|next| !chain.contains(next)) {
+        while let Some(next) = self.deepest_reference(current).filter(|next| !chain.contains(next)) {
             chain.push(next.clone());
             match (self.resolve)(&next) {
-                Referent::Filter(outline) => current = outline,
-                Referent::Members | Referent::Unknown => break,
+                ReferencedSegment::Filter(outline) => current = outline,
+                ReferencedSegment::FileOrCohort | ReferencedSegment::Unknown => break,
             }
         }
         chain
     }
 
-    fn deepest_of(&self, outline: &Outline) -> Option<Reference> {
-        let level = |reference: &Reference| self.known_weight(reference).level;
+    fn deepest_reference(&self, outline: &ReferenceSummary) -> Option<Reference> {
+        let level = |reference: &Reference| self.computed_metrics(reference).depth;
         let counted = outline.references.keys().filter(|reference| level(reference) > 0);
         // Of equals the first, so that messages do not change from run to run.
         let deepest = counted.rev().max_by_key(|reference| level(reference));
@@ -189,70 +189,70 @@ impl<'a> Weights<'a> {
 
     /// Weighs everything below `outline`. With a stack of its own: a chain of references may be as long as
     /// there are segments.
-    fn weigh_references(&mut self, outline: &Outline) {
+    fn compute_references(&mut self, outline: &ReferenceSummary) {
         let mut open: Vec<Reference> = outline.references.keys().cloned().collect();
         while let Some(current) = open.last().cloned() {
             let referent = (self.resolve)(&current);
-            let weight = match (self.known.get(&current), referent) {
+            let weight = match (self.computed.get(&current), referent) {
                 (Some(Some(known)), _) => *known,
-                (None, Referent::Filter(below)) => {
-                    self.known.insert(current, None);
+                (None, ReferencedSegment::Filter(below)) => {
+                    self.computed.insert(current, None);
                     let unseen = below
                         .references
                         .keys()
-                        .filter(|next| !self.known.contains_key(next));
+                        .filter(|next| !self.computed.contains_key(next));
                     open.extend(unseen.cloned());
                     continue;
                 }
-                (Some(None), Referent::Filter(below)) => self.weight(below),
-                (_, Referent::Members) => Weight {
-                    level: 0,
+                (Some(None), ReferencedSegment::Filter(below)) => self.metrics_of(below),
+                (_, ReferencedSegment::FileOrCohort) => LimitMetrics {
+                    depth: 0,
                     length: None,
                 },
-                (_, Referent::Unknown) => Weight::UNKNOWN,
+                (_, ReferencedSegment::Unknown) => LimitMetrics::UNKNOWN,
             };
-            self.known.insert(current, Some(weight));
+            self.computed.insert(current, Some(weight));
             open.pop();
         }
     }
 
     /// The weight of a definition whose references are weighed.
-    fn weight(&self, outline: &Outline) -> Weight {
+    fn metrics_of(&self, outline: &ReferenceSummary) -> LimitMetrics {
         let mut deepest = 0;
         let mut length = outline.length;
         for (reference, mentions) in &outline.references {
-            let below = self.known_weight(reference);
-            deepest = deepest.max(below.level);
+            let below = self.computed_metrics(reference);
+            deepest = deepest.max(below.depth);
             if let Some(expanded) = below.length {
                 length = length
                     .saturating_sub(mentions.length)
-                    .saturating_add(mentions.times.saturating_mul(expanded));
+                    .saturating_add(mentions.count.saturating_mul(expanded));
             }
         }
         let nested = u32::from(deepest > 0 && outline.has_nested_group);
-        Weight {
-            level: deepest + 1 + nested,
+        LimitMetrics {
+            depth: deepest + 1 + nested,
             length: Some(length),
         }
     }
 
-    fn known_weight(&self, reference: &Reference) -> Weight {
-        self.known
+    fn computed_metrics(&self, reference: &Reference) -> LimitMetrics {
+        self.computed
             .get(reference)
             .copied()
             .flatten()
-            .unwrap_or(Weight::UNKNOWN)
+            .unwrap_or(LimitMetrics::UNKNOWN)
     }
 }
 
-impl Weight {
+impl LimitMetrics {
     const UNKNOWN: Self = Self {
-        level: 1,
+        depth: 1,
         length: None,
     };
 }
 
-fn characters(value: &Value) -> u64 {
+fn json_length(value: &Value) -> u64 {
     value.to_string().chars().count() as u64
 }
 
@@ -280,16 +280,16 @@ mod tests {
     }
 
     /// Segments by name: what they refer to, and whether they have a nested group.
-    fn outlines(segments: &[(&str, &[&str], bool)]) -> BTreeMap<Reference, Outline> {
+    fn summaries(segments: &[(&str, &[&str], bool)]) -> BTreeMap<Reference, ReferenceSummary> {
         let outline = |(name, names, nested): &(&str, &[&str], bool)| {
-            (named(name), Outline::of(&payload(names, *nested)))
+            (named(name), ReferenceSummary::from_payload(&payload(names, *nested)))
         };
         segments.iter().map(outline).collect()
     }
 
     #[test]
-    fn levels_follow_the_documented_formula() {
-        let segments = outlines(&[
+    fn depths_follow_the_documented_formula() {
+        let segments = summaries(&[
             ("plain", &[], false),
             ("nested only", &[], true),
             ("refers", &["plain"], false),
@@ -302,11 +302,11 @@ mod tests {
             ("back", &["cycle"], false),
         ]);
         let resolve = |reference: &Reference| match segments.get(reference) {
-            Some(outline) => Referent::Filter(outline),
-            None if *reference == named("a file") => Referent::Members,
-            None => Referent::Unknown,
+            Some(outline) => ReferencedSegment::Filter(outline),
+            None if *reference == named("a file") => ReferencedSegment::FileOrCohort,
+            None => ReferencedSegment::Unknown,
         };
-        let mut weights = Weights::new(&resolve);
+        let mut weights = LimitCalculator::new(&resolve);
         let wanted = [
             ("plain", 1),
             ("nested only", 1),
@@ -318,77 +318,77 @@ mod tests {
             ("file", 1),
         ];
         for (name, level) in wanted {
-            assert_eq!(weights.level(&segments[&named(name)]), level, "{name}");
+            assert_eq!(weights.depth(&segments[&named(name)]), level, "{name}");
         }
         assert_eq!(
             weights.deepest_chain(&segments[&named("chain")]),
             [named("refers"), named("plain")]
         );
         // Whatever a cycle weighs, weighing it ends.
-        assert!(weights.level(&segments[&named("cycle")]) < 5);
+        assert!(weights.depth(&segments[&named("cycle")]) < 5);
         assert!(weights.deepest_chain(&segments[&named("cycle")]).len() < 5);
     }
 
     #[test]
-    fn every_mention_is_expanded_and_growth_saturates() {
-        let mut segments = outlines(&[
+    fn every_reference_is_expanded_and_the_length_saturates() {
+        let mut segments = summaries(&[
             ("0", &[], false),
             ("twice", &["0", "0"], false),
             ("out", &["x"], false),
         ]);
         for index in 0..100 {
             let name = index.to_string();
-            let doubled = outlines(&[(&(index + 1).to_string(), &[&name, &name], false)]);
+            let doubled = summaries(&[(&(index + 1).to_string(), &[&name, &name], false)]);
             segments.extend(doubled);
         }
         let resolve = |reference: &Reference| {
             segments
                 .get(reference)
-                .map_or(Referent::Unknown, Referent::Filter)
+                .map_or(ReferencedSegment::Unknown, ReferencedSegment::Filter)
         };
-        let mut weights = Weights::new(&resolve);
+        let mut weights = LimitCalculator::new(&resolve);
         let of = |name: &str| &segments[&named(name)];
         let leaf = of("0").length;
         let filter = json!({"filter_type": "custom_segments", "name": "0"});
-        let expected = of("twice").length - 2 * characters(&filter) + 2 * leaf;
+        let expected = of("twice").length - 2 * json_length(&filter) + 2 * leaf;
         assert_eq!(weights.expanded_length(of("twice")), expected);
         assert_eq!(weights.expanded_length(of("out")), of("out").length);
         assert_eq!(weights.expanded_length(of("100")), u64::MAX);
     }
 
     #[test]
-    fn a_chain_as_long_as_a_repository_is_weighed() {
+    fn a_very_long_reference_chain_is_measured() {
         let segments: BTreeMap<_, _> = (0..20_000_u32)
             .map(|index| {
                 let below = (index + 1).to_string();
-                (named(&index.to_string()), Outline::of(&payload(&[&below], false)))
+                (named(&index.to_string()), ReferenceSummary::from_payload(&payload(&[&below], false)))
             })
             .collect();
         let resolve = |reference: &Reference| {
             segments
                 .get(reference)
-                .map_or(Referent::Unknown, Referent::Filter)
+                .map_or(ReferencedSegment::Unknown, ReferencedSegment::Filter)
         };
-        assert_eq!(Weights::new(&resolve).level(&segments[&named("0")]), 20_001);
+        assert_eq!(LimitCalculator::new(&resolve).depth(&segments[&named("0")]), 20_001);
     }
 
     #[test]
-    fn outlines_see_both_sides_and_ids_and_skip_everyone() {
+    fn summaries_cover_both_groups_and_ids_and_skip_all_users() {
         let id = json!({"filter_type": "custom_segments", "id": "5f", "name": "label"});
         let everyone = json!({"filter_type": "custom_segments", "id": "moe_all_users", "name": "All Users"});
         let mut both = payload(&["a", "a"], true);
         both.excluded_filters = Some(json!({"filter_operator": "and", "filters": [id, everyone]}));
-        let outline = Outline::of(&both);
+        let outline = ReferenceSummary::from_payload(&both);
         let id = Reference::Id {
             id: SegmentId::new("5f"),
             label: None,
         };
         assert_eq!(outline.references.keys().collect::<Vec<_>>(), [&named("a"), &id]);
-        assert_eq!(outline.references[&named("a")].times, 2);
+        assert_eq!(outline.references[&named("a")].count, 2);
         assert!(outline.has_nested_group);
         assert_eq!(referenced_ids(&both), BTreeSet::from([SegmentId::new("5f")]));
         let whole =
             json!({"included_filters": both.included_filters, "excluded_filters": both.excluded_filters});
-        assert_eq!(outline.length, characters(&whole));
+        assert_eq!(outline.length, json_length(&whole));
     }
 }

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 impl FieldChange {
     /// The change with every reference by the name of its segment, or by its id where nobody knows a name.
     #[must_use]
-    pub fn spelled(self, identities: &Identities) -> Self {
-        let spelling = Spelling(identities);
-        let path = self.path.iter().map(|step| spelling.step(step)).collect();
+    pub fn with_readable_references(self, identities: &Identities) -> Self {
+        let spelling = ReferenceFormatter(identities);
+        let path = self.path.iter().map(|step| spelling.path_part(step)).collect();
         let is_reference = self.field.as_deref() == Some("segment");
         if !is_reference {
             let spell = |value: Option<Value>| value.map(|value| spelling.value(value));
@@ -47,9 +47,9 @@ impl FieldChange {
     }
 }
 
-struct Spelling<'a>(&'a Identities);
+struct ReferenceFormatter<'a>(&'a Identities);
 
-impl Spelling<'_> {
+impl ReferenceFormatter<'_> {
     /// The key and the value of a reference.
     fn reference(&self, text: &str) -> (&'static str, String) {
         if let Some(name) = text.strip_prefix("name:") {
@@ -71,7 +71,7 @@ impl Spelling<'_> {
     }
 
     /// A step of a path, which may be called after the segment that a filter refers to.
-    fn step(&self, step: &str) -> String {
+    fn path_part(&self, step: &str) -> String {
         match step.split_once("] id:") {
             Some((number, id)) if step.starts_with('[') => match self.name_of(&SegmentId::new(id)) {
                 Some(name) => format!("{number}] {name}"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_spelled_by_name_where_one_is_known() {
+    fn references_are_shown_by_name_when_the_name_is_known() {
         let identities = Identities {
             declared_by_id: [(SegmentId::new("a1"), SegmentName::new("Buyers"))].into(),
             undeclared_by_name: [(SegmentName::new("By hand"), SegmentId::new("b1"))].into(),
@@ -156,7 +156,7 @@ mod tests {
         ];
         for (change, mut wanted) in table {
             "[1] Buyers".clone_into(&mut wanted.path[1]);
-            assert_eq!(change.spelled(&identities), wanted);
+            assert_eq!(change.with_readable_references(&identities), wanted);
         }
     }
 }

@@ -9,11 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 /// The checksum of a JSON text.
 pub(super) fn checksum(text: &str) -> String {
-    hexadecimal(&Sha256::digest(without_space(text)))
+    hexadecimal(&Sha256::digest(without_whitespace(text)))
 }
 
 /// A JSON text without the white space between its tokens.
-fn without_space(text: &str) -> Vec<u8> {
+fn without_whitespace(text: &str) -> Vec<u8> {
     let mut kept = Vec::with_capacity(text.len());
     let (mut is_inside, mut is_escaped) = (false, false);
     for byte in text.bytes() {
@@ -33,19 +33,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_specification_is_pinned() {
+    fn the_checksum_algorithm_is_pinned() {
         let pinned = "6845884469dd530b6ce59344b87f6d8f440f4efe64bb40891e126892b7e9d137";
         assert_eq!(checksum(r#"{"a":[1,"b c"]}"#), pinned);
     }
 
     #[test]
-    fn white_space_counts_inside_of_texts_alone() {
+    fn whitespace_counts_only_inside_strings() {
         for (text, same) in [
             ("{ \"a\" :\r\n\t[1, 2] }", r#"{"a":[1,2]}"#),
             (r#"[ "a \" b", "c\\" , "d  e" ]"#, r#"["a \" b","c\\","d  e"]"#),
             (r#""\\\" \\" "#, r#""\\\" \\""#),
         ] {
-            assert_eq!(without_space(text), same.as_bytes(), "{text}");
+            assert_eq!(without_whitespace(text), same.as_bytes(), "{text}");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The store that a workspace's settings name.
 
-use super::{Change, DirectoryStore, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
-use crate::model::{CallRecord, Callback, LedgerPlace, ListDigest, UploadId};
+use super::{LockChange, DirectoryStore, State, StateStore, Lock, JournalEntry, Cache, StoreError};
+use crate::model::{RequestRecord, UploadResult, StateLocation, ListDigest, UploadId};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 #[cfg(feature = "object-store")]
-use {super::ObjectLedger, std::env, std::ffi::OsString};
+use {super::ObjectStateStore, std::env, std::ffi::OsString};
 
 /// A directory or an object store.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub enum ConfiguredStore {
     Directory(DirectoryStore),
     /// Objects in a bucket.
     #[cfg(feature = "object-store")]
-    Objects(ObjectLedger),
+    Objects(ObjectStateStore),
 }
 
 impl ConfiguredStore {
@@ -25,16 +25,16 @@ impl ConfiguredStore {
     /// # Errors
     ///
     /// An object store in a segctl that was built without them, or one whose set-up in the environment is wrong.
-    pub fn open(place: &LedgerPlace, base: &Path) -> Result<Self, StoreError> {
+    pub fn open(place: &StateLocation, base: &Path) -> Result<Self, StoreError> {
         match place {
-            LedgerPlace::Directory(directory) => {
+            StateLocation::Directory(directory) => {
                 Ok(Self::Directory(DirectoryStore::new(base.join(directory))))
             }
             #[cfg(feature = "object-store")]
-            LedgerPlace::Objects(place) => {
+            StateLocation::ObjectStore(place) => {
                 let text = |value: OsString| value.into_string().ok();
                 let variables = env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
-                Ok(Self::Objects(ObjectLedger::connect(place, variables)?))
+                Ok(Self::Objects(ObjectStateStore::connect(place, variables)?))
             }
             #[cfg(not(feature = "object-store"))]
             LedgerPlace::Objects(place) => Err(StoreError::Object {
@@ -59,71 +59,71 @@ macro_rules! either {
     };
 }
 
-impl LedgerStore for ConfiguredStore {
-    async fn load(&self) -> Result<Ledger, StoreError> {
+impl StateStore for ConfiguredStore {
+    async fn load(&self) -> Result<State, StoreError> {
         either!(self, store => store.load())
     }
 
-    async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
+    async fn save(&self, ledger: &State) -> Result<(), StoreError> {
         either!(self, store => store.save(ledger))
     }
 
-    async fn add(&self, ledger: &Ledger, records: &[Record]) -> Result<(), StoreError> {
-        either!(self, store => store.add(ledger, records))
+    async fn append(&self, ledger: &State, records: &[JournalEntry]) -> Result<(), StoreError> {
+        either!(self, store => store.append(ledger, records))
     }
 
     async fn change_lock(
         &self,
-        change: impl Fn(Option<&Lock>) -> Change + Send,
+        change: impl Fn(Option<&Lock>) -> LockChange + Send,
     ) -> Result<Option<Lock>, StoreError> {
         either!(self, store => store.change_lock(change))
     }
 
-    async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
-        either!(self, store => store.save_list(digest, bytes))
+    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        either!(self, store => store.save_member_list(digest, bytes))
     }
 
-    async fn load_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
-        either!(self, store => store.load_list(digest))
+    async fn load_member_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        either!(self, store => store.load_member_list(digest))
     }
 
-    async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
-        either!(self, store => store.drop_lists(keep))
+    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
+        either!(self, store => store.retain_member_lists(keep))
     }
 
-    async fn save_callback(&self, upload: &UploadId, callback: &Callback) -> Result<(), StoreError> {
+    async fn save_callback(&self, upload: &UploadId, callback: &UploadResult) -> Result<(), StoreError> {
         either!(self, store => store.save_callback(upload, callback))
     }
 
-    async fn load_callback(&self, upload: &UploadId) -> Result<Option<Callback>, StoreError> {
+    async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
         either!(self, store => store.load_callback(upload))
     }
 
-    async fn drop_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
-        either!(self, store => store.drop_callbacks(keep))
+    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
+        either!(self, store => store.retain_callbacks(keep))
     }
 
-    async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
-        either!(self, store => store.load_snapshot())
+    async fn load_cache(&self) -> Result<Cache, StoreError> {
+        either!(self, store => store.load_cache())
     }
 
-    async fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
-        either!(self, store => store.save_snapshot(snapshot))
+    async fn save_cache(&self, snapshot: &Cache) -> Result<(), StoreError> {
+        either!(self, store => store.save_cache(snapshot))
     }
 
-    async fn requests(&self) -> Result<Vec<CallRecord>, StoreError> {
-        either!(self, store => store.requests())
+    async fn load_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
+        either!(self, store => store.load_requests())
     }
 
     async fn exchange_requests(
         &self,
         next: &mut u64,
-        respond: impl FnMut(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+        respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
     ) -> Result<(), StoreError> {
         either!(self, store => store.exchange_requests(next, respond))
     }
 
-    async fn forget_requests(&self, before: Timestamp) -> Result<(), StoreError> {
-        either!(self, store => store.forget_requests(before))
+    async fn prune_requests(&self, before: Timestamp) -> Result<(), StoreError> {
+        either!(self, store => store.prune_requests(before))
     }
 }

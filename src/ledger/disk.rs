@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 /// Files in directories.
-pub trait Disk: Send + Sync {
+pub trait FileSystem: Send + Sync {
     /// What is held by whoever is alone inside; dropping it lets the next one in.
     type Guard: Send;
 
@@ -33,7 +33,7 @@ pub trait Disk: Send + Sync {
     fn remove(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
 
     /// The names of the files in a directory; none where there is no such directory.
-    fn names(&self, path: &Path) -> impl Future<Output = io::Result<Vec<String>>> + Send;
+    fn file_names(&self, path: &Path) -> impl Future<Output = io::Result<Vec<String>>> + Send;
 
     /// Is back when the names in a directory outlast a crash.
     fn sync_directory(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
@@ -43,15 +43,15 @@ pub trait Disk: Send + Sync {
 
     /// Waits until nobody else holds the guard of this file, which is made where there is none. It ends with the guard,
     /// or with the process.
-    fn exclusive(&self, path: &Path) -> impl Future<Output = io::Result<Self::Guard>> + Send;
+    fn lock_exclusively(&self, path: &Path) -> impl Future<Output = io::Result<Self::Guard>> + Send;
 }
 
 /// The file system of this machine. Its calls are made in place: the files are small, and what a run does next depends
 /// on them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LocalDisk;
+pub struct LocalFileSystem;
 
-impl Disk for LocalDisk {
+impl FileSystem for LocalFileSystem {
     type Guard = File;
 
     async fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -87,7 +87,7 @@ impl Disk for LocalDisk {
         }
     }
 
-    async fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+    async fn file_names(&self, path: &Path) -> io::Result<Vec<String>> {
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -105,7 +105,7 @@ impl Disk for LocalDisk {
         fs::create_dir_all(path)
     }
 
-    async fn exclusive(&self, path: &Path) -> io::Result<File> {
+    async fn lock_exclusively(&self, path: &Path) -> io::Result<File> {
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -115,7 +115,7 @@ impl Disk for LocalDisk {
             // Never blocked on: another future of this very process may hold it.
             match file.try_lock() {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(POLL).await,
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_POLL_INTERVAL).await,
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
@@ -123,7 +123,7 @@ impl Disk for LocalDisk {
 }
 
 /// How often a guard that somebody else holds is tried again: they are held for as long as a file is written.
-const POLL: std::time::Duration = std::time::Duration::from_millis(10);
+const LOCK_POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
@@ -131,11 +131,11 @@ mod tests {
     use futures_util::FutureExt;
 
     #[tokio::test]
-    async fn files_are_read_written_added_to_and_removed() {
+    async fn files_are_read_written_appended_and_removed() {
         let directory = tempfile::tempdir().unwrap();
         let inner = directory.path().join("deep/down");
         let (one, other) = (inner.join("one"), inner.join("other"));
-        let disk = LocalDisk;
+        let disk = LocalFileSystem;
         disk.create_directories(&inner).await.unwrap();
         assert_eq!(disk.read(&one).await.unwrap(), None);
         disk.append(&one, b"a").await.unwrap();
@@ -143,8 +143,8 @@ mod tests {
         disk.sync(&one).await.unwrap();
         disk.rename(&one, &other).await.unwrap();
         disk.sync_directory(&inner).await.unwrap();
-        assert_eq!(disk.names(&inner).await.unwrap(), ["other"]);
-        assert!(disk.names(&one).await.unwrap().is_empty());
+        assert_eq!(disk.file_names(&inner).await.unwrap(), ["other"]);
+        assert!(disk.file_names(&one).await.unwrap().is_empty());
         assert_eq!(disk.read(&other).await.unwrap(), Some(b"ab".to_vec()));
         disk.write(&other, b"c").await.unwrap();
         assert_eq!(disk.read(&other).await.unwrap(), Some(b"c".to_vec()));
@@ -154,12 +154,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_at_a_time_is_inside() {
+    async fn the_file_lock_is_exclusive() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("guard");
-        let first = LocalDisk.exclusive(&path).await.unwrap();
-        assert!(LocalDisk.exclusive(&path).now_or_never().is_none());
+        let first = LocalFileSystem.lock_exclusively(&path).await.unwrap();
+        assert!(LocalFileSystem.lock_exclusively(&path).now_or_never().is_none());
         drop(first);
-        assert!(LocalDisk.exclusive(&path).now_or_never().is_some());
+        assert!(LocalFileSystem.lock_exclusively(&path).now_or_never().is_some());
     }
 }

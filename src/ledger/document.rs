@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 #[derive(Serialize)]
-struct Written<T> {
+struct Envelope<T> {
     format_version: u32,
     checksum: String,
     contents: T,
@@ -14,7 +14,7 @@ struct Written<T> {
 
 /// As much of a file as tells whether it can be used; a file of another version may lack any of it.
 #[derive(Deserialize)]
-struct Sealed<'a> {
+struct RawEnvelope<'a> {
     format_version: Option<u64>,
     checksum: Option<String>,
     #[serde(borrow)]
@@ -25,7 +25,7 @@ struct Sealed<'a> {
 pub(super) fn encode(version: u32, contents: &impl Serialize) -> String {
     // Plain structures of text and numbers always serialise.
     let text = serde_json::to_string(contents).unwrap_or_default();
-    let document = Written {
+    let document = Envelope {
         format_version: version,
         checksum: checksum(&text),
         contents,
@@ -39,7 +39,7 @@ pub(super) fn encode(version: u32, contents: &impl Serialize) -> String {
 ///
 /// What is wrong with it, in words.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], known: u32) -> Result<T, String> {
-    let sealed: Sealed<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let sealed: RawEnvelope<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     match sealed.format_version {
         None => return Err("it has no format version".to_owned()),
         Some(version) if version != u64::from(known) => {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_however_it_is_laid_out() {
+    fn the_checksum_ignores_layout_but_detects_changes() {
         let contents = vec!["a  b".to_owned(), "c\\\" d".to_owned()];
         let text = encode(7, &contents);
         let laid_out = [
@@ -79,13 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_comes_back_as_nothing() {
+    fn an_absent_value_round_trips() {
         let text = encode(7, &None::<String>);
         assert_eq!(decode(text.as_bytes(), 7), Ok(None::<String>));
     }
 
     #[test]
-    fn a_file_of_another_version_is_told_by_it_alone() {
+    fn another_format_version_is_rejected_by_its_number_alone() {
         let refused = decode::<String>(b"{\"format_version\": 8, \"shape\": []}", 7).unwrap_err();
         assert_eq!(refused, "it has format version 8, and this segctl knows 7");
     }

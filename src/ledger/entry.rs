@@ -1,17 +1,17 @@
 //! What the ledger knows of one segment.
 
-use super::{Sent, Uploaded};
+use super::{CohortState, UploadState};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentKind, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Replaced definitions that are kept of one segment. MoEngage's own history holds the last 20 edits.
-pub const REPLACED_LIMIT: usize = 20;
+pub const REVISION_LIMIT: usize = 20;
 
 /// What was last applied to one segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct StateEntry {
     /// The segment's id.
     pub id: SegmentId,
     /// Its name when it was applied.
@@ -30,7 +30,7 @@ pub struct Entry {
     /// Whether it is remembered only for a definition that a run was about to replace, or for a call whose end nobody
     /// knows: no write of it is known to have taken effect, so that it is nobody's of ours.
     #[serde(default, skip_serializing_if = "is_false")]
-    pub only_kept: bool,
+    pub history_only: bool,
     /// Its definition with the ids of all references; `None` when it was only put away or taken out again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Payload>,
@@ -39,19 +39,19 @@ pub struct Entry {
     pub digest: Option<String>,
     /// Whom it has, where its members are sent; `None` also where nothing is known of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sent: Option<Box<Sent>>,
+    pub cohort_state: Option<Box<CohortState>>,
     /// Whom it has, where its users are uploaded; `None` also where nothing is known of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uploaded: Option<Box<Uploaded>>,
+    pub upload_state: Option<Box<UploadState>>,
     /// Names it had before: reserved for ever where a rename does not free names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub former_names: Vec<SegmentName>,
+    pub previous_names: Vec<SegmentName>,
     /// Definitions that were replaced, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replaced: Vec<Replaced>,
+    pub revisions: Vec<Revision>,
     /// How many older ones were dropped: the number of one that is kept never changes.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub dropped: usize,
+    pub dropped_revisions: usize,
     /// When it was applied.
     pub applied_at: Timestamp,
     /// Which run applied it.
@@ -61,7 +61,7 @@ pub struct Entry {
 /// A definition that is not in the workspace any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Replaced {
+pub struct Revision {
     /// The segment's name at that time.
     pub name: SegmentName,
     /// What the service showed before it was overwritten.
@@ -72,7 +72,7 @@ pub struct Replaced {
     pub run: String,
 }
 
-impl Entry {
+impl StateEntry {
     /// An active filter segment of which nothing else is known.
     #[must_use]
     pub fn new(id: SegmentId, name: SegmentName, applied_at: Timestamp) -> Self {
@@ -83,14 +83,14 @@ impl Entry {
             lifecycle: Lifecycle::Active,
             lifecycle_unknown: false,
             protect: false,
-            only_kept: false,
+            history_only: false,
             definition: None,
             digest: None,
-            sent: None,
-            uploaded: None,
-            former_names: Vec::new(),
-            replaced: Vec::new(),
-            dropped: 0,
+            cohort_state: None,
+            upload_state: None,
+            previous_names: Vec::new(),
+            revisions: Vec::new(),
+            dropped_revisions: 0,
             applied_at,
             run: String::new(),
         }
@@ -103,47 +103,47 @@ impl Entry {
     }
 
     /// Keeps a definition that is about to be overwritten.
-    pub fn keep(&mut self, replaced: Replaced) {
+    pub fn add_revision(&mut self, replaced: Revision) {
         // A run that is repeated after a crash overwrites the same definition again: it is the one that does it.
         let is_same =
-            |last: &&mut Replaced| last.definition == replaced.definition && last.name == replaced.name;
-        match self.replaced.last_mut().filter(is_same) {
+            |last: &&mut Revision| last.definition == replaced.definition && last.name == replaced.name;
+        match self.revisions.last_mut().filter(is_same) {
             Some(last) => *last = replaced,
-            None => self.replaced.push(replaced),
+            None => self.revisions.push(replaced),
         }
-        let beyond = self.replaced.len().saturating_sub(REPLACED_LIMIT);
-        self.replaced.drain(..beyond);
-        self.dropped = self.dropped.saturating_add(beyond);
+        let beyond = self.revisions.len().saturating_sub(REVISION_LIMIT);
+        self.revisions.drain(..beyond);
+        self.dropped_revisions = self.dropped_revisions.saturating_add(beyond);
     }
 
     /// The entry with the definitions that `other` keeps.
     #[must_use]
-    pub fn with_history_of(self, other: &Self) -> Self {
+    pub fn with_revisions_of(self, other: &Self) -> Self {
         Self {
-            replaced: other.replaced.clone(),
-            dropped: other.dropped,
+            revisions: other.revisions.clone(),
+            dropped_revisions: other.dropped_revisions,
             ..self
         }
     }
 
     /// Definitions that were replaced, oldest first, each with its number: 1 is the first that was ever kept.
-    pub fn numbered(&self) -> impl Iterator<Item = (usize, &Replaced)> {
-        let replaced = self.replaced.iter().enumerate();
-        replaced.map(|(index, replaced)| (self.dropped.saturating_add(index + 1), replaced))
+    pub fn numbered_revisions(&self) -> impl Iterator<Item = (usize, &Revision)> {
+        let replaced = self.revisions.iter().enumerate();
+        replaced.map(|(index, replaced)| (self.dropped_revisions.saturating_add(index + 1), replaced))
     }
 
     /// The definition that was replaced and has `number`, as long as it is kept.
     #[must_use]
-    pub fn replaced_as(&self, number: usize) -> Option<&Replaced> {
-        let index = number.checked_sub(self.dropped.saturating_add(1))?;
-        self.replaced.get(index)
+    pub fn revision(&self, number: usize) -> Option<&Revision> {
+        let index = number.checked_sub(self.dropped_revisions.saturating_add(1))?;
+        self.revisions.get(index)
     }
 
     /// Whether the segment had `name` at some time, as far as is known.
     #[must_use]
-    pub fn had(&self, name: &SegmentName) -> bool {
-        let replaced = self.replaced.iter().map(|replaced| &replaced.name);
-        let mut names = self.former_names.iter().chain(replaced).chain([&self.name]);
+    pub fn has_or_had_name(&self, name: &SegmentName) -> bool {
+        let replaced = self.revisions.iter().map(|replaced| &replaced.name);
+        let mut names = self.previous_names.iter().chain(replaced).chain([&self.name]);
         names.any(|known| known == name)
     }
 
@@ -153,9 +153,9 @@ impl Entry {
             return;
         }
         let former = std::mem::replace(&mut self.name, name);
-        self.former_names
+        self.previous_names
             .retain(|known| *known != former && *known != self.name);
-        self.former_names.push(former);
+        self.previous_names.push(former);
     }
 }
 
@@ -172,16 +172,16 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn entry() -> Entry {
-        Entry::new(
+    fn entry() -> StateEntry {
+        StateEntry::new(
             SegmentId::new("a1"),
             SegmentName::new("One"),
             Timestamp::UNIX_EPOCH,
         )
     }
 
-    fn replaced(amount: usize) -> Replaced {
-        Replaced {
+    fn revision(amount: usize) -> Revision {
+        Revision {
             name: SegmentName::new("One"),
             definition: Payload {
                 included_filters: json!({"filter_operator": "and", "filters": [{"value": amount}]}),
@@ -193,63 +193,63 @@ mod tests {
     }
 
     #[test]
-    fn a_number_means_the_same_definition_for_as_long_as_it_is_kept() {
+    fn a_revision_number_is_stable_while_the_revision_is_stored() {
         let mut entry = entry();
-        for amount in 1..=REPLACED_LIMIT + 5 {
-            entry.keep(replaced(amount));
+        for amount in 1..=REVISION_LIMIT + 5 {
+            entry.add_revision(revision(amount));
             // A run that is repeated uses no number up.
-            entry.keep(replaced(amount));
-            let numbers: Vec<usize> = entry.numbered().map(|(number, _)| number).collect();
-            let oldest = amount.saturating_sub(REPLACED_LIMIT) + 1;
+            entry.add_revision(revision(amount));
+            let numbers: Vec<usize> = entry.numbered_revisions().map(|(number, _)| number).collect();
+            let oldest = amount.saturating_sub(REVISION_LIMIT) + 1;
             assert_eq!(numbers, (oldest..=amount).collect::<Vec<_>>());
             for number in numbers {
-                assert_eq!(entry.replaced_as(number), Some(&replaced(number)));
+                assert_eq!(entry.revision(number), Some(&revision(number)));
             }
             for number in [0, oldest - 1, amount + 1, usize::MAX] {
-                assert_eq!(entry.replaced_as(number), None);
+                assert_eq!(entry.revision(number), None);
             }
         }
     }
 
     #[test]
-    fn what_a_run_did_not_come_to_replace_is_replaced_by_the_next() {
+    fn an_interrupted_replacement_is_recorded_once() {
         let mut entry = entry();
-        entry.keep(replaced(1));
-        let again = Replaced {
+        entry.add_revision(revision(1));
+        let again = Revision {
             replaced_at: Timestamp::from_second(60).unwrap(),
             run: "next".to_owned(),
-            ..replaced(1)
+            ..revision(1)
         };
-        entry.keep(again.clone());
-        assert_eq!(entry.numbered().collect::<Vec<_>>(), [(1, &again)]);
+        entry.add_revision(again.clone());
+        assert_eq!(entry.numbered_revisions().collect::<Vec<_>>(), [(1, &again)]);
     }
 
     #[test]
-    fn an_entry_of_before_there_were_numbers_is_read_and_numbered_from_then_on() {
+    fn an_entry_without_revision_numbers_is_read_and_numbered() {
         let mut entry = entry();
-        for amount in 1..=REPLACED_LIMIT {
-            entry.keep(replaced(amount));
+        for amount in 1..=REVISION_LIMIT {
+            entry.add_revision(revision(amount));
         }
         let written = serde_json::to_value(&entry).unwrap();
         assert_eq!(written.get("dropped"), None);
-        let mut read: Entry = serde_json::from_value(written).unwrap();
-        read.keep(replaced(REPLACED_LIMIT + 1));
-        assert_eq!(read.replaced_as(2), Some(&replaced(2)));
+        let mut read: StateEntry = serde_json::from_value(written).unwrap();
+        read.add_revision(revision(REVISION_LIMIT + 1));
+        assert_eq!(read.revision(2), Some(&revision(2)));
         let written: Value = serde_json::to_value(&read).unwrap();
         assert_eq!(written.get("dropped"), Some(&json!(1)));
-        assert_eq!(serde_json::from_value::<Entry>(written).unwrap(), read);
+        assert_eq!(serde_json::from_value::<StateEntry>(written).unwrap(), read);
     }
 
     #[test]
-    fn a_segment_is_known_by_every_name_it_had() {
+    fn an_entry_matches_its_current_and_previous_names() {
         let mut entry = entry();
         entry.rename(SegmentName::new("Two"));
-        entry.keep(Replaced {
+        entry.add_revision(Revision {
             name: SegmentName::new("By hand"),
-            ..replaced(1)
+            ..revision(1)
         });
         for (name, had) in [("One", true), ("Two", true), ("By hand", true), ("Three", false)] {
-            assert_eq!(entry.had(&SegmentName::new(name)), had, "{name}");
+            assert_eq!(entry.has_or_had_name(&SegmentName::new(name)), had, "{name}");
         }
     }
 }

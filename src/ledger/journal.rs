@@ -6,7 +6,7 @@
 //! put in its place when it is whole.
 
 use super::checksum::checksum;
-use super::record::Record;
+use super::record::JournalEntry;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -15,14 +15,14 @@ use serde_json::value::{RawValue, to_raw_value};
 const VERSION: u32 = 3;
 
 #[derive(Serialize)]
-struct Written {
+struct JournalLine {
     checksum: String,
     record: Box<RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sealed<'a> {
+struct RawJournalLine<'a> {
     checksum: String,
     #[serde(borrow)]
     record: &'a RawValue,
@@ -30,31 +30,31 @@ struct Sealed<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Header {
+struct JournalHeader {
     format_version: u32,
-    follows: u64,
+    base_generation: u64,
 }
 
 /// What a journal holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Journal {
     /// The generation of `ledger.json` that the records follow.
-    pub(super) follows: u64,
+    pub(super) base_generation: u64,
     /// The records, in their order.
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<JournalEntry>,
 }
 
 /// The first line of a journal.
-pub(super) fn header(follows: u64) -> String {
-    line(&Header {
+pub(super) fn encode_header(base_generation: u64) -> String {
+    encode_line(&JournalHeader {
         format_version: VERSION,
-        follows,
+        base_generation: base_generation,
     })
 }
 
 /// The lines of some records.
-pub(super) fn lines(records: &[Record]) -> String {
-    records.iter().map(line).collect()
+pub(super) fn encode_lines(records: &[JournalEntry]) -> String {
+    records.iter().map(encode_line).collect()
 }
 
 /// Reads a journal.
@@ -64,7 +64,7 @@ pub(super) fn lines(records: &[Record]) -> String {
 /// What is wrong with it, in words.
 pub(super) fn decode(bytes: &[u8]) -> Result<Journal, String> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
-    let first = lines.next().and_then(|(line, _)| read::<Header>(line));
+    let first = lines.next().and_then(|(line, _)| decode_line::<JournalHeader>(line));
     let header = first.ok_or("its first line is damaged")?;
     if header.format_version != VERSION {
         return Err(format!(
@@ -74,7 +74,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Journal, String> {
     }
     let mut records = Vec::new();
     for (line, number) in lines {
-        match read(line) {
+        match decode_line(line) {
             Some(record) => records.push(record),
             // Only the last line has no end.
             None if !line.ends_with(b"\n") => {}
@@ -82,17 +82,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Journal, String> {
         }
     }
     Ok(Journal {
-        follows: header.follows,
+        base_generation: header.base_generation,
         records,
     })
 }
 
-fn line(record: &impl Serialize) -> String {
+fn encode_line(record: &impl Serialize) -> String {
     // Plain structures of text and numbers always serialise.
     let Ok(record) = to_raw_value(record) else {
         return String::new();
     };
-    let line = Written {
+    let line = JournalLine {
         checksum: checksum(record.get()),
         record,
     };
@@ -100,9 +100,9 @@ fn line(record: &impl Serialize) -> String {
 }
 
 /// A line that is whole and as it was written.
-fn read<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+fn decode_line<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     let text = line.strip_suffix(b"\n")?;
-    let line: Sealed<'_> = serde_json::from_slice(text).ok()?;
+    let line: RawJournalLine<'_> = serde_json::from_slice(text).ok()?;
     let record = line.record.get();
     let is_whole = line.checksum == checksum(record);
     is_whole.then(|| serde_json::from_str(record).ok())?
@@ -114,19 +114,19 @@ mod tests {
     use super::*;
     use crate::model::SegmentId;
 
-    fn records() -> Vec<Record> {
+    fn records() -> Vec<JournalEntry> {
         let step = StepKey {
             run: "run".to_owned(),
             step: 1,
         };
-        vec![Record::Unknown(SegmentId::new("a")), Record::Settled(step)]
+        vec![JournalEntry::Forgotten(SegmentId::new("a")), JournalEntry::Resolved(step)]
     }
 
     #[test]
-    fn records_come_back_as_far_as_they_were_written() {
-        let text = header(7) + &lines(&records());
+    fn a_truncated_journal_yields_its_complete_entries() {
+        let text = encode_header(7) + &encode_lines(&records());
         let whole = decode(text.as_bytes()).unwrap();
-        assert_eq!((whole.follows, whole.records), (7, records()));
+        assert_eq!((whole.base_generation, whole.records), (7, records()));
         let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end + 1).collect();
         for cut in 0..text.len() {
             let read = decode(&text.as_bytes()[..cut]).ok();
@@ -137,8 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_and_not_cut_short_is_refused() {
-        let text = header(7) + &lines(&records());
+    fn damage_other_than_truncation_is_rejected() {
+        let text = encode_header(7) + &encode_lines(&records());
         for (from, to, reason) in [
             ("\"follows\":7", "\"follows\":8", "first line"),
             ("\"unknown\":\"a\"", "\"unknown\":\"b\"", "line 2"),
@@ -149,9 +149,9 @@ mod tests {
             let refused = decode(damaged.as_bytes()).unwrap_err();
             assert!(refused.contains(reason), "{refused}");
         }
-        let newer = line(&Header {
+        let newer = encode_line(&JournalHeader {
             format_version: VERSION + 1,
-            follows: 0,
+            base_generation: 0,
         });
         assert!(decode(newer.as_bytes()).unwrap_err().contains("format version 4"));
     }

@@ -16,7 +16,7 @@ use std::fmt;
 
 /// For how long a lock is held without being renewed: long enough for a machine that stands still for a moment, and
 /// short enough that a pipeline waits for a holder that died elsewhere.
-const LEASE: SignedDuration = SignedDuration::from_mins(2);
+const LEASE_DURATION: SignedDuration = SignedDuration::from_mins(2);
 
 /// A claim to be the only one who writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +27,9 @@ pub struct Lock {
     /// What it does, such as `segctl apply`.
     pub command: String,
     /// Who runs it, and where.
-    pub holder: Holder,
+    pub holder: LockHolder,
     /// When it was taken.
-    pub taken_at: Timestamp,
+    pub acquired_at: Timestamp,
     /// Until when it is held at least.
     pub lease_until: Timestamp,
 }
@@ -37,20 +37,20 @@ pub struct Lock {
 /// Who runs segctl.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Holder {
+pub struct LockHolder {
     /// The user's name.
     pub user: String,
     /// The machine's name.
     pub host: String,
     /// The process; `None` on systems that do not tell processes apart for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process: Option<Process>,
+    pub process: Option<ProcessIdentity>,
 }
 
 /// One process among all that ever ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Process {
+pub struct ProcessIdentity {
     /// The boot of the machine and the process table: ids mean nothing outside of it.
     pub machine: String,
     /// Its id.
@@ -61,7 +61,7 @@ pub struct Process {
 
 /// What becomes of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum LockChange {
     /// It stays as it is.
     Keep,
     /// Nobody holds it.
@@ -73,78 +73,78 @@ pub enum Change {
 impl Lock {
     /// A lock that is taken now.
     #[must_use]
-    pub fn taken(run: &str, command: &str, holder: Holder, now: Timestamp) -> Self {
+    pub fn acquired(run: &str, command: &str, holder: LockHolder, now: Timestamp) -> Self {
         Self {
             run: run.to_owned(),
             command: command.to_owned(),
             holder,
-            taken_at: now,
-            lease_until: leased(now),
+            acquired_at: now,
+            lease_until: lease_end(now),
         }
     }
 
     /// Whether both are one claim, renewed or not.
     #[must_use]
-    pub fn is_claim_of(&self, other: &Self) -> bool {
+    pub fn is_same_claim(&self, other: &Self) -> bool {
         let Self {
             run,
             command,
             holder,
-            taken_at,
+            acquired_at: taken_at,
             lease_until: _,
         } = self;
-        (run, command, holder, taken_at) == (&other.run, &other.command, &other.holder, &other.taken_at)
+        (run, command, holder, taken_at) == (&other.run, &other.command, &other.holder, &other.acquired_at)
     }
 
     /// Whether its holder has ended without giving it back. `is_gone` answers for a process, and only where it is sure.
     #[must_use]
-    pub fn is_abandoned(&self, now: Timestamp, is_gone: impl Fn(&Process) -> bool) -> bool {
-        self.lease_until < now || self.holder.process.as_ref().is_some_and(is_gone)
+    pub fn is_stale(&self, now: Timestamp, has_exited: impl Fn(&ProcessIdentity) -> bool) -> bool {
+        self.lease_until < now || self.holder.process.as_ref().is_some_and(has_exited)
     }
 
     /// Takes it where nobody holds `held`.
     #[must_use]
-    pub fn take(&self, held: Option<&Self>, is_gone: impl Fn(&Process) -> bool) -> Change {
+    pub fn acquire(&self, held: Option<&Self>, has_exited: impl Fn(&ProcessIdentity) -> bool) -> LockChange {
         match held {
-            Some(held) if !held.is_abandoned(self.taken_at, is_gone) => Change::Keep,
-            _ => Change::Put(self.clone()),
+            Some(held) if !held.is_stale(self.acquired_at, has_exited) => LockChange::Keep,
+            _ => LockChange::Put(self.clone()),
         }
     }
 
     /// Renews it where it is still held.
     #[must_use]
-    pub fn renew(&self, held: Option<&Self>, now: Timestamp) -> Change {
+    pub fn renew(&self, held: Option<&Self>, now: Timestamp) -> LockChange {
         match held {
-            Some(held) if held.is_claim_of(self) => Change::Put(Self {
-                lease_until: leased(now),
+            Some(held) if held.is_same_claim(self) => LockChange::Put(Self {
+                lease_until: lease_end(now),
                 ..self.clone()
             }),
-            _ => Change::Keep,
+            _ => LockChange::Keep,
         }
     }
 
     /// Gives it back where it is still held.
     #[must_use]
-    pub fn give_back(&self, held: Option<&Self>) -> Change {
+    pub fn release(&self, held: Option<&Self>) -> LockChange {
         match held {
-            Some(held) if held.is_claim_of(self) => Change::Remove,
-            _ => Change::Keep,
+            Some(held) if held.is_same_claim(self) => LockChange::Remove,
+            _ => LockChange::Keep,
         }
     }
 }
 
-fn leased(now: Timestamp) -> Timestamp {
-    now.saturating_add(LEASE).unwrap_or(Timestamp::MAX)
+fn lease_end(now: Timestamp) -> Timestamp {
+    now.saturating_add(LEASE_DURATION).unwrap_or(Timestamp::MAX)
 }
 
 impl fmt::Display for Lock {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Holder { user, host, process } = &self.holder;
+        let LockHolder { user, host, process } = &self.holder;
         write!(formatter, "`{}` of {user}@{host}", self.command)?;
         if let Some(process) = process {
             write!(formatter, ", process {}", process.id)?;
         }
-        let since = self.taken_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let since = self.acquired_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         write!(formatter, ", run {}, since {since}", self.run)
     }
 }
@@ -158,56 +158,56 @@ mod tests {
     }
 
     fn lock(run: &str, process: Option<u32>, second: i64) -> Lock {
-        let process = process.map(|id| Process {
+        let process = process.map(|id| ProcessIdentity {
             machine: "one".to_owned(),
             id,
             started: "5".to_owned(),
         });
-        let holder = Holder {
+        let holder = LockHolder {
             user: "ada".to_owned(),
             host: "runner".to_owned(),
             process,
         };
-        Lock::taken(run, "segctl apply", holder, at(second))
+        Lock::acquired(run, "segctl apply", holder, at(second))
     }
 
     #[test]
-    fn it_is_taken_from_nobody_and_from_one_who_is_gone() {
+    fn a_free_or_stale_lock_can_be_acquired() {
         let wanted = |second| lock("b", Some(2), second);
-        let taken = |second| Change::Put(wanted(second));
+        let taken = |second| LockChange::Put(wanted(second));
         let (held, unknown) = (lock("a", Some(1), 0), lock("a", None, 0));
-        let lease = LEASE.as_secs();
+        let lease = LEASE_DURATION.as_secs();
         let table = [
             (None, 0, false, taken(0)),
-            (Some(&held), lease, false, Change::Keep),
+            (Some(&held), lease, false, LockChange::Keep),
             (Some(&held), lease + 1, false, taken(lease + 1)),
             (Some(&held), 1, true, taken(1)),
-            (Some(&unknown), 1, true, Change::Keep),
+            (Some(&unknown), 1, true, LockChange::Keep),
             (Some(&unknown), lease + 1, true, taken(lease + 1)),
         ];
         for (held, second, is_gone, expected) in table {
-            let change = wanted(second).take(held, |process| is_gone && process.id == 1);
+            let change = wanted(second).acquire(held, |process| is_gone && process.id == 1);
             assert_eq!(change, expected, "{held:?} at {second}");
         }
     }
 
     #[test]
-    fn only_its_holder_renews_it_and_gives_it_back() {
+    fn only_the_holder_renews_and_releases_a_lock() {
         let (mine, other) = (lock("a", Some(1), 0), lock("b", Some(2), 0));
-        let Change::Put(renewed) = mine.renew(Some(&mine), at(30)) else {
+        let LockChange::Put(renewed) = mine.renew(Some(&mine), at(30)) else {
             panic!("it is held");
         };
-        assert_eq!(renewed.lease_until, at(30 + LEASE.as_secs()));
-        assert!(renewed.is_claim_of(&mine) && renewed.taken_at == mine.taken_at);
-        assert_eq!(mine.give_back(Some(&renewed)), Change::Remove);
+        assert_eq!(renewed.lease_until, at(30 + LEASE_DURATION.as_secs()));
+        assert!(renewed.is_same_claim(&mine) && renewed.acquired_at == mine.acquired_at);
+        assert_eq!(mine.release(Some(&renewed)), LockChange::Remove);
         for held in [Some(&other), None] {
-            assert_eq!(mine.renew(held, at(30)), Change::Keep);
-            assert_eq!(mine.give_back(held), Change::Keep);
+            assert_eq!(mine.renew(held, at(30)), LockChange::Keep);
+            assert_eq!(mine.release(held), LockChange::Keep);
         }
     }
 
     #[test]
-    fn it_says_whose_it_is() {
+    fn a_lock_is_displayed_with_its_holder() {
         assert_eq!(
             lock("20261124T100000Z-7", Some(7), 0).to_string(),
             "`segctl apply` of ada@runner, process 7, run 20261124T100000Z-7, since 1970-01-01 00:00:00 UTC"

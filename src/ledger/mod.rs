@@ -26,16 +26,16 @@ mod uploaded;
 
 pub use configured::ConfiguredStore;
 pub use directory::DirectoryStore;
-pub use disk::{Disk, LocalDisk};
-pub use entry::{Entry, REPLACED_LIMIT, Replaced};
-pub use lock::{Change, Holder, Lock, Process};
+pub use disk::{FileSystem, LocalFileSystem};
+pub use entry::{StateEntry, REVISION_LIMIT, Revision};
+pub use lock::{LockChange, LockHolder, Lock, ProcessIdentity};
 #[cfg(feature = "object-store")]
-pub use object::ObjectLedger;
-pub use record::{Intent, Record, StepKey, Write};
-pub use sent::{Sent, UnderWay};
-pub use snapshot::{Remembered, Snapshot};
-pub use store::{LedgerStore, StoreError};
-pub use uploaded::{Addition, Published, Uploaded};
+pub use object::ObjectStateStore;
+pub use record::{Intent, JournalEntry, StepKey, IntendedWrite};
+pub use sent::{CohortState, PartialSync};
+pub use snapshot::{CachedSegment, Cache};
+pub use store::{StateStore, StoreError};
+pub use uploaded::{Addition, PublishedFile, UploadState};
 
 use crate::model::{ListDigest, SegmentId, SegmentName, UploadId};
 use jiff::Timestamp;
@@ -45,19 +45,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Saved plans that were applied, remembered so that none is applied twice. A plan is stale long before as many
 /// others were applied after it.
-const APPLIED_PLANS: usize = 100;
+const APPLIED_PLANS_LIMIT: usize = 100;
 
 /// The segments that were applied, by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
-    entries: BTreeMap<SegmentId, Entry>,
+pub struct State {
+    entries: BTreeMap<SegmentId, StateEntry>,
     /// Names are unique at the service, so of several entries of one name the one that was applied last has it.
     by_name: BTreeMap<SegmentName, BTreeSet<(Timestamp, SegmentId)>>,
     applied_plans: Vec<AppliedPlan>,
     /// Writes that were about to be made and of which nobody knows whether they were.
     intents: BTreeMap<StepKey, Intent>,
     /// Files that were published for segments that came to nothing, by name.
-    published: BTreeMap<ListDigest, Published>,
+    orphaned_files: BTreeMap<ListDigest, PublishedFile>,
 }
 
 /// A saved plan that was applied.
@@ -70,22 +70,22 @@ pub struct AppliedPlan {
     pub applied_at: Timestamp,
 }
 
-impl Ledger {
+impl State {
     /// What was applied to `id`: a segment that has an entry is ours.
     #[must_use]
-    pub fn entry(&self, id: &SegmentId) -> Option<&Entry> {
-        self.kept(id).filter(|entry| !entry.only_kept)
+    pub fn managed_entry(&self, id: &SegmentId) -> Option<&StateEntry> {
+        self.any_entry(id).filter(|entry| !entry.history_only)
     }
 
     /// What is remembered of `id`, be it ours or not.
     #[must_use]
-    pub fn kept(&self, id: &SegmentId) -> Option<&Entry> {
+    pub fn any_entry(&self, id: &SegmentId) -> Option<&StateEntry> {
         self.entries.get(id)
     }
 
     /// What is known of the segment that was last applied under `name`.
     #[must_use]
-    pub fn named(&self, name: &SegmentName) -> Option<&Entry> {
+    pub fn latest_by_name(&self, name: &SegmentName) -> Option<&StateEntry> {
         let (_, latest) = self.by_name.get(name)?.last()?;
         self.entries.get(latest)
     }
@@ -93,10 +93,10 @@ impl Ledger {
     /// Every segment that has or had `name`: first the one that [`named`](Self::named) finds, then others that have it,
     /// then those that had it before, and last those of others; of equals the latest first.
     #[must_use]
-    pub fn known_as(&self, name: &SegmentName) -> Vec<&Entry> {
-        let mut found: Vec<&Entry> = self.all_kept().filter(|entry| entry.had(name)).collect();
+    pub fn entries_ever_named(&self, name: &SegmentName) -> Vec<&StateEntry> {
+        let mut found: Vec<&StateEntry> = self.all_entries().filter(|entry| entry.has_or_had_name(name)).collect();
         found.sort_by_key(|entry| {
-            Reverse((!entry.only_kept, entry.name == *name, entry.applied_at, &entry.id))
+            Reverse((!entry.history_only, entry.name == *name, entry.applied_at, &entry.id))
         });
         found
     }
@@ -104,25 +104,25 @@ impl Ledger {
     /// Whether a later segment was applied under the entry's name. One of the two is gone then, since names are unique:
     /// the workspace was made anew.
     #[must_use]
-    pub fn is_superseded(&self, entry: &Entry) -> bool {
-        self.named(&entry.name)
+    pub fn is_superseded(&self, entry: &StateEntry) -> bool {
+        self.latest_by_name(&entry.name)
             .is_some_and(|latest| latest.id != entry.id)
     }
 
     /// The entries of all segments that are ours, by id.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.all_kept().filter(|entry| !entry.only_kept)
+    pub fn managed_entries(&self) -> impl Iterator<Item = &StateEntry> {
+        self.all_entries().filter(|entry| !entry.history_only)
     }
 
     /// All that is remembered, by id, be it of ours or of others.
-    pub fn all_kept(&self) -> impl Iterator<Item = &Entry> {
+    pub fn all_entries(&self) -> impl Iterator<Item = &StateEntry> {
         self.entries.values()
     }
 
     /// Takes down what was applied, in place of what was known of the segment.
-    pub fn record(&mut self, entry: Entry) {
+    pub fn record(&mut self, entry: StateEntry) {
         self.remove(&entry.id);
-        if !entry.only_kept {
+        if !entry.history_only {
             let named = self.by_name.entry(entry.name.clone()).or_default();
             named.insert((entry.applied_at, entry.id.clone()));
         }
@@ -144,7 +144,7 @@ impl Ledger {
 
     /// Drops what is known of every segment that was last applied under `name`: they are nobody's from then on. They come
     /// back, the latest first.
-    pub fn forget(&mut self, name: &SegmentName) -> Vec<Entry> {
+    pub fn remove_by_name(&mut self, name: &SegmentName) -> Vec<StateEntry> {
         let named = self.by_name.remove(name).unwrap_or_default();
         let forgotten = named.iter().rev();
         forgotten.filter_map(|(_, id)| self.entries.remove(id)).collect()
@@ -152,15 +152,15 @@ impl Ledger {
 
     /// The lists of members that have to be kept.
     #[must_use]
-    pub fn lists(&self) -> BTreeSet<&ListDigest> {
-        let sent = self.all_kept().filter_map(|entry| entry.sent.as_deref());
+    pub fn referenced_lists(&self) -> BTreeSet<&ListDigest> {
+        let sent = self.all_entries().filter_map(|entry| entry.cohort_state.as_deref());
         let begun = self.intents().filter_map(|intent| match &intent.write {
-            Write::Send { sent } => Some(sent.lists()),
+            IntendedWrite::CreateCohort { cohort_state: sent } => Some(sent.referenced_lists()),
             _ => None,
         });
-        let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_deref());
-        let users = uploaded.filter_map(|uploaded| Some(&uploaded.users.as_ref()?.values()?.digest));
-        sent.flat_map(Sent::lists)
+        let uploaded = self.all_entries().filter_map(|entry| entry.upload_state.as_deref());
+        let users = uploaded.filter_map(|uploaded| Some(&uploaded.users.as_ref()?.summary()?.digest));
+        sent.flat_map(CohortState::referenced_lists)
             .chain(begun.flatten())
             .chain(users)
             .collect()
@@ -168,22 +168,22 @@ impl Ledger {
 
     /// The uploads of which the service has not said what became of them.
     #[must_use]
-    pub fn awaited(&self) -> BTreeSet<&UploadId> {
-        let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_deref());
-        uploaded.flat_map(|uploaded| &uploaded.awaited).collect()
+    pub fn pending_uploads(&self) -> BTreeSet<&UploadId> {
+        let uploaded = self.all_entries().filter_map(|entry| entry.upload_state.as_deref());
+        uploaded.flat_map(|uploaded| &uploaded.pending).collect()
     }
 
     /// Files that were published for segments that came to nothing: no entry knows of them.
-    pub fn left_published(&self) -> impl Iterator<Item = &Published> {
-        self.published.values()
+    pub fn orphaned_files(&self) -> impl Iterator<Item = &PublishedFile> {
+        self.orphaned_files.values()
     }
 
     /// Whether a published file is that of a segment, or of one that a run was about to make.
     #[must_use]
-    pub fn is_in_use(&self, name: &ListDigest) -> bool {
-        let uploaded = self.all_kept().filter_map(|entry| entry.uploaded.as_deref());
-        let mut published = uploaded.flat_map(|uploaded| &uploaded.published);
-        let is_begun = |intent: &Intent| matches!(&intent.write, Write::Upload { published: Some(begun), .. } if begun == name);
+    pub fn is_file_in_use(&self, name: &ListDigest) -> bool {
+        let uploaded = self.all_entries().filter_map(|entry| entry.upload_state.as_deref());
+        let mut published = uploaded.flat_map(|uploaded| &uploaded.published_files);
+        let is_begun = |intent: &Intent| matches!(&intent.write, IntendedWrite::CreateFileSegment { published_file: Some(begun), .. } if begun == name);
         published.any(|published| published.name == *name) || self.intents().any(is_begun)
     }
 
@@ -194,9 +194,9 @@ impl Ledger {
     }
 
     /// Takes down that a saved plan is being applied.
-    pub fn record_plan(&mut self, plan: AppliedPlan) {
+    pub fn record_applied_plan(&mut self, plan: AppliedPlan) {
         self.applied_plans.push(plan);
-        let beyond = self.applied_plans.len().saturating_sub(APPLIED_PLANS);
+        let beyond = self.applied_plans.len().saturating_sub(APPLIED_PLANS_LIMIT);
         self.applied_plans.drain(..beyond);
     }
 }
@@ -205,40 +205,40 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn named(id: &str, name: &str, second: i64) -> Entry {
+    fn entry_named(id: &str, name: &str, second: i64) -> StateEntry {
         let at = Timestamp::from_second(second).unwrap();
-        Entry::new(SegmentId::new(id), SegmentName::new(name), at)
+        StateEntry::new(SegmentId::new(id), SegmentName::new(name), at)
     }
 
-    fn id_of<'a>(ledger: &'a Ledger, name: &str) -> Option<&'a str> {
+    fn id_of<'a>(ledger: &'a State, name: &str) -> Option<&'a str> {
         ledger
-            .named(&SegmentName::new(name))
+            .latest_by_name(&SegmentName::new(name))
             .map(|entry| entry.id.as_str())
     }
 
     #[test]
-    fn a_name_means_its_latest_entry_and_follows_renames() {
-        let mut ledger = Ledger::default();
-        ledger.record(named("a", "One", 1));
-        ledger.record(named("c", "One", 5));
-        ledger.record(named("b", "One", 3));
+    fn a_name_finds_its_latest_entry_across_renames() {
+        let mut ledger = State::default();
+        ledger.record(entry_named("a", "One", 1));
+        ledger.record(entry_named("c", "One", 5));
+        ledger.record(entry_named("b", "One", 3));
         assert_eq!(id_of(&ledger, "One"), Some("c"));
-        ledger.record(named("c", "Two", 6));
+        ledger.record(entry_named("c", "Two", 6));
         assert_eq!(
             (id_of(&ledger, "One"), id_of(&ledger, "Two")),
             (Some("b"), Some("c"))
         );
-        ledger.record(named("d", "Two", 7));
+        ledger.record(entry_named("d", "Two", 7));
         assert_eq!(id_of(&ledger, "Two"), Some("d"));
-        ledger.record(named("d", "Four", 8));
+        ledger.record(entry_named("d", "Four", 8));
         assert_eq!(id_of(&ledger, "Two"), Some("c"));
-        ledger.record(named("d", "Two", 9));
-        ledger.record(named("c", "Three", 9));
+        ledger.record(entry_named("d", "Two", 9));
+        ledger.record(entry_named("c", "Three", 9));
         assert_eq!(
             (id_of(&ledger, "Two"), id_of(&ledger, "Three")),
             (Some("d"), Some("c"))
         );
-        let forgotten = ledger.forget(&SegmentName::new("Two"));
+        let forgotten = ledger.remove_by_name(&SegmentName::new("Two"));
         assert_eq!(
             forgotten
                 .iter()
@@ -246,21 +246,21 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["d"]
         );
-        assert_eq!((id_of(&ledger, "Two"), ledger.entries().count()), (None, 3));
+        assert_eq!((id_of(&ledger, "Two"), ledger.managed_entries().count()), (None, 3));
     }
 
     #[test]
-    fn of_several_segments_of_a_name_the_one_that_has_it_comes_first() {
-        let mut ledger = Ledger::default();
-        ledger.record(named("a", "One", 1));
-        ledger.record(named("b", "One", 2));
+    fn the_current_holder_of_a_name_comes_first() {
+        let mut ledger = State::default();
+        ledger.record(entry_named("a", "One", 1));
+        ledger.record(entry_named("b", "One", 2));
         for (id, second) in [("c", 4), ("d", 5)] {
-            let mut renamed = named(id, "One", second);
+            let mut renamed = entry_named(id, "One", second);
             renamed.rename(SegmentName::new(format!("Two {id}")));
             ledger.record(renamed);
         }
         let ids = |name| {
-            let found = ledger.known_as(&SegmentName::new(name));
+            let found = ledger.entries_ever_named(&SegmentName::new(name));
             let ids: Vec<_> = found.into_iter().map(|entry| entry.id.to_string()).collect();
             ids.concat()
         };
@@ -271,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_by_name_leaves_no_older_one_behind() {
-        let mut ledger = Ledger::default();
+    fn removing_by_name_removes_superseded_entries_too() {
+        let mut ledger = State::default();
         for (id, second) in [("a", 1), ("c", 5), ("b", 3)] {
-            ledger.record(named(id, "One", second));
+            ledger.record(entry_named(id, "One", second));
         }
-        let older = ledger.entries().filter(|entry| ledger.is_superseded(entry));
+        let older = ledger.managed_entries().filter(|entry| ledger.is_superseded(entry));
         assert_eq!(older.count(), 2);
-        let forgotten = ledger.forget(&SegmentName::new("One"));
+        let forgotten = ledger.remove_by_name(&SegmentName::new("One"));
         assert_eq!(
             forgotten
                 .iter()
@@ -287,39 +287,39 @@ mod tests {
             ["c", "b", "a"]
         );
         assert_eq!(
-            (ledger.entries().count(), ledger.forget(&SegmentName::new("One"))),
+            (ledger.managed_entries().count(), ledger.remove_by_name(&SegmentName::new("One"))),
             (0, vec![])
         );
     }
 
     #[test]
-    fn what_is_only_kept_is_found_and_is_nobodys() {
-        let mut ledger = Ledger::default();
-        ledger.record(named("a", "One", 1));
-        ledger.record(Entry {
-            only_kept: true,
-            ..named("b", "One", 2)
+    fn history_only_entries_are_found_but_not_managed() {
+        let mut ledger = State::default();
+        ledger.record(entry_named("a", "One", 1));
+        ledger.record(StateEntry {
+            history_only: true,
+            ..entry_named("b", "One", 2)
         });
         assert_eq!(id_of(&ledger, "One"), Some("a"));
-        assert_eq!(ledger.entry(&SegmentId::new("b")), None);
-        assert_eq!((ledger.entries().count(), ledger.all_kept().count()), (1, 2));
-        let found = ledger.known_as(&SegmentName::new("One"));
+        assert_eq!(ledger.managed_entry(&SegmentId::new("b")), None);
+        assert_eq!((ledger.managed_entries().count(), ledger.all_entries().count()), (1, 2));
+        let found = ledger.entries_ever_named(&SegmentName::new("One"));
         let ids: Vec<&str> = found.iter().map(|entry| entry.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);
         // A write took effect.
-        ledger.record(named("b", "One", 3));
+        ledger.record(entry_named("b", "One", 3));
         assert_eq!(id_of(&ledger, "One"), Some("b"));
     }
 
     #[test]
-    fn what_is_put_back_is_as_it_was() {
-        let mut ledger = Ledger::default();
-        ledger.record(named("a", "One", 1));
+    fn restoring_an_entry_restores_the_name_index() {
+        let mut ledger = State::default();
+        ledger.record(entry_named("a", "One", 1));
         let before = ledger.clone();
-        ledger.record(named("b", "Two", 2));
+        ledger.record(entry_named("b", "Two", 2));
         ledger.remove(&SegmentId::new("b"));
-        ledger.record(named("a", "Three", 3));
-        ledger.record(before.entry(&SegmentId::new("a")).cloned().unwrap());
+        ledger.record(entry_named("a", "Three", 3));
+        ledger.record(before.managed_entry(&SegmentId::new("a")).cloned().unwrap());
         assert_eq!(ledger, before);
     }
 }

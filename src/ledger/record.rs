@@ -1,8 +1,8 @@
 //! What a run takes down while it goes on: changes of the ledger, and writes that it is about to make.
 
-use super::entry::Entry;
-use super::sent::Sent;
-use super::{AppliedPlan, Ledger, Published};
+use super::entry::StateEntry;
+use super::sent::CohortState;
+use super::{AppliedPlan, State, PublishedFile};
 use crate::model::{CohortKey, Identifier, Lifecycle, ListDigest, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 /// One change of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Record {
+pub enum JournalEntry {
     /// What is known of a segment from now on, in place of what was known.
-    Entry(Entry),
+    StateEntry(StateEntry),
     /// Nothing is known of a segment any more.
-    Unknown(SegmentId),
+    Forgotten(SegmentId),
     /// A saved plan is being applied.
-    Plan(AppliedPlan),
+    AppliedPlan(AppliedPlan),
     /// A file is published for a segment of which nothing is known.
-    Published(Published),
+    Published(PublishedFile),
     /// Such a file is not there any more, or is that of a segment by now.
-    Withdrawn(ListDigest),
+    Unpublished(ListDigest),
     /// A write is about to be made. Until it is settled nobody knows whether it was.
     Intent(Intent),
     /// What became of a write is known.
-    Settled(StepKey),
+    Resolved(StepKey),
 }
 
 /// A step of a run.
@@ -52,15 +52,15 @@ pub struct Intent {
     /// Whether the step takes out, or took out, an archived segment that is not ours, and that is to be archived again
     /// unless it becomes ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub takes_out: bool,
+    pub rearchive_if_unadopted: bool,
     /// The write.
-    pub write: Write,
+    pub write: IntendedWrite,
 }
 
 /// A write to the service, with the ids of all references.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Write {
+pub enum IntendedWrite {
     /// A segment is made under the declared name.
     Create {
         /// Its definition.
@@ -80,7 +80,7 @@ pub enum Write {
         digest: String,
     },
     /// Whoever has a name and is not listed is taken out, to see who it is.
-    TakeOut {
+    ProbeNameHolder {
         /// The name.
         name: SegmentName,
         /// The definition that it has if it is what the step, or one before it, made in a call that was not answered.
@@ -89,22 +89,22 @@ pub enum Write {
         digest: String,
     },
     /// A cohort is made by the first call that sends members.
-    Send {
+    CreateCohort {
         /// What is known of its members when the call was made and nobody knows what came of it.
-        sent: Box<Sent>,
+        cohort_state: Box<CohortState>,
     },
     /// A file segment is made.
-    Upload {
+    CreateFileSegment {
         /// What the values of its list are.
         identifier: Identifier,
         /// Days after which the service archives it.
         expires_in_days: u32,
         /// The file that is put where the service reads it, where there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        published: Option<ListDigest>,
+        published_file: Option<ListDigest>,
     },
     /// A segment is put away or taken out.
-    Lifecycle {
+    SetLifecycle {
         /// Which.
         id: SegmentId,
         /// Its name at the service.
@@ -114,13 +114,13 @@ pub enum Write {
     },
 }
 
-impl Write {
+impl IntendedWrite {
     /// The segment that is written; `None` where it is known by its name only.
     #[must_use]
     pub fn id(&self) -> Option<&SegmentId> {
         match self {
-            Self::Create { .. } | Self::TakeOut { .. } | Self::Send { .. } | Self::Upload { .. } => None,
-            Self::Update { id, .. } | Self::Lifecycle { id, .. } => Some(id),
+            Self::Create { .. } | Self::ProbeNameHolder { .. } | Self::CreateCohort { .. } | Self::CreateFileSegment { .. } => None,
+            Self::Update { id, .. } | Self::SetLifecycle { id, .. } => Some(id),
         }
     }
 }
@@ -128,21 +128,21 @@ impl Write {
 impl Intent {
     /// The file that is put where the service reads it.
     #[must_use]
-    pub fn published(&self) -> Option<Published> {
-        let Write::Upload { published, .. } = &self.write else {
+    pub fn published_file(&self) -> Option<PublishedFile> {
+        let IntendedWrite::CreateFileSegment { published_file: published, .. } = &self.write else {
             return None;
         };
-        Some(Published {
+        Some(PublishedFile {
             name: published.clone()?,
-            at: self.at,
+            submitted_at: self.at,
             upload: None,
-            is_read: false,
+            is_processed: false,
         })
     }
 
     /// Whether a segment of this id and name is the one that is written, as far as is known.
     #[must_use]
-    pub fn concerns(&self, id: &SegmentId, name: &SegmentName) -> bool {
+    pub fn targets(&self, id: &SegmentId, name: &SegmentName) -> bool {
         match self.write.id() {
             Some(written) => written == id,
             None => self.segment == *name,
@@ -150,23 +150,23 @@ impl Intent {
     }
 }
 
-impl Ledger {
+impl State {
     /// Takes down one change.
-    pub fn apply(&mut self, record: Record) {
+    pub fn apply_journal_entry(&mut self, record: JournalEntry) {
         match record {
-            Record::Entry(entry) => self.record(entry),
-            Record::Unknown(id) => self.remove(&id),
-            Record::Plan(plan) => self.record_plan(plan),
-            Record::Published(published) => {
-                self.published.insert(published.name.clone(), published);
+            JournalEntry::StateEntry(entry) => self.record(entry),
+            JournalEntry::Forgotten(id) => self.remove(&id),
+            JournalEntry::AppliedPlan(plan) => self.record_applied_plan(plan),
+            JournalEntry::Published(published) => {
+                self.orphaned_files.insert(published.name.clone(), published);
             }
-            Record::Withdrawn(name) => {
-                self.published.remove(&name);
+            JournalEntry::Unpublished(name) => {
+                self.orphaned_files.remove(&name);
             }
-            Record::Intent(intent) => {
+            JournalEntry::Intent(intent) => {
                 self.intents.insert(intent.step.clone(), intent);
             }
-            Record::Settled(step) => {
+            JournalEntry::Resolved(step) => {
                 self.intents.remove(&step);
             }
         }
@@ -180,9 +180,9 @@ impl Ledger {
 
     /// What is known of the members of a cohort that a run was about to make, as long as nobody knows whether it did.
     #[must_use]
-    pub fn being_made(&self, key: &CohortKey) -> Option<Sent> {
+    pub fn pending_creation(&self, key: &CohortKey) -> Option<CohortState> {
         let begun = self.intents().filter_map(|intent| match &intent.write {
-            Write::Send { sent } if sent.key == *key => Some((sent, intent.at)),
+            IntendedWrite::CreateCohort { cohort_state: sent } if sent.key == *key => Some((sent, intent.at)),
             _ => None,
         });
         // The last knows what those before it may have done.

@@ -4,7 +4,7 @@
 //! so that a reader knows which lines it has seen. The file may be lost or damaged at the price of a wait: a line that
 //! cannot be read is passed over, and a file that cannot be used is begun anew.
 
-use crate::model::{CallRecord, EndpointClass};
+use crate::model::{RequestRecord, EndpointClass};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 const VERSION: u32 = 2;
 
 /// When so many lines count toward no window any more, the file is written anew.
-const MOST_OLD_LINES: usize = 1000;
+const OLD_LINES_LIMIT: usize = 1000;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Header {
+struct RequestLogHeader {
     format_version: u32,
     dropped: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "snake_case", deny_unknown_fields)]
-enum Line {
+enum RequestLogLine {
     Sent {
         class: EndpointClass,
         at: Timestamp,
@@ -33,38 +33,38 @@ enum Line {
         sent: Timestamp,
         at: Timestamp,
     },
-    ListAndCreateApart,
+    SeparateListAndCreate,
 }
 
 /// What is in the file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Requests<'a> {
+pub(super) struct RequestLogFile<'a> {
     /// How many lines stood before the first one.
     dropped: u64,
     /// The lines after the first. They are read only where they are asked for: there are thousands, and a call asks for
     /// the newest few.
     lines: &'a [u8],
     /// Whether the file can be added to.
-    is_begun: bool,
+    has_header: bool,
     /// Whether its last line was cut short.
     is_torn: bool,
 }
 
-impl<'a> Requests<'a> {
+impl<'a> RequestLogFile<'a> {
     /// Reads the file's bytes, if there is a file.
     pub(super) fn decode(bytes: Option<&'a [u8]>) -> Self {
         let bytes = bytes.unwrap_or_default();
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let (header, lines) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
         let header = serde_json::from_slice(header).ok();
-        let Some(Header { dropped, .. }) = header.filter(|header: &Header| header.format_version == VERSION)
+        let Some(RequestLogHeader { dropped, .. }) = header.filter(|header: &RequestLogHeader| header.format_version == VERSION)
         else {
             return Self::default();
         };
         Self {
             dropped,
             lines,
-            is_begun: true,
+            has_header: true,
             is_torn: !bytes.ends_with(b"\n"),
         }
     }
@@ -75,81 +75,81 @@ impl<'a> Requests<'a> {
     }
 
     /// The records from number `from` on, counted from the first one that ever was.
-    pub(super) fn since(&self, from: u64) -> Vec<CallRecord> {
+    pub(super) fn records_from(&self, from: u64) -> Vec<RequestRecord> {
         let skipped = usize::try_from(from.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
-        self.lines().skip(skipped).filter_map(decode).collect()
+        self.lines().skip(skipped).filter_map(decode_record).collect()
     }
 
     /// Whether the file can be added to.
-    pub(super) fn is_begun(&self) -> bool {
-        self.is_begun
+    pub(super) fn has_header(&self) -> bool {
+        self.has_header
     }
 
     /// The number of the next record.
-    pub(super) fn end(&self) -> u64 {
+    pub(super) fn next_number(&self) -> u64 {
         self.dropped + self.lines().count() as u64
     }
 
     /// What has to be added to the file, or be a file's whole content, for these records to be in it.
-    pub(super) fn addition(&self, records: &[CallRecord]) -> String {
+    pub(super) fn encode_addition(&self, records: &[RequestRecord]) -> String {
         let mut text = String::new();
-        if !self.is_begun {
-            text.push_str(&header(self.dropped));
+        if !self.has_header {
+            text.push_str(&encode_header(self.dropped));
         }
         if self.is_torn {
             text.push('\n');
         }
-        text.extend(records.iter().map(encode));
+        text.extend(records.iter().map(encode_record));
         text
     }
 
     /// The file without what was taken down before a moment, where that is worth it.
-    pub(super) fn without_before(&self, moment: Timestamp) -> Option<String> {
-        let is_old = |line: &Option<CallRecord>| match line {
-            Some(CallRecord::Sent { at, .. } | CallRecord::Answered { at, .. }) => *at < moment,
-            Some(CallRecord::Apart) | None => true,
+    pub(super) fn without_records_before(&self, moment: Timestamp) -> Option<String> {
+        let is_old = |line: &Option<RequestRecord>| match line {
+            Some(RequestRecord::Sent { at, .. } | RequestRecord::Answered { at, .. }) => *at < moment,
+            Some(RequestRecord::ListAndCreateSeparate) | None => true,
         };
-        let lines: Vec<Option<CallRecord>> = self.lines().map(decode).collect();
+        let lines: Vec<Option<RequestRecord>> = self.lines().map(decode_record).collect();
         let old = lines.iter().take_while(|line| is_old(line)).count();
         let (old, rest) = lines.split_at(old);
-        if old.len() <= MOST_OLD_LINES {
+        if old.len() <= OLD_LINES_LIMIT {
             return None;
         }
-        let is_apart = old.contains(&Some(CallRecord::Apart));
+        let is_apart = old.contains(&Some(RequestRecord::ListAndCreateSeparate));
         // Takes the place of one that is dropped.
-        let apart = is_apart.then_some(CallRecord::Apart);
+        let apart = is_apart.then_some(RequestRecord::ListAndCreateSeparate);
         let dropped = self.dropped + (old.len() - usize::from(is_apart)) as u64;
         let kept = apart.into_iter().chain(rest.iter().copied().flatten());
-        Some(kept.fold(header(dropped), |text, record| text + &encode(&record)))
+        Some(kept.fold(encode_header(dropped), |text, record| text + &encode_record(&record)))
     }
 }
 
-fn header(dropped: u64) -> String {
-    let header = Header {
+fn encode_header(dropped: u64) -> String {
+    let header = RequestLogHeader {
         format_version: VERSION,
         dropped,
     };
-    line(&header)
+    encode_line(&header)
 }
 
-fn encode(record: &CallRecord) -> String {
-    line(&match *record {
-        CallRecord::Sent { class, at } => Line::Sent { class, at },
-        CallRecord::Answered { class, sent, at } => Line::Answered { class, sent, at },
-        CallRecord::Apart => Line::ListAndCreateApart,
+fn encode_record(record: &RequestRecord) -> String {
+    encode_line(&match *record {
+        RequestRecord::Sent { class, at } => RequestLogLine::Sent { class, at },
+        RequestRecord::Answered { class, sent, at } => RequestLogLine::Answered { class, sent, at },
+        RequestRecord::ListAndCreateSeparate => RequestLogLine::SeparateListAndCreate,
     })
 }
 
-fn line(value: &impl Serialize) -> String {
+fn encode_line(value: &impl Serialize) -> String {
     // Plain structures of text and numbers always serialise.
     serde_json::to_string(value).unwrap_or_default() + "\n"
 }
 
-fn decode(line: &[u8]) -> Option<CallRecord> {
+fn decode_record(line: &[u8]) -> Option<RequestRecord> {
     Some(match serde_json::from_slice(line).ok()? {
-        Line::Sent { class, at } => CallRecord::Sent { class, at },
-        Line::Answered { class, sent, at } => CallRecord::Answered { class, sent, at },
-        Line::ListAndCreateApart => CallRecord::Apart,
+        RequestLogLine::Sent { class, at } => RequestRecord::Sent { class, at },
+        RequestLogLine::Answered { class, sent, at } => RequestRecord::Answered { class, sent, at },
+        RequestLogLine::SeparateListAndCreate => RequestRecord::ListAndCreateSeparate,
     })
 }
 
@@ -157,49 +157,49 @@ fn decode(line: &[u8]) -> Option<CallRecord> {
 mod tests {
     use super::*;
 
-    fn sent(second: i64) -> CallRecord {
-        CallRecord::Sent {
+    fn sent(second: i64) -> RequestRecord {
+        RequestRecord::Sent {
             class: EndpointClass::Get,
             at: Timestamp::from_second(second).unwrap(),
         }
     }
 
-    fn file(records: &[CallRecord]) -> String {
-        Requests::default().addition(records)
+    fn file(records: &[RequestRecord]) -> String {
+        RequestLogFile::default().encode_addition(records)
     }
 
-    fn read(text: &str) -> Requests<'_> {
-        Requests::decode(Some(text.as_bytes()))
+    fn read(text: &str) -> RequestLogFile<'_> {
+        RequestLogFile::decode(Some(text.as_bytes()))
     }
 
     #[test]
-    fn what_is_added_is_read_from_where_a_reader_stopped() {
-        let answered = CallRecord::Answered {
+    fn a_reader_continues_where_it_stopped() {
+        let answered = RequestRecord::Answered {
             class: EndpointClass::Create,
             sent: Timestamp::UNIX_EPOCH,
             at: Timestamp::from_second(2).unwrap(),
         };
         let mut text = file(&[sent(1), answered]);
         let requests = read(&text);
-        assert_eq!((requests.since(0), requests.end()), (vec![sent(1), answered], 2));
-        text.push_str(&requests.addition(&[CallRecord::Apart]));
-        assert_eq!(read(&text).since(2), [CallRecord::Apart]);
-        assert_eq!(read(&text).since(3), []);
+        assert_eq!((requests.records_from(0), requests.next_number()), (vec![sent(1), answered], 2));
+        text.push_str(&requests.encode_addition(&[RequestRecord::ListAndCreateSeparate]));
+        assert_eq!(read(&text).records_from(2), [RequestRecord::ListAndCreateSeparate]);
+        assert_eq!(read(&text).records_from(3), []);
     }
 
     #[test]
-    fn a_torn_line_costs_itself_and_no_other() {
+    fn a_torn_line_loses_only_itself() {
         let text = file(&[sent(1), sent(2)]);
         let torn = &text[..text.len() - 5];
         let requests = read(torn);
-        assert_eq!((requests.since(0), requests.end()), (vec![sent(1)], 2));
-        let text = torn.to_owned() + &requests.addition(&[sent(3)]);
-        assert_eq!(read(&text).since(0), [sent(1), sent(3)]);
-        assert_eq!(read(&text).since(2), [sent(3)]);
+        assert_eq!((requests.records_from(0), requests.next_number()), (vec![sent(1)], 2));
+        let text = torn.to_owned() + &requests.encode_addition(&[sent(3)]);
+        assert_eq!(read(&text).records_from(0), [sent(1), sent(3)]);
+        assert_eq!(read(&text).records_from(2), [sent(3)]);
     }
 
     #[test]
-    fn what_is_no_such_file_is_begun_anew() {
+    fn an_unusable_file_is_started_anew() {
         for text in [
             "",
             "{",
@@ -208,25 +208,25 @@ mod tests {
             "\u{fffd}",
         ] {
             let requests = read(text);
-            assert_eq!(requests, Requests::default(), "{text}");
-            assert_eq!(read(&requests.addition(&[sent(1)])).since(0), [sent(1)]);
+            assert_eq!(requests, RequestLogFile::default(), "{text}");
+            assert_eq!(read(&requests.encode_addition(&[sent(1)])).records_from(0), [sent(1)]);
         }
     }
 
     #[test]
-    fn old_lines_are_dropped_together_and_the_others_keep_their_numbers() {
-        let old = 1 + i64::try_from(MOST_OLD_LINES).unwrap();
-        let mut records: Vec<CallRecord> = (0..old).map(sent).collect();
-        records.insert(5, CallRecord::Apart);
+    fn pruning_old_lines_keeps_the_numbers_of_the_rest() {
+        let old = 1 + i64::try_from(OLD_LINES_LIMIT).unwrap();
+        let mut records: Vec<RequestRecord> = (0..old).map(sent).collect();
+        records.insert(5, RequestRecord::ListAndCreateSeparate);
         records.extend([sent(old), sent(old + 1)]);
         let text = file(&records);
         let requests = read(&text);
         let moment = |second| Timestamp::from_second(second).unwrap();
-        assert_eq!(requests.without_before(moment(old - 5)), None);
-        let text = requests.without_before(moment(old)).unwrap();
+        assert_eq!(requests.without_records_before(moment(old - 5)), None);
+        let text = requests.without_records_before(moment(old)).unwrap();
         let kept = read(&text);
-        assert_eq!(kept.since(0), [CallRecord::Apart, sent(old), sent(old + 1)]);
-        assert_eq!(kept.end(), requests.end());
-        assert_eq!(kept.since(requests.end() - 1), [sent(old + 1)]);
+        assert_eq!(kept.records_from(0), [RequestRecord::ListAndCreateSeparate, sent(old), sent(old + 1)]);
+        assert_eq!(kept.next_number(), requests.next_number());
+        assert_eq!(kept.records_from(requests.next_number() - 1), [sent(old + 1)]);
     }
 }

@@ -3,7 +3,7 @@
 //! Definitions can be changed in the dashboard and nothing the service lists tells of it, so what is remembered here
 //! may be old. It decides which calls a plan makes and never what is written: every target is read again first.
 
-use crate::model::{LiveKind, LiveSegment, Observed, Payload, SegmentId, SegmentName};
+use crate::model::{RemoteKind, ObservedSegment, ObservedWorkspace, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,21 +11,21 @@ use std::collections::BTreeMap;
 /// What was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Snapshot {
+pub struct Cache {
     /// When the list was read last; `None` when nothing was seen yet.
     pub listed_at: Option<Timestamp>,
     /// The segments by id.
-    pub segments: BTreeMap<SegmentId, Remembered>,
+    pub segments: BTreeMap<SegmentId, CachedSegment>,
 }
 
 /// A segment as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Remembered {
+pub struct CachedSegment {
     /// Its name.
     pub name: SegmentName,
     /// What it is.
-    pub kind: LiveKind,
+    pub kind: RemoteKind,
     /// What made it, such as `API`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -36,39 +36,39 @@ pub struct Remembered {
     pub listed: bool,
     /// When its definition was read; `None` when it was only listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub read_at: Option<Timestamp>,
+    pub fetched_at: Option<Timestamp>,
     /// When it was applied last before that, by what the ledger said then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub read_after: Option<Timestamp>,
+    pub applied_before_fetch_at: Option<Timestamp>,
     /// Who is in it, when that was read and it is made of filters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Payload>,
 }
 
-impl Snapshot {
+impl Cache {
     /// What was observed, as it is remembered.
     #[must_use]
-    pub fn of(observed: &Observed) -> Self {
+    pub fn of(observed: &ObservedWorkspace) -> Self {
         let segments = observed.segments.values();
         Self {
             listed_at: observed.listed_at,
             segments: segments
-                .map(|live| (live.id.clone(), Remembered::of(live)))
+                .map(|live| (live.id.clone(), CachedSegment::of(live)))
                 .collect(),
         }
     }
 }
 
-impl Remembered {
-    fn of(live: &LiveSegment) -> Self {
+impl CachedSegment {
+    fn of(live: &ObservedSegment) -> Self {
         Self {
             name: live.name.clone(),
             kind: live.kind.clone(),
             source: live.source.clone(),
             created_time: live.created_time.clone(),
             listed: live.listed,
-            read_at: live.read_at,
-            read_after: live.read_after,
+            fetched_at: live.fetched_at,
+            applied_before_fetch_at: live.applied_before_fetch_at,
             definition: live.definition.clone(),
         }
     }

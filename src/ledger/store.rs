@@ -1,8 +1,8 @@
 //! Where a ledger is kept: the seam for directories, other stores and simulated ones.
 
-use super::lock::{Change, Lock};
-use super::{Ledger, Record, Snapshot};
-use crate::model::{CallRecord, Callback, ListDigest, UploadId};
+use super::lock::{LockChange, Lock};
+use super::{State, JournalEntry, Cache};
+use crate::model::{RequestRecord, UploadResult, ListDigest, UploadId};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -10,83 +10,83 @@ use std::path::PathBuf;
 use std::{error, fmt, io};
 
 /// What the parts of a ledger are called wherever it is kept.
-pub(super) const LEDGER: &str = "ledger.json";
+pub(super) const STATE_FILE: &str = "ledger.json";
 pub(super) const LOCK_FILE: &str = "lock.json";
-pub(super) const SNAPSHOT: &str = "snapshot.json";
-pub(super) const REQUESTS: &str = "requests.jsonl";
+pub(super) const CACHE_FILE: &str = "snapshot.json";
+pub(super) const REQUEST_LOG_FILE: &str = "requests.jsonl";
 
 /// Where lists of members are.
-pub(super) const LISTS: &str = "lists";
+pub(super) const LISTS_FOLDER: &str = "lists";
 
 /// What a list of members is called.
-pub(super) fn list_name(digest: &ListDigest) -> String {
-    format!("{LISTS}/{digest}{ZIPPED}")
+pub(super) fn list_file_name(digest: &ListDigest) -> String {
+    format!("{LISTS_FOLDER}/{digest}{GZIP_EXTENSION}")
 }
 
 /// The digest of the list that is called so; `None` where it is no list.
-pub(super) fn list_digest(name: &str) -> Option<ListDigest> {
-    let digest = name.rsplit('/').next()?.strip_suffix(ZIPPED)?;
+pub(super) fn parse_list_file_name(name: &str) -> Option<ListDigest> {
+    let digest = name.rsplit('/').next()?.strip_suffix(GZIP_EXTENSION)?;
     ListDigest::try_from(digest.to_owned()).ok()
 }
 
-const ZIPPED: &str = ".gz";
+const GZIP_EXTENSION: &str = ".gz";
 
 /// Where it stands what the service said of uploads.
-pub(super) const CALLBACKS: &str = "callbacks";
+pub(super) const CALLBACKS_FOLDER: &str = "callbacks";
 
 /// What it is called what the service said of an upload.
-pub(super) fn callback_name(upload: &UploadId) -> String {
-    format!("{CALLBACKS}/{upload}{JSON}")
+pub(super) fn callback_file_name(upload: &UploadId) -> String {
+    format!("{CALLBACKS_FOLDER}/{upload}{JSON_EXTENSION}")
 }
 
 /// The upload of which it is called so what the service said; `None` where it is nothing of that kind.
-pub(super) fn upload_id(name: &str) -> Option<UploadId> {
-    let id = name.rsplit('/').next()?.strip_suffix(JSON)?;
+pub(super) fn parse_callback_file_name(name: &str) -> Option<UploadId> {
+    let id = name.rsplit('/').next()?.strip_suffix(JSON_EXTENSION)?;
     UploadId::try_from(id.to_owned()).ok()
 }
 
-const JSON: &str = ".json";
+const JSON_EXTENSION: &str = ".json";
 
 /// Whether what is kept of an upload stays when something else comes: what failed has failed.
-pub(super) fn stays(kept: Option<&Callback>, callback: &Callback) -> bool {
-    kept.is_some_and(|kept| kept == callback || matches!(kept, Callback::Failed { .. }))
+pub(super) fn keeps_existing_callback(kept: Option<&UploadResult>, callback: &UploadResult) -> bool {
+    kept.is_some_and(|kept| kept == callback || matches!(kept, UploadResult::Failed { .. }))
 }
 
 /// Where a ledger is kept.
-pub trait LedgerStore: Send + Sync {
+pub trait StateStore: Send + Sync {
     /// Reads the ledger; an empty one where none was written yet.
-    fn load(&self) -> impl Future<Output = Result<Ledger, StoreError>> + Send;
+    fn load(&self) -> impl Future<Output = Result<State, StoreError>> + Send;
 
     /// Replaces the ledger, whole or not at all.
-    fn save(&self, ledger: &Ledger) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn save(&self, ledger: &State) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Adds what was just taken down in `ledger`; it outlasts a crash from then on. Only one who is alone may.
-    fn add(&self, ledger: &Ledger, records: &[Record])
+    fn append(&self, ledger: &State, records: &[JournalEntry])
     -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Replaces the lock by what `change` makes of it, as one, and hands out what was there. One who put a lock can from
     /// then on change the ledger only while it stands; `change` may be asked more than once.
     fn change_lock(
         &self,
-        change: impl Fn(Option<&Lock>) -> Change + Send,
+        change: impl Fn(Option<&Lock>) -> LockChange + Send,
     ) -> impl Future<Output = Result<Option<Lock>, StoreError>> + Send;
 
     /// Keeps a list of members, compressed, under its digest; it outlasts a crash from then on.
-    fn save_list(
+    fn save_member_list(
         &self,
         digest: &ListDigest,
         bytes: &[u8],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads a list that was kept; `None` where there is none of this digest.
-    fn load_list(
+    fn load_member_list(
         &self,
         digest: &ListDigest,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
 
     /// Drops the lists that are not to be kept, as those that a run left which ended before it took down that it made them.
     /// Only one who is alone may.
-    fn drop_lists(&self, keep: &BTreeSet<&ListDigest>)
+    fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>)
     -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps what the service said of an upload; it outlasts a crash from then on. What is said twice is kept once, and what
@@ -94,29 +94,29 @@ pub trait LedgerStore: Send + Sync {
     fn save_callback(
         &self,
         upload: &UploadId,
-        callback: &Callback,
+        callback: &UploadResult,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads what the service said of an upload; `None` where it said nothing yet.
     fn load_callback(
         &self,
         upload: &UploadId,
-    ) -> impl Future<Output = Result<Option<Callback>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<UploadResult>, StoreError>> + Send;
 
     /// Drops what the service said of uploads that nobody waits for. Only one who is alone may.
-    fn drop_callbacks(
+    fn retain_callbacks(
         &self,
         keep: &BTreeSet<&UploadId>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads what was seen last; nothing where nothing was kept. It may be lost without harm.
-    fn load_snapshot(&self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
+    fn load_cache(&self) -> impl Future<Output = Result<Cache, StoreError>> + Send;
 
     /// Replaces what was seen last.
-    fn save_snapshot(&self, snapshot: &Snapshot) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn save_cache(&self, snapshot: &Cache) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads the calls of all runs; none where none were kept. They may be lost at the price of a wait.
-    fn requests(&self) -> impl Future<Output = Result<Vec<CallRecord>, StoreError>> + Send;
+    fn load_requests(&self) -> impl Future<Output = Result<Vec<RequestRecord>, StoreError>> + Send;
 
     /// Hands the calls that were taken down from number `next` on to `respond`, and adds what it answers, as one. `next` is
     /// moved past what was handed on, whatever comes of it, and past what was added.
@@ -125,11 +125,11 @@ pub trait LedgerStore: Send + Sync {
     fn exchange_requests(
         &self,
         next: &mut u64,
-        respond: impl FnMut(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+        respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Drops the calls before a moment that counts toward no window any more, when there are many.
-    fn forget_requests(&self, before: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn prune_requests(&self, before: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Why a ledger could not be read or written.
@@ -193,7 +193,7 @@ impl fmt::Display for StoreError {
                 path.display()
             ),
             Self::Corrupt { path, reason }
-                if [SNAPSHOT, REQUESTS].iter().any(|file| path.ends_with(file)) =>
+                if [CACHE_FILE, REQUEST_LOG_FILE].iter().any(|file| path.ends_with(file)) =>
             {
                 write!(
                     formatter,

@@ -3,9 +3,9 @@
 //! Lines stay in their order. Spaces, quotes and commas around a value go, and byte order marks, empty lines and lines
 //! that repeat an earlier one. What nobody but the author can mend stays as it is, to be told again.
 
-use super::Values;
-use super::check::{MOST_BYTES, Unique};
-use super::line::{self, LineFault};
+use super::SortedValues;
+use super::check::{MAX_FILE_BYTES, UniqueValues};
+use super::line::{self, LineError};
 use super::lines::Lines;
 use super::sort::Sorter;
 use crate::model::Identifier;
@@ -14,15 +14,15 @@ use std::io::{self, BufRead, Seek, Write};
 
 /// The largest file that is cleaned, in bytes: one that is full of repeated lines may be as large again as what the
 /// service takes.
-pub const MOST_CLEANED: u64 = 2 * MOST_BYTES;
+pub const MAX_NORMALISED_BYTES: u64 = 2 * MAX_FILE_BYTES;
 
 /// What was changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cleaned {
+pub struct NormaliseSummary {
     /// Lines that lost something.
-    pub mended: u64,
+    pub fixed: u64,
     /// Lines that are gone.
-    pub dropped: u64,
+    pub removed: u64,
 }
 
 /// Writes `input` from its start to `output` without what can be mended. It is read twice, so that what was written is
@@ -31,24 +31,24 @@ pub struct Cleaned {
 /// # Errors
 ///
 /// Either fails, `input` is too large or changed meanwhile, or a line in it is too long to be handed on whole.
-pub fn clean(
+pub fn normalise(
     input: &mut (impl BufRead + Seek),
     identifier: &Identifier,
     output: &mut impl Write,
-) -> io::Result<Cleaned> {
+) -> io::Result<NormaliseSummary> {
     input.rewind()?;
-    let (repeated, length) = repeated(&mut *input, identifier)?;
+    let (repeated, length) = duplicate_lines(&mut *input, identifier)?;
     input.rewind()?;
     let mut repeated = repeated.into_iter().peekable();
-    let mut lines = Lines::of(input, MOST_CLEANED);
-    let mut cleaned = Cleaned::default();
+    let mut lines = Lines::of(input, MAX_NORMALISED_BYTES);
+    let mut cleaned = NormaliseSummary::default();
     while let Some((number, line)) = lines.next()? {
-        let mended = mended((number, line), identifier)?;
+        let mended = fixed_line((number, line), identifier)?;
         if repeated.next_if_eq(&number).is_some() || mended.is_empty() {
-            cleaned.dropped += 1;
+            cleaned.removed += 1;
             continue;
         }
-        cleaned.mended += u64::from(*mended != *line);
+        cleaned.fixed += u64::from(*mended != *line);
         output.write_all(&mended)?;
         output.write_all(b"\n")?;
     }
@@ -62,36 +62,36 @@ pub fn clean(
 }
 
 /// The lines that say what an earlier one says once both are mended, in order, and the length of it all in bytes.
-fn repeated(input: impl BufRead, identifier: &Identifier) -> io::Result<(Vec<u32>, u64)> {
-    let mut lines = Lines::of(input, MOST_CLEANED);
+fn duplicate_lines(input: impl BufRead, identifier: &Identifier) -> io::Result<(Vec<u32>, u64)> {
+    let mut lines = Lines::of(input, MAX_NORMALISED_BYTES);
     let mut sorter = Sorter::new();
     while let Some((number, line)) = lines.next()? {
-        if let Ok(value) = line::value(&mended((number, line), identifier)?, identifier.kind) {
+        if let Ok(value) = line::parse_value(&fixed_line((number, line), identifier)?, identifier.kind) {
             sorter.push(&value, number)?;
         }
     }
-    if lines.bytes() > MOST_CLEANED {
-        let message = format!("it has more than {MOST_CLEANED} bytes");
+    if lines.bytes() > MAX_NORMALISED_BYTES {
+        let message = format!("it has more than {MAX_NORMALISED_BYTES} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     let mut repeated = Vec::new();
-    let mut unique = Unique::of(sorter.finish()?, |line, _| repeated.push(line));
+    let mut unique = UniqueValues::of(sorter.finish()?, |line, _| repeated.push(line));
     while unique.next()?.is_some() {}
     repeated.sort_unstable();
     Ok((repeated, lines.bytes()))
 }
 
 /// A line without what is around its value, if that is all that is wrong with it.
-fn mended<'l>((number, line): (u32, &'l [u8]), identifier: &Identifier) -> io::Result<Cow<'l, [u8]>> {
-    match line::value(line, identifier.kind) {
+fn fixed_line<'l>((number, line): (u32, &'l [u8]), identifier: &Identifier) -> io::Result<Cow<'l, [u8]>> {
+    match line::parse_value(line, identifier.kind) {
         // Lines this long are not handed on whole.
-        Err(LineFault::TooLong) => Err(io::Error::new(
+        Err(LineError::TooLong) => Err(io::Error::new(
             io::ErrorKind::InvalidData,
             format!("line {number} is too long to be a value"),
         )),
-        Err(fault) if fault.can_be_cleaned() => {
+        Err(fault) if fault.is_fixable() => {
             let text = std::str::from_utf8(line).unwrap_or_default();
-            Ok(match line::cleaned(text) {
+            Ok(match line::normalised(text) {
                 Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
                 Cow::Owned(text) => Cow::Owned(text.into_bytes()),
             })
@@ -102,9 +102,9 @@ fn mended<'l>((number, line): (u32, &'l [u8]), identifier: &Identifier) -> io::R
 
 #[cfg(test)]
 mod tests {
-    use super::super::Nobody;
+    use super::super::EmptyList;
     use super::super::check::check;
-    use super::super::line::LONGEST;
+    use super::super::line::MAX_VALUE_BYTES;
     use super::*;
     use crate::model::IdentifierType;
     use proptest::prelude::*;
@@ -118,57 +118,57 @@ mod tests {
         }
     }
 
-    fn cleaned(bytes: &[u8]) -> (Vec<u8>, Cleaned) {
+    fn normalised(bytes: &[u8]) -> (Vec<u8>, NormaliseSummary) {
         let mut output = Vec::new();
-        let cleaned = clean(&mut Cursor::new(bytes), &email(), &mut output).unwrap();
+        let cleaned = normalise(&mut Cursor::new(bytes), &email(), &mut output).unwrap();
         (output, cleaned)
     }
 
     #[test]
-    fn what_is_clear_is_mended_and_the_rest_stays() {
+    fn unambiguous_problems_are_fixed_and_the_rest_is_unchanged() {
         let dirty = b"\xef\xbb\xbf\"a\"\r\n b \n\nb\na\n\xff\nc,d\n\"a\",\"b\"\n\"a\";\"b\"\n\"x,y\"\nc\n";
-        let (output, counts) = cleaned(dirty);
+        let (output, counts) = normalised(dirty);
         let wanted = b"a\nb\n\xff\nc,d\n\"a\",\"b\"\n\"a\";\"b\"\n\"x,y\"\nc\n";
         assert_eq!(output, wanted);
         // The first and ` b `; the empty line and two repeated ones.
-        assert_eq!((counts.mended, counts.dropped), (2, 3));
+        assert_eq!((counts.fixed, counts.removed), (2, 3));
     }
 
     #[test]
-    fn a_line_that_is_not_read_whole_is_not_written() {
-        let long = [b"a\n".to_vec(), vec![b'x'; LONGEST + 1]].concat();
-        let error = clean(&mut Cursor::new(long), &email(), &mut Vec::new()).unwrap_err();
+    fn a_truncated_line_is_not_written() {
+        let long = [b"a\n".to_vec(), vec![b'x'; MAX_VALUE_BYTES + 1]].concat();
+        let error = normalise(&mut Cursor::new(long), &email(), &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("line 2"), "{error}");
         // Quotes in quotes in quotes: one pair is a file's, the others are the author's.
         let deep = format!("{}a{}", "\" ".repeat(16_000), " \"".repeat(16_000));
-        assert_eq!(cleaned(deep.as_bytes()).0, format!("{deep}\n").into_bytes());
+        assert_eq!(normalised(deep.as_bytes()).0, format!("{deep}\n").into_bytes());
     }
 
     proptest! {
         #[test]
-        fn a_cleaned_file_has_the_same_values_and_nothing_left_to_clean(
+        fn a_normalised_file_has_the_same_values_and_nothing_left_to_fix(
             lines in proptest::collection::vec("[ab\",; \t\u{feff}\r]{0,8}", 0..12),
         ) {
-            let (output, _) = cleaned((lines.join("\n") + "\n").as_bytes());
-            let found = check(output.as_slice(), &email(), &mut Nobody, |_, _| Ok(())).unwrap();
+            let (output, _) = normalised((lines.join("\n") + "\n").as_bytes());
+            let found = check(output.as_slice(), &email(), &mut EmptyList, |_, _| Ok(())).unwrap();
             if let Err(faults) = found {
-                prop_assert!(faults.first().all(|(_, fault)| !fault.can_be_cleaned()), "{faults:?}");
+                prop_assert!(faults.reported().all(|(_, fault)| !fault.is_fixable()), "{faults:?}");
             }
             let value = |line: &str| {
-                let cleaned = line::cleaned(line);
-                line::value(cleaned.as_bytes(), IdentifierType::Text).is_ok().then(|| cleaned.into_owned())
+                let cleaned = line::normalised(line);
+                line::parse_value(cleaned.as_bytes(), IdentifierType::Text).is_ok().then(|| cleaned.into_owned())
             };
-            let kept = |line: &str| match line::value(line.as_bytes(), IdentifierType::Text) {
+            let kept = |line: &str| match line::parse_value(line.as_bytes(), IdentifierType::Text) {
                 Ok(_) => value(line),
-                Err(fault) if fault.can_be_cleaned() => value(line),
+                Err(fault) if fault.is_fixable() => value(line),
                 Err(_) => Some(line.to_owned()),
             };
             let wanted: BTreeSet<String> = lines.iter().filter_map(|line| kept(line.trim_end_matches('\r'))).collect();
             let output = String::from_utf8(output).unwrap();
             let found: BTreeSet<String> = output.lines().map(str::to_owned).collect();
             prop_assert_eq!(found, wanted);
-            let (again, counts) = cleaned(output.as_bytes());
-            prop_assert_eq!((again, counts), (output.into_bytes(), Cleaned::default()));
+            let (again, counts) = normalised(output.as_bytes());
+            prop_assert_eq!((again, counts), (output.into_bytes(), NormaliseSummary::default()));
         }
     }
 }

@@ -1,16 +1,16 @@
 //! Two lists in order, held against each other in one pass.
 
-use super::{Before, Values};
-use crate::model::{ListDigest, Listing};
+use super::{PreviousMembers, SortedValues};
+use crate::model::{ListDigest, ListSummary};
 use sha2::{Digest as _, Sha256};
 use std::cmp::Ordering;
 use std::io;
 
 /// What becomes of a value of two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ValueChange {
     /// It is in both, for sure.
-    Kept,
+    Unchanged,
     /// It is in the new list, and in the old one not or not for sure.
     Added,
     /// It is in the old list alone.
@@ -19,11 +19,11 @@ pub enum Change {
 
 /// What two lists are, and how they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Comparison {
+pub struct ListDiff {
     /// The new list.
-    pub new: Listing,
+    pub new: ListSummary,
     /// The old one: whoever knows what it should be can tell.
-    pub old: Listing,
+    pub old: ListSummary,
     /// How many values the new list has that the old one lacks, or does not have for sure.
     pub added: u64,
     /// How many values it lacks that the old one has.
@@ -36,14 +36,14 @@ pub struct Comparison {
 /// # Errors
 ///
 /// A list cannot be read, or `each` fails.
-pub fn compare(
-    new: &mut dyn Values,
-    old: &mut dyn Before,
-    mut each: impl FnMut(Change, &[u8]) -> io::Result<()>,
-) -> io::Result<Comparison> {
-    let (mut new_tally, mut old_tally) = (Tally::default(), Tally::default());
+pub fn compare_lists(
+    new: &mut dyn SortedValues,
+    old: &mut dyn PreviousMembers,
+    mut each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
+) -> io::Result<ListDiff> {
+    let (mut new_tally, mut old_tally) = (ListDigester::default(), ListDigester::default());
     let (mut added, mut removed) = (0, 0);
-    let (mut next_new, mut next_old) = (new.next()?, old.next_known()?);
+    let (mut next_new, mut next_old) = (new.next()?, old.next_possible_member()?);
     loop {
         let order = match (next_new, next_old) {
             (None, None) => break,
@@ -54,8 +54,8 @@ pub fn compare(
         if let Some(value) = next_new.filter(|_| order != Ordering::Greater) {
             new_tally.add(value);
             let is_sure = order == Ordering::Equal && next_old.is_some_and(|(_, is_sure)| is_sure);
-            let change = if is_sure { Change::Kept } else { Change::Added };
-            added += u64::from(change == Change::Added);
+            let change = if is_sure { ValueChange::Unchanged } else { ValueChange::Added };
+            added += u64::from(change == ValueChange::Added);
             each(change, value)?;
             next_new = new.next()?;
         }
@@ -63,14 +63,14 @@ pub fn compare(
             old_tally.add(value);
             if order == Ordering::Greater {
                 removed += 1;
-                each(Change::Removed, value)?;
+                each(ValueChange::Removed, value)?;
             }
-            next_old = old.next_known()?;
+            next_old = old.next_possible_member()?;
         }
     }
-    Ok(Comparison {
-        new: new_tally.listing(),
-        old: old_tally.listing(),
+    Ok(ListDiff {
+        new: new_tally.summary(),
+        old: old_tally.summary(),
         added,
         removed,
     })
@@ -78,21 +78,21 @@ pub fn compare(
 
 /// What was read of a list.
 #[derive(Default)]
-struct Tally {
+struct ListDigester {
     hash: Sha256,
     count: u64,
 }
 
-impl Tally {
+impl ListDigester {
     fn add(&mut self, value: &[u8]) {
         self.hash.update(value);
         self.hash.update(b"\n");
         self.count += 1;
     }
 
-    fn listing(self) -> Listing {
-        Listing {
-            digest: ListDigest::of(self.hash.finalize().into()),
+    fn summary(self) -> ListSummary {
+        ListSummary {
+            digest: ListDigest::from_bytes(self.hash.finalize().into()),
             count: self.count,
         }
     }
@@ -100,7 +100,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Nobody;
+    use super::super::EmptyList;
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    impl Values for List {
+    impl SortedValues for List {
         fn next(&mut self) -> io::Result<Option<&[u8]>> {
             self.next += 1;
             Ok(self.values.get(self.next - 1).map(Vec::as_slice))
@@ -132,25 +132,25 @@ mod tests {
 
     #[test]
     fn the_digest_is_pinned() {
-        let found = compare(&mut List::of(&all(&["b", "a"])), &mut Nobody, |_, _| Ok(())).unwrap();
+        let found = compare_lists(&mut List::of(&all(&["b", "a"])), &mut EmptyList, |_, _| Ok(())).unwrap();
         // printf 'a\nb\n' | sha256sum
         let wanted = "911169ddaaf146aff539f58c26c489af3b892dff0fe283c1c264c65ae5aa59a2";
         assert_eq!(
             (found.new.digest.as_str(), found.new.count, found.added),
             (wanted, 2, 2)
         );
-        let turned = compare(&mut Nobody, &mut List::of(&all(&["b", "a"])), |_, _| Ok(())).unwrap();
+        let turned = compare_lists(&mut EmptyList, &mut List::of(&all(&["b", "a"])), |_, _| Ok(())).unwrap();
         assert_eq!((turned.old, turned.removed), (found.new, 2));
-        let nobody = compare(&mut Nobody, &mut Nobody, |_, _| Ok(())).unwrap();
+        let nobody = compare_lists(&mut EmptyList, &mut EmptyList, |_, _| Ok(())).unwrap();
         // sha256sum </dev/null
         let wanted = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!((nobody.new.digest.as_str(), nobody.new.count), (wanted, 0));
-        assert_eq!(nobody.new, Listing::nobody());
+        assert_eq!(nobody.new, ListSummary::empty());
     }
 
     proptest! {
         #[test]
-        fn old_and_changes_make_new(
+        fn changes_turn_the_old_list_into_the_new(
             old in proptest::collection::btree_set("[ab]{0,3}", 0..12),
             new in proptest::collection::btree_set("[ab]{0,3}", 0..12),
         ) {
@@ -159,21 +159,21 @@ mod tests {
             };
             let (old, new) = (bytes(&old), bytes(&new));
             let mut told = Vec::new();
-            let found = compare(&mut List::of(&new), &mut List::of(&old), |change, value| {
+            let found = compare_lists(&mut List::of(&new), &mut List::of(&old), |change, value| {
                 told.push((value.to_vec(), change));
                 Ok(())
             }).unwrap();
-            let of = |wanted: Change| -> BTreeSet<Vec<u8>> {
+            let of = |wanted: ValueChange| -> BTreeSet<Vec<u8>> {
                 told.iter().filter(|(_, change)| *change == wanted).map(|(value, _)| value.clone()).collect()
             };
-            prop_assert_eq!(of(Change::Added), &new - &old);
-            prop_assert_eq!(of(Change::Removed), &old - &new);
-            prop_assert_eq!(of(Change::Kept), &old & &new);
+            prop_assert_eq!(of(ValueChange::Added), &new - &old);
+            prop_assert_eq!(of(ValueChange::Removed), &old - &new);
+            prop_assert_eq!(of(ValueChange::Unchanged), &old & &new);
             prop_assert!(told.is_sorted_by(|one, other| one.0 < other.0));
             let counts = (found.new.count, found.added, found.removed);
             let wanted = (new.len(), (&new - &old).len(), (&old - &new).len());
             prop_assert_eq!(counts, (wanted.0 as u64, wanted.1 as u64, wanted.2 as u64));
-            let again = compare(&mut List::of(&new), &mut List::of(&new), |_, _| Ok(())).unwrap();
+            let again = compare_lists(&mut List::of(&new), &mut List::of(&new), |_, _| Ok(())).unwrap();
             prop_assert_eq!((&again.new, &again.old), (&found.new, &found.new));
             prop_assert_eq!((again.added, again.removed), (0, 0));
         }

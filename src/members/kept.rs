@@ -4,20 +4,20 @@
 //! but only at its end: nothing may be done by what was read before that. Whether it is the list that it should be is told
 //! by its digest, which the comparison hands out; a list that was not finished has another.
 
-use super::Values;
-use super::line::LONGEST;
+use super::SortedValues;
+use super::line::MAX_VALUE_BYTES;
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 /// Writes a list.
-pub struct KeptWriter<W: Write> {
+pub struct ListWriter<W: Write> {
     output: GzEncoder<W>,
     last: Option<Vec<u8>>,
 }
 
-impl<W: Write> KeptWriter<W> {
+impl<W: Write> ListWriter<W> {
     /// Writes to `output`.
     pub fn to(output: W) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl<W: Write> KeptWriter<W> {
     ///
     /// The output fails, or the value cannot follow the one before it.
     pub fn push(&mut self, value: &[u8]) -> io::Result<()> {
-        if value.contains(&b'\n') || !follows(&mut self.last, value) {
+        if value.contains(&b'\n') || !advance_if_greater(&mut self.last, value) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "values are out of order",
@@ -56,13 +56,13 @@ impl<W: Write> KeptWriter<W> {
 }
 
 /// Reads a list that was kept.
-pub struct KeptReader<R: BufRead> {
+pub struct ListReader<R: BufRead> {
     input: BufReader<GzDecoder<R>>,
     value: Vec<u8>,
     last: Option<Vec<u8>>,
 }
 
-impl<R: BufRead> KeptReader<R> {
+impl<R: BufRead> ListReader<R> {
     /// Reads from `input`.
     pub fn of(input: R) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl<R: BufRead> KeptReader<R> {
     }
 }
 
-impl<R: BufRead> Values for KeptReader<R> {
+impl<R: BufRead> SortedValues for ListReader<R> {
     fn next(&mut self) -> io::Result<Option<&[u8]>> {
         let damaged = || {
             let message = "the list that was sent last is not as it was written";
@@ -85,7 +85,7 @@ impl<R: BufRead> Values for KeptReader<R> {
         };
         self.value.clear();
         // A file that nobody here wrote must not take all memory.
-        let most = (LONGEST + 1) as u64;
+        let most = (MAX_VALUE_BYTES + 1) as u64;
         self.input
             .by_ref()
             .take(most)
@@ -97,7 +97,7 @@ impl<R: BufRead> Values for KeptReader<R> {
                 Err(damaged())
             };
         }
-        if self.value.pop() != Some(b'\n') || !follows(&mut self.last, &self.value) {
+        if self.value.pop() != Some(b'\n') || !advance_if_greater(&mut self.last, &self.value) {
             return Err(damaged());
         }
         Ok(Some(&self.value))
@@ -105,7 +105,7 @@ impl<R: BufRead> Values for KeptReader<R> {
 }
 
 /// Whether a value comes behind the last one, which it is from now on.
-fn follows(last: &mut Option<Vec<u8>>, value: &[u8]) -> bool {
+fn advance_if_greater(last: &mut Option<Vec<u8>>, value: &[u8]) -> bool {
     match last {
         Some(last) if last.as_slice() >= value => false,
         Some(last) => {
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> io::Result<Vec<Vec<u8>>> {
-        let mut kept = KeptReader::of(bytes);
+        let mut kept = ListReader::of(bytes);
         let mut found = Vec::new();
         while let Some(value) = kept.next()? {
             found.push(value.to_vec());
@@ -134,9 +134,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_and_damage_is_seen() {
+    fn a_list_round_trips_and_damage_is_detected() {
         let values: [&[u8]; 3] = ["Käufer".as_bytes(), b"a", b"x y"];
-        let mut writer = KeptWriter::to(Vec::new());
+        let mut writer = ListWriter::to(Vec::new());
         values.iter().for_each(|value| writer.push(value).unwrap());
         let bytes = writer.finish().unwrap();
         assert_eq!(read(&bytes).unwrap(), values);
@@ -151,34 +151,34 @@ mod tests {
         }
     }
 
-    fn zipped(text: &str) -> Vec<u8> {
+    fn gzipped(text: &str) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(text.as_bytes()).unwrap();
         encoder.finish().unwrap()
     }
 
     #[test]
-    fn what_was_not_written_here_is_no_list() {
-        let two = [zipped("a\n"), zipped("b\n")].concat();
-        for bytes in [zipped("b\na\n"), zipped("a\na\n"), zipped("a\nb"), two] {
+    fn malformed_lists_are_rejected() {
+        let two = [gzipped("a\n"), gzipped("b\n")].concat();
+        for bytes in [gzipped("b\na\n"), gzipped("a\na\n"), gzipped("a\nb"), two] {
             assert!(read(&bytes).is_err());
         }
-        assert_eq!(read(&zipped("a\nb\n")).unwrap(), [b"a", b"b"]);
+        assert_eq!(read(&gzipped("a\nb\n")).unwrap(), [b"a", b"b"]);
     }
 
     #[test]
     fn values_out_of_order_are_not_written() {
         for (first, second) in [("b", "a"), ("a", "a"), ("a", "b\nc")] {
-            let mut writer = KeptWriter::to(Vec::new());
+            let mut writer = ListWriter::to(Vec::new());
             writer.push(first.as_bytes()).unwrap();
             writer.push(second.as_bytes()).unwrap_err();
         }
     }
 
     #[test]
-    fn a_list_that_swells_takes_bounded_memory() {
+    fn a_decompression_bomb_uses_bounded_memory() {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&vec![b'x'; 50 * LONGEST]).unwrap();
+        encoder.write_all(&vec![b'x'; 50 * MAX_VALUE_BYTES]).unwrap();
         let error = read(&encoder.finish().unwrap()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }

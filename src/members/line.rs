@@ -9,14 +9,14 @@ use std::fmt;
 
 /// The longest line that can be a value, in bytes. The service documents none; no attribute that identifies a user comes
 /// near it, and a list in which a line is longer is something else than a list.
-pub const LONGEST: usize = 64 * 1024;
+pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
 /// What some programs put before UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Why a line stands for nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LineFault {
+pub enum LineError {
     /// There is nothing in it.
     Empty,
     /// It is not UTF-8.
@@ -44,10 +44,10 @@ pub enum LineFault {
     TooManyDigits,
 }
 
-impl LineFault {
+impl LineError {
     /// Whether it is clear what the line should be, and that is a value or nothing.
     #[must_use]
-    pub fn can_be_cleaned(self) -> bool {
+    pub fn is_fixable(self) -> bool {
         match self {
             Self::Empty | Self::ByteOrderMark | Self::OuterSpaces | Self::TrailingComma | Self::Quotes => {
                 true
@@ -63,7 +63,7 @@ impl LineFault {
     }
 }
 
-impl fmt::Display for LineFault {
+impl fmt::Display for LineError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Empty => "the line is empty",
@@ -87,21 +87,21 @@ impl fmt::Display for LineFault {
 /// # Errors
 ///
 /// Why it stands for nobody: what nobody but the author can mend, before what can be cleaned.
-pub fn value(line: &[u8], kind: IdentifierType) -> Result<Cow<'_, [u8]>, LineFault> {
-    if line.len() > LONGEST {
-        return Err(LineFault::TooLong);
+pub fn parse_value(line: &[u8], kind: IdentifierType) -> Result<Cow<'_, [u8]>, LineError> {
+    if line.len() > MAX_VALUE_BYTES {
+        return Err(LineError::TooLong);
     }
-    let text = std::str::from_utf8(line).map_err(|_| LineFault::NotUtf8)?;
-    let bare = cleaned(text);
+    let text = std::str::from_utf8(line).map_err(|_| LineError::NotUtf8)?;
+    let bare = normalised(text);
     if bare.is_empty() {
-        return Err(LineFault::Empty);
+        return Err(LineError::Empty);
     }
-    check_inside(&bare)?;
+    check_value(&bare)?;
     let number = match kind {
         IdentifierType::Text => None,
-        IdentifierType::Number => Some(number(&bare)?),
+        IdentifierType::Number => Some(canonical_number(&bare)?),
     };
-    match around(text, &bare) {
+    match error_around(text, &bare) {
         Some(fault) => Err(fault),
         None => Ok(number.map_or(Cow::Borrowed(line), |number| Cow::Owned(number.into_bytes()))),
     }
@@ -109,9 +109,9 @@ pub fn value(line: &[u8], kind: IdentifierType) -> Result<Cow<'_, [u8]>, LineFau
 
 /// What is left of a line without a byte order mark, spaces, commas and one pair of quotes around its value.
 #[must_use]
-pub fn cleaned(line: &str) -> Cow<'_, str> {
+pub fn normalised(line: &str) -> Cow<'_, str> {
     let bare = trimmed(line).trim_end_matches(|letter: char| letter == ',' || letter.is_whitespace());
-    let Some(inside) = quoted(bare) else {
+    let Some(inside) = unquoted(bare) else {
         return Cow::Borrowed(bare);
     };
     let bare = trimmed(inside);
@@ -129,61 +129,61 @@ fn trimmed(text: &str) -> &str {
 }
 
 /// What stands between a pair of quotes that wrap all of a text: every quote inside is written twice.
-fn quoted(text: &str) -> Option<&str> {
+fn unquoted(text: &str) -> Option<&str> {
     let inside = text.strip_prefix('"')?.strip_suffix('"')?;
     (!inside.replace("\"\"", "").contains('"')).then_some(inside)
 }
 
 /// What is wrong with a value itself.
-fn check_inside(value: &str) -> Result<(), LineFault> {
+fn check_value(value: &str) -> Result<(), LineError> {
     let is_hidden = |letter: char| letter.is_control() || letter == BYTE_ORDER_MARK;
     if value.contains(',') {
-        Err(LineFault::SecondColumn)
+        Err(LineError::SecondColumn)
     } else if value.len() > 1 && value.starts_with('"') && value.ends_with('"') {
-        Err(LineFault::UnclearQuotes)
+        Err(LineError::UnclearQuotes)
     } else if value.contains(is_hidden) {
-        Err(LineFault::ControlCharacter)
+        Err(LineError::ControlCharacter)
     } else {
         Ok(())
     }
 }
 
 /// What stands around the value of a line that is more than the value.
-fn around(line: &str, value: &str) -> Option<LineFault> {
+fn error_around(line: &str, value: &str) -> Option<LineError> {
     if line == value {
         None
     } else if line.starts_with(BYTE_ORDER_MARK) {
-        Some(LineFault::ByteOrderMark)
+        Some(LineError::ByteOrderMark)
     } else if line.trim().len() < line.len() {
-        Some(LineFault::OuterSpaces)
+        Some(LineError::OuterSpaces)
     } else if line.ends_with(',') {
-        Some(LineFault::TrailingComma)
+        Some(LineError::TrailingComma)
     } else {
-        Some(LineFault::Quotes)
+        Some(LineError::Quotes)
     }
 }
 
 /// One spelling for each number.
-fn number(text: &str) -> Result<String, LineFault> {
+fn canonical_number(text: &str) -> Result<String, LineError> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let is_plain = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !is_plain(whole) || !is_plain(fraction) {
-        return Err(LineFault::NotANumber);
+        return Err(LineError::NotANumber);
     }
-    let number: f64 = text.parse().map_err(|_| LineFault::NotANumber)?;
+    let number: f64 = text.parse().map_err(|_| LineError::NotANumber)?;
     // There is one zero.
     let spelled = (number + 0.0).to_string();
     // Where a double prints as other digits, it stands for other numbers, too.
-    if spelled.trim_start_matches('-') == shortest(whole, fraction) {
+    if spelled.trim_start_matches('-') == without_redundant_zeros(whole, fraction) {
         Ok(spelled)
     } else {
-        Err(LineFault::TooManyDigits)
+        Err(LineError::TooManyDigits)
     }
 }
 
 /// Digits without the zeros that say nothing.
-fn shortest(whole: &str, fraction: &str) -> String {
+fn without_redundant_zeros(whole: &str, fraction: &str) -> String {
     let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
     let whole = if whole.is_empty() { "0" } else { whole };
     if fraction.is_empty() {
@@ -200,11 +200,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn each_line_is_one_value_or_says_why_not() {
-        use LineFault::*;
-        let long = "x".repeat(LONGEST + 1);
-        let longest = "x".repeat(LONGEST);
-        let table: &[(&[u8], IdentifierType, Result<&str, LineFault>)] = &[
+    fn each_line_is_a_value_or_an_error() {
+        use LineError::*;
+        let long = "x".repeat(MAX_VALUE_BYTES + 1);
+        let longest = "x".repeat(MAX_VALUE_BYTES);
+        let table: &[(&[u8], IdentifierType, Result<&str, LineError>)] = &[
             (b"ada@example.com", Text, Ok("ada@example.com")),
             ("Käufer".as_bytes(), Text, Ok("Käufer")),
             (b"two words", Text, Ok("two words")),
@@ -264,7 +264,7 @@ mod tests {
             ("\u{0661}".as_bytes(), Number, Err(NotANumber)),
         ];
         for (line, kind, wanted) in table {
-            let found = value(line, *kind);
+            let found = parse_value(line, *kind);
             let found = found.as_ref().map(|value| std::str::from_utf8(value).unwrap());
             assert_eq!(
                 found.map_err(|fault| *fault),
@@ -277,13 +277,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_can_be_cleaned_is_a_value_afterwards_or_nothing(line in "[ab\",; \t\u{feff}\r\u{a0}]{0,8}") {
-            let after = cleaned(&line);
-            match value(line.as_bytes(), Text) {
+        fn a_fixable_line_becomes_a_value_or_empty(line in "[ab\",; \t\u{feff}\r\u{a0}]{0,8}") {
+            let after = normalised(&line);
+            match parse_value(line.as_bytes(), Text) {
                 Ok(value) => prop_assert_eq!(value.as_ref(), after.as_bytes()),
-                Err(LineFault::Empty) => prop_assert_eq!(after.as_ref(), ""),
-                Err(fault) if fault.can_be_cleaned() => {
-                    prop_assert_eq!(value(after.as_bytes(), Text), Ok(after.as_bytes().into()));
+                Err(LineError::Empty) => prop_assert_eq!(after.as_ref(), ""),
+                Err(fault) if fault.is_fixable() => {
+                    prop_assert_eq!(parse_value(after.as_bytes(), Text), Ok(after.as_bytes().into()));
                 }
                 // What the author alone can mend is left as it is.
                 Err(_) => {}
@@ -291,11 +291,11 @@ mod tests {
         }
 
         #[test]
-        fn numbers_that_differ_are_not_taken_for_one(one in "-?[0-9]{1,18}(\\.[0-9]{1,3})?", bump in 1_u8..9) {
+        fn different_numbers_stay_different(one in "-?[0-9]{1,18}(\\.[0-9]{1,3})?", bump in 1_u8..9) {
             // The same number but for its last digit.
             let last = one.bytes().last().unwrap() - b'0';
             let other = format!("{}{}", &one[..one.len() - 1], (last + bump) % 10);
-            if let (Ok(one), Ok(other)) = (value(one.as_bytes(), Number), value(other.as_bytes(), Number)) {
+            if let (Ok(one), Ok(other)) = (parse_value(one.as_bytes(), Number), parse_value(other.as_bytes(), Number)) {
                 prop_assert_ne!(one, other);
             }
         }

@@ -1,6 +1,6 @@
 //! A stream of bytes, line after line, in bounded memory.
 
-use super::line::LONGEST;
+use super::line::MAX_VALUE_BYTES;
 use std::io::{self, BufRead, Read};
 
 /// The lines of a stream. A line ends with `\n`, whatever `\r` stand before it; what follows the last end is a line if it is
@@ -13,29 +13,29 @@ pub(super) struct Lines<R> {
     /// Bytes that were read.
     bytes: u64,
     /// Where more were read than these, there are no more lines, whatever is left.
-    most: u64,
+    byte_limit: u64,
 }
 
 impl<R: BufRead> Lines<R> {
     /// Ends with the line that makes it more than `most` bytes.
-    pub(super) fn of(input: R, most: u64) -> Self {
+    pub(super) fn of(input: R, byte_limit: u64) -> Self {
         Self {
             input,
             line: Vec::new(),
             number: 0,
             bytes: 0,
-            most,
+            byte_limit: byte_limit,
         }
     }
 
     /// The next line without its end. Of one that is too long for a value the start is enough to say so.
     pub(super) fn next(&mut self) -> io::Result<Option<(u32, &[u8])>> {
         self.line.clear();
-        if self.bytes > self.most {
+        if self.bytes > self.byte_limit {
             return Ok(None);
         }
         // One byte more than a line that ends with `\r\n` can have tells one that is too long.
-        let longest = (LONGEST + 3) as u64;
+        let longest = (MAX_VALUE_BYTES + 3) as u64;
         let read = self
             .input
             .by_ref()
@@ -68,7 +68,7 @@ impl<R: BufRead> Lines<R> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 rest => rest?,
             };
-            if rest.is_empty() || self.bytes > self.most {
+            if rest.is_empty() || self.bytes > self.byte_limit {
                 return Ok(());
             }
             let end = rest.iter().position(|byte| *byte == b'\n');
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_as_they_do_on_either_system() {
+    fn lines_end_with_lf_or_crlf() {
         let table: [(&[u8], &[&[u8]]); 6] = [
             (b"", &[]),
             (b"a", &[b"a"]),
@@ -114,12 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_any_length_takes_bounded_memory_and_hides_no_other() {
-        let mut bytes = vec![b'x'; 10 * LONGEST];
+    fn an_overlong_line_uses_bounded_memory_and_hides_no_other() {
+        let mut bytes = vec![b'x'; 10 * MAX_VALUE_BYTES];
         bytes.extend(b"\nb\n");
         let (found, length) = all(&bytes);
         assert_eq!(found.len(), 2);
-        assert!(found[0].1.len() > LONGEST && found[0].1.len() < 2 * LONGEST);
+        assert!(found[0].1.len() > MAX_VALUE_BYTES && found[0].1.len() < 2 * MAX_VALUE_BYTES);
         assert_eq!(found[1], (2, b"b".to_vec()));
         assert_eq!(length, bytes.len() as u64);
     }

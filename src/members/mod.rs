@@ -25,7 +25,7 @@ pub mod source;
 use std::io;
 
 /// Values in order, one after the other.
-pub trait Values {
+pub trait SortedValues {
     /// The next value, or `None` behind the last.
     ///
     /// # Errors
@@ -35,27 +35,27 @@ pub trait Values {
 }
 
 /// Those who were in a segment before, in order.
-pub trait Before {
+pub trait PreviousMembers {
     /// The next who may be in it, and whether that is sure; `None` behind the last.
     ///
     /// # Errors
     ///
     /// What they are read from fails.
-    fn next_known(&mut self) -> io::Result<Option<(&[u8], bool)>>;
+    fn next_possible_member(&mut self) -> io::Result<Option<(&[u8], bool)>>;
 }
 
 /// A list that was sent whole.
-impl<V: Values> Before for V {
-    fn next_known(&mut self) -> io::Result<Option<(&[u8], bool)>> {
+impl<V: SortedValues> PreviousMembers for V {
+    fn next_possible_member(&mut self) -> io::Result<Option<(&[u8], bool)>> {
         Ok(self.next()?.map(|value| (value, true)))
     }
 }
 
 /// No values: what is compared with where nothing was sent before.
 #[derive(Clone, Copy, Debug)]
-pub struct Nobody;
+pub struct EmptyList;
 
-impl Values for Nobody {
+impl SortedValues for EmptyList {
     fn next(&mut self) -> io::Result<Option<&[u8]>> {
         Ok(None)
     }

@@ -1,9 +1,9 @@
 //! Where a list that a file declares comes from.
 
-use super::check::{Faults, check};
-use super::compare::{Change, Comparison, compare};
-use super::{Before, Values};
-use crate::model::{Identifier, Members};
+use super::check::{ListFileErrors, check};
+use super::compare::{ValueChange, ListDiff, compare_lists};
+use super::{PreviousMembers, SortedValues};
+use crate::model::{Identifier, MemberSource};
 use std::collections::{BTreeSet, btree_set};
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -11,20 +11,20 @@ use std::path::{Path, PathBuf};
 
 /// A list that can be read.
 #[derive(Clone, Debug)]
-pub enum Source<'s> {
+pub enum ListSource<'s> {
     /// A file of one value a line.
     File(PathBuf),
     /// Values that are written where the segment is declared, and were checked there.
     Values(&'s [String]),
 }
 
-impl<'s> Source<'s> {
+impl<'s> ListSource<'s> {
     /// The list of a cohort; its path is from `base`.
     #[must_use]
-    pub fn of(members: &'s Members, base: &Path) -> Self {
+    pub fn of(members: &'s MemberSource, base: &Path) -> Self {
         match members {
-            Members::Local(path) => Self::File(base.join(path)),
-            Members::Listed(values) => Self::Values(values),
+            MemberSource::Local(path) => Self::File(base.join(path)),
+            MemberSource::Inline(values) => Self::Values(values),
         }
     }
 
@@ -37,14 +37,14 @@ impl<'s> Source<'s> {
     pub fn compare(
         &self,
         identifier: &Identifier,
-        before: &mut dyn Before,
-        each: impl FnMut(Change, &[u8]) -> io::Result<()>,
-    ) -> io::Result<Result<Comparison, Faults>> {
+        before: &mut dyn PreviousMembers,
+        each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
+    ) -> io::Result<Result<ListDiff, ListFileErrors>> {
         match self {
             Self::File(path) => check(BufReader::new(open(path)?), identifier, before, each),
             Self::Values(values) => {
                 let values: BTreeSet<&[u8]> = values.iter().map(String::as_bytes).collect();
-                compare(&mut Listed(values.into_iter()), before, each).map(Ok)
+                compare_lists(&mut InlineValues(values.into_iter()), before, each).map(Ok)
             }
         }
     }
@@ -66,9 +66,9 @@ pub fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Values in order.
-struct Listed<'v>(btree_set::IntoIter<&'v [u8]>);
+struct InlineValues<'v>(btree_set::IntoIter<&'v [u8]>);
 
-impl Values for Listed<'_> {
+impl SortedValues for InlineValues<'_> {
     fn next(&mut self) -> io::Result<Option<&[u8]>> {
         Ok(self.0.next())
     }

@@ -103,7 +103,7 @@ pub struct AttributeGroup {
 impl AttributeGroup {
     /// The group that asks for nothing: what an event without conditions carries.
     #[must_use]
-    pub fn none() -> Self {
+    pub fn empty() -> Self {
         Self {
             operator: GroupOperator::And,
             filters: Vec::new(),

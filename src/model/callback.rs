@@ -13,9 +13,9 @@ pub struct UploadId(String);
 /// What became of a list of users.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Callback {
+pub enum UploadResult {
     /// The service read it.
-    Processed(Processed),
+    Processed(UploadCounts),
     /// It could not, and nobody is in the segment.
     Failed {
         /// Why, in its own words.
@@ -26,7 +26,7 @@ pub enum Callback {
 /// What the service made of a list. What it did not say is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Processed {
+pub struct UploadCounts {
     /// How many values it found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values_found: Option<u64>,
@@ -41,7 +41,7 @@ pub struct Processed {
 impl UploadId {
     /// The id of which these are the bytes.
     #[must_use]
-    pub fn of(bytes: [u8; 16]) -> Self {
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(hexadecimal(&bytes))
     }
 
@@ -78,7 +78,7 @@ impl From<UploadId> for String {
 }
 
 /// What it said, in words.
-impl fmt::Display for Processed {
+impl fmt::Display for UploadCounts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = [
             (self.values_found, "values found"),
@@ -101,8 +101,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_an_id_is_read_as_one() {
-        let id = UploadId::of([0x5a; 16]);
+    fn only_an_upload_id_decodes_as_an_upload_id() {
+        let id = UploadId::from_bytes([0x5a; 16]);
         let text = serde_json::to_string(&id).unwrap();
         assert_eq!(text, format!("\"{}\"", "5a".repeat(16)));
         assert_eq!(serde_json::from_str::<UploadId>(&text).unwrap(), id);
@@ -112,8 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_told_and_no_more() {
-        let whole = Processed {
+    fn only_reported_counts_are_printed() {
+        let whole = UploadCounts {
             values_found: Some(3),
             values_processed: Some(2),
             user_count: Some(1),
@@ -122,6 +122,6 @@ mod tests {
             whole.to_string(),
             "3 values found, 2 processed, 1 users in the segment"
         );
-        assert_eq!(Processed::default().to_string(), "processed");
+        assert_eq!(UploadCounts::default().to_string(), "processed");
     }
 }

@@ -11,7 +11,7 @@ pub enum Contents {
     /// Filters, evaluated by the service.
     Filter(Definition),
     /// A list of users that is uploaded.
-    File(Upload),
+    File(FileSegment),
     /// Members that are synchronised.
     Cohort(Cohort),
 }
@@ -19,11 +19,11 @@ pub enum Contents {
 /// The users of a file segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Upload {
+pub struct FileSegment {
     /// What the values of the list are.
     pub identifier: Identifier,
     /// Where the list is.
-    pub users: Users,
+    pub users: UserListSource,
     /// Days after its creation at which the service archives the segment and drops its users; at least 1.
     pub expires_in_days: u32,
     /// Where the service tells what came of each upload.
@@ -45,7 +45,7 @@ pub struct Identifier {
 /// Where the list of a file segment is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Users {
+pub enum UserListSource {
     /// A file, by its path from the folder of `segctl.yaml`.
     Local(String),
     /// A file that somebody else publishes.
@@ -64,17 +64,17 @@ pub struct Cohort {
     /// What the service knows it by.
     pub key: CohortKey,
     /// Who is in it.
-    pub members: Members,
+    pub members: MemberSource,
 }
 
 /// The members of a cohort, by their `uid`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Members {
+pub enum MemberSource {
     /// A file, by its path from the folder of `segctl.yaml`.
     Local(String),
     /// Written where the segment is declared.
-    Listed(Vec<String>),
+    Inline(Vec<String>),
 }
 
 super::keyword::keywords! {
@@ -119,14 +119,14 @@ impl Contents {
     }
 
     /// The path of the file that its members are in, where they are in one.
-    pub fn list_path_mut(&mut self) -> Option<&mut String> {
+    pub fn member_file_path_mut(&mut self) -> Option<&mut String> {
         match self {
-            Self::File(Upload {
-                users: Users::Local(path),
+            Self::File(FileSegment {
+                users: UserListSource::Local(path),
                 ..
             })
             | Self::Cohort(Cohort {
-                members: Members::Local(path),
+                members: MemberSource::Local(path),
                 ..
             }) => Some(path),
             Self::Filter(_) | Self::File(_) | Self::Cohort(_) => None,

@@ -102,7 +102,7 @@ pub enum DateComparison {
     /// `after`
     After(Operand<Moment>),
     /// `between`, both ends included.
-    Between(Moments),
+    Between(MomentRange),
     /// `inTheLast`
     InTheLast(Operand<u32>),
     /// `inTheNext`
@@ -147,7 +147,7 @@ pub enum Moment {
 
 /// Two moments to lie between, both of one kind.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Moments {
+pub enum MomentRange {
     /// `absolute`: first and last.
     At(DateValue, DateValue),
     /// `relative_past`: nearer and farther, in units before now.

@@ -25,7 +25,7 @@ keywords! {
 
 /// What is taken down of calls, for everybody who shares the service's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallRecord {
+pub enum RequestRecord {
     /// A call is sent. Nobody knows when the service counts it, until it is answered.
     Sent {
         /// Which limits it counts toward.
@@ -43,5 +43,5 @@ pub enum CallRecord {
         at: Timestamp,
     },
     /// An answer proved that the service counts lists and creates apart.
-    Apart,
+    ListAndCreateSeparate,
 }

@@ -24,7 +24,7 @@ keywords! {
 
 keywords! {
     /// The forms of a window of time.
-    pub enum WindowType("window type") {
+    pub enum TimeRangeType("window type") {
         /// From so many units ago until now.
         InTheLast = "inTheLast",
         /// Between two moments, both included.
@@ -120,7 +120,7 @@ pub struct EventFilter {
     /// How often.
     pub execution: Execution,
     /// When, by the time the service received the event.
-    pub window: Window,
+    pub time_range: TimeRange,
     /// What has to hold for an occurrence to count.
     pub attributes: AttributeGroup,
     /// A condition on the numbers of the occurrences that count.
@@ -146,7 +146,7 @@ pub enum Execution {
 
 /// A window of time. Dates are days of the workspace's calendar, both ends included.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Window {
+pub enum TimeRange {
     /// From `count` units ago until now.
     InTheLast {
         /// 1 or more.
@@ -221,7 +221,7 @@ pub struct Aggregation {
     /// What the aggregate has to be.
     pub test: AggregationTest,
     /// Compares with an earlier window; the test is then on the change.
-    pub comparison: Option<Comparison>,
+    pub comparison: Option<PeriodComparison>,
 }
 
 /// What an aggregate has to be.
@@ -239,16 +239,16 @@ pub enum AggregationTest {
 
 /// What an aggregate is compared with.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
+pub struct PeriodComparison {
     /// Difference or percentage.
     pub comparator: Comparator,
     /// The window compared with.
-    pub base: BaseWindow,
+    pub base_time_range: BaseTimeRange,
 }
 
 /// The window that an aggregate is compared with.
 #[derive(Clone, Debug, PartialEq)]
-pub enum BaseWindow {
+pub enum BaseTimeRange {
     /// As long as the filter's own window, right before it.
     PreviousPeriod,
     /// From one day to another.
@@ -283,7 +283,7 @@ pub struct AffinityFilter {
     /// What has to hold for an occurrence to count, before affinity is computed.
     pub attributes: AttributeGroup,
     /// When; counts in days only, and dates carry no unit.
-    pub window: Window,
+    pub time_range: TimeRange,
 }
 
 /// How much users lean to the preferred values. Percentages are 1 to 100.

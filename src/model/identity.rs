@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub const ALL_USERS_ID: &str = "moe_all_users";
 
 /// The longest name that the service takes, in characters.
-const LONGEST_NAME: usize = 200;
+const MAX_NAME_LENGTH: usize = 200;
 
 /// What temporary names end with. A person who sees one in the dashboard should know that it does not stay.
 const TEMPORARY_SUFFIX: &str = " (segctl moves it)";
@@ -37,7 +37,7 @@ impl SegmentName {
     /// ended in between is continued by the next.
     #[must_use]
     pub fn temporary(&self) -> Self {
-        let kept = self.0.chars().take(LONGEST_NAME - TEMPORARY_SUFFIX.len());
+        let kept = self.0.chars().take(MAX_NAME_LENGTH - TEMPORARY_SUFFIX.len());
         Self::new(kept.collect::<String>() + TEMPORARY_SUFFIX)
     }
 
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_may_differ_by_case_only() {
+    fn names_that_differ_by_case_only_are_detected() {
         let table = [
             ("Buyers", "BUYERS", true),
             ("Käufer", "KÄUFER", true),
@@ -103,10 +103,10 @@ mod tests {
     }
 
     #[test]
-    fn temporary_names_are_names() {
+    fn temporary_names_are_valid_names() {
         for name in ["A", "é".repeat(200).as_str()] {
             let temporary = SegmentName::new(name).temporary();
-            assert!(temporary.as_str().chars().count() <= LONGEST_NAME);
+            assert!(temporary.as_str().chars().count() <= MAX_NAME_LENGTH);
             assert!(temporary.as_str().ends_with(TEMPORARY_SUFFIX));
             assert!(temporary.as_str().is_ascii() == name.is_ascii());
         }

@@ -3,7 +3,7 @@
 /// A word from a closed set, as files, the API, the schema and messages spell it.
 pub trait Keyword: Copy + Eq + 'static {
     /// What the set is called in messages, such as "operator".
-    const WHAT: &'static str;
+    const DISPLAY_NAME: &'static str;
     /// Every word of the set, in the order of the API's documentation.
     const ALL: &'static [Self];
 
@@ -31,7 +31,7 @@ macro_rules! keywords {
         }
 
         impl $crate::model::Keyword for $name {
-            const WHAT: &'static str = $what;
+            const DISPLAY_NAME: &'static str = $what;
             const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             fn as_str(self) -> &'static str {

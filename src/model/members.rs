@@ -13,7 +13,7 @@ pub struct ListDigest(String);
 /// A list by its name and size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Listing {
+pub struct ListSummary {
     /// Names it.
     pub digest: ListDigest,
     /// How many values it has.
@@ -23,9 +23,9 @@ pub struct Listing {
 /// The list of a file segment, by what names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum UserList {
+pub enum UserListFingerprint {
     /// A list whose values are known here.
-    Values(Listing),
+    Values(ListSummary),
     /// A file that somebody else publishes.
     Published {
         /// The SHA-256 of its bytes in lower-case hex.
@@ -65,27 +65,27 @@ pub struct CohortKey {
     pub cohort_id: String,
 }
 
-impl Listing {
+impl ListSummary {
     /// The list without values.
     #[must_use]
-    pub fn nobody() -> Self {
+    pub fn empty() -> Self {
         Self {
-            digest: ListDigest::of(NOBODY),
+            digest: ListDigest::from_bytes(EMPTY_SHA256),
             count: 0,
         }
     }
 }
 
 /// SHA-256 over nothing.
-const NOBODY: [u8; 32] = [
+const EMPTY_SHA256: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
-impl UserList {
+impl UserListFingerprint {
     /// The list, where its values are known here.
     #[must_use]
-    pub fn values(&self) -> Option<&Listing> {
+    pub fn summary(&self) -> Option<&ListSummary> {
         match self {
             Self::Values(listing) => Some(listing),
             Self::Published { .. } => None,
@@ -108,7 +108,7 @@ impl UserChange {
 impl ListDigest {
     /// The digest of which these are the bytes.
     #[must_use]
-    pub fn of(bytes: [u8; 32]) -> Self {
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(hexadecimal(&bytes))
     }
 
@@ -149,8 +149,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_a_digest_is_read_as_one() {
-        let digest = ListDigest::of([0xa5; 32]);
+    fn only_a_digest_decodes_as_a_digest() {
+        let digest = ListDigest::from_bytes([0xa5; 32]);
         let text = serde_json::to_string(&digest).unwrap();
         assert_eq!(text, format!("\"{}\"", "a5".repeat(32)));
         assert_eq!(serde_json::from_str::<ListDigest>(&text).unwrap(), digest);

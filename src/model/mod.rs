@@ -26,28 +26,28 @@ pub use attribute::{
     ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, BoolTest, Condition,
     DataType, DoubleTest, Operand, StringTest, TextListOperator, TextOperator,
 };
-pub use callback::{Callback, Processed, UploadId};
-pub use contents::{Cohort, Contents, Identifier, IdentifierType, Members, Upload, Users};
+pub use callback::{UploadResult, UploadCounts, UploadId};
+pub use contents::{Cohort, Contents, Identifier, IdentifierType, MemberSource, FileSegment, UserListSource};
 pub use datetime::{
-    DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, Moments, ValueType,
+    DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, MomentRange, ValueType,
 };
-pub use endpoint::{CallRecord, EndpointClass};
+pub use endpoint::{RequestRecord, EndpointClass};
 pub use event::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
-    Aggregation, AggregationTest, AggregationType, BaseWindow, Comparator, Comparison, EventFilter,
-    Execution, ExecutionType, PeriodUnit, Window, WindowType,
+    Aggregation, AggregationTest, AggregationType, BaseTimeRange, Comparator, PeriodComparison, EventFilter,
+    Execution, ExecutionType, PeriodUnit, TimeRange, TimeRangeType,
 };
 pub use filter::{Definition, Filter, FilterType, Group, GroupOperator, Reference};
 pub use hexadecimal::{hexadecimal, is_hexadecimal};
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
 pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
-pub use members::{CohortKey, ListDigest, Listing, MemberChange, UserChange, UserList};
+pub use members::{CohortKey, ListDigest, ListSummary, MemberChange, UserChange, UserListFingerprint};
 pub use number::Number;
 pub use pattern::{NamePattern, PatternError};
-pub use place::{LedgerPlace, ObjectPlace, ObjectService, PublishPlace, is_http_on_this_machine};
-pub use policy::{Adoption, Behaviour, Guards, Policy};
-pub use printable::{is_hidden, printable, without_queries};
+pub use place::{StateLocation, ObjectStoreUrl, ObjectStoreProvider, PublishLocation, is_loopback_http};
+pub use policy::{Adoption, ApiBehavior, Guards, Policy};
+pub use printable::{is_unprintable, escape_unprintable, redact_query_strings};
 pub use segment::{
-    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Origin, Payload, SegmentKind,
+    DeclaredSegment, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Origin, Payload, SegmentKind,
 };

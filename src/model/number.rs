@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 pub struct Number(f64);
 
 /// Integers up to this size have a double of their own: 2 to the power of 53.
-const EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
+const LARGEST_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 impl Number {
     /// Takes a finite number; `None` for infinities and not-a-number.
@@ -45,7 +45,7 @@ impl Number {
     /// The number as JSON: without a fraction where it has none, as people write it.
     #[must_use]
     pub fn to_json(self) -> serde_json::Value {
-        if self.0.fract() == 0.0 && self.0.abs() <= EXACT_INTEGER {
+        if self.0.fract() == 0.0 && self.0.abs() <= LARGEST_EXACT_INTEGER {
             #[expect(clippy::cast_possible_truncation, reason = "an integer below 2^53 fits")]
             let integer = self.0 as i64;
             serde_json::Value::from(integer)
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_print_without_fraction_and_only_exact_ones_are_taken() {
+    fn integers_print_without_a_fraction_and_inexact_ones_are_rejected() {
         let printed = |number: Option<Number>| number.map(|number| number.to_json().to_string());
         assert_eq!(printed(Number::new(3.0)).as_deref(), Some("3"));
         assert_eq!(printed(Number::new(-0.0)).as_deref(), Some("0"));

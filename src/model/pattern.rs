@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wildcards_are_wild_and_nothing_else_is() {
+    fn only_star_and_question_mark_are_wildcards() {
         let table = [
             ("*", "anything / at [all]", true),
             ("CRM / *", "CRM / Lapsed", true),

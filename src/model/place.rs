@@ -5,7 +5,7 @@ use std::fmt;
 
 keywords! {
     /// Services that keep objects in buckets.
-    pub enum ObjectService("object store") {
+    pub enum ObjectStoreProvider("object store") {
         /// Amazon S3, and whatever speaks its protocol.
         S3 = "s3",
         /// Google Cloud Storage.
@@ -17,16 +17,16 @@ keywords! {
 
 /// Where a ledger is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LedgerPlace {
+pub enum StateLocation {
     /// A directory, relative to the settings.
     Directory(String),
     /// Objects in a bucket.
-    Objects(ObjectPlace),
+    ObjectStore(ObjectStoreUrl),
 }
 
 /// Where lists of users are put for the service to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PublishPlace {
+pub enum PublishLocation {
     /// A folder, relative to the settings.
     Folder {
         /// Its path.
@@ -35,21 +35,21 @@ pub enum PublishPlace {
         url: Option<String>,
     },
     /// Objects in a bucket.
-    Objects(ObjectPlace),
+    ObjectStore(ObjectStoreUrl),
 }
 
 /// Objects of a bucket whose names begin alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectPlace {
+pub struct ObjectStoreUrl {
     /// Who keeps the bucket.
-    pub service: ObjectService,
+    pub provider: ObjectStoreProvider,
     /// The bucket.
     pub bucket: String,
     /// What the names of the objects begin with, without a slash at either end; may be empty.
     pub prefix: String,
 }
 
-impl LedgerPlace {
+impl StateLocation {
     /// Reads a setting: what has `://` in it is an address, and anything else a directory.
     ///
     /// # Errors
@@ -59,11 +59,11 @@ impl LedgerPlace {
         if !text.contains("://") {
             return Ok(Self::Directory(text.to_owned()));
         }
-        ObjectPlace::parse(text).map(Self::Objects)
+        ObjectStoreUrl::parse(text).map(Self::ObjectStore)
     }
 }
 
-impl ObjectPlace {
+impl ObjectStoreUrl {
     /// Reads an address such as `s3://bucket/prefix`.
     ///
     /// # Errors
@@ -71,19 +71,19 @@ impl ObjectPlace {
     /// What is wrong with it, in words that do not repeat it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (service, rest) = text.split_once("://").unwrap_or_default();
-        let service = ObjectService::from_text(service).ok_or("expected `s3://`, `gs://` or `az://`")?;
+        let service = ObjectStoreProvider::from_text(service).ok_or("expected `s3://`, `gs://` or `az://`")?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.is_empty() || !bucket.bytes().all(is_plain) {
+        if bucket.is_empty() || !bucket.bytes().all(is_url_safe) {
             return Err("expected a bucket's name after `://`: letters, digits, `-`, `.` and `_`");
         }
         let is_part =
-            |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(is_plain);
+            |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(is_url_safe);
         if !prefix.is_empty() && !prefix.split('/').all(is_part) {
             return Err("expected words of letters, digits, `-`, `.` and `_` between the slashes");
         }
         Ok(Self {
-            service,
+            provider: service,
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
         })
@@ -91,14 +91,14 @@ impl ObjectPlace {
 }
 
 /// What stands for itself in every address.
-fn is_plain(byte: u8) -> bool {
+fn is_url_safe(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }
 
-impl fmt::Display for ObjectPlace {
+impl fmt::Display for ObjectStoreUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            service,
+            provider: service,
             bucket,
             prefix,
         } = self;
@@ -112,7 +112,7 @@ impl fmt::Display for ObjectPlace {
 
 /// Whether an address is one of plain http on this machine, where nobody listens in.
 #[must_use]
-pub fn is_http_on_this_machine(address: &str) -> bool {
+pub fn is_loopback_http(address: &str) -> bool {
     let hosts = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
     let is_end = |rest: &str| rest.is_empty() || rest.starts_with([':', '/']);
     // What stands before an `@` is no host.
@@ -125,14 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_on_this_machine_is_told_from_everything_else() {
+    fn only_plain_http_on_a_loopback_host_is_accepted() {
         for address in [
             "http://127.0.0.1",
             "http://127.0.0.1:8333",
             "http://localhost/x",
             "http://[::1]:9/x",
         ] {
-            assert!(is_http_on_this_machine(address), "{address}");
+            assert!(is_loopback_http(address), "{address}");
         }
         for address in [
             "https://127.0.0.1",
@@ -142,36 +142,36 @@ mod tests {
             "http://localhost:80@store.example",
             "127.0.0.1",
         ] {
-            assert!(!is_http_on_this_machine(address), "{address}");
+            assert!(!is_loopback_http(address), "{address}");
         }
     }
 
     #[test]
-    fn addresses_are_told_from_directories_and_printed_as_they_were_written() {
+    fn urls_and_directories_are_distinguished_and_printed_as_written() {
         for text in [
             "s3://team-ledgers/segctl/production",
             "gs://team.ledgers",
             "az://ledgers/a_b/c-1.2",
         ] {
-            let Ok(LedgerPlace::Objects(place)) = LedgerPlace::parse(text) else {
+            let Ok(StateLocation::ObjectStore(place)) = StateLocation::parse(text) else {
                 panic!("{text} is an address");
             };
             assert_eq!(place.to_string(), text);
             assert_eq!(
-                LedgerPlace::parse(&format!("{text}/")),
-                Ok(LedgerPlace::Objects(place))
+                StateLocation::parse(&format!("{text}/")),
+                Ok(StateLocation::ObjectStore(place))
             );
         }
         for text in [".segctl/production", "C:\\ledgers", "s3:/bucket", "s3"] {
             assert_eq!(
-                LedgerPlace::parse(text),
-                Ok(LedgerPlace::Directory(text.to_owned()))
+                StateLocation::parse(text),
+                Ok(StateLocation::Directory(text.to_owned()))
             );
         }
     }
 
     #[test]
-    fn what_is_no_address_of_objects_is_refused_without_being_repeated() {
+    fn invalid_storage_urls_are_rejected_and_not_quoted() {
         for (text, words) in [
             ("https://bucket/prefix", "`s3://`, `gs://` or `az://`"),
             ("S3://bucket", "`s3://`, `gs://` or `az://`"),
@@ -182,7 +182,7 @@ mod tests {
             ("s3://bucket/../other", "between the slashes"),
             ("s3://bucket/prefix?versionId=1", "between the slashes"),
         ] {
-            let refused = LedgerPlace::parse(text).unwrap_err();
+            let refused = StateLocation::parse(text).unwrap_err();
             assert!(
                 refused.contains(words) && !refused.contains("hunter2"),
                 "{refused}"

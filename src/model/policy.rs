@@ -3,7 +3,7 @@
 use super::identity::SegmentName;
 use super::keyword::keywords;
 use super::pattern::NamePattern;
-use super::place::PublishPlace;
+use super::place::PublishLocation;
 
 keywords! {
     /// What to do with a live segment that a file declares and that segctl has not met before.
@@ -19,15 +19,15 @@ keywords! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Undeclared live segments whose names fit are ours to archive.
-    pub owns: Vec<NamePattern>,
+    pub managed_patterns: Vec<NamePattern>,
     /// Whether segments made by hand may be taken over.
     pub adoption: Adoption,
     /// How much one plan may change.
     pub guards: Guards,
     /// What the service does where it is not documented.
-    pub behaviour: Behaviour,
+    pub api_behavior: ApiBehavior,
     /// Where lists of users are put for the service to read; `None` where they are not.
-    pub publish: Option<PublishPlace>,
+    pub publish: Option<PublishLocation>,
 }
 
 /// How much one plan may change, in percent of the active segments that are managed.
@@ -38,12 +38,12 @@ pub struct Guards {
     /// The most that may be updated.
     pub update: u32,
     /// The guards are not applied to workspaces with fewer managed segments than this.
-    pub above: usize,
+    pub min_segments: usize,
 }
 
 /// What the service does where its documentation is silent: the likelier answers, until a workspace says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Behaviour {
+pub struct ApiBehavior {
     /// Whether the list shows archived segments. Then only the ledger tells which are archived: what the service or a
     /// person archives is not seen.
     pub list_shows_archived: bool,
@@ -54,24 +54,24 @@ pub struct Behaviour {
     /// Active segments that fit into the workspace; 1000 are documented, and the limit can be raised.
     pub active_limit: usize,
     /// Users that lists may add in 24 hours, of all segments together; 2,000,000 are documented, and the limit can be raised.
-    pub users_a_day: u64,
+    pub daily_user_limit: u64,
 }
 
 impl Policy {
     /// Whether an undeclared live segment of this name is ours.
     #[must_use]
-    pub fn owns(&self, name: &SegmentName) -> bool {
-        self.owns.iter().any(|pattern| pattern.matches(name))
+    pub fn manages(&self, name: &SegmentName) -> bool {
+        self.managed_patterns.iter().any(|pattern| pattern.matches(name))
     }
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            owns: Vec::new(),
+            managed_patterns: Vec::new(),
             adoption: Adoption::Allow,
             guards: Guards::default(),
-            behaviour: Behaviour::default(),
+            api_behavior: ApiBehavior::default(),
             publish: None,
         }
     }
@@ -83,19 +83,19 @@ impl Default for Guards {
         Self {
             archive: 30,
             update: 30,
-            above: 10,
+            min_segments: 10,
         }
     }
 }
 
-impl Default for Behaviour {
+impl Default for ApiBehavior {
     fn default() -> Self {
         Self {
             list_shows_archived: false,
             rename_frees_names: false,
             archived_definitions_conflict: false,
             active_limit: 1000,
-            users_a_day: 2_000_000,
+            daily_user_limit: 2_000_000,
         }
     }
 }

@@ -3,11 +3,11 @@
 /// Text with everything spelled out that a terminal would obey, that turns the direction of writing, or that cannot be
 /// seen: as in `\u{202e}`. What scripts and emoji need behind their letters stays.
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub fn escape_unprintable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut before = None;
     for next in text.chars() {
-        if is_hidden(next, before) {
+        if is_unprintable(next, before) {
             shown.extend(next.escape_default());
         } else {
             shown.push(next);
@@ -19,13 +19,13 @@ pub fn printable(text: &str) -> String {
 
 /// Whether a character, behind the one `before`, is not there to be seen.
 #[must_use]
-pub fn is_hidden(next: char, before: Option<char>) -> bool {
-    next.is_control() || (is_invisible(next) && !(joins(next) && before.is_some_and(is_seen)))
+pub fn is_unprintable(next: char, before: Option<char>) -> bool {
+    next.is_control() || (is_invisible(next) && !(is_joiner(next) && before.is_some_and(accepts_joiner)))
 }
 
 /// Whether a character is one that joiners and variants belong to.
-fn is_seen(character: char) -> bool {
-    !character.is_ascii() && (!is_invisible(character) || joins(character))
+fn accepts_joiner(character: char) -> bool {
+    !character.is_ascii() && (!is_invisible(character) || is_joiner(character))
 }
 
 /// Characters of no width, those that turn the direction of text, and spaces that are not the one on the keyboard.
@@ -55,7 +55,7 @@ fn is_invisible(character: char) -> bool {
 }
 
 /// What shapes the letter or picture before it: joiners, and the choice of a variant.
-fn joins(character: char) -> bool {
+fn is_joiner(character: char) -> bool {
     matches!(
         character,
         '\u{180b}'..='\u{180f}'
@@ -68,7 +68,7 @@ fn joins(character: char) -> bool {
 
 /// A text without what addresses in it have behind a `?`: a signature there is as good as a key for as long as it holds.
 #[must_use]
-pub fn without_queries(text: &str) -> String {
+pub fn redact_query_strings(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let is_end = |end: char| end.is_whitespace() || "\"'`<>".contains(end);
     for part in text.split_inclusive(is_end) {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_spelled_out() {
+    fn unprintable_characters_are_escaped() {
         for (text, shown) in [
             ("Buyers, gold", "Buyers, gold"),
             ("a\u{1b}[31mb\nc\td", "a\\u{1b}[31mb\\nc\\td"),
@@ -106,12 +106,12 @@ mod tests {
             ("می\u{200c}خواهم é", "می\u{200c}خواهم é"),
             ("é\u{202e}\u{200d}", "é\\u{202e}\\u{200d}"),
         ] {
-            assert_eq!(printable(text), shown);
+            assert_eq!(escape_unprintable(text), shown);
         }
     }
 
     #[test]
-    fn what_addresses_have_behind_them_is_not_repeated() {
+    fn query_strings_of_urls_are_redacted() {
         for (text, kept) in [
             (
                 "download of https://b.example/a.csv?X-Signature=s3cret&b=c failed: https://c.example",
@@ -124,7 +124,7 @@ mod tests {
             ("really? yes", "really? yes"),
             ("s3://b/é?ü", "s3://b/é?[redacted]"),
         ] {
-            assert_eq!(without_queries(text), kept);
+            assert_eq!(redact_query_strings(text), kept);
         }
     }
 }

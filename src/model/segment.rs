@@ -70,22 +70,22 @@ impl fmt::Display for Origin {
 
 /// What is live in a workspace, as far as it was read.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observed {
+pub struct ObservedWorkspace {
     /// When the list was read.
     pub listed_at: Option<Timestamp>,
     /// The segments by id.
-    pub segments: BTreeMap<SegmentId, LiveSegment>,
+    pub segments: BTreeMap<SegmentId, ObservedSegment>,
 }
 
 /// A segment at the service.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LiveSegment {
+pub struct ObservedSegment {
     /// Stable through renames.
     pub id: SegmentId,
     /// As the service answered it.
     pub name: SegmentName,
     /// Filter, file, cohort, or something this version does not know.
-    pub kind: LiveKind,
+    pub kind: RemoteKind,
     /// Archived as far as known: the service's answers carry no such flag.
     pub lifecycle: Lifecycle,
     /// What made it, such as `API`, where the service said so.
@@ -95,10 +95,10 @@ pub struct LiveSegment {
     /// Whether the list showed it.
     pub listed: bool,
     /// When its definition was read; `None` when it was only listed.
-    pub read_at: Option<Timestamp>,
+    pub fetched_at: Option<Timestamp>,
     /// What the ledger knew then: when it was applied last, if it was. Times of two machines, or of a clock that was set,
     /// do not tell which of two things came first; that the ledger says another time does.
-    pub read_after: Option<Timestamp>,
+    pub applied_before_fetch_at: Option<Timestamp>,
     /// The filters; `None` when they were not read or the kind has none.
     pub definition: Option<Payload>,
 }
@@ -106,7 +106,7 @@ pub struct LiveSegment {
 /// A live segment's kind: what the service calls it is not documented for all kinds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LiveKind {
+pub enum RemoteKind {
     /// A filter segment: the one kind that can be updated.
     Filter,
     /// Anything else, by the service's own word.

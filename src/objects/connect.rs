@@ -1,7 +1,7 @@
 //! Ways to the object stores, with credentials from the environment alone.
 
-use super::{Objects, fault};
-use crate::model::{ObjectPlace, ObjectService, is_http_on_this_machine};
+use super::{SignedObjectStore, fault};
+use crate::model::{ObjectStoreUrl, ObjectStoreProvider, is_loopback_http};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a request is repeated. A lock outlasts a store that is away for as long as all of them take.
-const RETRIES: usize = 4;
+const MAX_RETRIES: usize = 4;
 
 /// After this no request is repeated any more.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -22,25 +22,25 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// Why the variables do not lead there, in words that hold no secret.
 pub fn connect(
-    place: &ObjectPlace,
+    storage_url: &ObjectStoreUrl,
     variables: impl IntoIterator<Item = (String, String)>,
-) -> std::result::Result<Arc<dyn Objects>, String> {
+) -> std::result::Result<Arc<dyn SignedObjectStore>, String> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Another thread may come first; then the provider is the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
     let variables: Vec<_> = variables.into_iter().collect();
-    let variables = with_plain_http(place.service, variables)?;
-    let store = match place.service {
-        ObjectService::S3 => s3(&place.bucket, &variables),
-        ObjectService::Gs => gs(&place.bucket, &variables),
-        ObjectService::Az => az(&place.bucket, &variables),
+    let variables = allow_local_plain_http(storage_url.provider, variables)?;
+    let store = match storage_url.provider {
+        ObjectStoreProvider::S3 => s3(&storage_url.bucket, &variables),
+        ObjectStoreProvider::Gs => gs(&storage_url.bucket, &variables),
+        ObjectStoreProvider::Az => az(&storage_url.bucket, &variables),
     };
-    store.map_err(|error| fault::setup(place.service, &error))
+    store.map_err(|error| fault::describe_setup_error(storage_url.provider, &error))
 }
 
-fn s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn Objects>> {
-    let settings = settings("AWS_", variables);
+fn s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObjectStore>> {
+    let settings = client_options("AWS_", variables);
     let builder = settings.fold(AmazonS3Builder::new(), |builder, (key, value)| {
         builder.with_config(key, value)
     });
@@ -48,28 +48,28 @@ fn s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn Objects>> 
         .with_bucket_name(bucket)
         // Not every store that speaks the protocol can delete several objects at once.
         .with_disable_bulk_delete(true)
-        .with_retry(retry())
+        .with_retry(retry_config())
         .build()?;
     Ok(Arc::new(store))
 }
 
-fn gs(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn Objects>> {
-    let settings = settings("GOOGLE_", variables);
+fn gs(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObjectStore>> {
+    let settings = client_options("GOOGLE_", variables);
     let builder = settings.fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| {
         builder.with_config(key, value)
     });
-    let store = builder.with_bucket_name(bucket).with_retry(retry()).build()?;
+    let store = builder.with_bucket_name(bucket).with_retry(retry_config()).build()?;
     Ok(Arc::new(store))
 }
 
-fn az(container: &str, variables: &[(String, String)]) -> Result<Arc<dyn Objects>> {
-    let settings = settings("AZURE_", variables);
+fn az(container: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObjectStore>> {
+    let settings = client_options("AZURE_", variables);
     let builder = settings.fold(MicrosoftAzureBuilder::new(), |builder, (key, value)| {
         builder.with_config(key, value)
     });
     let store = builder
         .with_container_name(container)
-        .with_retry(retry())
+        .with_retry(retry_config())
         .build()?;
     Ok(Arc::new(store))
 }
@@ -79,46 +79,46 @@ fn az(container: &str, variables: &[(String, String)]) -> Result<Arc<dyn Objects
 /// # Errors
 ///
 /// The store is on another machine, plain http leads there, and nobody allowed that.
-fn with_plain_http(
-    service: ObjectService,
+fn allow_local_plain_http(
+    service: ObjectStoreProvider,
     mut variables: Vec<(String, String)>,
 ) -> std::result::Result<Vec<(String, String)>, String> {
-    let (endpoints, allowed): (&[&str], _) = match service {
-        ObjectService::S3 => (
+    let (endpoints, allow_variable): (&[&str], _) = match service {
+        ObjectStoreProvider::S3 => (
             &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"],
             "AWS_ALLOW_HTTP",
         ),
-        ObjectService::Gs => (&[], "GOOGLE_ALLOW_HTTP"),
-        ObjectService::Az => (&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"], "AZURE_ALLOW_HTTP"),
+        ObjectStoreProvider::Gs => (&[], "GOOGLE_ALLOW_HTTP"),
+        ObjectStoreProvider::Az => (&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"], "AZURE_ALLOW_HTTP"),
     };
-    if variables.iter().any(|(name, _)| name == allowed) {
+    if variables.iter().any(|(name, _)| name == allow_variable) {
         return Ok(variables);
     }
     let is_plain = |(name, value): &&(String, String)| {
         endpoints.contains(&name.as_str()) && value.starts_with("http://")
     };
     let plain: Vec<_> = variables.iter().filter(is_plain).collect();
-    if let Some((name, _)) = plain.iter().find(|(_, value)| !is_http_on_this_machine(value)) {
+    if let Some((name, _)) = plain.iter().find(|(_, value)| !is_loopback_http(value)) {
         return Err(format!(
             "{name} is plain http, on which everybody on the way can read what is kept there; write https, or allow it with \
-             {allowed}=true"
+             {allow_variable}=true"
         ));
     }
     if !plain.is_empty() {
-        variables.push((allowed.to_owned(), "true".to_owned()));
+        variables.push((allow_variable.to_owned(), "true".to_owned()));
     }
     Ok(variables)
 }
 
 /// The variables that begin like this and that the store's client knows.
-fn settings<K: FromStr>(prefix: &str, variables: &[(String, String)]) -> impl Iterator<Item = (K, String)> {
+fn client_options<K: FromStr>(prefix: &str, variables: &[(String, String)]) -> impl Iterator<Item = (K, String)> {
     let own = variables.iter().filter(move |(name, _)| name.starts_with(prefix));
     own.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.clone())))
 }
 
-fn retry() -> RetryConfig {
+fn retry_config() -> RetryConfig {
     RetryConfig {
-        max_retries: RETRIES,
+        max_retries: MAX_RETRIES,
         retry_timeout: RETRY_TIMEOUT,
         ..RetryConfig::default()
     }

@@ -9,6 +9,6 @@ use object_store::ObjectStore;
 use object_store::signer::Signer;
 
 /// A bucket, and addresses at which others read what is in it.
-pub trait Objects: ObjectStore + Signer {}
+pub trait SignedObjectStore: ObjectStore + Signer {}
 
-impl<O: ObjectStore + Signer> Objects for O {}
+impl<O: ObjectStore + Signer> SignedObjectStore for O {}

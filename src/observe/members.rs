@@ -1,80 +1,80 @@
 //! Who is in a cohort or a file segment, as far as the ledger tells: the service shows nobody.
 
-use crate::ledger::{LedgerStore, Sent, StoreError};
-use crate::members::Nobody;
-use crate::members::compare::compare;
-use crate::members::kept::{KeptReader, KeptWriter};
-use crate::members::known::Known;
-use crate::model::{ListDigest, Listing};
+use crate::ledger::{StateStore, CohortState, StoreError};
+use crate::members::EmptyList;
+use crate::members::compare::compare_lists;
+use crate::members::kept::{ListReader, ListWriter};
+use crate::members::known::MembershipBounds;
+use crate::model::{ListDigest, ListSummary};
 use jiff::SignedDuration;
 use std::{error, fmt, io};
 
 /// For how long a call that was not answered may still be on its way: several times as long as an answer is waited for.
-pub const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(5);
+pub const IN_FLIGHT_LIMIT: SignedDuration = SignedDuration::from_mins(5);
 
 /// The lists that the ledger keeps of a cohort, and how far a run came that was sending one.
 #[derive(Clone, Debug)]
-pub struct KeptMembers {
-    surely: Vec<u8>,
-    possibly: Option<Vec<u8>>,
-    under_way: Option<(Vec<u8>, (u64, u64))>,
+pub struct RecordedMembers {
+    confirmed: Vec<u8>,
+    upper_bound: Option<Vec<u8>>,
+    partial: Option<(Vec<u8>, (u64, u64))>,
 }
 
 /// Why nobody knows who is in a cohort.
 #[derive(Debug)]
-pub enum KeptError {
+pub enum RecordedMembersError {
     /// The ledger cannot be read.
     Store(StoreError),
     /// A list is gone.
-    Gone(ListDigest),
+    Missing(ListDigest),
     /// A list is not as it was written.
-    Damaged(ListDigest),
+    Corrupt(ListDigest),
 }
 
-impl fmt::Display for KeptError {
+impl fmt::Display for RecordedMembersError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(formatter),
-            Self::Gone(digest) => write!(formatter, "the ledger's list {digest} is gone"),
-            Self::Damaged(digest) => write!(formatter, "the ledger's list {digest} is not as it was written"),
+            Self::Missing(digest) => write!(formatter, "the ledger's list {digest} is gone"),
+            Self::Corrupt(digest) => write!(formatter, "the ledger's list {digest} is not as it was written"),
         }
     }
 }
 
-impl error::Error for KeptError {
+impl error::Error for RecordedMembersError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Store(error) => error.source(),
-            Self::Gone(_) | Self::Damaged(_) => None,
+            Self::Missing(_) | Self::Corrupt(_) => None,
         }
     }
 }
 
-impl KeptMembers {
+impl RecordedMembers {
     /// Reads the lists that `sent` names, or those of a cohort that is not there yet.
     ///
     /// # Errors
     ///
     /// One cannot be read, or is not what the ledger says.
-    pub async fn load<S: LedgerStore>(store: &S, sent: Option<&Sent>) -> Result<Self, KeptError> {
+    pub async fn load<S: StateStore>(store: &S, sent: Option<&CohortState>) -> Result<Self, RecordedMembersError> {
         let Some(sent) = sent else {
             return Self::load_list(store, None).await;
         };
-        let possibly = match &sent.possibly {
-            Some(possibly) => Some(list(store, possibly).await?),
+        let upper_bound = match &sent.upper_bound {
+            Some(possibly) => Some(load_verified(store, possibly).await?),
             None => None,
         };
-        let under_way = match &sent.under_way {
+        let partial = match &sent.partial {
             Some(under_way) => {
-                let bytes = list(store, &under_way.list).await?;
+                let bytes = load_verified(store, &under_way.list).await?;
                 Some((bytes, (under_way.added, under_way.removed)))
             }
             None => None,
         };
         Ok(Self {
-            surely: list(store, &sent.surely).await?,
-            possibly,
-            under_way,
+            confirmed: load_verified(store, &sent.confirmed).await?,
+            upper_bound: upper_bound,
+            partial: partial,
         })
     }
 
@@ -83,15 +83,15 @@ impl KeptMembers {
     /// # Errors
     ///
     /// It cannot be read, or is not what the ledger says.
-    pub async fn load_list<S: LedgerStore>(store: &S, sent: Option<&Listing>) -> Result<Self, KeptError> {
-        let surely = match sent {
-            Some(sent) => list(store, sent).await?,
-            None => nobody(),
+    pub async fn load_list<S: StateStore>(store: &S, sent: Option<&ListSummary>) -> Result<Self, RecordedMembersError> {
+        let confirmed = match sent {
+            Some(sent) => load_verified(store, sent).await?,
+            None => empty_list(),
         };
         Ok(Self {
-            surely,
-            possibly: None,
-            under_way: None,
+            confirmed: confirmed,
+            upper_bound: None,
+            partial: None,
         })
     }
 
@@ -100,32 +100,32 @@ impl KeptMembers {
     /// # Errors
     ///
     /// A list cannot be read.
-    pub fn known(&self) -> io::Result<Known<&[u8]>> {
-        let possibly = self.possibly.as_deref().unwrap_or(&self.surely);
-        let known = Known::of(self.surely.as_slice(), possibly)?;
-        match &self.under_way {
-            Some((list, progress)) => known.and_under_way(list, *progress),
+    pub fn bounds(&self) -> io::Result<MembershipBounds<&[u8]>> {
+        let possibly = self.upper_bound.as_deref().unwrap_or(&self.confirmed);
+        let known = MembershipBounds::of(self.confirmed.as_slice(), possibly)?;
+        match &self.partial {
+            Some((list, progress)) => known.with_partial(list, *progress),
             None => Ok(known),
         }
     }
 }
 
-async fn list<S: LedgerStore>(store: &S, list: &Listing) -> Result<Vec<u8>, KeptError> {
+async fn load_verified<S: StateStore>(store: &S, list: &ListSummary) -> Result<Vec<u8>, RecordedMembersError> {
     if list.count == 0 {
-        return Ok(nobody());
+        return Ok(empty_list());
     }
-    let bytes = store.load_list(&list.digest).await.map_err(KeptError::Store)?;
-    let bytes = bytes.ok_or_else(|| KeptError::Gone(list.digest.clone()))?;
-    let found = compare(&mut KeptReader::of(bytes.as_slice()), &mut Nobody, |_, _| Ok(()));
+    let bytes = store.load_member_list(&list.digest).await.map_err(RecordedMembersError::Store)?;
+    let bytes = bytes.ok_or_else(|| RecordedMembersError::Missing(list.digest.clone()))?;
+    let found = compare_lists(&mut ListReader::of(bytes.as_slice()), &mut EmptyList, |_, _| Ok(()));
     if found.is_ok_and(|found| found.new == *list) {
         Ok(bytes)
     } else {
-        Err(KeptError::Damaged(list.digest.clone()))
+        Err(RecordedMembersError::Corrupt(list.digest.clone()))
     }
 }
 
 /// The list without members.
-fn nobody() -> Vec<u8> {
+fn empty_list() -> Vec<u8> {
     // Writing to memory does not fail.
-    KeptWriter::to(Vec::new()).finish().unwrap_or_default()
+    ListWriter::to(Vec::new()).finish().unwrap_or_default()
 }

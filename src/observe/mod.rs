@@ -13,15 +13,15 @@ pub mod members;
 mod refresh;
 mod settle;
 
-pub use again::{look_again, under_way};
+pub use again::{recheck, ids_with_pending_writes};
 pub use refresh::Refresh;
-pub use settle::{left_out, settle};
+pub use settle::{unrestored_segments, recovery_records};
 
-use crate::api::{ApiError, CallError, Client, Clock, Listed, Stored, Transport};
+use crate::api::{ApiError, RequestError, Client, Clock, RemoteSummary, RemoteSegment, Transport};
 use crate::definition::{Digest, Identities};
-use crate::ledger::{Entry, Intent, Ledger, Remembered, Snapshot};
+use crate::ledger::{StateEntry, Intent, State, CachedSegment, Cache};
 use crate::model::{
-    DeclaredSegment, Keyword, Lifecycle, LiveKind, LiveSegment, Observed, Payload, Policy, SegmentId,
+    DeclaredSegment, Keyword, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Payload, Policy, SegmentId,
     SegmentKind, SegmentName,
 };
 use jiff::Timestamp;
@@ -33,11 +33,11 @@ pub struct Scope<'a> {
     /// What the files say.
     pub declared: &'a [DeclaredSegment],
     /// What was applied last.
-    pub ledger: &'a Ledger,
+    pub state: &'a State,
     /// What is ours, and whether the list shows archived segments; then only the ledger tells which they are.
     pub policy: &'a Policy,
     /// What was seen last.
-    pub snapshot: &'a Snapshot,
+    pub cache: &'a Cache,
     /// How much of it is read again.
     pub refresh: Refresh,
     /// When this is.
@@ -52,10 +52,10 @@ pub struct Scope<'a> {
 pub async fn observe<T: Transport, C: Clock>(
     client: &Client<T, C>,
     scope: &Scope<'_>,
-) -> Result<Observed, CallError> {
-    let mut observed = Observed {
+) -> Result<ObservedWorkspace, RequestError> {
+    let mut observed = ObservedWorkspace {
         listed_at: Some(scope.now),
-        ..Observed::default()
+        ..ObservedWorkspace::default()
     };
     for listed in client.list().await? {
         let live = scope.listed(&listed);
@@ -63,13 +63,13 @@ pub async fn observe<T: Transport, C: Clock>(
     }
     let managed = scope.managed(&observed);
     for id in &managed {
-        let hidden = scope.snapshot.segments.get(id);
+        let hidden = scope.cache.segments.get(id);
         if let Some(hidden) = hidden.filter(|seen| !seen.listed && !observed.segments.contains_key(id)) {
-            observed.segments.insert(id.clone(), scope.remembered(id, hidden));
+            observed.segments.insert(id.clone(), scope.cached(id, hidden));
         }
     }
-    for id in scope.due(&managed, &observed) {
-        read(client, scope, &id, &mut observed).await?;
+    for id in scope.ids_to_fetch(&managed, &observed) {
+        fetch(client, scope, &id, &mut observed).await?;
     }
     Ok(observed)
 }
@@ -79,83 +79,83 @@ pub async fn observe<T: Transport, C: Clock>(
 /// # Errors
 ///
 /// The first call that fails for good.
-pub async fn complete<T: Transport, C: Clock>(
+pub async fn fetch_missing_definitions<T: Transport, C: Clock>(
     client: &Client<T, C>,
     scope: &Scope<'_>,
-    observed: &mut Observed,
-    wanted: impl Fn(&SegmentId) -> bool,
-) -> Result<(), CallError> {
+    observed: &mut ObservedWorkspace,
+    is_needed: impl Fn(&SegmentId) -> bool,
+) -> Result<(), RequestError> {
     // What was read since the list is as new as anything can be.
     let since = observed.listed_at;
-    let is_old = |live: &LiveSegment| scope.refresh == Refresh::Full && live.read_at < since;
+    let is_old = |live: &ObservedSegment| scope.refresh == Refresh::Full && live.fetched_at < since;
     let unread =
-        |live: &&LiveSegment| live.kind == LiveKind::Filter && (live.definition.is_none() || is_old(live));
+        |live: &&ObservedSegment| live.kind == RemoteKind::Filter && (live.definition.is_none() || is_old(live));
     let ids: Vec<_> = observed
         .segments
         .values()
         .filter(unread)
         .map(|live| live.id.clone())
-        .filter(|id| wanted(id))
+        .filter(|id| is_needed(id))
         .collect();
     for id in ids {
-        read(client, scope, &id, observed).await?;
+        fetch(client, scope, &id, observed).await?;
     }
     Ok(())
 }
 
 /// What was seen last, as if it were seen now: for plans without a service.
 #[must_use]
-pub fn offline(scope: &Scope<'_>) -> Observed {
-    let segments = scope.snapshot.segments.iter();
-    Observed {
-        listed_at: scope.snapshot.listed_at,
+pub fn from_cache(scope: &Scope<'_>) -> ObservedWorkspace {
+    let segments = scope.cache.segments.iter();
+    ObservedWorkspace {
+        listed_at: scope.cache.listed_at,
         segments: segments
-            .map(|(id, seen)| (id.clone(), scope.remembered(id, seen)))
+            .map(|(id, seen)| (id.clone(), scope.cached(id, seen)))
             .collect(),
     }
 }
 
 /// What was seen last, and what the ledger knows of segments that were not seen: enough to tell which segment is which.
 #[must_use]
-pub fn recall(scope: &Scope<'_>) -> Observed {
-    let mut observed = offline(scope);
-    let entries = scope.ledger.entries();
-    for entry in entries.filter(|entry| !scope.ledger.is_superseded(entry)) {
+pub fn from_cache_and_state(scope: &Scope<'_>) -> ObservedWorkspace {
+    let mut observed = from_cache(scope);
+    let entries = scope.state.managed_entries();
+    for entry in entries.filter(|entry| !scope.state.is_superseded(entry)) {
         let live = observed.segments.entry(entry.id.clone());
-        live.or_insert_with(|| applied(entry));
+        live.or_insert_with(|| recorded_segment(entry));
     }
     observed
 }
 
 /// A segment as it was last applied.
-fn applied(entry: &Entry) -> LiveSegment {
-    LiveSegment {
+fn recorded_segment(entry: &StateEntry) -> ObservedSegment {
+    ObservedSegment {
         id: entry.id.clone(),
         name: entry.name.clone(),
         kind: match entry.kind {
-            SegmentKind::Filter => LiveKind::Filter,
-            other => LiveKind::Other(other.as_str().to_owned()),
+            SegmentKind::Filter => RemoteKind::Filter,
+            other => RemoteKind::Other(other.as_str().to_owned()),
         },
         lifecycle: entry.lifecycle,
         source: None,
         created_time: None,
         listed: entry.lifecycle == Lifecycle::Active,
-        read_at: None,
-        read_after: None,
+        fetched_at: None,
+        applied_before_fetch_at: None,
         definition: entry.definition.clone(),
     }
 }
 
-async fn read<T: Transport, C: Clock>(
+async fn fetch<T: Transport, C: Clock>(
     client: &Client<T, C>,
     scope: &Scope<'_>,
     id: &SegmentId,
-    observed: &mut Observed,
-) -> Result<(), CallError> {
+    observed: &mut ObservedWorkspace,
+) -> Result<(), RequestError> {
     match client.get(id).await {
         Ok(stored) => {
             let was_listed = observed.segments.get(id).is_some_and(|live| live.listed);
-            let live = scope.read(stored, was_listed);
+            let live = scope.fetched(stored, was_listed);
             observed.segments.insert(live.id.clone(), live);
             Ok(())
         }
@@ -170,7 +170,7 @@ async fn read<T: Transport, C: Clock>(
 
 impl Scope<'_> {
     /// The ids that files, the ledger and `owns` point to.
-    fn managed(&self, observed: &Observed) -> BTreeSet<SegmentId> {
+    fn managed(&self, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
         let temporary: Vec<SegmentName> = self
             .declared
             .iter()
@@ -181,91 +181,91 @@ impl Scope<'_> {
             .iter()
             .flat_map(|segment| std::iter::once(&segment.name).chain(&segment.previous_names))
             .chain(&temporary)
-            .chain(self.ledger.intents().map(|intent| &intent.segment))
+            .chain(self.state.intents().map(|intent| &intent.segment))
             .collect();
         let by_name = observed
             .segments
             .values()
-            .filter(|live| names.contains(&live.name) || self.policy.owns(&live.name))
-            .filter(|live| live.kind == LiveKind::Filter)
+            .filter(|live| names.contains(&live.name) || self.policy.manages(&live.name))
+            .filter(|live| live.kind == RemoteKind::Filter)
             .map(|live| live.id.clone());
-        let by_ledger = self.ledger.entries().map(|entry| entry.id.clone());
+        let by_ledger = self.state.managed_entries().map(|entry| entry.id.clone());
         let by_file = self.declared.iter().filter_map(|segment| segment.id.clone());
         let by_intent = self
-            .ledger
+            .state
             .intents()
             .filter_map(|intent| intent.write.id().cloned());
         by_name.chain(by_ledger).chain(by_file).chain(by_intent).collect()
     }
 
     /// Whether what is remembered of a segment is older than what was done to it since, or than what may have been.
-    fn is_outdated(&self, live: &LiveSegment) -> bool {
+    fn is_stale(&self, live: &ObservedSegment) -> bool {
         let digest = |payload: &Payload| Digest::exact(payload, &Identities::default());
-        let was_changed = |entry: &Entry| {
+        let was_applied_since = |entry: &StateEntry| {
             // What was only taken down, and not written, is as it was read.
             let definitions = entry.definition.as_ref().zip(live.definition.as_ref());
             let is_other = |(applied, seen)| digest(applied) != digest(seen);
-            live.read_after != Some(entry.applied_at)
+            live.applied_before_fetch_at != Some(entry.applied_at)
                 && (live.name != entry.name || definitions.is_some_and(is_other))
         };
-        let may_be_changed = |intent: &Intent| intent.concerns(&live.id, &live.name);
-        self.ledger.entry(&live.id).is_some_and(was_changed) || self.ledger.intents().any(may_be_changed)
+        let has_pending_write = |intent: &Intent| intent.targets(&live.id, &live.name);
+        self.state.managed_entry(&live.id).is_some_and(was_applied_since) || self.state.intents().any(has_pending_write)
     }
 
     /// The managed segments that are not remembered, and those whose turn it is.
-    fn due(&self, managed: &BTreeSet<SegmentId>, observed: &Observed) -> BTreeSet<SegmentId> {
-        let read_at = |id: &SegmentId| observed.segments.get(id).and_then(|live| live.read_at);
+    fn ids_to_fetch(&self, managed: &BTreeSet<SegmentId>, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
+        let read_at = |id: &SegmentId| observed.segments.get(id).and_then(|live| live.fetched_at);
         let is_known = |id: &&SegmentId| {
             let live = observed.segments.get(*id);
-            live.is_some_and(|live| live.read_at.is_some() && !self.is_outdated(live))
+            live.is_some_and(|live| live.fetched_at.is_some() && !self.is_stale(live))
         };
         let (known, unknown): (Vec<_>, Vec<_>) = managed.iter().partition(is_known);
         let known: BTreeMap<SegmentId, Timestamp> = known
             .into_iter()
             .filter_map(|id| Some((id.clone(), read_at(id)?)))
             .collect();
-        let mut ids = refresh::to_read(&known, self.refresh);
+        let mut ids = refresh::ids_to_reread(&known, self.refresh);
         ids.extend(unknown.into_iter().cloned());
         ids
     }
 
     /// A segment as the list shows it, with what is remembered of it. That is another segment's when its name or the
     /// time it was made differs: ids are not documented never to be used again.
-    fn listed(&self, listed: &Listed) -> LiveSegment {
-        let seen = self.snapshot.segments.get(&listed.id).filter(|seen| {
+    fn listed(&self, listed: &RemoteSummary) -> ObservedSegment {
+        let seen = self.cache.segments.get(&listed.id).filter(|seen| {
             seen.listed && seen.name == listed.name && seen.created_time == listed.created_time
         });
-        LiveSegment {
+        ObservedSegment {
             id: listed.id.clone(),
             name: listed.name.clone(),
-            kind: kind(&listed.kind),
+            kind: parse_kind(&listed.kind),
             lifecycle: self.lifecycle(&listed.id, true),
             source: listed.source.clone(),
             created_time: listed.created_time.clone(),
             listed: true,
-            read_at: seen.and_then(|seen| seen.read_at),
-            read_after: seen.and_then(|seen| seen.read_after),
+            fetched_at: seen.and_then(|seen| seen.fetched_at),
+            applied_before_fetch_at: seen.and_then(|seen| seen.applied_before_fetch_at),
             definition: seen.and_then(|seen| seen.definition.clone()),
         }
     }
 
-    fn read(&self, stored: Stored, listed: bool) -> LiveSegment {
-        LiveSegment {
+    fn fetched(&self, stored: RemoteSegment, listed: bool) -> ObservedSegment {
+        ObservedSegment {
             definition: stored.payload(),
             lifecycle: self.lifecycle(&stored.id, listed),
-            kind: kind(&stored.kind),
+            kind: parse_kind(&stored.kind),
             source: stored.source,
             created_time: stored.created_time,
             listed,
-            read_at: Some(self.now),
-            read_after: applied_at(self.ledger, &stored.id),
+            fetched_at: Some(self.now),
+            applied_before_fetch_at: applied_at(self.state, &stored.id),
             id: stored.id,
             name: stored.name,
         }
     }
 
-    fn remembered(&self, id: &SegmentId, seen: &Remembered) -> LiveSegment {
-        LiveSegment {
+    fn cached(&self, id: &SegmentId, seen: &CachedSegment) -> ObservedSegment {
+        ObservedSegment {
             id: id.clone(),
             name: seen.name.clone(),
             kind: seen.kind.clone(),
@@ -273,16 +273,16 @@ impl Scope<'_> {
             source: seen.source.clone(),
             created_time: seen.created_time.clone(),
             listed: seen.listed,
-            read_at: seen.read_at,
-            read_after: seen.read_after,
+            fetched_at: seen.fetched_at,
+            applied_before_fetch_at: seen.applied_before_fetch_at,
             definition: seen.definition.clone(),
         }
     }
 
     fn lifecycle(&self, id: &SegmentId, listed: bool) -> Lifecycle {
-        if self.policy.behaviour.list_shows_archived {
+        if self.policy.api_behavior.list_shows_archived {
             // Such a list says nothing of it: one that lacks a segment lags behind.
-            let remembered = self.ledger.entry(id).map(|entry| entry.lifecycle);
+            let remembered = self.state.managed_entry(id).map(|entry| entry.lifecycle);
             return remembered.unwrap_or(Lifecycle::Active);
         }
         if listed {
@@ -294,31 +294,31 @@ impl Scope<'_> {
 }
 
 /// When a segment was applied last, by what the ledger says.
-fn applied_at(ledger: &Ledger, id: &SegmentId) -> Option<Timestamp> {
-    ledger.entry(id).map(|entry| entry.applied_at)
+fn applied_at(ledger: &State, id: &SegmentId) -> Option<Timestamp> {
+    ledger.managed_entry(id).map(|entry| entry.applied_at)
 }
 
 /// What an answer showed of a segment, to be remembered; `ledger` knows what was applied before it was given.
 #[must_use]
-pub fn remember(stored: &Stored, listed: bool, (ledger, now): (&Ledger, Timestamp)) -> Remembered {
-    Remembered {
+pub fn cache_entry(stored: &RemoteSegment, listed: bool, (ledger, now): (&State, Timestamp)) -> CachedSegment {
+    CachedSegment {
         name: stored.name.clone(),
-        kind: kind(&stored.kind),
+        kind: parse_kind(&stored.kind),
         source: stored.source.clone(),
         created_time: stored.created_time.clone(),
         listed,
-        read_at: stored.payload().map(|_| now),
-        read_after: applied_at(ledger, &stored.id),
+        fetched_at: stored.payload().map(|_| now),
+        applied_before_fetch_at: applied_at(ledger, &stored.id),
         definition: stored.payload(),
     }
 }
 
 /// Filter segments are the one kind whose definition the service shows.
-fn kind(word: &str) -> LiveKind {
+fn parse_kind(word: &str) -> RemoteKind {
     if word == "ELASTIC_SEARCH" {
-        LiveKind::Filter
+        RemoteKind::Filter
     } else {
-        LiveKind::Other(word.to_owned())
+        RemoteKind::Other(word.to_owned())
     }
 }
 
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_applied_since_it_was_read_is_read_again_whatever_the_clock_said() {
+    fn a_segment_applied_after_its_last_read_is_read_again_despite_clock_changes() {
         let second = |second| Timestamp::from_second(second).unwrap();
         // What the ledger knew when it was read at second 100, what it knows now, what was seen.
         let table = [
@@ -355,34 +355,34 @@ mod tests {
         ];
         for (then, now, amount, is_read) in table {
             let id = SegmentId::new("a1");
-            let mut ledger = Ledger::default();
-            ledger.record(Entry {
+            let mut ledger = State::default();
+            ledger.record(StateEntry {
                 definition: Some(payload(1)),
-                ..Entry::new(id.clone(), SegmentName::new("One"), second(now))
+                ..StateEntry::new(id.clone(), SegmentName::new("One"), second(now))
             });
-            let seen = Remembered {
+            let seen = CachedSegment {
                 name: SegmentName::new("One"),
-                kind: LiveKind::Filter,
+                kind: RemoteKind::Filter,
                 source: None,
                 created_time: None,
                 listed: true,
-                read_at: Some(second(100)),
-                read_after: then.map(second),
+                fetched_at: Some(second(100)),
+                applied_before_fetch_at: then.map(second),
                 definition: Some(payload(amount)),
             };
             let scope = Scope {
                 declared: &[],
-                ledger: &ledger,
+                state: &ledger,
                 policy: &Policy::default(),
-                snapshot: &Snapshot::default(),
+                cache: &Cache::default(),
                 refresh: Refresh::None,
                 now: second(300),
             };
-            let observed = Observed {
-                segments: [(id.clone(), scope.remembered(&id, &seen))].into(),
-                ..Observed::default()
+            let observed = ObservedWorkspace {
+                segments: [(id.clone(), scope.cached(&id, &seen))].into(),
+                ..ObservedWorkspace::default()
             };
-            let due = scope.due(&[id.clone()].into(), &observed);
+            let due = scope.ids_to_fetch(&[id.clone()].into(), &observed);
             assert_eq!(due.contains(&id), is_read, "{then:?} {now} {amount}");
         }
     }

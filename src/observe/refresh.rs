@@ -10,26 +10,26 @@ pub enum Refresh {
     /// Everything.
     Full,
     /// The part that was read the longest ago, so that every edit by hand is found in the end.
-    Rolling,
+    Partial,
     /// Nothing.
     None,
 }
 
 /// A rolling refresh reads at least so many: a small workspace is seen whole each time.
-const LEAST: usize = 12;
+const MIN_PARTIAL_READS: usize = 12;
 
 /// A rolling refresh reads one of so many: a day of hourly plans sees everything.
-const SHARE: usize = 25;
+const PARTIAL_DIVISOR: usize = 25;
 
 /// Which of the remembered segments, with the times of their reads, are read again.
 #[must_use]
-pub(super) fn to_read(remembered: &BTreeMap<SegmentId, Timestamp>, refresh: Refresh) -> BTreeSet<SegmentId> {
+pub(super) fn ids_to_reread(cached: &BTreeMap<SegmentId, Timestamp>, refresh: Refresh) -> BTreeSet<SegmentId> {
     let count = match refresh {
-        Refresh::Full => remembered.len(),
+        Refresh::Full => cached.len(),
         Refresh::None => 0,
-        Refresh::Rolling => remembered.len().div_ceil(SHARE).max(LEAST),
+        Refresh::Partial => cached.len().div_ceil(PARTIAL_DIVISOR).max(MIN_PARTIAL_READS),
     };
-    let mut by_age: Vec<_> = remembered.iter().collect();
+    let mut by_age: Vec<_> = cached.iter().collect();
     by_age.sort_by_key(|(id, read_at)| (**read_at, (*id).clone()));
     by_age.into_iter().take(count).map(|(id, _)| id.clone()).collect()
 }
@@ -38,7 +38,7 @@ pub(super) fn to_read(remembered: &BTreeMap<SegmentId, Timestamp>, refresh: Refr
 mod tests {
     use super::*;
 
-    fn remembered(count: usize) -> BTreeMap<SegmentId, Timestamp> {
+    fn cached_reads(count: usize) -> BTreeMap<SegmentId, Timestamp> {
         let ids = (0..count).map(|number| {
             let second = i64::try_from(count - number).unwrap();
             (
@@ -49,12 +49,12 @@ mod tests {
         ids.collect()
     }
 
-    fn read(count: usize, refresh: Refresh) -> usize {
-        to_read(&remembered(count), refresh).len()
+    fn read_count(count: usize, refresh: Refresh) -> usize {
+        ids_to_reread(&cached_reads(count), refresh).len()
     }
 
     #[test]
-    fn a_rolling_refresh_reads_the_oldest() {
+    fn a_partial_refresh_reads_the_oldest() {
         let table = [
             (0, 0),
             (5, 5),
@@ -65,10 +65,10 @@ mod tests {
             (1000, 40),
         ];
         for (count, reads) in table {
-            assert_eq!(read(count, Refresh::Rolling), reads, "{count}");
+            assert_eq!(read_count(count, Refresh::Partial), reads, "{count}");
         }
-        assert_eq!((read(50, Refresh::Full), read(50, Refresh::None)), (50, 0));
-        let oldest = to_read(&remembered(300), Refresh::Rolling);
+        assert_eq!((read_count(50, Refresh::Full), read_count(50, Refresh::None)), (50, 0));
+        let oldest = ids_to_reread(&cached_reads(300), Refresh::Partial);
         assert!(oldest.contains(&SegmentId::new("0299")) && !oldest.contains(&SegmentId::new("0000")));
     }
 }

@@ -3,59 +3,59 @@
 //! Names belong to every segment, archived or not. Definitions belong to active ones, and to archived ones that the
 //! plan takes out again or where a workspace says that archived definitions block others.
 
-use super::Situation;
-use super::change::Draft;
-use super::forms::Forms;
-use super::identity::Matches;
-use super::same::Same;
+use super::PlanInput;
+use super::change::ProposedStep;
+use super::forms::RemoteDigests;
+use super::identity::Matching;
+use super::same::SegmentKey;
 use super::step::Action;
 use crate::definition::{Digest, Digests};
-use crate::model::{Lifecycle, LiveSegment, SegmentId, SegmentName};
+use crate::model::{Lifecycle, ObservedSegment, SegmentId, SegmentName};
 use std::collections::HashMap;
 
 /// Names and definitions by holder.
-pub(super) struct Holdings<'a> {
-    forms: &'a Forms<'a>,
-    names: &'a HashMap<&'a SegmentName, &'a LiveSegment>,
+pub(super) struct UniquenessIndex<'a> {
+    remote_digests: &'a RemoteDigests<'a>,
+    holders_by_name: &'a HashMap<&'a SegmentName, &'a ObservedSegment>,
     /// Former names that the ledger knows, where a rename does not free them.
-    reserved: HashMap<&'a SegmentName, &'a SegmentId>,
+    reserved_names: HashMap<&'a SegmentName, &'a SegmentId>,
     /// By the unordered digest: what has the same exact one is among them.
-    definitions: HashMap<&'a Digest, Vec<&'a LiveSegment>>,
+    holders_by_definition: HashMap<&'a Digest, Vec<&'a ObservedSegment>>,
     /// Drafts by the segment that they change.
-    drafts: HashMap<Same, Vec<usize>>,
-    renames_free: bool,
-    archives_free: bool,
+    steps_by_segment: HashMap<SegmentKey, Vec<usize>>,
+    renames_free_names: bool,
+    archives_free_definitions: bool,
 }
 
-impl<'a> Holdings<'a> {
+impl<'a> UniquenessIndex<'a> {
     pub(super) fn of(
-        situation: &Situation<'a>,
-        drafts: &[Draft<'a>],
-        (matches, forms): (&'a Matches<'a>, &'a Forms<'a>),
+        situation: &PlanInput<'a>,
+        drafts: &[ProposedStep<'a>],
+        (matches, forms): (&'a Matching<'a>, &'a RemoteDigests<'a>),
     ) -> Self {
-        let behaviour = situation.policy.behaviour;
+        let behaviour = situation.policy.api_behavior;
         let count = situation.observed.segments.len();
         let mut holdings = Self {
-            names: &matches.live_by_name,
-            reserved: HashMap::new(),
-            definitions: HashMap::with_capacity(count),
-            drafts: HashMap::with_capacity(drafts.len()),
-            forms,
-            renames_free: behaviour.rename_frees_names,
-            archives_free: !behaviour.archived_definitions_conflict,
+            holders_by_name: &matches.remote_by_name,
+            reserved_names: HashMap::new(),
+            holders_by_definition: HashMap::with_capacity(count),
+            steps_by_segment: HashMap::with_capacity(drafts.len()),
+            remote_digests: forms,
+            renames_free_names: behaviour.rename_frees_names,
+            archives_free_definitions: !behaviour.archived_definitions_conflict,
         };
         for (index, draft) in drafts.iter().enumerate() {
-            if let Some(live) = draft.live {
-                holdings.drafts.entry(Same::of(live)).or_default().push(index);
+            if let Some(live) = draft.remote {
+                holdings.steps_by_segment.entry(SegmentKey::of(live)).or_default().push(index);
             }
         }
         if !behaviour.rename_frees_names {
-            let entries = situation.ledger.entries();
+            let entries = situation.state.managed_entries();
             // Nothing is ever deleted, so what is gone was of another workspace, and so were its names.
             let entries = entries.filter(|entry| situation.observed.segments.contains_key(&entry.id));
             let former =
-                entries.flat_map(|entry| entry.former_names.iter().map(move |name| (name, &entry.id)));
-            holdings.reserved.extend(former);
+                entries.flat_map(|entry| entry.previous_names.iter().map(move |name| (name, &entry.id)));
+            holdings.reserved_names.extend(former);
         }
         for live in situation.observed.segments.values() {
             holdings.add_definition(live, drafts);
@@ -63,124 +63,124 @@ impl<'a> Holdings<'a> {
         holdings
     }
 
-    fn add_definition(&mut self, live: &'a LiveSegment, drafts: &[Draft<'a>]) {
-        let Some(digests) = self.forms.digests(live) else {
+    fn add_definition(&mut self, live: &'a ObservedSegment, drafts: &[ProposedStep<'a>]) {
+        let Some(digests) = self.remote_digests.digests(live) else {
             return;
         };
         // What is put away although it seems to be away already may be in use.
         let is_moved = || {
-            self.drafts_on(live)
+            self.steps_on(live)
                 .filter_map(|index| drafts.get(index))
                 .any(|draft| matches!(draft.action, Action::Unarchive(_) | Action::Archive(_)))
         };
-        if live.lifecycle == Lifecycle::Active || !self.archives_free || is_moved() {
-            let holders = self.definitions.entry(&digests.unordered);
+        if live.lifecycle == Lifecycle::Active || !self.archives_free_definitions || is_moved() {
+            let holders = self.holders_by_definition.entry(&digests.unordered);
             holders.or_default().push(live);
         }
     }
 
     /// The segments that a live one refers to.
-    pub(super) fn refers_to(&self, live: &LiveSegment) -> &[SegmentId] {
-        self.forms.refers_to(live)
+    pub(super) fn referenced_segments(&self, live: &ObservedSegment) -> &[SegmentId] {
+        self.remote_digests.referenced_segments(live)
     }
 
     /// The drafts that change a live segment.
-    pub(super) fn drafts_on(&self, live: &LiveSegment) -> impl Iterator<Item = usize> {
-        self.drafts.get(&Same::of(live)).into_iter().flatten().copied()
+    pub(super) fn steps_on(&self, live: &ObservedSegment) -> impl Iterator<Item = usize> {
+        self.steps_by_segment.get(&SegmentKey::of(live)).into_iter().flatten().copied()
     }
 
     /// Who has the name that a draft takes; nobody when the draft takes none.
-    pub(super) fn name_holder(&self, draft: &Draft<'_>) -> Option<&'a LiveSegment> {
-        let holder = self.names.get(draft.name).copied().filter(|_| draft.takes_name());
+    pub(super) fn name_holder(&self, draft: &ProposedStep<'_>) -> Option<&'a ObservedSegment> {
+        let holder = self.holders_by_name.get(draft.name).copied().filter(|_| draft.acquires_name());
         holder.filter(|holder| !is_target(draft, &holder.id))
     }
 
     /// Who had the name that a draft takes, where it stays reserved.
-    pub(super) fn name_reserver(&self, draft: &Draft<'_>) -> Option<&'a SegmentId> {
+    pub(super) fn reserved_name_holder(&self, draft: &ProposedStep<'_>) -> Option<&'a SegmentId> {
         let id = self
-            .reserved
+            .reserved_names
             .get(draft.name)
             .copied()
-            .filter(|_| draft.takes_name());
+            .filter(|_| draft.acquires_name());
         id.filter(|id| !is_target(draft, id))
     }
 
     /// Who has the very definition that a draft stores.
-    pub(super) fn definition_holders(&self, draft: &Draft<'_>) -> Vec<&'a LiveSegment> {
-        let Some(wanted) = draft.action.wanted() else {
+    pub(super) fn exact_definition_holders(&self, draft: &ProposedStep<'_>) -> Vec<&'a ObservedSegment> {
+        let Some(wanted) = draft.action.desired() else {
             return Vec::new();
         };
-        let mut holders = self.likely_holders(draft);
-        holders.retain(|live| self.has(live, &wanted.digests));
+        let mut holders = self.equivalent_definition_holders(draft);
+        holders.retain(|live| self.has_definition(live, &wanted.digests));
         holders
     }
 
     /// Who has the definition that a draft stores, or the same filters in another form.
-    pub(super) fn likely_holders(&self, draft: &Draft<'_>) -> Vec<&'a LiveSegment> {
-        let wanted = draft.action.wanted();
-        let holders = wanted.and_then(|wanted| self.definitions.get(&wanted.digests.unordered));
+    pub(super) fn equivalent_definition_holders(&self, draft: &ProposedStep<'_>) -> Vec<&'a ObservedSegment> {
+        let wanted = draft.action.desired();
+        let holders = wanted.and_then(|wanted| self.holders_by_definition.get(&wanted.digests.unordered));
         let holders = holders.into_iter().flatten().copied();
-        let target = draft.live.map(Same::of);
-        holders.filter(|live| target != Some(Same::of(live))).collect()
+        let target = draft.remote.map(SegmentKey::of);
+        holders.filter(|live| target != Some(SegmentKey::of(live))).collect()
     }
 
     /// Whether anybody has this very definition.
-    pub(super) fn is_held(&self, definition: &Digests) -> bool {
-        let mut alike = self.definitions.get(&definition.unordered).into_iter().flatten();
-        alike.any(|live| self.has(live, definition))
+    pub(super) fn is_definition_held(&self, definition: &Digests) -> bool {
+        let mut alike = self.holders_by_definition.get(&definition.unordered).into_iter().flatten();
+        alike.any(|live| self.has_definition(live, definition))
     }
 
-    fn has(&self, live: &LiveSegment, definition: &Digests) -> bool {
-        let digests = self.forms.digests(live);
+    fn has_definition(&self, live: &ObservedSegment, definition: &Digests) -> bool {
+        let digests = self.remote_digests.digests(live);
         digests.is_some_and(|digests| digests.exact == definition.exact)
     }
 
     /// Whether anybody has this name, or keeps it reserved.
-    pub(super) fn is_named(&self, name: &SegmentName) -> bool {
-        self.names.contains_key(name) || self.reserved.contains_key(name)
+    pub(super) fn is_name_held(&self, name: &SegmentName) -> bool {
+        self.holders_by_name.contains_key(name) || self.reserved_names.contains_key(name)
     }
 
     /// The draft after which the name of `live` is not its own any more; whether others can have it then is another
     /// matter.
-    pub(super) fn gives_up_name(&self, live: &LiveSegment, drafts: &[Draft<'_>]) -> Option<usize> {
-        self.drafts_on(live).find(|index| {
+    pub(super) fn step_releasing_name(&self, live: &ObservedSegment, drafts: &[ProposedStep<'_>]) -> Option<usize> {
+        self.steps_on(live).find(|index| {
             let action = drafts.get(*index).map(|draft| &draft.action);
             matches!(action, Some(Action::Update(change)) if change.renames())
         })
     }
 
     /// Whether others can have a name that was given up.
-    pub(super) fn renames_free(&self) -> bool {
-        self.renames_free
+    pub(super) fn renames_free_names(&self) -> bool {
+        self.renames_free_names
     }
 
     /// The draft after which the definition of `live` is free.
-    pub(super) fn frees_definition(&self, live: &LiveSegment, drafts: &[Draft<'_>]) -> Option<usize> {
-        self.frees(live, drafts, |digests| &digests.exact)
+    pub(super) fn step_releasing_definition(&self, live: &ObservedSegment, drafts: &[ProposedStep<'_>]) -> Option<usize> {
+        self.step_releasing(live, drafts, |digests| &digests.exact)
     }
 
     /// The draft after which the definition of `live` is free in every form.
-    pub(super) fn frees_any_form(&self, live: &LiveSegment, drafts: &[Draft<'_>]) -> Option<usize> {
-        self.frees(live, drafts, |digests| &digests.unordered)
+    pub(super) fn step_releasing_equivalents(&self, live: &ObservedSegment, drafts: &[ProposedStep<'_>]) -> Option<usize> {
+        self.step_releasing(live, drafts, |digests| &digests.unordered)
     }
 
-    fn frees(
+    fn step_releasing(
         &self,
-        live: &LiveSegment,
-        drafts: &[Draft<'_>],
+        live: &ObservedSegment,
+        drafts: &[ProposedStep<'_>],
         form: fn(&Digests) -> &Digest,
     ) -> Option<usize> {
-        let before = self.forms.digests(live).map(form);
-        self.drafts_on(live)
+        let before = self.remote_digests.digests(live).map(form);
+        self.steps_on(live)
             .find(|index| match drafts.get(*index).map(|draft| &draft.action) {
-                Some(Action::Update(change)) => before != Some(form(&change.wanted.digests)),
-                Some(Action::Archive(_)) => self.archives_free,
-                Some(Action::Create(_) | Action::Unarchive(_) | Action::Send(_) | Action::Upload(_))
+                Some(Action::Update(change)) => before != Some(form(&change.desired.digests)),
+                Some(Action::Archive(_)) => self.archives_free_definitions,
+                Some(Action::Create(_) | Action::Unarchive(_) | Action::SyncCohort(_) | Action::UploadUserList(_))
                 | None => false,
             })
     }
 }
 
-fn is_target(draft: &Draft<'_>, id: &SegmentId) -> bool {
-    draft.live.is_some_and(|live| live.id == *id)
+fn is_target(draft: &ProposedStep<'_>, id: &SegmentId) -> bool {
+    draft.remote.is_some_and(|live| live.id == *id)
 }

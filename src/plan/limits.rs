@@ -3,33 +3,33 @@
 //! Among declared segments alone the rules of `config` have found everything already; here live segments that nobody
 //! declared come in, whose definitions only the workspace knows.
 
-use super::change::Draft;
-use super::identity::{Matches, declared};
+use super::change::ProposedStep;
+use super::identity::{Matching, declared_ref};
 use super::step::{Conflict, ExceededLimit};
-use crate::definition::print;
+use crate::definition::encode;
 use crate::definition::references::{
-    EXPANDED_LIMIT, LEVEL_LIMIT, Outline, REFERENCE_LIMIT, Referent, Weights,
+    EXPANDED_LENGTH_LIMIT, DEPTH_LIMIT, ReferenceSummary, REFERENCE_LIMIT, ReferencedSegment, LimitCalculator,
 };
 use crate::model::{
-    DeclaredSegment, Lifecycle, LiveKind, LiveSegment, Observed, Payload, Reference, SegmentId, SegmentName,
+    DeclaredSegment, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Payload, Reference, SegmentId, SegmentName,
 };
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
 /// What every segment that can be referred to contributes; read from its definition when somebody asks.
-pub(super) struct Limits<'a> {
-    declared: HashMap<&'a SegmentName, Lazy<&'a DeclaredSegment>>,
-    live: HashMap<&'a SegmentId, Lazy<&'a LiveSegment>>,
-    matches: &'a Matches<'a>,
+pub(super) struct ReferenceLimits<'a> {
+    declared: HashMap<&'a SegmentName, LazyOutline<&'a DeclaredSegment>>,
+    remote: HashMap<&'a SegmentId, LazyOutline<&'a ObservedSegment>>,
+    matches: &'a Matching<'a>,
 }
 
 /// A segment, and the outline of its definition once it was asked for.
-struct Lazy<T> {
+struct LazyOutline<T> {
     segment: T,
-    outline: OnceCell<Outline>,
+    outline: OnceCell<ReferenceSummary>,
 }
 
-impl<T> From<T> for Lazy<T> {
+impl<T> From<T> for LazyOutline<T> {
     fn from(segment: T) -> Self {
         Self {
             segment,
@@ -38,63 +38,63 @@ impl<T> From<T> for Lazy<T> {
     }
 }
 
-impl Lazy<&DeclaredSegment> {
-    fn referent(&self) -> Referent<'_> {
+impl LazyOutline<&DeclaredSegment> {
+    fn referent(&self) -> ReferencedSegment<'_> {
         let Some(definition) = self.segment.contents.definition() else {
-            return Referent::Members;
+            return ReferencedSegment::FileOrCohort;
         };
-        let outline = self.outline.get_or_init(|| Outline::of(&print(definition)));
-        Referent::Filter(outline)
+        let outline = self.outline.get_or_init(|| ReferenceSummary::from_payload(&encode(definition)));
+        ReferencedSegment::Filter(outline)
     }
 }
 
-impl Lazy<&LiveSegment> {
+impl LazyOutline<&ObservedSegment> {
     /// A filter segment whose definition was not read weighs at least as much as an empty one.
-    fn outline(&self) -> &Outline {
+    fn outline(&self) -> &ReferenceSummary {
         let definition = self.segment.definition.as_ref();
         self.outline
-            .get_or_init(|| definition.map(Outline::of).unwrap_or_default())
+            .get_or_init(|| definition.map(ReferenceSummary::from_payload).unwrap_or_default())
     }
 }
 
-impl<'a> Limits<'a> {
-    pub(super) fn of(matches: &'a Matches<'a>, observed: &'a Observed) -> Self {
+impl<'a> ReferenceLimits<'a> {
+    pub(super) fn of(matches: &'a Matching<'a>, observed: &'a ObservedWorkspace) -> Self {
         // What is put away keeps the definition that it has, whatever its file says.
         let active = matches
-            .pairs
+            .matches
             .iter()
-            .filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
-        let declared = active.map(|pair| (&pair.segment.name, Lazy::from(pair.segment)));
+            .filter(|pair| pair.declared.lifecycle == Lifecycle::Active);
+        let declared = active.map(|pair| (&pair.declared.name, LazyOutline::from(pair.declared)));
         let live = observed
             .segments
             .values()
-            .map(|live| (&live.id, Lazy::from(live)));
+            .map(|live| (&live.id, LazyOutline::from(live)));
         Self {
             declared: declared.collect(),
-            live: live.collect(),
+            remote: live.collect(),
             matches,
         }
     }
 
     /// Every draft whose definition the service would refuse for what it refers to.
-    pub(super) fn find(&self, drafts: &[Draft<'_>]) -> Vec<Conflict> {
+    pub(super) fn find(&self, drafts: &[ProposedStep<'_>]) -> Vec<Conflict> {
         let resolve = |reference: &Reference| self.referent(reference);
-        let mut weights = Weights::new(&resolve);
+        let mut weights = LimitCalculator::new(&resolve);
         let mut conflicts = Vec::new();
-        for draft in drafts.iter().filter(|draft| draft.action.wanted().is_some()) {
+        for draft in drafts.iter().filter(|draft| draft.action.desired().is_some()) {
             let Some(segment) = draft.declared else { continue };
             let itself = self
                 .declared
                 .get(&segment.name)
-                .map(Lazy::<&DeclaredSegment>::referent);
-            let Some(Referent::Filter(outline)) = itself else {
+                .map(LazyOutline::<&DeclaredSegment>::referent);
+            let Some(ReferencedSegment::Filter(outline)) = itself else {
                 continue;
             };
             let exceeded = self
                 .exceeded(outline, &mut weights)
-                .or_else(|| self.circle(&segment.name, outline));
-            conflicts.extend(exceeded.map(|limit| Conflict::Limit {
-                segment: declared(segment),
+                .or_else(|| self.cycle(&segment.name, outline));
+            conflicts.extend(exceeded.map(|limit| Conflict::ReferenceLimit {
+                segment: declared_ref(segment),
                 limit,
             }));
         }
@@ -102,13 +102,13 @@ impl<'a> Limits<'a> {
     }
 
     /// Whether the service would take a definition, for what it refers to.
-    pub(super) fn fit(&self, payload: &Payload) -> bool {
+    pub(super) fn allows(&self, payload: &Payload) -> bool {
         let resolve = |reference: &Reference| self.referent(reference);
-        self.exceeded(&Outline::of(payload), &mut Weights::new(&resolve))
+        self.exceeded(&ReferenceSummary::from_payload(payload), &mut LimitCalculator::new(&resolve))
             .is_none()
     }
 
-    fn referent(&self, reference: &Reference) -> Referent<'_> {
+    fn referent(&self, reference: &Reference) -> ReferencedSegment<'_> {
         let declared = self
             .declared_name(reference)
             .and_then(|name| self.declared.get(name));
@@ -117,12 +117,12 @@ impl<'a> Limits<'a> {
         }
         let id = match reference {
             Reference::Id { id, .. } => Some(id),
-            Reference::Name(name) => self.matches.known.ids.get(name),
+            Reference::Name(name) => self.matches.references.ids_by_name.get(name),
         };
-        match id.and_then(|id| self.live.get(id)) {
-            Some(live) if live.segment.kind == LiveKind::Filter => Referent::Filter(live.outline()),
-            Some(_) => Referent::Members,
-            None => Referent::Unknown,
+        match id.and_then(|id| self.remote.get(id)) {
+            Some(live) if live.segment.kind == RemoteKind::Filter => ReferencedSegment::Filter(live.outline()),
+            Some(_) => ReferencedSegment::FileOrCohort,
+            None => ReferencedSegment::Unknown,
         }
     }
 
@@ -130,45 +130,45 @@ impl<'a> Limits<'a> {
     fn declared_name<'r>(&'r self, reference: &'r Reference) -> Option<&'r SegmentName> {
         match reference {
             Reference::Name(name) => Some(name),
-            Reference::Id { id, .. } => self.matches.known.identities.declared_by_id.get(id),
+            Reference::Id { id, .. } => self.matches.references.identities.declared_by_id.get(id),
         }
     }
 
     /// The name by which people know what a reference means.
-    fn name(&self, reference: &Reference) -> SegmentName {
+    fn display_name(&self, reference: &Reference) -> SegmentName {
         let id = match reference {
             Reference::Id { id, .. } => id,
             Reference::Name(name) => return name.clone(),
         };
-        let live = || self.live.get(id).map(|live| &live.segment.name);
+        let live = || self.remote.get(id).map(|live| &live.segment.name);
         let name = self.declared_name(reference).or_else(live).cloned();
         name.unwrap_or_else(|| SegmentName::new(id.as_str()))
     }
 
-    fn exceeded(&self, outline: &Outline, weights: &mut Weights<'_>) -> Option<ExceededLimit> {
+    fn exceeded(&self, outline: &ReferenceSummary, weights: &mut LimitCalculator<'_>) -> Option<ExceededLimit> {
         let counted = outline
             .references
             .keys()
-            .filter(|to| !matches!(self.referent(to), Referent::Members))
+            .filter(|to| !matches!(self.referent(to), ReferencedSegment::FileOrCohort))
             .count();
-        let level = weights.level(outline);
+        let level = weights.depth(outline);
         let length = weights.expanded_length(outline);
         if counted > REFERENCE_LIMIT {
             Some(ExceededLimit::References {
                 count: counted,
                 limit: REFERENCE_LIMIT,
             })
-        } else if level > LEVEL_LIMIT {
+        } else if level > DEPTH_LIMIT {
             let way = weights.deepest_chain(outline);
-            Some(ExceededLimit::Level {
-                level,
-                limit: LEVEL_LIMIT,
-                way: way.iter().map(|reference| self.name(reference)).collect(),
+            Some(ExceededLimit::Depth {
+                depth: level,
+                limit: DEPTH_LIMIT,
+                path: way.iter().map(|reference| self.display_name(reference)).collect(),
             })
-        } else if length > EXPANDED_LIMIT {
+        } else if length > EXPANDED_LENGTH_LIMIT {
             Some(ExceededLimit::Length {
                 length,
-                limit: EXPANDED_LIMIT,
+                limit: EXPANDED_LENGTH_LIMIT,
             })
         } else {
             None
@@ -176,7 +176,7 @@ impl<'a> Limits<'a> {
     }
 
     /// The shortest way from a segment's references back to the segment.
-    fn circle(&self, segment: &SegmentName, outline: &Outline) -> Option<ExceededLimit> {
+    fn cycle(&self, segment: &SegmentName, outline: &ReferenceSummary) -> Option<ExceededLimit> {
         // Each with the place of the one that refers to it.
         let mut open: Vec<(&Reference, Option<usize>)> = outline
             .references
@@ -190,14 +190,14 @@ impl<'a> Limits<'a> {
                 let mut way = Vec::new();
                 let mut place = Some(next);
                 while let Some((reference, before)) = place.and_then(|place| open.get(place)) {
-                    way.push(self.name(reference));
+                    way.push(self.display_name(reference));
                     place = *before;
                 }
                 way.push(segment.clone());
                 way.reverse();
-                return Some(ExceededLimit::Circle { way });
+                return Some(ExceededLimit::Cycle { path: way });
             }
-            if let Referent::Filter(referred) = self.referent(reference) {
+            if let ReferencedSegment::Filter(referred) = self.referent(reference) {
                 let unseen = referred
                     .references
                     .keys()

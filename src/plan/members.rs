@@ -3,127 +3,127 @@
 //! Nobody can read who is in a cohort. Whoever plans has held the declared list against what the ledger knows, and what
 //! came of it is handed in, so that the planner needs neither.
 
-use super::change::may_be;
-use super::identity::{Matches, Pair, declared};
-use super::step::{Action, Assumed, Conflict, Live, Sending, Step, Warning};
-use super::uploads::ComparedUsers;
-use super::{Situation, by_both_names, change};
-use crate::ledger::{Entry, Sent};
+use super::change::possibly_in;
+use super::identity::{Matching, Match, declared_ref};
+use super::step::{Action, AssumedMembers, Conflict, SegmentRef, CohortSync, Step, Warning};
+use super::uploads::ComparedUserList;
+use super::{PlanInput, segment_ref, change};
+use crate::ledger::{StateEntry, CohortState};
 use crate::model::{
-    Cohort, DeclaredSegment, Keyword, Lifecycle, Listing, LiveKind, LiveSegment, SegmentId, SegmentKind,
+    Cohort, DeclaredSegment, Keyword, Lifecycle, ListSummary, RemoteKind, ObservedSegment, SegmentId, SegmentKind,
     SegmentName,
 };
 use std::collections::BTreeMap;
 
 /// The declared lists, held against what the ledger knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lists {
+pub struct ComparedLists {
     /// Those of cohorts.
-    pub cohorts: BTreeMap<SegmentName, Compared>,
+    pub cohorts: BTreeMap<SegmentName, ComparedCohortList>,
     /// Those of file segments that are files of this machine.
-    pub users: BTreeMap<SegmentName, ComparedUsers>,
+    pub file_segments: BTreeMap<SegmentName, ComparedUserList>,
 }
 
 /// A declared list, held against what was sent last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Compared {
+pub struct ComparedCohortList {
     /// The list.
-    pub list: Listing,
+    pub list: ListSummary,
     /// How many calls send all of it.
-    pub calls: usize,
+    pub requests: usize,
     /// What it changes; `None` where nothing is known of the members.
-    pub since: Option<Since>,
+    pub diff: Option<CohortListDiff>,
 }
 
 /// What a list changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Since {
+pub struct CohortListDiff {
     /// The segment that the ledger knows; `None` where a run was about to make it.
     pub id: Option<SegmentId>,
     /// What it knows.
-    pub sent: Sent,
+    pub recorded: CohortState,
     /// How many members have to be added.
     pub added: u64,
     /// How many have to be removed.
     pub removed: u64,
     /// How many calls do so.
-    pub calls: usize,
+    pub requests: usize,
 }
 
 /// What is needed to make a cohort what its file says; nothing when it is so already.
 pub(super) fn actions(
-    situation: &Situation<'_>,
-    (matches, forms): (&Matches<'_>, &super::forms::Forms<'_>),
-    (pair, cohort): (&Pair<'_>, &Cohort),
+    situation: &PlanInput<'_>,
+    (matches, forms): (&Matching<'_>, &super::forms::RemoteDigests<'_>),
+    (pair, cohort): (&Match<'_>, &Cohort),
 ) -> Result<Vec<Action>, Box<Conflict>> {
-    let segment = pair.segment;
-    let Some((live, reason)) = &pair.live else {
+    let segment = pair.declared;
+    let Some((live, reason)) = &pair.remote else {
         // Nothing to put away; making it only to put it away would use up a name.
-        let make = (segment.lifecycle == Lifecycle::Active).then(|| make(situation, segment, cohort));
+        let make = (segment.lifecycle == Lifecycle::Active).then(|| create(situation, segment, cohort));
         return Ok(make.flatten().into_iter().collect());
     };
     // What a call was lost of that was to take it over is known, too.
-    let entry = situation.ledger.kept(&live.id);
-    let sent = entry.and_then(|entry| entry.sent.as_deref());
-    possible(matches, (segment, live), (cohort, entry))?;
+    let entry = situation.state.any_entry(&live.id);
+    let sent = entry.and_then(|entry| entry.cohort_state.as_deref());
+    check_supported(matches, (segment, live), (cohort, entry))?;
     let target = change::target(live, reason, forms);
     if segment.lifecycle == Lifecycle::Archived {
         if live.lifecycle == Lifecycle::Archived {
             return Ok(Vec::new());
         }
         return Err(Box::new(Conflict::CannotArchive {
-            segment: declared(segment),
-            target: matches.holder(live),
+            segment: declared_ref(segment),
+            target: matches.remote_ref(live),
         }));
     }
     let mut actions = Vec::new();
-    if may_be(live, Lifecycle::Archived, situation) {
+    if possibly_in(live, Lifecycle::Archived, situation) {
         actions.push(Action::Unarchive(target.clone()));
     }
     // Nobody read the lists where it is not about them.
-    let Some(compared) = situation.lists.cohorts.get(&segment.name) else {
+    let Some(compared) = situation.compared_lists.cohorts.get(&segment.name) else {
         return Ok(actions);
     };
     let since = compared
-        .since
+        .diff
         .as_ref()
         .filter(|since| since.id.as_ref() == Some(&live.id));
     let sending = match since {
         // What was sent to its end before a run could take that down is as it should be.
         Some(since) if since.added + since.removed == 0 => return Ok(actions),
-        Some(since) => after(since, compared, cohort),
-        None if situation.allowances.resend => whole(compared, cohort),
-        None if situation.allowances.assume_in_sync => return Ok(actions),
+        Some(since) => sync_changes(since, compared, cohort),
+        None if situation.overrides.force_upload => sync_all(compared, cohort),
+        None if situation.overrides.assume_members_in_sync => return Ok(actions),
         None => {
             return Err(Box::new(Conflict::MembersUnknown {
-                segment: declared(segment),
+                segment: declared_ref(segment),
                 kind: SegmentKind::Cohort,
-                target: matches.holder(live),
+                target: matches.remote_ref(live),
             }));
         }
     };
-    actions.push(Action::Send(Sending {
+    actions.push(Action::SyncCohort(CohortSync {
         target: Some(target),
-        known: sent.cloned(),
+        recorded: sent.cloned(),
         ..sending
     }));
     Ok(actions)
 }
 
 /// What the API cannot do.
-fn possible(
-    matches: &Matches<'_>,
-    (segment, live): (&DeclaredSegment, &LiveSegment),
-    (cohort, entry): (&Cohort, Option<&Entry>),
+fn check_supported(
+    matches: &Matching<'_>,
+    (segment, live): (&DeclaredSegment, &ObservedSegment),
+    (cohort, entry): (&Cohort, Option<&StateEntry>),
 ) -> Result<(), Box<Conflict>> {
     require_kind(matches, (segment, live), (SegmentKind::Cohort, entry))?;
-    let sent = entry.and_then(|entry| entry.sent.as_deref());
+    let sent = entry.and_then(|entry| entry.cohort_state.as_deref());
     match sent.filter(|sent| sent.key != cohort.key) {
         Some(sent) => Err(Box::new(Conflict::CohortKeyChanged {
-            segment: declared(segment),
-            target: matches.holder(live),
-            before: sent.key.clone(),
-            now: cohort.key.clone(),
+            segment: declared_ref(segment),
+            target: matches.remote_ref(live),
+            created_with: sent.key.clone(),
+            declared: cohort.key.clone(),
         })),
         None => Ok(()),
     }
@@ -131,19 +131,19 @@ fn possible(
 
 /// What is no segment of filters is of the declared kind, as far as the ledger knows, and keeps the name that it has.
 pub(super) fn require_kind(
-    matches: &Matches<'_>,
-    (segment, live): (&DeclaredSegment, &LiveSegment),
-    (wanted, entry): (SegmentKind, Option<&Entry>),
+    matches: &Matching<'_>,
+    (segment, live): (&DeclaredSegment, &ObservedSegment),
+    (wanted, entry): (SegmentKind, Option<&StateEntry>),
 ) -> Result<(), Box<Conflict>> {
     let kind = match (&live.kind, entry.map(|entry| entry.kind)) {
-        (LiveKind::Filter, _) => SegmentKind::Filter,
-        (LiveKind::Other(_), Some(known @ (SegmentKind::File | SegmentKind::Cohort))) => known,
-        (LiveKind::Other(_), _) => wanted,
+        (RemoteKind::Filter, _) => SegmentKind::Filter,
+        (RemoteKind::Other(_), Some(known @ (SegmentKind::File | SegmentKind::Cohort))) => known,
+        (RemoteKind::Other(_), _) => wanted,
     };
-    let target = matches.holder(live);
+    let target = matches.remote_ref(live);
     if kind != wanted {
-        return Err(Box::new(Conflict::KindTaken {
-            segment: declared(segment),
+        return Err(Box::new(Conflict::KindMismatch {
+            segment: declared_ref(segment),
             declared_kind: wanted,
             holder: target,
             kind: kind.as_str().to_owned(),
@@ -151,7 +151,7 @@ pub(super) fn require_kind(
     }
     if live.name != segment.name {
         return Err(Box::new(Conflict::CannotRename {
-            segment: declared(segment),
+            segment: declared_ref(segment),
             target,
         }));
     }
@@ -159,78 +159,78 @@ pub(super) fn require_kind(
 }
 
 /// Whether a live segment is a cohort that was synchronised before.
-pub(super) fn is_cohort(live: &LiveSegment, situation: &Situation<'_>) -> bool {
-    let entry = situation.ledger.entry(&live.id);
+pub(super) fn is_cohort(live: &ObservedSegment, situation: &PlanInput<'_>) -> bool {
+    let entry = situation.state.managed_entry(&live.id);
     entry.is_some_and(|entry| entry.kind == SegmentKind::Cohort)
 }
 
 /// Cohorts that are ours and that no file declares.
-pub(super) fn left_in_use(cohorts: &[&LiveSegment]) -> Option<Warning> {
-    let mut segments: Vec<Live> = cohorts.iter().map(|live| by_both_names(live)).collect();
+pub(super) fn cannot_archive_warning(cohorts: &[&ObservedSegment]) -> Option<Warning> {
+    let mut segments: Vec<SegmentRef> = cohorts.iter().map(|live| segment_ref(live)).collect();
     segments.sort_unstable();
     (!segments.is_empty()).then_some(Warning::CannotArchive { segments })
 }
 
 /// Cohorts that get all members although nobody knows who is in them.
-pub(super) fn may_stay(steps: &[Step]) -> Option<Warning> {
+pub(super) fn stale_members_warning(steps: &[Step]) -> Option<Warning> {
     let sent = steps.iter().filter_map(|step| match &step.action {
-        Action::Send(sending) if sending.before.is_none() => Some((&step.segment, sending.target.as_ref()?)),
+        Action::SyncCohort(sending) if sending.base.is_none() => Some((&step.segment, sending.target.as_ref()?)),
         _ => None,
     });
-    let mut segments: Vec<Live> = sent
-        .map(|(name, target)| Live {
+    let mut segments: Vec<SegmentRef> = sent
+        .map(|(name, target)| SegmentRef {
             name: name.clone(),
             id: target.id.clone(),
         })
         .collect();
     segments.sort_unstable();
-    (!segments.is_empty()).then_some(Warning::MembersMayStay { segments })
+    (!segments.is_empty()).then_some(Warning::StaleMembersPossible { segments })
 }
 
 /// Whom a cohort is taken to have of which nothing is known.
-pub(super) fn assumed(
-    situation: &Situation<'_>,
-    (segment, live): (&DeclaredSegment, &LiveSegment),
+pub(super) fn assumed_members(
+    situation: &PlanInput<'_>,
+    (segment, live): (&DeclaredSegment, &ObservedSegment),
     cohort: &Cohort,
-) -> Option<Assumed> {
-    let compared = situation.lists.cohorts.get(&segment.name)?;
-    let since = compared.since.as_ref();
+) -> Option<AssumedMembers> {
+    let compared = situation.compared_lists.cohorts.get(&segment.name)?;
+    let since = compared.diff.as_ref();
     let is_known = since.is_some_and(|since| since.id.as_ref() == Some(&live.id));
-    (!is_known).then(|| Assumed::Members(cohort.clone(), compared.list.clone()))
+    (!is_known).then(|| AssumedMembers::Members(cohort.clone(), compared.list.clone()))
 }
 
 /// Makes a cohort; nothing where nobody read its list.
-fn make(situation: &Situation<'_>, segment: &DeclaredSegment, cohort: &Cohort) -> Option<Action> {
-    let compared = situation.lists.cohorts.get(&segment.name)?;
-    let begun = compared.since.as_ref().filter(|since| since.id.is_none());
-    Some(Action::Send(match begun {
-        Some(begun) => after(begun, compared, cohort),
-        None => whole(compared, cohort),
+fn create(situation: &PlanInput<'_>, segment: &DeclaredSegment, cohort: &Cohort) -> Option<Action> {
+    let compared = situation.compared_lists.cohorts.get(&segment.name)?;
+    let begun = compared.diff.as_ref().filter(|since| since.id.is_none());
+    Some(Action::SyncCohort(match begun {
+        Some(begun) => sync_changes(begun, compared, cohort),
+        None => sync_all(compared, cohort),
     }))
 }
 
 /// What makes those who are known to be members those of the list.
-fn after(since: &Since, compared: &Compared, cohort: &Cohort) -> Sending {
-    Sending {
-        known: Some(since.sent.clone()),
-        before: Some(since.sent.clone()),
+fn sync_changes(since: &CohortListDiff, compared: &ComparedCohortList, cohort: &Cohort) -> CohortSync {
+    CohortSync {
+        recorded: Some(since.recorded.clone()),
+        base: Some(since.recorded.clone()),
         added: since.added,
         removed: since.removed,
-        calls: since.calls,
-        ..whole(compared, cohort)
+        requests: since.requests,
+        ..sync_all(compared, cohort)
     }
 }
 
 /// All members, sent to a segment of which nothing is known.
-fn whole(compared: &Compared, cohort: &Cohort) -> Sending {
-    Sending {
+fn sync_all(compared: &ComparedCohortList, cohort: &Cohort) -> CohortSync {
+    CohortSync {
         target: None,
         cohort: cohort.clone(),
         list: compared.list.clone(),
-        known: None,
-        before: None,
+        recorded: None,
+        base: None,
         added: compared.list.count,
         removed: 0,
-        calls: compared.calls,
+        requests: compared.requests,
     }
 }

@@ -37,38 +37,38 @@ pub mod selection;
 pub mod step;
 pub mod uploads;
 
-use crate::ledger::Ledger;
-use crate::model::{Adoption, DeclaredSegment, Lifecycle, LiveSegment, Observed, Policy, SegmentName};
-use change::Draft;
-use forms::Forms;
-use graph::Graph;
-use guard::Allowances;
-use holdings::Holdings;
+use crate::ledger::State;
+use crate::model::{Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentName};
+use change::ProposedStep;
+use forms::RemoteDigests;
+use graph::DependencyGraph;
+use guard::Overrides;
+use holdings::UniquenessIndex;
 use jiff::Timestamp;
-use limits::Limits;
-use members::Lists;
-use passing::Breaker;
-use selection::{Selected, Selection};
+use limits::ReferenceLimits;
+use members::ComparedLists;
+use passing::CycleBreaker;
+use selection::{SelectedSteps, Selection};
 use std::collections::BTreeSet;
-use step::{Known, Live, MatchReason, Plan, Record};
+use step::{ResolvedReferences, SegmentRef, MatchReason, Plan, StateUpdate};
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation<'a> {
+pub struct PlanInput<'a> {
     /// The workspace's name in `segctl.yaml`.
     pub workspace: &'a str,
     /// What the files say, free of errors.
     pub declared: &'a [DeclaredSegment],
     /// What is live.
-    pub observed: &'a Observed,
+    pub observed: &'a ObservedWorkspace,
     /// What was applied last.
-    pub ledger: &'a Ledger,
+    pub state: &'a State,
     /// The declared lists, held against what the ledger knows.
-    pub lists: &'a Lists,
+    pub compared_lists: &'a ComparedLists,
     /// What the workspace allows.
     pub policy: &'a Policy,
     /// What the person who asks allows.
-    pub allowances: Allowances,
+    pub overrides: Overrides,
     /// Which segments the plan is about.
     pub selection: &'a Selection,
     /// When the plan is made.
@@ -79,90 +79,90 @@ pub struct Situation<'a> {
 ///
 /// A plan with conflicts or refusals must not be applied; its steps are there to be shown.
 #[must_use]
-pub fn plan(situation: &Situation<'_>) -> Plan {
+pub fn plan(situation: &PlanInput<'_>) -> Plan {
     let matches = identity::match_all(situation);
-    let forms = Forms::of(situation.observed, &matches.known);
-    let changes = change::all(situation, &matches, &forms);
-    let drafts = changes.drafts;
-    let holdings = Holdings::of(situation, &drafts, (&matches, &forms));
-    let limits = Limits::of(&matches, situation.observed);
+    let forms = RemoteDigests::of(situation.observed, &matches.references);
+    let changes = change::propose_all(situation, &matches, &forms);
+    let drafts = changes.steps;
+    let holdings = UniquenessIndex::of(situation, &drafts, (&matches, &forms));
+    let limits = ReferenceLimits::of(&matches, situation.observed);
     let (found, warnings) = conflict::find(&drafts, &holdings, &matches, situation);
     let mut conflicts = matches.conflicts.clone();
     conflicts.extend(changes.conflicts);
     conflicts.extend(found);
     conflicts.extend(limits.find(&drafts));
-    let mut breaker = Breaker {
-        holdings: &holdings,
+    let mut breaker = CycleBreaker {
+        uniqueness: &holdings,
         limits: &limits,
-        known: &matches.known,
+        references: &matches.references,
         observed: situation.observed,
-        wanted: wanted(&drafts),
+        desired_digests: desired_digests(&drafts),
     };
-    let mut graph = Graph::of(drafts, &holdings, &matches, situation.observed);
-    let circles = graph.break_circles(&mut breaker);
-    let behaviour = situation.policy.behaviour;
-    let in_use = active(situation.observed);
+    let mut graph = DependencyGraph::of(drafts, &holdings, &matches, situation.observed);
+    let circles = graph.break_cycles(&mut breaker);
+    let behaviour = situation.policy.api_behavior;
+    let in_use = active_count(situation.observed);
     let steps = order::order(graph, in_use, behaviour.active_limit);
     conflicts.extend(circles);
-    let Selected {
+    let SelectedSteps {
         mut steps,
-        left_out,
-        concerned,
+        excluded: left_out,
+        segments_in_scope: concerned,
     } = selection::select(steps, situation);
-    order::make_room(&mut steps, in_use, behaviour.active_limit);
+    order::assign_freed_slots(&mut steps, in_use, behaviour.active_limit);
     // What is left out can neither do harm nor be done harm to.
     let concerns = |name: &SegmentName| concerned.as_ref().is_none_or(|names| names.contains(name));
     conflicts.retain(|conflict| conflict.segments().into_iter().any(concerns));
-    conflicts.extend(order::beyond_limit(&steps, in_use, behaviour.active_limit));
-    conflicts.extend(uploads::beyond_a_day(&steps, situation));
+    conflicts.extend(order::active_limit_conflict(&steps, in_use, behaviour.active_limit));
+    conflicts.extend(uploads::daily_user_limit_conflicts(&steps, situation));
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
-    warnings.extend(drift::archived_and_listed(situation, &matches));
-    warnings.extend(change::lifecycle_unknown(&steps, situation));
-    warnings.extend(members::may_stay(&steps));
+    warnings.extend(drift::archived_but_listed(situation, &matches));
+    warnings.extend(change::lifecycle_unknown_warning(&steps, situation));
+    warnings.extend(members::stale_members_warning(&steps));
     warnings.extend(uploads::warnings(&steps, situation, &matches));
     warnings.retain(|warning| warning.segments().into_iter().any(concerns));
     if situation.policy.adoption == Adoption::Allow {
-        warnings.extend(first_contact::archived_by_hand(&steps));
+        warnings.extend(first_contact::archive_unmanaged_warnings(&steps));
     }
     warnings.extend(first_contact::likely_rename(&steps));
-    let mut unmanaged: Vec<_> = matches.unmanaged.iter().map(|live| by_both_names(live)).collect();
+    let mut unmanaged: Vec<_> = matches.unmanaged.iter().map(|live| segment_ref(live)).collect();
     unmanaged.sort_unstable();
     Plan {
         workspace: situation.workspace.to_owned(),
-        refusals: guard::find(situation, &matches, &steps),
+        guard_violations: guard::find(situation, &matches, &steps),
         steps,
         unchanged: changes.unchanged,
-        records: changes.records,
+        state_updates: changes.state_updates,
         unmanaged,
         drift: drift::find(situation, &matches, &forms),
         conflicts,
         warnings,
-        left_out,
-        known: matches.known,
+        excluded: left_out,
+        references: matches.references,
     }
 }
 
 /// Every declared and every owned segment that is live, as it is, and what references mean: what a ledger should know
 /// that was lost.
 #[must_use]
-pub fn recognise(situation: &Situation<'_>) -> (Vec<Record>, Known) {
+pub fn rebuild_state(situation: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedReferences) {
     let matches = identity::match_all(situation);
-    let declared = matches.pairs.iter().filter_map(|pair| {
-        let (live, reason) = pair.live.as_ref()?;
+    let declared = matches.matches.iter().filter_map(|pair| {
+        let (live, reason) = pair.remote.as_ref()?;
         // What is not made of filters is not applied yet, so that nothing was lost.
-        pair.segment.contents.definition()?;
-        let told = (&pair.segment.name, pair.segment.protect);
-        Some(record(live, told, reason.clone()))
+        pair.declared.contents.definition()?;
+        let told = (&pair.declared.name, pair.declared.protect);
+        Some(state_update(live, told, reason.clone()))
     });
     let owned = matches.orphans.iter().filter_map(|live| {
-        let reason = identity::owners(live, situation).into_iter().next()?;
-        Some(record(live, (&live.name, false), reason))
+        let reason = identity::management_reasons(live, situation).into_iter().next()?;
+        Some(state_update(live, (&live.name, false), reason))
     });
-    (declared.chain(owned).collect(), matches.known.clone())
+    (declared.chain(owned).collect(), matches.references.clone())
 }
 
-fn record(live: &LiveSegment, (name, protect): (&SegmentName, bool), matched_by: MatchReason) -> Record {
-    Record {
+fn state_update(live: &ObservedSegment, (name, protect): (&SegmentName, bool), matched_by: MatchReason) -> StateUpdate {
+    StateUpdate {
         segment: name.clone(),
         id: live.id.clone(),
         lifecycle: live.lifecycle,
@@ -170,24 +170,24 @@ fn record(live: &LiveSegment, (name, protect): (&SegmentName, bool), matched_by:
         definition: live.definition.clone(),
         matched_by,
         adopts: true,
-        assumed: None,
+        assumed_members: None,
     }
 }
 
-fn wanted(drafts: &[Draft<'_>]) -> BTreeSet<crate::definition::Digest> {
-    let wanted = drafts.iter().filter_map(|draft| draft.action.wanted());
+fn desired_digests(drafts: &[ProposedStep<'_>]) -> BTreeSet<crate::definition::Digest> {
+    let wanted = drafts.iter().filter_map(|draft| draft.action.desired());
     wanted.map(|wanted| wanted.digests.exact).collect()
 }
 
-fn active(observed: &Observed) -> usize {
+fn active_count(observed: &ObservedWorkspace) -> usize {
     let segments = observed.segments.values();
     segments
         .filter(|live| live.lifecycle == Lifecycle::Active)
         .count()
 }
 
-fn by_both_names(live: &LiveSegment) -> Live {
-    Live {
+fn segment_ref(live: &ObservedSegment) -> SegmentRef {
+    SegmentRef {
         name: live.name.clone(),
         id: live.id.clone(),
     }

@@ -1,24 +1,24 @@
 //! The order of steps: one way through the graph, the same every time, that never has more segments in use than fit.
 
-use super::change::Draft;
-use super::graph::Graph;
+use super::change::ProposedStep;
+use super::graph::DependencyGraph;
 use super::step::{Conflict, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The drafts as numbered steps, each after all that it depends on. `active` is how many segments are in use before the
 /// first step, and `limit` how many may be; archives come early where it is near.
-pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> Vec<Step> {
-    let mut walk = Walk::new(&graph, active, limit);
+pub(super) fn order(graph: DependencyGraph<'_>, active: usize, limit: usize) -> Vec<Step> {
+    let mut walk = TopologicalSort::new(&graph, active, limit);
     walk.run(&graph);
-    let Walk {
-        sequence, mut needs, ..
+    let TopologicalSort {
+        sequence, dependencies: mut needs, ..
     } = walk;
     let number_of: BTreeMap<usize, usize> = sequence
         .iter()
         .enumerate()
         .map(|(place, index)| (*index, place + 1))
         .collect();
-    let mut drafts: Vec<Option<Draft<'_>>> = graph.drafts.into_iter().map(Some).collect();
+    let mut drafts: Vec<Option<ProposedStep<'_>>> = graph.steps.into_iter().map(Some).collect();
     let step = |index: usize| {
         let draft = drafts.get_mut(index)?.take()?;
         let needs = needs.remove(&index).unwrap_or_default();
@@ -32,14 +32,14 @@ pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> Vec<Step> 
             origin: draft.origin().cloned(),
             protect: draft.declared.is_some_and(|segment| segment.protect),
             adopts: draft.adopts,
-            pulled_in_for: Vec::new(),
-            makes_room_for: None,
+            required_by: Vec::new(),
+            frees_slot_for: None,
             depends_on: depends_on.into_iter().collect(),
             action: draft.action,
         })
     };
     let mut steps: Vec<Step> = sequence.into_iter().filter_map(step).collect();
-    make_room(&mut steps, active, limit);
+    assign_freed_slots(&mut steps, active, limit);
     steps
 }
 
@@ -47,7 +47,7 @@ pub(super) fn order(graph: Graph<'_>, active: usize, limit: usize) -> Vec<Step> 
 ///
 /// Each that does not fit has an archive of its own that makes room for it: where that fails, the others fit. Who has which
 /// follows from the steps that are there, so that a part of a plan has its own.
-pub(super) fn make_room(steps: &mut [Step], active: usize, limit: usize) {
+pub(super) fn assign_freed_slots(steps: &mut [Step], active: usize, limit: usize) {
     let room_at_first = limit.saturating_sub(active);
     // A limit that was lowered, or that the dashboard does not keep: so many archives make room for nothing.
     let too_many = active.saturating_sub(limit);
@@ -56,10 +56,10 @@ pub(super) fn make_room(steps: &mut [Step], active: usize, limit: usize) {
     let mut pairs = Vec::new();
     let mut waits = Vec::new();
     for (place, step) in steps.iter().enumerate() {
-        if step.action.takes_out_of_use() {
+        if step.action.removes_active_segment() {
             archives.push(place);
         }
-        if step.action.puts_into_use() {
+        if step.action.adds_active_segment() {
             let beyond = usize::checked_sub(added, room_at_first);
             let archive = beyond.and_then(|beyond| archives.get(too_many + beyond));
             if let Some(archive) = archive {
@@ -70,12 +70,12 @@ pub(super) fn make_room(steps: &mut [Step], active: usize, limit: usize) {
         }
     }
     for step in &mut *steps {
-        step.makes_room_for = None;
+        step.frees_slot_for = None;
     }
     for (archive, place) in pairs {
         let name = steps.get(place).map(|step| step.segment.clone());
         if let Some(step) = steps.get_mut(archive) {
-            step.makes_room_for = name;
+            step.frees_slot_for = name;
         }
         waits.push((archive, place));
     }
@@ -90,15 +90,15 @@ pub(super) fn make_room(steps: &mut [Step], active: usize, limit: usize) {
 }
 
 /// A conflict when `steps`, in their order, have more than `limit` segments in use at some moment.
-pub(super) fn beyond_limit(steps: &[Step], active: usize, limit: usize) -> Option<Conflict> {
+pub(super) fn active_limit_conflict(steps: &[Step], active: usize, limit: usize) -> Option<Conflict> {
     let mut active = active;
     let mut fullest = 0;
     for step in steps {
-        if step.action.puts_into_use() {
+        if step.action.adds_active_segment() {
             active += 1;
             fullest = fullest.max(active);
         }
-        if step.action.takes_out_of_use() {
+        if step.action.removes_active_segment() {
             active = active.saturating_sub(1);
         }
     }
@@ -109,16 +109,16 @@ pub(super) fn beyond_limit(steps: &[Step], active: usize, limit: usize) -> Optio
 }
 
 /// The way so far.
-struct Walk {
+struct TopologicalSort {
     sequence: Vec<usize>,
-    needs: BTreeMap<usize, BTreeSet<usize>>,
-    followers: BTreeMap<usize, Vec<usize>>,
-    waiting: Vec<usize>,
+    dependencies: BTreeMap<usize, BTreeSet<usize>>,
+    dependents: BTreeMap<usize, Vec<usize>>,
+    pending_dependencies: Vec<usize>,
     ready: BTreeSet<(Rank, usize, usize)>,
     /// Whether the limit can be reached at all: otherwise archives have no reason to come early.
-    is_near: bool,
+    is_near_limit: bool,
     /// Drafts that an archive has to wait for.
-    leads_to_archive: BTreeSet<usize>,
+    precedes_archive: BTreeSet<usize>,
 }
 
 /// What comes first of the drafts that could come next. Near the limit, archives and what they wait for make room;
@@ -126,16 +126,16 @@ struct Walk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Archives,
-    LeadsToArchive,
-    Any,
-    AddsForArchive,
+    PrecedesArchive,
+    Neutral,
+    AddsBeforeArchive,
     Adds,
 }
 
-impl Walk {
-    fn new(graph: &Graph<'_>, active: usize, limit: usize) -> Self {
-        let needs: BTreeMap<usize, BTreeSet<usize>> = (0..graph.drafts.len())
-            .map(|index| (index, graph.before(index)))
+impl TopologicalSort {
+    fn new(graph: &DependencyGraph<'_>, active: usize, limit: usize) -> Self {
+        let needs: BTreeMap<usize, BTreeSet<usize>> = (0..graph.steps.len())
+            .map(|index| (index, graph.dependencies_of(index)))
             .collect();
         let mut followers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (index, before) in &needs {
@@ -144,34 +144,34 @@ impl Walk {
             }
         }
         let added = graph
-            .drafts
+            .steps
             .iter()
-            .filter(|draft| draft.action.puts_into_use())
+            .filter(|draft| draft.action.adds_active_segment())
             .count();
         let mut walk = Self {
-            sequence: Vec::with_capacity(graph.drafts.len()),
-            waiting: needs.values().map(BTreeSet::len).collect(),
-            needs,
-            followers,
+            sequence: Vec::with_capacity(graph.steps.len()),
+            pending_dependencies: needs.values().map(BTreeSet::len).collect(),
+            dependencies: needs,
+            dependents: followers,
             ready: BTreeSet::new(),
-            is_near: added > 0 && active + added > limit,
-            leads_to_archive: BTreeSet::new(),
+            is_near_limit: added > 0 && active + added > limit,
+            precedes_archive: BTreeSet::new(),
         };
-        if walk.is_near {
-            walk.leads_to_archive = walk.before_archives(graph);
+        if walk.is_near_limit {
+            walk.precedes_archive = walk.steps_before_archives(graph);
         }
         walk
     }
 
-    fn before_archives(&self, graph: &Graph<'_>) -> BTreeSet<usize> {
-        let drafts = graph.drafts.iter().enumerate();
+    fn steps_before_archives(&self, graph: &DependencyGraph<'_>) -> BTreeSet<usize> {
+        let drafts = graph.steps.iter().enumerate();
         let mut open: Vec<usize> = drafts
-            .filter(|(_, draft)| draft.action.takes_out_of_use())
+            .filter(|(_, draft)| draft.action.removes_active_segment())
             .map(|(index, _)| index)
             .collect();
         let mut found = BTreeSet::new();
         while let Some(index) = open.pop() {
-            for need in self.needs.get(&index).into_iter().flatten() {
+            for need in self.dependencies.get(&index).into_iter().flatten() {
                 if found.insert(*need) {
                     open.push(*need);
                 }
@@ -180,44 +180,44 @@ impl Walk {
         found
     }
 
-    fn run(&mut self, graph: &Graph<'_>) {
-        for index in 0..graph.drafts.len() {
-            if self.waiting.get(index) == Some(&0) {
-                self.make_ready(graph, index);
+    fn run(&mut self, graph: &DependencyGraph<'_>) {
+        for index in 0..graph.steps.len() {
+            if self.pending_dependencies.get(index) == Some(&0) {
+                self.mark_ready(graph, index);
             }
         }
         while let Some((_, _, next)) = self.ready.pop_first() {
             self.sequence.push(next);
-            for follower in self.followers.remove(&next).unwrap_or_default() {
-                if let Some(count) = self.waiting.get_mut(follower) {
+            for follower in self.dependents.remove(&next).unwrap_or_default() {
+                if let Some(count) = self.pending_dependencies.get_mut(follower) {
                     *count -= 1;
                     if *count == 0 {
-                        self.make_ready(graph, follower);
+                        self.mark_ready(graph, follower);
                     }
                 }
             }
         }
     }
 
-    fn make_ready(&mut self, graph: &Graph<'_>, index: usize) {
-        let Some(draft) = graph.drafts.get(index) else {
+    fn mark_ready(&mut self, graph: &DependencyGraph<'_>, index: usize) {
+        let Some(draft) = graph.steps.get(index) else {
             return;
         };
-        let leads = self.leads_to_archive.contains(&index);
-        let rank = match (self.is_near, &draft.action) {
-            (false, _) => Rank::Any,
-            (true, action) if action.takes_out_of_use() => Rank::Archives,
-            (true, action) if action.puts_into_use() => {
+        let leads = self.precedes_archive.contains(&index);
+        let rank = match (self.is_near_limit, &draft.action) {
+            (false, _) => Rank::Neutral,
+            (true, action) if action.removes_active_segment() => Rank::Archives,
+            (true, action) if action.adds_active_segment() => {
                 if leads {
-                    Rank::AddsForArchive
+                    Rank::AddsBeforeArchive
                 } else {
                     Rank::Adds
                 }
             }
-            (true, _) if leads => Rank::LeadsToArchive,
-            (true, _) => Rank::Any,
+            (true, _) if leads => Rank::PrecedesArchive,
+            (true, _) => Rank::Neutral,
         };
         // Passing drafts stand behind all others; their place is that of their segment.
-        self.ready.insert((rank, graph.place(index), index));
+        self.ready.insert((rank, graph.position(index), index));
     }
 }

@@ -10,9 +10,9 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-pub use refusal::QuotaRefusal;
+pub use refusal::MaxDurationExceeded;
 
-use crate::api::pacing::{Pacing, Window};
+use crate::api::pacing::{RateLimiter, Window};
 use crate::model::{EndpointClass, Keyword};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -20,30 +20,30 @@ use std::collections::BTreeMap;
 /// How long one call is taken to last, as calls are made one after the other. The service documents nothing, its
 /// clients report creates of several seconds and reads of far less than one: half a second is between the two, and
 /// keeps the estimate of a thousand calls that need not wait from being "at once".
-pub const LATENCY: SignedDuration = SignedDuration::from_millis(500);
+pub const ASSUMED_LATENCY: SignedDuration = SignedDuration::from_millis(500);
 
 /// What a plan costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quota {
+pub struct Estimate {
     /// How many calls of each class; classes without a call are left out.
-    pub calls: BTreeMap<EndpointClass, usize>,
+    pub requests: BTreeMap<EndpointClass, usize>,
     /// How many calls in all.
     pub total: usize,
     /// When the first call would be made.
-    pub asked_at: Timestamp,
+    pub estimated_at: Timestamp,
     /// When about the last call is answered.
-    pub done_at: Timestamp,
+    pub finishes_at: Timestamp,
     /// How much of the time until then no call is under way.
-    pub waits: SignedDuration,
+    pub wait_time: SignedDuration,
     /// The windows that make the plan wait, the longest wait first; when none does, those that it fills the most.
-    pub tightest: Vec<WindowUse>,
+    pub tightest_windows: Vec<WindowUsage>,
     /// The classes that wait for the service, which said that it lets nothing through.
-    pub closed: Vec<Closed>,
+    pub throttled_classes: Vec<ThrottledClass>,
 }
 
 /// A window and what the plan needs of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WindowUse {
+pub struct WindowUsage {
     /// The classes that are counted together in it, at least one.
     pub classes: Vec<EndpointClass>,
     /// How many calls in how long.
@@ -51,81 +51,81 @@ pub struct WindowUse {
     /// Calls in it before the plan begins.
     pub used: usize,
     /// Calls that fit into it before the plan begins.
-    pub left: usize,
+    pub remaining: usize,
     /// Calls of the plan that count toward it, over the whole plan.
-    pub needed: usize,
+    pub required: usize,
     /// How long the plan waits for it in all.
-    pub waits: SignedDuration,
+    pub wait_time: SignedDuration,
 }
 
 /// A class that the service closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closed {
+pub struct ThrottledClass {
     /// The first class of the plan that waits for it.
     pub class: EndpointClass,
     /// Until when.
     pub until: Timestamp,
     /// How long the plan waits for it.
-    pub waits: SignedDuration,
+    pub wait_time: SignedDuration,
 }
 
 /// Why a plan takes as long as it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum Bottleneck {
     /// Most of the waiting is for this window.
-    Window(WindowUse),
+    Window(WindowUsage),
     /// Most of the waiting is for the service.
-    Closed(Closed),
+    Throttled(ThrottledClass),
     /// It waits for nothing: there are so many calls.
-    Calls(usize),
+    Requests(usize),
 }
 
 /// What `calls`, made in this order from `now` on, cost after the calls that `pacing` counts already.
 #[must_use]
-pub fn quota(calls: &[EndpointClass], mut pacing: Pacing, now: Timestamp) -> Quota {
+pub fn estimate(calls: &[EndpointClass], mut pacing: RateLimiter, now: Timestamp) -> Estimate {
     let mut counts: BTreeMap<EndpointClass, usize> = BTreeMap::new();
     for class in calls {
         *counts.entry(*class).or_default() += 1;
     }
-    let mut windows = window_uses(&counts, &pacing, now);
-    let mut closed: Vec<Closed> = Vec::new();
+    let mut windows = window_usages(&counts, &pacing, now);
+    let mut closed: Vec<ThrottledClass> = Vec::new();
     let mut waits = SignedDuration::ZERO;
     let mut clock = now;
     for class in calls {
-        if let Some(hold) = pacing.hold(*class, clock) {
+        if let Some(hold) = pacing.throttle(*class, clock) {
             let wait = clock.duration_until(hold.until);
             waits = waits.saturating_add(wait);
             clock = hold.until;
             let until = hold.until;
             match hold.window {
-                Some(window) => wait_for(&mut windows, *class, window, wait),
-                None => closed.push(Closed {
+                Some(window) => add_wait(&mut windows, *class, window, wait),
+                None => closed.push(ThrottledClass {
                     class: *class,
                     until,
-                    waits: wait,
+                    wait_time: wait,
                 }),
             }
         }
-        let answered = clock.saturating_add(LATENCY).unwrap_or(Timestamp::MAX);
-        pacing.sent(*class, clock);
-        pacing.answered(*class, clock, answered);
+        let answered = clock.saturating_add(ASSUMED_LATENCY).unwrap_or(Timestamp::MAX);
+        pacing.record_sent(*class, clock);
+        pacing.record_answered(*class, clock, answered);
         clock = answered;
     }
-    closed.sort_by_key(|closed| std::cmp::Reverse(closed.waits));
-    Quota {
-        calls: counts,
+    closed.sort_by_key(|closed| std::cmp::Reverse(closed.wait_time));
+    Estimate {
+        requests: counts,
         total: calls.len(),
-        asked_at: now,
-        done_at: clock,
-        waits,
-        tightest: tightest(windows),
-        closed,
+        estimated_at: now,
+        finishes_at: clock,
+        wait_time: waits,
+        tightest_windows: tightest_windows(windows),
+        throttled_classes: closed,
     }
 }
 
 /// The words for calls of classes that are counted together, such as `creates`.
 #[must_use]
-pub fn nouns(classes: &[EndpointClass]) -> String {
+pub fn describe_classes(classes: &[EndpointClass]) -> String {
     match classes {
         [class] => plural(*class).to_owned(),
         several => {
@@ -135,22 +135,22 @@ pub fn nouns(classes: &[EndpointClass]) -> String {
     }
 }
 
-impl Quota {
+impl Estimate {
     /// How long the plan takes.
     #[must_use]
-    pub fn needed(&self) -> SignedDuration {
-        self.asked_at.duration_until(self.done_at)
+    pub fn duration(&self) -> SignedDuration {
+        self.estimated_at.duration_until(self.finishes_at)
     }
 
     /// Why it takes so long.
     #[must_use]
-    pub fn cause(&self) -> Cause {
-        let window = self.tightest.first().filter(|window| window.waits.is_positive());
-        match (window, self.closed.first()) {
-            (Some(window), Some(closed)) if window.waits < closed.waits => Cause::Closed(closed.clone()),
-            (Some(window), _) => Cause::Window(window.clone()),
-            (None, Some(closed)) => Cause::Closed(closed.clone()),
-            (None, None) => Cause::Calls(self.total),
+    pub fn bottleneck(&self) -> Bottleneck {
+        let window = self.tightest_windows.first().filter(|window| window.wait_time.is_positive());
+        match (window, self.throttled_classes.first()) {
+            (Some(window), Some(closed)) if window.wait_time < closed.wait_time => Bottleneck::Throttled(closed.clone()),
+            (Some(window), _) => Bottleneck::Window(window.clone()),
+            (None, Some(closed)) => Bottleneck::Throttled(closed.clone()),
+            (None, None) => Bottleneck::Requests(self.total),
         }
     }
 
@@ -159,24 +159,24 @@ impl Quota {
     /// # Errors
     ///
     /// When the plan is likely to take longer.
-    pub fn check(&self, max_duration: SignedDuration) -> Result<(), QuotaRefusal> {
-        let needed = self.needed();
+    pub fn check_max_duration(&self, max_duration: SignedDuration) -> Result<(), MaxDurationExceeded> {
+        let needed = self.duration();
         if needed <= max_duration {
             return Ok(());
         }
-        Err(QuotaRefusal {
-            needed,
+        Err(MaxDurationExceeded {
+            estimated: needed,
             max_duration,
-            cause: self.cause(),
+            bottleneck: self.bottleneck(),
         })
     }
 }
 
 /// The windows that calls of these classes count toward, with no wait yet.
-fn window_uses(counts: &BTreeMap<EndpointClass, usize>, pacing: &Pacing, now: Timestamp) -> Vec<WindowUse> {
-    let mut uses: Vec<WindowUse> = Vec::new();
+fn window_usages(counts: &BTreeMap<EndpointClass, usize>, pacing: &RateLimiter, now: Timestamp) -> Vec<WindowUsage> {
+    let mut uses: Vec<WindowUsage> = Vec::new();
     for class in counts.keys() {
-        let classes = pacing.counted_with(*class);
+        let classes = pacing.classes_sharing_windows(*class);
         for window in pacing.limits().windows(*class) {
             if uses
                 .iter()
@@ -185,12 +185,12 @@ fn window_uses(counts: &BTreeMap<EndpointClass, usize>, pacing: &Pacing, now: Ti
                 continue;
             }
             let used = pacing.used(*class, *window, now);
-            uses.push(WindowUse {
+            uses.push(WindowUsage {
                 window: *window,
                 used,
-                left: window.count().saturating_sub(used),
-                needed: classes.iter().filter_map(|class| counts.get(class)).sum(),
-                waits: SignedDuration::ZERO,
+                remaining: window.count().saturating_sub(used),
+                required: classes.iter().filter_map(|class| counts.get(class)).sum(),
+                wait_time: SignedDuration::ZERO,
                 classes: classes.clone(),
             });
         }
@@ -198,24 +198,24 @@ fn window_uses(counts: &BTreeMap<EndpointClass, usize>, pacing: &Pacing, now: Ti
     uses
 }
 
-fn wait_for(windows: &mut [WindowUse], class: EndpointClass, window: Window, wait: SignedDuration) {
+fn add_wait(windows: &mut [WindowUsage], class: EndpointClass, window: Window, wait: SignedDuration) {
     let mut held = windows
         .iter_mut()
         .filter(|held| held.window == window && held.classes.contains(&class));
     if let Some(held) = held.next() {
-        held.waits = held.waits.saturating_add(wait);
+        held.wait_time = held.wait_time.saturating_add(wait);
     }
 }
 
-fn tightest(mut windows: Vec<WindowUse>) -> Vec<WindowUse> {
-    if windows.iter().any(|window| window.waits.is_positive()) {
-        windows.retain(|window| window.waits.is_positive());
-        windows.sort_by_key(|window| std::cmp::Reverse(window.waits));
+fn tightest_windows(mut windows: Vec<WindowUsage>) -> Vec<WindowUsage> {
+    if windows.iter().any(|window| window.wait_time.is_positive()) {
+        windows.retain(|window| window.wait_time.is_positive());
+        windows.sort_by_key(|window| std::cmp::Reverse(window.wait_time));
         return windows;
     }
     // In parts of a million, so that shares can be compared without fractions.
-    let share = |window: &WindowUse| {
-        let after = window.used.saturating_add(window.needed);
+    let share = |window: &WindowUsage| {
+        let after = window.used.saturating_add(window.required);
         after.saturating_mul(1_000_000) / window.window.count().max(1)
     };
     let fullest = windows.iter().map(share).max();

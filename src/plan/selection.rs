@@ -1,7 +1,7 @@
 //! `--target` and `--exclude`: a part of a plan that is a plan in itself.
 
-use super::Situation;
-use super::step::{Dependent, LeftOut, Step};
+use super::PlanInput;
+use super::step::{Dependent, Excluded, Step};
 use crate::model::{DeclaredSegment, NamePattern, Reference, SegmentName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,62 +15,62 @@ pub struct Selection {
 }
 
 impl Selection {
-    fn is_all(&self) -> bool {
+    fn selects_all(&self) -> bool {
         self.targets.is_empty() && self.excludes.is_empty()
     }
 
     /// Whether a run is about a segment itself, and not for the sake of another: by any of its names.
     #[must_use]
-    pub fn names(&self, names: &[&SegmentName]) -> bool {
-        let any_fits = |patterns: &[NamePattern]| names.iter().any(|name| fits(patterns, name));
+    pub fn includes(&self, names: &[&SegmentName]) -> bool {
+        let any_fits = |patterns: &[NamePattern]| names.iter().any(|name| matches_any(patterns, name));
         (self.targets.is_empty() || any_fits(&self.targets)) && !any_fits(&self.excludes)
     }
 }
 
 /// The part of a plan that was selected.
-pub(super) struct Selected {
+pub(super) struct SelectedSteps {
     /// Numbered anew.
     pub(super) steps: Vec<Step>,
     /// What is not among them.
-    pub(super) left_out: LeftOut,
+    pub(super) excluded: Excluded,
     /// The segments that are selected, with or without steps, and the declared ones that they refer to, near or far;
     /// `None` when that is all of them.
-    pub(super) concerned: Option<BTreeSet<SegmentName>>,
+    pub(super) segments_in_scope: Option<BTreeSet<SegmentName>>,
 }
 
 /// Selects steps.
 ///
 /// A segment's steps stay together: half of them could leave it with a temporary name. What a selected segment depends
 /// on is pulled in; what depends on an excluded one is left out.
-pub(super) fn select(steps: Vec<Step>, situation: &Situation<'_>) -> Selected {
+pub(super) fn select(steps: Vec<Step>, situation: &PlanInput<'_>) -> SelectedSteps {
     let selection = situation.selection;
-    if selection.is_all() {
-        return Selected {
+    if selection.selects_all() {
+        return SelectedSteps {
             steps,
-            left_out: LeftOut::default(),
-            concerned: None,
+            excluded: Excluded::default(),
+            segments_in_scope: None,
         };
     }
-    let is_target = |step: &&Step| selection.targets.is_empty() || fits(&selection.targets, &step.segment);
+    let is_target = |step: &&Step| selection.targets.is_empty() || matches_any(&selection.targets, &step.segment);
     let excluded = steps
         .iter()
-        .filter(|step| fits(&selection.excludes, &step.segment));
-    let out = closure(excluded, &steps, &followers(&steps));
+        .filter(|step| matches_any(&selection.excludes, &step.segment));
+    let out = transitive_closure(excluded, &steps, &step_dependents(&steps));
     let is_out = |step: &&Step| out.contains(&step.number);
     let (dropped, targets): (Vec<&Step>, Vec<&Step>) = steps.iter().filter(is_target).partition(is_out);
     let without: BTreeSet<&SegmentName> = steps.iter().filter(is_out).map(|step| &step.segment).collect();
-    let is_named = |name: &SegmentName| selection.names(&[name]) && !without.contains(name);
+    let is_named = |name: &SegmentName| selection.includes(&[name]) && !without.contains(name);
     let declared = situation.declared.iter().map(|segment| &segment.name);
     let mut concerned: BTreeSet<SegmentName> = declared.filter(|name| is_named(name)).cloned().collect();
     let named: BTreeSet<SegmentName> = targets.iter().map(|step| step.segment.clone()).collect();
-    let selected = closure(targets.into_iter(), &steps, &needs(&steps));
-    let left_out = LeftOut {
+    let selected = transitive_closure(targets.into_iter(), &steps, &step_dependencies(&steps));
+    let left_out = Excluded {
         steps: steps.len() - selected.len(),
         by_target: steps
             .iter()
             .any(|step| !selected.contains(&step.number) && !out.contains(&step.number)),
         by_exclude: !out.is_empty(),
-        dependents: dependents(dropped, &steps, (&out, selection)),
+        dependents: excluded_dependents(dropped, &steps, (&out, selection)),
     };
     let kept: Vec<Step> = steps
         .into_iter()
@@ -78,15 +78,15 @@ pub(super) fn select(steps: Vec<Step>, situation: &Situation<'_>) -> Selected {
         .filter(|step| selected.contains(&step.number))
         .collect();
     concerned.extend(kept.iter().map(|step| step.segment.clone()));
-    Selected {
-        left_out,
-        steps: numbered(kept, &named),
-        concerned: Some(with_references(concerned, situation.declared)),
+    SelectedSteps {
+        excluded: left_out,
+        steps: renumbered(kept, &named),
+        segments_in_scope: Some(with_references(concerned, situation.declared)),
     }
 }
 
 /// Which of the steps that were dropped are so only for what they depend on, and what that is.
-fn dependents(
+fn excluded_dependents(
     dropped: Vec<&Step>,
     steps: &[Step],
     (out, selection): (&BTreeSet<usize>, &Selection),
@@ -100,19 +100,19 @@ fn dependents(
     for step in dropped {
         let needs = step.depends_on.iter().filter_map(|need| segments.get(need));
         if let Some(on) = needs.copied().find(|on| **on != step.segment)
-            && !fits(&selection.excludes, &step.segment)
+            && !matches_any(&selection.excludes, &step.segment)
         {
             found.entry(&step.segment).or_insert(on);
         }
     }
     let dependent = |(segment, on): (&SegmentName, &SegmentName)| Dependent {
         segment: segment.clone(),
-        on: on.clone(),
+        depends_on: on.clone(),
     };
     found.into_iter().map(dependent).collect()
 }
 
-fn fits(patterns: &[NamePattern], name: &SegmentName) -> bool {
+fn matches_any(patterns: &[NamePattern], name: &SegmentName) -> bool {
     patterns.iter().any(|pattern| pattern.matches(name))
 }
 
@@ -136,14 +136,14 @@ fn with_references(names: BTreeSet<SegmentName>, declared: &[DeclaredSegment]) -
     found
 }
 
-fn needs(steps: &[Step]) -> BTreeMap<usize, Vec<usize>> {
+fn step_dependencies(steps: &[Step]) -> BTreeMap<usize, Vec<usize>> {
     steps
         .iter()
         .map(|step| (step.number, step.depends_on.clone()))
         .collect()
 }
 
-fn followers(steps: &[Step]) -> BTreeMap<usize, Vec<usize>> {
+fn step_dependents(steps: &[Step]) -> BTreeMap<usize, Vec<usize>> {
     let mut followers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for step in steps {
         for need in &step.depends_on {
@@ -154,7 +154,7 @@ fn followers(steps: &[Step]) -> BTreeMap<usize, Vec<usize>> {
 }
 
 /// Steps with all that `next` leads to, whole segments at a time.
-fn closure<'s>(
+fn transitive_closure<'s>(
     first: impl Iterator<Item = &'s Step>,
     steps: &[Step],
     next: &BTreeMap<usize, Vec<usize>>,
@@ -178,14 +178,14 @@ fn closure<'s>(
     found
 }
 
-fn numbered(steps: Vec<Step>, named: &BTreeSet<SegmentName>) -> Vec<Step> {
+fn renumbered(steps: Vec<Step>, named: &BTreeSet<SegmentName>) -> Vec<Step> {
     let number_of: BTreeMap<usize, usize> = steps
         .iter()
         .enumerate()
         .map(|(place, step)| (step.number, place + 1))
         .collect();
     let renumber = |number: &usize| number_of.get(number).copied();
-    let wanted_by = wanted_by(&steps);
+    let wanted_by = direct_dependents(&steps);
     steps
         .into_iter()
         .filter_map(|step| {
@@ -194,7 +194,7 @@ fn numbered(steps: Vec<Step>, named: &BTreeSet<SegmentName>) -> Vec<Step> {
             Some(Step {
                 number: renumber(&step.number)?,
                 depends_on: step.depends_on.iter().filter_map(renumber).collect(),
-                pulled_in_for: pulled_in_for.into_iter().flatten().cloned().collect(),
+                required_by: pulled_in_for.into_iter().flatten().cloned().collect(),
                 ..step
             })
         })
@@ -202,7 +202,7 @@ fn numbered(steps: Vec<Step>, named: &BTreeSet<SegmentName>) -> Vec<Step> {
 }
 
 /// For each segment, those that directly depend on it.
-fn wanted_by(steps: &[Step]) -> BTreeMap<SegmentName, BTreeSet<SegmentName>> {
+fn direct_dependents(steps: &[Step]) -> BTreeMap<SegmentName, BTreeSet<SegmentName>> {
     let segments: BTreeMap<usize, &SegmentName> =
         steps.iter().map(|step| (step.number, &step.segment)).collect();
     let mut wanted_by: BTreeMap<SegmentName, BTreeSet<SegmentName>> = BTreeMap::new();

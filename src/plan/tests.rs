@@ -11,11 +11,11 @@ mod selection;
 
 use super::step::{Action, Conflict, MatchReason, Warning};
 use super::*;
-use crate::definition::print;
-use crate::ledger::Entry;
+use crate::definition::encode;
+use crate::ledger::StateEntry;
 use crate::model::{
     AttributeFilter, Condition, Contents, Definition, DoubleTest, Filter, Group, GroupOperator, Lifecycle,
-    LiveKind, LiveSegment, Number, Operand, Origin, Payload, Policy, Reference, SegmentId, SegmentName,
+    RemoteKind, ObservedSegment, Number, Operand, Origin, Payload, Policy, Reference, SegmentId, SegmentName,
 };
 use jiff::Timestamp;
 
@@ -35,7 +35,7 @@ fn member_of(name: &str) -> Filter {
     Filter::Reference(Reference::Name(SegmentName::new(name)))
 }
 
-fn of(filters: Vec<Filter>) -> Definition {
+fn definition(filters: Vec<Filter>) -> Definition {
     Definition {
         included: Group {
             operator: GroupOperator::And,
@@ -52,7 +52,7 @@ fn declared(name: &str, filters: Vec<Filter>) -> DeclaredSegment {
         previous_names: Vec::new(),
         protect: false,
         lifecycle: Lifecycle::Active,
-        contents: Contents::Filter(of(filters)),
+        contents: Contents::Filter(definition(filters)),
         origin: Origin {
             file: format!("{name}.yaml"),
             line: 1,
@@ -61,7 +61,7 @@ fn declared(name: &str, filters: Vec<Filter>) -> DeclaredSegment {
     }
 }
 
-fn archived(segment: DeclaredSegment) -> DeclaredSegment {
+fn declared_archived(segment: DeclaredSegment) -> DeclaredSegment {
     DeclaredSegment {
         lifecycle: Lifecycle::Archived,
         ..segment
@@ -69,61 +69,61 @@ fn archived(segment: DeclaredSegment) -> DeclaredSegment {
 }
 
 fn payload(filters: Vec<Filter>) -> Payload {
-    print(&of(filters))
+    encode(&definition(filters))
 }
 
 /// A live segment; references in it are by id.
-fn live(id: &str, name: &str, definition: Payload) -> LiveSegment {
-    LiveSegment {
+fn remote(id: &str, name: &str, definition: Payload) -> ObservedSegment {
+    ObservedSegment {
         id: SegmentId::new(id),
         name: SegmentName::new(name),
-        kind: LiveKind::Filter,
+        kind: RemoteKind::Filter,
         lifecycle: Lifecycle::Active,
         source: None,
         created_time: None,
         listed: true,
-        read_at: None,
-        read_after: None,
+        fetched_at: None,
+        applied_before_fetch_at: None,
         definition: Some(definition),
     }
 }
 
-fn by_id(id: &str) -> Filter {
+fn reference_by_id(id: &str) -> Filter {
     Filter::Reference(Reference::Id {
         id: SegmentId::new(id),
         label: None,
     })
 }
 
-fn observed(segments: Vec<LiveSegment>) -> Observed {
-    Observed {
+fn observed(segments: Vec<ObservedSegment>) -> ObservedWorkspace {
+    ObservedWorkspace {
         listed_at: None,
         segments: segments.into_iter().map(|live| (live.id.clone(), live)).collect(),
     }
 }
 
-fn planned(declared: &[DeclaredSegment], live: Vec<LiveSegment>) -> Plan {
-    planned_with(declared, live, &Ledger::default())
+fn plan_for(declared: &[DeclaredSegment], live: Vec<ObservedSegment>) -> Plan {
+    plan_with_state(declared, live, &State::default())
 }
 
-fn planned_with(declared: &[DeclaredSegment], live: Vec<LiveSegment>, ledger: &Ledger) -> Plan {
-    planned_under(declared, live, ledger, &Policy::default())
+fn plan_with_state(declared: &[DeclaredSegment], live: Vec<ObservedSegment>, ledger: &State) -> Plan {
+    plan_with_policy(declared, live, ledger, &Policy::default())
 }
 
-fn planned_under(
+fn plan_with_policy(
     declared: &[DeclaredSegment],
-    live: Vec<LiveSegment>,
-    ledger: &Ledger,
+    live: Vec<ObservedSegment>,
+    ledger: &State,
     policy: &Policy,
 ) -> Plan {
-    plan(&Situation {
+    plan(&PlanInput {
         workspace: "test",
         declared,
         observed: &observed(live),
-        ledger,
-        lists: &Lists::default(),
+        state: ledger,
+        compared_lists: &ComparedLists::default(),
         policy,
-        allowances: Allowances::default(),
+        overrides: Overrides::default(),
         selection: &Selection::default(),
         now: Timestamp::UNIX_EPOCH,
     })
@@ -148,31 +148,31 @@ fn steps(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(text).collect()
 }
 
-fn entry(id: &str, name: &str) -> Entry {
-    Entry::new(SegmentId::new(id), SegmentName::new(name), Timestamp::UNIX_EPOCH)
+fn entry(id: &str, name: &str) -> StateEntry {
+    StateEntry::new(SegmentId::new(id), SegmentName::new(name), Timestamp::UNIX_EPOCH)
 }
 
-fn ledger(entries: Vec<Entry>) -> Ledger {
-    let mut ledger = Ledger::default();
+fn state(entries: Vec<StateEntry>) -> State {
+    let mut ledger = State::default();
     for entry in entries {
         ledger.record(entry);
     }
     ledger
 }
 
-fn put_away(live: LiveSegment) -> LiveSegment {
-    LiveSegment {
+fn archived_remote(live: ObservedSegment) -> ObservedSegment {
+    ObservedSegment {
         lifecycle: Lifecycle::Archived,
         ..live
     }
 }
 
 /// A live segment with the definition that [`declared`] segments get by the same amount.
-fn spender(id: &str, name: &str, amount: f64) -> LiveSegment {
-    live(id, name, payload(vec![spends_more_than(amount)]))
+fn remote_spender(id: &str, name: &str, amount: f64) -> ObservedSegment {
+    remote(id, name, payload(vec![spends_more_than(amount)]))
 }
 
-fn previously(segment: DeclaredSegment, names: &[&str]) -> DeclaredSegment {
+fn with_previous_names(segment: DeclaredSegment, names: &[&str]) -> DeclaredSegment {
     DeclaredSegment {
         previous_names: names.iter().copied().map(SegmentName::new).collect(),
         ..segment

@@ -4,40 +4,40 @@
 //! send what changes; where there is both, or where it is not known who is in it, a replacement does all at once. Each is
 //! one of the 10 calls an hour, and a replacement counts only whom it adds.
 
-use super::change::{self, may_be};
-use super::forms::Forms;
-use super::identity::{Matches, Pair, declared};
+use super::change::{self, possibly_in};
+use super::forms::RemoteDigests;
+use super::identity::{Matching, Match, declared_ref};
 use super::members::require_kind;
-use super::step::{Action, Assumed, Conflict, FixedField, Live, Step, Uploading, Warning};
-use super::{Situation, by_both_names};
-use crate::ledger::{Addition, Entry, Uploaded};
+use super::step::{Action, AssumedMembers, Conflict, FixedField, SegmentRef, Step, UserListUpload, Warning};
+use super::{PlanInput, segment_ref};
+use crate::ledger::{Addition, StateEntry, UploadState};
 use crate::model::{
-    DeclaredSegment, Lifecycle, Listing, LiveSegment, SegmentId, SegmentKind, Upload, UserChange, UserList,
-    Users,
+    DeclaredSegment, Lifecycle, ListSummary, ObservedSegment, SegmentId, SegmentKind, FileSegment, UserChange, UserListFingerprint,
+    UserListSource,
 };
 use jiff::{SignedDuration, Timestamp};
 
 /// How long the users of an archived segment are kept.
-const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+const USERS_KEPT_AFTER_ARCHIVE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// How long before it expires a segment is told of: time enough to make another, and to change what refers to it.
-const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+const EXPIRY_WARNING_PERIOD: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// For how long users that were added count toward the limit of a day.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+const DAILY_LIMIT_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// A declared list, held against what was uploaded last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ComparedUsers {
+pub struct ComparedUserList {
     /// The list.
-    pub list: Listing,
+    pub list: ListSummary,
     /// What it changes; `None` where nothing is known of the users.
-    pub since: Option<SinceUpload>,
+    pub diff: Option<UserListDiff>,
 }
 
 /// What a list changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SinceUpload {
+pub struct UserListDiff {
     /// The segment that the ledger knows.
     pub id: SegmentId,
     /// How many users have to be added.
@@ -47,69 +47,69 @@ pub struct SinceUpload {
 }
 
 /// The scene of all segments.
-type Scene<'s, 'a> = (&'s Matches<'a>, &'s Forms<'s>);
+type MatchContext<'s, 'a> = (&'s Matching<'a>, &'s RemoteDigests<'s>);
 
 /// How many users are added and how many removed, as far as that is known.
-type Counts = (Option<u64>, Option<u64>);
+type UserCounts = (Option<u64>, Option<u64>);
 
 /// What is needed to make a file segment what its file says; nothing when it is so already.
 pub(super) fn actions(
-    situation: &Situation<'_>,
-    (matches, forms): Scene<'_, '_>,
-    (pair, upload): (&Pair<'_>, &Upload),
+    situation: &PlanInput<'_>,
+    (matches, forms): MatchContext<'_, '_>,
+    (pair, upload): (&Match<'_>, &FileSegment),
 ) -> Result<Vec<Action>, Box<Conflict>> {
-    let segment = pair.segment;
-    let Some((live, reason)) = &pair.live else {
+    let segment = pair.declared;
+    let Some((live, reason)) = &pair.remote else {
         if segment.lifecycle == Lifecycle::Archived {
             return Ok(Vec::new());
         }
-        return make(situation, segment, upload);
+        return create(situation, segment, upload);
     };
     // What a call was lost of that was to take it over is known, too.
-    let entry = situation.ledger.kept(&live.id);
-    let uploaded = entry.and_then(|entry| entry.uploaded.as_deref());
-    possible(situation, matches, (segment, live), (upload, entry))?;
+    let entry = situation.state.any_entry(&live.id);
+    let uploaded = entry.and_then(|entry| entry.upload_state.as_deref());
+    check_supported(situation, matches, (segment, live), (upload, entry))?;
     let target = change::target(live, reason, forms);
     if segment.lifecycle == Lifecycle::Archived {
-        let is_in_use = may_be(live, Lifecycle::Active, situation);
+        let is_in_use = possibly_in(live, Lifecycle::Active, situation);
         return Ok(is_in_use.then_some(Action::Archive(target)).into_iter().collect());
     }
     let mut actions = Vec::new();
-    let comes_out = may_be(live, Lifecycle::Archived, situation);
+    let comes_out = possibly_in(live, Lifecycle::Archived, situation);
     if comes_out {
         actions.push(Action::Unarchive(target.clone()));
     }
-    let Some(list) = wanted(situation, segment, upload) else {
+    let Some(list) = desired_list(situation, segment, upload) else {
         return Ok(actions);
     };
-    let nothing = Uploaded::nothing(upload.identifier.clone(), upload.expires_in_days);
-    let resent = situation.allowances.resend.then_some(&nothing);
+    let nothing = UploadState::new(upload.identifier.clone(), upload.expires_in_days);
+    let resent = situation.overrides.force_upload.then_some(&nothing);
     let Some(uploaded) = uploaded.or(resent) else {
-        if situation.allowances.assume_in_sync {
+        if situation.overrides.assume_members_in_sync {
             return Ok(actions);
         }
         return Err(Box::new(Conflict::MembersUnknown {
-            segment: declared(segment),
+            segment: declared_ref(segment),
             kind: SegmentKind::File,
-            target: matches.holder(live),
+            target: matches.remote_ref(live),
         }));
     };
     // Also where somebody took it out meanwhile.
     let was_away = comes_out || entry.is_some_and(|entry| entry.lifecycle == Lifecycle::Archived);
-    let is_lost = was_away && uploaded.may_be_dropped(situation.now);
+    let is_lost = was_away && uploaded.may_have_lost_users(situation.now);
     let change = if is_lost {
         Some((UserChange::Replace, (list_count(&list), Some(0))))
     } else {
-        change_of(situation, (segment, live), (uploaded, &list))
+        user_change(situation, (segment, live), (uploaded, &list))
     };
     let Some((change, (added, removed))) = change else {
         return Ok(actions);
     };
-    actions.push(Action::Upload(Uploading {
+    actions.push(Action::UploadUserList(UserListUpload {
         target: Some(target),
         upload: upload.clone(),
         list,
-        before: entry.and_then(|entry| entry.uploaded.as_deref().cloned()),
+        recorded: entry.and_then(|entry| entry.upload_state.as_deref().cloned()),
         change: Some(change),
         added,
         removed,
@@ -118,81 +118,81 @@ pub(super) fn actions(
 }
 
 /// Whom a file segment is taken to have of which nothing is known.
-pub(super) fn assumed(
-    situation: &Situation<'_>,
-    (segment, live): (&DeclaredSegment, &LiveSegment),
-    upload: &Upload,
-) -> Option<Assumed> {
-    let entry = situation.ledger.kept(&live.id);
-    let is_known = entry.is_some_and(|entry| entry.uploaded.is_some());
-    let list = wanted(situation, segment, upload)?;
-    (!is_known).then(|| Assumed::Users(upload.clone(), list))
+pub(super) fn assumed_members(
+    situation: &PlanInput<'_>,
+    (segment, live): (&DeclaredSegment, &ObservedSegment),
+    upload: &FileSegment,
+) -> Option<AssumedMembers> {
+    let entry = situation.state.any_entry(&live.id);
+    let is_known = entry.is_some_and(|entry| entry.upload_state.is_some());
+    let list = desired_list(situation, segment, upload)?;
+    (!is_known).then(|| AssumedMembers::Users(upload.clone(), list))
 }
 
 /// What the API cannot do.
-fn possible(
-    situation: &Situation<'_>,
-    matches: &Matches<'_>,
-    (segment, live): (&DeclaredSegment, &LiveSegment),
-    (upload, entry): (&Upload, Option<&Entry>),
+fn check_supported(
+    situation: &PlanInput<'_>,
+    matches: &Matching<'_>,
+    (segment, live): (&DeclaredSegment, &ObservedSegment),
+    (upload, entry): (&FileSegment, Option<&StateEntry>),
 ) -> Result<(), Box<Conflict>> {
     require_kind(matches, (segment, live), (SegmentKind::File, entry))?;
-    let uploaded = entry.and_then(|entry| entry.uploaded.as_deref());
-    let fixed = uploaded.and_then(|uploaded| fixed(uploaded, upload));
+    let uploaded = entry.and_then(|entry| entry.upload_state.as_deref());
+    let fixed = uploaded.and_then(|uploaded| changed_fixed_field(uploaded, upload));
     match fixed.filter(|_| segment.lifecycle == Lifecycle::Active) {
         Some(field) => Err(Box::new(Conflict::FixedAtUpload {
-            segment: declared(segment),
-            target: matches.holder(live),
+            segment: declared_ref(segment),
+            target: matches.remote_ref(live),
             field,
         })),
-        None => published(situation, segment, upload),
+        None => require_publish_location(situation, segment, upload),
     }
 }
 
 /// What was said when the segment was made, and is said otherwise now.
-fn fixed(uploaded: &Uploaded, upload: &Upload) -> Option<FixedField> {
+fn changed_fixed_field(uploaded: &UploadState, upload: &FileSegment) -> Option<FixedField> {
     if uploaded.identifier != upload.identifier {
         return Some(FixedField::Identifier {
-            before: uploaded.identifier.clone(),
-            now: upload.identifier.clone(),
+            created_with: uploaded.identifier.clone(),
+            declared: upload.identifier.clone(),
         });
     }
     (uploaded.expires_in_days != upload.expires_in_days).then_some(FixedField::Expiry {
-        before: uploaded.expires_in_days,
-        now: upload.expires_in_days,
+        created_with: uploaded.expires_in_days,
+        declared: upload.expires_in_days,
     })
 }
 
 /// A list of this machine has to be put where the service reads it.
-fn published(
-    situation: &Situation<'_>,
+fn require_publish_location(
+    situation: &PlanInput<'_>,
     segment: &DeclaredSegment,
-    upload: &Upload,
+    upload: &FileSegment,
 ) -> Result<(), Box<Conflict>> {
-    let is_needed = matches!(upload.users, Users::Local(_)) && segment.lifecycle == Lifecycle::Active;
+    let is_needed = matches!(upload.users, UserListSource::Local(_)) && segment.lifecycle == Lifecycle::Active;
     if is_needed && situation.policy.publish.is_none() {
-        return Err(Box::new(Conflict::NotPublished {
-            segment: declared(segment),
+        return Err(Box::new(Conflict::PublishNotConfigured {
+            segment: declared_ref(segment),
         }));
     }
     Ok(())
 }
 
-fn make(
-    situation: &Situation<'_>,
+fn create(
+    situation: &PlanInput<'_>,
     segment: &DeclaredSegment,
-    upload: &Upload,
+    upload: &FileSegment,
 ) -> Result<Vec<Action>, Box<Conflict>> {
-    published(situation, segment, upload)?;
-    let Some(list) = wanted(situation, segment, upload) else {
+    require_publish_location(situation, segment, upload)?;
+    let Some(list) = desired_list(situation, segment, upload) else {
         return Ok(Vec::new());
     };
     let added = list_count(&list);
-    Ok(vec![Action::Upload(Uploading {
+    Ok(vec![Action::UploadUserList(UserListUpload {
         target: None,
         upload: upload.clone(),
         list,
-        before: None,
+        recorded: None,
         change: None,
         added,
         removed: Some(0),
@@ -200,44 +200,44 @@ fn make(
 }
 
 /// The list that a segment is to have; `None` where nobody read it, as in a plan that is about something else.
-fn wanted(situation: &Situation<'_>, segment: &DeclaredSegment, upload: &Upload) -> Option<UserList> {
+fn desired_list(situation: &PlanInput<'_>, segment: &DeclaredSegment, upload: &FileSegment) -> Option<UserListFingerprint> {
     match &upload.users {
-        Users::Published { sha256, .. } => Some(UserList::Published {
+        UserListSource::Published { sha256, .. } => Some(UserListFingerprint::Published {
             sha256: sha256.clone(),
         }),
-        Users::Local(_) => {
-            let compared = situation.lists.users.get(&segment.name)?;
-            Some(UserList::Values(compared.list.clone()))
+        UserListSource::Local(_) => {
+            let compared = situation.compared_lists.file_segments.get(&segment.name)?;
+            Some(UserListFingerprint::Values(compared.list.clone()))
         }
     }
 }
 
-fn list_count(list: &UserList) -> Option<u64> {
+fn list_count(list: &UserListFingerprint) -> Option<u64> {
     match list {
-        UserList::Values(listing) => Some(listing.count),
-        UserList::Published { .. } => None,
+        UserListFingerprint::Values(listing) => Some(listing.count),
+        UserListFingerprint::Published { .. } => None,
     }
 }
 
 /// The call that makes of the users those of the list, and how many it adds and removes; `None` where they are.
-fn change_of(
-    situation: &Situation<'_>,
-    (segment, live): (&DeclaredSegment, &LiveSegment),
-    (uploaded, list): (&Uploaded, &UserList),
-) -> Option<(UserChange, Counts)> {
+fn user_change(
+    situation: &PlanInput<'_>,
+    (segment, live): (&DeclaredSegment, &ObservedSegment),
+    (uploaded, list): (&UploadState, &UserListFingerprint),
+) -> Option<(UserChange, UserCounts)> {
     let unknown = Some((UserChange::Replace, (None, None)));
-    let (Some(known), UserList::Values(_)) = (&uploaded.users, list) else {
+    let (Some(known), UserListFingerprint::Values(_)) = (&uploaded.users, list) else {
         return if uploaded.users.as_ref() == Some(list) {
             None
         } else {
             unknown
         };
     };
-    let UserList::Values(_) = known else {
+    let UserListFingerprint::Values(_) = known else {
         return unknown;
     };
-    let compared = situation.lists.users.get(&segment.name)?;
-    let since = compared.since.as_ref().filter(|since| since.id == live.id);
+    let compared = situation.compared_lists.file_segments.get(&segment.name)?;
+    let since = compared.diff.as_ref().filter(|since| since.id == live.id);
     let Some(since) = since else {
         return unknown;
     };
@@ -251,17 +251,17 @@ fn change_of(
 }
 
 /// Steps that would add more users than the service adds in a day, with those that runs before added in the last one.
-pub(super) fn beyond_a_day(steps: &[Step], situation: &Situation<'_>) -> Vec<Conflict> {
-    let limit = situation.policy.behaviour.users_a_day;
+pub(super) fn daily_user_limit_conflicts(steps: &[Step], situation: &PlanInput<'_>) -> Vec<Conflict> {
+    let limit = situation.policy.api_behavior.daily_user_limit;
     let ago = |at: Timestamp| at.duration_until(situation.now);
-    let entries = situation.ledger.all_kept();
-    let uploaded = entries.filter_map(|entry| entry.uploaded.as_deref());
-    let additions = uploaded.flat_map(|uploaded| &uploaded.added);
-    let mut before: Vec<Addition> = additions.filter(|added| ago(added.at) < DAY).cloned().collect();
+    let entries = situation.state.all_entries();
+    let uploaded = entries.filter_map(|entry| entry.upload_state.as_deref());
+    let additions = uploaded.flat_map(|uploaded| &uploaded.additions);
+    let mut before: Vec<Addition> = additions.filter(|added| ago(added.at) < DAILY_LIMIT_WINDOW).cloned().collect();
     before.sort_unstable_by_key(|added| added.at);
     let mut taken: u64 = before.iter().map(|added| added.users).sum();
     let mut conflicts = Vec::new();
-    for (step, count) in steps.iter().filter_map(added_by) {
+    for (step, count) in steps.iter().filter_map(users_added_by) {
         if taken.saturating_add(count) <= limit {
             taken += count;
             continue;
@@ -270,12 +270,12 @@ pub(super) fn beyond_a_day(steps: &[Step], situation: &Situation<'_>) -> Vec<Con
             .declared
             .iter()
             .find(|segment| segment.name == step.segment);
-        conflicts.extend(segment.map(|segment| Conflict::UsersADay {
-            segment: declared(segment),
+        conflicts.extend(segment.map(|segment| Conflict::DailyUserLimit {
+            segment: declared_ref(segment),
             count,
-            taken,
+            used: taken,
             limit,
-            fits_from: fits_from(
+            available_at: available_at(
                 (&before, situation.now),
                 taken.saturating_add(count).saturating_sub(limit),
             ),
@@ -285,8 +285,8 @@ pub(super) fn beyond_a_day(steps: &[Step], situation: &Situation<'_>) -> Vec<Con
 }
 
 /// How many users a step adds, where that is known.
-fn added_by(step: &Step) -> Option<(&Step, u64)> {
-    let Action::Upload(uploading) = &step.action else {
+fn users_added_by(step: &Step) -> Option<(&Step, u64)> {
+    let Action::UploadUserList(uploading) = &step.action else {
         return None;
     };
     let added = uploading.added.or_else(|| list_count(&uploading.list))?;
@@ -294,72 +294,72 @@ fn added_by(step: &Step) -> Option<(&Step, u64)> {
 }
 
 /// When so many users of those that were added before count no more; a day from now where they are not as many.
-fn fits_from((before, now): (&[Addition], Timestamp), mut beyond: u64) -> Timestamp {
+fn available_at((before, now): (&[Addition], Timestamp), mut beyond: u64) -> Timestamp {
     for added in before {
         beyond = beyond.saturating_sub(added.users);
         if beyond == 0 {
-            return added.at.saturating_add(DAY).unwrap_or(now);
+            return added.at.saturating_add(DAILY_LIMIT_WINDOW).unwrap_or(now);
         }
     }
-    now.saturating_add(DAY).unwrap_or(now)
+    now.saturating_add(DAILY_LIMIT_WINDOW).unwrap_or(now)
 }
 
 /// What becomes of users without a call.
-pub(super) fn warnings(steps: &[Step], situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<Warning> {
-    let lost = users_lost(steps, situation).into_iter();
-    let unheard = unheard(situation, matches).into_iter();
-    lost.chain(unheard).chain(expiring(situation, matches)).collect()
+pub(super) fn warnings(steps: &[Step], situation: &PlanInput<'_>, matches: &Matching<'_>) -> Vec<Warning> {
+    let lost = users_lost_warning(steps, situation).into_iter();
+    let unheard = uploads_pending_warning(situation, matches).into_iter();
+    lost.chain(unheard).chain(expiry_warnings(situation, matches)).collect()
 }
 
 /// Declared segments that have those of lists of which nobody has said what became of them.
-fn unheard(situation: &Situation<'_>, matches: &Matches<'_>) -> Option<Warning> {
+fn uploads_pending_warning(situation: &PlanInput<'_>, matches: &Matching<'_>) -> Option<Warning> {
     let live = matches
-        .pairs
+        .matches
         .iter()
-        .filter_map(|pair| pair.live.as_ref().map(|(live, _)| *live));
-    let is_unheard = |live: &&LiveSegment| {
-        let entry = situation.ledger.entry(&live.id);
-        let uploaded = entry.and_then(|entry| entry.uploaded.as_deref());
-        uploaded.is_some_and(|uploaded| !uploaded.awaited.is_empty() && uploaded.users.is_some())
+        .filter_map(|pair| pair.remote.as_ref().map(|(live, _)| *live));
+    let is_unheard = |live: &&ObservedSegment| {
+        let entry = situation.state.managed_entry(&live.id);
+        let uploaded = entry.and_then(|entry| entry.upload_state.as_deref());
+        uploaded.is_some_and(|uploaded| !uploaded.pending.is_empty() && uploaded.users.is_some())
     };
-    let mut segments: Vec<Live> = live.filter(is_unheard).map(by_both_names).collect();
+    let mut segments: Vec<SegmentRef> = live.filter(is_unheard).map(segment_ref).collect();
     segments.sort_unstable();
-    (!segments.is_empty()).then_some(Warning::ListsUnheard { segments })
+    (!segments.is_empty()).then_some(Warning::UploadsPending { segments })
 }
 
 /// Segments that are put away, whose users are gone for good some time later.
-fn users_lost(steps: &[Step], situation: &Situation<'_>) -> Option<Warning> {
+fn users_lost_warning(steps: &[Step], situation: &PlanInput<'_>) -> Option<Warning> {
     let put_away = steps.iter().filter_map(|step| match &step.action {
         Action::Archive(target) => Some((&step.segment, &target.id)),
         _ => None,
     });
     let is_file = |id: &SegmentId| {
-        let entry = situation.ledger.entry(id);
+        let entry = situation.state.managed_entry(id);
         entry.is_some_and(|entry| entry.kind == SegmentKind::File)
     };
-    let segments = put_away.filter(|(_, id)| is_file(id)).map(|(name, id)| Live {
+    let segments = put_away.filter(|(_, id)| is_file(id)).map(|(name, id)| SegmentRef {
         name: name.clone(),
         id: id.clone(),
     });
-    let mut segments: Vec<Live> = segments.collect();
+    let mut segments: Vec<SegmentRef> = segments.collect();
     segments.sort_unstable();
-    let until = situation.now.checked_add(KEPT).ok()?;
+    let until = situation.now.checked_add(USERS_KEPT_AFTER_ARCHIVE).ok()?;
     (!segments.is_empty()).then_some(Warning::UsersLost { segments, until })
 }
 
 /// Declared segments that the service archives soon, or has to have archived by now.
-fn expiring(situation: &Situation<'_>, matches: &Matches<'_>) -> Vec<Warning> {
-    let declared = matches.pairs.iter();
-    let in_use = declared.filter(|pair| pair.segment.lifecycle == Lifecycle::Active);
-    let live = in_use.filter_map(|pair| pair.live.as_ref().map(|(live, _)| *live));
+fn expiry_warnings(situation: &PlanInput<'_>, matches: &Matching<'_>) -> Vec<Warning> {
+    let declared = matches.matches.iter();
+    let in_use = declared.filter(|pair| pair.declared.lifecycle == Lifecycle::Active);
+    let live = in_use.filter_map(|pair| pair.remote.as_ref().map(|(live, _)| *live));
     let expiring = live.filter_map(|live| {
-        let uploaded = situation.ledger.entry(&live.id)?.uploaded.as_deref()?;
+        let uploaded = situation.state.managed_entry(&live.id)?.upload_state.as_deref()?;
         let at = uploaded.expires_at()?;
-        let is_soon = situation.now.duration_until(at) <= SOON;
+        let is_soon = situation.now.duration_until(at) <= EXPIRY_WARNING_PERIOD;
         is_soon.then(|| Warning::Expires {
-            segment: by_both_names(live),
+            segment: segment_ref(live),
             at,
-            is_over: at <= situation.now,
+            is_expired: at <= situation.now,
         })
     });
     expiring.collect()

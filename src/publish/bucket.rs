@@ -1,9 +1,9 @@
 //! A bucket of an object store. Nobody can read it who is not told an address that is signed, and good for a while.
 
 use super::{Publisher, file_name};
-use crate::members::Values;
-use crate::model::{ListDigest, ObjectPlace};
-use crate::objects::{Objects, connect, fault};
+use crate::members::SortedValues;
+use crate::model::{ListDigest, ObjectStoreUrl};
+use crate::objects::{SignedObjectStore, connect, fault};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use object_store::path::Path;
@@ -14,51 +14,51 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// For how long an address is good: as long as a published list is left where it is when nobody says that it was read.
-const SIGNED_FOR: Duration = Duration::from_hours(24);
+const SIGNED_URL_LIFETIME: Duration = Duration::from_hours(24);
 
 /// What is larger is sent in parts: stores take parts from 5 MB on, and a list has 150 MB at most.
-const PART: usize = 8 * 1024 * 1024;
+const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Parts that are under way at once.
-const AT_ONCE: usize = 2;
+const MAX_PARALLEL_PARTS: usize = 2;
 
 /// A bucket of lists.
 #[derive(Debug)]
-pub struct Bucket {
-    store: Arc<dyn Objects>,
-    place: ObjectPlace,
+pub struct BucketPublisher {
+    store: Arc<dyn SignedObjectStore>,
+    storage_url: ObjectStoreUrl,
 }
 
-impl Bucket {
+impl BucketPublisher {
     /// The bucket at `place`, which is reached as these variables say; no request is made yet.
     ///
     /// # Errors
     ///
     /// The variables do not say enough, or contradict each other.
     pub fn connect(
-        place: &ObjectPlace,
+        storage_url: &ObjectStoreUrl,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> io::Result<Self> {
         let store =
-            connect(place, variables).map_err(|reason| io::Error::other(format!("`{place}`: {reason}")))?;
+            connect(storage_url, variables).map_err(|reason| io::Error::other(format!("`{storage_url}`: {reason}")))?;
         Ok(Self {
             store,
-            place: place.clone(),
+            storage_url: storage_url.clone(),
         })
     }
 
     fn path(&self, name: &ListDigest) -> Path {
         let name = file_name(name);
-        Path::from(match self.place.prefix.as_str() {
+        Path::from(match self.storage_url.prefix.as_str() {
             "" => name,
             prefix => format!("{prefix}/{name}"),
         })
     }
 
-    async fn put(&self, name: &ListDigest, list: &mut (dyn Values + Send)) -> io::Result<String> {
+    async fn upload(&self, name: &ListDigest, list: &mut (dyn SortedValues + Send)) -> io::Result<String> {
         let path = self.path(name);
         let mut parts = None;
-        let part = match self.put_parts(&path, list, &mut parts).await {
+        let part = match self.upload_parts(&path, list, &mut parts).await {
             Ok(part) => part,
             Err(error) => {
                 // What was sent of it would stay, where nobody sees it.
@@ -75,62 +75,62 @@ impl Bucket {
             }
             None => self.store.put(&path, PutPayload::from(part)).await,
         };
-        put.map_err(self.refused())?;
-        let signed = self.store.signed_url(Method::GET, &path, SIGNED_FOR).await;
-        Ok(signed.map_err(self.refused())?.to_string())
+        put.map_err(self.storage_error())?;
+        let signed = self.store.signed_url(Method::GET, &path, SIGNED_URL_LIFETIME).await;
+        Ok(signed.map_err(self.storage_error())?.to_string())
     }
 
     /// Sends a list in parts where it is large; the last part comes back.
-    async fn put_parts(
+    async fn upload_parts(
         &self,
         path: &Path,
-        list: &mut (dyn Values + Send),
+        list: &mut (dyn SortedValues + Send),
         parts: &mut Option<WriteMultipart>,
     ) -> io::Result<Vec<u8>> {
         let mut part = Vec::new();
         while let Some(value) = list.next()? {
             part.extend_from_slice(value);
             part.push(b'\n');
-            if part.len() >= PART {
+            if part.len() >= PART_BYTES {
                 let parts = match parts {
                     Some(parts) => parts,
-                    None => parts.insert(self.begin(path).await?),
+                    None => parts.insert(self.start_multipart(path).await?),
                 };
-                parts.wait_for_capacity(AT_ONCE).await.map_err(self.refused())?;
+                parts.wait_for_capacity(MAX_PARALLEL_PARTS).await.map_err(self.storage_error())?;
                 parts.put(std::mem::take(&mut part).into());
             }
         }
         Ok(part)
     }
 
-    async fn begin(&self, path: &Path) -> io::Result<WriteMultipart> {
-        let upload = self.store.put_multipart(path).await.map_err(self.refused())?;
-        Ok(WriteMultipart::new_with_chunk_size(upload, PART))
+    async fn start_multipart(&self, path: &Path) -> io::Result<WriteMultipart> {
+        let upload = self.store.put_multipart(path).await.map_err(self.storage_error())?;
+        Ok(WriteMultipart::new_with_chunk_size(upload, PART_BYTES))
     }
 
-    fn refused(&self) -> impl Fn(Error) -> io::Error {
+    fn storage_error(&self) -> impl Fn(Error) -> io::Error {
         |error| {
-            let reason = fault::reason(self.place.service, &error);
-            io::Error::other(format!("`{}`: {reason}", self.place))
+            let reason = fault::describe_error(self.storage_url.provider, &error);
+            io::Error::other(format!("`{}`: {reason}", self.storage_url))
         }
     }
 }
 
-impl Publisher for Bucket {
+impl Publisher for BucketPublisher {
     fn publish<'a>(
         &'a self,
         name: &'a ListDigest,
-        list: &'a mut (dyn Values + Send),
+        list: &'a mut (dyn SortedValues + Send),
     ) -> BoxFuture<'a, io::Result<String>> {
-        self.put(name, list).boxed()
+        self.upload(name, list).boxed()
     }
 
-    fn withdraw<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>> {
+    fn unpublish<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>> {
         async {
             match self.store.delete(&self.path(name)).await {
                 Ok(()) => Ok(()),
                 Err(Error::NotFound { .. }) => Ok(()),
-                Err(error) => Err(self.refused()(error)),
+                Err(error) => Err(self.storage_error()(error)),
             }
         }
         .boxed()

@@ -8,10 +8,10 @@ mod bucket;
 mod folder;
 
 #[cfg(feature = "object-store")]
-pub use bucket::Bucket;
-pub use folder::Folder;
+pub use bucket::BucketPublisher;
+pub use folder::FolderPublisher;
 
-use crate::members::Values;
+use crate::members::SortedValues;
 use crate::model::{ListDigest, SegmentName};
 use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
@@ -27,7 +27,7 @@ pub trait Publisher: fmt::Debug + Send + Sync {
     fn publish<'a>(
         &'a self,
         name: &'a ListDigest,
-        list: &'a mut (dyn Values + Send),
+        list: &'a mut (dyn SortedValues + Send),
     ) -> BoxFuture<'a, io::Result<String>>;
 
     /// Takes a list away; nothing where there is none.
@@ -35,13 +35,13 @@ pub trait Publisher: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// The place refuses.
-    fn withdraw<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>>;
+    fn unpublish<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>>;
 }
 
 /// Names the file of a segment's list: two segments with one list have a file each, so that one can go.
 #[must_use]
-pub fn name_of(segment: &SegmentName, list: &ListDigest) -> ListDigest {
-    ListDigest::of(Sha256::digest(format!("{list} {segment}")).into())
+pub fn published_name(segment: &SegmentName, list: &ListDigest) -> ListDigest {
+    ListDigest::from_bytes(Sha256::digest(format!("{list} {segment}")).into())
 }
 
 fn file_name(name: &ListDigest) -> String {

@@ -1,52 +1,52 @@
 //! Commands to be pasted into a shell. Names are other people's: a name must never be run.
 
-use crate::model::{SegmentName, is_hidden};
+use crate::model::{SegmentName, is_unprintable};
 
 /// Writes a file for a live segment.
 #[must_use]
-pub fn pull(name: &SegmentName) -> String {
+pub fn import(name: &SegmentName) -> String {
     // A name is a pattern of itself: the two wildcards are characters that no name may hold.
-    command("segctl pull", name.as_str())
+    command_line("segctl pull", name.as_str())
 }
 
 /// Shows what a segment was before each change.
 #[must_use]
-pub fn history(name: &str) -> String {
-    command("segctl ledger history", name)
+pub fn state_history(name: &str) -> String {
+    command_line("segctl ledger history", name)
 }
 
 /// Makes a segment nobody's.
 #[must_use]
-pub fn forget(name: &SegmentName) -> String {
-    command("segctl ledger forget", name.as_str())
+pub fn state_rm(name: &SegmentName) -> String {
+    command_line("segctl ledger forget", name.as_str())
 }
 
 /// Applies everything but a segment.
 #[must_use]
-pub fn apply_without(name: &SegmentName) -> String {
+pub fn apply_excluding(name: &SegmentName) -> String {
     // A flag takes what follows for its own with a sign in between, whatever it begins with.
-    format!("segctl apply --exclude={}", word(name.as_str()))
+    format!("segctl apply --exclude={}", shell_quote(name.as_str()))
 }
 
-fn command(words: &str, argument: &str) -> String {
+fn command_line(words: &str, argument: &str) -> String {
     // What begins with a dash would be taken for a flag.
     let end_of_flags = if argument.starts_with('-') { "-- " } else { "" };
-    format!("{words} {end_of_flags}{}", word(argument))
+    format!("{words} {end_of_flags}{}", shell_quote(argument))
 }
 
 /// One word of a POSIX shell, in which nothing is special.
-fn word(text: &str) -> String {
+fn shell_quote(text: &str) -> String {
     let mut before = None;
-    let has_hidden = text.chars().any(|next| is_hidden(next, before.replace(next)));
+    let has_hidden = text.chars().any(|next| is_unprintable(next, before.replace(next)));
     if has_hidden {
         // Only what can be seen can be pasted: `printf` makes the rest.
-        return format!("\"$(printf '{}')\"", octal(text));
+        return format!("\"$(printf '{}')\"", printf_escape(text));
     }
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// A format of `printf` that prints `text` and holds nothing special in single quotes.
-fn octal(text: &str) -> String {
+fn printf_escape(text: &str) -> String {
     let mut format = String::new();
     for byte in text.bytes() {
         match byte {
@@ -63,7 +63,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn a_name_is_one_word_whatever_it_holds() {
+    fn any_name_is_quoted_as_one_shell_word() {
         for name in [
             "Buyers 7d",
             "`touch x`",
@@ -74,7 +74,7 @@ mod tests {
             "a\u{202e}b\u{1b}[31m%s\\n`'",
             "é\nb",
         ] {
-            let line = pull(&SegmentName::new(name));
+            let line = import(&SegmentName::new(name));
             let arguments = line.strip_prefix("segctl pull ").unwrap();
             let echo = format!("printf '%s|' {}", arguments.trim_start_matches("-- "));
             let read = Command::new("sh").args(["-c", &echo]).output().unwrap();
@@ -83,8 +83,8 @@ mod tests {
                 format!("{name}|"),
                 "{line}"
             );
-            assert_eq!(crate::model::printable(&line), line);
+            assert_eq!(crate::model::escape_unprintable(&line), line);
         }
-        assert_eq!(forget(&SegmentName::new("-x")), "segctl ledger forget -- '-x'");
+        assert_eq!(state_rm(&SegmentName::new("-x")), "segctl ledger forget -- '-x'");
     }
 }

@@ -12,20 +12,20 @@ use anstream::adapter::strip_str;
 use serde_json::{Value, json};
 
 use self::excerpt::Excerpt;
-use crate::diagnostic::{Diagnostic, Label, Place, Severity};
-use crate::model::printable;
+use crate::diagnostic::{Diagnostic, Label, Location, Severity};
+use crate::model::escape_unprintable;
 
 /// Bytes of one message that are shown; names in it can be as long as the file allows.
-const MESSAGE_BYTES: usize = 1000;
+const MAX_MESSAGE_BYTES: usize = 1000;
 
 /// Puts diagnostics in the order of files, lines and columns, in which people work through them.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
-    diagnostics.sort_by(|left, right| order(left).cmp(&order(right)));
+    diagnostics.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)));
 }
 
-fn order(diagnostic: &Diagnostic) -> (&str, u32, u32, &str, &str) {
+fn sort_key(diagnostic: &Diagnostic) -> (&str, u32, u32, &str, &str) {
     let (file, line, column) = diagnostic.labels.first().map_or(("", 0, 0), |label| {
-        (&*label.place.file, label.place.line, label.place.column)
+        (&*label.location.file, label.location.line, label.location.column)
     });
     (file, line, column, diagnostic.code, &diagnostic.message)
 }
@@ -46,7 +46,7 @@ pub fn diagnostics_text<'a>(
     };
     let mut text = String::new();
     for diagnostic in diagnostics {
-        text.push_str(&one(&renderer, diagnostic, sources));
+        text.push_str(&diagnostic_text(&renderer, diagnostic, sources));
         text.push_str("\n\n");
     }
     if !diagnostics.is_empty() {
@@ -64,13 +64,13 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
         .filter_map(|severity| {
             let matching = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
             let count = diagnostics.iter().filter(matching).count();
-            (count > 0).then(|| counted(count, severity.as_str()))
+            (count > 0).then(|| count_noun(count, severity.as_str()))
         })
         .collect();
     let files: BTreeSet<&str> = diagnostics
         .iter()
         .filter_map(|diagnostic| diagnostic.labels.first())
-        .map(|label| &*label.place.file)
+        .map(|label| &*label.location.file)
         .collect();
     if counts.is_empty() {
         return "no errors".to_owned();
@@ -79,15 +79,15 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
     if files.is_empty() {
         return found;
     }
-    format!("{found} in {}", counted(files.len(), "file"))
+    format!("{found} in {}", count_noun(files.len(), "file"))
 }
 
-fn counted(count: usize, what: &str) -> String {
+fn count_noun(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
 
-fn one<'a>(
+fn diagnostic_text<'a>(
     renderer: &Renderer,
     diagnostic: &Diagnostic,
     sources: &dyn Fn(&str) -> Option<&'a str>,
@@ -105,15 +105,15 @@ fn one<'a>(
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let mut group = Group::with_title(level.primary_title(shown(message)).id(*code));
+    let mut group = Group::with_title(level.primary_title(printable_excerpt(message)).id(*code));
     for (index, excerpt) in excerpt::excerpts(labels, sources).iter().enumerate() {
         if index > 0 {
             group = group.element(Padding);
         }
         group = with_excerpt(group, excerpt);
     }
-    let notes = notes.iter().map(|note| Level::NOTE.message(shown(note)));
-    let help = help.iter().map(|help| Level::HELP.message(shown(help)));
+    let notes = notes.iter().map(|note| Level::NOTE.message(printable_excerpt(note)));
+    let help = help.iter().map(|help| Level::HELP.message(printable_excerpt(help)));
     let text = renderer.render(&[group.elements(notes).elements(help)]);
     // Places are given apart from excerpts, since a cut line would make for a wrong column; for excerpts
     // without a place the renderer writes this line.
@@ -123,10 +123,10 @@ fn one<'a>(
 }
 
 fn with_excerpt<'a>(group: Group<'a>, excerpt: &Excerpt<'_>) -> Group<'a> {
-    let Place {
+    let Location {
         file, line, column, ..
-    } = excerpt.first;
-    let mut origin = Origin::path(shown(file));
+    } = excerpt.location;
+    let mut origin = Origin::path(printable_excerpt(file));
     if *line > 0 {
         origin = origin.line(*line as usize).char_column(*column as usize);
     }
@@ -140,7 +140,7 @@ fn with_excerpt<'a>(group: Group<'a>, excerpt: &Excerpt<'_>) -> Group<'a> {
         } else {
             AnnotationKind::Context
         };
-        let words = (!mark.words.is_empty()).then(|| shown(mark.words));
+        let words = (!mark.label.is_empty()).then(|| printable_excerpt(mark.label));
         kind.span(mark.span.clone()).label(words)
     });
     group.element(
@@ -151,9 +151,9 @@ fn with_excerpt<'a>(group: Group<'a>, excerpt: &Excerpt<'_>) -> Group<'a> {
 }
 
 /// Text of bearable length with nothing in it that a terminal would obey or that would turn its direction.
-fn shown(text: &str) -> String {
-    let end = text.floor_char_boundary(MESSAGE_BYTES);
-    let mut safe = printable(text.get(..end).unwrap_or(text));
+fn printable_excerpt(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
+    let mut safe = escape_unprintable(text.get(..end).unwrap_or(text));
     if end < text.len() {
         safe.push('…');
     }
@@ -188,7 +188,7 @@ fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
 }
 
 fn label_json(label: &Label) -> Value {
-    let Label { place, message } = label;
+    let Label { location: place, message } = label;
     let counted = |number: u32| (number > 0).then_some(number);
     json!({
         "file": &*place.file,

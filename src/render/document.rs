@@ -17,19 +17,19 @@ mod receipt;
 mod seen;
 
 pub use drift::{DriftReport, PatchDocument};
-pub use event::{EventDocument, RunEvent, StartDocument, VersionDocument};
+pub use event::{EventDocument, RunEvent, StepStartDocument, VersionDocument};
 pub use finding::FindingDocument;
-pub use history::{HistoryDocument, ReplacedDocument, RestoredDocument};
-pub use ledger::{EntryDocument, LedgerDocument};
+pub use history::{HistoryDocument, RevisionDocument, RestoredDocument};
+pub use ledger::{StateEntryDocument, StateDocument};
 pub use members::MembersDocument;
 pub use plan::{
-    ChangeDocument, DependentDocument, DriftDocument, LeftOutDocument, LiveDocument, MadeBeforeDocument,
+    ChangeDocument, DependentDocument, DriftDocument, ExcludedDocument, SegmentRefDocument, MissingSegmentDocument,
     MatchDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
 };
 pub use problem::{DiagnosticDocument, FindingKind, LabelDocument};
-pub use quota::{ClosedDocument, QuotaDocument, WindowDocument};
-pub use receipt::{EndDocument, OutcomeDocument, ReceiptDocument, TallyDocument};
-pub use seen::SeenDocument;
+pub use quota::{BlockedClassDocument, EstimateDocument, WindowDocument};
+pub use receipt::{RunSummaryDocument, OutcomeDocument, RunReportDocument, OutcomeCountsDocument};
+pub use seen::FreshnessDocument;
 
 /// The version of plans, receipts and events as JSON.
 pub const FORMAT_VERSION: &str = "2.0";

@@ -11,28 +11,28 @@ mod quota;
 mod seen;
 
 pub use drift::drift;
-pub use history::{history, others, restored};
-pub use ledger::ledger;
-pub use quota::quota;
+pub use history::{history, shared_name_note, restored};
+pub use ledger::state;
+pub use quota::estimate;
 
 use super::document::{
-    ChangeDocument, EndDocument, FindingDocument, MembersDocument, OutcomeDocument, PlanDocument,
-    StepDocument, SummaryDocument, TallyDocument,
+    ChangeDocument, RunSummaryDocument, FindingDocument, MembersDocument, OutcomeDocument, PlanDocument,
+    StepDocument, SummaryDocument, OutcomeCountsDocument,
 };
-use crate::model::printable;
+use crate::model::escape_unprintable;
 use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Values longer than this are cut in the text of a change; JSON has them whole.
-const VALUE_LENGTH: usize = 160;
+const MAX_VALUE_LENGTH: usize = 160;
 
 /// The plan as text, with times as clocks of `zone` show them; its last line is the summary.
 #[must_use]
 pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
     let mut text = String::new();
-    for refusal in &document.refusals {
+    for refusal in &document.guard_violations {
         finding(&mut text, "refused", refusal, paint(colour, AnsiColor::Red));
     }
     for conflict in &document.conflicts {
@@ -47,15 +47,15 @@ pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
     if !document.steps.is_empty() {
         text.push('\n');
     }
-    let cost = document.quota.as_ref().map(|quota| self::quota(quota, zone));
-    let age = document.seen.as_ref().and_then(seen::seen);
-    for line in about::about(document).into_iter().chain(age).chain(cost) {
+    let cost = document.estimate.as_ref().map(|quota| self::estimate(quota, zone));
+    let age = document.freshness.as_ref().and_then(seen::freshness);
+    for line in about::plan_notes(document).into_iter().chain(age).chain(cost) {
         text.push_str(&line);
         text.push('\n');
     }
-    let last = match (document.conflicts.len(), document.refusals.len()) {
+    let last = match (document.conflicts.len(), document.guard_violations.len()) {
         (0, 0) if document.steps.is_empty() => "No changes.".to_owned(),
-        (0, 0) => summary(document.summary),
+        (0, 0) => plan_summary(document.summary),
         (0, 1) => "Refused: 1 guard.".to_owned(),
         (0, count) => format!("Refused: {count} guards."),
         (1, _) => "Cannot apply: 1 conflict.".to_owned(),
@@ -76,23 +76,23 @@ pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
     };
     let mut text = format!(
         "{} {} {}: {style}{}{style:#}\n",
-        mark(&outcome.action),
+        action_symbol(&outcome.action),
         outcome.action,
         quoted(&outcome.segment),
         outcome.outcome
     );
     for note in outcome.notes.iter().chain(&outcome.message) {
-        let _ = writeln!(text, "    {}", printable(note));
+        let _ = writeln!(text, "    {}", escape_unprintable(note));
     }
     text
 }
 
 /// The last lines of a run.
 #[must_use]
-pub fn receipt(end: &EndDocument) -> String {
-    let tally = end.tally;
-    let stopped: Vec<String> = end.stopped.iter().map(|why| printable(why)).collect();
-    if tally == TallyDocument::default() {
+pub fn run_summary(end: &RunSummaryDocument) -> String {
+    let tally = end.counts;
+    let stopped: Vec<String> = end.stop_reasons.iter().map(|why| escape_unprintable(why)).collect();
+    if tally == OutcomeCountsDocument::default() {
         // Without steps there is nothing to count.
         return match stopped.as_slice() {
             [] => "Receipt: nothing to do.\n".to_owned(),
@@ -121,14 +121,14 @@ pub fn receipt(end: &EndDocument) -> String {
     text
 }
 
-fn summary(summary: SummaryDocument) -> String {
+fn plan_summary(summary: SummaryDocument) -> String {
     let SummaryDocument {
         create,
         update,
         archive,
         unarchive,
         adopt: _,
-        archive_by_hand: _,
+        archive_unmanaged: _,
     } = summary;
     format!("Plan: {create} to create, {update} to update, {archive} to archive, {unarchive} to unarchive.")
 }
@@ -146,23 +146,23 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
     let _ = writeln!(
         text,
         "{style}{} {}{style:#} {} ({})",
-        mark(&step.action),
+        action_symbol(&step.action),
         step.action,
         quoted(&step.segment),
-        printable(&origin)
+        escape_unprintable(&origin)
     );
     if let (Some(id), Some(reason)) = (&step.id, &step.matched_by) {
-        let _ = writeln!(text, "    live: {} ({})", printable(id), printable(reason));
+        let _ = writeln!(text, "    live: {} ({})", escape_unprintable(id), escape_unprintable(reason));
     }
-    if let Some(gone) = &step.made_before {
+    if let Some(gone) = &step.replaces_missing {
         let _ = writeln!(
             text,
             "    was there before: id {}, applied {:.0}; the service does not know that id any more",
-            printable(&gone.id),
+            escape_unprintable(&gone.id),
             gone.applied_at
         );
     }
-    if let Some(drift) = &step.drift {
+    if let Some(drift) = &step.lifecycle_drift {
         let _ = writeln!(text, "    {drift}");
     }
     if step.adopts {
@@ -172,23 +172,23 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
         });
     }
     // Whoever waits for the room may be all that pulls it in.
-    let room = step.makes_room_for.as_ref();
+    let room = step.frees_slot_for.as_ref();
     if let Some(name) = room {
         let _ = writeln!(text, "    makes room for {}", quoted(name));
     }
     let pulling: Vec<&String> = step
-        .pulled_in_for
+        .required_by
         .iter()
         .filter(|name| room != Some(*name))
         .collect();
     if let [first, more @ ..] = pulling.as_slice() {
         let (depend, names) = match more {
             [] => ("depends", quoted(first)),
-            _ => ("depend", about::some(&pulling)),
+            _ => ("depend", about::quoted_list(&pulling)),
         };
         let _ = writeln!(text, "    pulled in: {names} {depend} on it");
     }
-    if let Some(passing) = &step.passing {
+    if let Some(passing) = &step.temporary_change {
         let _ = writeln!(
             text,
             "    in passing: gives up its {passing} for another segment; a later step is final"
@@ -209,27 +209,27 @@ fn members(text: &mut String, members: &MembersDocument) {
         .iter()
         .filter_map(|(count, mark)| Some((count.as_ref()?, mark)));
     let known: Vec<String> = known
-        .map(|(count, mark)| format!("{mark}{}", grouped(*count)))
+        .map(|(count, mark)| format!("{mark}{}", with_thousands_separators(*count)))
         .collect();
     let changes = match known.as_slice() {
         [] => "those of its list".to_owned(),
         known => known.join(" "),
     };
     let all = members
-        .listed
-        .map(|listed| format!(", {} in all", grouped(listed)));
-    let calls = match (members.by.as_str(), members.calls) {
+        .total
+        .map(|listed| format!(", {} in all", with_thousands_separators(listed)));
+    let calls = match (members.operation.as_str(), members.requests) {
         ("sync", 1) => "in 1 call".to_owned(),
         ("sync", calls) => format!("in {calls} calls"),
         (by, _) => format!("by {by}"),
     };
-    let what = if members.by == "sync" { "members" } else { "users" };
+    let what = if members.operation == "sync" { "members" } else { "users" };
     let _ = writeln!(text, "    {what}: {changes}{}, {calls}", all.unwrap_or_default());
-    if let Some(failed) = &members.failed {
+    if let Some(failed) = &members.previous_error {
         let _ = writeln!(
             text,
             "    the service could not read the list before, and nobody is in it: {}",
-            printable(failed)
+            escape_unprintable(failed)
         );
     }
     if members.resumes {
@@ -238,7 +238,7 @@ fn members(text: &mut String, members: &MembersDocument) {
 }
 
 /// A number with a comma for every thousand.
-fn grouped(number: u64) -> String {
+fn with_thousands_separators(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -251,12 +251,12 @@ fn grouped(number: u64) -> String {
 }
 
 fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Style) {
-    let _ = writeln!(text, "{style}{kind}{style:#}: {}", printable(&finding.message));
+    let _ = writeln!(text, "{style}{kind}{style:#}: {}", escape_unprintable(&finding.message));
     for origin in &finding.origins {
         let _ = writeln!(
             text,
             "  --> {}:{}:{}",
-            printable(&origin.file),
+            escape_unprintable(&origin.file),
             origin.line,
             origin.column
         );
@@ -265,21 +265,21 @@ fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Styl
         let _ = writeln!(text, "    {}", self::change(change));
     }
     for help in &finding.help {
-        let _ = writeln!(text, "  = help: {}", printable(help));
+        let _ = writeln!(text, "  = help: {}", escape_unprintable(help));
     }
     text.push('\n');
 }
 
 fn change(change: &ChangeDocument) -> String {
-    let mut text = printable(&change.path.join(" › "));
+    let mut text = escape_unprintable(&change.path.join(" › "));
     if let Some(field) = &change.field {
-        let _ = write!(text, ": {}", printable(field));
+        let _ = write!(text, ": {}", escape_unprintable(field));
     }
     let _ = write!(
         text,
         " {} -> {}",
-        side(change.before.as_ref()),
-        side(change.after.as_ref())
+        value_text(change.before.as_ref()),
+        value_text(change.after.as_ref())
     );
     match change.cause.as_deref() {
         Some("workspace") => text.push_str(" (changed in the workspace)"),
@@ -289,18 +289,18 @@ fn change(change: &ChangeDocument) -> String {
     text
 }
 
-fn side(value: Option<&Value>) -> String {
+fn value_text(value: Option<&Value>) -> String {
     let Some(value) = value else {
         return "(none)".to_owned();
     };
-    let text = printable(&value.to_string());
-    match text.char_indices().nth(VALUE_LENGTH) {
+    let text = escape_unprintable(&value.to_string());
+    match text.char_indices().nth(MAX_VALUE_LENGTH) {
         Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or_default()),
         None => text,
     }
 }
 
-fn mark(action: &str) -> char {
+fn action_symbol(action: &str) -> char {
     match action {
         "create" => '+',
         "archive" => '-',
@@ -311,7 +311,7 @@ fn mark(action: &str) -> char {
 
 /// A name in quotes, as names may hold spaces.
 fn quoted(name: &str) -> String {
-    format!("\"{}\"", printable(name))
+    format!("\"{}\"", escape_unprintable(name))
 }
 
 fn paint(colour: bool, with: AnsiColor) -> Style {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// A call as it came in.
 #[derive(Clone, Debug, Default)]
-pub struct Call {
+pub struct HttpRequest {
     /// `GET`, `POST`, `PATCH` or `PUT`.
     pub method: String,
     /// The path, without the query.
@@ -20,7 +20,7 @@ pub struct Call {
 
 /// What the service answers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
+pub struct HttpResponse {
     /// HTTP status.
     pub status: u16,
     /// Headers by lower-case name.
@@ -36,32 +36,32 @@ pub struct Reply {
 pub enum Delivery {
     /// Whole.
     #[default]
-    Whole,
+    Complete,
     /// Not at all yet: nothing was done, and the call goes to `Service::handle_postponed` after so many
     /// milliseconds, whether or not the caller is still there.
-    Postponed(u64),
+    Deferred(u64),
     /// Whole, after so many milliseconds.
-    Slow(u64),
+    Delayed(u64),
     /// The connection is closed without an answer.
     Reset,
     /// The connection is closed in the middle of the body.
     Truncated,
     /// Something that is no JSON comes instead of the body.
-    Garbage,
+    NotJson,
 }
 
-impl Reply {
+impl HttpResponse {
     /// A whole answer without headers of its own.
     pub(super) fn new(status: u16, body: Value) -> Self {
         Self {
             status,
             headers: BTreeMap::new(),
             body,
-            delivery: Delivery::Whole,
+            delivery: Delivery::Complete,
         }
     }
 
-    pub(super) fn delivered(self, delivery: Delivery) -> Self {
+    pub(super) fn with_delivery(self, delivery: Delivery) -> Self {
         Self { delivery, ..self }
     }
 
@@ -70,13 +70,13 @@ impl Reply {
     }
 }
 
-impl Call {
+impl HttpRequest {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
     /// The path without a slash at its end, which callers may or may not write.
-    pub(super) fn route(&self) -> &str {
+    pub(super) fn path_without_trailing_slash(&self) -> &str {
         self.path.strip_suffix('/').unwrap_or(&self.path)
     }
 }

@@ -1,9 +1,9 @@
 //! Cohort sync. A cohort is known by its partner and its id; the name it got first stays.
 
-use super::call::{Call, Reply};
+use super::call::{HttpRequest, HttpResponse};
 use super::names;
-use super::replies::Family;
-use super::state::{Contents, Segment, State};
+use super::replies::EndpointFamily;
+use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 const BODY_LIMIT: usize = 128 * 1024;
 
 /// A request in parts.
-struct Sync {
+struct CohortSyncRequest {
     is_add: bool,
     partner: String,
     cohort_id: String,
@@ -21,31 +21,31 @@ struct Sync {
 }
 
 /// What is wrong with a request: the field and what it must be.
-struct Invalid(&'static str, &'static str);
+struct InvalidField(&'static str, &'static str);
 
 /// `POST /v1/integrations/cohortsync`
-pub(super) fn sync(state: &mut State, now: Timestamp, call: &Call) -> Reply {
+pub(super) fn sync(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> HttpResponse {
     if call.header("content-type").is_none() {
-        return Family::V1.error(415, "Content-Type is missing");
+        return EndpointFamily::V1.error(415, "Content-Type is missing");
     }
     if call.body.len() > BODY_LIMIT {
-        return Family::V1.error(413, "the body is over 128 KB");
+        return EndpointFamily::V1.error(413, "the body is over 128 KB");
     }
-    let sync = match read(call) {
+    let sync = match parse_request(call) {
         Ok(sync) => sync,
-        Err(Invalid(attribute, must)) => {
+        Err(InvalidField(attribute, must)) => {
             let mut more = Map::new();
             more.insert("attribute".to_owned(), attribute.into());
-            return Family::V1.error_with(400, &format!("{attribute}: {must}"), more);
+            return EndpointFamily::V1.error_with(400, &format!("{attribute}: {must}"), more);
         }
     };
-    let done = Reply::new(200, json!({"status": "success", "message": "accepted"}));
-    let is_same = |segment: &&Segment| {
-        matches!(&segment.contents, Contents::Cohort { partner, cohort_id, .. }
+    let done = HttpResponse::new(200, json!({"status": "success", "message": "accepted"}));
+    let is_same = |segment: &&SandboxSegment| {
+        matches!(&segment.contents, SandboxContents::Cohort { partner, cohort_id, .. }
             if *partner == sync.partner && *cohort_id == sync.cohort_id)
     };
     if let Some(mut segment) = state.segments.values().find(is_same).cloned() {
-        if let Contents::Cohort { members, .. } = &mut segment.contents {
+        if let SandboxContents::Cohort { members, .. } = &mut segment.contents {
             if sync.is_add {
                 members.extend(sync.uids);
             } else {
@@ -53,50 +53,50 @@ pub(super) fn sync(state: &mut State, now: Timestamp, call: &Call) -> Reply {
             }
         }
         segment.updated = now;
-        state.write(segment);
+        state.put_segment(segment);
         return done;
     }
     // Taken and then dropped without a word, as the original does.
-    if names::fault(&sync.name).is_some() || state.holder_of(&sync.name).is_some() {
+    if names::name_error(&sync.name).is_some() || state.find_name_holder(&sync.name).is_some() {
         return done;
     }
-    if state.is_full() {
-        return Family::V1.active_limit(state);
+    if state.is_at_active_limit() {
+        return EndpointFamily::V1.active_limit_error(state);
     }
-    let contents = Contents::Cohort {
+    let contents = SandboxContents::Cohort {
         partner: sync.partner,
         cohort_id: sync.cohort_id,
         members: if sync.is_add { sync.uids } else { BTreeSet::new() },
     };
-    let segment = Segment::new(state.new_id(), sync.name, "Cohort Sync", now, contents);
-    state.write(segment);
+    let segment = SandboxSegment::new(state.new_id(), sync.name, "Cohort Sync", now, contents);
+    state.put_segment(segment);
     done
 }
 
-fn read(call: &Call) -> Result<Sync, Invalid> {
+fn parse_request(call: &HttpRequest) -> Result<CohortSyncRequest, InvalidField> {
     let Ok(Value::Object(body)) = serde_json::from_slice(&call.body) else {
-        return Err(Invalid("body", "must be a JSON object"));
+        return Err(InvalidField("body", "must be a JSON object"));
     };
-    if has_others(&body, &["action", "partner", "parameters"]) {
-        return Err(Invalid("body", "has an unknown field"));
+    if has_unknown_fields(&body, &["action", "partner", "parameters"]) {
+        return Err(InvalidField("body", "has an unknown field"));
     }
-    let is_add = match text(&body, "action")? {
+    let is_add = match required_text(&body, "action")? {
         "add_members" => true,
         "remove_members" => false,
-        _ => return Err(Invalid("action", "must be add_members or remove_members")),
+        _ => return Err(InvalidField("action", "must be add_members or remove_members")),
     };
     let Some(Value::Object(parameters)) = body.get("parameters") else {
-        return Err(Invalid("parameters", "must be an object"));
+        return Err(InvalidField("parameters", "must be an object"));
     };
     let known = ["cohort_name", "cohort_id", "cohort_description", "members"];
-    if has_others(parameters, &known) {
-        return Err(Invalid("parameters", "has an unknown field"));
+    if has_unknown_fields(parameters, &known) {
+        return Err(InvalidField("parameters", "has an unknown field"));
     }
     if parameters
         .get("cohort_description")
         .is_some_and(|text| !text.is_string())
     {
-        return Err(Invalid("cohort_description", "must be a string"));
+        return Err(InvalidField("cohort_description", "must be a string"));
     }
     let members = parameters.get("members").and_then(Value::as_array);
     let uid = |member: &Value| {
@@ -104,21 +104,21 @@ fn read(call: &Call) -> Result<Sync, Invalid> {
         fields.get("uid")?.as_str().map(str::to_owned)
     };
     let uids = members.and_then(|members| members.iter().map(uid).collect());
-    Ok(Sync {
+    Ok(CohortSyncRequest {
         is_add,
-        partner: text(&body, "partner")?.to_owned(),
-        cohort_id: text(parameters, "cohort_id")?.to_owned(),
-        name: text(parameters, "cohort_name")?.to_owned(),
-        uids: uids.ok_or(Invalid("members", "must be a list of objects with a uid"))?,
+        partner: required_text(&body, "partner")?.to_owned(),
+        cohort_id: required_text(parameters, "cohort_id")?.to_owned(),
+        name: required_text(parameters, "cohort_name")?.to_owned(),
+        uids: uids.ok_or(InvalidField("members", "must be a list of objects with a uid"))?,
     })
 }
 
-fn has_others(fields: &Map<String, Value>, known: &[&str]) -> bool {
+fn has_unknown_fields(fields: &Map<String, Value>, known: &[&str]) -> bool {
     fields.keys().any(|key| !known.contains(&key.as_str()))
 }
 
-fn text<'a>(fields: &'a Map<String, Value>, key: &'static str) -> Result<&'a str, Invalid> {
+fn required_text<'a>(fields: &'a Map<String, Value>, key: &'static str) -> Result<&'a str, InvalidField> {
     let text = fields.get(key).and_then(Value::as_str);
     text.filter(|text| !text.is_empty())
-        .ok_or(Invalid(key, "must be a string that is not empty"))
+        .ok_or(InvalidField(key, "must be a string that is not empty"))
 }

@@ -1,26 +1,26 @@
 //! Who may call: Basic authentication and the client headers of each family.
 
-use super::Credentials;
-use super::call::Call;
-use super::replies::Family;
+use super::SandboxCredentials;
+use super::call::HttpRequest;
+use super::replies::EndpointFamily;
 
 /// Checks everything that a call of `family` has to carry.
-pub(super) fn check(credentials: &Credentials, family: Family, call: &Call) -> Result<(), &'static str> {
-    check_basic(credentials, call)?;
+pub(super) fn check_credentials(credentials: &SandboxCredentials, family: EndpointFamily, call: &HttpRequest) -> Result<(), &'static str> {
+    check_basic_credentials(credentials, call)?;
     let has_key = call.header("moe-appkey") == Some(credentials.workspace_id.as_str());
     let has_database = call.header("moe-dbname") == Some(credentials.db_name.as_str());
     match family {
-        Family::V3 if has_key || has_database => Ok(()),
-        Family::V3 => Err("MOE-APPKEY is missing or wrong"),
-        Family::V2 if has_database => Ok(()),
-        Family::V2 => Err("MOE-DBNAME is missing or wrong"),
-        Family::V1 if has_key => Ok(()),
-        Family::V1 => Err("MOE-APPKEY is missing or wrong"),
+        EndpointFamily::V3 if has_key || has_database => Ok(()),
+        EndpointFamily::V3 => Err("MOE-APPKEY is missing or wrong"),
+        EndpointFamily::V2 if has_database => Ok(()),
+        EndpointFamily::V2 => Err("MOE-DBNAME is missing or wrong"),
+        EndpointFamily::V1 if has_key => Ok(()),
+        EndpointFamily::V1 => Err("MOE-APPKEY is missing or wrong"),
     }
 }
 
 /// Checks the user and the password.
-pub(super) fn check_basic(credentials: &Credentials, call: &Call) -> Result<(), &'static str> {
+pub(super) fn check_basic_credentials(credentials: &SandboxCredentials, call: &HttpRequest) -> Result<(), &'static str> {
     let expected = format!("{}:{}", credentials.workspace_id, credentials.api_key);
     let given = call
         .header("authorization")
@@ -59,7 +59,7 @@ mod tests {
     use super::base64;
 
     #[test]
-    fn known_encodings() {
+    fn base64_matches_known_encodings() {
         for (text, encoded) in [
             ("", ""),
             ("f", "Zg=="),

@@ -7,18 +7,18 @@ use std::time::Duration;
 use std::{error, fmt, io};
 
 /// The API's limit on a file, in bytes.
-const SIZE_LIMIT: usize = 150 * 1024 * 1024;
+const FILE_SIZE_LIMIT: usize = 150 * 1024 * 1024;
 
 /// A file of that size takes far less on one machine; a server that hangs must not hold up the queue.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why there are no bytes.
 #[derive(Debug)]
 pub(super) enum DownloadError {
     /// The text is no URL.
-    Malformed(String),
+    InvalidUrl(String),
     /// Neither http on loopback nor a file of this machine.
-    Elsewhere(String),
+    NotLocal(String),
     /// The file cannot be read.
     File(io::Error),
     /// Nobody answers, or not to the end.
@@ -32,8 +32,8 @@ pub(super) enum DownloadError {
 impl fmt::Display for DownloadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(url) => write!(formatter, "`{url}` is not a URL"),
-            Self::Elsewhere(url) => write!(
+            Self::InvalidUrl(url) => write!(formatter, "`{url}` is not a URL"),
+            Self::NotLocal(url) => write!(
                 formatter,
                 "the sandbox fetches over http on loopback and from files of this machine only, not from `{url}`"
             ),
@@ -50,28 +50,28 @@ impl error::Error for DownloadError {
         match self {
             Self::File(source) => Some(source),
             Self::Http(source) => Some(source),
-            Self::Malformed(_) | Self::Elsewhere(_) | Self::Status(_) | Self::TooLarge => None,
+            Self::InvalidUrl(_) | Self::NotLocal(_) | Self::Status(_) | Self::TooLarge => None,
         }
     }
 }
 
 /// The bytes at `url`, or why there are none.
 pub(super) async fn download(url: &str) -> Result<Vec<u8>, DownloadError> {
-    let url = Url::parse(url).map_err(|_| DownloadError::Malformed(url.to_owned()))?;
+    let url = Url::parse(url).map_err(|_| DownloadError::InvalidUrl(url.to_owned()))?;
     if url.scheme() == "file" {
-        let reading = tokio::task::spawn_blocking(move || read(&url));
+        let reading = tokio::task::spawn_blocking(move || read_local_file(&url));
         return reading
             .await
             .map_err(|error| DownloadError::File(io::Error::other(error)))?;
     }
-    let sent = client(&url)?.get(url).send().await;
+    let sent = local_http_client(&url)?.get(url).send().await;
     let mut answer = sent.map_err(DownloadError::Http)?;
     if !answer.status().is_success() {
         return Err(DownloadError::Status(answer.status()));
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(DownloadError::Http)? {
-        if bytes.len() + chunk.len() > SIZE_LIMIT {
+        if bytes.len() + chunk.len() > FILE_SIZE_LIMIT {
             return Err(DownloadError::TooLarge);
         }
         bytes.extend_from_slice(&chunk);
@@ -80,9 +80,9 @@ pub(super) async fn download(url: &str) -> Result<Vec<u8>, DownloadError> {
 }
 
 /// Tells `url` what came of a file. Nobody is told when it does not answer.
-pub(super) async fn call_back(url: &str, body: &serde_json::Value) {
+pub(super) async fn send_callback(url: &str, body: &serde_json::Value) {
     let Ok(url) = Url::parse(url) else { return };
-    if let Ok(client) = client(&url) {
+    if let Ok(client) = local_http_client(&url) {
         let request = client
             .post(url)
             .header("content-type", "application/json")
@@ -91,10 +91,10 @@ pub(super) async fn call_back(url: &str, body: &serde_json::Value) {
     }
 }
 
-fn read(url: &Url) -> Result<Vec<u8>, DownloadError> {
+fn read_local_file(url: &Url) -> Result<Vec<u8>, DownloadError> {
     let path = url
         .to_file_path()
-        .map_err(|()| DownloadError::Elsewhere(url.to_string()))?;
+        .map_err(|()| DownloadError::NotLocal(url.to_string()))?;
     let found = path.metadata().map_err(DownloadError::File)?;
     // Opening a pipe would wait for a writer that may never come.
     if !found.is_file() {
@@ -103,20 +103,20 @@ fn read(url: &Url) -> Result<Vec<u8>, DownloadError> {
     let mut bytes = Vec::new();
     // One byte more than fits tells a file that is too large, however long it is.
     let file = File::open(path).map_err(DownloadError::File)?;
-    file.take(SIZE_LIMIT as u64 + 1)
+    file.take(FILE_SIZE_LIMIT as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(DownloadError::File)?;
-    if bytes.len() > SIZE_LIMIT {
+    if bytes.len() > FILE_SIZE_LIMIT {
         return Err(DownloadError::TooLarge);
     }
     Ok(bytes)
 }
 
 /// A client for `url`, which has to be on this machine.
-fn client(url: &Url) -> Result<reqwest::Client, DownloadError> {
+fn local_http_client(url: &Url) -> Result<reqwest::Client, DownloadError> {
     let is_loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
     if url.scheme() != "http" || !is_loopback {
-        return Err(DownloadError::Elsewhere(url.to_string()));
+        return Err(DownloadError::NotLocal(url.to_string()));
     }
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Every client of reqwest needs one, also for plain http. Another thread may come first with the same.
@@ -124,7 +124,7 @@ fn client(url: &Url) -> Result<reqwest::Client, DownloadError> {
     }
     let client = reqwest::Client::builder()
         .no_proxy()
-        .timeout(DEADLINE)
+        .timeout(DOWNLOAD_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none());
     client.build().map_err(DownloadError::Http)
 }
@@ -137,7 +137,7 @@ mod tests {
     use std::path::Path;
 
     #[tokio::test]
-    async fn only_files_of_this_machine_are_read() {
+    async fn only_local_files_and_loopback_urls_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users file.csv");
         fs::write(&path, "a\nb\n").unwrap();
@@ -154,11 +154,11 @@ mod tests {
             "ftp://localhost/users.csv",
         ] {
             let refused = download(elsewhere).await;
-            assert!(matches!(refused, Err(DownloadError::Elsewhere(_))), "{refused:?}");
+            assert!(matches!(refused, Err(DownloadError::NotLocal(_))), "{refused:?}");
         }
         let malformed = download("users.csv").await;
         assert!(
-            matches!(malformed, Err(DownloadError::Malformed(_))),
+            matches!(malformed, Err(DownloadError::InvalidUrl(_))),
             "{malformed:?}"
         );
     }
@@ -170,14 +170,14 @@ mod tests {
         // A hole: it takes no room on the disk.
         fs::File::create(&path)
             .unwrap()
-            .set_len(super::SIZE_LIMIT as u64 + 1)
+            .set_len(super::FILE_SIZE_LIMIT as u64 + 1)
             .unwrap();
         let refused = download(Url::from_file_path(&path).unwrap().as_str()).await;
         assert!(matches!(refused, Err(DownloadError::TooLarge)), "{refused:?}");
     }
 
     #[tokio::test]
-    async fn a_server_that_is_gone_is_an_error() {
+    async fn an_unreachable_server_is_an_error() {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);

@@ -1,9 +1,9 @@
 //! A script of faults: which calls go wrong, and how.
 
-use super::call::{Call, Delivery, Reply};
+use super::call::{HttpRequest, Delivery, HttpResponse};
 use super::limits;
-use super::replies::Family;
-use super::state::State;
+use super::replies::EndpointFamily;
+use super::state::SandboxState;
 use jiff::Timestamp;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,7 +15,7 @@ use serde_json::Value;
 pub struct Fault {
     /// Which calls; every call where nothing is said.
     #[serde(default)]
-    pub on: On,
+    pub on: FaultMatcher,
     /// How many of them, one after the other; 1 where nothing is said.
     #[serde(default = "one")]
     pub times: usize,
@@ -26,7 +26,7 @@ pub struct Fault {
 /// The calls that a fault is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct On {
+pub struct FaultMatcher {
     /// Only calls with this method.
     pub method: Option<String>,
     /// Only calls whose path starts so.
@@ -35,7 +35,7 @@ pub struct On {
     pub nth: usize,
 }
 
-impl Default for On {
+impl Default for FaultMatcher {
     fn default() -> Self {
         Self {
             method: None,
@@ -62,7 +62,7 @@ fn final_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Er
 /// Whether a fault comes before the call has its effect or after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum When {
+pub enum FaultTiming {
     /// Nothing is done.
     Before,
     /// Everything is done, and only the answer suffers.
@@ -86,19 +86,19 @@ pub enum FaultKind {
         #[serde(deserialize_with = "final_status")]
         code: u16,
         /// Whether the call has its effect.
-        when: When,
+        when: FaultTiming,
     },
     /// The connection ends without an answer.
     Reset {
         /// Whether the call has its effect.
-        when: When,
+        when: FaultTiming,
     },
     /// The answer takes long.
     Slow {
         /// How long.
         milliseconds: u64,
         /// Whether the call has its effect at once or when the time is over. The caller may have gone by then.
-        when: When,
+        when: FaultTiming,
     },
     /// The connection ends in the middle of the answer; the call has its effect.
     Truncated,
@@ -115,47 +115,47 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Whether it can happen to this call at all.
-    fn concerns(self, call: &Call) -> bool {
+    fn can_affect(self, call: &HttpRequest) -> bool {
         match self {
-            Self::StaleList { .. } => call.method == "GET" && call.route() == "/v3/custom-segments",
+            Self::StaleList { .. } => call.method == "GET" && call.path_without_trailing_slash() == "/v3/custom-segments",
             Self::ReplayedPost => call.method == "POST",
             _ => true,
         }
     }
 
     /// The answer of a fault that keeps the call from having an effect.
-    pub(super) fn before(self, state: &State, now: Timestamp, family: Family) -> Option<Reply> {
+    pub(super) fn response_without_effect(self, state: &SandboxState, now: Timestamp, family: EndpointFamily) -> Option<HttpResponse> {
         Some(match self {
             Self::RateLimited { reset_in } => {
                 let message = "API rate limit breached. Current limit: 50/1 mins";
                 let mut reply = family.error(429, message);
-                limits::put(&mut reply, 50, 0, now.as_second().saturating_add(reset_in));
+                limits::set_window_headers(&mut reply, 50, 0, now.as_second().saturating_add(reset_in));
                 reply
             }
-            Self::ActiveLimit => family.active_limit(state),
+            Self::ActiveLimit => family.active_limit_error(state),
             Self::Status {
                 code,
-                when: When::Before,
+                when: FaultTiming::Before,
             } => family.error(code, "as the script of faults wants it"),
-            Self::Reset { when: When::Before } => Reply::new(503, Value::Null).delivered(Delivery::Reset),
+            Self::Reset { when: FaultTiming::Before } => HttpResponse::new(503, Value::Null).with_delivery(Delivery::Reset),
             _ => return None,
         })
     }
 
     /// What a fault that leaves the call its effect makes of the answer.
-    pub(super) fn after(self, family: Family, reply: Reply) -> Reply {
+    pub(super) fn response_after_effect(self, family: EndpointFamily, reply: HttpResponse) -> HttpResponse {
         match self {
             Self::Status {
                 code,
-                when: When::After,
+                when: FaultTiming::After,
             } => family.error(code, "as the script of faults wants it"),
-            Self::Reset { when: When::After } => reply.delivered(Delivery::Reset),
+            Self::Reset { when: FaultTiming::After } => reply.with_delivery(Delivery::Reset),
             Self::Slow {
                 milliseconds,
-                when: When::After,
-            } => reply.delivered(Delivery::Slow(milliseconds)),
-            Self::Truncated => reply.delivered(Delivery::Truncated),
-            Self::Garbage => reply.delivered(Delivery::Garbage),
+                when: FaultTiming::After,
+            } => reply.with_delivery(Delivery::Delayed(milliseconds)),
+            Self::Truncated => reply.with_delivery(Delivery::Truncated),
+            Self::Garbage => reply.with_delivery(Delivery::NotJson),
             _ => reply,
         }
     }
@@ -163,18 +163,18 @@ impl FaultKind {
 
 /// The faults that are still to come.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Script(Vec<Fault>);
+pub(super) struct FaultScript(Vec<Fault>);
 
-impl Script {
+impl FaultScript {
     pub(super) fn new(faults: Vec<Fault>) -> Self {
         Self(faults)
     }
 
     /// What happens to this call, if anything: the first fault of the script whose turn it is.
-    pub(super) fn next(&mut self, call: &Call) -> Option<FaultKind> {
+    pub(super) fn next_fault(&mut self, call: &HttpRequest) -> Option<FaultKind> {
         for Fault { on, times, fault } in &mut self.0 {
             let fits = *times > 0
-                && fault.concerns(call)
+                && fault.can_affect(call)
                 && on.method.as_ref().is_none_or(|method| *method == call.method)
                 && on
                     .path_prefix

@@ -1,11 +1,11 @@
 //! List, get, create and update.
 
-use super::call::{Call, Reply};
-use super::definition::{describe, echo, equality_key, unwrapped, validate};
-use super::refusals::{self, Sides};
-use super::replies::Family;
-use super::settings::{Settings, WithoutChange, WithoutExcluded};
-use super::state::{Contents, Segment, State};
+use super::call::{HttpRequest, HttpResponse};
+use super::definition::{describe, echo_definition, equality_key, unwrap_single_groups, validate};
+use super::refusals::{self, DefinitionJson};
+use super::replies::EndpointFamily;
+use super::settings::{SandboxSettings, UnchangedUpdateBehavior, MissingExcludedBehavior};
+use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -14,71 +14,71 @@ use std::collections::BTreeMap;
 const EDITABLE_SOURCES: [&str; 2] = ["API", "Segmentation"];
 
 /// `GET /v3/custom-segments`
-pub(super) fn list(segments: &BTreeMap<String, Segment>, settings: &Settings, call: &Call) -> Reply {
+pub(super) fn list(segments: &BTreeMap<String, SandboxSegment>, settings: &SandboxSettings, call: &HttpRequest) -> HttpResponse {
     let wanted = call.query.get("name");
-    let shown = |segment: &&Segment| {
+    let shown = |segment: &&SandboxSegment| {
         (segment.archived.is_none() || settings.list_includes_archived)
             && wanted.is_none_or(|name| *name == segment.name)
     };
-    let row = |segment: &Segment| {
-        json!({"name": segment.name, "id": segment.id, "created_time": time(segment.created),
-               "type": kind(segment), "source": segment.source})
+    let row = |segment: &SandboxSegment| {
+        json!({"name": segment.name, "id": segment.id, "created_time": format_time(segment.created),
+               "type": segment_type(segment), "source": segment.source})
     };
     let rows: Vec<Value> = segments.values().filter(shown).map(row).collect();
-    Reply::new(
+    HttpResponse::new(
         200,
         json!({"data": rows, "response_id": "", "type": "custom_segment"}),
     )
 }
 
 /// `GET /v3/custom-segments/{id}`
-pub(super) fn get(state: &State, id: &str) -> Reply {
+pub(super) fn get(state: &SandboxState, id: &str) -> HttpResponse {
     if !is_id(id) {
-        return Family::V3.error(400, "the id is not an object id");
+        return EndpointFamily::V3.error(400, "the id is not an object id");
     }
     match state.segments.get(id) {
-        Some(segment) => Reply::new(200, envelope(state, segment)),
-        None => Family::V3.error(404, "no segment has this id"),
+        Some(segment) => HttpResponse::new(200, segment_response(state, segment)),
+        None => EndpointFamily::V3.error(404, "no segment has this id"),
     }
 }
 
 /// `POST /v3/custom-segments`
-pub(super) fn create(state: &mut State, now: Timestamp, call: &Call) -> Reply {
-    create_checked(state, now, call).unwrap_or_else(|refused| refused)
+pub(super) fn create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> HttpResponse {
+    try_create(state, now, call).unwrap_or_else(|refused| refused)
 }
 
-fn create_checked(state: &mut State, now: Timestamp, call: &Call) -> Result<Reply, Reply> {
-    let body = body(call, &["name", "included_filters", "excluded_filters"])?;
+fn try_create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> Result<HttpResponse, HttpResponse> {
+    let body = parse_body(call, &["name", "included_filters", "excluded_filters"])?;
     let Some(name) = body.get("name").and_then(Value::as_str) else {
-        return Err(Family::V3.error(400, "name: must be a string"));
+        return Err(EndpointFamily::V3.error(400, "name: must be a string"));
     };
-    let definition = definition(&body)?;
-    let refused = refusals::name(state, name, None)
-        .or_else(|| refusals::of_new(state, &definition))
-        .or_else(|| state.is_full().then(|| Family::V3.active_limit(state)));
+    let definition = parse_definition(&body)?;
+    let refused = refusals::check_name(state, name, None)
+        .or_else(|| refusals::check_create(state, &definition))
+        .or_else(|| state.is_at_active_limit().then(|| EndpointFamily::V3.active_limit_error(state)));
     if let Some(refused) = refused {
         return Err(refused);
     }
-    let contents = kept(state, definition);
-    let segment = Segment::new(state.new_id(), name.to_owned(), "API", now, contents);
-    let answer = envelope(state, &segment);
-    state.write(segment);
-    Ok(Reply::new(201, answer))
+    let contents = stored_contents(state, definition);
+    let segment = SandboxSegment::new(state.new_id(), name.to_owned(), "API", now, contents);
+    let answer = segment_response(state, &segment);
+    state.put_segment(segment);
+    Ok(HttpResponse::new(201, answer))
 }
 
 /// `PATCH /v3/custom-segments/{id}`
-pub(super) fn update(state: &mut State, now: Timestamp, id: &str, call: &Call) -> Reply {
-    update_checked(state, now, id, call).unwrap_or_else(|refused| refused)
+pub(super) fn update(state: &mut SandboxState, now: Timestamp, id: &str, call: &HttpRequest) -> HttpResponse {
+    try_update(state, now, id, call).unwrap_or_else(|refused| refused)
 }
 
-fn update_checked(state: &mut State, now: Timestamp, id: &str, call: &Call) -> Result<Reply, Reply> {
-    let refused = |status, message: &str| Err(Family::V3.error(status, message));
+fn try_update(state: &mut SandboxState, now: Timestamp, id: &str, call: &HttpRequest) -> Result<HttpResponse, HttpResponse> {
+    let refused = |status, message: &str| Err(EndpointFamily::V3.error(status, message));
     if !is_id(id) {
         return refused(400, "the id is not an object id");
     }
     let known = ["name", "included_filters", "excluded_filters", "updated_by"];
-    let body = body(call, &known)?;
-    let mut definition = definition(&body)?;
+    let body = parse_body(call, &known)?;
+    let mut definition = parse_definition(&body)?;
     let is_address = |value: &Value| value.as_str().is_some_and(|text| text.contains('@'));
     if body.get("updated_by").is_some_and(|value| !is_address(value)) {
         return refused(400, "updated_by: must be an e-mail address");
@@ -86,11 +86,11 @@ fn update_checked(state: &mut State, now: Timestamp, id: &str, call: &Call) -> R
     let Some(segment) = state.segments.get(id) else {
         return refused(404, "no segment has this id");
     };
-    let Some(stored) = updatable(segment) else {
+    let Some(stored) = updatable_definition(segment) else {
         return refused(403, "the segment is archived or not made of filters");
     };
     if !body.contains_key("excluded_filters")
-        && state.settings.patch_without_excluded == WithoutExcluded::Keep
+        && state.settings.patch_without_excluded == MissingExcludedBehavior::Keep
     {
         definition.1.clone_from(&stored.1);
     }
@@ -99,21 +99,21 @@ fn update_checked(state: &mut State, now: Timestamp, id: &str, call: &Call) -> R
         Some(Value::String(name)) => name.clone(),
         Some(_) => return refused(400, "name: must be a string"),
     };
-    if name == segment.name && is_same(state, &stored, &definition) {
+    if name == segment.name && is_same_definition(state, &stored, &definition) {
         match state.settings.patch_without_change {
-            WithoutChange::Accepted => {}
-            WithoutChange::Refused => return refused(400, "nothing would change"),
-            WithoutChange::Conflict => return Err(refusals::held_by(segment)),
+            UnchangedUpdateBehavior::Accepted => {}
+            UnchangedUpdateBehavior::Refused => return refused(400, "nothing would change"),
+            UnchangedUpdateBehavior::Conflict => return Err(refusals::definition_conflict(segment)),
         }
     }
     let conflict =
-        refusals::name(state, &name, Some(id)).or_else(|| refusals::of_changed(state, &definition, id));
+        refusals::check_name(state, &name, Some(id)).or_else(|| refusals::check_update(state, &definition, id));
     if let Some(refused) = conflict {
         return Err(refused);
     }
-    let changed = Segment {
+    let changed = SandboxSegment {
         updated: now,
-        contents: kept(state, definition),
+        contents: stored_contents(state, definition),
         ..segment.clone()
     };
     rename(state, changed, name);
@@ -121,7 +121,7 @@ fn update_checked(state: &mut State, now: Timestamp, id: &str, call: &Call) -> R
 }
 
 /// Keeps `segment` under `name`; its former name stays taken unless the settings free it.
-pub(super) fn rename(state: &mut State, mut segment: Segment, name: String) {
+pub(super) fn rename(state: &mut SandboxState, mut segment: SandboxSegment, name: String) {
     if name != segment.name && !state.settings.rename_frees_old_name {
         state
             .former_names
@@ -129,60 +129,60 @@ pub(super) fn rename(state: &mut State, mut segment: Segment, name: String) {
     }
     state.former_names.remove(&name);
     segment.name = name;
-    state.write(segment);
+    state.put_segment(segment);
 }
 
 /// `{data, response_id, type}` around a segment. Files and cohorts have no filters to show.
-pub(super) fn envelope(state: &State, segment: &Segment) -> Value {
+pub(super) fn segment_response(state: &SandboxState, segment: &SandboxSegment) -> Value {
     let mut data = json!({
-        "name": segment.name, "id": segment.id, "created_time": time(segment.created),
-        "updated_time": time(segment.updated), "type": kind(segment), "source": segment.source,
+        "name": segment.name, "id": segment.id, "created_time": format_time(segment.created),
+        "updated_time": format_time(segment.updated), "type": segment_type(segment), "source": segment.source,
         "description": "",
     });
-    if let Contents::Filters { included, excluded } = &segment.contents {
+    if let SandboxContents::Filters { included, excluded } = &segment.contents {
         data["description"] = describe(included, excluded.as_ref()).into();
-        data["included_filters"] = echo(included, state.settings.echo);
+        data["included_filters"] = echo_definition(included, state.settings.echo);
         if let Some(excluded) = excluded {
-            data["excluded_filters"] = echo(excluded, state.settings.echo);
+            data["excluded_filters"] = echo_definition(excluded, state.settings.echo);
         }
     }
     json!({"data": data, "response_id": "", "type": "custom_segment"})
 }
 
 /// The definition of a segment that may be updated.
-fn updatable(segment: &Segment) -> Option<Sides> {
+fn updatable_definition(segment: &SandboxSegment) -> Option<DefinitionJson> {
     let may_be = segment.archived.is_none() && EDITABLE_SOURCES.contains(&segment.source.as_str());
     match &segment.contents {
-        Contents::Filters { included, excluded } if may_be => Some((included.clone(), excluded.clone())),
+        SandboxContents::Filters { included, excluded } if may_be => Some((included.clone(), excluded.clone())),
         _ => None,
     }
 }
 
 /// A definition as it is kept.
-fn kept(state: &State, (mut included, mut excluded): Sides) -> Contents {
+fn stored_contents(state: &SandboxState, (mut included, mut excluded): DefinitionJson) -> SandboxContents {
     if state.settings.unwraps_single_groups {
-        included = unwrapped(included);
-        excluded = excluded.map(unwrapped);
+        included = unwrap_single_groups(included);
+        excluded = excluded.map(unwrap_single_groups);
     }
-    Contents::Filters { included, excluded }
+    SandboxContents::Filters { included, excluded }
 }
 
-fn is_same(state: &State, one: &Sides, other: &Sides) -> bool {
+fn is_same_definition(state: &SandboxState, one: &DefinitionJson, other: &DefinitionJson) -> bool {
     let ordered = state.settings.equality_order_sensitive;
-    let key = |(included, excluded): &Sides| equality_key(included, excluded.as_ref(), ordered);
+    let key = |(included, excluded): &DefinitionJson| equality_key(included, excluded.as_ref(), ordered);
     key(one) == key(other)
 }
 
-fn kind(segment: &Segment) -> &'static str {
+fn segment_type(segment: &SandboxSegment) -> &'static str {
     match segment.contents {
-        Contents::Filters { .. } => "ELASTIC_SEARCH",
-        Contents::File { .. } => "FILE_V2",
-        Contents::Cohort { .. } => "COHORT",
+        SandboxContents::Filters { .. } => "ELASTIC_SEARCH",
+        SandboxContents::File { .. } => "FILE_V2",
+        SandboxContents::Cohort { .. } => "COHORT",
     }
 }
 
 /// Without an offset, which means UTC.
-fn time(moment: Timestamp) -> String {
+fn format_time(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
@@ -190,8 +190,8 @@ fn is_id(id: &str) -> bool {
     id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn body(call: &Call, known: &[&str]) -> Result<Map<String, Value>, Reply> {
-    let refused = |message: &str| Err(Family::V3.error(400, message));
+fn parse_body(call: &HttpRequest, known: &[&str]) -> Result<Map<String, Value>, HttpResponse> {
+    let refused = |message: &str| Err(EndpointFamily::V3.error(400, message));
     let Ok(Value::Object(body)) = serde_json::from_slice(&call.body) else {
         return refused("the body must be a JSON object");
     };
@@ -201,15 +201,15 @@ fn body(call: &Call, known: &[&str]) -> Result<Map<String, Value>, Reply> {
     }
 }
 
-fn definition(body: &Map<String, Value>) -> Result<Sides, Reply> {
+fn parse_definition(body: &Map<String, Value>) -> Result<DefinitionJson, HttpResponse> {
     let Some(included) = body.get("included_filters") else {
-        return Err(Family::V3.error(400, "included_filters: missing"));
+        return Err(EndpointFamily::V3.error(400, "included_filters: missing"));
     };
     let excluded = body
         .get("excluded_filters")
         .filter(|excluded| !excluded.is_null());
     match validate(included, excluded) {
         Ok(()) => Ok((included.clone(), excluded.cloned())),
-        Err(message) => Err(Family::V3.error(400, &message)),
+        Err(message) => Err(EndpointFamily::V3.error(400, &message)),
     }
 }

@@ -1,20 +1,20 @@
 //! What puts segments out of use and back: calls, and time.
 
-use super::call::{Call, Reply};
-use super::replies::Family;
-use super::state::{Contents, State, after_days};
+use super::call::{HttpRequest, HttpResponse};
+use super::replies::EndpointFamily;
+use super::state::{SandboxContents, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Days without a run after which a segment is archived.
-const IDLE_DAYS: i64 = 60;
+const IDLE_ARCHIVE_DAYS: i64 = 60;
 
 /// Days after which the users of an archived file segment are destroyed.
-const KEPT_DAYS: i64 = 30;
+const USER_RETENTION_DAYS: i64 = 30;
 
 /// `PATCH /v2/custom-segments/archive` and `…/unarchive`: `cs_id` decides over `name`, which has to be there.
-pub(super) fn change(state: &mut State, now: Timestamp, call: &Call, archive: bool) -> Reply {
-    let refused = |status, message: &str| Family::V2.error(status, message);
+pub(super) fn set_archived(state: &mut SandboxState, now: Timestamp, call: &HttpRequest, archive: bool) -> HttpResponse {
+    let refused = |status, message: &str| EndpointFamily::V2.error(status, message);
     let Ok(Value::Object(body)) = serde_json::from_slice(&call.body) else {
         return refused(400, "the body must be a JSON object");
     };
@@ -27,15 +27,15 @@ pub(super) fn change(state: &mut State, now: Timestamp, call: &Call, archive: bo
     let found = match body.get("cs_id") {
         Some(Value::String(id)) => state.segments.get(id),
         Some(_) => return refused(400, "cs_id: must be a string"),
-        None => state.named(name),
+        None => state.find_by_current_name(name),
     };
     let Some(mut segment) = found.cloned() else {
         return refused(404, "no segment has this name or cs_id");
     };
-    if archive && matches!(segment.contents, Contents::Cohort { .. }) {
+    if archive && matches!(segment.contents, SandboxContents::Cohort { .. }) {
         return refused(400, "only filter and file segments can be archived");
     }
-    let answer = Reply::new(
+    let answer = HttpResponse::new(
         200,
         json!({"message": "done", "success": true, "cs_name": segment.name}),
     );
@@ -46,34 +46,34 @@ pub(super) fn change(state: &mut State, now: Timestamp, call: &Call, archive: bo
             refused(400, "the segment is so already")
         };
     }
-    if !archive && state.settings.unarchive_checks_active_limit && state.is_full() {
-        return Family::V2.active_limit(state);
+    if !archive && state.settings.unarchive_checks_active_limit && state.is_at_active_limit() {
+        return EndpointFamily::V2.active_limit_error(state);
     }
     segment.archived = archive.then_some(now);
     if !archive {
         // Otherwise it would be archived again for not having run.
         segment.last_run = now;
     }
-    state.write(segment);
+    state.put_segment(segment);
     answer
 }
 
 /// What time does on its own: archives what nothing ran for 60 days and what expired, and drops the users of files
 /// that expired or were archived for more than 30 days.
-pub(super) fn pass_time(state: &mut State, now: Timestamp) {
+pub(super) fn apply_elapsed_time(state: &mut SandboxState, now: Timestamp) {
     for segment in state.segments.values_mut() {
-        let idle = after_days(segment.last_run, IDLE_DAYS);
+        let idle = plus_days(segment.last_run, IDLE_ARCHIVE_DAYS);
         let expires = match &segment.contents {
-            Contents::File { expires, .. } => Some(*expires),
-            Contents::Filters { .. } | Contents::Cohort { .. } => None,
+            SandboxContents::File { expires, .. } => Some(*expires),
+            SandboxContents::Filters { .. } | SandboxContents::Cohort { .. } => None,
         };
         let ends = expires.map_or(idle, |expires| expires.min(idle));
         if segment.archived.is_none() && ends <= now {
             segment.archived = Some(ends);
         }
-        if let (Some(archived), Contents::File { expires, users, .. }) =
+        if let (Some(archived), SandboxContents::File { expires, users, .. }) =
             (segment.archived, &mut segment.contents)
-            && (after_days(archived, KEPT_DAYS) <= now || *expires <= now)
+            && (plus_days(archived, USER_RETENTION_DAYS) <= now || *expires <= now)
         {
             users.clear();
         }

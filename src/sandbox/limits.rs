@@ -1,8 +1,8 @@
 //! Rolling windows of calls: each class of endpoint has its own, and a call has to fit into all of them.
 
-use super::call::Reply;
-use super::settings::{HeaderWindow, RateLimits, Settings};
-use super::state::State;
+use super::call::HttpResponse;
+use super::settings::{HeaderWindow, RateLimitMode, SandboxSettings};
+use super::state::SandboxState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 /// Endpoints that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Class {
+pub enum RateLimitClass {
     /// The list of segments.
     List,
     /// Creation of filter segments.
@@ -30,14 +30,14 @@ pub enum Class {
 /// A number of calls in a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Window {
+pub struct RateLimitWindow {
     /// How many.
     pub calls: usize,
     /// In how many seconds.
     pub seconds: u32,
 }
 
-impl Window {
+impl RateLimitWindow {
     const fn new(calls: usize, seconds: u32) -> Self {
         Self { calls, seconds }
     }
@@ -47,14 +47,14 @@ impl Window {
     }
 
     /// When its calls of `history` were taken, the oldest first.
-    fn taken(self, history: &VecDeque<i64>, now: i64) -> impl Iterator<Item = i64> {
+    fn request_times_within(self, history: &VecDeque<i64>, now: i64) -> impl Iterator<Item = i64> {
         let since = now.saturating_sub(self.milliseconds());
         let first = history.partition_point(|moment| *moment <= since);
         history.range(first..).copied()
     }
 
     /// The number and the minutes, in the words of the service's message.
-    fn in_words(self) -> String {
+    fn to_message(self) -> String {
         let Self { calls, seconds } = self;
         if seconds.is_multiple_of(MINUTE) {
             format!("{calls}/{} mins", seconds / MINUTE)
@@ -67,52 +67,52 @@ impl Window {
 const MINUTE: u32 = 60;
 const HOUR: u32 = 60 * MINUTE;
 const DAY: u32 = 24 * HOUR;
-const CREATE_OR_LIST: [Window; 3] = [
-    Window::new(50, MINUTE),
-    Window::new(200, HOUR),
-    Window::new(1000, DAY),
+const CREATE_OR_LIST_WINDOWS: [RateLimitWindow; 3] = [
+    RateLimitWindow::new(50, MINUTE),
+    RateLimitWindow::new(200, HOUR),
+    RateLimitWindow::new(1000, DAY),
 ];
-const GET: [Window; 3] = [
-    Window::new(100, MINUTE),
-    Window::new(1000, HOUR),
-    Window::new(4000, DAY),
+const GET_WINDOWS: [RateLimitWindow; 3] = [
+    RateLimitWindow::new(100, MINUTE),
+    RateLimitWindow::new(1000, HOUR),
+    RateLimitWindow::new(4000, DAY),
 ];
-const FILE: [Window; 2] = [Window::new(10, HOUR), Window::new(100, DAY)];
-const COHORT: [Window; 1] = [Window::new(300, MINUTE)];
+const FILE_WINDOWS: [RateLimitWindow; 2] = [RateLimitWindow::new(10, HOUR), RateLimitWindow::new(100, DAY)];
+const COHORT_WINDOWS: [RateLimitWindow; 1] = [RateLimitWindow::new(300, MINUTE)];
 
 /// The windows of a class, the shortest first. None are documented for updates and lifecycle calls.
-fn windows(settings: &Settings, class: Class) -> Vec<Window> {
-    let documented: &[Window] = match class {
-        Class::List | Class::Create => &CREATE_OR_LIST,
-        Class::Get => &GET,
-        Class::File => &FILE,
-        Class::Cohort => &COHORT,
-        Class::Update | Class::Lifecycle => &[],
+fn windows(settings: &SandboxSettings, class: RateLimitClass) -> Vec<RateLimitWindow> {
+    let documented: &[RateLimitWindow] = match class {
+        RateLimitClass::List | RateLimitClass::Create => &CREATE_OR_LIST_WINDOWS,
+        RateLimitClass::Get => &GET_WINDOWS,
+        RateLimitClass::File => &FILE_WINDOWS,
+        RateLimitClass::Cohort => &COHORT_WINDOWS,
+        RateLimitClass::Update | RateLimitClass::Lifecycle => &[],
     };
     let mut windows = match &settings.rate_limits {
-        RateLimits::Documented => documented.to_vec(),
-        RateLimits::Off => Vec::new(),
-        RateLimits::Custom(table) => table.get(&class).cloned().unwrap_or_else(|| documented.to_vec()),
+        RateLimitMode::Documented => documented.to_vec(),
+        RateLimitMode::Off => Vec::new(),
+        RateLimitMode::Custom(table) => table.get(&class).cloned().unwrap_or_else(|| documented.to_vec()),
     };
     windows.sort_by_key(|window| window.seconds);
     windows
 }
 
 /// The class whose history a call of `class` joins.
-fn pool(settings: &Settings, class: Class) -> Class {
+fn pooled_class(settings: &SandboxSettings, class: RateLimitClass) -> RateLimitClass {
     match class {
-        Class::List if settings.list_create_share_window => Class::Create,
+        RateLimitClass::List if settings.list_create_share_window => RateLimitClass::Create,
         class => class,
     }
 }
 
 /// Takes a call into the windows of its class, or says which is full; refused calls do not count.
-pub(super) fn admit(state: &mut State, class: Class, now: Timestamp) -> Result<(), String> {
+pub(super) fn check_and_count(state: &mut SandboxState, class: RateLimitClass, now: Timestamp) -> Result<(), String> {
     let windows = windows(&state.settings, class);
     let Some(longest) = windows.last() else {
         return Ok(());
     };
-    let pool = pool(&state.settings, class);
+    let pool = pooled_class(&state.settings, class);
     let history = state.calls.entry(pool).or_default();
     let now = now.as_millisecond();
     let kept = longest.milliseconds().max(i64::from(DAY) * 1000);
@@ -120,26 +120,26 @@ pub(super) fn admit(state: &mut State, class: Class, now: Timestamp) -> Result<(
         history.pop_front();
     }
     for window in windows {
-        if window.taken(history, now).count() >= window.calls {
+        if window.request_times_within(history, now).count() >= window.calls {
             return Err(format!(
                 "API rate limit breached. Current limit: {}",
-                window.in_words()
+                window.to_message()
             ));
         }
     }
-    state.count_call(pool, now);
+    state.record_request_time(pool, now);
     Ok(())
 }
 
 /// Puts the headers of one window on an answer. Updates and lifecycle calls have no window to describe.
-pub(super) fn put_headers(state: &State, class: Class, now: Timestamp, reply: &mut Reply) {
+pub(super) fn set_rate_limit_headers(state: &SandboxState, class: RateLimitClass, now: Timestamp, reply: &mut HttpResponse) {
     if !state.settings.rate_headers {
         return;
     }
     let now = now.as_millisecond();
     let none = VecDeque::new();
-    let history = state.calls.get(&pool(&state.settings, class)).unwrap_or(&none);
-    let left = |window: &Window| window.calls.saturating_sub(window.taken(history, now).count());
+    let history = state.calls.get(&pooled_class(&state.settings, class)).unwrap_or(&none);
+    let left = |window: &RateLimitWindow| window.calls.saturating_sub(window.request_times_within(history, now).count());
     let windows = windows(&state.settings, class);
     let described = match state.settings.rate_headers_window {
         HeaderWindow::Shortest => windows.first(),
@@ -148,14 +148,14 @@ pub(super) fn put_headers(state: &State, class: Class, now: Timestamp, reply: &m
     let Some(window) = described else {
         return;
     };
-    let oldest = window.taken(history, now).next().unwrap_or(now);
+    let oldest = window.request_times_within(history, now).next().unwrap_or(now);
     // The next whole second, so that a caller who waits until then is not a moment early.
     let reset = (oldest + window.milliseconds() + 999).div_euclid(1000);
-    put(reply, window.calls, left(window), reset);
+    set_window_headers(reply, window.calls, left(window), reset);
 }
 
 /// Puts the headers of a window on an answer, the end of the window in seconds since 1970.
-pub(super) fn put(reply: &mut Reply, limit: usize, remaining: usize, reset: i64) {
+pub(super) fn set_window_headers(reply: &mut HttpResponse, limit: usize, remaining: usize, reset: i64) {
     for (key, value) in [
         ("x-ratelimit-limit", limit.to_string()),
         ("x-ratelimit-remaining", remaining.to_string()),

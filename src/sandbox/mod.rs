@@ -37,14 +37,14 @@ mod shared;
 mod state;
 mod store;
 
-pub use call::{Call, Delivery, Reply};
-pub use definition::Echo;
-pub use faults::{Fault, FaultKind, On, When};
-pub use limits::{Class, Window};
+pub use call::{HttpRequest, Delivery, HttpResponse};
+pub use definition::EchoFormat;
+pub use faults::{Fault, FaultKind, FaultMatcher, FaultTiming};
+pub use limits::{RateLimitClass, RateLimitWindow};
 pub use server::Server;
 pub use service::{LogEntry, Service};
-pub use settings::{HeaderWindow, RateLimits, Settings, WithoutChange, WithoutExcluded};
-pub use state::{FileOperation, Job};
+pub use settings::{HeaderWindow, RateLimitMode, SandboxSettings, UnchangedUpdateBehavior, MissingExcludedBehavior};
+pub use state::{FileOperation, FileJob};
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -53,7 +53,7 @@ use std::{error, fmt, io};
 
 /// Who may call.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub struct SandboxCredentials {
     /// The user.
     pub workspace_id: String,
     /// The password.
@@ -62,10 +62,10 @@ pub struct Credentials {
     pub db_name: String,
 }
 
-impl Credentials {
+impl SandboxCredentials {
     /// Credentials for a service that only this process knows of: other users of the machine reach its socket too.
     #[must_use]
-    pub fn made_up() -> Self {
+    pub fn random() -> Self {
         let word = || "sandbox".to_owned();
         // The standard library seeds these from the system's randomness.
         let random = || RandomState::new().build_hasher().finish();
@@ -77,7 +77,7 @@ impl Credentials {
     }
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for SandboxCredentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Credentials")
@@ -88,26 +88,26 @@ impl fmt::Debug for Credentials {
 
 /// How a service is run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SandboxOptions {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The file that keeps the state; without it the state ends with the process.
-    pub data: Option<PathBuf>,
+    pub data_file: Option<PathBuf>,
     /// Who may call; made up where nothing is said.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<SandboxCredentials>,
     /// Faults from the start.
     pub faults: Vec<Fault>,
     switches: Vec<(String, String)>,
-    alternatives: Vec<(String, String)>,
+    compared_switches: Vec<(String, String)>,
 }
 
-impl Options {
+impl SandboxOptions {
     /// A service for the length of one command, kept in `data`.
     #[must_use]
     pub fn embedded(data: &Path) -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
-            data: Some(data.to_path_buf()),
+            data_file: Some(data.to_path_buf()),
             ..Self::standalone(listen)
         }
     }
@@ -117,11 +117,11 @@ impl Options {
     pub fn standalone(listen: SocketAddr) -> Self {
         Self {
             listen,
-            data: None,
+            data_file: None,
             credentials: None,
             faults: Vec::new(),
             switches: Vec::new(),
-            alternatives: Vec::new(),
+            compared_switches: Vec::new(),
         }
     }
 
@@ -130,8 +130,8 @@ impl Options {
     /// # Errors
     ///
     /// No such switch, or no such value of it.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SandboxError> {
-        self.switches.push(checked(name, value)?);
+    pub fn set_switch(&mut self, name: &str, value: &str) -> Result<(), SandboxError> {
+        self.switches.push(check_switch(name, value)?);
         Ok(())
     }
 
@@ -141,8 +141,8 @@ impl Options {
     /// # Errors
     ///
     /// No such switch, or no such value of it.
-    pub fn compare_with(&mut self, name: &str, value: &str) -> Result<(), SandboxError> {
-        self.alternatives.push(checked(name, value)?);
+    pub fn add_compared_switch(&mut self, name: &str, value: &str) -> Result<(), SandboxError> {
+        self.compared_switches.push(check_switch(name, value)?);
         Ok(())
     }
 
@@ -158,8 +158,8 @@ impl Options {
 }
 
 /// A switch and its value, if there is such a switch with such a value.
-fn checked(name: &str, value: &str) -> Result<(String, String), SandboxError> {
-    let checked = Settings::default().with(name, value);
+fn check_switch(name: &str, value: &str) -> Result<(String, String), SandboxError> {
+    let checked = SandboxSettings::default().with_switch(name, value);
     checked.map_err(|source| SandboxError::Switch {
         name: name.to_owned(),
         source,

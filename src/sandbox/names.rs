@@ -1,7 +1,7 @@
 //! Which names the service takes.
 
 /// Why a name is refused; `None` when it is taken.
-pub(super) fn fault(name: &str) -> Option<&'static str> {
+pub(super) fn name_error(name: &str) -> Option<&'static str> {
     const FORBIDDEN: [char; 10] = [':', '|', '*', '?', '\\', '<', '>', '=', '$', '"'];
     if name.trim().is_empty() {
         return Some("the name is empty");

@@ -1,32 +1,32 @@
 //! The three families of answers, each with its own shape of errors.
 
-use super::call::Reply;
-use super::state::State;
+use super::call::HttpResponse;
+use super::state::SandboxState;
 use serde_json::{Map, Value, json};
 
 /// Which family an endpoint belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(super) enum EndpointFamily {
     V3,
     V2,
     V1,
 }
 
-impl Family {
+impl EndpointFamily {
     /// An error in the family's shape.
-    pub(super) fn error(self, status: u16, message: &str) -> Reply {
+    pub(super) fn error(self, status: u16, message: &str) -> HttpResponse {
         self.error_with(status, message, Map::new())
     }
 
     /// An error with more fields beside its message.
-    pub(super) fn error_with(self, status: u16, message: &str, more: Map<String, Value>) -> Reply {
+    pub(super) fn error_with(self, status: u16, message: &str, more: Map<String, Value>) -> HttpResponse {
         let mut error = Map::new();
         let (kind, text) = match self {
             Self::V3 => ("code", "message"),
             Self::V2 => ("title", "description"),
             Self::V1 => ("type", "message"),
         };
-        error.insert(kind.to_owned(), code(status).into());
+        error.insert(kind.to_owned(), status_text(status).into());
         error.insert(text.to_owned(), message.into());
         error.extend(more);
         let body = match self {
@@ -37,21 +37,21 @@ impl Family {
                 json!({"status": "fail", "error": error})
             }
         };
-        Reply::new(status, body)
+        HttpResponse::new(status, body)
     }
 
     /// The error of a workspace that is full. The documentation shows it for v3 alone; the other families carry its
     /// numbers too, because only these tell it from a rate limit.
-    pub(super) fn active_limit(self, state: &State) -> Reply {
+    pub(super) fn active_limit_error(self, state: &SandboxState) -> HttpResponse {
         let mut more = Map::new();
-        more.insert("actual_count".to_owned(), state.active().into());
+        more.insert("actual_count".to_owned(), state.active_count().into());
         more.insert("limit".to_owned(), state.settings.active_limit.into());
         self.error_with(429, "the limit of active custom segments is reached", more)
     }
 }
 
 /// Tells the answers of a service apart, wherever the family puts the word for it.
-pub(super) fn put_sequence(reply: &mut Reply, sequence: u64) {
+pub(super) fn set_request_number(reply: &mut HttpResponse, sequence: u64) {
     let word = format!("sandbox-{sequence}");
     if let Some(place) = reply.body.get_mut("response_id") {
         *place = word.into();
@@ -61,7 +61,7 @@ pub(super) fn put_sequence(reply: &mut Reply, sequence: u64) {
 }
 
 /// The service's own words, whose case is as uneven as the original's.
-fn code(status: u16) -> &'static str {
+fn status_text(status: u16) -> &'static str {
     match status {
         400 => "Invalid request",
         401 => "Unauthorized",

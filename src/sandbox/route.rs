@@ -1,13 +1,13 @@
 //! Which operation a call asks for.
 
-use super::call::Call;
-use super::limits::Class;
-use super::replies::Family;
+use super::call::HttpRequest;
+use super::limits::RateLimitClass;
+use super::replies::EndpointFamily;
 use super::state::FileOperation;
 
 /// The operations of the API.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Operation<'a> {
+pub(super) enum Route<'a> {
     List,
     Create,
     Get(&'a str),
@@ -19,24 +19,24 @@ pub(super) enum Operation<'a> {
     Cohort,
 }
 
-impl Operation<'_> {
-    pub(super) fn family(self) -> Family {
+impl Route<'_> {
+    pub(super) fn endpoint_family(self) -> EndpointFamily {
         match self {
-            Self::List | Self::Create | Self::Get(_) | Self::Update(_) => Family::V3,
-            Self::CreateFile | Self::ChangeFile(_) | Self::Archive | Self::Unarchive => Family::V2,
-            Self::Cohort => Family::V1,
+            Self::List | Self::Create | Self::Get(_) | Self::Update(_) => EndpointFamily::V3,
+            Self::CreateFile | Self::ChangeFile(_) | Self::Archive | Self::Unarchive => EndpointFamily::V2,
+            Self::Cohort => EndpointFamily::V1,
         }
     }
 
-    pub(super) fn class(self) -> Class {
+    pub(super) fn rate_limit_class(self) -> RateLimitClass {
         match self {
-            Self::List => Class::List,
-            Self::Create => Class::Create,
-            Self::Get(_) => Class::Get,
-            Self::Update(_) => Class::Update,
-            Self::CreateFile | Self::ChangeFile(_) => Class::File,
-            Self::Archive | Self::Unarchive => Class::Lifecycle,
-            Self::Cohort => Class::Cohort,
+            Self::List => RateLimitClass::List,
+            Self::Create => RateLimitClass::Create,
+            Self::Get(_) => RateLimitClass::Get,
+            Self::Update(_) => RateLimitClass::Update,
+            Self::CreateFile | Self::ChangeFile(_) => RateLimitClass::File,
+            Self::Archive | Self::Unarchive => RateLimitClass::Lifecycle,
+            Self::Cohort => RateLimitClass::Cohort,
         }
     }
 
@@ -46,26 +46,26 @@ impl Operation<'_> {
 }
 
 /// The operation that `call` asks for; `None` where there is no such endpoint.
-pub(super) fn route(call: &Call) -> Option<Operation<'_>> {
-    Some(match (call.method.as_str(), call.route()) {
-        ("GET", "/v3/custom-segments") => Operation::List,
-        ("POST", "/v3/custom-segments") => Operation::Create,
-        ("POST", "/v2/custom-segments/file-segment") => Operation::CreateFile,
-        ("PUT", "/v2/custom-segments/file-segment/add-users") => Operation::ChangeFile(FileOperation::Add),
+pub(super) fn route_request(call: &HttpRequest) -> Option<Route<'_>> {
+    Some(match (call.method.as_str(), call.path_without_trailing_slash()) {
+        ("GET", "/v3/custom-segments") => Route::List,
+        ("POST", "/v3/custom-segments") => Route::Create,
+        ("POST", "/v2/custom-segments/file-segment") => Route::CreateFile,
+        ("PUT", "/v2/custom-segments/file-segment/add-users") => Route::ChangeFile(FileOperation::Add),
         ("PUT", "/v2/custom-segments/file-segment/remove-users") => {
-            Operation::ChangeFile(FileOperation::Remove)
+            Route::ChangeFile(FileOperation::Remove)
         }
-        ("PUT", "/v2/custom-segments/file-segment/replace") => Operation::ChangeFile(FileOperation::Replace),
-        ("PATCH", "/v2/custom-segments/archive") => Operation::Archive,
-        ("PATCH", "/v2/custom-segments/unarchive") => Operation::Unarchive,
-        ("POST", "/v1/integrations/cohortsync") => Operation::Cohort,
+        ("PUT", "/v2/custom-segments/file-segment/replace") => Route::ChangeFile(FileOperation::Replace),
+        ("PATCH", "/v2/custom-segments/archive") => Route::Archive,
+        ("PATCH", "/v2/custom-segments/unarchive") => Route::Unarchive,
+        ("POST", "/v1/integrations/cohortsync") => Route::Cohort,
         (method, path) => {
             let id = path
                 .strip_prefix("/v3/custom-segments/")
                 .filter(|id| !id.contains('/'))?;
             match method {
-                "GET" => Operation::Get(id),
-                "PATCH" => Operation::Update(id),
+                "GET" => Route::Get(id),
+                "PATCH" => Route::Update(id),
                 _ => return None,
             }
         }

@@ -4,9 +4,9 @@
 //! framework answers always.
 
 use super::call::Delivery;
-use super::exchange::{Body, Cut, read, respond};
-use super::shared::Shared;
-use super::{Credentials, Options, SandboxError};
+use super::exchange::{ResponseBody, ConnectionCut, read_request, to_http_response};
+use super::shared::SharedService;
+use super::{SandboxCredentials, SandboxOptions, SandboxError};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,14 +20,14 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// How long to wait for file handles when there are none.
-const NO_HANDLES_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// A running service.
 pub struct Server {
     address: SocketAddr,
-    shared: Arc<Shared>,
-    stop: watch::Sender<bool>,
-    accepting: JoinHandle<()>,
+    shared: Arc<SharedService>,
+    stop_sender: watch::Sender<bool>,
+    accept_task: JoinHandle<()>,
 }
 
 impl Server {
@@ -36,7 +36,7 @@ impl Server {
     /// # Errors
     ///
     /// An address that is not loopback or in use, or a data file that cannot be used.
-    pub async fn start(options: Options) -> Result<Self, SandboxError> {
+    pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         if !options.listen.ip().is_loopback() {
             return Err(SandboxError::NotLoopback(options.listen));
         }
@@ -44,18 +44,18 @@ impl Server {
             address: options.listen,
             source,
         };
-        let shared = Arc::new(Shared::open(&options)?);
+        let shared = Arc::new(SharedService::open(&options)?);
         let listener = TcpListener::bind(options.listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), stopped));
         // Files that a former run left in the queue.
-        work_in_background(&shared);
+        process_queue_in_background(&shared);
         Ok(Self {
             address,
             shared,
-            stop,
-            accepting,
+            stop_sender: stop,
+            accept_task: accepting,
         })
     }
 
@@ -67,28 +67,28 @@ impl Server {
 
     /// What callers have to use.
     #[must_use]
-    pub fn credentials(&self) -> &Credentials {
+    pub fn credentials(&self) -> &SandboxCredentials {
         &self.shared.credentials
     }
 
     /// Lets answers in progress finish, processes the files that are queued, and saves.
     pub async fn stop(self) {
         // Nobody listens any more when the task is gone already.
-        self.stop.send(true).ok();
-        self.accepting.await.ok();
-        self.shared.finish().await;
+        self.stop_sender.send(true).ok();
+        self.accept_task.await.ok();
+        self.shared.shut_down().await;
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, shared: Arc<SharedService>, mut stopped: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&shared), stopped.clone()));
+                    connections.spawn(serve_connection(stream, Arc::clone(&shared), stopped.clone()));
                 }
-                Err(_) => tokio::time::sleep(NO_HANDLES_PAUSE).await,
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
             _ = stopped.changed() => break,
         }
@@ -97,8 +97,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
-    let serve = service_fn(move |request| serve(Arc::clone(&shared), request));
+async fn serve_connection(stream: TcpStream, shared: Arc<SharedService>, mut stopped: watch::Receiver<bool>) {
+    let serve = service_fn(move |request| handle_request(Arc::clone(&shared), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), serve);
@@ -113,13 +113,13 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, mut stopped: watch::
     }
 }
 
-async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
-    let call = read(request).await?;
+async fn handle_request(shared: Arc<SharedService>, request: Request<Incoming>) -> Result<Response<ResponseBody>, ConnectionCut> {
+    let call = read_request(request).await?;
     if call.path == "/_sandbox/settle" && shared.may_control(&call) {
-        shared.work().await;
+        shared.process_queue().await;
     }
     let mut reply = shared.answer(&call, false);
-    if let Delivery::Postponed(milliseconds) = reply.delivery {
+    if let Delivery::Deferred(milliseconds) = reply.delivery {
         let (send, answered) = oneshot::channel();
         let later = Arc::clone(&shared);
         // Not in this task: that one ends when the caller hangs up.
@@ -127,18 +127,18 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             drop(send.send(later.answer(&call, true)));
         });
-        reply = answered.await.map_err(|_| Cut)?;
+        reply = answered.await.map_err(|_| ConnectionCut)?;
     }
-    work_in_background(&shared);
-    if let Delivery::Slow(milliseconds) = reply.delivery {
+    process_queue_in_background(&shared);
+    if let Delivery::Delayed(milliseconds) = reply.delivery {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
-    respond(&reply)
+    to_http_response(&reply)
 }
 
-fn work_in_background(shared: &Arc<Shared>) {
-    if shared.has_work() {
+fn process_queue_in_background(shared: &Arc<SharedService>) {
+    if shared.has_queued_files() {
         let working = Arc::clone(shared);
-        shared.spawn(async move { working.work().await });
+        shared.spawn(async move { working.process_queue().await });
     }
 }

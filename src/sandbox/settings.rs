@@ -1,16 +1,16 @@
 //! The switches: one for each behaviour that MoEngage does not document.
 
-use super::definition::Echo;
-use super::limits::{Class, Window};
+use super::definition::EchoFormat;
+use super::limits::{RateLimitClass, RateLimitWindow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How the service behaves where the documentation is silent. Defaults are the likelier behaviours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub struct SandboxSettings {
     /// Whether calls are limited; default `documented`.
-    pub rate_limits: RateLimits,
+    pub rate_limits: RateLimitMode,
     /// Whether creates and lists count toward one window; default false.
     pub list_create_share_window: bool,
     /// Whether answers carry `x-ratelimit-` headers; default true.
@@ -32,9 +32,9 @@ pub struct Settings {
     /// Whether names differ by case; default true.
     pub names_case_sensitive: bool,
     /// What an update without `excluded_filters` does to the stored ones; default `keep`.
-    pub patch_without_excluded: WithoutExcluded,
+    pub patch_without_excluded: MissingExcludedBehavior,
     /// What an update that changes nothing answers; default `accepted`.
-    pub patch_without_change: WithoutChange,
+    pub patch_without_change: UnchangedUpdateBehavior,
     /// Whether archiving an archived segment, or unarchiving an active one, succeeds; otherwise it is a 400. Default
     /// true.
     pub archive_idempotent: bool,
@@ -44,7 +44,7 @@ pub struct Settings {
     /// was sent; default false.
     pub unwraps_single_groups: bool,
     /// The form in which definitions come back; default `as_sent`.
-    pub echo: Echo,
+    pub echo: EchoFormat,
     /// The users of the workspace, as the values they have of an attribute: a value that stands there twice belongs
     /// to two users. Of an attribute that is not named, every value belongs to one user. Default none.
     pub users: BTreeMap<String, Vec<String>>,
@@ -53,14 +53,14 @@ pub struct Settings {
 /// Whether calls are limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RateLimits {
+pub enum RateLimitMode {
     /// As documented.
     #[default]
     Documented,
     /// Not at all.
     Off,
     /// As documented, but for the classes that are named.
-    Custom(BTreeMap<Class, Vec<Window>>),
+    Custom(BTreeMap<RateLimitClass, Vec<RateLimitWindow>>),
 }
 
 /// Which window of a class the headers describe.
@@ -77,7 +77,7 @@ pub enum HeaderWindow {
 /// What an update without `excluded_filters` does to the stored ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WithoutExcluded {
+pub enum MissingExcludedBehavior {
     /// They stay.
     #[default]
     Keep,
@@ -88,7 +88,7 @@ pub enum WithoutExcluded {
 /// What an update that changes nothing answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WithoutChange {
+pub enum UnchangedUpdateBehavior {
     /// 200, like any other.
     #[default]
     Accepted,
@@ -98,10 +98,10 @@ pub enum WithoutChange {
     Conflict,
 }
 
-impl Default for Settings {
+impl Default for SandboxSettings {
     fn default() -> Self {
         Self {
-            rate_limits: RateLimits::Documented,
+            rate_limits: RateLimitMode::Documented,
             list_create_share_window: false,
             rate_headers: true,
             rate_headers_window: HeaderWindow::Shortest,
@@ -112,20 +112,20 @@ impl Default for Settings {
             equality_order_sensitive: true,
             rename_frees_old_name: false,
             names_case_sensitive: true,
-            patch_without_excluded: WithoutExcluded::Keep,
-            patch_without_change: WithoutChange::Accepted,
+            patch_without_excluded: MissingExcludedBehavior::Keep,
+            patch_without_change: UnchangedUpdateBehavior::Accepted,
             archive_idempotent: true,
             reference_to_archived_allowed: true,
             unwraps_single_groups: false,
-            echo: Echo::AsSent,
+            echo: EchoFormat::AsSent,
             users: BTreeMap::new(),
         }
     }
 }
 
-impl Settings {
+impl SandboxSettings {
     /// These settings with the switch `name` at `value`, which is JSON or a bare word.
-    pub(super) fn with(&self, name: &str, value: &str) -> Result<Self, serde_json::Error> {
+    pub(super) fn with_switch(&self, name: &str, value: &str) -> Result<Self, serde_json::Error> {
         let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
         let mut settings = serde_json::to_value(self)?;
         settings[name] = value;

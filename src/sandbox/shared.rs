@@ -1,12 +1,12 @@
 //! The service between the connections of a server: one call at a time, kept before it is answered, and the work
 //! that goes on without a caller.
 
-use super::call::{Call, Reply};
-use super::download::{call_back, download};
+use super::call::{HttpRequest, HttpResponse};
+use super::download::{send_callback, download};
 use super::service::Service;
-use super::settings::Settings;
-use super::store::Store;
-use super::{Credentials, Options, SandboxError};
+use super::settings::SandboxSettings;
+use super::store::DataFile;
+use super::{SandboxCredentials, SandboxOptions, SandboxError};
 use jiff::Timestamp;
 use serde_json::json;
 use std::error::Error;
@@ -15,32 +15,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
 
 /// A service that several tasks use.
-pub(super) struct Shared {
-    guarded: Mutex<Guarded>,
-    pub(super) credentials: Credentials,
+pub(super) struct SharedService {
+    stored_service: Mutex<StoredService>,
+    pub(super) credentials: SandboxCredentials,
     /// Held while files are processed: one after the other.
-    working: tokio::sync::Mutex<()>,
+    queue_lock: tokio::sync::Mutex<()>,
     /// Tasks that outlive the connection that started them.
-    background: Mutex<JoinSet<()>>,
+    background_tasks: Mutex<JoinSet<()>>,
 }
 
-struct Guarded {
+struct StoredService {
     service: Service,
-    store: Option<Store>,
+    store: Option<DataFile>,
 }
 
-impl Shared {
+impl SharedService {
     /// Opens the data file, or starts with nothing.
-    pub(super) fn open(options: &Options) -> Result<Self, SandboxError> {
-        let credentials = options.credentials.clone().unwrap_or_else(Credentials::made_up);
-        let mut service = Service::new(Settings::default(), credentials.clone());
+    pub(super) fn open(options: &SandboxOptions) -> Result<Self, SandboxError> {
+        let credentials = options.credentials.clone().unwrap_or_else(SandboxCredentials::random);
+        let mut service = Service::new(SandboxSettings::default(), credentials.clone());
         let mut store = None;
-        if let Some(path) = &options.data {
+        if let Some(path) = &options.data_file {
             let unusable = |source| SandboxError::File {
                 path: path.clone(),
                 source,
             };
-            let store = store.insert(Store::open(path).map_err(unusable)?);
+            let store = store.insert(DataFile::open(path).map_err(unusable)?);
             if let Some(state) = store.lock().map_err(unusable)?.load()? {
                 service = Service::with_state(state, credentials.clone());
             }
@@ -48,28 +48,28 @@ impl Shared {
         let mut settings = service.state.settings.clone();
         for (name, value) in &options.switches {
             settings = settings
-                .with(name, value)
+                .with_switch(name, value)
                 .map_err(|source| SandboxError::Switch {
                     name: name.clone(),
                     source,
                 })?;
         }
-        service.state.set(settings);
+        service.state.apply_settings(settings);
         service.set_faults(options.faults.clone());
-        if options.data.is_none() {
-            service.compare_with(&options.alternatives)?;
+        if options.data_file.is_none() {
+            service.start_shadows(&options.compared_switches)?;
         }
         Ok(Self {
-            guarded: Mutex::new(Guarded { service, store }),
+            stored_service: Mutex::new(StoredService { service, store }),
             credentials,
-            working: tokio::sync::Mutex::new(()),
-            background: Mutex::new(JoinSet::new()),
+            queue_lock: tokio::sync::Mutex::new(()),
+            background_tasks: Mutex::new(JoinSet::new()),
         })
     }
 
     /// Answers a call, for the second time when it was postponed.
-    pub(super) fn answer(&self, call: &Call, was_postponed: bool) -> Reply {
-        let answered = self.guarded().change(|service| {
+    pub(super) fn answer(&self, call: &HttpRequest, was_postponed: bool) -> HttpResponse {
+        let answered = self.lock_stored_service().update(|service| {
             if was_postponed {
                 service.handle_postponed(now(), call)
             } else {
@@ -78,7 +78,7 @@ impl Shared {
         });
         answered.unwrap_or_else(|error| {
             let message = format!("the sandbox cannot keep its state: {error}");
-            Reply::new(
+            HttpResponse::new(
                 500,
                 json!({"title": "Internal Server Error", "description": message}),
             )
@@ -86,27 +86,27 @@ impl Shared {
     }
 
     /// Whether a call may use the control endpoints.
-    pub(super) fn may_control(&self, call: &Call) -> bool {
-        self.guarded().service.may_control(call)
+    pub(super) fn may_control(&self, call: &HttpRequest) -> bool {
+        self.lock_stored_service().service.may_use_control_endpoints(call)
     }
 
     /// Whether files wait to be processed.
-    pub(super) fn has_work(&self) -> bool {
-        self.guarded().service.next_job().is_some()
+    pub(super) fn has_queued_files(&self) -> bool {
+        self.lock_stored_service().service.next_job().is_some()
     }
 
     /// Runs a task that the end of the server waits for.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut background = self.background_tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while background.try_join_next().is_some() {}
         background.spawn(task);
     }
 
     /// Processes queued files until none is left.
-    pub(super) async fn work(&self) {
-        let _working = self.working.lock().await;
+    pub(super) async fn process_queue(&self) {
+        let _working = self.queue_lock.lock().await;
         loop {
-            let Some(job) = self.guarded().service.next_job() else {
+            let Some(job) = self.lock_stored_service().service.next_job() else {
                 return;
             };
             let file = download(&job.file_url)
@@ -116,10 +116,10 @@ impl Shared {
                     None => error.to_string(),
                 });
             let finished = self
-                .guarded()
-                .change(|service| service.finish_job(now(), &job, file));
+                .lock_stored_service()
+                .update(|service| service.finish_job(now(), &job, file));
             match (finished, &job.callback_url) {
-                (Ok(Some(said)), Some(url)) => call_back(url, &said).await,
+                (Ok(Some(said)), Some(url)) => send_callback(url, &said).await,
                 (Ok(_), _) => {}
                 // It would be queued for ever; who calls next learns why nothing can be kept.
                 (Err(_), _) => return,
@@ -128,22 +128,22 @@ impl Shared {
     }
 
     /// Ends what goes on in the background, and saves how often the service was read: only writes are saved at once.
-    pub(super) async fn finish(&self) {
-        let background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+    pub(super) async fn shut_down(&self) {
+        let background = std::mem::take(&mut *self.background_tasks.lock().unwrap_or_else(PoisonError::into_inner));
         background.join_all().await;
-        self.work().await;
-        self.guarded().save_always().ok();
+        self.process_queue().await;
+        self.lock_stored_service().save().ok();
     }
 
-    fn guarded(&self) -> MutexGuard<'_, Guarded> {
+    fn lock_stored_service(&self) -> MutexGuard<'_, StoredService> {
         // A panic while the lock was held is a bug of its own; the state is still whole.
-        self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stored_service.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Guarded {
+impl StoredService {
     /// Does something with the service as the last writer left it, and keeps what changed.
-    fn change<T>(&mut self, change: impl FnOnce(&mut Service) -> T) -> Result<T, SandboxError> {
+    fn update<T>(&mut self, change: impl FnOnce(&mut Service) -> T) -> Result<T, SandboxError> {
         let Self { service, store } = self;
         let Some(store) = store else {
             return Ok(change(service));
@@ -154,19 +154,19 @@ impl Guarded {
             Ok(locked) => locked,
             Err(source) => return Err(unusable(source)),
         };
-        if let Some(state) = locked.load_news()? {
-            service.state.replace_with(state);
+        if let Some(state) = locked.load_if_changed()? {
+            service.state.reload(state);
         }
         let changed = change(service);
-        if service.is_dirty() {
+        if service.has_unsaved_changes() {
             locked.save(&service.state).map_err(unusable)?;
-            service.saved();
+            service.mark_saved();
         }
         Ok(changed)
     }
 
-    fn save_always(&mut self) -> Result<(), SandboxError> {
-        self.change(Service::touch)
+    fn save(&mut self) -> Result<(), SandboxError> {
+        self.update(Service::mark_unsaved)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the service keeps: segments, names, queued work, and how often it was called.
 
 use super::definition::equality_key;
-use super::limits::Class;
-use super::settings::Settings;
+use super::limits::RateLimitClass;
+use super::settings::SandboxSettings;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,44 +12,44 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// Writes that a list can lag behind.
-const UNDO_LIMIT: usize = 64;
+const STALE_LIST_LIMIT: usize = 64;
 
 /// Everything that outlives the process, and what follows from it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct State {
+pub(super) struct SandboxState {
     pub(super) format_version: u32,
-    pub(super) settings: Settings,
+    pub(super) settings: SandboxSettings,
     /// How far the service's clock is ahead of the machine's.
     pub(super) clock_ahead_seconds: i64,
     /// Ids are handed out in order, so that runs repeat.
     pub(super) last_id: u64,
     /// Changed through `write` and `pass_time` alone.
-    pub(super) segments: BTreeMap<String, Segment>,
+    pub(super) segments: BTreeMap<String, SandboxSegment>,
     /// Names that segments had before a rename, by the name.
     pub(super) former_names: BTreeMap<String, String>,
     /// Files still to be processed, in the order they came.
-    pub(super) jobs: VecDeque<Job>,
+    pub(super) jobs: VecDeque<FileJob>,
     /// When calls of each class were taken, in milliseconds, in order.
-    pub(super) calls: BTreeMap<Class, VecDeque<i64>>,
+    pub(super) calls: BTreeMap<RateLimitClass, VecDeque<i64>>,
     /// How many users files added, and when.
     pub(super) users_added: VecDeque<(Timestamp, usize)>,
     /// Calls that were counted since the state was last saved.
     #[serde(skip)]
-    unsaved_calls: Vec<(Class, i64)>,
+    unsaved_request_times: Vec<(RateLimitClass, i64)>,
     /// What makes the definition of each filter segment equal to another: computed once, for it is compared with
     /// every new one.
     #[serde(skip)]
     equality_keys: BTreeMap<String, String>,
     /// What each of the last writes replaced, newest last.
     #[serde(skip)]
-    undo: VecDeque<(String, Option<Segment>)>,
+    replaced_segments: VecDeque<(String, Option<SandboxSegment>)>,
 }
 
 /// A segment of any kind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Segment {
+pub(super) struct SandboxSegment {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) source: String,
@@ -58,12 +58,12 @@ pub(super) struct Segment {
     /// The last query or campaign; without one for 60 days the segment is archived.
     pub(super) last_run: Timestamp,
     pub(super) archived: Option<Timestamp>,
-    pub(super) contents: Contents,
+    pub(super) contents: SandboxContents,
 }
 
-impl Segment {
+impl SandboxSegment {
     /// An active segment that starts to be now.
-    pub(super) fn new(id: String, name: String, source: &str, now: Timestamp, contents: Contents) -> Self {
+    pub(super) fn new(id: String, name: String, source: &str, now: Timestamp, contents: SandboxContents) -> Self {
         Self {
             id,
             name,
@@ -80,7 +80,7 @@ impl Segment {
 /// What makes a segment's members.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub(super) enum Contents {
+pub(super) enum SandboxContents {
     Filters {
         included: Value,
         excluded: Option<Value>,
@@ -101,7 +101,7 @@ pub(super) enum Contents {
 /// A file to be processed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Job {
+pub struct FileJob {
     /// Tells jobs apart, in callbacks too.
     pub request_id: String,
     /// The segment it is for.
@@ -128,9 +128,9 @@ pub enum FileOperation {
     Replace,
 }
 
-impl State {
+impl SandboxState {
     /// A workspace with nothing in it.
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: SandboxSettings) -> Self {
         Self {
             format_version: FORMAT_VERSION,
             settings,
@@ -139,11 +139,11 @@ impl State {
     }
 
     /// Puts the settings in force, also for what is there already.
-    pub(super) fn set(&mut self, settings: Settings) {
+    pub(super) fn apply_settings(&mut self, settings: SandboxSettings) {
         self.settings = settings;
         self.equality_keys.clear();
         for (id, segment) in &self.segments {
-            if let Contents::Filters { included, excluded } = &segment.contents {
+            if let SandboxContents::Filters { included, excluded } = &segment.contents {
                 let key = equality_key(
                     included,
                     excluded.as_ref(),
@@ -161,24 +161,24 @@ impl State {
     }
 
     /// Keeps a new or changed segment.
-    pub(super) fn write(&mut self, segment: Segment) {
+    pub(super) fn put_segment(&mut self, segment: SandboxSegment) {
         let id = segment.id.clone();
-        if let Contents::Filters { included, excluded } = &segment.contents {
+        if let SandboxContents::Filters { included, excluded } = &segment.contents {
             let ordered = self.settings.equality_order_sensitive;
             let key = equality_key(included, excluded.as_ref(), ordered);
             self.equality_keys.insert(id.clone(), key);
         }
         let replaced = self.segments.insert(id.clone(), segment);
-        self.undo.push_back((id, replaced));
-        if self.undo.len() > UNDO_LIMIT {
-            self.undo.pop_front();
+        self.replaced_segments.push_back((id, replaced));
+        if self.replaced_segments.len() > STALE_LIST_LIMIT {
+            self.replaced_segments.pop_front();
         }
     }
 
     /// The segments as they were before the last `writes` writes.
-    pub(super) fn segments_before(&self, writes: usize) -> BTreeMap<String, Segment> {
+    pub(super) fn segments_before(&self, writes: usize) -> BTreeMap<String, SandboxSegment> {
         let mut segments = self.segments.clone();
-        for (id, replaced) in self.undo.iter().rev().take(writes) {
+        for (id, replaced) in self.replaced_segments.iter().rev().take(writes) {
             match replaced {
                 Some(segment) => segments.insert(id.clone(), segment.clone()),
                 None => segments.remove(id),
@@ -188,14 +188,14 @@ impl State {
     }
 
     /// The segments whose definition equals one with this key.
-    pub(super) fn with_equality_key(&self, key: &str) -> impl Iterator<Item = &Segment> {
+    pub(super) fn segments_with_equality_key(&self, key: &str) -> impl Iterator<Item = &SandboxSegment> {
         let same = self.equality_keys.iter().filter(move |(_, other)| *other == key);
         same.filter_map(|(id, _)| self.segments.get(id))
     }
 
     /// The segment that holds `name`, archived ones and former names included.
-    pub(super) fn holder_of(&self, name: &str) -> Option<&Segment> {
-        self.named(name).or_else(|| {
+    pub(super) fn find_name_holder(&self, name: &str) -> Option<&SandboxSegment> {
+        self.find_by_current_name(name).or_else(|| {
             let mut former = self.former_names.iter();
             let (_, id) = former.find(|(former, _)| self.is_same_name(former, name))?;
             self.segments.get(id)
@@ -203,7 +203,7 @@ impl State {
     }
 
     /// The segment whose present name is `name`.
-    pub(super) fn named(&self, name: &str) -> Option<&Segment> {
+    pub(super) fn find_by_current_name(&self, name: &str) -> Option<&SandboxSegment> {
         self.segments
             .values()
             .find(|segment| self.is_same_name(&segment.name, name))
@@ -217,55 +217,55 @@ impl State {
         }
     }
 
-    pub(super) fn active(&self) -> usize {
+    pub(super) fn active_count(&self) -> usize {
         self.segments
             .values()
             .filter(|segment| segment.archived.is_none())
             .count()
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.active() >= self.settings.active_limit
+    pub(super) fn is_at_active_limit(&self) -> bool {
+        self.active_count() >= self.settings.active_limit
     }
 
     /// Whether all that is saved is the same, but for the settings.
-    pub(super) fn keeps_what(&self, other: &Self) -> bool {
+    pub(super) fn has_same_data_as(&self, other: &Self) -> bool {
         let kept = |state: &Self| {
             let mut state = state.clone();
-            state.settings = Settings::default();
+            state.settings = SandboxSettings::default();
             serde_json::to_value(state).ok()
         };
         kept(self) == kept(other)
     }
 
     /// Counts a call toward the windows of its class.
-    pub(super) fn count_call(&mut self, class: Class, milliseconds: i64) {
+    pub(super) fn record_request_time(&mut self, class: RateLimitClass, milliseconds: i64) {
         self.calls.entry(class).or_default().push_back(milliseconds);
-        self.unsaved_calls.push((class, milliseconds));
+        self.unsaved_request_times.push((class, milliseconds));
     }
 
     /// Says that everything up to here is saved.
-    pub(super) fn saved(&mut self) {
-        self.unsaved_calls.clear();
+    pub(super) fn mark_saved(&mut self) {
+        self.unsaved_request_times.clear();
     }
 
     /// Takes over what another process saved, and adds the calls that only this one knows of.
-    pub(super) fn replace_with(&mut self, saved: Self) {
-        let unsaved = std::mem::take(&mut self.unsaved_calls);
+    pub(super) fn reload(&mut self, saved: Self) {
+        let unsaved = std::mem::take(&mut self.unsaved_request_times);
         let settings = self.settings.clone();
         *self = saved;
-        self.set(settings);
+        self.apply_settings(settings);
         for (class, milliseconds) in unsaved {
             let history = self.calls.entry(class).or_default();
             let place = history.partition_point(|moment| *moment <= milliseconds);
             history.insert(place, milliseconds);
-            self.unsaved_calls.push((class, milliseconds));
+            self.unsaved_request_times.push((class, milliseconds));
         }
     }
 }
 
 /// So many days later; the end of time where there is no such moment.
-pub(super) fn after_days(moment: Timestamp, days: i64) -> Timestamp {
+pub(super) fn plus_days(moment: Timestamp, days: i64) -> Timestamp {
     let hours = days.saturating_mul(24);
     SignedDuration::try_from_hours(hours)
         .and_then(|later| moment.checked_add(later).ok())

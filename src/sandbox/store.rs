@@ -4,7 +4,7 @@
 //! holds the number of the last save: who sees another number than its own reads the state again before it answers.
 
 use super::SandboxError;
-use super::state::{FORMAT_VERSION, State};
+use super::state::{FORMAT_VERSION, SandboxState};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -13,17 +13,17 @@ use std::path::{Path, PathBuf};
 
 /// The file of one service.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct DataFile {
     path: PathBuf,
     lock: File,
     /// The number of the save that is in memory.
-    seen: u64,
+    loaded_save_number: u64,
 }
 
 /// The file, for as long as nobody else may use it.
-pub(super) struct Locked<'a>(&'a mut Store);
+pub(super) struct LockedDataFile<'a>(&'a mut DataFile);
 
-impl Store {
+impl DataFile {
     /// Opens or makes the lock file beside `path`.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let lock = OpenOptions::new()
@@ -31,11 +31,11 @@ impl Store {
             .write(true)
             .create(true)
             .truncate(false)
-            .open(beside(path, ".lock"))?;
+            .open(sibling_path(path, ".lock"))?;
         Ok(Self {
             path: path.to_path_buf(),
             lock,
-            seen: 0,
+            loaded_save_number: 0,
         })
     }
 
@@ -44,57 +44,57 @@ impl Store {
     }
 
     /// Waits until nobody else uses the file: others hold it for no longer than one save takes.
-    pub(super) fn lock(&mut self) -> io::Result<Locked<'_>> {
+    pub(super) fn lock(&mut self) -> io::Result<LockedDataFile<'_>> {
         self.lock.lock()?;
-        Ok(Locked(self))
+        Ok(LockedDataFile(self))
     }
 }
 
-impl Drop for Locked<'_> {
+impl Drop for LockedDataFile<'_> {
     fn drop(&mut self) {
         // The system unlocks the file at the latest when it is closed.
         self.0.lock.unlock().ok();
     }
 }
 
-impl Locked<'_> {
+impl LockedDataFile<'_> {
     /// The state as it was saved last; `None` where there is no file yet.
-    pub(super) fn load(&mut self) -> Result<Option<State>, SandboxError> {
-        let number = self.number().map_err(|source| SandboxError::File {
+    pub(super) fn load(&mut self) -> Result<Option<SandboxState>, SandboxError> {
+        let number = self.last_save_number().map_err(|source| SandboxError::File {
             path: self.0.path.clone(),
             source,
         })?;
-        let state = read(&self.0.path)?;
-        self.0.seen = number;
+        let state = read_state(&self.0.path)?;
+        self.0.loaded_save_number = number;
         Ok(state)
     }
 
     /// The state, if somebody else saved it since it was last read.
-    pub(super) fn load_news(&mut self) -> Result<Option<State>, SandboxError> {
-        match self.number() {
-            Ok(number) if number == self.0.seen => Ok(None),
+    pub(super) fn load_if_changed(&mut self) -> Result<Option<SandboxState>, SandboxError> {
+        match self.last_save_number() {
+            Ok(number) if number == self.0.loaded_save_number => Ok(None),
             _ => self.load(),
         }
     }
 
     /// Replaces the state, whole or not at all.
-    pub(super) fn save(&mut self, state: &State) -> io::Result<()> {
-        let temporary = beside(&self.0.path, ".new");
+    pub(super) fn save(&mut self, state: &SandboxState) -> io::Result<()> {
+        let temporary = sibling_path(&self.0.path, ".new");
         let mut file = File::create(&temporary)?;
         file.write_all(&serde_json::to_vec_pretty(state)?)?;
         // A crash must not leave a file whose name arrived before its bytes.
         file.sync_all()?;
         // The number goes first: after a crash between the two, others read the old state once more in vain.
-        let number = self.number()?.wrapping_add(1);
+        let number = self.last_save_number()?.wrapping_add(1);
         self.0.lock.rewind()?;
         self.0.lock.write_all(&number.to_le_bytes())?;
         fs::rename(&temporary, &self.0.path)?;
-        self.0.seen = number;
+        self.0.loaded_save_number = number;
         Ok(())
     }
 
     /// The number of the last save; 0 where there was none.
-    fn number(&self) -> io::Result<u64> {
+    fn last_save_number(&self) -> io::Result<u64> {
         let mut lock = &self.0.lock;
         lock.rewind()?;
         let mut bytes = Vec::new();
@@ -103,13 +103,13 @@ impl Locked<'_> {
     }
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+fn sibling_path(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(ending);
     path.with_file_name(name)
 }
 
-fn read(path: &Path) -> Result<Option<State>, SandboxError> {
+fn read_state(path: &Path) -> Result<Option<SandboxState>, SandboxError> {
     /// What files of all versions have.
     #[derive(Deserialize)]
     struct Version {

@@ -1,8 +1,8 @@
 //! The lock of a ledger over time: waiting for it, and renewing it while work is done.
 
-use super::Notes;
-use crate::api::{Clock, Stopper};
-use crate::ledger::{LedgerStore, Lock, Process, StoreError};
+use super::NoteSink;
+use crate::api::{Clock, CancelHandle};
+use crate::ledger::{StateStore, Lock, ProcessIdentity, StoreError};
 use futures_util::future::{Either, pending, select};
 use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
@@ -10,23 +10,23 @@ use std::pin::pin;
 use std::{error, fmt};
 
 /// How often a lock that somebody else holds is looked at: a run that waits begins a second late at the worst.
-const POLL: SignedDuration = SignedDuration::from_secs(1);
+const POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 
 /// How often a lease is renewed: three times may fail before it runs out.
-const RENEWAL: SignedDuration = SignedDuration::from_secs(30);
+const RENEWAL_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 
 /// A lock that this run holds.
 #[derive(Debug)]
 pub struct HeldLock(Lock);
 
 /// How a lock is asked for.
-pub struct Claim<'a> {
+pub struct LockOptions<'a> {
     /// What is taken.
     pub lock: Lock,
     /// For how long somebody else's lock is waited for.
     pub timeout: SignedDuration,
     /// Whether a process has ended, asked where it is sure.
-    pub is_gone: &'a (dyn Fn(&Process) -> bool + Send + Sync),
+    pub has_exited: &'a (dyn Fn(&ProcessIdentity) -> bool + Send + Sync),
 }
 
 /// Why a lock was not taken.
@@ -68,25 +68,25 @@ impl HeldLock {
     /// # Errors
     ///
     /// It is still held when the time is up, or cannot be written.
-    pub async fn take<S: LedgerStore, C: Clock>(
+    pub async fn acquire<S: StateStore, C: Clock>(
         (store, clock): (&S, &C),
-        claim: Claim<'_>,
-        on_note: &Notes,
+        options: LockOptions<'_>,
+        on_note: &NoteSink,
     ) -> Result<Self, LockError> {
-        let Claim {
+        let LockOptions {
             mut lock,
             timeout,
-            is_gone,
-        } = claim;
+            has_exited,
+        } = options;
         let deadline = clock.now().saturating_add(timeout).unwrap_or(Timestamp::MAX);
-        let mut is_told = false;
+        let mut has_reported_wait = false;
         loop {
-            lock = Lock::taken(&lock.run, &lock.command, lock.holder, clock.now());
-            let before = store.change_lock(|held| lock.take(held, is_gone)).await?;
+            lock = Lock::acquired(&lock.run, &lock.command, lock.holder, clock.now());
+            let before = store.change_lock(|held| lock.acquire(held, has_exited)).await?;
             let Some(held) = before else {
                 return Ok(Self(lock));
             };
-            if held.is_abandoned(lock.taken_at, is_gone) {
+            if held.is_stale(lock.acquired_at, has_exited) {
                 on_note(format!("the lock was left behind by {held}, which has ended"));
                 return Ok(Self(lock));
             }
@@ -94,25 +94,25 @@ impl HeldLock {
             if now >= deadline {
                 return Err(LockError::Held(Box::new(held)));
             }
-            if !is_told {
+            if !has_reported_wait {
                 let until = deadline.strftime("%H:%M:%S UTC");
                 on_note(format!(
                     "waiting until {until} at most: the ledger is locked by {held}"
                 ));
-                is_told = true;
+                has_reported_wait = true;
             }
-            let next = now.saturating_add(POLL).unwrap_or(Timestamp::MAX);
+            let next = now.saturating_add(POLL_INTERVAL).unwrap_or(Timestamp::MAX);
             clock.sleep_until(next.min(deadline)).await;
         }
     }
 
     /// Does `work` while the lock is kept from running out; where it is lost all the same, `stopper` is told, so that
     /// nothing waits any more for a write that must not be made.
-    pub async fn during<S: LedgerStore, C: Clock, A>(
+    pub async fn run_while_held<S: StateStore, C: Clock, A>(
         &self,
         (store, clock): (&S, &C),
         work: impl Future<Output = A>,
-        (on_note, stopper): (&Notes, &Stopper),
+        (on_note, stopper): (&NoteSink, &CancelHandle),
     ) -> A {
         let renewal = pin!(self.renew((store, clock), (on_note, stopper)));
         match select(pin!(work), renewal).await {
@@ -121,21 +121,21 @@ impl HeldLock {
         }
     }
 
-    async fn renew<S: LedgerStore, C: Clock>(
+    async fn renew<S: StateStore, C: Clock>(
         &self,
         (store, clock): (&S, &C),
-        (on_note, stopper): (&Notes, &Stopper),
+        (on_note, stopper): (&NoteSink, &CancelHandle),
     ) -> Infallible {
         loop {
-            let next = clock.now().saturating_add(RENEWAL).unwrap_or(Timestamp::MAX);
+            let next = clock.now().saturating_add(RENEWAL_INTERVAL).unwrap_or(Timestamp::MAX);
             clock.sleep_until(next).await;
             let now = clock.now();
             match store.change_lock(|held| self.0.renew(held, now)).await {
-                Ok(Some(held)) if held.is_claim_of(&self.0) => {}
+                Ok(Some(held)) if held.is_same_claim(&self.0) => {}
                 Ok(_) => {
                     on_note("the ledger's lock was taken away: no further write begins".to_owned());
                     // A write that is ready finds out by itself, before it is sent.
-                    stopper.stop();
+                    stopper.cancel();
                     return pending().await;
                 }
                 Err(error) => on_note(format!("the ledger's lock could not be renewed: {error}")),
@@ -148,8 +148,8 @@ impl HeldLock {
     /// # Errors
     ///
     /// It cannot be written: it is free once its lease has run out.
-    pub async fn give_back(self, store: &impl LedgerStore) -> Result<(), StoreError> {
-        store.change_lock(|held| self.0.give_back(held)).await?;
+    pub async fn release(self, store: &impl StateStore) -> Result<(), StoreError> {
+        store.change_lock(|held| self.0.release(held)).await?;
         Ok(())
     }
 }
@@ -157,15 +157,15 @@ impl HeldLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Change, DirectoryStore, Holder};
+    use crate::ledger::{LockChange, DirectoryStore, LockHolder};
     use futures_util::future::poll_fn;
     use std::sync::{Mutex, mpsc};
     use std::task::Poll;
 
     /// Time goes by when somebody waits for it, one wait at a time.
-    struct Waited(Mutex<Timestamp>);
+    struct SimulatedClock(Mutex<Timestamp>);
 
-    impl Clock for Waited {
+    impl Clock for SimulatedClock {
         fn now(&self) -> Timestamp {
             *self.0.lock().unwrap()
         }
@@ -181,25 +181,25 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn claim(run: &str, timeout: i64) -> Claim<'static> {
-        let holder = Holder {
+    fn lock_options(run: &str, timeout: i64) -> LockOptions<'static> {
+        let holder = LockHolder {
             user: "ada".to_owned(),
             host: "runner".to_owned(),
             process: None,
         };
-        Claim {
-            lock: Lock::taken(run, "segctl apply", holder, at(0)),
+        LockOptions {
+            lock: Lock::acquired(run, "segctl apply", holder, at(0)),
             timeout: SignedDuration::from_secs(timeout),
-            is_gone: &|_| false,
+            has_exited: &|_| false,
         }
     }
 
-    async fn held(store: &DirectoryStore) -> Option<Lock> {
-        store.change_lock(|_| Change::Keep).await.unwrap()
+    async fn current_lock(store: &DirectoryStore) -> Option<Lock> {
+        store.change_lock(|_| LockChange::Keep).await.unwrap()
     }
 
     /// Goes on until a moment of the clock.
-    async fn until(clock: &Waited, moment: Timestamp) {
+    async fn wait_until(clock: &SimulatedClock, moment: Timestamp) {
         poll_fn(|context| {
             context.waker().wake_by_ref();
             if clock.now() < moment {
@@ -212,67 +212,67 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lock_is_renewed_for_as_long_as_the_work_goes_on() {
+    async fn a_lock_is_renewed_while_the_work_runs() {
         let directory = tempfile::tempdir().unwrap();
         let (mine, other) = (
             DirectoryStore::new(directory.path()),
             DirectoryStore::new(directory.path()),
         );
-        let clock = Waited(Mutex::new(at(0)));
-        let silent: &Notes = &|note| panic!("{note}");
-        let lock = HeldLock::take((&mine, &clock), claim("a", 0), silent)
+        let clock = SimulatedClock(Mutex::new(at(0)));
+        let silent: &NoteSink = &|note| panic!("{note}");
+        let lock = HeldLock::acquire((&mine, &clock), lock_options("a", 0), silent)
             .await
             .unwrap();
-        let work = until(&clock, at(1000));
-        let (stopper, stop) = Stopper::new();
-        lock.during((&mine, &clock), work, (silent, &stopper)).await;
-        assert!(!stop.is_raised());
-        assert!(held(&other).await.unwrap().lease_until > at(1000));
-        let refused = HeldLock::take((&other, &clock), claim("b", 0), silent).await;
+        let work = wait_until(&clock, at(1000));
+        let (stopper, stop) = CancelHandle::new();
+        lock.run_while_held((&mine, &clock), work, (silent, &stopper)).await;
+        assert!(!stop.is_cancelled());
+        assert!(current_lock(&other).await.unwrap().lease_until > at(1000));
+        let refused = HeldLock::acquire((&other, &clock), lock_options("b", 0), silent).await;
         assert!(matches!(refused, Err(LockError::Held(lock)) if lock.run == "a"));
-        lock.give_back(&mine).await.unwrap();
-        assert_eq!(held(&other).await, None);
+        lock.release(&mine).await.unwrap();
+        assert_eq!(current_lock(&other).await, None);
     }
 
     #[tokio::test]
-    async fn whoever_loses_the_lock_is_told_to_stop() {
+    async fn losing_the_lock_cancels_the_run() {
         let directory = tempfile::tempdir().unwrap();
         let (mine, other) = (
             DirectoryStore::new(directory.path()),
             DirectoryStore::new(directory.path()),
         );
-        let clock = Waited(Mutex::new(at(0)));
+        let clock = SimulatedClock(Mutex::new(at(0)));
         let (tell, told) = mpsc::channel();
-        let tell: Box<Notes> = Box::new(move |note| tell.send(note).unwrap());
-        let lock = HeldLock::take((&mine, &clock), claim("a", 0), &tell)
+        let tell: Box<NoteSink> = Box::new(move |note| tell.send(note).unwrap());
+        let lock = HeldLock::acquire((&mine, &clock), lock_options("a", 0), &tell)
             .await
             .unwrap();
-        other.change_lock(|_| Change::Remove).await.unwrap();
-        let (stopper, stop) = Stopper::new();
-        lock.during((&mine, &clock), stop.raised(), (&tell, &stopper))
+        other.change_lock(|_| LockChange::Remove).await.unwrap();
+        let (stopper, stop) = CancelHandle::new();
+        lock.run_while_held((&mine, &clock), stop.cancelled(), (&tell, &stopper))
             .await;
         assert!(clock.now() <= at(30), "{}", clock.now());
         assert!(told.recv().unwrap().contains("was taken away"));
     }
 
     #[tokio::test]
-    async fn one_who_waits_takes_over_what_runs_out() {
+    async fn a_waiting_run_takes_over_an_expired_lock() {
         let directory = tempfile::tempdir().unwrap();
         let (gone, next) = (
             DirectoryStore::new(directory.path()),
             DirectoryStore::new(directory.path()),
         );
-        let clock = Waited(Mutex::new(at(0)));
-        let silent: &Notes = &|note| panic!("{note}");
-        HeldLock::take((&gone, &clock), claim("a", 0), silent)
+        let clock = SimulatedClock(Mutex::new(at(0)));
+        let silent: &NoteSink = &|note| panic!("{note}");
+        HeldLock::acquire((&gone, &clock), lock_options("a", 0), silent)
             .await
             .unwrap();
         let (tell, told) = mpsc::channel();
-        let tell: Box<Notes> = Box::new(move |note| tell.send(note).unwrap());
-        let lock = HeldLock::take((&next, &clock), claim("b", 600), &tell)
+        let tell: Box<NoteSink> = Box::new(move |note| tell.send(note).unwrap());
+        let lock = HeldLock::acquire((&next, &clock), lock_options("b", 600), &tell)
             .await
             .unwrap();
-        let taken_at = held(&next).await.unwrap().taken_at;
+        let taken_at = current_lock(&next).await.unwrap().acquired_at;
         assert!(at(120) < taken_at && taken_at <= at(122), "{taken_at}");
         let notes: Vec<String> = told.try_iter().collect();
         assert!(
@@ -281,9 +281,9 @@ mod tests {
         );
         assert!(notes[1].starts_with("the lock was left behind by"), "{notes:?}");
         // The first one writes nothing more, and does not give back what it does not hold.
-        let refused = gone.add(&crate::ledger::Ledger::default(), &[]).await;
+        let refused = gone.append(&crate::ledger::State::default(), &[]).await;
         assert!(matches!(refused, Err(StoreError::LockLost { by: Some(lock) }) if lock.run == "b"));
-        next.add(&crate::ledger::Ledger::default(), &[]).await.unwrap();
-        lock.give_back(&next).await.unwrap();
+        next.append(&crate::ledger::State::default(), &[]).await.unwrap();
+        lock.release(&next).await.unwrap();
     }
 }

@@ -1,48 +1,48 @@
 //! The calls of all runs on a ledger, as the client shares them.
 
-use super::Notes;
-use crate::api::{CallLog, Respond};
-use crate::ledger::LedgerStore;
+use super::NoteSink;
+use crate::api::{RequestLog, RecordExchange};
+use crate::ledger::StateStore;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
 /// The log in a ledger's store.
-pub struct SharedCalls<S> {
+pub struct SharedCallLog<S> {
     store: S,
-    on_note: Box<Notes>,
-    state: Mutex<State>,
+    on_note: Box<NoteSink>,
+    cursor: Mutex<LogCursor>,
 }
 
 #[derive(Default)]
-struct State {
+struct LogCursor {
     /// The number of the first call that was not read yet.
-    next: u64,
+    next_unread: u64,
     /// Whether it was said already that the log cannot be kept.
-    is_told: bool,
+    has_reported_failure: bool,
 }
 
-impl<S: LedgerStore> SharedCalls<S> {
+impl<S: StateStore> SharedCallLog<S> {
     /// A log of which nothing was read yet.
-    pub fn new(store: S, on_note: Box<Notes>) -> Self {
+    pub fn new(store: S, on_note: Box<NoteSink>) -> Self {
         Self {
             store,
             on_note,
-            state: Mutex::default(),
+            cursor: Mutex::default(),
         }
     }
 }
 
-impl<S: LedgerStore> CallLog for SharedCalls<S> {
-    fn exchange<'a>(&'a self, respond: Respond<'a>) -> BoxFuture<'a, ()> {
+impl<S: StateStore> RequestLog for SharedCallLog<S> {
+    fn exchange<'a>(&'a self, respond: RecordExchange<'a>) -> BoxFuture<'a, ()> {
         async move {
             // Calls of one run that are under way at once take turns here, so that each sees what the last one left.
-            let mut state = self.state.lock().await;
-            let exchanged = self.store.exchange_requests(&mut state.next, respond).await;
+            let mut cursor = self.cursor.lock().await;
+            let exchanged = self.store.exchange_requests(&mut cursor.next_unread, respond).await;
             match exchanged {
                 Ok(()) => {}
-                Err(error) if !state.is_told => {
-                    state.is_told = true;
+                Err(error) if !cursor.has_reported_failure => {
+                    cursor.has_reported_failure = true;
                     (self.on_note)(format!("other runs will not know of these calls: {error}"));
                 }
                 Err(_) => {}

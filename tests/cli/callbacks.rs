@@ -1,7 +1,7 @@
 //! What the service says of lists after it took them: heard by a run that waits, or by a receiver while none does.
 
-use super::service::Faulty;
-use super::{Repository, Run};
+use super::service::FaultySandbox;
+use super::{Repository, CommandResult};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,22 +10,22 @@ use std::process::{Child, Stdio};
 
 const TOKEN: &str = "a-token-of-the-tests";
 
-const WAIT: [&str; 3] = ["apply", "--auto-approve", "--wait"];
+const APPLY_AND_WAIT: [&str; 3] = ["apply", "--auto-approve", "--wait"];
 
 /// A file segment with a list, and a filter segment that refers to it.
-fn declare(repository: &Repository, users: &str) {
+fn declare_file_segment(repository: &Repository, users: &str) {
     repository.write(
         "segments/a.yaml",
         format!(
             "kind: file\nname: A\nidentifier: {{attribute: email, type: string}}\nusers: {users}\nexpires_in_days: 30\n"
         ),
     );
-    repository.write("segments/b.yaml", super::member("B", "A"));
+    repository.write("segments/b.yaml", super::referencing_segment("B", "A"));
     repository.write("segments/a.csv", "a@x\nb@x\nc@x\n");
 }
 
 /// The sandbox of a repository, which is the embedded one, and publishes.
-fn embedded(more: &str) -> Repository {
+fn sandbox_repository(more: &str) -> Repository {
     let repository = Repository::new();
     repository.write(
         "segctl.yaml",
@@ -40,7 +40,7 @@ fn embedded(more: &str) -> Repository {
 }
 
 /// A service that is reached over the network, with callbacks to an address.
-fn remote(faulty: &Faulty, callbacks: &str) {
+fn configure_callbacks(faulty: &FaultySandbox, callbacks: &str) {
     let repository = &faulty.repository;
     let settings = repository.read("segctl.yaml");
     let settings = settings.replace(
@@ -52,150 +52,150 @@ fn remote(faulty: &Faulty, callbacks: &str) {
     repository.write("segctl.yaml", settings);
 }
 
-fn apply(repository: &Repository, arguments: &[&str]) -> Run {
-    repository.run_with(arguments, &[("CALLBACK_TOKEN", TOKEN)])
+fn run_with_token(repository: &Repository, arguments: &[&str]) -> CommandResult {
+    repository.run_with_env(arguments, &[("CALLBACK_TOKEN", TOKEN)])
 }
 
 /// What the receipt says of the first step.
-fn first_step(repository: &Repository) -> Value {
+fn first_reported_step(repository: &Repository) -> Value {
     let receipt: Value = serde_json::from_str(&repository.read("receipt.json")).unwrap();
     receipt["steps"][0].clone()
 }
 
 #[test]
-fn a_run_that_waits_says_what_became_of_a_list() {
-    let repository = embedded("");
-    declare(&repository, "{path: a.csv}");
-    let run = repository.run(&[&WAIT[..], &["--receipt-into", "receipt.json"]].concat());
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+fn apply_with_wait_reports_the_upload_result() {
+    let repository = sandbox_repository("");
+    declare_file_segment(&repository, "{path: a.csv}");
+    let run = repository.run(&[&APPLY_AND_WAIT[..], &["--receipt-into", "receipt.json"]].concat());
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     let said = "applied\n    3 values found, 3 processed, 3 users in the segment\n";
-    assert!(run.out.contains(said), "{}", run.out);
-    let list = &first_step(&repository)["list"];
+    assert!(run.stdout.contains(said), "{}", run.stdout);
+    let list = &first_reported_step(&repository)["list"];
     assert_eq!(list["outcome"], "processed");
     assert_eq!(list["user_count"], 3);
-    assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
     // A change of one line is one call, of which as much is heard.
     repository.write("segments/a.csv", "a@x\nb@x\nc@x\nd@x\n");
-    let run = repository.run(&WAIT);
+    let run = repository.run(&APPLY_AND_WAIT);
     for said in [
         "users: +1 -0, 4 in all, by add-users",
         "1 values found, 1 processed, 4 users in the segment",
     ] {
-        assert!(run.out.contains(said), "{said}: {}", run.out);
+        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
     }
 }
 
 #[test]
-fn a_run_that_does_not_wait_says_that_nothing_is_known() {
-    let repository = embedded("");
-    declare(&repository, "{path: a.csv}");
+fn apply_without_wait_reports_the_upload_as_pending() {
+    let repository = sandbox_repository("");
+    declare_file_segment(&repository, "{path: a.csv}");
     let run = repository.run(&["apply", "--auto-approve", "--receipt-into", "receipt.json"]);
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
-    assert!(run.out.contains("accepted, outcome not known"), "{}", run.out);
-    assert_eq!(first_step(&repository)["list"]["outcome"], "not known");
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("accepted, outcome not known"), "{}", run.stdout);
+    assert_eq!(first_reported_step(&repository)["list"]["outcome"], "not known");
 }
 
 #[test]
-fn users_that_were_lost_are_told_of() {
-    let repository = embedded(r#", "users": {"email": ["a@x", "b@x"]}"#);
-    declare(&repository, "{path: a.csv}");
-    let run = repository.run(&WAIT);
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+fn values_that_matched_no_user_are_reported() {
+    let repository = sandbox_repository(r#", "users": {"email": ["a@x", "b@x"]}"#);
+    declare_file_segment(&repository, "{path: a.csv}");
+    let run = repository.run(&APPLY_AND_WAIT);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     for said in [
         "3 values found, 3 processed, 2 users in the segment",
         "users were lost of the 3 of its list",
     ] {
-        assert!(run.out.contains(said), "{said}: {}", run.out);
+        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
     }
 }
 
 #[test]
-fn a_list_that_could_not_be_read_fails_its_step_and_is_sent_again() {
-    let repository = embedded("");
+fn a_failed_upload_fails_its_step_and_is_sent_again_by_the_next_run() {
+    let repository = sandbox_repository("");
     let sha256 = "0a".repeat(32);
     // Nobody is there.
-    declare(
+    declare_file_segment(
         &repository,
         &format!("{{url: \"http://127.0.0.1:9/a.csv\", sha256: {sha256}}}"),
     );
-    let run = repository.run(&WAIT);
-    assert_eq!(run.code, Some(8), "{}{}", run.out, run.err);
+    let run = repository.run(&APPLY_AND_WAIT);
+    assert_eq!(run.code, Some(8), "{}{}", run.stdout, run.stderr);
     for said in [
         "create \"A\": failed",
         "the service took the list and could not read it: the download failed",
         "create \"B\": skipped",
     ] {
-        assert!(run.out.contains(said), "{said}: {}", run.out);
+        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
     }
     let plan = repository.run(&["plan"]);
     for said in [
         "by replace",
         "the service could not read the list before, and nobody is in it: the download failed",
     ] {
-        assert!(plan.out.contains(said), "{said}: {}", plan.out);
+        assert!(plan.stdout.contains(said), "{said}: {}", plan.stdout);
     }
-    declare(&repository, "{path: a.csv}");
-    let run = repository.run(&WAIT);
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
-    assert!(run.out.contains("3 users in the segment"), "{}", run.out);
+    declare_file_segment(&repository, "{path: a.csv}");
+    let run = repository.run(&APPLY_AND_WAIT);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("3 users in the segment"), "{}", run.stdout);
 }
 
 #[test]
-fn a_service_that_does_not_call_back_is_waited_for_no_longer_than_was_said() {
-    let faulty = Faulty::new("[]");
+fn waiting_for_a_missing_callback_ends_at_the_wait_timeout() {
+    let faulty = FaultySandbox::new("[]");
     // Nobody listens there.
-    remote(&faulty, "url: \"http://127.0.0.1:9\"");
+    configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
     let repository = &faulty.repository;
-    declare(repository, "{path: a.csv}");
-    let run = apply(
+    declare_file_segment(repository, "{path: a.csv}");
+    let run = run_with_token(
         repository,
         &[
-            &WAIT[..],
+            &APPLY_AND_WAIT[..],
             &["--wait-timeout", "1s", "--receipt-into", "receipt.json"],
         ]
         .concat(),
     );
-    assert_eq!(run.code, Some(8), "{}{}", run.out, run.err);
+    assert_eq!(run.code, Some(8), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.err
+        run.stderr
             .contains("at most for what the service says of the list of `A`"),
         "{}",
-        run.err
+        run.stderr
     );
     for said in [
         "create \"A\": unknown",
         "accepted, outcome not known: nobody called back in time",
         "create \"B\": skipped",
     ] {
-        assert!(run.out.contains(said), "{said}: {}", run.out);
+        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
     }
     // It was taken all the same, and is not sent again; that nothing is known of it is not forgotten.
-    let plan = apply(repository, &["plan"]);
+    let plan = run_with_token(repository, &["plan"]);
     for said in [
         "warning: the service has not said yet what became of the lists of `A`",
         "Plan: 1 to create, 0 to update",
     ] {
-        assert!(plan.out.contains(said), "{said}: {}", plan.out);
+        assert!(plan.stdout.contains(said), "{said}: {}", plan.stdout);
     }
     // The next run that waits does so before it goes on.
-    let run = apply(repository, &[&WAIT[..], &["--wait-timeout", "1s"]].concat());
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    let run = run_with_token(repository, &[&APPLY_AND_WAIT[..], &["--wait-timeout", "1s"]].concat());
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.err
+        run.stderr
             .contains("at most for what the service says of the list of `A`"),
         "{}",
-        run.err
+        run.stderr
     );
 }
 
 #[test]
-fn a_run_that_is_stopped_while_it_waits_says_so() {
-    let faulty = Faulty::new("[]");
-    remote(&faulty, "url: \"http://127.0.0.1:9\"");
-    declare(&faulty.repository, "{path: a.csv}");
+fn an_interrupted_wait_is_reported() {
+    let faulty = FaultySandbox::new("[]");
+    configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
+    declare_file_segment(&faulty.repository, "{path: a.csv}");
     let mut child = faulty
         .repository
-        .command(&WAIT)
+        .command(&APPLY_AND_WAIT)
         .env("CALLBACK_TOKEN", TOKEN)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -208,7 +208,7 @@ fn a_run_that_is_stopped_while_it_waits_says_so() {
             .contains("at most for what the service says")
     });
     assert!(waits.is_some());
-    interrupt(&child, "-INT");
+    send_signal(&child, "-INT");
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{out}");
@@ -221,13 +221,13 @@ fn a_run_that_is_stopped_while_it_waits_says_so() {
 }
 
 #[test]
-fn what_tells_the_service_of_no_list_needs_no_secret() {
-    let faulty = Faulty::new("[]");
-    remote(&faulty, "url: \"http://127.0.0.1:9\"");
+fn the_callback_token_is_required_only_for_uploads() {
+    let faulty = FaultySandbox::new("[]");
+    configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
     let repository = &faulty.repository;
-    repository.write("segments/a.yaml", super::segment("A", "buy"));
+    repository.write("segments/a.yaml", super::event_segment("A", "buy"));
     let run = repository.run(&["apply", "--auto-approve"]);
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     // With a list it is asked for before anything is written.
     repository.write("segments/c.csv", "a@x\n");
     repository.write(
@@ -235,10 +235,10 @@ fn what_tells_the_service_of_no_list_needs_no_secret() {
         "kind: file\nname: C\nidentifier: {attribute: email, type: string}\nusers: {path: c.csv}\nexpires_in_days: 30\n",
     );
     let run = repository.run(&["apply", "--auto-approve"]);
-    assert_eq!(run.code, Some(9), "{}{}", run.out, run.err);
+    assert_eq!(run.code, Some(9), "{}{}", run.stdout, run.stderr);
 }
 
-fn interrupt(child: &Child, signal: &str) {
+fn send_signal(child: &Child, signal: &str) {
     let id = child.id().to_string();
     let killed = std::process::Command::new("kill")
         .args([signal, &id])
@@ -248,34 +248,34 @@ fn interrupt(child: &Child, signal: &str) {
 }
 
 #[test]
-fn waiting_needs_an_address_that_the_service_can_call() {
+fn waiting_requires_a_callback_url_and_a_strong_token() {
     let repository = Repository::new();
     repository.write(
         "segctl.yaml",
         "segments: segments/\nworkspaces: {live: {data_center: \"01\", workspace_id: shop, api_key: \"${KEY}\"}}\n",
     );
-    declare(&repository, "{path: a.csv}");
-    let run = repository.run_with(&WAIT, &[("KEY", "key-1")]);
-    assert_eq!(run.code, Some(64), "{}{}", run.out, run.err);
-    assert!(run.err.contains("callbacks: {url: https://"), "{}", run.err);
-    let weak = Faulty::new("[]");
-    remote(&weak, "url: \"http://127.0.0.1:9\"");
-    let run = weak.repository.run_with(
+    declare_file_segment(&repository, "{path: a.csv}");
+    let run = repository.run_with_env(&APPLY_AND_WAIT, &[("KEY", "key-1")]);
+    assert_eq!(run.code, Some(64), "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("callbacks: {url: https://"), "{}", run.stderr);
+    let weak = FaultySandbox::new("[]");
+    configure_callbacks(&weak, "url: \"http://127.0.0.1:9\"");
+    let run = weak.repository.run_with_env(
         &["callbacks", "serve", "--listen", "127.0.0.1:0"],
         &[("CALLBACK_TOKEN", "hunter2")],
     );
-    assert_eq!(run.code, Some(9), "{}{}", run.out, run.err);
-    assert!(!run.err.contains("hunter2"), "{}", run.err);
+    assert_eq!(run.code, Some(9), "{}{}", run.stdout, run.stderr);
+    assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
 }
 
 /// A receiver that is stopped at the end.
-struct Serving {
+struct CallbackServerProcess {
     child: Child,
     address: String,
     lines: BufReader<std::process::ChildStderr>,
 }
 
-impl Serving {
+impl CallbackServerProcess {
     fn start(repository: &Repository) -> Self {
         let mut child = repository
             .command(&["callbacks", "serve", "--listen", "127.0.0.1:0"])
@@ -296,14 +296,14 @@ impl Serving {
     }
 
     /// Waits for the next callback.
-    fn heard(&mut self) -> String {
+    fn next_line(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         line
     }
 
     /// The status of the answer to a request.
-    fn ask(&self, method: &str, path: &str, body: &str) -> String {
+    fn request_status(&self, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         write!(
@@ -318,64 +318,64 @@ impl Serving {
 
     /// Ends it as a service manager does.
     fn stop(mut self) {
-        interrupt(&self.child, "-TERM");
+        send_signal(&self.child, "-TERM");
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
 }
 
 #[test]
-fn a_receiver_keeps_what_is_said_for_the_runs_to_come() {
-    let faulty = Faulty::new("[]");
+fn the_callback_server_stores_results_for_later_runs() {
+    let faulty = FaultySandbox::new("[]");
     let repository = &faulty.repository;
     let settings = repository.read("segctl.yaml");
-    remote(&faulty, "url: \"http://127.0.0.1:9\"");
-    let mut serving = Serving::start(repository);
+    configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
+    let mut serving = CallbackServerProcess::start(repository);
     // Only now it is known where it listens.
     repository.write("segctl.yaml", settings);
-    remote(&faulty, &format!("url: \"http://{}\"", serving.address));
-    declare(repository, "{path: a.csv}");
-    let run = apply(repository, &["apply", "--auto-approve"]);
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    configure_callbacks(&faulty, &format!("url: \"http://{}\"", serving.address));
+    declare_file_segment(repository, "{path: a.csv}");
+    let run = run_with_token(repository, &["apply", "--auto-approve"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert_eq!(
-        serving.heard(),
+        serving.next_line(),
         "list of \"A\": 3 values found, 3 processed, 3 users in the segment\n"
     );
     let said = "the service read the list of `A`: 3 values found, 3 processed, 3 users in the segment";
-    let plan = apply(repository, &["plan"]);
+    let plan = run_with_token(repository, &["plan"]);
     assert!(
-        plan.err.contains(said) && plan.out == "No changes.\n",
+        plan.stderr.contains(said) && plan.stdout == "No changes.\n",
         "{}{}",
-        plan.out,
-        plan.err
+        plan.stdout,
+        plan.stderr
     );
     // A run takes it in; then it is no news any more.
-    assert_eq!(apply(repository, &["apply", "--auto-approve"]).code, Some(0));
+    assert_eq!(run_with_token(repository, &["apply", "--auto-approve"]).code, Some(0));
     assert_eq!(
         fs::read_dir(repository.path().join(".segctl/live/callbacks"))
             .unwrap()
             .count(),
         0
     );
-    let plan = apply(repository, &["plan"]);
-    assert!(!plan.err.contains(said), "{}", plan.err);
+    let plan = run_with_token(repository, &["plan"]);
+    assert!(!plan.stderr.contains(said), "{}", plan.stderr);
     // A run that waits and cannot listen hears through it.
     repository.write("segments/a.csv", "a@x\n");
-    let run = apply(repository, &WAIT);
+    let run = run_with_token(repository, &APPLY_AND_WAIT);
     let said = "applied\n    2 values found, 2 processed, 1 users in the segment\n";
     assert!(
-        run.code == Some(0) && run.out.contains(said),
+        run.code == Some(0) && run.stdout.contains(said),
         "{}{}",
-        run.out,
-        run.err
+        run.stdout,
+        run.stderr
     );
     serving.stop();
 }
 
 #[test]
-fn a_receiver_tells_callbacks_from_everything_else() {
-    let faulty = Faulty::new("[]");
-    remote(&faulty, "url: \"http://127.0.0.1:9\"");
-    let serving = Serving::start(&faulty.repository);
+fn the_callback_server_rejects_requests_that_are_not_callbacks() {
+    let faulty = FaultySandbox::new("[]");
+    configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
+    let serving = CallbackServerProcess::start(&faulty.repository);
     let upload = "5a".repeat(16);
     let path = format!("/{TOKEN}/{upload}");
     let wrong = format!("/another-token-of-the-tests/{upload}");
@@ -394,7 +394,7 @@ fn a_receiver_tells_callbacks_from_everything_else() {
         ("POST", path.as_str(), failed, "200"),
         ("POST", path.as_str(), done, "200"),
     ] {
-        assert_eq!(serving.ask(method, path, body), status, "{method} {path}");
+        assert_eq!(serving.request_status(method, path, body), status, "{method} {path}");
     }
     let kept = format!(".segctl/live/callbacks/{upload}.json");
     assert!(faulty.repository.read(&kept).contains("\"failed\""));
@@ -402,12 +402,12 @@ fn a_receiver_tells_callbacks_from_everything_else() {
 }
 
 #[test]
-fn the_token_is_nowhere_but_in_what_the_service_is_told() {
-    let faulty = Faulty::new("[]");
-    remote(&faulty, "url: \"http://127.0.0.1:9\"");
+fn the_callback_token_is_in_no_output_and_no_file() {
+    let faulty = FaultySandbox::new("[]");
+    configure_callbacks(&faulty, "url: \"http://127.0.0.1:9\"");
     let repository = &faulty.repository;
-    declare(repository, "{path: a.csv}");
-    let run = apply(
+    declare_file_segment(repository, "{path: a.csv}");
+    let run = run_with_token(
         repository,
         &[
             "apply",
@@ -417,8 +417,8 @@ fn the_token_is_nowhere_but_in_what_the_service_is_told() {
             "receipt.json",
         ],
     );
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
-    let mut texts = vec![run.out, run.err, repository.read("receipt.json")];
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    let mut texts = vec![run.stdout, run.stderr, repository.read("receipt.json")];
     let ledger = repository.path().join(".segctl/live");
     for file in fs::read_dir(ledger).unwrap() {
         let path = file.unwrap().path();

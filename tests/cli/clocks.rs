@@ -1,13 +1,13 @@
 //! A service whose clock is not that of this machine.
 
-use super::{Repository, segment};
+use super::{Repository, event_segment};
 use jiff::Timestamp;
 use segctl::api::{Clock as _, SystemClock};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 #[test]
-fn a_limit_is_waited_for_as_long_as_the_service_means_by_its_own_clock() {
+fn rate_limit_waits_use_the_server_clock() {
     for ahead in [7200, -7200] {
         let repository = Repository::new();
         repository.write(
@@ -18,7 +18,7 @@ fn a_limit_is_waited_for_as_long_as_the_service_means_by_its_own_clock() {
             ),
         );
         for name in ["A", "B"] {
-            repository.write(&format!("segments/{name}.yaml"), segment(name, name));
+            repository.write(&format!("segments/{name}.yaml"), event_segment(name, name));
         }
         let began = SystemClock.now();
         let mut child = repository

@@ -1,13 +1,13 @@
 //! Exit codes and streams, which scripts depend on.
 
-use super::{Repository, member, segment};
+use super::{Repository, referencing_segment, event_segment};
 use clap::CommandFactory;
 use segctl::cli::arguments::Arguments;
 use serde_json::json;
 use std::fs;
 
 #[test]
-fn wrong_usage_is_never_taken_for_changes() {
+fn usage_errors_exit_with_64() {
     let repository = Repository::new();
     for arguments in [
         ["plan", "--detailed-exitcode", "--typo"].as_slice(),
@@ -16,7 +16,7 @@ fn wrong_usage_is_never_taken_for_changes() {
         &[],
     ] {
         let run = repository.run(arguments);
-        assert_eq!(run.code, Some(64), "{arguments:?}: {}", run.err);
+        assert_eq!(run.code, Some(64), "{arguments:?}: {}", run.stderr);
     }
     for arguments in [["--help"].as_slice(), &["--version"], &["plan", "--help"]] {
         assert_eq!(repository.run(arguments).code, Some(0));
@@ -24,9 +24,9 @@ fn wrong_usage_is_never_taken_for_changes() {
 }
 
 #[test]
-fn flags_of_plans_are_no_flags_of_what_plans_nothing() {
+fn plan_flags_are_rejected_by_commands_that_do_not_plan() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     for command in [["pull"].as_slice(), &["drift"], &["ledger", "rebuild"]] {
         assert_eq!(repository.run(command).code, Some(0), "{command:?}");
         for flag in [
@@ -36,28 +36,28 @@ fn flags_of_plans_are_no_flags_of_what_plans_nothing() {
             "--allow-short-list",
         ] {
             let run = repository.run(&[command, &[flag]].concat());
-            assert_eq!(run.code, Some(64), "{command:?} {flag}: {}", run.err);
+            assert_eq!(run.code, Some(64), "{command:?} {flag}: {}", run.stderr);
         }
     }
 }
 
 #[test]
-fn changes_are_told_only_when_asked() {
+fn exit_code_2_for_changes_needs_detailed_exitcode() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     assert_eq!(repository.run(&["plan"]).code, Some(0));
     let run = repository.run(&["plan", "--detailed-exitcode"]);
     assert_eq!(run.code, Some(2));
     assert!(
-        run.out
+        run.stdout
             .ends_with("Plan: 1 to create, 0 to update, 0 to archive, 0 to unarchive.\n"),
         "{}",
-        run.out
+        run.stdout
     );
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     let run = repository.run(&["plan", "--detailed-exitcode"]);
     assert_eq!(
-        (run.code, run.out.as_str(), run.err.as_str()),
+        (run.code, run.stdout.as_str(), run.stderr.as_str()),
         (Some(0), "No changes.\n", "")
     );
 }
@@ -65,12 +65,12 @@ fn changes_are_told_only_when_asked() {
 #[test]
 fn nothing_is_applied_without_approval() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     for arguments in [["apply"].as_slice(), &["apply", "--json"]] {
         let run = repository.run(arguments);
-        assert_eq!(run.code, Some(64), "{}", run.err);
+        assert_eq!(run.code, Some(64), "{}", run.stderr);
     }
-    assert!(repository.run(&["plan"]).out.contains("1 to create"));
+    assert!(repository.run(&["plan"]).stdout.contains("1 to create"));
 }
 
 #[test]
@@ -78,31 +78,31 @@ fn invalid_files_stop_everything() {
     let repository = Repository::new();
     repository.write(
         "segments/a.yaml",
-        segment("A", "buy").replace("executed: true", "executed: maybe"),
+        event_segment("A", "buy").replace("executed: true", "executed: maybe"),
     );
     for arguments in [["validate"].as_slice(), &["plan"], &["apply", "--auto-approve"]] {
         let run = repository.run(arguments);
-        assert_eq!(run.code, Some(3), "{}", run.err);
-        assert!(run.err.contains("segments/a.yaml:7:17"), "{}", run.err);
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        assert!(run.stderr.contains("segments/a.yaml:7:17"), "{}", run.stderr);
     }
     let run = repository.run(&["plan", "--json"]);
-    let json = run.json();
+    let json = run.stdout_json();
     assert_eq!(json["error"]["kind"], "invalid_files");
     assert_eq!(json["error"]["diagnostics"][0]["labels"][0]["line"], 7);
 }
 
 #[test]
-fn a_conflict_names_both_sides_and_writes_nothing() {
+fn a_conflict_names_both_segments_and_writes_nothing() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     let before = repository.read(".segctl/box.json");
     // Nobody knows any more that it was applied, so it is somebody else's.
     fs::remove_file(repository.path().join(".segctl/dev/ledger.json")).unwrap();
-    repository.write("segments/a.yaml", segment("B", "buy"));
+    repository.write("segments/a.yaml", event_segment("B", "buy"));
     for arguments in [["plan"].as_slice(), &["apply", "--auto-approve"]] {
         let run = repository.run(arguments);
-        assert_eq!(run.code, Some(4), "{}", run.err);
+        assert_eq!(run.code, Some(4), "{}", run.stderr);
         for said in [
             "`B`",
             "`A`",
@@ -110,40 +110,40 @@ fn a_conflict_names_both_sides_and_writes_nothing() {
             "adopt it: add `id: ",
             "Cannot apply: 1 conflict.",
         ] {
-            assert!(run.out.contains(said), "{said}: {}", run.out);
+            assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
         }
     }
-    assert_eq!(segments(&repository.read(".segctl/box.json")), segments(&before));
-    repository.write("segments/a.yaml", member("C", "Nobody"));
+    assert_eq!(segments_of_state(&repository.read(".segctl/box.json")), segments_of_state(&before));
+    repository.write("segments/a.yaml", referencing_segment("C", "Nobody"));
     let run = repository.run(&["plan", "--json"]);
     assert_eq!(
-        (run.code, run.json()["conflicts"][0]["kind"].clone()),
+        (run.code, run.stdout_json()["conflicts"][0]["kind"].clone()),
         (Some(4), "unknown_reference".into())
     );
 }
 
-fn segments(state: &str) -> serde_json::Value {
+fn segments_of_state(state: &str) -> serde_json::Value {
     serde_json::from_str::<serde_json::Value>(state).unwrap()["segments"].clone()
 }
 
 #[test]
-fn a_shown_plan_is_the_plan() {
+fn show_prints_a_saved_plan_like_plan() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
-    repository.write("segments/b.yaml", member("B", "A"));
-    let json = repository.run(&["plan", "--json"]).out;
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
+    repository.write("segments/b.yaml", referencing_segment("B", "A"));
+    let json = repository.run(&["plan", "--json"]).stdout;
     repository.write("plan.json", &json);
     assert_eq!(
-        repository.run(&["show", "plan.json"]).out,
-        repository.run(&["plan"]).out
+        repository.run(&["show", "plan.json"]).stdout,
+        repository.run(&["plan"]).stdout
     );
-    assert_eq!(repository.run(&["show", "plan.json", "--json"]).out, json);
+    assert_eq!(repository.run(&["show", "plan.json", "--json"]).stdout, json);
     repository.write(
         "plan.json",
         json.replace("\"format_version\": \"2.0\"", "\"format_version\": \"3.0\""),
     );
     let run = repository.run(&["show", "plan.json"]);
-    assert!(run.code == Some(3) && run.err.contains("3.0"), "{}", run.err);
+    assert!(run.code == Some(3) && run.stderr.contains("3.0"), "{}", run.stderr);
     for text in ["", "{}", "[1]", "not json"] {
         repository.write("plan.json", text);
         assert_eq!(repository.run(&["show", "plan.json"]).code, Some(3));
@@ -151,47 +151,47 @@ fn a_shown_plan_is_the_plan() {
 }
 
 #[test]
-fn json_is_one_document() {
+fn json_output_is_one_document() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
-    assert_eq!(repository.run(&["validate", "--json"]).json()["valid"], true);
-    assert_eq!(repository.run(&["plan", "--json"]).json()["summary"]["create"], 1);
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
+    assert_eq!(repository.run(&["validate", "--json"]).stdout_json()["valid"], true);
+    assert_eq!(repository.run(&["plan", "--json"]).stdout_json()["summary"]["create"], 1);
     assert_eq!(
-        repository.run(&["ledger", "rebuild", "--json"]).json()["segments"],
+        repository.run(&["ledger", "rebuild", "--json"]).stdout_json()["segments"],
         json!([])
     );
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     let run = repository.run(&["ledger", "forget", "A", "--json"]);
-    assert_eq!((run.code, &run.json()["segments"]), (Some(0), &json!([])));
+    assert_eq!((run.code, &run.stdout_json()["segments"]), (Some(0), &json!([])));
     let run = repository.run(&["ledger", "rebuild", "--json"]);
-    assert_eq!(run.json()["segments"][0]["name"], "A");
+    assert_eq!(run.stdout_json()["segments"][0]["name"], "A");
 }
 
 #[test]
-fn colour_is_asked_for_or_absent() {
+fn color_follows_no_color_and_clicolor_force() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
-    assert!(!repository.run(&["plan"]).out.contains('\u{1b}'));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
+    assert!(!repository.run(&["plan"]).stdout.contains('\u{1b}'));
     assert!(
         repository
-            .run_with(&["plan"], &[("CLICOLOR_FORCE", "1")])
-            .out
+            .run_with_env(&["plan"], &[("CLICOLOR_FORCE", "1")])
+            .stdout
             .contains('\u{1b}')
     );
-    let run = repository.run_with(&["plan"], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]);
-    assert!(!run.out.contains('\u{1b}'));
+    let run = repository.run_with_env(&["plan"], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]);
+    assert!(!run.stdout.contains('\u{1b}'));
 }
 
 #[test]
-fn completions_are_scripts() {
+fn completions_are_generated_for_each_shell() {
     let repository = Repository::new();
     for shell in ["bash", "zsh", "fish"] {
-        assert!(repository.run(&["completions", shell]).out.contains("segctl"));
+        assert!(repository.run(&["completions", shell]).stdout.contains("segctl"));
     }
 }
 
 #[test]
-fn every_flag_has_a_variable() {
+fn every_flag_has_an_environment_variable() {
     let command = Arguments::command();
     let commands = std::iter::once(&command).chain(command.get_subcommands());
     for command in commands {
@@ -216,9 +216,9 @@ fn every_flag_has_a_variable() {
 }
 
 #[test]
-fn a_switch_is_on_and_off_by_its_variable() {
+fn boolean_flags_can_be_set_by_environment_variables() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     for (value, code, is_json) in [
         ("1", 2, true),
         ("true", 2, true),
@@ -226,12 +226,12 @@ fn a_switch_is_on_and_off_by_its_variable() {
         ("false", 0, false),
         ("maybe", 64, false),
     ] {
-        let run = repository.run_with(
+        let run = repository.run_with_env(
             &["plan"],
             &[("SEGCTL_DETAILED_EXITCODE", value), ("SEGCTL_JSON", value)],
         );
-        assert_eq!(run.code, Some(code), "{value}: {}", run.err);
-        assert_eq!(run.out.starts_with('{'), is_json, "{value}: {}", run.out);
+        assert_eq!(run.code, Some(code), "{value}: {}", run.stderr);
+        assert_eq!(run.stdout.starts_with('{'), is_json, "{value}: {}", run.stdout);
     }
     // Every other one, too.
     let command = Arguments::command();
@@ -249,7 +249,7 @@ fn a_switch_is_on_and_off_by_its_variable() {
 }
 
 #[test]
-fn wrong_usage_is_told_as_json_where_that_is_asked_for() {
+fn usage_errors_are_json_when_json_is_requested() {
     let repository = Repository::new();
     for (arguments, variables) in [
         (["plan", "--nonsense", "--json"].as_slice(), [].as_slice()),
@@ -258,9 +258,9 @@ fn wrong_usage_is_told_as_json_where_that_is_asked_for() {
         (&["--json"], &[]),
         (&["ledger", "forget", "--json"], &[]),
     ] {
-        let run = repository.run_with(arguments, variables);
-        assert_eq!((run.code, run.err.as_str()), (Some(64), ""), "{arguments:?}");
-        let error = &run.json()["error"];
+        let run = repository.run_with_env(arguments, variables);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(64), ""), "{arguments:?}");
+        let error = &run.stdout_json()["error"];
         assert_eq!(
             (&error["kind"], &error["exit_code"]),
             (&json!("usage"), &json!(64))
@@ -269,45 +269,45 @@ fn wrong_usage_is_told_as_json_where_that_is_asked_for() {
     }
     let run = repository.run(&["plan", "--nonsense", "--json"]);
     assert_eq!(
-        run.json()["error"]["message"],
+        run.stdout_json()["error"]["message"],
         "unexpected argument '--nonsense' found"
     );
     let run = repository.run(&["apply", "--nonsense", "--json"]);
-    let types: Vec<_> = run.events().iter().map(|event| event["type"].clone()).collect();
-    assert_eq!(types, ["version", "diagnostic", "change_summary"], "{}", run.out);
+    let types: Vec<_> = run.stdout_events().iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(types, ["version", "diagnostic", "change_summary"], "{}", run.stdout);
     for (arguments, variables) in [
         (["plan", "--nonsense"].as_slice(), [].as_slice()),
         (&["plan", "--nonsense"], &[("SEGCTL_JSON", "no")]),
         (&["plan", "--nonsense", "--", "--json"], &[]),
     ] {
-        let run = repository.run_with(arguments, variables);
-        assert_eq!((run.code, run.out.as_str()), (Some(64), ""), "{arguments:?}");
-        assert!(run.err.contains("--nonsense"), "{}", run.err);
+        let run = repository.run_with_env(arguments, variables);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(64), ""), "{arguments:?}");
+        assert!(run.stderr.contains("--nonsense"), "{}", run.stderr);
     }
 }
 
 #[test]
-fn a_file_that_is_no_saved_plan_is_named_with_what_apply_takes() {
+fn apply_rejects_a_file_that_is_not_a_saved_plan() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     repository.run(&["plan", "--json-into", "shown.json", "--out", "plan.json"]);
     repository.write("broken.json", "{");
     let plan = repository.read("plan.json");
     repository.write("changed.json", plan.replace("\"A\"", "\"B\""));
     for file in ["shown.json", "broken.json", "changed.json"] {
         let run = repository.run(&["apply", file]);
-        assert_eq!(run.code, Some(3), "{}", run.err);
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
         assert!(
-            run.err.starts_with(&format!("error: cannot use `{file}`: ")),
+            run.stderr.starts_with(&format!("error: cannot use `{file}`: ")),
             "{}",
-            run.err
+            run.stderr
         );
         assert!(
-            run.err
+            run.stderr
                 .contains("`segctl apply` takes what `segctl plan --out FILE` wrote"),
             "{}",
-            run.err
+            run.stderr
         );
-        assert!(!run.err.contains("unknown field"), "{}", run.err);
+        assert!(!run.stderr.contains("unknown field"), "{}", run.stderr);
     }
 }

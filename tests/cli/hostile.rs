@@ -1,10 +1,10 @@
 //! Files that are broken, or made to break the reader: a diagnostic with its place, exit code 3, and no panic.
 
-use super::{Repository, segment};
+use super::{Repository, event_segment};
 use std::fs;
 
 /// Files with what has to be said about them, where.
-fn bad() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
+fn invalid_file_cases() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
     let deep = |open: &str, close: &str| {
         format!(
             "name: A\nincluded_filters: {}{}\n",
@@ -97,42 +97,42 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
 }
 
 #[test]
-fn each_bad_file_is_named_with_its_place() {
-    for (file, bytes, said, place) in bad() {
+fn each_invalid_file_is_reported_with_its_location() {
+    for (file, bytes, said, place) in invalid_file_cases() {
         let repository = Repository::new();
         repository.write(&format!("segments/{file}"), bytes);
         let run = repository.run(&["validate"]);
-        assert_eq!(run.code, Some(3), "{file}: {}", run.err);
-        assert!(run.err.contains(said), "{file}: {}", run.err);
+        assert_eq!(run.code, Some(3), "{file}: {}", run.stderr);
+        assert!(run.stderr.contains(said), "{file}: {}", run.stderr);
         assert!(
-            run.err.contains(&format!("segments/{place}")),
+            run.stderr.contains(&format!("segments/{place}")),
             "{file}: {}",
-            run.err
+            run.stderr
         );
-        assert!(!run.err.contains('\u{1b}'), "{file}: {}", run.err);
-        assert!(run.err.len() < 100_000, "{file}: {} bytes", run.err.len());
+        assert!(!run.stderr.contains('\u{1b}'), "{file}: {}", run.stderr);
+        assert!(run.stderr.len() < 100_000, "{file}: {} bytes", run.stderr.len());
     }
 }
 
 #[test]
-fn every_fault_of_every_file_is_reported_in_one_run() {
+fn every_error_of_every_file_is_reported_in_one_run() {
     let repository = Repository::new();
-    for (file, bytes, ..) in bad() {
+    for (file, bytes, ..) in invalid_file_cases() {
         repository.write(&format!("segments/{file}"), bytes);
     }
     let run = repository.run(&["validate"]);
-    for (file, ..) in bad() {
+    for (file, ..) in invalid_file_cases() {
         assert!(
-            run.err.contains(&format!("segments/{file}")),
+            run.stderr.contains(&format!("segments/{file}")),
             "{file}: {}",
-            run.err
+            run.stderr
         );
     }
     let two = "name: A\nlifecycle: activ\nincluded_filters: {filter_operator: nad, filters: [{filter_type: actions, \
                action_name: a, executed: yes, primary_time_range: {type: inTheLast, value: 0, period_unit: day}}]}\n";
     let repository = Repository::new();
     repository.write("segments/a.yaml", two);
-    let found = repository.run(&["validate", "--json"]).json();
+    let found = repository.run(&["validate", "--json"]).stdout_json();
     let codes: Vec<_> = found["diagnostics"]
         .as_array()
         .unwrap()
@@ -147,33 +147,33 @@ fn every_fault_of_every_file_is_reported_in_one_run() {
 }
 
 #[test]
-fn a_workspace_that_is_not_there_is_named() {
+fn an_unknown_workspace_is_reported() {
     let repository = Repository::new();
     repository.write(
         "segments/a.yaml",
-        format!("{}workspaces: [dev, prod]\n", segment("A", "buy")),
+        format!("{}workspaces: [dev, prod]\n", event_segment("A", "buy")),
     );
     let run = repository.run(&["validate"]);
     assert_eq!(run.code, Some(3));
     assert!(
-        run.err.contains("SEG062") && run.err.contains("segments/a.yaml:9:"),
+        run.stderr.contains("SEG062") && run.stderr.contains("segments/a.yaml:9:"),
         "{}",
-        run.err
+        run.stderr
     );
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     let run = repository.run(&["plan", "--workspace", "prod"]);
-    assert!(run.code == Some(64) && run.err.contains("`dev`"), "{}", run.err);
+    assert!(run.code == Some(64) && run.stderr.contains("`dev`"), "{}", run.stderr);
 }
 
 #[test]
-fn line_ends_of_other_systems_are_fine() {
+fn windows_line_endings_are_accepted() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy").replace('\n', "\r\n"));
+    repository.write("segments/a.yaml", event_segment("A", "buy").replace('\n', "\r\n"));
     assert_eq!(repository.run(&["validate"]).code, Some(0));
 }
 
 #[test]
-fn what_cannot_be_found_or_read_is_named() {
+fn missing_paths_and_settings_are_reported() {
     let repository = Repository::new();
     repository.write(
         "segctl.yaml",
@@ -181,32 +181,32 @@ fn what_cannot_be_found_or_read_is_named() {
     );
     let run = repository.run(&["validate"]);
     assert_eq!(run.code, Some(3));
-    assert!(run.err.contains("nowhere/"), "{}", run.err);
+    assert!(run.stderr.contains("nowhere/"), "{}", run.stderr);
     let nothing = tempfile::tempdir().unwrap();
     let run = Repository { directory: nothing }.run(&["plan"]);
     assert_eq!(run.code, Some(3));
     assert!(
-        run.err.contains("segctl.yaml") && run.err.contains("--config"),
+        run.stderr.contains("segctl.yaml") && run.stderr.contains("--config"),
         "{}",
-        run.err
+        run.stderr
     );
 }
 
 #[cfg(unix)]
 #[test]
-fn links_in_circles_and_pipes_are_survived() {
+fn symlink_cycles_and_dangling_links_do_not_crash() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     std::os::unix::fs::symlink("..", repository.path().join("segments/up")).unwrap();
     std::os::unix::fs::symlink("gone.yaml", repository.path().join("segments/dangling.yaml")).unwrap();
     let run = repository.run(&["validate"]);
-    assert!(run.err.contains("dangling.yaml"), "{}", run.err);
+    assert!(run.stderr.contains("dangling.yaml"), "{}", run.stderr);
     fs::remove_file(repository.path().join("segments/dangling.yaml")).unwrap();
     let run = repository.run(&["validate"]);
     assert!(
-        run.code == Some(0) || run.err.contains("segments/up"),
+        run.code == Some(0) || run.stderr.contains("segments/up"),
         "{} {}",
-        run.out,
-        run.err
+        run.stdout,
+        run.stderr
     );
 }

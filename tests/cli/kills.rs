@@ -2,8 +2,8 @@
 //! and its journal, before, after and in the middle of it, the process ends without a word. The next run has to converge,
 //! and to know what the killed one did for its own.
 
-use super::wire::{Moment, Wired};
-use super::{member, segment};
+use super::wire::{PausePoint, ProxiedSandbox};
+use super::{referencing_segment, event_segment};
 use std::collections::BTreeSet;
 
 #[cfg(target_os = "linux")]
@@ -15,7 +15,7 @@ use {
 
 /// A plan with every kind of step: three that exchange their definitions, one that is put away, one that is taken out and
 /// changed, one that is renamed, and two that are new.
-fn change(wired: &Wired) {
+fn prepare_changes(wired: &ProxiedSandbox) {
     let repository = &wired.repository;
     for (name, event) in [
         ("A", "a"),
@@ -25,36 +25,36 @@ fn change(wired: &Wired) {
         ("Back", "back"),
         ("Old", "old"),
     ] {
-        repository.write(&format!("segments/{name}.yaml"), segment(name, event));
+        repository.write(&format!("segments/{name}.yaml"), event_segment(name, event));
     }
     assert_eq!(wired.apply().code, Some(0));
     repository.write(
         "segments/Back.yaml",
-        format!("lifecycle: archived\n{}", segment("Back", "back")),
+        format!("lifecycle: archived\n{}", event_segment("Back", "back")),
     );
     assert_eq!(wired.apply().code, Some(0));
-    repository.write("segments/A.yaml", segment("A", "b"));
-    repository.write("segments/B.yaml", segment("B", "c"));
-    repository.write("segments/C.yaml", segment("C", "a"));
+    repository.write("segments/A.yaml", event_segment("A", "b"));
+    repository.write("segments/B.yaml", event_segment("B", "c"));
+    repository.write("segments/C.yaml", event_segment("C", "a"));
     std::fs::remove_file(repository.path().join("segments/Gone.yaml")).unwrap();
-    repository.write("segments/Back.yaml", segment("Back", "back again"));
+    repository.write("segments/Back.yaml", event_segment("Back", "back again"));
     repository.write(
         "segments/Old.yaml",
-        format!("previous_names: [Old]\n{}", segment("New", "old")),
+        format!("previous_names: [Old]\n{}", event_segment("New", "old")),
     );
-    repository.write("segments/Fresh.yaml", segment("Fresh", "fresh"));
-    repository.write("segments/Member.yaml", member("Member", "Fresh"));
+    repository.write("segments/Fresh.yaml", event_segment("Fresh", "fresh"));
+    repository.write("segments/Member.yaml", referencing_segment("Member", "Fresh"));
 }
 
 /// The next run converges, and everything is known for what it is.
-fn assert_converges(wired: &Wired, what: &str) {
+fn assert_converges(wired: &ProxiedSandbox, what: &str) {
     let run = wired.apply();
-    assert_eq!(run.code, Some(0), "{what}: {}{}", run.out, run.err);
+    assert_eq!(run.code, Some(0), "{what}: {}{}", run.stdout, run.stderr);
     for command in [["plan", "--detailed-exitcode"], ["drift", "--detailed-exitcode"]] {
         let run = wired.repository.run(&command);
-        assert_eq!(run.code, Some(0), "{what}: {}{}", run.out, run.err);
+        assert_eq!(run.code, Some(0), "{what}: {}{}", run.stdout, run.stderr);
     }
-    let state = wired.control("state");
+    let state = wired.get_control_endpoint("state");
     let segments = state["segments"].as_object().unwrap();
     let names: BTreeSet<&str> = segments
         .values()
@@ -69,13 +69,13 @@ fn assert_converges(wired: &Wired, what: &str) {
 }
 
 #[test]
-fn whenever_a_run_is_killed_the_next_one_converges() {
-    for moment in [Moment::Before, Moment::After] {
+fn the_next_run_converges_after_a_kill_at_any_request() {
+    for moment in [PausePoint::Before, PausePoint::After] {
         for call in 1.. {
-            let wired = Wired::new();
-            change(&wired);
+            let wired = ProxiedSandbox::new();
+            prepare_changes(&wired);
             let what = format!("killed at call {call}, {moment:?}");
-            let is_killed = wired.killed_at(call, moment);
+            let is_killed = wired.apply_and_kill_at(call, moment);
             assert_converges(&wired, &what);
             if !is_killed {
                 assert!(call > 18, "only {} calls", call - 1);
@@ -87,7 +87,7 @@ fn whenever_a_run_is_killed_the_next_one_converges() {
 
 /// The library that ends the process at a change of the ledger's files, made by the C compiler that the build takes, too.
 #[cfg(target_os = "linux")]
-fn killer() -> PathBuf {
+fn build_kill_library() -> PathBuf {
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("killer.so");
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let made = Command::new(&compiler)
@@ -105,7 +105,7 @@ fn killer() -> PathBuf {
 
 /// Applies, and kills the run at change number `number` of the ledger's files; whether it came to that.
 #[cfg(target_os = "linux")]
-fn killed_at_change(wired: &Wired, killer: &Path, number: usize) -> bool {
+fn apply_and_kill_at_change(wired: &ProxiedSandbox, killer: &Path, number: usize) -> bool {
     use std::os::unix::process::ExitStatusExt as _;
     // As the system names it, whatever links lead there.
     let repository = wired.repository.path().canonicalize().unwrap();
@@ -125,14 +125,14 @@ fn killed_at_change(wired: &Wired, killer: &Path, number: usize) -> bool {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn whenever_the_ledger_changes_and_the_run_is_killed_the_next_one_converges() {
-    let killer = killer();
+fn the_next_run_converges_after_a_kill_at_any_state_change() {
+    let killer = build_kill_library();
     // Two at a time, each every other change, until a run ends before it comes to its change.
     let kills = &|first: usize| {
         let is_killed = |number: &usize| {
-            let wired = Wired::new();
-            change(&wired);
-            let is_killed = killed_at_change(&wired, &killer, *number);
+            let wired = ProxiedSandbox::new();
+            prepare_changes(&wired);
+            let is_killed = apply_and_kill_at_change(&wired, &killer, *number);
             assert_converges(&wired, &format!("killed at change {number} of the ledger"));
             is_killed
         };

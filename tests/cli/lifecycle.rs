@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A copy of the examples with a sandbox that does not limit calls.
-fn examples() -> Repository {
-    examples_with(r#"{"rate_limits": "off"}"#)
+fn examples_repository() -> Repository {
+    examples_repository_with(r#"{"rate_limits": "off"}"#)
 }
 
 /// A copy of the examples with a sandbox of these settings.
-pub(super) fn examples_with(settings_of_sandbox: &str) -> Repository {
+pub(super) fn examples_repository_with(settings_of_sandbox: &str) -> Repository {
     let repository = Repository::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let settings = fs::read_to_string(root.join("segctl.yaml")).unwrap();
@@ -25,7 +25,7 @@ pub(super) fn examples_with(settings_of_sandbox: &str) -> Repository {
         ".segctl/sandbox.json",
         format!(r#"{{"format_version": 1, "settings": {settings_of_sandbox}}}"#),
     );
-    for file in files(&root.join("segments")) {
+    for file in files_below(&root.join("segments")) {
         let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
         // A document a file, so that each can be changed alone.
         if file
@@ -47,24 +47,24 @@ pub(super) fn examples_with(settings_of_sandbox: &str) -> Repository {
     repository
 }
 
-fn files(directory: &Path) -> Vec<PathBuf> {
+fn files_below(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries
-        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
         .collect();
     files.sort();
     files
 }
 
-fn segments(repository: &Repository) -> serde_json::Value {
+fn sandbox_segments(repository: &Repository) -> serde_json::Value {
     serde_json::from_str::<serde_json::Value>(&repository.read(".segctl/sandbox.json")).unwrap()["segments"]
         .clone()
 }
 
 /// One field of the first filter, changed so that another audience is meant.
-fn changed(text: &str) -> String {
+fn with_changed_filter(text: &str) -> String {
     for (field, value) in [("action_name", "changed_event"), ("name", "changed_attribute")] {
         let start = text.find("included_filters").unwrap();
         for prefix in [format!("\"{field}\": \""), format!("{field}: ")] {
@@ -87,27 +87,27 @@ fn changed(text: &str) -> String {
 }
 
 #[test]
-fn the_examples_converge_and_then_nothing_is_written() {
-    let repository = examples();
+fn the_examples_converge_and_a_second_apply_writes_nothing() {
+    let repository = examples_repository();
     let run = repository.run(&["apply", "--auto-approve"]);
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.out.lines().last().unwrap().starts_with("Receipt: "),
+        run.stdout.lines().last().unwrap().starts_with("Receipt: "),
         "{}",
-        run.out
+        run.stdout
     );
-    assert_eq!(run.err, "");
-    let before = segments(&repository);
+    assert_eq!(run.stderr, "");
+    let before = sandbox_segments(&repository);
     let run = repository.run(&["apply", "--auto-approve"]);
     assert_eq!(
-        (run.code, run.out.as_str()),
+        (run.code, run.stdout.as_str()),
         (Some(0), "No changes.\nReceipt: nothing to do.\n")
     );
-    assert_eq!(segments(&repository), before);
+    assert_eq!(sandbox_segments(&repository), before);
 }
 
 /// The steps of a plan as `~ name`, and the lines below them.
-fn steps(plan: &str) -> (Vec<String>, Vec<&str>) {
+fn parse_steps(plan: &str) -> (Vec<String>, Vec<&str>) {
     let is_step = |line: &&str| ["+ ", "~ ", "- ", "^ "].iter().any(|mark| line.starts_with(mark));
     let step =
         |line: &str| line.chars().next().unwrap_or_default().to_string() + line.split('"').nth(1).unwrap();
@@ -118,11 +118,11 @@ fn steps(plan: &str) -> (Vec<String>, Vec<&str>) {
 }
 
 #[test]
-fn each_example_is_changed_put_away_and_brought_back() {
-    let repository = examples();
+fn each_example_can_be_changed_archived_and_unarchived() {
+    let repository = examples_repository();
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     let mut walked = 0;
-    for file in files(&repository.path().join("segments")) {
+    for file in files_below(&repository.path().join("segments")) {
         let text = fs::read_to_string(&file).unwrap();
         if !text.contains("included_filters") {
             // Members or users, and their lists.
@@ -131,11 +131,11 @@ fn each_example_is_changed_put_away_and_brought_back() {
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         if text.contains("lifecycle: archived") {
             // Put away from the start: it is not made, whatever it says.
-            fs::write(&file, changed(&text)).unwrap();
-            assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+            fs::write(&file, with_changed_filter(&text)).unwrap();
+            assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
             continue;
         }
-        let name = name_of(&file);
+        let name = declared_name(&file);
         let with = |text: &str, lifecycle: &str| {
             if is_json {
                 text.replacen('{', &format!("{{\"lifecycle\": \"{lifecycle}\","), 1)
@@ -144,10 +144,10 @@ fn each_example_is_changed_put_away_and_brought_back() {
             }
         };
 
-        fs::write(&file, changed(&text)).unwrap();
+        fs::write(&file, with_changed_filter(&text)).unwrap();
         let run = repository.run(&["plan"]);
-        let (found, below) = steps(&run.out);
-        assert_eq!(run.err, "");
+        let (found, below) = parse_steps(&run.stdout);
+        assert_eq!(run.stderr, "");
         assert_eq!(found, [format!("~{name}")], "{}", file.display());
         assert!(
             below.iter().any(|line| line.contains("cluded_filters")),
@@ -158,37 +158,37 @@ fn each_example_is_changed_put_away_and_brought_back() {
         fs::write(&file, with(&text, "archived")).unwrap();
         let run = repository.run(&["apply", "--auto-approve"]);
         assert_eq!(
-            steps(&run.out).0.first(),
+            parse_steps(&run.stdout).0.first(),
             Some(&format!("-{name}")),
             "{}{}",
-            run.out,
-            run.err
+            run.stdout,
+            run.stderr
         );
         assert!(
-            run.out
+            run.stdout
                 .contains("0 to create, 0 to update, 1 to archive, 0 to unarchive."),
             "{}",
-            run.out
+            run.stdout
         );
-        assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+        assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
 
-        fs::write(&file, with(&changed(&text), "active")).unwrap();
+        fs::write(&file, with(&with_changed_filter(&text), "active")).unwrap();
         let run = repository.run(&["apply", "--auto-approve"]);
         assert_eq!(
-            steps(&run.out).0[..2],
+            parse_steps(&run.stdout).0[..2],
             [format!("^{name}"), format!("~{name}")],
             "{}{}",
-            run.out,
-            run.err
+            run.stdout,
+            run.stderr
         );
-        assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+        assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
         walked += 1;
     }
     assert_eq!(walked, 48);
 }
 
 /// The declared name of the one segment in a file.
-fn name_of(file: &Path) -> String {
+fn declared_name(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let line = text
         .lines()

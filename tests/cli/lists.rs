@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fs;
 
 /// A repository with a file segment and a cohort that name the list `data/list`.
-fn with_list(kind: &str, list: &[u8]) -> Repository {
+fn repository_with_list(kind: &str, list: &[u8]) -> Repository {
     let repository = Repository::new();
     let (identifier, members) = match kind {
         "uid" => (
@@ -29,9 +29,9 @@ fn with_list(kind: &str, list: &[u8]) -> Repository {
 }
 
 /// Codes, lines and messages of what is wrong.
-fn told(repository: &Repository, arguments: &[&str]) -> Vec<String> {
+fn error_diagnostics(repository: &Repository, arguments: &[&str]) -> Vec<String> {
     let run = repository.run(&[&["validate", "--json"], arguments].concat());
-    let document: Value = serde_json::from_str(&run.out).unwrap();
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
     let found = document["diagnostics"].as_array().unwrap().iter();
     let told: Vec<String> = found
         .filter(|found| found["severity"] == "error")
@@ -45,12 +45,12 @@ fn told(repository: &Repository, arguments: &[&str]) -> Vec<String> {
             )
         })
         .collect();
-    assert_eq!(run.code, Some(if told.is_empty() { 0 } else { 3 }), "{}", run.out);
+    assert_eq!(run.code, Some(if told.is_empty() { 0 } else { 3 }), "{}", run.stdout);
     told
 }
 
 #[test]
-fn a_list_that_the_service_can_take_is_valid() {
+fn a_well_formed_list_is_valid() {
     for (kind, list) in [
         ("string", &b"a@example.com\nb@example.com\n"[..]),
         ("string", b"a@example.com\r\nb@example.com"),
@@ -58,12 +58,12 @@ fn a_list_that_the_service_can_take_is_valid() {
         ("double", b"1\n2.5\n-3\n"),
         ("uid", b"u1\nu2\n"),
     ] {
-        assert_eq!(told(&with_list(kind, list), &[]), [""; 0], "{kind}");
+        assert_eq!(error_diagnostics(&repository_with_list(kind, list), &[]), [""; 0], "{kind}");
     }
 }
 
 #[test]
-fn every_fault_of_a_list_is_told_with_its_line() {
+fn every_error_of_a_list_is_reported_with_its_line() {
     let table: [(&str, &[u8], &str); 16] = [
         ("string", b"", "SEG046 0 "),
         ("string", b"email\na\n", "SEG045 1 "),
@@ -87,7 +87,7 @@ fn every_fault_of_a_list_is_told_with_its_line() {
         ("uid", b" u1\n", "SEG043 1 "),
     ];
     for (kind, list, start) in table {
-        let told = told(&with_list(kind, list), &[]);
+        let told = error_diagnostics(&repository_with_list(kind, list), &[]);
         assert!(
             matches!(told.as_slice(), [only] if only.starts_with(start)),
             "{kind} {list:?}: {told:?}"
@@ -96,16 +96,16 @@ fn every_fault_of_a_list_is_told_with_its_line() {
 }
 
 #[test]
-fn a_list_with_one_mistake_many_times_is_told_of_in_short() {
-    let repository = with_list("string", "a \n".repeat(1_000).as_bytes());
+fn repeated_errors_of_a_list_are_summarized() {
+    let repository = repository_with_list("string", "a \n".repeat(1_000).as_bytes());
     let run = repository.run(&["validate"]);
-    assert_eq!(run.err.matches("SEG043").count(), 10, "{}", run.err);
-    assert!(run.err.contains("`data/list` has 990 more faults"), "{}", run.err);
+    assert_eq!(run.stderr.matches("SEG043").count(), 10, "{}", run.stderr);
+    assert!(run.stderr.contains("`data/list` has 990 more faults"), "{}", run.stderr);
 }
 
 #[test]
-fn a_list_that_cannot_be_read_is_told_of_where_it_is_named() {
-    let repository = with_list("string", b"a\n");
+fn an_unreadable_list_is_reported_where_it_is_declared() {
+    let repository = repository_with_list("string", b"a\n");
     fs::remove_file(repository.path().join("data/list")).unwrap();
     let run = repository.run(&["validate"]);
     assert_eq!(run.code, Some(3));
@@ -113,31 +113,31 @@ fn a_list_that_cannot_be_read_is_told_of_where_it_is_named() {
         "error[SEG047]: the list `data/list` does not exist",
         "segments/a.yaml:4:15",
     ] {
-        assert!(run.err.contains(words), "{}", run.err);
+        assert!(run.stderr.contains(words), "{}", run.stderr);
     }
     fs::create_dir(repository.path().join("data/list")).unwrap();
     let run = repository.run(&["validate", "--fix"]);
     assert_eq!(run.code, Some(3));
-    assert!(run.err.contains("it is not a regular file"), "{}", run.err);
+    assert!(run.stderr.contains("it is not a regular file"), "{}", run.stderr);
 }
 
 #[test]
-fn what_is_clear_is_mended_and_what_is_not_stays() {
-    let repository = with_list("string", b"\xef\xbb\xbfa\n\n\"b\"\na \nc,d\n");
+fn fix_changes_only_unambiguous_lines() {
+    let repository = repository_with_list("string", b"\xef\xbb\xbfa\n\n\"b\"\na \nc,d\n");
     assert_eq!(
-        told(&repository, &["--fix"]),
+        error_diagnostics(&repository, &["--fix"]),
         ["SEG043 3 this line matches nobody: a comma makes a second column"]
     );
     let list = || fs::read_to_string(repository.path().join("data/list")).unwrap();
     assert_eq!(list(), "a\nb\nc,d\n");
     fs::write(repository.path().join("data/list"), "b \na\n").unwrap();
     let run = repository.run(&["validate", "--fix"]);
-    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
-        run.err
+        run.stderr
             .contains("mended data/list: 1 line changed, 0 lines dropped"),
         "{}",
-        run.err
+        run.stderr
     );
     // What is sound is not touched.
     let before = fs::metadata(repository.path().join("data/list"))
@@ -145,7 +145,7 @@ fn what_is_clear_is_mended_and_what_is_not_stays() {
         .modified()
         .unwrap();
     let run = repository.run(&["validate", "--fix"]);
-    assert!(!run.err.contains("mended"), "{}", run.err);
+    assert!(!run.stderr.contains("mended"), "{}", run.stderr);
     let after = fs::metadata(repository.path().join("data/list"))
         .unwrap()
         .modified()
@@ -156,15 +156,15 @@ fn what_is_clear_is_mended_and_what_is_not_stays() {
 
 #[cfg(unix)]
 #[test]
-fn a_list_that_is_mended_stays_what_it_was() {
+fn fix_preserves_symlinks_and_permissions() {
     use std::os::unix::fs::{PermissionsExt, symlink};
-    let repository = with_list("string", b"");
+    let repository = repository_with_list("string", b"");
     let data = repository.path().join("data");
     fs::remove_file(data.join("list")).unwrap();
     fs::write(data.join("real"), "a \n").unwrap();
     fs::set_permissions(data.join("real"), fs::Permissions::from_mode(0o664)).unwrap();
     symlink("real", data.join("list")).unwrap();
-    assert_eq!(told(&repository, &["--fix"]), [""; 0]);
+    assert_eq!(error_diagnostics(&repository, &["--fix"]), [""; 0]);
     assert!(fs::symlink_metadata(data.join("list")).unwrap().is_symlink());
     assert_eq!(fs::read_to_string(data.join("real")).unwrap(), "a\n");
     assert_eq!(
@@ -174,27 +174,27 @@ fn a_list_that_is_mended_stays_what_it_was() {
 }
 
 #[test]
-fn a_list_that_nobody_publishes_is_refused_and_what_is_beside_it_is_not() {
-    let repository = with_list("string", b"a\n");
+fn a_list_without_publish_settings_is_rejected_and_other_segments_apply() {
+    let repository = repository_with_list("string", b"a\n");
     repository.write(
         "segments/b.yaml",
         "name: B\nincluded_filters: {filter_operator: and, filters: [{filter_type: custom_segments, name: A}]}\n",
     );
-    repository.write("segments/c.yaml", super::segment("C", "buy"));
+    repository.write("segments/c.yaml", super::event_segment("C", "buy"));
     let run = repository.run(&["apply", "--auto-approve"]);
-    assert_eq!(run.code, Some(4), "{}", run.err);
+    assert_eq!(run.code, Some(4), "{}", run.stderr);
     assert!(
-        run.out.contains("the service reads lists from addresses"),
+        run.stdout.contains("the service reads lists from addresses"),
         "{}",
-        run.out
+        run.stdout
     );
     let run = repository.run(&["apply", "--auto-approve", "--target", "C"]);
-    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
 }
 
 #[test]
-fn a_list_of_somebody_else_is_checked_and_not_mended() {
-    let repository = with_list("string", b"a\n");
+fn a_list_outside_the_project_is_checked_and_not_fixed() {
+    let repository = repository_with_list("string", b"a\n");
     let outside = tempfile::tempdir().unwrap();
     let list = outside.path().join("list");
     fs::write(&list, "a \n").unwrap();
@@ -204,20 +204,20 @@ fn a_list_of_somebody_else_is_checked_and_not_mended() {
         text.replace("../data/list", list.to_str().unwrap()),
     );
     let run = repository.run(&["validate", "--fix"]);
-    assert_eq!(run.code, Some(3), "{}", run.err);
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
     assert!(
-        run.err
+        run.stderr
             .contains("stays as it is: it is outside of the folder of segctl.yaml")
-            && run.err.contains("SEG043"),
+            && run.stderr.contains("SEG043"),
         "{}",
-        run.err
+        run.stderr
     );
     assert_eq!(fs::read_to_string(&list).unwrap(), "a \n");
 }
 
 #[test]
-fn a_list_that_two_segments_read_otherwise_is_not_mended() {
-    let repository = with_list("double", b"1.0\n1 \n");
+fn a_list_read_with_two_identifier_types_is_not_fixed() {
+    let repository = repository_with_list("double", b"1.0\n1 \n");
     let list = || fs::read_to_string(repository.path().join("data/list")).unwrap();
     assert_eq!(repository.run(&["validate", "--fix"]).code, Some(0));
     assert_eq!(list(), "1.0\n");
@@ -230,34 +230,34 @@ fn a_list_that_two_segments_read_otherwise_is_not_mended() {
     );
     let run = repository.run(&["validate", "--fix"]);
     assert!(
-        run.err
+        run.stderr
             .contains("stays as it is: segments read it with identifiers of different types"),
         "{}",
-        run.err
+        run.stderr
     );
     assert_eq!(list(), "1.0\n1 \n");
 }
 
 #[test]
-fn a_list_that_two_segments_name_is_told_of_once() {
-    let repository = with_list("string", b"a \n");
+fn errors_of_a_shared_list_are_reported_once() {
+    let repository = repository_with_list("string", b"a \n");
     let text = fs::read_to_string(repository.path().join("segments/a.yaml")).unwrap();
     repository.write(
         "segments/b.yaml",
         text.replace("name: A", "name: B")
             .replace("../data/list", "../segments/../data/list"),
     );
-    assert_eq!(told(&repository, &[]).len(), 1);
+    assert_eq!(error_diagnostics(&repository, &[]).len(), 1);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_pipe_and_a_link_to_itself_are_no_lists() {
+fn pipes_and_symlink_loops_are_rejected_as_lists() {
     for (make, words) in [
         ("mkfifo list", "it is not a regular file"),
         ("ln -s list list", "cannot be checked"),
     ] {
-        let repository = with_list("string", b"");
+        let repository = repository_with_list("string", b"");
         let data = repository.path().join("data");
         fs::remove_file(data.join("list")).unwrap();
         let made = std::process::Command::new("sh")
@@ -266,7 +266,7 @@ fn a_pipe_and_a_link_to_itself_are_no_lists() {
             .status();
         assert!(made.unwrap().success());
         let run = repository.run(&["validate", "--fix"]);
-        assert_eq!(run.code, Some(3), "{}", run.err);
-        assert!(run.err.contains(words), "{}", run.err);
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        assert!(run.stderr.contains(words), "{}", run.stderr);
     }
 }

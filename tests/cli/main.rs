@@ -33,10 +33,10 @@ struct Repository {
 
 /// What a run of the program came to.
 #[derive(Debug)]
-struct Run {
+struct CommandResult {
     code: Option<i32>,
-    out: String,
-    err: String,
+    stdout: String,
+    stderr: String,
 }
 
 impl Repository {
@@ -73,12 +73,12 @@ impl Repository {
     }
 
     /// Runs `segctl` here with a bare environment.
-    fn run(&self, arguments: &[&str]) -> Run {
-        self.run_with(arguments, &[])
+    fn run(&self, arguments: &[&str]) -> CommandResult {
+        self.run_with_env(arguments, &[])
     }
 
-    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
-        Run::of(
+    fn run_with_env(&self, arguments: &[&str], variables: &[(&str, &str)]) -> CommandResult {
+        CommandResult::from_output(
             &self
                 .command(arguments)
                 .envs(variables.iter().copied())
@@ -98,36 +98,36 @@ impl Repository {
     }
 }
 
-impl Run {
-    fn of(output: &Output) -> Self {
+impl CommandResult {
+    fn from_output(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let run = Self {
             code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
         };
         assert!(
-            !run.err.contains("panicked") && !run.err.contains("overflow"),
+            !run.stderr.contains("panicked") && !run.stderr.contains("overflow"),
             "{}",
-            run.err
+            run.stderr
         );
         run
     }
 
     /// The events on standard output, each of which has a line of its own.
-    fn events(&self) -> Vec<serde_json::Value> {
+    fn stdout_events(&self) -> Vec<serde_json::Value> {
         let line = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        self.out.lines().map(line).collect()
+        self.stdout.lines().map(line).collect()
     }
 
     /// The one JSON document on standard output.
-    fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    fn stdout_json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
 
 /// A segment file with one event filter.
-fn segment(name: &str, event: &str) -> String {
+fn event_segment(name: &str, event: &str) -> String {
     format!(
         "name: {name}\nincluded_filters:\n  filter_operator: and\n  filters:\n    - filter_type: actions\n      \
          action_name: {event}\n      executed: true\n      primary_time_range: {{type: inTheLast, value: 7, period_unit: \
@@ -136,7 +136,7 @@ fn segment(name: &str, event: &str) -> String {
 }
 
 /// A segment file that refers to another segment.
-fn member(name: &str, of: &str) -> String {
+fn referencing_segment(name: &str, of: &str) -> String {
     format!(
         "name: {name}\nincluded_filters:\n  filter_operator: and\n  filters:\n    - {{filter_type: custom_segments, \
          name: {of}}}\n    - {{filter_type: user_attributes, name: {of}, data_type: bool, operator: exists}}\n"

@@ -1,11 +1,11 @@
 //! Readers that go away: that is their business, and the exit code is that of the run.
 
-use super::service::Faulty;
-use super::{Repository, segment};
+use super::service::FaultySandbox;
+use super::{Repository, event_segment};
 use std::process::Stdio;
 
 /// The exit code of a command of which nobody reads a word.
-fn unread(repository: &Repository, arguments: &[&str], variables: &[(&str, &str)]) -> Option<i32> {
+fn exit_code_with_closed_pipes(repository: &Repository, arguments: &[&str], variables: &[(&str, &str)]) -> Option<i32> {
     let mut child = repository
         .command(arguments)
         .envs(variables.iter().copied())
@@ -18,9 +18,9 @@ fn unread(repository: &Repository, arguments: &[&str], variables: &[(&str, &str)
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
+fn a_closed_pipe_does_not_change_the_exit_code() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     for (arguments, code) in [
         (["plan"].as_slice(), 0),
         (&["plan", "--json"], 0),
@@ -31,7 +31,7 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     ] {
         for variables in [[].as_slice(), &[("SEGCTL_LOG", "trace")]] {
             assert_eq!(
-                unread(&repository, arguments, variables),
+                exit_code_with_closed_pipes(&repository, arguments, variables),
                 Some(code),
                 "{arguments:?}"
             );
@@ -40,32 +40,32 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 }
 
 #[test]
-fn a_run_goes_on_without_a_reader() {
+fn apply_continues_after_its_output_is_closed() {
     let apply: [&[&str]; 2] = [
         &["apply", "--auto-approve", "--parallelism", "1"],
         &["apply", "--auto-approve", "--parallelism", "1", "--json"],
     ];
     for arguments in apply {
-        let faulty = Faulty::new(
+        let faulty = FaultySandbox::new(
             r#"[{"on": {"method": "POST"}, "times": 1, "fault": {"status": {"code": 400, "when": "before"}}}]"#,
         );
         let repository = &faulty.repository;
         for name in ["A", "B", "C"] {
-            repository.write(&format!("segments/{name}.yaml"), segment(name, name));
+            repository.write(&format!("segments/{name}.yaml"), event_segment(name, name));
         }
-        assert_eq!(unread(repository, arguments, &[]), Some(8));
+        assert_eq!(exit_code_with_closed_pipes(repository, arguments, &[]), Some(8));
         let plan = repository.run(&["plan"]);
-        assert!(plan.out.contains("Plan: 1 to create"), "{}", plan.out);
-        assert_eq!(unread(repository, arguments, &[]), Some(0));
-        assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+        assert!(plan.stdout.contains("Plan: 1 to create"), "{}", plan.stdout);
+        assert_eq!(exit_code_with_closed_pipes(repository, arguments, &[]), Some(0));
+        assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn events_that_could_not_be_written_are_told_after_the_run_went_on() {
+fn failed_event_output_is_reported_after_the_run() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = repository
         .command(&["apply", "--auto-approve", "--json"])
@@ -75,12 +75,12 @@ fn events_that_could_not_be_written_are_told_after_the_run_went_on() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("cannot write to standard output"), "{said}");
-    assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
 }
 
 /// What a command comes to whose standard output is a full disk: its exit code, and what it says.
 #[cfg(target_os = "linux")]
-fn onto_a_full_disk(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String) {
+fn run_with_full_stdout(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String) {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = repository.command(arguments).stdout(full).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -88,9 +88,9 @@ fn onto_a_full_disk(repository: &Repository, arguments: &[&str]) -> (Option<i32>
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_result_that_could_not_be_written_is_no_success() {
+fn failed_output_exits_with_an_error() {
     let repository = Repository::new();
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     let commands: [&[&str]; 8] = [
         &["--help"],
         &["completions", "bash"],
@@ -102,7 +102,7 @@ fn a_result_that_could_not_be_written_is_no_success() {
         &["ledger", "show"],
     ];
     for arguments in commands {
-        let (code, said) = onto_a_full_disk(&repository, arguments);
+        let (code, said) = run_with_full_stdout(&repository, arguments);
         assert_eq!(code, Some(1), "{arguments:?}: {said}");
         if arguments != ["--help"] {
             assert_eq!(
@@ -112,7 +112,7 @@ fn a_result_that_could_not_be_written_is_no_success() {
         }
     }
     // The run went on, and its receipt has the exit code that the process had.
-    assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
     let receipt: serde_json::Value = serde_json::from_str(&repository.read("receipt.json")).unwrap();
     assert_eq!(
         (&receipt["exit_code"], &receipt["tally"]["applied"]),
@@ -122,27 +122,27 @@ fn a_result_that_could_not_be_written_is_no_success() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_is_worse_than_a_full_disk_stays_the_exit_code() {
-    let faulty = Faulty::new(
+fn run_failures_take_precedence_over_output_errors() {
+    let faulty = FaultySandbox::new(
         r#"[{"on": {"method": "POST"}, "times": 1, "fault": {"status": {"code": 400, "when": "before"}}}]"#,
     );
     let repository = &faulty.repository;
-    repository.write("segments/a.yaml", segment("A", "buy"));
-    let (code, said) = onto_a_full_disk(repository, &["apply", "--auto-approve"]);
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
+    let (code, said) = run_with_full_stdout(repository, &["apply", "--auto-approve"]);
     assert_eq!(code, Some(8), "{said}");
     assert!(said.contains("cannot write to standard output"), "{said}");
-    let (code, _) = onto_a_full_disk(repository, &["apply", "--json"]);
+    let (code, _) = run_with_full_stdout(repository, &["apply", "--json"]);
     assert_eq!(code, Some(64));
 }
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_may_not_grow_ends_the_run_and_not_the_process() {
-    let faulty = Faulty::new("[]");
+fn a_file_size_limit_fails_the_run_without_killing_the_process() {
+    let faulty = FaultySandbox::new("[]");
     let repository = &faulty.repository;
     for number in 0..20 {
         let name = format!("S{number:02}");
-        repository.write(&format!("segments/{name}.yaml"), segment(&name, &name));
+        repository.write(&format!("segments/{name}.yaml"), event_segment(&name, &name));
     }
     // Some kilobytes, in the blocks of whichever shell it is.
     let script = "ulimit -f 16; exec \"$0\" apply --auto-approve --parallelism 1";
@@ -165,6 +165,6 @@ fn a_file_that_may_not_grow_ends_the_run_and_not_the_process() {
         .unwrap();
     assert!((1..20).contains(&applied), "{out}");
     let run = repository.run(&["apply", "--auto-approve"]);
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
-    assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
 }

@@ -1,43 +1,43 @@
 //! Files for what was made by hand.
 
-use super::lifecycle::examples_with;
+use super::lifecycle::examples_repository_with;
 use std::fs;
 
 /// Every example, made by "hand" and shown in every form that the service may show it in: files are written for all,
 /// and a plan has nothing to do.
 #[test]
-fn a_pulled_workspace_needs_no_changes() {
+fn an_imported_workspace_plans_no_changes() {
     for echo in ["as_sent", "defaults_filled", "defaults_dropped", "dashboard_days"] {
-        let repository = examples_with(&format!(r#"{{"rate_limits": "off", "echo": "{echo}"}}"#));
+        let repository = examples_repository_with(&format!(r#"{{"rate_limits": "off", "echo": "{echo}"}}"#));
         let run = repository.run(&["apply", "--auto-approve"]);
-        assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+        assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
         fs::remove_dir_all(repository.path().join("segments")).unwrap();
         fs::create_dir(repository.path().join("segments")).unwrap();
         fs::remove_dir_all(repository.path().join(".segctl/sandbox")).unwrap();
         let before = repository.read(".segctl/sandbox.json");
         let listed = repository.run(&["pull"]);
         assert!(
-            listed.out.contains("50 live segments without a file"),
+            listed.stdout.contains("50 live segments without a file"),
             "{}",
-            listed.out
+            listed.stdout
         );
         let run = repository.run(&["pull", "--all"]);
         assert_eq!(
-            (run.code, run.out.as_str()),
+            (run.code, run.stdout.as_str()),
             // Of a cohort and an upload nothing can be read back.
             (
                 Some(0),
                 "Pulled: 48 files written, 2 to be filled in, 0 skipped.\n"
             ),
             "{}",
-            run.err
+            run.stderr
         );
         assert!(!repository.path().join(".segctl/sandbox/ledger.json").exists());
         let plan = repository.run(&["plan", "--detailed-exitcode"]);
-        assert_eq!(plan.code, Some(0), "{echo}: {}{}", plan.out, plan.err);
-        assert_eq!(plan.out.lines().last(), Some("No changes."));
+        assert_eq!(plan.code, Some(0), "{echo}: {}{}", plan.stdout, plan.stderr);
+        assert_eq!(plan.stdout.lines().last(), Some("No changes."));
         let validated = repository.run(&["validate"]);
-        assert_eq!(validated.code, Some(0), "{}", validated.err);
+        assert_eq!(validated.code, Some(0), "{}", validated.stderr);
         let segments =
             |state: &str| serde_json::from_str::<serde_json::Value>(state).unwrap()["segments"].clone();
         assert_eq!(
@@ -48,16 +48,16 @@ fn a_pulled_workspace_needs_no_changes() {
 }
 
 #[test]
-fn a_pull_writes_over_nothing_and_takes_what_is_asked_for() {
-    let repository = examples_with(r#"{"rate_limits": "off"}"#);
+fn import_never_overwrites_files_and_imports_only_requested_segments() {
+    let repository = examples_repository_with(r#"{"rate_limits": "off"}"#);
     repository.run(&["apply", "--auto-approve"]);
     let run = repository.run(&["pull", "--all"]);
-    assert_eq!(run.code, Some(1), "everything is declared: {}", run.out);
+    assert_eq!(run.code, Some(1), "everything is declared: {}", run.stdout);
     fs::remove_dir_all(repository.path().join("segments")).unwrap();
     fs::remove_dir_all(repository.path().join(".segctl/sandbox")).unwrap();
-    repository.write("segments/lapsed-purchasers-7d.yaml", super::segment("Other", "x"));
+    repository.write("segments/lapsed-purchasers-7d.yaml", super::event_segment("Other", "x"));
     let run = repository.run(&["pull", "Lapsed purchasers 7d"]);
-    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
         repository
             .read("segments/lapsed-purchasers-7d.yaml")
@@ -72,10 +72,10 @@ fn a_pull_writes_over_nothing_and_takes_what_is_asked_for() {
 
 /// Whoever can use the dashboard chooses names, and terminals obey some of what they may hold.
 #[test]
-fn names_are_not_obeyed_by_terminals() {
+fn control_characters_in_names_are_escaped() {
     let repository = super::Repository::new();
     let name = "Buyers\u{1b}[2J\u{202e}7d\nfake";
-    repository.write("segments/a.yaml", super::segment("A", "buy"));
+    repository.write("segments/a.yaml", super::event_segment("A", "buy"));
     repository.run(&["apply", "--auto-approve"]);
     let mut state: serde_json::Value = serde_json::from_str(&repository.read(".segctl/box.json")).unwrap();
     let segments = state["segments"].as_object_mut().unwrap();
@@ -86,12 +86,12 @@ fn names_are_not_obeyed_by_terminals() {
     repository.write(".segctl/box.json", state.to_string());
     let listed = repository.run(&["pull"]);
     assert!(
-        listed.out.contains("\"Buyers\\u{1b}[2J\\u{202e}7d\\nfake\""),
+        listed.stdout.contains("\"Buyers\\u{1b}[2J\\u{202e}7d\\nfake\""),
         "{}",
-        listed.out
+        listed.stdout
     );
     assert_eq!(
-        repository.run(&["pull", "--json"]).json()["undeclared"][0]["name"],
+        repository.run(&["pull", "--json"]).stdout_json()["undeclared"][0]["name"],
         name
     );
     for arguments in [
@@ -102,7 +102,7 @@ fn names_are_not_obeyed_by_terminals() {
         &["pull", name],
     ] {
         let run = repository.run(arguments);
-        let said = format!("{}{}", run.out, run.err);
+        let said = format!("{}{}", run.stdout, run.stderr);
         assert!(
             !said.contains('\u{1b}') && !said.contains('\u{202e}') && !said.contains("\nfake"),
             "{arguments:?}: {said:?}"
@@ -112,14 +112,14 @@ fn names_are_not_obeyed_by_terminals() {
 
 /// Whoever knows what the service does not tell fills it in, and goes on from there.
 #[test]
-fn a_stub_that_is_filled_in_is_applied() {
-    let repository = examples_with(r#"{"rate_limits": "off"}"#);
+fn a_completed_template_is_applied() {
+    let repository = examples_repository_with(r#"{"rate_limits": "off"}"#);
     repository.run(&["apply", "--auto-approve"]);
     let list = repository.read("segments/partners/trade-fair-2026.csv");
     fs::remove_dir_all(repository.path().join("segments")).unwrap();
     fs::remove_dir_all(repository.path().join(".segctl/sandbox")).unwrap();
     let run = repository.run(&["pull", "--all"]);
-    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
     let stub = repository.read("segments/trade-fair-visitors-2026.yaml.stub");
     assert!(
         stub.contains("\nkind: file\n") && !stub.contains("cohort"),
@@ -127,7 +127,7 @@ fn a_stub_that_is_filled_in_is_applied() {
     );
     // Once more writes no other.
     let run = repository.run(&["pull", "Trade fair*"]);
-    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
     let second = "segments/trade-fair-visitors-2026-2.yaml.stub";
     assert!(!repository.path().join(second).exists());
     let filled = stub
@@ -137,9 +137,9 @@ fn a_stub_that_is_filled_in_is_applied() {
     repository.write("segments/trade-fair-visitors-2026.yaml", filled);
     repository.write("segments/fair.csv", list);
     let plan = repository.run(&["plan"]);
-    assert_eq!(plan.code, Some(4), "{}", plan.out);
-    assert!(plan.out.contains("--assume-in-sync"), "{}", plan.out);
+    assert_eq!(plan.code, Some(4), "{}", plan.stdout);
+    assert!(plan.stdout.contains("--assume-in-sync"), "{}", plan.stdout);
     let run = repository.run(&["apply", "--auto-approve", "--assume-in-sync"]);
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
-    assert_eq!(repository.run(&["plan"]).out.lines().last(), Some("No changes."));
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert_eq!(repository.run(&["plan"]).stdout.lines().last(), Some("No changes."));
 }

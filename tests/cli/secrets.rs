@@ -1,13 +1,13 @@
 //! Credentials: where they come from, and that they go nowhere.
 
-use super::{Repository, segment};
-use segctl::sandbox::{Credentials, Options, Server};
+use super::{Repository, event_segment};
+use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
 use std::fs;
 use std::path::Path;
 
-const CANARY: &str = "canary-7f3a91";
+const SECRET_KEY: &str = "canary-7f3a91";
 
-fn settings(endpoint: &str, api_key: &str) -> String {
+fn settings_with_key(endpoint: &str, api_key: &str) -> String {
     format!(
         "segments: segments/\nworkspaces:\n  live:\n    endpoint: {endpoint}\n    workspace_id: shop\n    api_key: \
          {api_key}\n    db_name: shop_db\n"
@@ -15,74 +15,74 @@ fn settings(endpoint: &str, api_key: &str) -> String {
 }
 
 #[test]
-fn a_missing_variable_is_named_with_the_cure() {
+fn a_missing_environment_variable_is_reported_with_help() {
     let repository = Repository::new();
     repository.write(
         "segctl.yaml",
-        settings("https://api-01.example.com", "${SHOP_KEY}"),
+        settings_with_key("https://api-01.example.com", "${SHOP_KEY}"),
     );
     for arguments in [["plan"].as_slice(), &["apply", "--auto-approve"]] {
         let run = repository.run(arguments);
-        assert_eq!(run.code, Some(9), "{}", run.err);
+        assert_eq!(run.code, Some(9), "{}", run.stderr);
         assert!(
-            run.err.contains("SHOP_KEY") && run.err.contains("help"),
+            run.stderr.contains("SHOP_KEY") && run.stderr.contains("help"),
             "{}",
-            run.err
+            run.stderr
         );
     }
     let run = repository.run(&["plan", "--json"]);
     assert_eq!(
-        (run.code, run.json()["error"]["exit_code"].clone()),
+        (run.code, run.stdout_json()["error"]["exit_code"].clone()),
         (Some(9), 9.into())
     );
 }
 
 #[test]
-fn a_command_that_gives_nothing_is_named() {
+fn a_failed_secret_command_is_reported() {
     let repository = Repository::new();
     for command in ["[sh, -c, exit 1]", "[no-such-program-here]"] {
         repository.write(
             "segctl.yaml",
-            settings("https://api-01.example.com", &format!("{{command: {command}}}")),
+            settings_with_key("https://api-01.example.com", &format!("{{command: {command}}}")),
         );
         let run = repository.run(&["plan"]);
-        assert_eq!(run.code, Some(9), "{}", run.err);
-        assert!(run.err.contains("api_key"), "{}", run.err);
+        assert_eq!(run.code, Some(9), "{}", run.stderr);
+        assert!(run.stderr.contains("api_key"), "{}", run.stderr);
     }
 }
 
 #[test]
-fn a_literal_key_is_refused_and_never_repeated() {
+fn a_literal_api_key_is_rejected_and_never_printed() {
     let written = [
-        CANARY.to_owned(),
-        format!("\"{CANARY}"),
-        format!("[{CANARY}]"),
-        format!("x${{{CANARY}}}"),
+        SECRET_KEY.to_owned(),
+        format!("\"{SECRET_KEY}"),
+        format!("[{SECRET_KEY}]"),
+        format!("x${{{SECRET_KEY}}}"),
     ];
     for api_key in &written {
         let repository = Repository::new();
-        repository.write("segctl.yaml", settings("https://api-01.example.com", api_key));
+        repository.write("segctl.yaml", settings_with_key("https://api-01.example.com", api_key));
         for arguments in [["validate"].as_slice(), &["plan"], &["validate", "--json"]] {
             let run = repository.run(arguments);
-            assert_eq!(run.code, Some(3), "{api_key}: {}", run.err);
+            assert_eq!(run.code, Some(3), "{api_key}: {}", run.stderr);
             assert!(
-                !format!("{}{}", run.out, run.err).contains(CANARY),
+                !format!("{}{}", run.stdout, run.stderr).contains(SECRET_KEY),
                 "{}{}",
-                run.out,
-                run.err
+                run.stdout,
+                run.stderr
             );
         }
         let run = repository.run(&["validate"]);
-        assert!(run.err.contains("segctl.yaml:"), "{}", run.err);
+        assert!(run.stderr.contains("segctl.yaml:"), "{}", run.stderr);
     }
     let repository = Repository::new();
-    let text = settings("https://api-01.example.com", "${K}").replace("api_key", "api_kye");
-    repository.write("segctl.yaml", text.replace("${K}", CANARY));
+    let text = settings_with_key("https://api-01.example.com", "${K}").replace("api_key", "api_kye");
+    repository.write("segctl.yaml", text.replace("${K}", SECRET_KEY));
     let run = repository.run(&["validate"]);
     assert!(
-        run.err.contains("did you mean `api_key`") && !run.err.contains(CANARY),
+        run.stderr.contains("did you mean `api_key`") && !run.stderr.contains(SECRET_KEY),
         "{}",
-        run.err
+        run.stderr
     );
 }
 
@@ -102,28 +102,28 @@ fn files_below(directory: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn the_key_is_in_no_output_log_or_file() {
+fn the_api_key_is_in_no_output_log_or_file() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
-    let mut options = Options::standalone("127.0.0.1:0".parse().unwrap());
-    options.credentials = Some(Credentials {
+    let mut options = SandboxOptions::standalone("127.0.0.1:0".parse().unwrap());
+    options.credentials = Some(SandboxCredentials {
         workspace_id: "shop".to_owned(),
-        api_key: CANARY.to_owned(),
+        api_key: SECRET_KEY.to_owned(),
         db_name: "shop_db".to_owned(),
     });
-    options.set("rate_limits", "off").unwrap();
+    options.set_switch("rate_limits", "off").unwrap();
     let server = runtime.block_on(Server::start(options)).unwrap();
     let repository = Repository::new();
     repository.write(
         "segctl.yaml",
-        settings(&format!("http://{}", server.address()), "${SHOP_KEY}"),
+        settings_with_key(&format!("http://{}", server.address()), "${SHOP_KEY}"),
     );
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     let logged = [
-        ("SHOP_KEY", CANARY),
+        ("SHOP_KEY", SECRET_KEY),
         ("SEGCTL_LOG", "trace"),
         ("RUST_BACKTRACE", "1"),
     ];
@@ -140,19 +140,19 @@ fn the_key_is_in_no_output_log_or_file() {
             "receipt.json",
         ],
     ] {
-        let run = repository.run_with(arguments, &logged);
-        assert_eq!(run.code, Some(0), "{}", run.err);
-        said += &(run.out + &run.err);
+        let run = repository.run_with_env(arguments, &logged);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        said += &(run.stdout + &run.stderr);
     }
     assert!(said.contains("answered"), "the log has the calls: {said}");
 
-    let wrong = repository.run_with(&["plan"], &[("SHOP_KEY", "wrong-0e11")]);
-    assert_eq!(wrong.code, Some(9), "{}", wrong.err);
-    said += &(wrong.out + &wrong.err);
-    assert!(!said.contains(CANARY) && !said.contains("wrong-0e11"), "{said}");
+    let wrong = repository.run_with_env(&["plan"], &[("SHOP_KEY", "wrong-0e11")]);
+    assert_eq!(wrong.code, Some(9), "{}", wrong.stderr);
+    said += &(wrong.stdout + &wrong.stderr);
+    assert!(!said.contains(SECRET_KEY) && !said.contains("wrong-0e11"), "{said}");
     for file in files_below(repository.path()) {
         let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
-        assert!(!text.contains(CANARY), "{}", file.display());
+        assert!(!text.contains(SECRET_KEY), "{}", file.display());
     }
     runtime.block_on(server.stop());
 }

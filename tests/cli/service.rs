@@ -1,36 +1,36 @@
 //! A service that misbehaves: what is said, what is done about it, and what the exit code is.
 
-use super::{Repository, member, segment};
-use segctl::sandbox::{Credentials, Options, Server};
+use super::{Repository, referencing_segment, event_segment};
+use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
 /// A service with a script of faults, and a repository that uses it.
-pub(super) struct Faulty {
+pub(super) struct FaultySandbox {
     runtime: tokio::runtime::Runtime,
     server: Option<Server>,
     pub(super) repository: Repository,
 }
 
-impl Faulty {
+impl FaultySandbox {
     pub(super) fn new(faults: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let mut options = Options::standalone("127.0.0.1:0".parse().unwrap());
-        options.credentials = Some(Credentials {
+        let mut options = SandboxOptions::standalone("127.0.0.1:0".parse().unwrap());
+        options.credentials = Some(SandboxCredentials {
             workspace_id: "shop".to_owned(),
             api_key: "key-1".to_owned(),
             db_name: "db".to_owned(),
         });
-        options.set("rate_limits", "off").unwrap();
+        options.set_switch("rate_limits", "off").unwrap();
         options.set_faults(faults).unwrap();
         let server = runtime.block_on(Server::start(options)).unwrap();
         let repository = Repository::new();
-        repository.write("segctl.yaml", settings(&server.address().to_string()));
+        repository.write("segctl.yaml", settings_for_endpoint(&server.address().to_string()));
         Self {
             runtime,
             server: Some(server),
@@ -39,7 +39,7 @@ impl Faulty {
     }
 }
 
-impl Drop for Faulty {
+impl Drop for FaultySandbox {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
             self.runtime.block_on(server.stop());
@@ -47,7 +47,7 @@ impl Drop for Faulty {
     }
 }
 
-pub(super) fn settings(address: &str) -> String {
+pub(super) fn settings_for_endpoint(address: &str) -> String {
     format!(
         "segments: segments/\nworkspaces:\n  live: {{endpoint: \"http://{address}\", workspace_id: shop, api_key: {{command: \
          [/bin/echo, key-1]}}, db_name: db}}\n"
@@ -55,7 +55,7 @@ pub(super) fn settings(address: &str) -> String {
 }
 
 #[test]
-fn a_lost_answer_is_settled_by_reading_and_makes_no_duplicate() {
+fn a_lost_response_is_verified_by_reading_and_creates_no_duplicate() {
     for fault in [
         r#"{"reset": {"when": "after"}}"#,
         r#"{"reset": {"when": "before"}}"#,
@@ -66,81 +66,81 @@ fn a_lost_answer_is_settled_by_reading_and_makes_no_duplicate() {
     ] {
         for method in ["POST", "PATCH"] {
             let script = format!(r#"[{{"on": {{"method": "{method}"}}, "fault": {fault}}}]"#);
-            let faulty = Faulty::new(&script);
+            let faulty = FaultySandbox::new(&script);
             let repository = &faulty.repository;
-            repository.write("segments/a.yaml", segment("A", "buy"));
+            repository.write("segments/a.yaml", event_segment("A", "buy"));
             for change in ["buy", "sell"] {
-                repository.write("segments/a.yaml", segment("A", change));
+                repository.write("segments/a.yaml", event_segment("A", change));
                 let run = repository.run(&["apply", "--auto-approve"]);
-                assert_eq!(run.code, Some(0), "{script}: {}{}", run.out, run.err);
+                assert_eq!(run.code, Some(0), "{script}: {}{}", run.stdout, run.stderr);
             }
             repository.write(
                 "segments/a.yaml",
-                format!("lifecycle: archived\n{}", segment("A", "sell")),
+                format!("lifecycle: archived\n{}", event_segment("A", "sell")),
             );
             let run = repository.run(&["apply", "--auto-approve"]);
-            assert_eq!(run.code, Some(0), "{script}: {}{}", run.out, run.err);
-            assert_eq!(repository.run(&["plan"]).out, "No changes.\n", "{script}");
+            assert_eq!(run.code, Some(0), "{script}: {}{}", run.stdout, run.stderr);
+            assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n", "{script}");
         }
     }
 }
 
 #[test]
-fn a_step_that_fails_skips_only_what_depends_on_it() {
+fn a_failed_step_skips_only_its_dependents() {
     // Refused without having been done, and for good.
-    let faulty = Faulty::new(
+    let faulty = FaultySandbox::new(
         r#"[{"on": {"method": "POST"}, "times": 1, "fault": {"status": {"code": 400, "when": "before"}}}]"#,
     );
     let repository = &faulty.repository;
-    repository.write("segments/a.yaml", segment("A", "buy"));
-    repository.write("segments/b.yaml", member("B", "A"));
-    repository.write("segments/c.yaml", segment("C", "sell"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
+    repository.write("segments/b.yaml", referencing_segment("B", "A"));
+    repository.write("segments/c.yaml", event_segment("C", "sell"));
     // One after the other, so that it is the first that is refused.
     let run = repository.run(&["apply", "--auto-approve", "--parallelism", "1"]);
-    assert_eq!(run.code, Some(8), "{}{}", run.out, run.err);
+    assert_eq!(run.code, Some(8), "{}{}", run.stdout, run.stderr);
     for said in [
         "create \"A\": failed",
         "create \"B\": skipped",
         "create \"C\": applied",
         "1 applied, 1 skipped, 1 failed",
     ] {
-        assert!(run.out.contains(said), "{said}: {}", run.out);
+        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
     }
     let run = repository.run(&["apply", "--auto-approve"]);
     assert!(
-        run.code == Some(0) && run.out.contains("2 applied"),
+        run.code == Some(0) && run.stdout.contains("2 applied"),
         "{}{}",
-        run.out,
-        run.err
+        run.stdout,
+        run.stderr
     );
-    assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
 }
 
 #[test]
-fn an_archived_segment_that_nobody_remembers_is_found_and_taken_out() {
-    let faulty = Faulty::new("[]");
+fn an_archived_segment_missing_from_the_state_is_found_and_unarchived() {
+    let faulty = FaultySandbox::new("[]");
     let repository = &faulty.repository;
-    repository.write("segments/a.yaml", segment("A", "buy"));
+    repository.write("segments/a.yaml", event_segment("A", "buy"));
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     repository.write(
         "segments/a.yaml",
-        format!("lifecycle: archived\n{}", segment("A", "buy")),
+        format!("lifecycle: archived\n{}", event_segment("A", "buy")),
     );
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     std::fs::remove_dir_all(repository.path().join(".segctl/live")).unwrap();
-    repository.write("segments/a.yaml", segment("A", "sell"));
+    repository.write("segments/a.yaml", event_segment("A", "sell"));
     let run = repository.run(&["apply", "--auto-approve"]);
     assert!(
-        run.code == Some(0) && run.out.contains("archived segment"),
+        run.code == Some(0) && run.stdout.contains("archived segment"),
         "{}{}",
-        run.out,
-        run.err
+        run.stdout,
+        run.stderr
     );
-    assert_eq!(repository.run(&["plan"]).out, "No changes.\n");
+    assert_eq!(repository.run(&["plan"]).stdout, "No changes.\n");
 }
 
 /// Answers every connection with the same bytes.
-fn canned(answer: &'static [u8]) -> String {
+fn serve_fixed_response(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
@@ -155,7 +155,7 @@ fn canned(answer: &'static [u8]) -> String {
 }
 
 #[test]
-fn an_answer_of_another_shape_names_the_call_and_what_came() {
+fn a_malformed_response_reports_the_request_and_the_response() {
     let answers: [(&'static [u8], &str); 2] = [
         (
             b"HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\nconnection: close\r\n\r\n<html>no!",
@@ -168,16 +168,16 @@ fn an_answer_of_another_shape_names_the_call_and_what_came() {
     ];
     for (answer, said) in answers {
         let repository = Repository::new();
-        repository.write("segctl.yaml", settings(&canned(answer)));
+        repository.write("segctl.yaml", settings_for_endpoint(&serve_fixed_response(answer)));
         let run = repository.run(&["plan"]);
-        assert_eq!(run.code, Some(1), "{}", run.err);
-        assert!(run.err.contains(said), "{}", run.err);
-        assert!(run.out.is_empty());
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+        assert!(run.stdout.is_empty());
     }
 }
 
 #[test]
-fn a_service_that_is_not_there_is_named() {
+fn an_unusable_sandbox_path_is_reported() {
     let repository = Repository::new();
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     repository.write(
@@ -186,13 +186,13 @@ fn a_service_that_is_not_there_is_named() {
     );
     repository.write(&unused.to_string(), "a file where a directory is wanted");
     let run = repository.run(&["plan"]);
-    assert_eq!(run.code, Some(1), "{}", run.err);
-    assert!(run.err.starts_with("error: "), "{}", run.err);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
 }
 
 #[test]
-fn a_wait_is_told_once_for_each_moment_with_the_window_that_is_full() {
-    let faulty = Faulty::new("[]");
+fn each_wait_is_reported_once_with_the_exhausted_rate_limit() {
+    let faulty = FaultySandbox::new("[]");
     let repository = &faulty.repository;
     let settings = repository.read("segctl.yaml");
     let limited = settings.replace(
@@ -202,17 +202,17 @@ fn a_wait_is_told_once_for_each_moment_with_the_window_that_is_full() {
     repository.write("segctl.yaml", limited);
     for number in 0..8 {
         let name = format!("S{number}");
-        repository.write(&format!("segments/{name}.yaml"), segment(&name, &name));
+        repository.write(&format!("segments/{name}.yaml"), event_segment(&name, &name));
     }
     let run = repository.run(&["apply", "--auto-approve", "--parallelism", "8"]);
-    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     let waits: Vec<&str> = run
-        .err
+        .stderr
         .lines()
         .filter(|line| line.starts_with("Waiting until"))
         .collect();
     let moments: std::collections::BTreeSet<&str> = waits.iter().copied().collect();
-    assert!(!waits.is_empty() && moments.len() == waits.len(), "{}", run.err);
+    assert!(!waits.is_empty() && moments.len() == waits.len(), "{}", run.stderr);
     for line in waits {
         assert!(
             line.ends_with(" UTC: the limit of 2/s list and create together is reached."),

@@ -2,8 +2,8 @@
 
 #![cfg(unix)]
 
-use super::service::settings;
-use super::{Repository, Run, segment};
+use super::service::settings_for_endpoint;
+use super::{Repository, CommandResult, event_segment};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -11,14 +11,14 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 /// A run that goes on while the test looks on.
-pub(super) struct Running {
+pub(super) struct RunningCommand {
     pub(super) child: Child,
-    errors: BufReader<ChildStderr>,
+    stderr: BufReader<ChildStderr>,
     /// What was read of standard error.
-    said: String,
+    stderr_text: String,
 }
 
-impl Running {
+impl RunningCommand {
     pub(super) fn start(repository: &Repository, arguments: &[&str]) -> Self {
         let mut command = repository.command(arguments);
         let mut child = command
@@ -29,93 +29,93 @@ impl Running {
         let errors = BufReader::new(child.stderr.take().unwrap());
         Self {
             child,
-            errors,
-            said: String::new(),
+            stderr: errors,
+            stderr_text: String::new(),
         }
     }
 
     /// Reads on until a line of standard error holds `words`.
-    pub(super) fn wait_for(&mut self, words: &str) {
+    pub(super) fn wait_for_stderr(&mut self, words: &str) {
         loop {
             let mut line = String::new();
-            assert_ne!(self.errors.read_line(&mut line).unwrap(), 0, "{}", self.said);
-            self.said.push_str(&line);
+            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "{}", self.stderr_text);
+            self.stderr_text.push_str(&line);
             if line.contains(words) {
                 return;
             }
         }
     }
 
-    pub(super) fn signal(&self, name: &str) {
+    pub(super) fn send_signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
         assert!(sent.success());
     }
 
-    pub(super) fn end(mut self) -> Run {
-        self.errors.read_to_string(&mut self.said).unwrap();
+    pub(super) fn wait(mut self) -> CommandResult {
+        self.stderr.read_to_string(&mut self.stderr_text).unwrap();
         let output = self.child.wait_with_output().unwrap();
-        Run {
-            err: self.said,
-            ..Run::of(&output)
+        CommandResult {
+            stderr: self.stderr_text,
+            ..CommandResult::from_output(&output)
         }
     }
 }
 
 /// Three segments, of which one can be made in an hour: lists count as creates.
-pub(super) fn limited() -> Repository {
+pub(super) fn rate_limited_repository() -> Repository {
     let repository = Repository::new();
     let settings = repository
         .read("segctl.yaml")
         .replace("create: [100000/s]", "create: [2/h]");
     repository.write("segctl.yaml", settings);
     for name in ["A", "B", "C"] {
-        repository.write(&format!("segments/{name}.yaml"), segment(name, name));
+        repository.write(&format!("segments/{name}.yaml"), event_segment(name, name));
     }
     repository
 }
 
 #[test]
-fn the_first_signal_gives_up_what_waits_and_says_what_was_done() {
+fn the_first_signal_cancels_waiting_steps_and_reports_the_result() {
     for (signal, code, at_once) in [("INT", 130, "1"), ("TERM", 143, "8")] {
-        let repository = limited();
-        let mut run = Running::start(
+        let repository = rate_limited_repository();
+        let mut run = RunningCommand::start(
             &repository,
             &["apply", "--auto-approve", "--parallelism", at_once],
         );
-        run.wait_for("Waiting until");
-        run.signal(signal);
-        let run = run.end();
-        assert_eq!(run.code, Some(code), "{}{}", run.out, run.err);
+        run.wait_for_stderr("Waiting until");
+        run.send_signal(signal);
+        let run = run.wait();
+        assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
         assert!(
-            run.out
+            run.stdout
                 .ends_with("Stopped: a signal asked for it\nReceipt: 1 applied, 2 not attempted.\n"),
             "{}",
-            run.out
+            run.stdout
         );
         let ledger = repository.run(&["ledger", "show"]);
-        assert!(ledger.out.contains("Ledger of dev: 1 segment."), "{}", ledger.out);
+        assert!(ledger.stdout.contains("Ledger of dev: 1 segment."), "{}", ledger.stdout);
     }
 }
 
 #[test]
-fn a_signal_before_the_first_write_ends_the_run_with_nothing_written() {
-    let repository = limited();
+fn a_signal_before_the_first_write_leaves_everything_unchanged() {
+    let repository = rate_limited_repository();
     let settings = repository
         .read("segctl.yaml")
         .replace("list: [100000/s]", "list: [1/h]");
     repository.write("segctl.yaml", settings);
     assert_eq!(repository.run(&["plan"]).code, Some(0));
-    let mut run = Running::start(&repository, &["apply", "--auto-approve"]);
-    run.wait_for("Waiting until");
-    run.signal("INT");
-    let run = run.end();
-    assert_eq!(run.code, Some(130), "{}{}", run.out, run.err);
-    assert!(run.err.contains("nothing was written"), "{}", run.err);
+    let mut run = RunningCommand::start(&repository, &["apply", "--auto-approve"]);
+    run.wait_for_stderr("Waiting until");
+    run.send_signal("INT");
+    let run = run.wait();
+    assert_eq!(run.code, Some(130), "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("nothing was written"), "{}", run.stderr);
 }
 
 /// A service that lists nothing and never answers a create; it tells of the create on the channel.
-pub(super) fn silent(told: Sender<()>) -> String {
+pub(super) fn serve_without_answering_creates(told: Sender<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
@@ -145,13 +145,13 @@ pub(super) fn silent(told: Sender<()>) -> String {
 }
 
 #[test]
-fn the_second_signal_leaves_at_once() {
+fn the_second_signal_exits_immediately() {
     let (told, created) = mpsc::channel();
-    let address = silent(told);
+    let address = serve_without_answering_creates(told);
     let repository = Repository::new();
-    repository.write("segctl.yaml", settings(&address));
-    repository.write("segments/a.yaml", segment("A", "a"));
-    repository.write("segments/b.yaml", segment("B", "b"));
+    repository.write("segctl.yaml", settings_for_endpoint(&address));
+    repository.write("segments/a.yaml", event_segment("A", "a"));
+    repository.write("segments/b.yaml", event_segment("B", "b"));
     let arguments = [
         "apply",
         "--auto-approve",
@@ -160,17 +160,17 @@ fn the_second_signal_leaves_at_once() {
         "--json-into",
         "events",
     ];
-    let mut run = Running::start(&repository, &arguments);
+    let mut run = RunningCommand::start(&repository, &arguments);
     created.recv().unwrap();
-    run.signal("INT");
-    run.wait_for("Stopping");
-    run.signal("INT");
-    let run = run.end();
-    assert_eq!(run.code, Some(130), "{}{}", run.out, run.err);
+    run.send_signal("INT");
+    run.wait_for_stderr("Stopping");
+    run.send_signal("INT");
+    let run = run.wait();
+    assert_eq!(run.code, Some(130), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.err.contains("left at once, with calls under way"),
+        run.stderr.contains("left at once, with calls under way"),
         "{}",
-        run.err
+        run.stderr
     );
     // Nothing is left out: neither what was under way nor what did not begin.
     let events = repository.read("events");
@@ -181,8 +181,8 @@ fn the_second_signal_leaves_at_once() {
         assert_eq!(told.count(), 1, "{events}");
     }
     assert!(
-        run.out.contains("unknown") && run.out.contains("not attempted"),
+        run.stdout.contains("unknown") && run.stdout.contains("not attempted"),
         "{}",
-        run.out
+        run.stdout
     );
 }

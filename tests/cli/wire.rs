@@ -1,7 +1,7 @@
 //! A service behind a wire on which one call can be held up.
 
-use super::{Repository, Run};
-use segctl::sandbox::{Credentials, Options, Server};
+use super::{Repository, CommandResult};
+use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ const CREDENTIALS: &str = "Basic c2hvcDprZXktMQ==";
 
 /// When a call is held up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(super) enum PausePoint {
     /// The service has not heard of it.
     Before,
     /// The service did it, and nobody hears of that.
@@ -25,78 +25,78 @@ pub(super) enum Moment {
 }
 
 /// What the test waits for.
-enum Event {
+enum ProxyEvent {
     /// The call is held up.
-    Held,
+    Paused,
     /// The process said what was waited for.
-    Said,
+    OutputSeen,
     /// The process ended by itself.
-    Ended,
+    Exited,
 }
 
 /// A service behind a wire that can be cut.
-pub(super) struct Wired {
+pub(super) struct ProxiedSandbox {
     pub(super) repository: Repository,
     runtime: Runtime,
     server: Option<Server>,
-    service: SocketAddr,
+    sandbox_address: SocketAddr,
     /// Which call is held up, the first being 1, and how many there were.
-    cut: Arc<Mutex<Option<(usize, Moment)>>>,
-    calls: Arc<AtomicUsize>,
-    events: Receiver<Event>,
-    tell: Sender<Event>,
+    pause_at: Arc<Mutex<Option<(usize, PausePoint)>>>,
+    request_count: Arc<AtomicUsize>,
+    events: Receiver<ProxyEvent>,
+    event_sender: Sender<ProxyEvent>,
     /// Lets a call go on that is held up; dropped, no call ever does.
-    release: Sender<()>,
+    resume_sender: Sender<()>,
 }
 
 /// A run of segctl that is held up in a call, or has ended by itself.
-pub(super) struct Started {
+pub(super) struct StartedCommand {
     child: Child,
     readers: [thread::JoinHandle<String>; 2],
-    pub(super) is_held: bool,
+    pub(super) is_paused: bool,
 }
 
-impl Started {
+impl StartedCommand {
     pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
     }
 
-    pub(super) fn end(mut self) -> Run {
+    pub(super) fn wait(mut self) -> CommandResult {
         let code = self.child.wait().unwrap().code();
         let [out, err] = self.readers.map(|reader| reader.join().unwrap());
-        Run { code, out, err }
+        CommandResult { code, stdout: out, stderr: err }
     }
 }
 
-impl Wired {
+impl ProxiedSandbox {
     pub(super) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let mut options = Options::standalone("127.0.0.1:0".parse().unwrap());
-        options.credentials = Some(Credentials {
+        let mut options = SandboxOptions::standalone("127.0.0.1:0".parse().unwrap());
+        options.credentials = Some(SandboxCredentials {
             workspace_id: "shop".to_owned(),
             api_key: "key-1".to_owned(),
             db_name: "db".to_owned(),
         });
         for (switch, value) in [("rate_limits", "off"), ("rename_frees_old_name", "true")] {
-            options.set(switch, value).unwrap();
+            options.set_switch(switch, value).unwrap();
         }
         let server = runtime.block_on(Server::start(options)).unwrap();
         let (tell, events) = mpsc::channel();
         let (release, released) = mpsc::channel();
         let wired = Self {
             repository: Repository::new(),
-            service: server.address(),
+            sandbox_address: server.address(),
             runtime,
             server: Some(server),
-            cut: Arc::default(),
-            calls: Arc::default(),
+            pause_at: Arc::default(),
+            request_count: Arc::default(),
             events,
-            tell,
-            release,
+            event_sender: tell,
+            resume_sender: release,
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         wired.repository.write(
@@ -108,52 +108,52 @@ impl Wired {
                 listener.local_addr().unwrap()
             ),
         );
-        let wire = Wire {
-            service: wired.service,
-            cut: Arc::clone(&wired.cut),
-            calls: Arc::clone(&wired.calls),
-            tell: wired.tell.clone(),
-            released: Arc::new(Mutex::new(released)),
+        let wire = Proxy {
+            sandbox_address: wired.sandbox_address,
+            pause_at: Arc::clone(&wired.pause_at),
+            request_count: Arc::clone(&wired.request_count),
+            event_sender: wired.event_sender.clone(),
+            resume_receiver: Arc::new(Mutex::new(released)),
         };
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let wire = wire.clone();
-                thread::spawn(move || wire.pass(stream.unwrap()));
+                thread::spawn(move || wire.forward(stream.unwrap()));
             }
         });
         wired
     }
 
-    pub(super) fn apply(&self) -> Run {
+    pub(super) fn apply(&self) -> CommandResult {
         self.repository.run(&["apply", "--auto-approve"])
     }
 
     /// Applies, and kills the run at its call number `call`; whether it came to that.
-    pub(super) fn killed_at(&self, call: usize, moment: Moment) -> bool {
-        let mut started = self.held_at(&["apply", "--auto-approve"], call, moment);
-        let is_held = started.is_held;
+    pub(super) fn apply_and_kill_at(&self, call: usize, moment: PausePoint) -> bool {
+        let mut started = self.run_until_paused(&["apply", "--auto-approve"], call, moment);
+        let is_held = started.is_paused;
         if is_held {
             started.kill();
         }
-        started.end();
+        started.wait();
         is_held
     }
 
     /// Starts a run, and is back once its call number `call` is held up, or it has ended.
-    pub(super) fn held_at(&self, arguments: &[&str], call: usize, moment: Moment) -> Started {
-        self.calls.store(0, Ordering::SeqCst);
-        *self.cut.lock().unwrap() = Some((call, moment));
-        let started = self.started(arguments, None);
-        *self.cut.lock().unwrap() = None;
+    pub(super) fn run_until_paused(&self, arguments: &[&str], call: usize, moment: PausePoint) -> StartedCommand {
+        self.request_count.store(0, Ordering::SeqCst);
+        *self.pause_at.lock().unwrap() = Some((call, moment));
+        let started = self.spawn_and_wait(arguments, None);
+        *self.pause_at.lock().unwrap() = None;
         started
     }
 
     /// Starts a run, and is back once it said something on standard error, or has ended.
-    pub(super) fn waiting(&self, arguments: &[&str], text: &'static str) -> Started {
-        self.started(arguments, Some(text))
+    pub(super) fn run_until_stderr_contains(&self, arguments: &[&str], text: &'static str) -> StartedCommand {
+        self.spawn_and_wait(arguments, Some(text))
     }
 
-    fn started(&self, arguments: &[&str], text: Option<&'static str>) -> Started {
+    fn spawn_and_wait(&self, arguments: &[&str], text: Option<&'static str>) -> StartedCommand {
         let mut command = self.repository.command(arguments);
         let mut child = command
             .stdout(Stdio::piped())
@@ -161,19 +161,19 @@ impl Wired {
             .spawn()
             .unwrap();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let tell = self.tell.clone();
+        let tell = self.event_sender.clone();
         let out = thread::spawn(move || {
-            let text = whole(out);
+            let text = read_all(out);
             // Nobody listens any more where it was held.
-            drop(tell.send(Event::Ended));
+            drop(tell.send(ProxyEvent::Exited));
             text
         });
-        let tell = self.tell.clone();
+        let tell = self.event_sender.clone();
         let err = thread::spawn(move || {
             let mut said = String::new();
             for line in BufReader::new(err).lines().map(Result::unwrap) {
                 if text.is_some_and(|text| line.contains(text)) {
-                    drop(tell.send(Event::Said));
+                    drop(tell.send(ProxyEvent::OutputSeen));
                 }
                 said.push_str(&(line + "\n"));
             }
@@ -181,33 +181,33 @@ impl Wired {
         });
         let readers = [out, err];
         let event = self.events.recv().unwrap();
-        let is_held = matches!(event, Event::Held);
-        assert_eq!(matches!(event, Event::Said), text.is_some(), "it ended");
-        Started {
+        let is_held = matches!(event, ProxyEvent::Paused);
+        assert_eq!(matches!(event, ProxyEvent::OutputSeen), text.is_some(), "it ended");
+        StartedCommand {
             child,
             readers,
-            is_held,
+            is_paused: is_held,
         }
     }
 
     /// Lets the call go on that is held up.
-    pub(super) fn release(&self) {
-        self.release.send(()).unwrap();
+    pub(super) fn resume(&self) {
+        self.resume_sender.send(()).unwrap();
     }
 
     /// Asks the service itself.
-    pub(super) fn control(&self, path: &str) -> Value {
+    pub(super) fn get_control_endpoint(&self, path: &str) -> Value {
         let request = format!(
             "GET /_sandbox/{path} HTTP/1.1\r\nhost: {}\r\nauthorization: {CREDENTIALS}\r\nconnection: close\r\n\r\n",
-            self.service
+            self.sandbox_address
         );
-        let answer = exchange(self.service, request.as_bytes());
+        let answer = send_raw_request(self.sandbox_address, request.as_bytes());
         let text = String::from_utf8(answer).unwrap();
         serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
     }
 }
 
-impl Drop for Wired {
+impl Drop for ProxiedSandbox {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
             self.runtime.block_on(server.stop());
@@ -217,27 +217,27 @@ impl Drop for Wired {
 
 /// Passes calls on to the service, one a connection.
 #[derive(Clone)]
-struct Wire {
-    service: SocketAddr,
-    cut: Arc<Mutex<Option<(usize, Moment)>>>,
-    calls: Arc<AtomicUsize>,
-    tell: Sender<Event>,
-    released: Arc<Mutex<Receiver<()>>>,
+struct Proxy {
+    sandbox_address: SocketAddr,
+    pause_at: Arc<Mutex<Option<(usize, PausePoint)>>>,
+    request_count: Arc<AtomicUsize>,
+    event_sender: Sender<ProxyEvent>,
+    resume_receiver: Arc<Mutex<Receiver<()>>>,
 }
 
-impl Wire {
-    fn pass(&self, mut stream: TcpStream) {
+impl Proxy {
+    fn forward(&self, mut stream: TcpStream) {
         let Some(request) = read_request(&stream) else {
             return;
         };
-        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        let cut = self.cut.lock().unwrap().filter(|(call, _)| *call == number);
+        let number = self.request_count.fetch_add(1, Ordering::SeqCst) + 1;
+        let cut = self.pause_at.lock().unwrap().filter(|(call, _)| *call == number);
         let moment = cut.map(|(_, moment)| moment);
-        if moment == Some(Moment::Before) && !self.hold() {
+        if moment == Some(PausePoint::Before) && !self.pause() {
             return;
         }
-        let answer = exchange(self.service, &request);
-        if moment == Some(Moment::After) && !self.hold() {
+        let answer = send_raw_request(self.sandbox_address, &request);
+        if moment == Some(PausePoint::After) && !self.pause() {
             return;
         }
         // A run that was killed meanwhile reads no answer.
@@ -245,13 +245,13 @@ impl Wire {
     }
 
     /// Holds the call up; whether it may go on after all.
-    fn hold(&self) -> bool {
-        drop(self.tell.send(Event::Held));
-        self.released.lock().unwrap().recv().is_ok()
+    fn pause(&self) -> bool {
+        drop(self.event_sender.send(ProxyEvent::Paused));
+        self.resume_receiver.lock().unwrap().recv().is_ok()
     }
 }
 
-fn whole(mut stream: impl Read) -> String {
+fn read_all(mut stream: impl Read) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text
@@ -277,7 +277,7 @@ fn read_request(stream: &TcpStream) -> Option<Vec<u8>> {
     Some([head.into_bytes(), body].concat())
 }
 
-fn exchange(service: SocketAddr, request: &[u8]) -> Vec<u8> {
+fn send_raw_request(service: SocketAddr, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(service).unwrap();
     stream.write_all(request).unwrap();
     let mut answer = Vec::new();

@@ -6,14 +6,14 @@
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use segctl::api::{
-    Client, Clock, Operation, RateHeaders, RateLimits, Request, Response, Transport, TransportError,
+    Client, Clock, Operation, RateLimitHeaders, RateLimits, Request, Response, Transport, TransportError,
 };
-use segctl::config::source::Source;
-use segctl::config::write::{NewFile, segment_file};
+use segctl::config::source::SourceFile;
+use segctl::config::write::{NewFile, segment_file_text};
 use segctl::config::{decode_segment, yaml};
-use segctl::definition::{Digests, Identities, diff, print};
+use segctl::definition::{Digests, Identities, diff, encode};
 use segctl::diagnostic::Diagnostic;
-use segctl::ledger::{DirectoryStore, Disk, LedgerStore};
+use segctl::ledger::{DirectoryStore, FileSystem, StateStore};
 use segctl::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use segctl::plan::saved::SavedPlan;
 use segctl::render::diagnostic::{diagnostics_json, diagnostics_text};
@@ -77,7 +77,7 @@ pub(crate) fn api_answer(bytes: &[u8]) {
         excluded_filters: None,
     };
     let turn = |operation: Operation| {
-        let turn = client.turn_at_once(&operation).now_or_never().flatten();
+        let turn = client.try_acquire(&operation).now_or_never().flatten();
         turn.expect("no call was made yet")
     };
     let call = async {
@@ -146,7 +146,7 @@ pub(crate) fn saved_plan(bytes: &[u8]) {
             Ok(saved) => {
                 let again = SavedPlan::from_text(&saved.to_text()).expect("what was written is read");
                 assert_eq!(again.digest(), saved.digest());
-                drop(saved.touched());
+                drop(saved.target_ids());
                 let document = PlanDocument::new(&saved.plan);
                 drop(text::plan(&document, false, &jiff::tz::TimeZone::UTC));
             }
@@ -156,14 +156,14 @@ pub(crate) fn saved_plan(bytes: &[u8]) {
 }
 
 fn decoded(text: &str) -> (Vec<Payload>, Vec<Diagnostic>) {
-    let source = Arc::new(Source::new("a.yaml", text));
+    let source = Arc::new(SourceFile::new("a.yaml", text));
     let (documents, mut faults) = yaml::parse(&source);
     let mut payloads = Vec::new();
     for document in documents {
         let (declaration, more) = decode_segment(&source, document);
         faults.extend(more);
         payloads
-            .extend(declaration.and_then(|declaration| declaration.segment.contents.definition().map(print)));
+            .extend(declaration.and_then(|declaration| declaration.segment.contents.definition().map(encode)));
     }
     (payloads, faults)
 }
@@ -180,7 +180,7 @@ fn consistent(payload: &Payload) {
     let identities = Identities::default();
     let digests = Digests::of(payload, &identities);
     assert!(diff(&payload.included_filters, &payload.included_filters).is_empty());
-    let written = segment_file(&NewFile {
+    let written = segment_file_text(&NewFile {
         comment: "made for a test",
         name: &SegmentName::new("A"),
         lifecycle: Lifecycle::Active,
@@ -197,7 +197,7 @@ fn consistent(payload: &Payload) {
     }
 }
 
-fn kept(answer: Result<segctl::api::Stored, segctl::api::CallError>) -> Result<(), String> {
+fn kept(answer: Result<segctl::api::RemoteSegment, segctl::api::RequestError>) -> Result<(), String> {
     let stored = answer.map_err(|error| error.to_string())?;
     if let Some(payload) = stored.payload() {
         consistent(&payload);
@@ -217,7 +217,7 @@ impl Transport for Shared {
     async fn send(&self, _: Request, _: Duration) -> Result<Response, TransportError> {
         Ok(Response {
             status: self.0.status,
-            headers: RateHeaders::default(),
+            headers: RateLimitHeaders::default(),
             date: None,
             body: self.0.body.clone(),
         })
@@ -240,7 +240,7 @@ type Files = BTreeMap<&'static str, Vec<u8>>;
 
 struct ReadOnly(Files);
 
-impl Disk for ReadOnly {
+impl FileSystem for ReadOnly {
     type Guard = ();
 
     async fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -268,7 +268,7 @@ impl Disk for ReadOnly {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 
-    async fn names(&self, _: &Path) -> io::Result<Vec<String>> {
+    async fn file_names(&self, _: &Path) -> io::Result<Vec<String>> {
         Ok(self.0.keys().map(|name| (*name).to_owned()).collect())
     }
 
@@ -280,18 +280,18 @@ impl Disk for ReadOnly {
         Ok(())
     }
 
-    async fn exclusive(&self, _: &Path) -> io::Result<()> {
+    async fn lock_exclusively(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }
 }
 
 fn read_ledger(files: Files) {
-    let store = DirectoryStore::on(ReadOnly(files), "ledger");
+    let store = DirectoryStore::with_filesystem(ReadOnly(files), "ledger");
     match store.load().now_or_never().expect("nothing here waits") {
         Ok(ledger) => {
-            for entry in ledger.entries() {
+            for entry in ledger.managed_entries() {
                 ledger
-                    .named(&entry.name)
+                    .latest_by_name(&entry.name)
                     .expect("every name has its latest entry");
                 entry.definition.iter().for_each(consistent);
             }

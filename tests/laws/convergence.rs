@@ -9,7 +9,7 @@ use segctl::model::{
     GroupOperator, Lifecycle, Number, Operand, Origin, Reference, SegmentName,
 };
 use segctl::plan::step::Plan;
-use segctl::sandbox::{Echo, LogEntry, Settings, WithoutExcluded};
+use segctl::sandbox::{EchoFormat, LogEntry, SandboxSettings, MissingExcludedBehavior};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -125,12 +125,12 @@ fn seed(workspace: &Workspace, drafts: &BTreeMap<u8, Draft>) {
     }
 }
 
-fn settings() -> impl Strategy<Value = Settings> {
+fn settings() -> impl Strategy<Value = SandboxSettings> {
     let echo = prop::sample::select(vec![
-        Echo::AsSent,
-        Echo::DefaultsFilled,
-        Echo::DefaultsDropped,
-        Echo::DashboardDays,
+        EchoFormat::AsSent,
+        EchoFormat::DefaultsFilled,
+        EchoFormat::DefaultsDropped,
+        EchoFormat::DashboardDays,
     ]);
     (any::<[bool; 9]>(), echo).prop_map(|(switches, echo)| {
         let [
@@ -144,22 +144,22 @@ fn settings() -> impl Strategy<Value = Settings> {
             headers,
             limit,
         ] = switches;
-        Settings {
+        SandboxSettings {
             list_includes_archived: list,
             archived_definitions_conflict: archived,
             equality_order_sensitive: ordered,
             rename_frees_old_name: rename,
             patch_without_excluded: if clears {
-                WithoutExcluded::Clear
+                MissingExcludedBehavior::Clear
             } else {
-                WithoutExcluded::Keep
+                MissingExcludedBehavior::Keep
             },
             archive_idempotent: idempotent,
             list_create_share_window: share,
             rate_headers: headers,
             unarchive_checks_active_limit: limit,
             echo,
-            ..Settings::default()
+            ..SandboxSettings::default()
         }
     })
 }
@@ -172,7 +172,7 @@ fn writes(log: &[LogEntry]) -> usize {
 async fn converge(
     workspace: &Workspace,
     declared: &[DeclaredSegment],
-    (settings, is_hidden): (&Settings, bool),
+    (settings, is_hidden): (&SandboxSettings, bool),
 ) -> Result<(), TestCaseError> {
     let plan = workspace.plan(declared).await;
     if !plan.conflicts.is_empty() {
@@ -244,7 +244,7 @@ proptest! {
     #[test]
     fn plans_repeat_and_touch_nothing_undeclared(live in drafts(), files in drafts()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let workspace = Workspace::new(Settings::default());
+        let workspace = Workspace::new(SandboxSettings::default());
         seed(&workspace, &live);
         let declared = declared(&files);
         runtime.block_on(async {

@@ -2,7 +2,7 @@
 
 use super::generate::definition;
 use proptest::prelude::*;
-use segctl::definition::{Digests, Identities, diff, normal, print};
+use segctl::definition::{Digests, Identities, diff, normal, encode};
 use segctl::model::{Filter, Group, Payload};
 use serde_json::{Map, Value, json};
 
@@ -161,7 +161,7 @@ proptest! {
 
     #[test]
     fn spelling_changes_neither(definition in definition()) {
-        let payload = print(&definition);
+        let payload = encode(&definition);
         let expected = digests(&payload);
         for change in [drop_defaults, in_days, with_nulls] {
             let spelled = rewritten(&payload, &change);
@@ -177,12 +177,12 @@ proptest! {
         let mut other = definition.clone();
         other.included = shuffled(&definition.included);
         other.excluded = definition.excluded.as_ref().map(shuffled);
-        prop_assert_eq!(digests(&print(&other)).unordered, digests(&print(&definition)).unordered);
+        prop_assert_eq!(digests(&encode(&other)).unordered, digests(&encode(&definition)).unordered);
     }
 
     #[test]
     fn another_meaning_changes_both_and_is_named(definition in definition(), choice in any::<prop::sample::Index>()) {
-        let payload = print(&definition);
+        let payload = encode(&definition);
         let mut sides = json!({"included_filters": payload.included_filters, "excluded_filters": payload.excluded_filters});
         let mut found = Vec::new();
         leaves(&sides, &mut Vec::new(), &mut found);

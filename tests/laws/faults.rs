@@ -3,12 +3,12 @@
 
 use super::workspace::Workspace;
 use segctl::api::Clock;
-use segctl::apply::receipt::{Outcome, Receipt};
+use segctl::apply::receipt::{StepOutcome, RunReport};
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, SegmentName,
 };
-use segctl::sandbox::{RateLimits, Settings};
+use segctl::sandbox::{RateLimitMode, SandboxSettings};
 use serde_json::{Value, json};
 
 fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
@@ -48,16 +48,16 @@ fn cut_off(method: &str, when: &str, path: &str) -> Value {
     ])
 }
 
-fn outcome(receipt: &Receipt) -> &Outcome {
-    &receipt.entries.first().unwrap().outcome
+fn outcome(receipt: &RunReport) -> &StepOutcome {
+    &receipt.steps.first().unwrap().outcome
 }
 
 #[tokio::test]
 async fn what_cannot_be_found_out_is_unknown() {
     for when in ["before", "after"] {
-        let workspace = Workspace::new(Settings {
-            rate_limits: RateLimits::Off,
-            ..Settings::default()
+        let workspace = Workspace::new(SandboxSettings {
+            rate_limits: RateLimitMode::Off,
+            ..SandboxSettings::default()
         });
         let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
         assert!(workspace.apply(&first).await.is_complete());
@@ -66,7 +66,7 @@ async fn what_cannot_be_found_out_is_unknown() {
         workspace.set_faults(&cut_off("PATCH", when, "/v3/"));
         let receipt = workspace.apply(&plan).await;
         assert!(
-            matches!(outcome(&receipt), Outcome::Unknown { .. }),
+            matches!(outcome(&receipt), StepOutcome::Unknown { .. }),
             "{when}: {receipt:?}"
         );
 
@@ -85,17 +85,17 @@ async fn what_is_put_away_is_found_out_by_putting_it_away_once_more() {
         ("before", false),
         ("after", false),
     ] {
-        let workspace = Workspace::new(Settings {
-            rate_limits: RateLimits::Off,
+        let workspace = Workspace::new(SandboxSettings {
+            rate_limits: RateLimitMode::Off,
             archive_idempotent: is_idempotent,
-            ..Settings::default()
+            ..SandboxSettings::default()
         });
         let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
         assert!(workspace.apply(&first).await.is_complete());
         let wanted = declared(1.0, Lifecycle::Archived);
         let plan = workspace.plan(&wanted).await;
         // Whoever has it renamed meanwhile has not put it away.
-        let id = workspace.ledger().entries().next().unwrap().id.clone();
+        let id = workspace.ledger().managed_entries().next().unwrap().id.clone();
         workspace.by_hand_after(1, &json!({"id": id.as_str(), "name": "B"}));
         workspace.set_faults(&json!([
             {"on": {"method": "PATCH"}, "fault": {"reset": {"when": when}}},
@@ -111,9 +111,9 @@ async fn what_is_put_away_is_found_out_by_putting_it_away_once_more() {
 #[tokio::test]
 async fn no_call_is_made_whose_answer_is_not_looked_at() {
     for (lost, calls) in [(1, 2), (4, 5), (5, 5)] {
-        let workspace = Workspace::new(Settings {
-            rate_limits: RateLimits::Off,
-            ..Settings::default()
+        let workspace = Workspace::new(SandboxSettings {
+            rate_limits: RateLimitMode::Off,
+            ..SandboxSettings::default()
         });
         let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
         assert!(workspace.apply(&first).await.is_complete());
@@ -144,9 +144,9 @@ async fn a_service_that_fails_for_a_while_is_given_the_time() {
         (active.clone(), &declared(1.0, Lifecycle::Archived), "PATCH"),
     ];
     for (before, wanted, method) in table {
-        let workspace = Workspace::new(Settings {
-            rate_limits: RateLimits::Off,
-            ..Settings::default()
+        let workspace = Workspace::new(SandboxSettings {
+            rate_limits: RateLimitMode::Off,
+            ..SandboxSettings::default()
         });
         assert!(
             workspace
@@ -167,9 +167,9 @@ async fn a_service_that_fails_for_a_while_is_given_the_time() {
 
 #[tokio::test]
 async fn an_archived_segment_of_another_kind_keeps_its_name_and_stays_archived() {
-    let workspace = Workspace::new(Settings {
-        rate_limits: RateLimits::Off,
-        ..Settings::default()
+    let workspace = Workspace::new(SandboxSettings {
+        rate_limits: RateLimitMode::Off,
+        ..SandboxSettings::default()
     });
     let upload = json!({"name": "A", "attribute_name": "email", "attribute_type": "string",
                         "file_url": "file:///nowhere", "expiry_time": 90});
@@ -177,7 +177,7 @@ async fn an_archived_segment_of_another_kind_keeps_its_name_and_stays_archived()
     workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let wanted = declared(1.0, Lifecycle::Active);
     let receipt = workspace.apply(&workspace.plan(&wanted).await).await;
-    let Outcome::Failed { message } = outcome(&receipt) else {
+    let StepOutcome::Failed { message } = outcome(&receipt) else {
         panic!("{receipt:?}")
     };
     assert!(message.contains("FILE_V2"), "{message}");
@@ -190,9 +190,9 @@ async fn an_archived_segment_of_another_kind_keeps_its_name_and_stays_archived()
 
 #[tokio::test]
 async fn a_write_that_was_answered_is_applied_even_if_nothing_can_be_read_afterwards() {
-    let workspace = Workspace::new(Settings {
-        rate_limits: RateLimits::Off,
-        ..Settings::default()
+    let workspace = Workspace::new(SandboxSettings {
+        rate_limits: RateLimitMode::Off,
+        ..SandboxSettings::default()
     });
     let wanted = declared(1.0, Lifecycle::Active);
     let plan = workspace.plan(&wanted).await;
@@ -207,9 +207,9 @@ async fn a_write_that_was_answered_is_applied_even_if_nothing_can_be_read_afterw
 
 #[tokio::test]
 async fn a_name_that_is_taken_may_be_taken_by_the_create_that_was_delivered_twice() {
-    let workspace = Workspace::new(Settings {
-        rate_limits: RateLimits::Off,
-        ..Settings::default()
+    let workspace = Workspace::new(SandboxSettings {
+        rate_limits: RateLimitMode::Off,
+        ..SandboxSettings::default()
     });
     let wanted = declared(1.0, Lifecycle::Active);
     let plan = workspace.plan(&wanted).await;
@@ -220,7 +220,7 @@ async fn a_name_that_is_taken_may_be_taken_by_the_create_that_was_delivered_twic
     ]));
     let receipt = workspace.apply(&plan).await;
     assert!(
-        matches!(outcome(&receipt), Outcome::Unknown { .. }),
+        matches!(outcome(&receipt), StepOutcome::Unknown { .. }),
         "{receipt:?}"
     );
     // It is ours: the intent was kept, and the next run finds what came of it.
@@ -229,10 +229,10 @@ async fn a_name_that_is_taken_may_be_taken_by_the_create_that_was_delivered_twic
 
 #[tokio::test]
 async fn a_list_of_all_segments_that_lacks_one_says_nothing_of_it() {
-    let workspace = Workspace::new(Settings {
-        rate_limits: RateLimits::Off,
+    let workspace = Workspace::new(SandboxSettings {
+        rate_limits: RateLimitMode::Off,
         list_includes_archived: true,
-        ..Settings::default()
+        ..SandboxSettings::default()
     });
     let in_use = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
     assert!(workspace.apply(&in_use).await.is_complete());
@@ -266,10 +266,10 @@ async fn what_a_list_does_not_show_yet_may_have_been_done() {
         ),
     ];
     for (method, first, wanted, fault) in table {
-        let workspace = Workspace::new(Settings {
-            rate_limits: RateLimits::Off,
+        let workspace = Workspace::new(SandboxSettings {
+            rate_limits: RateLimitMode::Off,
             archive_idempotent: false,
-            ..Settings::default()
+            ..SandboxSettings::default()
         });
         assert!(workspace.apply(&workspace.plan(&first).await).await.is_complete());
         let wanted = declared(1.0, wanted);
@@ -281,7 +281,7 @@ async fn what_a_list_does_not_show_yet_may_have_been_done() {
         workspace.set_faults(&script);
         let receipt = workspace.apply(&plan).await;
         assert!(
-            matches!(outcome(&receipt), Outcome::Unknown { .. }),
+            matches!(outcome(&receipt), StepOutcome::Unknown { .. }),
             "{method} {fault}: {receipt:?}"
         );
 

@@ -8,10 +8,10 @@ use proptest::sample::select;
 use segctl::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, Aggregation,
     AggregationTest, AggregationType, ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter,
-    AttributeGroup, BaseWindow, BoolTest, Comparator, Comparison, Condition, DateComparison, DateValue,
+    AttributeGroup, BaseTimeRange, BoolTest, Comparator, PeriodComparison, Condition, DateComparison, DateValue,
     DatetimeOperator, DatetimeTest, Definition, DoubleTest, EventFilter, Execution, ExtractType, Filter,
-    Group, GroupOperator, Keyword, Moment, Moments, Number, Operand, PeriodUnit, Reference, SegmentId,
-    SegmentName, StringTest, TextListOperator, TextOperator, Window,
+    Group, GroupOperator, Keyword, Moment, MomentRange, Number, Operand, PeriodUnit, Reference, SegmentId,
+    SegmentName, StringTest, TextListOperator, TextOperator, TimeRange,
 };
 
 /// Texts that YAML readers take for something else, or that break careless printers.
@@ -161,11 +161,11 @@ fn moment(extract: ExtractType) -> BoxedStrategy<Moment> {
     .boxed()
 }
 
-fn moments(extract: ExtractType) -> BoxedStrategy<Moments> {
+fn moments(extract: ExtractType) -> BoxedStrategy<MomentRange> {
     prop_oneof![
-        (date_value(extract), date_value(extract)).prop_map(|(first, last)| Moments::At(first, last)),
-        (distance(), distance()).prop_map(|(nearer, farther)| Moments::Ago(nearer, farther)),
-        (distance(), distance()).prop_map(|(nearer, farther)| Moments::FromNow(nearer, farther)),
+        (date_value(extract), date_value(extract)).prop_map(|(first, last)| MomentRange::At(first, last)),
+        (distance(), distance()).prop_map(|(nearer, farther)| MomentRange::Ago(nearer, farther)),
+        (distance(), distance()).prop_map(|(nearer, farther)| MomentRange::FromNow(nearer, farther)),
     ]
     .boxed()
 }
@@ -292,7 +292,7 @@ fn attribute(of_event: bool) -> BoxedStrategy<AttributeFilter> {
 
 fn attributes() -> BoxedStrategy<AttributeGroup> {
     prop_oneof![
-        Just(AttributeGroup::none()),
+        Just(AttributeGroup::empty()),
         (word::<GroupOperator>(), vec(attribute(true), 1..3))
             .prop_map(|(operator, filters)| AttributeGroup { operator, filters }),
     ]
@@ -310,7 +310,7 @@ fn executions() -> impl Strategy<Value = Execution> {
 }
 
 /// Windows; `units` is off for affinity, which counts in days and has no unit beside dates.
-fn window(units: bool) -> BoxedStrategy<Window> {
+fn window(units: bool) -> BoxedStrategy<TimeRange> {
     let unit = move || {
         if units {
             word::<PeriodUnit>().boxed()
@@ -326,18 +326,18 @@ fn window(units: bool) -> BoxedStrategy<Window> {
         }
     };
     prop_oneof![
-        (count(), unit()).prop_map(|(count, unit)| Window::InTheLast { count, unit }),
-        (distance(), distance(), unit()).prop_map(|(nearer, farther, unit)| Window::BetweenAgo {
+        (count(), unit()).prop_map(|(count, unit)| TimeRange::InTheLast { count, unit }),
+        (distance(), distance(), unit()).prop_map(|(nearer, farther, unit)| TimeRange::BetweenAgo {
             nearer,
             farther,
             unit
         }),
-        (day(), day(), beside()).prop_map(|(first, last, unit)| Window::BetweenDates { first, last, unit }),
-        (distance(), unit()).prop_map(|(count, unit)| Window::OnAgo { count, unit }),
-        (day(), beside()).prop_map(|(date, unit)| Window::OnDate { date, unit }),
-        (distance(), unit()).prop_map(|(count, unit)| Window::BeforeAgo { count, unit }),
-        (day(), beside()).prop_map(|(date, unit)| Window::BeforeDate { date, unit }),
-        (day(), beside()).prop_map(|(date, unit)| Window::AfterDate { date, unit }),
+        (day(), day(), beside()).prop_map(|(first, last, unit)| TimeRange::BetweenDates { first, last, unit }),
+        (distance(), unit()).prop_map(|(count, unit)| TimeRange::OnAgo { count, unit }),
+        (day(), beside()).prop_map(|(date, unit)| TimeRange::OnDate { date, unit }),
+        (distance(), unit()).prop_map(|(count, unit)| TimeRange::BeforeAgo { count, unit }),
+        (day(), beside()).prop_map(|(date, unit)| TimeRange::BeforeDate { date, unit }),
+        (day(), beside()).prop_map(|(date, unit)| TimeRange::AfterDate { date, unit }),
     ]
     .boxed()
 }
@@ -350,12 +350,12 @@ fn aggregation() -> impl Strategy<Value = Aggregation> {
         number().prop_map(AggregationTest::GreaterThan),
     ];
     let base = prop_oneof![
-        Just(BaseWindow::PreviousPeriod),
-        (day(), day()).prop_map(|(first, last)| BaseWindow::Dates { first, last }),
-        (distance(), distance()).prop_map(|(nearer, farther)| BaseWindow::Ago { nearer, farther }),
+        Just(BaseTimeRange::PreviousPeriod),
+        (day(), day()).prop_map(|(first, last)| BaseTimeRange::Dates { first, last }),
+        (distance(), distance()).prop_map(|(nearer, farther)| BaseTimeRange::Ago { nearer, farther }),
     ];
     let comparison = option::of(
-        (word::<Comparator>(), base).prop_map(|(comparator, base)| Comparison { comparator, base }),
+        (word::<Comparator>(), base).prop_map(|(comparator, base)| PeriodComparison { comparator, base_time_range: base }),
     );
     (text(), word::<AggregationType>(), any::<bool>(), test, comparison).prop_map(
         |(attribute_name, aggregation_type, negate, test, comparison)| Aggregation {
@@ -383,7 +383,7 @@ fn event() -> impl Strategy<Value = EventFilter> {
                 action_name,
                 project_name,
                 execution,
-                window,
+                time_range: window,
                 attributes,
                 aggregation,
             },
@@ -444,7 +444,7 @@ fn affinity() -> impl Strategy<Value = AffinityFilter> {
                     preferred,
                     preferred_operator,
                     attributes,
-                    window,
+                    time_range: window,
                 }
             },
         )

@@ -2,13 +2,13 @@
 //! trace, and what was taken back is as it was.
 
 use super::workspace::Workspace;
-use segctl::apply::receipt::{Outcome, Receipt};
-use segctl::apply::{Ended, Stop};
+use segctl::apply::receipt::{StepOutcome, RunReport};
+use segctl::apply::{RunResult, AbortReason};
 use segctl::model::{
     Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, SegmentId, SegmentName,
 };
-use segctl::sandbox::{RateLimits, Settings};
+use segctl::sandbox::{RateLimitMode, SandboxSettings};
 use serde_json::{Value, json};
 
 fn declared(name: &str, amount: u32) -> DeclaredSegment {
@@ -46,9 +46,9 @@ fn spends(amount: u32) -> Value {
 }
 
 fn workspace() -> Workspace {
-    Workspace::new(Settings {
-        rate_limits: RateLimits::Off,
-        ..Settings::default()
+    Workspace::new(SandboxSettings {
+        rate_limits: RateLimitMode::Off,
+        ..SandboxSettings::default()
     })
 }
 
@@ -59,8 +59,8 @@ fn by_hand(workspace: &Workspace, name: &str, amount: u32, archived: bool) -> Se
     SegmentId::new(made["data"]["id"].as_str().unwrap())
 }
 
-fn first(receipt: &Receipt) -> &Outcome {
-    &receipt.entries.first().unwrap().outcome
+fn first(receipt: &RunReport) -> &StepOutcome {
+    &receipt.steps.first().unwrap().outcome
 }
 
 #[tokio::test]
@@ -73,10 +73,10 @@ async fn hidden_segments_whose_definitions_move_are_as_declared_after_two_runs()
         (vec![("A", 1), ("B", 2)], [("A", 2), ("B", 1)]),
     ];
     for (hidden, wanted) in table {
-        let workspace = Workspace::new(Settings {
-            rate_limits: RateLimits::Off,
+        let workspace = Workspace::new(SandboxSettings {
+            rate_limits: RateLimitMode::Off,
             archived_definitions_conflict: true,
-            ..Settings::default()
+            ..SandboxSettings::default()
         });
         for (name, amount) in &hidden {
             by_hand(&workspace, name, *amount, true);
@@ -96,7 +96,7 @@ async fn a_hidden_holder_of_a_name_is_kept_before_it_is_overwritten() {
     let files = [declared("A", 1)];
     assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
     let ledger = workspace.ledger();
-    let replaced = &ledger.entry(&id).unwrap().replaced;
+    let replaced = &ledger.managed_entry(&id).unwrap().revisions;
     let values: Vec<&Value> = replaced
         .iter()
         .map(|replaced| &replaced.definition.included_filters["filters"][0]["value"])
@@ -111,7 +111,7 @@ async fn a_hidden_holder_of_a_name_stays_where_adoption_is_refused() {
     by_hand(&workspace, "A", 9, true);
     let files = [declared("A", 1)];
     let receipt = workspace.apply(&workspace.plan(&files).await).await;
-    let Outcome::Failed { message } = first(&receipt) else {
+    let StepOutcome::Failed { message } = first(&receipt) else {
         panic!("{receipt:?}")
     };
     assert!(message.contains("refuses adoption"), "{message}");
@@ -131,8 +131,8 @@ async fn an_update_that_is_refused_makes_nothing_ours() {
         {"on": {"method": "PATCH"}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
     let receipt = workspace.apply(&plan).await;
-    assert!(matches!(first(&receipt), Outcome::Failed { .. }), "{receipt:?}");
-    assert_eq!(workspace.ledger().entry(&id), None);
+    assert!(matches!(first(&receipt), StepOutcome::Failed { .. }), "{receipt:?}");
+    assert_eq!(workspace.ledger().managed_entry(&id), None);
     // The file is given up: what somebody else made is not archived for it.
     assert!(
         workspace
@@ -154,7 +154,7 @@ async fn a_refusal_for_another_reason_is_told_as_it_is() {
         {"on": {"method": "PATCH", "path_prefix": "/v2/"}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
     let receipt = workspace.apply(&plan).await;
-    let Outcome::Failed { message } = first(&receipt) else {
+    let StepOutcome::Failed { message } = first(&receipt) else {
         panic!("{receipt:?}")
     };
     assert!(message.starts_with("cannot update"), "{message}");
@@ -168,12 +168,12 @@ async fn a_ledger_that_cannot_be_written_stops_before_the_write() {
     let plan = workspace.plan(&[declared("A", 2)]).await;
     let before = workspace.log().iter().filter(|entry| entry.committed).count();
     workspace.lock_ledger();
-    let Ended { receipt, stop, .. } = workspace.apply_until(&plan).await;
-    let Outcome::Failed { message } = first(&receipt) else {
+    let RunResult { report: receipt, abort_reason: stop, .. } = workspace.apply_until(&plan).await;
+    let StepOutcome::Failed { message } = first(&receipt) else {
         panic!("{receipt:?}")
     };
     assert!(message.starts_with("nothing was written"), "{message}");
-    assert!(matches!(stop, Some(Stop::Ledger(_))), "{stop:?}");
+    assert!(matches!(stop, Some(AbortReason::StateWriteFailed(_))), "{stop:?}");
     assert_eq!(
         workspace.log().iter().filter(|entry| entry.committed).count(),
         before
@@ -194,7 +194,7 @@ async fn what_is_taken_back_is_remembered_as_it_was() {
         {"on": {"method": "PATCH", "nth": 2}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
     let receipt = workspace.apply(&plan).await;
-    assert_eq!(first(&receipt), &Outcome::TakenBack, "{receipt:?}");
+    assert_eq!(first(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
     assert_eq!(workspace.ledger(), known);
     assert!(workspace.plan(&files).await.is_empty());
 }
@@ -210,11 +210,11 @@ async fn what_was_replaced_on_the_way_is_kept_where_it_cannot_be_taken_back() {
         {"on": {"method": "PATCH", "nth": 3}, "fault": "active_limit"},
     ]));
     let receipt = workspace.apply(&plan).await;
-    assert!(matches!(first(&receipt), Outcome::Applied { .. }), "{receipt:?}");
+    assert!(matches!(first(&receipt), StepOutcome::Applied { .. }), "{receipt:?}");
     let ledger = workspace.ledger();
-    let entry = ledger.named(&SegmentName::new("A")).unwrap();
+    let entry = ledger.latest_by_name(&SegmentName::new("A")).unwrap();
     let replaced = entry
-        .replaced
+        .revisions
         .iter()
         .map(|replaced| &replaced.definition.included_filters);
     assert_eq!(replaced.collect::<Vec<_>>()[0], &spends(1));
@@ -231,7 +231,7 @@ async fn what_somebody_changed_in_passing_is_not_taken_back() {
     ]));
     workspace.by_hand_after(1, &json!({"id": id.as_str(), "included_filters": spends(77)}));
     let receipt = workspace.apply(&plan).await;
-    assert_ne!(first(&receipt), &Outcome::TakenBack, "{receipt:?}");
+    assert_ne!(first(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
     let observed = workspace.observe(&[declared("A", 2)]).await;
     let definition = observed.segments[&id].definition.as_ref().unwrap();
     assert_eq!(definition.included_filters["filters"][0]["value"], json!(77));

@@ -5,18 +5,18 @@ use super::workspace::Workspace;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use segctl::api::{Client, Clock, RateLimits as ClientLimits};
-use segctl::apply::receipt::{Outcome, Receipt};
+use segctl::apply::receipt::{StepOutcome, RunReport};
 use segctl::model::{
-    Cohort, CohortKey, Contents, DeclaredSegment, Identifier, IdentifierType, Lifecycle, Members, Origin,
-    Policy, PublishPlace, SegmentName, Upload, UserChange, Users,
+    Cohort, CohortKey, Contents, DeclaredSegment, Identifier, IdentifierType, Lifecycle, MemberSource, Origin,
+    Policy, PublishLocation, SegmentName, FileSegment, UserChange, UserListSource,
 };
 use segctl::observe::Refresh;
-use segctl::plan::guard::Allowances;
+use segctl::plan::guard::Overrides;
 use segctl::plan::selection::Selection;
 use segctl::plan::step::{Action, Conflict, Plan, Warning};
-use segctl::publish::Folder;
-use segctl::sandbox::{RateLimits, Settings};
-use segctl::session::{Aim, Session};
+use segctl::publish::FolderPublisher;
+use segctl::sandbox::{RateLimitMode, SandboxSettings};
+use segctl::session::{PlanRequest, Reconciler};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -40,7 +40,7 @@ pub(crate) fn cohort(members: &BTreeSet<u8>) -> DeclaredSegment {
                 partner: "acme".to_owned(),
                 cohort_id: "1".to_owned(),
             },
-            members: Members::Listed(members.iter().map(|number| uid(*number)).collect()),
+            members: MemberSource::Inline(members.iter().map(|number| uid(*number)).collect()),
         }),
         origin: Origin {
             file: "a.yaml".to_owned(),
@@ -58,12 +58,12 @@ pub(crate) fn upload(folder: &Path, users: &BTreeSet<u8>) -> DeclaredSegment {
         .collect();
     fs::write(folder.join("a.csv"), lines).unwrap();
     DeclaredSegment {
-        contents: Contents::File(Upload {
+        contents: Contents::File(FileSegment {
             identifier: Identifier {
                 attribute: "email".to_owned(),
                 kind: IdentifierType::Text,
             },
-            users: Users::Local("a.csv".to_owned()),
+            users: UserListSource::Local("a.csv".to_owned()),
             expires_in_days: 90,
             callback_url: None,
             notify: Vec::new(),
@@ -92,14 +92,14 @@ fn members_of(workspace: &Workspace, prefix: &str) -> Option<BTreeSet<u8>> {
 }
 
 pub(crate) fn workspace() -> Workspace {
-    Workspace::new(Settings {
-        rate_limits: RateLimits::Off,
-        ..Settings::default()
+    Workspace::new(SandboxSettings {
+        rate_limits: RateLimitMode::Off,
+        ..SandboxSettings::default()
     })
 }
 
 /// Plans, and applies where nothing forbids it.
-async fn run(workspace: &Workspace, declared: Vec<DeclaredSegment>, resend: bool) -> (Plan, Option<Receipt>) {
+async fn run(workspace: &Workspace, declared: Vec<DeclaredSegment>, resend: bool) -> (Plan, Option<RunReport>) {
     run_in(Path::new(""), workspace, declared, resend).await
 }
 
@@ -109,30 +109,30 @@ async fn run_in(
     workspace: &Workspace,
     declared: Vec<DeclaredSegment>,
     resend: bool,
-) -> (Plan, Option<Receipt>) {
-    let settings = segctl::apply::Settings {
-        directory: folder.to_owned(),
-        publisher: Some(Arc::new(Folder::at(folder.join("published"), None))),
-        ..segctl::apply::Settings::default()
+) -> (Plan, Option<RunReport>) {
+    let settings = segctl::apply::ApplyOptions {
+        config_directory: folder.to_owned(),
+        publisher: Some(Arc::new(FolderPublisher::at(folder.join("published"), None))),
+        ..segctl::apply::ApplyOptions::default()
     };
     run_with(settings, workspace, declared, resend).await
 }
 
 /// As [`run`], with more to say of how it is applied.
 pub(crate) async fn run_with(
-    settings: segctl::apply::Settings,
+    settings: segctl::apply::ApplyOptions,
     workspace: &Workspace,
     declared: Vec<DeclaredSegment>,
     resend: bool,
-) -> (Plan, Option<Receipt>) {
-    let session = Session {
+) -> (Plan, Option<RunReport>) {
+    let session = Reconciler {
         client: Client::new(workspace.clone(), workspace.clone(), ClientLimits::default(), 1)
-            .stopped_by(settings.stop.clone()),
+            .with_cancellation(settings.cancel_token.clone()),
         clock: workspace.clone(),
         store: workspace.clone(),
         on_note: Box::new(|_| {}),
     };
-    let place = PublishPlace::Folder {
+    let place = PublishLocation::Folder {
         directory: "published".to_owned(),
         url: None,
     };
@@ -140,32 +140,32 @@ pub(crate) async fn run_with(
         publish: Some(place),
         ..Policy::default()
     };
-    let aim = Aim {
+    let aim = PlanRequest {
         workspace: "w".to_owned(),
         declared,
-        directory: settings.directory.clone(),
+        directory: settings.config_directory.clone(),
         policy: policy.clone(),
-        allowances: Allowances {
-            resend,
-            ..Allowances::default()
+        allowances: Overrides {
+            force_upload: resend,
+            ..Overrides::default()
         },
         selection: Selection::default(),
         refresh: Refresh::Full,
     };
-    let mut read = session.read(aim).await.unwrap();
+    let mut read = session.load_workspace(aim).await.unwrap();
     let plan = session.plan(&mut read).await.unwrap();
-    if plan.is_forbidden() {
+    if plan.is_blocked() {
         return (plan, None);
     }
-    let settings = segctl::apply::Settings {
-        run: workspace.now().to_string(),
-        has_settled: read.has_settled,
+    let settings = segctl::apply::ApplyOptions {
+        run_id: workspace.now().to_string(),
+        recovered_writes: read.recovered_writes,
         ..settings
     };
-    let what = (&plan, read.ledger, &policy);
+    let what = (&plan, read.state, &policy);
     let ended = session.apply(what, BTreeMap::new(), settings, &|_| {}).await;
     workspace.read_lists();
-    (plan, Some(ended.receipt))
+    (plan, Some(ended.report))
 }
 
 /// The members that the service has, by their numbers; `None` where there is no cohort.
@@ -186,7 +186,7 @@ type Call = (Option<UserChange>, u64, u64);
 
 fn changes(plan: &Plan) -> Vec<Sent> {
     let sent = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Send(sending) => Some((sending.added, sending.removed, sending.calls)),
+        Action::SyncCohort(sending) => Some((sending.added, sending.removed, sending.requests)),
         _ => None,
     });
     sent.collect()
@@ -254,7 +254,7 @@ proptest! {
                 begin(&workspace, mishap);
                 let declared = vec![upload(folder, &list)];
                 let (plan, receipt) = run_in(folder, &workspace, declared, false).await;
-                prop_assert!(!plan.is_forbidden(), "{:?}", plan.conflicts);
+                prop_assert!(!plan.is_blocked(), "{:?}", plan.conflicts);
                 if receipt.is_some_and(|receipt| receipt.is_complete()) && !plan.is_empty() {
                     prop_assert_eq!(users(&workspace), Some(list));
                 }
@@ -265,7 +265,7 @@ proptest! {
             prop_assert!(receipt.is_complete(), "{receipt:?}");
             prop_assert_eq!(users(&workspace), Some(wanted.clone()));
             let (plan, _) = run_in(folder, &workspace, vec![upload(folder, &wanted)], false).await;
-            prop_assert!(plan.is_empty() && !plan.is_forbidden(), "{plan:?}");
+            prop_assert!(plan.is_empty() && !plan.is_blocked(), "{plan:?}");
             prop_assert!(workspace.kept_lists() <= 2);
             Ok(())
         })?;
@@ -282,7 +282,7 @@ proptest! {
             for (list, mishap) in runs {
                 begin(&workspace, mishap);
                 let (plan, receipt) = run(&workspace, vec![cohort(&list)], false).await;
-                prop_assert!(!plan.is_forbidden(), "{:?}", plan.conflicts);
+                prop_assert!(!plan.is_blocked(), "{:?}", plan.conflicts);
                 if receipt.is_some_and(|receipt| receipt.is_complete()) && !plan.is_empty() {
                     prop_assert_eq!(members(&workspace), Some(list));
                 }
@@ -293,7 +293,7 @@ proptest! {
             prop_assert!(receipt.is_complete(), "{receipt:?} of {:?}", changes(&plan));
             prop_assert_eq!(members(&workspace), Some(wanted.clone()));
             let (plan, _) = run(&workspace, vec![cohort(&wanted)], false).await;
-            prop_assert!(plan.is_empty() && !plan.is_forbidden(), "{:?}", changes(&plan));
+            prop_assert!(plan.is_empty() && !plan.is_blocked(), "{:?}", changes(&plan));
             // Nothing is kept that is of no use.
             prop_assert_eq!(workspace.kept_lists(), 1);
             Ok(())
@@ -340,7 +340,7 @@ async fn of_a_lost_ledger_nobody_knows_the_members_and_all_are_sent_when_asked_t
     // Nobody can remove whom nobody knows of.
     assert_eq!(members(&workspace), Some(list(&[1, 2, 3])));
     let (plan, _) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
-    assert!(plan.is_empty() && !plan.is_forbidden(), "{plan:?}");
+    assert!(plan.is_empty() && !plan.is_blocked(), "{plan:?}");
 }
 
 #[tokio::test]
@@ -353,15 +353,15 @@ async fn a_name_that_the_service_drops_is_no_success() {
     workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let (_, receipt) = run(&workspace, vec![cohort(&[1].into())], false).await;
     let receipt = receipt.unwrap();
-    let outcome = &receipt.entries.first().unwrap().outcome;
-    let is_told = matches!(outcome, Outcome::Unknown { message } if message.contains("drops"));
+    let outcome = &receipt.steps.first().unwrap().outcome;
+    let is_told = matches!(outcome, StepOutcome::Unknown { message } if message.contains("drops"));
     assert!(is_told, "{receipt:?}");
 }
 
 /// The calls that a plan makes about users.
 fn calls(plan: &Plan) -> Vec<(Option<UserChange>, Option<u64>, Option<u64>)> {
     let sent = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Upload(uploading) => Some((uploading.change, uploading.added, uploading.removed)),
+        Action::UploadUserList(uploading) => Some((uploading.change, uploading.added, uploading.removed)),
         _ => None,
     });
     sent.collect()
@@ -450,7 +450,7 @@ async fn users_that_were_lost_are_uploaded_wherever_the_run_before_ended() {
             }
             assert_eq!(users(&workspace), Some(list.clone()), "{writes} {by_hand}");
             let (again, _) = run_in(folder, &workspace, vec![active()], false).await;
-            assert!(again.is_empty() && !again.is_forbidden());
+            assert!(again.is_empty() && !again.is_blocked());
         }
     }
     assert!(ended_early > 4, "{ended_early}");
@@ -472,7 +472,7 @@ async fn a_list_that_the_ledger_lost_is_sent_whole_when_asked_to() {
     assert_eq!(changes(&plan), [(2, 0, 1)]);
     assert!(receipt.unwrap().is_complete());
     let (plan, _) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
-    assert!(plan.is_empty() && !plan.is_forbidden());
+    assert!(plan.is_empty() && !plan.is_blocked());
 }
 
 /// A list is where the service reads it for a day, and goes with the first upload of its segment after that.
@@ -508,8 +508,8 @@ async fn what_follows_a_lost_call_waits_until_it_cannot_arrive() {
             json!({"on": {"path_prefix": prefix}, "times": 50, "fault": {"reset": {"when": "before"}}});
         workspace.set_faults(&json!([fault]));
         let (_, receipt) = run_in(folder, &workspace, vec![declared(2)], false).await;
-        let outcome = &receipt.unwrap().entries.first().unwrap().outcome.clone();
-        assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+        let outcome = &receipt.unwrap().steps.first().unwrap().outcome.clone();
+        assert!(matches!(outcome, StepOutcome::Unknown { .. }), "{outcome:?}");
         workspace.set_faults(&json!([]));
         let lost_at = workspace.now();
         let (_, receipt) = run_in(folder, &workspace, vec![declared(3)], false).await;
@@ -544,7 +544,7 @@ async fn what_never_changes_is_told_with_what_it_was() {
     assert!(
         matches!(
             plan.warnings.as_slice(),
-            [Warning::Expires { is_over: false, .. }]
+            [Warning::Expires { is_expired: false, .. }]
         ),
         "{plan:?}"
     );

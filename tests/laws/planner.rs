@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use segctl::apply::receipt::Outcome;
-use segctl::ledger::Entry;
+use segctl::apply::receipt::StepOutcome;
+use segctl::ledger::StateEntry;
 use segctl::model::{
     Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
-    GroupOperator, Lifecycle, NamePattern, Number, Observed, Operand, Origin, Payload, Reference, SegmentId,
+    GroupOperator, Lifecycle, NamePattern, Number, ObservedWorkspace, Operand, Origin, Payload, Reference, SegmentId,
     SegmentName,
 };
 use segctl::plan::selection::Selection;
-use segctl::plan::step::{Action, Conflict, Passing, Plan, Step, Warning};
-use segctl::sandbox::{Echo, RateLimits, Settings};
+use segctl::plan::step::{Action, Conflict, TemporaryChange, Plan, Step, Warning};
+use segctl::sandbox::{EchoFormat, RateLimitMode, SandboxSettings};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +80,7 @@ struct World {
     live: Vec<LiveDraft>,
     files: Vec<FileDraft>,
     owns: Option<&'static str>,
-    settings: Settings,
+    settings: SandboxSettings,
     part: Part,
     adoption: Adoption,
     /// Whether the steps are run in another order that their dependencies allow.
@@ -146,10 +146,10 @@ fn part() -> impl Strategy<Value = Part> {
 fn world() -> impl Strategy<Value = World> {
     let switches = any::<[bool; 9]>();
     let echo = prop::sample::select(vec![
-        Echo::AsSent,
-        Echo::DefaultsFilled,
-        Echo::DefaultsDropped,
-        Echo::DashboardDays,
+        EchoFormat::AsSent,
+        EchoFormat::DefaultsFilled,
+        EchoFormat::DefaultsDropped,
+        EchoFormat::DashboardDays,
     ]);
     (
         vec(live(), 0..7),
@@ -171,8 +171,8 @@ fn world() -> impl Strategy<Value = World> {
                 archives_twice,
             ] = switches;
             let active = live.iter().filter(|live| !live.archived).count();
-            let settings = Settings {
-                rate_limits: RateLimits::Off,
+            let settings = SandboxSettings {
+                rate_limits: RateLimitMode::Off,
                 rename_frees_old_name: frees,
                 archived_definitions_conflict: archived_conflict,
                 reference_to_archived_allowed: to_archived,
@@ -182,7 +182,7 @@ fn world() -> impl Strategy<Value = World> {
                 equality_order_sensitive: ordered,
                 archive_idempotent: archives_twice,
                 echo,
-                ..Settings::default()
+                ..SandboxSettings::default()
             };
             World {
                 live,
@@ -273,7 +273,7 @@ fn seed(workspace: &Workspace, drafts: &[LiveDraft]) -> Vec<Seeded> {
             } else {
                 included
             };
-            workspace.remember(Entry {
+            workspace.remember(StateEntry {
                 lifecycle: if draft.archived {
                     Lifecycle::Archived
                 } else {
@@ -283,7 +283,7 @@ fn seed(workspace: &Workspace, drafts: &[LiveDraft]) -> Vec<Seeded> {
                     included_filters: applied,
                     excluded_filters: excluded,
                 }),
-                ..Entry::new(
+                ..StateEntry::new(
                     SegmentId::new(&id),
                     name(known.name.unwrap_or(number)),
                     Timestamp::UNIX_EPOCH,
@@ -391,10 +391,10 @@ fn assert_owned(plan: &Plan, world: &World, workspace: &Workspace) {
         let Action::Archive(target) = &step.action else {
             panic!("{step:?} writes to what nobody declares")
         };
-        let is_owned = ledger.entry(&target.id).is_some()
+        let is_owned = ledger.managed_entry(&target.id).is_some()
             || pattern
                 .as_ref()
-                .is_some_and(|pattern| pattern.matches(&target.live_name));
+                .is_some_and(|pattern| pattern.matches(&target.remote_name));
         assert!(is_owned, "{step:?}");
     }
 }
@@ -403,9 +403,9 @@ fn assert_owned(plan: &Plan, world: &World, workspace: &Workspace) {
 fn make(world: &World) -> (Workspace, Vec<DeclaredSegment>) {
     let mut workspace = Workspace::new(world.settings.clone());
     workspace.allow(|policy| {
-        policy.guards.above = usize::MAX;
+        policy.guards.min_segments = usize::MAX;
         policy.adoption = world.adoption;
-        policy.owns = world
+        policy.managed_patterns = world
             .owns
             .iter()
             .map(|pattern| NamePattern::parse(pattern).unwrap())
@@ -451,10 +451,10 @@ async fn run(world: &World, ran: &Cell<u32>) {
     let selection = selection(&world.part);
     let plan = workspace.plan_part(&declared, &observed, &selection);
     assert_owned(&plan, world, &workspace);
-    if plan.is_forbidden() {
+    if plan.is_blocked() {
         return;
     }
-    let wraps = |step: &Step| matches!(step.action.passing(), Some(Passing::Definition | Passing::Both));
+    let wraps = |step: &Step| matches!(step.action.temporary_change(), Some(TemporaryChange::Definition | TemporaryChange::Both));
     if !world.settings.equality_order_sensitive && plan.steps.iter().any(wraps) {
         // Such a service takes the wrapped form for the same definition; nothing but its answer tells.
         return;
@@ -478,14 +478,14 @@ async fn run(world: &World, ran: &Cell<u32>) {
         "{}{receipt:#?}\n{refused:#?}",
         described(&plan)
     );
-    if plan.left_out.steps > 0 {
+    if plan.excluded.steps > 0 {
         // What was left out for want of something excluded may be free to be done by now.
         return;
     }
     let observed = workspace.observe(&declared).await;
     let again = workspace.plan_part(&declared, &observed, &selection);
     assert!(
-        again.is_empty() && !again.is_forbidden(),
+        again.is_empty() && !again.is_blocked(),
         "first\n{}then\n{}",
         described(&plan),
         described(&again)
@@ -493,14 +493,14 @@ async fn run(world: &World, ran: &Cell<u32>) {
 }
 
 /// Whether it is the service that stands in the way, and its word can be taken by trying.
-fn is_up_to_the_service(conflict: &Conflict, settings: &Settings) -> bool {
+fn is_up_to_the_service(conflict: &Conflict, settings: &SandboxSettings) -> bool {
     match conflict {
         Conflict::NameTaken { .. }
         | Conflict::NameReserved { .. }
-        | Conflict::KindTaken { .. }
+        | Conflict::KindMismatch { .. }
         | Conflict::DefinitionTaken { .. }
         | Conflict::DefinitionShared { .. }
-        | Conflict::Limit { .. } => true,
+        | Conflict::ReferenceLimit { .. } => true,
         // Whether the limit counts when segments are taken out again, no plan can know.
         Conflict::ActiveLimit { .. } => settings.unarchive_checks_active_limit,
         // Nobody can tell what was meant, or it is not wanted.
@@ -508,13 +508,13 @@ fn is_up_to_the_service(conflict: &Conflict, settings: &Settings) -> bool {
         | Conflict::OrphanReferenced { .. }
         | Conflict::SharedTarget { .. }
         | Conflict::AmbiguousTarget { .. }
-        | Conflict::PreviousNameLive { .. }
+        | Conflict::PreviousNameInUse { .. }
         | Conflict::UnknownId { .. }
         | Conflict::AdoptionRefused { .. }
         | Conflict::ArchiveRefused { .. }
         | Conflict::FixedAtUpload { .. }
-        | Conflict::NotPublished { .. }
-        | Conflict::UsersADay { .. }
+        | Conflict::PublishNotConfigured { .. }
+        | Conflict::DailyUserLimit { .. }
         | Conflict::CohortKeyChanged { .. }
         | Conflict::CannotRename { .. }
         | Conflict::CannotArchive { .. }
@@ -526,7 +526,7 @@ fn is_up_to_the_service(conflict: &Conflict, settings: &Settings) -> bool {
 
 /// Whether each segment of a plan is the live one that it meant, and not another that has its name by now; and none that
 /// another file means was taken over for its name.
-fn is_as_meant(plan: &Plan, observed: &Observed) -> bool {
+fn is_as_meant(plan: &Plan, observed: &ObservedWorkspace) -> bool {
     let is_named = |id: &SegmentId, name: &SegmentName| {
         let live = observed.segments.get(id);
         live.is_some_and(|live| live.name == *name)
@@ -562,12 +562,12 @@ async fn try_anyway(world: &World, tried: &Cell<u32>) {
             .await;
         let observed = workspace.observe(&declared).await;
         plan = workspace.plan_of(&declared, &observed);
-        let is_reached = plan.is_empty() && !plan.is_forbidden() && is_as_meant(&first, &observed);
+        let is_reached = plan.is_empty() && !plan.is_blocked() && is_as_meant(&first, &observed);
         assert!(!is_reached, "the service took all of\n{}", described(&first));
         if !receipt
-            .entries
+            .steps
             .iter()
-            .any(|entry| matches!(entry.outcome, Outcome::Applied { .. }))
+            .any(|entry| matches!(entry.outcome, StepOutcome::Applied { .. }))
         {
             return;
         }
@@ -580,11 +580,11 @@ fn described(plan: &Plan) -> String {
     for step in &plan.steps {
         let target = step.action.target();
         let from =
-            target.map(|target| format!(" {} `{}` by {:?}", target.id, target.live_name, target.matched_by));
+            target.map(|target| format!(" {} `{}` by {:?}", target.id, target.remote_name, target.matched_by));
         let wanted = step
             .action
-            .wanted()
-            .map(|wanted| wanted.form(&plan.known).to_string());
+            .desired()
+            .map(|wanted| wanted.canonical(&plan.references).to_string());
         let _ = writeln!(
             text,
             "{} {} {}{} {:?} after {:?} {}",
@@ -592,7 +592,7 @@ fn described(plan: &Plan) -> String {
             step.action.as_str(),
             step.segment,
             from.unwrap_or_default(),
-            step.action.passing(),
+            step.action.temporary_change(),
             step.depends_on,
             wanted.unwrap_or_default()
         );

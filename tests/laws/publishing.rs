@@ -4,13 +4,13 @@ use super::members::{cohort, run_with, upload, users, workspace};
 use super::workspace::Workspace;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use jiff::SignedDuration;
-use segctl::api::{StopSignal, Stopper};
-use segctl::apply::receipt::Outcome;
-use segctl::apply::{Callbacks, Settings};
-use segctl::ledger::LedgerStore;
-use segctl::members::Values;
-use segctl::model::{Callback, Contents, DeclaredSegment, Lifecycle, ListDigest, Processed, Users};
-use segctl::publish::{Folder, Publisher};
+use segctl::api::{CancelToken, CancelHandle};
+use segctl::apply::receipt::StepOutcome;
+use segctl::apply::{CallbackOptions, ApplyOptions};
+use segctl::ledger::StateStore;
+use segctl::members::SortedValues;
+use segctl::model::{UploadResult, Contents, DeclaredSegment, Lifecycle, ListDigest, UploadCounts, UserListSource};
+use segctl::publish::{FolderPublisher, Publisher};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,7 +23,7 @@ type Then = dyn Fn(usize) -> io::Result<()> + Send + Sync;
 
 /// A folder where something happens once a list is in it.
 struct Eventful {
-    folder: Folder,
+    folder: FolderPublisher,
     published: AtomicUsize,
     then: Box<Then>,
 }
@@ -38,7 +38,7 @@ impl Publisher for Eventful {
     fn publish<'a>(
         &'a self,
         name: &'a ListDigest,
-        list: &'a mut (dyn Values + Send),
+        list: &'a mut (dyn SortedValues + Send),
     ) -> BoxFuture<'a, io::Result<String>> {
         async move {
             let address = self.folder.publish(name, list).await?;
@@ -48,8 +48,8 @@ impl Publisher for Eventful {
         .boxed()
     }
 
-    fn withdraw<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>> {
-        ready(self.folder.withdraw(name).now_or_never().unwrap()).boxed()
+    fn unpublish<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>> {
+        ready(self.folder.unpublish(name).now_or_never().unwrap()).boxed()
     }
 }
 
@@ -58,29 +58,29 @@ async fn run(
     folder: &Path,
     workspace: &Workspace,
     (declared, then): (DeclaredSegment, Box<Then>),
-) -> Outcome {
-    run_until((folder, workspace), (declared, then), StopSignal::never()).await
+) -> StepOutcome {
+    run_until((folder, workspace), (declared, then), CancelToken::never()).await
 }
 
 /// As [`run`], as long as nobody wants it to stop.
 async fn run_until(
     (folder, workspace): (&Path, &Workspace),
     (declared, then): (DeclaredSegment, Box<Then>),
-    stop: StopSignal,
-) -> Outcome {
+    stop: CancelToken,
+) -> StepOutcome {
     let publisher = Eventful {
-        folder: Folder::at(folder.join("published"), None),
+        folder: FolderPublisher::at(folder.join("published"), None),
         published: AtomicUsize::new(0),
         then,
     };
-    let settings = Settings {
-        directory: folder.to_owned(),
+    let settings = ApplyOptions {
+        config_directory: folder.to_owned(),
         publisher: Some(Arc::new(publisher)),
-        stop,
-        ..Settings::default()
+        cancel_token: stop,
+        ..ApplyOptions::default()
     };
     let (_, receipt) = run_with(settings, workspace, vec![declared], false).await;
-    receipt.unwrap().entries.first().unwrap().outcome.clone()
+    receipt.unwrap().steps.first().unwrap().outcome.clone()
 }
 
 fn nothing() -> Box<Then> {
@@ -115,7 +115,7 @@ async fn a_lock_that_is_lost_while_a_list_is_published_is_missed_before_the_call
         Ok(())
     });
     let outcome = run(folder, &workspace, (upload(folder, &list(1)), loses_lock)).await;
-    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    assert!(matches!(outcome, StepOutcome::Failed { .. }), "{outcome:?}");
     let is_told = workspace
         .log()
         .iter()
@@ -131,7 +131,7 @@ async fn a_list_that_cannot_be_published_again_leaves_open_what_the_lost_call_di
     let fault = json!({"on": {"path_prefix": "/v2/"}, "times": 1, "fault": {"reset": {"when": "after"}}});
     workspace.set_faults(&json!([fault]));
     let outcome = run(folder, &workspace, (upload(folder, &list(1)), fails_from(1))).await;
-    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    assert!(matches!(outcome, StepOutcome::Unknown { .. }), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -169,12 +169,12 @@ async fn a_name_that_is_taken_unseen_is_told_of_although_a_call_before_was_lost(
     let fault = json!({"on": {"path_prefix": "/v2/"}, "times": 50, "fault": {"reset": {"when": "before"}}});
     workspace.set_faults(&json!([fault]));
     let outcome = run(folder, &workspace, (upload(folder, &list(1)), nothing())).await;
-    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    assert!(matches!(outcome, StepOutcome::Unknown { .. }), "{outcome:?}");
     workspace.set_faults(&json!([]));
     let filters = json!({"filter_operator": "and", "filters": []});
     workspace.by_hand(&json!({"name": "A", "included_filters": filters, "archived": true}));
     let outcome = run(folder, &workspace, (upload(folder, &list(1)), nothing())).await;
-    let Outcome::Failed { message } = outcome else {
+    let StepOutcome::Failed { message } = outcome else {
         panic!("{outcome:?}");
     };
     assert!(message.contains("archived and not listed"), "{message}");
@@ -189,13 +189,13 @@ async fn after_a_call_that_was_lost_when_the_run_was_stopped_nobody_is_taken_to_
     assert!(outcome.is_done(), "{outcome:?}");
     let fault = json!({"on": {"path_prefix": "/v2/"}, "times": 1, "fault": {"reset": {"when": "after"}}});
     workspace.set_faults(&json!([fault]));
-    let (stopper, stop) = Stopper::new();
+    let (stopper, stop) = CancelHandle::new();
     let stops: Box<Then> = Box::new(move |_| {
-        stopper.stop();
+        stopper.cancel();
         Ok(())
     });
     let outcome = run_until((folder, &workspace), (upload(folder, &list(2)), stops), stop).await;
-    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    assert!(matches!(outcome, StepOutcome::Unknown { .. }), "{outcome:?}");
     workspace.set_faults(&json!([]));
     // The list that it had before is sent again, although that is what the ledger knew last.
     let outcome = run(folder, &workspace, (upload(folder, &list(1)), nothing())).await;
@@ -217,7 +217,7 @@ async fn nothing_is_withdrawn_without_the_lock() {
         Ok(())
     });
     let outcome = run(folder, &workspace, (upload(folder, &list(2)), loses_lock)).await;
-    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    assert!(matches!(outcome, StepOutcome::Failed { .. }), "{outcome:?}");
     // Whoever has the lock by now may have published the first list again.
     assert_eq!(published(folder), 2);
 }
@@ -232,7 +232,7 @@ async fn a_call_that_may_have_been_doubled_may_have_written() {
         let workspace = workspace();
         let mut declared = upload(folder.path(), &list(1));
         if let Contents::File(upload) = &mut declared.contents {
-            upload.users = Users::Published {
+            upload.users = UserListSource::Published {
                 url: "https://example.com/users.csv".to_owned(),
                 sha256: "00".repeat(32),
             };
@@ -240,8 +240,8 @@ async fn a_call_that_may_have_been_doubled_may_have_written() {
         let plan = workspace.plan(&[declared]).await;
         workspace.set_faults(&faults);
         let ended = workspace.apply_until(&plan).await;
-        let outcome = &ended.receipt.entries.first().unwrap().outcome;
-        assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+        let outcome = &ended.report.steps.first().unwrap().outcome;
+        assert!(matches!(outcome, StepOutcome::Failed { .. }), "{outcome:?}");
         assert!(ended.has_written, "{faults}");
     }
 }
@@ -260,23 +260,23 @@ async fn what_a_lost_call_may_still_read_stays_when_another_was_heard_of() {
         ),
     ] {
         let apply = async |users: &BTreeSet<u8>| {
-            let settings = Settings {
-                directory: folder.to_owned(),
-                publisher: Some(Arc::new(Folder::at(folder.join("published"), None))),
-                callbacks: Some(Callbacks {
-                    address: "https://hooks.example.com/secret".to_owned().into(),
-                    wait: None,
+            let settings = ApplyOptions {
+                config_directory: folder.to_owned(),
+                publisher: Some(Arc::new(FolderPublisher::at(folder.join("published"), None))),
+                callbacks: Some(CallbackOptions {
+                    base_url: "https://hooks.example.com/secret".to_owned().into(),
+                    timeout: None,
                     nonce: [7; 16],
                 }),
-                ..Settings::default()
+                ..ApplyOptions::default()
             };
             drop(run_with(settings, &workspace, vec![upload(folder, users)], false).await);
             let ledger = workspace.ledger();
             let latest = ledger
-                .all_kept()
-                .find_map(|entry| entry.uploaded.as_ref()?.awaited.last().cloned());
+                .all_entries()
+                .find_map(|entry| entry.upload_state.as_ref()?.pending.last().cloned());
             if let Some(upload) = latest {
-                let said = Callback::Processed(Processed::default());
+                let said = UploadResult::Processed(UploadCounts::default());
                 workspace.save_callback(&upload, &said).await.unwrap();
             }
         };

@@ -2,16 +2,16 @@
 
 use super::generate::definition;
 use proptest::prelude::*;
-use segctl::config::source::Source;
+use segctl::config::source::SourceFile;
 use segctl::config::{decode_segment, yaml};
-use segctl::definition::print;
+use segctl::definition::encode;
 use segctl::model::{Contents, Definition};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The document that declares a definition.
 pub(crate) fn document(definition: &Definition) -> Value {
-    let payload = print(definition);
+    let payload = encode(definition);
     let mut document = json!({"name": "A", "included_filters": as_written(&payload.included_filters)});
     if let Some(excluded) = payload.excluded_filters {
         document["excluded_filters"] = as_written(&excluded);
@@ -34,7 +34,7 @@ fn as_written(group: &Value) -> Value {
 
 /// What a text declares, or the messages of everything that is wrong with it.
 pub(crate) fn decode(text: &str) -> Result<Contents, Vec<String>> {
-    let source = Arc::new(Source::new("a.yaml", text));
+    let source = Arc::new(SourceFile::new("a.yaml", text));
     let (documents, mut faults) = yaml::parse(&source);
     let mut read = None;
     for document in documents {

@@ -134,7 +134,7 @@ fn examples_are_valid() {
     let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/segctl.yaml");
     let settings: Value = serde_yaml::from_str(&fs::read_to_string(settings).unwrap()).unwrap();
     assert!(
-        validator(&schema::workspace()).is_valid(&settings),
+        validator(&schema::settings()).is_valid(&settings),
         "{settings:#}"
     );
 }
@@ -144,7 +144,7 @@ fn the_committed_schemas_are_fresh() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     for (file, kind, schema) in [
         ("segment.schema.json", "segment", schema::segment()),
-        ("segctl.schema.json", "segctl", schema::workspace()),
+        ("segctl.schema.json", "segctl", schema::settings()),
     ] {
         let committed = fs::read_to_string(root.join(file)).unwrap();
         assert!(
@@ -156,8 +156,8 @@ fn the_committed_schemas_are_fresh() {
 
 #[test]
 fn settings_agree_with_their_decoder() {
-    use segctl::config::source::Source;
-    use segctl::config::workspace::settings;
+    use segctl::config::source::SourceFile;
+    use segctl::config::workspace::parse_settings;
     let service =
         json!({"data_center": "01", "workspace_id": "${ID}", "api_key": {"command": ["pass", "key"]}});
     let with = |key: &str, value: Value| {
@@ -231,9 +231,9 @@ fn settings_agree_with_their_decoder() {
         json!({"segments": "a", "workspaces": {"p": {"sandbox": "f", "publish": {"directory": "web"}}}}),
         json!({"segments": "a", "workspaces": {"p": {"sandbox": "f", "publish": {"directory": ""}}}}),
     ];
-    let validator = validator(&schema::workspace());
+    let validator = validator(&schema::settings());
     for document in documents {
-        let (read, faults) = settings(&Source::new("segctl.yaml", document.to_string()));
+        let (read, faults) = parse_settings(&SourceFile::new("segctl.yaml", document.to_string()));
         assert_eq!(
             read.is_some(),
             validator.is_valid(&document),

@@ -2,12 +2,12 @@
 //! was, nothing is made twice or lost or touched that is not ours, and two more runs reach what was asked for.
 
 use super::workspace::Workspace;
-use segctl::apply::receipt::{Entry, Outcome, Receipt};
+use segctl::apply::receipt::{StepReport, StepOutcome, RunReport};
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, Payload, Reference, SegmentName,
 };
-use segctl::sandbox::{RateLimits, Settings};
+use segctl::sandbox::{RateLimitMode, SandboxSettings};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -166,10 +166,10 @@ struct World {
 
 impl World {
     async fn of(scenario: &Scenario) -> Self {
-        let workspace = Workspace::new(Settings {
-            rate_limits: RateLimits::Off,
+        let workspace = Workspace::new(SandboxSettings {
+            rate_limits: RateLimitMode::Off,
             rename_frees_old_name: true,
-            ..Settings::default()
+            ..SandboxSettings::default()
         });
         let made = by_hand(&workspace, "Stranger", 99.0, false);
         let stranger = made["data"]["id"].as_str().unwrap().to_owned();
@@ -193,7 +193,7 @@ impl World {
     }
 
     /// Plans and applies; `None` where a call of the plan failed.
-    async fn run(&self, declared: &[DeclaredSegment]) -> Option<Receipt> {
+    async fn run(&self, declared: &[DeclaredSegment]) -> Option<RunReport> {
         let observed = self.workspace.try_observe(declared).await.ok()?;
         let plan = self.workspace.plan_of(declared, &observed);
         assert!(plan.conflicts.is_empty(), "{:?}", plan.conflicts);
@@ -219,8 +219,8 @@ impl World {
     fn has(&self, definition: &Payload) -> bool {
         let live = self.live();
         let ledger = self.workspace.ledger();
-        let kept = ledger.all_kept().flat_map(|entry| {
-            let replaced = entry.replaced.iter().map(|replaced| &replaced.definition);
+        let kept = ledger.all_entries().flat_map(|entry| {
+            let replaced = entry.revisions.iter().map(|replaced| &replaced.definition);
             replaced.chain(&entry.definition)
         });
         let amount = amount(&definition.included_filters);
@@ -269,13 +269,13 @@ async fn survives(scenario: &Scenario, faults: &[Value], expected: Option<&State
     }
     for _ in 0..2 {
         let receipt = world.run(&scenario.after).await.unwrap();
-        if receipt.entries.is_empty() {
+        if receipt.steps.is_empty() {
             break;
         }
     }
     let writes = world.workspace.log().len();
     let last = world.run(&scenario.after).await.unwrap();
-    assert!(last.entries.is_empty(), "{what}: {:?}", last.entries);
+    assert!(last.steps.is_empty(), "{what}: {:?}", last.steps);
     let only_read = world.workspace.log()[writes..]
         .iter()
         .all(|entry| entry.method == "GET");
@@ -300,9 +300,9 @@ async fn survives(scenario: &Scenario, faults: &[Value], expected: Option<&State
 }
 
 /// What the receipt says of a segment that was to be made is so.
-fn is_true((receipt, scenario): (&Receipt, &Scenario), world: &World, what: &str) {
+fn is_true((receipt, scenario): (&RunReport, &Scenario), world: &World, what: &str) {
     let live = world.live();
-    let declared = |entry: &Entry| {
+    let declared = |entry: &StepReport| {
         let declared = scenario
             .after
             .iter()
@@ -324,14 +324,14 @@ fn is_true((receipt, scenario): (&Receipt, &Scenario), world: &World, what: &str
                 _ => None,
             })
     };
-    for entry in receipt.entries.iter().filter(|entry| entry.action == "create") {
+    for entry in receipt.steps.iter().filter(|entry| entry.action == "create") {
         let mut made = live
             .values()
             .filter(|(_, _, definition)| amount(&definition[0]) == declared(entry));
         let is_there = made.any(|(name, is_archived, _)| name == entry.segment.as_str() && !is_archived);
         match &entry.outcome {
-            Outcome::Applied { .. } | Outcome::Unchanged { .. } => assert!(is_there, "{what}: {entry:?}"),
-            Outcome::Failed { .. } | Outcome::Skipped(_) | Outcome::NotAttempted => {
+            StepOutcome::Applied { .. } | StepOutcome::Unchanged { .. } => assert!(is_there, "{what}: {entry:?}"),
+            StepOutcome::Failed { .. } | StepOutcome::Skipped(_) | StepOutcome::NotAttempted => {
                 assert!(!is_there, "{what}: {entry:?}");
             }
             _ => {}

@@ -2,14 +2,14 @@
 //! unseen, taken for ours, or left behind untold.
 
 use super::workspace::{Meanwhile, Workspace};
-use segctl::apply::receipt::{Outcome, SkipReason};
-use segctl::apply::{Ended, Stop};
+use segctl::apply::receipt::{StepOutcome, SkipReason};
+use segctl::apply::{RunResult, AbortReason};
 use segctl::model::{
-    AttributeFilter, Behaviour, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    AttributeFilter, ApiBehavior, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, SegmentName,
 };
-use segctl::observe::left_out;
-use segctl::sandbox::{RateLimits, Settings};
+use segctl::observe::unrestored_segments;
+use segctl::sandbox::{RateLimitMode, SandboxSettings};
 use serde_json::{Value, json};
 
 fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
@@ -48,9 +48,9 @@ fn group(amount: u32) -> Value {
 }
 
 fn workspace() -> Workspace {
-    Workspace::new(Settings {
-        rate_limits: RateLimits::Off,
-        ..Settings::default()
+    Workspace::new(SandboxSettings {
+        rate_limits: RateLimitMode::Off,
+        ..SandboxSettings::default()
     })
 }
 
@@ -79,7 +79,7 @@ async fn what_is_edited_while_a_write_waits_is_not_overwritten() {
         declared(1.0, Lifecycle::Archived),
     ] {
         let workspace = with_ours().await;
-        let id = workspace.ledger().entries().next().unwrap().id.clone();
+        let id = workspace.ledger().managed_entries().next().unwrap().id.clone();
         let plan = workspace.plan(&wanted).await;
         workspace.set_faults(&limited());
         workspace.while_waiting(Meanwhile::Edit(
@@ -87,13 +87,13 @@ async fn what_is_edited_while_a_write_waits_is_not_overwritten() {
         ));
         let receipt = workspace.apply(&plan).await;
         assert_eq!(
-            receipt.entries[0].outcome,
-            Outcome::Skipped(SkipReason::Drifted),
+            receipt.steps[0].outcome,
+            StepOutcome::Skipped(SkipReason::Drifted),
             "{receipt:?}"
         );
         assert_eq!(patches(&workspace), 1);
         // What was taken down for it is taken back.
-        assert_eq!(workspace.ledger().entry(&id).unwrap().replaced, []);
+        assert_eq!(workspace.ledger().managed_entry(&id).unwrap().revisions, []);
         assert_eq!(workspace.ledger().intents().count(), 0);
     }
 }
@@ -108,10 +108,10 @@ async fn nothing_is_sent_once_the_lock_is_lost() {
         let plan = workspace.plan(&wanted).await;
         workspace.set_faults(&limited());
         workspace.while_waiting(Meanwhile::LockLost);
-        let Ended { receipt, stop, .. } = workspace.apply_until(&plan).await;
-        assert!(matches!(stop, Some(Stop::Ledger(_))), "{stop:?}");
+        let RunResult { report: receipt, abort_reason: stop, .. } = workspace.apply_until(&plan).await;
+        assert!(matches!(stop, Some(AbortReason::StateWriteFailed(_))), "{stop:?}");
         assert!(
-            matches!(receipt.entries[0].outcome, Outcome::Failed { .. }),
+            matches!(receipt.steps[0].outcome, StepOutcome::Failed { .. }),
             "{receipt:?}"
         );
         assert_eq!(patches(&workspace), 1);
@@ -131,14 +131,14 @@ async fn what_somebody_else_made_is_ours_when_it_was_written_and_not_before() {
     ]));
     let receipt = workspace.apply(&plan).await;
     assert!(
-        matches!(receipt.entries[0].outcome, Outcome::Unknown { .. }),
+        matches!(receipt.steps[0].outcome, StepOutcome::Unknown { .. }),
         "{receipt:?}"
     );
     workspace.set_faults(&json!([]));
     // Its definition is kept, and it is still theirs: without the file nothing is done to it.
     let ledger = workspace.ledger();
     assert_eq!(
-        (ledger.entry(&id), ledger.kept(&id).unwrap().replaced.len()),
+        (ledger.managed_entry(&id), ledger.any_entry(&id).unwrap().revisions.len()),
         (None, 1)
     );
     assert!(workspace.plan(&[]).await.is_empty());
@@ -150,7 +150,7 @@ async fn what_somebody_else_made_is_ours_when_it_was_written_and_not_before() {
             .is_complete()
     );
     let ledger = workspace.ledger();
-    assert_eq!(ledger.entry(&id).unwrap().replaced.len(), 1);
+    assert_eq!(ledger.managed_entry(&id).unwrap().revisions.len(), 1);
     assert_eq!(workspace.plan(&[]).await.steps.len(), 1);
 }
 
@@ -169,16 +169,16 @@ async fn what_was_taken_out_and_not_put_back_is_told() {
     ]));
     let receipt = workspace.apply(&plan).await;
     assert!(
-        matches!(receipt.entries[0].outcome, Outcome::Unknown { .. }),
+        matches!(receipt.steps[0].outcome, StepOutcome::Unknown { .. }),
         "{receipt:?}"
     );
     workspace.set_faults(&json!([]));
     let (ledger, observed) = (workspace.ledger(), workspace.observe(&wanted).await);
-    let left: Vec<_> = left_out(&ledger, (&observed, Behaviour::default()))
+    let left: Vec<_> = unrestored_segments(&ledger, (&observed, ApiBehavior::default()))
         .map(|live| live.name.as_str())
         .collect();
     assert_eq!(left, ["A"]);
     workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let observed = workspace.observe(&wanted).await;
-    assert_eq!(left_out(&ledger, (&observed, Behaviour::default())).count(), 0);
+    assert_eq!(unrestored_segments(&ledger, (&observed, ApiBehavior::default())).count(), 0);
 }

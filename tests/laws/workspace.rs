@@ -3,19 +3,19 @@
 
 use jiff::{SignedDuration, Timestamp};
 use segctl::api::{
-    CallError, Client, Clock, Method, RateHeaders, RateLimits, Request, Response, Transport, TransportError,
+    RequestError, Client, Clock, Method, RateLimitHeaders, RateLimits, Request, Response, Transport, TransportError,
 };
-use segctl::apply::receipt::Receipt;
-use segctl::apply::{Applier, Ended};
-use segctl::ledger::{Change, Entry, Ledger, LedgerStore, Lock, Record, Snapshot, StoreError};
-use segctl::model::{CallRecord, Callback, DeclaredSegment, ListDigest, Observed, Policy, UploadId};
-use segctl::observe::{Refresh, Scope, complete, observe};
-use segctl::plan::guard::Allowances;
-use segctl::plan::members::Lists;
+use segctl::apply::receipt::RunReport;
+use segctl::apply::{Applier, RunResult};
+use segctl::ledger::{LockChange, StateEntry, State, StateStore, Lock, JournalEntry, Cache, StoreError};
+use segctl::model::{RequestRecord, UploadResult, DeclaredSegment, ListDigest, ObservedWorkspace, Policy, UploadId};
+use segctl::observe::{Refresh, Scope, fetch_missing_definitions, observe};
+use segctl::plan::guard::Overrides;
+use segctl::plan::members::ComparedLists;
 use segctl::plan::selection::Selection;
 use segctl::plan::step::Plan;
-use segctl::plan::{Situation, plan};
-use segctl::sandbox::{Call, Credentials, Delivery, LogEntry, Service, Settings};
+use segctl::plan::{PlanInput, plan};
+use segctl::sandbox::{HttpRequest, SandboxCredentials, Delivery, LogEntry, Service, SandboxSettings};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -35,11 +35,11 @@ pub(crate) enum Meanwhile {
 pub(crate) struct Workspace {
     service: Arc<Mutex<Service>>,
     now: Arc<Mutex<Timestamp>>,
-    ledger: Arc<Mutex<Ledger>>,
+    ledger: Arc<Mutex<State>>,
     /// The lists of members that are kept beside it.
     lists: Arc<Mutex<BTreeMap<ListDigest, Vec<u8>>>>,
     /// What the service said of uploads.
-    callbacks: Arc<Mutex<BTreeMap<UploadId, Callback>>>,
+    callbacks: Arc<Mutex<BTreeMap<UploadId, UploadResult>>>,
     /// How often the ledger can still be written, where that has an end.
     writes_left: Arc<Mutex<Option<usize>>>,
     /// What somebody does after so many more PATCH calls.
@@ -50,17 +50,17 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    pub(crate) fn new(settings: Settings) -> Self {
-        let credentials = Credentials {
+    pub(crate) fn new(settings: SandboxSettings) -> Self {
+        let credentials = SandboxCredentials {
             workspace_id: "w".to_owned(),
             api_key: "k".to_owned(),
             db_name: "d".to_owned(),
         };
         let mut policy = Policy::default();
-        policy.behaviour.list_shows_archived = settings.list_includes_archived;
-        policy.behaviour.rename_frees_names = settings.rename_frees_old_name;
-        policy.behaviour.archived_definitions_conflict = settings.archived_definitions_conflict;
-        policy.behaviour.active_limit = settings.active_limit;
+        policy.api_behavior.list_shows_archived = settings.list_includes_archived;
+        policy.api_behavior.rename_frees_names = settings.rename_frees_old_name;
+        policy.api_behavior.archived_definitions_conflict = settings.archived_definitions_conflict;
+        policy.api_behavior.active_limit = settings.active_limit;
         Self {
             service: Arc::new(Mutex::new(Service::new(settings, credentials))),
             now: Arc::new(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())),
@@ -142,13 +142,13 @@ impl Workspace {
     }
 
     /// Has the ledger know a segment.
-    pub(crate) fn remember(&self, entry: Entry) {
+    pub(crate) fn remember(&self, entry: StateEntry) {
         self.ledger.lock().unwrap().record(entry);
     }
 
     /// Loses the ledger.
     pub(crate) fn forget(&self) {
-        *self.ledger.lock().unwrap() = Ledger::default();
+        *self.ledger.lock().unwrap() = State::default();
     }
 
     /// The calls so far.
@@ -157,7 +157,7 @@ impl Workspace {
     }
 
     /// What the ledger knows.
-    pub(crate) fn ledger(&self) -> Ledger {
+    pub(crate) fn ledger(&self) -> State {
         self.ledger.lock().unwrap().clone()
     }
 
@@ -166,28 +166,28 @@ impl Workspace {
     }
 
     /// What is live, read whole.
-    pub(crate) async fn observe(&self, declared: &[DeclaredSegment]) -> Observed {
+    pub(crate) async fn observe(&self, declared: &[DeclaredSegment]) -> ObservedWorkspace {
         self.try_observe(declared).await.unwrap()
     }
 
     /// What is live, read whole, where no call fails for good.
-    pub(crate) async fn try_observe(&self, declared: &[DeclaredSegment]) -> Result<Observed, CallError> {
+    pub(crate) async fn try_observe(&self, declared: &[DeclaredSegment]) -> Result<ObservedWorkspace, RequestError> {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
         let scope = Scope {
             declared,
-            ledger: &ledger,
+            state: &ledger,
             policy: &self.policy,
-            snapshot: &Snapshot::default(),
+            cache: &Cache::default(),
             refresh: Refresh::Full,
             now: self.now(),
         };
         let mut observed = observe(&client, &scope).await?;
-        complete(&client, &scope, &mut observed, |_| true).await?;
+        fetch_missing_definitions(&client, &scope, &mut observed, |_| true).await?;
         Ok(observed)
     }
 
-    pub(crate) fn plan_of(&self, declared: &[DeclaredSegment], observed: &Observed) -> Plan {
+    pub(crate) fn plan_of(&self, declared: &[DeclaredSegment], observed: &ObservedWorkspace) -> Plan {
         self.plan_part(declared, observed, &Selection::default())
     }
 
@@ -195,22 +195,22 @@ impl Workspace {
     pub(crate) fn plan_part(
         &self,
         declared: &[DeclaredSegment],
-        observed: &Observed,
+        observed: &ObservedWorkspace,
         selection: &Selection,
     ) -> Plan {
         let ledger = self.ledger();
-        plan(&Situation {
+        plan(&PlanInput {
             workspace: "w",
             declared,
             observed,
-            ledger: &ledger,
-            lists: &Lists::default(),
+            state: &ledger,
+            compared_lists: &ComparedLists::default(),
             policy: &self.policy,
-            allowances: Allowances {
-                empty: true,
-                short_list: true,
-                resend: false,
-                assume_in_sync: false,
+            overrides: Overrides {
+                allow_empty: true,
+                allow_missing_segments: true,
+                force_upload: false,
+                assume_members_in_sync: false,
             },
             selection,
             now: self.now(),
@@ -242,21 +242,21 @@ impl Workspace {
         self.lists.lock().unwrap().len()
     }
 
-    pub(crate) async fn apply(&self, plan: &Plan) -> Receipt {
+    pub(crate) async fn apply(&self, plan: &Plan) -> RunReport {
         let ended = self.apply_until(plan).await;
-        assert!(ended.stop.is_none(), "{:?}", ended.stop);
-        ended.receipt
+        assert!(ended.abort_reason.is_none(), "{:?}", ended.abort_reason);
+        ended.report
     }
 
     /// Applies, with what ended the run early.
-    pub(crate) async fn apply_until(&self, plan: &Plan) -> Ended {
+    pub(crate) async fn apply_until(&self, plan: &Plan) -> RunResult {
         let client = self.client();
         let ledger = self.ledger.lock().unwrap().clone();
-        let settings = segctl::apply::Settings {
-            behaviour: self.policy.behaviour,
+        let settings = segctl::apply::ApplyOptions {
+            api_behavior: self.policy.api_behavior,
             adoption: self.policy.adoption,
             parallelism: 8,
-            ..segctl::apply::Settings::default()
+            ..segctl::apply::ApplyOptions::default()
         };
         let applier = Applier::new(&client, self, (self, ledger), settings);
         applier.apply(plan, &|_| {}).await
@@ -267,7 +267,7 @@ impl Workspace {
     }
 
     fn call(&self, method: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
-        let call = Call {
+        let call = HttpRequest {
             method: method.to_owned(),
             path: path.to_owned(),
             // "w:k" in base64.
@@ -279,7 +279,7 @@ impl Workspace {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
             body,
-            ..Call::default()
+            ..HttpRequest::default()
         };
         let reply = self.service.lock().unwrap().handle(self.now(), &call);
         (reply.status, reply.body)
@@ -311,7 +311,7 @@ impl Transport for Workspace {
             Method::Put => "PUT",
             Method::Patch => "PATCH",
         };
-        let call = Call {
+        let call = HttpRequest {
             method: method.to_owned(),
             path: request.path,
             query: request.query.into_iter().collect(),
@@ -338,16 +338,16 @@ impl Transport for Workspace {
                 .get(name)
                 .and_then(|value| value.parse::<i64>().ok())
         };
-        let headers = RateHeaders {
+        let headers = RateLimitHeaders {
             limit: header("x-ratelimit-limit").and_then(|limit| u64::try_from(limit).ok()),
             remaining: header("x-ratelimit-remaining").and_then(|left| u64::try_from(left).ok()),
             reset: header("x-ratelimit-reset"),
         };
         let body = match reply.delivery {
-            Delivery::Whole | Delivery::Slow(_) => reply.body.to_string().into_bytes(),
-            Delivery::Garbage => b"<html>".to_vec(),
-            Delivery::Postponed(_) | Delivery::Reset | Delivery::Truncated => {
-                return Err(TransportError::Lost {
+            Delivery::Complete | Delivery::Delayed(_) => reply.body.to_string().into_bytes(),
+            Delivery::NotJson => b"<html>".to_vec(),
+            Delivery::Deferred(_) | Delivery::Reset | Delivery::Truncated => {
+                return Err(TransportError::NoResponse {
                     message: "the connection was cut".to_owned(),
                 });
             }
@@ -361,12 +361,12 @@ impl Transport for Workspace {
     }
 }
 
-impl LedgerStore for Workspace {
-    async fn load(&self) -> Result<Ledger, StoreError> {
+impl StateStore for Workspace {
+    async fn load(&self) -> Result<State, StoreError> {
         Ok(self.ledger.lock().unwrap().clone())
     }
 
-    async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
+    async fn save(&self, ledger: &State) -> Result<(), StoreError> {
         let mut left = self.writes_left.lock().unwrap();
         let is_full = *left == Some(0);
         *left = left.map(|left| left.saturating_sub(1));
@@ -381,29 +381,29 @@ impl LedgerStore for Workspace {
         Ok(())
     }
 
-    async fn add(&self, ledger: &Ledger, _: &[Record]) -> Result<(), StoreError> {
+    async fn append(&self, ledger: &State, _: &[JournalEntry]) -> Result<(), StoreError> {
         self.save(ledger).await
     }
 
     async fn change_lock(
         &self,
-        change: impl Fn(Option<&Lock>) -> Change + Send,
+        change: impl Fn(Option<&Lock>) -> LockChange + Send,
     ) -> Result<Option<Lock>, StoreError> {
         // Whoever asks is alone here.
-        assert_ne!(change(None), Change::Remove);
+        assert_ne!(change(None), LockChange::Remove);
         Ok(None)
     }
 
-    async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
         self.lists.lock().unwrap().insert(digest.clone(), bytes.to_vec());
         Ok(())
     }
 
-    async fn load_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn load_member_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.lists.lock().unwrap().get(digest).cloned())
     }
 
-    async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
+    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
         self.lists
             .lock()
             .unwrap()
@@ -411,7 +411,7 @@ impl LedgerStore for Workspace {
         Ok(())
     }
 
-    async fn save_callback(&self, upload: &UploadId, callback: &Callback) -> Result<(), StoreError> {
+    async fn save_callback(&self, upload: &UploadId, callback: &UploadResult) -> Result<(), StoreError> {
         let mut callbacks = self.callbacks.lock().unwrap();
         callbacks
             .entry(upload.clone())
@@ -419,39 +419,39 @@ impl LedgerStore for Workspace {
         Ok(())
     }
 
-    async fn load_callback(&self, upload: &UploadId) -> Result<Option<Callback>, StoreError> {
+    async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
         Ok(self.callbacks.lock().unwrap().get(upload).cloned())
     }
 
-    async fn drop_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
+    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
         let mut callbacks = self.callbacks.lock().unwrap();
         callbacks.retain(|upload, _| keep.contains(upload));
         Ok(())
     }
 
-    async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
-        Ok(Snapshot::default())
+    async fn load_cache(&self) -> Result<Cache, StoreError> {
+        Ok(Cache::default())
     }
 
-    async fn save_snapshot(&self, _: &Snapshot) -> Result<(), StoreError> {
+    async fn save_cache(&self, _: &Cache) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn requests(&self) -> Result<Vec<CallRecord>, StoreError> {
+    async fn load_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
         Ok(Vec::new())
     }
 
     async fn exchange_requests(
         &self,
         _: &mut u64,
-        mut respond: impl FnMut(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+        mut respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
     ) -> Result<(), StoreError> {
         // One run, whose client remembers its calls by itself.
         respond(Vec::new());
         Ok(())
     }
 
-    async fn forget_requests(&self, _: Timestamp) -> Result<(), StoreError> {
+    async fn prune_requests(&self, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
 }

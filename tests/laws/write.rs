@@ -4,31 +4,31 @@ use super::generate::definition;
 use super::round_trip::document;
 use super::workspace::Workspace;
 use proptest::prelude::*;
-use segctl::config::source::Source;
-use segctl::config::write::{NewFile, Wanted, apply, patch, segment_file};
+use segctl::config::source::SourceFile;
+use segctl::config::write::{NewFile, DeclarationUpdate, apply_patches, patch, segment_file_text};
 use segctl::config::{Declaration, decode_segment, yaml};
-use segctl::definition::{Identities, normal, print, references};
+use segctl::definition::{Identities, normal, encode, references};
 use segctl::model::{Definition, Lifecycle, Payload, SegmentId, SegmentName};
-use segctl::sandbox::{Echo, Settings};
+use segctl::sandbox::{EchoFormat, SandboxSettings};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-fn echo() -> impl Strategy<Value = Echo> {
+fn echo() -> impl Strategy<Value = EchoFormat> {
     prop::sample::select(vec![
-        Echo::AsSent,
-        Echo::DefaultsFilled,
-        Echo::DefaultsDropped,
-        Echo::DashboardDays,
+        EchoFormat::AsSent,
+        EchoFormat::DefaultsFilled,
+        EchoFormat::DefaultsDropped,
+        EchoFormat::DashboardDays,
     ])
 }
 
 /// The definition as the service answers it.
-fn answered(definition: &Definition, echo: Echo) -> Payload {
-    let workspace = Workspace::new(Settings {
+fn answered(definition: &Definition, echo: EchoFormat) -> Payload {
+    let workspace = Workspace::new(SandboxSettings {
         echo,
-        ..Settings::default()
+        ..SandboxSettings::default()
     });
-    let sent = print(definition);
+    let sent = encode(definition);
     let answer = workspace.by_hand(&json!({
         "name": "live",
         "included_filters": sent.included_filters,
@@ -58,7 +58,7 @@ fn identities(payloads: &[&Payload]) -> Identities {
 }
 
 fn declarations(text: &str) -> Result<Vec<Declaration>, String> {
-    let source = Arc::new(Source::new("a.yaml", text));
+    let source = Arc::new(SourceFile::new("a.yaml", text));
     let (documents, mut faults) = yaml::parse(&source);
     let mut read = Vec::new();
     for document in documents {
@@ -73,7 +73,7 @@ fn declarations(text: &str) -> Result<Vec<Declaration>, String> {
 }
 
 fn pulled(definition: &Payload) -> Result<String, String> {
-    segment_file(&NewFile {
+    segment_file_text(&NewFile {
         comment: "pulled from id 5f0c, source API",
         name: &SegmentName::new("A"),
         lifecycle: Lifecycle::Active,
@@ -85,7 +85,7 @@ fn pulled(definition: &Payload) -> Result<String, String> {
 }
 
 fn holds(declaration: &Declaration, live: &Payload) -> bool {
-    let declared = print(declaration.segment.contents.definition().unwrap());
+    let declared = encode(declaration.segment.contents.definition().unwrap());
     let identities = identities(&[&declared, live]);
     normal::exact(&declared, &identities) == normal::exact(live, &identities)
 }
@@ -125,7 +125,7 @@ fn form() -> impl Strategy<Value = Form> {
 }
 
 fn written(definition: &Definition, form: Form) -> Result<String, TestCaseError> {
-    let pulled = || pulled(&print(definition)).map_err(TestCaseError::fail);
+    let pulled = || pulled(&encode(definition)).map_err(TestCaseError::fail);
     let document = document(definition);
     Ok(match form {
         Form::Pulled => pulled()?,
@@ -168,9 +168,9 @@ struct Placed {
 /// The filters of all groups of a text, those in groups after these.
 fn placed(text: &str) -> Result<Vec<Placed>, String> {
     let read = declarations(text)?;
-    let source = Source::new("a.yaml", text);
+    let source = SourceFile::new("a.yaml", text);
     let document = yaml::parse(&source).0.remove(0);
-    let declared = print(read[0].segment.contents.definition().unwrap());
+    let declared = encode(read[0].segment.contents.definition().unwrap());
     let form = normal::exact(&declared, &identities(&[&declared]));
     let mut found = Vec::new();
     for side in ["included_filters", "excluded_filters"] {
@@ -367,9 +367,9 @@ proptest! {
         let live = answered(&after, echo);
         let text = written(&before, form)?;
         let read = declarations(&text).map_err(TestCaseError::fail)?;
-        let wanted = Wanted { definition: Some((&live, &names)), ..Wanted::default() };
+        let wanted = DeclarationUpdate { definition: Some((&live, &names)), ..DeclarationUpdate::default() };
         let patches: Vec<_> = read.iter().map(|declaration| patch(declaration, &wanted).map_err(|fault| TestCaseError::fail(format!("{fault}\n{text}")))).collect::<Result<_, _>>()?;
-        let patched = apply(&text, &patches).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        let patched = apply_patches(&text, &patches).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
         let again = declarations(&patched).map_err(TestCaseError::fail)?;
         prop_assert_eq!(again.len(), read.len());
         for declaration in &again {
@@ -387,7 +387,7 @@ proptest! {
         let live = answered(&definition, echo);
         for declaration in declarations(&written(&definition, form)?).map_err(TestCaseError::fail)? {
             let name = declaration.segment.name.clone();
-            let wanted = Wanted {
+            let wanted = DeclarationUpdate {
                 name: Some(&name),
                 lifecycle: Some(Lifecycle::Active),
                 definition: Some((&live, &names)),
@@ -407,11 +407,11 @@ proptest! {
     ) {
         let plain = written(&before, if blocks { Form::Blocks } else { Form::Pulled })?;
         let text = commented(&plain, beside).map_err(TestCaseError::fail)?;
-        let live = edited(&print(&before), &print(&other), &edits);
-        let wanted = Wanted { definition: Some((&live, &names)), ..Wanted::default() };
+        let live = edited(&encode(&before), &encode(&other), &edits);
+        let wanted = DeclarationUpdate { definition: Some((&live, &names)), ..DeclarationUpdate::default() };
         let read = declarations(&text).map_err(TestCaseError::fail)?;
         let patch = patch(&read[0], &wanted).map_err(|fault| TestCaseError::fail(format!("{fault}\n{text}")))?;
-        let patched = apply(&text, [&patch]).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        let patched = apply_patches(&text, [&patch]).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
         let (olds, news) = (placed(&text), placed(&patched));
         let (olds, news) = (olds.map_err(TestCaseError::fail)?, news.map_err(TestCaseError::fail)?);
         for (number, old) in olds.iter().enumerate() {

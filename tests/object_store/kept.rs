@@ -1,38 +1,38 @@
 //! Somewhere to keep a ledger, and what is kept there.
 
 use jiff::Timestamp;
-use segctl::ledger::{Entry, Holder, Intent, Ledger, LedgerStore, Lock, Record, StepKey, Write};
-use segctl::model::{CallRecord, EndpointClass, Lifecycle, SegmentId, SegmentName};
+use segctl::ledger::{StateEntry, LockHolder, Intent, State, StateStore, Lock, JournalEntry, StepKey, IntendedWrite};
+use segctl::model::{RequestRecord, EndpointClass, Lifecycle, SegmentId, SegmentName};
 
 /// Somewhere to keep a ledger, reached by several runs.
-pub(crate) trait Kept {
-    type Store: LedgerStore;
+pub(crate) trait StoreFixture {
+    type Store: StateStore;
     /// The store as one more run has it.
-    fn reached(&self) -> Self::Store;
+    fn open_store(&self) -> Self::Store;
 }
 
-pub(crate) fn at(second: i64) -> Timestamp {
+pub(crate) fn at_second(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
 /// A ledger that knows one segment.
-pub(crate) fn ledger() -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.record(Entry::new(SegmentId::new("a1"), SegmentName::new("One"), at(0)));
+pub(crate) fn state_with_one_segment() -> State {
+    let mut ledger = State::default();
+    ledger.record(StateEntry::new(SegmentId::new("a1"), SegmentName::new("One"), at_second(0)));
     ledger
 }
 
-pub(crate) fn record(number: usize) -> Record {
-    Record::Intent(Intent {
+pub(crate) fn journal_entry(number: usize) -> JournalEntry {
+    JournalEntry::Intent(Intent {
         step: StepKey {
             run: "run".to_owned(),
             step: number,
         },
         segment: SegmentName::new("One"),
         protect: false,
-        takes_out: false,
-        at: at(0),
-        write: Write::Lifecycle {
+        rearchive_if_unadopted: false,
+        at: at_second(0),
+        write: IntendedWrite::SetLifecycle {
             id: SegmentId::new("a1"),
             name: SegmentName::new("One"),
             lifecycle: Lifecycle::Archived,
@@ -41,26 +41,26 @@ pub(crate) fn record(number: usize) -> Record {
 }
 
 /// The ledger with the first records taken down.
-pub(crate) fn ledger_with(records: usize) -> Ledger {
-    let mut ledger = ledger();
+pub(crate) fn state_with_entries(records: usize) -> State {
+    let mut ledger = state_with_one_segment();
     for number in 0..records {
-        ledger.apply(record(number));
+        ledger.apply_journal_entry(journal_entry(number));
     }
     ledger
 }
 
-pub(crate) fn lock(run: &str) -> Lock {
-    let holder = Holder {
+pub(crate) fn lock_of_run(run: &str) -> Lock {
+    let holder = LockHolder {
         user: "ada".to_owned(),
         host: "runner".to_owned(),
         process: None,
     };
-    Lock::taken(run, "segctl apply", holder, at(0))
+    Lock::acquired(run, "segctl apply", holder, at_second(0))
 }
 
-pub(crate) fn call(second: i64) -> CallRecord {
-    CallRecord::Sent {
+pub(crate) fn request_record(second: i64) -> RequestRecord {
+    RequestRecord::Sent {
         class: EndpointClass::Get,
-        at: at(second),
+        at: at_second(second),
     }
 }

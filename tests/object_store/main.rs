@@ -9,46 +9,46 @@ mod runs;
 mod server;
 mod shop;
 
-use kept::{Kept, at, call, ledger, ledger_with, lock, record};
-use segctl::ledger::{DirectoryStore, ObjectLedger};
-use segctl::model::{LedgerPlace, ObjectPlace};
-use server::{BUCKET, Server};
+use kept::{StoreFixture, at_second, request_record, state_with_one_segment, state_with_entries, lock_of_run, journal_entry};
+use segctl::ledger::{DirectoryStore, ObjectStateStore};
+use segctl::model::{StateLocation, ObjectStoreUrl};
+use server::{BUCKET, S3Double};
 
 /// Where the ledger of the tests is.
-fn place() -> ObjectPlace {
-    match LedgerPlace::parse(&format!("s3://{BUCKET}/team/production")) {
-        Ok(LedgerPlace::Objects(place)) => place,
+fn state_location() -> ObjectStoreUrl {
+    match StateLocation::parse(&format!("s3://{BUCKET}/team/production")) {
+        Ok(StateLocation::ObjectStore(place)) => place,
         other => panic!("{other:?} is no address"),
     }
 }
 
 /// The name of an object of it.
-fn named(name: &str) -> String {
+fn object_name(name: &str) -> String {
     format!("team/production/{name}")
 }
 
-fn connect(server: &Server) -> ObjectLedger {
-    ObjectLedger::connect(&place(), server.variables()).unwrap()
+fn connect_store(server: &S3Double) -> ObjectStateStore {
+    ObjectStateStore::connect(&state_location(), server.environment()).unwrap()
 }
 
-impl Kept for Server {
-    type Store = ObjectLedger;
+impl StoreFixture for S3Double {
+    type Store = ObjectStateStore;
 
-    fn reached(&self) -> ObjectLedger {
-        connect(self)
+    fn open_store(&self) -> ObjectStateStore {
+        connect_store(self)
     }
 }
 
-impl Kept for tempfile::TempDir {
+impl StoreFixture for tempfile::TempDir {
     type Store = DirectoryStore;
 
-    fn reached(&self) -> DirectoryStore {
+    fn open_store(&self) -> DirectoryStore {
         DirectoryStore::new(self.path().join("deep/down"))
     }
 }
 
 /// Holds the laws against both stores.
-macro_rules! both {
+macro_rules! test_both_stores {
     ($($name:ident)*) => {
         mod directory {
             $(#[tokio::test]
@@ -59,10 +59,10 @@ macro_rules! both {
         mod objects {
             $(#[tokio::test]
             async fn $name() {
-                super::laws::$name(&super::Server::start()).await;
+                super::laws::$name(&super::S3Double::start()).await;
             })*
         }
     };
 }
 
-laws::every_law!(both);
+laws::for_every_contract_test!(test_both_stores);

@@ -1,23 +1,23 @@
 //! The program itself, with its ledger in a bucket.
 
-use super::server::{Event, Fault, SECRET, Server};
-use super::shop::{APPLY, Bucket, Run, Shop};
-use super::{named, place};
+use super::server::{S3Event, S3Fault, SECRET, S3Double};
+use super::shop::{APPLY, BucketFixture, CommandResult, BucketRepository};
+use super::{object_name, state_location};
 use std::io::Read;
 use std::process::{Child, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
 /// A run that goes on.
-struct Started {
+struct StartedCommand {
     child: Child,
     readers: [JoinHandle<Vec<u8>>; 2],
 }
 
-impl Started {
-    fn end(mut self) -> Run {
+impl StartedCommand {
+    fn wait(mut self) -> CommandResult {
         let status = self.child.wait().unwrap();
         let [stdout, stderr] = self.readers.map(|reader| reader.join().unwrap());
-        Run::of::<Server>(&Output {
+        CommandResult::from_output::<S3Double>(&Output {
             status,
             stdout,
             stderr,
@@ -25,21 +25,21 @@ impl Started {
     }
 }
 
-impl Bucket for Server {
+impl BucketFixture for S3Double {
     const SECRET: &'static str = SECRET;
 
-    fn ledger(&self) -> String {
-        place().to_string()
+    fn state_url(&self) -> String {
+        state_location().to_string()
     }
 
-    fn variables(&self) -> Vec<(String, String)> {
-        self.variables()
+    fn environment(&self) -> Vec<(String, String)> {
+        self.environment()
     }
 }
 
-impl Shop<Server> {
+impl BucketRepository<S3Double> {
     /// Starts a run, and is back when a request of it is held up or it has ended; whether it is held up.
-    fn started(&self, arguments: &[&str]) -> (Started, bool) {
+    fn start_until_paused(&self, arguments: &[&str]) -> (StartedCommand, bool) {
         let mut command = self.command(arguments);
         let mut child = command
             .stdout(Stdio::piped())
@@ -47,12 +47,12 @@ impl Shop<Server> {
             .spawn()
             .unwrap();
         let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let tell = self.bucket.tell();
+        let tell = self.bucket.event_sender();
         let out = thread::spawn(move || {
             let mut text = Vec::new();
             out.read_to_end(&mut text).unwrap();
             // Nobody waits for it where a request was held up.
-            drop(tell.send(Event::Ended));
+            drop(tell.send(S3Event::Exited));
             text
         });
         let err = thread::spawn(move || {
@@ -61,117 +61,117 @@ impl Shop<Server> {
             text
         });
         let readers = [out, err];
-        let is_held = self.bucket.event() == Event::Held;
-        (Started { child, readers }, is_held)
+        let is_held = self.bucket.wait_for_event() == S3Event::Paused;
+        (StartedCommand { child, readers }, is_held)
     }
 }
 
 #[test]
-fn a_ledger_in_a_bucket_is_all_that_a_run_leaves() {
-    let shop = Shop::new(Server::start(), &["A", "B"]);
-    shop.assert_ledger_serves_every_command();
-    let kept = ["ledger.json", "lock.json", "requests.jsonl", "snapshot.json"].map(named);
-    assert_eq!(shop.bucket.names(), kept);
+fn state_in_a_bucket_leaves_no_local_files() {
+    let shop = BucketRepository::new(S3Double::start(), &["A", "B"]);
+    shop.assert_every_command_works();
+    let kept = ["ledger.json", "lock.json", "requests.jsonl", "snapshot.json"].map(object_name);
+    assert_eq!(shop.bucket.object_names(), kept);
 }
 
 #[test]
-fn a_second_run_is_refused_and_one_without_its_lock_writes_nothing_more() {
-    let shop = Shop::new(Server::start(), &["A", "B"]);
+fn a_second_run_fails_and_a_run_that_lost_its_lock_stops_writing() {
+    let shop = BucketRepository::new(S3Double::start(), &["A", "B"]);
     // The first intent is in the ledger, and the next one is about to be.
-    shop.bucket.fail(("PUT", "1.jsonl"), 1, Fault::HeldBefore);
-    let (first, is_held) = shop.started(&["apply", "--auto-approve", "--parallelism", "1"]);
+    shop.bucket.inject_fault(("PUT", "1.jsonl"), 1, S3Fault::PausedBefore);
+    let (first, is_held) = shop.start_until_paused(&["apply", "--auto-approve", "--parallelism", "1"]);
     assert!(is_held);
     for arguments in [&APPLY[..], &["ledger", "forget", "A"], &["ledger", "rebuild"]] {
         let run = shop.run(arguments);
-        assert_eq!(run.code, Some(7), "{arguments:?}: {}", run.said);
+        assert_eq!(run.code, Some(7), "{arguments:?}: {}", run.output);
         assert!(
-            run.said.contains("the ledger is locked by `segctl apply` of"),
+            run.output.contains("the ledger is locked by `segctl apply` of"),
             "{}",
-            run.said
+            run.output
         );
     }
     // A plan changes nothing, and waits for nobody.
     assert_eq!(shop.run(&["plan"]).code, Some(0));
     let run = shop.run(&["ledger", "unlock", "--auto-approve"]);
     assert!(
-        run.code == Some(0) && run.said.contains("Unlocked"),
+        run.code == Some(0) && run.output.contains("Unlocked"),
         "{}",
-        run.said
+        run.output
     );
-    shop.bucket.release();
-    let first = first.end();
-    assert_eq!(first.code, Some(8), "{}", first.said);
+    shop.bucket.resume();
+    let first = first.wait();
+    assert_eq!(first.code, Some(8), "{}", first.output);
     assert!(
         first
-            .said
+            .output
             .contains("the ledger's lock was taken away from this run"),
         "{}",
-        first.said
+        first.output
     );
-    assert!(shop.segments() < 2);
+    assert!(shop.segment_count() < 2);
     shop.assert_converges("unlocked");
-    assert_eq!(shop.segments(), 2);
+    assert_eq!(shop.segment_count(), 2);
 }
 
 #[test]
-fn whenever_a_run_is_killed_the_next_one_converges() {
-    for fault in [Fault::HeldBefore, Fault::HeldAfter] {
+fn the_next_run_converges_after_a_kill_at_any_write() {
+    for fault in [S3Fault::PausedBefore, S3Fault::PausedAfter] {
         for after in 0.. {
-            let shop = Shop::new(Server::start(), &["A", "B"]);
+            let shop = BucketRepository::new(S3Double::start(), &["A", "B"]);
             let what = format!("killed at write {after}, {fault:?}");
-            shop.bucket.fail_after(("PUT", ""), (after, 1), fault);
-            let (mut run, is_held) = shop.started(&APPLY);
-            shop.bucket.heal();
+            shop.bucket.inject_fault_after(("PUT", ""), (after, 1), fault);
+            let (mut run, is_held) = shop.start_until_paused(&APPLY);
+            shop.bucket.clear_faults();
             if !is_held {
-                let run = run.end();
-                assert_eq!(run.code, Some(0), "{what}: {}", run.said);
+                let run = run.wait();
+                assert_eq!(run.code, Some(0), "{what}: {}", run.output);
                 assert!(after > 8, "only {after} writes");
                 break;
             }
             run.child.kill().unwrap();
-            run.end();
+            run.wait();
             shop.assert_converges(&what);
-            assert_eq!(shop.segments(), 2, "{what}");
+            assert_eq!(shop.segment_count(), 2, "{what}");
         }
     }
 }
 
 #[test]
-fn answers_that_are_lost_cost_nothing_but_time() {
-    let shop = Shop::new(Server::start(), &["A", "B", "C"]);
+fn lost_responses_only_cost_time() {
+    let shop = BucketRepository::new(S3Double::start(), &["A", "B", "C"]);
     // After the lock's object was made.
-    shop.bucket.fail_after(("PUT", ""), (3, 15), Fault::Lost);
+    shop.bucket.inject_fault_after(("PUT", ""), (3, 15), S3Fault::ResponseLost);
     let run = shop.run(&APPLY);
-    assert_eq!(run.code, Some(0), "{}", run.said);
-    shop.bucket.heal();
+    assert_eq!(run.code, Some(0), "{}", run.output);
+    shop.bucket.clear_faults();
     let run = shop.run(&APPLY);
     assert_eq!(
-        (run.code, run.said.as_str()),
+        (run.code, run.output.as_str()),
         (Some(0), "No changes.\nReceipt: nothing to do.\n")
     );
 }
 
 #[test]
-fn a_bucket_that_refuses_ends_the_run_before_the_first_write() {
-    let shop = Shop::new(Server::start(), &["A"]);
+fn an_unwritable_bucket_ends_the_run_before_the_first_write() {
+    let shop = BucketRepository::new(S3Double::start(), &["A"]);
     shop.bucket
-        .fail(("PUT", "lock.json"), usize::MAX, Fault::Refused(403));
+        .inject_fault(("PUT", "lock.json"), usize::MAX, S3Fault::Rejected(403));
     let run = shop.run(&APPLY);
-    assert_eq!(run.code, Some(1), "{}", run.said);
+    assert_eq!(run.code, Some(1), "{}", run.output);
     assert!(
-        run.said
+        run.output
             .contains("error: cannot write `s3://ledgers/team/production/lock.json`: the store refuses"),
         "{}",
-        run.said
+        run.output
     );
-    assert_eq!(shop.segments(), 0);
+    assert_eq!(shop.segment_count(), 0);
 }
 
 #[test]
-fn a_list_is_read_from_the_bucket_at_an_address_that_nobody_is_told() {
-    let shop = Shop::new(Server::start(), &[]);
-    shop.assert_a_list_is_read(3);
-    let requests = shop.bucket.requests();
+fn a_published_list_is_read_at_a_presigned_url_that_is_not_stored() {
+    let shop = BucketRepository::new(S3Double::start(), &[]);
+    shop.assert_list_is_uploaded(3);
+    let requests = shop.bucket.take_request_log();
     let lists = |method: &str| {
         let of_lists = |request: &&String| request.starts_with(method) && request.ends_with(".csv");
         requests.iter().filter(of_lists).count()
@@ -182,27 +182,27 @@ fn a_list_is_read_from_the_bucket_at_an_address_that_nobody_is_told() {
         (1, 1, 0),
         "{requests:?}"
     );
-    let names = shop.bucket.names();
+    let names = shop.bucket.object_names();
     let kept: String = names
         .iter()
         .filter(|name| name.contains(".json"))
-        .map(|name| shop.bucket.text(name))
+        .map(|name| shop.bucket.object_text(name))
         .collect();
     assert!(kept.contains("Users") && !kept.contains("X-Amz"), "{kept}");
 }
 
 #[test]
-fn a_list_that_the_bucket_does_not_take_fails_its_step() {
-    let shop = Shop::new(Server::start(), &[]);
-    shop.declare_users("Users", 3);
-    shop.bucket.fail(("PUT", ".csv"), 1, Fault::Refused(403));
+fn a_list_that_cannot_be_published_fails_its_step() {
+    let shop = BucketRepository::new(S3Double::start(), &[]);
+    shop.declare_file_segment("Users", 3);
+    shop.bucket.inject_fault(("PUT", ".csv"), 1, S3Fault::Rejected(403));
     let run = shop.run(&APPLY);
-    assert_eq!(run.code, Some(8), "{}", run.said);
+    assert_eq!(run.code, Some(8), "{}", run.output);
     for said in [
         "its list cannot be published: `s3://",
         "the store refuses the credentials",
     ] {
-        assert!(run.said.contains(said), "{said}: {}", run.said);
+        assert!(run.output.contains(said), "{said}: {}", run.output);
     }
     shop.assert_converges("the bucket takes it again");
 }

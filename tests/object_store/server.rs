@@ -19,54 +19,54 @@ pub(crate) const KEY: &str = "key-of-the-tests";
 pub(crate) const SECRET: &str = "secret-of-the-tests";
 
 /// So few names come with one answer that lists have to be asked for again.
-const PAGE: usize = 3;
+const PAGE_SIZE: usize = 3;
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum S3Fault {
     /// Nothing is done, and the answer has this status.
-    Refused(u16),
+    Rejected(u16),
     /// It is done, and the connection ends without an answer.
-    Lost,
+    ResponseLost,
     /// It is done, and the answer has this status.
-    DoneBut(u16),
+    AppliedWithStatus(u16),
     /// Nothing is done and the connection ends; it is done when [`Server::arrive`] is called.
-    Late,
+    Delayed,
     /// It waits, undone, until it is let go on.
-    HeldBefore,
+    PausedBefore,
     /// It waits, done, until it is let go on.
-    HeldAfter,
+    PausedAfter,
 }
 
 /// Faults of the next requests with this method on objects whose names end like this.
 #[derive(Clone, Debug)]
-struct Trouble {
+struct FaultRule {
     method: &'static str,
-    ending: &'static str,
+    name_suffix: &'static str,
     /// How many go well before.
-    after: usize,
+    skip_first: usize,
     times: usize,
-    fault: Fault,
+    fault: S3Fault,
 }
 
 #[derive(Clone, Debug)]
-struct Object {
+struct StoredObject {
     bytes: Vec<u8>,
     /// Headers that are kept with it.
     metadata: Vec<(String, String)>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    objects: BTreeMap<String, Object>,
-    trouble: Option<Trouble>,
-    late: Vec<Request>,
-    requests: Vec<String>,
+struct BucketState {
+    objects: BTreeMap<String, StoredObject>,
+    fault_rule: Option<FaultRule>,
+    delayed_requests: Vec<S3Request>,
+    request_log: Vec<String>,
     ignores_conditions: bool,
 }
 
 #[derive(Clone, Debug)]
-struct Request {
+struct S3Request {
     method: String,
     /// The object; empty for the bucket itself.
     name: String,
@@ -75,41 +75,41 @@ struct Request {
     body: Vec<u8>,
 }
 
-struct Answer {
+struct S3Response {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
 /// A service with one bucket.
-pub(crate) struct Server {
+pub(crate) struct S3Double {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
-    tell: Sender<Event>,
-    events: Receiver<Event>,
-    release: Sender<()>,
+    state: Arc<Mutex<BucketState>>,
+    event_sender: Sender<S3Event>,
+    events: Receiver<S3Event>,
+    resume_sender: Sender<()>,
 }
 
 /// What a test waits for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum S3Event {
     /// A request is held up.
-    Held,
+    Paused,
     /// A program ended by itself.
-    Ended,
+    Exited,
 }
 
-impl Server {
+impl S3Double {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::<Mutex<State>>::default();
+        let state = Arc::<Mutex<BucketState>>::default();
         let (tell, events) = mpsc::channel();
         let (release, released) = mpsc::channel();
-        let wire = Wire {
+        let wire = ConnectionHandler {
             state: Arc::clone(&state),
-            tell: tell.clone(),
-            released: Arc::new(Mutex::new(released)),
+            event_sender: tell.clone(),
+            resume_receiver: Arc::new(Mutex::new(released)),
         };
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -120,14 +120,14 @@ impl Server {
         Self {
             address,
             state,
-            tell,
+            event_sender: tell,
             events,
-            release,
+            resume_sender: release,
         }
     }
 
     /// The environment of a program that uses it.
-    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
         [
             ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
             ("AWS_REGION", "eu-west-1".to_owned()),
@@ -139,35 +139,35 @@ impl Server {
     }
 
     /// Has the next `times` requests fail that have this method and an object whose name ends like this.
-    pub(crate) fn fail(&self, (method, ending): (&'static str, &'static str), times: usize, fault: Fault) {
-        self.fail_after((method, ending), (0, times), fault);
+    pub(crate) fn inject_fault(&self, (method, ending): (&'static str, &'static str), times: usize, fault: S3Fault) {
+        self.inject_fault_after((method, ending), (0, times), fault);
     }
 
     /// Likewise, after so many that go well.
-    pub(crate) fn fail_after(
+    pub(crate) fn inject_fault_after(
         &self,
         (method, ending): (&'static str, &'static str),
         (after, times): (usize, usize),
-        fault: Fault,
+        fault: S3Fault,
     ) {
-        self.state.lock().unwrap().trouble = Some(Trouble {
+        self.state.lock().unwrap().fault_rule = Some(FaultRule {
             method,
-            ending,
-            after,
+            name_suffix: ending,
+            skip_first: after,
             times,
             fault,
         });
     }
 
     /// Nothing fails any more.
-    pub(crate) fn heal(&self) {
-        self.state.lock().unwrap().trouble = None;
+    pub(crate) fn clear_faults(&self) {
+        self.state.lock().unwrap().fault_rule = None;
     }
 
     /// Requests that were late are done now.
-    pub(crate) fn arrive(&self) -> Vec<u16> {
+    pub(crate) fn apply_delayed_requests(&self) -> Vec<u16> {
         let mut state = self.state.lock().unwrap();
-        let late = std::mem::take(&mut state.late);
+        let late = std::mem::take(&mut state.delayed_requests);
         late.iter().map(|request| state.answer(request).status).collect()
     }
 
@@ -177,34 +177,34 @@ impl Server {
     }
 
     /// Is back when a request is held up, or a program says that it ended.
-    pub(crate) fn event(&self) -> Event {
+    pub(crate) fn wait_for_event(&self) -> S3Event {
         self.events.recv().unwrap()
     }
 
     /// Where a program says that it ended.
-    pub(crate) fn tell(&self) -> Sender<Event> {
-        self.tell.clone()
+    pub(crate) fn event_sender(&self) -> Sender<S3Event> {
+        self.event_sender.clone()
     }
 
     /// Lets a request go on that is held up.
-    pub(crate) fn release(&self) {
-        self.release.send(()).unwrap();
+    pub(crate) fn resume(&self) {
+        self.resume_sender.send(()).unwrap();
     }
 
     /// The names of all objects.
-    pub(crate) fn names(&self) -> Vec<String> {
+    pub(crate) fn object_names(&self) -> Vec<String> {
         self.state.lock().unwrap().objects.keys().cloned().collect()
     }
 
     /// An object's text.
-    pub(crate) fn text(&self, name: &str) -> String {
+    pub(crate) fn object_text(&self, name: &str) -> String {
         let state = self.state.lock().unwrap();
         String::from_utf8(state.objects[name].bytes.clone()).unwrap()
     }
 
     /// Replaces an object's text by hand.
-    pub(crate) fn set(&self, name: &str, text: &str) {
-        let object = Object {
+    pub(crate) fn set_object_text(&self, name: &str, text: &str) {
+        let object = StoredObject {
             bytes: text.into(),
             metadata: Vec::new(),
         };
@@ -212,65 +212,65 @@ impl Server {
     }
 
     /// Removes an object by hand.
-    pub(crate) fn remove(&self, name: &str) {
+    pub(crate) fn remove_object(&self, name: &str) {
         self.state.lock().unwrap().objects.remove(name).unwrap();
     }
 
     /// The requests so far, as `METHOD name`, and forgets them.
-    pub(crate) fn requests(&self) -> Vec<String> {
-        std::mem::take(&mut self.state.lock().unwrap().requests)
+    pub(crate) fn take_request_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().request_log)
     }
 }
 
-impl State {
+impl BucketState {
     /// What goes wrong with a request, if anything does.
-    fn fault(&mut self, request: &Request) -> Option<Fault> {
-        let trouble = self.trouble.as_mut()?;
-        if trouble.method != request.method || !request.name.ends_with(trouble.ending) || trouble.times == 0 {
+    fn next_fault(&mut self, request: &S3Request) -> Option<S3Fault> {
+        let trouble = self.fault_rule.as_mut()?;
+        if trouble.method != request.method || !request.name.ends_with(trouble.name_suffix) || trouble.times == 0 {
             return None;
         }
-        if trouble.after > 0 {
-            trouble.after -= 1;
+        if trouble.skip_first > 0 {
+            trouble.skip_first -= 1;
             return None;
         }
         trouble.times -= 1;
         Some(trouble.fault)
     }
 
-    fn answer(&mut self, request: &Request) -> Answer {
-        let Request { method, name, .. } = request;
+    fn answer(&mut self, request: &S3Request) -> S3Response {
+        let S3Request { method, name, .. } = request;
         match (method.as_str(), name.as_str()) {
             ("GET", "") => self.list(request),
             ("GET", name) => match self.objects.get(name) {
-                Some(object) => Answer {
+                Some(object) => S3Response {
                     status: 200,
                     headers: object.headers(),
                     body: object.bytes.clone(),
                 },
-                None => error(404, "NoSuchKey"),
+                None => error_response(404, "NoSuchKey"),
             },
             ("PUT", name) => self.put(name, request),
             ("DELETE", name) => {
                 self.objects.remove(name);
-                Answer {
+                S3Response {
                     status: 204,
                     headers: Vec::new(),
                     body: Vec::new(),
                 }
             }
-            _ => error(405, "MethodNotAllowed"),
+            _ => error_response(405, "MethodNotAllowed"),
         }
     }
 
-    fn put(&mut self, name: &str, request: &Request) -> Answer {
-        let before = self.objects.get(name).map(Object::etag);
+    fn put(&mut self, name: &str, request: &S3Request) -> S3Response {
+        let before = self.objects.get(name).map(StoredObject::etag);
         if !self.ignores_conditions {
             if request.headers.contains_key("if-none-match") && before.is_some() {
-                return error(412, "PreconditionFailed");
+                return error_response(412, "PreconditionFailed");
             }
             match (request.headers.get("if-match"), before) {
-                (Some(_), None) => return error(404, "NoSuchKey"),
-                (Some(wanted), Some(etag)) if *wanted != etag => return error(412, "PreconditionFailed"),
+                (Some(_), None) => return error_response(404, "NoSuchKey"),
+                (Some(wanted), Some(etag)) if *wanted != etag => return error_response(412, "PreconditionFailed"),
                 _ => {}
             }
         }
@@ -278,20 +278,20 @@ impl State {
             .headers
             .iter()
             .filter(|(name, _)| name.starts_with("x-amz-meta-"));
-        let object = Object {
+        let object = StoredObject {
             bytes: request.body.clone(),
             metadata: kept.map(|(name, value)| (name.clone(), value.clone())).collect(),
         };
         let headers = vec![("etag".to_owned(), object.etag())];
         self.objects.insert(name.to_owned(), object);
-        Answer {
+        S3Response {
             status: 200,
             headers,
             body: Vec::new(),
         }
     }
 
-    fn list(&self, request: &Request) -> Answer {
+    fn list(&self, request: &S3Request) -> S3Response {
         assert_eq!(request.query.get("list-type").map(String::as_str), Some("2"));
         let prefix = request.query.get("prefix").cloned().unwrap_or_default();
         let start = request
@@ -304,12 +304,12 @@ impl State {
             .iter()
             .filter(|(name, _)| name.starts_with(&prefix) && **name > start);
         let fitting: Vec<_> = fitting.collect();
-        let is_truncated = fitting.len() > PAGE;
+        let is_truncated = fitting.len() > PAGE_SIZE;
         let mut body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult><Name>{BUCKET}</Name><Prefix>{prefix}</Prefix>\
              <IsTruncated>{is_truncated}</IsTruncated>"
         );
-        for (name, object) in fitting.iter().take(PAGE) {
+        for (name, object) in fitting.iter().take(PAGE_SIZE) {
             let _ = write!(
                 body,
                 "<Contents><Key>{name}</Key><LastModified>2026-11-24T10:00:00.000Z</LastModified><ETag>{}</ETag>\
@@ -322,11 +322,11 @@ impl State {
             let _ = write!(
                 body,
                 "<NextContinuationToken>{}</NextContinuationToken>",
-                fitting[PAGE - 1].0
+                fitting[PAGE_SIZE - 1].0
             );
         }
         body.push_str("</ListBucketResult>");
-        Answer {
+        S3Response {
             status: 200,
             headers: vec![("content-type".to_owned(), "application/xml".to_owned())],
             body: body.into_bytes(),
@@ -334,7 +334,7 @@ impl State {
     }
 }
 
-impl Object {
+impl StoredObject {
     /// By the bytes alone, as the service does it: what is written again has the tag that it had.
     fn etag(&self) -> String {
         let mut hasher = DefaultHasher::new();
@@ -353,8 +353,8 @@ impl Object {
     }
 }
 
-fn error(status: u16, code: &str) -> Answer {
-    Answer {
+fn error_response(status: u16, code: &str) -> S3Response {
+    S3Response {
         status,
         headers: vec![("content-type".to_owned(), "application/xml".to_owned())],
         body: format!(
@@ -365,18 +365,18 @@ fn error(status: u16, code: &str) -> Answer {
 }
 
 #[derive(Clone)]
-struct Wire {
-    state: Arc<Mutex<State>>,
-    tell: Sender<Event>,
-    released: Arc<Mutex<Receiver<()>>>,
+struct ConnectionHandler {
+    state: Arc<Mutex<BucketState>>,
+    event_sender: Sender<S3Event>,
+    resume_receiver: Arc<Mutex<Receiver<()>>>,
 }
 
-impl Wire {
+impl ConnectionHandler {
     /// Answers one request.
     fn serve(&self, mut stream: TcpStream) {
-        let Some(request) = read(&stream) else { return };
+        let Some(request) = read_request(&stream) else { return };
         if let Some(answer) = self.answer(request) {
-            let Answer {
+            let S3Response {
                 status,
                 headers,
                 body,
@@ -394,58 +394,58 @@ impl Wire {
         }
     }
 
-    fn answer(&self, request: Request) -> Option<Answer> {
+    fn answer(&self, request: S3Request) -> Option<S3Response> {
         let mut state = self.state.lock().unwrap();
         state
-            .requests
+            .request_log
             .push(format!("{} {}", request.method, request.name));
         let bucket = request.headers.get("bucket").map(String::as_str);
         if bucket != Some(BUCKET) {
-            return Some(error(404, "NoSuchBucket"));
+            return Some(error_response(404, "NoSuchBucket"));
         }
         let signed = request.headers.get("authorization").cloned().unwrap_or_default();
         let by_address = request.query.get("X-Amz-Credential").cloned().unwrap_or_default();
         let is_signed = signed.starts_with(&format!("AWS4-HMAC-SHA256 Credential={KEY}/"))
             || by_address.starts_with(&format!("{KEY}/")) && request.query.contains_key("X-Amz-Signature");
         if !is_signed {
-            return Some(error(403, "InvalidAccessKeyId"));
+            return Some(error_response(403, "InvalidAccessKeyId"));
         }
-        match state.fault(&request) {
+        match state.next_fault(&request) {
             None => Some(state.answer(&request)),
-            Some(Fault::Refused(status)) => Some(error(status, "SlowDown")),
-            Some(Fault::Lost) => {
+            Some(S3Fault::Rejected(status)) => Some(error_response(status, "SlowDown")),
+            Some(S3Fault::ResponseLost) => {
                 state.answer(&request);
                 None
             }
-            Some(Fault::DoneBut(status)) => {
+            Some(S3Fault::AppliedWithStatus(status)) => {
                 state.answer(&request);
-                Some(error(status, "SlowDown"))
+                Some(error_response(status, "SlowDown"))
             }
-            Some(Fault::Late) => {
-                state.late.push(request);
+            Some(S3Fault::Delayed) => {
+                state.delayed_requests.push(request);
                 None
             }
-            Some(Fault::HeldBefore) => {
+            Some(S3Fault::PausedBefore) => {
                 drop(state);
-                self.hold().then(|| self.state.lock().unwrap().answer(&request))
+                self.pause().then(|| self.state.lock().unwrap().answer(&request))
             }
-            Some(Fault::HeldAfter) => {
+            Some(S3Fault::PausedAfter) => {
                 let answer = state.answer(&request);
                 drop(state);
-                self.hold().then_some(answer)
+                self.pause().then_some(answer)
             }
         }
     }
 
     /// Holds a request up; whether it may go on after all.
-    fn hold(&self) -> bool {
-        drop(self.tell.send(Event::Held));
-        self.released.lock().unwrap().recv().is_ok()
+    fn pause(&self) -> bool {
+        drop(self.event_sender.send(S3Event::Paused));
+        self.resume_receiver.lock().unwrap().recv().is_ok()
     }
 }
 
 /// A request; `None` where there is none.
-fn read(stream: &TcpStream) -> Option<Request> {
+fn read_request(stream: &TcpStream) -> Option<S3Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -471,7 +471,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let (bucket, name) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
     headers.insert("bucket".to_owned(), bucket.to_owned());
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    Some(Request {
+    Some(S3Request {
         method,
         name: name.to_owned(),
         query: pairs

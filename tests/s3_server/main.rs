@@ -11,78 +11,78 @@ mod server;
 #[path = "../object_store/shop.rs"]
 mod shop;
 
-use kept::Kept;
-use segctl::ledger::ObjectLedger;
-use segctl::model::LedgerPlace;
-use server::{SECRET, Server};
-use shop::{APPLY, Bucket, Run, Shop};
+use kept::StoreFixture;
+use segctl::ledger::ObjectStateStore;
+use segctl::model::StateLocation;
+use server::{SECRET, SeaweedServer};
+use shop::{APPLY, BucketFixture, CommandResult, BucketRepository};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 /// A part of the server's bucket, with a ledger of its own.
-struct Part<'a> {
-    server: &'a Server,
+struct BucketPrefix<'a> {
+    server: &'a SeaweedServer,
     name: &'static str,
 }
 
-impl Bucket for Part<'_> {
+impl BucketFixture for BucketPrefix<'_> {
     const SECRET: &'static str = SECRET;
 
-    fn ledger(&self) -> String {
+    fn state_url(&self) -> String {
         format!("s3://{}/team/{}", server::BUCKET, self.name)
     }
 
-    fn variables(&self) -> Vec<(String, String)> {
-        self.server.variables()
+    fn environment(&self) -> Vec<(String, String)> {
+        self.server.environment()
     }
 }
 
-impl Kept for Part<'_> {
-    type Store = ObjectLedger;
+impl StoreFixture for BucketPrefix<'_> {
+    type Store = ObjectStateStore;
 
-    fn reached(&self) -> ObjectLedger {
-        let Ok(LedgerPlace::Objects(place)) = LedgerPlace::parse(&self.ledger()) else {
-            panic!("{} is no address", self.ledger());
+    fn open_store(&self) -> ObjectStateStore {
+        let Ok(StateLocation::ObjectStore(place)) = StateLocation::parse(&self.state_url()) else {
+            panic!("{} is no address", self.state_url());
         };
-        ObjectLedger::connect(&place, self.variables()).unwrap()
+        ObjectStateStore::connect(&place, self.environment()).unwrap()
     }
 }
 
 /// Holds the laws, each in a part of its own, against one server: it takes some seconds to start.
-macro_rules! one_after_the_other {
+macro_rules! run_contract_tests_in_sequence {
     ($($name:ident)*) => {
         #[tokio::test]
-        async fn the_laws_of_every_store_hold() {
-            let server = Server::start().await;
+        async fn every_store_contract_test_passes() {
+            let server = SeaweedServer::start().await;
             $(
                 let name = stringify!($name);
-                laws::$name(&Part { server: &server, name }).await;
+                laws::$name(&BucketPrefix { server: &server, name }).await;
                 println!("{name}: ok");
             )*
         }
     };
 }
 
-laws::every_law!(one_after_the_other);
+laws::for_every_contract_test!(run_contract_tests_in_sequence);
 
 #[test]
-fn runs_go_on_from_what_others_left_whatever_ended_them() {
+fn runs_converge_after_kills_and_concurrent_runs() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = runtime.block_on(Server::start());
-    let part = |name| Part {
+    let server = runtime.block_on(SeaweedServer::start());
+    let part = |name| BucketPrefix {
         server: &server,
         name,
     };
-    Shop::new(part("commands"), &["A", "B"]).assert_ledger_serves_every_command();
+    BucketRepository::new(part("commands"), &["A", "B"]).assert_every_command_works();
     // So many are sent in parts.
-    Shop::new(part("lists"), &[]).assert_a_list_is_read(400_000);
-    a_run_that_was_killed_is_gone_on_from(&Shop::new(part("killed"), &NAMES));
-    of_many_runs_at_once_each_applies_or_is_refused(&Shop::new(part("crowd"), &NAMES));
+    BucketRepository::new(part("lists"), &[]).assert_list_is_uploaded(400_000);
+    assert_killed_run_is_continued(&BucketRepository::new(part("killed"), &SEGMENT_NAMES));
+    assert_concurrent_runs_apply_or_fail(&BucketRepository::new(part("crowd"), &SEGMENT_NAMES));
 }
 
-const NAMES: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
+const SEGMENT_NAMES: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
 
-fn a_run_that_was_killed_is_gone_on_from(shop: &Shop<Part<'_>>) {
+fn assert_killed_run_is_continued(shop: &BucketRepository<BucketPrefix<'_>>) {
     let mut command = shop.command(&["apply", "--auto-approve", "--parallelism", "1"]);
     let mut child = command
         .stdout(Stdio::piped())
@@ -95,10 +95,10 @@ fn a_run_that_was_killed_is_gone_on_from(shop: &Shop<Part<'_>>) {
     child.kill().unwrap();
     child.wait().unwrap();
     shop.assert_converges("killed after the second step");
-    assert_eq!(shop.segments(), NAMES.len());
+    assert_eq!(shop.segment_count(), SEGMENT_NAMES.len());
 }
 
-fn of_many_runs_at_once_each_applies_or_is_refused(shop: &Shop<Part<'_>>) {
+fn assert_concurrent_runs_apply_or_fail(shop: &BucketRepository<BucketPrefix<'_>>) {
     let start = |_| {
         let mut command = shop.command(&APPLY);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -108,9 +108,9 @@ fn of_many_runs_at_once_each_applies_or_is_refused(shop: &Shop<Part<'_>>) {
     let ended = children
         .into_iter()
         .map(|child| child.wait_with_output().unwrap());
-    let runs: Vec<Run> = ended.map(|output| Run::of::<Part<'_>>(&output)).collect();
+    let runs: Vec<CommandResult> = ended.map(|output| CommandResult::from_output::<BucketPrefix<'_>>(&output)).collect();
     assert!(runs.iter().any(|run| run.code == Some(0)), "{runs:?}");
     assert!(runs.iter().all(|run| matches!(run.code, Some(0 | 7))), "{runs:?}");
     shop.assert_converges("one of four");
-    assert_eq!(shop.segments(), NAMES.len());
+    assert_eq!(shop.segment_count(), SEGMENT_NAMES.len());
 }

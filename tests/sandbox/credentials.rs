@@ -1,26 +1,26 @@
 //! Who may call: each missing and each wrong part is a 401 in the shape of the family.
 
-use super::{ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, answer, cohort_body, fields};
+use super::{ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, send_request, cohort_body, field_names};
 use serde_json::Value;
 
 const APP_KEY: (&str, &str) = ("MOE-APPKEY", "workspace");
 const DATABASE: (&str, &str) = ("MOE-DBNAME", "db");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-async fn status(sandbox: &Sandbox, target: (&str, &str), user: &str, headers: &[(&str, &str)]) -> u16 {
+async fn status_with_headers(sandbox: &Sandbox, target: (&str, &str), user: &str, headers: &[(&str, &str)]) -> u16 {
     let mut request = sandbox
-        .bare(target.0, target.1)
+        .unauthenticated_request(target.0, target.1)
         .basic_auth(user, Some("key"))
         .header(JSON.0, JSON.1);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    answer(request.body("[]")).await.status
+    send_request(request.body("[]")).await.status
 }
 
 #[tokio::test]
-async fn basic_credentials_are_asked_of_every_family() {
-    let sandbox = Sandbox::with(&[]).await;
+async fn every_endpoint_family_requires_basic_authentication() {
+    let sandbox = Sandbox::with_switches(&[]).await;
     for (method, path, shape) in [
         ("GET", SEGMENTS, ["error", "response_id", "type"].as_slice()),
         ("POST", SEGMENTS, &["error", "response_id", "type"]),
@@ -30,7 +30,7 @@ async fn basic_credentials_are_asked_of_every_family() {
     ] {
         let request = || {
             sandbox
-                .bare(method, path)
+                .unauthenticated_request(method, path)
                 .header(APP_KEY.0, APP_KEY.1)
                 .header(DATABASE.0, DATABASE.1)
                 .header(JSON.0, JSON.1)
@@ -43,17 +43,17 @@ async fn basic_credentials_are_asked_of_every_family() {
             (request().bearer_auth("key"), "another scheme"),
             (request().header("Authorization", "Basic"), "no value"),
         ] {
-            let refused = answer(request).await;
+            let refused = send_request(request).await;
             assert_eq!(refused.status, 401, "{method} {path}: {what}");
-            assert_eq!(fields(&refused.body), shape, "{method} {path}: {what}");
+            assert_eq!(field_names(&refused.body), shape, "{method} {path}: {what}");
             assert!(!refused.body.to_string().contains("key"), "{}", refused.body);
         }
     }
 }
 
 #[tokio::test]
-async fn each_family_has_its_own_header() {
-    let sandbox = Sandbox::with(&[]).await;
+async fn each_endpoint_family_requires_its_own_header() {
+    let sandbox = Sandbox::with_switches(&[]).await;
     let wrong_key = (APP_KEY.0, "other");
     let wrong_database = (DATABASE.0, "other");
     // What passes is refused later, for its body, with a 400.
@@ -73,19 +73,19 @@ async fn each_family_has_its_own_header() {
         (("POST", COHORT), &[DATABASE], 401),
         (("POST", COHORT), &[wrong_key], 401),
     ] {
-        let status = status(&sandbox, target, "workspace", headers).await;
+        let status = status_with_headers(&sandbox, target, "workspace", headers).await;
         assert_eq!(status, expected, "{target:?} with {headers:?}");
     }
 }
 
 #[tokio::test]
-async fn refused_callers_change_nothing_and_control_nothing() {
-    let sandbox = Sandbox::with(&[]).await;
+async fn unauthorized_requests_have_no_effect_and_no_control_access() {
+    let sandbox = Sandbox::with_switches(&[]).await;
     let body = cohort_body("add_members", "C", &["a"]).to_string();
-    let refused = sandbox.bare("POST", COHORT).basic_auth("other", Some("key"));
+    let refused = sandbox.unauthenticated_request("POST", COHORT).basic_auth("other", Some("key"));
     let refused = refused.header(APP_KEY.0, APP_KEY.1).header(JSON.0, JSON.1);
-    assert_eq!(answer(refused.body(body)).await.status, 401);
-    assert_eq!(sandbox.contents("C").await, Value::Null);
+    assert_eq!(send_request(refused.body(body)).await.status, 401);
+    assert_eq!(sandbox.contents_of("C").await, Value::Null);
     for (method, control) in [
         ("GET", "log"),
         ("GET", "state"),
@@ -93,7 +93,7 @@ async fn refused_callers_change_nothing_and_control_nothing() {
         ("POST", "settle"),
     ] {
         let path = format!("/_sandbox/{control}");
-        let refused = answer(sandbox.bare(method, &path)).await;
+        let refused = send_request(sandbox.unauthenticated_request(method, &path)).await;
         assert_eq!(refused.status, 401, "{control}");
     }
     assert_eq!(sandbox.get("/_sandbox/nothing").await.status, 404);

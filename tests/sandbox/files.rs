@@ -1,17 +1,17 @@
 //! Files of users: fetched from this machine, processed, called back.
 
-use super::{FILE, Sandbox, file_body, kept_in, new_file, options};
+use super::{FILE, Sandbox, file_body, options_with_data_file, new_file_body, options};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
 /// A server for one request: answers `text`, and gives the body that came.
-fn answer_once(text: &'static str) -> (String, JoinHandle<String>) {
-    answer_once_with("200 OK", text)
+fn serve_once(text: &'static str) -> (String, JoinHandle<String>) {
+    serve_once_with_status("200 OK", text)
 }
 
-fn answer_once_with(status: &'static str, text: &'static str) -> (String, JoinHandle<String>) {
+fn serve_once_with_status(status: &'static str, text: &'static str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let serving = std::thread::spawn(move || {
@@ -37,11 +37,11 @@ fn answer_once_with(status: &'static str, text: &'static str) -> (String, JoinHa
     (url, serving)
 }
 
-fn body(file_url: &str) -> Value {
-    new_file("F", file_url, 9)
+fn file_segment_body(file_url: &str) -> Value {
+    new_file_body("F", file_url, 9)
 }
 
-async fn users(sandbox: &Sandbox) -> Vec<String> {
+async fn users_of_first_segment(sandbox: &Sandbox) -> Vec<String> {
     let state = sandbox.get("/_sandbox/state").await.body;
     let segments = state["segments"].as_object().unwrap();
     let users = &segments.values().next().unwrap()["contents"]["file"]["users"];
@@ -49,14 +49,14 @@ async fn users(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_file_is_fetched_and_its_outcome_called_back() {
+async fn a_file_is_fetched_and_its_result_is_called_back() {
     let sandbox = Sandbox::start(options()).await;
-    let (file_url, file) = answer_once("a\nb\nb\n");
-    let (callback_url, callback) = answer_once("");
-    let mut body = body(&file_url);
+    let (file_url, file) = serve_once("a\nb\nb\n");
+    let (callback_url, callback) = serve_once("");
+    let mut body = file_segment_body(&file_url);
     body["callback_url"] = json!(callback_url);
-    assert_eq!(sandbox.call("POST", FILE, body).await.status, 202);
-    sandbox.settle().await;
+    assert_eq!(sandbox.send("POST", FILE, body).await.status, 202);
+    sandbox.wait_for_queue().await;
     file.join().unwrap();
     let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
     assert!(said["request_id"].is_string());
@@ -70,50 +70,50 @@ async fn a_file_is_fetched_and_its_outcome_called_back() {
     ] {
         assert_eq!(said[key], value, "{key}");
     }
-    assert_eq!(users(&sandbox).await, ["a", "b"]);
+    assert_eq!(users_of_first_segment(&sandbox).await, ["a", "b"]);
 }
 
 #[tokio::test]
-async fn files_of_the_machine_and_failures() {
+async fn local_files_are_read_and_failures_are_called_back() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("some users.csv");
     std::fs::write(&file, "a\n").unwrap();
     let url = reqwest::Url::from_file_path(&file).unwrap();
     let sandbox = Sandbox::start(options()).await;
-    sandbox.call("POST", FILE, body(url.as_str())).await;
-    sandbox.settle().await;
-    assert_eq!(users(&sandbox).await, ["a"]);
+    sandbox.send("POST", FILE, file_segment_body(url.as_str())).await;
+    sandbox.wait_for_queue().await;
+    assert_eq!(users_of_first_segment(&sandbox).await, ["a"]);
     for url in ["file:///nowhere/at/all", "http://example.com/users.csv", "no url"] {
-        let (callback_url, callback) = answer_once("");
-        let mut change = body(url);
+        let (callback_url, callback) = serve_once("");
+        let mut change = file_segment_body(url);
         change.as_object_mut().unwrap().remove("expiry_time");
         change["callback_url"] = json!(callback_url);
-        let taken = sandbox.call("PUT", &format!("{FILE}/replace"), change).await;
+        let taken = sandbox.send("PUT", &format!("{FILE}/replace"), change).await;
         assert_eq!(taken.status, 202);
-        sandbox.settle().await;
+        sandbox.wait_for_queue().await;
         let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
         assert_eq!(said["status"], 400, "{url}");
         assert!(said["error_message"].is_string());
-        assert!(users(&sandbox).await.is_empty());
+        assert!(users_of_first_segment(&sandbox).await.is_empty());
     }
 }
 
 #[tokio::test]
-async fn queued_files_are_processed_before_the_end() {
+async fn queued_files_are_processed_before_shutdown() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("sandbox.json");
     let file = directory.path().join("users.csv");
     std::fs::write(&file, "a\n").unwrap();
     let url = reqwest::Url::from_file_path(&file).unwrap();
-    let sandbox = Sandbox::start(kept_in(&data)).await;
-    sandbox.call("POST", FILE, body(url.as_str())).await;
+    let sandbox = Sandbox::start(options_with_data_file(&data)).await;
+    sandbox.send("POST", FILE, file_segment_body(url.as_str())).await;
     sandbox.server.stop().await;
-    let sandbox = Sandbox::start(kept_in(&data)).await;
-    assert_eq!(users(&sandbox).await, ["a"]);
+    let sandbox = Sandbox::start(options_with_data_file(&data)).await;
+    assert_eq!(users_of_first_segment(&sandbox).await, ["a"]);
 }
 
 /// A file of this machine, and the URL of it.
-fn file_of(text: &[u8]) -> (tempfile::NamedTempFile, String) {
+fn temporary_file_with_url(text: &[u8]) -> (tempfile::NamedTempFile, String) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     let url = reqwest::Url::from_file_path(file.path()).unwrap();
@@ -122,55 +122,55 @@ fn file_of(text: &[u8]) -> (tempfile::NamedTempFile, String) {
 
 #[tokio::test]
 async fn users_are_added_removed_and_replaced() {
-    let sandbox = Sandbox::with(&[]).await;
-    let (_file, url) = file_of(b"a\nb\n");
-    sandbox.call("POST", FILE, body(&url)).await;
+    let sandbox = Sandbox::with_switches(&[]).await;
+    let (_file, url) = temporary_file_with_url(b"a\nb\n");
+    sandbox.send("POST", FILE, file_segment_body(&url)).await;
     for (change, text, left) in [
         ("add-users", "b\nc\n", ["a", "b", "c"].as_slice()),
         ("remove-users", "a\nnobody\n", &["b", "c"]),
         ("replace", "c\nd", &["c", "d"]),
         ("replace", "", &[]),
     ] {
-        let (_file, url) = file_of(text.as_bytes());
+        let (_file, url) = temporary_file_with_url(text.as_bytes());
         let path = format!("{FILE}/{change}");
-        let changed = sandbox.call("PUT", &path, file_body("F", &url)).await;
+        let changed = sandbox.send("PUT", &path, file_body("F", &url)).await;
         assert_eq!(changed.status, 202);
-        sandbox.settle().await;
-        assert_eq!(users(&sandbox).await, left, "{change}");
+        sandbox.wait_for_queue().await;
+        assert_eq!(users_of_first_segment(&sandbox).await, left, "{change}");
     }
 }
 
 #[tokio::test]
-async fn values_that_are_not_clean_match_nobody() {
+async fn malformed_values_match_no_user() {
     let mut known = vec!["shared".to_owned(); 2];
     known.extend(["a", " b", "b", "c ", "c", "\"d\"", "d", "e,", "e", "f"].map(str::to_owned));
     let known = json!({"uid": known}).to_string();
-    let sandbox = Sandbox::with(&[("users", &known)]).await;
-    let (_file, url) = file_of(b"a\r\n b\nc \n\"d\"\ne,\n\n\xff\nunknown\nshared\na\n");
-    let (callback_url, callback) = answer_once("");
-    let mut body = body(&url);
+    let sandbox = Sandbox::with_switches(&[("users", &known)]).await;
+    let (_file, url) = temporary_file_with_url(b"a\r\n b\nc \n\"d\"\ne,\n\n\xff\nunknown\nshared\na\n");
+    let (callback_url, callback) = serve_once("");
+    let mut body = file_segment_body(&url);
     body["callback_url"] = json!(callback_url);
-    sandbox.call("POST", FILE, body).await;
-    sandbox.settle().await;
-    assert_eq!(users(&sandbox).await, ["a", "shared"]);
+    sandbox.send("POST", FILE, body).await;
+    sandbox.wait_for_queue().await;
+    assert_eq!(users_of_first_segment(&sandbox).await, ["a", "shared"]);
     let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
     // A value that two users have brings both.
     assert_eq!((&said["user_count"], &said["status"]), (&json!(3), &json!(201)));
 }
 
 #[tokio::test]
-async fn numbers_match_as_numbers_and_what_is_none_matches_nobody() {
-    let sandbox = Sandbox::with(&[]).await;
-    let (_file, url) = file_of(b"1\n1.0\n2.50\n-0\n0\nNaN\ninf\n-infinity\n1e999\none\n");
-    let mut body = body(&url);
+async fn numeric_values_are_compared_as_numbers_and_others_match_no_user() {
+    let sandbox = Sandbox::with_switches(&[]).await;
+    let (_file, url) = temporary_file_with_url(b"1\n1.0\n2.50\n-0\n0\nNaN\ninf\n-infinity\n1e999\none\n");
+    let mut body = file_segment_body(&url);
     body["attribute_type"] = json!("double");
-    sandbox.call("POST", FILE, body).await;
-    sandbox.settle().await;
-    assert_eq!(users(&sandbox).await, ["0", "1", "2.5"]);
+    sandbox.send("POST", FILE, body).await;
+    sandbox.wait_for_queue().await;
+    assert_eq!(users_of_first_segment(&sandbox).await, ["0", "1", "2.5"]);
 }
 
 #[tokio::test]
-async fn a_failed_file_says_why_and_leaves_nobody() {
+async fn a_failed_file_reports_the_reason_and_removes_all_users() {
     let directory = tempfile::tempdir().unwrap();
     let large = directory.path().join("large.csv");
     // One byte over 150 MB, none of which is on the disk.
@@ -181,37 +181,37 @@ async fn a_failed_file_says_why_and_leaves_nobody() {
     let queue = directory.path().join("queue");
     let made = std::process::Command::new("mkfifo").arg(&queue).status().unwrap();
     assert!(made.success());
-    let sandbox = Sandbox::with(&[]).await;
+    let sandbox = Sandbox::with_switches(&[]).await;
     for (path, reason) in [
         (large.as_path(), "150 MB"),
         (directory.path(), "not a regular file"),
         // Reading from it would wait for ever.
         (&queue, "not a regular file"),
     ] {
-        let (_file, url) = file_of(b"a\n");
-        sandbox.call("POST", FILE, body(&url)).await;
-        let (callback_url, callback) = answer_once("");
+        let (_file, url) = temporary_file_with_url(b"a\n");
+        sandbox.send("POST", FILE, file_segment_body(&url)).await;
+        let (callback_url, callback) = serve_once("");
         let mut change = file_body("F", reqwest::Url::from_file_path(path).unwrap().as_str());
         change["callback_url"] = json!(callback_url);
-        sandbox.call("PUT", &format!("{FILE}/add-users"), change).await;
-        sandbox.settle().await;
+        sandbox.send("PUT", &format!("{FILE}/add-users"), change).await;
+        sandbox.wait_for_queue().await;
         let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
         assert_eq!(
-            super::fields(&said),
+            super::field_names(&said),
             ["db_name", "error_message", "request_id", "segment_name", "status"]
         );
         assert_eq!(said["status"], 400);
         let message = said["error_message"].as_str().unwrap();
         assert!(message.contains(reason), "{message}");
-        assert!(users(&sandbox).await.is_empty());
+        assert!(users_of_first_segment(&sandbox).await.is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_download_is_whole_and_at_the_first_address_or_it_failed() {
-    let sandbox = Sandbox::with(&[]).await;
-    let (_file, url) = file_of(b"a\n");
-    sandbox.call("POST", FILE, body(&url)).await;
+async fn redirects_error_statuses_and_truncated_downloads_fail() {
+    let sandbox = Sandbox::with_switches(&[]).await;
+    let (_file, url) = temporary_file_with_url(b"a\n");
+    sandbox.send("POST", FILE, file_segment_body(&url)).await;
     for (status, reason) in [
         ("404 Not Found", "404"),
         ("500 Internal Server Error", "500"),
@@ -220,19 +220,19 @@ async fn a_download_is_whole_and_at_the_first_address_or_it_failed() {
         // What comes is not in the chunks that were announced.
         ("200 OK\r\ntransfer-encoding: chunked", "body"),
     ] {
-        let (_file, url) = file_of(b"a\n");
+        let (_file, url) = temporary_file_with_url(b"a\n");
         let path = format!("{FILE}/replace");
-        sandbox.call("PUT", &path, file_body("F", &url)).await;
-        let (file_url, _file) = answer_once_with(status, "b\n");
-        let (callback_url, callback) = answer_once_with("503 Service Unavailable", "");
+        sandbox.send("PUT", &path, file_body("F", &url)).await;
+        let (file_url, _file) = serve_once_with_status(status, "b\n");
+        let (callback_url, callback) = serve_once_with_status("503 Service Unavailable", "");
         let mut change = file_body("F", &file_url);
         change["callback_url"] = json!(callback_url);
-        sandbox.call("PUT", &path, change).await;
-        sandbox.settle().await;
+        sandbox.send("PUT", &path, change).await;
+        sandbox.wait_for_queue().await;
         let said: Value = serde_json::from_str(&callback.join().unwrap()).unwrap();
         assert_eq!(said["status"], 400, "{status}: {said}");
         let message = said["error_message"].as_str().unwrap();
         assert!(message.contains(reason), "{status}: {message}");
-        assert!(users(&sandbox).await.is_empty());
+        assert!(users_of_first_segment(&sandbox).await.is_empty());
     }
 }

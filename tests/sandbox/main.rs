@@ -17,7 +17,7 @@ mod windows;
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
-use segctl::sandbox::{Credentials, Options, Server};
+use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -36,15 +36,15 @@ struct Sandbox {
 }
 
 /// What came back.
-struct Answer {
+struct TestResponse {
     status: u16,
     headers: HeaderMap,
     body: Value,
 }
 
-fn options() -> Options {
-    let mut options = Options::standalone(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    options.credentials = Some(Credentials {
+fn options() -> SandboxOptions {
+    let mut options = SandboxOptions::standalone(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    options.credentials = Some(SandboxCredentials {
         workspace_id: "workspace".to_owned(),
         api_key: "key".to_owned(),
         db_name: "db".to_owned(),
@@ -52,14 +52,14 @@ fn options() -> Options {
     options
 }
 
-fn kept_in(file: &Path) -> Options {
+fn options_with_data_file(file: &Path) -> SandboxOptions {
     let mut options = options();
-    options.data = Some(file.to_path_buf());
+    options.data_file = Some(file.to_path_buf());
     options
 }
 
 impl Sandbox {
-    async fn start(options: Options) -> Self {
+    async fn start(options: SandboxOptions) -> Self {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             drop(rustls::crypto::ring::default_provider().install_default());
         }
@@ -69,17 +69,17 @@ impl Sandbox {
     }
 
     /// Without limits on calls, but with these switches.
-    async fn with(switches: &[(&str, &str)]) -> Self {
+    async fn with_switches(switches: &[(&str, &str)]) -> Self {
         let mut options = options();
-        options.set("rate_limits", "off").unwrap();
+        options.set_switch("rate_limits", "off").unwrap();
         for (name, value) in switches {
-            options.set(name, value).unwrap();
+            options.set_switch(name, value).unwrap();
         }
         Self::start(options).await
     }
 
     /// A request without anything that the service asks of callers.
-    fn bare(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    fn unauthenticated_request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method: Method = method.parse().unwrap();
         let url = format!("http://{}{path}", self.server.address());
         self.client.request(method, url)
@@ -87,7 +87,7 @@ impl Sandbox {
 
     fn request(&self, method: &str, path: &str, body: &Value) -> reqwest::RequestBuilder {
         let mut request = self
-            .bare(method, path)
+            .unauthenticated_request(method, path)
             .basic_auth("workspace", Some("key"))
             .header("MOE-APPKEY", "workspace")
             .header("MOE-DBNAME", "db");
@@ -99,37 +99,37 @@ impl Sandbox {
         request
     }
 
-    async fn call(&self, method: &str, path: &str, body: Value) -> Answer {
-        answer(self.request(method, path, &body)).await
+    async fn send(&self, method: &str, path: &str, body: Value) -> TestResponse {
+        send_request(self.request(method, path, &body)).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
-        self.call("GET", path, Value::Null).await
+    async fn get(&self, path: &str) -> TestResponse {
+        self.send("GET", path, Value::Null).await
     }
 
-    async fn create(&self, name: &str, city: &str) -> Answer {
-        let body = json!({"name": name, "included_filters": lives_in(city)});
-        self.call("POST", SEGMENTS, body).await
+    async fn create(&self, name: &str, city: &str) -> TestResponse {
+        let body = json!({"name": name, "included_filters": city_definition(city)});
+        self.send("POST", SEGMENTS, body).await
     }
 
     /// The id of a new segment of those who live in `city`.
-    async fn created(&self, name: &str, city: &str) -> String {
+    async fn create_and_get_id(&self, name: &str, city: &str) -> String {
         let answer = self.create(name, city).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
-        id(&answer)
+        segment_id(&answer)
     }
 
-    async fn archive(&self, name: &str) -> Answer {
-        self.call("PATCH", ARCHIVE, json!({"name": name})).await
+    async fn archive(&self, name: &str) -> TestResponse {
+        self.send("PATCH", ARCHIVE, json!({"name": name})).await
     }
 
-    async fn unarchive(&self, name: &str) -> Answer {
-        self.call("PATCH", UNARCHIVE, json!({"name": name})).await
+    async fn unarchive(&self, name: &str) -> TestResponse {
+        self.send("PATCH", UNARCHIVE, json!({"name": name})).await
     }
 
     async fn advance(&self, seconds: u32) {
         let body = json!({"advance_seconds": seconds});
-        let moved = self.call("POST", "/_sandbox/clock", body).await;
+        let moved = self.send("POST", "/_sandbox/clock", body).await;
         assert_eq!(moved.status, 200);
     }
 
@@ -138,50 +138,50 @@ impl Sandbox {
     }
 
     /// Waits until every file is processed.
-    async fn settle(&self) {
-        let settled = self.call("POST", "/_sandbox/settle", Value::Null).await;
+    async fn wait_for_queue(&self) {
+        let settled = self.send("POST", "/_sandbox/settle", Value::Null).await;
         assert_eq!(settled.body, json!({"queued": 0}));
     }
 
     /// What makes the members of the segment `name`; null where there is no such segment.
-    async fn contents(&self, name: &str) -> Value {
+    async fn contents_of(&self, name: &str) -> Value {
         let state = self.get("/_sandbox/state").await.body;
         let segments = state["segments"].as_object().unwrap();
         let found = segments.values().find(|segment| segment["name"] == name);
         found.map_or(Value::Null, |segment| segment["contents"].clone())
     }
 
-    async fn listed(&self) -> Vec<String> {
+    async fn list_names(&self) -> Vec<String> {
         let rows = self.get(SEGMENTS).await.body["data"].clone();
         let name = |row: &Value| row["name"].as_str().unwrap().to_owned();
         rows.as_array().unwrap().iter().map(name).collect()
     }
 
     /// How many calls have come in.
-    async fn calls(&self) -> usize {
+    async fn request_count(&self) -> usize {
         let log = self.get("/_sandbox/log").await.body;
         log.as_array().unwrap().len()
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Answer {
+async fn send_request(request: reqwest::RequestBuilder) -> TestResponse {
     let response = request.timeout(Duration::from_secs(20)).send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = serde_json::from_str(&response.text().await.unwrap()).unwrap();
-    Answer {
+    TestResponse {
         status,
         headers,
         body,
     }
 }
 
-fn lives_in(city: &str) -> Value {
+fn city_definition(city: &str) -> Value {
     json!({"filter_operator": "and", "filters": [
         {"filter_type": "user_attributes", "name": "city", "data_type": "string", "category": "Tracked",
          "operator": "in", "value": [city], "negate": false}]})
 }
 
-fn refers_to(ids: &[&str]) -> Value {
+fn reference_definition(ids: &[&str]) -> Value {
     let filter = |id: &&str| json!({"filter_type": "custom_segments", "id": id});
     let filters: Vec<Value> = ids.iter().map(filter).collect();
     json!({"filter_operator": "and", "filters": filters})
@@ -191,7 +191,7 @@ fn file_body(name: &str, file_url: &str) -> Value {
     json!({"name": name, "attribute_name": "uid", "attribute_type": "string", "file_url": file_url})
 }
 
-fn new_file(name: &str, file_url: &str, days: u32) -> Value {
+fn new_file_body(name: &str, file_url: &str, days: u32) -> Value {
     let mut body = file_body(name, file_url);
     body["expiry_time"] = json!(days);
     body
@@ -204,10 +204,10 @@ fn cohort_body(action: &str, name: &str, uids: &[&str]) -> Value {
 }
 
 /// The names of the fields of an object, in order.
-fn fields(object: &Value) -> Vec<&str> {
+fn field_names(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-fn id(answer: &Answer) -> String {
+fn segment_id(answer: &TestResponse) -> String {
     answer.body["data"]["id"].as_str().unwrap().to_owned()
 }

@@ -1,80 +1,80 @@
 //! Every operation, every status, and time.
 
 use super::{
-    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, answer, cohort_body, file_body, id, lives_in,
+    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, send_request, cohort_body, file_body, segment_id, city_definition,
     options,
 };
 use serde_json::{Value, json};
 
-const NOWHERE: &str = "file:///nowhere";
+const MISSING_FILE_URL: &str = "file:///nowhere";
 
 #[tokio::test]
-async fn each_operation_succeeds() {
+async fn every_operation_succeeds() {
     let sandbox = Sandbox::start(options()).await;
     let created = sandbox.create("A", "Pune").await;
     assert_eq!(created.status, 201);
-    let path = format!("{SEGMENTS}/{}", id(&created));
+    let path = format!("{SEGMENTS}/{}", segment_id(&created));
     assert_eq!(sandbox.get(&path).await.body["data"], created.body["data"]);
     let update =
-        json!({"name": "A 2", "included_filters": lives_in("Goa"), "excluded_filters": lives_in("Pune")});
+        json!({"name": "A 2", "included_filters": city_definition("Goa"), "excluded_filters": city_definition("Pune")});
     assert_eq!(
-        sandbox.call("PATCH", &path, update).await.body["data"]["name"],
+        sandbox.send("PATCH", &path, update).await.body["data"]["name"],
         "A 2"
     );
     for query in ["?name=A%202", "/?name=A+2"] {
         let listed = sandbox.get(&format!("{SEGMENTS}{query}")).await;
-        assert_eq!(listed.body["data"][0]["id"], json!(id(&created)), "{query}");
+        assert_eq!(listed.body["data"][0]["id"], json!(segment_id(&created)), "{query}");
     }
-    let mut file = file_body("F", NOWHERE);
+    let mut file = file_body("F", MISSING_FILE_URL);
     file["expiry_time"] = json!(3);
-    assert_eq!(sandbox.call("POST", FILE, file).await.status, 202);
+    assert_eq!(sandbox.send("POST", FILE, file).await.status, 202);
     for change in ["add-users", "remove-users", "replace"] {
         let changed = sandbox
-            .call("PUT", &format!("{FILE}/{change}"), file_body("F", NOWHERE))
+            .send("PUT", &format!("{FILE}/{change}"), file_body("F", MISSING_FILE_URL))
             .await;
         assert_eq!(changed.body["cs_name"], "F", "{change}");
     }
     for path in [ARCHIVE, UNARCHIVE] {
-        let changed = sandbox.call("PATCH", path, json!({"name": "A 2"})).await;
+        let changed = sandbox.send("PATCH", path, json!({"name": "A 2"})).await;
         assert_eq!((changed.status, &changed.body["success"]), (200, &json!(true)));
     }
     let synced = sandbox
-        .call("POST", COHORT, cohort_body("add_members", "C", &["a"]))
+        .send("POST", COHORT, cohort_body("add_members", "C", &["a"]))
         .await;
     assert_eq!(synced.body["status"], "success");
-    assert_eq!(sandbox.listed().await, ["A 2", "F", "C"]);
+    assert_eq!(sandbox.list_names().await, ["A 2", "F", "C"]);
     sandbox.server.stop().await;
 }
 
 #[tokio::test]
-async fn each_status_of_the_contract_is_answered() {
+async fn every_documented_status_is_returned() {
     let mut options = options();
-    options.set("active_limit", "3").unwrap();
+    options.set_switch("active_limit", "3").unwrap();
     let sandbox = Sandbox::start(options).await;
-    let first = id(&sandbox.create("A", "Pune").await);
+    let first = segment_id(&sandbox.create("A", "Pune").await);
     let path = format!("{SEGMENTS}/{first}");
     let reference =
         json!({"filter_operator": "and", "filters": [{"filter_type": "custom_segments", "id": first}]});
-    let hidden = id(&sandbox.create("Hidden", "Agra").await);
-    sandbox.call("PATCH", ARCHIVE, json!({"name": "Hidden"})).await;
-    let long = lives_in(&"x".repeat(262_144));
+    let hidden = segment_id(&sandbox.create("Hidden", "Agra").await);
+    sandbox.send("PATCH", ARCHIVE, json!({"name": "Hidden"})).await;
+    let long = city_definition(&"x".repeat(262_144));
     let filters = |filters: Value| json!({"included_filters": filters});
     let named = |name: &str, filters: Value| json!({"name": name, "included_filters": filters});
     let nobody = format!("{SEGMENTS}/5e6cffffffffffffffffffff");
     for (method, path, body, status) in [
         ("POST", SEGMENTS, json!("no object"), 400),
-        ("POST", SEGMENTS, named("a|b", lives_in("Goa")), 400),
-        ("POST", SEGMENTS, named("A", lives_in("Goa")), 409),
-        ("POST", SEGMENTS, named("Hidden", lives_in("Goa")), 409),
-        ("POST", SEGMENTS, named("B", lives_in("Pune")), 409),
+        ("POST", SEGMENTS, named("a|b", city_definition("Goa")), 400),
+        ("POST", SEGMENTS, named("A", city_definition("Goa")), 409),
+        ("POST", SEGMENTS, named("Hidden", city_definition("Goa")), 409),
+        ("POST", SEGMENTS, named("B", city_definition("Pune")), 409),
         ("POST", SEGMENTS, named("B", long), 413),
         ("GET", "/v3/custom-segments/short", Value::Null, 400),
         ("GET", &nobody, Value::Null, 404),
-        ("PATCH", &nobody, filters(lives_in("Goa")), 404),
+        ("PATCH", &nobody, filters(city_definition("Goa")), 404),
         (
             "PATCH",
             &format!("{SEGMENTS}/{hidden}"),
-            filters(lives_in("Goa")),
+            filters(city_definition("Goa")),
             403,
         ),
         ("PATCH", &path, filters(reference), 412),
@@ -83,15 +83,15 @@ async fn each_status_of_the_contract_is_answered() {
         (
             "PUT",
             "/v2/custom-segments/file-segment/replace",
-            file_body("A", NOWHERE),
+            file_body("A", MISSING_FILE_URL),
             404,
         ),
-        ("POST", FILE, file_body("F", NOWHERE), 400),
+        ("POST", FILE, file_body("F", MISSING_FILE_URL), 400),
         ("POST", COHORT, json!({"action": "clear"}), 400),
         ("POST", COHORT, json!("x".repeat(128 * 1024)), 413),
         ("DELETE", &path, Value::Null, 404),
     ] {
-        let answer = sandbox.call(method, path, body).await;
+        let answer = sandbox.send(method, path, body).await;
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
     }
     for city in ["Goa", "Leh"] {
@@ -105,12 +105,12 @@ async fn each_status_of_the_contract_is_answered() {
 }
 
 #[tokio::test]
-async fn credentials_and_types_are_asked_for() {
+async fn credentials_and_content_types_are_required() {
     let sandbox = Sandbox::start(options()).await;
     let wrong = sandbox
         .client
         .get(format!("http://{}{SEGMENTS}", sandbox.server.address()));
-    let wrong = answer(wrong.basic_auth("workspace", Some("nothing"))).await;
+    let wrong = send_request(wrong.basic_auth("workspace", Some("nothing"))).await;
     assert_eq!(wrong.status, 401);
     let untyped = sandbox
         .client
@@ -119,7 +119,7 @@ async fn credentials_and_types_are_asked_for() {
         .basic_auth("workspace", Some("key"))
         .header("MOE-APPKEY", "workspace");
     assert_eq!(
-        answer(untyped.body(cohort_body("add_members", "C", &["a"]).to_string()))
+        send_request(untyped.body(cohort_body("add_members", "C", &["a"]).to_string()))
             .await
             .status,
         415
@@ -127,9 +127,9 @@ async fn credentials_and_types_are_asked_for() {
 }
 
 #[tokio::test]
-async fn the_minute_is_limited_and_ends_when_the_headers_say() {
+async fn requests_succeed_again_at_the_reset_time_of_the_headers() {
     let sandbox = Sandbox::start(options()).await;
-    let header = |answer: &super::Answer, name: &str| -> i64 {
+    let header = |answer: &super::TestResponse, name: &str| -> i64 {
         answer.headers[name].to_str().unwrap().parse().unwrap()
     };
     for left in (0..50).rev() {
@@ -153,19 +153,19 @@ async fn the_minute_is_limited_and_ends_when_the_headers_say() {
     // Both ends are whole seconds: rounded up there, down here.
     assert!((1..=61).contains(&wait), "{wait}");
     let body = json!({"advance_seconds": wait});
-    assert_eq!(sandbox.call("POST", "/_sandbox/clock", body).await.status, 200);
+    assert_eq!(sandbox.send("POST", "/_sandbox/clock", body).await.status, 200);
     assert_eq!(sandbox.get(SEGMENTS).await.status, 200);
 }
 
 #[tokio::test]
-async fn time_archives_what_is_not_used() {
+async fn unused_segments_are_archived_after_sixty_days() {
     let sandbox = Sandbox::start(options()).await;
     sandbox.create("A", "Pune").await;
-    let used = id(&sandbox.create("B", "Goa").await);
+    let used = segment_id(&sandbox.create("B", "Goa").await);
     for _ in 0..2 {
-        sandbox.call("POST", "/_sandbox/run", json!({"id": used})).await;
+        sandbox.send("POST", "/_sandbox/run", json!({"id": used})).await;
         let body = json!({"advance_seconds": 31 * 86_400});
-        sandbox.call("POST", "/_sandbox/clock", body).await;
+        sandbox.send("POST", "/_sandbox/clock", body).await;
     }
-    assert_eq!(sandbox.listed().await, ["B"]);
+    assert_eq!(sandbox.list_names().await, ["B"]);
 }

@@ -1,14 +1,14 @@
 //! Rolling windows: what is refused, when it is taken again, and what counts.
 
-use super::{FILE, SEGMENTS, Sandbox, UNARCHIVE, fields, file_body, new_file, options};
+use super::{FILE, SEGMENTS, Sandbox, UNARCHIVE, field_names, file_body, new_file_body, options};
 use serde_json::{Value, json};
 
-async fn create_bad(sandbox: &Sandbox) -> u16 {
+async fn create_with_invalid_name(sandbox: &Sandbox) -> u16 {
     sandbox.create("bad|name", "Pune").await.status
 }
 
 #[tokio::test]
-async fn the_51st_create_of_a_minute_waits_for_the_next() {
+async fn the_51st_create_of_a_minute_is_rejected_until_the_next_minute() {
     let sandbox = Sandbox::start(options()).await;
     for number in 0..50 {
         let text = number.to_string();
@@ -22,38 +22,38 @@ async fn the_51st_create_of_a_minute_waits_for_the_next() {
         assert_eq!(refused.headers["x-ratelimit-remaining"], "0");
         assert!(!refused.headers.contains_key("retry-after"));
         let error = &refused.body["error"];
-        assert_eq!(fields(error), ["code", "message"]);
+        assert_eq!(field_names(error), ["code", "message"]);
         assert!(error["message"].as_str().unwrap().contains("50/1 mins"));
     }
-    assert_eq!(sandbox.listed().await.len(), 50);
+    assert_eq!(sandbox.list_names().await.len(), 50);
     sandbox.advance(60).await;
     assert_eq!(sandbox.create("51", "51").await.status, 201);
     // Calls that fail for their contents have been taken all the same.
     for _ in 0..49 {
-        assert_eq!(create_bad(&sandbox).await, 400);
+        assert_eq!(create_with_invalid_name(&sandbox).await, 400);
     }
-    assert_eq!(create_bad(&sandbox).await, 429);
+    assert_eq!(create_with_invalid_name(&sandbox).await, 429);
 }
 
 #[tokio::test]
-async fn all_file_operations_share_ten_calls_an_hour_and_a_hundred_a_day() {
+async fn all_file_operations_share_ten_requests_an_hour_and_a_hundred_a_day() {
     let sandbox = Sandbox::start(options()).await;
-    let first = sandbox.call("POST", FILE, new_file("F", "file:///x", 300)).await;
+    let first = sandbox.send("POST", FILE, new_file_body("F", "file:///x", 300)).await;
     assert_eq!(first.status, 202);
     let changes = ["add-users", "remove-users", "replace"].map(|change| format!("{FILE}/{change}"));
     for path in changes.iter().cycle().take(9) {
         assert_eq!(
             sandbox
-                .call("PUT", path, file_body("F", "file:///x"))
+                .send("PUT", path, file_body("F", "file:///x"))
                 .await
                 .status,
             202
         );
     }
     for path in &changes {
-        let refused = sandbox.call("PUT", path, file_body("F", "file:///x")).await;
+        let refused = sandbox.send("PUT", path, file_body("F", "file:///x")).await;
         assert_eq!(refused.status, 429);
-        assert_eq!(fields(&refused.body), ["description", "title"]);
+        assert_eq!(field_names(&refused.body), ["description", "title"]);
         assert!(
             refused.body["description"]
                 .as_str()
@@ -65,27 +65,27 @@ async fn all_file_operations_share_ten_calls_an_hour_and_a_hundred_a_day() {
         sandbox.advance(3600).await;
         for _ in 0..10 {
             let taken = sandbox
-                .call("PUT", &changes[0], file_body("F", "file:///x"))
+                .send("PUT", &changes[0], file_body("F", "file:///x"))
                 .await;
             assert_eq!(taken.status, 202);
         }
     }
     sandbox.advance(3600).await;
     let refused = sandbox
-        .call("PUT", &changes[0], file_body("F", "file:///x"))
+        .send("PUT", &changes[0], file_body("F", "file:///x"))
         .await;
     assert!(
         refused.body.to_string().contains("100/1440 mins"),
         "{}",
         refused.body
     );
-    sandbox.settle().await;
+    sandbox.wait_for_queue().await;
 }
 
 #[tokio::test]
-async fn each_class_has_its_own_window() {
+async fn each_rate_limit_class_has_its_own_window() {
     let sandbox = Sandbox::start(options()).await;
-    let segment = sandbox.created("A", "Pune").await;
+    let segment = sandbox.create_and_get_id("A", "Pune").await;
     let path = format!("{SEGMENTS}/{segment}");
     for left in (0..100).rev() {
         let read = sandbox.get(&path).await;
@@ -99,15 +99,15 @@ async fn each_class_has_its_own_window() {
         assert_eq!(kept.status, 200);
         assert!(!kept.headers.contains_key("x-ratelimit-limit"));
     }
-    let unknown = sandbox.call("PATCH", UNARCHIVE, Value::Null).await;
+    let unknown = sandbox.send("PATCH", UNARCHIVE, Value::Null).await;
     assert_eq!(unknown.status, 400);
 }
 
 #[tokio::test]
-async fn windows_can_be_raised_shared_and_kept_silent() {
+async fn windows_can_be_shared_and_customized_and_headers_disabled() {
     for (shared, status) in [("true", 429), ("false", 201)] {
         let mut options = options();
-        options.set("list_create_share_window", shared).unwrap();
+        options.set_switch("list_create_share_window", shared).unwrap();
         let sandbox = Sandbox::start(options).await;
         for _ in 0..50 {
             sandbox.get(SEGMENTS).await;
@@ -116,7 +116,7 @@ async fn windows_can_be_raised_shared_and_kept_silent() {
     }
     for (headers, present) in [("true", true), ("false", false)] {
         let mut options = options();
-        options.set("rate_headers", headers).unwrap();
+        options.set_switch("rate_headers", headers).unwrap();
         let sandbox = Sandbox::start(options).await;
         let listed = sandbox.get(SEGMENTS).await;
         for name in ["limit", "remaining", "reset"] {
@@ -127,8 +127,8 @@ async fn windows_can_be_raised_shared_and_kept_silent() {
     let table = json!({"custom": {"list": [{"calls": 1, "seconds": 60}, {"calls": 3, "seconds": 7200}]}});
     for (described, limit) in [("shortest", "1"), ("fullest", "3")] {
         let mut options = options();
-        options.set("rate_limits", &table.to_string()).unwrap();
-        options.set("rate_headers_window", described).unwrap();
+        options.set_switch("rate_limits", &table.to_string()).unwrap();
+        options.set_switch("rate_headers_window", described).unwrap();
         let sandbox = Sandbox::start(options).await;
         for _ in 0..3 {
             assert_eq!(sandbox.get(SEGMENTS).await.status, 200);

@@ -1,7 +1,7 @@
 //! The other value of each switch of the sandbox: a scenario comes out the same under each that it does not name.
 
 use super::format::{Scenario, Switch};
-use segctl::sandbox::Settings;
+use segctl::sandbox::SandboxSettings;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -34,7 +34,7 @@ fn values(name: &str) -> Vec<Value> {
 
 /// All values that the switches of the sandbox do not have in a scenario.
 pub(super) fn all(settings: &Map<String, Value>) -> Vec<Alternative> {
-    let mut switches = match serde_json::to_value(Settings::default()).unwrap() {
+    let mut switches = match serde_json::to_value(SandboxSettings::default()).unwrap() {
         Value::Object(switches) => switches,
         other => panic!("{other} are no settings"),
     };

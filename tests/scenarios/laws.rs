@@ -3,10 +3,10 @@
 
 use super::repository::{Repository, WORKSPACE};
 use super::workspace::{members, name, payload, segments};
-use segctl::config::workspace::settings;
+use segctl::config::workspace::parse_settings;
 use segctl::config::{load, source};
-use segctl::definition::{Digest, Digests, Identities, print};
-use segctl::model::{Contents, DeclaredSegment, Lifecycle, Members, Payload, SegmentId, SegmentName, Users};
+use segctl::definition::{Digest, Digests, Identities, encode};
+use segctl::model::{Contents, DeclaredSegment, Lifecycle, MemberSource, Payload, SegmentId, SegmentName, UserListSource};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -59,14 +59,14 @@ impl History {
         let Ok(source) = source::read(&path, "segctl.yaml") else {
             return;
         };
-        let Some(settings) = settings(&source).0 else {
+        let Some(settings) = parse_settings(&source).0 else {
             return;
         };
         let loaded = load(&settings, repository.path(), &|path| path.display().to_string());
         let declared = loaded
             .declarations
             .into_iter()
-            .filter(|declaration| declaration.is_for(WORKSPACE));
+            .filter(|declaration| declaration.applies_to(WORKSPACE));
         self.declared_now = declared.map(|declaration| declaration.segment).collect();
         self.given
             .extend(self.declared_now.iter().map(|segment| segment.name.to_string()));
@@ -93,7 +93,7 @@ impl History {
                 }
                 Lifecycle::Active => {
                     let live = found.and_then(|(_, segment)| payload(segment));
-                    let wanted = declared.contents.definition().map(print);
+                    let wanted = declared.contents.definition().map(encode);
                     let is_so = live.as_ref().map(digest) == wanted.as_ref().map(digest);
                     (!is_so).then_some("has not the declared definition")
                 }
@@ -120,12 +120,12 @@ impl History {
         let path = match &declared.contents {
             Contents::Filter(_) => return None,
             Contents::Cohort(cohort) => match &cohort.members {
-                Members::Listed(members) => return Some(members.iter().cloned().collect()),
-                Members::Local(path) => path.clone(),
+                MemberSource::Inline(members) => return Some(members.iter().cloned().collect()),
+                MemberSource::Local(path) => path.clone(),
             },
             Contents::File(upload) => match &upload.users {
-                Users::Local(path) => path.clone(),
-                Users::Published { url, .. } => url.strip_prefix("file://")?.to_owned(),
+                UserListSource::Local(path) => path.clone(),
+                UserListSource::Published { url, .. } => url.strip_prefix("file://")?.to_owned(),
             },
         };
         let text = fs::read_to_string(self.folder.join(path)).unwrap_or_default();
@@ -168,7 +168,7 @@ impl History {
             .declared
             .iter()
             .filter(is_its)
-            .filter_map(|segment| segment.contents.definition().map(print));
+            .filter_map(|segment| segment.contents.definition().map(encode));
         let by_hand = self.by_hand.get(id).into_iter().flatten().cloned();
         declared
             .chain(by_hand)

@@ -6,8 +6,8 @@ use super::process::{self, Ran};
 use super::service::{API_KEY, WORD};
 use super::stable::Stable;
 use jiff::{SignedDuration, Timestamp};
-use segctl::ledger::{DirectoryStore, LedgerStore as _};
-use segctl::model::CallRecord;
+use segctl::ledger::{DirectoryStore, StateStore as _};
+use segctl::model::RequestRecord;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,27 +95,27 @@ impl Repository {
         let earlier = |moment: &mut Timestamp| *moment = moment.saturating_sub(by).unwrap();
         let done = runtime.block_on(async {
             let mut ledger = store.load().await?;
-            for mut entry in ledger.clone().entries().cloned() {
+            for mut entry in ledger.clone().managed_entries().cloned() {
                 earlier(&mut entry.applied_at);
                 ledger.record(entry);
             }
             store.save(&ledger).await?;
-            let mut snapshot = store.load_snapshot().await?;
+            let mut snapshot = store.load_cache().await?;
             let seen = snapshot.segments.values_mut();
-            seen.flat_map(|seen| [&mut seen.read_at, &mut seen.read_after])
+            seen.flat_map(|seen| [&mut seen.fetched_at, &mut seen.applied_before_fetch_at])
                 .chain([&mut snapshot.listed_at])
                 .flatten()
                 .for_each(earlier);
-            store.save_snapshot(&snapshot).await?;
-            let mut calls = store.requests().await?;
+            store.save_cache(&snapshot).await?;
+            let mut calls = store.load_requests().await?;
             for call in &mut calls {
                 match call {
-                    CallRecord::Sent { at, .. } => earlier(at),
-                    CallRecord::Answered { sent, at, .. } => {
+                    RequestRecord::Sent { at, .. } => earlier(at),
+                    RequestRecord::Answered { sent, at, .. } => {
                         earlier(sent);
                         earlier(at);
                     }
-                    CallRecord::Apart => {}
+                    RequestRecord::ListAndCreateSeparate => {}
                 }
             }
             let log = self.path().join(".segctl").join(WORKSPACE).join("requests.jsonl");

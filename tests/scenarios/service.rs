@@ -3,7 +3,7 @@
 use super::alternative::Alternative;
 use super::format::{Edit, Kind};
 use reqwest::Method;
-use segctl::sandbox::{Credentials, Options, SandboxError, Server};
+use segctl::sandbox::{SandboxCredentials, SandboxOptions, SandboxError, Server};
 use serde_json::{Map, Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::runtime::Runtime;
@@ -38,21 +38,21 @@ impl<'a> Service<'a> {
         settings: &Map<String, Value>,
         alternatives: &[Alternative],
     ) -> Result<Self, String> {
-        let mut options = Options::standalone(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        options.credentials = Some(Credentials {
+        let mut options = SandboxOptions::standalone(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        options.credentials = Some(SandboxCredentials {
             workspace_id: WORD.to_owned(),
             api_key: WORD.to_owned(),
             db_name: WORD.to_owned(),
         });
         options
-            .set("rate_limits", "off")
+            .set_switch("rate_limits", "off")
             .map_err(|error| error.to_string())?;
         let wrong = |error: SandboxError| format!("{error}: {:?}", std::error::Error::source(&error));
         for (name, value) in settings {
-            options.set(name, &value.to_string()).map_err(wrong)?;
+            options.set_switch(name, &value.to_string()).map_err(wrong)?;
         }
         for Alternative { name, value } in alternatives {
-            options.compare_with(name, &value.to_string()).map_err(wrong)?;
+            options.add_compared_switch(name, &value.to_string()).map_err(wrong)?;
         }
         let server = runtime
             .block_on(Server::start(options))

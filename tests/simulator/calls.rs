@@ -1,7 +1,7 @@
 //! The calls that the service counted, and which of them the runs could know of: a limit is exceeded by a run's own fault
 //! where the calls that it knew of fill a window by themselves.
 
-use segctl::sandbox::{Class, RateLimits, Settings, Window};
+use segctl::sandbox::{RateLimitClass, RateLimitMode, SandboxSettings, RateLimitWindow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A call that is under way when the clock is set is dated by neither time.
@@ -17,24 +17,24 @@ pub(crate) struct Calls {
     out_of_touch: BTreeSet<usize>,
     /// Until when calls are dated wrongly.
     misdated_until: i64,
-    windows: BTreeMap<Class, Vec<Window>>,
+    windows: BTreeMap<RateLimitClass, Vec<RateLimitWindow>>,
     is_pooled: bool,
 }
 
 /// A call that the service counted.
 struct Counted {
-    pool: Class,
+    pool: RateLimitClass,
     at: i64,
     run: usize,
     is_known: bool,
 }
 
 impl Calls {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &SandboxSettings) -> Self {
         let windows = match &settings.rate_limits {
-            RateLimits::Documented => documented(),
-            RateLimits::Custom(table) => table.clone(),
-            RateLimits::Off => BTreeMap::new(),
+            RateLimitMode::Documented => documented(),
+            RateLimitMode::Custom(table) => table.clone(),
+            RateLimitMode::Off => BTreeMap::new(),
         };
         Self {
             counted: Vec::new(),
@@ -46,7 +46,7 @@ impl Calls {
     }
 
     /// Takes down that the service counted a call of a run; whether the run knows when.
-    pub(crate) fn count(&mut self, class: Class, (run, at): (usize, i64), is_known: bool) {
+    pub(crate) fn count(&mut self, class: RateLimitClass, (run, at): (usize, i64), is_known: bool) {
         self.counted.push(Counted {
             pool: self.pool(class),
             at,
@@ -72,7 +72,7 @@ impl Calls {
     }
 
     /// Whether a run knew better than to make a call of this class.
-    pub(crate) fn is_exceeded_by(&self, class: Class, (run, now): (usize, i64)) -> bool {
+    pub(crate) fn is_exceeded_by(&self, class: RateLimitClass, (run, now): (usize, i64)) -> bool {
         let pool = self.pool(class);
         let is_known = |call: &&Counted| call.pool == pool && self.is_known_to(run, call);
         let mut windows = self.windows.get(&class).into_iter().flatten();
@@ -102,43 +102,43 @@ impl Calls {
         call.is_known && (call.run == run || is_in_touch(run) && is_in_touch(call.run))
     }
 
-    fn pool(&self, class: Class) -> Class {
-        if class == Class::List && self.is_pooled {
-            return Class::Create;
+    fn pool(&self, class: RateLimitClass) -> RateLimitClass {
+        if class == RateLimitClass::List && self.is_pooled {
+            return RateLimitClass::Create;
         }
         class
     }
 }
 
 /// The windows that the service's documentation names.
-fn documented() -> BTreeMap<Class, Vec<Window>> {
+fn documented() -> BTreeMap<RateLimitClass, Vec<RateLimitWindow>> {
     let windows = |calls: [usize; 3]| {
         let spans = [60, 3600, 86_400];
         let windows = calls.into_iter().zip(spans);
         windows
-            .map(|(calls, seconds)| Window { calls, seconds })
+            .map(|(calls, seconds)| RateLimitWindow { calls, seconds })
             .collect()
     };
     BTreeMap::from([
-        (Class::List, windows([50, 200, 1000])),
-        (Class::Create, windows([50, 200, 1000])),
-        (Class::Get, windows([100, 1000, 4000])),
+        (RateLimitClass::List, windows([50, 200, 1000])),
+        (RateLimitClass::Create, windows([50, 200, 1000])),
+        (RateLimitClass::Get, windows([100, 1000, 4000])),
         (
-            Class::File,
+            RateLimitClass::File,
             vec![
-                Window {
+                RateLimitWindow {
                     calls: 10,
                     seconds: 3600,
                 },
-                Window {
+                RateLimitWindow {
                     calls: 100,
                     seconds: 86_400,
                 },
             ],
         ),
         (
-            Class::Cohort,
-            vec![Window {
+            RateLimitClass::Cohort,
+            vec![RateLimitWindow {
                 calls: 300,
                 seconds: 60,
             }],

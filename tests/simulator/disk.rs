@@ -4,7 +4,7 @@ use super::executor::Life;
 use super::planted::Bug;
 use super::random::Random;
 use super::record::Record;
-use segctl::ledger::Disk;
+use segctl::ledger::FileSystem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
@@ -247,7 +247,7 @@ impl SimulatedDisk {
 
 const APPEND: &str = "append to";
 
-impl Disk for SimulatedDisk {
+impl FileSystem for SimulatedDisk {
     type Guard = Guard;
 
     async fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -300,7 +300,7 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
-    async fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+    async fn file_names(&self, path: &Path) -> io::Result<Vec<String>> {
         self.begin("list", path).await?;
         let platter = self.platter.lock().unwrap();
         let inside = platter.names.keys().filter(|name| name.parent() == Some(path));
@@ -324,7 +324,7 @@ impl Disk for SimulatedDisk {
         self.begin("create directory", path).await
     }
 
-    async fn exclusive(&self, path: &Path) -> io::Result<Guard> {
+    async fn lock_exclusively(&self, path: &Path) -> io::Result<Guard> {
         self.begin("hold", path).await?;
         Entry {
             platter: Arc::clone(&self.platter),

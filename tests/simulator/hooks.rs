@@ -6,8 +6,8 @@ use super::executor::{Life, Timeline};
 use super::record::Record;
 use super::workspace::Workspace;
 use futures_util::FutureExt;
-use segctl::ledger::{DirectoryStore, LedgerStore};
-use segctl::model::{Callback, Processed, UploadId};
+use segctl::ledger::{DirectoryStore, StateStore};
+use segctl::model::{UploadResult, UploadCounts, UploadId};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -54,7 +54,7 @@ pub(crate) struct Receiver {
 #[derive(Clone)]
 struct Delivery {
     upload: UploadId,
-    callback: Callback,
+    callback: UploadResult,
     workspace: Arc<Mutex<Workspace>>,
     timeline: Timeline,
     receiver: Receiver,
@@ -130,7 +130,7 @@ pub(crate) fn call_back(
         return;
     };
     // Of what could not be read something is heard in the end: otherwise nobody could ever know.
-    let can_be_lost = guarded.hooks.is_troubled && matches!(callback, Callback::Processed(_));
+    let can_be_lost = guarded.hooks.is_troubled && matches!(callback, UploadResult::Processed(_));
     let times = match guarded.random.below(10) {
         0 | 1 if can_be_lost => 0,
         2 | 3 => 2,
@@ -151,15 +151,15 @@ pub(crate) fn call_back(
     }
 }
 
-fn callback_of(said: &Value) -> Callback {
+fn callback_of(said: &Value) -> UploadResult {
     if said["status"] == 201 {
-        return Callback::Processed(Processed {
+        return UploadResult::Processed(UploadCounts {
             values_found: said["values_found"].as_u64(),
             values_processed: said["values_processed"].as_u64(),
             user_count: said["user_count"].as_u64(),
         });
     }
-    Callback::Failed {
+    UploadResult::Failed {
         message: said["error_message"].as_str().unwrap_or_default().to_owned(),
     }
 }
@@ -173,7 +173,7 @@ impl Delivery {
             record: self.receiver.record.clone(),
             who: "receiver".to_owned(),
         };
-        let store = DirectoryStore::on(disk, "ledger");
+        let store = DirectoryStore::with_filesystem(disk, "ledger");
         let kept = store.save_callback(&self.upload, &self.callback).now_or_never();
         let is_kept = matches!(kept, Some(Ok(())));
         self.receiver.record.note("receiver", u64::from(is_kept), || {

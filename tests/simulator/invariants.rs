@@ -11,8 +11,8 @@ use super::witness::Witness;
 use super::workspace::Workspace;
 use super::world::{Files, Item};
 use futures_util::FutureExt;
-use segctl::apply::Verdict;
-use segctl::ledger::{DirectoryStore, Ledger, LedgerStore};
+use segctl::apply::RunStatus;
+use segctl::ledger::{DirectoryStore, State, StateStore};
 use segctl::model::{Payload, SegmentId, SegmentKind};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ pub(crate) fn ledger_is_true(workspace: &Workspace, platter: &Arc<Mutex<Platter>
 }
 
 /// What runs overwrote is in the ledger's history, or somewhere in the workspace.
-fn nothing_is_lost(workspace: &Workspace, ledger: &Ledger) {
+fn nothing_is_lost(workspace: &Workspace, ledger: &State) {
     let truth = &workspace.truth;
     let mut seen = std::collections::BTreeMap::<&str, usize>::new();
     for (place, change) in truth.changes.iter().enumerate().rev() {
@@ -85,8 +85,8 @@ fn nothing_is_lost(workspace: &Workspace, ledger: &Ledger) {
 }
 
 /// What the ledger says was applied was there once.
-fn nothing_is_made_up(workspace: &Workspace, ledger: &Ledger) {
-    for entry in ledger.entries() {
+fn nothing_is_made_up(workspace: &Workspace, ledger: &State) {
+    for entry in ledger.managed_entries() {
         let Some(applied) = entry.definition.as_ref().map(meaning) else {
             continue;
         };
@@ -111,12 +111,12 @@ pub(crate) fn ends_truly(workspace: &Workspace, run: usize, end: &End) {
         | End::Stale
         | End::Forbidden(_)
         | End::Applied {
-            verdict: Verdict::Credentials | Verdict::Ledger,
+            verdict: RunStatus::CredentialsRejected | RunStatus::StateWriteFailed,
             ..
         } => !is_changed,
         End::Applied { verdict, .. } => match verdict {
-            Verdict::Complete => is_all_done(),
-            Verdict::Stopped { has_written: false } => !is_changed && !is_all_done(),
+            RunStatus::Complete => is_all_done(),
+            RunStatus::Cancelled { has_written: false } => !is_changed && !is_all_done(),
             _ => !is_all_done(),
         },
     };
@@ -137,11 +137,11 @@ fn is_own_or_unseen(workspace: &Workspace, (place, change): (usize, &Change), ru
     *author == Author::Run(run) || matches!(author, Author::Late(_)) || is_unseen
 }
 
-fn kept(ledger: &Ledger, id: &str) -> BTreeSet<Meaning> {
-    let entry = ledger.kept(&SegmentId::new(id));
+fn kept(ledger: &State, id: &str) -> BTreeSet<Meaning> {
+    let entry = ledger.any_entry(&SegmentId::new(id));
     let replaced = entry
         .into_iter()
-        .flat_map(|entry| entry.replaced.iter().map(|replaced| &replaced.definition));
+        .flat_map(|entry| entry.revisions.iter().map(|replaced| &replaced.definition));
     let applied = entry.and_then(|entry| entry.definition.as_ref());
     replaced.chain(applied).map(meaning).collect()
 }
@@ -152,14 +152,14 @@ fn meaning(payload: &Payload) -> Meaning {
 }
 
 /// What the disk holds of the ledger.
-pub(crate) fn ledger(platter: &Arc<Mutex<Platter>>, record: &Record) -> Option<Ledger> {
+pub(crate) fn ledger(platter: &Arc<Mutex<Platter>>, record: &Record) -> Option<State> {
     let disk = SimulatedDisk {
         platter: Arc::clone(platter),
         life: Life::until(None),
         record: record.clone(),
         who: "check".to_owned(),
     };
-    let loaded = DirectoryStore::on(disk, "ledger").load().now_or_never().unwrap();
+    let loaded = DirectoryStore::with_filesystem(disk, "ledger").load().now_or_never().unwrap();
     loaded
         .inspect_err(|error| record.violated("files are old or new, never torn", || error.to_string()))
         .ok()
@@ -243,7 +243,7 @@ pub(crate) fn as_declared(
         let first = changes.next();
         // Whoever changed it before the run that made it could take it down took it over.
         let is_by_hand = |change: &Change| change.author == Author::Dashboard;
-        let is_taken_over = changes.any(is_by_hand) && ledger.entry(&SegmentId::new(id)).is_none();
+        let is_taken_over = changes.any(is_by_hand) && ledger.managed_entry(&SegmentId::new(id)).is_none();
         let is_ours = !is_taken_over
             && !truth.is_made_again(id)
             // What is heard of a call that was doubled is that somebody else has the name.

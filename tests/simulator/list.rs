@@ -1,7 +1,7 @@
 //! A cohort or a file segment as files declare it.
 
 use super::members::{self, People};
-use segctl::model::{Cohort, CohortKey, Contents, Identifier, IdentifierType, Members, Upload, Users};
+use segctl::model::{Cohort, CohortKey, Contents, Identifier, IdentifierType, MemberSource, FileSegment, UserListSource};
 use serde_json::{Value, json};
 
 /// A list of people.
@@ -40,21 +40,21 @@ impl List {
     pub(crate) fn contents(&self) -> Contents {
         let members = match self.spelling {
             Spelling::Users => {
-                return Contents::File(Upload {
+                return Contents::File(FileSegment {
                     identifier: Identifier {
                         attribute: "email".to_owned(),
                         kind: IdentifierType::Text,
                     },
-                    users: Users::Local(members::file_of(self.people)),
+                    users: UserListSource::Local(members::file_of(self.people)),
                     expires_in_days: EXPIRES_IN_DAYS,
                     callback_url: None,
                     notify: Vec::new(),
                 });
             }
-            Spelling::Local => Members::Local(members::file_of(self.people)),
+            Spelling::Local => MemberSource::Local(members::file_of(self.people)),
             Spelling::Listed { is_long } => {
                 let uids = self.people.numbers().map(|number| members::uid(number, is_long));
-                Members::Listed(uids.collect())
+                MemberSource::Inline(uids.collect())
             }
         };
         Contents::Cohort(Cohort {

@@ -7,60 +7,60 @@ use super::publisher::address_of;
 use super::queue::change_of;
 use super::workspace::{Workspace, is_upload, key_of};
 use futures_util::FutureExt;
-use segctl::ledger::{DirectoryStore, Entry, Intent, Ledger, Sent, Write};
-use segctl::members::Before;
+use segctl::ledger::{DirectoryStore, StateEntry, Intent, State, CohortState, IntendedWrite};
+use segctl::members::PreviousMembers;
 use segctl::model::{ListDigest, SegmentKind, UserChange};
-use segctl::observe::members::{KeptError, KeptMembers};
-use segctl::plan::step::{Action, Sending, Step, Uploading};
-use segctl::sandbox::Call;
+use segctl::observe::members::{RecordedMembersError, RecordedMembers};
+use segctl::plan::step::{Action, CohortSync, Step, UserListUpload};
+use segctl::sandbox::HttpRequest;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
 /// Whether a call is about members or users.
-pub(crate) fn is_of_list(call: &Call) -> bool {
+pub(crate) fn is_of_list(call: &HttpRequest) -> bool {
     is_upload(call) || call.path.ends_with("/cohortsync")
 }
 
 /// Whether a ledger says that a run is about to make a call about a list, so that nobody takes the list for known.
-pub(crate) fn says_of_call(ledger: &Ledger, run: &str, (call, body): (&Call, &Value)) -> bool {
+pub(crate) fn says_of_call(ledger: &State, run: &str, (call, body): (&HttpRequest, &Value)) -> bool {
     if is_upload(call) {
         return says_of_upload(ledger, run, body);
     }
     let key = key_of(body);
-    let is_open = |sent: &Sent| sent.key == key && sent.under_way.is_some() && sent.unanswered_at.is_some();
+    let is_open = |sent: &CohortState| sent.key == key && sent.partial.is_some() && sent.ambiguous_since.is_some();
     let is_begun = |intent: &Intent| {
-        intent.step.run == run && matches!(&intent.write, Write::Send { sent } if is_open(sent))
+        intent.step.run == run && matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state: sent } if is_open(sent))
     };
-    let is_known = |entry: &Entry| entry.run == run && entry.sent.as_deref().is_some_and(is_open);
-    ledger.intents().any(is_begun) || ledger.all_kept().any(is_known)
+    let is_known = |entry: &StateEntry| entry.run == run && entry.cohort_state.as_deref().is_some_and(is_open);
+    ledger.intents().any(is_begun) || ledger.all_entries().any(is_known)
 }
 
-fn says_of_upload(ledger: &Ledger, run: &str, body: &Value) -> bool {
+fn says_of_upload(ledger: &State, run: &str, body: &Value) -> bool {
     let is_file = |name: &ListDigest| body["file_url"] == address_of(name);
     let Some(id) = body["cs_id"].as_str() else {
         let is_begun = |intent: &Intent| {
             intent.step.run == run
                 && body["name"] == intent.segment.as_str()
-                && matches!(&intent.write, Write::Upload { published: Some(name), .. } if is_file(name))
+                && matches!(&intent.write, IntendedWrite::CreateFileSegment { published_file: Some(name), .. } if is_file(name))
         };
         return ledger.intents().any(is_begun);
     };
-    ledger.all_kept().any(|entry| {
-        let uploaded = entry.uploaded.as_deref();
+    ledger.all_entries().any(|entry| {
+        let uploaded = entry.upload_state.as_deref();
         entry.id.as_str() == id
             && entry.run == run
             && uploaded.is_some_and(|uploaded| {
                 let is_published = uploaded
-                    .published
+                    .published_files
                     .iter()
                     .any(|published| is_file(&published.name));
-                uploaded.users.is_none() && uploaded.unanswered_at.is_some() && is_published
+                uploaded.users.is_none() && uploaded.ambiguous_since.is_some() && is_published
             })
     })
 }
 
 /// Whether a step may send these members.
-pub(crate) fn is_sync_of((step, sending): (&Step, &Sending), body: &Value) -> bool {
+pub(crate) fn is_sync_of((step, sending): (&Step, &CohortSync), body: &Value) -> bool {
     let (wanted, told) = (
         members::of_members(&sending.cohort.members),
         members::of_sync(body),
@@ -76,8 +76,8 @@ pub(crate) fn is_sync_of((step, sending): (&Step, &Sending), body: &Value) -> bo
 
 /// Whether a step may have the service read this list.
 pub(crate) fn is_upload_of(
-    (step, uploading): (&Step, &Uploading),
-    call: &Call,
+    (step, uploading): (&Step, &UserListUpload),
+    call: &HttpRequest,
     (body, told): (&Value, Option<People>),
 ) -> bool {
     let (wanted, change) = (members::of_users(&uploading.upload.users), change_of(call));
@@ -96,7 +96,7 @@ pub(crate) fn is_upload_of(
 
 impl Workspace {
     /// The people that a call names; none where they are to be read and are not there.
-    pub(crate) fn people_told(&self, call: &Call, body: &Value) -> Option<People> {
+    pub(crate) fn people_told(&self, call: &HttpRequest, body: &Value) -> Option<People> {
         if is_upload(call) {
             return self.shelf.people(body["file_url"].as_str()?);
         }
@@ -107,9 +107,9 @@ impl Workspace {
     /// nobody knows who is there then.
     ///
     /// What a list before left that could not be read is known to a run that began after that was heard.
-    pub(crate) fn require_known_base(&self, run: usize, call: &Call, step: Option<&Step>) {
+    pub(crate) fn require_known_base(&self, run: usize, call: &HttpRequest, step: Option<&Step>) {
         let change = change_of(call);
-        let Some(Action::Upload(uploading)) = step.map(|step| &step.action) else {
+        let Some(Action::UploadUserList(uploading)) = step.map(|step| &step.action) else {
             return;
         };
         if !is_upload(call) || call.method == "POST" || change == UserChange::Replace {
@@ -157,23 +157,23 @@ impl Workspace {
 }
 
 /// Whom the ledger says to be in a segment are in it, and nobody else.
-pub(crate) fn are_true(workspace: &Workspace, platter: &Arc<Mutex<Platter>>, ledger: &Ledger) {
+pub(crate) fn are_true(workspace: &Workspace, platter: &Arc<Mutex<Platter>>, ledger: &State) {
     let disk = SimulatedDisk {
         platter: Arc::clone(platter),
         life: Life::until(None),
         record: workspace.record.clone(),
         who: "check".to_owned(),
     };
-    let store = DirectoryStore::on(disk, "ledger");
-    for entry in ledger.all_kept() {
+    let store = DirectoryStore::with_filesystem(disk, "ledger");
+    for entry in ledger.all_entries() {
         let is_there = workspace.truth.segments.contains_key(entry.id.as_str());
         let uploaded = entry
-            .uploaded
+            .upload_state
             .as_deref()
-            .and_then(|uploaded| uploaded.users.as_ref()?.values());
-        let kept = match (&entry.sent, uploaded) {
-            (Some(sent), _) => KeptMembers::load(&store, Some(sent)).now_or_never().unwrap(),
-            (None, Some(users)) => KeptMembers::load_list(&store, Some(users))
+            .and_then(|uploaded| uploaded.users.as_ref()?.summary());
+        let kept = match (&entry.cohort_state, uploaded) {
+            (Some(sent), _) => RecordedMembers::load(&store, Some(sent)).now_or_never().unwrap(),
+            (None, Some(users)) => RecordedMembers::load_list(&store, Some(users))
                 .now_or_never()
                 .unwrap(),
             (None, None) => continue,
@@ -181,7 +181,7 @@ pub(crate) fn are_true(workspace: &Workspace, platter: &Arc<Mutex<Platter>>, led
         match kept {
             Ok(kept) if is_there => is_true(workspace, entry, &kept),
             Ok(_) => {}
-            Err(KeptError::Store(_)) => {}
+            Err(RecordedMembersError::Store(_)) => {}
             Err(error) => workspace
                 .record
                 .violated("the lists that the ledger names are there", || {
@@ -191,7 +191,7 @@ pub(crate) fn are_true(workspace: &Workspace, platter: &Arc<Mutex<Platter>>, led
     }
 }
 
-fn is_true(workspace: &Workspace, entry: &Entry, kept: &KeptMembers) {
+fn is_true(workspace: &Workspace, entry: &StateEntry, kept: &RecordedMembers) {
     let id = entry.id.as_str();
     let segment = &workspace.truth.segments[id];
     // The users of what is put away are dropped some time later, and whoever takes it out knows that.
@@ -199,13 +199,13 @@ fn is_true(workspace: &Workspace, entry: &Entry, kept: &KeptMembers) {
         return;
     }
     // Of what is still waited for nothing is sure.
-    let uploaded = entry.uploaded.as_deref();
-    if uploaded.is_some_and(|uploaded| workspace.hooks.is_unheard(&uploaded.awaited, i64::MIN)) {
+    let uploaded = entry.upload_state.as_deref();
+    if uploaded.is_some_and(|uploaded| workspace.hooks.is_unheard(&uploaded.pending, i64::MIN)) {
         return;
     }
     let (mut surely, mut possibly) = (People::default(), People::default());
-    let mut known = kept.known().unwrap();
-    while let Some((value, is_sure)) = known.next_known().unwrap() {
+    let mut known = kept.bounds().unwrap();
+    while let Some((value, is_sure)) = known.next_possible_member().unwrap() {
         let one = People::of(std::str::from_utf8(value).ok());
         possibly = possibly.and(one);
         surely = if is_sure { surely.and(one) } else { surely };

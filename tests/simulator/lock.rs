@@ -4,7 +4,7 @@ use super::disk::{Platter, SimulatedDisk};
 use super::executor::{Life, Timeline};
 use super::record::Record;
 use futures_util::FutureExt;
-use segctl::ledger::{Change, DirectoryStore, LedgerStore};
+use segctl::ledger::{LockChange, DirectoryStore, StateStore};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -43,9 +43,9 @@ impl LockFile {
             record: record.clone(),
             who: "unlock".to_owned(),
         };
-        let store = DirectoryStore::on(disk, "ledger");
+        let store = DirectoryStore::with_filesystem(disk, "ledger");
         // Somebody else may be at it, or the disk may fail: then nothing comes of it.
-        let changed = store.change_lock(|_| Change::Remove).now_or_never();
+        let changed = store.change_lock(|_| LockChange::Remove).now_or_never();
         if matches!(changed, Some(Ok(Some(_)))) {
             record.note("world", 37, || "the lock is taken away".to_owned());
             *self.taken_away.lock().unwrap() = Some(timeline.now());

@@ -1,6 +1,6 @@
 //! Who can be in a cohort or a file segment: a dozen people, known by numbers, and the ways in which lists spell them.
 
-use segctl::model::{Members, Users};
+use segctl::model::{MemberSource, UserListSource};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -119,18 +119,18 @@ fn of_path(path: &str) -> People {
 }
 
 /// Who is declared to be in a cohort.
-pub(crate) fn of_members(members: &Members) -> People {
+pub(crate) fn of_members(members: &MemberSource) -> People {
     match members {
-        Members::Local(path) => of_path(path),
-        Members::Listed(uids) => People::of(uids.iter().map(String::as_str)),
+        MemberSource::Local(path) => of_path(path),
+        MemberSource::Inline(uids) => People::of(uids.iter().map(String::as_str)),
     }
 }
 
 /// Who is declared to be in a file segment.
-pub(crate) fn of_users(users: &Users) -> People {
+pub(crate) fn of_users(users: &UserListSource) -> People {
     match users {
-        Users::Local(path) => of_path(path),
-        Users::Published { .. } => unreachable!("lists are files of this machine"),
+        UserListSource::Local(path) => of_path(path),
+        UserListSource::Published { .. } => unreachable!("lists are files of this machine"),
     }
 }
 

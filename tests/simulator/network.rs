@@ -15,12 +15,12 @@ use super::workspace::{Arrival, Workspace, call, in_short, is_upload};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use segctl::api::{
-    Credentials, Endpoint, HttpTransport, Method, RateHeaders, Request, Response, Transport, TransportError,
+    Credentials, Endpoint, HttpTransport, Method, RateLimitHeaders, Request, Response, Transport, TransportError,
 };
-use segctl::ledger::{Intent, Write};
+use segctl::ledger::{Intent, IntendedWrite};
 use segctl::model::{Lifecycle, Payload};
 use segctl::plan::step::Step;
-use segctl::sandbox::{Call, Reply};
+use segctl::sandbox::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -66,7 +66,7 @@ struct Fate {
 
 impl Line {
     /// The fault of this call, if it is the turn of one.
-    fn fault(&self, call: &Call) -> Option<Kind> {
+    fn fault(&self, call: &HttpRequest) -> Option<Kind> {
         let mut workspace = self.workspace.lock().unwrap();
         for NetworkFault {
             on,
@@ -88,7 +88,7 @@ impl Line {
         None
     }
 
-    fn fate(&self, call: &Call, deadline: Duration) -> Fate {
+    fn fate(&self, call: &HttpRequest, deadline: Duration) -> Fate {
         let kind = self.fault(call);
         let mut workspace = self.workspace.lock().unwrap();
         let random = &mut workspace.random;
@@ -131,7 +131,7 @@ impl Line {
     }
 
     /// Puts a call on its way; what the service answers is there once it arrived.
-    fn put_on_its_way(&self, call: &Call, fate: &Fate, step: Option<usize>) -> Arc<Mutex<Option<Reply>>> {
+    fn put_on_its_way(&self, call: &HttpRequest, fate: &Fate, step: Option<usize>) -> Arc<Mutex<Option<HttpResponse>>> {
         let answer = Arc::new(Mutex::new(None));
         let Some(arrives_after) = fate.arrives_after else {
             return answer;
@@ -172,7 +172,7 @@ impl Line {
         answer
     }
 
-    fn arrive(&self, arrival: Arrival<'_>, step: Option<usize>) -> Reply {
+    fn arrive(&self, arrival: Arrival<'_>, step: Option<usize>) -> HttpResponse {
         let now = self.timeline.timestamp();
         let mut workspace = self.workspace.lock().unwrap();
         let before = workspace.truth.changes.len();
@@ -210,7 +210,7 @@ impl Line {
     }
 
     /// Takes down that a call is made, before anything can go wrong with it; the step that it is made for.
-    fn announce(&self, call: &Call) -> Option<usize> {
+    fn announce(&self, call: &HttpRequest) -> Option<usize> {
         self.record.note(&self.who, call.body.len() as u64, || {
             let body = String::from_utf8_lossy(&call.body);
             // The values of lists are long.
@@ -259,7 +259,7 @@ impl Line {
 }
 
 /// Whether what was taken down is this very call.
-fn is_intent_of(intent: &Intent, (call, body): (&Call, &Value)) -> bool {
+fn is_intent_of(intent: &Intent, (call, body): (&HttpRequest, &Value)) -> bool {
     let has_filters = |definition: &Payload| {
         let excluded = definition.excluded_filters.as_ref();
         let none = |excluded: &Value| excluded["filters"].as_array().is_none_or(Vec::is_empty);
@@ -270,21 +270,21 @@ fn is_intent_of(intent: &Intent, (call, body): (&Call, &Value)) -> bool {
         definition.included_filters == body["included_filters"] && is_excluded
     };
     match &intent.write {
-        Write::Create { definition, .. } => {
+        IntendedWrite::Create { definition, .. } => {
             call.method == "POST" && body["name"] == intent.segment.as_str() && has_filters(definition)
         }
-        Write::Update {
+        IntendedWrite::Update {
             id, name, definition, ..
         } => {
             let has_name = body.get("name").is_none_or(|sent| *sent == name.as_str());
             call.path == format!("/v3/custom-segments/{id}") && has_name && has_filters(definition)
         }
-        Write::TakeOut { name, .. } => {
+        IntendedWrite::ProbeNameHolder { name, .. } => {
             call.path.ends_with("/unarchive") && body["name"] == name.as_str() && body.get("cs_id").is_none()
         }
         // Which of these are taken down depends on what the lists say.
-        Write::Send { .. } | Write::Upload { .. } => false,
-        Write::Lifecycle { id, lifecycle, .. } => {
+        IntendedWrite::CreateCohort { .. } | IntendedWrite::CreateFileSegment { .. } => false,
+        IntendedWrite::SetLifecycle { id, lifecycle, .. } => {
             let end = match lifecycle {
                 Lifecycle::Archived => "/archive",
                 Lifecycle::Active => "/unarchive",
@@ -352,7 +352,7 @@ impl Transport for Line {
 
 impl Line {
     /// The call as it would be sent by mistake.
-    fn mistaken(&self, mut call: Call) -> Call {
+    fn mistaken(&self, mut call: HttpRequest) -> HttpRequest {
         if call.method == "GET" {
             return call;
         }
@@ -384,7 +384,7 @@ impl Line {
     }
 
     /// What a bug takes for the answer to a call that had none.
-    fn taken_for_done(&self, call: &Call) -> Option<Response> {
+    fn taken_for_done(&self, call: &HttpRequest) -> Option<Response> {
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         if call.path.ends_with("/cohortsync") {
             let done = made_up(200, &json!({"status": "success", "message": ""}));
@@ -403,7 +403,7 @@ impl Line {
     }
 
     /// What a bug takes for an answer without asking.
-    fn unasked(&self, call: &Call) -> Option<Response> {
+    fn unasked(&self, call: &HttpRequest) -> Option<Response> {
         if call.method != "GET" {
             return None;
         }
@@ -419,7 +419,7 @@ impl Line {
     }
 
     /// An answer as a bug takes it.
-    fn misread(&self, call: &Call, reply: Reply) -> Reply {
+    fn misread(&self, call: &HttpRequest, reply: HttpResponse) -> HttpResponse {
         let mut workspace = self.workspace.lock().unwrap();
         let is_list = call.path == "/v3/custom-segments" && call.method == "GET" && call.query.is_empty();
         if is_list && reply.status == 200 && self.record.has(Bug::StaleListTrusted) {
@@ -437,7 +437,7 @@ impl Line {
             let id = id.to_owned();
             let look = super::workspace::call("GET", &format!("/v3/custom-segments/{id}"), Vec::new());
             let looked = workspace.look(self.timeline.timestamp(), &look);
-            return Reply {
+            return HttpResponse {
                 status: 201,
                 ..looked
             };
@@ -446,7 +446,7 @@ impl Line {
     }
 
     /// Keeps in mind which creates may have been made, and which of them were looked for since.
-    fn keep_in_mind(&self, call: &Call, (kind, heard): (Option<Kind>, &Result<Response, TransportError>)) {
+    fn keep_in_mind(&self, call: &HttpRequest, (kind, heard): (Option<Kind>, &Result<Response, TransportError>)) {
         let mut workspace = self.workspace.lock().unwrap();
         let is_whole = kind != Some(Kind::Garbage);
         let is_heard = heard
@@ -455,7 +455,7 @@ impl Line {
         if makes_segment(call) {
             let is_unknown = match heard {
                 Ok(heard) => heard.status >= 500 || !is_whole && heard.status < 300,
-                Err(error) => matches!(error, TransportError::Lost { .. }),
+                Err(error) => matches!(error, TransportError::NoResponse { .. }),
             };
             let body: Value = serde_json::from_slice(&call.body).unwrap();
             let created = (self.run, text(&body["name"]));
@@ -501,9 +501,9 @@ impl Line {
     }
 
     /// What the process gets of an answer.
-    fn heard(&self, kind: Option<Kind>, reply: Option<Reply>) -> Result<Response, TransportError> {
+    fn heard(&self, kind: Option<Kind>, reply: Option<HttpResponse>) -> Result<Response, TransportError> {
         let lost = |message: &str| {
-            Err(TransportError::Lost {
+            Err(TransportError::NoResponse {
                 message: message.to_owned(),
             })
         };
@@ -532,7 +532,7 @@ impl Line {
             Some(Kind::SilentBefore | Kind::SilentAfter | Kind::Late) => lost("nothing came within 60 s"),
             Some(Kind::Garbage) => Ok(Response {
                 status: reply.map_or(200, |reply| reply.status),
-                headers: RateHeaders::default(),
+                headers: RateLimitHeaders::default(),
                 date: None,
                 body: format!("<html>{echo}</html>").into_bytes(),
             }),
@@ -545,7 +545,7 @@ impl Line {
 }
 
 impl On {
-    fn concerns(self, call: &Call) -> bool {
+    fn concerns(self, call: &HttpRequest) -> bool {
         let is_read = call.method == "GET";
         match self {
             Self::Any => true,
@@ -561,12 +561,12 @@ impl On {
 }
 
 /// Whether a call makes a segment, and must not be repeated without a look.
-fn makes_segment(call: &Call) -> bool {
+fn makes_segment(call: &HttpRequest) -> bool {
     call.method == "POST" && !call.path.ends_with("/cohortsync")
 }
 
 /// Whether a call sends what is left of long members after calls that were full.
-fn is_last_batch(call: &Call) -> bool {
+fn is_last_batch(call: &HttpRequest) -> bool {
     call.path.ends_with("/cohortsync") && (30_000..100_000).contains(&call.body.len())
 }
 
@@ -574,7 +574,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn call_of(request: &Request) -> Call {
+fn call_of(request: &Request) -> HttpRequest {
     let method = match request.method {
         Method::Get => "GET",
         Method::Post => "POST",
@@ -582,7 +582,7 @@ fn call_of(request: &Request) -> Call {
         Method::Patch => "PATCH",
     };
     let body = request.body.as_ref().map(|body| body.to_string().into_bytes());
-    Call {
+    HttpRequest {
         query: request.query.iter().cloned().collect(),
         ..call(method, &request.path, body.unwrap_or_default())
     }
@@ -591,20 +591,20 @@ fn call_of(request: &Request) -> Call {
 fn made_up(status: u16, body: &Value) -> Response {
     Response {
         status,
-        headers: RateHeaders::default(),
+        headers: RateLimitHeaders::default(),
         date: None,
         body: body.to_string().into_bytes(),
     }
 }
 
-fn response(reply: &Reply) -> Response {
-    fn number<N: std::str::FromStr>(reply: &Reply, name: &str) -> Option<N> {
+fn response(reply: &HttpResponse) -> Response {
+    fn number<N: std::str::FromStr>(reply: &HttpResponse, name: &str) -> Option<N> {
         reply.headers.get(name)?.parse().ok()
     }
     let date = |text: &String| -> Option<Timestamp> { DateTimeParser::new().parse_timestamp(text).ok() };
     Response {
         status: reply.status,
-        headers: RateHeaders {
+        headers: RateLimitHeaders {
             limit: number(reply, "x-ratelimit-limit"),
             remaining: number(reply, "x-ratelimit-remaining"),
             reset: number(reply, "x-ratelimit-reset"),

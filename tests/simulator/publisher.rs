@@ -8,8 +8,8 @@ use super::record::Record;
 use super::store::Promised;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use segctl::ledger::Ledger;
-use segctl::members::Values;
+use segctl::ledger::State;
+use segctl::members::SortedValues;
 use segctl::model::ListDigest;
 use segctl::publish::Publisher;
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ impl Shelf {
     }
 
     /// Everything that is published is known to the ledger, so that it is taken away some day.
-    pub(crate) fn is_known(&self, ledger: &Ledger, record: &Record) {
+    pub(crate) fn is_known(&self, ledger: &State, record: &Record) {
         let files = self.0.lock().unwrap();
         let mut ours = files
             .by_address
@@ -118,9 +118,9 @@ pub(crate) fn address_of(name: &ListDigest) -> String {
 }
 
 /// Whether a ledger says that a file was published.
-fn knows(ledger: &Ledger, name: &ListDigest) -> bool {
-    let is_left = ledger.left_published().any(|left| left.name == *name);
-    is_left || ledger.is_in_use(name)
+fn knows(ledger: &State, name: &ListDigest) -> bool {
+    let is_left = ledger.orphaned_files().any(|left| left.name == *name);
+    is_left || ledger.is_file_in_use(name)
 }
 
 /// A process's way to the shelf.
@@ -195,7 +195,7 @@ impl Publisher for Shelving {
     fn publish<'a>(
         &'a self,
         name: &'a ListDigest,
-        list: &'a mut (dyn Values + Send),
+        list: &'a mut (dyn SortedValues + Send),
     ) -> BoxFuture<'a, io::Result<String>> {
         async move {
             let mut bytes = Vec::new();
@@ -208,7 +208,7 @@ impl Publisher for Shelving {
         .boxed()
     }
 
-    fn withdraw<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>> {
+    fn unpublish<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>> {
         self.take_away(name).boxed()
     }
 }

@@ -7,7 +7,7 @@ use super::truth::{Author, Segment};
 use super::workspace::Workspace;
 use jiff::Timestamp;
 use segctl::model::{UploadId, UserChange};
-use segctl::sandbox::Call;
+use segctl::sandbox::HttpRequest;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -37,7 +37,7 @@ struct Told {
 
 impl Queue {
     /// Takes down what a call told the service of, which may not be able to read it.
-    pub(crate) fn add(&mut self, id: &str, (call, body): (&Call, &Value), fails: bool) {
+    pub(crate) fn add(&mut self, id: &str, (call, body): (&HttpRequest, &Value), fails: bool) {
         self.told.push_back(Told {
             upload: hooks::upload_of(body),
             fails,
@@ -49,7 +49,7 @@ impl Queue {
 }
 
 /// What a call about a file segment does; making it adds to nobody.
-pub(crate) fn change_of(call: &Call) -> UserChange {
+pub(crate) fn change_of(call: &HttpRequest) -> UserChange {
     let changes = [UserChange::Remove, UserChange::Replace];
     let found = changes
         .into_iter()

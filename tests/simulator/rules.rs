@@ -2,14 +2,14 @@
 
 use super::random::Random;
 use segctl::api::{RateLimits, Window};
-use segctl::model::{EndpointClass, NamePattern, Policy, PublishPlace};
-use segctl::sandbox::{self, Class, Echo, HeaderWindow, Settings, WithoutChange, WithoutExcluded};
+use segctl::model::{EndpointClass, NamePattern, Policy, PublishLocation};
+use segctl::sandbox::{self, RateLimitClass, EchoFormat, HeaderWindow, SandboxSettings, UnchangedUpdateBehavior, MissingExcludedBehavior};
 use std::collections::BTreeMap;
 
 /// The rules of one seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    pub(crate) settings: Settings,
+    pub(crate) settings: SandboxSettings,
     pub(crate) policy: Policy,
     pub(crate) limits: RateLimits,
     /// Milliseconds that the service's clock is ahead.
@@ -23,18 +23,18 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) fn draw(random: &mut Random, segments: usize, has_lists: bool) -> Self {
         let echoes = [
-            Echo::AsSent,
-            Echo::AsSent,
-            Echo::DefaultsFilled,
-            Echo::DefaultsDropped,
-            Echo::DashboardDays,
+            EchoFormat::AsSent,
+            EchoFormat::AsSent,
+            EchoFormat::DefaultsFilled,
+            EchoFormat::DefaultsDropped,
+            EchoFormat::DashboardDays,
         ];
         let (mut rate_limits, mut limits) = limits(random);
-        if let sandbox::RateLimits::Custom(table) = &mut rate_limits {
+        if let sandbox::RateLimitMode::Custom(table) = &mut rate_limits {
             // A stream of its own, so that other seeds are what they are without lists.
             limit_lists(&mut random.clone().fork(), (table, &mut limits));
         }
-        let settings = Settings {
+        let settings = SandboxSettings {
             rate_limits,
             list_create_share_window: random.percent(50),
             rate_headers: random.percent(80),
@@ -53,36 +53,36 @@ impl Rules {
             unarchive_checks_active_limit: random.percent(50),
             rename_frees_old_name: random.percent(50),
             patch_without_excluded: if random.percent(50) {
-                WithoutExcluded::Keep
+                MissingExcludedBehavior::Keep
             } else {
-                WithoutExcluded::Clear
+                MissingExcludedBehavior::Clear
             },
             archive_idempotent: random.percent(70),
             patch_without_change: [
-                WithoutChange::Accepted,
-                WithoutChange::Refused,
-                WithoutChange::Conflict,
+                UnchangedUpdateBehavior::Accepted,
+                UnchangedUpdateBehavior::Refused,
+                UnchangedUpdateBehavior::Conflict,
             ][random.below(3)],
             names_case_sensitive: random.percent(80),
             reference_to_archived_allowed: random.percent(70),
             echo: echoes[random.below(echoes.len())],
-            ..Settings::default()
+            ..SandboxSettings::default()
         };
         let mut policy = Policy::default();
-        policy.behaviour.list_shows_archived = settings.list_includes_archived;
-        policy.behaviour.rename_frees_names = settings.rename_frees_old_name;
-        policy.behaviour.archived_definitions_conflict = settings.archived_definitions_conflict;
-        policy.behaviour.active_limit = settings.active_limit;
+        policy.api_behavior.list_shows_archived = settings.list_includes_archived;
+        policy.api_behavior.rename_frees_names = settings.rename_frees_old_name;
+        policy.api_behavior.archived_definitions_conflict = settings.archived_definitions_conflict;
+        policy.api_behavior.active_limit = settings.active_limit;
         if random.percent(90) {
             policy.guards.archive = 100;
             policy.guards.update = 100;
         }
-        policy.publish = has_lists.then(|| PublishPlace::Folder {
+        policy.publish = has_lists.then(|| PublishLocation::Folder {
             directory: "published".to_owned(),
             url: None,
         });
         if random.percent(10) {
-            policy.owns.push(NamePattern::parse("by hand*").unwrap());
+            policy.managed_patterns.push(NamePattern::parse("by hand*").unwrap());
         }
         // A stream of its own likewise.
         let hears = has_lists && random.clone().fork().percent(60);
@@ -121,46 +121,46 @@ impl Rules {
 }
 
 /// The documented limits, or much lower ones, as the service and the files have them.
-fn limits(random: &mut Random) -> (sandbox::RateLimits, RateLimits) {
+fn limits(random: &mut Random) -> (sandbox::RateLimitMode, RateLimits) {
     let mut limits = RateLimits::default();
     if random.percent(70) {
-        return (sandbox::RateLimits::Documented, limits);
+        return (sandbox::RateLimitMode::Documented, limits);
     }
     let classes = [
-        (Class::List, EndpointClass::List),
-        (Class::Create, EndpointClass::Create),
-        (Class::Get, EndpointClass::Get),
-        (Class::Update, EndpointClass::Update),
-        (Class::Lifecycle, EndpointClass::Lifecycle),
+        (RateLimitClass::List, EndpointClass::List),
+        (RateLimitClass::Create, EndpointClass::Create),
+        (RateLimitClass::Get, EndpointClass::Get),
+        (RateLimitClass::Update, EndpointClass::Update),
+        (RateLimitClass::Lifecycle, EndpointClass::Lifecycle),
     ];
     let mut table = BTreeMap::new();
     let mut drawn = || [(random.below(8) + 2, 60), (random.below(60) + 20, 3600)];
     // The service may count these two as one; then they have one limit.
     let pooled = drawn();
     for (class, of_client) in classes {
-        let is_pooled = matches!(class, Class::List | Class::Create);
+        let is_pooled = matches!(class, RateLimitClass::List | RateLimitClass::Create);
         let windows = if is_pooled { pooled } else { drawn() };
-        let of_service = windows.map(|(calls, seconds)| sandbox::Window { calls, seconds });
+        let of_service = windows.map(|(calls, seconds)| sandbox::RateLimitWindow { calls, seconds });
         table.insert(class, of_service.to_vec());
         let of_files = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
         limits.set(of_client, of_files.to_vec());
     }
-    (sandbox::RateLimits::Custom(table), limits)
+    (sandbox::RateLimitMode::Custom(table), limits)
 }
 
 /// The limits of calls about lists, mostly lower ones.
 fn limit_lists(
     random: &mut Random,
-    (table, limits): (&mut BTreeMap<Class, Vec<sandbox::Window>>, &mut RateLimits),
+    (table, limits): (&mut BTreeMap<RateLimitClass, Vec<sandbox::RateLimitWindow>>, &mut RateLimits),
 ) {
     let file = [(random.below(9) + 2, 3600), (random.below(60) + 40, 86_400)];
     let cohort = [(random.below(20) + 2, 60), (random.below(300) + 100, 3600)];
     let classes = [
-        (Class::File, EndpointClass::File, file),
-        (Class::Cohort, EndpointClass::Cohort, cohort),
+        (RateLimitClass::File, EndpointClass::File, file),
+        (RateLimitClass::Cohort, EndpointClass::Cohort, cohort),
     ];
     for (class, of_client, windows) in classes {
-        let of_service = windows.map(|(calls, seconds)| sandbox::Window { calls, seconds });
+        let of_service = windows.map(|(calls, seconds)| sandbox::RateLimitWindow { calls, seconds });
         table.insert(class, of_service.to_vec());
         let of_files = windows.map(|(calls, seconds)| Window::parse(&format!("{calls}/{seconds}s")).unwrap());
         limits.set(of_client, of_files.to_vec());

@@ -13,13 +13,13 @@ use super::store::{Promised, Watched};
 use super::work;
 use super::workspace::Workspace;
 use jiff::SignedDuration;
-use segctl::api::{Client, Clock, RateLimits, StopSignal, Stopper, WaitReason, Waiting};
-use segctl::apply::{Callbacks, Verdict};
-use segctl::ledger::{DirectoryStore, Holder, LedgerStore, Lock};
+use segctl::api::{Client, Clock, RateLimits, CancelToken, CancelHandle, WaitReason, WaitNotice};
+use segctl::apply::{CallbackOptions, RunStatus};
+use segctl::ledger::{DirectoryStore, LockHolder, StateStore, Lock};
 use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::Refresh;
-use segctl::plan::guard::Allowances;
-use segctl::session::{Claim, HeldLock, Session, SharedCalls};
+use segctl::plan::guard::Overrides;
+use segctl::session::{LockOptions, HeldLock, Reconciler, SharedCallLog};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -57,7 +57,7 @@ pub(crate) struct Order {
     pub(crate) declared: Vec<DeclaredSegment>,
     pub(crate) policy: Policy,
     pub(crate) refresh: Refresh,
-    pub(crate) allowances: Allowances,
+    pub(crate) allowances: Overrides,
     pub(crate) parallelism: usize,
     /// The point at which it is ended.
     pub(crate) ends_at: Option<u64>,
@@ -65,14 +65,14 @@ pub(crate) struct Order {
     pub(crate) stands_still: Option<(i64, i64)>,
     /// What somebody else does between the plan and its application, and later.
     pub(crate) interlude: Box<dyn FnOnce() + Send + Sync>,
-    pub(crate) stop: (Stopper, StopSignal),
+    pub(crate) stop: (CancelHandle, CancelToken),
     pub(crate) retry_seed: u64,
     /// For how long somebody else's lock is waited for.
     pub(crate) lock_timeout: SignedDuration,
     /// Whether its machine tells processes apart.
     pub(crate) has_process: bool,
     /// How it hears what becomes of lists.
-    pub(crate) callbacks: Option<Callbacks>,
+    pub(crate) callbacks: Option<CallbackOptions>,
 }
 
 /// How a run ended.
@@ -90,13 +90,13 @@ pub(crate) enum End {
     Applied {
         steps: usize,
         /// What it came to.
-        verdict: Verdict,
+        verdict: RunStatus,
         /// Why steps failed.
         failures: Vec<String>,
     },
 }
 
-pub(crate) type Running = Session<Line, ProcessClock, Watched>;
+pub(crate) type Running = Reconciler<Line, ProcessClock, Watched>;
 
 /// A process that does what is ordered.
 pub(crate) fn process(machine: &Machine, order: Order) -> Process<End> {
@@ -123,12 +123,12 @@ async fn run(machine: Machine, order: Order, life: Arc<Life>) -> End {
         .insert(order.number, began);
     let session = session(&machine, &order, &life);
     let oldest = session.clock.now().saturating_sub(machine.limits.longest_span());
-    drop(session.store.forget_requests(oldest.unwrap_or_default()).await);
+    drop(session.store.prune_requests(oldest.unwrap_or_default()).await);
     let end = match order.task {
         Task::Plan => work::plan(&machine, &session, order).await,
         Task::Apply | Task::ApplyFile(_) => alone(&machine, &session, (order, life)).await,
     };
-    session.client.keep_log().await;
+    session.client.flush_request_log().await;
     machine.lives.lock().unwrap().remove(&id);
     end
 }
@@ -140,21 +140,21 @@ async fn alone(machine: &Machine, session: &Running, (order, life): (Order, Arc<
         ..session.clock.clone()
     };
     let lives = Arc::clone(&machine.lives);
-    let is_gone = move |process: &segctl::ledger::Process| {
+    let is_gone = move |process: &segctl::ledger::ProcessIdentity| {
         let lives = lives.lock().unwrap();
         lives.get(&process.id).is_none_or(|life| life.is_over())
     };
-    let claim = Claim {
-        lock: Lock::taken(
+    let claim = LockOptions {
+        lock: Lock::acquired(
             &format!("run {}", order.number),
             "segctl apply",
             holder(&order),
             clock.now(),
         ),
         timeout: order.lock_timeout,
-        is_gone: &is_gone,
+        has_exited: &is_gone,
     };
-    let held = match HeldLock::take((&session.store, &clock), claim, &session.on_note).await {
+    let held = match HeldLock::acquire((&session.store, &clock), claim, &session.on_note).await {
         Ok(held) => held,
         Err(error) => {
             machine.record.shown("an error", &error.to_string());
@@ -176,21 +176,21 @@ async fn alone(machine: &Machine, session: &Running, (order, life): (Order, Arc<
     };
     let work = work::apply(machine, session, (order, shelving));
     let end = held
-        .during((&session.store, &clock), work, (&session.on_note, &stopper))
+        .run_while_held((&session.store, &clock), work, (&session.on_note, &stopper))
         .await;
-    if let Err(error) = held.give_back(&session.store).await {
+    if let Err(error) = held.release(&session.store).await {
         (session.on_note)(format!("the ledger stays locked for a while: {error}"));
     }
     end
 }
 
-fn holder(order: &Order) -> Holder {
-    let process = segctl::ledger::Process {
+fn holder(order: &Order) -> LockHolder {
+    let process = segctl::ledger::ProcessIdentity {
         machine: "machine".to_owned(),
         id: u32::try_from(order.number).unwrap(),
         started: order.number.to_string(),
     };
-    Holder {
+    LockHolder {
         user: "ada".to_owned(),
         host: "runner".to_owned(),
         process: order.has_process.then_some(process),
@@ -227,8 +227,8 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
     let (record, teller) = (machine.record.clone(), who.clone());
     let limits = limits(machine);
     let client = Client::new(line, clock.clone(), limits, order.retry_seed)
-        .stopped_by(order.stop.1.clone())
-        .observed_by(move |waiting: &Waiting| {
+        .with_cancellation(order.stop.1.clone())
+        .with_wait_observer(move |waiting: &WaitNotice| {
             if !record.has(Bug::WaitsUntold) {
                 // What is waited for in parts may be there before.
                 let is_in_parts = matches!(waiting.reason, WaitReason::Callback(_));
@@ -237,14 +237,14 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
             record.note(&teller, 11, || {
                 format!("waits until {}: {:?}", waiting.until, waiting.reason)
             });
-            if let WaitReason::Retry(error) | WaitReason::LostAnswer(error) = &waiting.reason {
+            if let WaitReason::Retry(error) | WaitReason::AmbiguousWrite(error) = &waiting.reason {
                 record.shown("a wait", &error.to_string());
             }
         });
     let store = || {
         let (workspace, run) = (Arc::clone(&machine.workspace), order.number);
         Watched {
-            inner: DirectoryStore::on(disk.clone(), "ledger"),
+            inner: DirectoryStore::with_filesystem(disk.clone(), "ledger"),
             promised: machine.promised.clone(),
             record: machine.record.clone(),
             loses_touch: Box::new(move || workspace.lock().unwrap().calls.lose_touch(run)),
@@ -258,11 +258,11 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
             record.shown("a note", &note);
         })
     };
-    Session {
+    Reconciler {
         client: if machine.record.has(Bug::CallsNotShared) {
             client
         } else {
-            client.logged_in(SharedCalls::new(store(), on_note()))
+            client.with_request_log(SharedCallLog::new(store(), on_note()))
         },
         clock,
         store: store(),

@@ -18,11 +18,11 @@ use super::truth::Author;
 use super::workspace::Workspace;
 use super::world::{Dashboard, Files, Fresh};
 use jiff::SignedDuration;
-use segctl::api::{StopSignal, Stopper};
-use segctl::apply::Callbacks;
+use segctl::api::{CancelToken, CancelHandle};
+use segctl::apply::CallbackOptions;
 use segctl::model::SegmentId;
 use segctl::observe::Refresh;
-use segctl::plan::guard::Allowances;
+use segctl::plan::guard::Overrides;
 use std::sync::{Arc, Mutex};
 
 /// What came of a seed.
@@ -143,7 +143,7 @@ impl Scenario {
     fn begin(&mut self) {
         let now = self.machine.timeline.timestamp();
         let mut workspace = self.machine.workspace.lock().unwrap();
-        workspace.owns_what_is_made_by_hand = !self.rules.policy.owns.is_empty();
+        workspace.owns_what_is_made_by_hand = !self.rules.policy.managed_patterns.is_empty();
         for _ in 0..self.random.below(4) {
             self.dashboard.make_stranger(&mut workspace, now);
         }
@@ -343,7 +343,7 @@ impl Scenario {
             };
             // Whoever waits for what was lost long ago waits in vain.
             if let Some(callbacks) = &mut order.callbacks {
-                callbacks.wait = None;
+                callbacks.timeout = None;
             }
             let number = order.number;
             let changes_before = self.machine.workspace.lock().unwrap().truth.changes.len();
@@ -391,12 +391,12 @@ impl Scenario {
     }
 
     /// What somebody who looks after the workspace allows.
-    fn allowances(&self) -> Allowances {
-        Allowances {
-            empty: true,
-            short_list: true,
-            resend: self.sends_again,
-            assume_in_sync: false,
+    fn allowances(&self) -> Overrides {
+        Overrides {
+            allow_empty: true,
+            allow_missing_segments: true,
+            force_upload: self.sends_again,
+            assume_members_in_sync: false,
         }
     }
 
@@ -416,14 +416,14 @@ impl Scenario {
     }
 
     /// How a run hears what becomes of lists, where it does; every other one waits for it.
-    fn callbacks(&mut self) -> Option<Callbacks> {
+    fn callbacks(&mut self) -> Option<CallbackOptions> {
         if !self.rules.hears {
             return None;
         }
         let minutes = self.random.between(1, 90);
-        Some(Callbacks {
-            address: hooks::ADDRESS.to_owned().into(),
-            wait: self
+        Some(CallbackOptions {
+            base_url: hooks::ADDRESS.to_owned().into(),
+            timeout: self
                 .random
                 .percent(50)
                 .then(|| SignedDuration::from_mins(minutes)),
@@ -476,24 +476,24 @@ impl Scenario {
     /// Whether the ledger knows of a segment.
     pub(crate) fn is_known(&self, id: &str) -> bool {
         let ledger = invariants::ledger(&self.machine.platter, &self.record);
-        ledger.is_some_and(|ledger| ledger.entry(&SegmentId::new(id)).is_some())
+        ledger.is_some_and(|ledger| ledger.managed_entry(&SegmentId::new(id)).is_some())
     }
 
     fn order(&mut self) -> Order {
         self.tally.runs += 1;
-        let refresh = [Refresh::Full, Refresh::Rolling, Refresh::None];
+        let refresh = [Refresh::Full, Refresh::Partial, Refresh::None];
         Order {
             number: self.tally.runs,
             task: Task::Apply,
             declared: self.files.declared(),
             policy: self.rules.policy.clone(),
             refresh: refresh[self.random.below(refresh.len())],
-            allowances: Allowances::default(),
+            allowances: Overrides::default(),
             parallelism: [1, 2, 8][self.random.below(3)],
             ends_at: None,
             stands_still: None,
             interlude: Box::new(|| ()),
-            stop: Stopper::new(),
+            stop: CancelHandle::new(),
             retry_seed: self.random.draw(),
             lock_timeout: SignedDuration::from_secs([0, 30, 600][self.random.below(3)]),
             has_process: self.random.percent(70),
@@ -508,11 +508,11 @@ impl Scenario {
     }
 
     /// Somebody who wants the run to stop, now and then.
-    fn stop(&mut self) -> (Stopper, StopSignal) {
+    fn stop(&mut self) -> (CancelHandle, CancelToken) {
         if !self.random.percent(6) {
-            return Stopper::new();
+            return CancelHandle::new();
         }
-        let (stopper, signal) = Stopper::new();
+        let (stopper, signal) = CancelHandle::new();
         let raising = stopper.clone();
         let after = self.random.between(0, 60_000);
         let record = self.record.clone();
@@ -520,7 +520,7 @@ impl Scenario {
             .timeline
             .at(self.machine.timeline.now() + after, move || {
                 record.note("world", 17, || "somebody wants the run to stop".to_owned());
-                raising.stop();
+                raising.cancel();
             });
         (stopper, signal)
     }

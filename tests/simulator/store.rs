@@ -6,11 +6,11 @@ use super::planted::Bug;
 use super::record::Record;
 use jiff::Timestamp;
 use segctl::ledger::{
-    Change, DirectoryStore, Entry, Intent, Ledger, LedgerStore, Lock, Record as Taken, Snapshot, StoreError,
-    Write,
+    LockChange, DirectoryStore, StateEntry, Intent, State, StateStore, Lock, JournalEntry as Taken, Cache, StoreError,
+    IntendedWrite,
 };
-use segctl::members::kept::KeptWriter;
-use segctl::model::{CallRecord, Callback, ListDigest, UploadId};
+use segctl::members::kept::ListWriter;
+use segctl::model::{RequestRecord, UploadResult, ListDigest, UploadId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 pub(crate) struct Promised(Arc<Mutex<Possible>>);
 
 struct Possible {
-    ledgers: Vec<Ledger>,
+    ledgers: Vec<State>,
     /// Writes that have not ended.
     under_way: usize,
 }
@@ -28,7 +28,7 @@ struct Possible {
 impl Promised {
     pub(crate) fn nothing() -> Self {
         Self(Arc::new(Mutex::new(Possible {
-            ledgers: vec![Ledger::default()],
+            ledgers: vec![State::default()],
             under_way: 0,
         })))
     }
@@ -39,7 +39,7 @@ impl Promised {
     }
 
     /// Whether a ledger says something, whatever the disk holds of what it may hold.
-    pub(crate) fn says(&self, is_said: impl Fn(&Ledger) -> bool) -> bool {
+    pub(crate) fn says(&self, is_said: impl Fn(&State) -> bool) -> bool {
         self.0.lock().unwrap().ledgers.iter().all(is_said)
     }
 }
@@ -58,7 +58,7 @@ pub(crate) struct Watched {
 /// A write that has not been answered yet: where it never is, the disk may hold it or not.
 struct UnderWay<'a> {
     promised: &'a Promised,
-    ledger: &'a Ledger,
+    ledger: &'a State,
     records: &'a [Taken],
     is_done: bool,
 }
@@ -73,7 +73,7 @@ impl Drop for UnderWay<'_> {
         let mut ledgers = vec![self.ledger.clone()];
         for mut known in possible.ledgers.clone() {
             for change in self.records {
-                known.apply(change.clone());
+                known.apply_journal_entry(change.clone());
                 ledgers.push(known.clone());
             }
         }
@@ -95,39 +95,39 @@ impl Watched {
 
 impl Watched {
     /// What a run takes down as a bug would have it.
-    fn mistaken(&self, ledger: &Ledger, records: &[Taken]) -> (Ledger, Vec<Taken>) {
+    fn mistaken(&self, ledger: &State, records: &[Taken]) -> (State, Vec<Taken>) {
         let (mut ledger, mut records) = (ledger.clone(), records.to_vec());
         if self.record.has(Bug::IntentsDropped) {
             records.retain(|record| !matches!(record, Taken::Intent(_)));
             let steps: Vec<_> = ledger.intents().map(|intent| intent.step.clone()).collect();
             steps
                 .into_iter()
-                .for_each(|step| ledger.apply(Taken::Settled(step)));
+                .for_each(|step| ledger.apply_journal_entry(Taken::Resolved(step)));
         }
         if self.record.has(Bug::LedgerBeforeAnswer) {
-            let early: Vec<Entry> = records
+            let early: Vec<StateEntry> = records
                 .iter()
                 .filter_map(|record| early(&ledger, record))
                 .collect();
             for entry in early {
                 ledger.record(entry.clone());
-                records.push(Taken::Entry(entry));
+                records.push(Taken::StateEntry(entry));
             }
         }
         if self.record.has(Bug::BatchesCountedBefore) {
             records.iter_mut().for_each(count_before);
         }
         if self.record.has(Bug::KeptTakenForOurs) {
-            let ours = |entry: &Entry| Entry {
-                only_kept: false,
+            let ours = |entry: &StateEntry| StateEntry {
+                history_only: false,
                 ..entry.clone()
             };
             for record in &mut records {
-                if let Taken::Entry(entry) = record {
+                if let Taken::StateEntry(entry) = record {
                     *entry = ours(entry);
                 }
             }
-            let kept: Vec<Entry> = ledger.all_kept().map(ours).collect();
+            let kept: Vec<StateEntry> = ledger.all_entries().map(ours).collect();
             kept.into_iter().for_each(|entry| ledger.record(entry));
         }
         (ledger, records)
@@ -135,22 +135,22 @@ impl Watched {
 }
 
 /// A ledger that does not say which calls may still arrive.
-fn without_strays(ledger: &Ledger) -> Ledger {
+fn without_strays(ledger: &State) -> State {
     let mut forgetful = ledger.clone();
-    for entry in ledger.all_kept() {
+    for entry in ledger.all_entries() {
         let mut entry = entry.clone();
-        entry.sent.iter_mut().for_each(|sent| sent.unanswered_at = None);
+        entry.cohort_state.iter_mut().for_each(|sent| sent.ambiguous_since = None);
         entry
-            .uploaded
+            .upload_state
             .iter_mut()
-            .for_each(|uploaded| uploaded.unanswered_at = None);
+            .for_each(|uploaded| uploaded.ambiguous_since = None);
         forgetful.record(entry);
     }
     for intent in ledger.intents() {
         let mut intent = intent.clone();
-        if let Write::Send { sent } = &mut intent.write {
-            sent.unanswered_at = None;
-            forgetful.apply(Taken::Intent(intent));
+        if let IntendedWrite::CreateCohort { cohort_state: sent } = &mut intent.write {
+            sent.ambiguous_since = None;
+            forgetful.apply_journal_entry(Taken::Intent(intent));
         }
     }
     forgetful
@@ -158,37 +158,37 @@ fn without_strays(ledger: &Ledger) -> Ledger {
 
 /// Says of a list that is being sent that all whom it adds were.
 fn count_before(record: &mut Taken) {
-    if let Taken::Entry(entry) = record
-        && let Some(sent) = &mut entry.sent
-        && let Some(under_way) = &mut sent.under_way
+    if let Taken::StateEntry(entry) = record
+        && let Some(sent) = &mut entry.cohort_state
+        && let Some(under_way) = &mut sent.partial
     {
         under_way.added = under_way.list.count;
     }
 }
 
 /// The entry of an update that was only announced.
-fn early(ledger: &Ledger, record: &Taken) -> Option<Entry> {
+fn early(ledger: &State, record: &Taken) -> Option<StateEntry> {
     let Taken::Intent(intent) = record else {
         return None;
     };
-    let Write::Update {
+    let IntendedWrite::Update {
         id, name, definition, ..
     } = &intent.write
     else {
         return None;
     };
-    Some(Entry {
-        only_kept: false,
+    Some(StateEntry {
+        history_only: false,
         definition: Some(definition.clone()),
         ..ledger
-            .kept(id)
+            .any_entry(id)
             .cloned()
-            .unwrap_or_else(|| Entry::new(id.clone(), name.clone(), intent.at))
+            .unwrap_or_else(|| StateEntry::new(id.clone(), name.clone(), intent.at))
     })
 }
 
-impl LedgerStore for Watched {
-    async fn load(&self) -> Result<Ledger, StoreError> {
+impl StateStore for Watched {
+    async fn load(&self) -> Result<State, StoreError> {
         let ledger = self.damaged(self.inner.load().await)?;
         let possible = self.promised.0.lock().unwrap();
         let is_possible = possible.under_way > 0 || possible.ledgers.contains(&ledger);
@@ -203,12 +203,12 @@ impl LedgerStore for Watched {
         Ok(ledger)
     }
 
-    async fn save(&self, ledger: &Ledger) -> Result<(), StoreError> {
+    async fn save(&self, ledger: &State) -> Result<(), StoreError> {
         let (ledger, _) = self.mistaken(ledger, &[]);
         self.add_all(&ledger, &[], true).await
     }
 
-    async fn add(&self, ledger: &Ledger, records: &[Taken]) -> Result<(), StoreError> {
+    async fn append(&self, ledger: &State, records: &[Taken]) -> Result<(), StoreError> {
         let (ledger, records) = self.mistaken(ledger, records);
         match self.add_all(&ledger, &records, false).await {
             Err(StoreError::LockLost { .. }) if self.record.has(Bug::LockIgnored) => Ok(()),
@@ -218,57 +218,57 @@ impl LedgerStore for Watched {
 
     async fn change_lock(
         &self,
-        change: impl Fn(Option<&Lock>) -> Change + Send,
+        change: impl Fn(Option<&Lock>) -> LockChange + Send,
     ) -> Result<Option<Lock>, StoreError> {
         self.damaged(self.inner.change_lock(change).await)
     }
 
-    async fn save_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
         if self.record.has(Bug::ListUnderOtherDigest) {
-            let nobody = KeptWriter::to(Vec::new()).finish().unwrap_or_default();
-            return self.inner.save_list(digest, &nobody).await;
+            let nobody = ListWriter::to(Vec::new()).finish().unwrap_or_default();
+            return self.inner.save_member_list(digest, &nobody).await;
         }
-        self.inner.save_list(digest, bytes).await
+        self.inner.save_member_list(digest, bytes).await
     }
 
-    async fn load_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
-        self.damaged(self.inner.load_list(digest).await)
+    async fn load_member_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.damaged(self.inner.load_member_list(digest).await)
     }
 
-    async fn drop_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
-        self.inner.drop_lists(keep).await
+    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
+        self.inner.retain_member_lists(keep).await
     }
 
-    async fn save_callback(&self, upload: &UploadId, callback: &Callback) -> Result<(), StoreError> {
+    async fn save_callback(&self, upload: &UploadId, callback: &UploadResult) -> Result<(), StoreError> {
         self.inner.save_callback(upload, callback).await
     }
 
-    async fn load_callback(&self, upload: &UploadId) -> Result<Option<Callback>, StoreError> {
+    async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
         let said = self.damaged(self.inner.load_callback(upload).await)?;
         let is_missed = self.record.has(Bug::FailuresUnheard);
-        Ok(said.filter(|said| !is_missed || matches!(said, Callback::Processed(_))))
+        Ok(said.filter(|said| !is_missed || matches!(said, UploadResult::Processed(_))))
     }
 
-    async fn drop_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
-        self.inner.drop_callbacks(keep).await
+    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
+        self.inner.retain_callbacks(keep).await
     }
 
-    async fn load_snapshot(&self) -> Result<Snapshot, StoreError> {
-        self.damaged(self.inner.load_snapshot().await)
+    async fn load_cache(&self) -> Result<Cache, StoreError> {
+        self.damaged(self.inner.load_cache().await)
     }
 
-    async fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
-        self.inner.save_snapshot(snapshot).await
+    async fn save_cache(&self, snapshot: &Cache) -> Result<(), StoreError> {
+        self.inner.save_cache(snapshot).await
     }
 
-    async fn requests(&self) -> Result<Vec<CallRecord>, StoreError> {
-        self.inner.requests().await
+    async fn load_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
+        self.inner.load_requests().await
     }
 
     async fn exchange_requests(
         &self,
         next: &mut u64,
-        respond: impl FnMut(Vec<CallRecord>) -> Vec<CallRecord> + Send,
+        respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
     ) -> Result<(), StoreError> {
         let exchanged = self.inner.exchange_requests(next, respond).await;
         if exchanged.is_err() {
@@ -277,8 +277,8 @@ impl LedgerStore for Watched {
         exchanged
     }
 
-    async fn forget_requests(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.inner.forget_requests(before).await
+    async fn prune_requests(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.inner.prune_requests(before).await
     }
 }
 
@@ -287,15 +287,15 @@ impl Watched {
         let mut records = records.to_vec();
         if self.record.has(Bug::HistoryDropped) {
             for record in &mut records {
-                if let Taken::Entry(entry) = record {
-                    entry.replaced.clear();
+                if let Taken::StateEntry(entry) = record {
+                    entry.revisions.clear();
                 }
             }
         }
         records
     }
 
-    async fn add_all(&self, ledger: &Ledger, records: &[Taken], is_whole: bool) -> Result<(), StoreError> {
+    async fn add_all(&self, ledger: &State, records: &[Taken], is_whole: bool) -> Result<(), StoreError> {
         let is_added = !is_whole && self.is_begun.swap(false, Ordering::Relaxed);
         self.promised.0.lock().unwrap().under_way += 1;
         let mut under_way = UnderWay {
@@ -307,13 +307,13 @@ impl Watched {
         if is_whole {
             self.inner.save(ledger).await?;
         } else if !(is_added && self.record.has(Bug::NothingTakenDown)) {
-            self.inner.add(ledger, &self.kept(records)).await?;
+            self.inner.append(ledger, &self.kept(records)).await?;
         }
         under_way.is_done = true;
         self.is_begun.store(true, Ordering::Relaxed);
         let mut possible = self.promised.0.lock().unwrap();
         match possible.ledgers.as_mut_slice() {
-            [known] if is_added => records.iter().for_each(|change| known.apply(change.clone())),
+            [known] if is_added => records.iter().for_each(|change| known.apply_journal_entry(change.clone())),
             _ => possible.ledgers = vec![ledger.clone()],
         }
         drop(possible);

@@ -7,11 +7,11 @@ use super::planted::Bug;
 use super::record::Record;
 use super::truth::{Author, Change, Effect, Meaning, Segment, Truth};
 use super::workspace::{Workspace, key_of};
-use segctl::apply::Event;
-use segctl::apply::receipt::{Entry, Outcome, SkipReason};
+use segctl::apply::StepEvent;
+use segctl::apply::receipt::{StepReport, StepOutcome, SkipReason};
 use segctl::model::{Payload, SegmentId, SegmentKind};
-use segctl::plan::step::{Action, Plan, Step, digest_of};
-use segctl::sandbox::Call;
+use segctl::plan::step::{Action, Plan, Step, exact_digest};
+use segctl::sandbox::HttpRequest;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
@@ -99,12 +99,12 @@ impl Witness {
     }
 
     /// The step under way that a write is made for; a write about a list tells of people.
-    fn step_of(&self, call: &Call, (body, told): (&Value, Option<People>), truth: &Truth) -> Option<usize> {
+    fn step_of(&self, call: &HttpRequest, (body, told): (&Value, Option<People>), truth: &Truth) -> Option<usize> {
         let steps = self.plan.steps.iter().zip(&self.steps).enumerate();
         let mut under_way = steps.filter(|(_, (_, facts))| facts.state == State::UnderWay);
         let found = under_way.find(|(_, (step, facts))| match &step.action {
-            Action::Send(sending) if is_of_list(call) => is_sync_of((step, sending), body),
-            Action::Upload(uploading) if is_of_list(call) => {
+            Action::SyncCohort(sending) if is_of_list(call) => is_sync_of((step, sending), body),
+            Action::UploadUserList(uploading) if is_of_list(call) => {
                 is_upload_of((step, uploading), call, (body, told))
             }
             _ => !is_of_list(call) && is_write_of((step, facts.is_second_time), (call, body), truth),
@@ -114,7 +114,7 @@ impl Witness {
 }
 
 /// Whether a step may make such a write; one that is taken back leaves what was there before.
-fn is_write_of((step, is_back): (&Step, bool), (call, body): (&Call, &Value), truth: &Truth) -> bool {
+fn is_write_of((step, is_back): (&Step, bool), (call, body): (&HttpRequest, &Value), truth: &Truth) -> bool {
     let id = call
         .path
         .strip_prefix("/v3/custom-segments/")
@@ -135,13 +135,13 @@ fn is_write_of((step, is_back): (&Step, bool), (call, body): (&Call, &Value), tr
         },
         Action::Update(change) => {
             let is_name = body.get("name").is_none_or(|name| *name == change.name.as_str());
-            let is_change = is_back || is_name && is_definition(change.wanted.payload());
+            let is_change = is_back || is_name && is_definition(change.desired.payload());
             is_of_target(&change.target)
                 && (call.path.starts_with("/v3/") && is_change || call.path.ends_with("/unarchive"))
         }
         Action::Archive(target) => is_of_target(target) && is_put_away,
         Action::Unarchive(target) => is_of_target(target) && call.path.ends_with("/unarchive"),
-        Action::Send(_) | Action::Upload(_) => false,
+        Action::SyncCohort(_) | Action::UploadUserList(_) => false,
     }
 }
 
@@ -160,7 +160,7 @@ fn amounts(payload: &Payload) -> std::collections::BTreeSet<i64> {
 
 impl Workspace {
     /// A run is about to make a write: it must be one that was announced, and not too early.
-    pub(crate) fn sending(&mut self, run: usize, call: &Call) -> Option<usize> {
+    pub(crate) fn sending(&mut self, run: usize, call: &HttpRequest) -> Option<usize> {
         let body: Value = serde_json::from_slice(&call.body).unwrap();
         let id = call
             .path
@@ -196,7 +196,7 @@ impl Workspace {
             || format!("step {} was to wait for step {unmet:?}", step + 1),
         );
         let is_change = match &witness.plan.steps[step].action {
-            Action::Send(_) | Action::Upload(_) => witness.plan.steps[step].action.target().is_some(),
+            Action::SyncCohort(_) | Action::UploadUserList(_) => witness.plan.steps[step].action.target().is_some(),
             _ => call.path.starts_with("/v3/") && call.method == "PATCH",
         };
         let is_look_due = is_change && !witness.is_saved;
@@ -243,7 +243,7 @@ impl Workspace {
 
     /// Names are unique while they are held, so that a second segment for a declared name can only come of a run that
     /// makes one although the first is still there under another.
-    fn require_unique(&self, body: &Value, call: &Call) {
+    fn require_unique(&self, body: &Value, call: &HttpRequest) {
         // Lists keep their names.
         if call.method != "POST" || is_of_list(call) {
             return;
@@ -274,14 +274,14 @@ impl Workspace {
     }
 
     /// A step of a run begins or ends.
-    pub(crate) fn told(&mut self, run: usize, event: Event<'_>) {
+    pub(crate) fn told(&mut self, run: usize, event: StepEvent<'_>) {
         let (changes, looks) = (self.truth.changes.len(), self.truth.looks_made);
         let truth = &self.truth;
         let Some(witness) = self.witnesses.get_mut(&run) else {
             return;
         };
         match event {
-            Event::Started(step) => {
+            StepEvent::Started(step) => {
                 let facts = &mut witness.steps[step.number - 1];
                 facts.is_second_time = facts.state != State::Waiting;
                 facts.state = State::UnderWay;
@@ -300,7 +300,7 @@ impl Workspace {
                     )
                 });
             }
-            Event::Finished(entry) => {
+            StepEvent::Finished(entry) => {
                 let entry = &mistold(&self.record, entry);
                 let facts = &mut witness.steps[entry.number - 1];
                 facts.state = if entry.outcome.is_done() {
@@ -319,19 +319,19 @@ impl Workspace {
         }
     }
 
-    fn check_outcome(&self, run: usize, entry: &Entry) {
+    fn check_outcome(&self, run: usize, entry: &StepReport) {
         let witness = &self.witnesses[&run];
         let step = &witness.plan.steps[entry.number - 1];
         let facts = &witness.steps[entry.number - 1];
         let fault = match &entry.outcome {
             // What is not as the step wanted it is said to be so.
-            Outcome::Applied { notes, .. } if notes.iter().any(|note| note.contains("next plan")) => None,
-            Outcome::Applied { id, .. } | Outcome::Unchanged { id, .. } => {
+            StepOutcome::Applied { notes, .. } if notes.iter().any(|note| note.contains("next plan")) => None,
+            StepOutcome::Applied { id, .. } | StepOutcome::Unchanged { id, .. } => {
                 self.not_there(run, (step, facts), id.as_str())
             }
-            Outcome::Failed { message } => self.done_all_the_same((step, facts), message),
-            Outcome::NotAttempted if !facts.committed.is_empty() => Some("something was written".to_owned()),
-            Outcome::Skipped(SkipReason::DependsOn(name)) => {
+            StepOutcome::Failed { message } => self.done_all_the_same((step, facts), message),
+            StepOutcome::NotAttempted if !facts.committed.is_empty() => Some("something was written".to_owned()),
+            StepOutcome::Skipped(SkipReason::DependencyNotApplied(name)) => {
                 let needs = step
                     .depends_on
                     .iter()
@@ -340,8 +340,8 @@ impl Workspace {
                 (!is_unmet || !facts.committed.is_empty())
                     .then(|| format!("it could have gone on after `{name}`"))
             }
-            Outcome::Skipped(SkipReason::Drifted) => self.not_drifted(run, (witness, step)),
-            Outcome::Unknown { message } => {
+            StepOutcome::Skipped(SkipReason::Drifted) => self.not_drifted(run, (witness, step)),
+            StepOutcome::Unknown { message } => {
                 let has_lost_lock = message.contains("lock was taken away");
                 let target = step.action.target().map(|target| target.id.as_str());
                 let is_touched =
@@ -363,8 +363,8 @@ impl Workspace {
                     || is_unlooked;
                 (!is_excused).then(|| "every answer came".to_owned())
             }
-            Outcome::TakenBack => self.not_taken_back(run, facts),
-            Outcome::NotAttempted => None,
+            StepOutcome::RolledBack => self.not_taken_back(run, facts),
+            StepOutcome::NotAttempted => None,
         };
         self.record
             .require(fault.is_none(), "the receipt is the truth", || {
@@ -393,7 +393,7 @@ impl Workspace {
     /// Whether no list shows who has the name of a step's cohort, or keeps it for ever, or the cohort has another name.
     fn is_not_shown(&self, step: &Step) -> bool {
         let name = step.segment.as_str();
-        if let Action::Send(sending) = &step.action
+        if let Action::SyncCohort(sending) = &step.action
             && let Some((_, live)) = self.truth.keyed(&sending.cohort.key)
             && live.name != name
         {
@@ -422,14 +422,14 @@ impl Workspace {
         };
         let is_there = match &step.action {
             Action::Create(wanted) => is_stored(step.segment.as_str(), wanted.payload()),
-            Action::Update(change) => is_stored(change.name.as_str(), change.wanted.payload()),
+            Action::Update(change) => is_stored(change.name.as_str(), change.desired.payload()),
             Action::Archive(target) => segment.is_archived && target.id.as_str() == id,
             Action::Unarchive(target) => !segment.is_archived && target.id.as_str() == id,
-            Action::Send(sending) => {
+            Action::SyncCohort(sending) => {
                 let wanted = members::of_members(&sending.cohort.members);
                 !self.is_away((id, segment), run) && self.has_people(id, wanted)
             }
-            Action::Upload(uploading) => {
+            Action::UploadUserList(uploading) => {
                 let wanted = members::of_users(&uploading.upload.users);
                 // Nothing tells of what is away where it is listed all the same, nor of whom it lost since.
                 let is_unseen = segment.is_archived && self.shows_archived;
@@ -455,7 +455,7 @@ impl Workspace {
             || message.contains("calls were made")
             // A call that made the segment was doubled, so that it was refused as well: nobody knows whose the segment is.
             || facts.is_troubled
-                && matches!(&step.action, Action::Upload(uploading) if uploading.target.is_none())
+                && matches!(&step.action, Action::UploadUserList(uploading) if uploading.target.is_none())
                 && (message.contains("appeared since the plan") || message.contains("archived and not listed"));
         let is_main = |change: &Change| {
             let (before, after) = (change.before.as_ref(), &change.after);
@@ -465,8 +465,8 @@ impl Workspace {
                 }
                 Action::Archive(_) => after.is_archived,
                 Action::Unarchive(_) => !after.is_archived,
-                Action::Send(_) => before.is_none_or(|before| before.people != after.people),
-                Action::Upload(_) => before.is_none() || change.effect == Effect::Queued,
+                Action::SyncCohort(_) => before.is_none_or(|before| before.people != after.people),
+                Action::UploadUserList(_) => before.is_none() || change.effect == Effect::Queued,
             }
         };
         let mut committed = facts
@@ -497,15 +497,15 @@ impl Workspace {
         if segment.kind != SegmentKind::Filter {
             let since = if witness.is_saved { 0 } else { witness.planned_at };
             let is_touched = self.truth.was_touched_by_others(target.id.as_str(), since, run);
-            return (segment.name == target.live_name.as_str() && !is_touched)
+            return (segment.name == target.remote_name.as_str() && !is_touched)
                 .then(|| "nobody else changed it".to_owned());
         }
         let payload: Payload = Payload {
             included_filters: segment.definition["included_filters"].clone(),
             excluded_filters: Some(segment.definition["excluded_filters"].clone()),
         };
-        let is_as_planned = segment.name == target.live_name.as_str()
-            && Some(digest_of(&payload, &witness.plan.known)) == target.seen;
+        let is_as_planned = segment.name == target.remote_name.as_str()
+            && Some(exact_digest(&payload, &witness.plan.references)) == target.digest;
         is_as_planned.then(|| format!("it is as the plan saw it: {segment:?}"))
     }
 
@@ -529,21 +529,21 @@ impl Workspace {
 pub(crate) const DROPPED: &str = "lists no segment of that name";
 
 /// Whether a call is refused where there is a segment of the name already.
-fn makes_segment(call: &Call) -> bool {
+fn makes_segment(call: &HttpRequest) -> bool {
     call.method == "POST" && !call.path.ends_with("/cohortsync")
 }
 
 /// What would be told by mistake.
-fn mistold(record: &Record, entry: &Entry) -> Entry {
+fn mistold(record: &Record, entry: &StepReport) -> StepReport {
     let mut entry = entry.clone();
-    let failed = || Outcome::Failed {
+    let failed = || StepOutcome::Failed {
         message: "it failed".to_owned(),
     };
     entry.outcome = match entry.outcome {
-        Outcome::Unknown { .. } if record.has(Bug::UnknownToldAsFailed) => failed(),
-        Outcome::Applied { .. } if record.has(Bug::DoneToldAsFailed) => failed(),
-        Outcome::Failed { .. } if record.has(Bug::FailedToldAsDone) => {
-            Outcome::applied(SegmentId::new("none"), Vec::new())
+        StepOutcome::Unknown { .. } if record.has(Bug::UnknownToldAsFailed) => failed(),
+        StepOutcome::Applied { .. } if record.has(Bug::DoneToldAsFailed) => failed(),
+        StepOutcome::Failed { .. } if record.has(Bug::FailedToldAsDone) => {
+            StepOutcome::applied(SegmentId::new("none"), Vec::new())
         }
         outcome => outcome,
     };
@@ -551,7 +551,7 @@ fn mistold(record: &Record, entry: &Entry) -> Entry {
 }
 
 /// Told of steps by a run.
-pub(crate) fn listener(workspace: &Arc<Mutex<Workspace>>, run: usize) -> impl Fn(Event<'_>) + Sync + use<> {
+pub(crate) fn listener(workspace: &Arc<Mutex<Workspace>>, run: usize) -> impl Fn(StepEvent<'_>) + Sync + use<> {
     let workspace = Arc::clone(workspace);
     move |event| workspace.lock().unwrap().told(run, event)
 }

@@ -7,16 +7,16 @@ use super::publisher::Shelving;
 use super::record::Record;
 use super::run::{End, Machine, Order, Running, Task};
 use super::witness::{DROPPED, Witness, listener};
-use segctl::apply::receipt::{Outcome, Receipt};
-use segctl::apply::{Ended, Stop, Verdict};
-use segctl::ledger::Ledger;
+use segctl::apply::receipt::{StepOutcome, RunReport};
+use segctl::apply::{RunResult, AbortReason, RunStatus};
+use segctl::ledger::State;
 use segctl::model::SegmentId;
 use segctl::plan::saved::SavedPlan;
 use segctl::plan::selection::Selection;
 use segctl::plan::step::Plan;
 use segctl::render::document::PlanDocument;
 use segctl::render::text;
-use segctl::session::{Aim, Read};
+use segctl::session::{PlanRequest, LoadedWorkspace};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const SERVICE: &str = "service";
 pub(crate) async fn plan(machine: &Machine, session: &Running, order: Order) -> End {
     match read_and_plan(machine, session, &order).await {
         Ok((read, plan)) => {
-            let saved = SavedPlan::new(plan, (&read.observed, &read.ledger), SERVICE.to_owned(), read.now);
+            let saved = SavedPlan::new(plan, (&read.observed, &read.state), SERVICE.to_owned(), read.now);
             let text = saved.to_text();
             machine.record.shown("a saved plan", &text);
             End::Planned(text)
@@ -39,8 +39,8 @@ pub(crate) async fn plan(machine: &Machine, session: &Running, order: Order) -> 
 
 /// Applies: what it plans, or what was saved.
 pub(crate) async fn apply(machine: &Machine, session: &Running, (order, shelving): (Order, Shelving)) -> End {
-    if let Some(longest) = order.callbacks.as_ref().and_then(|callbacks| callbacks.wait)
-        && let Err(error) = session.await_earlier(longest).await
+    if let Some(longest) = order.callbacks.as_ref().and_then(|callbacks| callbacks.timeout)
+        && let Err(error) = session.wait_for_earlier_upload_results(longest).await
     {
         return failed(&machine.record, error);
     }
@@ -51,8 +51,8 @@ pub(crate) async fn apply(machine: &Machine, session: &Running, (order, shelving
                 .await
                 .map(|(read, plan)| Prepared {
                     plan,
-                    ledger: read.ledger,
-                    has_settled: read.has_settled,
+                    ledger: read.state,
+                    has_settled: read.recovered_writes,
                     saved: None,
                     read_before: BTreeMap::new(),
                 })
@@ -67,10 +67,10 @@ pub(crate) async fn apply(machine: &Machine, session: &Running, (order, shelving
 /// A plan, and all that applying it takes.
 struct Prepared {
     plan: Plan,
-    ledger: Ledger,
+    ledger: State,
     has_settled: bool,
     saved: Option<String>,
-    read_before: BTreeMap<SegmentId, segctl::api::Seen>,
+    read_before: BTreeMap<SegmentId, segctl::api::FetchedSegment>,
 }
 
 fn failed(record: &Record, error: impl Display) -> End {
@@ -85,9 +85,9 @@ fn stale(record: &Record, why: &str) -> End {
     End::Stale
 }
 
-async fn read_and_plan(machine: &Machine, session: &Running, order: &Order) -> Result<(Read, Plan), End> {
+async fn read_and_plan(machine: &Machine, session: &Running, order: &Order) -> Result<(LoadedWorkspace, Plan), End> {
     let record = &machine.record;
-    let aim = Aim {
+    let aim = PlanRequest {
         workspace: "w".to_owned(),
         declared: order.declared.clone(),
         directory: members::folder().to_owned(),
@@ -96,16 +96,16 @@ async fn read_and_plan(machine: &Machine, session: &Running, order: &Order) -> R
         selection: Selection::default(),
         refresh: order.refresh,
     };
-    let read = session.read(aim).await;
+    let read = session.load_workspace(aim).await;
     let mut read = read.map_err(|error| failed(record, error))?;
     let plan = session.plan(&mut read).await;
     let plan = plan.map_err(|error| failed(record, error))?;
     show(record, &plan);
-    if !plan.is_forbidden() {
+    if !plan.is_blocked() {
         return Ok((read, plan));
     }
     let conflicts = plan.conflicts.iter().map(|conflict| format!("{conflict:?}"));
-    let refusals = plan.refusals.iter().map(|refusal| format!("{refusal:?}"));
+    let refusals = plan.guard_violations.iter().map(|refusal| format!("{refusal:?}"));
     Err(End::Forbidden(conflicts.chain(refusals).collect()))
 }
 
@@ -113,13 +113,13 @@ async fn read_and_plan(machine: &Machine, session: &Running, order: &Order) -> R
 async fn check(machine: &Machine, session: &Running, (order, text): (&Order, &str)) -> Result<Prepared, End> {
     let record = &machine.record;
     let saved = SavedPlan::from_text(text).map_err(|error| failed(record, error))?;
-    let ledger = session.ledger().await;
+    let ledger = session.load_state().await;
     let (mut ledger, has_heard) = ledger.map_err(|error| failed(record, error))?;
     let digest = saved.digest();
     if ledger.applied_plans().iter().any(|plan| plan.digest == digest) {
         return Err(stale(record, "it was applied already"));
     }
-    let looked = session.look_again(&saved, (&mut ledger, &order.policy)).await;
+    let looked = session.recheck(&saved, (&mut ledger, &order.policy)).await;
     let looked = looked.map_err(|error| failed(record, error))?;
     if !looked.differences.is_empty() {
         return Err(stale(record, &looked.differences.join("; ")));
@@ -127,9 +127,9 @@ async fn check(machine: &Machine, session: &Running, (order, text): (&Order, &st
     Ok(Prepared {
         plan: saved.plan,
         ledger,
-        has_settled: looked.has_settled || has_heard,
+        has_settled: looked.recovered_writes || has_heard,
         saved: Some(digest),
-        read_before: looked.read,
+        read_before: looked.fetched,
     })
 }
 
@@ -156,28 +156,28 @@ async fn execute(
         plan.steps.iter_mut().for_each(|step| step.depends_on.clear());
     }
     if machine.record.has(Bug::LedgerForgotten) {
-        ledger = Ledger::default();
+        ledger = State::default();
     }
-    let settings = segctl::apply::Settings {
-        run: machine.record.name_of_run(order.number),
-        behaviour: order.policy.behaviour,
+    let settings = segctl::apply::ApplyOptions {
+        run_id: machine.record.name_of_run(order.number),
+        api_behavior: order.policy.api_behavior,
         adoption: order.policy.adoption,
-        saved_plan: prepared.saved,
-        has_settled: prepared.has_settled,
-        directory: members::folder().to_owned(),
+        saved_plan_digest: prepared.saved,
+        recovered_writes: prepared.has_settled,
+        config_directory: members::folder().to_owned(),
         publisher: Some(Arc::new(shelving)),
         callbacks: order.callbacks.clone(),
         parallelism: order.parallelism,
-        stop: order.stop.1.clone(),
+        cancel_token: order.stop.1.clone(),
     };
     let told = listener(&machine.workspace, order.number);
     let what = (&plan, ledger, &order.policy);
     let done = session.apply(what, prepared.read_before, settings, &told).await;
-    ended(&machine.record, &done.receipt, done.stop.as_ref());
+    ended(&machine.record, &done.report, done.abort_reason.as_ref());
     End::Applied {
         steps: plan.steps.len(),
         verdict: verdict(&machine.record, &done),
-        failures: failures(&done.receipt),
+        failures: failures(&done.report),
     }
 }
 
@@ -197,36 +197,36 @@ fn show(record: &Record, plan: &Plan) {
             "{} steps{steps}\n    conflicts {:?}\n    refusals {:?}",
             plan.steps.len(),
             plan.conflicts,
-            plan.refusals
+            plan.guard_violations
         )
     });
 }
 
-fn ended(record: &Record, receipt: &Receipt, stop: Option<&Stop>) {
-    for entry in &receipt.entries {
+fn ended(record: &Record, receipt: &RunReport, stop: Option<&AbortReason>) {
+    for entry in &receipt.steps {
         record.shown("a receipt", &format!("{entry:?}"));
     }
     record.shown("the end", &format!("{stop:?}"));
-    record.note("plan", receipt.entries.len() as u64, || {
-        format!("ends: {:?}, {stop:?}", receipt.tally())
+    record.note("plan", receipt.steps.len() as u64, || {
+        format!("ends: {:?}, {stop:?}", receipt.counts())
     });
 }
 
 /// What a run says that it comes to.
-fn verdict(record: &Record, ended: &Ended) -> Verdict {
-    match ended.verdict() {
-        Verdict::Partial if record.has(Bug::PartialToldAsComplete) => Verdict::Complete,
-        Verdict::Partial if record.has(Bug::WritesDenied) => Verdict::Ledger,
+fn verdict(record: &Record, ended: &RunResult) -> RunStatus {
+    match ended.status() {
+        RunStatus::Partial if record.has(Bug::PartialToldAsComplete) => RunStatus::Complete,
+        RunStatus::Partial if record.has(Bug::WritesDenied) => RunStatus::StateWriteFailed,
         verdict => verdict,
     }
 }
 
-fn failures(receipt: &Receipt) -> Vec<String> {
-    let outcomes = receipt.entries.iter().map(|entry| &entry.outcome);
+fn failures(receipt: &RunReport) -> Vec<String> {
+    let outcomes = receipt.steps.iter().map(|entry| &entry.outcome);
     let messages = outcomes.filter_map(|outcome| match outcome {
-        Outcome::Failed { message } => Some(message.clone()),
+        StepOutcome::Failed { message } => Some(message.clone()),
         // That nobody is shown to have a name is no failure, and no run changes it.
-        Outcome::Unknown { message } => Some(message.clone()).filter(|message| message.contains(DROPPED)),
+        StepOutcome::Unknown { message } => Some(message.clone()).filter(|message| message.contains(DROPPED)),
         _ => None,
     });
     messages.collect()

@@ -13,7 +13,7 @@ use super::truth::{Author, Effect, Segment, Truth};
 use super::witness::Witness;
 use jiff::{SignedDuration, Timestamp};
 use segctl::model::{CohortKey, SegmentKind};
-use segctl::sandbox::{Call, Class, Credentials, Delivery, Fault, FaultKind, On, Reply, Service, Settings};
+use segctl::sandbox::{HttpRequest, RateLimitClass, SandboxCredentials, Delivery, Fault, FaultKind, FaultMatcher, HttpResponse, Service, SandboxSettings};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ pub(crate) struct Workspace {
     /// Runs that were shown a list which lacks the latest writes.
     misled: BTreeSet<usize>,
     /// The first list that anybody heard, for a bug that takes it for ever.
-    pub(crate) first_list: Option<Reply>,
+    pub(crate) first_list: Option<HttpResponse>,
     /// The lists that it was told to read.
     pub(crate) queue: Queue,
     /// Where it reads them.
@@ -65,8 +65,8 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    pub(crate) fn new(settings: Settings, record: Record, random: Random) -> Self {
-        let credentials = Credentials {
+    pub(crate) fn new(settings: SandboxSettings, record: Record, random: Random) -> Self {
+        let credentials = SandboxCredentials {
             workspace_id: "w".to_owned(),
             api_key: API_KEY.to_owned(),
             db_name: "d".to_owned(),
@@ -104,7 +104,7 @@ impl Workspace {
     }
 
     /// Has a call do what it does.
-    pub(crate) fn perform(&mut self, now: Timestamp, arrival: Arrival<'_>) -> Reply {
+    pub(crate) fn perform(&mut self, now: Timestamp, arrival: Arrival<'_>) -> HttpResponse {
         let Arrival { author, call, .. } = arrival;
         self.truth.now = now.as_millisecond();
         let missing = arrival.missing_writes.min(self.truth.latest());
@@ -116,7 +116,7 @@ impl Workspace {
                 missing_last: missing,
             };
             let fault = Fault {
-                on: On::default(),
+                on: FaultMatcher::default(),
                 times: 1,
                 fault,
             };
@@ -141,7 +141,7 @@ impl Workspace {
     }
 
     /// Counts a call, or finds that the run should not have made it.
-    fn count(&mut self, arrival: &Arrival<'_>, reply: &Reply) {
+    fn count(&mut self, arrival: &Arrival<'_>, reply: &HttpResponse) {
         let Arrival { author, call, .. } = arrival;
         let (Author::Run(run) | Author::Late(run)) = *author else {
             return;
@@ -161,7 +161,7 @@ impl Workspace {
     }
 
     /// Takes down what a write that was committed did.
-    fn learn(&mut self, (arrival, now): (&Arrival<'_>, Timestamp), reply: &Reply) {
+    fn learn(&mut self, (arrival, now): (&Arrival<'_>, Timestamp), reply: &HttpResponse) {
         let Arrival {
             author,
             call,
@@ -269,7 +269,7 @@ impl Workspace {
     }
 
     /// Takes down that the service was told of a list, and that it made the segment where there was none.
-    fn learn_upload(&mut self, author: Author, (call, body): (&Call, &Value), reply: &Reply) {
+    fn learn_upload(&mut self, author: Author, (call, body): (&HttpRequest, &Value), reply: &HttpResponse) {
         let id = reply.body["cs_id"].as_str().unwrap();
         let known = self.truth.segments.get(id).cloned();
         let effect = if known.is_some() {
@@ -346,7 +346,7 @@ impl Workspace {
     }
 
     /// What the service would answer, without anybody being told of the call.
-    pub(crate) fn look(&mut self, now: Timestamp, call: &Call) -> Reply {
+    pub(crate) fn look(&mut self, now: Timestamp, call: &HttpRequest) -> HttpResponse {
         let time = self.time(now);
         self.service.handle(time, call)
     }
@@ -365,7 +365,7 @@ impl Workspace {
             body.to_string().into_bytes(),
         );
         let reply = self.service.handle(self.time(now), &call);
-        assert_eq!(reply.delivery, Delivery::Whole, "faults are for calls of the API");
+        assert_eq!(reply.delivery, Delivery::Complete, "faults are for calls of the API");
         (reply.status, reply.body)
     }
 }
@@ -376,7 +376,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) author: Author,
     /// When it was sent, in milliseconds since 1970.
     pub(crate) sent_at: i64,
-    pub(crate) call: &'a Call,
+    pub(crate) call: &'a HttpRequest,
     /// How many of the last writes are left out of a list.
     pub(crate) missing_writes: usize,
     /// Whether the run knows that it arrives.
@@ -384,20 +384,20 @@ pub(crate) struct Arrival<'a> {
 }
 
 /// The calls that one is counted with.
-fn class_of(call: &Call) -> Class {
+fn class_of(call: &HttpRequest) -> RateLimitClass {
     match (call.method.as_str(), call.path.as_str()) {
-        ("GET", "/v3/custom-segments") => Class::List,
-        ("GET", _) => Class::Get,
-        (_, path) if path.ends_with("/cohortsync") => Class::Cohort,
-        _ if is_upload(call) => Class::File,
-        ("POST", _) => Class::Create,
-        (_, path) if path.starts_with("/v2/") => Class::Lifecycle,
-        _ => Class::Update,
+        ("GET", "/v3/custom-segments") => RateLimitClass::List,
+        ("GET", _) => RateLimitClass::Get,
+        (_, path) if path.ends_with("/cohortsync") => RateLimitClass::Cohort,
+        _ if is_upload(call) => RateLimitClass::File,
+        ("POST", _) => RateLimitClass::Create,
+        (_, path) if path.starts_with("/v2/") => RateLimitClass::Lifecycle,
+        _ => RateLimitClass::Update,
     }
 }
 
 /// Whether a call has the service read a list.
-pub(crate) fn is_upload(call: &Call) -> bool {
+pub(crate) fn is_upload(call: &HttpRequest) -> bool {
     call.path.contains("/file-segment")
 }
 
@@ -413,24 +413,24 @@ pub(crate) fn key_of(body: &Value) -> CohortKey {
 }
 
 /// A call with all that the service asks of one.
-pub(crate) fn call(method: &str, path: &str, body: Vec<u8>) -> Call {
+pub(crate) fn call(method: &str, path: &str, body: Vec<u8>) -> HttpRequest {
     let headers = [
         ("authorization", format!("Basic {ENCODED_KEY}")),
         ("moe-appkey", "w".to_owned()),
         ("moe-dbname", "d".to_owned()),
         ("content-type", "application/json".to_owned()),
     ];
-    Call {
+    HttpRequest {
         method: method.to_owned(),
         path: path.to_owned(),
         headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
         body,
-        ..Call::default()
+        ..HttpRequest::default()
     }
 }
 
 /// What the service says of a call, as text for the trace.
-pub(crate) fn in_short(reply: &Reply) -> String {
+pub(crate) fn in_short(reply: &HttpResponse) -> String {
     let message = [
         reply.body.pointer("/error/message"),
         reply.body.get("description"),

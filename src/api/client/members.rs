@@ -4,11 +4,11 @@
 //! cohort it answers with success also where it drops a name that it does not like, so that names are checked before.
 
 use super::super::clock::later;
-use super::super::error::{self, ApiError, CallError};
+use super::super::error::{self, ApiError, RequestError};
 use super::super::operation::Operation;
 use super::super::transport::Transport;
-use super::super::wire::{self, Acknowledged};
-use super::{Client, Clock, Turn, WaitReason, Waiting, request};
+use super::super::wire::{self, Acknowledgement};
+use super::{Client, Clock, Permit, WaitReason, WaitNotice, request};
 use crate::model::{
     CohortKey, EndpointClass, Identifier, Keyword, MemberChange, SegmentId, SegmentName, UserChange,
 };
@@ -16,11 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 /// The most bytes that the body of one sync of members may have: 128 KB.
-const MOST_BYTES: usize = 128 * 1024;
+const MAX_SYNC_BODY_BYTES: usize = 128 * 1024;
 
 /// A list of users, as the service is told of it.
 #[derive(Clone, Copy, Debug)]
-pub struct UserFile<'a> {
+pub struct UploadParameters<'a> {
     /// Where the service reads it: one value a line.
     pub url: &'a str,
     /// What the values are.
@@ -39,18 +39,18 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// It was not made, or its effect is unknown.
     pub async fn upload(
         &self,
-        turn: Turn,
+        turn: Permit,
         name: &SegmentName,
-        (file, expires_in_days): (UserFile<'_>, u32),
-    ) -> Result<SegmentId, CallError> {
-        let mut body = body(name, file);
+        (file, expires_in_days): (UploadParameters<'_>, u32),
+    ) -> Result<SegmentId, RequestError> {
+        let mut body = upload_body(name, file);
         body.insert("expiry_time".to_owned(), expires_in_days.into());
-        let call = request::users(None, Value::Object(body));
+        let call = request::file_segment(None, Value::Object(body));
         let operation = Operation::Upload(name.clone());
         let (id, done) = self
-            .write(turn, (operation.clone(), call), wire::accepted)
+            .send_write(turn, (operation.clone(), call), wire::decode_upload_response)
             .await?;
-        self.acknowledge(operation, done).map(|()| id)
+        self.check_acknowledgement(operation, done).map(|()| id)
     }
 
     /// Changes the users of a file segment, which its id decides where it is given.
@@ -60,35 +60,35 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// The service did not take it, or may have.
     pub async fn change_users(
         &self,
-        turn: Turn,
+        turn: Permit,
         (name, id): (&SegmentName, Option<&SegmentId>),
-        (change, file): (UserChange, UserFile<'_>),
-    ) -> Result<(), CallError> {
-        let mut body = body(name, file);
+        (change, file): (UserChange, UploadParameters<'_>),
+    ) -> Result<(), RequestError> {
+        let mut body = upload_body(name, file);
         if let Some(id) = id {
             body.insert("cs_id".to_owned(), id.as_str().into());
         }
-        let call = request::users(Some(change), Value::Object(body));
+        let call = request::file_segment(Some(change), Value::Object(body));
         let operation = Operation::ChangeUsers(name.clone(), change);
         let (_, done) = self
-            .write(turn, (operation.clone(), call), wire::accepted)
+            .send_write(turn, (operation.clone(), call), wire::decode_upload_response)
             .await?;
-        self.acknowledge(operation, done)
+        self.check_acknowledgement(operation, done)
     }
 
     /// Waits a while for what the service says of a list, until a moment at most; whether it may be waited on.
-    pub async fn nap_for_callback(
+    pub async fn wait_for_callback(
         &self,
         segment: &SegmentName,
         (nap, until): (SignedDuration, Timestamp),
     ) -> bool {
-        let waiting = Waiting {
+        let waiting = WaitNotice {
             class: EndpointClass::File,
             until,
             reason: WaitReason::Callback(segment.clone()),
         };
         let moment = later(self.clock.now(), nap).min(until);
-        self.nap(&waiting, moment).await.is_ok()
+        self.wait_until(&waiting, moment).await.is_ok()
     }
 
     /// Changes the members of a cohort, and makes it where there is none. What is done twice is done once.
@@ -98,49 +98,49 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// The service did not take it, or may have.
     pub async fn sync_members(
         &self,
-        turn: Turn,
+        turn: Permit,
         (name, key): (&SegmentName, &CohortKey),
         (change, members): (MemberChange, &[String]),
-    ) -> Result<(), CallError> {
-        let call = request::members(sync_body((name, key), change, members));
+    ) -> Result<(), RequestError> {
+        let call = request::cohort_sync(sync_body((name, key), change, members));
         let operation = Operation::SyncMembers(name.clone(), change);
         let done = self
-            .write(turn, (operation.clone(), call), wire::synchronised)
+            .send_write(turn, (operation.clone(), call), wire::decode_sync_response)
             .await?;
-        self.acknowledge(operation, done)
+        self.check_acknowledgement(operation, done)
     }
 
     /// A service that answers with success and means failure did nothing.
-    pub(super) fn acknowledge(&self, operation: Operation, done: Acknowledged) -> Result<(), CallError> {
+    pub(super) fn check_acknowledgement(&self, operation: Operation, done: Acknowledgement) -> Result<(), RequestError> {
         if done.success {
             return Ok(());
         }
-        let message = error::printable(&self.transport.redact(&done.message));
+        let message = error::escape_and_truncate(&self.transport.redact(&done.message));
         let kind = ApiError::Refused { status: 200, message };
-        Err(CallError { operation, kind })
+        Err(RequestError { operation, kind })
     }
 }
 
 /// Members that come one after the other, put together so that they fill the bodies of as few calls as will do.
 #[derive(Clone, Debug)]
-pub struct Batches {
+pub struct MemberBatcher {
     /// The bytes of a body without members.
-    around: usize,
-    length: usize,
+    envelope_bytes: usize,
+    body_bytes: usize,
     members: Vec<String>,
 }
 
-impl Batches {
+impl MemberBatcher {
     /// For the cohort of this name.
     #[must_use]
-    pub fn of(name: &SegmentName, key: &CohortKey) -> Self {
+    pub fn new(name: &SegmentName, key: &CohortKey) -> Self {
         // The longer of the two words for what is done.
         let around = sync_body((name, key), MemberChange::Remove, &[])
             .to_string()
             .len();
         Self {
-            around,
-            length: around,
+            envelope_bytes: around,
+            body_bytes: around,
             members: Vec::new(),
         }
     }
@@ -151,9 +151,9 @@ impl Batches {
     pub fn push(&mut self, member: String) -> Option<Vec<String>> {
         // With a comma.
         let own = json!({"uid": member}).to_string().len() + 1;
-        let is_full = self.length + own > MOST_BYTES && !self.members.is_empty();
+        let is_full = self.body_bytes + own > MAX_SYNC_BODY_BYTES && !self.members.is_empty();
         let full = is_full.then(|| self.take());
-        self.length += own;
+        self.body_bytes += own;
         self.members.push(member);
         full
     }
@@ -164,7 +164,7 @@ impl Batches {
     }
 
     fn take(&mut self) -> Vec<String> {
-        self.length = self.around;
+        self.body_bytes = self.envelope_bytes;
         std::mem::take(&mut self.members)
     }
 }
@@ -183,7 +183,7 @@ fn sync_body((name, key): (&SegmentName, &CohortKey), change: MemberChange, memb
 }
 
 /// The fields that all calls about users have.
-fn body(name: &SegmentName, file: UserFile<'_>) -> Map<String, Value> {
+fn upload_body(name: &SegmentName, file: UploadParameters<'_>) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("name".to_owned(), name.as_str().into());
     body.insert(

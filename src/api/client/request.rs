@@ -1,9 +1,9 @@
 //! The requests of the calls, as the service takes them.
 
-use crate::api::error::{ApiError, CallError};
+use crate::api::error::{ApiError, RequestError};
 use crate::api::operation::Operation;
-use crate::api::transport::{Family, Method, Request};
-use crate::api::wire::{self, Mismatch, Stored};
+use crate::api::transport::{ApiVersion, Method, Request};
+use crate::api::wire::{self, MalformedBody, RemoteSegment};
 use crate::model::{SegmentId, SegmentName, UserChange};
 use serde_json::{Map, Value};
 
@@ -17,16 +17,16 @@ pub(super) fn list(name: Option<&SegmentName>) -> Request {
     }
 }
 
-pub(super) fn get(operation: &Operation, id: &SegmentId) -> Result<Request, CallError> {
-    Ok(request(Method::Get, &path_of(operation, id)?, None))
+pub(super) fn get(operation: &Operation, id: &SegmentId) -> Result<Request, RequestError> {
+    Ok(request(Method::Get, &segment_path(operation, id)?, None))
 }
 
 pub(super) fn create(body: Value) -> Request {
     request(Method::Post, SEGMENTS, Some(body))
 }
 
-pub(super) fn update(operation: &Operation, id: &SegmentId, body: Value) -> Result<Request, CallError> {
-    Ok(request(Method::Patch, &path_of(operation, id)?, Some(body)))
+pub(super) fn update(operation: &Operation, id: &SegmentId, body: Value) -> Result<Request, RequestError> {
+    Ok(request(Method::Patch, &segment_path(operation, id)?, Some(body)))
 }
 
 pub(super) fn archive(name: &SegmentName, id: Option<&SegmentId>) -> Request {
@@ -43,13 +43,13 @@ fn lifecycle(path: &str, name: &SegmentName, id: Option<&SegmentId>) -> Request 
         body.insert("cs_id".to_owned(), Value::from(id.as_str()));
     }
     Request {
-        family: Family::V2,
+        api_version: ApiVersion::V2,
         ..request(Method::Patch, path, Some(Value::Object(body)))
     }
 }
 
 /// The call that makes a file segment, or changes its users.
-pub(super) fn users(change: Option<UserChange>, body: Value) -> Request {
+pub(super) fn file_segment(change: Option<UserChange>, body: Value) -> Request {
     let (method, path) = match change {
         None => (Method::Post, ""),
         Some(UserChange::Add) => (Method::Put, "/add-users"),
@@ -58,14 +58,14 @@ pub(super) fn users(change: Option<UserChange>, body: Value) -> Request {
     };
     let path = format!("/v2/custom-segments/file-segment{path}");
     Request {
-        family: Family::V2,
+        api_version: ApiVersion::V2,
         ..request(method, &path, Some(body))
     }
 }
 
-pub(super) fn members(body: Value) -> Request {
+pub(super) fn cohort_sync(body: Value) -> Request {
     Request {
-        family: Family::V1,
+        api_version: ApiVersion::V1,
         ..request(Method::Post, "/v1/integrations/cohortsync", Some(body))
     }
 }
@@ -75,16 +75,16 @@ fn request(method: Method, path: &str, body: Option<Value>) -> Request {
         method,
         path: path.to_owned(),
         query: Vec::new(),
-        family: Family::V3,
+        api_version: ApiVersion::V3,
         body,
     }
 }
 
 /// The path of one segment. An id that could not have come from the service might lead to another path.
-fn path_of(operation: &Operation, id: &SegmentId) -> Result<String, CallError> {
+fn segment_path(operation: &Operation, id: &SegmentId) -> Result<String, RequestError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if id.as_str().is_empty() || !id.as_str().bytes().all(plain) {
-        return Err(CallError {
+        return Err(RequestError {
             operation: operation.clone(),
             kind: ApiError::NotFound {
                 message: "nothing was sent: ids are letters and digits".to_owned(),
@@ -95,12 +95,12 @@ fn path_of(operation: &Operation, id: &SegmentId) -> Result<String, CallError> {
 }
 
 /// A segment that must be the one that was asked for.
-pub(super) fn stored_as(id: &SegmentId, body: &[u8]) -> Result<Stored, Mismatch> {
-    let stored = wire::stored(body)?;
+pub(super) fn decode_segment_with_id(id: &SegmentId, body: &[u8]) -> Result<RemoteSegment, MalformedBody> {
+    let stored = wire::decode_segment(body)?;
     if stored.id.as_str().eq_ignore_ascii_case(id.as_str()) {
         return Ok(stored);
     }
-    Err(Mismatch {
+    Err(MalformedBody {
         expected: format!("`data.id` to be `{id}`"),
     })
 }

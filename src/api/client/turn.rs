@@ -1,45 +1,45 @@
 //! Turns: whose call may be made now. A call is counted before it is sent, so that no window is ever broken.
 
-use super::{Client, Stopped, WaitReason, Waiting};
+use super::{Client, Cancelled, WaitReason, WaitNotice};
 use crate::api::clock::Clock;
-use crate::api::error::{ApiError, CallError};
+use crate::api::error::{ApiError, RequestError};
 use crate::api::operation::Operation;
 use crate::api::transport::Transport;
-use crate::api::wire::Stored;
-use crate::model::{CallRecord, EndpointClass, SegmentId};
+use crate::api::wire::RemoteSegment;
+use crate::model::{RequestRecord, EndpointClass, SegmentId};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// For how long a turn is good: time enough to read a segment and to take down what is about to be done to it, and
 /// short beside the lease of the ledger's lock. A process that stood still for longer asks again, and finds out.
-const TURN: SignedDuration = SignedDuration::from_secs(10);
+const PERMIT_LIFETIME: SignedDuration = SignedDuration::from_secs(10);
 
 /// A call that is counted and may be made now, for a moment.
 #[derive(Debug)]
 #[must_use = "it is counted: make the call, or give it back"]
-pub struct Turn {
+pub struct Permit {
     class: EndpointClass,
-    at: Timestamp,
+    acquired_at: Timestamp,
 }
 
 /// Whether calls may be made now.
 struct Admission {
     /// When they were counted, or what they have to wait for.
-    answer: Result<Timestamp, Waiting>,
+    result: Result<Timestamp, WaitNotice>,
     /// What has to be taken down; last of it the calls themselves, where they may be made.
-    records: Vec<CallRecord>,
+    records: Vec<RequestRecord>,
 }
 
-impl Turn {
+impl Permit {
     /// For how long it has been held at `now`; `None` where it is over. A clock that was set back says nothing.
     pub(super) fn held_for(&self, now: Timestamp) -> Option<Duration> {
-        let held = self.at.duration_until(now).abs();
-        (held <= TURN).then_some(held.unsigned_abs())
+        let held = self.acquired_at.duration_until(now).abs();
+        (held <= PERMIT_LIFETIME).then_some(held.unsigned_abs())
     }
 
     /// What was counted.
-    pub(super) fn taken(&self) -> (EndpointClass, Timestamp) {
-        (self.class, self.at)
+    pub(super) fn class_and_time(&self) -> (EndpointClass, Timestamp) {
+        (self.class, self.acquired_at)
     }
 }
 
@@ -49,17 +49,17 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// # Errors
     ///
     /// Somebody wanted the run to end while it waited.
-    pub async fn turn(&self, operation: &Operation) -> Result<Turn, CallError> {
+    pub async fn acquire(&self, operation: &Operation) -> Result<Permit, RequestError> {
         let class = operation.class();
-        let at = self.turns(operation, &[class]).await?;
-        Ok(Turn { class, at })
+        let at = self.acquire_all(operation, &[class]).await?;
+        Ok(Permit { class, acquired_at: at })
     }
 
     /// Counts a call that may be made now; `None` where it would have to wait.
-    pub async fn turn_at_once(&self, operation: &Operation) -> Option<Turn> {
+    pub async fn try_acquire(&self, operation: &Operation) -> Option<Permit> {
         let class = operation.class();
-        let at = self.admit_among_all(&[class]).await.ok()?;
-        Some(Turn { class, at })
+        let at = self.admit_with_log(&[class]).await.ok()?;
+        Some(Permit { class, acquired_at: at })
     }
 
     /// Waits until a segment may be read and then written, counts both, and reads it: what is there comes with the turn
@@ -68,20 +68,20 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// # Errors
     ///
     /// It cannot be read, or somebody wanted the run to end while it waited.
-    pub async fn look(&self, write: &Operation, id: &SegmentId) -> Result<(Turn, Stored), CallError> {
+    pub async fn acquire_and_fetch(&self, write: &Operation, id: &SegmentId) -> Result<(Permit, RemoteSegment), RequestError> {
         let class = write.class();
-        let at = self.turns(write, &[EndpointClass::Get, class]).await?;
+        let at = self.acquire_all(write, &[EndpointClass::Get, class]).await?;
         let (read, turn) = (
-            Turn {
+            Permit {
                 class: EndpointClass::Get,
-                at,
+                acquired_at: at,
             },
-            Turn { class, at },
+            Permit { class, acquired_at: at },
         );
-        match self.get_in(Some(read), id).await {
+        match self.get_with_permit(Some(read), id).await {
             Ok(stored) => Ok((turn, stored)),
             Err(error) => {
-                self.give_back(turn);
+                self.release(turn);
                 Err(error)
             }
         }
@@ -92,41 +92,41 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// # Errors
     ///
     /// Somebody wanted the run to end while it waited.
-    pub async fn wait_for_strays(&self, operation: Operation, until: Timestamp) -> Result<(), CallError> {
-        let waiting = Waiting {
+    pub async fn wait_out_in_flight(&self, operation: Operation, until: Timestamp) -> Result<(), RequestError> {
+        let waiting = WaitNotice {
             class: operation.class(),
             until,
-            reason: WaitReason::Strays(operation.clone()),
+            reason: WaitReason::InFlightRequests(operation.clone()),
         };
-        let kind = ApiError::Stopped;
+        let kind = ApiError::Cancelled;
         self.wait(waiting)
             .await
-            .map_err(|Stopped| CallError { operation, kind })
+            .map_err(|Stopped| RequestError { operation, kind })
     }
 
     /// Gives a turn back in which no call was made. Other runs may have heard of it, and count it where it was.
-    pub fn give_back(&self, turn: Turn) {
-        let Turn { class, at } = turn;
-        let mut shared = self.shared();
-        shared.pacing.not_sent(class, at);
-        if let Some(count) = shared.calls.get_mut(&class) {
+    pub fn release(&self, turn: Permit) {
+        let Permit { class, acquired_at: at } = turn;
+        let mut shared = self.lock_state();
+        shared.rate_limiter.discard_sent(class, at);
+        if let Some(count) = shared.request_counts.get_mut(&class) {
             *count -= 1;
         }
         let (sent, at) = (at, at);
-        shared.unlogged.push(CallRecord::Answered { class, sent, at });
+        shared.unlogged_records.push(RequestRecord::Answered { class, sent, at });
     }
 
     /// Waits until a call of each class may be made, and counts them; the moment they were counted at.
-    async fn turns(&self, operation: &Operation, classes: &[EndpointClass]) -> Result<Timestamp, CallError> {
-        self.admission(classes).await.map_err(|Stopped| CallError {
+    async fn acquire_all(&self, operation: &Operation, classes: &[EndpointClass]) -> Result<Timestamp, RequestError> {
+        self.wait_for_admission(classes).await.map_err(|Stopped| RequestError {
             operation: operation.clone(),
-            kind: ApiError::Stopped,
+            kind: ApiError::Cancelled,
         })
     }
 
-    async fn admission(&self, classes: &[EndpointClass]) -> Result<Timestamp, Stopped> {
+    async fn wait_for_admission(&self, classes: &[EndpointClass]) -> Result<Timestamp, Cancelled> {
         loop {
-            let waiting = match self.admit_among_all(classes).await {
+            let waiting = match self.admit_with_log(classes).await {
                 Ok(sent) => return Ok(sent),
                 Err(waiting) => waiting,
             };
@@ -136,12 +136,12 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     /// Admits calls by what is in the log, and takes them down there.
-    async fn admit_among_all(&self, classes: &[EndpointClass]) -> Result<Timestamp, Waiting> {
+    async fn admit_with_log(&self, classes: &[EndpointClass]) -> Result<Timestamp, WaitNotice> {
         let mut admitted: Option<Admission> = None;
-        if let Some(log) = &self.log {
+        if let Some(log) = &self.request_log {
             let respond = |others| {
                 if let Some(void) = admitted.take() {
-                    self.take_back(classes, void);
+                    self.undo_admission(classes, void);
                 }
                 let admission = self.admit(classes, others);
                 let records = admission.records.clone();
@@ -151,51 +151,51 @@ impl<T: Transport, C: Clock> Client<T, C> {
             log.exchange(Box::new(respond)).await;
         }
         let admitted = admitted.unwrap_or_else(|| self.admit(classes, Vec::new()));
-        admitted.answer
+        admitted.result
     }
 
     /// Undoes an admission that did not come about.
-    fn take_back(&self, classes: &[EndpointClass], void: Admission) {
-        let Admission { answer, mut records } = void;
-        let mut shared = self.shared();
+    fn undo_admission(&self, classes: &[EndpointClass], void: Admission) {
+        let Admission { result: answer, mut records } = void;
+        let mut shared = self.lock_state();
         if let Ok(sent) = answer {
             for class in classes {
-                shared.pacing.not_sent(*class, sent);
-                if let Some(count) = shared.calls.get_mut(class) {
+                shared.rate_limiter.discard_sent(*class, sent);
+                if let Some(count) = shared.request_counts.get_mut(class) {
                     *count -= 1;
                 }
                 records.pop();
             }
         }
-        records.append(&mut shared.unlogged);
-        shared.unlogged = records;
+        records.append(&mut shared.unlogged_records);
+        shared.unlogged_records = records;
     }
 
     /// Admits calls by what others took down, all of them or none, and says what to take down of it.
-    fn admit(&self, classes: &[EndpointClass], others: Vec<CallRecord>) -> Admission {
+    fn admit(&self, classes: &[EndpointClass], others: Vec<RequestRecord>) -> Admission {
         let now = self.clock.now();
-        let mut shared = self.shared();
-        shared.pacing.take_in(others, now);
-        let mut records = std::mem::take(&mut shared.unlogged);
-        let hold = |class: &EndpointClass| Some((shared.pacing.hold(*class, now)?, *class));
+        let mut shared = self.lock_state();
+        shared.rate_limiter.merge_log(others, now);
+        let mut records = std::mem::take(&mut shared.unlogged_records);
+        let hold = |class: &EndpointClass| Some((shared.rate_limiter.throttle(*class, now)?, *class));
         let held = classes.iter().filter_map(hold).max_by_key(|(hold, _)| hold.until);
         let Some((hold, class)) = held else {
             for class in classes {
-                shared.pacing.sent(*class, now);
-                *shared.calls.entry(*class).or_default() += 1;
-                records.push(CallRecord::Sent {
+                shared.rate_limiter.record_sent(*class, now);
+                *shared.request_counts.entry(*class).or_default() += 1;
+                records.push(RequestRecord::Sent {
                     class: *class,
                     at: now,
                 });
             }
             let answer = Ok(now);
-            return Admission { answer, records };
+            return Admission { result: answer, records };
         };
-        let classes = shared.pacing.counted_with(class);
-        let own_limit = |window| WaitReason::OwnLimit { window, classes };
-        let reason = hold.window.map_or(WaitReason::ServiceLimit, own_limit);
+        let classes = shared.rate_limiter.classes_sharing_windows(class);
+        let own_limit = |window| WaitReason::ConfiguredLimit { window, classes };
+        let reason = hold.window.map_or(WaitReason::ServerLimit, own_limit);
         let until = hold.until;
-        let answer = Err(Waiting { class, until, reason });
-        Admission { answer, records }
+        let answer = Err(WaitNotice { class, until, reason });
+        Admission { result: answer, records }
     }
 }

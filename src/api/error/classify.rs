@@ -4,13 +4,13 @@
 use super::ApiError;
 use crate::api::operation::Operation;
 use crate::api::transport::TransportError;
-use crate::api::wire::Mismatch;
+use crate::api::wire::MalformedBody;
 use crate::model::{self, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde_json::Value;
 
 /// Enough of a text to recognise it by; more is no help and could be a whole page.
-const LONGEST_QUOTE: usize = 200;
+const MAX_QUOTE_LENGTH: usize = 200;
 
 /// What an answer other than success means.
 ///
@@ -22,16 +22,16 @@ pub(in crate::api) fn classify(
     reset: Option<Timestamp>,
 ) -> ApiError {
     let answer = serde_json::from_str(body).unwrap_or(Value::Null);
-    let message = message(&answer).map_or_else(|| printable(body), |message| printable(&message));
+    let message = error_message(&answer).map_or_else(|| escape_and_truncate(body), |message| escape_and_truncate(&message));
     match (status, operation) {
-        (403, Operation::Update(_)) => ApiError::Forbidden { message },
-        (401 | 403, _) => ApiError::Credentials {
+        (403, Operation::Update(_)) => ApiError::NotUpdatable { message },
+        (401 | 403, _) => ApiError::InvalidCredentials {
             status: Some(status),
             message,
         },
         (404, _) => ApiError::NotFound { message },
-        (409, Operation::Create(_) | Operation::Update(_) | Operation::Upload(_)) => taken(&answer, message),
-        (429, _) => too_many(&answer, message, reset),
+        (409, Operation::Create(_) | Operation::Update(_) | Operation::Upload(_)) => classify_conflict(&answer, message),
+        (429, _) => classify_too_many_requests(&answer, message, reset),
         // A request that timed out at a proxy may have been passed on before.
         (408 | 500.., _) => ApiError::Server { status, message },
         _ => ApiError::Refused { status, message },
@@ -39,19 +39,19 @@ pub(in crate::api) fn classify(
 }
 
 /// What the lack of a whole answer means.
-pub(in crate::api) fn silence(error: TransportError) -> ApiError {
+pub(in crate::api) fn classify_transport_error(error: TransportError) -> ApiError {
     match error {
         TransportError::NotSent { message } => ApiError::Unreachable {
-            message: printable(&message),
+            message: escape_and_truncate(&message),
         },
-        TransportError::Lost { message } => ApiError::Lost {
-            message: printable(&message),
+        TransportError::NoResponse { message } => ApiError::NoResponse {
+            message: escape_and_truncate(&message),
         },
-        TransportError::Oversized { limit } => ApiError::Garbage {
+        TransportError::ResponseTooLarge { limit } => ApiError::MalformedResponse {
             expected: format!("at most {limit} bytes"),
-            came: "more".to_owned(),
+            received: "more".to_owned(),
         },
-        TransportError::MissingDatabaseName => ApiError::Credentials {
+        TransportError::MissingDatabaseName => ApiError::InvalidCredentials {
             status: None,
             message: "it needs `db_name`, the name of the workspace's database".to_owned(),
         },
@@ -59,16 +59,16 @@ pub(in crate::api) fn silence(error: TransportError) -> ApiError {
 }
 
 /// What an answer of success means that is not as it should be; `body` is its text without secrets.
-pub(in crate::api) fn garbage(mismatch: Mismatch, body: &str) -> ApiError {
-    ApiError::Garbage {
+pub(in crate::api) fn malformed_response(mismatch: MalformedBody, body: &str) -> ApiError {
+    ApiError::MalformedResponse {
         expected: mismatch.expected,
-        came: printable(body),
+        received: escape_and_truncate(body),
     }
 }
 
 /// A conflict over the definition carries its holder; one over the name carries none.
-fn taken(answer: &Value, message: String) -> ApiError {
-    let text = |key| find(answer, key).and_then(Value::as_str);
+fn classify_conflict(answer: &Value, message: String) -> ApiError {
+    let text = |key| find_field(answer, key).and_then(Value::as_str);
     let existing_id = text("existing_cs_id").map(SegmentId::new);
     let existing_name = text("existing_cs_name").map(SegmentName::new);
     if existing_id.is_none() && existing_name.is_none() {
@@ -81,12 +81,12 @@ fn taken(answer: &Value, message: String) -> ApiError {
 }
 
 /// Only the limit of active segments counts what is there; a rate's answer may well name its limit.
-fn too_many(answer: &Value, message: String, reset: Option<Timestamp>) -> ApiError {
+fn classify_too_many_requests(answer: &Value, message: String, reset: Option<Timestamp>) -> ApiError {
     let number = |key| {
-        let value = find(answer, key)?;
+        let value = find_field(answer, key)?;
         value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
     };
-    if find(answer, "actual_count").is_none() {
+    if find_field(answer, "actual_count").is_none() {
         return ApiError::RateLimited { message, reset };
     }
     ApiError::ActiveLimit {
@@ -96,7 +96,7 @@ fn too_many(answer: &Value, message: String, reset: Option<Timestamp>) -> ApiErr
 }
 
 /// The service's words in any of its families.
-fn message(answer: &Value) -> Option<String> {
+fn error_message(answer: &Value) -> Option<String> {
     let text = |value: &Value, key| value.get(key).and_then(Value::as_str).map(str::to_owned);
     let of_error = answer
         .get("error")
@@ -110,23 +110,23 @@ fn message(answer: &Value) -> Option<String> {
 
 /// The value of `key`, at the top or in any object below: where the extra fields stand is not documented.
 /// The parser's limit of nesting bounds the recursion.
-fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+fn find_field<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     match value {
         Value::Object(map) => {
             let here = map.get(key).filter(|value| !value.is_null());
-            here.or_else(|| map.values().find_map(|value| find(value, key)))
+            here.or_else(|| map.values().find_map(|value| find_field(value, key)))
         }
-        Value::Array(values) => values.iter().find_map(|value| find(value, key)),
+        Value::Array(values) => values.iter().find_map(|value| find_field(value, key)),
         _ => None,
     }
 }
 
 /// The beginning of `text` with everything escaped that would move a cursor, colour a terminal or turn the
 /// direction of writing.
-pub(in crate::api) fn printable(text: &str) -> String {
+pub(in crate::api) fn escape_and_truncate(text: &str) -> String {
     let text = text.trim();
-    let end = text.char_indices().nth(LONGEST_QUOTE).map(|(at, _)| at);
-    let mut quote = model::printable(text.get(..end.unwrap_or(text.len())).unwrap_or(text));
+    let end = text.char_indices().nth(MAX_QUOTE_LENGTH).map(|(at, _)| at);
+    let mut quote = model::escape_unprintable(text.get(..end.unwrap_or(text.len())).unwrap_or(text));
     if end.is_some() {
         quote.push('…');
     }

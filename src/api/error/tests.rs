@@ -14,11 +14,11 @@ fn archive() -> Operation {
 }
 
 #[test]
-fn statuses_mean_what_a_caller_has_to_do() {
+fn http_statuses_map_to_errors() {
     let get = || Operation::Get(SegmentId::new("a1"));
     let v3 = json!({"response_id": "r", "type": "custom_segment", "error": {"code": "X", "message": "no"}});
     let message = || "no".to_owned();
-    let credentials = |status| ApiError::Credentials {
+    let credentials = |status| ApiError::InvalidCredentials {
         status: Some(status),
         message: message(),
     };
@@ -36,7 +36,7 @@ fn statuses_mean_what_a_caller_has_to_do() {
         (get(), 403, credentials(403)),
         (archive(), 403, credentials(403)),
         (update(), 401, credentials(401)),
-        (update(), 403, ApiError::Forbidden { message: message() }),
+        (update(), 403, ApiError::NotUpdatable { message: message() }),
         (get(), 404, ApiError::NotFound { message: message() }),
         (create(), 409, ApiError::NameTaken { message: message() }),
         (update(), 409, ApiError::NameTaken { message: message() }),
@@ -58,7 +58,7 @@ fn statuses_mean_what_a_caller_has_to_do() {
 }
 
 #[test]
-fn a_conflict_over_the_definition_carries_its_holder_wherever_it_stands() {
+fn a_definition_conflict_names_its_holder_at_any_depth() {
     let holder = json!({"existing_cs_id": "b2", "existing_cs_name": "Other"});
     let inside =
         json!({"error": {"code": "RESOURCE_EXISTS", "existing_cs_id": "b2", "existing_cs_name": "Other"}});
@@ -83,7 +83,7 @@ fn a_conflict_over_the_definition_carries_its_holder_wherever_it_stands() {
 }
 
 #[test]
-fn the_two_kinds_of_429_are_told_apart_by_the_count() {
+fn a_429_with_actual_count_is_the_active_limit_and_any_other_a_rate_limit() {
     let reset = Timestamp::from_second(1_800_000_000).ok();
     let rate = |body: &str| {
         matches!(
@@ -119,7 +119,7 @@ fn the_two_kinds_of_429_are_told_apart_by_the_count() {
 }
 
 #[test]
-fn messages_are_found_in_every_family_and_are_short_and_printable() {
+fn messages_of_every_api_version_are_found_truncated_and_escaped() {
     let table = [
         (r#"{"error":{"message":"v3"}}"#.to_owned(), "v3".to_owned()),
         (
@@ -154,12 +154,12 @@ fn messages_are_found_in_every_family_and_are_short_and_printable() {
 }
 
 #[test]
-fn errors_say_which_call_what_came_and_what_next() {
+fn errors_name_the_request_the_cause_and_the_next_step() {
     let server = || ApiError::Server {
         status: 503,
         message: "busy".to_owned(),
     };
-    let lost = ApiError::Lost {
+    let lost = ApiError::NoResponse {
         message: "nothing came within 60 s".to_owned(),
     };
     let table = [
@@ -190,12 +190,12 @@ fn errors_say_which_call_what_came_and_what_next() {
         ),
         (
             archive(),
-            silence(crate::api::TransportError::MissingDatabaseName),
+            classify_transport_error(crate::api::TransportError::MissingDatabaseName),
             "cannot archive segment `Lapsed`: it needs `db_name`, the name of the workspace's database; nothing was \
              sent: set it for this workspace",
         ),
     ];
     for (operation, kind, expected) in table {
-        assert_eq!(CallError { operation, kind }.to_string(), expected);
+        assert_eq!(RequestError { operation, kind }.to_string(), expected);
     }
 }

@@ -15,20 +15,20 @@ fn limits(class: EndpointClass, windows: &[&str]) -> RateLimits {
 }
 
 /// Makes `count` calls as early as allowed from second 0 on; the seconds at which they were made.
-fn burst(pacing: &mut Pacing, class: EndpointClass, count: usize) -> Vec<i64> {
+fn burst(pacing: &mut RateLimiter, class: EndpointClass, count: usize) -> Vec<i64> {
     let mut now = at(0);
     let mut made = Vec::new();
     for _ in 0..count {
-        now = pacing.earliest(class, now);
-        pacing.record(class, now);
+        now = pacing.earliest_request(class, now);
+        pacing.record_counted(class, now);
         made.push(at(0).duration_until(now).as_secs());
     }
     made
 }
 
 #[test]
-fn windows_are_rolling_and_all_hold_at_once() {
-    let mut pacing = Pacing::new(limits(EndpointClass::Get, &["2/10s", "3/min"]));
+fn windows_are_rolling_and_all_apply_at_once() {
+    let mut pacing = RateLimiter::new(limits(EndpointClass::Get, &["2/10s", "3/min"]));
     assert_eq!(
         burst(&mut pacing, EndpointClass::Get, 7),
         [0, 0, 10, 60, 60, 70, 120]
@@ -36,8 +36,8 @@ fn windows_are_rolling_and_all_hold_at_once() {
 }
 
 #[test]
-fn the_documented_limits_spread_a_large_run_over_hours() {
-    let mut pacing = Pacing::new(RateLimits::default());
+fn the_documented_rate_limits_spread_a_large_run_over_hours() {
+    let mut pacing = RateLimiter::new(RateLimits::default());
     let made = burst(&mut pacing, EndpointClass::Create, 1001);
     let marks = [(49, 0), (50, 60), (199, 180), (200, 3600), (1000, 86_400)];
     for (call, second) in marks {
@@ -46,16 +46,16 @@ fn the_documented_limits_spread_a_large_run_over_hours() {
 }
 
 #[test]
-fn lists_and_creates_share_a_pool_and_other_classes_do_not() {
-    let mut pacing = Pacing::new(RateLimits::default());
+fn lists_and_creates_share_windows_and_other_classes_do_not() {
+    let mut pacing = RateLimiter::new(RateLimits::default());
     burst(&mut pacing, EndpointClass::List, 50);
-    assert_eq!(pacing.earliest(EndpointClass::Create, at(0)), at(60));
-    assert_eq!(pacing.earliest(EndpointClass::Get, at(0)), at(0));
-    assert_eq!(pacing.earliest(EndpointClass::Update, at(0)), at(0));
+    assert_eq!(pacing.earliest_request(EndpointClass::Create, at(0)), at(60));
+    assert_eq!(pacing.earliest_request(EndpointClass::Get, at(0)), at(0));
+    assert_eq!(pacing.earliest_request(EndpointClass::Update, at(0)), at(0));
 }
 
 #[test]
-fn calls_of_lists_and_creates_are_pooled_in_any_mixture_and_kept_apart() {
+fn lists_and_creates_are_counted_together_until_proved_separate() {
     let (list, create) = (EndpointClass::List, EndpointClass::Create);
     // The seconds of lists and of creates, and when the next create fits into 3 of 10 seconds: pooled and apart.
     let table: [(&[i64], &[i64], i64, i64); 6] = [
@@ -67,48 +67,48 @@ fn calls_of_lists_and_creates_are_pooled_in_any_mixture_and_kept_apart() {
         (&[2, 2, 2], &[2, 2, 2], 12, 12),
     ];
     for (lists, creates, pooled, apart) in table {
-        let mut pacing = Pacing::new(limits(create, &["3/10s"]));
+        let mut pacing = RateLimiter::new(limits(create, &["3/10s"]));
         for (class, seconds) in [(list, lists), (create, creates)] {
             seconds
                 .iter()
-                .for_each(|second| pacing.record(class, at(*second)));
+                .for_each(|second| pacing.record_counted(class, at(*second)));
         }
         assert_eq!(
-            pacing.earliest(create, at(5)),
+            pacing.earliest_request(create, at(5)),
             at(pooled),
             "{lists:?} {creates:?}"
         );
-        pacing.take_in([CallRecord::Apart], at(0));
-        assert_eq!(pacing.earliest(create, at(5)), at(apart), "{lists:?} {creates:?}");
+        pacing.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
+        assert_eq!(pacing.earliest_request(create, at(5)), at(apart), "{lists:?} {creates:?}");
     }
 }
 
 #[test]
-fn what_the_service_closed_is_closed_for_the_pool_until_it_is_apart() {
-    let mut pacing = Pacing::new(RateLimits::default());
-    pacing.closed_until(EndpointClass::Create, at(90));
-    assert_eq!(pacing.earliest(EndpointClass::List, at(0)), at(90));
-    pacing.take_in([CallRecord::Apart], at(0));
-    assert_eq!(pacing.earliest(EndpointClass::List, at(0)), at(0));
-    assert_eq!(pacing.earliest(EndpointClass::Create, at(0)), at(90));
-    let hold = Hold {
+fn a_block_applies_to_lists_and_creates_until_proved_separate() {
+    let mut pacing = RateLimiter::new(RateLimits::default());
+    pacing.block_until(EndpointClass::Create, at(90));
+    assert_eq!(pacing.earliest_request(EndpointClass::List, at(0)), at(90));
+    pacing.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
+    assert_eq!(pacing.earliest_request(EndpointClass::List, at(0)), at(0));
+    assert_eq!(pacing.earliest_request(EndpointClass::Create, at(0)), at(90));
+    let hold = Throttle {
         until: at(90),
         window: None,
     };
-    assert_eq!(pacing.hold(EndpointClass::Create, at(0)), Some(hold));
+    assert_eq!(pacing.throttle(EndpointClass::Create, at(0)), Some(hold));
 }
 
 #[test]
-fn a_window_that_holds_back_is_named_and_its_calls_are_counted() {
-    let mut pacing = Pacing::new(limits(EndpointClass::Get, &["2/10s", "3/min"]));
+fn a_full_window_is_named_and_its_requests_are_counted() {
+    let mut pacing = RateLimiter::new(limits(EndpointClass::Get, &["2/10s", "3/min"]));
     for second in [0, 1, 20] {
-        pacing.record(EndpointClass::Get, at(second));
+        pacing.record_counted(EndpointClass::Get, at(second));
     }
     let [short, long] = ["2/10s", "3/min"].map(|text| Window::parse(text).unwrap());
-    let hold = pacing.hold(EndpointClass::Get, at(21));
+    let hold = pacing.throttle(EndpointClass::Get, at(21));
     assert_eq!(
         hold,
-        Some(Hold {
+        Some(Throttle {
             until: at(60),
             window: Some(long)
         })
@@ -116,52 +116,52 @@ fn a_window_that_holds_back_is_named_and_its_calls_are_counted() {
     assert_eq!(pacing.used(EndpointClass::Get, short, at(21)), 1);
     assert_eq!(pacing.used(EndpointClass::Get, long, at(59)), 3);
     assert_eq!(pacing.used(EndpointClass::Get, long, at(60)), 2);
-    assert_eq!(pacing.hold(EndpointClass::Get, at(61)), None);
+    assert_eq!(pacing.throttle(EndpointClass::Get, at(61)), None);
 }
 
 #[test]
-fn a_call_that_was_answered_late_counts_from_its_answer() {
-    let mut pacing = Pacing::new(limits(EndpointClass::Get, &["1/10s"]));
-    pacing.sent(EndpointClass::Get, at(0));
-    assert_eq!(pacing.earliest(EndpointClass::Get, at(6)), at(16));
-    assert!(pacing.answered(EndpointClass::Get, at(0), at(7)));
-    assert_eq!(pacing.earliest(EndpointClass::Get, at(8)), at(17));
-    assert!(!pacing.answered(EndpointClass::Get, at(0), at(9)));
+fn a_late_answer_counts_from_its_arrival() {
+    let mut pacing = RateLimiter::new(limits(EndpointClass::Get, &["1/10s"]));
+    pacing.record_sent(EndpointClass::Get, at(0));
+    assert_eq!(pacing.earliest_request(EndpointClass::Get, at(6)), at(16));
+    assert!(pacing.record_answered(EndpointClass::Get, at(0), at(7)));
+    assert_eq!(pacing.earliest_request(EndpointClass::Get, at(8)), at(17));
+    assert!(!pacing.record_answered(EndpointClass::Get, at(0), at(9)));
 }
 
 #[test]
-fn calls_under_way_are_never_long_ago() {
+fn requests_in_flight_never_leave_a_window() {
     let get = EndpointClass::Get;
-    let mut pacing = Pacing::new(limits(get, &["3/10s"]));
-    pacing.record(get, at(0));
-    pacing.sent(get, at(1));
-    pacing.sent(get, at(2));
+    let mut pacing = RateLimiter::new(limits(get, &["3/10s"]));
+    pacing.record_counted(get, at(0));
+    pacing.record_sent(get, at(1));
+    pacing.record_sent(get, at(2));
     // The oldest makes room when it is long ago, and the two others only once they are answered.
-    assert_eq!(pacing.earliest(get, at(5)), at(10));
-    pacing.record(get, at(10));
-    assert_eq!(pacing.earliest(get, at(12)), at(20));
-    pacing.sent(get, at(20));
-    assert_eq!(pacing.earliest(get, at(20)), at(30));
-    pacing.answered(get, at(1), at(21));
-    pacing.answered(get, at(20), at(22));
-    assert_eq!(pacing.earliest(get, at(22)), at(31));
+    assert_eq!(pacing.earliest_request(get, at(5)), at(10));
+    pacing.record_counted(get, at(10));
+    assert_eq!(pacing.earliest_request(get, at(12)), at(20));
+    pacing.record_sent(get, at(20));
+    assert_eq!(pacing.earliest_request(get, at(20)), at(30));
+    pacing.record_answered(get, at(1), at(21));
+    pacing.record_answered(get, at(20), at(22));
+    assert_eq!(pacing.earliest_request(get, at(22)), at(31));
     let window = pacing.limits().windows(get)[0];
     assert_eq!(pacing.used(get, window, at(25)), 3);
 }
 
 #[test]
-fn what_other_runs_took_down_counts_like_calls_of_ones_own() {
+fn logged_requests_of_other_runs_count_like_own_requests() {
     let class = EndpointClass::Get;
-    let sent = |second| CallRecord::Sent {
+    let sent = |second| RequestRecord::Sent {
         class,
         at: at(second),
     };
-    let answered = |second, done| CallRecord::Answered {
+    let answered = |second, done| RequestRecord::Answered {
         class,
         sent: at(second),
         at: at(done),
     };
-    let table: [(&[CallRecord], i64, i64); 6] = [
+    let table: [(&[RequestRecord], i64, i64); 6] = [
         (&[sent(0)], 5, 15),
         (&[sent(0), answered(0, 2)], 5, 12),
         // The first line was dropped.
@@ -173,35 +173,35 @@ fn what_other_runs_took_down_counts_like_calls_of_ones_own() {
         (&[sent(100), answered(100, 101)], 5, 5),
     ];
     for (records, now, expected) in table {
-        let mut pacing = Pacing::new(limits(class, &["1/10s"]));
-        pacing.take_in(records.iter().copied(), at(now));
+        let mut pacing = RateLimiter::new(limits(class, &["1/10s"]));
+        pacing.merge_log(records.iter().copied(), at(now));
         assert_eq!(
-            pacing.earliest(class, at(now)),
+            pacing.earliest_request(class, at(now)),
             at(expected),
             "{records:?} at {now}"
         );
     }
-    let mut pacing = Pacing::new(limits(class, &["1/10s"]));
-    pacing.take_in([CallRecord::Apart], at(0));
-    assert!(!pacing.is_pooled());
+    let mut pacing = RateLimiter::new(limits(class, &["1/10s"]));
+    pacing.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
+    assert!(!pacing.list_and_create_share_windows());
 }
 
 #[test]
-fn calls_of_earlier_runs_count_in_any_order() {
-    let mut pacing = Pacing::new(limits(EndpointClass::Get, &["2/10s"]));
+fn requests_of_earlier_runs_may_be_recorded_in_any_order() {
+    let mut pacing = RateLimiter::new(limits(EndpointClass::Get, &["2/10s"]));
     for second in [5, 1, 3] {
-        pacing.record(EndpointClass::Get, at(second));
+        pacing.record_counted(EndpointClass::Get, at(second));
     }
-    assert_eq!(pacing.earliest(EndpointClass::Get, at(6)), at(13));
+    assert_eq!(pacing.earliest_request(EndpointClass::Get, at(6)), at(13));
 }
 
 /// When the service's window ends, by clocks that show the same.
-fn meant(pacing: &Pacing, headers: RateHeaders, now: Timestamp) -> Option<Timestamp> {
-    pacing.meant_reset(Timestamp::from_second(headers.reset?).ok()?, now)
+fn plausible_reset(pacing: &RateLimiter, headers: RateLimitHeaders, now: Timestamp) -> Option<Timestamp> {
+    pacing.plausible_reset(Timestamp::from_second(headers.reset?).ok()?, now)
 }
 
 #[test]
-fn the_service_closes_a_class_until_a_reset_that_can_be_meant() {
+fn a_class_is_blocked_only_until_a_plausible_reset() {
     let table = [
         ("nothing remains", Some(0), Some(90), 90),
         ("something remains", Some(1), Some(90), 0),
@@ -214,42 +214,42 @@ fn the_service_closes_a_class_until_a_reset_that_can_be_meant() {
         ("absurd", Some(0), Some(i64::MAX / 2), 0),
     ];
     for (what, remaining, reset, expected) in table {
-        let mut pacing = Pacing::new(RateLimits::default());
-        let headers = RateHeaders {
+        let mut pacing = RateLimiter::new(RateLimits::default());
+        let headers = RateLimitHeaders {
             limit: Some(50),
             remaining,
             reset: reset.map(|second| at(0).as_second() + second),
         };
-        pacing.learn(&Answer {
+        pacing.observe_answer(&AnsweredRequest {
             class: EndpointClass::Update,
             sent: at(0),
             answered: at(0),
             accepted: true,
             headers,
-            reset: meant(&pacing, headers, at(0)),
+            reset: plausible_reset(&pacing, headers, at(0)),
         });
         assert_eq!(
-            pacing.earliest(EndpointClass::Update, at(0)),
+            pacing.earliest_request(EndpointClass::Update, at(0)),
             at(expected),
             "{what}"
         );
-        let closed = Hold {
+        let closed = Throttle {
             until: at(expected),
             window: None,
         };
-        let hold = pacing.hold(EndpointClass::Update, at(0));
+        let hold = pacing.throttle(EndpointClass::Update, at(0));
         assert_eq!(hold, (expected > 0).then_some(closed), "{what}");
     }
 }
 
 #[test]
-fn no_reset_is_later_than_the_longest_window() {
+fn a_reset_is_capped_at_the_longest_window() {
     let mut limits = RateLimits::default();
     let classes: Vec<EndpointClass> = limits.classes().collect();
     for class in classes {
         limits.set(class, vec![Window::parse("2/20s").unwrap()]);
     }
-    let pacing = Pacing::new(limits);
+    let pacing = RateLimiter::new(limits);
     for (said, meant) in [
         (0, None),
         (1, Some(1)),
@@ -258,28 +258,28 @@ fn no_reset_is_later_than_the_longest_window() {
         (81, None),
         (7200, None),
     ] {
-        assert_eq!(pacing.meant_reset(at(said), at(0)), meant.map(at), "{said}");
+        assert_eq!(pacing.plausible_reset(at(said), at(0)), meant.map(at), "{said}");
     }
 }
 
 #[test]
-fn an_earlier_reset_does_not_open_what_a_later_one_closed() {
-    let mut pacing = Pacing::new(RateLimits::default());
-    pacing.closed_until(EndpointClass::Get, at(90));
-    pacing.closed_until(EndpointClass::Get, at(30));
-    assert_eq!(pacing.earliest(EndpointClass::Get, at(0)), at(90));
-    assert_eq!(pacing.hold(EndpointClass::Get, at(90)), None);
+fn an_earlier_reset_does_not_shorten_a_block() {
+    let mut pacing = RateLimiter::new(RateLimits::default());
+    pacing.block_until(EndpointClass::Get, at(90));
+    pacing.block_until(EndpointClass::Get, at(30));
+    assert_eq!(pacing.earliest_request(EndpointClass::Get, at(0)), at(90));
+    assert_eq!(pacing.throttle(EndpointClass::Get, at(90)), None);
 }
 
 #[test]
-fn a_class_without_windows_is_never_held_back() {
-    let mut pacing = Pacing::new(limits(EndpointClass::Cohort, &[]));
+fn a_class_without_windows_is_never_throttled() {
+    let mut pacing = RateLimiter::new(limits(EndpointClass::Cohort, &[]));
     assert_eq!(burst(&mut pacing, EndpointClass::Cohort, 3), [0, 0, 0]);
 }
 
 proptest! {
     #[test]
-    fn no_rolling_span_ever_holds_more_than_the_count(
+    fn no_rolling_window_ever_exceeds_its_count(
         windows in prop::collection::vec((1_usize..6, 1_i64..40), 1..4),
         // How long after the last one a call comes, how long it takes, and after how much of that the service counts it.
         calls in prop::collection::vec((0_i64..15, 0_i64..20, 0_i64..20), 1..60),
@@ -287,7 +287,7 @@ proptest! {
         let class = EndpointClass::Get;
         let texts: Vec<String> = windows.iter().map(|(count, span)| format!("{count}/{span}s")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let mut pacing = Pacing::new(limits(class, &texts));
+        let mut pacing = RateLimiter::new(limits(class, &texts));
         let mut now = at(0);
         let mut made: Vec<Timestamp> = Vec::new();
         let mut under_way: Vec<(Timestamp, Timestamp)> = Vec::new();
@@ -295,16 +295,16 @@ proptest! {
             now = later(now, SignedDuration::from_secs(pause));
             loop {
                 for (sent, answered) in under_way.extract_if(.., |(_, answered)| *answered <= now) {
-                    pacing.answered(class, sent, answered);
+                    pacing.record_answered(class, sent, answered);
                 }
-                let until = pacing.earliest(class, now);
+                let until = pacing.earliest_request(class, now);
                 if until <= now {
                     break;
                 }
                 let answers = under_way.iter().map(|(_, answered)| *answered);
                 now = answers.chain([until]).min().unwrap();
             }
-            pacing.sent(class, now);
+            pacing.record_sent(class, now);
             under_way.push((now, later(now, SignedDuration::from_secs(duration))));
             made.push(later(now, SignedDuration::from_secs(counted_after.min(duration))));
         }

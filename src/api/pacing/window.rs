@@ -30,9 +30,9 @@ const UNITS: [(&str, i64); 9] = [
 ];
 
 /// No documented count is over 4000; the history that is kept for a window is as long as its count.
-const MOST_CALLS: usize = 1_000_000;
+const MAX_COUNT: usize = 1_000_000;
 /// No documented span is over a day; a month leaves room and catches a number in the wrong place.
-const LONGEST_SPAN: i64 = 31 * DAY;
+const MAX_SPAN_SECONDS: i64 = 31 * DAY;
 
 impl Window {
     /// How many calls fit, at least 1.
@@ -78,13 +78,13 @@ impl Window {
         };
         let span = number.checked_mul(*seconds).ok_or_else(out_of_range)?;
         let count = count.parse::<usize>().map_err(|_| out_of_range())?;
-        if count == 0 || count > MOST_CALLS || span == 0 || span > LONGEST_SPAN {
+        if count == 0 || count > MAX_COUNT || span == 0 || span > MAX_SPAN_SECONDS {
             return Err(out_of_range());
         }
-        Ok(Self::of(count, span))
+        Ok(Self::new(count, span))
     }
 
-    const fn of(count: usize, seconds: i64) -> Self {
+    const fn new(count: usize, seconds: i64) -> Self {
         Self {
             count,
             span: SignedDuration::from_secs(seconds),
@@ -130,8 +130,8 @@ impl fmt::Display for WindowError {
             ),
             Self::OutOfRange { text } => write!(
                 formatter,
-                "the rate limit `{text}` is out of range: a count from 1 to {MOST_CALLS} and a span from 1s to {} days",
-                LONGEST_SPAN / DAY
+                "the rate limit `{text}` is out of range: a count from 1 to {MAX_COUNT} and a span from 1s to {} days",
+                MAX_SPAN_SECONDS / DAY
             ),
         }
     }
@@ -175,16 +175,16 @@ impl Default for RateLimits {
     /// calls a minute for the same paths; hours and days are left out, since a guess there would stop a large
     /// run for hours, and the service says by 429 when the guess was too high.
     fn default() -> Self {
-        let undocumented = vec![Window::of(50, MINUTE)];
+        let undocumented = vec![Window::new(50, MINUTE)];
         let list_or_create = vec![
-            Window::of(50, MINUTE),
-            Window::of(200, HOUR),
-            Window::of(1000, DAY),
+            Window::new(50, MINUTE),
+            Window::new(200, HOUR),
+            Window::new(1000, DAY),
         ];
         let get = vec![
-            Window::of(100, MINUTE),
-            Window::of(1000, HOUR),
-            Window::of(4000, DAY),
+            Window::new(100, MINUTE),
+            Window::new(1000, HOUR),
+            Window::new(4000, DAY),
         ];
         Self(BTreeMap::from([
             (EndpointClass::List, list_or_create.clone()),
@@ -194,9 +194,9 @@ impl Default for RateLimits {
             (EndpointClass::Lifecycle, undocumented),
             (
                 EndpointClass::File,
-                vec![Window::of(10, HOUR), Window::of(100, DAY)],
+                vec![Window::new(10, HOUR), Window::new(100, DAY)],
             ),
-            (EndpointClass::Cohort, vec![Window::of(300, MINUTE)]),
+            (EndpointClass::Cohort, vec![Window::new(300, MINUTE)]),
         ]))
     }
 }
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_are_read_as_the_settings_write_them() {
+    fn windows_parse_and_print_as_written_in_settings() {
         let table = [
             ("100/min", 100, 60),
             ("1000/h", 1000, 3600),
@@ -215,16 +215,16 @@ mod tests {
             (" 5 / 10min ", 5, 600),
         ];
         for (text, count, seconds) in table {
-            let window = Window::of(count, seconds);
+            let window = Window::new(count, seconds);
             assert_eq!(Window::parse(text), Ok(window), "{text}");
             assert_eq!(window.to_string(), text.replace(' ', ""));
         }
-        assert_eq!(Window::of(1, 5400).to_string(), "1/90min");
-        assert_eq!(Window::of(1, 2 * DAY).to_string(), "1/2day");
+        assert_eq!(Window::new(1, 5400).to_string(), "1/90min");
+        assert_eq!(Window::new(1, 2 * DAY).to_string(), "1/2day");
     }
 
     #[test]
-    fn what_is_no_window_is_refused_with_the_form_that_is() {
+    fn invalid_windows_are_rejected_with_the_expected_form() {
         for text in [
             "",
             "100",

@@ -6,7 +6,7 @@ use std::fmt;
 /// The address of a service: https, or http on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    root: Url,
+    base_url: Url,
     loopback: bool,
 }
 
@@ -18,15 +18,15 @@ impl Endpoint {
     /// When the text is no address, would send the key unencrypted to another machine, or holds what an
     /// address of a service cannot hold.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
-        let root = Url::parse(text).map_err(|error| EndpointError::NotAnAddress {
+        let root = Url::parse(text).map_err(|error| EndpointError::InvalidUrl {
             reason: error.to_string(),
         })?;
         // Checked first, so that no later message repeats a password.
         if !root.username().is_empty() || root.password().is_some() {
-            return Err(EndpointError::HoldsCredentials);
+            return Err(EndpointError::ContainsCredentials);
         }
         let Some(host) = root.host_str() else {
-            return Err(EndpointError::NotAnAddress {
+            return Err(EndpointError::InvalidUrl {
                 reason: "it names no host".to_owned(),
             });
         };
@@ -46,9 +46,9 @@ impl Endpoint {
             }
         }
         if root.query().is_some() || root.fragment().is_some() {
-            return Err(EndpointError::HoldsQuery);
+            return Err(EndpointError::ContainsQuery);
         }
-        Ok(Self { root, loopback })
+        Ok(Self { base_url: root, loopback })
     }
 
     /// The address of MoEngage's data centre `number`, such as `01` or `101`.
@@ -74,17 +74,17 @@ impl Endpoint {
     /// Whether calls are encrypted.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
-        self.root.scheme() == "https"
+        self.base_url.scheme() == "https"
     }
 
     /// The address of one call.
-    pub(super) fn call(&self, path: &str, query: &[(String, String)]) -> Url {
-        let mut url = self.root.clone();
-        url.set_path(&format!("{}{path}", self.root.path().trim_end_matches('/')));
+    pub(super) fn url(&self, path: &str, query: &[(String, String)]) -> Url {
+        let mut url = self.base_url.clone();
+        url.set_path(&format!("{}{path}", self.base_url.path().trim_end_matches('/')));
         if !query.is_empty() {
             let pairs = query
                 .iter()
-                .map(|(name, value)| format!("{}={}", escape(name), escape(value)));
+                .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)));
             url.set_query(Some(&pairs.collect::<Vec<_>>().join("&")));
         }
         url
@@ -93,7 +93,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.root.as_str().trim_end_matches('/'))
+        formatter.write_str(self.base_url.as_str().trim_end_matches('/'))
     }
 }
 
@@ -101,12 +101,12 @@ impl fmt::Display for Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointError {
     /// Not a URL. The text is left out: it may hold a password.
-    NotAnAddress {
+    InvalidUrl {
         /// What is wrong with it.
         reason: String,
     },
     /// A user or a password is in the address.
-    HoldsCredentials,
+    ContainsCredentials,
     /// Plain http to another machine.
     Unencrypted {
         /// The other machine.
@@ -118,7 +118,7 @@ pub enum EndpointError {
         scheme: String,
     },
     /// A `?` or `#` part.
-    HoldsQuery,
+    ContainsQuery,
     /// No data centre is numbered so.
     UnknownDataCenter {
         /// What was written.
@@ -129,13 +129,13 @@ pub enum EndpointError {
 impl fmt::Display for EndpointError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAnAddress { reason } => {
+            Self::InvalidUrl { reason } => {
                 write!(
                     formatter,
                     "the endpoint is not an address such as `https://api-01.moengage.com`: {reason}"
                 )
             }
-            Self::HoldsCredentials => formatter.write_str(
+            Self::ContainsCredentials => formatter.write_str(
                 "the endpoint holds a user or a password: use `workspace_id` and `api_key` instead",
             ),
             Self::Unencrypted { host } => write!(
@@ -148,7 +148,7 @@ impl fmt::Display for EndpointError {
                     "the endpoint begins with `{scheme}:`: expected `https:`"
                 )
             }
-            Self::HoldsQuery => formatter.write_str("the endpoint holds a `?` or `#` part: leave it out"),
+            Self::ContainsQuery => formatter.write_str("the endpoint holds a `?` or `#` part: leave it out"),
             Self::UnknownDataCenter { number } => write!(
                 formatter,
                 "`{number}` is not a data center: write two or three digits, such as `01`"
@@ -169,7 +169,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// Escapes all but the characters that mean themselves everywhere. A space is `%20`: `+` is a space only to
 /// servers that read queries as forms.
-fn escape(text: &str) -> String {
+fn percent_encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_keep_the_key_safe_are_taken() {
+    fn endpoints_that_protect_the_key_are_accepted() {
         let table = [
             (
                 "https://api-01.moengage.com",
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_do_not_are_refused_and_never_repeat_a_password() {
+    fn unsafe_endpoints_are_rejected_and_no_password_is_quoted() {
         for text in [
             "",
             "api-01.moengage.com",
@@ -242,11 +242,11 @@ mod tests {
         let name = vec![("name".to_owned(), "50% off & more+é".to_owned())];
         let endpoint = Endpoint::parse("https://gateway.example/moe/").unwrap();
         assert_eq!(
-            endpoint.call("/v3/custom-segments", &name).as_str(),
+            endpoint.url("/v3/custom-segments", &name).as_str(),
             "https://gateway.example/moe/v3/custom-segments?name=50%25%20off%20%26%20more%2B%C3%A9"
         );
         assert_eq!(
-            endpoint.call("/v3/custom-segments", &[]).as_str(),
+            endpoint.url("/v3/custom-segments", &[]).as_str(),
             "https://gateway.example/moe/v3/custom-segments"
         );
     }

@@ -1,7 +1,7 @@
 //! The transport over HTTP, and the credentials that it alone can read.
 
-use super::{Endpoint, Family, Method, RateHeaders, Request, Response, Transport, TransportError};
-use crate::model::without_queries;
+use super::{Endpoint, ApiVersion, Method, RateLimitHeaders, Request, Response, Transport, TransportError};
+use crate::model::redact_query_strings;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
@@ -12,14 +12,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The list of a thousand segments is well under a megabyte and a definition under 262,144 characters.
-const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// A service that is there accepts a connection in a round trip or two. Ending the attempt early leaves most
 /// of a call's time to the answer, and tells "never sent" from "perhaps processed".
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Shorter secrets are not taken out of messages: they would be found in every other word.
-const SHORTEST_REDACTED: usize = 4;
+const MIN_REDACTED_LENGTH: usize = 4;
 
 const REDACTED: &str = "[redacted]";
 const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("moe-appkey");
@@ -56,12 +56,12 @@ pub struct HttpTransport {
     endpoint: Endpoint,
     credentials: Credentials,
     /// Headers of calls of these families; the authorization among them is marked as sensitive.
-    v3_and_v1: HeaderMap,
+    headers_v1_v3: HeaderMap,
     /// Likewise.
-    v2: HeaderMap,
+    headers_v2: HeaderMap,
     client: reqwest::Client,
     /// Another secret that answers may repeat.
-    other: Arc<OnceLock<SecretString>>,
+    extra_secret: Arc<OnceLock<SecretString>>,
 }
 
 impl HttpTransport {
@@ -71,38 +71,38 @@ impl HttpTransport {
     ///
     /// When a credential cannot be sent as it is, or the machine's TLS set-up does not work.
     pub fn new(endpoint: Endpoint, credentials: Credentials) -> Result<Self, SetupError> {
-        check(&credentials)?;
+        check_credentials(&credentials)?;
         let workspace = header_value(&credentials.workspace_id, "workspace_id")?;
         let mut v2 = HeaderMap::new();
         if let Some(name) = &credentials.db_name {
             v2.insert(DATABASE_HEADER, header_value(name, "db_name")?);
         }
-        let client = client(&endpoint)?;
+        let client = build_client(&endpoint)?;
         v2.insert(AUTHORIZATION, authorization(&client, &endpoint, &credentials)?);
         let mut v3_and_v1 = v2.clone();
         v3_and_v1.insert(WORKSPACE_HEADER, workspace);
         Ok(Self {
             endpoint,
             credentials,
-            v3_and_v1,
-            v2,
+            headers_v1_v3: v3_and_v1,
+            headers_v2: v2,
             client,
-            other: Arc::default(),
+            extra_secret: Arc::default(),
         })
     }
 
     /// Takes another secret out of messages, too, once there is one: it is what the service is told with calls.
     #[must_use]
-    pub fn redacting(self, other: Arc<OnceLock<SecretString>>) -> Self {
-        Self { other, ..self }
+    pub fn with_redacted_secret(self, other: Arc<OnceLock<SecretString>>) -> Self {
+        Self { extra_secret: other, ..self }
     }
 
-    fn prepare(
+    fn build_request(
         &self,
         request: Request,
         deadline: Duration,
     ) -> Result<reqwest::RequestBuilder, TransportError> {
-        if request.family == Family::V2 && self.credentials.db_name.is_none() {
+        if request.api_version == ApiVersion::V2 && self.credentials.db_name.is_none() {
             return Err(TransportError::MissingDatabaseName);
         }
         let method = match request.method {
@@ -111,13 +111,13 @@ impl HttpTransport {
             Method::Put => reqwest::Method::PUT,
             Method::Patch => reqwest::Method::PATCH,
         };
-        let headers = match request.family {
-            Family::V3 | Family::V1 => &self.v3_and_v1,
-            Family::V2 => &self.v2,
+        let headers = match request.api_version {
+            ApiVersion::V3 | ApiVersion::V1 => &self.headers_v1_v3,
+            ApiVersion::V2 => &self.headers_v2,
         };
         let builder = self
             .client
-            .request(method, self.endpoint.call(&request.path, &request.query))
+            .request(method, self.endpoint.url(&request.path, &request.query))
             .headers(headers.clone())
             .header(CONTENT_TYPE, "application/json")
             .timeout(deadline);
@@ -130,11 +130,11 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     async fn send(&self, request: Request, deadline: Duration) -> Result<Response, TransportError> {
-        let prepared = self.prepare(request, deadline)?;
-        let answer = prepared.send().await.map_err(|error| silence(&error, deadline))?;
+        let prepared = self.build_request(request, deadline)?;
+        let answer = prepared.send().await.map_err(|error| transport_error(&error, deadline))?;
         let status = answer.status().as_u16();
         let headers = rate_headers(answer.headers());
-        let date = date(answer.headers());
+        let date = date_header(answer.headers());
         let body = read_body(answer, deadline).await?;
         Ok(Response {
             status,
@@ -146,13 +146,13 @@ impl Transport for HttpTransport {
 
     fn redact(&self, text: &str) -> String {
         let key = self.credentials.api_key.expose_secret();
-        let encoded = self.v2.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let encoded = self.headers_v2.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let encoded = encoded.and_then(|value| value.strip_prefix("Basic "));
-        let other = self.other.get().map(ExposeSecret::expose_secret);
+        let other = self.extra_secret.get().map(ExposeSecret::expose_secret);
         let secrets = [Some(key), encoded, other].into_iter().flatten();
         secrets
-            .filter(|secret| secret.len() >= SHORTEST_REDACTED)
-            .fold(without_queries(text), |text, secret| {
+            .filter(|secret| secret.len() >= MIN_REDACTED_LENGTH)
+            .fold(redact_query_strings(text), |text, secret| {
                 text.replace(secret, REDACTED)
             })
     }
@@ -166,7 +166,7 @@ pub enum SetupError {
         /// Its name in `segctl.yaml`.
         name: &'static str,
         /// What is wrong with it.
-        fault: &'static str,
+        reason: &'static str,
     },
     /// The machine's TLS or proxy set-up does not work.
     Client {
@@ -178,7 +178,7 @@ pub enum SetupError {
 impl fmt::Display for SetupError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadCredential { name, fault } => {
+            Self::BadCredential { name, reason: fault } => {
                 write!(
                     formatter,
                     "`{name}` {fault}: check where the workspace's settings take it from"
@@ -200,7 +200,7 @@ impl Error for SetupError {
     }
 }
 
-fn check(credentials: &Credentials) -> Result<(), SetupError> {
+fn check_credentials(credentials: &Credentials) -> Result<(), SetupError> {
     let texts = [
         ("workspace_id", Some(credentials.workspace_id.as_str())),
         ("api_key", Some(credentials.api_key.expose_secret())),
@@ -217,7 +217,7 @@ fn check(credentials: &Credentials) -> Result<(), SetupError> {
             Some(text) if name == "workspace_id" && text.contains(':') => "holds a colon",
             _ => continue,
         };
-        return Err(SetupError::BadCredential { name, fault });
+        return Err(SetupError::BadCredential { name, reason: fault });
     }
     Ok(())
 }
@@ -225,7 +225,7 @@ fn check(credentials: &Credentials) -> Result<(), SetupError> {
 fn header_value(text: &str, name: &'static str) -> Result<HeaderValue, SetupError> {
     HeaderValue::from_str(text).map_err(|_| SetupError::BadCredential {
         name,
-        fault: "holds characters that a header cannot hold",
+        reason: "holds characters that a header cannot hold",
     })
 }
 
@@ -237,18 +237,18 @@ fn authorization(
 ) -> Result<HeaderValue, SetupError> {
     let key = credentials.api_key.expose_secret();
     let request = client
-        .get(endpoint.call("", &[]))
+        .get(endpoint.url("", &[]))
         .basic_auth(&credentials.workspace_id, Some(key))
         .build()
         .map_err(|source| SetupError::Client { source })?;
     let header = request.headers().get(AUTHORIZATION).cloned();
     header.ok_or(SetupError::BadCredential {
         name: "api_key",
-        fault: "cannot be sent",
+        reason: "cannot be sent",
     })
 }
 
-fn client(endpoint: &Endpoint) -> Result<reqwest::Client, SetupError> {
+fn build_client(endpoint: &Endpoint) -> Result<reqwest::Client, SetupError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Another thread may come first; then the provider is the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -270,8 +270,8 @@ fn client(endpoint: &Endpoint) -> Result<reqwest::Client, SetupError> {
 }
 
 /// Tells a request that never left from one whose answer is missing. In doubt it is the latter.
-fn silence(error: &reqwest::Error, deadline: Duration) -> TransportError {
-    let message = innermost(error);
+fn transport_error(error: &reqwest::Error, deadline: Duration) -> TransportError {
+    let message = root_cause(error);
     if error.is_connect() || error.is_builder() {
         return TransportError::NotSent { message };
     }
@@ -280,11 +280,11 @@ fn silence(error: &reqwest::Error, deadline: Duration) -> TransportError {
     } else {
         message
     };
-    TransportError::Lost { message }
+    TransportError::NoResponse { message }
 }
 
 /// The cause under the client's own words, which say no more than that a request failed, and to which address.
-fn innermost(error: &reqwest::Error) -> String {
+fn root_cause(error: &reqwest::Error) -> String {
     let Some(mut cause) = error.source() else {
         return "the request failed".to_owned();
     };
@@ -295,16 +295,16 @@ fn innermost(error: &reqwest::Error) -> String {
 }
 
 /// The `Date` header, in the one form that HTTP allows today.
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
+fn date_header(headers: &HeaderMap) -> Option<Timestamp> {
     let text = headers.get(DATE)?.to_str().ok()?;
     rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
-fn rate_headers(headers: &HeaderMap) -> RateHeaders {
+fn rate_headers(headers: &HeaderMap) -> RateLimitHeaders {
     fn number<N: std::str::FromStr>(headers: &HeaderMap, name: &str) -> Option<N> {
         headers.get(name)?.to_str().ok()?.trim().parse().ok()
     }
-    RateHeaders {
+    RateLimitHeaders {
         limit: number(headers, "x-ratelimit-limit"),
         remaining: number(headers, "x-ratelimit-remaining"),
         reset: number(headers, "x-ratelimit-reset"),
@@ -314,13 +314,13 @@ fn rate_headers(headers: &HeaderMap) -> RateHeaders {
 async fn read_body(mut answer: reqwest::Response, deadline: Duration) -> Result<Vec<u8>, TransportError> {
     let mut body = Vec::new();
     loop {
-        let part = answer.chunk().await.map_err(|error| silence(&error, deadline))?;
+        let part = answer.chunk().await.map_err(|error| transport_error(&error, deadline))?;
         let Some(part) = part else {
             return Ok(body);
         };
-        if body.len() + part.len() > LARGEST_ANSWER {
-            return Err(TransportError::Oversized {
-                limit: LARGEST_ANSWER,
+        if body.len() + part.len() > MAX_RESPONSE_BYTES {
+            return Err(TransportError::ResponseTooLarge {
+                limit: MAX_RESPONSE_BYTES,
             });
         }
         body.extend_from_slice(&part);

@@ -2,70 +2,70 @@
 
 use super::super::Applier;
 use crate::api::{Clock, Transport};
-use crate::ledger::{Entry, LedgerStore, Sent, StoreError, Uploaded};
-use crate::members::Nobody;
-use crate::members::compare::Change;
-use crate::members::kept::KeptWriter;
-use crate::members::source::Source;
-use crate::model::{Cohort, Identifier, Listing, SegmentKind, UserList, Users};
-use crate::plan::step::Assumed;
+use crate::ledger::{StateEntry, StateStore, CohortState, StoreError, UploadState};
+use crate::members::EmptyList;
+use crate::members::compare::ValueChange;
+use crate::members::kept::ListWriter;
+use crate::members::source::ListSource;
+use crate::model::{Cohort, Identifier, ListSummary, SegmentKind, UserListFingerprint, UserListSource};
+use crate::plan::step::AssumedMembers;
 use std::io;
 
-impl<T: Transport, C: Clock, S: LedgerStore> Applier<'_, T, C, S> {
+impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Keeps the list that a segment is taken to have; false where it is not the one that was planned with any more.
-    pub(in super::super) async fn keep_assumed(&self, assumed: &Assumed) -> Result<bool, StoreError> {
-        let base = &self.settings.directory;
+    pub(in super::super) async fn save_assumed_list(&self, assumed: &AssumedMembers) -> Result<bool, StoreError> {
+        let base = &self.options.config_directory;
         let read = match assumed {
-            Assumed::Members(cohort, listing) => {
-                let source = Source::of(&cohort.members, base);
-                read(&source, &Cohort::identifier(), listing).map(|bytes| Some((listing, bytes?)))
+            AssumedMembers::Members(cohort, listing) => {
+                let source = ListSource::of(&cohort.members, base);
+                read_planned_list(&source, &Cohort::identifier(), listing).map(|bytes| Some((listing, bytes?)))
             }
-            Assumed::Users(upload, UserList::Values(listing)) => match &upload.users {
-                Users::Local(path) => {
-                    let source = Source::File(base.join(path));
-                    read(&source, &upload.identifier, listing).map(|bytes| Some((listing, bytes?)))
+            AssumedMembers::Users(upload, UserListFingerprint::Values(listing)) => match &upload.users {
+                UserListSource::Local(path) => {
+                    let source = ListSource::File(base.join(path));
+                    read_planned_list(&source, &upload.identifier, listing).map(|bytes| Some((listing, bytes?)))
                 }
-                Users::Published { .. } => Ok(None),
+                UserListSource::Published { .. } => Ok(None),
             },
             // Nobody here knows its values.
-            Assumed::Users(_, UserList::Published { .. }) => return Ok(true),
+            AssumedMembers::Users(_, UserListFingerprint::Published { .. }) => return Ok(true),
         };
         // The next plan says what is wrong with a list that cannot be read.
         let Ok(Some((listing, bytes))) = read else {
             return Ok(false);
         };
-        self.store.save_list(&listing.digest, &bytes).await?;
+        self.store.save_member_list(&listing.digest, &bytes).await?;
         Ok(true)
     }
 }
 
 /// A list, compressed; `None` where it is not the one that was planned with.
-fn read(source: &Source<'_>, identifier: &Identifier, listing: &Listing) -> io::Result<Option<Vec<u8>>> {
-    let mut whole = KeptWriter::to(Vec::new());
-    let each = |_: Change, value: &[u8]| whole.push(value);
-    let found = source.clone().compare(identifier, &mut Nobody, each)?;
-    let is_it = found.is_ok_and(|found| found.new == *listing);
-    Ok(if is_it { Some(whole.finish()?) } else { None })
+fn read_planned_list(source: &ListSource<'_>, identifier: &Identifier, listing: &ListSummary) -> io::Result<Option<Vec<u8>>> {
+    let mut whole = ListWriter::to(Vec::new());
+    let each = |_: ValueChange, value: &[u8]| whole.push(value);
+    let found = source.clone().compare(identifier, &mut EmptyList, each)?;
+    let is_planned_list = found.is_ok_and(|found| found.new == *listing);
+    Ok(if is_planned_list { Some(whole.finish()?) } else { None })
 }
 
 /// Takes down that a segment has a list.
-pub(in super::super) fn assume(entry: &mut Entry, assumed: &Assumed) {
+pub(in super::super) fn set_assumed_members(entry: &mut StateEntry, assumed: &AssumedMembers) {
     match assumed {
-        Assumed::Members(cohort, listing) => {
+        AssumedMembers::Members(cohort, listing) => {
             entry.kind = SegmentKind::Cohort;
-            entry.sent = Some(Box::new(Sent {
+            entry.cohort_state = Some(Box::new(CohortState {
                 key: cohort.key.clone(),
-                surely: listing.clone(),
-                possibly: None,
-                under_way: None,
-                unanswered_at: None,
+                confirmed: listing.clone(),
+                upper_bound: None,
+                partial: None,
+                ambiguous_since: None,
             }));
         }
-        Assumed::Users(upload, list) => {
+        AssumedMembers::Users(upload, list) => {
             entry.kind = SegmentKind::File;
-            entry.uploaded = Some(Box::new(Uploaded {
+            entry.upload_state = Some(Box::new(UploadState {
                 users: Some(list.clone()),
-                ..Uploaded::nothing(upload.identifier.clone(), upload.expires_in_days)
+                ..UploadState::new(upload.identifier.clone(), upload.expires_in_days)
             }));
         }
     }

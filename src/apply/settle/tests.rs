@@ -1,10 +1,10 @@
 use super::*;
 use crate::api::Operation;
 
-const OWN: &str = "a1";
+const OWN_ID: &str = "a1";
 
-fn error(operation: Operation, kind: &ApiError) -> CallError {
-    CallError {
+fn error(operation: Operation, kind: &ApiError) -> RequestError {
+    RequestError {
         operation,
         kind: kind.clone(),
     }
@@ -14,12 +14,12 @@ fn name() -> SegmentName {
     SegmentName::new("A")
 }
 
-fn own() -> SegmentId {
-    SegmentId::new(OWN)
+fn own_id() -> SegmentId {
+    SegmentId::new(OWN_ID)
 }
 
-fn lost() -> ApiError {
-    ApiError::Lost {
+fn no_response() -> ApiError {
+    ApiError::NoResponse {
         message: String::new(),
     }
 }
@@ -31,7 +31,7 @@ fn refused(status: u16) -> ApiError {
     }
 }
 
-fn taken_by(id: &str, name: &str) -> ApiError {
+fn definition_taken_by(id: &str, name: &str) -> ApiError {
     ApiError::DefinitionTaken {
         existing_id: Some(SegmentId::new(id)),
         existing_name: Some(SegmentName::new(name)),
@@ -45,146 +45,146 @@ fn name_taken() -> ApiError {
 }
 
 fn forbidden() -> ApiError {
-    ApiError::Forbidden {
+    ApiError::NotUpdatable {
         message: String::new(),
     }
 }
 
-fn limited() -> ApiError {
+fn rate_limited() -> ApiError {
     ApiError::RateLimited {
         message: String::new(),
         reset: None,
     }
 }
 
-fn silences() -> [ApiError; 3] {
+fn ambiguous_errors() -> [ApiError; 3] {
     let (expected, came) = (String::new(), String::new());
     [
-        lost(),
+        no_response(),
         ApiError::Server {
             status: 503,
             message: String::new(),
         },
-        ApiError::Garbage { expected, came },
+        ApiError::MalformedResponse { expected, received: came },
     ]
 }
 
 #[test]
-fn what_is_there_decides() {
+fn the_effect_follows_from_the_remote_definition() {
     let definitions = [
-        ((true, false), Verdict::Done),
-        ((true, true), Verdict::Done),
-        ((false, true), Verdict::NotDone),
-        ((false, false), Verdict::Neither),
+        ((true, false), Effect::Applied),
+        ((true, true), Effect::Applied),
+        ((false, true), Effect::NotApplied),
+        ((false, false), Effect::Conflicting),
     ];
-    for ((is_wanted, is_as_before), verdict) in definitions {
-        assert_eq!(definition(is_wanted, is_as_before), verdict);
+    for ((is_wanted, is_as_before), effect) in definitions {
+        assert_eq!(definition_effect(is_wanted, is_as_before), effect);
     }
 }
 
 #[test]
-fn a_create_that_was_not_answered_with_success_is_looked_at_or_has_failed() {
+fn a_create_without_success_is_verified_or_has_failed() {
     // What was heard, and what follows without a lost answer before and after one.
     let table = [
-        (name_taken(), Next::Look, Next::Look),
-        (taken_by("b2", "A"), Next::Look, Next::Look),
-        (taken_by("b2", "B"), Next::Failed, Next::Failed),
-        (refused(400), Next::Failed, Next::Failed),
-        (refused(413), Next::Failed, Next::Failed),
-        (limited(), Next::Failed, Next::Unknown),
-        (ApiError::Stopped, Next::Failed, Next::Unknown),
-        (ApiError::TurnOver, Next::Failed, Next::Unknown),
+        (name_taken(), NextAction::Verify, NextAction::Verify),
+        (definition_taken_by("b2", "A"), NextAction::Verify, NextAction::Verify),
+        (definition_taken_by("b2", "B"), NextAction::Fail, NextAction::Fail),
+        (refused(400), NextAction::Fail, NextAction::Fail),
+        (refused(413), NextAction::Fail, NextAction::Fail),
+        (rate_limited(), NextAction::Fail, NextAction::Unknown),
+        (ApiError::Cancelled, NextAction::Fail, NextAction::Unknown),
+        (ApiError::PermitExpired, NextAction::Fail, NextAction::Unknown),
     ];
-    let heard = |kind: &ApiError| error(Operation::Create(name()), kind);
+    let error_for = |kind: &ApiError| error(Operation::Create(name()), kind);
     for (kind, at_first, after_lost) in table {
-        let next = |was_lost| after_create(&heard(&kind), &name(), was_lost);
+        let next = |was_lost| next_after_create(&error_for(&kind), &name(), was_lost);
         assert_eq!((next(false), next(true)), (at_first, after_lost), "{kind:?}");
     }
-    for kind in silences() {
+    for kind in ambiguous_errors() {
         for was_lost in [false, true] {
-            assert_eq!(after_create(&heard(&kind), &name(), was_lost), Next::Look);
+            assert_eq!(next_after_create(&error_for(&kind), &name(), was_lost), NextAction::Verify);
         }
-        let came = [Some(true), Some(false), None].map(|found| create(&heard(&kind), found));
-        assert_eq!(came, [Came::Done, Came::Other, Came::Again], "{kind:?}");
+        let resolutions = [Some(true), Some(false), None].map(|found| resolve_create(&error_for(&kind), found));
+        assert_eq!(resolutions, [Resolution::Applied, Resolution::OtherNameHolder, Resolution::Retry], "{kind:?}");
     }
-    let found = |kind: &ApiError| [Some(true), Some(false), None].map(|found| create(&heard(kind), found));
+    let found = |kind: &ApiError| [Some(true), Some(false), None].map(|found| resolve_create(&error_for(kind), found));
     assert_eq!(
         found(&name_taken()),
-        [Came::DoneAlready, Came::Other, Came::Hidden]
+        [Resolution::AlreadyApplied, Resolution::OtherNameHolder, Resolution::HiddenNameHolder]
     );
     assert_eq!(
-        found(&taken_by("b2", "A")),
-        [Came::DoneAlready, Came::Other, Came::Again]
+        found(&definition_taken_by("b2", "A")),
+        [Resolution::AlreadyApplied, Resolution::OtherNameHolder, Resolution::Retry]
     );
 }
 
 #[test]
-fn an_update_whose_refusal_names_itself_may_be_the_echo_of_one_that_was_done() {
+fn an_update_refused_because_of_its_own_segment_is_verified() {
     let table = [
-        (taken_by(OWN, "A"), Next::Look),
-        (taken_by("b2", "A"), Next::Failed),
-        (refused(400), Next::Look),
-        (refused(412), Next::Failed),
-        (refused(413), Next::Failed),
-        (name_taken(), Next::Failed),
-        (forbidden(), Next::TakeOut),
-        (limited(), Next::Failed),
-        (ApiError::Stopped, Next::Failed),
+        (definition_taken_by(OWN_ID, "A"), NextAction::Verify),
+        (definition_taken_by("b2", "A"), NextAction::Fail),
+        (refused(400), NextAction::Verify),
+        (refused(412), NextAction::Fail),
+        (refused(413), NextAction::Fail),
+        (name_taken(), NextAction::Fail),
+        (forbidden(), NextAction::UnarchiveFirst),
+        (rate_limited(), NextAction::Fail),
+        (ApiError::Cancelled, NextAction::Fail),
     ];
-    let heard = |kind: &ApiError| error(Operation::Update(own()), kind);
+    let error_for = |kind: &ApiError| error(Operation::Update(own_id()), kind);
     for (kind, next) in table {
         assert_eq!(
-            after_update(&heard(&kind), &own(), (true, false)),
+            next_after_update(&error_for(&kind), &own_id(), (true, false)),
             next,
             "{kind:?}"
         );
     }
     assert_eq!(
-        after_update(&heard(&name_taken()), &own(), (true, true)),
-        Next::Look
+        next_after_update(&error_for(&name_taken()), &own_id(), (true, true)),
+        NextAction::Verify
     );
     assert_eq!(
-        after_update(&heard(&forbidden()), &own(), (false, false)),
-        Next::Failed
+        next_after_update(&error_for(&forbidden()), &own_id(), (false, false)),
+        NextAction::Fail
     );
-    let came = |kind: &ApiError| {
-        [Verdict::Done, Verdict::NotDone, Verdict::Neither].map(|found| update(&heard(kind), found))
+    let resolutions = |kind: &ApiError| {
+        [Effect::Applied, Effect::NotApplied, Effect::Conflicting].map(|found| resolve_update(&error_for(kind), found))
     };
-    for kind in silences() {
+    for kind in ambiguous_errors() {
         assert_eq!(
-            after_update(&heard(&kind), &own(), (true, false)),
-            Next::Look,
+            next_after_update(&error_for(&kind), &own_id(), (true, false)),
+            NextAction::Verify,
             "{kind:?}"
         );
-        assert_eq!(came(&kind), [Came::Done, Came::Again, Came::Unknown], "{kind:?}");
+        assert_eq!(resolutions(&kind), [Resolution::Applied, Resolution::Retry, Resolution::Unknown], "{kind:?}");
     }
-    for kind in [taken_by(OWN, "A"), refused(400)] {
+    for kind in [definition_taken_by(OWN_ID, "A"), refused(400)] {
         assert_eq!(
-            came(&kind),
-            [Came::DoneAlready, Came::Failed, Came::Unknown],
+            resolutions(&kind),
+            [Resolution::AlreadyApplied, Resolution::Rejected, Resolution::Unknown],
             "{kind:?}"
         );
     }
 }
 
 #[test]
-fn what_is_put_away_or_taken_out_is_asked_for_again_and_not_guessed() {
+fn a_lost_archive_or_unarchive_is_retried_and_a_refused_one_is_verified() {
     let table = [
-        (refused(400), Next::Look, Next::Look),
-        (refused(200), Next::Failed, Next::Unknown),
-        (limited(), Next::Failed, Next::Unknown),
-        (ApiError::Stopped, Next::Failed, Next::Unknown),
+        (refused(400), NextAction::Verify, NextAction::Verify),
+        (refused(200), NextAction::Fail, NextAction::Unknown),
+        (rate_limited(), NextAction::Fail, NextAction::Unknown),
+        (ApiError::Cancelled, NextAction::Fail, NextAction::Unknown),
     ];
-    let heard = |kind: &ApiError| error(Operation::Archive(name()), kind);
+    let error_for = |kind: &ApiError| error(Operation::Archive(name()), kind);
     for (kind, at_first, after_lost) in table {
-        let next = |was_lost| after_lifecycle(&heard(&kind), was_lost);
+        let next = |was_lost| next_after_lifecycle(&error_for(&kind), was_lost);
         assert_eq!((next(false), next(true)), (at_first, after_lost), "{kind:?}");
     }
-    for kind in silences() {
-        assert_eq!(after_lifecycle(&heard(&kind), false), Next::Again, "{kind:?}");
-        assert_eq!(after_lifecycle(&heard(&kind), true), Next::Again, "{kind:?}");
+    for kind in ambiguous_errors() {
+        assert_eq!(next_after_lifecycle(&error_for(&kind), false), NextAction::Retry, "{kind:?}");
+        assert_eq!(next_after_lifecycle(&error_for(&kind), true), NextAction::Retry, "{kind:?}");
     }
-    let came = [(true, true), (true, false), (false, true), (false, false)]
-        .map(|(is_so, was_lost)| lifecycle(is_so, was_lost));
-    assert_eq!(came, [Came::Done, Came::DoneAlready, Came::Unknown, Came::Failed]);
+    let resolutions = [(true, true), (true, false), (false, true), (false, false)]
+        .map(|(is_so, was_lost)| resolve_lifecycle(is_so, was_lost));
+    assert_eq!(resolutions, [Resolution::Applied, Resolution::AlreadyApplied, Resolution::Unknown, Resolution::Rejected]);
 }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 /// Whether a run waits for what becomes of lists of users.
 #[derive(Debug, Args)]
-pub struct HearingArguments {
+pub struct UploadWaitArguments {
     /// Wait until the service says what became of each list of users, and fail where it could not read one. Without it a
     /// list that the service took is applied.
     #[arg(long, value_parser = BoolishValueParser::new(), env = "SEGCTL_WAIT")]

@@ -6,23 +6,23 @@ use std::path::PathBuf;
 
 /// Arguments of `ledger`.
 #[derive(Debug, Args)]
-pub struct LedgerArguments {
+pub struct StateArguments {
     /// What to do.
     #[command(subcommand)]
-    pub command: LedgerCommand,
+    pub command: StateCommand,
 }
 
 /// The commands of `ledger`.
 #[derive(Debug, Subcommand)]
-pub enum LedgerCommand {
+pub enum StateCommand {
     /// Show what is remembered.
-    Show(WorkspaceArguments),
+    List(WorkspaceArguments),
     /// Show the definitions of a segment that were replaced, and what replaced them.
     History(HistoryArguments),
     /// Write a definition that was replaced back into a file, for the next plan; the workspace stays as it is.
     Restore(RestoreArguments),
     /// Forget a segment: it is nobody's from then on.
-    Forget(ForgetArguments),
+    Rm(RmArguments),
     /// Find the declared and owned segments again after the ledger was lost.
     Rebuild(RebuildArguments),
     /// Take away the lock of a run that ended without giving it back.
@@ -63,17 +63,17 @@ pub struct RestoreArguments {
 
     /// A name that the segment has or had, and the number that `ledger history` shows.
     #[arg(value_name = "NAME@N")]
-    pub definition: String,
+    pub revision: String,
 
     /// Write a new file; without it, the file that declares the segment is brought to it, or else a new file goes into the
     /// first directory of `segments` in segctl.yaml.
     #[arg(long, value_name = "FILE", env = "SEGCTL_INTO")]
-    pub into: Option<PathBuf>,
+    pub output_file: Option<PathBuf>,
 }
 
 /// Arguments of `ledger forget`.
 #[derive(Debug, Args)]
-pub struct ForgetArguments {
+pub struct RmArguments {
     /// Which workspace.
     #[command(flatten)]
     pub workspace: WorkspaceArguments,

@@ -4,10 +4,10 @@ use super::super::arguments::HistoryArguments;
 use super::super::failure::Failure;
 use super::super::output::Output;
 use super::super::project::Project;
-use super::find::Recalled;
+use super::find::OfflineState;
 use crate::definition::{FieldChange, Identities, diff, normal};
-use crate::ledger::{Entry, Replaced};
-use crate::render::document::{HistoryDocument, ReplacedDocument};
+use crate::ledger::{StateEntry, Revision};
+use crate::render::document::{HistoryDocument, RevisionDocument};
 use crate::render::text;
 
 /// Shows the definitions of a segment that were replaced.
@@ -21,42 +21,42 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let recalled = Recalled::read(project, workspace).await?;
+    let recalled = OfflineState::load(project, workspace).await?;
     let known = recalled.find(&arguments.name)?;
     // Every name that is known reads better than an id, be it declared or not.
     let identities = Identities {
         declared_by_id: recalled.names(),
         ..Identities::default()
     };
-    let definitions = definitions(known.entry, &identities);
+    let definitions = revision_documents(known.entry, &identities);
     let segment = (known.entry, known.others.as_slice());
     let document = HistoryDocument::new(workspace.0, &arguments.name, segment, definitions);
     if output.json {
-        output.document(&document);
+        output.print_json(&document);
     } else {
-        output.result(&text::history(&document));
+        output.print_result(&text::history(&document));
     }
     Ok(())
 }
 
 /// Each definition that was replaced, beside what came after it.
-fn definitions(entry: &Entry, identities: &Identities) -> Vec<ReplacedDocument> {
-    let form = |replaced: &Replaced| normal::exact(&replaced.definition, identities);
+fn revision_documents(entry: &StateEntry, identities: &Identities) -> Vec<RevisionDocument> {
+    let form = |replaced: &Revision| normal::exact(&replaced.definition, identities);
     let applied = entry
         .definition
         .as_ref()
         .map(|payload| normal::exact(payload, identities));
     let mut after = applied.map(|form| (entry.name.clone(), form));
     let mut documents = Vec::new();
-    for (number, replaced) in entry.numbered().collect::<Vec<_>>().into_iter().rev() {
+    for (number, replaced) in entry.numbered_revisions().collect::<Vec<_>>().into_iter().rev() {
         let form = form(replaced);
         let mut changes = Vec::new();
         if let Some((name, later)) = &after {
-            changes.extend((*name != replaced.name).then(|| FieldChange::of_name(&replaced.name, name)));
+            changes.extend((*name != replaced.name).then(|| FieldChange::rename(&replaced.name, name)));
             let found = diff(&form, later).into_iter();
-            changes.extend(found.map(|change| change.spelled(identities)));
+            changes.extend(found.map(|change| change.with_readable_references(identities)));
         }
-        documents.push(ReplacedDocument::new((number, replaced), form.clone(), &changes));
+        documents.push(RevisionDocument::new((number, replaced), form.clone(), &changes));
         after = Some((replaced.name.clone(), form));
     }
     documents.reverse();
@@ -80,15 +80,15 @@ mod tests {
         }
     }
 
-    fn entry(replaced: &[(&str, usize, &str)]) -> Entry {
-        let mut entry = Entry::new(
+    fn entry(replaced: &[(&str, usize, &str)]) -> StateEntry {
+        let mut entry = StateEntry::new(
             SegmentId::new("a"),
             SegmentName::new("New"),
             Timestamp::UNIX_EPOCH,
         );
         entry.definition = Some(payload(100, "aa"));
         for (name, amount, of) in replaced {
-            entry.keep(Replaced {
+            entry.add_revision(Revision {
                 name: SegmentName::new(*name),
                 definition: payload(*amount, of),
                 replaced_at: Timestamp::UNIX_EPOCH,
@@ -98,13 +98,13 @@ mod tests {
         entry
     }
 
-    fn changes(entry: &Entry) -> Vec<(usize, Vec<String>)> {
+    fn changes(entry: &StateEntry) -> Vec<(usize, Vec<String>)> {
         let identities = Identities {
             declared_by_id: [(SegmentId::new("aa"), SegmentName::new("Known"))].into(),
             ..Identities::default()
         };
-        let documents = definitions(entry, &identities);
-        let lines = |document: ReplacedDocument| {
+        let documents = revision_documents(entry, &identities);
+        let lines = |document: RevisionDocument| {
             let changes = document.changes.into_iter();
             let lines = changes.map(|change| {
                 let after = change.after.unwrap_or_default();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_beside_the_next_and_the_last_beside_what_was_applied() {
+    fn each_revision_is_compared_with_the_next_and_the_last_with_the_applied_definition() {
         let entry = entry(&[("Old", 1, "aa"), ("Old", 2, "bb"), ("New", 100, "aa")]);
         let expected = [
             (1, vec![r#"segment {"id":"bb"}"#, "value 2"]),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_go_on_where_older_ones_were_dropped() {
+    fn revision_numbers_continue_after_older_revisions_are_dropped() {
         let many: Vec<(&str, usize, &str)> = (1..=25).map(|amount| ("New", amount, "aa")).collect();
         let found = changes(&entry(&many));
         assert_eq!(found.first(), Some(&(6, vec!["value 7".to_owned()])));

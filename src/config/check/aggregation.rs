@@ -1,65 +1,65 @@
 //! Rules on aggregations: which executions and windows they work with.
 
-use super::super::declaration::Step;
-use super::walk::At;
-use super::{Check, Rule};
+use super::super::declaration::PathElement;
+use super::walk::Located;
+use super::{RuleCheck, Rule};
 use crate::diagnostic::Diagnostic;
-use crate::model::{Aggregation, EventFilter, Execution, Filter, PeriodUnit, Window};
+use crate::model::{Aggregation, EventFilter, Execution, Filter, PeriodUnit, TimeRange};
 
 pub(super) const NEVER_EXECUTED: Rule = Rule {
     code: "SEG034",
     name: "aggregation-never-executed",
     explanation: "An aggregation computes over the occurrences of an event, so it needs `executed: true`: where \
                   nothing happened there is nothing to compute.",
-    check: Check::Filter(never_executed),
+    check: RuleCheck::Filter(never_executed),
 };
 
-pub(super) const FIRST_OR_LAST: Rule = Rule {
+pub(super) const SINGLE_OCCURRENCE: Rule = Rule {
     code: "SEG035",
     name: "aggregation-first-or-last",
     explanation: "The service has no aggregation for the executions `firstTime` and `lastTime`. Use `atleast`, \
                   `atmost` or `exactly`.",
-    check: Check::Filter(first_or_last),
+    check: RuleCheck::Filter(single_occurrence),
 };
 
-pub(super) const OPEN_WINDOW: Rule = Rule {
+pub(super) const OPEN_TIME_RANGE: Rule = Rule {
     code: "SEG036",
     name: "aggregation-open-window",
     explanation: "The service has no aggregation for windows without an end on one side, `before` and `after`. \
                   Use `inTheLast`, `between` or `on`.",
-    check: Check::Filter(open_window),
+    check: RuleCheck::Filter(open_time_range),
 };
 
-pub(super) const COMPARATOR_WINDOW: Rule = Rule {
+pub(super) const COMPARATOR_TIME_RANGE: Rule = Rule {
     code: "SEG037",
     name: "comparator-window",
     explanation: "A comparison with an earlier window (`comparator`) works with the last so many days, `between`, \
                   and single days. The service does not offer it for the last so many hours, weeks or months, \
                   nor for this or last week or month. Say the window in days.",
-    check: Check::Filter(comparator_window),
+    check: RuleCheck::Filter(comparator_time_range),
 };
 
-pub(super) const LONG_WINDOW: Rule = Rule {
+pub(super) const LONG_TIME_RANGE: Rule = Rule {
     code: "SEG038",
     name: "aggregation-long-window",
     explanation: "By default the service aggregates over at most 30 days, 4 weeks, 720 hours or 1 month. Longer \
                   windows work only where it raised the limit for the workspace. Shorten the window, or ask \
                   whether the limit is raised.",
-    check: Check::Filter(long_window),
+    check: RuleCheck::Filter(long_time_range),
 };
 
-const AGGREGATION: Step = Step::Field("aggregation_attributes");
-const WINDOW: Step = Step::Field("primary_time_range");
+const AGGREGATION: PathElement = PathElement::Field("aggregation_attributes");
+const TIME_RANGE: PathElement = PathElement::Field("primary_time_range");
 
-fn aggregated<'a>(filter: &At<'a, Filter>) -> Option<(&'a EventFilter, &'a Aggregation)> {
+fn event_with_aggregation<'a>(filter: &Located<'a, Filter>) -> Option<(&'a EventFilter, &'a Aggregation)> {
     match filter.part {
         Filter::Event(event) => event.aggregation.as_ref().map(|aggregation| (event, aggregation)),
         _ => None,
     }
 }
 
-fn never_executed(filter: &At<'_, Filter>, found: &mut Vec<Diagnostic>) {
-    if let Some((event, _)) = aggregated(filter)
+fn never_executed(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
+    if let Some((event, _)) = event_with_aggregation(filter)
         && event.execution == Execution::Never
     {
         let message = format!("nothing to aggregate: `{}` is not executed", event.action_name);
@@ -67,91 +67,91 @@ fn never_executed(filter: &At<'_, Filter>, found: &mut Vec<Diagnostic>) {
             Diagnostic::error(
                 NEVER_EXECUTED.code,
                 message,
-                filter.place_of(&[AGGREGATION]),
+                filter.location_of(&[AGGREGATION]),
                 "the aggregation",
             )
-            .with_label(filter.place_of(&[Step::Field("executed")]), "no occurrences")
+            .with_label(filter.location_of(&[PathElement::Field("executed")]), "no occurrences")
             .with_help("say `executed: true`, or take the aggregation out"),
         );
     }
 }
 
-fn first_or_last(filter: &At<'_, Filter>, found: &mut Vec<Diagnostic>) {
-    if let Some((event, _)) = aggregated(filter)
+fn single_occurrence(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
+    if let Some((event, _)) = event_with_aggregation(filter)
         && matches!(event.execution, Execution::FirstTime | Execution::LastTime)
     {
-        let place = filter.place_of(&[Step::Field("execution"), Step::Field("type")]);
+        let place = filter.location_of(&[PathElement::Field("execution"), PathElement::Field("type")]);
         let message = "an aggregation does not work with `firstTime` and `lastTime`";
         found.push(
-            Diagnostic::error(FIRST_OR_LAST.code, message, place, "one occurrence")
-                .with_label(filter.place_of(&[AGGREGATION]), "the aggregation")
+            Diagnostic::error(SINGLE_OCCURRENCE.code, message, place, "one occurrence")
+                .with_label(filter.location_of(&[AGGREGATION]), "the aggregation")
                 .with_help("use `atleast`, `atmost` or `exactly`"),
         );
     }
 }
 
-fn open_window(filter: &At<'_, Filter>, found: &mut Vec<Diagnostic>) {
-    if let Some((event, _)) = aggregated(filter)
-        && is_open(&event.window)
+fn open_time_range(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
+    if let Some((event, _)) = event_with_aggregation(filter)
+        && has_open_end(&event.time_range)
     {
-        let place = filter.place_of(&[WINDOW, Step::Field("type")]);
+        let place = filter.location_of(&[TIME_RANGE, PathElement::Field("type")]);
         let message = "an aggregation does not work with the windows `before` and `after`";
         found.push(
-            Diagnostic::error(OPEN_WINDOW.code, message, place, "open on one side")
-                .with_label(filter.place_of(&[AGGREGATION]), "the aggregation")
+            Diagnostic::error(OPEN_TIME_RANGE.code, message, place, "open on one side")
+                .with_label(filter.location_of(&[AGGREGATION]), "the aggregation")
                 .with_help("use `inTheLast`, `between` or `on`"),
         );
     }
 }
 
-fn is_open(window: &Window) -> bool {
+fn has_open_end(time_range: &TimeRange) -> bool {
     matches!(
-        window,
-        Window::BeforeAgo { .. } | Window::BeforeDate { .. } | Window::AfterDate { .. }
+        time_range,
+        TimeRange::BeforeAgo { .. } | TimeRange::BeforeDate { .. } | TimeRange::AfterDate { .. }
     )
 }
 
-fn comparator_window(filter: &At<'_, Filter>, found: &mut Vec<Diagnostic>) {
-    let Some((event, aggregation)) = aggregated(filter) else {
+fn comparator_time_range(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
+    let Some((event, aggregation)) = event_with_aggregation(filter) else {
         return;
     };
     // Windows open on one side are refused for every aggregation.
-    let is_refused = match event.window {
-        Window::InTheLast { unit, .. } => unit != PeriodUnit::Days,
+    let is_refused = match event.time_range {
+        TimeRange::InTheLast { unit, .. } => unit != PeriodUnit::Days,
         // This or last week or month; what lies further back is no window of the calendar.
-        Window::OnAgo { count, unit } => count <= 1 && matches!(unit, PeriodUnit::Weeks | PeriodUnit::Months),
+        TimeRange::OnAgo { count, unit } => count <= 1 && matches!(unit, PeriodUnit::Weeks | PeriodUnit::Months),
         _ => false,
     };
     if aggregation.comparison.is_some() && is_refused {
         let steps = [
             AGGREGATION,
-            Step::Field("filters"),
-            Step::Item(0),
-            Step::Field("comparator"),
+            PathElement::Field("filters"),
+            PathElement::Item(0),
+            PathElement::Field("comparator"),
         ];
         let message = "a `comparator` does not work with windows of hours, weeks or months";
-        let place = filter.place_of(&[WINDOW, Step::Field("period_unit")]);
+        let place = filter.location_of(&[TIME_RANGE, PathElement::Field("period_unit")]);
         found.push(
-            Diagnostic::error(COMPARATOR_WINDOW.code, message, place, "the window")
-                .with_label(filter.place_of(&steps), "compares with an earlier window")
+            Diagnostic::error(COMPARATOR_TIME_RANGE.code, message, place, "the window")
+                .with_label(filter.location_of(&steps), "compares with an earlier window")
                 .with_help("say the window in days"),
         );
     }
 }
 
-fn long_window(filter: &At<'_, Filter>, found: &mut Vec<Diagnostic>) {
-    let Some((event, _)) = aggregated(filter) else {
+fn long_time_range(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
+    let Some((event, _)) = event_with_aggregation(filter) else {
         return;
     };
-    let (length, unit) = match &event.window {
-        Window::InTheLast { count, unit } => (i64::from(*count), *unit),
+    let (length, unit) = match &event.time_range {
+        TimeRange::InTheLast { count, unit } => (i64::from(*count), *unit),
         // Both ends are whole units.
-        Window::BetweenAgo {
+        TimeRange::BetweenAgo {
             nearer,
             farther,
             unit,
         } => (i64::from(*farther) - i64::from(*nearer) + 1, *unit),
-        Window::BetweenDates { first, last, .. } => (days_between(*first, *last), PeriodUnit::Days),
+        TimeRange::BetweenDates { first, last, .. } => (days_between(*first, *last), PeriodUnit::Days),
         _ => return,
     };
     let (limit, unit) = match unit {
@@ -162,9 +162,9 @@ fn long_window(filter: &At<'_, Filter>, found: &mut Vec<Diagnostic>) {
     };
     if length > limit {
         let message = format!("an aggregation over {length} {unit}; by default the limit is {limit}");
-        let place = filter.place_of_any(&[WINDOW], &["value1", "days1", "value", "days"]);
+        let place = filter.location_of_any(&[TIME_RANGE], &["value1", "days1", "value", "days"]);
         found.push(
-            Diagnostic::warning(LONG_WINDOW.code, message, place, "longer than the default limit")
+            Diagnostic::warning(LONG_TIME_RANGE.code, message, place, "longer than the default limit")
                 .with_help("shorten the window, or make sure that the workspace has a higher limit"),
         );
     }

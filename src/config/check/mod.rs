@@ -17,16 +17,16 @@ mod values;
 mod walk;
 mod windows;
 
-pub use forms::{FORM_CODES, FormCode};
+pub use forms::{DECODE_CODES, DecodeCode};
 pub(super) use forms::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE};
 
 /// The code of a value of a list that matches nobody.
-pub(super) const LIST_VALUE_UNUSABLE: &str = contents::BAD_MEMBER.code;
+pub(super) const LIST_VALUE_INVALID: &str = contents::INVALID_MEMBER.code;
 /// The code of a value that a list has twice.
-pub(super) const LIST_VALUE_REPEATED: &str = contents::REPEATED_MEMBER.code;
+pub(super) const LIST_VALUE_DUPLICATE: &str = contents::DUPLICATE_MEMBER.code;
 
-use self::set::{Member, Set};
-use self::walk::{At, Parts};
+use self::set::{SegmentView, WorkspaceView};
+use self::walk::{Located, DefinitionParts};
 use super::declaration::Declaration;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{AttributeFilter, Filter, Group};
@@ -39,95 +39,95 @@ pub struct Rule {
     pub name: &'static str,
     /// Why the rule is there and what to do about a breach, in a few sentences.
     pub explanation: &'static str,
-    check: Check,
+    check: RuleCheck,
 }
 
 /// What a rule looks at.
-enum Check {
+enum RuleCheck {
     Segment(fn(&Declaration, &mut Vec<Diagnostic>)),
-    Parts(fn(&Parts<'_>, &mut Vec<Diagnostic>)),
-    Group(fn(&At<'_, Group>, &mut Vec<Diagnostic>)),
-    Filter(fn(&At<'_, Filter>, &mut Vec<Diagnostic>)),
-    Condition(fn(&At<'_, AttributeFilter>, &mut Vec<Diagnostic>)),
-    Set(fn(&Set<'_>, &mut Vec<Diagnostic>)),
+    Definition(fn(&DefinitionParts<'_>, &mut Vec<Diagnostic>)),
+    Group(fn(&Located<'_, Group>, &mut Vec<Diagnostic>)),
+    Filter(fn(&Located<'_, Filter>, &mut Vec<Diagnostic>)),
+    Condition(fn(&Located<'_, AttributeFilter>, &mut Vec<Diagnostic>)),
+    Workspace(fn(&WorkspaceView<'_>, &mut Vec<Diagnostic>)),
 }
 
 /// Every rule, by code.
 pub const RULES: &[Rule] = &[
-    names::EMPTY,
-    names::TOO_LONG,
+    names::EMPTY_NAME,
+    names::NAME_TOO_LONG,
     names::FORBIDDEN_CHARACTER,
     names::LEADING_DOT,
-    names::RESERVED,
+    names::RESERVED_NAME_USED,
     names::AMPERSAND,
     names::OUTER_SPACES,
-    names::IDLE_PREVIOUS_NAME,
-    values::EMPTY_RANGE,
-    windows::EMPTY_WINDOW,
-    values::OFF_THE_GLOBE,
+    names::REDUNDANT_PREVIOUS_NAME,
+    values::EMPTY_VALUE_RANGE,
+    windows::EMPTY_TIME_RANGE,
+    values::GEOPOINT_OUT_OF_RANGE,
     values::TEMPLATE_AS_TEXT,
     groups::EMPTY_GROUP,
     groups::EMPTY_OBJECT,
     aggregation::NEVER_EXECUTED,
-    aggregation::FIRST_OR_LAST,
-    aggregation::OPEN_WINDOW,
-    aggregation::COMPARATOR_WINDOW,
-    aggregation::LONG_WINDOW,
+    aggregation::SINGLE_OCCURRENCE,
+    aggregation::OPEN_TIME_RANGE,
+    aggregation::COMPARATOR_TIME_RANGE,
+    aggregation::LONG_TIME_RANGE,
     names::INVISIBLE_CHARACTER,
-    contents::NO_RENAME,
-    contents::SHARED_COHORT,
-    contents::BAD_MEMBER,
-    contents::REPEATED_MEMBER,
+    contents::RENAME_UNSUPPORTED,
+    contents::DUPLICATE_COHORT,
+    contents::INVALID_MEMBER,
+    contents::DUPLICATE_MEMBER,
     uniqueness::DUPLICATE_NAME,
     uniqueness::NEAR_DUPLICATE_NAME,
-    uniqueness::CLAIMED_PREVIOUS_NAME,
+    uniqueness::DUPLICATE_PREVIOUS_NAME,
     uniqueness::DUPLICATE_DEFINITION,
-    uniqueness::ALIKE_DEFINITION,
-    references::UNKNOWN,
-    references::CYCLE,
-    limits::TOO_DEEP,
-    limits::TOO_MANY,
-    limits::TOO_LONG,
-    references::ARCHIVED,
+    uniqueness::EQUIVALENT_DEFINITION,
+    references::UNKNOWN_REFERENCE,
+    references::REFERENCE_CYCLE,
+    limits::NESTING_TOO_DEEP,
+    limits::TOO_MANY_REFERENCES,
+    limits::EXPANSION_TOO_LONG,
+    references::ARCHIVED_REFERENCE,
     uniqueness::DUPLICATE_ID,
-    notes::CATEGORY,
-    notes::RAW,
-    notes::AT_MOST,
-    notes::RETENTION,
+    notes::MISSING_CATEGORY,
+    notes::UNCHECKED_RAW_FILTER,
+    notes::AMBIGUOUS_AT_MOST,
+    notes::BEYOND_RETENTION,
 ];
 
 /// What the rules say of one workspace's declarations, in the order of the rules.
 #[must_use]
-pub fn check(declarations: &[&Declaration]) -> Vec<Diagnostic> {
-    let set = Set::of(declarations);
+pub fn lint(declarations: &[&Declaration]) -> Vec<Diagnostic> {
+    let view = WorkspaceView::of(declarations);
     let mut found = Vec::new();
     for rule in RULES {
-        rule.run(&set, &mut found);
+        rule.run(&view, &mut found);
     }
     found
 }
 
 impl Rule {
-    fn run(&self, set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-        if let Check::Set(check) = self.check {
-            return check(set, found);
+    fn run(&self, view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
+        if let RuleCheck::Workspace(check) = self.check {
+            return check(view, found);
         }
-        for Member {
+        for SegmentView {
             declaration, parts, ..
-        } in &set.members
+        } in &view.segments
         {
             match self.check {
-                Check::Segment(check) => check(declaration, found),
-                Check::Parts(check) => check(parts, found),
-                Check::Group(check) => parts.groups.iter().for_each(|group| check(group, found)),
-                Check::Filter(check) => parts.filters.iter().for_each(|filter| check(filter, found)),
-                Check::Condition(check) => {
+                RuleCheck::Segment(check) => check(declaration, found),
+                RuleCheck::Definition(check) => check(parts, found),
+                RuleCheck::Group(check) => parts.groups.iter().for_each(|group| check(group, found)),
+                RuleCheck::Filter(check) => parts.filters.iter().for_each(|filter| check(filter, found)),
+                RuleCheck::Condition(check) => {
                     parts
                         .conditions
                         .iter()
                         .for_each(|condition| check(condition, found));
                 }
-                Check::Set(_) => {}
+                RuleCheck::Workspace(_) => {}
             }
         }
     }
@@ -136,8 +136,8 @@ impl Rule {
 /// Whether people are told unasked. Notes are for those who ask, but that something is not checked at all is not
 /// what anybody expects.
 #[must_use]
-pub fn is_told_unasked(found: &Diagnostic) -> bool {
-    found.severity != Severity::Note || found.code == notes::RAW.code
+pub fn is_shown_by_default(found: &Diagnostic) -> bool {
+    found.severity != Severity::Note || found.code == notes::UNCHECKED_RAW_FILTER.code
 }
 
 #[cfg(test)]

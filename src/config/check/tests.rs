@@ -2,7 +2,7 @@
 
 use self::events::event;
 use super::super::decode::segment;
-use super::super::source::Source;
+use super::super::source::SourceFile;
 use super::super::yaml;
 use super::*;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ mod sets;
 
 /// The declarations of `text`, which has no fault in form.
 fn declarations(text: &str) -> Vec<Declaration> {
-    let source = Arc::new(Source::new("a.yaml", text));
+    let source = Arc::new(SourceFile::new("a.yaml", text));
     let (documents, faults) = yaml::parse(&source);
     assert!(faults.is_empty(), "{faults:#?}\n{text}");
     let read = documents.into_iter().map(|document| segment(&source, document));
@@ -26,14 +26,14 @@ fn declarations(text: &str) -> Vec<Declaration> {
     .collect()
 }
 
-fn check_text(text: &str) -> Vec<Diagnostic> {
+fn lint_text(text: &str) -> Vec<Diagnostic> {
     let declarations = declarations(text);
-    check(&declarations.iter().collect::<Vec<_>>())
+    lint(&declarations.iter().collect::<Vec<_>>())
 }
 
 /// Severity, code, line and message of each finding.
 fn findings(text: &str) -> Vec<String> {
-    let line = |found: &Diagnostic| found.labels.first().map_or(0, |label| label.place.line);
+    let line = |found: &Diagnostic| found.labels.first().map_or(0, |label| label.location.line);
     let shown = |found: &Diagnostic| {
         format!(
             "{} {} {}: {}",
@@ -43,11 +43,11 @@ fn findings(text: &str) -> Vec<String> {
             found.message
         )
     };
-    check_text(text).iter().map(shown).collect()
+    lint_text(text).iter().map(shown).collect()
 }
 
 /// Each text, as a whole segment, gives exactly the findings that start with `wanted` and hold its words.
-fn assert_table(segment: impl Fn(&str) -> String, table: &[(&str, &[(&str, &str)])]) {
+fn assert_findings_table(segment: impl Fn(&str) -> String, table: &[(&str, &[(&str, &str)])]) {
     for (part, wanted) in table {
         let text = segment(part);
         let found = findings(&text);
@@ -59,13 +59,13 @@ fn assert_table(segment: impl Fn(&str) -> String, table: &[(&str, &[(&str, &str)
     }
 }
 
-const SOMEBODY: &str = "included_filters: {filter_operator: and, filters: [{filter_type: user_attributes, \
+const ANY_FILTERS: &str = "included_filters: {filter_operator: and, filters: [{filter_type: user_attributes, \
                         category: c, name: attr, data_type: bool, operator: exists}]}";
 
 #[test]
 fn codes_and_names_are_unique_sorted_and_explained() {
     let rules = RULES.iter().map(|rule| (rule.code, rule.name, rule.explanation));
-    let forms = FORM_CODES
+    let forms = DECODE_CODES
         .iter()
         .map(|form| (form.code, form.name, form.explanation));
     for table in [rules.clone().collect::<Vec<_>>(), forms.clone().collect()] {
@@ -84,11 +84,11 @@ fn codes_and_names_are_unique_sorted_and_explained() {
 }
 
 #[test]
-fn every_code_that_config_raises_is_explained() {
+fn every_code_of_config_has_an_explanation() {
     let explained: BTreeSet<&str> = RULES
         .iter()
         .map(|rule| rule.code)
-        .chain(FORM_CODES.iter().map(|form| form.code))
+        .chain(DECODE_CODES.iter().map(|form| form.code))
         .collect();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config")];
     while let Some(folder) = folders.pop() {
@@ -115,11 +115,11 @@ fn every_code_that_config_raises_is_explained() {
 }
 
 #[test]
-fn names() {
+fn name_rules_are_enforced() {
     let long = "x".repeat(201);
     let allowed = "ü".repeat(200);
-    let named = |name: &str| format!("lifecycle: active\nname: {name}\n{SOMEBODY}\n");
-    assert_table(
+    let named = |name: &str| format!("lifecycle: active\nname: {name}\n{ANY_FILTERS}\n");
+    assert_findings_table(
         named,
         &[
             ("Lapsed purchasers (7d) - v1.2", &[]),
@@ -135,12 +135,12 @@ fn names() {
             ("\"a \"", &[("warning SEG026 2", "starts or ends")]),
         ],
     );
-    let found = check_text(&named("a|b > c"));
+    let found = lint_text(&named("a|b > c"));
     assert_eq!(
         found[0].labels[0].message,
         "`|` at character 2, `>` at character 5"
     );
-    let found = check_text(&named("\"a\\u0007\""));
+    let found = lint_text(&named("\"a\\u0007\""));
     assert_eq!(
         found[0].labels[0].message,
         "the control character U+0007 at character 2"
@@ -148,9 +148,9 @@ fn names() {
 }
 
 #[test]
-fn previous_names_of_one_segment() {
-    let previous = |names: &str| format!("name: A\nprevious_names:\n{names}\n{SOMEBODY}\n");
-    assert_table(
+fn redundant_previous_names_are_reported() {
+    let previous = |names: &str| format!("name: A\nprevious_names:\n{names}\n{ANY_FILTERS}\n");
+    assert_findings_table(
         previous,
         &[
             ("- B\n- \"C: odd, but live once\"", &[]),
@@ -175,8 +175,8 @@ fn attribute(fields: &str) -> String {
 }
 
 #[test]
-fn ranges_of_conditions() {
-    assert_table(
+fn empty_value_ranges_are_rejected() {
+    assert_findings_table(
         attribute,
         &[
             ("data_type: double\noperator: between\nvalue: 5\nvalue1: 5.5", &[]),
@@ -221,8 +221,8 @@ fn ranges_of_conditions() {
 }
 
 #[test]
-fn geopoints_templates_and_objects() {
-    assert_table(
+fn geopoint_template_and_object_rules_are_enforced() {
+    assert_findings_table(
         attribute,
         &[
             (
@@ -254,20 +254,20 @@ fn geopoints_templates_and_objects() {
             ),
         ],
     );
-    let swapped = check_text(&attribute(
+    let swapped = lint_text(&attribute(
         "data_type: geopoint\nvalue: 151.2\nvalue1: -33.9\nradius: 500",
     ));
     assert!(swapped[0].help[0].contains("swap"), "{swapped:#?}");
 }
 
 #[test]
-fn groups_without_filters() {
-    assert_table(
+fn empty_groups_are_rejected() {
+    assert_findings_table(
         |groups| format!("name: A\n{groups}\n"),
         &[
-            (SOMEBODY, &[]),
+            (ANY_FILTERS, &[]),
             (
-                &format!("{SOMEBODY}\nexcluded_filters: {{filter_operator: and, filters: []}}"),
+                &format!("{ANY_FILTERS}\nexcluded_filters: {{filter_operator: and, filters: []}}"),
                 &[],
             ),
             (
@@ -276,7 +276,7 @@ fn groups_without_filters() {
             ),
             (
                 &format!(
-                    "{SOMEBODY}\nexcluded_filters:\n  filter_operator: or\n  filters:\n  - {{filter_type: nested_filters, filter_operator: and, filters: []}}"
+                    "{ANY_FILTERS}\nexcluded_filters:\n  filter_operator: or\n  filters:\n  - {{filter_type: nested_filters, filter_operator: and, filters: []}}"
                 ),
                 &[("error SEG032 6", "would match everybody")],
             ),
@@ -285,7 +285,7 @@ fn groups_without_filters() {
 }
 
 #[test]
-fn notes_are_said_once_and_mend_nothing() {
+fn notes_are_reported_once() {
     const BARE: &str = "{filter_type: user_attributes, name: attr, data_type: bool, operator: exists}";
     let two = format!(
         "name: A\nincluded_filters:\n  filter_operator: and\n  filters:\n  - {BARE}\n  - {}\n",
@@ -304,24 +304,24 @@ fn notes_are_said_once_and_mend_nothing() {
         (&at_most, &[("note SEG092 9", "at most 3")]),
         (&certain, &[]),
     ];
-    assert_table(str::to_owned, &table);
+    assert_findings_table(str::to_owned, &table);
 }
 
 #[test]
-fn that_nothing_in_a_raw_filter_is_checked_is_told_unasked() {
-    let found = check_text(&with_filter("raw: {filter_type: new}"));
-    assert!(found.iter().all(is_told_unasked));
-    let found = check_text(&with_filter(
+fn the_raw_filter_note_is_shown_by_default() {
+    let found = lint_text(&with_filter("raw: {filter_type: new}"));
+    assert!(found.iter().all(is_shown_by_default));
+    let found = lint_text(&with_filter(
         "filter_type: user_attributes\nname: attr\ndata_type: bool\noperator: exists",
     ));
     assert!(
-        !found.is_empty() && !found.iter().any(is_told_unasked),
+        !found.is_empty() && !found.iter().any(is_shown_by_default),
         "{found:?}"
     );
 }
 
 #[test]
-fn characters_that_cannot_be_seen_are_told_by_number() {
+fn invisible_characters_are_reported_with_code_point_and_position() {
     let named = |name: &str| {
         format!(
             "name: \"{name}\"\nincluded_filters: {{filter_operator: and, filters: [{{filter_type: custom_segments, id: a}}]}}\n"
@@ -343,8 +343,8 @@ fn characters_that_cannot_be_seen_are_told_by_number() {
         ("❤\\uFE0F 👩\\u200D👩", &[]),
         ("Ünïcode 漢字", &[]),
     ];
-    assert_table(named, &table);
-    let found = check_text(&named("Buy\\u200Bers\\u200B"));
+    assert_findings_table(named, &table);
+    let found = lint_text(&named("Buy\\u200Bers\\u200B"));
     assert_eq!(
         found[0].labels[0].message,
         "U+200B at character 4, U+200B at character 8"

@@ -1,8 +1,8 @@
 //! Rules on what two segments must not share: names, previous names, definitions.
 
-use super::super::declaration::Step;
-use super::set::{Member, Set};
-use super::{Check, Rule};
+use super::super::declaration::PathElement;
+use super::set::{SegmentView, WorkspaceView};
+use super::{RuleCheck, Rule};
 use crate::diagnostic::Diagnostic;
 use crate::model::SegmentName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ pub(super) const DUPLICATE_NAME: Rule = Rule {
     name: "name-duplicate",
     explanation: "A name belongs to one segment of a workspace, active or archived, for ever. Rename one of the \
                   two, or keep them apart with `workspaces`.",
-    check: Check::Set(duplicate_name),
+    check: RuleCheck::Workspace(duplicate_name),
 };
 
 pub(super) const NEAR_DUPLICATE_NAME: Rule = Rule {
@@ -20,16 +20,16 @@ pub(super) const NEAR_DUPLICATE_NAME: Rule = Rule {
     name: "name-near-duplicate",
     explanation: "Whether the service tells names apart that differ only in upper and lower case or in outer \
                   spaces is not documented, and people do not. Give one of the two a name of its own.",
-    check: Check::Set(near_duplicate_name),
+    check: RuleCheck::Workspace(near_duplicate_name),
 };
 
-pub(super) const CLAIMED_PREVIOUS_NAME: Rule = Rule {
+pub(super) const DUPLICATE_PREVIOUS_NAME: Rule = Rule {
     code: "SEG072",
     name: "previous-name-claimed",
     explanation: "A previous name finds the live segment that is to be renamed. If two declared segments claim one \
                   previous name, it is not clear whose the live segment is. Leave the name to one of them. A segment \
                   that has the name today is another matter: it gets the name when the rename has freed it.",
-    check: Check::Set(claimed_previous_name),
+    check: RuleCheck::Workspace(duplicate_previous_name),
 };
 
 pub(super) const DUPLICATE_DEFINITION: Rule = Rule {
@@ -38,16 +38,16 @@ pub(super) const DUPLICATE_DEFINITION: Rule = Rule {
     explanation: "The service refuses a segment whose filters equal those of another. Keep one of the two, and \
                   refer to it where the other was used, or change one of them. While one of them is archived it \
                   is a warning: whether archived definitions block others is not documented.",
-    check: Check::Set(duplicate_definition),
+    check: RuleCheck::Workspace(duplicate_definition),
 };
 
-pub(super) const ALIKE_DEFINITION: Rule = Rule {
+pub(super) const EQUIVALENT_DEFINITION: Rule = Rule {
     code: "SEG074",
     name: "definition-alike",
     explanation: "Two definitions differ only in the order of filters, in repeated filters, or in groups of one \
                   filter. They match the same users, and the service may refuse the second as a duplicate: how it \
                   compares is not documented. Keep one of the two.",
-    check: Check::Set(alike_definition),
+    check: RuleCheck::Workspace(equivalent_definition),
 };
 
 pub(super) const DUPLICATE_ID: Rule = Rule {
@@ -56,21 +56,21 @@ pub(super) const DUPLICATE_ID: Rule = Rule {
     explanation: "An `id` pins a declared segment to one live segment, so two of one workspace cannot have the same. \
                   Leave it to the one that the live segment is, and take it out of the other, which is found by its \
                   name or made.",
-    check: Check::Set(duplicate_id),
+    check: RuleCheck::Workspace(duplicate_id),
 };
 
-fn duplicate_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    for group in set.sharing(|member| Some(member.name())) {
-        each_with_first(&group, |first, other| {
+fn duplicate_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
+    for group in view.groups_with_same(|member| Some(member.name())) {
+        for_each_duplicate(&group, |first, other| {
             let message = format!("the name `{}` is declared twice", other.name());
             found.push(
                 Diagnostic::error(
                     DUPLICATE_NAME.code,
                     message,
-                    other.declaration.name_place(),
+                    other.declaration.name_location(),
                     "the second one",
                 )
-                .with_label(first.declaration.name_place(), "the first one")
+                .with_label(first.declaration.name_location(), "the first one")
                 .with_help("rename one of them, or keep them apart with `workspaces`"),
             );
         });
@@ -78,21 +78,21 @@ fn duplicate_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Pairs the first of a group with each of the others: as many messages as there are things to mend.
-fn each_with_first<'s, 'a>(group: &[&'s Member<'a>], mut report: impl FnMut(&'s Member<'a>, &'s Member<'a>)) {
+fn for_each_duplicate<'s, 'a>(group: &[&'s SegmentView<'a>], mut report: impl FnMut(&'s SegmentView<'a>, &'s SegmentView<'a>)) {
     if let [first, others @ ..] = group {
         others.iter().for_each(|other| report(first, other));
     }
 }
 
-fn duplicate_id(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    for group in set.sharing(|member| member.declaration.segment.id.as_ref()) {
-        each_with_first(&group, |first, other| {
+fn duplicate_id(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
+    for group in view.groups_with_same(|member| member.declaration.segment.id.as_ref()) {
+        for_each_duplicate(&group, |first, other| {
             let message = format!(
                 "`{}` and `{}` have one `id`, which is one live segment's",
                 first.name(),
                 other.name()
             );
-            let place = |member: &Member<'_>| member.declaration.place_of(&[Step::Field("id")]);
+            let place = |member: &SegmentView<'_>| member.declaration.location_of(&[PathElement::Field("id")]);
             found.push(
                 Diagnostic::error(DUPLICATE_ID.code, message, place(other), "the second one")
                     .with_label(place(first), "the first one")
@@ -102,20 +102,20 @@ fn duplicate_id(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn near_duplicate_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in set.sharing(|member| Some(member.name().as_str().trim().to_lowercase())) {
+fn near_duplicate_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
+    for mut group in view.groups_with_same(|member| Some(member.name().as_str().trim().to_lowercase())) {
         let mut seen = BTreeSet::new();
         group.retain(|member| seen.insert(member.name()));
-        each_with_first(&group, |first, other| {
+        for_each_duplicate(&group, |first, other| {
             let message = format!(
                 "the names `{}` and `{}` are hardly different",
                 first.name(),
                 other.name()
             );
-            let place = other.declaration.name_place();
+            let place = other.declaration.name_location();
             found.push(
                 Diagnostic::warning(NEAR_DUPLICATE_NAME.code, message, place, "the second one")
-                    .with_label(first.declaration.name_place(), "the first one")
+                    .with_label(first.declaration.name_location(), "the first one")
                     .with_note("whether the service tells them apart is not documented")
                     .with_help("give one of them a name of its own"),
             );
@@ -123,28 +123,28 @@ fn near_duplicate_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn claimed_previous_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    let mut claims: BTreeMap<&SegmentName, (&Member<'_>, usize)> = BTreeMap::new();
-    for member in &set.members {
+fn duplicate_previous_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
+    let mut owners: BTreeMap<&SegmentName, (&SegmentView<'_>, usize)> = BTreeMap::new();
+    for member in &view.segments {
         for (index, previous) in member.declaration.segment.previous_names.iter().enumerate() {
             if previous == member.name() {
                 continue;
             }
-            let earlier = claims
+            let earlier = owners
                 .get(previous)
                 .filter(|(other, _)| other.index != member.index);
             let Some((claimer, at)) = earlier else {
-                claims.entry(previous).or_insert((member, index));
+                owners.entry(previous).or_insert((member, index));
                 continue;
             };
-            let (other, label) = (previous_place(claimer, *at), "claimed here first");
+            let (other, label) = (previous_name_location(claimer, *at), "claimed here first");
             let message = format!(
                 "the previous name `{previous}` of `{}` belongs to another segment",
                 member.name()
             );
-            let place = previous_place(member, index);
+            let place = previous_name_location(member, index);
             found.push(
-                Diagnostic::error(CLAIMED_PREVIOUS_NAME.code, message, place, "claimed here")
+                Diagnostic::error(DUPLICATE_PREVIOUS_NAME.code, message, place, "claimed here")
                     .with_label(other, label)
                     .with_help("leave the name to one of the two"),
             );
@@ -152,23 +152,23 @@ fn claimed_previous_name(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn previous_place(member: &Member<'_>, index: usize) -> crate::diagnostic::Place {
+fn previous_name_location(member: &SegmentView<'_>, index: usize) -> crate::diagnostic::Location {
     member
         .declaration
-        .place_of(&[Step::Field("previous_names"), Step::Item(index)])
+        .location_of(&[PathElement::Field("previous_names"), PathElement::Item(index)])
 }
 
-fn duplicate_definition(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in set.sharing(|member| member.digests.as_ref().map(|digests| &digests.exact)) {
+fn duplicate_definition(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
+    for mut group in view.groups_with_same(|member| member.digests.as_ref().map(|digests| &digests.exact)) {
         // An active one first: it is certain to clash with the other active ones.
         group.sort_by_key(|member| !member.is_active());
-        each_with_first(&group, |first, other| {
+        for_each_duplicate(&group, |first, other| {
             let message = format!(
                 "`{}` and `{}` have the same definition",
                 first.name(),
                 other.name()
             );
-            let place = other.declaration.name_place();
+            let place = other.declaration.name_location();
             let fault = if first.is_active() && other.is_active() {
                 Diagnostic::error(DUPLICATE_DEFINITION.code, message, place, "this one")
                     .with_note("the service refuses the second of two equal definitions")
@@ -178,14 +178,14 @@ fn duplicate_definition(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
             };
             found.push(
                 fault
-                    .with_label(first.declaration.name_place(), "and this one")
+                    .with_label(first.declaration.name_location(), "and this one")
                     .with_help("keep one of the two and refer to it, or change one of them"),
             );
         });
     }
 }
 
-fn archived_note(first: &Member<'_>, other: &Member<'_>) -> String {
+fn archived_note(first: &SegmentView<'_>, other: &SegmentView<'_>) -> String {
     let archived = if other.is_active() { first } else { other };
     format!(
         "`{}` is declared archived; whether archived definitions block others is not documented",
@@ -193,19 +193,19 @@ fn archived_note(first: &Member<'_>, other: &Member<'_>) -> String {
     )
 }
 
-fn alike_definition(set: &Set<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in set.sharing(|member| member.digests.as_ref().map(|digests| &digests.unordered)) {
+fn equivalent_definition(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
+    for mut group in view.groups_with_same(|member| member.digests.as_ref().map(|digests| &digests.unordered)) {
         let mut seen = BTreeSet::new();
         group.retain(|member| seen.insert(member.digests.as_ref().map(|digests| &digests.exact)));
-        each_with_first(&group, |first, other| {
+        for_each_duplicate(&group, |first, other| {
             let message = format!("`{}` and `{}` match the same users", first.name(), other.name());
             let mut fault = Diagnostic::warning(
-                ALIKE_DEFINITION.code,
+                EQUIVALENT_DEFINITION.code,
                 message,
-                other.declaration.name_place(),
+                other.declaration.name_location(),
                 "this one",
             )
-            .with_label(first.declaration.name_place(), "and this one")
+            .with_label(first.declaration.name_location(), "and this one")
             .with_note("the definitions differ only in order, repetition or groups of one filter")
             .with_help("keep one of the two: the service may refuse the second");
             if !first.is_active() || !other.is_active() {

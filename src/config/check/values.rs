@@ -1,34 +1,34 @@
 //! Rules on the values of conditions.
 
-use super::super::declaration::Step;
-use super::walk::{At, Parts};
-use super::{Check, Rule};
-use crate::diagnostic::{Diagnostic, Place};
+use super::super::declaration::PathElement;
+use super::walk::{Located, DefinitionParts};
+use super::{RuleCheck, Rule};
+use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{
     AffinityTest, AggregationTest, ArrayStringTest, AttributeFilter, Condition, DateComparison, DateValue,
-    DoubleTest, Filter, Moments, Number, Operand, StringTest,
+    DoubleTest, Filter, MomentRange, Number, Operand, StringTest,
 };
 use std::cmp::Ordering;
 
 /// How a comparison with another attribute begins.
-const TEMPLATE: &str = "{{MoeUserAttribute[";
+const TEMPLATE_PREFIX: &str = "{{MoeUserAttribute[";
 
-pub(super) const EMPTY_RANGE: Rule = Rule {
+pub(super) const EMPTY_VALUE_RANGE: Rule = Rule {
     code: "SEG028",
     name: "range-empty",
     explanation: "A `between` whose first value is not less than its second matches nothing. Numbers match from \
                   the first value up to, but without, the second. Dates match both ends. Of two relative dates \
                   the nearer one comes first: 3 and 5 days ago. Parts of a date, such as hours, may wrap and are \
                   not checked.",
-    check: Check::Parts(empty_range),
+    check: RuleCheck::Definition(empty_value_range),
 };
 
-pub(super) const OFF_THE_GLOBE: Rule = Rule {
+pub(super) const GEOPOINT_OUT_OF_RANGE: Rule = Rule {
     code: "SEG030",
     name: "geopoint-off-the-globe",
     explanation: "A geopoint's `value` is its latitude, -90 to 90 degrees, `value1` its longitude, -180 to 180 \
                   degrees, and `radius` more than 0 metres. Latitude and longitude are easily swapped.",
-    check: Check::Condition(off_the_globe),
+    check: RuleCheck::Condition(geopoint_out_of_range),
 };
 
 pub(super) const TEMPLATE_AS_TEXT: Rule = Rule {
@@ -37,18 +37,18 @@ pub(super) const TEMPLATE_AS_TEXT: Rule = Rule {
     explanation: "A value such as {{MoeUserAttribute['city']}} is compared letter by letter unless the condition \
                   says `is_dynamic_value: true`. Only conditions on user attributes can compare with another \
                   attribute.",
-    check: Check::Parts(template_as_text),
+    check: RuleCheck::Definition(template_as_text),
 };
 
-fn empty_range(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
+fn empty_value_range(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
     for condition in &parts.conditions {
         match &condition.part.condition {
             Condition::Double { test, .. } | Condition::ArrayDouble { test, .. } => {
-                report_range(number_fault(test), condition, &[], found);
+                report_range_error(number_range_error(test), condition, &[], found);
             }
             Condition::Datetime { test, .. } => {
                 if let DateComparison::Between(moments) = &test.comparison {
-                    report_range(date_fault(moments), condition, &[], found);
+                    report_range_error(date_range_error(moments), condition, &[], found);
                 }
             }
             _ => {}
@@ -61,17 +61,17 @@ fn empty_range(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
                     event.aggregation.as_ref().map(|made| made.test)
                 {
                     let steps = [
-                        Step::Field("aggregation_attributes"),
-                        Step::Field("filters"),
-                        Step::Item(0),
+                        PathElement::Field("aggregation_attributes"),
+                        PathElement::Field("filters"),
+                        PathElement::Item(0),
                     ];
-                    report_range(half_open_fault(low, high), filter, &steps, found);
+                    report_range_error(half_open_range_error(low, high), filter, &steps, found);
                 }
             }
             Filter::Affinity(affinity) => {
                 for (index, preferred) in affinity.preferred.iter().enumerate() {
                     if let AffinityTest::Double(test) = &preferred.test {
-                        report_range(number_fault(test), filter, &affinity_steps(index), found);
+                        report_range_error(number_range_error(test), filter, &affinity_attribute_path(index), found);
                     }
                 }
             }
@@ -80,79 +80,79 @@ fn empty_range(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn affinity_steps(index: usize) -> [Step; 3] {
+fn affinity_attribute_path(index: usize) -> [PathElement; 3] {
     [
-        Step::Field("psychographic_attributes"),
-        Step::Field("filters"),
-        Step::Item(index),
+        PathElement::Field("psychographic_attributes"),
+        PathElement::Field("filters"),
+        PathElement::Item(index),
     ]
 }
 
 /// What is wrong with a range, and what to do about it.
-struct RangeFault {
+struct RangeError {
     message: String,
     help: String,
 }
 
-fn report_range<T>(fault: Option<RangeFault>, at: &At<'_, T>, steps: &[Step], found: &mut Vec<Diagnostic>) {
-    if let Some(RangeFault { message, help }) = fault {
-        let value = at.place_of(&[steps, &[Step::Field("value")]].concat());
-        let value1 = at.place_of(&[steps, &[Step::Field("value1")]].concat());
+fn report_range_error<T>(fault: Option<RangeError>, at: &Located<'_, T>, steps: &[PathElement], found: &mut Vec<Diagnostic>) {
+    if let Some(RangeError { message, help }) = fault {
+        let value = at.location_of(&[steps, &[PathElement::Field("value")]].concat());
+        let value1 = at.location_of(&[steps, &[PathElement::Field("value1")]].concat());
         found.push(
-            Diagnostic::error(EMPTY_RANGE.code, message, value1, "not after the first value")
+            Diagnostic::error(EMPTY_VALUE_RANGE.code, message, value1, "not after the first value")
                 .with_label(value, "the first value")
                 .with_help(help),
         );
     }
 }
 
-fn number_fault(test: &DoubleTest) -> Option<RangeFault> {
+fn number_range_error(test: &DoubleTest) -> Option<RangeError> {
     match test {
-        DoubleTest::Between(low, high) => half_open_fault(*low, *high),
+        DoubleTest::Between(low, high) => half_open_range_error(*low, *high),
         _ => None,
     }
 }
 
-fn half_open_fault(low: Number, high: Number) -> Option<RangeFault> {
+fn half_open_range_error(low: Number, high: Number) -> Option<RangeError> {
     let (shown_low, shown_high) = (low.to_json(), high.to_json());
     let help = match low.cmp(&high) {
         Ordering::Less => return None,
         Ordering::Equal => "the second value is not included: use an operator for one value",
         Ordering::Greater => "swap `value` and `value1`",
     };
-    Some(RangeFault {
+    Some(RangeError {
         message: format!("no number is at least {shown_low} and less than {shown_high}"),
         help: help.to_owned(),
     })
 }
 
-fn date_fault(moments: &Moments) -> Option<RangeFault> {
+fn date_range_error(moments: &MomentRange) -> Option<RangeError> {
     match moments {
-        Moments::At(DateValue::At(first), DateValue::At(last)) if last <= first => Some(RangeFault {
+        MomentRange::At(DateValue::At(first), DateValue::At(last)) if last <= first => Some(RangeError {
             message: format!("the range from {first} to {last} holds no date"),
             help: "write the earlier date as `value`; both ends are included".to_owned(),
         }),
-        Moments::Ago(nearer, farther) | Moments::FromNow(nearer, farther) => {
-            relative_fault(*nearer, *farther)
+        MomentRange::Ago(nearer, farther) | MomentRange::FromNow(nearer, farther) => {
+            relative_range_error(*nearer, *farther)
         }
         // Hours, weekdays, days, months and `MM-DD` may wrap: from December to January.
-        Moments::At(..) => None,
+        MomentRange::At(..) => None,
     }
 }
 
-fn relative_fault(nearer: u32, farther: u32) -> Option<RangeFault> {
+fn relative_range_error(nearer: u32, farther: u32) -> Option<RangeError> {
     let help = match nearer.cmp(&farther) {
         Ordering::Less => return None,
         Ordering::Equal => "for one unit, use the operator `on`",
         Ordering::Greater => "`value` is the nearer end: swap `value` and `value1`",
     };
-    Some(RangeFault {
+    Some(RangeError {
         message: format!("the relative range from {nearer} to {farther} is out of order"),
         help: help.to_owned(),
     })
 }
 
-fn off_the_globe(condition: &At<'_, AttributeFilter>, found: &mut Vec<Diagnostic>) {
+fn geopoint_out_of_range(condition: &Located<'_, AttributeFilter>, found: &mut Vec<Diagnostic>) {
     let Condition::Geopoint {
         latitude,
         longitude,
@@ -190,8 +190,8 @@ fn off_the_globe(condition: &At<'_, AttributeFilter>, found: &mut Vec<Diagnostic
     for (key, number, is_fault, what, range) in faults {
         if is_fault {
             let message = format!("{} is not {what}", number.to_json());
-            let place = condition.place_of(&[Step::Field(key)]);
-            let fault = Diagnostic::error(OFF_THE_GLOBE.code, message, place, format!("expected {range}"));
+            let place = condition.location_of(&[PathElement::Field(key)]);
+            let fault = Diagnostic::error(GEOPOINT_OUT_OF_RANGE.code, message, place, format!("expected {range}"));
             found.push(if key == "value" && is_swapped {
                 fault.with_help("`value` is the latitude and `value1` the longitude: swap them")
             } else {
@@ -201,14 +201,14 @@ fn off_the_globe(condition: &At<'_, AttributeFilter>, found: &mut Vec<Diagnostic
     }
 }
 
-fn template_as_text(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
+fn template_as_text(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
     for condition in &parts.conditions {
-        let template = fixed_texts(&condition.part.condition).find(|text| text.starts_with(TEMPLATE));
+        let template = literal_texts(&condition.part.condition).find(|text| text.starts_with(TEMPLATE_PREFIX));
         if let Some(template) = template {
             found.push(template_warning(
                 template,
-                condition.place_of(&[Step::Field("value")]),
-                condition.is_of_event(),
+                condition.location_of(&[PathElement::Field("value")]),
+                condition.is_in_event(),
             ));
         }
     }
@@ -222,9 +222,9 @@ fn template_as_text(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
                 AffinityTest::TextIn { values, .. } => values.as_slice(),
                 _ => &[],
             };
-            if let Some(template) = texts.iter().find(|text| text.starts_with(TEMPLATE)) {
-                let steps = affinity_steps(index);
-                let place = filter.place_of(&[&steps, &[Step::Field("value")][..]].concat());
+            if let Some(template) = texts.iter().find(|text| text.starts_with(TEMPLATE_PREFIX)) {
+                let steps = affinity_attribute_path(index);
+                let place = filter.location_of(&[&steps, &[PathElement::Field("value")][..]].concat());
                 found.push(template_warning(template, place, true));
             }
         }
@@ -232,7 +232,7 @@ fn template_as_text(parts: &Parts<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The texts that a condition compares with letter by letter.
-fn fixed_texts(condition: &Condition) -> impl Iterator<Item = &String> {
+fn literal_texts(condition: &Condition) -> impl Iterator<Item = &String> {
     let texts: &[String] = match condition {
         Condition::String { test, .. } => match test {
             StringTest::Any(_, Operand::Fixed(values)) => values,
@@ -249,7 +249,7 @@ fn fixed_texts(condition: &Condition) -> impl Iterator<Item = &String> {
     texts.iter()
 }
 
-fn template_warning(template: &str, place: Place, is_of_event: bool) -> Diagnostic {
+fn template_warning(template: &str, place: Location, is_of_event: bool) -> Diagnostic {
     let message = format!("`{template}` is compared letter by letter");
     let help = if is_of_event {
         "only conditions on user attributes can compare with another attribute"

@@ -1,44 +1,44 @@
 //! Rules on windows of time.
 
-use super::super::declaration::Step;
-use super::walk::At;
-use super::{Check, Rule};
+use super::super::declaration::PathElement;
+use super::walk::Located;
+use super::{RuleCheck, Rule};
 use crate::diagnostic::Diagnostic;
-use crate::model::{BaseWindow, Filter, Window};
+use crate::model::{BaseTimeRange, Filter, TimeRange};
 
 /// Where an event's aggregation has its base window.
-const BASE: [Step; 4] = [
-    Step::Field("aggregation_attributes"),
-    Step::Field("filters"),
-    Step::Item(0),
-    Step::Field("base_time_range"),
+const BASE_TIME_RANGE: [PathElement; 4] = [
+    PathElement::Field("aggregation_attributes"),
+    PathElement::Field("filters"),
+    PathElement::Item(0),
+    PathElement::Field("base_time_range"),
 ];
 
-pub(super) const EMPTY_WINDOW: Rule = Rule {
+pub(super) const EMPTY_TIME_RANGE: Rule = Rule {
     code: "SEG029",
     name: "window-empty",
     explanation: "A window between two dates starts with the earlier one; one day is from a date to the same \
                   date. A window between two counts starts with the nearer one, which is the smaller: from 3 to 5 \
                   days ago. Any other order holds no moment.",
-    check: Check::Filter(empty_window),
+    check: RuleCheck::Filter(empty_time_range),
 };
 
 /// The window of a filter that has one.
-pub(super) fn window_of(filter: &Filter) -> Option<&Window> {
+pub(super) fn time_range_of(filter: &Filter) -> Option<&TimeRange> {
     match filter {
-        Filter::Event(event) => Some(&event.window),
-        Filter::Affinity(affinity) => Some(&affinity.window),
+        Filter::Event(event) => Some(&event.time_range),
+        Filter::Affinity(affinity) => Some(&affinity.time_range),
         _ => None,
     }
 }
 
-fn empty_window(filter: &At<'_, Filter>, found: &mut Vec<Diagnostic>) {
-    let fault = window_of(filter.part).and_then(|window| match window {
-        Window::BetweenAgo { nearer, farther, .. } => counts_fault(*nearer, *farther),
-        Window::BetweenDates { first, last, .. } if last < first => Some(dates_fault(first, last)),
+fn empty_time_range(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
+    let fault = time_range_of(filter.part).and_then(|window| match window {
+        TimeRange::BetweenAgo { nearer, farther, .. } => count_order_error(*nearer, *farther),
+        TimeRange::BetweenDates { first, last, .. } if last < first => Some(date_order_error(first, last)),
         _ => None,
     });
-    report(fault, filter, &[Step::Field("primary_time_range")], found);
+    report_order_error(fault, filter, &[PathElement::Field("primary_time_range")], found);
     let Filter::Event(event) = filter.part else {
         return;
     };
@@ -46,18 +46,18 @@ fn empty_window(filter: &At<'_, Filter>, found: &mut Vec<Diagnostic>) {
         .aggregation
         .as_ref()
         .and_then(|made| made.comparison.as_ref());
-    let fault = comparison.and_then(|comparison| match &comparison.base {
-        BaseWindow::Ago { nearer, farther } => counts_fault(*nearer, *farther),
-        BaseWindow::Dates { first, last } if last < first => Some(dates_fault(first, last)),
-        BaseWindow::PreviousPeriod | BaseWindow::Dates { .. } => None,
+    let fault = comparison.and_then(|comparison| match &comparison.base_time_range {
+        BaseTimeRange::Ago { nearer, farther } => count_order_error(*nearer, *farther),
+        BaseTimeRange::Dates { first, last } if last < first => Some(date_order_error(first, last)),
+        BaseTimeRange::PreviousPeriod | BaseTimeRange::Dates { .. } => None,
     });
-    report(fault, filter, &BASE, found);
+    report_order_error(fault, filter, &BASE_TIME_RANGE, found);
 }
 
 /// Message and help.
-type Fault = (String, &'static str);
+type MessageAndHelp = (String, &'static str);
 
-fn counts_fault(nearer: u32, farther: u32) -> Option<Fault> {
+fn count_order_error(nearer: u32, farther: u32) -> Option<MessageAndHelp> {
     let message = format!("the window between {nearer} and {farther} is out of order");
     match nearer.cmp(&farther) {
         std::cmp::Ordering::Less => None,
@@ -66,17 +66,17 @@ fn counts_fault(nearer: u32, farther: u32) -> Option<Fault> {
     }
 }
 
-fn dates_fault(first: &jiff::civil::Date, last: &jiff::civil::Date) -> Fault {
+fn date_order_error(first: &jiff::civil::Date, last: &jiff::civil::Date) -> MessageAndHelp {
     let message = format!("the window from {first} to {last} ends before it starts");
     (message, "the earlier date comes first: swap the two values")
 }
 
-fn report(fault: Option<Fault>, filter: &At<'_, Filter>, steps: &[Step], found: &mut Vec<Diagnostic>) {
+fn report_order_error(fault: Option<MessageAndHelp>, filter: &Located<'_, Filter>, steps: &[PathElement], found: &mut Vec<Diagnostic>) {
     if let Some((message, help)) = fault {
-        let second = filter.place_of_any(steps, &["value1", "days1", "to"]);
-        let first = filter.place_of_any(steps, &["value", "days", "from"]);
+        let second = filter.location_of_any(steps, &["value1", "days1", "to"]);
+        let first = filter.location_of_any(steps, &["value", "days", "from"]);
         found.push(
-            Diagnostic::error(EMPTY_WINDOW.code, message, second, "the second value")
+            Diagnostic::error(EMPTY_TIME_RANGE.code, message, second, "the second value")
                 .with_label(first, "the first value")
                 .with_help(help),
         );

@@ -3,39 +3,39 @@
 use super::super::yaml::Node;
 use super::attribute::flag;
 use super::event::{attributes, execution};
-use super::operands::{Operands, double_test};
-use super::reader::{Fields, Reader};
-use super::window::affinity_window;
+use super::operands::{OperandDecoder, double_test};
+use super::reader::{Fields, Decoder};
+use super::window::affinity_time_range;
 use crate::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType, DataType,
     GroupOperator, Keyword,
 };
 
 /// The fields of a `psychographic_event` filter, its type read already.
-pub(super) fn affinity(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<AffinityFilter> {
+pub(super) fn affinity(reader: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<AffinityFilter> {
     fields.describe("a `psychographic_event` filter");
     let action_name = reader
         .require(&mut fields, "action_name")
-        .and_then(|node| reader.filled_text(node));
+        .and_then(|node| reader.non_empty_text(node));
     let executed = fields
         .take("executed")
         .map_or(Some(true), |node| reader.boolean(node));
     if executed == Some(false) {
-        reader.misplaced::<()>(
+        reader.misplaced_field::<()>(
             &fields,
             "executed",
             "an affinity is computed from occurrences, so `executed` is true",
         );
     }
     let execution = execution(reader, &mut fields, executed.map(|_| true));
-    let mode = mode(reader, &mut fields);
+    let mode = affinity_mode(reader, &mut fields);
     let preferred = reader
         .require(&mut fields, "psychographic_attributes")
-        .and_then(|node| preferred(reader, node));
+        .and_then(|node| preferred_attributes(reader, node));
     let attributes = attributes(reader, &mut fields);
     let window = reader
         .require(&mut fields, "primary_time_range")
-        .and_then(|node| affinity_window(reader, node));
+        .and_then(|node| affinity_time_range(reader, node));
     reader.finish(&fields);
     executed.filter(|executed| *executed)?;
     let (preferred_operator, preferred) = preferred?;
@@ -46,16 +46,16 @@ pub(super) fn affinity(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Optio
         preferred,
         preferred_operator,
         attributes: attributes?,
-        window: window?,
+        time_range: window?,
     })
 }
 
-fn mode(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Affinity> {
+fn affinity_mode(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Affinity> {
     let kind = reader
         .require(fields, "operator_type")
-        .and_then(|node| reader.word::<AffinityType>(node));
+        .and_then(|node| reader.keyword::<AffinityType>(node));
     let Some(kind) = kind else {
-        fields.lose_shape();
+        fields.ignore_unknown_fields();
         return None;
     };
     fields.describe(format!(
@@ -75,28 +75,28 @@ fn mode(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Affinity> {
     })
 }
 
-fn preferred(reader: &mut Reader<'_>, node: &Node) -> Option<(GroupOperator, Vec<AffinityAttribute>)> {
+fn preferred_attributes(reader: &mut Decoder<'_>, node: &Node) -> Option<(GroupOperator, Vec<AffinityAttribute>)> {
     let mut fields = reader.fields(node, "a group of affinity attributes")?;
     let operator = reader
         .require(&mut fields, "filter_operator")
-        .and_then(|node| reader.word(node));
+        .and_then(|node| reader.keyword(node));
     let filters = reader
         .require(&mut fields, "filters")
-        .and_then(|node| reader.filled_list(node, attribute));
+        .and_then(|node| reader.non_empty_list(node, attribute));
     reader.finish(&fields);
     Some((operator?, filters?))
 }
 
-fn attribute(reader: &mut Reader<'_>, node: &Node) -> Option<AffinityAttribute> {
+fn attribute(reader: &mut Decoder<'_>, node: &Node) -> Option<AffinityAttribute> {
     let mut fields = reader.fields(node, "an affinity attribute")?;
     let name = reader
         .require(&mut fields, "name")
-        .and_then(|node| reader.filled_text(node));
-    let category = fields.take("category").map(|node| reader.filled_text(node));
+        .and_then(|node| reader.non_empty_text(node));
+    let category = fields.take("category").map(|node| reader.non_empty_text(node));
     let negate = flag(reader, &mut fields, "negate");
     let data_type = reader
         .require(&mut fields, "data_type")
-        .and_then(|node| reader.word_among(node, &[DataType::String, DataType::Double]));
+        .and_then(|node| reader.keyword_among(node, &[DataType::String, DataType::Double]));
     let operator = reader.require(&mut fields, "operator");
     let (data_type, operator) = (data_type?, operator?);
     let test = match data_type {
@@ -116,9 +116,9 @@ fn attribute(reader: &mut Reader<'_>, node: &Node) -> Option<AffinityAttribute> 
     })
 }
 
-fn text(reader: &mut Reader<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
-    let Some(operator) = reader.word::<AffinityTextOperator>(operator) else {
-        fields.lose_shape();
+fn text(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
+    let Some(operator) = reader.keyword::<AffinityTextOperator>(operator) else {
+        fields.ignore_unknown_fields();
         return None;
     };
     fields.describe(format!(
@@ -131,7 +131,7 @@ fn text(reader: &mut Reader<'_>, fields: &mut Fields<'_>, operator: &Node) -> Op
     let case_sensitive = flag(reader, fields, "case_sensitive");
     let value = reader.require(fields, "value")?;
     if operator == AffinityTextOperator::In {
-        let values = reader.filled_list(value, Reader::text);
+        let values = reader.non_empty_list(value, Decoder::text);
         return Some(AffinityTest::TextIn {
             values: values?,
             case_sensitive: case_sensitive?,
@@ -145,13 +145,13 @@ fn text(reader: &mut Reader<'_>, fields: &mut Fields<'_>, operator: &Node) -> Op
     })
 }
 
-fn double(reader: &mut Reader<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
-    let mut operands = Operands {
+fn double(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
+    let mut operands = OperandDecoder {
         reader,
         fields,
         dynamic: false,
     };
-    if operands.operator(operator)? == "is" {
+    if operands.operator_text(operator)? == "is" {
         operands.describe("double", "is");
         let value = operands
             .require("value")

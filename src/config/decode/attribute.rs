@@ -2,8 +2,8 @@
 
 use super::super::yaml::{Node, Yaml};
 use super::datetime::datetime_test;
-use super::operands::{Operands, array_string_test, bool_test, double_test, string_test};
-use super::reader::{Fields, Reader};
+use super::operands::{OperandDecoder, array_string_test, bool_test, double_test, string_test};
+use super::reader::{Fields, Decoder};
 use crate::model::{
     ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, Condition, DataType, DoubleTest,
     GroupOperator, Keyword,
@@ -11,41 +11,41 @@ use crate::model::{
 
 /// Where a condition stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Position {
+pub(super) enum ConditionContext {
     /// A `user_attributes` filter, its type read already.
     UserFilter,
     /// Inside an object.
     InObject,
     /// One of an event's attributes: no comparison with user attributes, and the category is `default`.
-    OfEvent,
+    InEvent,
 }
 
 /// The fields of a condition.
 pub(super) fn attribute(
-    reader: &mut Reader<'_>,
+    reader: &mut Decoder<'_>,
     mut fields: Fields<'_>,
-    position: Position,
+    position: ConditionContext,
 ) -> Option<AttributeFilter> {
-    if position == Position::OfEvent
+    if position == ConditionContext::InEvent
         && let Some(node) = fields.take("filter_type")
-        && !is_sub_filter_type(node)
+        && !is_ignored_filter_type(node)
     {
         // Payloads of other origin carry one of these two here, without a meaning.
-        reader.unknown_word::<()>(node, "filter type", &["user_attributes", "event_attributes"]);
+        reader.unknown_keyword::<()>(node, "filter type", &["user_attributes", "event_attributes"]);
     }
     let name = reader
         .require(&mut fields, "name")
-        .and_then(|node| reader.filled_text(node));
-    let category = fields.take("category").map(|node| reader.filled_text(node));
+        .and_then(|node| reader.non_empty_text(node));
+    let category = fields.take("category").map(|node| reader.non_empty_text(node));
     let data_type = reader
         .require(&mut fields, "data_type")
-        .and_then(|node| reader.word::<DataType>(node))?;
+        .and_then(|node| reader.keyword::<DataType>(node))?;
     fields.describe(format!("a `{}` condition", data_type.as_str()));
     let condition = condition(reader, &mut fields, data_type, position);
     reader.finish(&fields);
     let category = match (category, position) {
         (Some(given), _) => Some(given?),
-        (None, Position::OfEvent) => Some("default".to_owned()),
+        (None, ConditionContext::InEvent) => Some("default".to_owned()),
         (None, _) => None,
     };
     Some(AttributeFilter {
@@ -55,17 +55,17 @@ pub(super) fn attribute(
     })
 }
 
-fn is_sub_filter_type(node: &Node) -> bool {
+fn is_ignored_filter_type(node: &Node) -> bool {
     matches!(&node.value, Yaml::Scalar(scalar) if matches!(scalar.text.as_str(), "user_attributes" | "event_attributes"))
 }
 
 /// `{filter_operator, filters}` of conditions.
 pub(super) fn attribute_group(
-    reader: &mut Reader<'_>,
+    reader: &mut Decoder<'_>,
     node: &Node,
-    position: Position,
+    position: ConditionContext,
 ) -> Option<AttributeGroup> {
-    let what = if position == Position::OfEvent {
+    let what = if position == ConditionContext::InEvent {
         "a group of event attributes"
     } else {
         "an object"
@@ -77,13 +77,13 @@ pub(super) fn attribute_group(
 }
 
 fn group_fields(
-    reader: &mut Reader<'_>,
+    reader: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
-    position: Position,
+    position: ConditionContext,
 ) -> Option<AttributeGroup> {
     let operator = reader
         .require(fields, "filter_operator")
-        .and_then(|node| reader.word::<GroupOperator>(node));
+        .and_then(|node| reader.keyword::<GroupOperator>(node));
     let filters = reader.require(fields, "filters").and_then(|node| {
         reader.list(node, |reader, node| {
             let fields = reader.fields(node, "a condition")?;
@@ -97,22 +97,22 @@ fn group_fields(
 }
 
 fn condition(
-    reader: &mut Reader<'_>,
+    reader: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     data_type: DataType,
-    position: Position,
+    position: ConditionContext,
 ) -> Option<Condition> {
-    let inner = if position == Position::OfEvent {
-        Position::OfEvent
+    let inner = if position == ConditionContext::InEvent {
+        ConditionContext::InEvent
     } else {
-        Position::InObject
+        ConditionContext::InObject
     };
     match data_type {
         DataType::Object => group_fields(reader, fields, inner).map(Condition::Object),
         DataType::ArrayObject => group_fields(reader, fields, inner).map(Condition::ArrayObject),
         DataType::Geopoint => geopoint(reader, fields),
         DataType::String | DataType::Double | DataType::Bool | DataType::Datetime => {
-            single(reader, fields, data_type, position)
+            single_value(reader, fields, data_type, position)
         }
         DataType::ArrayString => array_string(reader, fields, position),
         DataType::ArrayDouble => array_double(reader, fields, position),
@@ -120,11 +120,11 @@ fn condition(
 }
 
 /// A condition on one value.
-fn single(
-    reader: &mut Reader<'_>,
+fn single_value(
+    reader: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     data_type: DataType,
-    position: Position,
+    position: ConditionContext,
 ) -> Option<Condition> {
     let negate = flag(reader, fields, "negate");
     let case_sensitive = if data_type == DataType::String {
@@ -132,7 +132,7 @@ fn single(
     } else {
         Some(false)
     };
-    let (operator, mut operands) = operands(reader, fields, data_type, position)?;
+    let (operator, mut operands) = operand_decoder(reader, fields, data_type, position)?;
     match data_type {
         DataType::String => {
             let test = string_test(&mut operands, operator);
@@ -166,13 +166,13 @@ fn single(
     }
 }
 
-fn array_string(reader: &mut Reader<'_>, fields: &mut Fields<'_>, position: Position) -> Option<Condition> {
+fn array_string(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, position: ConditionContext) -> Option<Condition> {
     let negate = flag(reader, fields, "negate");
     let case_sensitive = flag(reader, fields, "case_sensitive");
-    let (operator, mut operands) = operands(reader, fields, DataType::ArrayString, position)?;
+    let (operator, mut operands) = operand_decoder(reader, fields, DataType::ArrayString, position)?;
     let test = array_string_test(&mut operands, operator);
     let exists = matches!(test, Some(ArrayStringTest::Exists));
-    let matching = matching(reader, fields, negate, exists);
+    let matching = array_matching(reader, fields, negate, exists);
     Some(Condition::ArrayString {
         negate: negate?,
         case_sensitive: case_sensitive?,
@@ -181,11 +181,11 @@ fn array_string(reader: &mut Reader<'_>, fields: &mut Fields<'_>, position: Posi
     })
 }
 
-fn array_double(reader: &mut Reader<'_>, fields: &mut Fields<'_>, position: Position) -> Option<Condition> {
+fn array_double(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, position: ConditionContext) -> Option<Condition> {
     let negate = flag(reader, fields, "negate");
-    let (operator, mut operands) = operands(reader, fields, DataType::ArrayDouble, position)?;
+    let (operator, mut operands) = operand_decoder(reader, fields, DataType::ArrayDouble, position)?;
     let test = double_test(&mut operands, operator);
-    let matching = matching(reader, fields, negate, matches!(test, Some(DoubleTest::Exists)));
+    let matching = array_matching(reader, fields, negate, matches!(test, Some(DoubleTest::Exists)));
     Some(Condition::ArrayDouble {
         negate: negate?,
         matching: matching?,
@@ -194,21 +194,21 @@ fn array_double(reader: &mut Reader<'_>, fields: &mut Fields<'_>, position: Posi
 }
 
 /// The operator, and what reads its values; without either, nothing can be said of the other fields.
-fn operands<'r, 'a, 'f, 'n>(
-    reader: &'r mut Reader<'a>,
+fn operand_decoder<'r, 'a, 'f, 'n>(
+    reader: &'r mut Decoder<'a>,
     fields: &'f mut Fields<'n>,
     data_type: DataType,
-    position: Position,
-) -> Option<(&'n Node, Operands<'r, 'a, 'f, 'n>)> {
+    position: ConditionContext,
+) -> Option<(&'n Node, OperandDecoder<'r, 'a, 'f, 'n>)> {
     let operator = reader.require(fields, "operator");
-    let dynamic = dynamic(reader, fields, data_type, position);
+    let dynamic = is_dynamic_value(reader, fields, data_type, position);
     let (Some(operator), Some(dynamic)) = (operator, dynamic) else {
-        fields.lose_shape();
+        fields.ignore_unknown_fields();
         return None;
     };
     Some((
         operator,
-        Operands {
+        OperandDecoder {
             reader,
             fields,
             dynamic,
@@ -217,11 +217,11 @@ fn operands<'r, 'a, 'f, 'n>(
 }
 
 /// A boolean that is false when left out.
-pub(super) fn flag(reader: &mut Reader<'_>, fields: &mut Fields<'_>, key: &'static str) -> Option<bool> {
+pub(super) fn flag(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, key: &'static str) -> Option<bool> {
     fields.take(key).map_or(Some(false), |node| reader.boolean(node))
 }
 
-fn geopoint(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Condition> {
+fn geopoint(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Condition> {
     let negate = flag(reader, fields, "negate");
     let latitude = reader
         .require(fields, "value")
@@ -241,8 +241,8 @@ fn geopoint(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Conditio
 }
 
 /// How many elements have to fit: said exactly when it means something.
-fn matching(
-    reader: &mut Reader<'_>,
+fn array_matching(
+    reader: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     negate: Option<bool>,
     exists: bool,
@@ -250,7 +250,7 @@ fn matching(
     let given = fields.take("array_filter_type");
     if negate? {
         return match given {
-            Some(_) => reader.misplaced(
+            Some(_) => reader.misplaced_field(
                 fields,
                 "array_filter_type",
                 "`array_filter_type` has no meaning under `negate`",
@@ -260,8 +260,8 @@ fn matching(
     }
     match given {
         // The service takes it here and makes nothing of it.
-        Some(node) if exists => reader.word::<ArrayMatching>(node).map(|_| None),
-        Some(node) => reader.word(node).map(Some),
+        Some(node) if exists => reader.keyword::<ArrayMatching>(node).map(|_| None),
+        Some(node) => reader.keyword(node).map(Some),
         None if exists => Some(None),
         None => {
             reader.require(fields, "array_filter_type");
@@ -271,19 +271,19 @@ fn matching(
 }
 
 /// Whether the value is another attribute's. `None` when the question itself has a fault.
-fn dynamic(
-    reader: &mut Reader<'_>,
+fn is_dynamic_value(
+    reader: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     data_type: DataType,
-    position: Position,
+    position: ConditionContext,
 ) -> Option<bool> {
     let is_dynamic = flag(reader, fields, "is_dynamic_value")?;
     if !is_dynamic {
         return Some(false);
     }
-    if position == Position::OfEvent {
+    if position == ConditionContext::InEvent {
         let message = "only user attributes can be compared with another attribute";
-        return reader.misplaced(fields, "is_dynamic_value", message);
+        return reader.misplaced_field(fields, "is_dynamic_value", message);
     }
     let wanted = match data_type {
         DataType::ArrayString => DataType::String,
@@ -291,7 +291,7 @@ fn dynamic(
         other => other,
     };
     if let Some(node) = fields.take("dynamic_attribute_type") {
-        reader.word_among(node, &[wanted])?;
+        reader.keyword_among(node, &[wanted])?;
     }
     Some(true)
 }

@@ -3,14 +3,14 @@
 use super::super::yaml::{Node, Yaml};
 use super::codes;
 use super::filter::group;
-use super::reader::{COUNT_LIMIT, Fields, Reader};
+use super::reader::{COUNT_LIMIT, Fields, Decoder};
 use crate::model::{
-    Cohort, CohortKey, Contents, Definition, Identifier, IdentifierType, Members, SegmentKind, Upload, Users,
+    Cohort, CohortKey, Contents, Definition, Identifier, IdentifierType, MemberSource, SegmentKind, FileSegment, UserListSource,
 };
 
 /// Reads the fields that segments of this kind have.
 pub(super) fn contents(
-    reader: &mut Reader<'_>,
+    reader: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     kind: SegmentKind,
 ) -> Option<Contents> {
@@ -27,7 +27,7 @@ pub(super) fn contents(
     }
 }
 
-fn definition(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Definition> {
+fn definition(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Definition> {
     let included = reader
         .require(fields, "included_filters")
         .and_then(|node| group(reader, node));
@@ -43,7 +43,7 @@ fn definition(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Defini
     })
 }
 
-fn upload(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Upload> {
+fn upload(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<FileSegment> {
     let identifier = reader
         .require(fields, "identifier")
         .and_then(|node| identifier(reader, node));
@@ -53,16 +53,16 @@ fn upload(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Upload> {
     let expires_in_days = reader
         .require(fields, "expires_in_days")
         .and_then(|node| reader.count(node, 1..=COUNT_LIMIT));
-    let callback_url = fields.take("callback_url").map(|node| address(reader, node));
+    let callback_url = fields.take("callback_url").map(|node| http_url(reader, node));
     let notify = match fields.take("notify") {
-        Some(node) => reader.list(node, mail_address),
+        Some(node) => reader.list(node, email_address),
         None => Some(Vec::new()),
     };
     let callback_url = match callback_url {
         Some(read) => Some(read?),
         None => None,
     };
-    Some(Upload {
+    Some(FileSegment {
         identifier: identifier?,
         users: users?,
         expires_in_days: expires_in_days?,
@@ -71,14 +71,14 @@ fn upload(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Upload> {
     })
 }
 
-fn identifier(reader: &mut Reader<'_>, node: &Node) -> Option<Identifier> {
+fn identifier(reader: &mut Decoder<'_>, node: &Node) -> Option<Identifier> {
     let mut fields = reader.fields(node, "an identifier")?;
     let attribute = reader
         .require(&mut fields, "attribute")
-        .and_then(|node| reader.filled_text(node));
+        .and_then(|node| reader.non_empty_text(node));
     let kind = reader
         .require(&mut fields, "type")
-        .and_then(|node| reader.word::<IdentifierType>(node));
+        .and_then(|node| reader.keyword::<IdentifierType>(node));
     reader.finish(&fields);
     Some(Identifier {
         attribute: attribute?,
@@ -86,36 +86,36 @@ fn identifier(reader: &mut Reader<'_>, node: &Node) -> Option<Identifier> {
     })
 }
 
-fn users(reader: &mut Reader<'_>, node: &Node) -> Option<Users> {
+fn users(reader: &mut Decoder<'_>, node: &Node) -> Option<UserListSource> {
     let mut fields = reader.fields(node, "a list of users")?;
     if !fields.has("url") && !fields.has("sha256") {
-        return local(reader, fields).map(Users::Local);
+        return local_path(reader, fields).map(UserListSource::Local);
     }
     if fields.take("path").is_some() {
         let message =
             "a list of users is a file, by `path`, or published, by `url` and `sha256`, and not both";
-        return reader.misplaced(&fields, "path", message);
+        return reader.misplaced_field(&fields, "path", message);
     }
     let url = reader
         .require(&mut fields, "url")
-        .and_then(|node| address(reader, node));
+        .and_then(|node| http_url(reader, node));
     let sha256 = reader
         .require(&mut fields, "sha256")
         .and_then(|node| sha256(reader, node));
     reader.finish(&fields);
-    Some(Users::Published {
+    Some(UserListSource::Published {
         url: url?,
         sha256: sha256?,
     })
 }
 
-fn cohort(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Cohort> {
+fn cohort(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Cohort> {
     let partner = reader
         .require(fields, "partner")
-        .and_then(|node| reader.filled_text(node));
+        .and_then(|node| reader.non_empty_text(node));
     let cohort_id = reader
         .require(fields, "cohort_id")
-        .and_then(|node| reader.filled_text(node));
+        .and_then(|node| reader.non_empty_text(node));
     let members = reader
         .require(fields, "members")
         .and_then(|node| members(reader, node));
@@ -128,25 +128,25 @@ fn cohort(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Cohort> {
     })
 }
 
-fn members(reader: &mut Reader<'_>, node: &Node) -> Option<Members> {
+fn members(reader: &mut Decoder<'_>, node: &Node) -> Option<MemberSource> {
     if matches!(node.value, Yaml::List(_)) {
-        return reader.filled_list(node, Reader::filled_text).map(Members::Listed);
+        return reader.non_empty_list(node, Decoder::non_empty_text).map(MemberSource::Inline);
     }
     let fields = reader.fields(node, "a list of members")?;
-    local(reader, fields).map(Members::Local)
+    local_path(reader, fields).map(MemberSource::Local)
 }
 
 /// The only field is the path of a file.
-fn local(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<String> {
+fn local_path(reader: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<String> {
     let path = reader
         .require(&mut fields, "path")
-        .and_then(|node| reader.filled_text(node));
+        .and_then(|node| reader.non_empty_text(node));
     reader.finish(&fields);
     path
 }
 
 /// An address that the service can call.
-pub(in crate::config) fn address(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+pub(in crate::config) fn http_url(reader: &mut Decoder<'_>, node: &Node) -> Option<String> {
     let text = reader.text(node)?;
     let rest = text
         .strip_prefix("https://")
@@ -155,7 +155,7 @@ pub(in crate::config) fn address(reader: &mut Reader<'_>, node: &Node) -> Option
         return Some(text);
     }
     let message = format!("`{text}` is no web address");
-    reader.fault(
+    reader.error(
         codes::OUT_OF_RANGE,
         &node.span,
         message,
@@ -163,7 +163,7 @@ pub(in crate::config) fn address(reader: &mut Reader<'_>, node: &Node) -> Option
     )
 }
 
-fn mail_address(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+fn email_address(reader: &mut Decoder<'_>, node: &Node) -> Option<String> {
     let text = reader.text(node)?;
     let is_sound = text.split_once('@').is_some_and(|(user, host)| {
         let is_part = |part: &str| !part.is_empty() && !part.contains(['@', ' ']);
@@ -173,7 +173,7 @@ fn mail_address(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         return Some(text);
     }
     let message = format!("`{text}` is no e-mail address");
-    reader.fault(
+    reader.error(
         codes::OUT_OF_RANGE,
         &node.span,
         message,
@@ -181,32 +181,32 @@ fn mail_address(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     )
 }
 
-fn sha256(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+fn sha256(reader: &mut Decoder<'_>, node: &Node) -> Option<String> {
     let text = reader.text(node)?;
     let is_digit = |digit: char| matches!(digit, '0'..='9' | 'a'..='f');
     if text.len() == 64 && text.chars().all(is_digit) {
         return Some(text);
     }
     let message = format!("`{text}` is no SHA-256");
-    reader.fault::<()>(
+    reader.error::<()>(
         codes::OUT_OF_RANGE,
         &node.span,
         message,
         "has 64 digits of 0-9 and a-f",
     );
-    reader.help("`sha256sum FILE` prints it");
+    reader.add_help("`sha256sum FILE` prints it");
     None
 }
 
 /// The kind that a document says, or the usual one.
-pub(super) fn kind(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<SegmentKind> {
+pub(super) fn kind(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<SegmentKind> {
     let Some(node) = fields.take("kind") else {
         return Some(SegmentKind::Filter);
     };
-    let kind = reader.word(node);
+    let kind = reader.keyword(node);
     if kind.is_none() {
         // Which fields there are depends on it.
-        fields.lose_shape();
+        fields.ignore_unknown_fields();
     }
     kind
 }

@@ -2,19 +2,19 @@
 
 use super::super::yaml::Node;
 use super::codes;
-use super::reader::Reader;
+use super::reader::Decoder;
 use jiff::civil::{Date, DateTime, Time};
 
 /// Which end of a day a date stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Edge {
+pub(super) enum DayBoundary {
     /// `T00:00:00.000Z`
     Start,
     /// `T23:59:59.999Z`
     End,
 }
 
-impl Edge {
+impl DayBoundary {
     fn time(self) -> Time {
         match self {
             Self::Start => Time::midnight(),
@@ -30,27 +30,27 @@ impl Edge {
     }
 }
 
-impl Reader<'_> {
+impl Decoder<'_> {
     /// A moment of wall time; a plain date stands for its `edge`.
-    pub(super) fn moment(&mut self, node: &Node, edge: Edge) -> Option<DateTime> {
+    pub(super) fn datetime(&mut self, node: &Node, edge: DayBoundary) -> Option<DateTime> {
         let text = self.text(node)?;
         let read = if text.contains('T') {
             long_form(&text)
         } else {
             date(&text).map(|date| date.to_datetime(edge.time()))
         };
-        read.or_else(|| self.bad_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.mmmZ"))
+        read.or_else(|| self.invalid_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.mmmZ"))
     }
 
     /// A whole day; the long form has to name its `edge`, the only moment that the API takes there.
-    pub(super) fn day(&mut self, node: &Node, edge: Edge) -> Option<Date> {
+    pub(super) fn day(&mut self, node: &Node, edge: DayBoundary) -> Option<Date> {
         let text = self.text(node)?;
         let read = if text.contains('T') {
             text.strip_suffix(edge.suffix()).and_then(date)
         } else {
             date(&text)
         };
-        read.or_else(|| self.bad_date(node, &text, &format!("YYYY-MM-DD or YYYY-MM-DD{}", edge.suffix())))
+        read.or_else(|| self.invalid_date(node, &text, &format!("YYYY-MM-DD or YYYY-MM-DD{}", edge.suffix())))
     }
 
     /// `MM-DD` of some year, 29 February too.
@@ -60,12 +60,12 @@ impl Reader<'_> {
         let read = (text.len() == 5).then(|| date(&format!("2024-{text}"))).flatten();
         let read =
             read.and_then(|date| Some((u32::try_from(date.month()).ok()?, u32::try_from(date.day()).ok()?)));
-        read.or_else(|| self.bad_date(node, &text, "MM-DD"))
+        read.or_else(|| self.invalid_date(node, &text, "MM-DD"))
     }
 
-    fn bad_date<T>(&mut self, node: &Node, text: &str, form: &str) -> Option<T> {
+    fn invalid_date<T>(&mut self, node: &Node, text: &str, form: &str) -> Option<T> {
         let message = format!("`{text}` is no date of the form {form}");
-        self.fault(codes::BAD_DATE, &node.span, message, format!("expected {form}"))
+        self.error(codes::INVALID_DATE, &node.span, message, format!("expected {form}"))
     }
 }
 

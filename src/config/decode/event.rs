@@ -2,26 +2,26 @@
 
 use super::super::yaml::Node;
 use super::aggregation::aggregation;
-use super::attribute::{Position, attribute_group};
+use super::attribute::{ConditionContext, attribute_group};
 use super::codes;
-use super::reader::{COUNT_LIMIT, Fields, Reader};
-use super::window::event_window;
+use super::reader::{COUNT_LIMIT, Fields, Decoder};
+use super::window::event_time_range;
 use crate::model::{AttributeGroup, EventFilter, Execution, ExecutionType, Keyword};
 
 /// The fields of an `actions` filter, its type read already.
-pub(super) fn event(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<EventFilter> {
+pub(super) fn event(reader: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<EventFilter> {
     fields.describe("an `actions` filter");
     let action_name = reader
         .require(&mut fields, "action_name")
-        .and_then(|node| reader.filled_text(node));
-    let project_name = fields.take("project_name").map(|node| reader.filled_text(node));
+        .and_then(|node| reader.non_empty_text(node));
+    let project_name = fields.take("project_name").map(|node| reader.non_empty_text(node));
     let executed = reader
         .require(&mut fields, "executed")
         .and_then(|node| reader.boolean(node));
     let execution = execution(reader, &mut fields, executed);
     let window = reader
         .require(&mut fields, "primary_time_range")
-        .and_then(|node| event_window(reader, node));
+        .and_then(|node| event_time_range(reader, node));
     let attributes = attributes(reader, &mut fields);
     let aggregation = fields
         .take("aggregation_attributes")
@@ -31,7 +31,7 @@ pub(super) fn event(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<E
         action_name: action_name?,
         project_name: optional(project_name)?,
         execution: execution?,
-        window: window?,
+        time_range: window?,
         attributes: attributes?,
         aggregation: optional(aggregation)?,
     })
@@ -46,33 +46,33 @@ fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
 }
 
 /// The conditions on occurrences; none when left out.
-pub(super) fn attributes(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AttributeGroup> {
+pub(super) fn attributes(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<AttributeGroup> {
     match fields.take("attributes") {
-        Some(node) => attribute_group(reader, node, Position::OfEvent),
-        None => Some(AttributeGroup::none()),
+        Some(node) => attribute_group(reader, node, ConditionContext::InEvent),
+        None => Some(AttributeGroup::empty()),
     }
 }
 
 /// How often; at least once when left out, and never when it is not executed.
 pub(super) fn execution(
-    reader: &mut Reader<'_>,
+    reader: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     executed: Option<bool>,
 ) -> Option<Execution> {
     let given = fields.take("execution");
     match (executed?, given) {
         (true, None) => Some(Execution::AtLeast(1)),
-        (true, Some(node)) => executions(reader, node),
+        (true, Some(node)) => execution_fields(reader, node),
         (false, None) => Some(Execution::Never),
-        (false, Some(node)) => never(reader, node),
+        (false, Some(node)) => zero_executions(reader, node),
     }
 }
 
-fn executions(reader: &mut Reader<'_>, node: &Node) -> Option<Execution> {
+fn execution_fields(reader: &mut Decoder<'_>, node: &Node) -> Option<Execution> {
     let mut fields = reader.fields(node, "an execution")?;
     let kind = reader
         .require(&mut fields, "type")
-        .and_then(|node| reader.word::<ExecutionType>(node))?;
+        .and_then(|node| reader.keyword::<ExecutionType>(node))?;
     fields.describe(format!("an execution of the type `{}`", kind.as_str()));
     let execution = match kind {
         ExecutionType::FirstTime => Some(Execution::FirstTime),
@@ -93,11 +93,11 @@ fn executions(reader: &mut Reader<'_>, node: &Node) -> Option<Execution> {
 }
 
 /// `executed: false` means exactly 0 times, and nothing else can stand beside it.
-fn never(reader: &mut Reader<'_>, node: &Node) -> Option<Execution> {
+fn zero_executions(reader: &mut Decoder<'_>, node: &Node) -> Option<Execution> {
     let mut fields = reader.fields(node, "an execution")?;
     let kind = reader
         .require(&mut fields, "type")
-        .and_then(|node| reader.word::<ExecutionType>(node));
+        .and_then(|node| reader.keyword::<ExecutionType>(node));
     let count = fields
         .take("count")
         .map(|node| reader.count(node, 0..=COUNT_LIMIT));
@@ -106,12 +106,12 @@ fn never(reader: &mut Reader<'_>, node: &Node) -> Option<Execution> {
         return Some(Execution::Never);
     }
     let message = "`executed: false` means exactly 0 times, but the execution says otherwise";
-    reader.fault::<()>(
-        codes::EXECUTED_FALSE,
+    reader.error::<()>(
+        codes::EXECUTION_CONTRADICTION,
         &node.span,
         message,
         "contradicts `executed: false`",
     );
-    reader.help("leave `execution` out, or say `executed: true`");
+    reader.add_help("leave `execution` out, or say `executed: true`");
     None
 }

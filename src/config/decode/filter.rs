@@ -1,25 +1,25 @@
 //! Groups and the five filter types.
 
-use super::super::yaml::{Node, Resolved, Yaml};
+use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::affinity::affinity;
-use super::attribute::{Position, attribute};
+use super::attribute::{ConditionContext, attribute};
 use super::event::event;
-use super::reader::{Fields, Reader};
+use super::reader::{Fields, Decoder};
 use crate::model::{Filter, FilterType, Group, GroupOperator, Reference, SegmentId, SegmentName};
 use serde_json::{Map, Value};
 
 /// `included_filters`, `excluded_filters` or what they hold nested.
-pub(super) fn group(reader: &mut Reader<'_>, node: &Node) -> Option<Group> {
+pub(super) fn group(reader: &mut Decoder<'_>, node: &Node) -> Option<Group> {
     let mut fields = reader.fields(node, "a group of filters")?;
     let group = group_fields(reader, &mut fields);
     reader.finish(&fields);
     group
 }
 
-fn group_fields(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Group> {
+fn group_fields(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Group> {
     let operator = reader
         .require(fields, "filter_operator")
-        .and_then(|node| reader.word::<GroupOperator>(node));
+        .and_then(|node| reader.keyword::<GroupOperator>(node));
     let filters = reader
         .require(fields, "filters")
         .and_then(|node| reader.list(node, filter));
@@ -29,7 +29,7 @@ fn group_fields(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Grou
     })
 }
 
-fn filter(reader: &mut Reader<'_>, node: &Node) -> Option<Filter> {
+fn filter(reader: &mut Decoder<'_>, node: &Node) -> Option<Filter> {
     let mut fields = reader.fields(node, "a filter")?;
     if let Some(raw) = fields.take("raw") {
         reader.finish(&fields);
@@ -40,9 +40,9 @@ fn filter(reader: &mut Reader<'_>, node: &Node) -> Option<Filter> {
     }
     let kind = reader
         .require(&mut fields, "filter_type")
-        .and_then(|node| reader.word::<FilterType>(node))?;
+        .and_then(|node| reader.keyword::<FilterType>(node))?;
     match kind {
-        FilterType::UserAttributes => attribute(reader, fields, Position::UserFilter).map(Filter::Attribute),
+        FilterType::UserAttributes => attribute(reader, fields, ConditionContext::UserFilter).map(Filter::Attribute),
         FilterType::Actions => event(reader, fields).map(Filter::Event),
         FilterType::PsychographicEvent => affinity(reader, fields).map(Filter::Affinity),
         FilterType::CustomSegments => reference(reader, fields).map(Filter::Reference),
@@ -56,14 +56,14 @@ fn filter(reader: &mut Reader<'_>, node: &Node) -> Option<Filter> {
 }
 
 /// By name, or by id with the name as a label.
-fn reference(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Reference> {
+fn reference(reader: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<Reference> {
     fields.describe("a `custom_segments` filter");
-    let id = fields.take("id").map(|node| reader.filled_text(node));
+    let id = fields.take("id").map(|node| reader.non_empty_text(node));
     let name = match id {
         Some(_) => fields.take("name"),
         None => Some(reader.require(&mut fields, "name")?),
     };
-    let name = name.map(|node| reader.filled_text(node));
+    let name = name.map(|node| reader.non_empty_text(node));
     reader.finish(&fields);
     match (id, name) {
         (Some(id), None) => Some(Reference::Id {
@@ -80,9 +80,9 @@ fn reference(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Referenc
 }
 
 /// A node as JSON, for `raw` filters: nothing is checked but that JSON can hold it.
-fn json(reader: &mut Reader<'_>, node: &Node) -> Option<Value> {
+fn json(reader: &mut Decoder<'_>, node: &Node) -> Option<Value> {
     match &node.value {
-        Yaml::Refused => None,
+        Yaml::Invalid => None,
         Yaml::List(_) => reader.list(node, json).map(Value::Array),
         Yaml::Map(entries) => {
             let fields: Vec<_> = entries
@@ -95,11 +95,11 @@ fn json(reader: &mut Reader<'_>, node: &Node) -> Option<Value> {
                 .map(Value::Object)
         }
         Yaml::Scalar(scalar) => Some(match scalar.resolved {
-            Resolved::Null => Value::Null,
-            Resolved::Bool(value) => value.into(),
-            Resolved::Integer(value) => value.into(),
-            Resolved::Float(_) => reader.number(node)?.to_json(),
-            Resolved::Text => reader.text(node)?.into(),
+            ScalarValue::Null => Value::Null,
+            ScalarValue::Bool(value) => value.into(),
+            ScalarValue::Integer(value) => value.into(),
+            ScalarValue::Float(_) => reader.number(node)?.to_json(),
+            ScalarValue::Text => reader.text(node)?.into(),
         }),
     }
 }

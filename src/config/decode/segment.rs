@@ -1,18 +1,18 @@
 //! A document of a segment file.
 
 use super::super::declaration::Declaration;
-use super::super::source::Source;
+use super::super::source::SourceFile;
 use super::super::yaml::Node;
 use super::contents;
-use super::reader::Reader;
+use super::reader::Decoder;
 use crate::diagnostic::Diagnostic;
 use crate::model::{DeclaredSegment, Lifecycle, Origin, SegmentId, SegmentName};
 use std::sync::Arc;
 
 /// Reads one document; `None` when it has a fault, which is among the diagnostics then.
 #[must_use]
-pub fn segment(source: &Arc<Source>, document: Node) -> (Option<Declaration>, Vec<Diagnostic>) {
-    let mut reader = Reader::new(source);
+pub fn segment(source: &Arc<SourceFile>, document: Node) -> (Option<Declaration>, Vec<Diagnostic>) {
+    let mut reader = Decoder::new(source);
     let declaration = read(&mut reader, &document).map(|(segment, workspaces)| Declaration {
         segment,
         workspaces,
@@ -22,7 +22,7 @@ pub fn segment(source: &Arc<Source>, document: Node) -> (Option<Declaration>, Ve
     (declaration, reader.into_diagnostics())
 }
 
-fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
+fn read(reader: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
     let mut fields = reader.fields(node, "a segment")?;
     let kind = contents::kind(reader, &mut fields);
     let name_node = reader.require(&mut fields, "name");
@@ -33,30 +33,30 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Option<(DeclaredSegment, Option
         }
     }
     if let Some(node) = fields.take("labels") {
-        reader.list(node, Reader::text);
+        reader.list(node, Decoder::text);
     }
     let lifecycle = match fields.take("lifecycle") {
-        Some(node) => reader.word(node),
+        Some(node) => reader.keyword(node),
         None => Some(Lifecycle::Active),
     };
-    let id = fields.take("id").map(|node| reader.filled_text(node));
+    let id = fields.take("id").map(|node| reader.non_empty_text(node));
     let protect = match fields.take("protect") {
         Some(node) => reader.boolean(node),
         None => Some(false),
     };
     let previous_names = match fields.take("previous_names") {
         Some(node) => reader.list(node, |reader, node| {
-            reader.filled_text(node).map(SegmentName::new)
+            reader.non_empty_text(node).map(SegmentName::new)
         }),
         None => Some(Vec::new()),
     };
     let workspaces = fields
         .take("workspaces")
-        .map(|node| reader.list(node, Reader::filled_text));
+        .map(|node| reader.list(node, Decoder::non_empty_text));
     let contents = kind.and_then(|kind| contents::contents(reader, &mut fields, kind));
     reader.finish(&fields);
 
-    let place = reader.place(&name_node?.span);
+    let place = reader.location(&name_node?.span);
     let workspaces = match workspaces {
         Some(read) => Some(read?),
         None => None,

@@ -1,9 +1,9 @@
 //! Conditions on attributes, in the three places where they stand.
 
-use super::date::value_of;
+use super::date::compared_value;
 use super::object::{
-    Fields, any_of, boolean, by, count, described, filled_list, filled_text, list, number, only, part, text,
-    words,
+    ObjectSchema, any_of, boolean, discriminated_by, count, described, non_empty_list, non_empty_text, list, number, constant, schema_ref, text,
+    keyword_enum,
 };
 use crate::model::{
     ArrayMatching, ArrayTextOperator, DataType, DatetimeOperator, ExtractType, GroupOperator, Keyword,
@@ -13,87 +13,87 @@ use serde_json::{Value, json};
 
 /// Where a condition stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Position {
-    UserFilter,
-    InObject,
-    OfEvent,
+pub(super) enum AttributeSchemaKind {
+    UserAttribute,
+    InnerAttribute,
+    EventAttribute,
 }
 
-impl Position {
+impl AttributeSchemaKind {
     /// The name of the schema's part for conditions there.
-    pub(super) fn part(self) -> &'static str {
+    pub(super) fn def_name(self) -> &'static str {
         match self {
-            Self::UserFilter => "userAttribute",
-            Self::InObject => "innerAttribute",
-            Self::OfEvent => "eventAttribute",
+            Self::UserAttribute => "userAttribute",
+            Self::InnerAttribute => "innerAttribute",
+            Self::EventAttribute => "eventAttribute",
         }
     }
 }
 
 /// Any condition at `position`. What each data type adds is the same everywhere, so it stands in parts of its own,
 /// and fields that none of them knows are refused here.
-pub(super) fn condition(position: Position) -> Value {
-    let inner = if position == Position::OfEvent {
-        Position::OfEvent
+pub(super) fn condition(position: AttributeSchemaKind) -> Value {
+    let inner = if position == AttributeSchemaKind::EventAttribute {
+        AttributeSchemaKind::EventAttribute
     } else {
-        Position::InObject
+        AttributeSchemaKind::InnerAttribute
     };
     let of_type = |kind: &DataType| match kind {
         DataType::Object | DataType::ArrayObject => {
-            let operator = words::<GroupOperator>();
-            Fields::default()
-                .need("filter_operator", operator)
-                .need("filters", list(&part(inner.part())))
-                .open()
+            let operator = keyword_enum::<GroupOperator>();
+            ObjectSchema::default()
+                .with_required("filter_operator", operator)
+                .with_required("filters", list(&schema_ref(inner.def_name())))
+                .allowing_other_fields()
         }
-        _ => part(part_of(*kind)),
+        _ => schema_ref(condition_def_name(*kind)),
     };
-    let mut schema = by(
+    let mut schema = discriminated_by(
         "data_type",
         DataType::ALL.iter().map(|kind| (kind.as_str(), of_type(kind))),
     );
-    let mut fields = Fields::default()
-        .need(
+    let mut fields = ObjectSchema::default()
+        .with_required(
             "name",
-            described(filled_text(), "The attribute's name at the service."),
+            described(non_empty_text(), "The attribute's name at the service."),
         )
-        .need("data_type", words::<DataType>())
-        .may(
+        .with_required("data_type", keyword_enum::<DataType>())
+        .with_optional(
             "category",
             described(
-                filled_text(),
+                non_empty_text(),
                 "The dashboard's category of the attribute; sent when given.",
             ),
         );
     fields = match position {
-        Position::UserFilter => fields.need("filter_type", only("user_attributes")),
-        Position::InObject => fields,
-        Position::OfEvent => fields.may(
+        AttributeSchemaKind::UserAttribute => fields.with_required("filter_type", constant("user_attributes")),
+        AttributeSchemaKind::InnerAttribute => fields,
+        AttributeSchemaKind::EventAttribute => fields.with_optional(
             "filter_type",
             json!({"enum": ["user_attributes", "event_attributes"]}),
         ),
     };
-    let Value::Object(fields) = fields.open() else {
+    let Value::Object(fields) = fields.allowing_other_fields() else {
         return schema;
     };
     for (key, value) in fields {
         schema[key] = value;
     }
-    if position == Position::OfEvent {
+    if position == AttributeSchemaKind::EventAttribute {
         // Only user attributes can be compared with another attribute.
         schema["not"] =
-            json!({"properties": {"is_dynamic_value": only_bool(true)}, "required": ["is_dynamic_value"]});
+            json!({"properties": {"is_dynamic_value": constant_bool(true)}, "required": ["is_dynamic_value"]});
     }
     schema["unevaluatedProperties"] = false.into();
     schema
 }
 
 /// The parts that conditions are made of, by name.
-pub(super) fn parts() -> Vec<(&'static str, Value)> {
+pub(super) fn schema_defs() -> Vec<(&'static str, Value)> {
     let kinds = DataType::ALL
         .iter()
         .filter(|kind| !matches!(kind, DataType::Object | DataType::ArrayObject));
-    let mut parts: Vec<_> = kinds.map(|kind| (part_of(*kind), of_type(*kind))).collect();
+    let mut parts: Vec<_> = kinds.map(|kind| (condition_def_name(*kind), condition_of_type(*kind))).collect();
     let negate = described(
         boolean(),
         "NOT. Users without the attribute match a negated condition.",
@@ -115,7 +115,7 @@ pub(super) fn parts() -> Vec<(&'static str, Value)> {
     parts
 }
 
-fn part_of(kind: DataType) -> &'static str {
+fn condition_def_name(kind: DataType) -> &'static str {
     match kind {
         DataType::String => "stringCondition",
         DataType::Double => "doubleCondition",
@@ -128,38 +128,38 @@ fn part_of(kind: DataType) -> &'static str {
     }
 }
 
-fn of_type(kind: DataType) -> Value {
-    let negated = || Fields::default().may("negate", negate());
+fn condition_of_type(kind: DataType) -> Value {
+    let negated = || ObjectSchema::default().with_optional("negate", negate());
     match kind {
         DataType::Geopoint => negated()
-            .need("value", described(number(), "Latitude in degrees."))
-            .need("value1", described(number(), "Longitude in degrees."))
-            .need("radius", described(number(), "Metres around the point."))
-            .open(),
+            .with_required("value", described(number(), "Latitude in degrees."))
+            .with_required("value1", described(number(), "Longitude in degrees."))
+            .with_required("radius", described(number(), "Metres around the point."))
+            .allowing_other_fields(),
         DataType::String => {
-            let base = negated().may("case_sensitive", case_sensitive());
-            string(&Operators { base, kind })
+            let base = negated().with_optional("case_sensitive", case_sensitive());
+            string(&OperatorSchemas { base, kind })
         }
         DataType::Bool => {
-            let operators = Operators {
+            let operators = OperatorSchemas {
                 base: negated(),
                 kind,
             };
-            operators.choice([
-                ("is", operators.one("is", &boolean())),
-                ("exists", operators.none("exists")),
+            operators.one_of([
+                ("is", operators.with_one_value("is", &boolean())),
+                ("exists", operators.without_value("exists")),
             ])
         }
-        DataType::Datetime => datetime(&Operators {
+        DataType::Datetime => datetime(&OperatorSchemas {
             base: negated(),
             kind,
         }),
         DataType::ArrayString => {
-            let base = Fields::default().may("case_sensitive", case_sensitive());
-            matching(&base, |base| array_string(&Operators { base, kind }))
+            let base = ObjectSchema::default().with_optional("case_sensitive", case_sensitive());
+            array_matching(&base, |base| array_string(&OperatorSchemas { base, kind }))
         }
-        DataType::ArrayDouble => matching(&Fields::default(), |base| double(&Operators { base, kind })),
-        DataType::Double | DataType::Object | DataType::ArrayObject => double(&Operators {
+        DataType::ArrayDouble => array_matching(&ObjectSchema::default(), |base| double(&OperatorSchemas { base, kind })),
+        DataType::Double | DataType::Object | DataType::ArrayObject => double(&OperatorSchemas {
             base: negated(),
             kind,
         }),
@@ -167,59 +167,59 @@ fn of_type(kind: DataType) -> Value {
 }
 
 fn negate() -> Value {
-    part("negate")
+    schema_ref("negate")
 }
 
 fn case_sensitive() -> Value {
-    part("caseSensitive")
+    schema_ref("caseSensitive")
 }
 
 /// How many elements have to fit: said unless negated, where it has no meaning.
-fn matching(base: &Fields, of: impl Fn(Fields) -> Value) -> Value {
+fn array_matching(base: &ObjectSchema, of: impl Fn(ObjectSchema) -> Value) -> Value {
     let words = described(
-        words::<ArrayMatching>(),
+        keyword_enum::<ArrayMatching>(),
         "Whether any or all elements of the list have to fit.",
     );
     let exists = base
         .clone()
-        .may("negate", only_bool(false))
-        .may("array_filter_type", words.clone());
+        .with_optional("negate", constant_bool(false))
+        .with_optional("array_filter_type", words.clone());
     any_of([
-        of(base.clone().need("negate", only_bool(true))),
+        of(base.clone().with_required("negate", constant_bool(true))),
         of(base
             .clone()
-            .may("negate", only_bool(false))
-            .need("array_filter_type", words)),
+            .with_optional("negate", constant_bool(false))
+            .with_required("array_filter_type", words)),
         exists
-            .need("operator", only("exists"))
-            .may("is_dynamic_value", only_bool(false))
-            .open(),
+            .with_required("operator", constant("exists"))
+            .with_optional("is_dynamic_value", constant_bool(false))
+            .allowing_other_fields(),
     ])
 }
 
-fn only_bool(value: bool) -> Value {
+fn constant_bool(value: bool) -> Value {
     json!({"const": value})
 }
 
 /// The operators of one data type.
-struct Operators {
-    base: Fields,
+struct OperatorSchemas {
+    base: ObjectSchema,
     kind: DataType,
 }
 
-impl Operators {
-    fn choice<const N: usize>(&self, operators: [(&'static str, Value); N]) -> Value {
-        by("operator", operators)
+impl OperatorSchemas {
+    fn one_of<const N: usize>(&self, operators: [(&'static str, Value); N]) -> Value {
+        discriminated_by("operator", operators)
     }
 
-    fn fixed(&self, operator: &str) -> Fields {
+    fn with_literal(&self, operator: &str) -> ObjectSchema {
         self.base
             .clone()
-            .need("operator", only(operator))
-            .may("is_dynamic_value", only_bool(false))
+            .with_required("operator", constant(operator))
+            .with_optional("is_dynamic_value", constant_bool(false))
     }
 
-    fn dynamic(&self, operator: &str, value: Value) -> Fields {
+    fn with_template(&self, operator: &str, value: Value) -> ObjectSchema {
         let kind = match self.kind {
             DataType::ArrayString => DataType::String,
             DataType::ArrayDouble => DataType::Double,
@@ -227,113 +227,113 @@ impl Operators {
         };
         self.base
             .clone()
-            .need("operator", only(operator))
-            .need("is_dynamic_value", only_bool(true))
-            .may("dynamic_attribute_type", only(kind.as_str()))
-            .need("value", value)
+            .with_required("operator", constant(operator))
+            .with_required("is_dynamic_value", constant_bool(true))
+            .with_optional("dynamic_attribute_type", constant(kind.as_str()))
+            .with_required("value", value)
     }
 
     /// No value.
-    fn none(&self, operator: &str) -> Value {
-        self.fixed(operator).open()
+    fn without_value(&self, operator: &str) -> Value {
+        self.with_literal(operator).allowing_other_fields()
     }
 
     /// One value, or another attribute's.
-    fn one(&self, operator: &str, value: &Value) -> Value {
-        Self::either(
-            self.fixed(operator).need("value", value.clone()),
-            self.dynamic(operator, template()),
+    fn with_one_value(&self, operator: &str, value: &Value) -> Value {
+        Self::literal_or_template(
+            self.with_literal(operator).with_required("value", value.clone()),
+            self.with_template(operator, template()),
         )
     }
 
     /// A list of values, or another attribute's.
-    fn many(&self, operator: &str, value: &Value) -> Value {
+    fn with_value_list(&self, operator: &str, value: &Value) -> Value {
         let templates = any_of([
             template(),
             json!({"type": "array", "items": template(), "minItems": 1, "maxItems": 1}),
         ]);
-        Self::either(
-            self.fixed(operator).need("value", filled_list(value)),
-            self.dynamic(operator, templates),
+        Self::literal_or_template(
+            self.with_literal(operator).with_required("value", non_empty_list(value)),
+            self.with_template(operator, templates),
         )
     }
 
     /// Two values.
-    fn two(&self, operator: &str, value: &Value) -> Value {
-        self.fixed(operator)
-            .need("value", value.clone())
-            .need("value1", value.clone())
-            .open()
+    fn with_two_values(&self, operator: &str, value: &Value) -> Value {
+        self.with_literal(operator)
+            .with_required("value", value.clone())
+            .with_required("value1", value.clone())
+            .allowing_other_fields()
     }
 
-    fn either(fixed: Fields, dynamic: Fields) -> Value {
-        any_of([fixed.open(), dynamic.open()])
+    fn literal_or_template(fixed: ObjectSchema, dynamic: ObjectSchema) -> Value {
+        any_of([fixed.allowing_other_fields(), dynamic.allowing_other_fields()])
     }
 }
 
 fn template() -> Value {
-    part("otherAttribute")
+    schema_ref("otherAttribute")
 }
 
-fn string(operators: &Operators) -> Value {
+fn string(operators: &OperatorSchemas) -> Value {
     let lists = TextListOperator::ALL
         .iter()
-        .map(|word| (word.as_str(), operators.many(word.as_str(), &text())));
+        .map(|word| (word.as_str(), operators.with_value_list(word.as_str(), &text())));
     let ones = TextOperator::ALL
         .iter()
-        .map(|word| (word.as_str(), operators.one(word.as_str(), &text())));
-    by(
+        .map(|word| (word.as_str(), operators.with_one_value(word.as_str(), &text())));
+    discriminated_by(
         "operator",
-        lists.chain(ones).chain([("exists", operators.none("exists"))]),
+        lists.chain(ones).chain([("exists", operators.without_value("exists"))]),
     )
 }
 
-fn array_string(operators: &Operators) -> Value {
+fn array_string(operators: &OperatorSchemas) -> Value {
     let lists = ArrayTextOperator::ALL
         .iter()
-        .map(|word| (word.as_str(), operators.many(word.as_str(), &text())));
-    by(
+        .map(|word| (word.as_str(), operators.with_value_list(word.as_str(), &text())));
+    discriminated_by(
         "operator",
         lists.chain([
-            ("is", operators.one("is", &text())),
-            ("exists", operators.none("exists")),
+            ("is", operators.with_one_value("is", &text())),
+            ("exists", operators.without_value("exists")),
         ]),
     )
 }
 
-fn double(operators: &Operators) -> Value {
-    operators.choice([
-        ("in", operators.many("in", &number())),
-        ("lessThan", operators.one("lessThan", &number())),
-        ("greaterThan", operators.one("greaterThan", &number())),
+fn double(operators: &OperatorSchemas) -> Value {
+    operators.one_of([
+        ("in", operators.with_value_list("in", &number())),
+        ("lessThan", operators.with_one_value("lessThan", &number())),
+        ("greaterThan", operators.with_one_value("greaterThan", &number())),
         (
             "between",
             described(
-                operators.two("between", &number()),
+                operators.with_two_values("between", &number()),
                 "From value to less than value1.",
             ),
         ),
-        ("exists", operators.none("exists")),
+        ("exists", operators.without_value("exists")),
     ])
 }
 
-fn datetime(operators: &Operators) -> Value {
+fn datetime(operators: &OperatorSchemas) -> Value {
     let of_extract = |extract: &ExtractType| {
         let extract = *extract;
-        let word = only(extract.as_str());
+        let word = constant(extract.as_str());
         let with = if extract == ExtractType::Date {
-            operators.base.clone().may("extract_type", word)
+            operators.base.clone().with_optional("extract_type", word)
         } else {
-            operators.base.clone().need("extract_type", word)
+            operators.base.clone().with_required("extract_type", word)
         };
-        let operators = Operators {
+        let operators = OperatorSchemas {
             base: with,
             kind: operators.kind,
         };
         let allowed = DatetimeOperator::ALL
             .iter()
             .filter(|operator| extract.allows(**operator));
-        by(
+        discriminated_by(
             "operator",
             allowed.map(|operator| (operator.as_str(), date_operator(&operators, *operator, extract))),
         )
@@ -341,49 +341,49 @@ fn datetime(operators: &Operators) -> Value {
     any_of(ExtractType::ALL.iter().map(of_extract))
 }
 
-fn date_operator(operators: &Operators, operator: DatetimeOperator, extract: ExtractType) -> Value {
+fn date_operator(operators: &OperatorSchemas, operator: DatetimeOperator, extract: ExtractType) -> Value {
     let word = operator.as_str();
     let typed = |value_type: &str| {
         let base = if value_type == "absolute" {
-            operators.base.clone().may("value_type", only(value_type))
+            operators.base.clone().with_optional("value_type", constant(value_type))
         } else {
-            operators.base.clone().need("value_type", only(value_type))
+            operators.base.clone().with_required("value_type", constant(value_type))
         };
-        Operators {
+        OperatorSchemas {
             base,
             kind: operators.kind,
         }
     };
-    let fixed = |value_type: &str, value: Value| typed(value_type).fixed(word).need("value", value);
+    let fixed = |value_type: &str, value: Value| typed(value_type).with_literal(word).with_required("value", value);
     match operator {
         DatetimeOperator::On | DatetimeOperator::Is | DatetimeOperator::Before | DatetimeOperator::After => {
             any_of([
-                typed("absolute").one(word, &value_of(extract)),
-                fixed("relative_past", count(0)).open(),
-                fixed("relative_future", count(0)).open(),
+                typed("absolute").with_one_value(word, &compared_value(extract)),
+                fixed("relative_past", count(0)).allowing_other_fields(),
+                fixed("relative_future", count(0)).allowing_other_fields(),
             ])
         }
         DatetimeOperator::Between => any_of([
-            typed("absolute").two(word, &value_of(extract)),
-            fixed("relative_past", count(0)).need("value1", count(0)).open(),
-            fixed("relative_future", count(0)).need("value1", count(0)).open(),
+            typed("absolute").with_two_values(word, &compared_value(extract)),
+            fixed("relative_past", count(0)).with_required("value1", count(0)).allowing_other_fields(),
+            fixed("relative_future", count(0)).with_required("value1", count(0)).allowing_other_fields(),
         ]),
-        DatetimeOperator::InTheLast => span(operators, word, "relative_past"),
-        DatetimeOperator::InTheNext => span(operators, word, "relative_future"),
-        DatetimeOperator::In => typed("absolute").many(word, &value_of(extract)),
-        DatetimeOperator::Today | DatetimeOperator::Exists => operators.none(word),
+        DatetimeOperator::InTheLast => day_count(operators, word, "relative_past"),
+        DatetimeOperator::InTheNext => day_count(operators, word, "relative_future"),
+        DatetimeOperator::In => typed("absolute").with_value_list(word, &compared_value(extract)),
+        DatetimeOperator::Today | DatetimeOperator::Exists => operators.without_value(word),
     }
 }
 
 /// A number of days; the direction is locked, and absolute when compared with another attribute.
-fn span(operators: &Operators, word: &str, locked: &str) -> Value {
-    Operators::either(
+fn day_count(operators: &OperatorSchemas, word: &str, locked: &str) -> Value {
+    OperatorSchemas::literal_or_template(
         operators
-            .fixed(word)
-            .may("value_type", only(locked))
-            .need("value", count(1)),
+            .with_literal(word)
+            .with_optional("value_type", constant(locked))
+            .with_required("value", count(1)),
         operators
-            .dynamic(word, template())
-            .may("value_type", only("absolute")),
+            .with_template(word, template())
+            .with_optional("value_type", constant("absolute")),
     )
 }

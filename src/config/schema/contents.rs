@@ -1,108 +1,108 @@
 //! What makes a segment's members: the fields that depend on its kind.
 
-use super::object::{Fields, any_of, count, described, filled_list, filled_text, list, only, part, words};
+use super::object::{ObjectSchema, any_of, count, described, non_empty_list, non_empty_text, list, constant, schema_ref, keyword_enum};
 use crate::model::{IdentifierType, Keyword, SegmentKind};
 use serde_json::{Value, json};
 
 /// Segments that the service makes of filters.
-pub(super) fn filter(envelope: Fields) -> Value {
+pub(super) fn filter_segment(envelope: ObjectSchema) -> Value {
     envelope
-        .may("kind", only(SegmentKind::Filter.as_str()))
-        .need(
+        .with_optional("kind", constant(SegmentKind::Filter.as_str()))
+        .with_required(
             "included_filters",
-            described(part("group"), "Who is in the segment."),
+            described(schema_ref("group"), "Who is in the segment."),
         )
-        .may(
+        .with_optional(
             "excluded_filters",
-            described(part("group"), "Who is left out of it."),
+            described(schema_ref("group"), "Who is left out of it."),
         )
-        .done()
+        .closed()
 }
 
 /// Segments of users in a list that is uploaded.
-pub(super) fn file(envelope: Fields) -> Value {
+pub(super) fn file_segment(envelope: ObjectSchema) -> Value {
     let attribute = described(
-        filled_text(),
+        non_empty_text(),
         "The attribute whose values the list has; each has to be one user's.",
     );
-    let kind = described(words::<IdentifierType>(), "The attribute's type.");
-    let identifier = Fields::default()
-        .need("attribute", attribute)
-        .need("type", kind)
-        .done();
-    let url = described(address(), "Where the service reads the list.");
+    let kind = described(keyword_enum::<IdentifierType>(), "The attribute's type.");
+    let identifier = ObjectSchema::default()
+        .with_required("attribute", attribute)
+        .with_required("type", kind)
+        .closed();
+    let url = described(http_url(), "Where the service reads the list.");
     let digest = described(
         json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
         "The SHA-256 of its bytes: another one means another list.",
     );
-    let published = Fields::default().need("url", url).need("sha256", digest).done();
-    let users = any_of([local("One value a line, without a header."), published]);
+    let published = ObjectSchema::default().with_required("url", url).with_required("sha256", digest).closed();
+    let users = any_of([local_file("One value a line, without a header."), published]);
     envelope
-        .need("kind", only(SegmentKind::File.as_str()))
-        .need(
+        .with_required("kind", constant(SegmentKind::File.as_str()))
+        .with_required(
             "identifier",
             described(identifier, "What the values of the list are."),
         )
-        .need("users", described(users, "Who is in the segment."))
-        .need(
+        .with_required("users", described(users, "Who is in the segment."))
+        .with_required(
             "expires_in_days",
             described(
                 count(1),
                 "Days after its creation at which the service archives the segment and drops its users.",
             ),
         )
-        .may(
+        .with_optional(
             "callback_url",
-            described(address(), "Where the service tells what came of each upload."),
+            described(http_url(), "Where the service tells what came of each upload."),
         )
-        .may(
+        .with_optional(
             "notify",
             described(
-                list(&mail_address()),
+                list(&email_address()),
                 "E-mail addresses that the service tells it, too.",
             ),
         )
-        .done()
+        .closed()
 }
 
 /// Segments whose members are synchronised.
-pub(super) fn cohort(envelope: Fields) -> Value {
+pub(super) fn cohort_segment(envelope: ObjectSchema) -> Value {
     let members = any_of([
-        filled_list(&filled_text()),
-        local("One `uid` a line, without a header."),
+        non_empty_list(&non_empty_text()),
+        local_file("One `uid` a line, without a header."),
     ]);
     envelope
-        .need("kind", only(SegmentKind::Cohort.as_str()))
-        .need(
+        .with_required("kind", constant(SegmentKind::Cohort.as_str()))
+        .with_required(
             "partner",
-            described(filled_text(), "Who synchronises the members; it never changes."),
+            described(non_empty_text(), "Who synchronises the members; it never changes."),
         )
-        .need(
+        .with_required(
             "cohort_id",
             described(
-                filled_text(),
+                non_empty_text(),
                 "The partner's own id of the segment; it never changes.",
             ),
         )
-        .need(
+        .with_required(
             "members",
             described(members, "The `uid` of each user in the segment."),
         )
-        .done()
+        .closed()
 }
 
-fn local(lines: &str) -> Value {
+fn local_file(lines: &str) -> Value {
     let path = described(
-        filled_text(),
+        non_empty_text(),
         &format!("A file, by its path from the file that declares the segment. {lines}"),
     );
-    Fields::default().need("path", path).done()
+    ObjectSchema::default().with_required("path", path).closed()
 }
 
-pub(super) fn address() -> Value {
+pub(super) fn http_url() -> Value {
     json!({"type": "string", "pattern": "^https?://[^/]"})
 }
 
-fn mail_address() -> Value {
+fn email_address() -> Value {
     json!({"type": "string", "pattern": "^[^@ ]+@[^@ ]+$"})
 }

@@ -1,79 +1,79 @@
 //! Event filters, aggregations and affinity filters.
 
-use super::attribute::Position;
-use super::date::{affinity_window, event_window, first_moment, last_moment, window_type};
+use super::attribute::AttributeSchemaKind;
+use super::date::{affinity_time_range, event_time_range, first_moment, last_moment, time_range_type};
 use super::object::{
-    Fields, any_of, boolean, by, count, described, filled_list, filled_text, list, number, only, part, text,
-    whole, words,
+    ObjectSchema, any_of, boolean, discriminated_by, count, described, non_empty_list, non_empty_text, list, number, constant, schema_ref, text,
+    integer_between, keyword_enum,
 };
 use crate::model::{AffinityTextOperator, AffinityType, AggregationType, Comparator, GroupOperator, Keyword};
 use serde_json::{Value, json};
 
 /// An `actions` filter.
 pub(super) fn event() -> Value {
-    let base = Fields::default()
-        .need("filter_type", only("actions"))
-        .need(
+    let base = ObjectSchema::default()
+        .with_required("filter_type", constant("actions"))
+        .with_required(
             "action_name",
-            described(filled_text(), "The event's code, not its label in the dashboard."),
+            described(non_empty_text(), "The event's code, not its label in the dashboard."),
         )
-        .may(
+        .with_optional(
             "project_name",
             described(
-                filled_text(),
+                non_empty_text(),
                 "Portfolio workspaces only; `moe_portfolio` means any project.",
             ),
         )
-        .need(
+        .with_required(
             "primary_time_range",
             described(
-                event_window(),
+                event_time_range(),
                 "When, by the time the service received the event.",
             ),
         )
-        .may("attributes", attributes())
-        .may("aggregation_attributes", aggregation());
+        .with_optional("attributes", attributes())
+        .with_optional("aggregation_attributes", aggregation());
     let executed = described(json!({"const": true}), "It happened.");
     let never = described(json!({"const": false}), "It did not happen, not once.");
     any_of([
         base.clone()
-            .need("executed", executed)
-            .may("execution", execution())
-            .done(),
-        base.need("executed", never)
-            .may("execution", exactly_never())
-            .done(),
+            .with_required("executed", executed)
+            .with_optional("execution", execution())
+            .closed(),
+        base.with_required("executed", never)
+            .with_optional("execution", exactly_zero_times())
+            .closed(),
     ])
 }
 
 fn attributes() -> Value {
-    let group = Fields::default()
-        .need("filter_operator", words::<GroupOperator>())
-        .need("filters", list(&part(Position::OfEvent.part())))
-        .done();
+    let group = ObjectSchema::default()
+        .with_required("filter_operator", keyword_enum::<GroupOperator>())
+        .with_required("filters", list(&schema_ref(AttributeSchemaKind::EventAttribute.def_name())))
+        .closed();
     described(group, "What has to hold for an occurrence to count.")
 }
 
 fn execution() -> Value {
     let times = |kind| {
-        Fields::default()
-            .need(
+        ObjectSchema::default()
+            .with_required(
                 "type",
                 described(
-                    only(kind),
+                    constant(kind),
                     "At least, exactly or at most so many times in the window.",
                 ),
             )
-            .need("count", count(1))
-            .done()
+            .with_required("count", count(1))
+            .closed()
     };
     let once = |kind| {
         let words = "The first, or the last, occurrence of all lies in the window.";
-        Fields::default()
-            .need("type", described(only(kind), words))
-            .done()
+        ObjectSchema::default()
+            .with_required("type", described(constant(kind), words))
+            .closed()
     };
-    let kinds = by(
+    let kinds = discriminated_by(
         "type",
         [
             ("atleast", times("atleast")),
@@ -86,25 +86,25 @@ fn execution() -> Value {
     described(kinds, "How often; at least once when left out.")
 }
 
-fn exactly_never() -> Value {
-    Fields::default()
-        .need("type", described(only("exactly"), "Not once: exactly 0 times."))
-        .need("count", json!({"const": 0}))
-        .done()
+fn exactly_zero_times() -> Value {
+    ObjectSchema::default()
+        .with_required("type", described(constant("exactly"), "Not once: exactly 0 times."))
+        .with_required("count", json!({"const": 0}))
+        .closed()
 }
 
 fn aggregation() -> Value {
     let one = any_of([
         threshold(json!({"enum": ["is", "lessThan", "greaterThan"]}), None),
-        threshold(only("between"), Some(number())),
+        threshold(constant("between"), Some(number())),
     ]);
-    let group = Fields::default()
-        .may("filter_operator", words::<GroupOperator>())
-        .need(
+    let group = ObjectSchema::default()
+        .with_optional("filter_operator", keyword_enum::<GroupOperator>())
+        .with_required(
             "filters",
             json!({"type": "array", "items": one, "minItems": 1, "maxItems": 1}),
         )
-        .done();
+        .closed();
     described(
         group,
         "A condition on the sum, mean, least, greatest or median of an attribute of the occurrences.",
@@ -112,126 +112,126 @@ fn aggregation() -> Value {
 }
 
 fn threshold(operator: Value, value1: Option<Value>) -> Value {
-    let mut fields = Fields::default()
-        .need("attribute_name", filled_text())
-        .may("data_type", only("double"))
-        .need("aggregation_type", words::<AggregationType>())
-        .may("negate", boolean())
-        .may("is_dynamic_value", json!({"const": false}))
-        .need("operator", operator)
-        .need("value", number());
+    let mut fields = ObjectSchema::default()
+        .with_required("attribute_name", non_empty_text())
+        .with_optional("data_type", constant("double"))
+        .with_required("aggregation_type", keyword_enum::<AggregationType>())
+        .with_optional("negate", boolean())
+        .with_optional("is_dynamic_value", json!({"const": false}))
+        .with_required("operator", operator)
+        .with_required("value", number());
     if let Some(value1) = value1 {
-        fields = fields.need("value1", value1);
+        fields = fields.with_required("value1", value1);
     }
-    let compared = fields.clone().need("comparator", words::<Comparator>()).need(
+    let compared = fields.clone().with_required("comparator", keyword_enum::<Comparator>()).with_required(
         "base_time_range",
-        described(base_window(), "The earlier window compared with."),
+        described(base_time_range(), "The earlier window compared with."),
     );
-    any_of([fields.done(), compared.done()])
+    any_of([fields.closed(), compared.closed()])
 }
 
-fn base_window() -> Value {
+fn base_time_range() -> Value {
     let between = |first, last| {
-        Fields::default()
-            .need("type", window_type("between"))
-            .need("value", first)
-            .need("value1", last)
+        ObjectSchema::default()
+            .with_required("type", time_range_type("between"))
+            .with_required("value", first)
+            .with_required("value1", last)
     };
     any_of([
-        Fields::default()
-            .need("type", window_type("previousPeriod"))
-            .done(),
-        between(count(0), count(0)).done(),
-        between(first_moment(), last_moment()).done(),
+        ObjectSchema::default()
+            .with_required("type", time_range_type("previousPeriod"))
+            .closed(),
+        between(count(0), count(0)).closed(),
+        between(first_moment(), last_moment()).closed(),
     ])
 }
 
 /// A `psychographic_event` filter.
 pub(super) fn affinity() -> Value {
-    let base = Fields::default()
-        .need("filter_type", only("psychographic_event"))
-        .need(
+    let base = ObjectSchema::default()
+        .with_required("filter_type", constant("psychographic_event"))
+        .with_required(
             "action_name",
-            described(filled_text(), "The event's code, not its label in the dashboard."),
+            described(non_empty_text(), "The event's code, not its label in the dashboard."),
         )
-        .may("executed", json!({"const": true}))
-        .may("execution", execution())
-        .need("psychographic_attributes", preferred())
-        .may("attributes", attributes())
-        .need(
+        .with_optional("executed", json!({"const": true}))
+        .with_optional("execution", execution())
+        .with_required("psychographic_attributes", preferred_attributes())
+        .with_optional("attributes", attributes())
+        .with_required(
             "primary_time_range",
-            described(affinity_window(), "When; counted in days, or between dates."),
+            described(affinity_time_range(), "When; counted in days, or between dates."),
         );
     let of = |kind: AffinityType| {
-        let base = base.clone().need("operator_type", only(kind.as_str()));
-        let percent = whole(1, 100);
+        let base = base.clone().with_required("operator_type", constant(kind.as_str()));
+        let percent = integer_between(1, 100);
         let mode = match kind {
             AffinityType::Predominant => base,
-            AffinityType::Minimum => base.need("percent_of_times", percent),
-            AffinityType::Top | AffinityType::Bottom => base.need("percent_of_users", percent),
+            AffinityType::Minimum => base.with_required("percent_of_times", percent),
+            AffinityType::Top | AffinityType::Bottom => base.with_required("percent_of_users", percent),
         };
-        (kind.as_str(), mode.done())
+        (kind.as_str(), mode.closed())
     };
-    by("operator_type", AffinityType::ALL.iter().map(|kind| of(*kind)))
+    discriminated_by("operator_type", AffinityType::ALL.iter().map(|kind| of(*kind)))
 }
 
-fn preferred() -> Value {
-    let attribute = by(
+fn preferred_attributes() -> Value {
+    let attribute = discriminated_by(
         "data_type",
         [("string", text_attribute()), ("double", number_attribute())],
     );
-    let group = Fields::default()
-        .need("filter_operator", words::<GroupOperator>())
-        .need("filters", filled_list(&attribute))
-        .done();
+    let group = ObjectSchema::default()
+        .with_required("filter_operator", keyword_enum::<GroupOperator>())
+        .with_required("filters", non_empty_list(&attribute))
+        .closed();
     described(group, "The values that users lean to.")
 }
 
-fn preferred_base(kind: &str) -> Fields {
-    Fields::default()
-        .need("name", filled_text())
-        .may("category", filled_text())
-        .may("negate", boolean())
-        .need("data_type", only(kind))
+fn preferred_base(kind: &str) -> ObjectSchema {
+    ObjectSchema::default()
+        .with_required("name", non_empty_text())
+        .with_optional("category", non_empty_text())
+        .with_optional("negate", boolean())
+        .with_required("data_type", constant(kind))
 }
 
 fn text_attribute() -> Value {
     let of = |operator: AffinityTextOperator| {
         let word = operator.as_str();
-        let base = preferred_base("string").need("operator", only(word));
+        let base = preferred_base("string").with_required("operator", constant(word));
         let schema = match operator {
             AffinityTextOperator::Exists => base,
             AffinityTextOperator::In => base
-                .need("value", filled_list(&text()))
-                .may("case_sensitive", boolean()),
-            _ => base.need("value", text()).may("case_sensitive", boolean()),
+                .with_required("value", non_empty_list(&text()))
+                .with_optional("case_sensitive", boolean()),
+            _ => base.with_required("value", text()).with_optional("case_sensitive", boolean()),
         };
-        (word, schema.done())
+        (word, schema.closed())
     };
-    by(
+    discriminated_by(
         "operator",
         AffinityTextOperator::ALL.iter().map(|operator| of(*operator)),
     )
 }
 
 fn number_attribute() -> Value {
-    let base = |word| preferred_base("double").need("operator", only(word));
-    let one = |word| base(word).need("value", number()).done();
-    by(
+    let base = |word| preferred_base("double").with_required("operator", constant(word));
+    let one = |word| base(word).with_required("value", number()).closed();
+    discriminated_by(
         "operator",
         [
             ("is", one("is")),
-            ("in", base("in").need("value", filled_list(&number())).done()),
+            ("in", base("in").with_required("value", non_empty_list(&number())).closed()),
             ("lessThan", one("lessThan")),
             ("greaterThan", one("greaterThan")),
             (
                 "between",
                 base("between")
-                    .need("value", number())
-                    .need("value1", number())
-                    .done(),
+                    .with_required("value", number())
+                    .with_required("value1", number())
+                    .closed(),
             ),
-            ("exists", base("exists").done()),
+            ("exists", base("exists").closed()),
         ],
     )
 }

@@ -3,7 +3,7 @@
 //! By name: a field means the same wherever it stands. Fields that do not (`type`) are described where they are.
 
 /// The words for a field; `None` where the place says more than the name.
-pub(super) fn of(field: &str) -> Option<&'static str> {
+pub(super) fn hover_text(field: &str) -> Option<&'static str> {
     let words = match field {
         "aggregation_type" => "What is made of the attribute's numbers; the median is approximate.",
         "attribute_name" => "The event's attribute, a number.",

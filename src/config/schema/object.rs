@@ -7,31 +7,31 @@ use serde_json::{Map, Value, json};
 
 /// The fields of an object.
 #[derive(Clone, Default)]
-pub(super) struct Fields {
+pub(super) struct ObjectSchema {
     properties: Map<String, Value>,
     required: Vec<Value>,
 }
 
-impl Fields {
+impl ObjectSchema {
     /// With a field that has to be there.
-    pub(super) fn need(mut self, key: &str, schema: Value) -> Self {
+    pub(super) fn with_required(mut self, key: &str, schema: Value) -> Self {
         self.required.push(key.into());
-        self.may(key, schema)
+        self.with_optional(key, schema)
     }
 
     /// With a field that may be there.
-    pub(super) fn may(mut self, key: &str, schema: Value) -> Self {
-        self.properties.insert(key.to_owned(), explained(key, schema));
+    pub(super) fn with_optional(mut self, key: &str, schema: Value) -> Self {
+        self.properties.insert(key.to_owned(), with_hover_text(key, schema));
         self
     }
 
     /// The schema of objects that have at least these fields; which others there may be is said elsewhere.
-    pub(super) fn open(self) -> Value {
+    pub(super) fn allowing_other_fields(self) -> Value {
         json!({"properties": self.properties, "required": self.required})
     }
 
     /// The schema of objects that have these fields and no others.
-    pub(super) fn done(self) -> Value {
+    pub(super) fn closed(self) -> Value {
         json!({
             "type": "object",
             "properties": self.properties,
@@ -43,11 +43,11 @@ impl Fields {
 
 /// The schema with the words for its field, unless it has its own, refers to a part that has, or is one of the
 /// cases of [`by`], which says them once for all cases.
-fn explained(key: &str, schema: Value) -> Value {
+fn with_hover_text(key: &str, schema: Value) -> Value {
     let is_case =
         schema.get("const").is_some() && matches!(key, "operator" | "operator_type" | "filter_type");
     let has_words = is_case || schema.get("description").is_some() || schema.get("$ref").is_some();
-    match hover::of(key) {
+    match hover::hover_text(key) {
         Some(words) if !has_words => described(schema, words),
         _ => schema,
     }
@@ -59,7 +59,7 @@ pub(super) fn any_of(schemas: impl IntoIterator<Item = Value>) -> Value {
 }
 
 /// An object whose field `key` says which schema it has to fit: editors complete the fields of that one alone.
-pub(super) fn by(key: &str, cases: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+pub(super) fn discriminated_by(key: &str, cases: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     let cases: Vec<_> = cases.into_iter().collect();
     let words: Vec<_> = cases.iter().map(|(word, _)| *word).collect();
     let rules: Vec<_> = cases
@@ -68,7 +68,7 @@ pub(super) fn by(key: &str, cases: impl IntoIterator<Item = (&'static str, Value
             json!({"if": {"properties": {key: {"const": word}}, "required": [key]}, "then": schema})
         })
         .collect();
-    json!({"type": "object", "properties": {key: explained(key, json!({"enum": words}))}, "required": [key], "allOf": rules})
+    json!({"type": "object", "properties": {key: with_hover_text(key, json!({"enum": words}))}, "required": [key], "allOf": rules})
 }
 
 /// A schema with words for whoever points at it.
@@ -79,17 +79,17 @@ pub(super) fn described(schema: Value, description: &str) -> Value {
 }
 
 /// A reference to a part of the schema that has a name.
-pub(super) fn part(name: &str) -> Value {
+pub(super) fn schema_ref(name: &str) -> Value {
     json!({"$ref": format!("#/$defs/{name}")})
 }
 
 /// Exactly this word.
-pub(super) fn only(word: &str) -> Value {
+pub(super) fn constant(word: &str) -> Value {
     json!({"const": word})
 }
 
 /// One of a closed set of words.
-pub(super) fn words<K: Keyword>() -> Value {
+pub(super) fn keyword_enum<K: Keyword>() -> Value {
     json!({"enum": K::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>()})
 }
 
@@ -97,7 +97,7 @@ pub(super) fn text() -> Value {
     json!({"type": "string"})
 }
 
-pub(super) fn filled_text() -> Value {
+pub(super) fn non_empty_text() -> Value {
     json!({"type": "string", "minLength": 1})
 }
 
@@ -111,10 +111,10 @@ pub(super) fn number() -> Value {
 
 /// A whole number from `least` to what the decoder takes at most.
 pub(super) fn count(least: u32) -> Value {
-    whole(least, COUNT_LIMIT)
+    integer_between(least, COUNT_LIMIT)
 }
 
-pub(super) fn whole(least: u32, most: u32) -> Value {
+pub(super) fn integer_between(least: u32, most: u32) -> Value {
     json!({"type": "integer", "minimum": least, "maximum": most})
 }
 
@@ -122,6 +122,6 @@ pub(super) fn list(items: &Value) -> Value {
     json!({"type": "array", "items": items})
 }
 
-pub(super) fn filled_list(items: &Value) -> Value {
+pub(super) fn non_empty_list(items: &Value) -> Value {
     json!({"type": "array", "items": items, "minItems": 1})
 }

@@ -1,105 +1,105 @@
 //! A document of a segment file.
 
-use super::attribute::{self, Position};
+use super::attribute::{self, AttributeSchemaKind};
 use super::contents;
 use super::date;
 use super::event::{affinity, event};
-use super::object::{Fields, any_of, boolean, by, described, filled_text, list, only, part, text, words};
+use super::object::{ObjectSchema, any_of, boolean, discriminated_by, described, non_empty_text, list, constant, schema_ref, text, keyword_enum};
 use crate::model::{GroupOperator, Keyword, Lifecycle, SegmentKind};
 use serde_json::{Map, Value, json};
 
 /// The schema of one document of a segment file.
 #[must_use]
 pub fn segment() -> Value {
-    let kind = described(words::<SegmentKind>(), "What makes the segment's members.");
+    let kind = described(keyword_enum::<SegmentKind>(), "What makes the segment's members.");
     let is_kind = |kind: SegmentKind| {
-        let said = Fields::default().need("kind", only(kind.as_str()));
-        said.open()
+        let said = ObjectSchema::default().with_required("kind", constant(kind.as_str()));
+        said.allowing_other_fields()
     };
     let mut schema = json!({
         "type": "object",
         "properties": {"kind": kind},
         "if": is_kind(SegmentKind::File),
-        "then": contents::file(envelope()),
+        "then": contents::file_segment(common_fields()),
         "else": {
             "if": is_kind(SegmentKind::Cohort),
-            "then": contents::cohort(envelope()),
-            "else": contents::filter(envelope()),
+            "then": contents::cohort_segment(common_fields()),
+            "else": contents::filter_segment(common_fields()),
         },
     });
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["$id"] = "https://raw.githubusercontent.com/segctl/segctl/main/schemas/segment.schema.json".into();
     schema["title"] = "segctl segment".into();
     schema["description"] = "One segment; a file may hold several documents.".into();
-    schema["$defs"] = Value::Object(parts());
+    schema["$defs"] = Value::Object(schema_defs());
     schema
 }
 
 /// What segments of every kind have.
-fn envelope() -> Fields {
-    Fields::default()
-        .need(
+fn common_fields() -> ObjectSchema {
+    ObjectSchema::default()
+        .with_required(
             "name",
             described(
                 text(),
                 "Unique in the workspace, for ever: nothing is ever deleted.",
             ),
         )
-        .may(
+        .with_optional(
             "id",
             described(
-                filled_text(),
+                non_empty_text(),
                 "The live segment that this is, whatever its name; without it, it is found by the ledger and by name.",
             ),
         )
-        .may(
+        .with_optional(
             "protect",
             described(boolean(), "Whether it must never be archived, not even by removing the file."),
         )
-        .may(
+        .with_optional(
             "description",
             described(text(), "For readers of the repository; never sent."),
         )
-        .may("owner", described(text(), "Whom to ask; never sent."))
-        .may(
+        .with_optional("owner", described(text(), "Whom to ask; never sent."))
+        .with_optional(
             "labels",
             described(list(&text()), "For readers of the repository; never sent."),
         )
-        .may(
+        .with_optional(
             "lifecycle",
             described(
-                words::<Lifecycle>(),
+                keyword_enum::<Lifecycle>(),
                 "Whether the segment is in use; it is by default.",
             ),
         )
-        .may(
+        .with_optional(
             "previous_names",
             described(
-                list(&filled_text()),
+                list(&non_empty_text()),
                 "Names it had before: a live segment of that name is renamed.",
             ),
         )
-        .may(
+        .with_optional(
             "workspaces",
             described(
-                list(&filled_text()),
+                list(&non_empty_text()),
                 "The workspaces it is for; all when left out.",
             ),
         )
 }
 
-fn parts() -> Map<String, Value> {
-    let mut parts: Map<String, Value> = attribute::parts()
+fn schema_defs() -> Map<String, Value> {
+    let mut parts: Map<String, Value> = attribute::schema_defs()
         .into_iter()
-        .chain(date::parts())
+        .chain(date::schema_defs())
         .map(|(name, schema)| (name.to_owned(), schema))
         .collect();
     for (name, schema) in [
-        ("group", group(Fields::default())),
+        ("group", group(ObjectSchema::default())),
         ("filter", filter()),
-        ("userAttribute", attribute::condition(Position::UserFilter)),
-        ("innerAttribute", attribute::condition(Position::InObject)),
-        ("eventAttribute", attribute::condition(Position::OfEvent)),
+        ("userAttribute", attribute::condition(AttributeSchemaKind::UserAttribute)),
+        ("innerAttribute", attribute::condition(AttributeSchemaKind::InnerAttribute)),
+        ("eventAttribute", attribute::condition(AttributeSchemaKind::EventAttribute)),
         ("event", event()),
         ("affinity", affinity()),
     ] {
@@ -108,16 +108,16 @@ fn parts() -> Map<String, Value> {
     parts
 }
 
-fn group(base: Fields) -> Value {
-    base.need(
+fn group(base: ObjectSchema) -> Value {
+    base.with_required(
         "filter_operator",
         described(
-            words::<GroupOperator>(),
+            keyword_enum::<GroupOperator>(),
             "Whether every filter has to hold, or any.",
         ),
     )
-    .need("filters", list(&part("filter")))
-    .done()
+    .with_required("filters", list(&schema_ref("filter")))
+    .closed()
 }
 
 fn filter() -> Value {
@@ -126,39 +126,39 @@ fn filter() -> Value {
         "Sent as it stands; nothing in it is checked.",
     );
     any_of([
-        by(
+        discriminated_by(
             "filter_type",
             [
-                ("user_attributes", part(Position::UserFilter.part())),
-                ("actions", part("event")),
-                ("psychographic_event", part("affinity")),
+                ("user_attributes", schema_ref(AttributeSchemaKind::UserAttribute.def_name())),
+                ("actions", schema_ref("event")),
+                ("psychographic_event", schema_ref("affinity")),
                 ("custom_segments", reference()),
                 (
                     "nested_filters",
-                    group(Fields::default().need("filter_type", only("nested_filters"))),
+                    group(ObjectSchema::default().with_required("filter_type", constant("nested_filters"))),
                 ),
             ],
         ),
-        Fields::default().need("raw", raw).done(),
+        ObjectSchema::default().with_required("raw", raw).closed(),
     ])
 }
 
 fn reference() -> Value {
-    let base = || Fields::default().need("filter_type", only("custom_segments"));
+    let base = || ObjectSchema::default().with_required("filter_type", constant("custom_segments"));
     let name = || {
         described(
-            filled_text(),
+            non_empty_text(),
             "The segment's name; its id is found in each workspace.",
         )
     };
     let id = || {
         described(
-            filled_text(),
+            non_empty_text(),
             "The segment's id, as the dashboard's payload has it; `moe_all_users` is everyone.",
         )
     };
     any_of([
-        base().need("name", name()).done(),
-        base().need("id", id()).may("name", filled_text()).done(),
+        base().with_required("name", name()).closed(),
+        base().with_required("id", id()).with_optional("name", non_empty_text()).closed(),
     ])
 }

@@ -1,35 +1,35 @@
 //! `segctl.yaml`.
 
 use super::super::workspace::DataCenter;
-use super::contents::address;
-use super::object::{Fields, any_of, boolean, count, described, filled_list, filled_text, list, words};
+use super::contents::http_url;
+use super::object::{ObjectSchema, any_of, boolean, count, described, non_empty_list, non_empty_text, list, keyword_enum};
 use crate::model::{Adoption, EndpointClass, Keyword};
 use serde_json::{Value, json};
 
 /// The schema of `segctl.yaml`.
 #[must_use]
-pub fn workspace() -> Value {
+pub fn settings() -> Value {
     let workspaces = json!({
         "type": "object",
         "minProperties": 1,
-        "patternProperties": {"^[A-Za-z0-9_-]{1,64}$": any_of([sandbox(), remote()])},
+        "patternProperties": {"^[A-Za-z0-9_-]{1,64}$": any_of([sandbox(), moengage()])},
         "additionalProperties": false,
     });
-    let segments = any_of([filled_text(), filled_list(&filled_text())]);
-    let mut schema = Fields::default()
-        .need(
+    let segments = any_of([non_empty_text(), non_empty_list(&non_empty_text())]);
+    let mut schema = ObjectSchema::default()
+        .with_required(
             "segments",
             described(
                 segments,
                 "Directories or globs of segment files, relative to this file.",
             ),
         )
-        .may(
+        .with_optional(
             "default_workspace",
-            described(filled_text(), "The workspace meant when none is named."),
+            described(non_empty_text(), "The workspace meant when none is named."),
         )
-        .need("workspaces", described(workspaces, "The workspaces by name."))
-        .done();
+        .with_required("workspaces", described(workspaces, "The workspaces by name."))
+        .closed();
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["$id"] = "https://raw.githubusercontent.com/segctl/segctl/main/schemas/segctl.schema.json".into();
     schema["title"] = "segctl settings".into();
@@ -39,128 +39,128 @@ pub fn workspace() -> Value {
 
 fn sandbox() -> Value {
     let file = described(
-        filled_text(),
+        non_empty_text(),
         "The embedded service on this machine, kept in this file.",
     );
-    common(Fields::default().need("sandbox", file), false).done()
+    common_fields(ObjectSchema::default().with_required("sandbox", file), false).closed()
 }
 
-fn remote() -> Value {
-    let with = |is_far| {
-        common(Fields::default(), is_far)
-            .need("workspace_id", described(setting(), "The user of every call."))
-            .need(
+fn moengage() -> Value {
+    let with = |uses_data_center| {
+        common_fields(ObjectSchema::default(), uses_data_center)
+            .with_required("workspace_id", described(value_source(), "The user of every call."))
+            .with_required(
                 "api_key",
                 described(secret(), "The password of every call; never the key itself."),
             )
-            .may(
+            .with_optional(
                 "db_name",
-                described(setting(), "Needed by archive and unarchive."),
+                described(value_source(), "Needed by archive and unarchive."),
             )
     };
     let url =
         json!({"type": "string", "pattern": r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))"});
     any_of([
         with(true)
-            .need(
+            .with_required(
                 "data_center",
-                described(words::<DataCenter>(), "MoEngage's data centre."),
+                described(keyword_enum::<DataCenter>(), "MoEngage's data centre."),
             )
-            .done(),
+            .closed(),
         with(false)
-            .need(
+            .with_required(
                 "endpoint",
                 described(url, "An https address; http is for loopback only."),
             )
-            .done(),
+            .closed(),
     ])
 }
 
-fn common(base: Fields, is_far: bool) -> Fields {
+fn common_fields(base: ObjectSchema, uses_data_center: bool) -> ObjectSchema {
     let limits = EndpointClass::ALL
         .iter()
-        .fold(Fields::default(), |limits, class| {
-            let windows = filled_list(&filled_text());
+        .fold(ObjectSchema::default(), |limits, class| {
+            let windows = non_empty_list(&non_empty_text());
             let words = "Rolling windows for these calls, COUNT/SPAN: 50/min, 10/3s, 4000/day.";
-            limits.may(class.as_str(), described(windows, words))
+            limits.with_optional(class.as_str(), described(windows, words))
         });
-    let base = base.may(
+    let base = base.with_optional(
         "ledger",
         described(
-            filled_text(),
+            non_empty_text(),
             "Where the ledger is kept: a directory, relative to this file, or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, \
              az://CONTAINER/PREFIX.",
         ),
     )
-    .may(
+    .with_optional(
         "time_zone",
-        described(filled_text(), "The workspace's time zone, such as Asia/Kolkata."),
+        described(non_empty_text(), "The workspace's time zone, such as Asia/Kolkata."),
     )
-    .may(
+    .with_optional(
         "rate_limits",
         described(
-            limits.done(),
+            limits.closed(),
             "Windows such as 50/min that replace the documented ones.",
         ),
     );
-    policy(base, is_far)
+    policy(base, uses_data_center)
 }
 
 /// What segctl may do to the workspace, how lists get there, and what is known of the service.
-fn policy(base: Fields, is_far: bool) -> Fields {
-    base.may(
+fn policy(base: ObjectSchema, uses_data_center: bool) -> ObjectSchema {
+    base.with_optional(
         "owns",
         described(
-            list(&filled_text()),
+            list(&non_empty_text()),
             "Patterns of names: undeclared live segments that fit are archived.",
         ),
     )
-    .may(
+    .with_optional(
         "adoption",
         described(
-            words::<Adoption>(),
+            keyword_enum::<Adoption>(),
             "Whether declared segments that were made by hand are taken over.",
         ),
     )
-    .may(
+    .with_optional(
         "guards",
         described(
             guards(),
             "How much one plan may change; a plan over it is refused.",
         ),
     )
-    .may(
+    .with_optional(
         "publish",
         described(
-            publish(is_far),
+            publish(uses_data_center),
             "Where lists of users are put for the service to read.",
         ),
     )
-    .may(
+    .with_optional(
         "callbacks",
         described(
             callbacks(),
             "Where the service says what became of lists of users.",
         ),
     )
-    .may(
+    .with_optional(
         "service",
-        described(behaviour(), "What is known of behaviour that is not documented."),
+        described(api_behavior(), "What is known of behaviour that is not documented."),
     )
 }
 
 /// What is far reads no folder of this machine.
-fn publish(is_far: bool) -> Value {
+fn publish(uses_data_center: bool) -> Value {
     let url = described(
-        address(),
+        http_url(),
         "What the addresses of its files begin with; missing where the service is the sandbox.",
     );
     let folder = "A folder that a web server serves, relative to this file.";
-    let folder = Fields::default().need("directory", described(filled_text(), folder));
-    let folder = if is_far {
-        folder.need("url", url)
+    let folder = ObjectSchema::default().with_required("directory", described(non_empty_text(), folder));
+    let folder = if uses_data_center {
+        folder.with_required("url", url)
     } else {
-        folder.may("url", url)
+        folder.with_optional("url", url)
     };
     let bucket = described(
         json!({
@@ -170,7 +170,7 @@ fn publish(is_far: bool) -> Value {
         "A bucket: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX. The service is told addresses that are \
          signed, and good for a day.",
     );
-    any_of([folder.done(), Fields::default().need("bucket", bucket).done()])
+    any_of([folder.closed(), ObjectSchema::default().with_required("bucket", bucket).closed()])
 }
 
 fn callbacks() -> Value {
@@ -178,8 +178,8 @@ fn callbacks() -> Value {
         "type": "string",
         "pattern": r"^(https://[^/?#][^?#]*|http://(127\.0\.0\.1|localhost|\[::1\])([:/][^?#]*)?)$",
     });
-    Fields::default()
-        .need(
+    ObjectSchema::default()
+        .with_required(
             "url",
             described(
                 url,
@@ -187,7 +187,7 @@ fn callbacks() -> Value {
                  passed on to where segctl listens.",
             ),
         )
-        .need(
+        .with_required(
             "token",
             described(
                 secret(),
@@ -195,14 +195,14 @@ fn callbacks() -> Value {
                  command.",
             ),
         )
-        .may(
+        .with_optional(
             "listen",
             described(
                 json!({"type": "string", "pattern": r"^([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"}),
                 "Where to listen for what is passed on, such as 0.0.0.0:8080.",
             ),
         )
-        .done()
+        .closed()
 }
 
 fn guards() -> Value {
@@ -212,25 +212,25 @@ fn guards() -> Value {
             words,
         )
     };
-    Fields::default()
-        .may(
+    ObjectSchema::default()
+        .with_optional(
             "archive",
             share("The most that may be archived, of the managed active segments."),
         )
-        .may("update", share("The most that may be updated."))
-        .may(
+        .with_optional("update", share("The most that may be updated."))
+        .with_optional(
             "above",
             described(
                 count(0),
                 "The guards do not hold for fewer managed segments than this.",
             ),
         )
-        .done()
+        .closed()
 }
 
-fn behaviour() -> Value {
-    Fields::default()
-        .may(
+fn api_behavior() -> Value {
+    ObjectSchema::default()
+        .with_optional(
             "list_shows_archived",
             described(
                 boolean(),
@@ -238,56 +238,56 @@ fn behaviour() -> Value {
                  what the service or a person archives is not seen.",
             ),
         )
-        .may(
+        .with_optional(
             "rename_frees_names",
             described(
                 boolean(),
                 "Whether a rename frees the old name for other segments.",
             ),
         )
-        .may(
+        .with_optional(
             "archived_definitions_conflict",
             described(
                 boolean(),
                 "Whether the definition of an archived segment blocks others.",
             ),
         )
-        .may(
+        .with_optional(
             "active_limit",
             described(
                 count(1),
                 "Active segments that fit into the workspace, where the limit was raised.",
             ),
         )
-        .may(
+        .with_optional(
             "users_a_day",
             described(
                 count(1),
                 "Users that lists may add in 24 hours, of all segments together, where the limit was raised.",
             ),
         )
-        .done()
+        .closed()
 }
 
-const VARIABLE: &str = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}";
+const VARIABLE_PATTERN: &str = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}";
 
 /// A value, a variable that is the whole value, or a command.
-fn setting() -> Value {
-    let text = json!({"type": "string", "minLength": 1, "pattern": format!(r"^({VARIABLE}|(?!.*\$\{{).*)$")});
+fn value_source() -> Value {
+    let text = json!({"type": "string", "minLength": 1, "pattern": format!(r"^({VARIABLE_PATTERN}|(?!.*\$\{{).*)$")});
     any_of([text, command()])
 }
 
 fn secret() -> Value {
     any_of([
-        json!({"type": "string", "pattern": format!("^{VARIABLE}$")}),
+        json!({"type": "string", "pattern": format!("^{VARIABLE_PATTERN}$")}),
         command(),
     ])
 }
 
 fn command() -> Value {
     let words = described(
-        filled_list(&filled_text()),
+        non_empty_list(&non_empty_text()),
         "A program and its arguments; its first line is the value.",
     );
-    Fields::default().need("command", words).done()
+    ObjectSchema::default().with_required("command", words).closed()
 }

@@ -1,21 +1,21 @@
 //! What a workspace lets segctl do: `owns`, `adoption`, `guards`, `service`.
 
 use super::super::decode::codes;
-use super::super::decode::contents::address;
-use super::super::decode::reader::{COUNT_LIMIT, Fields, Reader};
-use super::super::yaml::{Node, Resolved, Yaml};
-use super::{UNUSABLE_PLACE, optional};
-use crate::model::{Behaviour, Guards, NamePattern, ObjectPlace, Policy, PublishPlace};
+use super::super::decode::contents::http_url;
+use super::super::decode::reader::{COUNT_LIMIT, Fields, Decoder};
+use super::super::yaml::{Node, ScalarValue, Yaml};
+use super::{INVALID_STORAGE_URL, optional};
+use crate::model::{ApiBehavior, Guards, NamePattern, ObjectStoreUrl, Policy, PublishLocation};
 
 /// Takes the policy's fields out of a workspace; `None` when one has a fault. What `is_far` reads no folder of this machine.
-pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_far: bool) -> Option<Policy> {
+pub(super) fn policy(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, uses_data_center: bool) -> Option<Policy> {
     let defaults = Policy::default();
     let owns = match fields.take("owns") {
-        Some(node) => reader.list(node, pattern),
-        None => Some(defaults.owns),
+        Some(node) => reader.list(node, name_pattern),
+        None => Some(defaults.managed_patterns),
     };
     let adoption = match fields.take("adoption") {
-        Some(node) => reader.word(node),
+        Some(node) => reader.keyword(node),
         None => Some(defaults.adoption),
     };
     let guards = match fields.take("guards") {
@@ -23,69 +23,69 @@ pub(super) fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>, is_far: b
         None => Some(defaults.guards),
     };
     let behaviour = match fields.take("service") {
-        Some(node) => behaviour(reader, node),
-        None => Some(defaults.behaviour),
+        Some(node) => api_behavior(reader, node),
+        None => Some(defaults.api_behavior),
     };
-    let publish = fields.take("publish").map(|node| publish(reader, node, is_far));
+    let publish = fields.take("publish").map(|node| publish_location(reader, node, uses_data_center));
     Some(Policy {
-        owns: owns?,
+        managed_patterns: owns?,
         adoption: adoption?,
         guards: guards?,
-        behaviour: behaviour?,
+        api_behavior: behaviour?,
         publish: optional(publish)?,
     })
 }
 
-fn publish(reader: &mut Reader<'_>, node: &Node, is_far: bool) -> Option<PublishPlace> {
+fn publish_location(reader: &mut Decoder<'_>, node: &Node, uses_data_center: bool) -> Option<PublishLocation> {
     let mut fields = reader.fields(node, "where lists are published")?;
     if let Some(node) = fields.take("bucket") {
         fields.describe("a bucket of lists");
-        let place = bucket(reader, node);
+        let place = bucket_url(reader, node);
         reader.finish(&fields);
-        return place.map(PublishPlace::Objects);
+        return place.map(PublishLocation::ObjectStore);
     }
     let directory = reader
         .require(&mut fields, "directory")
-        .and_then(|node| reader.filled_text(node));
-    let url = if is_far {
+        .and_then(|node| reader.non_empty_text(node));
+    let url = if uses_data_center {
         Some(
             reader
                 .require(&mut fields, "url")
-                .and_then(|node| address(reader, node)),
+                .and_then(|node| http_url(reader, node)),
         )
     } else {
-        fields.take("url").map(|node| address(reader, node))
+        fields.take("url").map(|node| http_url(reader, node))
     };
     reader.finish(&fields);
-    Some(PublishPlace::Folder {
+    Some(PublishLocation::Folder {
         directory: directory?,
         url: optional(url)?,
     })
 }
 
 /// What was written is not repeated: addresses of other programs may hold a key.
-fn bucket(reader: &mut Reader<'_>, node: &Node) -> Option<ObjectPlace> {
-    let text = reader.filled_text(node)?;
-    match ObjectPlace::parse(&text) {
+fn bucket_url(reader: &mut Decoder<'_>, node: &Node) -> Option<ObjectStoreUrl> {
+    let text = reader.non_empty_text(node)?;
+    match ObjectStoreUrl::parse(&text) {
         Ok(place) => Some(place),
         Err(fault) => {
             let message = "the bucket's address cannot be used";
-            reader.fault::<()>(UNUSABLE_PLACE, &node.span, message, fault);
-            reader.help("an address is `s3://BUCKET/PREFIX`; credentials come from the environment");
+            reader.error::<()>(INVALID_STORAGE_URL, &node.span, message, fault);
+            reader.add_help("an address is `s3://BUCKET/PREFIX`; credentials come from the environment");
             None
         }
     }
 }
 
-fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<NamePattern> {
-    let text = reader.filled_text(node)?;
+fn name_pattern(reader: &mut Decoder<'_>, node: &Node) -> Option<NamePattern> {
+    let text = reader.non_empty_text(node)?;
     match NamePattern::parse(&text) {
         Ok(pattern) => Some(pattern),
-        Err(error) => reader.fault(codes::OUT_OF_RANGE, &node.span, error.to_string(), "no pattern"),
+        Err(error) => reader.error(codes::OUT_OF_RANGE, &node.span, error.to_string(), "no pattern"),
     }
 }
 
-fn guards(reader: &mut Reader<'_>, node: &Node) -> Option<Guards> {
+fn guards(reader: &mut Decoder<'_>, node: &Node) -> Option<Guards> {
     let mut fields = reader.fields(node, "the guards")?;
     let defaults = Guards::default();
     let archive = match fields.take("archive") {
@@ -98,28 +98,28 @@ fn guards(reader: &mut Reader<'_>, node: &Node) -> Option<Guards> {
     };
     let above = match fields.take("above") {
         Some(node) => reader.count(node, 0..=COUNT_LIMIT).map(|count| count as usize),
-        None => Some(defaults.above),
+        None => Some(defaults.min_segments),
     };
     reader.finish(&fields);
     Some(Guards {
         archive: archive?,
         update: update?,
-        above: above?,
+        min_segments: above?,
     })
 }
 
 /// `30%`.
-fn percent(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
+fn percent(reader: &mut Decoder<'_>, node: &Node) -> Option<u32> {
     if let Yaml::Scalar(scalar) = &node.value
-        && scalar.resolved != Resolved::Text
+        && scalar.resolved != ScalarValue::Text
     {
         reader.wrong_type::<()>(node, "a share such as `30%`");
         if scalar.text.bytes().all(|byte| byte.is_ascii_digit()) {
-            reader.help(format!("write `{}%`", scalar.text));
+            reader.add_help(format!("write `{}%`", scalar.text));
         }
         return None;
     }
-    let text = reader.filled_text(node)?;
+    let text = reader.non_empty_text(node)?;
     let number = text
         .strip_suffix('%')
         .filter(|digits| (1..=3).contains(&digits.len()));
@@ -131,14 +131,14 @@ fn percent(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
         Some(number) => Some(number),
         None => {
             let message = format!("`{text}` is no share from 0% to 100%");
-            reader.fault(codes::OUT_OF_RANGE, &node.span, message, "expected such as `30%`")
+            reader.error(codes::OUT_OF_RANGE, &node.span, message, "expected such as `30%`")
         }
     }
 }
 
-fn behaviour(reader: &mut Reader<'_>, node: &Node) -> Option<Behaviour> {
+fn api_behavior(reader: &mut Decoder<'_>, node: &Node) -> Option<ApiBehavior> {
     let mut fields = reader.fields(node, "the service's behaviour")?;
-    let defaults = Behaviour::default();
+    let defaults = ApiBehavior::default();
     let mut switch = |key: &'static str, default: bool| match fields.take(key) {
         Some(node) => reader.boolean(node),
         None => Some(default),
@@ -155,14 +155,14 @@ fn behaviour(reader: &mut Reader<'_>, node: &Node) -> Option<Behaviour> {
     };
     let users_a_day = match fields.take("users_a_day") {
         Some(node) => reader.count(node, 1..=COUNT_LIMIT).map(u64::from),
-        None => Some(defaults.users_a_day),
+        None => Some(defaults.daily_user_limit),
     };
     reader.finish(&fields);
-    Some(Behaviour {
+    Some(ApiBehavior {
         list_shows_archived: list_shows_archived?,
         rename_frees_names: rename_frees_names?,
         archived_definitions_conflict: archived_definitions_conflict?,
         active_limit: active_limit?,
-        users_a_day: users_a_day?,
+        daily_user_limit: users_a_day?,
     })
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-const SERVICE: &str = "segments: segments/
+const PRODUCTION_SETTINGS: &str = "segments: segments/
 workspaces:
   production:
     data_center: \"01\"
@@ -8,49 +8,49 @@ workspaces:
     api_key: ${KEY}
 ";
 
-fn codes(text: &str) -> Vec<(&'static str, u32)> {
-    let (settings, diagnostics) = settings(&Source::new("segctl.yaml", text));
+fn diagnostic_codes(text: &str) -> Vec<(&'static str, u32)> {
+    let (settings, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
     assert_eq!(settings.is_none(), !diagnostics.is_empty(), "{diagnostics:?}");
     diagnostics
         .iter()
-        .map(|found| (found.code, found.labels[0].place.line))
+        .map(|found| (found.code, found.labels[0].location.line))
         .collect()
 }
 
 #[test]
-fn a_service_and_a_sandbox_are_read() {
+fn a_moengage_workspace_and_a_sandbox_are_read() {
     let text = format!(
-        "default_workspace: dev\n{SERVICE}    ledger: .ledger\n    time_zone: Asia/Kolkata\n    rate_limits: {{get: [10/s]}}\n    service: {{list_shows_archived: true}}\n  dev:\n    sandbox: box.json\n"
+        "default_workspace: dev\n{PRODUCTION_SETTINGS}    ledger: .ledger\n    time_zone: Asia/Kolkata\n    rate_limits: {{get: [10/s]}}\n    service: {{list_shows_archived: true}}\n  dev:\n    sandbox: box.json\n"
     );
-    let (read, diagnostics) = settings(&Source::new("segctl.yaml", text));
+    let (read, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
     assert_eq!(diagnostics, []);
     let read = read.unwrap();
     assert_eq!(read.segments, ["segments/"]);
     let production = &read.workspaces["production"];
     assert_eq!(
-        production.ledger,
-        Some(LedgerPlace::Directory(".ledger".to_owned()))
+        production.state,
+        Some(StateLocation::Directory(".ledger".to_owned()))
     );
-    assert!(production.policy.behaviour.list_shows_archived);
+    assert!(production.policy.api_behavior.list_shows_archived);
     assert_eq!(production.rate_limits[0].windows[0].0, "10/s");
-    let Service::Remote {
+    let ConnectionSettings::MoEngage {
         endpoint, api_key, ..
-    } = &production.service
+    } = &production.connection
     else {
         panic!("a service")
     };
     assert_eq!(*endpoint, EndpointSetting::DataCenter(DataCenter::Dc01));
-    assert_eq!(*api_key, Setting::Environment("KEY".to_owned()));
+    assert_eq!(*api_key, ValueSource::Environment("KEY".to_owned()));
     assert_eq!(
-        read.workspaces["dev"].service,
-        Service::Sandbox {
+        read.workspaces["dev"].connection,
+        ConnectionSettings::Sandbox {
             file: "box.json".to_owned()
         }
     );
 }
 
 #[test]
-fn a_literal_secret_is_refused_and_not_repeated() {
+fn a_literal_secret_is_rejected_and_not_printed() {
     for written in [
         "hunter2",
         "\"1234567890\"",
@@ -58,8 +58,8 @@ fn a_literal_secret_is_refused_and_not_repeated() {
         "[hunter2]",
         "prefix${KEY}",
     ] {
-        let text = SERVICE.replace("${KEY}", written);
-        let (read, diagnostics) = settings(&Source::new("segctl.yaml", text));
+        let text = PRODUCTION_SETTINGS.replace("${KEY}", written);
+        let (read, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
         assert_eq!(read, None);
         assert_eq!(diagnostics[0].code, LITERAL_SECRET);
         let said = format!(
@@ -74,7 +74,7 @@ fn a_literal_secret_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn faults_are_named_with_their_lines() {
+fn errors_are_reported_with_their_lines() {
     let table = [
         ("", vec![(codes::MISSING_FIELD, 1)]),
         ("segments: a\n", vec![(codes::MISSING_FIELD, 1)]),
@@ -96,83 +96,83 @@ fn faults_are_named_with_their_lines() {
             vec![(codes::UNKNOWN_FIELD, 2)],
         ),
         (
-            &SERVICE.replace("\"01\"", "01"),
+            &PRODUCTION_SETTINGS.replace("\"01\"", "01"),
             vec![(codes::AMBIGUOUS_SCALAR, 4)],
         ),
         (
-            &SERVICE.replace("\"01\"", "\"07\""),
-            vec![(codes::UNKNOWN_WORD, 4)],
+            &PRODUCTION_SETTINGS.replace("\"01\"", "\"07\""),
+            vec![(codes::UNKNOWN_KEYWORD, 4)],
         ),
         (
-            &SERVICE.replace("data_center: \"01\"", "endpoint: http://example.com"),
+            &PRODUCTION_SETTINGS.replace("data_center: \"01\"", "endpoint: http://example.com"),
             vec![(codes::OUT_OF_RANGE, 4)],
         ),
         (
-            &SERVICE.replace("data_center: \"01\"", "endpoint: http://localhost.example.com"),
+            &PRODUCTION_SETTINGS.replace("data_center: \"01\"", "endpoint: http://localhost.example.com"),
             vec![(codes::OUT_OF_RANGE, 4)],
         ),
         (
-            &format!("{SERVICE}    time_zone: Mars/Olympus\n"),
-            vec![(codes::UNKNOWN_WORD, 7)],
+            &format!("{PRODUCTION_SETTINGS}    time_zone: Mars/Olympus\n"),
+            vec![(codes::UNKNOWN_KEYWORD, 7)],
         ),
         (
-            &format!("{SERVICE}    ledger: s3://key:hunter2@bucket/prefix\n"),
-            vec![(UNUSABLE_PLACE, 7)],
+            &format!("{PRODUCTION_SETTINGS}    ledger: s3://key:hunter2@bucket/prefix\n"),
+            vec![(INVALID_STORAGE_URL, 7)],
         ),
         (
-            &format!("{SERVICE}    publish: {{bucket: s3://key:hunter2@bucket/prefix}}\n"),
-            vec![(UNUSABLE_PLACE, 7)],
+            &format!("{PRODUCTION_SETTINGS}    publish: {{bucket: s3://key:hunter2@bucket/prefix}}\n"),
+            vec![(INVALID_STORAGE_URL, 7)],
         ),
         (
-            &format!("{SERVICE}    publish: {{bucket: s3://bucket, directory: web}}\n"),
+            &format!("{PRODUCTION_SETTINGS}    publish: {{bucket: s3://bucket, directory: web}}\n"),
             vec![(codes::UNKNOWN_FIELD, 7)],
         ),
         (
-            &format!("{SERVICE}    rate_limits: {{gets: [1/s]}}\n"),
+            &format!("{PRODUCTION_SETTINGS}    rate_limits: {{gets: [1/s]}}\n"),
             vec![(codes::UNKNOWN_FIELD, 7)],
         ),
         (
-            &format!("{SERVICE}    api_key2: x\n"),
+            &format!("{PRODUCTION_SETTINGS}    api_key2: x\n"),
             vec![(codes::UNKNOWN_FIELD, 7)],
         ),
         (
-            &format!("{SERVICE}    callbacks: {{url: \"http://hooks.example\", token: \"${{T}}\"}}\n"),
+            &format!("{PRODUCTION_SETTINGS}    callbacks: {{url: \"http://hooks.example\", token: \"${{T}}\"}}\n"),
             vec![(codes::OUT_OF_RANGE, 7)],
         ),
         (
-            &format!("{SERVICE}    callbacks: {{url: \"https://hooks.example/?a\", token: \"${{T}}\"}}\n"),
+            &format!("{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example/?a\", token: \"${{T}}\"}}\n"),
             vec![(codes::OUT_OF_RANGE, 7)],
         ),
         (
-            &format!("{SERVICE}    callbacks: {{url: \"https://hooks.example\", token: hunter2}}\n"),
+            &format!("{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example\", token: hunter2}}\n"),
             vec![(LITERAL_SECRET, 7)],
         ),
         (
             &format!(
-                "{SERVICE}    callbacks: {{url: \"https://hooks.example\", token: \"${{T}}\", listen: 8080}}\n"
+                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example\", token: \"${{T}}\", listen: 8080}}\n"
             ),
             vec![(codes::WRONG_TYPE, 7)],
         ),
         (
             &format!(
-                "{SERVICE}    callbacks: {{url: \"https://hooks.example\", token: \"${{T}}\", listen: here}}\n"
+                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example\", token: \"${{T}}\", listen: here}}\n"
             ),
             vec![(codes::OUT_OF_RANGE, 7)],
         ),
         (
-            &format!("{SERVICE}    callbacks: {{listen: \"0.0.0.0:1\"}}\n"),
+            &format!("{PRODUCTION_SETTINGS}    callbacks: {{listen: \"0.0.0.0:1\"}}\n"),
             vec![(codes::MISSING_FIELD, 7), (codes::MISSING_FIELD, 7)],
         ),
     ];
     for (text, expected) in table {
-        assert_eq!(codes(text), expected, "{text}");
+        assert_eq!(diagnostic_codes(text), expected, "{text}");
     }
 }
 
 #[test]
-fn a_share_without_its_sign_is_told_how_to_be_written() {
+fn a_percentage_without_a_percent_sign_gets_a_fix() {
     let text = "segments: a\nworkspaces: {dev: {sandbox: f, guards: {update: 0}}}\n";
-    let (read, diagnostics) = settings(&Source::new("segctl.yaml", text));
+    let (read, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
     assert_eq!(read, None);
     let help: Vec<_> = diagnostics.iter().flat_map(|found| &found.help).collect();
     assert_eq!(help, ["write `0%`"]);

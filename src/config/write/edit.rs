@@ -1,11 +1,11 @@
 //! Edits of a text: which bytes become what.
 
-use super::unwritable::Unwritable;
+use super::unwritable::EditError;
 use std::ops::Range;
 
 /// One place of a text that changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
+pub struct TextEdit {
     /// The bytes that go; empty where something is only put in.
     pub range: Range<usize>,
     /// What comes in their place.
@@ -16,7 +16,7 @@ pub struct Edit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patch {
     /// Bytes are those of the declaration's file as it was read.
-    pub edits: Vec<Edit>,
+    pub edits: Vec<TextEdit>,
 }
 
 impl Patch {
@@ -43,12 +43,12 @@ impl Patch {
         let range = start + head..start + before.len() - tail;
         let text = new.get(..new.len() - tail).unwrap_or_default().to_owned();
         Self {
-            edits: vec![Edit { range, text }],
+            edits: vec![TextEdit { range, text }],
         }
     }
 
     /// Puts edits in the order of the file; those that begin together keep theirs, and what is put in comes first.
-    pub(super) fn new(mut edits: Vec<Edit>) -> Self {
+    pub(super) fn new(mut edits: Vec<TextEdit>) -> Self {
         edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
         Self { edits }
     }
@@ -59,13 +59,13 @@ impl Patch {
 /// # Errors
 ///
 /// When two edits touch each other, which those of different declarations never do, or lie outside of the text.
-pub fn apply<'p>(text: &str, patches: impl IntoIterator<Item = &'p Patch>) -> Result<String, Unwritable> {
+pub fn apply_patches<'p>(text: &str, patches: impl IntoIterator<Item = &'p Patch>) -> Result<String, EditError> {
     let edits = patches.into_iter().flat_map(|patch| patch.edits.iter().cloned());
     let sorted = Patch::new(edits.collect()).edits;
     let mut result = String::with_capacity(text.len());
     let mut done = 0;
-    for Edit { range, text: new } in &sorted {
-        let overlap = Unwritable::Overlap { at: range.start };
+    for TextEdit { range, text: new } in &sorted {
+        let overlap = EditError::OverlappingEdits { offset: range.start };
         if range.start < done {
             return Err(overlap);
         }

@@ -2,9 +2,9 @@
 
 use super::emit;
 use super::law;
-use super::live::{Live, Names, SIDES};
-use super::tree::Tree;
-use super::unwritable::Unwritable;
+use super::live::{RemoteDefinition, NameLookup, TOP_LEVEL_GROUPS};
+use super::tree::OrderedValue;
+use super::unwritable::EditError;
 use crate::model::{Keyword, Lifecycle, Payload, SegmentName};
 
 /// A filter segment that is to become a file.
@@ -20,7 +20,7 @@ pub struct NewFile<'a> {
     /// Its filters as the service answered them.
     pub definition: &'a Payload,
     /// The names of the segments that it refers to.
-    pub names: Names<'a>,
+    pub names: NameLookup<'a>,
 }
 
 /// The text of a segment file that declares `new`, proven to be read back as the same definition.
@@ -31,21 +31,21 @@ pub struct NewFile<'a> {
 /// # Errors
 ///
 /// When a part of the definition is not even JSON that a `raw` filter holds, such as a group that is none.
-pub fn segment_file(new: &NewFile<'_>) -> Result<String, Unwritable> {
-    let live = Live::new(new.definition, new.names, None);
-    let mut fields = vec![("name".to_owned(), Tree::text(new.name.as_str()))];
+pub fn segment_file_text(new: &NewFile<'_>) -> Result<String, EditError> {
+    let live = RemoteDefinition::new(new.definition, new.names, None);
+    let mut fields = vec![("name".to_owned(), OrderedValue::text(new.name.as_str()))];
     if new.lifecycle == Lifecycle::Archived {
-        fields.push(("lifecycle".to_owned(), Tree::text(new.lifecycle.as_str())));
+        fields.push(("lifecycle".to_owned(), OrderedValue::text(new.lifecycle.as_str())));
     }
     if new.protect {
-        fields.push(("protect".to_owned(), Tree::from_json(&true.into())));
+        fields.push(("protect".to_owned(), OrderedValue::from_json(&true.into())));
     }
-    for side in SIDES {
-        fields.extend(live.side(side)?.map(|group| (side.to_owned(), group)));
+    for side in TOP_LEVEL_GROUPS {
+        fields.extend(live.top_level_group(side)?.map(|group| (side.to_owned(), group)));
     }
-    let text = format!("{}{}", heading(new.comment), emit::document(&Tree::map(fields))?);
-    let declaration = law::read(&text)?;
-    law::holds(&declaration, &live.form, &live.identities)?;
+    let text = format!("{}{}", comment_line(new.comment), emit::document(&OrderedValue::map(fields))?);
+    let declaration = law::read_declaration(&text)?;
+    law::verify_definition(&declaration, &live.canonical, &live.identities)?;
     let segment = &declaration.segment;
     let facts = [
         ("name", segment.name == *new.name),
@@ -54,14 +54,14 @@ pub fn segment_file(new: &NewFile<'_>) -> Result<String, Unwritable> {
     ];
     match facts.into_iter().find(|(_, is_said)| !is_said) {
         None => Ok(text),
-        Some((path, _)) => Err(Unwritable::Differs {
+        Some((path, _)) => Err(EditError::RoundTripMismatch {
             path: path.to_owned(),
         }),
     }
 }
 
 /// Where the file comes from, in a comment.
-pub(super) fn heading(comment: &str) -> String {
+pub(super) fn comment_line(comment: &str) -> String {
     // What ends a line would end the comment; what cannot be seen is refused by readers.
     let visible = |character: char| match character {
         '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => ' ',

@@ -1,33 +1,33 @@
 //! A live definition on its way into text: its normal form, and the two sides as they are to be written.
 
 use super::law;
-use super::spell::spelled;
-use super::tree::Tree;
-use super::unwritable::Unwritable;
+use super::spell::filter_shorthand;
+use super::tree::OrderedValue;
+use super::unwritable::EditError;
 use crate::definition::references::referenced_ids;
 use crate::definition::{Identities, normal};
 use crate::model::{GroupOperator, Keyword, Payload, SegmentId, SegmentName};
 use serde_json::{Map, Value};
 
 /// The name that references to a segment are written with; `None` keeps the id.
-pub type Names<'a> = &'a dyn Fn(&SegmentId) -> Option<SegmentName>;
+pub type NameLookup<'a> = &'a dyn Fn(&SegmentId) -> Option<SegmentName>;
 
 /// The two sides of a definition.
-pub(super) const SIDES: [&str; 2] = ["included_filters", "excluded_filters"];
+pub(super) const TOP_LEVEL_GROUPS: [&str; 2] = ["included_filters", "excluded_filters"];
 
 /// A live definition, levelled.
-pub(super) struct Live<'a> {
+pub(super) struct RemoteDefinition<'a> {
     payload: &'a Payload,
     /// What references mean, in the files and at the service.
     pub(super) identities: Identities,
     /// The exact normal form.
-    pub(super) form: Value,
+    pub(super) canonical: Value,
 }
 
-impl<'a> Live<'a> {
+impl<'a> RemoteDefinition<'a> {
     /// Levels `payload`; `also` is compared with it later, so its references are levelled alike.
-    pub(super) fn new(payload: &'a Payload, names: Names<'_>, also: Option<&Payload>) -> Self {
-        let ids = [Some(payload), also]
+    pub(super) fn new(payload: &'a Payload, names: NameLookup<'_>, declared: Option<&Payload>) -> Self {
+        let ids = [Some(payload), declared]
             .into_iter()
             .flatten()
             .flat_map(referenced_ids);
@@ -43,18 +43,18 @@ impl<'a> Live<'a> {
         Self {
             payload,
             identities,
-            form,
+            canonical: form,
         }
     }
 
     /// A side's normal form; `None` for an exclusion of nobody.
-    pub(super) fn form_of(&self, side: &str) -> Option<&Value> {
-        self.form.get(side)
+    pub(super) fn canonical_group(&self, side: &str) -> Option<&Value> {
+        self.canonical.get(side)
     }
 
     /// A side as it is to be written, each filter proven to mean what the live one means.
-    pub(super) fn side(&self, side: &str) -> Result<Option<Tree>, Unwritable> {
-        let Some(form) = self.form_of(side) else {
+    pub(super) fn top_level_group(&self, side: &str) -> Result<Option<OrderedValue>, EditError> {
+        let Some(form) = self.canonical_group(side) else {
             return Ok(None);
         };
         let live = match side {
@@ -64,8 +64,8 @@ impl<'a> Live<'a> {
         self.group(live, form, side).map(Some)
     }
 
-    fn group(&self, live: &Value, form: &Value, path: &str) -> Result<Tree, Unwritable> {
-        let no_group = || Unwritable::NotAGroup {
+    fn group(&self, live: &Value, form: &Value, path: &str) -> Result<OrderedValue, EditError> {
+        let no_group = || EditError::NotAGroup {
             path: path.to_owned(),
         };
         let (Value::Object(live), Value::Object(form)) = (live, form) else {
@@ -79,37 +79,37 @@ impl<'a> Live<'a> {
         if !form.keys().all(is_known) {
             return Err(no_group());
         }
-        let filters = items(live).zip(items(form)).enumerate();
+        let filters = filters_of(live).zip(filters_of(form)).enumerate();
         let filters = filters
             .map(|(index, (live, form))| self.filter(live, form, &format!("{path}.filters[{index}]")))
             .collect::<Result<Vec<_>, _>>()?;
         let mut fields = vec![
-            ("filter_operator".to_owned(), Tree::text(operator.as_str())),
-            ("filters".to_owned(), Tree::List(filters)),
+            ("filter_operator".to_owned(), OrderedValue::text(operator.as_str())),
+            ("filters".to_owned(), OrderedValue::List(filters)),
         ];
         if let Some(kind) = form.get("filter_type") {
-            fields.push(("filter_type".to_owned(), Tree::from_json(kind)));
+            fields.push(("filter_type".to_owned(), OrderedValue::from_json(kind)));
         }
-        Ok(Tree::map(fields))
+        Ok(OrderedValue::map(fields))
     }
 
     /// A filter in the vocabulary, or raw where the vocabulary cannot say it.
-    fn filter(&self, live: &Value, form: &Value, path: &str) -> Result<Tree, Unwritable> {
+    fn filter(&self, live: &Value, form: &Value, path: &str) -> Result<OrderedValue, EditError> {
         let kind = form.get("filter_type").and_then(Value::as_str);
         let tree = if kind == Some("nested_filters") {
             // What is inside was proven on the way.
             self.group(live, form, path).ok()
         } else {
-            let tree = spelled(live, form);
-            law::says(&tree, form, &self.identities).is_ok().then_some(tree)
+            let tree = filter_shorthand(live, form);
+            law::verify_filter(&tree, form, &self.identities).is_ok().then_some(tree)
         };
         if let Some(tree) = tree {
             return Ok(tree);
         }
-        let raw = Tree::Map(vec![("raw".to_owned(), Tree::from_json(live))]);
-        match law::says(&raw, form, &self.identities) {
+        let raw = OrderedValue::Map(vec![("raw".to_owned(), OrderedValue::from_json(live))]);
+        match law::verify_filter(&raw, form, &self.identities) {
             Ok(()) => Ok(raw),
-            Err(reason) => Err(Unwritable::Filter {
+            Err(reason) => Err(EditError::InvalidFilter {
                 path: path.to_owned(),
                 reason,
             }),
@@ -118,7 +118,7 @@ impl<'a> Live<'a> {
 }
 
 /// The filters of a group.
-fn items(group: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+fn filters_of(group: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     group
         .get("filters")
         .and_then(Value::as_array)

@@ -16,10 +16,10 @@ mod stub;
 mod tree;
 mod unwritable;
 
-pub use edit::{Edit, Patch, apply};
-pub use file::{NewFile, segment_file};
+pub use edit::{TextEdit, Patch, apply_patches};
+pub use file::{NewFile, segment_file_text};
 pub use file_name::file_name;
-pub use live::Names;
-pub use patch::{Wanted, patch};
-pub use stub::{Stub, stub_file};
-pub use unwritable::Unwritable;
+pub use live::NameLookup;
+pub use patch::{DeclarationUpdate, patch};
+pub use stub::{SegmentTemplate, template_text};
+pub use unwritable::EditError;

@@ -22,27 +22,27 @@ mod renames;
 mod walk;
 mod window;
 
-use self::goal::Goal;
-use self::page::Page;
-use self::walk::{Fineness, Walk};
+use self::goal::PatchTarget;
+use self::page::SourceText;
+use self::walk::{Granularity, DocumentEditor};
 use super::super::declaration::Declaration;
 use super::super::yaml::{self, Key, Node, Yaml};
-use super::edit::{Patch, apply};
+use super::edit::{Patch, apply_patches};
 use super::law;
-use super::live::Names;
-use super::unwritable::Unwritable;
+use super::live::NameLookup;
+use super::unwritable::EditError;
 use crate::model::{Lifecycle, Payload, SegmentName};
 use std::collections::BTreeMap;
 
 /// What a declaration should say from now on; what is `None` stays.
 #[derive(Clone, Copy, Default)]
-pub struct Wanted<'a> {
+pub struct DeclarationUpdate<'a> {
     /// The name.
     pub name: Option<&'a SegmentName>,
     /// Whether it is in use.
     pub lifecycle: Option<Lifecycle>,
     /// The definition as the service answered it, and the names of the segments that it refers to.
-    pub definition: Option<(&'a Payload, Names<'a>)>,
+    pub definition: Option<(&'a Payload, NameLookup<'a>)>,
     /// The new names of other segments: references by an old one are to say the new one.
     pub renames: Option<&'a BTreeMap<SegmentName, SegmentName>>,
 }
@@ -53,26 +53,26 @@ pub struct Wanted<'a> {
 ///
 /// When a part of the definition cannot be written, see [`Unwritable`], or stands in the file in a way that no edit
 /// of this declaration alone can change, such as behind an alias that other fields share.
-pub fn patch(declaration: &Declaration, wanted: &Wanted<'_>) -> Result<Patch, Unwritable> {
-    let page = Page::new(&declaration.source.text, &declaration.document);
+pub fn patch(declaration: &Declaration, update: &DeclarationUpdate<'_>) -> Result<Patch, EditError> {
+    let page = SourceText::new(&declaration.source.text, &declaration.document);
     let bounds = page.document_bounds(&declaration.document);
     let text = page.slice(bounds.clone());
-    let mut draft = law::read(text)?;
-    if let Some(renames) = wanted.renames {
-        draft = renames::taken_over(draft, renames)?;
+    let mut draft = law::read_declaration(text)?;
+    if let Some(renames) = update.renames {
+        draft = renames::apply_renames(draft, renames)?;
     }
-    let goal = Goal::new(&draft, wanted)?;
+    let goal = PatchTarget::new(&draft, update)?;
     if goal.before == goal.after {
         return Ok(Patch::between(bounds.start, text, &draft.source.text));
     }
     let mut failure = None;
     for attempt in attempts(&draft) {
-        match attempt.text(&draft, &goal) {
+        match attempt.verified_text(&draft, &goal) {
             Ok(new) => return Ok(Patch::between(bounds.start, text, &new)),
             Err(fault) => failure = Some(fault),
         }
     }
-    Err(failure.unwrap_or_else(|| Unwritable::Differs {
+    Err(failure.unwrap_or_else(|| EditError::RoundTripMismatch {
         path: "document".to_owned(),
     }))
 }
@@ -80,75 +80,75 @@ pub fn patch(declaration: &Declaration, wanted: &Wanted<'_>) -> Result<Patch, Un
 /// A way to a new text.
 #[derive(Clone, Copy)]
 struct Attempt {
-    fineness: Fineness,
-    aliases: Aliases,
+    granularity: Granularity,
+    expansion: AliasExpansion,
 }
 
 /// Which aliases are written out first.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Aliases {
+enum AliasExpansion {
     None,
     /// Those that would say something new.
-    Touched,
+    Affected,
     All,
 }
 
 /// From the finest on.
 fn attempts(draft: &Declaration) -> impl Iterator<Item = Attempt> {
-    let has_aliases = !yaml::marks(&draft.source.text).aliases.is_empty();
+    let has_aliases = !yaml::comments_and_aliases(&draft.source.text).aliases.is_empty();
     let ways = [
-        (Fineness::Fields, Aliases::Touched),
-        (Fineness::Fields, Aliases::All),
-        (Fineness::Filters, Aliases::All),
-        (Fineness::Sides, Aliases::None),
-        (Fineness::BothSides, Aliases::None),
+        (Granularity::Fields, AliasExpansion::Affected),
+        (Granularity::Fields, AliasExpansion::All),
+        (Granularity::Filters, AliasExpansion::All),
+        (Granularity::OneTopLevelGroup, AliasExpansion::None),
+        (Granularity::BothTopLevelGroups, AliasExpansion::None),
     ];
     let ways = ways
         .into_iter()
-        .map(|(fineness, aliases)| Attempt { fineness, aliases });
-    ways.filter(move |way| has_aliases || way.fineness != Fineness::Fields || way.aliases != Aliases::All)
+        .map(|(fineness, aliases)| Attempt { granularity: fineness, expansion: aliases });
+    ways.filter(move |way| has_aliases || way.granularity != Granularity::Fields || way.expansion != AliasExpansion::All)
 }
 
 impl Attempt {
     /// The new text, proven.
-    fn text(self, draft: &Declaration, goal: &Goal) -> Result<String, Unwritable> {
-        let text = self.edited(draft, goal)?;
-        let text = comments::kept((draft, &goal.before), (text, &goal.after))?;
-        goal.proven(draft, &text)?;
+    fn verified_text(self, draft: &Declaration, goal: &PatchTarget) -> Result<String, EditError> {
+        let text = self.edited_text(draft, goal)?;
+        let text = comments::preserve_comments((draft, &goal.before), (text, &goal.after))?;
+        goal.verify(draft, &text)?;
         Ok(text)
     }
 
-    fn edited(self, draft: &Declaration, goal: &Goal) -> Result<String, Unwritable> {
+    fn edited_text(self, draft: &Declaration, goal: &PatchTarget) -> Result<String, EditError> {
         let mut read = draft.clone();
-        if self.aliases == Aliases::All {
-            read = aliases::all_written_out(&read)?;
+        if self.expansion == AliasExpansion::All {
+            read = aliases::expand_all(&read)?;
         }
         loop {
-            let page = Page::new(&read.source.text, &read.document);
-            let edits = Walk::new(&page, self.fineness).document(&read.document, goal.change())?;
-            let touched = match self.aliases {
-                Aliases::Touched => aliases::touched((&page, &read.document), &edits),
-                Aliases::None | Aliases::All => Vec::new(),
+            let page = SourceText::new(&read.source.text, &read.document);
+            let edits = DocumentEditor::new(&page, self.granularity).edit_document(&read.document, goal.change())?;
+            let touched = match self.expansion {
+                AliasExpansion::Affected => aliases::affected_aliases((&page, &read.document), &edits),
+                AliasExpansion::None | AliasExpansion::All => Vec::new(),
             };
             if touched.is_empty() {
-                return apply(page.text, [&Patch::new(edits)]);
+                return apply_patches(page.text, [&Patch::new(edits)]);
             }
             // Each round leaves fewer aliases.
-            let written_out = aliases::written_out((&page, &read.document), &touched)?;
+            let written_out = aliases::expand((&page, &read.document), &touched)?;
             read = written_out;
         }
     }
 }
 
-fn fields(node: &Node) -> &[(Key, Node)] {
+fn map_entries(node: &Node) -> &[(Key, Node)] {
     match &node.value {
         Yaml::Map(entries) => entries,
         _ => &[],
     }
 }
 
-fn has(document: &Node, field: &str) -> bool {
-    fields(document).iter().any(|(key, _)| key.text == field)
+fn has_field(document: &Node, field: &str) -> bool {
+    map_entries(document).iter().any(|(key, _)| key.text == field)
 }
 
 #[cfg(test)]

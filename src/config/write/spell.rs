@@ -4,10 +4,10 @@
 //! filter itself comes what the normal form leaves out but a file should keep: categories and the labels of ids.
 //! Whether the result is sound is for the caller to prove; unknown fields stay, so that the proof fails on them.
 
-use super::tree::Tree;
+use super::tree::OrderedValue;
 use serde_json::{Map, Value};
 
-type Fields = Map<String, Value>;
+type JsonFields = Map<String, Value>;
 
 /// The start of a day as the API has it, after the date.
 const DAY_START: &str = "T00:00:00.000Z";
@@ -15,58 +15,58 @@ const DAY_START: &str = "T00:00:00.000Z";
 const DAY_END: &str = "T23:59:59.999Z";
 
 /// `live`, whose normal form is `form`, as a file says it.
-pub(super) fn spelled(live: &Value, form: &Value) -> Tree {
+pub(super) fn filter_shorthand(live: &Value, form: &Value) -> OrderedValue {
     let Value::Object(fields) = form else {
-        return Tree::from_json(form);
+        return OrderedValue::from_json(form);
     };
-    match text(fields, "filter_type") {
+    match text_of(fields, "filter_type") {
         "user_attributes" => condition(live, fields, false),
         "actions" => event(live, fields),
         "psychographic_event" => affinity(live, fields),
         "custom_segments" => reference(live, fields),
-        _ => Tree::from_json(form),
+        _ => OrderedValue::from_json(form),
     }
 }
 
 /// A condition; `of_event` where the decoder knows the category.
-fn condition(live: &Value, form: &Fields, of_event: bool) -> Tree {
+fn condition(live: &Value, form: &JsonFields, of_event: bool) -> OrderedValue {
     let mut fields = form.clone();
     let category = live.get("category").and_then(Value::as_str);
     if let Some(category) = category.filter(|category| !(of_event && *category == "default")) {
         fields.insert("category".to_owned(), category.into());
     }
-    drop_false(&mut fields, "negate");
-    drop_false(&mut fields, "case_sensitive");
-    if text(&fields, "data_type") == "datetime" {
+    remove_if_false(&mut fields, "negate");
+    remove_if_false(&mut fields, "case_sensitive");
+    if text_of(&fields, "data_type") == "datetime" {
         shorten_datetime(&mut fields);
     }
     let children = fields.remove("filters");
-    let mut written = plain(&fields);
+    let mut written = ordered_fields(&fields);
     written.extend(children.map(|children| {
-        let spell = |live: &Value, form: &Fields| condition(live, form, of_event);
-        ("filters".to_owned(), each(live, &children, &spell))
+        let spell = |live: &Value, form: &JsonFields| condition(live, form, of_event);
+        ("filters".to_owned(), map_filters(live, &children, &spell))
     }));
-    Tree::map(written)
+    OrderedValue::map(written)
 }
 
-fn shorten_datetime(fields: &mut Fields) {
+fn shorten_datetime(fields: &mut JsonFields) {
     let is_dynamic = fields.get("is_dynamic_value") == Some(&Value::Bool(true));
-    let implied = match text(fields, "operator") {
+    let implied = match text_of(fields, "operator") {
         "inTheLast" if !is_dynamic => "relative_past",
         "inTheNext" if !is_dynamic => "relative_future",
         _ => "absolute",
     };
-    if text(fields, "value_type") == implied {
+    if text_of(fields, "value_type") == implied {
         fields.remove("value_type");
     }
-    if text(fields, "extract_type") == "default_option_date" {
+    if text_of(fields, "extract_type") == "default_option_date" {
         fields.remove("extract_type");
         shorten_dates(fields);
     }
 }
 
 /// Days without the time that the decoder adds.
-fn shorten_dates(fields: &mut Fields) {
+fn shorten_dates(fields: &mut JsonFields) {
     for (key, edge) in [
         ("value", DAY_START),
         ("value1", DAY_END),
@@ -74,30 +74,30 @@ fn shorten_dates(fields: &mut Fields) {
         ("to", DAY_END),
     ] {
         match fields.get_mut(key) {
-            Some(Value::Array(values)) => values.iter_mut().for_each(|value| shorten(value, edge)),
-            Some(value) => shorten(value, edge),
+            Some(Value::Array(values)) => values.iter_mut().for_each(|value| shorten_date(value, edge)),
+            Some(value) => shorten_date(value, edge),
             None => {}
         }
     }
 }
 
-fn shorten(value: &mut Value, edge: &str) {
+fn shorten_date(value: &mut Value, edge: &str) {
     let date = value.as_str().and_then(|text| text.strip_suffix(edge));
     if let Some(date) = date.filter(|date| date.len() == "YYYY-MM-DD".len()) {
         *value = date.into();
     }
 }
 
-fn event(live: &Value, form: &Fields) -> Tree {
+fn event(live: &Value, form: &JsonFields) -> OrderedValue {
     let mut fields = form.clone();
-    drop_default_execution(&mut fields);
+    remove_default_execution(&mut fields);
     if let Some(Value::Object(window)) = fields.get_mut("primary_time_range") {
-        drop_implied_value_type(window);
+        remove_implied_value_type(window);
         shorten_dates(window);
     }
     let attributes = fields.remove("attributes");
     let aggregation = fields.remove("aggregation_attributes");
-    let mut written = plain(&fields);
+    let mut written = ordered_fields(&fields);
     written.extend(attributes.and_then(|group| attribute_group(live, &group, true)));
     written.extend(aggregation.map(|group| {
         (
@@ -105,31 +105,31 @@ fn event(live: &Value, form: &Fields) -> Tree {
             aggregation_group(live, &group),
         )
     }));
-    Tree::map(written)
+    OrderedValue::map(written)
 }
 
-fn affinity(live: &Value, form: &Fields) -> Tree {
+fn affinity(live: &Value, form: &JsonFields) -> OrderedValue {
     let mut fields = form.clone();
-    drop_default_execution(&mut fields);
+    remove_default_execution(&mut fields);
     if fields.get("executed") == Some(&Value::Bool(true)) {
         fields.remove("executed");
     }
     if let Some(Value::Object(window)) = fields.get_mut("primary_time_range") {
-        spell_affinity_window(window);
+        shorten_affinity_time_range(window);
     }
     let attributes = fields.remove("attributes");
     let preferred = fields.remove("psychographic_attributes");
-    let mut written = plain(&fields);
+    let mut written = ordered_fields(&fields);
     written.extend(attributes.and_then(|group| attribute_group(live, &group, true)));
     written.extend(preferred.map(|group| {
         let key = "psychographic_attributes";
         let live = live.get(key).unwrap_or(&Value::Null);
         (key.to_owned(), group_of_conditions(live, &group, false))
     }));
-    Tree::map(written)
+    OrderedValue::map(written)
 }
 
-fn drop_default_execution(fields: &mut Fields) {
+fn remove_default_execution(fields: &mut JsonFields) {
     let (kind, count) = if fields.get("executed") == Some(&Value::Bool(false)) {
         ("exactly", 0)
     } else {
@@ -141,24 +141,24 @@ fn drop_default_execution(fields: &mut Fields) {
     }
 }
 
-fn drop_implied_value_type(window: &mut Fields) {
+fn remove_implied_value_type(window: &mut JsonFields) {
     let is_count = window.get("value").is_some_and(Value::is_number);
-    let implied = match text(window, "type") {
+    let implied = match text_of(window, "type") {
         "inTheLast" => "relative_past",
         "after" => "absolute",
         _ if is_count => "relative_past",
         _ => "absolute",
     };
-    if text(window, "value_type") == implied {
+    if text_of(window, "value_type") == implied {
         window.remove("value_type");
     }
 }
 
 /// Affinity filters count in days, and call their dates `from` and `to`.
-fn spell_affinity_window(window: &mut Fields) {
-    let is_absolute = text(window, "value_type") == "absolute";
-    drop_implied_value_type(window);
-    if text(window, "period_unit") == "days" {
+fn shorten_affinity_time_range(window: &mut JsonFields) {
+    let is_absolute = text_of(window, "value_type") == "absolute";
+    remove_implied_value_type(window);
+    if text_of(window, "period_unit") == "days" {
         window.remove("period_unit");
     }
     let names = if is_absolute {
@@ -175,7 +175,7 @@ fn spell_affinity_window(window: &mut Fields) {
 }
 
 /// The conditions on occurrences; `None` when there are none.
-fn attribute_group(live: &Value, group: &Value, of_event: bool) -> Option<(String, Tree)> {
+fn attribute_group(live: &Value, group: &Value, of_event: bool) -> Option<(String, OrderedValue)> {
     let key = "attributes";
     if group
         .get("filters")
@@ -188,50 +188,50 @@ fn attribute_group(live: &Value, group: &Value, of_event: bool) -> Option<(Strin
     Some((key.to_owned(), group_of_conditions(live, group, of_event)))
 }
 
-fn group_of_conditions(live: &Value, group: &Value, of_event: bool) -> Tree {
+fn group_of_conditions(live: &Value, group: &Value, of_event: bool) -> OrderedValue {
     let Value::Object(group) = group else {
-        return Tree::from_json(group);
+        return OrderedValue::from_json(group);
     };
-    let spell = |live: &Value, form: &Fields| condition(live, form, of_event);
-    Tree::map(group.iter().map(|(key, value)| {
+    let spell = |live: &Value, form: &JsonFields| condition(live, form, of_event);
+    OrderedValue::map(group.iter().map(|(key, value)| {
         let tree = match key.as_str() {
-            "filters" => each(live, value, &spell),
-            _ => Tree::from_json(value),
+            "filters" => map_filters(live, value, &spell),
+            _ => OrderedValue::from_json(value),
         };
         (key.clone(), tree)
     }))
 }
 
 /// The one aggregation of an event filter: its group needs no operator.
-fn aggregation_group(live: &Value, group: &Value) -> Tree {
+fn aggregation_group(live: &Value, group: &Value) -> OrderedValue {
     let Value::Object(fields) = group else {
-        return Tree::from_json(group);
+        return OrderedValue::from_json(group);
     };
     let live = live.get("aggregation_attributes").unwrap_or(&Value::Null);
     let fields = fields.iter().filter(|(key, _)| *key != "filter_operator");
-    Tree::map(fields.map(|(key, value)| {
+    OrderedValue::map(fields.map(|(key, value)| {
         let tree = match key.as_str() {
-            "filters" => each(live, value, &|_, form| aggregation(form)),
-            _ => Tree::from_json(value),
+            "filters" => map_filters(live, value, &|_, form| aggregation(form)),
+            _ => OrderedValue::from_json(value),
         };
         (key.clone(), tree)
     }))
 }
 
-fn aggregation(form: &Fields) -> Tree {
+fn aggregation(form: &JsonFields) -> OrderedValue {
     let mut fields = form.clone();
-    drop_false(&mut fields, "negate");
-    if text(&fields, "data_type") == "double" {
+    remove_if_false(&mut fields, "negate");
+    if text_of(&fields, "data_type") == "double" {
         fields.remove("data_type");
     }
     if let Some(Value::Object(base)) = fields.get_mut("base_time_range") {
         shorten_dates(base);
     }
-    Tree::map(plain(&fields))
+    OrderedValue::map(ordered_fields(&fields))
 }
 
 /// By name where the normal form knows it; else by id, with the name that the live filter carries as a label.
-fn reference(live: &Value, form: &Fields) -> Tree {
+fn reference(live: &Value, form: &JsonFields) -> OrderedValue {
     let mut fields = form.clone();
     let segment = fields.remove("segment").unwrap_or_default();
     let segment = segment.as_str().unwrap_or_default();
@@ -244,13 +244,13 @@ fn reference(live: &Value, form: &Fields) -> Tree {
             fields.insert("name".to_owned(), label.into());
         }
     }
-    Tree::map(plain(&fields))
+    OrderedValue::map(ordered_fields(&fields))
 }
 
 /// A list with each of its maps spelled, beside the live list that it comes from.
-fn each(live: &Value, forms: &Value, spell: &dyn Fn(&Value, &Fields) -> Tree) -> Tree {
+fn map_filters(live: &Value, forms: &Value, spell: &dyn Fn(&Value, &JsonFields) -> OrderedValue) -> OrderedValue {
     let Value::Array(forms) = forms else {
-        return Tree::from_json(forms);
+        return OrderedValue::from_json(forms);
     };
     let lives = live.get("filters").and_then(Value::as_array);
     let spelled = forms.iter().enumerate().map(|(index, form)| match form {
@@ -258,24 +258,24 @@ fn each(live: &Value, forms: &Value, spell: &dyn Fn(&Value, &Fields) -> Tree) ->
             let live = lives.and_then(|lives| lives.get(index));
             spell(live.unwrap_or(&Value::Null), form)
         }
-        other => Tree::from_json(other),
+        other => OrderedValue::from_json(other),
     });
-    Tree::List(spelled.collect())
+    OrderedValue::List(spelled.collect())
 }
 
-fn plain(fields: &Fields) -> Vec<(String, Tree)> {
+fn ordered_fields(fields: &JsonFields) -> Vec<(String, OrderedValue)> {
     fields
         .iter()
-        .map(|(key, value)| (key.clone(), Tree::from_json(value)))
+        .map(|(key, value)| (key.clone(), OrderedValue::from_json(value)))
         .collect()
 }
 
-fn drop_false(fields: &mut Fields, key: &str) {
+fn remove_if_false(fields: &mut JsonFields, key: &str) {
     if fields.get(key) == Some(&Value::Bool(false)) {
         fields.remove(key);
     }
 }
 
-fn text<'a>(fields: &'a Fields, key: &str) -> &'a str {
+fn text_of<'a>(fields: &'a JsonFields, key: &str) -> &'a str {
     fields.get(key).and_then(Value::as_str).unwrap_or_default()
 }

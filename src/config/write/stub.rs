@@ -5,13 +5,13 @@
 //! filled that in and renamed it.
 
 use super::emit::{self, Style};
-use super::file::heading;
-use super::tree::Tree;
-use super::unwritable::Unwritable;
+use super::file::comment_line;
+use super::tree::OrderedValue;
+use super::unwritable::EditError;
 use crate::model::{SegmentKind, SegmentName};
 
 /// A segment without filters that is to become a file.
-pub struct Stub<'a> {
+pub struct SegmentTemplate<'a> {
     /// Where it comes from, for the comment at the top.
     pub comment: &'a str,
     /// The name.
@@ -19,20 +19,20 @@ pub struct Stub<'a> {
     /// What it is, where that is known.
     pub kind: Option<SegmentKind>,
     /// What the service calls that.
-    pub word: &'a str,
+    pub api_type: &'a str,
 }
 
-const WHAT_TO_DO: &str =
+const INSTRUCTIONS: &str =
     "# Fill that in, take these lines away, and let the file's name end with .yaml. Then apply with
 # --resend to send the whole list, or with --assume-in-sync where those of the list are in it.
 ";
 
-const FILE: &str = "identifier: {attribute: ATTRIBUTE, type: string}
+const FILE_SEGMENT_FIELDS: &str = "identifier: {attribute: ATTRIBUTE, type: string}
 users: {path: LIST.csv}
 expires_in_days: DAYS
 ";
 
-const COHORT: &str = "partner: PARTNER
+const COHORT_FIELDS: &str = "partner: PARTNER
 cohort_id: COHORT_ID
 members: {path: LIST.txt}
 ";
@@ -42,21 +42,21 @@ members: {path: LIST.txt}
 /// # Errors
 ///
 /// The name cannot be written.
-pub fn stub_file(stub: &Stub<'_>) -> Result<String, Unwritable> {
-    let name = emit::field("name", &Tree::text(stub.name.as_str()), Style { json: false })?;
-    let mut text = heading(stub.comment);
+pub fn template_text(stub: &SegmentTemplate<'_>) -> Result<String, EditError> {
+    let name = emit::field("name", &OrderedValue::text(stub.name.as_str()), Style { json: false })?;
+    let mut text = comment_line(stub.comment);
     let called = format!(
         "The service calls it {}, and does not tell who is in it, nor what else is in capitals below.",
-        stub.word
+        stub.api_type
     );
-    text.push_str(&heading(&called));
-    text.push_str(WHAT_TO_DO);
+    text.push_str(&comment_line(&called));
+    text.push_str(INSTRUCTIONS);
     if stub.kind.is_none() {
         text.push_str("# It is one of the two.\n");
     }
     let kinds = [
-        (SegmentKind::File, "file", FILE),
-        (SegmentKind::Cohort, "cohort", COHORT),
+        (SegmentKind::File, "file", FILE_SEGMENT_FIELDS),
+        (SegmentKind::Cohort, "cohort", COHORT_FIELDS),
     ];
     let kinds = kinds
         .into_iter()
@@ -69,39 +69,39 @@ pub fn stub_file(stub: &Stub<'_>) -> Result<String, Unwritable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::source::Source;
+    use crate::config::source::SourceFile;
     use crate::config::write::law;
 
-    fn stub(name: &str, kind: Option<SegmentKind>) -> String {
-        let stub = Stub {
+    fn template_of(name: &str, kind: Option<SegmentKind>) -> String {
+        let stub = SegmentTemplate {
             comment: "pulled from id a1\nkind: filter",
             name: &SegmentName::new(name),
             kind,
-            word: "FILE_V2\u{2028}name: B",
+            api_type: "FILE_V2\u{2028}name: B",
         };
-        stub_file(&stub).unwrap()
+        template_text(&stub).unwrap()
     }
 
     #[test]
-    fn what_others_wrote_says_nothing_of_its_own() {
+    fn remote_text_cannot_inject_yaml_fields() {
         for (kind, count) in [
             (None, 2),
             (Some(SegmentKind::File), 1),
             (Some(SegmentKind::Cohort), 1),
         ] {
-            let text = stub("A\nkind: filter\u{2029}x", kind);
-            let (documents, faults) = crate::config::yaml::parse(&Source::new("a.yaml", text.as_str()));
+            let text = template_of("A\nkind: filter\u{2029}x", kind);
+            let (documents, faults) = crate::config::yaml::parse(&SourceFile::new("a.yaml", text.as_str()));
             assert_eq!((documents.len(), faults.as_slice()), (count, &[][..]), "{text}");
             assert!(!text.contains("\nkind: filter"), "{text}");
         }
     }
 
     #[test]
-    fn what_is_filled_in_is_a_declaration() {
+    fn a_completed_template_is_a_declaration() {
         for (kind, name) in [(SegmentKind::File, "no: A"), (SegmentKind::Cohort, "true")] {
-            let text = stub(name, Some(kind));
+            let text = template_of(name, Some(kind));
             let filled = text.replace("DAYS", "30");
-            let declared = law::read(&filled).unwrap().segment;
+            let declared = law::read_declaration(&filled).unwrap().segment;
             assert_eq!(
                 (declared.name.as_str(), declared.contents.kind()),
                 (name, kind),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The order of fields; others follow in the order of the alphabet.
-const ORDER: [&str; 44] = [
+const FIELD_ORDER: [&str; 44] = [
     "filter_type",
     "id",
     "name",
@@ -51,13 +51,13 @@ const ORDER: [&str; 44] = [
 ];
 
 /// Lists of values up to this many characters stand on one line.
-const LIST_WIDTH: usize = 80;
+const LIST_WIDTH_LIMIT: usize = 80;
 /// Maps of plain fields likewise.
-const MAP_WIDTH: usize = 96;
+const MAP_WIDTH_LIMIT: usize = 96;
 
 /// A value to be written.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Tree {
+pub(super) enum OrderedValue {
     /// Text, number, boolean or null.
     Scalar(Value),
     /// A list.
@@ -66,7 +66,7 @@ pub(super) enum Tree {
     Map(Vec<(String, Self)>),
 }
 
-impl Tree {
+impl OrderedValue {
     /// JSON as it stands, its fields put in order.
     pub(super) fn from_json(value: &Value) -> Self {
         match value {
@@ -83,7 +83,7 @@ impl Tree {
     /// A map with its fields put in order.
     pub(super) fn map(fields: impl IntoIterator<Item = (String, Self)>) -> Self {
         let mut fields: Vec<_> = fields.into_iter().collect();
-        fields.sort_by(|(left, _), (right, _)| (rank(left), left).cmp(&(rank(right), right)));
+        fields.sort_by(|(left, _), (right, _)| (field_rank(left), left).cmp(&(field_rank(right), right)));
         Self::Map(fields)
     }
 
@@ -117,19 +117,19 @@ impl Tree {
     }
 
     /// Whether it reads well on one line: values, short lists of values, and short maps of these.
-    pub(super) fn fits_a_line(&self) -> bool {
+    pub(super) fn fits_on_one_line(&self) -> bool {
         match self {
             Self::Scalar(_) => true,
             Self::List(items) => {
-                items.iter().all(|item| matches!(item, Self::Scalar(_))) && self.width() <= LIST_WIDTH
+                items.iter().all(|item| matches!(item, Self::Scalar(_))) && self.width() <= LIST_WIDTH_LIMIT
             }
             Self::Map(fields) => {
                 let is_plain = |(_, value): &(String, Self)| match value {
                     Self::Scalar(_) => true,
-                    Self::List(_) => value.fits_a_line(),
+                    Self::List(_) => value.fits_on_one_line(),
                     Self::Map(fields) => fields.is_empty(),
                 };
-                fields.iter().all(is_plain) && self.width() <= MAP_WIDTH
+                fields.iter().all(is_plain) && self.width() <= MAP_WIDTH_LIMIT
             }
         }
     }
@@ -148,9 +148,9 @@ impl Tree {
     }
 }
 
-fn rank(key: &str) -> usize {
-    ORDER
+fn field_rank(key: &str) -> usize {
+    FIELD_ORDER
         .iter()
         .position(|known| *known == key)
-        .unwrap_or(ORDER.len())
+        .unwrap_or(FIELD_ORDER.len())
 }

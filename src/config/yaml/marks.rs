@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// Comments and aliases of one document, in the order of the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct CommentsAndAliases {
     /// From the `#` to the last character of the line.
     pub comments: Vec<Range<usize>>,
     /// Those that stand for a value.
@@ -27,41 +27,41 @@ pub struct Alias {
 
 /// Gathers the marks of one document. Knows nothing of the parser, which numbers anchors; 0 is none.
 #[derive(Default)]
-pub(super) struct Gathering {
-    marks: Marks,
-    anchors: BTreeMap<usize, Anchored>,
-    open: Vec<Open>,
+pub(super) struct CommentAndAliasCollector {
+    collected: CommentsAndAliases,
+    anchors: BTreeMap<usize, AnchoredValue>,
+    open_collections: Vec<OpenSpan>,
 }
 
 #[derive(Clone, Default)]
-struct Anchored {
+struct AnchoredValue {
     anchor: Range<usize>,
     value: Range<usize>,
 }
 
 /// A list or map whose end is yet to come.
-struct Open {
+struct OpenSpan {
     id: usize,
     flow: bool,
     start: usize,
     end: usize,
 }
 
-impl Gathering {
-    pub(super) fn finish(self) -> Marks {
-        self.marks
+impl CommentAndAliasCollector {
+    pub(super) fn finish(self) -> CommentsAndAliases {
+        self.collected
     }
 
     pub(super) fn comment(&mut self, span: Range<usize>) {
-        self.marks.comments.push(span);
+        self.collected.comments.push(span);
     }
 
     pub(super) fn anchor(&mut self, id: usize, span: Range<usize>) {
-        self.anchored(id).anchor = span;
+        self.anchor_entry(id).anchor = span;
     }
 
-    pub(super) fn open(&mut self, id: usize, flow: bool, span: Range<usize>) {
-        self.open.push(Open {
+    pub(super) fn open_collection(&mut self, id: usize, flow: bool, span: Range<usize>) {
+        self.open_collections.push(OpenSpan {
             id,
             flow,
             start: span.start,
@@ -69,8 +69,8 @@ impl Gathering {
         });
     }
 
-    pub(super) fn close(&mut self, bracket: &Range<usize>) {
-        let Some(Open { id, start, end, .. }) = self.open.pop() else {
+    pub(super) fn close_collection(&mut self, bracket: &Range<usize>) {
+        let Some(OpenSpan { id, start, end, .. }) = self.open_collections.pop() else {
             return;
         };
         let end = if bracket.is_empty() { end } else { bracket.end };
@@ -78,44 +78,44 @@ impl Gathering {
     }
 
     pub(super) fn value(&mut self, id: usize, span: Range<usize>) {
-        self.reach(span.end);
+        self.extend_parent_to(span.end);
         if id != 0 {
-            self.anchored(id).value = span;
+            self.anchor_entry(id).value = span;
         }
     }
 
     pub(super) fn alias(&mut self, id: usize, span: Range<usize>) {
-        self.reach(span.end);
-        let Anchored { anchor, value } = self.anchored(id).clone();
-        self.marks.aliases.push(Alias {
+        self.extend_parent_to(span.end);
+        let AnchoredValue { anchor, value } = self.anchor_entry(id).clone();
+        self.collected.aliases.push(Alias {
             span,
-            flow: self.open.last().is_some_and(|open| open.flow),
+            flow: self.open_collections.last().is_some_and(|open| open.flow),
             anchor,
             value,
         });
     }
 
-    fn reach(&mut self, end: usize) {
-        if let Some(parent) = self.open.last_mut() {
+    fn extend_parent_to(&mut self, end: usize) {
+        if let Some(parent) = self.open_collections.last_mut() {
             parent.end = parent.end.max(end);
         }
     }
 
-    fn anchored(&mut self, id: usize) -> &mut Anchored {
+    fn anchor_entry(&mut self, id: usize) -> &mut AnchoredValue {
         self.anchors.entry(id).or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::marks;
+    use super::super::comments_and_aliases;
     use std::ops::Range;
 
     #[test]
-    fn comments_and_aliases_know_their_bytes() {
+    fn comments_and_aliases_have_byte_spans() {
         let text =
             "a: &x {b: 1} # one\n# two: *x\nc: '# no'\nd: [*x, 2]\ne: &y\n  - |\n    # text\nf: *y # three\n";
-        let marks = marks(text);
+        let marks = comments_and_aliases(text);
         let comments: Vec<_> = marks.comments.iter().map(|span| &text[span.clone()]).collect();
         assert_eq!(comments, ["# one", "# two: *x", "# three"]);
         let part = |span: &Range<usize>| text[span.clone()].to_owned();

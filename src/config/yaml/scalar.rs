@@ -11,12 +11,12 @@ pub struct Scalar {
     /// Written without quotes and not as a block.
     pub plain: bool,
     /// What the text stands for.
-    pub resolved: Resolved,
+    pub resolved: ScalarValue,
 }
 
 /// The core schema of YAML 1.2. Quoted and block scalars are always text.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Resolved {
+pub enum ScalarValue {
     /// `null`, `~` or nothing at all.
     Null,
     /// `true` or `false`.
@@ -31,7 +31,7 @@ pub enum Resolved {
 
 /// A plain scalar that looks like text to one reader and like something else to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trap {
+pub struct Ambiguity {
     /// What it is read as, to follow the words "is read as": `the boolean false by YAML 1.1`.
     pub read_as: String,
 }
@@ -54,7 +54,7 @@ impl Scalar {
         Self {
             text,
             plain: false,
-            resolved: Resolved::Text,
+            resolved: ScalarValue::Text,
         }
     }
 
@@ -63,52 +63,52 @@ impl Scalar {
     /// Plain decimal numbers are none: they are numbers to everybody, so the decoder speaks of a wrong type.
     /// Nor are dates, which all readers write back as they were.
     #[must_use]
-    pub fn trap(&self) -> Option<Trap> {
+    pub fn ambiguity(&self) -> Option<Ambiguity> {
         if !self.plain {
             return None;
         }
         let read_as = match self.resolved {
-            Resolved::Null => "nothing (null)".to_owned(),
-            Resolved::Bool(value) => format!("the boolean {value}"),
-            Resolved::Integer(value) => integer_trap(&self.text, value)?,
-            Resolved::Float(value) => float_trap(&self.text, value)?,
-            Resolved::Text => old_boolean(&self.text).or_else(|| old_number(&self.text))?,
+            ScalarValue::Null => "nothing (null)".to_owned(),
+            ScalarValue::Bool(value) => format!("the boolean {value}"),
+            ScalarValue::Integer(value) => integer_ambiguity(&self.text, value)?,
+            ScalarValue::Float(value) => float_ambiguity(&self.text, value)?,
+            ScalarValue::Text => yaml_1_1_boolean(&self.text).or_else(|| yaml_1_1_number(&self.text))?,
         };
-        Some(Trap { read_as })
+        Some(Ambiguity { read_as })
     }
 }
 
-fn resolve(text: &str) -> Resolved {
+fn resolve(text: &str) -> ScalarValue {
     match text.bytes().next() {
-        None => Resolved::Null,
+        None => ScalarValue::Null,
         Some(b'~' | b'n' | b'N') => match text {
-            "~" | "null" | "Null" | "NULL" => Resolved::Null,
-            _ => Resolved::Text,
+            "~" | "null" | "Null" | "NULL" => ScalarValue::Null,
+            _ => ScalarValue::Text,
         },
         Some(b't' | b'T' | b'f' | b'F') => match text {
-            "true" | "True" | "TRUE" => Resolved::Bool(true),
-            "false" | "False" | "FALSE" => Resolved::Bool(false),
-            _ => Resolved::Text,
+            "true" | "True" | "TRUE" => ScalarValue::Bool(true),
+            "false" | "False" | "FALSE" => ScalarValue::Bool(false),
+            _ => ScalarValue::Text,
         },
-        Some(b'0'..=b'9' | b'.' | b'+' | b'-') => number(text).unwrap_or(Resolved::Text),
-        Some(_) => Resolved::Text,
+        Some(b'0'..=b'9' | b'.' | b'+' | b'-') => number(text).unwrap_or(ScalarValue::Text),
+        Some(_) => ScalarValue::Text,
     }
 }
 
-fn number(text: &str) -> Option<Resolved> {
+fn number(text: &str) -> Option<ScalarValue> {
     if let Some(digits) = text.strip_prefix("0o") {
-        return in_base(digits, 8);
+        return parse_in_base(digits, 8);
     }
     if let Some(digits) = text.strip_prefix("0x") {
-        return in_base(digits, 16);
+        return parse_in_base(digits, 16);
     }
     if matches!(text, ".nan" | ".NaN" | ".NAN") {
-        return Some(Resolved::Float(f64::NAN));
+        return Some(ScalarValue::Float(f64::NAN));
     }
     let unsigned = unsigned(text);
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") {
         let negative = text.starts_with('-');
-        return Some(Resolved::Float(if negative {
+        return Some(ScalarValue::Float(if negative {
             f64::NEG_INFINITY
         } else {
             f64::INFINITY
@@ -120,21 +120,21 @@ fn number(text: &str) -> Option<Resolved> {
         return None;
     }
     if let Ok(whole) = text.parse() {
-        return Some(Resolved::Integer(whole));
+        return Some(ScalarValue::Integer(whole));
     }
-    text.parse().ok().map(Resolved::Float)
+    text.parse().ok().map(ScalarValue::Float)
 }
 
-fn in_base(digits: &str, base: u32) -> Option<Resolved> {
+fn parse_in_base(digits: &str, base: u32) -> Option<ScalarValue> {
     // `from_str_radix` would take a sign.
     if digits.starts_with(['+', '-']) {
         return None;
     }
     match i64::from_str_radix(digits, base) {
-        Ok(whole) => Some(Resolved::Integer(whole)),
+        Ok(whole) => Some(ScalarValue::Integer(whole)),
         Err(_) => u128::from_str_radix(digits, base)
             .ok()
-            .map(|large| Resolved::Float(large as f64)),
+            .map(|large| ScalarValue::Float(large as f64)),
     }
 }
 
@@ -142,7 +142,7 @@ fn unsigned(text: &str) -> &str {
     text.strip_prefix(['+', '-']).unwrap_or(text)
 }
 
-fn integer_trap(text: &str, value: i64) -> Option<String> {
+fn integer_ambiguity(text: &str, value: i64) -> Option<String> {
     let digits = unsigned(text);
     if digits.starts_with("0o") || digits.starts_with("0x") {
         return Some(format!("the number {value}"));
@@ -159,7 +159,7 @@ fn integer_trap(text: &str, value: i64) -> Option<String> {
     }
 }
 
-fn float_trap(text: &str, value: f64) -> Option<String> {
+fn float_ambiguity(text: &str, value: f64) -> Option<String> {
     if text.ends_with(['f', 'F']) && !text.starts_with("0x") {
         return Some(if value < 0.0 { "minus infinity" } else { "infinity" }.to_owned());
     }
@@ -167,11 +167,11 @@ fn float_trap(text: &str, value: f64) -> Option<String> {
         return Some("\"not a number\"".to_owned());
     }
     text.contains(['e', 'E', 'x', 'o'])
-        .then(|| format!("the number {}", shown(value)))
+        .then(|| format!("the number {}", short_number(value)))
 }
 
 /// Short for all sizes: plain notation would write 1e300 as 301 digits.
-fn shown(value: f64) -> String {
+fn short_number(value: f64) -> String {
     if value == 0.0 || (1e-6..1e15).contains(&value.abs()) {
         value.to_string()
     } else {
@@ -180,7 +180,7 @@ fn shown(value: f64) -> String {
 }
 
 /// The booleans of YAML 1.1 that 1.2 gave up.
-fn old_boolean(text: &str) -> Option<String> {
+fn yaml_1_1_boolean(text: &str) -> Option<String> {
     let value = match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => true,
         "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => false,
@@ -190,7 +190,7 @@ fn old_boolean(text: &str) -> Option<String> {
 }
 
 /// The numbers of YAML 1.1 that 1.2 gave up: with underscores, binary, and to the base 60.
-fn old_number(text: &str) -> Option<String> {
+fn yaml_1_1_number(text: &str) -> Option<String> {
     let digits = unsigned(text);
     if !digits.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
@@ -199,10 +199,10 @@ fn old_number(text: &str) -> Option<String> {
     let value = if let Some(binary) = plain.strip_prefix("0b") {
         i64::from_str_radix(binary, 2).ok()?
     } else if plain.contains(':') {
-        base_sixty(&plain)?
+        parse_base_60(&plain)?
     } else if plain.len() < digits.len() {
         match number(&plain)? {
-            Resolved::Integer(value) => value,
+            ScalarValue::Integer(value) => value,
             _ => return Some("a number by YAML 1.1".to_owned()),
         }
     } else {
@@ -213,7 +213,7 @@ fn old_number(text: &str) -> Option<String> {
 }
 
 /// `12:30` as hours and minutes: 750.
-fn base_sixty(text: &str) -> Option<i64> {
+fn parse_base_60(text: &str) -> Option<i64> {
     let mut parts = text.split(':');
     let first: i64 = parts.next()?.parse().ok()?;
     parts.try_fold(first, |value, part| {
@@ -234,56 +234,56 @@ mod tests {
     #[test]
     fn plain_scalars_follow_the_core_schema() {
         let table = [
-            ("", Resolved::Null),
-            ("~", Resolved::Null),
-            ("NULL", Resolved::Null),
-            ("nULL", Resolved::Text),
-            ("True", Resolved::Bool(true)),
-            ("false", Resolved::Bool(false)),
-            ("tRUE", Resolved::Text),
-            ("yes", Resolved::Text),
-            ("0", Resolved::Integer(0)),
-            ("-014", Resolved::Integer(-14)),
-            ("+7", Resolved::Integer(7)),
-            ("0o14", Resolved::Integer(12)),
-            ("0x1F", Resolved::Integer(31)),
-            ("0x-1", Resolved::Text),
-            ("-0x1", Resolved::Text),
-            ("9223372036854775807", Resolved::Integer(i64::MAX)),
+            ("", ScalarValue::Null),
+            ("~", ScalarValue::Null),
+            ("NULL", ScalarValue::Null),
+            ("nULL", ScalarValue::Text),
+            ("True", ScalarValue::Bool(true)),
+            ("false", ScalarValue::Bool(false)),
+            ("tRUE", ScalarValue::Text),
+            ("yes", ScalarValue::Text),
+            ("0", ScalarValue::Integer(0)),
+            ("-014", ScalarValue::Integer(-14)),
+            ("+7", ScalarValue::Integer(7)),
+            ("0o14", ScalarValue::Integer(12)),
+            ("0x1F", ScalarValue::Integer(31)),
+            ("0x-1", ScalarValue::Text),
+            ("-0x1", ScalarValue::Text),
+            ("9223372036854775807", ScalarValue::Integer(i64::MAX)),
             (
                 "9223372036854775808",
-                Resolved::Float(9_223_372_036_854_775_808.0),
+                ScalarValue::Float(9_223_372_036_854_775_808.0),
             ),
             (
                 "0xFFFFFFFFFFFFFFFF",
-                Resolved::Float(18_446_744_073_709_551_615.0),
+                ScalarValue::Float(18_446_744_073_709_551_615.0),
             ),
-            ("1.5", Resolved::Float(1.5)),
-            (".5", Resolved::Float(0.5)),
-            ("1.", Resolved::Float(1.0)),
-            ("1.e2", Resolved::Float(100.0)),
-            ("-1e3", Resolved::Float(-1000.0)),
-            ("-.inf", Resolved::Float(f64::NEG_INFINITY)),
-            ("+inf", Resolved::Text),
-            ("inf", Resolved::Text),
-            (".", Resolved::Text),
-            ("-", Resolved::Text),
-            ("--1", Resolved::Text),
-            ("1-1", Resolved::Text),
-            ("+e3", Resolved::Text),
-            ("1_000", Resolved::Text),
-            ("12:30", Resolved::Text),
-            ("2026-01-31", Resolved::Text),
+            ("1.5", ScalarValue::Float(1.5)),
+            (".5", ScalarValue::Float(0.5)),
+            ("1.", ScalarValue::Float(1.0)),
+            ("1.e2", ScalarValue::Float(100.0)),
+            ("-1e3", ScalarValue::Float(-1000.0)),
+            ("-.inf", ScalarValue::Float(f64::NEG_INFINITY)),
+            ("+inf", ScalarValue::Text),
+            ("inf", ScalarValue::Text),
+            (".", ScalarValue::Text),
+            ("-", ScalarValue::Text),
+            ("--1", ScalarValue::Text),
+            ("1-1", ScalarValue::Text),
+            ("+e3", ScalarValue::Text),
+            ("1_000", ScalarValue::Text),
+            ("12:30", ScalarValue::Text),
+            ("2026-01-31", ScalarValue::Text),
         ];
         for (text, wanted) in table {
             assert_eq!(Scalar::plain(text.into()).resolved, wanted, "{text:?}");
-            assert_eq!(Scalar::quoted(text.into()).resolved, Resolved::Text, "{text:?}");
+            assert_eq!(Scalar::quoted(text.into()).resolved, ScalarValue::Text, "{text:?}");
         }
-        assert!(matches!(Scalar::plain(".nan".into()).resolved, Resolved::Float(x) if x.is_nan()));
+        assert!(matches!(Scalar::plain(".nan".into()).resolved, ScalarValue::Float(x) if x.is_nan()));
     }
 
     #[test]
-    fn traps_say_what_another_reader_sees() {
+    fn ambiguous_scalars_name_the_other_reading() {
         let table = [
             ("no", Some("the boolean false by YAML 1.1")),
             ("Y", Some("the boolean true by YAML 1.1")),
@@ -319,13 +319,13 @@ mod tests {
             ("purchase", None),
         ];
         for (text, wanted) in table {
-            let trap = Scalar::plain(text.into()).trap();
+            let trap = Scalar::plain(text.into()).ambiguity();
             assert_eq!(
                 trap.as_ref().map(|trap| trap.read_as.as_str()),
                 wanted,
                 "{text:?}"
             );
-            assert_eq!(Scalar::quoted(text.into()).trap(), None, "{text:?}");
+            assert_eq!(Scalar::quoted(text.into()).ambiguity(), None, "{text:?}");
         }
     }
 }

@@ -2,22 +2,22 @@
 
 use granit_parser::{ErrorKind, ScanError};
 
-use crate::config::source::Source;
+use crate::config::source::SourceFile;
 use crate::diagnostic::Diagnostic;
 
 /// What `error` says about `source`, with the usual cure where there is one.
-pub(super) fn diagnostic(source: &Source, error: &ScanError) -> Diagnostic {
+pub(super) fn syntax_error(source: &SourceFile, error: &ScanError) -> Diagnostic {
     let at = error.marker().byte_offset().unwrap_or(source.text.len());
     let width = source
         .text
         .get(at..)
         .and_then(|rest| rest.chars().next())
         .map_or(0, |next| if next == '\n' { 0 } else { next.len_utf8() });
-    let place = source.place(at..at + width);
+    let place = source.location(at..at + width);
     if *error.kind() == ErrorKind::RecursionLimitExceeded {
-        return super::tree::too_deep(place);
+        return super::tree::nesting_error(place);
     }
-    let (message, help) = words(error.kind());
+    let (message, help) = message_and_help(error.kind());
     let diagnostic = Diagnostic::error("SEG003", message, place, "the YAML cannot be read from here on");
     match help {
         Some(help) => diagnostic.with_help(help),
@@ -25,7 +25,7 @@ pub(super) fn diagnostic(source: &Source, error: &ScanError) -> Diagnostic {
     }
 }
 
-fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
+fn message_and_help(kind: &ErrorKind) -> (String, Option<&'static str>) {
     use ErrorKind as Kind;
     let (message, help) = match kind {
         Kind::TabInBlockIndentation | Kind::TabInIndentation | Kind::TabNotAllowed => (
@@ -78,13 +78,13 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
             "a `:` stands where none can",
             "close the bracket that is open above, or put the text in quotes",
         ),
-        _ if unclosed(kind) => ("a bracket is opened and never closed", "close it"),
+        _ if is_unclosed_bracket(kind) => ("a bracket is opened and never closed", "close it"),
         _ => return (kind.to_string(), None),
     };
     (message.to_owned(), Some(help))
 }
 
-fn unclosed(kind: &ErrorKind) -> bool {
+fn is_unclosed_bracket(kind: &ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::UnclosedFlowCollection { .. }

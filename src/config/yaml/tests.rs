@@ -2,51 +2,51 @@ use std::fmt::Write as _;
 
 use super::*;
 
-fn read(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
-    parse(&Source::new("a.yaml", text))
+fn parse_text(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
+    parse(&SourceFile::new("a.yaml", text))
 }
 
 /// Code and line of each fault.
-fn faults(text: &str) -> Vec<(&'static str, u32)> {
-    let (_, diagnostics) = read(text);
+fn error_lines(text: &str) -> Vec<(&'static str, u32)> {
+    let (_, diagnostics) = parse_text(text);
     diagnostics
         .iter()
         .map(|fault| {
             (
                 fault.code,
-                fault.labels.first().map_or(0, |label| label.place.line),
+                fault.labels.first().map_or(0, |label| label.location.line),
             )
         })
         .collect()
 }
 
 /// The tree in one line: maps in braces, text in quotes, refused parts as `!`.
-fn shown(node: &Node) -> String {
+fn node_text(node: &Node) -> String {
     match &node.value {
         Yaml::Scalar(scalar) => match scalar.resolved {
-            Resolved::Text => format!("{:?}", scalar.text),
-            Resolved::Null => "null".to_owned(),
+            ScalarValue::Text => format!("{:?}", scalar.text),
+            ScalarValue::Null => "null".to_owned(),
             _ => scalar.text.clone(),
         },
-        Yaml::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(" ")),
+        Yaml::List(items) => format!("[{}]", items.iter().map(node_text).collect::<Vec<_>>().join(" ")),
         Yaml::Map(entries) => {
             let entries = entries
                 .iter()
-                .map(|(key, value)| format!("{}:{}", key.text, shown(value)))
+                .map(|(key, value)| format!("{}:{}", key.text, node_text(value)))
                 .collect::<Vec<_>>();
             format!("{{{}}}", entries.join(" "))
         }
-        Yaml::Refused => "!".to_owned(),
+        Yaml::Invalid => "!".to_owned(),
     }
 }
 
-fn trees(text: &str) -> String {
-    let (nodes, _) = read(text);
-    nodes.iter().map(shown).collect::<Vec<_>>().join(" --- ")
+fn trees_text(text: &str) -> String {
+    let (nodes, _) = parse_text(text);
+    nodes.iter().map(node_text).collect::<Vec<_>>().join(" --- ")
 }
 
 #[test]
-fn sound_text_becomes_its_tree() {
+fn valid_yaml_becomes_a_tree() {
     let table = [
         ("", ""),
         ("# nothing\n", ""),
@@ -72,13 +72,13 @@ fn sound_text_becomes_its_tree() {
         ("{\"a\":{\"b\":null}}", "{a:{b:null}}"),
     ];
     for (text, wanted) in table {
-        assert_eq!(faults(text), [], "{text:?}");
-        assert_eq!(trees(text), wanted, "{text:?}");
+        assert_eq!(error_lines(text), [], "{text:?}");
+        assert_eq!(trees_text(text), wanted, "{text:?}");
     }
 }
 
 #[test]
-fn every_fault_has_its_code_and_line() {
+fn every_error_has_a_code_and_a_line() {
     let table: &[(&str, &[(&str, u32)])] = &[
         ("a:\n\tb: 1\n", &[("SEG003", 2)]),
         ("a: 1\nb: c: d\n", &[("SEG003", 2)]),
@@ -116,32 +116,32 @@ fn every_fault_has_its_code_and_line() {
         ("[&x a]: 1\nb: *x\n", &[("SEG005", 1)]),
     ];
     for (text, wanted) in table {
-        assert_eq!(faults(text), *wanted, "{text:?}");
+        assert_eq!(error_lines(text), *wanted, "{text:?}");
     }
 }
 
 #[test]
-fn refused_parts_leave_the_rest_readable() {
-    assert_eq!(trees("a: 1\na: {x: 2}\nb: 3\n"), "{a:1 b:3}");
-    assert_eq!(trees("[a]: {x: 2}\nb: 3\n"), "{b:3}");
-    assert_eq!(trees("a: !x 1\nb: *no\nc: [*no, 2]\n"), "{a:! b:! c:[! 2]}");
-    assert_eq!(trees("a: 1\n---\nb: c: d\n"), "{a:1}");
+fn invalid_parts_leave_the_rest_readable() {
+    assert_eq!(trees_text("a: 1\na: {x: 2}\nb: 3\n"), "{a:1 b:3}");
+    assert_eq!(trees_text("[a]: {x: 2}\nb: 3\n"), "{b:3}");
+    assert_eq!(trees_text("a: !x 1\nb: *no\nc: [*no, 2]\n"), "{a:! b:! c:[! 2]}");
+    assert_eq!(trees_text("a: 1\n---\nb: c: d\n"), "{a:1}");
     assert_eq!(
-        trees("a: 1\na: &x [2]\nb: *x\nc: &y 4\nd: *y\n"),
+        trees_text("a: 1\na: &x [2]\nb: *x\nc: &y 4\nd: *y\n"),
         "{a:1 b:! c:4 d:4}"
     );
 }
 
 #[test]
-fn duplicate_keys_name_both_places_in_maps_of_any_size() {
+fn duplicate_keys_report_both_locations_in_maps_of_any_size() {
     for others in [0, 1, 15, 16, 17, 500] {
         let mut text = "name: x\n".to_owned();
         (0..others).for_each(|number| writeln!(text, "key_{number}: 1").unwrap());
         text.push_str("name: y\n");
-        let (nodes, diagnostics) = read(&text);
+        let (nodes, diagnostics) = parse_text(&text);
         let lines: Vec<u32> = diagnostics
             .iter()
-            .flat_map(|fault| fault.labels.iter().map(|label| label.place.line))
+            .flat_map(|fault| fault.labels.iter().map(|label| label.location.line))
             .collect();
         assert_eq!(lines, [others + 2, 1]);
         assert!(matches!(
@@ -152,12 +152,12 @@ fn duplicate_keys_name_both_places_in_maps_of_any_size() {
 }
 
 #[test]
-fn spans_slice_back_to_what_was_written() {
+fn spans_select_the_original_text() {
     let text = "\u{feff}# ü\r\nä: &x \"ö ü\"\r\nlist:\r\n  - one\r\n  - {k: [1, 2]}\r\nblock: |\r\n  ß\r\n\r\nempty:\r\nalias: [*x]\r\n";
-    let (nodes, diagnostics) = read(text);
+    let (nodes, diagnostics) = parse_text(text);
     assert_eq!(diagnostics, []);
     let Some(Yaml::Map(entries)) = nodes.first().map(|node| node.value.clone()) else {
-        return assert_eq!(trees(text), "a map");
+        return assert_eq!(trees_text(text), "a map");
     };
     let slices: Vec<(&str, &str)> = entries
         .iter()
@@ -174,7 +174,7 @@ fn spans_slice_back_to_what_was_written() {
 }
 
 #[test]
-fn depth_is_refused_before_it_can_hurt() {
+fn excessive_nesting_is_rejected() {
     let indented: String = (0..10_000).fold(String::new(), |mut text, level| {
         // Wide enough to prove the point: 10,000 levels of one space each would be 50 MB.
         writeln!(text, "{}a:", " ".repeat(level.min(300))).unwrap();
@@ -190,20 +190,20 @@ fn depth_is_refused_before_it_can_hurt() {
         indented,
     ];
     for text in table {
-        let codes: Vec<&str> = faults(&text).iter().map(|(code, _)| *code).collect();
+        let codes: Vec<&str> = error_lines(&text).iter().map(|(code, _)| *code).collect();
         assert_eq!(codes, ["SEG006"], "{:.20}", text);
     }
     for (levels, wanted) in [(64, 0), (65, 1)] {
         let flow = "[".repeat(levels) + &"]".repeat(levels);
-        assert_eq!(faults(&flow).len(), wanted, "{levels}");
-        assert_eq!(faults(&"- ".repeat(levels)).len(), wanted, "{levels}");
+        assert_eq!(error_lines(&flow).len(), wanted, "{levels}");
+        assert_eq!(error_lines(&"- ".repeat(levels)).len(), wanted, "{levels}");
         let mixed = "- ".repeat(32) + &"[".repeat(levels - 32) + &"]".repeat(levels - 32);
-        assert_eq!(faults(&mixed).len(), wanted, "{levels}");
+        assert_eq!(error_lines(&mixed).len(), wanted, "{levels}");
     }
 }
 
 #[test]
-fn aliases_cannot_outgrow_the_file() {
+fn alias_expansion_is_limited() {
     let mut nodes = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     let mut depth = "a0: &a0 [x]\n".to_owned();
     for level in 1..200 {
@@ -213,38 +213,38 @@ fn aliases_cannot_outgrow_the_file() {
         writeln!(depth, "a{level}: &a{level} [*a{before}]").unwrap();
     }
     let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(60_000), "*a, ".repeat(100));
-    assert_eq!(faults(&nodes), [("SEG006", 5)]);
-    assert_eq!(faults(&depth).first(), Some(&("SEG006", 64)));
-    assert_eq!(faults(&text), [("SEG006", 2)]);
-    assert_eq!(faults(&format!("a: &a x\nb: [{}]\n", "*a, ".repeat(20_000))), []);
+    assert_eq!(error_lines(&nodes), [("SEG006", 5)]);
+    assert_eq!(error_lines(&depth).first(), Some(&("SEG006", 64)));
+    assert_eq!(error_lines(&text), [("SEG006", 2)]);
+    assert_eq!(error_lines(&format!("a: &a x\nb: [{}]\n", "*a, ".repeat(20_000))), []);
 }
 
 #[test]
-fn sizes_have_limits() {
-    assert_eq!(faults(&format!("a: {}\n", "x".repeat(64 * 1024))), []);
+fn text_and_node_counts_are_limited() {
+    assert_eq!(error_lines(&format!("a: {}\n", "x".repeat(64 * 1024))), []);
     assert_eq!(
-        faults(&format!("b: 1\na: {}\n", "x".repeat(10 << 20))),
+        error_lines(&format!("b: 1\na: {}\n", "x".repeat(10 << 20))),
         [("SEG006", 2)]
     );
     assert_eq!(
-        faults(&format!("a: \"{}\"\n", "x".repeat(100 << 10))),
+        error_lines(&format!("a: \"{}\"\n", "x".repeat(100 << 10))),
         [("SEG006", 1)]
     );
     assert_eq!(
-        faults(&format!("? {}\n: 1\n", "x".repeat(100 << 10))),
+        error_lines(&format!("? {}\n: 1\n", "x".repeat(100 << 10))),
         [("SEG006", 1)]
     );
     assert_eq!(
-        faults(&format!("[{}]", ",x".repeat(1_100_000).split_off(1))),
+        error_lines(&format!("[{}]", ",x".repeat(1_100_000).split_off(1))),
         [("SEG006", 1)]
     );
     let anchors: String = (0..11_000).map(|number| format!("- &a{number} x\n")).collect();
-    assert_eq!(faults(&anchors), [("SEG006", 10_001)]);
-    assert_eq!(faults(&"- !x y\n".repeat(500)).len(), 100);
+    assert_eq!(error_lines(&anchors), [("SEG006", 10_001)]);
+    assert_eq!(error_lines(&"- !x y\n".repeat(500)).len(), 100);
 }
 
 #[test]
-fn syntax_faults_say_what_to_do() {
+fn syntax_errors_have_help() {
     for text in [
         "a:\n\tb: 1\n",
         "a: b: c\n",
@@ -254,7 +254,7 @@ fn syntax_faults_say_what_to_do() {
         "- a\nb: 1\n",
         "a: 1\n  - b: 2\n",
     ] {
-        let (_, diagnostics) = read(text);
+        let (_, diagnostics) = parse_text(text);
         assert!(
             diagnostics.iter().any(|fault| !fault.help.is_empty()),
             "{text:?} {diagnostics:?}"

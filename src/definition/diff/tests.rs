@@ -27,7 +27,7 @@ fn a_field_is_named_by_its_path() {
 }
 
 #[test]
-fn a_window_is_named_inside_its_filter() {
+fn a_time_range_change_is_reported_inside_its_filter() {
     let mut after = event("visit", 1);
     after["primary_time_range"]["value"] = json!(14);
     assert_eq!(
@@ -37,7 +37,7 @@ fn a_window_is_named_inside_its_filter() {
 }
 
 #[test]
-fn a_filter_put_in_front_is_one_change() {
+fn a_filter_inserted_at_the_front_is_one_change() {
     let before = group(&[event("a", 1), event("b", 1)]);
     let after = group(&[event("c", 1), event("a", 1), event("b", 1)]);
     let found = diff(&before, &after);
@@ -47,7 +47,7 @@ fn a_filter_put_in_front_is_one_change() {
 }
 
 #[test]
-fn a_moved_filter_says_so() {
+fn a_moved_filter_is_reported_as_moved() {
     let before = group(&[event("a", 1), event("b", 1)]);
     let after = group(&[event("b", 1), event("a", 1)]);
     let found = changes(&before, &after);
@@ -56,7 +56,7 @@ fn a_moved_filter_says_so() {
 }
 
 #[test]
-fn a_changed_and_moved_filter_is_paired_by_what_it_is_about() {
+fn a_changed_and_moved_filter_is_paired_by_its_subject() {
     let before = group(&[event("a", 1), event("b", 1)]);
     let after = group(&[event("c", 1), event("b", 5)]);
     assert_eq!(
@@ -69,7 +69,7 @@ fn a_changed_and_moved_filter_is_paired_by_what_it_is_about() {
 }
 
 #[test]
-fn an_exclusion_that_appears_is_one_change() {
+fn an_added_exclusion_is_one_change() {
     let before = group(&[event("a", 1)]);
     let mut after = before.clone();
     after["excluded_filters"] = json!({"filter_operator": "and", "filters": [event("b", 1)]});
@@ -79,7 +79,7 @@ fn an_exclusion_that_appears_is_one_change() {
 }
 
 #[test]
-fn the_operator_of_a_group_and_what_is_inside_are_two_changes() {
+fn a_group_operator_and_a_nested_change_are_two_changes() {
     let before = group(&[event("a", 1), event("b", 1)]);
     let mut after = group(&[event("a", 1), event("b", 2)]);
     after["included_filters"]["filter_operator"] = json!("or");

@@ -1,31 +1,31 @@
 //! The normal form of conditions on attributes.
 
-use super::fields::{drop_nulls, fill, is_true, text};
-use super::normal_children;
+use super::fields::{without_nulls, set_default, is_true, text};
+use super::canonical_children;
 use serde_json::{Map, Value};
 
 /// Where a condition stands.
-pub(super) enum Place {
+pub(super) enum ConditionRole {
     /// As a filter of its own, with its filter type.
-    Filter,
+    TopLevel,
     /// In an event's attributes or an object, where a filter type says nothing.
-    Child,
+    Nested,
 }
 
 /// A condition's normal form.
-pub(super) fn normal(fields: &Map<String, Value>, place: &Place) -> Value {
-    let mut fields = drop_nulls(fields);
+pub(super) fn canonical_condition(fields: &Map<String, Value>, place: &ConditionRole) -> Value {
+    let mut fields = without_nulls(fields);
     fields.remove("category");
-    if matches!(place, Place::Child) {
+    if matches!(place, ConditionRole::Nested) {
         fields.remove("filter_type");
     }
     match text(&fields, "data_type") {
-        "object" | "array_object" => return normal_group_of_children(&Value::Object(fields)),
-        "string" | "array_string" => fill(&mut fields, "case_sensitive", false),
-        "datetime" => fill_datetime(&mut fields),
-        _ => drop_when_false(&mut fields, "case_sensitive"),
+        "object" | "array_object" => return canonical_group_of_conditions(&Value::Object(fields)),
+        "string" | "array_string" => set_default(&mut fields, "case_sensitive", false),
+        "datetime" => set_datetime_defaults(&mut fields),
+        _ => remove_if_false(&mut fields, "case_sensitive"),
     }
-    fill(&mut fields, "negate", false);
+    set_default(&mut fields, "negate", false);
     let exists = text(&fields, "operator") == "exists";
     if exists || text(&fields, "operator") == "today" {
         for key in ["value", "value1", "value_type"] {
@@ -35,27 +35,27 @@ pub(super) fn normal(fields: &Map<String, Value>, place: &Place) -> Value {
     if exists || is_true(&fields, "negate") {
         fields.remove("array_filter_type");
     }
-    level_dynamic(&mut fields);
+    canonicalize_dynamic_value(&mut fields);
     Value::Object(fields)
 }
 
 /// The group of an event's attributes or of an object.
-pub(super) fn normal_group_of_children(group: &Value) -> Value {
-    normal_children(group, &|child| match child {
-        Value::Object(fields) => normal(fields, &Place::Child),
+pub(super) fn canonical_group_of_conditions(group: &Value) -> Value {
+    canonical_children(group, &|child| match child {
+        Value::Object(fields) => canonical_condition(fields, &ConditionRole::Nested),
         other => other.clone(),
     })
 }
 
-fn drop_when_false(fields: &mut Map<String, Value>, key: &str) {
+fn remove_if_false(fields: &mut Map<String, Value>, key: &str) {
     if fields.get(key) == Some(&Value::Bool(false)) {
         fields.remove(key);
     }
 }
 
-fn fill_datetime(fields: &mut Map<String, Value>) {
-    drop_when_false(fields, "case_sensitive");
-    fill(fields, "extract_type", "default_option_date");
+fn set_datetime_defaults(fields: &mut Map<String, Value>) {
+    remove_if_false(fields, "case_sensitive");
+    set_default(fields, "extract_type", "default_option_date");
     let value_type = if is_true(fields, "is_dynamic_value") {
         "absolute"
     } else {
@@ -65,14 +65,14 @@ fn fill_datetime(fields: &mut Map<String, Value>) {
             _ => "absolute",
         }
     };
-    fill(fields, "value_type", value_type);
+    set_default(fields, "value_type", value_type);
 }
 
 /// A comparison with another attribute: the template as a plain text, and the type that follows from the
 /// attribute's own.
-fn level_dynamic(fields: &mut Map<String, Value>) {
+fn canonicalize_dynamic_value(fields: &mut Map<String, Value>) {
     if !is_true(fields, "is_dynamic_value") {
-        drop_when_false(fields, "is_dynamic_value");
+        remove_if_false(fields, "is_dynamic_value");
         return;
     }
     fields.remove("dynamic_attribute_type");

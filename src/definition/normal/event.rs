@@ -1,16 +1,16 @@
 //! The normal form of event and affinity filters, their windows and aggregations.
 
-use super::attribute::normal_group_of_children;
-use super::fields::{drop_nulls, fill, rename, text};
-use super::normal_children;
+use super::attribute::canonical_group_of_conditions;
+use super::fields::{without_nulls, set_default, rename_field, text};
+use super::canonical_children;
 use serde_json::{Map, Value, json};
 
 /// An `actions` filter.
-pub(super) fn normal_event(fields: &Map<String, Value>) -> Value {
-    let mut fields = drop_nulls(fields);
-    level_common(&mut fields);
+pub(super) fn canonical_event(fields: &Map<String, Value>) -> Value {
+    let mut fields = without_nulls(fields);
+    canonicalize_shared_fields(&mut fields);
     if let Some(group) = fields.get("aggregation_attributes") {
-        let group = normal_children(group, &normal_aggregation);
+        let group = canonical_children(group, &canonical_aggregation);
         if group
             .get("filters")
             .and_then(Value::as_array)
@@ -25,42 +25,42 @@ pub(super) fn normal_event(fields: &Map<String, Value>) -> Value {
 }
 
 /// A `psychographic_event` filter.
-pub(super) fn normal_affinity(fields: &Map<String, Value>) -> Value {
-    let mut fields = drop_nulls(fields);
-    level_common(&mut fields);
+pub(super) fn canonical_affinity(fields: &Map<String, Value>) -> Value {
+    let mut fields = without_nulls(fields);
+    canonicalize_shared_fields(&mut fields);
     if let Some(group) = fields.get("psychographic_attributes") {
-        let group = normal_group_of_children(group);
+        let group = canonical_group_of_conditions(group);
         fields.insert("psychographic_attributes".to_owned(), group);
     }
     Value::Object(fields)
 }
 
 /// What event and affinity filters share: how often, when, and the attributes.
-fn level_common(fields: &mut Map<String, Value>) {
-    level_execution(fields);
+fn canonicalize_shared_fields(fields: &mut Map<String, Value>) {
+    canonicalize_execution(fields);
     let attributes = fields
         .get("attributes")
         .filter(|group| group.as_object().is_none_or(|fields| !fields.is_empty()))
         .map_or_else(
             || json!({"filter_operator": "and", "filters": []}),
-            normal_group_of_children,
+            canonical_group_of_conditions,
         );
     fields.insert("attributes".to_owned(), attributes);
     if let Some(Value::Object(window)) = fields.get("primary_time_range") {
-        let window = normal_window(window);
+        let window = canonical_time_range(window);
         fields.insert("primary_time_range".to_owned(), window);
     }
 }
 
-fn level_execution(fields: &mut Map<String, Value>) {
+fn canonicalize_execution(fields: &mut Map<String, Value>) {
     let mut execution = match fields.get("execution") {
-        Some(Value::Object(execution)) => drop_nulls(execution),
+        Some(Value::Object(execution)) => without_nulls(execution),
         Some(_) => return,
         None => Map::new(),
     };
     let never = json!(0);
     let default_executed = execution.get("count") != Some(&never);
-    fill(fields, "executed", default_executed);
+    set_default(fields, "executed", default_executed);
     let executed = fields.get("executed") != Some(&Value::Bool(false));
     if execution.is_empty() {
         let kind = if executed { "atleast" } else { "exactly" };
@@ -73,10 +73,10 @@ fn level_execution(fields: &mut Map<String, Value>) {
     fields.insert("execution".to_owned(), Value::Object(execution));
 }
 
-fn normal_window(window: &Map<String, Value>) -> Value {
-    let mut window = drop_nulls(window);
+fn canonical_time_range(window: &Map<String, Value>) -> Value {
+    let mut window = without_nulls(window);
     if window.contains_key("days") {
-        fill(&mut window, "period_unit", "days");
+        set_default(&mut window, "period_unit", "days");
     }
     for (from, to) in [
         ("days", "value"),
@@ -84,11 +84,11 @@ fn normal_window(window: &Map<String, Value>) -> Value {
         ("from", "value"),
         ("to", "value1"),
     ] {
-        rename(&mut window, from, to);
+        rename_field(&mut window, from, to);
     }
     let is_relative =
         text(&window, "type") == "inTheLast" || window.get("value").is_some_and(Value::is_number);
-    fill(
+    set_default(
         &mut window,
         "value_type",
         if is_relative { "relative_past" } else { "absolute" },
@@ -97,23 +97,23 @@ fn normal_window(window: &Map<String, Value>) -> Value {
         window.remove("period_unit");
     } else {
         // The affinity form counts in days and has no unit.
-        fill(&mut window, "period_unit", "days");
+        set_default(&mut window, "period_unit", "days");
     }
     Value::Object(window)
 }
 
-fn normal_aggregation(aggregation: &Value) -> Value {
+fn canonical_aggregation(aggregation: &Value) -> Value {
     let Value::Object(fields) = aggregation else {
         return aggregation.clone();
     };
-    let mut fields = drop_nulls(fields);
-    fill(&mut fields, "negate", false);
-    fill(&mut fields, "data_type", "double");
+    let mut fields = without_nulls(fields);
+    set_default(&mut fields, "negate", false);
+    set_default(&mut fields, "data_type", "double");
     if fields.get("is_dynamic_value") == Some(&Value::Bool(false)) {
         fields.remove("is_dynamic_value");
     }
     if let Some(Value::Object(base)) = fields.get("base_time_range") {
-        let base = Value::Object(drop_nulls(base));
+        let base = Value::Object(without_nulls(base));
         fields.insert("base_time_range".to_owned(), base);
     }
     Value::Object(fields)

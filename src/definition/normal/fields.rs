@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// The fields that are not null: an answer may state an absent field as null.
-pub(super) fn drop_nulls(fields: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn without_nulls(fields: &Map<String, Value>) -> Map<String, Value> {
     fields
         .iter()
         .filter(|(_, value)| !value.is_null())
@@ -12,14 +12,14 @@ pub(super) fn drop_nulls(fields: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// States a default where the field is absent.
-pub(super) fn fill(fields: &mut Map<String, Value>, key: &str, default: impl Into<Value>) {
+pub(super) fn set_default(fields: &mut Map<String, Value>, key: &str, default: impl Into<Value>) {
     if !fields.contains_key(key) {
         fields.insert(key.to_owned(), default.into());
     }
 }
 
 /// Gives a field its other name, unless the other is there already.
-pub(super) fn rename(fields: &mut Map<String, Value>, from: &str, to: &str) {
+pub(super) fn rename_field(fields: &mut Map<String, Value>, from: &str, to: &str) {
     if fields.contains_key(from)
         && !fields.contains_key(to)
         && let Some(value) = fields.remove(from)
@@ -39,15 +39,15 @@ pub(super) fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> &'a str {
 }
 
 /// Makes `3.0` and `3` one number everywhere in `value`.
-pub(super) fn level_numbers(value: &mut Value) {
+pub(super) fn canonicalize_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
             if let Some(level) = number.as_f64().and_then(crate::model::Number::new) {
                 *value = level.to_json();
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(level_numbers),
-        Value::Object(fields) => fields.values_mut().for_each(level_numbers),
+        Value::Array(values) => values.iter_mut().for_each(canonicalize_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(canonicalize_numbers),
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }

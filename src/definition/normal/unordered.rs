@@ -2,46 +2,46 @@
 
 use serde_json::{Map, Value};
 
-pub(super) fn of_definition(exact: &Value) -> Value {
+pub(super) fn unordered_definition(exact: &Value) -> Value {
     let Value::Object(sides) = exact else {
         return exact.clone();
     };
     Value::Object(
         sides
             .iter()
-            .map(|(side, group)| (side.clone(), of_group(group)))
+            .map(|(side, group)| (side.clone(), unordered_group(group)))
             .collect(),
     )
 }
 
 /// A group whose children are all in unordered form, sorted and freed of doubles.
-fn of_group(group: &Value) -> Value {
+fn unordered_group(group: &Value) -> Value {
     let Value::Object(fields) = group else {
         return group.clone();
     };
     let fields = fields
         .iter()
-        .map(|(key, value)| (key.clone(), of_field(key, value)))
+        .map(|(key, value)| (key.clone(), unordered_field(key, value)))
         .collect();
-    Value::Object(level_operator(fields))
+    Value::Object(reset_redundant_operator(fields))
 }
 
-fn of_field(key: &str, value: &Value) -> Value {
+fn unordered_field(key: &str, value: &Value) -> Value {
     match (key, value) {
         ("filters", Value::Array(filters)) => {
-            let mut filters: Vec<Value> = filters.iter().map(of_filter).collect();
+            let mut filters: Vec<Value> = filters.iter().map(unordered_filter).collect();
             // Any order will do, as long as it is the same every time.
             filters.sort_by_cached_key(Value::to_string);
             filters.dedup();
             Value::Array(filters)
         }
-        (_, Value::Object(_)) => of_group(value),
+        (_, Value::Object(_)) => unordered_group(value),
         _ => value.clone(),
     }
 }
 
-fn of_filter(filter: &Value) -> Value {
-    let form = of_group(filter);
+fn unordered_filter(filter: &Value) -> Value {
+    let form = unordered_group(filter);
     let is_nested = form.get("filter_type").and_then(Value::as_str) == Some("nested_filters");
     match form.get("filters").and_then(Value::as_array).map(Vec::as_slice) {
         Some([only]) if is_nested => only.clone(),
@@ -50,7 +50,7 @@ fn of_filter(filter: &Value) -> Value {
 }
 
 /// With fewer than two filters left the operator says nothing.
-fn level_operator(mut fields: Map<String, Value>) -> Map<String, Value> {
+fn reset_redundant_operator(mut fields: Map<String, Value>) -> Map<String, Value> {
     let few = fields
         .get("filters")
         .and_then(Value::as_array)

@@ -1,41 +1,41 @@
 //! Conditions on attributes as the API's JSON.
 
-use super::Fields;
+use super::JsonObject;
 use crate::model::{
     ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, BoolTest, Condition, DateComparison,
-    DateValue, DatetimeTest, DoubleTest, Keyword, Moment, Moments, Number, Operand, StringTest, ValueType,
+    DateValue, DatetimeTest, DoubleTest, Keyword, Moment, MomentRange, Number, Operand, StringTest, ValueType,
 };
 use serde_json::Value;
 
 /// A `user_attributes` filter.
 pub(super) fn user_attribute(filter: &AttributeFilter) -> Value {
-    let mut fields = Fields::default();
+    let mut fields = JsonObject::default();
     fields.put("filter_type", "user_attributes");
     put_attribute(&mut fields, filter);
-    fields.finish()
+    fields.into_value()
 }
 
 /// The group of an event's attributes or an object's inner filters: children carry no filter type.
 pub(super) fn attribute_group(group: &AttributeGroup) -> Value {
-    let mut fields = Fields::default();
+    let mut fields = JsonObject::default();
     put_group(&mut fields, group);
-    fields.finish()
+    fields.into_value()
 }
 
-fn put_group(fields: &mut Fields, group: &AttributeGroup) {
+fn put_group(fields: &mut JsonObject, group: &AttributeGroup) {
     let child = |filter| {
-        let mut fields = Fields::default();
+        let mut fields = JsonObject::default();
         put_attribute(&mut fields, filter);
-        fields.finish()
+        fields.into_value()
     };
-    fields.put_word("filter_operator", group.operator);
+    fields.put_keyword("filter_operator", group.operator);
     fields.put("filters", group.filters.iter().map(child).collect::<Vec<_>>());
 }
 
-fn put_attribute(fields: &mut Fields, filter: &AttributeFilter) {
+fn put_attribute(fields: &mut JsonObject, filter: &AttributeFilter) {
     fields.put("name", filter.name.as_str());
-    fields.put_word("data_type", filter.condition.data_type());
-    fields.put_some("category", filter.category.as_deref());
+    fields.put_keyword("data_type", filter.condition.data_type());
+    fields.put_optional("category", filter.category.as_deref());
     let dynamic_type = filter.condition.dynamic_type();
     match &filter.condition {
         Condition::String {
@@ -94,28 +94,28 @@ fn put_attribute(fields: &mut Fields, filter: &AttributeFilter) {
     }
 }
 
-fn put_matching(fields: &mut Fields, matching: Option<ArrayMatching>) {
-    fields.put_some("array_filter_type", matching.map(Keyword::as_str));
+fn put_matching(fields: &mut JsonObject, matching: Option<ArrayMatching>) {
+    fields.put_optional("array_filter_type", matching.map(Keyword::as_str));
 }
 
-fn put_string_test(fields: &mut Fields, test: &StringTest, dynamic_type: &'static str) {
+fn put_string_test(fields: &mut JsonObject, test: &StringTest, dynamic_type: &'static str) {
     match test {
         StringTest::Any(operator, values) => {
-            fields.put_word("operator", *operator);
+            fields.put_keyword("operator", *operator);
             put_list(fields, values, dynamic_type, |text| Value::from(text.as_str()));
         }
         StringTest::One(operator, value) => {
-            fields.put_word("operator", *operator);
+            fields.put_keyword("operator", *operator);
             put_one(fields, value, dynamic_type, |text| Value::from(text.as_str()));
         }
         StringTest::Exists => fields.put("operator", "exists"),
     }
 }
 
-fn put_array_string_test(fields: &mut Fields, test: &ArrayStringTest, dynamic_type: &'static str) {
+fn put_array_string_test(fields: &mut JsonObject, test: &ArrayStringTest, dynamic_type: &'static str) {
     match test {
         ArrayStringTest::Any(operator, values) => {
-            fields.put_word("operator", *operator);
+            fields.put_keyword("operator", *operator);
             put_list(fields, values, dynamic_type, |text| Value::from(text.as_str()));
         }
         ArrayStringTest::Is(value) => {
@@ -126,7 +126,7 @@ fn put_array_string_test(fields: &mut Fields, test: &ArrayStringTest, dynamic_ty
     }
 }
 
-pub(super) fn put_double_test(fields: &mut Fields, test: &DoubleTest, dynamic_type: &'static str) {
+pub(super) fn put_double_test(fields: &mut JsonObject, test: &DoubleTest, dynamic_type: &'static str) {
     match test {
         DoubleTest::In(values) => {
             fields.put("operator", "in");
@@ -140,18 +140,18 @@ pub(super) fn put_double_test(fields: &mut Fields, test: &DoubleTest, dynamic_ty
             fields.put("operator", "greaterThan");
             put_one(fields, value, dynamic_type, |number| number.to_json());
         }
-        DoubleTest::Between(low, high) => put_between(fields, *low, *high),
+        DoubleTest::Between(low, high) => put_between_operands(fields, *low, *high),
         DoubleTest::Exists => fields.put("operator", "exists"),
     }
 }
 
-pub(super) fn put_between(fields: &mut Fields, low: Number, high: Number) {
+pub(super) fn put_between_operands(fields: &mut JsonObject, low: Number, high: Number) {
     fields.put("operator", "between");
     fields.put("value", low.to_json());
     fields.put("value1", high.to_json());
 }
 
-fn put_bool_test(fields: &mut Fields, test: &BoolTest, dynamic_type: &'static str) {
+fn put_bool_test(fields: &mut JsonObject, test: &BoolTest, dynamic_type: &'static str) {
     match test {
         BoolTest::Is(value) => {
             fields.put("operator", "is");
@@ -161,9 +161,9 @@ fn put_bool_test(fields: &mut Fields, test: &BoolTest, dynamic_type: &'static st
     }
 }
 
-fn put_datetime_test(fields: &mut Fields, test: &DatetimeTest, dynamic_type: &'static str) {
-    fields.put_word("operator", test.comparison.operator());
-    fields.put_word("extract_type", test.extract);
+fn put_datetime_test(fields: &mut JsonObject, test: &DatetimeTest, dynamic_type: &'static str) {
+    fields.put_keyword("operator", test.comparison.operator());
+    fields.put_keyword("extract_type", test.extract);
     match &test.comparison {
         DateComparison::On(moment)
         | DateComparison::Is(moment)
@@ -173,53 +173,53 @@ fn put_datetime_test(fields: &mut Fields, test: &DatetimeTest, dynamic_type: &'s
         DateComparison::InTheLast(count) => put_count(fields, count, ValueType::RelativePast, dynamic_type),
         DateComparison::InTheNext(count) => put_count(fields, count, ValueType::RelativeFuture, dynamic_type),
         DateComparison::In(values) => {
-            fields.put_word("value_type", ValueType::Absolute);
+            fields.put_keyword("value_type", ValueType::Absolute);
             put_list(fields, values, dynamic_type, date_value);
         }
         DateComparison::Today | DateComparison::Exists => {}
     }
 }
 
-fn put_moment(fields: &mut Fields, moment: &Operand<Moment>, dynamic_type: &'static str) {
+fn put_moment(fields: &mut JsonObject, moment: &Operand<Moment>, dynamic_type: &'static str) {
     let value_type = match moment {
         Operand::Dynamic(_) | Operand::Fixed(Moment::At(_)) => ValueType::Absolute,
         Operand::Fixed(Moment::Ago(_)) => ValueType::RelativePast,
         Operand::Fixed(Moment::FromNow(_)) => ValueType::RelativeFuture,
     };
-    fields.put_word("value_type", value_type);
+    fields.put_keyword("value_type", value_type);
     put_one(fields, moment, dynamic_type, |moment| match moment {
         Moment::At(value) => date_value(value),
         Moment::Ago(count) | Moment::FromNow(count) => Value::from(*count),
     });
 }
 
-fn put_moments(fields: &mut Fields, moments: &Moments) {
+fn put_moments(fields: &mut JsonObject, moments: &MomentRange) {
     let (value_type, value, value1) = match moments {
-        Moments::At(first, last) => (ValueType::Absolute, date_value(first), date_value(last)),
-        Moments::Ago(nearer, farther) => (
+        MomentRange::At(first, last) => (ValueType::Absolute, date_value(first), date_value(last)),
+        MomentRange::Ago(nearer, farther) => (
             ValueType::RelativePast,
             Value::from(*nearer),
             Value::from(*farther),
         ),
-        Moments::FromNow(nearer, farther) => (
+        MomentRange::FromNow(nearer, farther) => (
             ValueType::RelativeFuture,
             Value::from(*nearer),
             Value::from(*farther),
         ),
     };
-    fields.put_word("value_type", value_type);
+    fields.put_keyword("value_type", value_type);
     fields.put("value", value);
     fields.put("value1", value1);
 }
 
-fn put_count(fields: &mut Fields, count: &Operand<u32>, locked: ValueType, dynamic_type: &'static str) {
+fn put_count(fields: &mut JsonObject, count: &Operand<u32>, locked: ValueType, dynamic_type: &'static str) {
     // Comparing with another attribute is always absolute, whatever the operator locks otherwise.
     let value_type = if matches!(count, Operand::Dynamic(_)) {
         ValueType::Absolute
     } else {
         locked
     };
-    fields.put_word("value_type", value_type);
+    fields.put_keyword("value_type", value_type);
     put_one(fields, count, dynamic_type, |count| Value::from(*count));
 }
 
@@ -233,7 +233,7 @@ fn date_value(value: &DateValue) -> Value {
 }
 
 fn put_one<T>(
-    fields: &mut Fields,
+    fields: &mut JsonObject,
     operand: &Operand<T>,
     dynamic_type: &'static str,
     json: impl Fn(&T) -> Value,
@@ -245,7 +245,7 @@ fn put_one<T>(
 }
 
 fn put_list<T>(
-    fields: &mut Fields,
+    fields: &mut JsonObject,
     operand: &Operand<Vec<T>>,
     dynamic_type: &'static str,
     json: impl Fn(&T) -> Value,
@@ -256,7 +256,7 @@ fn put_list<T>(
     }
 }
 
-fn put_dynamic(fields: &mut Fields, attribute: &str, dynamic_type: &'static str, listed: bool) {
+fn put_dynamic(fields: &mut JsonObject, attribute: &str, dynamic_type: &'static str, listed: bool) {
     let template = Value::from(format!("{{{{MoeUserAttribute['{attribute}']}}}}"));
     fields.put("is_dynamic_value", true);
     fields.put("dynamic_attribute_type", dynamic_type);

@@ -1,40 +1,40 @@
 //! Event and affinity filters as the API's JSON.
 
-use super::Fields;
-use super::attribute::{attribute_group, put_between, put_double_test};
+use super::JsonObject;
+use super::attribute::{attribute_group, put_between_operands, put_double_test};
 use crate::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
-    Aggregation, AggregationTest, BaseWindow, EventFilter, Execution, ExecutionType, PeriodUnit, ValueType,
-    Window, WindowType,
+    Aggregation, AggregationTest, BaseTimeRange, EventFilter, Execution, ExecutionType, PeriodUnit, ValueType,
+    TimeRange, TimeRangeType,
 };
 use jiff::civil::Date;
 use serde_json::Value;
 
 /// An `actions` filter.
 pub(super) fn event(filter: &EventFilter) -> Value {
-    let mut fields = Fields::default();
+    let mut fields = JsonObject::default();
     fields.put("filter_type", "actions");
     fields.put("action_name", filter.action_name.as_str());
-    fields.put_some("project_name", filter.project_name.as_deref());
+    fields.put_optional("project_name", filter.project_name.as_deref());
     put_execution(&mut fields, filter.execution);
-    fields.put("primary_time_range", event_window(&filter.window));
+    fields.put("primary_time_range", event_time_range(&filter.time_range));
     fields.put("attributes", attribute_group(&filter.attributes));
-    fields.put_some(
+    fields.put_optional(
         "aggregation_attributes",
         filter.aggregation.as_ref().map(aggregation),
     );
-    fields.finish()
+    fields.into_value()
 }
 
 /// A `psychographic_event` filter.
 pub(super) fn affinity(filter: &AffinityFilter) -> Value {
-    let mut fields = Fields::default();
+    let mut fields = JsonObject::default();
     fields.put("filter_type", "psychographic_event");
     fields.put("action_name", filter.action_name.as_str());
     put_execution(&mut fields, filter.execution);
     put_affinity(&mut fields, filter.affinity);
-    let mut preferred = Fields::default();
-    preferred.put_word("filter_operator", filter.preferred_operator);
+    let mut preferred = JsonObject::default();
+    preferred.put_keyword("filter_operator", filter.preferred_operator);
     preferred.put(
         "filters",
         filter
@@ -43,13 +43,13 @@ pub(super) fn affinity(filter: &AffinityFilter) -> Value {
             .map(affinity_attribute)
             .collect::<Vec<_>>(),
     );
-    fields.put("psychographic_attributes", preferred.finish());
+    fields.put("psychographic_attributes", preferred.into_value());
     fields.put("attributes", attribute_group(&filter.attributes));
-    fields.put("primary_time_range", affinity_window(&filter.window));
-    fields.finish()
+    fields.put("primary_time_range", affinity_time_range(&filter.time_range));
+    fields.into_value()
 }
 
-fn put_execution(fields: &mut Fields, execution: Execution) {
+fn put_execution(fields: &mut JsonObject, execution: Execution) {
     let (kind, count) = match execution {
         Execution::Never => (ExecutionType::Exactly, Some(0)),
         Execution::AtLeast(count) => (ExecutionType::AtLeast, Some(count)),
@@ -59,23 +59,23 @@ fn put_execution(fields: &mut Fields, execution: Execution) {
         Execution::LastTime => (ExecutionType::LastTime, None),
     };
     fields.put("executed", execution != Execution::Never);
-    let mut inner = Fields::default();
-    inner.put_word("type", kind);
-    inner.put_some("count", count);
-    fields.put("execution", inner.finish());
+    let mut inner = JsonObject::default();
+    inner.put_keyword("type", kind);
+    inner.put_optional("count", count);
+    fields.put("execution", inner.into_value());
 }
 
-fn event_window(window: &Window) -> Value {
-    let mut fields = Fields::default();
-    fields.put_word("type", window_type(window));
+fn event_time_range(window: &TimeRange) -> Value {
+    let mut fields = JsonObject::default();
+    fields.put_keyword("type", time_range_type(window));
     match window {
-        Window::InTheLast { count, unit }
-        | Window::OnAgo { count, unit }
-        | Window::BeforeAgo { count, unit } => {
+        TimeRange::InTheLast { count, unit }
+        | TimeRange::OnAgo { count, unit }
+        | TimeRange::BeforeAgo { count, unit } => {
             fields.put("value", *count);
             put_relative(&mut fields, Some(*unit));
         }
-        Window::BetweenAgo {
+        TimeRange::BetweenAgo {
             nearer,
             farther,
             unit,
@@ -84,68 +84,68 @@ fn event_window(window: &Window) -> Value {
             fields.put("value1", *farther);
             put_relative(&mut fields, Some(*unit));
         }
-        Window::BetweenDates { first, last, unit } => {
+        TimeRange::BetweenDates { first, last, unit } => {
             fields.put("value", day_start(*first));
             fields.put("value1", day_end(*last));
             put_absolute(&mut fields, *unit);
         }
-        Window::OnDate { date, unit }
-        | Window::BeforeDate { date, unit }
-        | Window::AfterDate { date, unit } => {
+        TimeRange::OnDate { date, unit }
+        | TimeRange::BeforeDate { date, unit }
+        | TimeRange::AfterDate { date, unit } => {
             fields.put("value", day_start(*date));
             put_absolute(&mut fields, *unit);
         }
     }
-    fields.finish()
+    fields.into_value()
 }
 
-fn affinity_window(window: &Window) -> Value {
-    let mut fields = Fields::default();
-    fields.put_word("type", window_type(window));
+fn affinity_time_range(window: &TimeRange) -> Value {
+    let mut fields = JsonObject::default();
+    fields.put_keyword("type", time_range_type(window));
     match window {
-        Window::InTheLast { count, .. } | Window::OnAgo { count, .. } | Window::BeforeAgo { count, .. } => {
+        TimeRange::InTheLast { count, .. } | TimeRange::OnAgo { count, .. } | TimeRange::BeforeAgo { count, .. } => {
             fields.put("days", *count);
             put_relative(&mut fields, None);
         }
-        Window::BetweenAgo { nearer, farther, .. } => {
+        TimeRange::BetweenAgo { nearer, farther, .. } => {
             fields.put("days", *nearer);
             fields.put("days1", *farther);
             put_relative(&mut fields, None);
         }
-        Window::BetweenDates { first, last, .. } => {
+        TimeRange::BetweenDates { first, last, .. } => {
             fields.put("from", day_start(*first));
             fields.put("to", day_end(*last));
             put_absolute(&mut fields, None);
         }
-        Window::OnDate { date, .. } | Window::BeforeDate { date, .. } | Window::AfterDate { date, .. } => {
+        TimeRange::OnDate { date, .. } | TimeRange::BeforeDate { date, .. } | TimeRange::AfterDate { date, .. } => {
             fields.put("from", day_start(*date));
             put_absolute(&mut fields, None);
         }
     }
-    fields.finish()
+    fields.into_value()
 }
 
-fn window_type(window: &Window) -> WindowType {
+fn time_range_type(window: &TimeRange) -> TimeRangeType {
     match window {
-        Window::InTheLast { .. } => WindowType::InTheLast,
-        Window::BetweenAgo { .. } | Window::BetweenDates { .. } => WindowType::Between,
-        Window::OnAgo { .. } | Window::OnDate { .. } => WindowType::On,
-        Window::BeforeAgo { .. } | Window::BeforeDate { .. } => WindowType::Before,
-        Window::AfterDate { .. } => WindowType::After,
+        TimeRange::InTheLast { .. } => TimeRangeType::InTheLast,
+        TimeRange::BetweenAgo { .. } | TimeRange::BetweenDates { .. } => TimeRangeType::Between,
+        TimeRange::OnAgo { .. } | TimeRange::OnDate { .. } => TimeRangeType::On,
+        TimeRange::BeforeAgo { .. } | TimeRange::BeforeDate { .. } => TimeRangeType::Before,
+        TimeRange::AfterDate { .. } => TimeRangeType::After,
     }
 }
 
-fn put_relative(fields: &mut Fields, unit: Option<PeriodUnit>) {
-    fields.put_word("value_type", ValueType::RelativePast);
+fn put_relative(fields: &mut JsonObject, unit: Option<PeriodUnit>) {
+    fields.put_keyword("value_type", ValueType::RelativePast);
     if let Some(unit) = unit {
-        fields.put_word("period_unit", unit);
+        fields.put_keyword("period_unit", unit);
     }
 }
 
-fn put_absolute(fields: &mut Fields, unit: Option<PeriodUnit>) {
-    fields.put_word("value_type", ValueType::Absolute);
+fn put_absolute(fields: &mut JsonObject, unit: Option<PeriodUnit>) {
+    fields.put_keyword("value_type", ValueType::Absolute);
     if let Some(unit) = unit {
-        fields.put_word("period_unit", unit);
+        fields.put_keyword("period_unit", unit);
     }
 }
 
@@ -159,28 +159,28 @@ fn day_end(date: Date) -> String {
     format!("{date}T23:59:59.999Z")
 }
 
-fn put_affinity(fields: &mut Fields, affinity: Affinity) {
+fn put_affinity(fields: &mut JsonObject, affinity: Affinity) {
     match affinity {
-        Affinity::Predominant => fields.put_word("operator_type", AffinityType::Predominant),
+        Affinity::Predominant => fields.put_keyword("operator_type", AffinityType::Predominant),
         Affinity::Minimum(percent) => {
-            fields.put_word("operator_type", AffinityType::Minimum);
+            fields.put_keyword("operator_type", AffinityType::Minimum);
             fields.put("percent_of_times", percent);
         }
         Affinity::Top(percent) => {
-            fields.put_word("operator_type", AffinityType::Top);
+            fields.put_keyword("operator_type", AffinityType::Top);
             fields.put("percent_of_users", percent);
         }
         Affinity::Bottom(percent) => {
-            fields.put_word("operator_type", AffinityType::Bottom);
+            fields.put_keyword("operator_type", AffinityType::Bottom);
             fields.put("percent_of_users", percent);
         }
     }
 }
 
 fn affinity_attribute(attribute: &AffinityAttribute) -> Value {
-    let mut fields = Fields::default();
+    let mut fields = JsonObject::default();
     fields.put("name", attribute.name.as_str());
-    fields.put_some("category", attribute.category.as_deref());
+    fields.put_optional("category", attribute.category.as_deref());
     fields.put("negate", attribute.negate);
     match &attribute.test {
         AffinityTest::Text {
@@ -189,7 +189,7 @@ fn affinity_attribute(attribute: &AffinityAttribute) -> Value {
             case_sensitive,
         } => {
             fields.put("data_type", "string");
-            fields.put_word("operator", *operator);
+            fields.put_keyword("operator", *operator);
             fields.put("value", value.as_str());
             fields.put("case_sensitive", *case_sensitive);
         }
@@ -198,13 +198,13 @@ fn affinity_attribute(attribute: &AffinityAttribute) -> Value {
             case_sensitive,
         } => {
             fields.put("data_type", "string");
-            fields.put_word("operator", AffinityTextOperator::In);
+            fields.put_keyword("operator", AffinityTextOperator::In);
             fields.put("value", values.as_slice());
             fields.put("case_sensitive", *case_sensitive);
         }
         AffinityTest::TextExists => {
             fields.put("data_type", "string");
-            fields.put_word("operator", AffinityTextOperator::Exists);
+            fields.put_keyword("operator", AffinityTextOperator::Exists);
         }
         AffinityTest::DoubleIs(number) => {
             fields.put("data_type", "double");
@@ -216,51 +216,51 @@ fn affinity_attribute(attribute: &AffinityAttribute) -> Value {
             put_double_test(&mut fields, test, "double");
         }
     }
-    fields.finish()
+    fields.into_value()
 }
 
 fn aggregation(aggregation: &Aggregation) -> Value {
-    let mut fields = Fields::default();
+    let mut fields = JsonObject::default();
     fields.put("attribute_name", aggregation.attribute_name.as_str());
     fields.put("data_type", "double");
-    fields.put_word("aggregation_type", aggregation.aggregation_type);
+    fields.put_keyword("aggregation_type", aggregation.aggregation_type);
     fields.put("negate", aggregation.negate);
     fields.put("is_dynamic_value", false);
     match aggregation.test {
         AggregationTest::Is(number) => put_threshold(&mut fields, "is", number.to_json()),
         AggregationTest::LessThan(number) => put_threshold(&mut fields, "lessThan", number.to_json()),
         AggregationTest::GreaterThan(number) => put_threshold(&mut fields, "greaterThan", number.to_json()),
-        AggregationTest::Between(low, high) => put_between(&mut fields, low, high),
+        AggregationTest::Between(low, high) => put_between_operands(&mut fields, low, high),
     }
     if let Some(comparison) = &aggregation.comparison {
-        fields.put_word("comparator", comparison.comparator);
-        fields.put("base_time_range", base_window(&comparison.base));
+        fields.put_keyword("comparator", comparison.comparator);
+        fields.put("base_time_range", base_time_range(&comparison.base_time_range));
     }
-    let mut group = Fields::default();
+    let mut group = JsonObject::default();
     group.put("filter_operator", "and");
-    group.put("filters", vec![fields.finish()]);
-    group.finish()
+    group.put("filters", vec![fields.into_value()]);
+    group.into_value()
 }
 
-fn put_threshold(fields: &mut Fields, operator: &str, value: Value) {
+fn put_threshold(fields: &mut JsonObject, operator: &str, value: Value) {
     fields.put("operator", operator);
     fields.put("value", value);
 }
 
-fn base_window(base: &BaseWindow) -> Value {
-    let mut fields = Fields::default();
+fn base_time_range(base: &BaseTimeRange) -> Value {
+    let mut fields = JsonObject::default();
     match base {
-        BaseWindow::PreviousPeriod => fields.put("type", "previousPeriod"),
-        BaseWindow::Dates { first, last } => {
+        BaseTimeRange::PreviousPeriod => fields.put("type", "previousPeriod"),
+        BaseTimeRange::Dates { first, last } => {
             fields.put("type", "between");
             fields.put("value", day_start(*first));
             fields.put("value1", day_end(*last));
         }
-        BaseWindow::Ago { nearer, farther } => {
+        BaseTimeRange::Ago { nearer, farther } => {
             fields.put("type", "between");
             fields.put("value", *nearer);
             fields.put("value1", *farther);
         }
     }
-    fields.finish()
+    fields.into_value()
 }

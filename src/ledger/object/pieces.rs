@@ -1,18 +1,18 @@
 //! The names of a journal's objects.
 
 /// Where they are.
-pub(super) const FOLDER: &str = "journal";
+pub(super) const JOURNAL_FOLDER: &str = "journal";
 
 /// One object of a journal; they sort in the order in which they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Piece {
+pub(super) struct JournalObject {
     /// The generation of the ledger that it follows.
     pub(super) generation: u64,
     /// Counted from 1.
     pub(super) number: u64,
 }
 
-impl Piece {
+impl JournalObject {
     pub(super) fn first(generation: u64) -> Self {
         let number = 1;
         Self { generation, number }
@@ -25,11 +25,11 @@ impl Piece {
 
     pub(super) fn name(&self) -> String {
         let Self { generation, number } = self;
-        format!("{FOLDER}/{generation}/{number}.jsonl")
+        format!("{JOURNAL_FOLDER}/{generation}/{number}.jsonl")
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        let rest = name.strip_prefix(FOLDER)?.strip_prefix('/')?;
+        let rest = name.strip_prefix(JOURNAL_FOLDER)?.strip_prefix('/')?;
         let (generation, number) = rest.strip_suffix(".jsonl")?.split_once('/')?;
         let (generation, number) = (generation.parse().ok()?, number.parse().ok()?);
         let piece = Self { generation, number };
@@ -38,8 +38,8 @@ impl Piece {
 }
 
 /// The pieces among these names, in their order; other objects are nobody's business.
-pub(super) fn read(names: Vec<String>) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = names.iter().filter_map(|name| Piece::from_name(name)).collect();
+pub(super) fn parse_names(names: Vec<String>) -> Vec<JournalObject> {
+    let mut pieces: Vec<JournalObject> = names.iter().filter_map(|name| JournalObject::from_name(name)).collect();
     pieces.sort_unstable();
     pieces
 }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_put_in_the_order_in_which_they_were_written() {
+    fn journal_objects_are_sorted_in_write_order() {
         let names = [
             "journal/9/10.jsonl",
             "journal/10/1.jsonl",
@@ -57,8 +57,8 @@ mod tests {
             "journal/9/x.jsonl",
             "journal/9/02.jsonl",
         ];
-        let pieces = read(names.map(str::to_owned).into());
-        let read: Vec<String> = pieces.iter().map(Piece::name).collect();
+        let pieces = parse_names(names.map(str::to_owned).into());
+        let read: Vec<String> = pieces.iter().map(JournalObject::name).collect();
         assert_eq!(
             read,
             ["journal/9/2.jsonl", "journal/9/10.jsonl", "journal/10/1.jsonl"]

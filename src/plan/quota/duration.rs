@@ -40,8 +40,8 @@ pub fn parse(text: &str) -> Result<SignedDuration, DurationError> {
 
 /// The duration in the notation that [`parse`] reads; a part of a second counts as a whole one.
 #[must_use]
-pub fn words(duration: SignedDuration) -> String {
-    let mut rest = whole(duration, 1).max(0);
+pub fn format_duration(duration: SignedDuration) -> String {
+    let mut rest = round_up_seconds(duration, 1).max(0);
     let mut text = String::new();
     for (unit, seconds) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
         let count = rest / seconds;
@@ -55,19 +55,19 @@ pub fn words(duration: SignedDuration) -> String {
 
 /// As [`words`], in whole minutes from a minute on: an estimate is not known to the second.
 #[must_use]
-pub fn about(duration: SignedDuration) -> String {
-    let seconds = whole(duration, 1);
+pub fn format_estimate(duration: SignedDuration) -> String {
+    let seconds = round_up_seconds(duration, 1);
     let rounded = if seconds > 60 {
-        whole(duration, 60)
+        round_up_seconds(duration, 60)
     } else {
         seconds
     };
-    words(SignedDuration::from_secs(rounded))
+    format_duration(SignedDuration::from_secs(rounded))
 }
 
 /// The duration in seconds, rounded up to a multiple of `unit` seconds.
 #[must_use]
-pub fn whole(duration: SignedDuration, unit: i64) -> i64 {
+pub fn round_up_seconds(duration: SignedDuration, unit: i64) -> i64 {
     let seconds = duration
         .as_secs()
         .saturating_add(i64::from(duration.subsec_nanos() > 0));
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_and_printed_in_one_notation() {
+    fn durations_are_parsed_and_formatted_in_one_notation() {
         let table = [
             ("90s", 90, "1m30s"),
             ("30m", 1800, "30m"),
@@ -115,13 +115,13 @@ mod tests {
         for (text, seconds, printed) in table {
             let duration = parse(text).unwrap();
             assert_eq!(duration.as_secs(), seconds, "{text}");
-            assert_eq!(words(duration), printed, "{text}");
+            assert_eq!(format_duration(duration), printed, "{text}");
             assert_eq!(parse(printed), Ok(duration), "{text}");
         }
     }
 
     #[test]
-    fn what_no_plan_can_be_held_to_is_refused() {
+    fn invalid_and_too_short_durations_are_rejected() {
         for text in [
             "",
             "30",
@@ -155,7 +155,7 @@ mod tests {
             (7_201_000, "2h1m"),
         ];
         for (milliseconds, printed) in table {
-            assert_eq!(about(SignedDuration::from_millis(milliseconds)), printed);
+            assert_eq!(format_estimate(SignedDuration::from_millis(milliseconds)), printed);
         }
     }
 }

@@ -1,77 +1,77 @@
 //! The refusal of a plan that takes longer than it may.
 
-use super::{Cause, WindowUse, duration, nouns};
+use super::{Bottleneck, WindowUsage, duration, describe_classes};
 use crate::model::Keyword;
 use jiff::SignedDuration;
 use std::fmt;
 
 /// A plan takes longer than `--max-duration`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QuotaRefusal {
+pub struct MaxDurationExceeded {
     /// How long it is likely to take.
-    pub needed: SignedDuration,
+    pub estimated: SignedDuration,
     /// How long it may take.
     pub max_duration: SignedDuration,
     /// Why it takes so long.
-    pub cause: Cause,
+    pub bottleneck: Bottleneck,
 }
 
-impl QuotaRefusal {
+impl MaxDurationExceeded {
     /// What to do about it, the simplest first.
     #[must_use]
     pub fn help(&self) -> Vec<String> {
         let mut help = vec![format!(
             "let it take longer: --max-duration {} would do",
-            duration::about(self.needed)
+            duration::format_estimate(self.estimated)
         )];
-        match &self.cause {
-            Cause::Window(window) => help.push(raise(window)),
-            Cause::Closed(closed) => help.push(format!("run again after {:.0}", closed.until)),
-            Cause::Calls(_) => {}
+        match &self.bottleneck {
+            Bottleneck::Window(window) => help.push(raise_limit_hint(window)),
+            Bottleneck::Throttled(closed) => help.push(format!("run again after {:.0}", closed.until)),
+            Bottleneck::Requests(_) => {}
         }
         help.push("split the change: --target applies a part of it".to_owned());
         help
     }
 }
 
-impl fmt::Display for QuotaRefusal {
+impl fmt::Display for MaxDurationExceeded {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
             "the plan takes about {}, and --max-duration allows {}: ",
-            duration::about(self.needed),
-            duration::words(self.max_duration)
+            duration::format_estimate(self.estimated),
+            duration::format_duration(self.max_duration)
         )?;
-        match &self.cause {
-            Cause::Window(use_of) => write!(
+        match &self.bottleneck {
+            Bottleneck::Window(use_of) => write!(
                 formatter,
                 "it needs {}, of which the limit {} leaves {} now",
-                nouns_of(use_of.needed, use_of),
+                describe_requests(use_of.required, use_of),
                 use_of.window,
-                use_of.left
+                use_of.remaining
             ),
-            Cause::Closed(closed) => write!(
+            Bottleneck::Throttled(closed) => write!(
                 formatter,
                 "the service takes no {} before {:.0}",
-                nouns(&[closed.class]),
+                describe_classes(&[closed.class]),
                 closed.until
             ),
-            Cause::Calls(count) => write!(formatter, "it makes {count} calls"),
+            Bottleneck::Requests(count) => write!(formatter, "it makes {count} calls"),
         }
     }
 }
 
-impl std::error::Error for QuotaRefusal {}
+impl std::error::Error for MaxDurationExceeded {}
 
-fn nouns_of(count: usize, window: &WindowUse) -> String {
+fn describe_requests(count: usize, window: &WindowUsage) -> String {
     match window.classes.as_slice() {
-        [_] if count > 1 => format!("{count} {}", nouns(&window.classes)),
+        [_] if count > 1 => format!("{count} {}", describe_classes(&window.classes)),
         [class] => format!("one call ({})", class.as_str()),
-        _ => format!("{count} calls ({})", nouns(&window.classes)),
+        _ => format!("{count} calls ({})", describe_classes(&window.classes)),
     }
 }
 
-fn raise(window: &WindowUse) -> String {
+fn raise_limit_hint(window: &WindowUsage) -> String {
     let keys: Vec<_> = window
         .classes
         .iter()

@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::pacing::RateLimits;
-use crate::model::CallRecord;
+use crate::model::RequestRecord;
 use EndpointClass::{Create, Get, Lifecycle, List, Update};
 
 fn at(second: i64) -> Timestamp {
@@ -20,10 +20,10 @@ fn limits(of: &[(EndpointClass, &[&str])]) -> RateLimits {
     limits
 }
 
-fn pacing(limits: RateLimits, history: &[(EndpointClass, i64)]) -> Pacing {
-    let mut pacing = Pacing::new(limits);
+fn rate_limiter(limits: RateLimits, history: &[(EndpointClass, i64)]) -> RateLimiter {
+    let mut pacing = RateLimiter::new(limits);
     for (class, second) in history {
-        pacing.record(*class, at(*second));
+        pacing.record_counted(*class, at(*second));
     }
     pacing
 }
@@ -33,31 +33,31 @@ fn repeated(class: EndpointClass, count: usize) -> Vec<EndpointClass> {
 }
 
 /// A window's text, used, left and needed.
-type Use<'a> = (&'a str, usize, usize, usize);
+type ExpectedUsage<'a> = (&'a str, usize, usize, usize);
 
-fn uses(quota: &Quota) -> Vec<(String, usize, usize, usize)> {
-    let uses = quota.tightest.iter();
-    uses.map(|of| (of.window.to_string(), of.used, of.left, of.needed))
+fn window_usage_rows(quota: &Estimate) -> Vec<(String, usize, usize, usize)> {
+    let uses = quota.tightest_windows.iter();
+    uses.map(|of| (of.window.to_string(), of.used, of.remaining, of.required))
         .collect()
 }
 
-fn half_seconds(quota: &Quota) -> i128 {
-    quota.needed().as_millis() / 500
+fn half_seconds(quota: &Estimate) -> i128 {
+    quota.duration().as_millis() / 500
 }
 
 #[test]
-fn no_calls_cost_nothing() {
-    let quota = quota(&[], pacing(RateLimits::default(), &[(Create, -5)]), at(0));
+fn no_requests_take_no_time() {
+    let quota = estimate(&[], rate_limiter(RateLimits::default(), &[(Create, -5)]), at(0));
     assert_eq!(
-        (quota.total, quota.done_at, quota.waits),
+        (quota.total, quota.finishes_at, quota.wait_time),
         (0, at(0), SignedDuration::ZERO)
     );
-    assert!(quota.calls.is_empty() && quota.tightest.is_empty());
-    assert_eq!(quota.check(SignedDuration::from_secs(1)), Ok(()));
+    assert!(quota.requests.is_empty() && quota.tightest_windows.is_empty());
+    assert_eq!(quota.check_max_duration(SignedDuration::from_secs(1)), Ok(()));
 }
 
 #[test]
-fn waits_are_those_of_the_windows_and_the_calls_made_before() {
+fn waits_follow_from_windows_and_earlier_requests() {
     let ten = &["2/10s"][..];
     // History of gets, number of gets, and how many half seconds they take.
     let table: [(&str, &[i64], usize, i128); 7] = [
@@ -81,20 +81,20 @@ fn waits_are_those_of_the_windows_and_the_calls_made_before() {
     ];
     for (what, history, count, expected) in table {
         let history: Vec<_> = history.iter().map(|second| (Get, *second)).collect();
-        let quota = quota(
+        let quota = estimate(
             &repeated(Get, count),
-            pacing(limits(&[(Get, ten)]), &history),
+            rate_limiter(limits(&[(Get, ten)]), &history),
             at(0),
         );
         assert_eq!(half_seconds(&quota), expected, "{what}");
-        let busy = LATENCY * i32::try_from(count).unwrap();
-        assert_eq!(quota.waits + busy, quota.needed(), "{what}");
+        let busy = ASSUMED_LATENCY * i32::try_from(count).unwrap();
+        assert_eq!(quota.wait_time + busy, quota.duration(), "{what}");
     }
 }
 
 #[test]
-fn the_windows_that_are_waited_for_are_named_longest_first() {
-    let table: [(&str, usize, &[Use<'_>]); 4] = [
+fn tightest_windows_are_listed_longest_wait_first() {
+    let table: [(&str, usize, &[ExpectedUsage<'_>]); 4] = [
         ("nothing waits: the fullest", 10, &[("50/min", 0, 50, 11)]),
         ("an exact fit", 49, &[("50/min", 0, 50, 50)]),
         ("the minute", 60, &[("50/min", 0, 50, 61)]),
@@ -106,59 +106,59 @@ fn the_windows_that_are_waited_for_are_named_longest_first() {
     ];
     for (what, creates, expected) in table {
         let calls = [repeated(List, 1), repeated(Create, creates)].concat();
-        let quota = quota(&calls, pacing(RateLimits::default(), &[]), at(0));
+        let quota = estimate(&calls, rate_limiter(RateLimits::default(), &[]), at(0));
         let expected: Vec<_> = expected
             .iter()
             .map(|(text, a, b, c)| ((*text).to_owned(), *a, *b, *c))
             .collect();
-        assert_eq!(uses(&quota), expected, "{what}");
+        assert_eq!(window_usage_rows(&quota), expected, "{what}");
         assert!(
             quota
-                .tightest
+                .tightest_windows
                 .iter()
                 .all(|window| window.classes == [List, Create]),
             "{what}"
         );
-        assert_eq!(quota.waits.is_positive(), creates >= 50, "{what}");
+        assert_eq!(quota.wait_time.is_positive(), creates >= 50, "{what}");
     }
 }
 
 #[test]
-fn lists_and_creates_cost_each_other_until_they_are_known_to_be_apart() {
+fn list_and_create_share_a_window_until_known_to_be_separate() {
     let limits = limits(&[(List, &["2/min"]), (Create, &["2/min"])]);
-    let together = pacing(limits, &[(List, -30)]);
+    let together = rate_limiter(limits, &[(List, -30)]);
     let calls = [List, Create];
-    let pooled = quota(&calls, together.clone(), at(0));
-    assert_eq!(pooled.needed(), SignedDuration::from_millis(30_500));
-    assert_eq!(uses(&pooled), [("2/min".to_owned(), 1, 1, 2)]);
-    assert_eq!(nouns(&pooled.tightest[0].classes), "list and create together");
+    let pooled = estimate(&calls, together.clone(), at(0));
+    assert_eq!(pooled.duration(), SignedDuration::from_millis(30_500));
+    assert_eq!(window_usage_rows(&pooled), [("2/min".to_owned(), 1, 1, 2)]);
+    assert_eq!(describe_classes(&pooled.tightest_windows[0].classes), "list and create together");
 
     let mut apart = together;
-    apart.take_in([CallRecord::Apart], at(0));
-    let apart = quota(&calls, apart, at(0));
-    assert_eq!(apart.needed(), SignedDuration::from_secs(1));
-    assert_eq!(uses(&apart), [("2/min".to_owned(), 1, 1, 1)]);
-    assert_eq!(nouns(&apart.tightest[0].classes), "lists");
+    apart.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
+    let apart = estimate(&calls, apart, at(0));
+    assert_eq!(apart.duration(), SignedDuration::from_secs(1));
+    assert_eq!(window_usage_rows(&apart), [("2/min".to_owned(), 1, 1, 1)]);
+    assert_eq!(describe_classes(&apart.tightest_windows[0].classes), "lists");
 }
 
 #[test]
-fn what_the_service_closed_is_waited_for() {
-    let mut closed = pacing(RateLimits::default(), &[]);
-    closed.closed_until(Create, at(600));
-    closed.closed_until(Update, at(60));
-    let quota = quota(&[Get, Update, Create, Lifecycle], closed, at(0));
-    assert_eq!(quota.done_at, at(601));
+fn throttled_classes_are_waited_for() {
+    let mut closed = rate_limiter(RateLimits::default(), &[]);
+    closed.block_until(Create, at(600));
+    closed.block_until(Update, at(60));
+    let quota = estimate(&[Get, Update, Create, Lifecycle], closed, at(0));
+    assert_eq!(quota.finishes_at, at(601));
     let waits: Vec<_> = quota
-        .closed
+        .throttled_classes
         .iter()
-        .map(|of| (of.class, of.until, of.waits.as_millis()))
+        .map(|of| (of.class, of.until, of.wait_time.as_millis()))
         .collect();
     assert_eq!(waits, [(Create, at(600), 539_500), (Update, at(60), 59_500)]);
     assert!(matches!(
-        quota.cause(),
-        Cause::Closed(Closed { class: Create, .. })
+        quota.bottleneck(),
+        Bottleneck::Throttled(ThrottledClass { class: Create, .. })
     ));
-    let refusal = quota.check(SignedDuration::from_mins(5)).unwrap_err();
+    let refusal = quota.check_max_duration(SignedDuration::from_mins(5)).unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "the plan takes about 11m, and --max-duration allows 5m: the service takes no creates before \
@@ -167,15 +167,15 @@ fn what_the_service_closed_is_waited_for() {
 }
 
 #[test]
-fn a_plan_that_takes_too_long_is_refused_with_the_window_that_is_the_cause() {
+fn a_plan_over_max_duration_names_the_tightest_window() {
     let history: Vec<_> = (0..139).map(|number| (Create, -1800 - number)).collect();
     let calls = [repeated(List, 1), [Get, Create].repeat(75)].concat();
-    let quota = quota(&calls, pacing(RateLimits::default(), &history), at(0));
+    let quota = estimate(&calls, rate_limiter(RateLimits::default(), &history), at(0));
     // The 61 that are left are gone within two minutes; the next is free when the oldest of before is an hour old.
-    assert!(quota.needed() > SignedDuration::from_mins(27), "{quota:?}");
-    assert!(quota.needed() < SignedDuration::from_mins(32), "{quota:?}");
-    assert_eq!(quota.check(SignedDuration::from_mins(32)), Ok(()));
-    let refusal = quota.check(SignedDuration::from_mins(10)).unwrap_err();
+    assert!(quota.duration() > SignedDuration::from_mins(27), "{quota:?}");
+    assert!(quota.duration() < SignedDuration::from_mins(32), "{quota:?}");
+    assert_eq!(quota.check_max_duration(SignedDuration::from_mins(32)), Ok(()));
+    let refusal = quota.check_max_duration(SignedDuration::from_mins(10)).unwrap_err();
     let text = refusal.to_string();
     assert!(
         text.contains("allows 10m: it needs 76 calls (list and create together)"),
@@ -193,22 +193,22 @@ fn a_plan_that_takes_too_long_is_refused_with_the_window_that_is_the_cause() {
 }
 
 #[test]
-fn the_duration_that_a_refusal_names_would_do() {
+fn the_suggested_max_duration_is_sufficient() {
     let calls = repeated(Create, 333);
-    let quota = quota(&calls, pacing(RateLimits::default(), &[]), at(0));
-    let refusal = quota.check(SignedDuration::from_secs(1)).unwrap_err();
-    let named = duration::parse(&duration::about(refusal.needed)).unwrap();
-    assert_eq!(quota.check(named), Ok(()));
+    let quota = estimate(&calls, rate_limiter(RateLimits::default(), &[]), at(0));
+    let refusal = quota.check_max_duration(SignedDuration::from_secs(1)).unwrap_err();
+    let named = duration::parse(&duration::format_estimate(refusal.estimated)).unwrap();
+    assert_eq!(quota.check_max_duration(named), Ok(()));
 }
 
 #[test]
-fn many_calls_without_limits_take_their_time() {
-    let quota = quota(&repeated(Update, 7200), pacing(limits(&[]), &[]), at(0));
+fn many_requests_without_rate_limits_take_time() {
+    let quota = estimate(&repeated(Update, 7200), rate_limiter(limits(&[]), &[]), at(0));
     assert_eq!(
-        (quota.waits, quota.needed()),
+        (quota.wait_time, quota.duration()),
         (SignedDuration::ZERO, SignedDuration::from_hours(1))
     );
-    let refusal = quota.check(SignedDuration::from_mins(30)).unwrap_err();
+    let refusal = quota.check_max_duration(SignedDuration::from_mins(30)).unwrap_err();
     let text = "the plan takes about 1h, and --max-duration allows 30m: it makes 7200 calls";
     assert_eq!(refusal.to_string(), text);
 }
@@ -216,17 +216,17 @@ fn many_calls_without_limits_take_their_time() {
 #[test]
 fn ten_thousand_creates_take_ten_days_of_virtual_time() {
     let calls = [Get, Create].repeat(10_000);
-    let quota = quota(&calls, pacing(RateLimits::default(), &[]), at(0));
-    assert_eq!((quota.total, quota.calls[&Create]), (20_000, 10_000));
-    let days = quota.needed().as_hours() / 24;
+    let quota = estimate(&calls, rate_limiter(RateLimits::default(), &[]), at(0));
+    assert_eq!((quota.total, quota.requests[&Create]), (20_000, 10_000));
+    let days = quota.duration().as_hours() / 24;
     assert_eq!(days, 9);
-    assert_eq!(quota.tightest[0].window.to_string(), "1000/day");
+    assert_eq!(quota.tightest_windows[0].window.to_string(), "1000/day");
 }
 
 #[test]
-fn one_call_is_told_as_one() {
+fn a_single_request_is_described_in_the_singular() {
     let history: Vec<_> = (0..100).map(|_| (Get, -30)).collect();
-    let quota = quota(&[Get], pacing(RateLimits::default(), &history), at(0));
-    let text = quota.check(SignedDuration::from_secs(1)).unwrap_err().to_string();
+    let quota = estimate(&[Get], rate_limiter(RateLimits::default(), &history), at(0));
+    let text = quota.check_max_duration(SignedDuration::from_secs(1)).unwrap_err().to_string();
     assert!(text.contains("it needs one call (get), of which"), "{text}");
 }

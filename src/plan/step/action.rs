@@ -1,9 +1,9 @@
 //! What a step does, to which live segment, and why.
 
-use super::wanted::Wanted;
+use super::wanted::DesiredDefinition;
 use crate::definition::{Digest, FieldChange};
-use crate::ledger::{Sent, Uploaded};
-use crate::model::{Cohort, Lifecycle, Listing, SegmentId, SegmentName, Upload, UserChange, UserList};
+use crate::ledger::{CohortState, UploadState};
+use crate::model::{Cohort, Lifecycle, ListSummary, SegmentId, SegmentName, FileSegment, UserChange, UserListFingerprint};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -12,31 +12,31 @@ use std::fmt;
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Make the segment.
-    Create(Wanted),
+    Create(DesiredDefinition),
     /// Change its definition, its name, or both.
-    Update(Change),
+    Update(UpdateAction),
     /// Put it away.
     Archive(Target),
     /// Take it out again.
     Unarchive(Target),
     /// Send members to a cohort.
-    Send(Sending),
+    SyncCohort(CohortSync),
     /// Have the service read a list of users.
-    Upload(Uploading),
+    UploadUserList(UserListUpload),
 }
 
 /// A list of users that the service is told of, in one call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Uploading {
+pub struct UserListUpload {
     /// The live segment; `None` where the step makes it.
     pub target: Option<Target>,
     /// What is declared.
-    pub upload: Upload,
+    pub upload: FileSegment,
     /// Whom it is to have.
-    pub list: UserList,
+    pub list: UserListFingerprint,
     /// What the ledger knew of its users.
-    pub before: Option<Uploaded>,
+    pub recorded: Option<UploadState>,
     /// Which call; `None` where the step makes the segment.
     pub change: Option<UserChange>,
     /// How many are added, where that is known.
@@ -48,46 +48,46 @@ pub struct Uploading {
 /// Changes of a cohort's members, in as many calls as it takes; the first makes it where there is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sending {
+pub struct CohortSync {
     /// The live segment; `None` where the step makes it.
     pub target: Option<Target>,
     /// What is declared.
     pub cohort: Cohort,
     /// Whom it is to have.
-    pub list: Listing,
+    pub list: ListSummary,
     /// What the ledger said of its members.
-    pub known: Option<Sent>,
+    pub recorded: Option<CohortState>,
     /// What of that could be read.
-    pub before: Option<Sent>,
+    pub base: Option<CohortState>,
     /// How many are added.
     pub added: u64,
     /// How many are removed.
     pub removed: u64,
     /// How many calls it takes.
-    pub calls: usize,
+    pub requests: usize,
 }
 
 /// A change of a live segment; one call, whether it renames, redefines or both.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Change {
+pub struct UpdateAction {
     /// What the plan saw of it, or what an earlier step leaves.
     pub target: Target,
     /// The name it should have then.
     pub name: SegmentName,
     /// The definition it should have then.
-    pub wanted: Wanted,
+    pub desired: DesiredDefinition,
     /// What changes, field by field.
-    pub changes: Vec<Changed>,
+    pub changes: Vec<ChangeWithCause>,
     /// Why it is not yet what the files say; `None` for a change that is final.
-    pub passing: Option<Passing>,
+    pub temporary_change: Option<TemporaryChange>,
 }
 
 /// What a passing step gives up, so that another segment can take it. It never changes who is in the segment beyond
 /// what the files say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Passing {
+pub enum TemporaryChange {
     /// The name: the segment has a temporary one until its final step.
     Name,
     /// The definition: it stands wrapped in one more group until the final step.
@@ -99,7 +99,7 @@ pub enum Passing {
 /// A field that changes, and where the difference comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Changed {
+pub struct ChangeWithCause {
     /// The field.
     pub change: FieldChange,
     /// Who changed it; `None` where the ledger does not know what was last applied.
@@ -111,7 +111,7 @@ pub struct Changed {
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The file says something else than what was last applied.
-    Files,
+    Configuration,
     /// The workspace does.
     Workspace,
     /// Both do.
@@ -125,13 +125,13 @@ pub struct Target {
     /// Its id.
     pub id: SegmentId,
     /// Its name at the service.
-    pub live_name: SegmentName,
+    pub remote_name: SegmentName,
     /// Why it is taken for the declared segment.
     pub matched_by: MatchReason,
     /// Whether it was in use.
     pub lifecycle: Lifecycle,
     /// The exact digest of its definition; `None` where the service shows none.
-    pub seen: Option<Digest>,
+    pub digest: Option<Digest>,
 }
 
 /// Why a live segment is taken for a declared one, or for one of ours.
@@ -141,17 +141,17 @@ pub enum MatchReason {
     /// The file says its id.
     Id,
     /// The ledger says that the declared name was applied to its id.
-    Ledger,
+    State,
     /// It has the declared name.
     Name,
     /// It has the temporary name that a passing step of the declared segment gave it.
-    Passing,
+    TemporaryName,
     /// It has one of the names that the segment had before.
     PreviousName,
     /// It is owned, no file declares it, and it has the very definition: its file was renamed.
     Definition,
     /// No file declares it, and it was applied or adopted before: the name that the ledger has for it.
-    Remembered(SegmentName),
+    RemovedFromConfiguration(SegmentName),
     /// No file declares it, the ledger does not know it, and this pattern in `owns` names it.
     Pattern(String),
 }
@@ -162,9 +162,9 @@ impl Action {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Create(_)
-            | Self::Send(Sending { target: None, .. })
-            | Self::Upload(Uploading { target: None, .. }) => "create",
-            Self::Update(_) | Self::Send(_) | Self::Upload(_) => "update",
+            | Self::SyncCohort(CohortSync { target: None, .. })
+            | Self::UploadUserList(UserListUpload { target: None, .. }) => "create",
+            Self::Update(_) | Self::SyncCohort(_) | Self::UploadUserList(_) => "update",
             Self::Archive(_) => "archive",
             Self::Unarchive(_) => "unarchive",
         }
@@ -172,10 +172,10 @@ impl Action {
 
     /// The definition that the action stores, if it stores one.
     #[must_use]
-    pub fn wanted(&self) -> Option<&Wanted> {
+    pub fn desired(&self) -> Option<&DesiredDefinition> {
         match self {
-            Self::Create(wanted) | Self::Update(Change { wanted, .. }) => Some(wanted),
-            Self::Archive(_) | Self::Unarchive(_) | Self::Send(_) | Self::Upload(_) => None,
+            Self::Create(wanted) | Self::Update(UpdateAction { desired: wanted, .. }) => Some(wanted),
+            Self::Archive(_) | Self::Unarchive(_) | Self::SyncCohort(_) | Self::UploadUserList(_) => None,
         }
     }
 
@@ -184,20 +184,20 @@ impl Action {
     pub fn target(&self) -> Option<&Target> {
         match self {
             Self::Create(_) => None,
-            Self::Update(Change { target, .. }) | Self::Archive(target) | Self::Unarchive(target) => {
+            Self::Update(UpdateAction { target, .. }) | Self::Archive(target) | Self::Unarchive(target) => {
                 Some(target)
             }
-            Self::Send(sending) => sending.target.as_ref(),
-            Self::Upload(uploading) => uploading.target.as_ref(),
+            Self::SyncCohort(sending) => sending.target.as_ref(),
+            Self::UploadUserList(uploading) => uploading.target.as_ref(),
         }
     }
 
     /// Whether one more segment is in use afterwards, as far as is known.
     #[must_use]
-    pub fn puts_into_use(&self) -> bool {
+    pub fn adds_active_segment(&self) -> bool {
         match self {
             Self::Create(_) => true,
-            Self::Send(_) | Self::Upload(_) => self.target().is_none(),
+            Self::SyncCohort(_) | Self::UploadUserList(_) => self.target().is_none(),
             Self::Unarchive(target) => target.lifecycle == Lifecycle::Archived,
             Self::Update(_) | Self::Archive(_) => false,
         }
@@ -205,35 +205,35 @@ impl Action {
 
     /// Whether one segment less is in use afterwards, as far as is known.
     #[must_use]
-    pub fn takes_out_of_use(&self) -> bool {
+    pub fn removes_active_segment(&self) -> bool {
         matches!(self, Self::Archive(target) if target.lifecycle == Lifecycle::Active)
     }
 
     /// Whether a final step has to follow.
     #[must_use]
-    pub fn passing(&self) -> Option<Passing> {
+    pub fn temporary_change(&self) -> Option<TemporaryChange> {
         match self {
-            Self::Update(change) => change.passing,
-            Self::Create(_) | Self::Archive(_) | Self::Unarchive(_) | Self::Send(_) | Self::Upload(_) => None,
+            Self::Update(change) => change.temporary_change,
+            Self::Create(_) | Self::Archive(_) | Self::Unarchive(_) | Self::SyncCohort(_) | Self::UploadUserList(_) => None,
         }
     }
 }
 
-impl Change {
+impl UpdateAction {
     /// Whether the segment gets another name.
     #[must_use]
     pub fn renames(&self) -> bool {
-        self.name != self.target.live_name
+        self.name != self.target.remote_name
     }
 
     /// Whether the segment gets another definition.
     #[must_use]
-    pub fn redefines(&self) -> bool {
-        self.target.seen.as_ref() != Some(&self.wanted.digests.exact)
+    pub fn changes_definition(&self) -> bool {
+        self.target.digest.as_ref() != Some(&self.desired.digests.exact)
     }
 }
 
-impl Passing {
+impl TemporaryChange {
     /// The words for what is given up.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -250,7 +250,7 @@ impl Cause {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Files => "files",
+            Self::Configuration => "files",
             Self::Workspace => "workspace",
             Self::Both => "both",
         }
@@ -273,12 +273,12 @@ impl fmt::Display for MatchReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Id => "id in the file",
-            Self::Ledger => "applied before under this name",
+            Self::State => "applied before under this name",
             Self::Name => "same name",
-            Self::Passing => "temporary name of an unfinished rename",
+            Self::TemporaryName => "temporary name of an unfinished rename",
             Self::PreviousName => "previous name",
             Self::Definition => "same definition as an owned segment without a file",
-            Self::Remembered(_) => "applied before, and no file declares it",
+            Self::RemovedFromConfiguration(_) => "applied before, and no file declares it",
             Self::Pattern(pattern) => {
                 return write!(
                     formatter,

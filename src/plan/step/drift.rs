@@ -20,7 +20,7 @@ pub struct Drift {
     /// Fields of its definition, from what was applied to what is there.
     pub changes: Vec<FieldChange>,
     /// The name it was given.
-    pub renamed: Option<SegmentName>,
+    pub renamed_to: Option<SegmentName>,
     /// What became of its lifecycle.
     pub lifecycle: Option<LifecycleDrift>,
 }
@@ -36,7 +36,7 @@ pub enum LifecycleDrift {
     /// Taken out by hand.
     Unarchived,
     /// The service does not know its id any more.
-    Gone,
+    Missing,
 }
 
 impl LifecycleDrift {
@@ -47,7 +47,7 @@ impl LifecycleDrift {
             Self::Archived => "archived in the workspace",
             Self::AutoArchived => "auto-archived: the service archives what nothing ran for 60 days",
             Self::Unarchived => "unarchived in the workspace",
-            Self::Gone => "gone: the service does not know its id any more",
+            Self::Missing => "gone: the service does not know its id any more",
         }
     }
 }
@@ -56,6 +56,6 @@ impl Drift {
     /// Whether there is any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.renamed.is_none() && self.lifecycle.is_none()
+        self.changes.is_empty() && self.renamed_to.is_none() && self.lifecycle.is_none()
     }
 }

@@ -1,6 +1,6 @@
 //! What a plan found that keeps it from being applied, or is likely not meant.
 
-use super::{Live, MatchReason};
+use super::{SegmentRef, MatchReason};
 use crate::definition::FieldChange;
 use crate::model::{CohortKey, Identifier, Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A declared segment and its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Declared {
+pub struct DeclaredRef {
     /// Its name.
     pub name: SegmentName,
     /// Where it is declared.
@@ -19,7 +19,7 @@ pub struct Declared {
 /// A live segment that has what a declared one wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Holder {
+pub struct RemoteRef {
     /// Its id.
     pub id: SegmentId,
     /// Its name at the service.
@@ -27,7 +27,7 @@ pub struct Holder {
     /// Whether it is in use.
     pub lifecycle: Lifecycle,
     /// The declared segment that it is, if it is one.
-    pub declared: Option<Declared>,
+    pub declared: Option<DeclaredRef>,
 }
 
 /// Why a plan cannot be applied.
@@ -35,83 +35,83 @@ pub struct Holder {
 #[serde(rename_all = "snake_case")]
 pub enum Conflict {
     /// The name belongs to a segment of another kind, which can never become what is declared.
-    KindTaken {
+    KindMismatch {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// Its kind.
         declared_kind: SegmentKind,
         /// The holder.
-        holder: Holder,
+        holder: RemoteRef,
         /// The service's word for its kind.
         kind: String,
     },
     /// A file segment says otherwise than before what was said when it was made, which never changes.
     FixedAtUpload {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
         /// What.
         field: FixedField,
     },
     /// A list is a file of this machine, and nothing says where the service could read it.
-    NotPublished {
+    PublishNotConfigured {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
     },
     /// More users would be added than may be in a day.
-    UsersADay {
+    DailyUserLimit {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// How many it adds.
         count: u64,
         /// How many were added in the last day, or are by other steps.
-        taken: u64,
+        used: u64,
         /// How many may be.
         limit: u64,
         /// From when on they fit, where the other steps are done now.
-        fits_from: Timestamp,
+        available_at: Timestamp,
     },
     /// A cohort has another identity in its file than it was made with, which the service never changes.
     CohortKeyChanged {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
         /// What it was made with.
-        before: CohortKey,
+        created_with: CohortKey,
         /// What the file says.
-        now: CohortKey,
+        declared: CohortKey,
     },
     /// A segment that is not made of filters has another name in its file than it was made with, which never changes.
     CannotRename {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
     },
     /// A cohort is to be put away, which the API cannot do.
     CannotArchive {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
     },
     /// Nobody knows who is in a live segment without filters, and nobody can read it.
     MembersUnknown {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// Its kind.
         kind: SegmentKind,
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
     },
     /// Another live segment has the very definition.
     DefinitionTaken {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// Who has it.
-        holder: Holder,
+        holder: RemoteRef,
         /// The live segment that the declared one is; it cannot become another one then.
         target: Option<SegmentId>,
     },
@@ -119,42 +119,42 @@ pub enum Conflict {
     /// and another by id, say.
     DefinitionShared {
         /// The declared segments.
-        segments: Vec<Declared>,
+        segments: Vec<DeclaredRef>,
     },
     /// A reference means no segment, declared or live.
     UnknownReference {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The name that nothing has.
         reference: SegmentName,
     },
     /// A declared segment refers to a live one that is ours, that no file declares, and that would be put away.
     OrphanReferenced {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
         /// Everything that makes it ours.
-        owned_by: Vec<MatchReason>,
+        managed_by: Vec<MatchReason>,
     },
     /// A name that another live segment has and keeps.
     NameTaken {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// Who has it.
-        holder: Holder,
+        holder: RemoteRef,
     },
     /// A name that another segment gives up, at a service that keeps given-up names reserved.
     NameReserved {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// Who has it, or had it last.
-        holder: Holder,
+        holder: RemoteRef,
     },
     /// Two declared segments mean one live segment.
     SharedTarget {
         /// The declared segments.
-        segments: Vec<Declared>,
+        segments: Vec<DeclaredRef>,
         /// The live one.
         target: SegmentId,
         /// How each of them leads to it.
@@ -163,54 +163,54 @@ pub enum Conflict {
     /// One declared segment means several live ones.
     AmbiguousTarget {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live ones.
-        targets: Vec<Holder>,
+        targets: Vec<RemoteRef>,
     },
     /// A declared segment is one live segment, and a name that it had before belongs to another one that is ours, that
     /// no file declares, and that would be put away.
-    PreviousNameLive {
+    PreviousNameInUse {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live one that it is.
-        target: Holder,
+        target: RemoteRef,
         /// The one that has the previous name.
-        other: Holder,
+        other: RemoteRef,
         /// Everything that makes that one ours.
-        owned_by: Vec<MatchReason>,
+        managed_by: Vec<MatchReason>,
     },
     /// The file says an id that no live segment has.
     UnknownId {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The id.
         id: SegmentId,
     },
     /// A live segment that somebody else made would be taken over, and the workspace does not allow it.
     AdoptionRefused {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
     },
     /// A live segment that somebody else made would be put away for its name alone, and the workspace does not allow it.
     ArchiveRefused {
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
         /// The pattern in `owns` that names it.
         pattern: String,
     },
     /// What a definition refers to, live segments among them, is more than the service takes.
-    Limit {
+    ReferenceLimit {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// Which limit.
         limit: ExceededLimit,
     },
     /// Steps wait for each other, and no passing step can break the circle.
     Cycle {
         /// The declared segments, in the order of the plan.
-        segments: Vec<Declared>,
+        segments: Vec<DeclaredRef>,
     },
     /// The workspace would have more active segments than fit.
     ActiveLimit {
@@ -228,16 +228,16 @@ pub enum FixedField {
     /// What its values are.
     Identifier {
         /// What was said.
-        before: Identifier,
+        created_with: Identifier,
         /// What the file says.
-        now: Identifier,
+        declared: Identifier,
     },
     /// When the service archives it.
     Expiry {
         /// The days that were said.
-        before: u32,
+        created_with: u32,
         /// The days that the file says.
-        now: u32,
+        declared: u32,
     },
 }
 
@@ -253,13 +253,13 @@ pub enum ExceededLimit {
         limit: usize,
     },
     /// Levels of segments inside segments.
-    Level {
+    Depth {
         /// How many there are.
-        level: u32,
+        depth: u32,
         /// How many may be.
         limit: u32,
         /// The names of the segments on the way down to the deepest, without the one that it is about.
-        way: Vec<SegmentName>,
+        path: Vec<SegmentName>,
     },
     /// Characters with every reference expanded.
     Length {
@@ -269,33 +269,33 @@ pub enum ExceededLimit {
         limit: u64,
     },
     /// The segment refers to itself through a live one.
-    Circle {
+    Cycle {
         /// The names of the segments on the way, itself first and last.
-        way: Vec<SegmentName>,
+        path: Vec<SegmentName>,
     },
 }
 
 /// What is too much to be applied without being told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
+pub enum GuardViolation {
     /// Too large a share of the managed segments would be archived.
     Archives {
         /// How many would be.
         count: usize,
         /// How many are managed and active.
-        of: usize,
+        total: usize,
         /// The most that may be, in percent.
-        percent: u32,
+        max_percent: u32,
     },
     /// Too large a share would be updated.
     Updates {
         /// How many would be.
         count: usize,
         /// How many are managed and active.
-        of: usize,
+        total: usize,
         /// The most that may be, in percent.
-        percent: u32,
+        max_percent: u32,
     },
     /// A protected segment would be archived.
     Protected {
@@ -307,18 +307,18 @@ pub enum Refusal {
         origin: Option<Origin>,
     },
     /// Nothing is declared, and segments are ours.
-    NothingDeclared {
+    EmptyConfiguration {
         /// How many are.
-        owned: usize,
+        managed: usize,
     },
     /// The list lacks many of the segments that the ledger knows to be in use.
-    ShortList {
+    MissingSegments {
         /// How many it lacks on whose account something would be written.
         missing: usize,
         /// How many the ledger knows.
-        of: usize,
+        total: usize,
         /// The most that may be missing, in percent; `None` where it shows none at all, which no share allows.
-        percent: Option<u32>,
+        max_percent: Option<u32>,
     },
 }
 
@@ -329,82 +329,82 @@ pub enum Warning {
     /// A live segment has the same filters in another order: the service may see a duplicate.
     LikelyDuplicate {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The other.
-        holder: Holder,
+        holder: RemoteRef,
     },
     /// A live segment has the wanted name in another case: the service may take the two for one.
-    NameInOtherCase {
+    NameDiffersInCase {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The other.
-        holder: Holder,
+        holder: RemoteRef,
     },
     /// Segments that the ledger knows as archived are listed, at a service whose list is taken to hide archived ones.
-    ArchivedAndListed {
+    ArchivedButListed {
         /// The live ones, by the names of their steps.
-        segments: Vec<Live>,
+        segments: Vec<SegmentRef>,
     },
     /// It is not known whether segments are archived: an earlier run never learned whether its call was done, and the
     /// service's list does not tell.
     LifecycleUnknown {
         /// The live ones, by the names of their steps.
-        segments: Vec<Live>,
+        segments: Vec<SegmentRef>,
     },
     /// A cohort of ours that no file declares stays in use: the API cannot put it away.
     CannotArchive {
         /// The live ones, by the names of their steps.
-        segments: Vec<Live>,
+        segments: Vec<SegmentRef>,
     },
     /// File segments are put away, whose users are gone for good some time later.
     UsersLost {
         /// The live ones, by the names of their steps.
-        segments: Vec<Live>,
+        segments: Vec<SegmentRef>,
         /// When.
         until: Timestamp,
     },
     /// The service took lists and has not said what became of them, where it is asked to.
-    ListsUnheard {
+    UploadsPending {
         /// The live ones, by the names of their steps.
-        segments: Vec<Live>,
+        segments: Vec<SegmentRef>,
     },
     /// The service archives a file segment soon, or has by now.
     Expires {
         /// The live one.
-        segment: Live,
+        segment: SegmentRef,
         /// When.
         at: Timestamp,
         /// Whether that is over.
-        is_over: bool,
+        is_expired: bool,
     },
     /// All members are sent to cohorts of whose members nothing is known: who else is in them stays.
-    MembersMayStay {
+    StaleMembersPossible {
         /// The live ones, by the names of their steps.
-        segments: Vec<Live>,
+        segments: Vec<SegmentRef>,
     },
     /// What somebody made by hand would be overwritten.
-    OverwritesByHand {
+    OverwritesManualChanges {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
         /// What is lost from the workspace, kept in the ledger.
         changes: Vec<FieldChange>,
     },
     /// What somebody made by hand would be put away, for its name alone.
-    ArchivesByHand {
+    ArchiveUnmanaged {
         /// The pattern in `owns` that names them.
         pattern: String,
         /// The live ones.
-        segments: Vec<Live>,
+        segments: Vec<SegmentRef>,
     },
     /// One segment is made and another, that no file declares any more, is put away: this may be a rename that no file
     /// tells of.
     LikelyRename {
         /// The declared segment.
-        segment: Declared,
+        segment: DeclaredRef,
         /// The live one.
-        target: Holder,
+        target: RemoteRef,
     },
     /// A segment is put away that live ones refer to, which are nobody's business. What becomes of their members is not
     /// documented.
@@ -412,9 +412,9 @@ pub enum Warning {
         /// The name of its step.
         segment: SegmentName,
         /// What is put away.
-        target: Holder,
+        target: RemoteRef,
         /// The segments that refer to it.
-        by: Vec<Live>,
+        referenced_by: Vec<SegmentRef>,
     },
 }
 
@@ -423,10 +423,10 @@ impl Conflict {
     #[must_use]
     pub fn segments(&self) -> Vec<&SegmentName> {
         match self {
-            Self::KindTaken { segment, .. }
+            Self::KindMismatch { segment, .. }
             | Self::FixedAtUpload { segment, .. }
-            | Self::NotPublished { segment }
-            | Self::UsersADay { segment, .. }
+            | Self::PublishNotConfigured { segment }
+            | Self::DailyUserLimit { segment, .. }
             | Self::CohortKeyChanged { segment, .. }
             | Self::CannotRename { segment, .. }
             | Self::CannotArchive { segment, .. }
@@ -437,10 +437,10 @@ impl Conflict {
             | Self::NameTaken { segment, .. }
             | Self::NameReserved { segment, .. }
             | Self::AmbiguousTarget { segment, .. }
-            | Self::PreviousNameLive { segment, .. }
+            | Self::PreviousNameInUse { segment, .. }
             | Self::UnknownId { segment, .. }
             | Self::AdoptionRefused { segment, .. }
-            | Self::Limit { segment, .. } => vec![&segment.name],
+            | Self::ReferenceLimit { segment, .. } => vec![&segment.name],
             Self::DefinitionShared { segments }
             | Self::SharedTarget { segments, .. }
             | Self::Cycle { segments } => segments.iter().map(|segment| &segment.name).collect(),
@@ -451,10 +451,10 @@ impl Conflict {
 
     /// The live segments of which it is not clear whose they are.
     #[must_use]
-    pub fn contested(&self) -> Vec<&SegmentId> {
+    pub fn ambiguous_segments(&self) -> Vec<&SegmentId> {
         match self {
             Self::SharedTarget { target, .. } => vec![target],
-            Self::PreviousNameLive { other, .. } => vec![&other.id],
+            Self::PreviousNameInUse { other, .. } => vec![&other.id],
             Self::AmbiguousTarget { targets, .. } => targets.iter().map(|target| &target.id).collect(),
             _ => Vec::new(),
         }
@@ -467,16 +467,16 @@ impl Warning {
     pub fn segments(&self) -> Vec<&SegmentName> {
         match self {
             Self::LikelyDuplicate { segment, .. }
-            | Self::NameInOtherCase { segment, .. }
-            | Self::OverwritesByHand { segment, .. }
+            | Self::NameDiffersInCase { segment, .. }
+            | Self::OverwritesManualChanges { segment, .. }
             | Self::LikelyRename { segment, .. } => vec![&segment.name],
-            Self::ArchivedAndListed { segments }
+            Self::ArchivedButListed { segments }
             | Self::LifecycleUnknown { segments }
             | Self::CannotArchive { segments }
-            | Self::MembersMayStay { segments }
+            | Self::StaleMembersPossible { segments }
             | Self::UsersLost { segments, .. }
-            | Self::ListsUnheard { segments }
-            | Self::ArchivesByHand { segments, .. } => segments.iter().map(|live| &live.name).collect(),
+            | Self::UploadsPending { segments }
+            | Self::ArchiveUnmanaged { segments, .. } => segments.iter().map(|live| &live.name).collect(),
             Self::Expires { segment, .. } => vec![&segment.name],
             Self::StillReferenced { segment, .. } => vec![segment],
         }

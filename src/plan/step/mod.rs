@@ -9,13 +9,13 @@ mod drift;
 mod finding;
 mod wanted;
 
-pub use action::{Action, Cause, Change, Changed, MatchReason, Passing, Sending, Target, Uploading};
+pub use action::{Action, Cause, UpdateAction, ChangeWithCause, MatchReason, TemporaryChange, CohortSync, Target, UserListUpload};
 pub use drift::{Drift, LifecycleDrift};
-pub use finding::{Conflict, Declared, ExceededLimit, FixedField, Holder, Refusal, Warning};
-pub use wanted::{Known, Wanted, digest_of};
+pub use finding::{Conflict, DeclaredRef, ExceededLimit, FixedField, RemoteRef, GuardViolation, Warning};
+pub use wanted::{ResolvedReferences, DesiredDefinition, exact_digest};
 
 use crate::model::{
-    Cohort, EndpointClass, Lifecycle, Listing, Origin, Payload, SegmentId, SegmentName, Upload, UserList,
+    Cohort, EndpointClass, Lifecycle, ListSummary, Origin, Payload, SegmentId, SegmentName, FileSegment, UserListFingerprint,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -30,27 +30,27 @@ pub struct Plan {
     /// Declared segments that are as they should be.
     pub unchanged: Vec<Unchanged>,
     /// Declared segments that need no write and of which the ledger does not know what it should.
-    pub records: Vec<Record>,
+    pub state_updates: Vec<StateUpdate>,
     /// Live segments that are neither declared nor owned, by name: never touched.
-    pub unmanaged: Vec<Live>,
+    pub unmanaged: Vec<SegmentRef>,
     /// What changed in the workspace since it was last applied.
     pub drift: Vec<Drift>,
     /// What cannot be applied.
     pub conflicts: Vec<Conflict>,
     /// What is too much to be applied without being told.
-    pub refusals: Vec<Refusal>,
+    pub guard_violations: Vec<GuardViolation>,
     /// What is likely not meant, but forbids nothing.
     pub warnings: Vec<Warning>,
     /// What `--target` and `--exclude` left out.
-    pub left_out: LeftOut,
+    pub excluded: Excluded,
     /// Which live segment each reference means, as far as known before the first step.
-    pub known: Known,
+    pub references: ResolvedReferences,
 }
 
 /// A live segment by both of its names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Live {
+pub struct SegmentRef {
     /// Its name at the service.
     pub name: SegmentName,
     /// Its id.
@@ -64,13 +64,13 @@ pub struct Unchanged {
     /// The declared name.
     pub segment: SegmentName,
     /// The live segment and why it is taken for it; `None` where nothing is live and nothing should be.
-    pub live: Option<(SegmentId, MatchReason)>,
+    pub remote: Option<(SegmentId, MatchReason)>,
 }
 
 /// What a selection left out of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LeftOut {
+pub struct Excluded {
     /// How many steps.
     pub steps: usize,
     /// Whether some of them fit no `--target`.
@@ -88,13 +88,13 @@ pub struct Dependent {
     /// The name of its steps.
     pub segment: SegmentName,
     /// The name of the other's.
-    pub on: SegmentName,
+    pub depends_on: SegmentName,
 }
 
 /// What the ledger should know of a segment that is as its file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Record {
+pub struct StateUpdate {
     /// The declared name.
     pub segment: SegmentName,
     /// The live segment.
@@ -110,17 +110,17 @@ pub struct Record {
     /// Whether this is the first contact with it.
     pub adopts: bool,
     /// Whom it is taken to have without having been sent, where somebody said so.
-    pub assumed: Option<Assumed>,
+    pub assumed_members: Option<AssumedMembers>,
 }
 
 /// A list that a segment is taken to have: what the ledger says of it from then on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Assumed {
+pub enum AssumedMembers {
     /// The members of a cohort.
-    Members(Cohort, Listing),
+    Members(Cohort, ListSummary),
     /// The users of a file segment.
-    Users(Upload, UserList),
+    Users(FileSegment, UserListFingerprint),
 }
 
 /// How many steps a plan has of each kind.
@@ -137,7 +137,7 @@ pub struct Summary {
     /// Declared segments met for the first time, changed or not.
     pub adopt: usize,
     /// Segments put away that segctl never met before and that only a pattern in `owns` names.
-    pub archive_by_hand: usize,
+    pub archive_unmanaged: usize,
 }
 
 /// One write, and what has to come before it.
@@ -159,9 +159,9 @@ pub struct Step {
     /// Whether this is the first contact with a live segment that somebody else made.
     pub adopts: bool,
     /// For the sake of which segments it is there, where `--target` did not name its own.
-    pub pulled_in_for: Vec<SegmentName>,
+    pub required_by: Vec<SegmentName>,
     /// The segment that fits into the workspace once it is done, near the limit of active ones.
-    pub makes_room_for: Option<SegmentName>,
+    pub frees_slot_for: Option<SegmentName>,
 }
 
 impl Plan {
@@ -173,14 +173,14 @@ impl Plan {
 
     /// Whether something forbids applying it.
     #[must_use]
-    pub fn is_forbidden(&self) -> bool {
-        !self.conflicts.is_empty() || !self.refusals.is_empty()
+    pub fn is_blocked(&self) -> bool {
+        !self.conflicts.is_empty() || !self.guard_violations.is_empty()
     }
 
     /// The definitions that can clash with those of others, and the segments that get them: those that steps store anew,
     /// and those that segments which are taken out again come back with. A rename alone sends what the segment has, and has
     /// kept others from having, already.
-    pub fn stored(&self) -> impl Iterator<Item = (&SegmentName, &Wanted)> {
+    pub fn definition_writes(&self) -> impl Iterator<Item = (&SegmentName, &DesiredDefinition)> {
         let unarchived: BTreeSet<&SegmentId> = self
             .steps
             .iter()
@@ -188,20 +188,20 @@ impl Plan {
             .filter_map(|step| Some(&step.action.target()?.id))
             .collect();
         let is_new = move |action: &Action| match action {
-            Action::Update(change) => change.redefines() || unarchived.contains(&change.target.id),
+            Action::Update(change) => change.changes_definition() || unarchived.contains(&change.target.id),
             Action::Create(_)
             | Action::Archive(_)
             | Action::Unarchive(_)
-            | Action::Send(_)
-            | Action::Upload(_) => true,
+            | Action::SyncCohort(_)
+            | Action::UploadUserList(_) => true,
         };
         let steps = self.steps.iter().filter(move |step| is_new(&step.action));
-        steps.filter_map(|step| Some((&step.segment, step.action.wanted()?)))
+        steps.filter_map(|step| Some((&step.segment, step.action.desired()?)))
     }
 
     /// The calls that applying it makes when nothing goes wrong, in their order: a list, then each step's read and write.
     #[must_use]
-    pub fn calls(&self) -> Vec<EndpointClass> {
+    pub fn requests(&self) -> Vec<EndpointClass> {
         if self.is_empty() {
             return Vec::new();
         }
@@ -210,17 +210,17 @@ impl Plan {
             Action::Create(_) => vec![EndpointClass::Create],
             Action::Update(_) => vec![EndpointClass::Get, EndpointClass::Update],
             Action::Archive(_) | Action::Unarchive(_) => vec![EndpointClass::Get, EndpointClass::Lifecycle],
-            Action::Upload(uploading) => match uploading.target {
+            Action::UploadUserList(uploading) => match uploading.target {
                 Some(_) => vec![EndpointClass::Get, EndpointClass::File],
                 None => vec![EndpointClass::File],
             },
-            Action::Send(sending) => {
+            Action::SyncCohort(sending) => {
                 // What the first call made is looked up, since no answer has its id.
                 let look = match sending.target {
                     Some(_) => vec![EndpointClass::Get],
                     None => vec![EndpointClass::List, EndpointClass::Get],
                 };
-                let calls = std::iter::repeat_n(EndpointClass::Cohort, sending.calls);
+                let calls = std::iter::repeat_n(EndpointClass::Cohort, sending.requests);
                 look.into_iter().chain(calls).collect()
             }
         };
@@ -232,22 +232,22 @@ impl Plan {
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mut summary = Summary {
-            adopt: self.records.iter().filter(|record| record.adopts).count(),
+            adopt: self.state_updates.iter().filter(|record| record.adopts).count(),
             ..Summary::default()
         };
         for step in &self.steps {
             match &step.action {
                 Action::Create(_)
-                | Action::Send(Sending { target: None, .. })
-                | Action::Upload(Uploading { target: None, .. }) => summary.create += 1,
-                Action::Update(change) if change.passing.is_some() => {}
-                Action::Update(_) | Action::Send(_) | Action::Upload(_) => summary.update += 1,
+                | Action::SyncCohort(CohortSync { target: None, .. })
+                | Action::UploadUserList(UserListUpload { target: None, .. }) => summary.create += 1,
+                Action::Update(change) if change.temporary_change.is_some() => {}
+                Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_) => summary.update += 1,
                 Action::Archive(_) => summary.archive += 1,
                 Action::Unarchive(_) => summary.unarchive += 1,
             }
             match step.origin {
                 Some(_) => summary.adopt += usize::from(step.adopts),
-                None => summary.archive_by_hand += usize::from(step.adopts),
+                None => summary.archive_unmanaged += usize::from(step.adopts),
             }
         }
         summary

@@ -1,6 +1,6 @@
 //! Definitions to be stored, and what their references mean.
 
-use crate::definition::references::Outline;
+use crate::definition::references::ReferenceSummary;
 use crate::definition::{Digest, Digests, Identities, normal};
 use crate::model::{Payload, Reference, SegmentId, SegmentName};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// not kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+pub struct DesiredDefinition {
     /// The definition, with references by name where the files have them so.
     #[serde(rename = "definition")]
     payload: Payload,
@@ -22,14 +22,14 @@ pub struct Wanted {
 /// Ids by name, and what references mean, as far as known; grows while steps are applied.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Known {
+pub struct ResolvedReferences {
     /// Ids of live segments, declared ones under their declared names.
-    pub ids: BTreeMap<SegmentName, SegmentId>,
+    pub ids_by_name: BTreeMap<SegmentName, SegmentId>,
     /// What references mean.
     pub identities: Identities,
 }
 
-impl Wanted {
+impl DesiredDefinition {
     /// A definition to be stored, compared under `identities`.
     #[must_use]
     pub fn new(payload: Payload, identities: &Identities) -> Self {
@@ -39,14 +39,14 @@ impl Wanted {
 
     /// A definition to be stored, of which the exact normal form is known already.
     #[must_use]
-    pub fn of_form(payload: Payload, form: &Value) -> Self {
-        let digests = Digests::of_exact_form(form);
+    pub fn from_canonical(payload: Payload, form: &Value) -> Self {
+        let digests = Digests::of_exact(form);
         Self { payload, digests }
     }
 
     /// The exact normal form.
     #[must_use]
-    pub fn form(&self, known: &Known) -> Value {
+    pub fn canonical(&self, known: &ResolvedReferences) -> Value {
         normal::exact(&self.payload, &known.identities)
     }
 
@@ -72,24 +72,24 @@ impl Wanted {
 
     /// Whether `stored` is this definition, as far as form can tell.
     #[must_use]
-    pub fn is_stored_as(&self, stored: &Payload, known: &Known) -> bool {
-        digest_of(stored, known) == self.digests.exact
+    pub fn is_identical_to(&self, stored: &Payload, known: &ResolvedReferences) -> bool {
+        exact_digest(stored, known) == self.digests.exact
     }
 
     /// Whether `stored` is this definition, or the same filters in other groups or another order.
     #[must_use]
-    pub fn is_alike(&self, stored: &Payload, known: &Known) -> bool {
+    pub fn is_equivalent_to(&self, stored: &Payload, known: &ResolvedReferences) -> bool {
         let bare = |payload: &Payload| Digests::of(&unwrapped(payload), &known.identities).unordered;
         bare(&self.payload) == bare(stored)
     }
 
     /// The live segments that it refers to, as far as they have ids yet.
     #[must_use]
-    pub fn refers_to(&self, known: &Known) -> BTreeSet<SegmentId> {
-        let references = Outline::of(&self.payload).references.into_keys();
+    pub fn referenced_ids(&self, known: &ResolvedReferences) -> BTreeSet<SegmentId> {
+        let references = ReferenceSummary::from_payload(&self.payload).references.into_keys();
         let ids = references.filter_map(|reference| match reference {
             Reference::Id { id, .. } => Some(id),
-            Reference::Name(name) => known.ids.get(&name).cloned(),
+            Reference::Name(name) => known.ids_by_name.get(&name).cloned(),
         });
         ids.collect()
     }
@@ -99,7 +99,7 @@ impl Wanted {
     /// # Errors
     ///
     /// The name of a reference that has no id yet: the step that gives it one was not applied.
-    pub fn resolved(&self, known: &Known) -> Result<Payload, SegmentName> {
+    pub fn resolved(&self, known: &ResolvedReferences) -> Result<Payload, SegmentName> {
         let mut payload = self.payload.clone();
         fill_ids(&mut payload.included_filters, known)?;
         if let Some(excluded) = &mut payload.excluded_filters {
@@ -111,7 +111,7 @@ impl Wanted {
 
 /// The exact digest of a stored definition.
 #[must_use]
-pub fn digest_of(stored: &Payload, known: &Known) -> Digest {
+pub fn exact_digest(stored: &Payload, known: &ResolvedReferences) -> Digest {
     Digest::exact(stored, &known.identities)
 }
 
@@ -131,7 +131,7 @@ fn innermost(group: &Value) -> Value {
     }
 }
 
-fn fill_ids(group: &mut Value, known: &Known) -> Result<(), SegmentName> {
+fn fill_ids(group: &mut Value, known: &ResolvedReferences) -> Result<(), SegmentName> {
     let Some(filters) = group.get_mut("filters").and_then(Value::as_array_mut) else {
         return Ok(());
     };
@@ -145,7 +145,7 @@ fn fill_ids(group: &mut Value, known: &Known) -> Result<(), SegmentName> {
     Ok(())
 }
 
-fn fill_id(reference: &mut Value, known: &Known) -> Result<(), SegmentName> {
+fn fill_id(reference: &mut Value, known: &ResolvedReferences) -> Result<(), SegmentName> {
     let Value::Object(fields) = reference else {
         return Ok(());
     };
@@ -155,7 +155,7 @@ fn fill_id(reference: &mut Value, known: &Known) -> Result<(), SegmentName> {
     let Some(name) = fields.get("name").and_then(Value::as_str).map(SegmentName::new) else {
         return Ok(());
     };
-    match known.ids.get(&name) {
+    match known.ids_by_name.get(&name) {
         Some(id) => {
             fields.insert("id".to_owned(), id.as_str().into());
             Ok(())

@@ -3,9 +3,9 @@ use super::*;
 #[test]
 fn a_definition_in_use_is_a_conflict_that_names_the_holder() {
     let files = [declared("A", vec![spends_more_than(1.0)])];
-    let plan = planned(
+    let plan = plan_for(
         &files,
-        vec![live("x1", "By hand", payload(vec![spends_more_than(1.0)]))],
+        vec![remote("x1", "By hand", payload(vec![spends_more_than(1.0)]))],
     );
     let [Conflict::DefinitionTaken { holder, .. }] = plan.conflicts.as_slice() else {
         panic!("{:?}", plan.conflicts)
@@ -17,7 +17,7 @@ fn a_definition_in_use_is_a_conflict_that_names_the_holder() {
 fn the_same_filters_in_another_order_are_a_warning() {
     let files = [declared("A", vec![spends_more_than(1.0), spends_more_than(2.0)])];
     let other = payload(vec![spends_more_than(2.0), spends_more_than(1.0)]);
-    let plan = planned(&files, vec![live("x1", "By hand", other)]);
+    let plan = plan_for(&files, vec![remote("x1", "By hand", other)]);
     assert_eq!(plan.conflicts, []);
     assert!(
         matches!(plan.warnings.as_slice(), [Warning::LikelyDuplicate { .. }]),
@@ -27,21 +27,21 @@ fn the_same_filters_in_another_order_are_a_warning() {
 }
 
 #[test]
-fn a_name_of_another_kind_and_a_reference_to_nothing_are_conflicts() {
+fn kind_mismatches_and_unknown_references_are_conflicts() {
     let files = [
         declared("Upload", vec![spends_more_than(1.0)]),
         declared("A", vec![member_of("Nobody")]),
     ];
-    let upload = LiveSegment {
-        kind: LiveKind::Other("FILE_V2".to_owned()),
+    let upload = ObservedSegment {
+        kind: RemoteKind::Other("FILE_V2".to_owned()),
         definition: None,
-        ..live("f1", "Upload", payload(vec![]))
+        ..remote("f1", "Upload", payload(vec![]))
     };
-    let plan = planned(&files, vec![upload]);
+    let plan = plan_for(&files, vec![upload]);
     assert!(
         matches!(
             plan.conflicts.as_slice(),
-            [Conflict::KindTaken { .. }, Conflict::UnknownReference { .. }]
+            [Conflict::KindMismatch { .. }, Conflict::UnknownReference { .. }]
         ),
         "{:?}",
         plan.conflicts
@@ -49,15 +49,15 @@ fn a_name_of_another_kind_and_a_reference_to_nothing_are_conflicts() {
 }
 
 #[test]
-fn limits_are_counted_through_live_segments() {
+fn reference_limits_count_remote_segments() {
     // A chain of six live segments that nobody declared, and one more on top of it.
     let chain = (1..=6).map(|level| {
         let filters = if level == 1 {
             vec![spends_more_than(1.0)]
         } else {
-            vec![by_id(&format!("x{}", level - 1))]
+            vec![reference_by_id(&format!("x{}", level - 1))]
         };
-        live(
+        remote(
             &format!("x{level}"),
             &format!("By hand {level}"),
             payload(filters),
@@ -67,11 +67,11 @@ fn limits_are_counted_through_live_segments() {
         declared("A", vec![member_of("By hand 6")]),
         declared("B", vec![member_of("By hand 5"), spends_more_than(9.0)]),
     ];
-    let plan = planned(&files, chain.collect());
+    let plan = plan_for(&files, chain.collect());
     let [
-        Conflict::Limit {
+        Conflict::ReferenceLimit {
             segment,
-            limit: step::ExceededLimit::Level { level, limit, way },
+            limit: step::ExceededLimit::Depth { depth: level, limit, path: way },
         },
     ] = plan.conflicts.as_slice()
     else {
@@ -87,18 +87,18 @@ fn limits_are_counted_through_live_segments() {
 }
 
 #[test]
-fn a_circle_through_a_live_segment_is_found() {
+fn a_reference_cycle_through_a_remote_segment_is_found() {
     let files = [declared("A", vec![member_of("By hand")])];
-    let plan = planned(
+    let plan = plan_for(
         &files,
         vec![
-            live("a1", "A", payload(vec![spends_more_than(1.0)])),
-            live("x1", "By hand", payload(vec![by_id("a1")])),
+            remote("a1", "A", payload(vec![spends_more_than(1.0)])),
+            remote("x1", "By hand", payload(vec![reference_by_id("a1")])),
         ],
     );
     let [
-        Conflict::Limit {
-            limit: step::ExceededLimit::Circle { way },
+        Conflict::ReferenceLimit {
+            limit: step::ExceededLimit::Cycle { path: way },
             ..
         },
     ] = plan.conflicts.as_slice()
@@ -109,16 +109,16 @@ fn a_circle_through_a_live_segment_is_found() {
 }
 
 #[test]
-fn an_upload_is_not_archived_as_a_filter_segment() {
-    let files = [archived(declared("Upload", vec![spends_more_than(1.0)]))];
-    let upload = LiveSegment {
-        kind: LiveKind::Other("FILE_V2".to_owned()),
+fn a_file_segment_is_not_archived_as_a_filter_segment() {
+    let files = [declared_archived(declared("Upload", vec![spends_more_than(1.0)]))];
+    let upload = ObservedSegment {
+        kind: RemoteKind::Other("FILE_V2".to_owned()),
         definition: None,
-        ..live("f1", "Upload", payload(vec![]))
+        ..remote("f1", "Upload", payload(vec![]))
     };
-    let plan = planned(&files, vec![upload]);
+    let plan = plan_for(&files, vec![upload]);
     assert!(
-        matches!(plan.conflicts.as_slice(), [Conflict::KindTaken { .. }]),
+        matches!(plan.conflicts.as_slice(), [Conflict::KindMismatch { .. }]),
         "{:?}",
         plan.conflicts
     );
@@ -126,22 +126,22 @@ fn an_upload_is_not_archived_as_a_filter_segment() {
 }
 
 #[test]
-fn two_files_with_one_definition_are_found_where_only_the_workspace_tells() {
+fn duplicate_definitions_are_found_after_references_are_resolved() {
     // One says the name, the other the id of the same segment.
     let files = [
         declared("A", vec![member_of("By hand")]),
-        declared("B", vec![by_id("x1")]),
+        declared("B", vec![reference_by_id("x1")]),
     ];
-    let by_hand = spender("x1", "By hand", 1.0);
-    let plan = planned(&files, vec![by_hand.clone()]);
+    let by_hand = remote_spender("x1", "By hand", 1.0);
+    let plan = plan_for(&files, vec![by_hand.clone()]);
     let [Conflict::DefinitionShared { segments }] = plan.conflicts.as_slice() else {
         panic!("{:?}", plan.conflicts)
     };
     let names: Vec<&str> = segments.iter().map(|segment| segment.name.as_str()).collect();
     assert_eq!(names, ["A", "B"]);
     // One of them is so already: then the other clashes with a live one, and is told once.
-    let there = live("a1", "A", payload(vec![by_id("x1")]));
-    let plan = planned(&files, vec![by_hand, there]);
+    let there = remote("a1", "A", payload(vec![reference_by_id("x1")]));
+    let plan = plan_for(&files, vec![by_hand, there]);
     assert!(
         matches!(plan.conflicts.as_slice(), [Conflict::DefinitionTaken { .. }]),
         "{:?}",
@@ -150,36 +150,36 @@ fn two_files_with_one_definition_are_found_where_only_the_workspace_tells() {
 }
 
 #[test]
-fn names_of_segments_that_are_gone_are_not_reserved() {
+fn names_of_missing_segments_are_not_reserved() {
     let mut renamed = entry("a1", "Old");
     renamed.rename(SegmentName::new("New"));
-    let known = ledger(vec![renamed]);
+    let known = state(vec![renamed]);
     let files = [
         declared("Old", vec![spends_more_than(1.0)]),
         declared("New", vec![spends_more_than(2.0)]),
     ];
-    let reserved = planned_with(&files, vec![spender("a1", "New", 2.0)], &known);
+    let reserved = plan_with_state(&files, vec![remote_spender("a1", "New", 2.0)], &known);
     assert!(
         matches!(reserved.conflicts.as_slice(), [Conflict::NameReserved { .. }]),
         "{:?}",
         reserved.conflicts
     );
-    assert_eq!(planned_with(&files, vec![], &known).conflicts, []);
+    assert_eq!(plan_with_state(&files, vec![], &known).conflicts, []);
 }
 
 #[test]
-fn what_strangers_refer_to_is_put_away_with_a_warning() {
-    let files = [archived(declared("A", vec![spends_more_than(1.0)]))];
-    let stranger = live("x1", "By hand", payload(vec![by_id("a1")]));
-    let unread = LiveSegment {
+fn archiving_a_segment_that_unmanaged_ones_reference_warns() {
+    let files = [declared_archived(declared("A", vec![spends_more_than(1.0)]))];
+    let stranger = remote("x1", "By hand", payload(vec![reference_by_id("a1")]));
+    let unread = ObservedSegment {
         definition: None,
-        ..live("x2", "Unread", payload(vec![]))
+        ..remote("x2", "Unread", payload(vec![]))
     };
-    let plan = planned(&files, vec![spender("a1", "A", 1.0), stranger.clone(), unread]);
-    let [Warning::StillReferenced { target, by, .. }] = plan.warnings.as_slice() else {
+    let plan = plan_for(&files, vec![remote_spender("a1", "A", 1.0), stranger.clone(), unread]);
+    let [Warning::StillReferenced { target, referenced_by: by, .. }] = plan.warnings.as_slice() else {
         panic!("{:?}", plan.warnings)
     };
     assert_eq!((target.id.as_str(), by.len()), ("a1", 1));
-    let put_away = planned(&files, vec![spender("a1", "A", 1.0), put_away(stranger)]);
+    let put_away = plan_for(&files, vec![remote_spender("a1", "A", 1.0), archived_remote(stranger)]);
     assert_eq!(put_away.warnings, []);
 }

@@ -2,33 +2,33 @@ use super::*;
 use crate::plan::step::Cause;
 
 #[test]
-fn a_segment_that_was_put_away_under_a_previous_name_has_not_drifted() {
-    let files = [previously(
-        archived(declared("New", vec![spends_more_than(1.0)])),
+fn a_segment_archived_under_a_previous_name_has_no_drift() {
+    let files = [with_previous_names(
+        declared_archived(declared("New", vec![spends_more_than(1.0)])),
         &["Old"],
     )];
     // What apply takes down: the declared name, and the one that the segment keeps for ever.
-    let mut known = Entry {
+    let mut known = StateEntry {
         lifecycle: Lifecycle::Archived,
         ..entry("a1", "Old")
     };
     known.rename(SegmentName::new("New"));
-    let plan = planned_with(
+    let plan = plan_with_state(
         &files,
-        vec![put_away(spender("a1", "Old", 1.0))],
-        &ledger(vec![known]),
+        vec![archived_remote(remote_spender("a1", "Old", 1.0))],
+        &state(vec![known]),
     );
     assert_eq!((steps(&plan), plan.drift), (vec![], vec![]));
 }
 
 #[test]
-fn a_temporary_name_is_nobodys_change() {
+fn a_temporary_name_is_not_drift() {
     let files = [declared("A", vec![spends_more_than(1.0)])];
     let temporary = SegmentName::new("A").temporary();
-    let plan = planned_with(
+    let plan = plan_with_state(
         &files,
-        vec![spender("a1", temporary.as_str(), 1.0)],
-        &ledger(vec![entry("a1", "A")]),
+        vec![remote_spender("a1", temporary.as_str(), 1.0)],
+        &state(vec![entry("a1", "A")]),
     );
     let [step] = plan.steps.as_slice() else {
         panic!("{:?}", plan.steps)
@@ -41,18 +41,18 @@ fn a_temporary_name_is_nobodys_change() {
 }
 
 #[test]
-fn an_id_whose_name_was_made_anew_is_not_missed() {
+fn a_re_created_segment_is_not_reported_as_missing() {
     let at = Timestamp::from_second(5).unwrap();
-    let known = ledger(vec![
+    let known = state(vec![
         entry("a1", "A"),
-        Entry {
+        StateEntry {
             applied_at: at,
             ..entry("a2", "A")
         },
         entry("b1", "B"),
     ]);
     let files = [declared("A", vec![spends_more_than(1.0)])];
-    let plan = planned_with(&files, vec![spender("a2", "A", 1.0)], &known);
+    let plan = plan_with_state(&files, vec![remote_spender("a2", "A", 1.0)], &known);
     let drifted: Vec<&str> = plan.drift.iter().map(|drift| drift.id.as_str()).collect();
     assert_eq!(drifted, ["b1"]);
 }

@@ -1,9 +1,9 @@
 use super::*;
 use crate::model::{Adoption, NamePattern};
 
-fn owning(patterns: &[&str], adoption: Adoption) -> Policy {
+fn policy_managing(patterns: &[&str], adoption: Adoption) -> Policy {
     Policy {
-        owns: patterns
+        managed_patterns: patterns
             .iter()
             .map(|pattern| NamePattern::parse(pattern).unwrap())
             .collect(),
@@ -12,7 +12,7 @@ fn owning(patterns: &[&str], adoption: Adoption) -> Policy {
     }
 }
 
-fn reasons(plan: &Plan) -> Vec<(&str, bool, MatchReason)> {
+fn match_reasons(plan: &Plan) -> Vec<(&str, bool, MatchReason)> {
     let steps = plan.steps.iter();
     steps
         .map(|step| {
@@ -23,29 +23,29 @@ fn reasons(plan: &Plan) -> Vec<(&str, bool, MatchReason)> {
 }
 
 #[test]
-fn what_only_a_pattern_names_is_put_away_as_a_first_contact() {
+fn archiving_a_segment_matched_only_by_pattern_adopts_it() {
     let there = || {
         vec![
-            spender("a1", "OW ours", 1.0),
-            spender("x1", "OW by hand", 2.0),
-            spender("x2", "By hand", 3.0),
+            remote_spender("a1", "OW ours", 1.0),
+            remote_spender("x1", "OW by hand", 2.0),
+            remote_spender("x2", "By hand", 3.0),
         ]
     };
-    let known = ledger(vec![entry("a1", "OW ours")]);
-    let plan = planned_under(
+    let known = state(vec![entry("a1", "OW ours")]);
+    let plan = plan_with_policy(
         &[],
         there(),
         &known,
-        &owning(&["No *", "OW *", "*hand"], Adoption::Allow),
+        &policy_managing(&["No *", "OW *", "*hand"], Adoption::Allow),
     );
     let pattern = |text: &str| MatchReason::Pattern(text.to_owned());
     assert_eq!(
-        reasons(&plan),
+        match_reasons(&plan),
         [
             (
                 "OW ours",
                 false,
-                MatchReason::Remembered(SegmentName::new("OW ours"))
+                MatchReason::RemovedFromConfiguration(SegmentName::new("OW ours"))
             ),
             ("OW by hand", true, pattern("OW *")),
             ("By hand", true, pattern("*hand")),
@@ -54,7 +54,7 @@ fn what_only_a_pattern_names_is_put_away_as_a_first_contact() {
     assert_eq!(
         (
             plan.summary().archive,
-            plan.summary().archive_by_hand,
+            plan.summary().archive_unmanaged,
             plan.summary().adopt
         ),
         (3, 2, 0)
@@ -63,7 +63,7 @@ fn what_only_a_pattern_names_is_put_away_as_a_first_contact() {
         .warnings
         .iter()
         .map(|warning| match warning {
-            Warning::ArchivesByHand { pattern, segments } => (pattern.as_str(), segments.len()),
+            Warning::ArchiveUnmanaged { pattern, segments } => (pattern.as_str(), segments.len()),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -72,11 +72,11 @@ fn what_only_a_pattern_names_is_put_away_as_a_first_contact() {
 }
 
 #[test]
-fn where_adoption_is_refused_what_segctl_did_not_make_is_not_put_away() {
-    let there = vec![spender("a1", "OW ours", 1.0), spender("x1", "OW by hand", 2.0)];
-    let known = ledger(vec![entry("a1", "OW ours")]);
-    let policy = owning(&["OW *"], Adoption::Refuse);
-    let plan = planned_under(&[], there.clone(), &known, &policy);
+fn refused_adoption_forbids_archiving_unmanaged_segments() {
+    let there = vec![remote_spender("a1", "OW ours", 1.0), remote_spender("x1", "OW by hand", 2.0)];
+    let known = state(vec![entry("a1", "OW ours")]);
+    let policy = policy_managing(&["OW *"], Adoption::Refuse);
+    let plan = plan_with_policy(&[], there.clone(), &known, &policy);
     let [Conflict::ArchiveRefused { target, pattern }] = plan.conflicts.as_slice() else {
         panic!("{:?}", plan.conflicts)
     };
@@ -86,7 +86,7 @@ fn where_adoption_is_refused_what_segctl_did_not_make_is_not_put_away() {
         id: Some(SegmentId::new("x1")),
         ..declared("OW by hand", vec![spends_more_than(2.0)])
     };
-    let plan = planned_under(&[file], there, &known, &policy);
+    let plan = plan_with_policy(&[file], there, &known, &policy);
     assert_eq!(
         (plan.conflicts.len(), steps(&plan)),
         (0, vec!["archive OW ours <>".to_owned()])
@@ -94,11 +94,11 @@ fn where_adoption_is_refused_what_segctl_did_not_make_is_not_put_away() {
 }
 
 #[test]
-fn one_made_and_one_put_away_may_be_a_rename() {
-    let known = ledger(vec![entry("a1", "A"), entry("b1", "B")]);
-    let there = vec![spender("a1", "A", 1.0), spender("b1", "B", 2.0)];
+fn one_create_and_one_archive_may_be_a_rename() {
+    let known = state(vec![entry("a1", "A"), entry("b1", "B")]);
+    let there = vec![remote_spender("a1", "A", 1.0), remote_spender("b1", "B", 2.0)];
     let hints = |files: &[DeclaredSegment]| {
-        let plan = planned_with(files, there.clone(), &known);
+        let plan = plan_with_state(files, there.clone(), &known);
         let hints = plan.warnings.into_iter().filter_map(|warning| match warning {
             Warning::LikelyRename { segment, target } => Some((segment.name, target.id)),
             _ => None,
@@ -122,15 +122,15 @@ fn one_made_and_one_put_away_may_be_a_rename() {
         []
     );
     // The way out.
-    assert_eq!(hints(&[previously(new, &["A"]), kept]), []);
+    assert_eq!(hints(&[with_previous_names(new, &["A"]), kept]), []);
 }
 
 #[test]
-fn a_segment_that_is_live_cannot_become_another_one() {
+fn a_taken_definition_names_the_already_matched_segment() {
     let files = [declared("A", vec![spends_more_than(2.0)])];
-    let stranger = spender("x1", "By hand", 2.0);
+    let stranger = remote_spender("x1", "By hand", 2.0);
     let targets = |live| {
-        let plan = planned(&files, live);
+        let plan = plan_for(&files, live);
         let [Conflict::DefinitionTaken { target, .. }] = plan.conflicts.as_slice() else {
             panic!("{:?}", plan.conflicts)
         };
@@ -138,7 +138,7 @@ fn a_segment_that_is_live_cannot_become_another_one() {
     };
     assert_eq!(targets(vec![stranger.clone()]), None);
     assert_eq!(
-        targets(vec![stranger, spender("a1", "A", 1.0)]),
+        targets(vec![stranger, remote_spender("a1", "A", 1.0)]),
         Some(SegmentId::new("a1"))
     );
 }

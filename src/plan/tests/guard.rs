@@ -1,11 +1,11 @@
 use super::*;
-use crate::plan::step::Refusal;
+use crate::plan::step::GuardViolation;
 
 #[test]
-fn a_workspace_that_was_made_anew_is_not_short_for_ever() {
+fn re_created_segments_do_not_count_as_missing() {
     let names: Vec<String> = (0..20).map(|number| format!("S{number}")).collect();
     let gone = names.iter().map(|name| entry(&format!("old-{name}"), name));
-    let anew = names.iter().map(|name| Entry {
+    let anew = names.iter().map(|name| StateEntry {
         applied_at: Timestamp::from_second(5).unwrap(),
         ..entry(&format!("new-{name}"), name)
     });
@@ -18,16 +18,16 @@ fn a_workspace_that_was_made_anew_is_not_short_for_ever() {
     let live = names
         .iter()
         .zip(amounts)
-        .map(|(name, amount)| spender(&format!("new-{name}"), name, amount));
-    let plan = planned_with(&files, live.collect(), &ledger(gone.chain(anew).collect()));
-    assert_eq!((steps(&plan), plan.refusals), (vec![], Vec::<Refusal>::new()));
+        .map(|(name, amount)| remote_spender(&format!("new-{name}"), name, amount));
+    let plan = plan_with_state(&files, live.collect(), &state(gone.chain(anew).collect()));
+    assert_eq!((steps(&plan), plan.guard_violations), (vec![], Vec::<GuardViolation>::new()));
 }
 
 #[test]
-fn a_list_is_too_short_only_for_what_would_be_written() {
+fn missing_segments_count_only_where_steps_would_write() {
     let names: Vec<String> = (0..20).map(|number| format!("S{number}")).collect();
     let entries = names.iter().map(|name| entry(&format!("id-{name}"), name));
-    let ledger = ledger(entries.collect());
+    let ledger = state(entries.collect());
     let amounts: Vec<f64> = (1..=20).map(f64::from).collect();
     let refusals = |listed: usize, agreed: usize| {
         let files = names.iter().zip(&amounts).enumerate();
@@ -35,17 +35,17 @@ fn a_list_is_too_short_only_for_what_would_be_written() {
             .map(|(index, (name, amount))| {
                 let segment = declared(name, vec![spends_more_than(*amount)]);
                 let is_agreed = (listed..listed + agreed).contains(&index);
-                if is_agreed { archived(segment) } else { segment }
+                if is_agreed { declared_archived(segment) } else { segment }
             })
             .collect();
         let live = names.iter().zip(&amounts).enumerate();
         let live = live.map(|(index, (name, amount))| {
-            let live = spender(&format!("id-{name}"), name, *amount);
-            if index < listed { live } else { put_away(live) }
+            let live = remote_spender(&format!("id-{name}"), name, *amount);
+            if index < listed { live } else { archived_remote(live) }
         });
-        planned_with(&files, live.collect(), &ledger).refusals
+        plan_with_state(&files, live.collect(), &ledger).guard_violations
     };
-    let short = |missing, of, percent| vec![Refusal::ShortList { missing, of, percent }];
+    let short = |missing, of, percent| vec![GuardViolation::MissingSegments { missing, total: of, max_percent: percent }];
     // None is listed: no share allows that.
     assert_eq!(refusals(0, 0), short(20, 20, None));
     assert_eq!(refusals(0, 18), short(2, 2, None));

@@ -8,7 +8,7 @@ fn referenced_segments_come_before_referencing_ones() {
         declared("C", vec![spends_more_than(1.0)]),
     ];
     assert_eq!(
-        steps(&planned(&files, vec![])),
+        steps(&plan_for(&files, vec![])),
         ["create C <>", "create B <1>", "create A <2>"]
     );
 }
@@ -16,49 +16,49 @@ fn referenced_segments_come_before_referencing_ones() {
 #[test]
 fn archives_wait_for_the_last_reference() {
     let files = [
-        archived(declared("A", vec![spends_more_than(1.0)])),
+        declared_archived(declared("A", vec![spends_more_than(1.0)])),
         declared("B", vec![spends_more_than(2.0)]),
     ];
-    let plan = planned(
+    let plan = plan_for(
         &files,
         vec![
-            live("a1", "A", payload(vec![spends_more_than(1.0)])),
-            live("b1", "B", payload(vec![by_id("a1")])),
+            remote("a1", "A", payload(vec![spends_more_than(1.0)])),
+            remote("b1", "B", payload(vec![reference_by_id("a1")])),
         ],
     );
     assert_eq!(steps(&plan), ["update B <>", "archive A <1>"]);
 }
 
 #[test]
-fn an_archived_segment_is_taken_out_before_it_is_updated() {
+fn an_archived_segment_is_unarchived_before_it_is_updated() {
     let files = [declared("A", vec![spends_more_than(2.0)])];
-    let put_away = LiveSegment {
+    let put_away = ObservedSegment {
         lifecycle: Lifecycle::Archived,
-        ..live("a1", "A", payload(vec![spends_more_than(1.0)]))
+        ..remote("a1", "A", payload(vec![spends_more_than(1.0)]))
     };
     assert_eq!(
-        steps(&planned(&files, vec![put_away.clone()])),
+        steps(&plan_for(&files, vec![put_away.clone()])),
         ["unarchive A <>", "update A <1>"]
     );
-    let files = [archived(declared("A", vec![spends_more_than(2.0)]))];
-    assert_eq!(steps(&planned(&files, vec![put_away])), [""; 0]);
-    assert_eq!(steps(&planned(&files, vec![])), [""; 0]);
+    let files = [declared_archived(declared("A", vec![spends_more_than(2.0)]))];
+    assert_eq!(steps(&plan_for(&files, vec![put_away])), [""; 0]);
+    assert_eq!(steps(&plan_for(&files, vec![])), [""; 0]);
 }
 
 #[test]
-fn near_the_limit_each_create_waits_for_one_archive() {
+fn near_the_active_limit_each_create_waits_for_one_archive() {
     let mut policy = Policy::default();
-    policy.behaviour.active_limit = 4;
+    policy.api_behavior.active_limit = 4;
     let files = [
         declared("New 1", vec![spends_more_than(11.0)]),
         declared("New 2", vec![spends_more_than(12.0)]),
         declared("New 3", vec![spends_more_than(13.0)]),
-        archived(declared("Old 1", vec![spends_more_than(1.0)])),
-        archived(declared("Old 2", vec![spends_more_than(2.0)])),
+        declared_archived(declared("Old 1", vec![spends_more_than(1.0)])),
+        declared_archived(declared("Old 2", vec![spends_more_than(2.0)])),
     ];
     let live =
-        (1..=3).map(|number| spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
-    let plan = planned_under(&files, live.collect(), &Ledger::default(), &policy);
+        (1..=3).map(|number| remote_spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
+    let plan = plan_with_policy(&files, live.collect(), &State::default(), &policy);
     assert_eq!(plan.conflicts, []);
     // One fits at first.
     assert_eq!(
@@ -74,18 +74,18 @@ fn near_the_limit_each_create_waits_for_one_archive() {
 }
 
 #[test]
-fn beyond_the_limit_the_first_archives_make_room_for_nothing() {
+fn above_the_active_limit_the_first_archives_free_no_slot() {
     let mut policy = Policy::default();
-    policy.behaviour.active_limit = 2;
+    policy.api_behavior.active_limit = 2;
     let files = [
         declared("New", vec![spends_more_than(11.0)]),
-        archived(declared("Old 1", vec![spends_more_than(1.0)])),
-        archived(declared("Old 2", vec![spends_more_than(2.0)])),
-        archived(declared("Old 3", vec![spends_more_than(3.0)])),
+        declared_archived(declared("Old 1", vec![spends_more_than(1.0)])),
+        declared_archived(declared("Old 2", vec![spends_more_than(2.0)])),
+        declared_archived(declared("Old 3", vec![spends_more_than(3.0)])),
     ];
     let live =
-        (1..=3).map(|number| spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
-    let plan = planned_under(&files, live.collect(), &Ledger::default(), &policy);
+        (1..=3).map(|number| remote_spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
+    let plan = plan_with_policy(&files, live.collect(), &State::default(), &policy);
     assert_eq!(plan.conflicts, []);
     assert_eq!(
         steps(&plan),
@@ -99,22 +99,22 @@ fn beyond_the_limit_the_first_archives_make_room_for_nothing() {
 }
 
 #[test]
-fn a_circle_is_opened_before_it_is_closed_through_what_does_not_change() {
+fn a_reference_is_dropped_before_an_unchanged_segment_would_close_a_cycle() {
     // A referred-to segment that stays as it is hides the one that drops its reference.
     let files = [
         declared("A", vec![member_of("B")]),
         declared("B", vec![member_of("C")]),
         declared("C", vec![spends_more_than(2.0)]),
     ];
-    let middle = live("b1", "B", payload(vec![by_id("c1")]));
+    let middle = remote("b1", "B", payload(vec![reference_by_id("c1")]));
     let ends = [
-        live("a1", "A", payload(vec![spends_more_than(1.0)])),
-        live("c1", "C", payload(vec![by_id("a1")])),
+        remote("a1", "A", payload(vec![spends_more_than(1.0)])),
+        remote("c1", "C", payload(vec![reference_by_id("a1")])),
     ];
-    let with = |middle| planned(&files, ends.iter().cloned().chain([middle]).collect());
+    let with = |middle| plan_for(&files, ends.iter().cloned().chain([middle]).collect());
     assert_eq!(steps(&with(middle.clone())), ["update C <>", "update A <1>"]);
     assert_eq!(
-        steps(&with(put_away(middle))),
+        steps(&with(archived_remote(middle))),
         ["unarchive B <>", "update C <>", "update A <1,2>"]
     );
 }

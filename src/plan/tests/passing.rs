@@ -1,35 +1,35 @@
 use super::*;
 
 #[test]
-fn definitions_that_swap_pass_wrapped() {
+fn swapped_definitions_use_a_temporary_wrapped_definition() {
     let files = [
         declared("A", vec![spends_more_than(2.0)]),
         declared("B", vec![spends_more_than(1.0)]),
     ];
-    let plan = planned(
+    let plan = plan_for(
         &files,
         vec![
-            live("a1", "A", payload(vec![spends_more_than(1.0)])),
-            live("b1", "B", payload(vec![spends_more_than(2.0)])),
+            remote("a1", "A", payload(vec![spends_more_than(1.0)])),
+            remote("b1", "B", payload(vec![spends_more_than(2.0)])),
         ],
     );
     assert_eq!(plan.conflicts, []);
     assert_eq!(steps(&plan), ["update A <>", "update B <1>", "update A <1,2>"]);
-    assert_eq!(plan.steps[0].action.passing(), Some(step::Passing::Definition));
+    assert_eq!(plan.steps[0].action.temporary_change(), Some(step::TemporaryChange::Definition));
     assert_eq!(plan.summary().update, 2);
 }
 
 #[test]
-fn a_definition_that_another_step_gives_up_is_waited_for() {
+fn a_step_waits_for_the_step_that_releases_its_definition() {
     let files = [
         declared("A", vec![spends_more_than(2.0)]),
         declared("B", vec![spends_more_than(3.0)]),
     ];
-    let plan = planned(
+    let plan = plan_for(
         &files,
         vec![
-            live("a1", "A", payload(vec![spends_more_than(1.0)])),
-            live("b1", "B", payload(vec![spends_more_than(2.0)])),
+            remote("a1", "A", payload(vec![spends_more_than(1.0)])),
+            remote("b1", "B", payload(vec![spends_more_than(2.0)])),
         ],
     );
     assert_eq!(steps(&plan), ["update B <>", "update A <1>"]);

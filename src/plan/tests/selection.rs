@@ -8,25 +8,25 @@ fn patterns(names: &[&str]) -> Vec<NamePattern> {
         .collect()
 }
 
-fn selected(
+fn plan_selected(
     (targets, excludes): (&[&str], &[&str]),
     declared: &[DeclaredSegment],
-    live: Vec<LiveSegment>,
+    live: Vec<ObservedSegment>,
     policy: &Policy,
 ) -> Plan {
-    let known = ledger(
+    let known = state(
         live.iter()
             .map(|live| entry(live.id.as_str(), live.name.as_str()))
             .collect(),
     );
-    plan(&Situation {
+    plan(&PlanInput {
         workspace: "test",
         declared,
         observed: &observed(live),
-        ledger: &known,
-        lists: &Lists::default(),
+        state: &known,
+        compared_lists: &ComparedLists::default(),
         policy,
-        allowances: Allowances::default(),
+        overrides: Overrides::default(),
         selection: &Selection {
             targets: patterns(targets),
             excludes: patterns(excludes),
@@ -37,7 +37,7 @@ fn selected(
 
 /// `A` is new, `B` refers to nothing, and `C` refers to `B`.
 #[test]
-fn conflicts_stand_in_the_way_of_what_they_concern() {
+fn conflicts_block_only_the_segments_they_concern() {
     let files = [
         declared("A", vec![spends_more_than(1.0)]),
         declared("B", vec![member_of("Nobody")]),
@@ -52,7 +52,7 @@ fn conflicts_stand_in_the_way_of_what_they_concern() {
         (&[], &["A"], 1),
     ];
     for (targets, excludes, expected) in cases {
-        let plan = selected((targets, excludes), &files, vec![], &Policy::default());
+        let plan = plan_selected((targets, excludes), &files, vec![], &Policy::default());
         assert_eq!(
             plan.conflicts.len(),
             expected,
@@ -63,20 +63,20 @@ fn conflicts_stand_in_the_way_of_what_they_concern() {
 }
 
 #[test]
-fn what_an_unresolved_file_may_mean_is_left_alone() {
+fn candidates_of_an_ambiguous_segment_are_not_changed() {
     let files = [
-        previously(declared("New", vec![spends_more_than(9.0)]), &["X", "Y"]),
+        with_previous_names(declared("New", vec![spends_more_than(9.0)]), &["X", "Y"]),
         declared("A", vec![spends_more_than(1.0)]),
     ];
-    let live = vec![spender("x1", "X", 2.0), spender("y1", "Y", 3.0)];
-    let all = selected((&[], &[]), &files, live.clone(), &Policy::default());
+    let live = vec![remote_spender("x1", "X", 2.0), remote_spender("y1", "Y", 3.0)];
+    let all = plan_selected((&[], &[]), &files, live.clone(), &Policy::default());
     assert!(
         matches!(all.conflicts.as_slice(), [Conflict::AmbiguousTarget { .. }]),
         "{:?}",
         all.conflicts
     );
     assert_eq!(steps(&all), ["create A <>"]);
-    let without = selected((&[], &["New"]), &files, live, &Policy::default());
+    let without = plan_selected((&[], &["New"]), &files, live, &Policy::default());
     assert_eq!(
         (without.conflicts.len(), steps(&without)),
         (0, vec!["create A <>".to_owned()])
@@ -84,9 +84,9 @@ fn what_an_unresolved_file_may_mean_is_left_alone() {
 }
 
 #[test]
-fn the_limit_of_active_segments_is_that_of_the_selected_steps() {
+fn the_active_limit_counts_only_selected_steps() {
     let mut policy = Policy::default();
-    policy.behaviour.active_limit = 2;
+    policy.api_behavior.active_limit = 2;
     let files = [
         declared("A", vec![spends_more_than(1.0)]),
         declared("B", vec![spends_more_than(2.0)]),
@@ -100,8 +100,8 @@ fn the_limit_of_active_segments_is_that_of_the_selected_steps() {
         (&["A", "B"], &[], 1),
     ];
     for (targets, excludes, expected) in cases {
-        let live = vec![spender("c1", "C", 3.0)];
-        let plan = selected((targets, excludes), &files, live, &policy);
+        let live = vec![remote_spender("c1", "C", 3.0)];
+        let plan = plan_selected((targets, excludes), &files, live, &policy);
         assert_eq!(
             plan.conflicts.len(),
             expected,
@@ -112,7 +112,7 @@ fn the_limit_of_active_segments_is_that_of_the_selected_steps() {
 }
 
 #[test]
-fn what_a_selection_does_is_said_by_name() {
+fn excluded_dependents_and_required_segments_are_named() {
     let files = [
         declared("Base", vec![spends_more_than(1.0)]),
         declared("Dep", vec![member_of("Base"), spends_more_than(2.0)]),
@@ -120,11 +120,11 @@ fn what_a_selection_does_is_said_by_name() {
         declared("Alone", vec![spends_more_than(4.0)]),
     ];
     let left_out = |selection: (&[&str], &[&str])| {
-        let plan = selected(selection, &files, vec![], &Policy::default());
-        let left_out = plan.left_out;
+        let plan = plan_selected(selection, &files, vec![], &Policy::default());
+        let left_out = plan.excluded;
         let dependents = left_out.dependents.into_iter();
         let dependents: Vec<_> = dependents
-            .map(|dependent| format!("{} on {}", dependent.segment, dependent.on))
+            .map(|dependent| format!("{} on {}", dependent.segment, dependent.depends_on))
             .collect();
         (
             left_out.steps,
@@ -143,12 +143,12 @@ fn what_a_selection_does_is_said_by_name() {
         (4, true, true, "Far on Dep".to_owned())
     );
     assert_eq!(left_out((&["Dep"], &["Far"])), (2, true, true, String::new()));
-    let plan = selected((&["Far"], &[]), &files, vec![], &Policy::default());
+    let plan = plan_selected((&["Far"], &[]), &files, vec![], &Policy::default());
     let pulled_in: Vec<_> = plan
         .steps
         .iter()
         .map(|step| {
-            step.pulled_in_for
+            step.required_by
                 .iter()
                 .map(SegmentName::as_str)
                 .collect::<Vec<_>>()
@@ -158,31 +158,31 @@ fn what_a_selection_does_is_said_by_name() {
 }
 
 #[test]
-fn an_archive_says_for_whom_it_makes_room() {
+fn an_archive_names_the_segment_it_frees_a_slot_for() {
     let mut policy = Policy::default();
-    policy.behaviour.active_limit = 1;
+    policy.api_behavior.active_limit = 1;
     let files = [declared("New", vec![spends_more_than(1.0)])];
-    let live = vec![spender("a1", "Old", 2.0)];
-    let plan = selected((&["New"], &[]), &files, live, &policy);
+    let live = vec![remote_spender("a1", "Old", 2.0)];
+    let plan = plan_selected((&["New"], &[]), &files, live, &policy);
     assert_eq!(steps(&plan), ["archive Old <>", "create New <1>"]);
     let old = plan.steps.first().unwrap();
-    assert_eq!(old.makes_room_for, Some(SegmentName::new("New")));
-    assert_eq!(old.pulled_in_for, [SegmentName::new("New")]);
+    assert_eq!(old.frees_slot_for, Some(SegmentName::new("New")));
+    assert_eq!(old.required_by, [SegmentName::new("New")]);
 }
 
 /// Both new segments want the room that one archive makes; in a part of the plan it is for the one that is in it.
 #[test]
-fn a_part_of_a_plan_has_its_own_room() {
+fn freed_slots_are_assigned_among_the_selected_steps() {
     let mut policy = Policy::default();
-    policy.behaviour.active_limit = 1;
-    policy.guards.above = 10;
+    policy.api_behavior.active_limit = 1;
+    policy.guards.min_segments = 10;
     let files = [
         declared("New 1", vec![spends_more_than(11.0)]),
         declared("New 2", vec![spends_more_than(12.0)]),
-        archived(declared("Old", vec![spends_more_than(1.0)])),
+        declared_archived(declared("Old", vec![spends_more_than(1.0)])),
     ];
-    let live = vec![spender("o1", "Old", 1.0)];
-    let plan = selected((&["New 2", "Old"], &[]), &files, live, &policy);
+    let live = vec![remote_spender("o1", "Old", 1.0)];
+    let plan = plan_selected((&["New 2", "Old"], &[]), &files, live, &policy);
     assert_eq!(plan.conflicts, []);
     assert_eq!(steps(&plan), ["archive Old <>", "create New 2 <1>"]);
 }

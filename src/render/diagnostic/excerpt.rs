@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-use crate::diagnostic::{Label, Place};
-use crate::model::is_hidden;
+use crate::diagnostic::{Label, Location};
+use crate::model::is_unprintable;
 
 /// Places of one file that are further apart than this many lines get excerpts of their own.
-const LINES_APART: u32 = 200;
+const MAX_LINES_APART: u32 = 200;
 /// Bytes of a line that are kept; what the terminal cannot show is cut again when it is drawn.
-const LINE_BYTES: usize = 400;
+const MAX_LINE_BYTES: usize = 400;
 /// Bytes of a long line that are kept before the place.
-const BYTES_BEFORE: usize = 60;
+const CONTEXT_BYTES: usize = 60;
 
 /// Some lines with marks; without marks only the place is known.
 pub(super) struct Excerpt<'a> {
     /// The place to name.
-    pub first: &'a Place,
+    pub location: &'a Location,
     pub text: String,
     /// The number of the first line in `text`.
     pub line: u32,
@@ -25,7 +25,7 @@ pub(super) struct Excerpt<'a> {
 /// Bytes of the excerpt with the words beside them.
 pub(super) struct Mark<'a> {
     pub span: Range<usize>,
-    pub words: &'a str,
+    pub label: &'a str,
     pub primary: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn excerpts<'a, 't>(
 ) -> Vec<Excerpt<'a>> {
     let mut runs: Vec<Vec<&Label>> = Vec::new();
     for label in labels {
-        let near = |run: &&mut Vec<&Label>| run.iter().all(|other| share(&other.place, &label.place));
+        let near = |run: &&mut Vec<&Label>| run.iter().all(|other| belong_together(&other.location, &label.location));
         match runs.iter_mut().find(near) {
             Some(run) => run.push(label),
             None => runs.push(vec![label]),
@@ -45,9 +45,9 @@ pub(super) fn excerpts<'a, 't>(
     let primary = labels.first();
     runs.iter()
         .filter_map(|run| {
-            let first = &run.first()?.place;
+            let first = &run.first()?.location;
             let mut excerpt = Excerpt {
-                first,
+                location: first,
                 text: String::new(),
                 line: first.line,
                 marks: Vec::new(),
@@ -60,33 +60,33 @@ pub(super) fn excerpts<'a, 't>(
         .collect()
 }
 
-fn share(left: &Place, right: &Place) -> bool {
+fn belong_together(left: &Location, right: &Location) -> bool {
     left.file == right.file
-        && left.line.abs_diff(right.line) <= LINES_APART
+        && left.line.abs_diff(right.line) <= MAX_LINES_APART
         && (left.line == 0) == (right.line == 0)
 }
 
 impl<'a> Excerpt<'a> {
     /// Adds the lines from the first to the last label; none when the text is not the one the places are of.
     fn fill(&mut self, run: &[&'a Label], text: &str, primary: Option<&'a Label>) {
-        let start = |label: &&&Label| label.place.span.start;
+        let start = |label: &&&Label| label.location.span.start;
         let (Some(top), Some(bottom)) = (run.iter().min_by_key(start), run.iter().max_by_key(start)) else {
             return;
         };
         let (Some(before), Some(after)) = (
-            text.get(..top.place.span.start),
-            text.get(bottom.place.span.start..),
+            text.get(..top.location.span.start),
+            text.get(bottom.location.span.start..),
         ) else {
             return;
         };
         let mut at = before.rfind('\n').map_or(0, |newline| newline + 1);
         let end = text.len() - after.len() + after.find('\n').unwrap_or(after.len());
-        self.line = top.place.line;
+        self.line = top.location.line;
         for (index, line) in text.get(at..end).unwrap_or("").split('\n').enumerate() {
             if index > 0 {
                 self.text.push('\n');
             }
-            let here = |label: &&&'a Label| (at..=at + line.len()).contains(&label.place.span.start);
+            let here = |label: &&&'a Label| (at..=at + line.len()).contains(&label.location.span.start);
             let here: Vec<&'a Label> = run.iter().filter(here).copied().collect();
             self.push_line(line, at, &here, primary);
             at += line.len() + 1;
@@ -95,27 +95,27 @@ impl<'a> Excerpt<'a> {
 
     /// Adds one line that begins at byte `at` of the file, with the marks that begin in it.
     fn push_line(&mut self, line: &str, at: usize, labels: &[&'a Label], primary: Option<&'a Label>) {
-        let starts = labels.iter().map(|label| label.place.span.start - at);
-        let kept = window(line, starts.min().unwrap_or(0));
+        let starts = labels.iter().map(|label| label.location.span.start - at);
+        let kept = visible_range(line, starts.min().unwrap_or(0));
         if kept.start > 0 {
             self.text.push('…');
         }
         let base = self.text.len();
         let moved = |byte: usize| {
             let byte = line.floor_char_boundary(byte.clamp(kept.start, kept.end));
-            base + visible(line.get(kept.start..byte).unwrap_or("")).len()
+            base + visible_text(line.get(kept.start..byte).unwrap_or("")).len()
         };
         for &label in labels {
-            let Label { place, message } = label;
+            let Label { location: place, message } = label;
             // A value of many lines is marked where it begins.
             let end = place.span.end.min(at + line.len());
             self.marks.push(Mark {
                 span: moved(place.span.start - at)..moved(end.saturating_sub(at)),
-                words: message,
+                label: message,
                 primary: primary.is_some_and(|primary| std::ptr::eq(primary, label)),
             });
         }
-        self.text.push_str(&visible(line.get(kept.clone()).unwrap_or("")));
+        self.text.push_str(&visible_text(line.get(kept.clone()).unwrap_or("")));
         if kept.end < line.len() {
             self.text.push('…');
         }
@@ -123,20 +123,20 @@ impl<'a> Excerpt<'a> {
 }
 
 /// The part of `line` to keep so that byte `from` is in it.
-fn window(line: &str, from: usize) -> Range<usize> {
-    if line.len() <= LINE_BYTES {
+fn visible_range(line: &str, from: usize) -> Range<usize> {
+    if line.len() <= MAX_LINE_BYTES {
         return 0..line.len();
     }
-    let start = line.floor_char_boundary(from.saturating_sub(BYTES_BEFORE));
-    start..line.floor_char_boundary(start + LINE_BYTES)
+    let start = line.floor_char_boundary(from.saturating_sub(CONTEXT_BYTES));
+    start..line.floor_char_boundary(start + MAX_LINE_BYTES)
 }
 
 /// One character for each, so that marks stay below what they mean.
-fn visible(line: &str) -> String {
+fn visible_text(line: &str) -> String {
     let mut before = None;
     let characters = line.chars().filter(|next| !matches!(next, '\r' | '\u{feff}'));
     let shown = characters.map(|next| {
-        let is_hidden = is_hidden(next, before);
+        let is_hidden = is_unprintable(next, before);
         before = Some(next);
         match next {
             '\t' => next,

@@ -4,14 +4,14 @@ use super::*;
 
 const SEGMENT: &str = "name: Lapsed buyers\nkind: filter\nname: Lapsed\nlabels: [a]\n";
 
-fn place(file: &str, text: &str, line: u32, part: &str) -> Place {
+fn location(file: &str, text: &str, line: u32, part: &str) -> Location {
     let line_start: usize = text
         .split_inclusive('\n')
         .take(line as usize - 1)
         .map(str::len)
         .sum();
     let start = line_start + text[line_start..].find(part).unwrap_or_default();
-    Place {
+    Location {
         file: Arc::from(file),
         line,
         column: u32::try_from(text[line_start..start].chars().count() + 1).unwrap_or(0),
@@ -19,7 +19,7 @@ fn place(file: &str, text: &str, line: u32, part: &str) -> Place {
     }
 }
 
-fn shown_with(text: &str, diagnostics: &[Diagnostic]) -> String {
+fn rendered(text: &str, diagnostics: &[Diagnostic]) -> String {
     diagnostics_text(
         diagnostics,
         &|file| (file != "missing.yaml").then_some(text),
@@ -28,21 +28,21 @@ fn shown_with(text: &str, diagnostics: &[Diagnostic]) -> String {
 }
 
 fn duplicate() -> Diagnostic {
-    let second = place("a.yaml", SEGMENT, 3, "name");
+    let second = location("a.yaml", SEGMENT, 3, "name");
     Diagnostic::error(
         "SEG004",
         "the key `name` stands twice in one map",
         second,
         "the second one",
     )
-    .with_label(place("a.yaml", SEGMENT, 1, "name"), "the first one")
+    .with_label(location("a.yaml", SEGMENT, 1, "name"), "the first one")
     .with_note("a fact")
     .with_help("keep one of the two")
 }
 
 #[test]
-fn one_file_with_two_places() {
-    insta::assert_snapshot!(shown_with(SEGMENT, &[duplicate()]), @r#"
+fn one_file_with_two_locations() {
+    insta::assert_snapshot!(rendered(SEGMENT, &[duplicate()]), @r#"
     error[SEG004]: the key `name` stands twice in one map
      --> a.yaml:3:1
       |
@@ -60,17 +60,17 @@ fn one_file_with_two_places() {
 }
 
 #[test]
-fn places_in_several_files() {
+fn locations_in_several_files() {
     let clash = Diagnostic::warning(
         "SEG040",
         "two segments have one name",
-        place("b.yaml", SEGMENT, 1, "Lapsed buyers"),
+        location("b.yaml", SEGMENT, 1, "Lapsed buyers"),
         "declared here",
     )
-    .with_label(place("a.yaml", SEGMENT, 3, "Lapsed"), "and here")
-    .with_label(Place::whole_file(Arc::from("segctl.yaml")), "")
-    .with_label(place("missing.yaml", SEGMENT, 2, "kind"), "");
-    insta::assert_snapshot!(shown_with(SEGMENT, &[clash]), @r#"
+    .with_label(location("a.yaml", SEGMENT, 3, "Lapsed"), "and here")
+    .with_label(Location::whole_file(Arc::from("segctl.yaml")), "")
+    .with_label(location("missing.yaml", SEGMENT, 2, "kind"), "");
+    insta::assert_snapshot!(rendered(SEGMENT, &[clash]), @r#"
     warning[SEG040]: two segments have one name
      --> b.yaml:1:7
       |
@@ -92,10 +92,10 @@ fn places_in_several_files() {
 
 #[test]
 fn a_whole_file() {
-    let place = Place::whole_file(Arc::from("a.yaml"));
+    let place = Location::whole_file(Arc::from("a.yaml"));
     let missing =
         Diagnostic::error("SEG001", "the file `a.yaml` does not exist", place, "").with_help("check it");
-    insta::assert_snapshot!(shown_with(SEGMENT, &[missing]), @r#"
+    insta::assert_snapshot!(rendered(SEGMENT, &[missing]), @r#"
     error[SEG001]: the file `a.yaml` does not exist
     --> a.yaml
      = help: check it
@@ -110,16 +110,16 @@ fn control_characters_are_shown_not_obeyed() {
     let fault = Diagnostic::error(
         "SEG010",
         "the name `\u{1b}[2J\n\u{9b}` is bad",
-        place("\u{1b}a.yaml", text, 1, "é"),
+        location("\u{1b}a.yaml", text, 1, "é"),
         "this \u{1b}[31m",
     )
     .with_note("note \u{7}\u{202e}")
     .with_help("help \r");
-    let shown = shown_with(text, &[fault]);
+    let shown = rendered(text, &[fault]);
     assert!(
         !shown
             .chars()
-            .any(|next| next != '\n' && crate::model::is_hidden(next, None)),
+            .any(|next| next != '\n' && crate::model::is_unprintable(next, None)),
         "{shown:?}"
     );
     insta::assert_snapshot!(shown, @r#"
@@ -145,10 +145,10 @@ fn long_lines_and_long_files_are_cut_to_what_matters() {
         "y, ".repeat(1_000_000)
     );
     let text = format!("{}{line}\n{}", "a: 1\n".repeat(300_000), "b: 1\n".repeat(300_000));
-    let fault = Diagnostic::error("SEG010", "found", place("a.yaml", &text, 300_001, "HERE"), "here")
-        .with_label(place("a.yaml", &text, 299_999, "1"), "near")
-        .with_label(place("a.yaml", &text, 2, "1"), "far");
-    let shown = shown_with(&text, &[fault]);
+    let fault = Diagnostic::error("SEG010", "found", location("a.yaml", &text, 300_001, "HERE"), "here")
+        .with_label(location("a.yaml", &text, 299_999, "1"), "near")
+        .with_label(location("a.yaml", &text, 2, "1"), "far");
+    let shown = rendered(&text, &[fault]);
     assert!(shown.lines().all(|line| line.chars().count() <= 160), "{shown}");
     insta::assert_snapshot!(shown, @r#"
     error[SEG010]: found
@@ -170,15 +170,15 @@ fn long_lines_and_long_files_are_cut_to_what_matters() {
 }
 
 #[test]
-fn places_at_the_end_of_text_and_places_of_other_text() {
-    let end = Place {
+fn locations_at_the_end_of_a_file_and_outside_of_it() {
+    let end = Location {
         file: Arc::from("a.yaml"),
         line: 2,
         column: 3,
         span: 7..7,
     };
     let at_end = Diagnostic::error("SEG003", "it ends", end.clone(), "here");
-    insta::assert_snapshot!(shown_with("a: 1\nb:", std::slice::from_ref(&at_end)), @r#"
+    insta::assert_snapshot!(rendered("a: 1\nb:", std::slice::from_ref(&at_end)), @r#"
     error[SEG003]: it ends
      --> a.yaml:2:3
       |
@@ -187,19 +187,19 @@ fn places_at_the_end_of_text_and_places_of_other_text() {
 
     1 error in 1 file
     "#);
-    insta::assert_snapshot!(shown_with("a", &[at_end]), @r#"
+    insta::assert_snapshot!(rendered("a", &[at_end]), @r#"
     error[SEG003]: it ends
     --> a.yaml:2:3
 
     1 error in 1 file
     "#);
-    let many_lines = Place {
+    let many_lines = Location {
         span: 3..60,
         line: 1,
         ..end
     };
     let fault = Diagnostic::error("SEG010", "it is long", many_lines, "from here");
-    insta::assert_snapshot!(shown_with(&"a: b\n".repeat(20), &[fault]), @r#"
+    insta::assert_snapshot!(rendered(&"a: b\n".repeat(20), &[fault]), @r#"
     error[SEG010]: it is long
      --> a.yaml:1:3
       |
@@ -212,7 +212,7 @@ fn places_at_the_end_of_text_and_places_of_other_text() {
 
 #[test]
 fn json_has_the_same_facts() {
-    let place = Place::whole_file(Arc::from("a.yaml"));
+    let place = Location::whole_file(Arc::from("a.yaml"));
     let diagnostics = [duplicate(), Diagnostic::warning("SEG007", "empty", place, "")];
     insta::assert_json_snapshot!(diagnostics_json(&diagnostics), @r#"
     [
@@ -262,7 +262,7 @@ fn json_has_the_same_facts() {
 
 #[test]
 fn summaries_count_what_there_is() {
-    let at = |file: &str| Place::whole_file(Arc::from(file));
+    let at = |file: &str| Location::whole_file(Arc::from(file));
     let error = |file: &str| Diagnostic::error("SEG001", "x", at(file), "");
     let warning = Diagnostic::warning("SEG001", "x", at("c.yaml"), "");
     assert_eq!(summary(&[]), "no errors");
@@ -271,12 +271,12 @@ fn summaries_count_what_there_is() {
         summary(&[error("a.yaml"), warning, error("b.yaml")]),
         "2 errors, 1 warning in 3 files"
     );
-    assert_eq!(shown_with("", &[]), "");
+    assert_eq!(rendered("", &[]), "");
 }
 
 #[test]
 fn diagnostics_are_sorted_by_file_line_and_column() {
-    let at = |file: &str, line, column| Place {
+    let at = |file: &str, line, column| Location {
         file: Arc::from(file),
         line,
         column,
@@ -301,5 +301,5 @@ fn diagnostics_are_sorted_by_file_line_and_column() {
 fn colour_is_added_only_when_asked_for() {
     let coloured = diagnostics_text(&[duplicate()], &|_| Some(SEGMENT), true);
     assert!(coloured.contains("\u{1b}["));
-    assert!(!shown_with(SEGMENT, &[duplicate()]).contains('\u{1b}'));
+    assert!(!rendered(SEGMENT, &[duplicate()]).contains('\u{1b}'));
 }

@@ -1,7 +1,7 @@
 //! Drift as a document.
 
 use super::plan::DriftDocument;
-use super::{FORMAT_VERSION, FindingDocument, SeenDocument, finding};
+use super::{FORMAT_VERSION, FindingDocument, FreshnessDocument, finding};
 use crate::model::SegmentId;
 use crate::plan::step::{Drift, Warning};
 use serde::{Deserialize, Serialize};
@@ -17,23 +17,23 @@ pub struct DriftReport {
     pub workspace: String,
     /// Whether nothing was applied from here yet, so that nothing can be told.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub nothing_applied: bool,
+    pub no_state: bool,
     /// Segment by segment, without those of which the files say it already.
     pub drift: Vec<DriftDocument>,
     /// Those of which the files say it already: there is nothing to do, and the next apply takes them down.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub in_files: Vec<DriftDocument>,
+    pub already_in_files: Vec<DriftDocument>,
     /// What the files would have to say to keep it, file by file.
     pub patches: Vec<PatchDocument>,
     /// Segments of which no file can say it, or not all of it, by id, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    pub unwritten: BTreeMap<String, String>,
+    pub unwritable: BTreeMap<String, String>,
     /// Segments that the service archives soon, which is not drift yet.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub expiring: Vec<FindingDocument>,
     /// How old what was seen is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub seen: Option<SeenDocument>,
+    pub freshness: Option<FreshnessDocument>,
 }
 
 /// What a file would have to say.
@@ -58,16 +58,16 @@ impl DriftReport {
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             workspace: workspace.to_owned(),
-            nothing_applied: false,
+            no_state: false,
             drift: open.into_iter().map(DriftDocument::of).collect(),
-            in_files: in_files.into_iter().map(DriftDocument::of).collect(),
+            already_in_files: in_files.into_iter().map(DriftDocument::of).collect(),
             patches,
-            unwritten: unwritten
+            unwritable: unwritten
                 .into_iter()
                 .map(|(id, why)| (id.to_string(), why))
                 .collect(),
             expiring: Vec::new(),
-            seen: None,
+            freshness: None,
         }
     }
 
@@ -83,8 +83,8 @@ impl DriftReport {
 
     /// With how old what was seen is.
     #[must_use]
-    pub fn with_seen(mut self, seen: SeenDocument) -> Self {
-        self.seen = Some(seen);
+    pub fn with_freshness(mut self, seen: FreshnessDocument) -> Self {
+        self.freshness = Some(seen);
         self
     }
 }

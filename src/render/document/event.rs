@@ -17,8 +17,8 @@
 use super::FORMAT_VERSION;
 use super::plan::StepDocument;
 use super::problem::DiagnosticDocument;
-use super::receipt::{EndDocument, OutcomeDocument};
-use crate::apply::receipt::Entry;
+use super::receipt::{RunSummaryDocument, OutcomeDocument};
+use crate::apply::receipt::StepReport;
 use crate::plan::step::Step;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -48,13 +48,13 @@ pub enum RunEvent<'a> {
     /// Something is wrong, or likely not meant.
     Diagnostic(DiagnosticDocument),
     /// A step begins.
-    ApplyStart(StartDocument),
+    ApplyStart(StepStartDocument),
     /// A step ended, and the workspace is as it wanted it.
     ApplyComplete(OutcomeDocument),
     /// A step ended otherwise.
     ApplyErrored(OutcomeDocument),
     /// The run ended.
-    ChangeSummary(&'a EndDocument),
+    ChangeSummary(&'a RunSummaryDocument),
 }
 
 /// What the lines after this one are.
@@ -72,7 +72,7 @@ pub struct VersionDocument<'a> {
 
 /// A step that begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StartDocument {
+pub struct StepStartDocument {
     /// The step's number in the plan.
     pub number: usize,
     /// `create`, `update`, `archive` or `unarchive`.
@@ -99,7 +99,7 @@ impl<'a> RunEvent<'a> {
     /// `step` begins.
     #[must_use]
     pub fn started(step: &Step) -> Self {
-        Self::ApplyStart(StartDocument {
+        Self::ApplyStart(StepStartDocument {
             number: step.number,
             action: step.action.as_str().to_owned(),
             segment: step.segment.to_string(),
@@ -109,7 +109,7 @@ impl<'a> RunEvent<'a> {
 
     /// A step ended.
     #[must_use]
-    pub fn finished(entry: &Entry) -> Self {
+    pub fn finished(entry: &StepReport) -> Self {
         let outcome = OutcomeDocument::new(entry);
         if entry.outcome.is_done() {
             Self::ApplyComplete(outcome)
@@ -122,15 +122,15 @@ impl<'a> RunEvent<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::receipt::{Outcome, SkipReason};
-    use crate::diagnostic::{Diagnostic, Place};
+    use crate::apply::receipt::{StepOutcome, SkipReason};
+    use crate::diagnostic::{Diagnostic, Location};
     use crate::model::{SegmentId, SegmentName};
     use crate::render::document::{FindingDocument, FindingKind};
     use serde_json::{Value, json};
     use std::sync::Arc;
 
     /// An event as whoever reads it gets it.
-    fn told(event: RunEvent<'_>) -> Value {
+    fn serialized(event: RunEvent<'_>) -> Value {
         let at = Timestamp::UNIX_EPOCH;
         let line = serde_json::to_string(&EventDocument { at, event }).unwrap();
         assert!(!line.contains('\n'), "{line}");
@@ -141,43 +141,43 @@ mod tests {
     }
 
     #[test]
-    fn a_step_ends_complete_only_when_the_workspace_is_as_it_wanted_it() {
+    fn only_applied_and_unchanged_steps_emit_apply_complete() {
         let id = SegmentId::new("a1");
         let message = "two\nlines".to_owned();
         let notes = vec!["found by name".to_owned()];
         let table = [
             (
-                Outcome::applied(id.clone(), notes),
+                StepOutcome::applied(id.clone(), notes),
                 json!({"type": "apply_complete", "outcome": "applied", "id": "a1", "notes": ["found by name"]}),
             ),
             (
-                Outcome::Unchanged {
+                StepOutcome::Unchanged {
                     id,
                     notes: Vec::new(),
                 },
                 json!({"type": "apply_complete", "outcome": "unchanged", "id": "a1"}),
             ),
             (
-                Outcome::Skipped(SkipReason::DependsOn(SegmentName::new("B"))),
+                StepOutcome::Skipped(SkipReason::DependencyNotApplied(SegmentName::new("B"))),
                 json!({"type": "apply_errored", "outcome": "skipped", "message": "it depends on `B`"}),
             ),
             (
-                Outcome::Failed {
+                StepOutcome::Failed {
                     message: message.clone(),
                 },
                 json!({"type": "apply_errored", "outcome": "failed", "message": "two\nlines"}),
             ),
             (
-                Outcome::Unknown { message },
+                StepOutcome::Unknown { message },
                 json!({"type": "apply_errored", "outcome": "unknown", "message": "two\nlines"}),
             ),
             (
-                Outcome::NotAttempted,
+                StepOutcome::NotAttempted,
                 json!({"type": "apply_errored", "outcome": "not attempted"}),
             ),
         ];
         for (outcome, mut wanted) in table {
-            let entry = Entry {
+            let entry = StepReport {
                 number: 2,
                 segment: SegmentName::new("A"),
                 action: "update",
@@ -190,19 +190,19 @@ mod tests {
             ] {
                 wanted[key] = value;
             }
-            assert_eq!(told(RunEvent::finished(&entry)), wanted);
+            assert_eq!(serialized(RunEvent::finished(&entry)), wanted);
         }
     }
 
     #[test]
-    fn whatever_is_wrong_has_one_shape() {
-        let whole = Place::whole_file(Arc::from("a.yaml"));
+    fn all_diagnostics_have_the_same_shape() {
+        let whole = Location::whole_file(Arc::from("a.yaml"));
         let fault = Diagnostic::warning("SEG007", "no file", whole, "here").with_help("mend it");
         let finding = FindingDocument {
-            kind: "name_taken".to_owned(),
+            code: "name_taken".to_owned(),
             segments: vec!["A".to_owned()],
             origins: Vec::new(),
-            holders: vec!["b2".to_owned()],
+            remote_ids: vec!["b2".to_owned()],
             message: "taken".to_owned(),
             help: Vec::new(),
             changes: Vec::new(),
@@ -228,7 +228,7 @@ mod tests {
             ),
         ];
         for (diagnostic, wanted) in table {
-            assert_eq!(told(RunEvent::Diagnostic(diagnostic)), wanted);
+            assert_eq!(serialized(RunEvent::Diagnostic(diagnostic)), wanted);
         }
     }
 }

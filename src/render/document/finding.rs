@@ -5,27 +5,27 @@ mod refusal;
 mod warning;
 
 pub(super) use conflict::conflict;
-pub(super) use refusal::{refusal, too_long};
+pub(super) use refusal::{guard_violation, max_duration_exceeded};
 pub(super) use warning::warning;
 
-use super::inline::inline;
+use super::inline::yaml_scalar;
 use super::plan::{ChangeDocument, OriginDocument};
 use crate::model::{Lifecycle, SegmentName};
-use crate::plan::step::{Declared, Holder};
+use crate::plan::step::{DeclaredRef, RemoteRef};
 use serde::{Deserialize, Serialize};
 
 /// A conflict, a refusal or a warning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingDocument {
     /// A stable word for the kind of finding.
-    pub kind: String,
+    pub code: String,
     /// The segments it is about, declared ones by their declared names.
     pub segments: Vec<String>,
     /// Where they are declared.
     pub origins: Vec<OriginDocument>,
     /// The live segments on the other side, by id.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub holders: Vec<String>,
+    pub remote_ids: Vec<String>,
     /// What is the matter.
     pub message: String,
     /// What to do about it.
@@ -38,17 +38,17 @@ pub struct FindingDocument {
 impl FindingDocument {
     fn new(kind: &str, message: String) -> Self {
         Self {
-            kind: kind.to_owned(),
+            code: kind.to_owned(),
             segments: Vec::new(),
             origins: Vec::new(),
-            holders: Vec::new(),
+            remote_ids: Vec::new(),
             message,
             help: Vec::new(),
             changes: Vec::new(),
         }
     }
 
-    fn of(mut self, segment: &Declared) -> Self {
+    fn with_segment(mut self, segment: &DeclaredRef) -> Self {
         // The live segment on the other side may be the declared one itself.
         if !self.segments.contains(&segment.name.to_string()) {
             self.segments.push(segment.name.to_string());
@@ -57,32 +57,32 @@ impl FindingDocument {
         self
     }
 
-    fn all(self, segments: &[Declared]) -> Self {
-        segments.iter().fold(self, Self::of)
+    fn with_segments(self, segments: &[DeclaredRef]) -> Self {
+        segments.iter().fold(self, Self::with_segment)
     }
 
     /// The other side, with its place where it is declared.
-    fn with(mut self, holder: &Holder) -> Self {
-        self.holders.push(holder.id.to_string());
+    fn with_remote(mut self, holder: &RemoteRef) -> Self {
+        self.remote_ids.push(holder.id.to_string());
         match &holder.declared {
-            Some(declared) => self.of(declared),
+            Some(declared) => self.with_segment(declared),
             None => self,
         }
     }
 
-    fn helps(mut self, help: impl IntoIterator<Item = String>) -> Self {
+    fn with_helps(mut self, help: impl IntoIterator<Item = String>) -> Self {
         self.help.extend(help);
         self
     }
 
-    fn help(mut self, help: impl Into<String>) -> Self {
+    fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
     }
 }
 
 /// A live segment, told from a declared one of the same name.
-fn live_words(holder: &Holder) -> String {
+fn describe_remote(holder: &RemoteRef) -> String {
     let state = match holder.lifecycle {
         Lifecycle::Active => "live",
         Lifecycle::Archived => "archived",
@@ -97,13 +97,13 @@ fn live_words(holder: &Holder) -> String {
 }
 
 /// Declared segments by name.
-fn names(segments: &[Declared]) -> String {
+fn names(segments: &[DeclaredRef]) -> String {
     let names: Vec<_> = segments.iter().map(|segment| quoted(&segment.name)).collect();
-    listed(&names)
+    join_with_and(&names)
 }
 
 /// As in `a`, `b` and `c`.
-fn listed(words: &[String]) -> String {
+fn join_with_and(words: &[String]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => words.concat(),
@@ -111,13 +111,13 @@ fn listed(words: &[String]) -> String {
 }
 
 /// Where a segment is declared.
-fn at(segment: &Declared) -> String {
+fn location(segment: &DeclaredRef) -> String {
     format!("{}:{}", segment.origin.file, segment.origin.line)
 }
 
 /// A filter that refers to a segment, as a file has it.
-fn reference(name: &str) -> String {
-    format!("`{{filter_type: custom_segments, name: {}}}`", inline(name))
+fn reference_filter(name: &str) -> String {
+    format!("`{{filter_type: custom_segments, name: {}}}`", yaml_scalar(name))
 }
 
 fn quoted(name: &SegmentName) -> String {

@@ -1,8 +1,8 @@
 //! The definitions that a ledger keeps of one segment as a document, and what came of one that was written back.
 
-use super::{ChangeDocument, EntryDocument, FORMAT_VERSION, LiveDocument, PatchDocument};
+use super::{ChangeDocument, StateEntryDocument, FORMAT_VERSION, SegmentRefDocument, PatchDocument};
 use crate::definition::FieldChange;
-use crate::ledger::{Entry, Replaced};
+use crate::ledger::{StateEntry, Revision};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -17,18 +17,18 @@ pub struct HistoryDocument {
     /// The name that was asked for.
     pub name: String,
     /// The segment that has it, or had it last.
-    pub segment: EntryDocument,
+    pub segment: StateEntryDocument,
     /// Other segments that have it or had it.
-    pub others: Vec<LiveDocument>,
+    pub other_segments: Vec<SegmentRefDocument>,
     /// How many definitions were kept once and dropped since; their numbers are not used again.
-    pub dropped: usize,
+    pub dropped_revisions: usize,
     /// Definitions that were replaced, oldest first.
-    pub definitions: Vec<ReplacedDocument>,
+    pub revisions: Vec<RevisionDocument>,
 }
 
 /// A definition that was replaced.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ReplacedDocument {
+pub struct RevisionDocument {
     /// Its number, which never changes: 1 is the first that was kept of the segment.
     pub number: usize,
     /// The segment's name at that time.
@@ -55,7 +55,7 @@ pub struct RestoredDocument {
     /// The segment's id.
     pub id: String,
     /// The number of the definition.
-    pub number: usize,
+    pub revision: usize,
     /// The file as the user would name it.
     pub file: String,
     /// Whether it was written: not when it says all that already.
@@ -73,25 +73,25 @@ impl HistoryDocument {
     pub fn new(
         workspace: &str,
         name: &str,
-        (entry, others): (&Entry, &[&Entry]),
-        definitions: Vec<ReplacedDocument>,
+        (entry, others): (&StateEntry, &[&StateEntry]),
+        definitions: Vec<RevisionDocument>,
     ) -> Self {
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             workspace: workspace.to_owned(),
             name: name.to_owned(),
-            segment: EntryDocument::of(entry),
-            others: others.iter().copied().map(LiveDocument::of_entry).collect(),
-            dropped: entry.dropped,
-            definitions,
+            segment: StateEntryDocument::of(entry),
+            other_segments: others.iter().copied().map(SegmentRefDocument::of_entry).collect(),
+            dropped_revisions: entry.dropped_revisions,
+            revisions: definitions,
         }
     }
 }
 
-impl ReplacedDocument {
+impl RevisionDocument {
     /// The document of a definition with its normal form and what differs in what came after it.
     #[must_use]
-    pub fn new((number, replaced): (usize, &Replaced), definition: Value, changes: &[FieldChange]) -> Self {
+    pub fn new((number, replaced): (usize, &Revision), definition: Value, changes: &[FieldChange]) -> Self {
         Self {
             number,
             name: replaced.name.to_string(),

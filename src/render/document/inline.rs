@@ -3,7 +3,7 @@
 use serde_yaml::FlowSeq;
 
 /// A name as it can stand in braces and brackets: in quotes where YAML would take it for something else.
-pub(super) fn inline(name: &str) -> String {
+pub(super) fn yaml_scalar(name: &str) -> String {
     let options = serde_yaml::ser_options! { prefer_block_scalars: false };
     let text = serde_yaml::to_string_with_options(&FlowSeq(vec![name]), options);
     let inner = text.as_deref().ok().map(str::trim_end);
@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_yaml_would_take_for_something_else_is_in_quotes() {
+    fn names_that_yaml_would_misread_are_quoted() {
         for name in [
             "Buyers, gold # 1",
             "123",
@@ -28,10 +28,10 @@ mod tests {
             "- b",
             "é, ü",
         ] {
-            let text = inline(name);
+            let text = yaml_scalar(name);
             let read: Vec<String> = serde_yaml::from_str(&format!("[{text}]")).unwrap();
             assert_eq!(read, [name]);
         }
-        assert_eq!(inline("Buyers 7d"), "Buyers 7d");
+        assert_eq!(yaml_scalar("Buyers 7d"), "Buyers 7d");
     }
 }

@@ -1,25 +1,25 @@
 //! A ledger as a document.
 
 use super::FORMAT_VERSION;
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::{StateEntry, State};
 use crate::model::Keyword;
 use jiff::Timestamp;
 use serde::Serialize;
 
 /// What is remembered of a workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LedgerDocument {
+pub struct StateDocument {
     /// See the module's documentation.
     pub format_version: String,
     /// The workspace's name in `segctl.yaml`.
     pub workspace: String,
     /// The segments by name.
-    pub segments: Vec<EntryDocument>,
+    pub segments: Vec<StateEntryDocument>,
 }
 
 /// What is remembered of one segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct EntryDocument {
+pub struct StateEntryDocument {
     /// Its name when it was applied.
     pub name: String,
     /// Its id.
@@ -37,23 +37,23 @@ pub struct EntryDocument {
     pub digest: Option<String>,
     /// Names it had before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub former_names: Vec<String>,
+    pub previous_names: Vec<String>,
     /// How many definitions that were replaced are kept.
-    pub replaced: usize,
+    pub revisions: usize,
     /// When it was applied.
     pub applied_at: Timestamp,
     /// Which run applied it.
     pub run: String,
 }
 
-impl LedgerDocument {
+impl StateDocument {
     /// The document of `ledger`.
     #[must_use]
-    pub fn new(workspace: &str, ledger: &Ledger) -> Self {
-        let mut segments: Vec<EntryDocument> = ledger
-            .entries()
+    pub fn new(workspace: &str, ledger: &State) -> Self {
+        let mut segments: Vec<StateEntryDocument> = ledger
+            .managed_entries()
             .map(|entry| {
-                let mut document = EntryDocument::of(entry);
+                let mut document = StateEntryDocument::of(entry);
                 if ledger.is_superseded(entry) {
                     "gone".clone_into(&mut document.lifecycle);
                 }
@@ -69,15 +69,15 @@ impl LedgerDocument {
     }
 }
 
-impl EntryDocument {
+impl StateEntryDocument {
     /// The document of what is known of one segment.
     #[must_use]
-    pub fn of(entry: &Entry) -> Self {
+    pub fn of(entry: &StateEntry) -> Self {
         Self {
             name: entry.name.to_string(),
             id: entry.id.to_string(),
             kind: entry.kind.as_str().to_owned(),
-            lifecycle: if entry.only_kept {
+            lifecycle: if entry.history_only {
                 "kept".to_owned()
             } else if entry.lifecycle_unknown {
                 "unknown".to_owned()
@@ -86,8 +86,8 @@ impl EntryDocument {
             },
             protect: entry.protect,
             digest: entry.digest.clone(),
-            former_names: entry.former_names.iter().map(ToString::to_string).collect(),
-            replaced: entry.replaced.len(),
+            previous_names: entry.previous_names.iter().map(ToString::to_string).collect(),
+            revisions: entry.revisions.len(),
             applied_at: entry.applied_at,
             run: entry.run.clone(),
         }

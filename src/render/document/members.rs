@@ -1,7 +1,7 @@
 //! Members and users that a step sends, as a document.
 
-use crate::ledger::Uploaded;
-use crate::model::{Callback, UserChange, UserList};
+use crate::ledger::UploadState;
+use crate::model::{UploadResult, UserChange, UserListFingerprint};
 use crate::plan::step::Action;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct MembersDocument {
     /// How many the list has; missing where somebody else publishes it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub listed: Option<u64>,
+    pub total: Option<u64>,
     /// How many of them are added; missing where that is not known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub added: Option<u64>,
@@ -18,15 +18,15 @@ pub struct MembersDocument {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub removed: Option<u64>,
     /// How many calls that takes.
-    pub calls: usize,
+    pub requests: usize,
     /// Which: `sync`, `create`, `add-users`, `remove-users` or `replace`.
-    pub by: String,
+    pub operation: String,
     /// Whether an earlier run ended in the middle, so that some are sent who may be there, or gone, already.
     #[serde(default)]
     pub resumes: bool,
     /// What the service said of the list before, where it could not read it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub failed: Option<String>,
+    pub previous_error: Option<String>,
     /// The digest of the list: SHA-256 over its values in order of their bytes, each with a line end behind it; of a file that
     /// somebody else publishes over its bytes.
     pub digest: String,
@@ -37,34 +37,34 @@ impl MembersDocument {
     #[must_use]
     pub fn of(action: &Action) -> Option<Self> {
         match action {
-            Action::Send(sending) => {
-                let before = sending.before.as_ref();
+            Action::SyncCohort(sending) => {
+                let before = sending.base.as_ref();
                 Some(MembersDocument {
-                    listed: Some(sending.list.count),
+                    total: Some(sending.list.count),
                     added: Some(sending.added),
                     removed: Some(sending.removed),
-                    calls: sending.calls,
-                    by: "sync".to_owned(),
-                    resumes: before.is_some_and(|before| before.whole().is_none()),
-                    failed: None,
+                    requests: sending.requests,
+                    operation: "sync".to_owned(),
+                    resumes: before.is_some_and(|before| before.exact_list().is_none()),
+                    previous_error: None,
                     digest: sending.list.digest.to_string(),
                 })
             }
-            Action::Upload(uploading) => {
-                let before = uploading.before.as_ref();
-                let failed = before.and_then(failed);
+            Action::UploadUserList(uploading) => {
+                let before = uploading.recorded.as_ref();
+                let failed = before.and_then(previous_error);
                 let by = uploading.change.map_or("create", UserChange::as_str);
                 Some(MembersDocument {
-                    listed: uploading.list.values().map(|listing| listing.count),
+                    total: uploading.list.summary().map(|listing| listing.count),
                     added: uploading.added,
                     removed: uploading.removed,
-                    calls: 1,
-                    by: by.to_owned(),
+                    requests: 1,
+                    operation: by.to_owned(),
                     resumes: before.is_some_and(|before| before.users.is_none()) && failed.is_none(),
-                    failed,
+                    previous_error: failed,
                     digest: match &uploading.list {
-                        UserList::Values(listing) => listing.digest.to_string(),
-                        UserList::Published { sha256 } => sha256.clone(),
+                        UserListFingerprint::Values(listing) => listing.digest.to_string(),
+                        UserListFingerprint::Published { sha256 } => sha256.clone(),
                     },
                 })
             }
@@ -74,9 +74,9 @@ impl MembersDocument {
 }
 
 /// What the service said of a list that it could not read.
-fn failed(uploaded: &Uploaded) -> Option<String> {
-    match uploaded.heard.as_ref()? {
-        Callback::Failed { message } => Some(message.clone()),
-        Callback::Processed(_) => None,
+fn previous_error(uploaded: &UploadState) -> Option<String> {
+    match uploaded.last_result.as_ref()? {
+        UploadResult::Failed { message } => Some(message.clone()),
+        UploadResult::Processed(_) => None,
     }
 }

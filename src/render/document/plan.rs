@@ -2,14 +2,14 @@
 
 use super::finding::{self, FindingDocument};
 use super::members::MembersDocument;
-use super::quota::QuotaDocument;
-use super::seen::SeenDocument;
+use super::quota::EstimateDocument;
+use super::seen::FreshnessDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::definition::FieldChange;
-use crate::ledger::Entry;
+use crate::ledger::StateEntry;
 use crate::model::Origin;
-use crate::plan::quota::{Quota, QuotaRefusal};
-use crate::plan::step::{Action, Changed, Drift, LeftOut, LifecycleDrift, Live, Plan, Step, Unchanged};
+use crate::plan::quota::{Estimate, MaxDurationExceeded};
+use crate::plan::step::{Action, ChangeWithCause, Drift, Excluded, LifecycleDrift, SegmentRef, Plan, Step, Unchanged};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,23 +32,23 @@ pub struct PlanDocument {
     /// Those of them that are met for the first time.
     pub adopted: Vec<MatchDocument>,
     /// Live segments that are neither declared nor owned.
-    pub unmanaged: Vec<LiveDocument>,
+    pub unmanaged: Vec<SegmentRefDocument>,
     /// What changed in the workspace since it was last applied.
     pub drift: Vec<DriftDocument>,
     /// What cannot be applied.
     pub conflicts: Vec<FindingDocument>,
     /// What is too much to be applied without being told.
-    pub refusals: Vec<FindingDocument>,
+    pub guard_violations: Vec<FindingDocument>,
     /// What is likely not meant.
     pub warnings: Vec<FindingDocument>,
     /// What `--target` and `--exclude` left out.
-    pub left_out: LeftOutDocument,
+    pub excluded: ExcludedDocument,
     /// What applying it costs; missing where nobody asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub quota: Option<QuotaDocument>,
+    pub estimate: Option<EstimateDocument>,
     /// How old what it saw is; missing where it is not known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub seen: Option<SeenDocument>,
+    pub freshness: Option<FreshnessDocument>,
 }
 
 /// A declared segment with the live one that it is.
@@ -66,7 +66,7 @@ pub struct MatchDocument {
 
 /// What a selection left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOutDocument {
+pub struct ExcludedDocument {
     /// How many steps.
     pub steps: usize,
     /// The flags that left them out.
@@ -88,7 +88,7 @@ pub struct DependentDocument {
 
 /// A live segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveDocument {
+pub struct SegmentRefDocument {
     /// Its name.
     pub name: String,
     /// Its id.
@@ -107,7 +107,7 @@ pub struct DriftDocument {
     pub origin: Option<OriginDocument>,
     /// The name it was given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub renamed: Option<String>,
+    pub renamed_to: Option<String>,
     /// What became of its lifecycle, in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lifecycle: Option<String>,
@@ -130,12 +130,12 @@ pub struct SummaryDocument {
     pub adopt: usize,
     /// Segments put away that segctl did not make and that only a pattern in `owns` names.
     #[serde(default)]
-    pub archive_by_hand: usize,
+    pub archive_unmanaged: usize,
 }
 
 /// A segment that was live and is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MadeBeforeDocument {
+pub struct MissingSegmentDocument {
     /// Its id.
     pub id: String,
     /// When it was applied last.
@@ -162,25 +162,25 @@ pub struct StepDocument {
     pub origin: Option<OriginDocument>,
     /// The name the segment has after the step, when the step changes it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub renamed: Option<String>,
+    pub renamed_to: Option<String>,
     /// What the step gives up in passing: `name`, `definition` or `name and definition`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub passing: Option<String>,
+    pub temporary_change: Option<String>,
     /// What became of the segment's lifecycle since it was last applied, in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub drift: Option<String>,
+    pub lifecycle_drift: Option<String>,
     /// The segment that it was before, where that one is gone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub made_before: Option<MadeBeforeDocument>,
+    pub replaces_missing: Option<MissingSegmentDocument>,
     /// Whether this is the first contact with a segment that somebody else made.
     #[serde(default)]
     pub adopts: bool,
     /// For the sake of which segments it is there, where `--target` did not name its own.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub pulled_in_for: Vec<String>,
+    pub required_by: Vec<String>,
     /// The segment that fits into the workspace once it is done, near the limit of active ones.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub makes_room_for: Option<String>,
+    pub frees_slot_for: Option<String>,
     /// Steps that have to be applied before.
     pub depends_on: Vec<usize>,
     /// What changes, for updates.
@@ -239,36 +239,36 @@ impl PlanDocument {
                 archive: summary.archive,
                 unarchive: summary.unarchive,
                 adopt: summary.adopt,
-                archive_by_hand: summary.archive_by_hand,
+                archive_unmanaged: summary.archive_unmanaged,
             },
             steps: plan.steps.iter().map(|step| self::step(step, plan)).collect(),
             unchanged: plan.unchanged.iter().map(MatchDocument::of).collect(),
             adopted: adopted(plan),
-            unmanaged: plan.unmanaged.iter().map(LiveDocument::of).collect(),
+            unmanaged: plan.unmanaged.iter().map(SegmentRefDocument::of).collect(),
             drift: plan.drift.iter().map(DriftDocument::of).collect(),
             conflicts: plan.conflicts.iter().map(finding::conflict).collect(),
-            refusals: plan.refusals.iter().map(finding::refusal).collect(),
+            guard_violations: plan.guard_violations.iter().map(finding::guard_violation).collect(),
             warnings: plan.warnings.iter().map(finding::warning).collect(),
-            left_out: LeftOutDocument::of(&plan.left_out),
-            quota: None,
-            seen: None,
+            excluded: ExcludedDocument::of(&plan.excluded),
+            estimate: None,
+            freshness: None,
         }
     }
 
     /// With what applying the plan costs, and that this is more time than it may take.
     #[must_use]
-    pub fn with_quota(mut self, quota: &Quota, over: Option<&QuotaRefusal>) -> Self {
-        self.refusals.extend(over.map(finding::too_long));
+    pub fn with_estimate(mut self, quota: &Estimate, over: Option<&MaxDurationExceeded>) -> Self {
+        self.guard_violations.extend(over.map(finding::max_duration_exceeded));
         if quota.total > 0 {
-            self.quota = Some(QuotaDocument::new(quota));
+            self.estimate = Some(EstimateDocument::new(quota));
         }
         self
     }
 
     /// With how old what the plan saw is.
     #[must_use]
-    pub fn with_seen(mut self, seen: SeenDocument) -> Self {
-        self.seen = Some(seen);
+    pub fn with_freshness(mut self, seen: FreshnessDocument) -> Self {
+        self.freshness = Some(seen);
         self
     }
 
@@ -287,7 +287,7 @@ impl PlanDocument {
 }
 
 fn adopted(plan: &Plan) -> Vec<MatchDocument> {
-    let records = plan.records.iter().filter(|record| record.adopts);
+    let records = plan.state_updates.iter().filter(|record| record.adopts);
     let adopted = records.map(|record| MatchDocument {
         segment: record.segment.to_string(),
         id: Some(record.id.to_string()),
@@ -297,15 +297,15 @@ fn adopted(plan: &Plan) -> Vec<MatchDocument> {
 }
 
 fn step(step: &Step, plan: &Plan) -> StepDocument {
-    let wanted = step.action.wanted();
+    let wanted = step.action.desired();
     let target = step.action.target();
     let change = match &step.action {
         Action::Update(change) => Some(change),
         Action::Create(_)
         | Action::Archive(_)
         | Action::Unarchive(_)
-        | Action::Send(_)
-        | Action::Upload(_) => None,
+        | Action::SyncCohort(_)
+        | Action::UploadUserList(_) => None,
     };
     StepDocument {
         number: step.number,
@@ -314,22 +314,22 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
         id: target.map(|target| target.id.to_string()),
         matched_by: target.map(|target| target.matched_by.to_string()),
         origin: step.origin.as_ref().map(OriginDocument::of),
-        renamed: change
+        renamed_to: change
             .filter(|change| change.renames())
             .map(|change| change.name.to_string()),
-        passing: step.action.passing().map(|passing| passing.as_str().to_owned()),
-        drift: lifecycle_drift(step, plan),
-        made_before: made_before(step, plan),
+        temporary_change: step.action.temporary_change().map(|passing| passing.as_str().to_owned()),
+        lifecycle_drift: lifecycle_drift(step, plan),
+        replaces_missing: replaces_missing(step, plan),
         adopts: step.adopts,
-        pulled_in_for: step.pulled_in_for.iter().map(ToString::to_string).collect(),
-        makes_room_for: step.makes_room_for.as_ref().map(ToString::to_string),
+        required_by: step.required_by.iter().map(ToString::to_string).collect(),
+        frees_slot_for: step.frees_slot_for.as_ref().map(ToString::to_string),
         depends_on: step.depends_on.clone(),
         changes: change
             .into_iter()
             .flat_map(|change| change.changes.iter().map(ChangeDocument::with_cause))
             .collect(),
         members: MembersDocument::of(&step.action),
-        after: wanted.map(|wanted| wanted.form(&plan.known)),
+        after: wanted.map(|wanted| wanted.canonical(&plan.references)),
         digest: wanted.map(|wanted| wanted.digests.exact.to_string()),
     }
 }
@@ -344,14 +344,14 @@ fn lifecycle_drift(step: &Step, plan: &Plan) -> Option<String> {
 }
 
 /// What was live under the name of a segment that has to be made, as far as the ledger knows.
-fn made_before(step: &Step, plan: &Plan) -> Option<MadeBeforeDocument> {
+fn replaces_missing(step: &Step, plan: &Plan) -> Option<MissingSegmentDocument> {
     if step.action.target().is_some() {
         return None;
     }
     let mut drift = plan.drift.iter();
     let gone =
-        drift.find(|drift| drift.segment == step.segment && drift.lifecycle == Some(LifecycleDrift::Gone))?;
-    Some(MadeBeforeDocument {
+        drift.find(|drift| drift.segment == step.segment && drift.lifecycle == Some(LifecycleDrift::Missing))?;
+    Some(MissingSegmentDocument {
         id: gone.id.to_string(),
         applied_at: gone.applied_at,
     })
@@ -382,7 +382,7 @@ impl ChangeDocument {
         }
     }
 
-    fn with_cause(changed: &Changed) -> Self {
+    fn with_cause(changed: &ChangeWithCause) -> Self {
         Self {
             cause: changed.cause.map(|cause| cause.as_str().to_owned()),
             ..Self::of(&changed.change)
@@ -392,7 +392,7 @@ impl ChangeDocument {
 
 impl MatchDocument {
     fn of(unchanged: &Unchanged) -> Self {
-        let live = unchanged.live.as_ref();
+        let live = unchanged.remote.as_ref();
         Self {
             segment: unchanged.segment.to_string(),
             id: live.map(|(id, _)| id.to_string()),
@@ -401,8 +401,8 @@ impl MatchDocument {
     }
 }
 
-impl LeftOutDocument {
-    fn of(left_out: &LeftOut) -> Self {
+impl ExcludedDocument {
+    fn of(left_out: &Excluded) -> Self {
         let flags = [
             (left_out.by_target, "--target"),
             (left_out.by_exclude, "--exclude"),
@@ -415,24 +415,24 @@ impl LeftOutDocument {
             dependents: dependents
                 .map(|dependent| DependentDocument {
                     segment: dependent.segment.to_string(),
-                    depends_on: dependent.on.to_string(),
+                    depends_on: dependent.depends_on.to_string(),
                 })
                 .collect(),
         }
     }
 }
 
-impl LiveDocument {
+impl SegmentRefDocument {
     /// The document of a segment under the name that it was last applied under.
     #[must_use]
-    pub fn of_entry(entry: &Entry) -> Self {
+    pub fn of_entry(entry: &StateEntry) -> Self {
         Self {
             name: entry.name.to_string(),
             id: entry.id.to_string(),
         }
     }
 
-    fn of(live: &Live) -> Self {
+    fn of(live: &SegmentRef) -> Self {
         Self {
             name: live.name.to_string(),
             id: live.id.to_string(),
@@ -448,7 +448,7 @@ impl DriftDocument {
             segment: drift.segment.to_string(),
             id: drift.id.to_string(),
             origin: drift.origin.as_ref().map(OriginDocument::of),
-            renamed: drift.renamed.as_ref().map(ToString::to_string),
+            renamed_to: drift.renamed_to.as_ref().map(ToString::to_string),
             lifecycle: drift.lifecycle.map(|lifecycle| lifecycle.as_str().to_owned()),
             changes: drift.changes.iter().map(ChangeDocument::of).collect(),
         }

@@ -11,7 +11,7 @@ pub struct DiagnosticDocument {
     /// `error`, `warning` or `note`.
     pub severity: &'static str,
     /// `files`, `conflict`, `guard`, `plan` or `run`.
-    pub about: &'static str,
+    pub source: &'static str,
     /// A stable word: `SEG012` for files, the kind of a finding, or the kind of a failure.
     pub code: String,
     /// What is the matter.
@@ -24,7 +24,7 @@ pub struct DiagnosticDocument {
     pub segments: Vec<String>,
     /// The live segments on the other side, by id.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub holders: Vec<String>,
+    pub remote_ids: Vec<String>,
     /// What is lost from the workspace.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<ChangeDocument>,
@@ -93,10 +93,10 @@ impl DiagnosticDocument {
         Self {
             labels: labels.collect(),
             segments: finding.segments.clone(),
-            holders: finding.holders.clone(),
+            remote_ids: finding.remote_ids.clone(),
             changes: finding.changes.clone(),
             help: finding.help.clone(),
-            ..Self::new(about, &finding.kind, &finding.message)
+            ..Self::new(about, &finding.code, &finding.message)
         }
     }
 
@@ -113,12 +113,12 @@ impl DiagnosticDocument {
     fn new((severity, about): (Severity, &'static str), code: &str, message: &str) -> Self {
         Self {
             severity: severity.as_str(),
-            about,
+            source: about,
             code: code.to_owned(),
             message: message.to_owned(),
             labels: Vec::new(),
             segments: Vec::new(),
-            holders: Vec::new(),
+            remote_ids: Vec::new(),
             changes: Vec::new(),
             notes: Vec::new(),
             help: Vec::new(),
@@ -130,9 +130,9 @@ impl LabelDocument {
     fn of(label: &Label) -> Self {
         let counted = |number: u32| (number > 0).then_some(number);
         Self {
-            file: label.place.file.to_string(),
-            line: counted(label.place.line),
-            column: counted(label.place.column),
+            file: label.location.file.to_string(),
+            line: counted(label.location.line),
+            column: counted(label.location.column),
             message: label.message.clone(),
         }
     }

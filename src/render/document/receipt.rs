@@ -1,28 +1,28 @@
 //! A receipt as a document.
 
 use super::FORMAT_VERSION;
-use crate::apply::receipt::{Entry, Outcome, Reading, Receipt, SkipReason};
-use crate::model::Processed;
+use crate::apply::receipt::{StepReport, StepOutcome, ListOutcome, RunReport, SkipReason};
+use crate::model::UploadCounts;
 use jiff::Timestamp;
 use serde::Serialize;
 
 /// A receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ReceiptDocument {
+pub struct RunReportDocument {
     /// See the module's documentation.
     pub format_version: String,
     /// The segctl that ran the plan.
     pub segctl_version: String,
     /// The run and how it ended.
     #[serde(flatten)]
-    pub end: EndDocument,
+    pub summary: RunSummaryDocument,
     /// What came of each step; none when the run ended before there was a plan.
     pub steps: Vec<OutcomeDocument>,
 }
 
 /// A run and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct EndDocument {
+pub struct RunSummaryDocument {
     /// The workspace's name in `segctl.yaml`; missing when the run ended before it was known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
@@ -35,15 +35,15 @@ pub struct EndDocument {
     /// What the process exits with.
     pub exit_code: u8,
     /// The outcomes, counted.
-    pub tally: TallyDocument,
+    pub counts: OutcomeCountsDocument,
     /// Why the run ended before its last step: first what is the matter, then what it comes from, each on its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stopped: Vec<String>,
+    pub stop_reasons: Vec<String>,
 }
 
 /// How many steps came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct TallyDocument {
+pub struct OutcomeCountsDocument {
     /// Done.
     pub applied: usize,
     /// So already.
@@ -77,7 +77,7 @@ pub struct OutcomeDocument {
     pub notes: Vec<String>,
     /// What became of its list, where the service was told of one and took it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub list: Option<ReadingDocument>,
+    pub upload_result: Option<UploadResultDocument>,
     /// Why it was not applied, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -85,32 +85,32 @@ pub struct OutcomeDocument {
 
 /// What became of a list that the service took.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ReadingDocument {
+pub struct UploadResultDocument {
     /// `not known` or `processed`.
     pub outcome: &'static str,
     /// What the service said of it.
     #[serde(flatten)]
-    pub processed: Processed,
+    pub processed: UploadCounts,
 }
 
-impl ReceiptDocument {
+impl RunReportDocument {
     /// The document of `receipt`, of a run that ended so.
     #[must_use]
-    pub fn new(receipt: &Receipt, end: EndDocument) -> Self {
+    pub fn new(receipt: &RunReport, end: RunSummaryDocument) -> Self {
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             segctl_version: env!("CARGO_PKG_VERSION").to_owned(),
-            end,
-            steps: receipt.entries.iter().map(OutcomeDocument::new).collect(),
+            summary: end,
+            steps: receipt.steps.iter().map(OutcomeDocument::new).collect(),
         }
     }
 }
 
-impl TallyDocument {
+impl OutcomeCountsDocument {
     /// The outcomes of `receipt`, counted.
     #[must_use]
-    pub fn new(receipt: &Receipt) -> Self {
-        let tally = receipt.tally();
+    pub fn new(receipt: &RunReport) -> Self {
+        let tally = receipt.counts();
         Self {
             applied: tally.applied,
             unchanged: tally.unchanged,
@@ -125,9 +125,9 @@ impl TallyDocument {
 impl OutcomeDocument {
     /// The document of one outcome.
     #[must_use]
-    pub fn new(entry: &Entry) -> Self {
+    pub fn new(entry: &StepReport) -> Self {
         let (id, notes) = match &entry.outcome {
-            Outcome::Applied { id, notes, .. } | Outcome::Unchanged { id, notes } => {
+            StepOutcome::Applied { id, notes, .. } | StepOutcome::Unchanged { id, notes } => {
                 (Some(id.to_string()), notes.clone())
             }
             _ => (None, Vec::new()),
@@ -139,23 +139,23 @@ impl OutcomeDocument {
             outcome: entry.outcome.as_str().to_owned(),
             id,
             notes,
-            list: list(&entry.outcome),
+            upload_result: upload_result(&entry.outcome),
             message: message(&entry.outcome),
         }
     }
 }
 
 /// What became of a list.
-fn list(outcome: &Outcome) -> Option<ReadingDocument> {
-    let Outcome::Applied { list, .. } = outcome else {
+fn upload_result(outcome: &StepOutcome) -> Option<UploadResultDocument> {
+    let StepOutcome::Applied { list_outcome: list, .. } = outcome else {
         return None;
     };
     Some(match (*list)? {
-        Reading::NotKnown => ReadingDocument {
+        ListOutcome::Pending => UploadResultDocument {
             outcome: "not known",
-            processed: Processed::default(),
+            processed: UploadCounts::default(),
         },
-        Reading::Processed(processed) => ReadingDocument {
+        ListOutcome::Processed(processed) => UploadResultDocument {
             outcome: "processed",
             processed,
         },
@@ -163,15 +163,15 @@ fn list(outcome: &Outcome) -> Option<ReadingDocument> {
 }
 
 /// Why a step was not applied.
-fn message(outcome: &Outcome) -> Option<String> {
+fn message(outcome: &StepOutcome) -> Option<String> {
     match outcome {
-        Outcome::Applied { .. } | Outcome::Unchanged { .. } | Outcome::NotAttempted => None,
-        Outcome::Skipped(SkipReason::DependsOn(name)) => Some(format!("it depends on `{name}`")),
-        Outcome::Skipped(SkipReason::Drifted) => {
+        StepOutcome::Applied { .. } | StepOutcome::Unchanged { .. } | StepOutcome::NotAttempted => None,
+        StepOutcome::Skipped(SkipReason::DependencyNotApplied(name)) => Some(format!("it depends on `{name}`")),
+        StepOutcome::Skipped(SkipReason::Drifted) => {
             Some("it is not as the plan saw it any more; plan again".to_owned())
         }
-        Outcome::Failed { message } | Outcome::Unknown { message } => Some(message.clone()),
-        Outcome::TakenBack => {
+        StepOutcome::Failed { message } | StepOutcome::Unknown { message } => Some(message.clone()),
+        StepOutcome::RolledBack => {
             Some("what should have followed could not; the segment is what it was".to_owned())
         }
     }

@@ -1,7 +1,7 @@
 //! Drift as text.
 
 use super::{change, finding, paint, quoted, seen};
-use crate::model::printable;
+use crate::model::escape_unprintable;
 use crate::render::document::{DriftDocument, DriftReport, PatchDocument};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
@@ -15,29 +15,29 @@ pub fn drift(report: &DriftReport, is_written: bool, colour: bool) -> String {
         finding(&mut text, "warning", expiring, paint(colour, AnsiColor::Yellow));
     }
     for drift in &report.drift {
-        one(&mut text, drift, colour);
-        if let Some(why) = report.unwritten.get(&drift.id) {
-            let _ = writeln!(text, "    not for `--write`: {}", printable(why));
+        drifted_segment(&mut text, drift, colour);
+        if let Some(why) = report.unwritable.get(&drift.id) {
+            let _ = writeln!(text, "    not for `--write`: {}", escape_unprintable(why));
         }
     }
-    for drift in &report.in_files {
-        one(&mut text, drift, colour);
+    for drift in &report.already_in_files {
+        drifted_segment(&mut text, drift, colour);
         text.push_str("    in the files already\n");
     }
     for patch in &report.patches {
-        self::patch(&mut text, patch, colour);
+        self::diff(&mut text, patch, colour);
     }
     if !report.patches.is_empty() && !is_written {
         text.push_str("`segctl drift --write` takes this into the files; `segctl apply` takes it back out of the workspace.\n");
     }
-    if !(report.drift.is_empty() && report.in_files.is_empty()) {
+    if !(report.drift.is_empty() && report.already_in_files.is_empty()) {
         text.push('\n');
     }
-    if let Some(seen) = report.seen.as_ref().and_then(seen::seen) {
+    if let Some(seen) = report.freshness.as_ref().and_then(seen::freshness) {
         let _ = writeln!(text, "{seen}");
     }
-    let last = match (report.drift.len(), report.in_files.len()) {
-        (0, 0) if report.nothing_applied => {
+    let last = match (report.drift.len(), report.already_in_files.len()) {
+        (0, 0) if report.no_state => {
             "Nothing was applied from here yet, so that it cannot be told what changed since.".to_owned()
         }
         (0, 0) => "No drift.".to_owned(),
@@ -51,8 +51,8 @@ pub fn drift(report: &DriftReport, is_written: bool, colour: bool) -> String {
 }
 
 /// What would change, or did, in a file.
-pub(super) fn patch(text: &mut String, patch: &PatchDocument, colour: bool) {
-    for line in patch.diff.lines().map(printable) {
+pub(super) fn diff(text: &mut String, patch: &PatchDocument, colour: bool) {
+    for line in patch.diff.lines().map(escape_unprintable) {
         let style = match line.chars().next() {
             Some('+') => paint(colour, AnsiColor::Green),
             Some('-') => paint(colour, AnsiColor::Red),
@@ -62,7 +62,7 @@ pub(super) fn patch(text: &mut String, patch: &PatchDocument, colour: bool) {
     }
 }
 
-fn one(text: &mut String, drift: &DriftDocument, colour: bool) {
+fn drifted_segment(text: &mut String, drift: &DriftDocument, colour: bool) {
     let style = paint(colour, AnsiColor::Yellow);
     let place = match &drift.origin {
         Some(origin) => format!("{}:{}", origin.file, origin.line),
@@ -72,13 +72,13 @@ fn one(text: &mut String, drift: &DriftDocument, colour: bool) {
         text,
         "{style}! {}{style:#} ({}), id {}",
         quoted(&drift.segment),
-        printable(&place),
-        printable(&drift.id)
+        escape_unprintable(&place),
+        escape_unprintable(&drift.id)
     );
     if let Some(lifecycle) = &drift.lifecycle {
         let _ = writeln!(text, "    {lifecycle}");
     }
-    if let Some(name) = &drift.renamed {
+    if let Some(name) = &drift.renamed_to {
         let _ = writeln!(text, "    renamed to {}", quoted(name));
     }
     for changed in &drift.changes {

@@ -1,28 +1,28 @@
 //! What a ledger keeps of one segment as text, and what came of a definition that was written back.
 
-use super::drift::patch;
+use super::drift::diff;
 use super::{change, ledger, quoted};
-use crate::model::printable;
-use crate::render::document::{HistoryDocument, LiveDocument, ReplacedDocument, RestoredDocument};
+use crate::model::escape_unprintable;
+use crate::render::document::{HistoryDocument, SegmentRefDocument, RevisionDocument, RestoredDocument};
 use std::fmt::Write as _;
 
 /// The definitions that were replaced, oldest first; the last line counts them.
 #[must_use]
 pub fn history(document: &HistoryDocument) -> String {
     let segment = &document.segment;
-    let mut text = ledger::heading(segment);
-    if !document.others.is_empty() {
-        let _ = writeln!(text, "    {}", others(&document.name, &document.others));
+    let mut text = ledger::entry_heading(segment);
+    if !document.other_segments.is_empty() {
+        let _ = writeln!(text, "    {}", shared_name_note(&document.name, &document.other_segments));
     }
-    for replaced in &document.definitions {
-        self::replaced(&mut text, &segment.name, replaced);
+    for replaced in &document.revisions {
+        self::revision(&mut text, &segment.name, replaced);
     }
-    let dropped = match document.dropped {
+    let dropped = match document.dropped_revisions {
         0 => String::new(),
         1 => ", 1 older one dropped".to_owned(),
         count => format!(", {count} older ones dropped"),
     };
-    let kept = match document.definitions.len() {
+    let kept = match document.revisions.len() {
         0 => "no definition was replaced".to_owned(),
         1 => "1 replaced definition kept".to_owned(),
         count => format!("{count} replaced definitions kept"),
@@ -33,10 +33,10 @@ pub fn history(document: &HistoryDocument) -> String {
 
 /// That a name was not that of one segment alone, in a sentence.
 #[must_use]
-pub fn others(name: &str, others: &[LiveDocument]) -> String {
+pub fn shared_name_note(name: &str, others: &[SegmentRefDocument]) -> String {
     let others = others
         .iter()
-        .map(|other| format!("{}, id {}", quoted(&other.name), printable(&other.id)));
+        .map(|other| format!("{}, id {}", quoted(&other.name), escape_unprintable(&other.id)));
     let others: Vec<_> = others.collect();
     format!(
         "the ledger knows other segments that have or had the name {}: {}",
@@ -50,9 +50,9 @@ pub fn others(name: &str, others: &[LiveDocument]) -> String {
 pub fn restored(document: &RestoredDocument, colour: bool) -> String {
     let mut text = String::new();
     if let Some(document) = &document.patch {
-        patch(&mut text, document, colour);
+        diff(&mut text, document, colour);
     }
-    let (number, file) = (document.number, printable(&document.file));
+    let (number, file) = (document.revision, escape_unprintable(&document.file));
     let name = quoted(&document.segment);
     if document.written {
         let _ = writeln!(
@@ -69,7 +69,7 @@ pub fn restored(document: &RestoredDocument, colour: bool) -> String {
     text
 }
 
-fn replaced(text: &mut String, name: &str, replaced: &ReplacedDocument) {
+fn revision(text: &mut String, name: &str, replaced: &RevisionDocument) {
     let address = quoted(&format!("{name}@{}", replaced.number));
     let then = if replaced.name == name {
         String::new()
@@ -80,7 +80,7 @@ fn replaced(text: &mut String, name: &str, replaced: &ReplacedDocument) {
         text,
         "{address}{then} replaced {:.0} by {}",
         replaced.replaced_at,
-        printable(&replaced.run)
+        escape_unprintable(&replaced.run)
     );
     for changed in &replaced.changes {
         let _ = writeln!(text, "    {}", change(changed));

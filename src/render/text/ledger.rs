@@ -1,26 +1,26 @@
 //! The ledger as text.
 
 use super::quoted;
-use crate::model::printable;
-use crate::render::document::{EntryDocument, LedgerDocument};
+use crate::model::escape_unprintable;
+use crate::render::document::{StateEntryDocument, StateDocument};
 use std::fmt::Write as _;
 
 /// Enough of a digest to tell two apart; JSON has it whole.
-const DIGEST_LENGTH: usize = 12;
+const SHORT_DIGEST_LENGTH: usize = 12;
 
 /// What is remembered, one segment a line; its last line counts them.
 #[must_use]
-pub fn ledger(document: &LedgerDocument) -> String {
+pub fn state(document: &StateDocument) -> String {
     let mut text = String::new();
     for entry in &document.segments {
-        text.push_str(&heading(entry));
-        if entry.replaced > 0 {
-            let noun = if entry.replaced == 1 {
+        text.push_str(&entry_heading(entry));
+        if entry.revisions > 0 {
+            let noun = if entry.revisions == 1 {
                 "definition"
             } else {
                 "definitions"
             };
-            let _ = writeln!(text, "    {} replaced {noun} kept", entry.replaced);
+            let _ = writeln!(text, "    {} replaced {noun} kept", entry.revisions);
         }
     }
     let gone = document
@@ -38,37 +38,37 @@ pub fn ledger(document: &LedgerDocument) -> String {
     let _ = writeln!(
         text,
         "Ledger of {}: {count} {noun}{beside}.",
-        printable(&document.workspace)
+        escape_unprintable(&document.workspace)
     );
     text
 }
 
 /// What is known of a segment now, and the names it had.
-pub(super) fn heading(entry: &EntryDocument) -> String {
+pub(super) fn entry_heading(entry: &StateEntryDocument) -> String {
     let protected = if entry.protect { ", protected" } else { "" };
     if entry.lifecycle == "kept" {
         return format!(
             "{} not ours, id {}, kept {:.0} by {}, which may not have written it\n",
             quoted(&entry.name),
-            printable(&entry.id),
+            escape_unprintable(&entry.id),
             entry.applied_at,
-            printable(&entry.run)
+            escape_unprintable(&entry.run)
         );
     }
     let digest = entry.digest.as_deref().map_or_else(String::new, |digest| {
-        format!(", digest {}", digest.get(..DIGEST_LENGTH).unwrap_or(digest))
+        format!(", digest {}", digest.get(..SHORT_DIGEST_LENGTH).unwrap_or(digest))
     });
     let mut text = format!(
         "{} {}{protected}, {}, id {}{digest}, applied {:.0} by {}\n",
         quoted(&entry.name),
         entry.lifecycle,
         entry.kind,
-        printable(&entry.id),
+        escape_unprintable(&entry.id),
         entry.applied_at,
-        printable(&entry.run)
+        escape_unprintable(&entry.run)
     );
-    if !entry.former_names.is_empty() {
-        let names: Vec<_> = entry.former_names.iter().map(|name| quoted(name)).collect();
+    if !entry.previous_names.is_empty() {
+        let names: Vec<_> = entry.previous_names.iter().map(|name| quoted(name)).collect();
         let _ = writeln!(text, "    formerly {}", names.join(", "));
     }
     text

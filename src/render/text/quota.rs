@@ -1,13 +1,13 @@
 //! What a plan costs, in one line.
 
 use crate::model::{EndpointClass, Keyword};
-use crate::plan::quota::nouns;
-use crate::render::document::{ClosedDocument, QuotaDocument, WindowDocument};
+use crate::plan::quota::describe_classes;
+use crate::render::document::{BlockedClassDocument, EstimateDocument, WindowDocument};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// Reads before writes, as a run makes them.
-const ORDER: [EndpointClass; 7] = [
+const CLASS_ORDER: [EndpointClass; 7] = [
     EndpointClass::List,
     EndpointClass::Get,
     EndpointClass::Create,
@@ -24,42 +24,42 @@ const DAY: i64 = 24 * HOUR;
 /// How many calls the plan makes, what they wait for, and when they are done by the clocks of `zone`; one line
 /// without its end.
 #[must_use]
-pub fn quota(document: &QuotaDocument, zone: &TimeZone) -> String {
+pub fn estimate(document: &EstimateDocument, zone: &TimeZone) -> String {
     if document.total == 0 {
         return "No calls.".to_owned();
     }
-    let clock = Clock {
+    let clock = EstimateClock {
         zone,
-        now: document.asked_at,
+        now: document.estimated_at,
     };
-    let done = clock.time(document.done_at);
+    let done = clock.time(document.finishes_at);
     let ending = match (
         document.waits_for.as_str(),
-        document.tightest.first(),
-        document.closed.first(),
+        document.limiting_windows.first(),
+        document.blocked_classes.first(),
     ) {
-        ("window", Some(window), _) => format!("{}: done about {done}.", limit(window)),
-        ("service", _, Some(closed)) => format!("{}: done about {done}.", refused(closed, &clock)),
-        _ => format!("No waiting: done {}.", clock.within(document.done_at)),
+        ("window", Some(window), _) => format!("{}: done about {done}.", rate_limit(window)),
+        ("service", _, Some(closed)) => format!("{}: done about {done}.", blocked(closed, &clock)),
+        _ => format!("No waiting: done {}.", clock.within(document.finishes_at)),
     };
-    format!("{} {ending}", counts(document))
+    format!("{} {ending}", request_counts(document))
 }
 
-fn counts(document: &QuotaDocument) -> String {
+fn request_counts(document: &EstimateDocument) -> String {
     let of = |class: &EndpointClass| {
         let word = class.as_str();
         document
-            .calls
+            .requests
             .get(word)
             .filter(|count| **count > 0)
             .map(|count| format!("{word} {count}"))
     };
-    let parts: Vec<_> = ORDER.iter().filter_map(of).collect();
+    let parts: Vec<_> = CLASS_ORDER.iter().filter_map(of).collect();
     let noun = if document.total == 1 { "call" } else { "calls" };
     format!("{} {noun}: {}.", document.total, parts.join(", "))
 }
 
-fn limit(window: &WindowDocument) -> String {
+fn rate_limit(window: &WindowDocument) -> String {
     let classes: Vec<_> = window
         .classes
         .iter()
@@ -74,24 +74,24 @@ fn limit(window: &WindowDocument) -> String {
     format!(
         "{} {}, {} left {span}",
         window.limit,
-        nouns(&classes),
+        describe_classes(&classes),
         window.left
     )
 }
 
-fn refused(closed: &ClosedDocument, clock: &Clock<'_>) -> String {
+fn blocked(closed: &BlockedClassDocument, clock: &EstimateClock<'_>) -> String {
     let class = EndpointClass::from_text(&closed.class);
-    let calls = class.map_or_else(|| closed.class.clone(), |class| nouns(&[class]));
+    let calls = class.map_or_else(|| closed.class.clone(), |class| describe_classes(&[class]));
     format!("The service takes no {calls} before {}", clock.time(closed.until))
 }
 
 /// Tells times from the moment of the estimate on.
-struct Clock<'a> {
+struct EstimateClock<'a> {
     zone: &'a TimeZone,
     now: Timestamp,
 }
 
-impl Clock<'_> {
+impl EstimateClock<'_> {
     /// The minute by which `moment` is past, with the date when that is not today.
     fn time(&self, moment: Timestamp) -> String {
         let second = moment.as_second();
@@ -124,51 +124,51 @@ impl Clock<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::pacing::{Pacing, RateLimits};
-    use crate::model::CallRecord;
+    use crate::api::pacing::{RateLimiter, RateLimits};
+    use crate::model::RequestRecord;
     use crate::plan::quota as plan;
     use std::collections::BTreeMap;
 
-    fn document(calls: &[(&str, usize)], done_after: i64) -> QuotaDocument {
+    fn document(calls: &[(&str, usize)], done_after: i64) -> EstimateDocument {
         let asked_at: Timestamp = "2026-11-26T14:10:30Z".parse().unwrap();
         let done_at = asked_at + SignedDuration::from_secs(done_after);
-        QuotaDocument {
-            calls: calls
+        EstimateDocument {
+            requests: calls
                 .iter()
                 .map(|(class, count)| ((*class).to_owned(), *count))
                 .collect::<BTreeMap<_, _>>(),
             total: calls.iter().map(|(_, count)| count).sum(),
-            asked_at,
-            done_at,
-            waits_seconds: 0,
+            estimated_at: asked_at,
+            finishes_at: done_at,
+            wait_seconds: 0,
             waits_for: "nothing".to_owned(),
-            tightest: Vec::new(),
-            closed: Vec::new(),
+            limiting_windows: Vec::new(),
+            blocked_classes: Vec::new(),
         }
     }
 
     fn waiting(
-        mut document: QuotaDocument,
+        mut document: EstimateDocument,
         classes: &[&str],
         limit: &str,
         span_seconds: i64,
-    ) -> QuotaDocument {
+    ) -> EstimateDocument {
         document.waits_for = "window".to_owned();
-        document.tightest.push(WindowDocument {
+        document.limiting_windows.push(WindowDocument {
             classes: classes.iter().map(|class| (*class).to_owned()).collect(),
             limit: limit.to_owned(),
-            count: 200,
+            max_requests: 200,
             span_seconds,
             used: 139,
             left: 61,
             needed: 75,
-            waits_seconds: 1800,
+            wait_seconds: 1800,
         });
         document
     }
 
     #[test]
-    fn the_cost_is_one_line() {
+    fn the_estimate_is_one_line() {
         let mixed = [("list", 1), ("get", 61), ("create", 75), ("update", 0)];
         let table = [
             (document(&[], 0), "No calls."),
@@ -203,51 +203,51 @@ mod tests {
             ),
         ];
         for (document, text) in table {
-            assert_eq!(quota(&document, &TimeZone::UTC), text);
+            assert_eq!(estimate(&document, &TimeZone::UTC), text);
         }
     }
 
     #[test]
-    fn the_line_of_a_plan_says_what_its_windows_say() {
+    fn the_estimate_matches_the_rate_limit_windows() {
         let asked_at: Timestamp = "2026-11-26T14:10:30Z".parse().unwrap();
-        let mut pacing = Pacing::new(RateLimits::default());
-        pacing.take_in([CallRecord::Apart], asked_at);
+        let mut pacing = RateLimiter::new(RateLimits::default());
+        pacing.merge_log([RequestRecord::ListAndCreateSeparate], asked_at);
         let earlier = (0..139).map(|number| asked_at - SignedDuration::from_secs(1200 + number));
         for moment in earlier {
-            pacing.record(EndpointClass::Create, moment);
+            pacing.record_counted(EndpointClass::Create, moment);
         }
         let pairs = [EndpointClass::Get, EndpointClass::Create].repeat(75);
         let calls = [vec![EndpointClass::List], pairs].concat();
-        let document = QuotaDocument::new(&plan::quota(&calls, pacing, asked_at));
+        let document = EstimateDocument::new(&plan::estimate(&calls, pacing, asked_at));
         assert_eq!(
-            quota(&document, &TimeZone::UTC),
+            estimate(&document, &TimeZone::UTC),
             "151 calls: list 1, get 75, create 75. 200/h creates, 61 left this hour: done about 14:49 UTC."
         );
         let json = serde_json::to_string(&document).unwrap();
-        assert_eq!(serde_json::from_str::<QuotaDocument>(&json).unwrap(), document);
+        assert_eq!(serde_json::from_str::<EstimateDocument>(&json).unwrap(), document);
         assert!(json.contains(r#""asked_at":"2026-11-26T14:10:30Z""#), "{json}");
     }
 
     #[test]
-    fn a_closed_class_is_told_with_the_end_of_it() {
+    fn a_blocked_class_is_shown_with_the_time_it_opens() {
         let mut document = document(&[("create", 1)], 600);
         document.waits_for = "service".to_owned();
-        document.closed.push(ClosedDocument {
+        document.blocked_classes.push(BlockedClassDocument {
             class: "create".to_owned(),
             until: "2026-11-26T14:20:00Z".parse().unwrap(),
-            waits_seconds: 570,
+            wait_seconds: 570,
         });
         let text = "1 call: create 1. The service takes no creates before 14:20 UTC: done about 14:21 UTC.";
-        assert_eq!(quota(&document, &TimeZone::UTC), text);
+        assert_eq!(estimate(&document, &TimeZone::UTC), text);
     }
 
     #[test]
-    fn times_and_days_are_those_of_the_zone() {
+    fn times_are_shown_in_the_given_time_zone() {
         let kolkata = TimeZone::get("Asia/Kolkata").unwrap();
         let table = [(2460, "20:22"), (15_600, "2026-11-27 00:01")];
         for (after, time) in table {
             let document = waiting(document(&[("create", 1)], after), &["create"], "200/h", HOUR);
-            let text = quota(&document, &kolkata);
+            let text = estimate(&document, &kolkata);
             assert!(text.ends_with(&format!("done about {time} IST.")), "{text}");
         }
     }

@@ -1,18 +1,18 @@
 //! Affinity filters.
 
-use super::attribute::event_attributes;
-use super::datetime::{Form, window};
-use super::event::execution;
-use super::object::Object;
+use super::attribute::check_event_attributes;
+use super::datetime::{TimeRangeFields, check_time_range};
+use super::event::execution_type;
+use super::object::ObjectReader;
 use serde_json::Value;
 
-const AFFINITY: Form = Form {
+const AFFINITY_FIELDS: TimeRangeFields = TimeRangeFields {
     relative: ["days", "days1"],
     absolute: ["from", "to"],
     units: &["days"],
 };
 
-pub(super) fn affinity(object: &Object<'_>, depth: usize) -> Result<(), String> {
+pub(super) fn check_affinity(object: &ObjectReader<'_>, depth: usize) -> Result<(), String> {
     let mut known = vec![
         "filter_type",
         "action_name",
@@ -28,10 +28,10 @@ pub(super) fn affinity(object: &Object<'_>, depth: usize) -> Result<(), String> 
         .get("executed")
         .is_some_and(|executed| *executed != Value::Bool(true))
     {
-        return Err(object.fault("executed", "must be true"));
+        return Err(object.field_error("executed", "must be true"));
     }
-    execution(object, true)?;
-    let percent = match object.word("operator_type", &["predominant", "minimum", "top", "bottom"])? {
+    execution_type(object, true)?;
+    let percent = match object.keyword("operator_type", &["predominant", "minimum", "top", "bottom"])? {
         "predominant" => None,
         "minimum" => Some("percent_of_times"),
         _ => Some("percent_of_users"),
@@ -39,45 +39,45 @@ pub(super) fn affinity(object: &Object<'_>, depth: usize) -> Result<(), String> 
     if let Some(key) = percent {
         known.push(key);
         if object.count(key, 1)? > 100 {
-            return Err(object.fault(key, "must be at most 100"));
+            return Err(object.field_error(key, "must be at most 100"));
         }
     }
-    object.only(&known)?;
-    let group = object.inner("psychographic_attributes")?;
-    group.only(&["filter_operator", "filters"])?;
-    group.word("filter_operator", &["and", "or"])?;
-    group.list_of("filters", "at least one attribute", Value::is_object)?;
-    group.each("filters", |value, path| attribute(&Object::new(value, path)?))?;
-    event_attributes(object, depth)?;
-    window(&object.inner("primary_time_range")?, &AFFINITY)
+    object.allow_only(&known)?;
+    let group = object.child("psychographic_attributes")?;
+    group.allow_only(&["filter_operator", "filters"])?;
+    group.keyword("filter_operator", &["and", "or"])?;
+    group.check_list("filters", "at least one attribute", Value::is_object)?;
+    group.check_each("filters", |value, path| check_affinity_attribute(&ObjectReader::new(value, path)?))?;
+    check_event_attributes(object, depth)?;
+    check_time_range(&object.child("primary_time_range")?, &AFFINITY_FIELDS)
 }
 
-fn attribute(object: &Object<'_>) -> Result<(), String> {
+fn check_affinity_attribute(object: &ObjectReader<'_>) -> Result<(), String> {
     let common = ["name", "data_type", "category", "negate", "operator"];
     let only = |more: &[&str]| {
         let known: Vec<&str> = common.iter().chain(more).copied().collect();
-        object.only(&known)
+        object.allow_only(&known)
     };
     object.text("name")?;
     object.optional_text("category")?;
-    object.flag("negate")?;
-    object.flag("case_sensitive")?;
-    let kind = object.word("data_type", &["string", "double"])?;
+    object.optional_bool("negate")?;
+    object.optional_bool("case_sensitive")?;
+    let kind = object.keyword("data_type", &["string", "double"])?;
     match (kind, object.text("operator")?) {
         (_, "exists") => only(&[]),
         ("string", "in") => {
             only(&["value", "case_sensitive"])?;
-            object.list_of("value", "strings", Value::is_string)
+            object.check_list("value", "strings", Value::is_string)
         }
         ("string", "is" | "contains" | "startsWith" | "endsWith") => {
             only(&["value", "case_sensitive"])?;
             match object.require("value")? {
                 Value::String(_) => Ok(()),
-                _ => Err(object.fault("value", "must be a string")),
+                _ => Err(object.field_error("value", "must be a string")),
             }
         }
         ("double", "in") => {
-            only(&["value"]).and_then(|()| object.list_of("value", "numbers", Value::is_number))
+            only(&["value"]).and_then(|()| object.check_list("value", "numbers", Value::is_number))
         }
         ("double", "is" | "lessThan" | "greaterThan") => {
             only(&["value"])?;
@@ -85,8 +85,8 @@ fn attribute(object: &Object<'_>) -> Result<(), String> {
         }
         ("double", "between") => {
             only(&["value", "value1"])?;
-            object.range()
+            object.check_range()
         }
-        _ => Err(object.fault("operator", "unknown operator on an affinity attribute")),
+        _ => Err(object.field_error("operator", "unknown operator on an affinity attribute")),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// A sentence about who is in the segment.
 pub(in crate::sandbox) fn describe(included: &Value, excluded: Option<&Value>) -> String {
-    let mut text = format!("Users where {}", group(included));
+    let mut text = format!("Users where {}", describe_group(included));
     let leaves_out = |group: &&Value| {
         group
             .get("filters")
@@ -12,12 +12,12 @@ pub(in crate::sandbox) fn describe(included: &Value, excluded: Option<&Value>) -
             .is_some_and(|all| !all.is_empty())
     };
     if let Some(excluded) = excluded.filter(leaves_out) {
-        text.push_str(&format!(", except those where {}", self::group(excluded)));
+        text.push_str(&format!(", except those where {}", self::describe_group(excluded)));
     }
     text
 }
 
-fn group(group: &Value) -> String {
+fn describe_group(group: &Value) -> String {
     let operator = group
         .get("filter_operator")
         .and_then(Value::as_str)
@@ -29,15 +29,15 @@ fn group(group: &Value) -> String {
         .unwrap_or_default();
     filters
         .iter()
-        .map(filter)
+        .map(describe_filter)
         .collect::<Vec<_>>()
         .join(&format!(" {operator} "))
 }
 
-fn filter(filter: &Value) -> String {
+fn describe_filter(filter: &Value) -> String {
     let text = |key: &str| filter.get(key).and_then(Value::as_str).unwrap_or_default();
     match text("filter_type") {
-        "nested_filters" => format!("({})", group(filter)),
+        "nested_filters" => format!("({})", describe_group(filter)),
         "custom_segments" => format!(
             "in segment {}",
             if text("name").is_empty() {
@@ -55,11 +55,11 @@ fn filter(filter: &Value) -> String {
             format!(
                 "{has} executed {}{}",
                 text("action_name"),
-                window(&filter["primary_time_range"])
+                describe_time_range(&filter["primary_time_range"])
             )
         }
         _ if matches!(text("data_type"), "object" | "array_object") => {
-            format!("{} with ({})", text("name"), group(filter))
+            format!("{} with ({})", text("name"), describe_group(filter))
         }
         _ => {
             let not = if filter.get("negate") == Some(&Value::Bool(true)) {
@@ -80,13 +80,13 @@ fn filter(filter: &Value) -> String {
             format!(
                 "{} {not}{operator}{}{insensitive}",
                 text("name"),
-                values(filter, ["value", "value1"])
+                describe_values(filter, ["value", "value1"])
             )
         }
     }
 }
 
-fn window(window: &Value) -> String {
+fn describe_time_range(window: &Value) -> String {
     let Some(kind) = window.get("type").and_then(Value::as_str) else {
         return String::new();
     };
@@ -95,13 +95,13 @@ fn window(window: &Value) -> String {
     } else {
         window.get("period_unit").and_then(Value::as_str)
     };
-    let ends = [["value", "value1"], ["days", "days1"], ["from", "to"]].map(|keys| values(window, keys));
+    let ends = [["value", "value1"], ["days", "days1"], ["from", "to"]].map(|keys| describe_values(window, keys));
     let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
     format!(" {kind}{}{unit}", ends.concat())
 }
 
 /// The values that are there, each after a space.
-fn values(of: &Value, keys: [&str; 2]) -> String {
+fn describe_values(of: &Value, keys: [&str; 2]) -> String {
     let [first, second] = keys.map(|key| of.get(key));
     match (first, second) {
         (Some(first), Some(second)) => format!(" {first} and {second}"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 /// The forms in which definitions come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Echo {
+pub enum EchoFormat {
     /// As they were sent.
     #[default]
     AsSent,
@@ -19,31 +19,31 @@ pub enum Echo {
 }
 
 /// `group` as it comes back.
-pub(in crate::sandbox) fn echo(group: &Value, style: Echo) -> Value {
+pub(in crate::sandbox) fn echo_definition(group: &Value, style: EchoFormat) -> Value {
     match style {
-        Echo::AsSent => group.clone(),
-        Echo::DefaultsFilled => each_object(group, &fill),
-        Echo::DefaultsDropped => each_object(group, &drop),
-        Echo::DashboardDays => each_object(group, &in_days),
+        EchoFormat::AsSent => group.clone(),
+        EchoFormat::DefaultsFilled => map_objects(group, &fill_defaults),
+        EchoFormat::DefaultsDropped => map_objects(group, &drop_defaults),
+        EchoFormat::DashboardDays => map_objects(group, &to_dashboard_days),
     }
 }
 
-fn each_object(value: &Value, change: &dyn Fn(&mut Map<String, Value>)) -> Value {
+fn map_objects(value: &Value, change: &dyn Fn(&mut Map<String, Value>)) -> Value {
     match value {
         Value::Object(fields) => {
             let mut fields: Map<String, Value> = fields
                 .iter()
-                .map(|(key, value)| (key.clone(), each_object(value, change)))
+                .map(|(key, value)| (key.clone(), map_objects(value, change)))
                 .collect();
             change(&mut fields);
             Value::Object(fields)
         }
-        Value::Array(items) => Value::Array(items.iter().map(|item| each_object(item, change)).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(|item| map_objects(item, change)).collect()),
         _ => value.clone(),
     }
 }
 
-fn fill(fields: &mut Map<String, Value>) {
+fn fill_defaults(fields: &mut Map<String, Value>) {
     fields.remove("category");
     let kind = fields
         .get("data_type")
@@ -62,18 +62,18 @@ fn fill(fields: &mut Map<String, Value>) {
         "datetime" => {
             state("negate", json!(false));
             state("extract_type", json!("default_option_date"));
-            if let Some(implied) = implied_value_type(fields) {
+            if let Some(implied) = default_value_type(fields) {
                 fields.entry("value_type").or_insert(json!(implied));
             }
         }
         _ => state("negate", json!(false)),
     }
     if fields.contains_key("action_name") {
-        fill_event(fields);
+        fill_event_defaults(fields);
     }
 }
 
-fn fill_event(fields: &mut Map<String, Value>) {
+fn fill_event_defaults(fields: &mut Map<String, Value>) {
     let executed = fields.entry("executed").or_insert(json!(true)).clone();
     fields
         .entry("execution")
@@ -82,7 +82,7 @@ fn fill_event(fields: &mut Map<String, Value>) {
         .entry("attributes")
         .or_insert(json!({"filter_operator": "and", "filters": []}));
     if let Some(Value::Object(window)) = fields.get_mut("primary_time_range") {
-        let implied = window_value_type(window);
+        let implied = default_time_range_value_type(window);
         window.entry("value_type").or_insert(json!(implied));
     }
 }
@@ -95,7 +95,7 @@ fn default_execution(executed: &Value) -> Value {
     }
 }
 
-fn window_value_type(window: &Map<String, Value>) -> &'static str {
+fn default_time_range_value_type(window: &Map<String, Value>) -> &'static str {
     let is_text = |key: &str| window.get(key).is_some_and(Value::is_string);
     if is_text("value") || is_text("from") {
         "absolute"
@@ -105,7 +105,7 @@ fn window_value_type(window: &Map<String, Value>) -> &'static str {
 }
 
 /// What a condition on a date means when it does not say; `None` where there is no value to have a type.
-fn implied_value_type(condition: &Map<String, Value>) -> Option<&'static str> {
+fn default_value_type(condition: &Map<String, Value>) -> Option<&'static str> {
     let is_dynamic = condition.get("is_dynamic_value") == Some(&json!(true));
     match condition.get("operator").and_then(Value::as_str)? {
         "exists" | "today" => None,
@@ -115,7 +115,7 @@ fn implied_value_type(condition: &Map<String, Value>) -> Option<&'static str> {
     }
 }
 
-fn drop(fields: &mut Map<String, Value>) {
+fn drop_defaults(fields: &mut Map<String, Value>) {
     fields.remove("category");
     let is_default = |key: &str, value: &Value| match key {
         "negate" | "case_sensitive" | "is_dynamic_value" => *value == json!(false),
@@ -125,28 +125,28 @@ fn drop(fields: &mut Map<String, Value>) {
     };
     fields.retain(|key, value| !is_default(key, value));
     if fields.get("data_type") == Some(&json!("datetime"))
-        && implied_value_type(fields).is_some_and(|implied| fields.get("value_type") == Some(&json!(implied)))
+        && default_value_type(fields).is_some_and(|implied| fields.get("value_type") == Some(&json!(implied)))
     {
         fields.remove("value_type");
     }
     if fields.contains_key("action_name") {
-        drop_of_event(fields);
+        drop_event_defaults(fields);
     }
 }
 
-fn drop_of_event(fields: &mut Map<String, Value>) {
+fn drop_event_defaults(fields: &mut Map<String, Value>) {
     let executed = fields.get("executed").cloned().unwrap_or_default();
     if fields.get("execution") == Some(&default_execution(&executed)) {
         fields.remove("execution");
     }
     if let Some(Value::Object(window)) = fields.get_mut("primary_time_range")
-        && window.get("value_type") == Some(&json!(window_value_type(window)))
+        && window.get("value_type") == Some(&json!(default_time_range_value_type(window)))
     {
         window.remove("value_type");
     }
 }
 
-fn in_days(fields: &mut Map<String, Value>) {
+fn to_dashboard_days(fields: &mut Map<String, Value>) {
     let is_relative = fields.get("value").is_some_and(Value::is_u64);
     if fields.get("period_unit") != Some(&json!("days")) || !is_relative {
         return;

@@ -8,21 +8,21 @@ pub(in crate::sandbox) fn equality_key(
     excluded: Option<&Value>,
     order_sensitive: bool,
 ) -> String {
-    let mut sides = vec![group(included, order_sensitive)];
-    if let Some(excluded) = excluded.filter(|excluded| !is_empty(excluded)) {
-        sides.push(group(excluded, order_sensitive));
+    let mut sides = vec![canonical_group(included, order_sensitive)];
+    if let Some(excluded) = excluded.filter(|excluded| !is_empty_group(excluded)) {
+        sides.push(canonical_group(excluded, order_sensitive));
     }
     Value::Array(sides).to_string()
 }
 
-fn is_empty(group: &Value) -> bool {
+fn is_empty_group(group: &Value) -> bool {
     group
         .get("filters")
         .and_then(Value::as_array)
         .is_none_or(Vec::is_empty)
 }
 
-fn group(value: &Value, order_sensitive: bool) -> Value {
+fn canonical_group(value: &Value, order_sensitive: bool) -> Value {
     let filters = value
         .get("filters")
         .and_then(Value::as_array)
@@ -30,7 +30,7 @@ fn group(value: &Value, order_sensitive: bool) -> Value {
         .unwrap_or_default();
     let mut filters: Vec<Value> = filters
         .iter()
-        .map(|filter| bare_filter(filter, order_sensitive))
+        .map(|filter| canonical_filter(filter, order_sensitive))
         .collect();
     if !order_sensitive {
         filters.sort_by_cached_key(Value::to_string);
@@ -44,39 +44,39 @@ fn group(value: &Value, order_sensitive: bool) -> Value {
     json!([operator, filters])
 }
 
-fn bare_filter(filter: &Value, order_sensitive: bool) -> Value {
+fn canonical_filter(filter: &Value, order_sensitive: bool) -> Value {
     match filter.get("filter_type").and_then(Value::as_str) {
         Some("nested_filters") => {
-            let nested = group(filter, order_sensitive);
+            let nested = canonical_group(filter, order_sensitive);
             match nested.get(1).and_then(Value::as_array).map(Vec::as_slice) {
                 Some([only]) if !order_sensitive => only.clone(),
                 _ => json!({"nested": nested}),
             }
         }
         Some("custom_segments") => json!({"segment": filter.get("id")}),
-        _ => bare(filter, order_sensitive),
+        _ => without_defaults(filter, order_sensitive),
     }
 }
 
 /// A filter without what says nothing.
-pub(super) fn bare(value: &Value, order_sensitive: bool) -> Value {
+pub(super) fn without_defaults(value: &Value, order_sensitive: bool) -> Value {
     match value {
         Value::Object(fields) => {
             let mut fields: Map<String, Value> = fields
                 .iter()
-                .filter(|(key, value)| !says_nothing(key, value))
+                .filter(|(key, value)| !is_default_field(key, value))
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect();
-            level_window(&mut fields);
-            level_execution(&mut fields);
-            level_value_type(&mut fields);
-            let members = members(&mut fields, order_sensitive);
+            canonicalize_time_range(&mut fields);
+            canonicalize_execution(&mut fields);
+            canonicalize_value_type(&mut fields);
+            let members = take_child_filters(&mut fields, order_sensitive);
             for (key, value) in &mut fields {
                 *value = match (key.as_str(), &*value) {
                     ("attributes" | "psychographic_attributes", Value::Object(_)) => {
-                        group_of(value, order_sensitive)
+                        canonical_attribute_group(value, order_sensitive)
                     }
-                    _ => bare(value, order_sensitive),
+                    _ => without_defaults(value, order_sensitive),
                 };
             }
             if let Some(members) = members {
@@ -84,7 +84,7 @@ pub(super) fn bare(value: &Value, order_sensitive: bool) -> Value {
             }
             Value::Object(fields)
         }
-        Value::Array(items) => Value::Array(items.iter().map(|item| bare(item, order_sensitive)).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(|item| without_defaults(item, order_sensitive)).collect()),
         // 3 and 3.0 are one number.
         Value::Number(number) => number
             .as_f64()
@@ -95,15 +95,15 @@ pub(super) fn bare(value: &Value, order_sensitive: bool) -> Value {
 
 /// Takes what makes an object a group out of it, so that nothing walks the members a second time: with one walk more
 /// for each level, an object of a dozen levels would never be done.
-fn members(fields: &mut Map<String, Value>, order_sensitive: bool) -> Option<Value> {
+fn take_child_filters(fields: &mut Map<String, Value>, order_sensitive: bool) -> Option<Value> {
     let filters = fields.remove("filters")?;
     let operator = fields.remove("filter_operator");
     let group = json!({"filter_operator": operator, "filters": filters});
-    Some(group_of(&group, order_sensitive))
+    Some(canonical_attribute_group(&group, order_sensitive))
 }
 
 /// A group of attribute conditions: their filter types are ignored.
-fn group_of(value: &Value, order_sensitive: bool) -> Value {
+fn canonical_attribute_group(value: &Value, order_sensitive: bool) -> Value {
     let mut stripped = value.clone();
     if let Some(Value::Array(filters)) = stripped.get_mut("filters") {
         for filter in filters.iter_mut() {
@@ -112,20 +112,20 @@ fn group_of(value: &Value, order_sensitive: bool) -> Value {
             }
         }
     }
-    group(&stripped, order_sensitive)
+    canonical_group(&stripped, order_sensitive)
 }
 
-fn says_nothing(key: &str, value: &Value) -> bool {
+fn is_default_field(key: &str, value: &Value) -> bool {
     match (key, value) {
         (_, Value::Null) | ("category" | "dynamic_attribute_type", _) => true,
         ("negate" | "case_sensitive" | "is_dynamic_value", Value::Bool(false)) => true,
         ("extract_type", Value::String(text)) => text == "default_option_date",
-        ("attributes" | "aggregation_attributes", group) => is_empty(group),
+        ("attributes" | "aggregation_attributes", group) => is_empty_group(group),
         _ => false,
     }
 }
 
-fn level_window(fields: &mut Map<String, Value>) {
+fn canonicalize_time_range(fields: &mut Map<String, Value>) {
     if !fields.get("type").is_some_and(|kind| {
         kind.as_str()
             .is_some_and(|kind| matches!(kind, "inTheLast" | "between" | "on" | "before" | "after"))
@@ -149,7 +149,7 @@ fn level_window(fields: &mut Map<String, Value>) {
     }
 }
 
-fn level_execution(fields: &mut Map<String, Value>) {
+fn canonicalize_execution(fields: &mut Map<String, Value>) {
     let Some(executed) = fields.get("executed").cloned() else {
         return;
     };
@@ -166,7 +166,7 @@ fn level_execution(fields: &mut Map<String, Value>) {
     }
 }
 
-fn level_value_type(fields: &mut Map<String, Value>) {
+fn canonicalize_value_type(fields: &mut Map<String, Value>) {
     let implied = match fields.get("operator").and_then(Value::as_str) {
         Some("inTheLast") => "relative_past",
         Some("inTheNext") => "relative_future",

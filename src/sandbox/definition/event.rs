@@ -1,24 +1,24 @@
 //! Event filters and aggregations.
 
-use super::attribute::event_attributes;
-use super::datetime::{Form, UNITS, is_moment, window};
-use super::object::Object;
+use super::attribute::check_event_attributes;
+use super::datetime::{TimeRangeFields, PERIOD_UNITS, is_api_timestamp, check_time_range};
+use super::object::ObjectReader;
 use serde_json::Value;
 
-const VALUES: Form = Form {
+const API_FIELDS: TimeRangeFields = TimeRangeFields {
     relative: ["value", "value1"],
     absolute: ["value", "value1"],
-    units: &UNITS,
+    units: &PERIOD_UNITS,
 };
 /// What segments made in the dashboard come back with.
-const DAYS: Form = Form {
+const DASHBOARD_FIELDS: TimeRangeFields = TimeRangeFields {
     relative: ["days", "days1"],
     absolute: ["value", "value1"],
     units: &["days"],
 };
 
-pub(super) fn event(object: &Object<'_>, depth: usize) -> Result<(), String> {
-    object.only(&[
+pub(super) fn check_event(object: &ObjectReader<'_>, depth: usize) -> Result<(), String> {
+    object.allow_only(&[
         "filter_type",
         "action_name",
         "project_name",
@@ -32,65 +32,65 @@ pub(super) fn event(object: &Object<'_>, depth: usize) -> Result<(), String> {
     object.optional_text("project_name")?;
     let executed = match object.require("executed")? {
         Value::Bool(executed) => *executed,
-        _ => return Err(object.fault("executed", "must be a boolean")),
+        _ => return Err(object.field_error("executed", "must be a boolean")),
     };
-    let kind = execution(object, executed)?;
+    let kind = execution_type(object, executed)?;
     if object.get("primary_time_range").is_some() {
-        event_window(&object.inner("primary_time_range")?)?;
+        check_event_time_range(&object.child("primary_time_range")?)?;
     }
-    event_attributes(object, depth)?;
-    aggregation(object, executed, kind)
+    check_event_attributes(object, depth)?;
+    check_aggregations(object, executed, kind)
 }
 
 /// How often; the type that is meant comes back.
-pub(super) fn execution<'a>(object: &Object<'a>, executed: bool) -> Result<&'a str, String> {
+pub(super) fn execution_type<'a>(object: &ObjectReader<'a>, executed: bool) -> Result<&'a str, String> {
     if object.get("execution").is_none() {
         return Ok(if executed { "atleast" } else { "exactly" });
     }
-    let execution = object.inner("execution")?;
-    let kind = execution.word("type", &["atleast", "exactly", "atmost", "firstTime", "lastTime"])?;
+    let execution = object.child("execution")?;
+    let kind = execution.keyword("type", &["atleast", "exactly", "atmost", "firstTime", "lastTime"])?;
     if !executed {
-        execution.only(&["type", "count"])?;
+        execution.allow_only(&["type", "count"])?;
         return match (kind, execution.get("count").and_then(Value::as_u64)) {
             ("exactly", Some(0)) => Ok(kind),
-            _ => Err(object.fault("execution", "must be exactly 0 when executed is false")),
+            _ => Err(object.field_error("execution", "must be exactly 0 when executed is false")),
         };
     }
     if matches!(kind, "firstTime" | "lastTime") {
-        execution.only(&["type"])?;
+        execution.allow_only(&["type"])?;
     } else {
-        execution.only(&["type", "count"])?;
+        execution.allow_only(&["type", "count"])?;
         execution.count("count", 1)?;
     }
     Ok(kind)
 }
 
-fn event_window(object: &Object<'_>) -> Result<(), String> {
-    window(
+fn check_event_time_range(object: &ObjectReader<'_>) -> Result<(), String> {
+    check_time_range(
         object,
         if object.get("days").is_some() {
-            &DAYS
+            &DASHBOARD_FIELDS
         } else {
-            &VALUES
+            &API_FIELDS
         },
     )
 }
 
-fn aggregation(object: &Object<'_>, executed: bool, execution: &str) -> Result<(), String> {
+fn check_aggregations(object: &ObjectReader<'_>, executed: bool, execution: &str) -> Result<(), String> {
     let Some(group) = object.get("aggregation_attributes") else {
         return Ok(());
     };
-    let group = Object::new(group, &format!("{}.aggregation_attributes", object.path()))?;
-    group.only(&["filter_operator", "filters"])?;
-    group.word("filter_operator", &["and"])?;
+    let group = ObjectReader::new(group, &format!("{}.aggregation_attributes", object.path()))?;
+    group.allow_only(&["filter_operator", "filters"])?;
+    group.keyword("filter_operator", &["and"])?;
     let Some(Value::Array(filters)) = group.get("filters") else {
-        return Err(group.fault("filters", "must be a list"));
+        return Err(group.field_error("filters", "must be a list"));
     };
     let [filter] = filters.as_slice() else {
-        return Err(group.fault("filters", "must hold one aggregation"));
+        return Err(group.field_error("filters", "must hold one aggregation"));
     };
     if !executed || matches!(execution, "firstTime" | "lastTime") {
-        return Err(group.fault(
+        return Err(group.field_error(
             "filters",
             "needs an event that was executed, and not the first or last time",
         ));
@@ -100,13 +100,13 @@ fn aggregation(object: &Object<'_>, executed: bool, execution: &str) -> Result<(
         .and_then(|window| window.get("type"))
         && (window == "before" || window == "after")
     {
-        return Err(group.fault("filters", "not with a window before or after a day"));
+        return Err(group.field_error("filters", "not with a window before or after a day"));
     }
-    one_aggregation(&Object::new(filter, &format!("{}.filters[0]", group.path()))?)
+    check_aggregation(&ObjectReader::new(filter, &format!("{}.filters[0]", group.path()))?)
 }
 
-fn one_aggregation(object: &Object<'_>) -> Result<(), String> {
-    object.only(&[
+fn check_aggregation(object: &ObjectReader<'_>) -> Result<(), String> {
+    object.allow_only(&[
         "attribute_name",
         "data_type",
         "aggregation_type",
@@ -119,42 +119,42 @@ fn one_aggregation(object: &Object<'_>) -> Result<(), String> {
         "base_time_range",
     ])?;
     object.text("attribute_name")?;
-    object.word("data_type", &["double"])?;
-    object.word("aggregation_type", &["sum", "avg", "min", "max", "median"])?;
-    object.flag("negate")?;
-    if object.flag("is_dynamic_value")? {
-        return Err(object.fault("is_dynamic_value", "only for user attributes"));
+    object.keyword("data_type", &["double"])?;
+    object.keyword("aggregation_type", &["sum", "avg", "min", "max", "median"])?;
+    object.optional_bool("negate")?;
+    if object.optional_bool("is_dynamic_value")? {
+        return Err(object.field_error("is_dynamic_value", "only for user attributes"));
     }
-    let operator = object.word("operator", &["is", "between", "lessThan", "greaterThan"])?;
+    let operator = object.keyword("operator", &["is", "between", "lessThan", "greaterThan"])?;
     object.number("value")?;
     match (operator, object.get("value1")) {
-        ("between", _) => object.range()?,
-        (_, Some(_)) => return Err(object.fault("value1", "only with between")),
+        ("between", _) => object.check_range()?,
+        (_, Some(_)) => return Err(object.field_error("value1", "only with between")),
         (_, None) => {}
     }
     match (object.get("comparator"), object.get("base_time_range")) {
         (None, None) => Ok(()),
         (Some(_), Some(_)) => {
-            object.word("comparator", &["change", "percentageChange"])?;
-            base_window(&object.inner("base_time_range")?)
+            object.keyword("comparator", &["change", "percentageChange"])?;
+            check_base_time_range(&object.child("base_time_range")?)
         }
-        _ => Err(object.fault("comparator", "comes with base_time_range")),
+        _ => Err(object.field_error("comparator", "comes with base_time_range")),
     }
 }
 
-fn base_window(object: &Object<'_>) -> Result<(), String> {
-    if object.word("type", &["previousPeriod", "between"])? == "previousPeriod" {
-        return object.only(&["type"]);
+fn check_base_time_range(object: &ObjectReader<'_>) -> Result<(), String> {
+    if object.keyword("type", &["previousPeriod", "between"])? == "previousPeriod" {
+        return object.allow_only(&["type"]);
     }
-    object.only(&["type", "value", "value1"])?;
+    object.allow_only(&["type", "value", "value1"])?;
     match (object.require("value")?, object.require("value1")?) {
-        (Value::String(first), Value::String(last)) if is_moment(first) && is_moment(last) => {
-            object.in_order(["value", "value1"], [first, last])
+        (Value::String(first), Value::String(last)) if is_api_timestamp(first) && is_api_timestamp(last) => {
+            object.check_order(["value", "value1"], [first, last])
         }
-        (Value::Number(_), Value::Number(_)) => object.in_order(
+        (Value::Number(_), Value::Number(_)) => object.check_order(
             ["value", "value1"],
             [object.count("value", 0)?, object.count("value1", 0)?],
         ),
-        _ => Err(object.fault("value", "must be two dates or two counts of days")),
+        _ => Err(object.field_error("value", "must be two dates or two counts of days")),
     }
 }

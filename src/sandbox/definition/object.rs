@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 /// An object with the path that leads to it.
-pub(super) struct Object<'a> {
+pub(super) struct ObjectReader<'a> {
     path: String,
     fields: &'a Map<String, Value>,
 }
 
-impl<'a> Object<'a> {
+impl<'a> ObjectReader<'a> {
     pub(super) fn new(value: &'a Value, path: &str) -> Result<Self, String> {
         match value {
             Value::Object(fields) => Ok(Self {
@@ -23,14 +23,14 @@ impl<'a> Object<'a> {
         &self.path
     }
 
-    pub(super) fn fault(&self, key: &str, what: &str) -> String {
+    pub(super) fn field_error(&self, key: &str, what: &str) -> String {
         format!("{}.{key}: {what}", self.path)
     }
 
     /// Refuses fields that are not among `known`.
-    pub(super) fn only(&self, known: &[&str]) -> Result<(), String> {
+    pub(super) fn allow_only(&self, known: &[&str]) -> Result<(), String> {
         match self.fields.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(self.fault(key, "unknown field")),
+            Some(key) => Err(self.field_error(key, "unknown field")),
             None => Ok(()),
         }
     }
@@ -40,14 +40,14 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn require(&self, key: &str) -> Result<&'a Value, String> {
-        self.get(key).ok_or_else(|| self.fault(key, "missing"))
+        self.get(key).ok_or_else(|| self.field_error(key, "missing"))
     }
 
     /// Text that is not empty.
     pub(super) fn text(&self, key: &str) -> Result<&'a str, String> {
         match self.require(key)? {
             Value::String(text) if !text.is_empty() => Ok(text),
-            _ => Err(self.fault(key, "must be a string that is not empty")),
+            _ => Err(self.field_error(key, "must be a string that is not empty")),
         }
     }
 
@@ -55,46 +55,46 @@ impl<'a> Object<'a> {
         self.get(key).map_or(Ok(()), |_| self.text(key).map(|_| ()))
     }
 
-    pub(super) fn word(&self, key: &str, words: &[&str]) -> Result<&'a str, String> {
+    pub(super) fn keyword(&self, key: &str, words: &[&str]) -> Result<&'a str, String> {
         let text = self.text(key)?;
         if words.contains(&text) {
             Ok(text)
         } else {
-            Err(self.fault(key, &format!("must be one of {words:?}")))
+            Err(self.field_error(key, &format!("must be one of {words:?}")))
         }
     }
 
     /// A boolean that is false when it is left out.
-    pub(super) fn flag(&self, key: &str) -> Result<bool, String> {
+    pub(super) fn optional_bool(&self, key: &str) -> Result<bool, String> {
         match self.get(key) {
             None => Ok(false),
             Some(Value::Bool(value)) => Ok(*value),
-            Some(_) => Err(self.fault(key, "must be a boolean")),
+            Some(_) => Err(self.field_error(key, "must be a boolean")),
         }
     }
 
     pub(super) fn number(&self, key: &str) -> Result<f64, String> {
         self.require(key)?
             .as_f64()
-            .ok_or_else(|| self.fault(key, "must be a number"))
+            .ok_or_else(|| self.field_error(key, "must be a number"))
     }
 
     /// A whole number of at least `least`.
     pub(super) fn count(&self, key: &str, least: u64) -> Result<u64, String> {
         match self.require(key)?.as_u64() {
             Some(count) if count >= least => Ok(count),
-            _ => Err(self.fault(key, &format!("must be a whole number of at least {least}"))),
+            _ => Err(self.field_error(key, &format!("must be a whole number of at least {least}"))),
         }
     }
 
     /// Each item of a list, with its path.
-    pub(super) fn each(
+    pub(super) fn check_each(
         &self,
         key: &str,
         check: impl Fn(&'a Value, &str) -> Result<(), String>,
     ) -> Result<(), String> {
         let Value::Array(items) = self.require(key)? else {
-            return Err(self.fault(key, "must be a list"));
+            return Err(self.field_error(key, "must be a list"));
         };
         for (index, item) in items.iter().enumerate() {
             check(item, &format!("{}.{key}[{index}]", self.path))?;
@@ -103,33 +103,33 @@ impl<'a> Object<'a> {
     }
 
     /// A list that is not empty, of items that `fits` takes.
-    pub(super) fn list_of(&self, key: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Result<(), String> {
+    pub(super) fn check_list(&self, key: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Result<(), String> {
         match self.require(key)? {
             Value::Array(items) if !items.is_empty() && items.iter().all(fits) => Ok(()),
-            _ => Err(self.fault(key, &format!("must be a list of {what}"))),
+            _ => Err(self.field_error(key, &format!("must be a list of {what}"))),
         }
     }
 
     /// Refuses a range whose second end, under the second of `keys`, is not above its first.
-    pub(super) fn in_order<N: PartialOrd>(&self, keys: [&str; 2], ends: [N; 2]) -> Result<(), String> {
+    pub(super) fn check_order<N: PartialOrd>(&self, keys: [&str; 2], ends: [N; 2]) -> Result<(), String> {
         let ([first_key, second_key], [first, second]) = (keys, ends);
         if first < second {
             Ok(())
         } else {
-            Err(self.fault(second_key, &format!("must be more than {first_key}")))
+            Err(self.field_error(second_key, &format!("must be more than {first_key}")))
         }
     }
 
     /// Two numbers, the second above the first.
-    pub(super) fn range(&self) -> Result<(), String> {
-        self.in_order(
+    pub(super) fn check_range(&self) -> Result<(), String> {
+        self.check_order(
             ["value", "value1"],
             [self.number("value")?, self.number("value1")?],
         )
     }
 
     /// The object below `key`.
-    pub(super) fn inner(&self, key: &str) -> Result<Self, String> {
+    pub(super) fn child(&self, key: &str) -> Result<Self, String> {
         Self::new(self.require(key)?, &format!("{}.{key}", self.path))
     }
 }

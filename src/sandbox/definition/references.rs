@@ -4,14 +4,14 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A definition as it is stored.
-pub(in crate::sandbox) type Sides = (Value, Option<Value>);
+pub(in crate::sandbox) type DefinitionJson = (Value, Option<Value>);
 
 /// The ids referred to, without the one for everyone.
 pub(in crate::sandbox) fn referenced_ids(included: &Value, excluded: Option<&Value>) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     for group in std::iter::once(included).chain(excluded) {
-        visit(group, &mut |filter| {
-            if let Some(id) = reference(filter).filter(|id| *id != "moe_all_users") {
+        visit_filters(group, &mut |filter| {
+            if let Some(id) = referenced_id(filter).filter(|id| *id != "moe_all_users") {
                 ids.insert(id.to_owned());
             }
         });
@@ -23,7 +23,7 @@ pub(in crate::sandbox) fn referenced_ids(included: &Value, excluded: Option<&Val
 pub(in crate::sandbox) fn has_nested_group(included: &Value, excluded: Option<&Value>) -> bool {
     let mut found = false;
     for group in std::iter::once(included).chain(excluded) {
-        visit(group, &mut |filter| {
+        visit_filters(group, &mut |filter| {
             found |= filter
                 .get("filter_type")
                 .is_some_and(|kind| kind == "nested_filters")
@@ -36,37 +36,37 @@ pub(in crate::sandbox) fn has_nested_group(included: &Value, excluded: Option<&V
 pub(in crate::sandbox) fn expanded_length(
     included: &Value,
     excluded: Option<&Value>,
-    definition_of: &dyn Fn(&str) -> Option<Sides>,
+    definition_of: &dyn Fn(&str) -> Option<DefinitionJson>,
 ) -> usize {
-    let mut expansion = Expansion {
+    let mut expansion = LengthExpansion {
         definition_of,
-        known: BTreeMap::new(),
-        open: BTreeSet::new(),
+        known_lengths: BTreeMap::new(),
+        in_progress: BTreeSet::new(),
     };
     expansion.length(included, excluded)
 }
 
-struct Expansion<'a> {
-    definition_of: &'a dyn Fn(&str) -> Option<Sides>,
+struct LengthExpansion<'a> {
+    definition_of: &'a dyn Fn(&str) -> Option<DefinitionJson>,
     /// Lengths found already: a diamond of references must not be walked once for each way through it.
-    known: BTreeMap<String, usize>,
+    known_lengths: BTreeMap<String, usize>,
     /// Being walked; a circle adds nothing the second time.
-    open: BTreeSet<String>,
+    in_progress: BTreeSet<String>,
 }
 
-impl Expansion<'_> {
+impl LengthExpansion<'_> {
     fn length(&mut self, included: &Value, excluded: Option<&Value>) -> usize {
         let mut length = 0_usize;
         for group in std::iter::once(included).chain(excluded) {
             length = length.saturating_add(group.to_string().chars().count());
             let mut references = Vec::new();
-            visit(group, &mut |filter| {
-                if let Some(id) = reference(filter) {
+            visit_filters(group, &mut |filter| {
+                if let Some(id) = referenced_id(filter) {
                     references.push((id.to_owned(), filter.to_string().chars().count()));
                 }
             });
             for (id, own) in references {
-                if let Some(expanded) = self.of_id(&id) {
+                if let Some(expanded) = self.length_of_id(&id) {
                     length = length.saturating_sub(own).saturating_add(expanded);
                 }
             }
@@ -74,30 +74,30 @@ impl Expansion<'_> {
         length
     }
 
-    fn of_id(&mut self, id: &str) -> Option<usize> {
-        if let Some(length) = self.known.get(id) {
+    fn length_of_id(&mut self, id: &str) -> Option<usize> {
+        if let Some(length) = self.known_lengths.get(id) {
             return Some(*length);
         }
-        if !self.open.insert(id.to_owned()) {
+        if !self.in_progress.insert(id.to_owned()) {
             return None;
         }
         let length =
             (self.definition_of)(id).map(|(included, excluded)| self.length(&included, excluded.as_ref()));
-        self.open.remove(id);
+        self.in_progress.remove(id);
         if let Some(length) = length {
-            self.known.insert(id.to_owned(), length);
+            self.known_lengths.insert(id.to_owned(), length);
         }
         length
     }
 }
 
-fn reference(filter: &Value) -> Option<&str> {
+fn referenced_id(filter: &Value) -> Option<&str> {
     (filter.get("filter_type")? == "custom_segments")
         .then(|| filter.get("id")?.as_str())
         .flatten()
 }
 
-fn visit(group: &Value, see: &mut dyn FnMut(&Value)) {
+fn visit_filters(group: &Value, see: &mut dyn FnMut(&Value)) {
     for filter in group
         .get("filters")
         .and_then(Value::as_array)
@@ -109,7 +109,7 @@ fn visit(group: &Value, see: &mut dyn FnMut(&Value)) {
             .get("filter_type")
             .is_some_and(|kind| kind == "nested_filters")
         {
-            visit(filter, see);
+            visit_filters(filter, see);
         }
     }
 }

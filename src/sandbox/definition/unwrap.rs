@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 /// `group` without the groups around it that hold nothing else; who is in it stays the same.
-pub(in crate::sandbox) fn unwrapped(group: Value) -> Value {
+pub(in crate::sandbox) fn unwrap_single_groups(group: Value) -> Value {
     let only = match group.get("filters").and_then(Value::as_array).map(Vec::as_slice) {
         Some([only]) if only.get("filter_type") == Some(&json!("nested_filters")) => only,
         _ => return group,
     };
-    unwrapped(json!({"filter_operator": only.get("filter_operator"), "filters": only.get("filters")}))
+    unwrap_single_groups(json!({"filter_operator": only.get("filter_operator"), "filters": only.get("filters")}))
 }

@@ -1,53 +1,53 @@
 //! Cohort sync.
 
-use super::{Bench, COHORT, call, city};
-use crate::sandbox::state::Contents;
+use super::{TestService, COHORT, authorized_request, city_definition};
+use crate::sandbox::state::SandboxContents;
 use serde_json::{Value, json};
 
-fn body(action: &str, id: &str, name: &str, uids: &[&str]) -> Value {
+fn sync_body(action: &str, id: &str, name: &str, uids: &[&str]) -> Value {
     let members: Vec<Value> = uids.iter().map(|uid| json!({"uid": uid})).collect();
     json!({"action": action, "partner": "p",
            "parameters": {"cohort_name": name, "cohort_id": id, "members": members}})
 }
 
-fn members(bench: &Bench, wanted: &str) -> Option<Vec<String>> {
+fn members_of(bench: &TestService, wanted: &str) -> Option<Vec<String>> {
     let segments = &bench.service.state.segments;
     let segment = segments.values().find(|segment| segment.name == wanted)?;
     match &segment.contents {
-        Contents::Cohort { members, .. } => Some(members.iter().cloned().collect()),
+        SandboxContents::Cohort { members, .. } => Some(members.iter().cloned().collect()),
         _ => None,
     }
 }
 
 #[test]
-fn members_come_and_go() {
-    let mut bench = Bench::new();
-    let mut sync = |action, uids: &[&str]| bench.call("POST", COHORT, &body(action, "1", "C", uids));
+fn members_are_added_and_removed() {
+    let mut bench = TestService::new();
+    let mut sync = |action, uids: &[&str]| bench.send("POST", COHORT, &sync_body(action, "1", "C", uids));
     assert_eq!(sync("add_members", &["a", "b"]).body["status"], "success");
     assert_eq!(sync("remove_members", &["a", "z"]).status, 200);
-    assert_eq!(members(&bench, "C").unwrap(), ["b"]);
+    assert_eq!(members_of(&bench, "C").unwrap(), ["b"]);
     // The partner and the id decide; the first name stays.
-    bench.call("POST", COHORT, &body("add_members", "1", "D", &["c"]));
-    assert_eq!(members(&bench, "C").unwrap(), ["b", "c"]);
-    assert_eq!(bench.listed(), ["C"]);
+    bench.send("POST", COHORT, &sync_body("add_members", "1", "D", &["c"]));
+    assert_eq!(members_of(&bench, "C").unwrap(), ["b", "c"]);
+    assert_eq!(bench.list_names(), ["C"]);
     let archive = bench.archive("C");
     assert_eq!(archive.status, 400);
 }
 
 #[test]
-fn bad_and_taken_names_are_accepted_and_dropped() {
-    let mut bench = Bench::new();
-    bench.created("Taken", &city("Pune"));
+fn invalid_and_taken_names_are_accepted_and_ignored() {
+    let mut bench = TestService::new();
+    bench.create_and_get_id("Taken", &city_definition("Pune"));
     for name in [".hidden", "a|b", "All Users", "Taken", &"x".repeat(201)] {
-        let reply = bench.call("POST", COHORT, &body("add_members", "1", name, &["a"]));
+        let reply = bench.send("POST", COHORT, &sync_body("add_members", "1", name, &["a"]));
         assert_eq!(reply.status, 200, "{name}");
     }
-    assert_eq!(bench.listed(), ["Taken"]);
+    assert_eq!(bench.list_names(), ["Taken"]);
 }
 
 #[test]
-fn bad_requests_name_the_attribute() {
-    let good = body("add_members", "1", "C", &["a"]);
+fn invalid_requests_report_the_attribute() {
+    let good = sync_body("add_members", "1", "C", &["a"]);
     let with = |pointer: &str, value: Value| {
         let mut body = good.clone();
         *body.pointer_mut(pointer).unwrap() = value;
@@ -63,38 +63,38 @@ fn bad_requests_name_the_attribute() {
         (with("/parameters/members", json!(["a"])), "members"),
         (with("/parameters/members", json!([{"uid": 1}])), "members"),
     ] {
-        let reply = Bench::new().call("POST", COHORT, &body);
+        let reply = TestService::new().send("POST", COHORT, &body);
         assert_eq!(reply.status, 400, "{body}");
         assert_eq!(reply.body["error"]["attribute"], attribute);
     }
 }
 
 #[test]
-fn requests_need_a_type_and_have_a_size() {
-    let mut bench = Bench::new();
-    let mut untyped = call("POST", COHORT, &body("add_members", "1", "C", &["a"]));
+fn requests_need_a_content_type_and_have_a_size_limit() {
+    let mut bench = TestService::new();
+    let mut untyped = authorized_request("POST", COHORT, &sync_body("add_members", "1", "C", &["a"]));
     untyped.headers.remove("content-type");
     assert_eq!(bench.service.handle(bench.now, &untyped).status, 415);
     let uid = "u".repeat(128 * 1024);
-    let reply = bench.call("POST", COHORT, &body("add_members", "1", "C", &[&uid]));
+    let reply = bench.send("POST", COHORT, &sync_body("add_members", "1", "C", &[&uid]));
     assert_eq!(reply.status, 413);
 }
 
 #[test]
 fn cohorts_count_as_active_segments() {
-    let mut bench = Bench::with(&[("active_limit", json!(1))]);
-    bench.created("A", &city("Pune"));
-    let reply = bench.call("POST", COHORT, &body("add_members", "1", "C", &["a"]));
+    let mut bench = TestService::with_settings(&[("active_limit", json!(1))]);
+    bench.create_and_get_id("A", &city_definition("Pune"));
+    let reply = bench.send("POST", COHORT, &sync_body("add_members", "1", "C", &["a"]));
     assert_eq!(reply.status, 429);
     assert_eq!(reply.body["error"]["actual_count"], 1);
 }
 
 #[test]
-fn a_sync_is_no_run() {
-    let mut bench = Bench::new();
+fn a_sync_does_not_count_as_a_run() {
+    let mut bench = TestService::new();
     for _ in 0..3 {
-        bench.call("POST", COHORT, &body("add_members", "1", "C", &["a"]));
-        bench.pass_days(20);
+        bench.send("POST", COHORT, &sync_body("add_members", "1", "C", &["a"]));
+        bench.advance_days(20);
     }
-    assert!(bench.listed().is_empty());
+    assert!(bench.list_names().is_empty());
 }

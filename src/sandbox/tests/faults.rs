@@ -1,11 +1,11 @@
 //! Faults, as far as they show without a socket.
 
-use super::{Bench, SEGMENTS, city};
+use super::{TestService, SEGMENTS, city_definition};
 use crate::sandbox::{Delivery, Fault};
 use serde_json::{Value, json};
 
-fn bench(faults: Value) -> Bench {
-    let mut bench = Bench::new();
+fn service_with_faults(faults: Value) -> TestService {
+    let mut bench = TestService::new();
     let faults: Vec<Fault> = serde_json::from_value(faults).unwrap();
     bench.service.set_faults(faults);
     bench
@@ -13,8 +13,8 @@ fn bench(faults: Value) -> Bench {
 
 /// What creating a segment answers, how, and whether it is there.
 #[test]
-fn each_fault_on_a_create() {
-    let whole = Delivery::Whole;
+fn each_fault_changes_the_response_and_effect_of_a_create() {
+    let whole = Delivery::Complete;
     for (fault, status, delivery, is_there) in [
         (json!({"rate_limited": {"reset_in": 9}}), 429, whole, false),
         (json!("active_limit"), 429, whole, false),
@@ -35,57 +35,57 @@ fn each_fault_on_a_create() {
         (
             json!({"slow": {"milliseconds": 7, "when": "before"}}),
             200,
-            Delivery::Postponed(7),
+            Delivery::Deferred(7),
             false,
         ),
         (
             json!({"slow": {"milliseconds": 7, "when": "after"}}),
             201,
-            Delivery::Slow(7),
+            Delivery::Delayed(7),
             true,
         ),
         (json!("truncated"), 201, Delivery::Truncated, true),
-        (json!("garbage"), 201, Delivery::Garbage, true),
+        (json!("garbage"), 201, Delivery::NotJson, true),
         (json!("replayed_post"), 409, whole, true),
     ] {
-        let mut bench = bench(json!([{"fault": fault}]));
-        let reply = bench.create("A", &city("Pune"));
+        let mut bench = service_with_faults(json!([{"fault": fault}]));
+        let reply = bench.create("A", &city_definition("Pune"));
         assert_eq!((reply.status, reply.delivery), (status, delivery), "{fault}");
-        assert_eq!(!bench.listed().is_empty(), is_there, "{fault}");
+        assert_eq!(!bench.list_names().is_empty(), is_there, "{fault}");
     }
 }
 
 #[test]
-fn the_two_limits_can_be_told_apart() {
+fn rate_limit_and_active_limit_errors_are_distinguishable() {
     let faults = json!([{"fault": {"rate_limited": {"reset_in": 9}}}, {"fault": "active_limit"}]);
-    let mut bench = bench(faults);
-    let rate = bench.create("A", &city("Pune"));
+    let mut bench = service_with_faults(faults);
+    let rate = bench.create("A", &city_definition("Pune"));
     let reset = bench.now.as_second() + 9;
     assert_eq!(rate.headers["x-ratelimit-reset"], reset.to_string());
     assert!(rate.body["error"].get("actual_count").is_none());
-    let active = bench.create("A", &city("Pune"));
+    let active = bench.create("A", &city_definition("Pune"));
     assert!(active.body["error"]["actual_count"].is_u64());
 }
 
 #[test]
-fn a_postponed_call_takes_effect_when_its_time_has_come() {
-    let mut bench = bench(json!([{"times": 2, "fault": {"slow": {"milliseconds": 7, "when": "before"}}}]));
-    bench.create("A", &city("Pune"));
-    let body = json!({"name": "A", "included_filters": city("Pune")});
-    let call = super::call("POST", SEGMENTS, &body);
+fn a_deferred_request_takes_effect_after_its_delay() {
+    let mut bench = service_with_faults(json!([{"times": 2, "fault": {"slow": {"milliseconds": 7, "when": "before"}}}]));
+    bench.create("A", &city_definition("Pune"));
+    let body = json!({"name": "A", "included_filters": city_definition("Pune")});
+    let call = super::authorized_request("POST", SEGMENTS, &body);
     assert_eq!(bench.service.handle_postponed(bench.now, &call).status, 201);
 }
 
 #[test]
-fn faults_happen_to_the_calls_they_are_for() {
+fn faults_affect_only_matching_requests() {
     let on = json!({"method": "POST", "path_prefix": "/v3", "nth": 2});
     let mut bench =
-        bench(json!([{"on": on, "times": 2, "fault": {"status": {"code": 500, "when": "before"}}}]));
+        service_with_faults(json!([{"on": on, "times": 2, "fault": {"status": {"code": 500, "when": "before"}}}]));
     let statuses: Vec<u16> = (0..4)
         .map(|number| {
             bench.get(SEGMENTS);
             bench
-                .create(&number.to_string(), &city(&number.to_string()))
+                .create(&number.to_string(), &city_definition(&number.to_string()))
                 .status
         })
         .collect();
@@ -93,19 +93,19 @@ fn faults_happen_to_the_calls_they_are_for() {
 }
 
 #[test]
-fn a_list_may_lag_behind() {
+fn a_stale_list_misses_the_last_writes() {
     for (missing, listed) in [(0, 2), (1, 1), (2, 0), (9, 0)] {
-        let mut bench = bench(json!([{"fault": {"stale_list": {"missing_last": missing}}}]));
-        bench.created("A", &city("Pune"));
-        bench.created("B", &city("Goa"));
-        assert_eq!(bench.listed().len(), listed, "{missing}");
-        assert_eq!(bench.listed().len(), 2);
+        let mut bench = service_with_faults(json!([{"fault": {"stale_list": {"missing_last": missing}}}]));
+        bench.create_and_get_id("A", &city_definition("Pune"));
+        bench.create_and_get_id("B", &city_definition("Goa"));
+        assert_eq!(bench.list_names().len(), listed, "{missing}");
+        assert_eq!(bench.list_names().len(), 2);
     }
     // An archived segment is listed again, an old name comes back.
-    let mut bench = bench(json!([{"times": 2, "fault": {"stale_list": {"missing_last": 1}}}]));
-    let id = bench.created("A", &city("Pune"));
-    bench.update(&id, &json!({"name": "B", "included_filters": city("Pune")}));
-    assert_eq!(bench.listed(), ["A"]);
+    let mut bench = service_with_faults(json!([{"times": 2, "fault": {"stale_list": {"missing_last": 1}}}]));
+    let id = bench.create_and_get_id("A", &city_definition("Pune"));
+    bench.update(&id, &json!({"name": "B", "included_filters": city_definition("Pune")}));
+    assert_eq!(bench.list_names(), ["A"]);
     bench.archive("B");
-    assert_eq!(bench.listed(), ["B"]);
+    assert_eq!(bench.list_names(), ["B"]);
 }

@@ -1,72 +1,72 @@
 //! Each switch under both settings.
 
-use super::{Bench, SEGMENTS, all_of, city, lives_in, refers_to};
+use super::{TestService, SEGMENTS, and_group, city_definition, city_filter, reference_definition};
 use serde_json::{Value, json};
 
 /// What `observe` sees with the switch `name` at each value.
-fn check(name: &str, cases: &[(Value, Value)], observe: impl Fn(&mut Bench) -> Value) {
+fn check_switch_values(name: &str, cases: &[(Value, Value)], observe: impl Fn(&mut TestService) -> Value) {
     for (value, seen) in cases {
-        let mut bench = Bench::with(&[(name, value.clone())]);
+        let mut bench = TestService::with_settings(&[(name, value.clone())]);
         assert_eq!(observe(&mut bench), *seen, "{name}={value}");
     }
 }
 
-fn yes_no(name: &str, yes: Value, no: Value, observe: impl Fn(&mut Bench) -> Value) {
-    check(name, &[(json!(true), yes), (json!(false), no)], observe);
+fn check_boolean_switch(name: &str, yes: Value, no: Value, observe: impl Fn(&mut TestService) -> Value) {
+    check_switch_values(name, &[(json!(true), yes), (json!(false), no)], observe);
 }
 
 #[test]
-fn archived_segments_in_lists() {
-    yes_no("list_includes_archived", json!(["A"]), json!([]), |bench| {
-        bench.created("A", &city("Pune"));
+fn list_includes_archived_lists_archived_segments() {
+    check_boolean_switch("list_includes_archived", json!(["A"]), json!([]), |bench| {
+        bench.create_and_get_id("A", &city_definition("Pune"));
         bench.archive("A");
-        json!(bench.listed())
+        json!(bench.list_names())
     });
 }
 
 #[test]
-fn definitions_of_archived_segments() {
-    yes_no("archived_definitions_conflict", json!(409), json!(201), |bench| {
-        bench.created("A", &city("Pune"));
+fn archived_definitions_conflict_blocks_reuse() {
+    check_boolean_switch("archived_definitions_conflict", json!(409), json!(201), |bench| {
+        bench.create_and_get_id("A", &city_definition("Pune"));
         bench.archive("A");
-        json!(bench.create("B", &city("Pune")).status)
+        json!(bench.create("B", &city_definition("Pune")).status)
     });
 }
 
 #[test]
-fn order_of_filters() {
-    yes_no("equality_order_sensitive", json!(201), json!(409), |bench| {
-        bench.created("A", &all_of(&[lives_in("Pune"), lives_in("Goa")]));
+fn equality_order_sensitive_compares_filter_order() {
+    check_boolean_switch("equality_order_sensitive", json!(201), json!(409), |bench| {
+        bench.create_and_get_id("A", &and_group(&[city_filter("Pune"), city_filter("Goa")]));
         json!(
             bench
-                .create("B", &all_of(&[lives_in("Goa"), lives_in("Pune")]))
+                .create("B", &and_group(&[city_filter("Goa"), city_filter("Pune")]))
                 .status
         )
     });
 }
 
 #[test]
-fn groups_that_hold_only_a_group() {
+fn unwraps_single_groups_removes_redundant_groups() {
     let wrapped = |group: &Value| {
         let mut inner = group.clone();
         inner["filter_type"] = json!("nested_filters");
         json!({"filter_operator": "or", "filters": [inner]})
     };
-    let plain = all_of(&[lives_in("Pune"), lives_in("Goa")]);
+    let plain = and_group(&[city_filter("Pune"), city_filter("Goa")]);
     let once = wrapped(&plain);
     let sent = json!({"name": "A", "included_filters": wrapped(&once), "excluded_filters": once});
-    let seen = |bench: &mut Bench| {
-        let made = bench.call("POST", SEGMENTS, &sent);
+    let seen = |bench: &mut TestService| {
+        let made = bench.send("POST", SEGMENTS, &sent);
         let id = made.body["data"]["id"].as_str().unwrap().to_owned();
         let created = made.body["data"].clone();
         // It is compared as it is sent: the outer group makes it another one.
-        bench.created("B", &plain);
+        bench.create_and_get_id("B", &plain);
         let update =
             json!({"included_filters": once, "excluded_filters": {"filter_operator": "and", "filters": []}});
         let updated = bench.update(&id, &update).body["data"]["included_filters"].clone();
         json!([created["included_filters"], created["excluded_filters"], updated])
     };
-    yes_no(
+    check_boolean_switch(
         "unwraps_single_groups",
         json!([plain, plain, plain]),
         json!([wrapped(&once), once, once]),
@@ -75,63 +75,63 @@ fn groups_that_hold_only_a_group() {
 }
 
 #[test]
-fn names_after_a_rename() {
-    yes_no("rename_frees_old_name", json!(201), json!(409), |bench| {
-        let id = bench.created("A", &city("Pune"));
-        bench.update(&id, &json!({"name": "B", "included_filters": city("Pune")}));
-        json!(bench.create("A", &city("Goa")).status)
+fn rename_frees_old_name_allows_reuse() {
+    check_boolean_switch("rename_frees_old_name", json!(201), json!(409), |bench| {
+        let id = bench.create_and_get_id("A", &city_definition("Pune"));
+        bench.update(&id, &json!({"name": "B", "included_filters": city_definition("Pune")}));
+        json!(bench.create("A", &city_definition("Goa")).status)
     });
     // The segment itself may always have it back.
-    let mut bench = Bench::new();
-    let id = bench.created("A", &city("Pune"));
+    let mut bench = TestService::new();
+    let id = bench.create_and_get_id("A", &city_definition("Pune"));
     for name in ["B", "A"] {
-        let reply = bench.update(&id, &json!({"name": name, "included_filters": city("Pune")}));
+        let reply = bench.update(&id, &json!({"name": name, "included_filters": city_definition("Pune")}));
         assert_eq!(reply.status, 200, "{name}");
     }
 }
 
 #[test]
-fn case_of_names() {
-    yes_no("names_case_sensitive", json!(201), json!(409), |bench| {
-        bench.created("A", &city("Pune"));
-        json!(bench.create("a", &city("Goa")).status)
+fn names_case_sensitive_distinguishes_case() {
+    check_boolean_switch("names_case_sensitive", json!(201), json!(409), |bench| {
+        bench.create_and_get_id("A", &city_definition("Pune"));
+        json!(bench.create("a", &city_definition("Goa")).status)
     });
 }
 
 #[test]
-fn updates_without_excluded_filters() {
-    let cases = [(json!("keep"), city("Goa")), (json!("clear"), Value::Null)];
-    check("patch_without_excluded", &cases, |bench| {
-        let body = json!({"name": "A", "included_filters": city("Pune"), "excluded_filters": city("Goa")});
-        let id = super::id(&bench.call("POST", SEGMENTS, &body));
-        let reply = bench.update(&id, &json!({"included_filters": city("Agra")}));
+fn patch_without_excluded_keeps_or_clears_excluded_filters() {
+    let cases = [(json!("keep"), city_definition("Goa")), (json!("clear"), Value::Null)];
+    check_switch_values("patch_without_excluded", &cases, |bench| {
+        let body = json!({"name": "A", "included_filters": city_definition("Pune"), "excluded_filters": city_definition("Goa")});
+        let id = super::segment_id(&bench.send("POST", SEGMENTS, &body));
+        let reply = bench.update(&id, &json!({"included_filters": city_definition("Agra")}));
         reply.body["data"]["excluded_filters"].clone()
     });
 }
 
 #[test]
-fn updates_without_change() {
+fn patch_without_change_sets_the_response_to_a_no_op_update() {
     let cases = [
         (json!("accepted"), json!([200, null])),
         (json!("refused"), json!([400, null])),
         (json!("conflict"), json!([409, "A"])),
     ];
-    check("patch_without_change", &cases, |bench| {
-        let id = bench.created("A", &city("Pune"));
-        let reply = bench.update(&id, &json!({"name": "A", "included_filters": city("Pune")}));
+    check_switch_values("patch_without_change", &cases, |bench| {
+        let id = bench.create_and_get_id("A", &city_definition("Pune"));
+        let reply = bench.update(&id, &json!({"name": "A", "included_filters": city_definition("Pune")}));
         json!([reply.status, reply.body["error"]["existing_cs_name"]])
     });
 }
 
 #[test]
-fn archiving_twice() {
-    let observe = |bench: &mut Bench| {
-        bench.created("A", &city("Pune"));
+fn archive_idempotent_accepts_repeated_archiving() {
+    let observe = |bench: &mut TestService| {
+        bench.create_and_get_id("A", &city_definition("Pune"));
         let active = bench.unarchive("A").status;
         bench.archive("A");
         json!([active, bench.archive("A").status])
     };
-    yes_no(
+    check_boolean_switch(
         "archive_idempotent",
         json!([200, 200]),
         json!([400, 400]),
@@ -140,16 +140,16 @@ fn archiving_twice() {
 }
 
 #[test]
-fn unarchiving_at_the_limit() {
+fn unarchive_checks_active_limit_rejects_at_the_limit() {
     for (value, status) in [(true, 429), (false, 200)] {
         let switches = [
             ("unarchive_checks_active_limit", json!(value)),
             ("active_limit", json!(1)),
         ];
-        let mut bench = Bench::with(&switches);
-        bench.created("A", &city("Pune"));
+        let mut bench = TestService::with_settings(&switches);
+        bench.create_and_get_id("A", &city_definition("Pune"));
         bench.archive("A");
-        bench.created("B", &city("Goa"));
+        bench.create_and_get_id("B", &city_definition("Goa"));
         let reply = bench.unarchive("A");
         assert_eq!(reply.status, status);
         assert_eq!(reply.body.get("actual_count").is_some(), value);
@@ -157,17 +157,17 @@ fn unarchiving_at_the_limit() {
 }
 
 #[test]
-fn references_to_archived_segments() {
-    yes_no("reference_to_archived_allowed", json!(201), json!(400), |bench| {
-        let id = bench.created("A", &city("Pune"));
+fn reference_to_archived_allowed_accepts_archived_references() {
+    check_boolean_switch("reference_to_archived_allowed", json!(201), json!(400), |bench| {
+        let id = bench.create_and_get_id("A", &city_definition("Pune"));
         bench.archive("A");
-        json!(bench.create("B", &refers_to(&[&id])).status)
+        json!(bench.create("B", &reference_definition(&[&id])).status)
     });
 }
 
 #[test]
-fn forms_of_definitions_that_come_back() {
-    let sent = all_of(&[json!({
+fn echo_changes_the_form_of_returned_definitions() {
+    let sent = and_group(&[json!({
         "filter_type": "actions", "action_name": "buy", "executed": true,
         "execution": {"type": "atleast", "count": 1},
         "primary_time_range": {"type": "inTheLast", "value": 7, "value_type": "relative_past", "period_unit": "days"},
@@ -180,8 +180,8 @@ fn forms_of_definitions_that_come_back() {
         (json!("defaults_dropped"), json!([null, null, 7, null])),
         (json!("dashboard_days"), json!([null, "default", null, 7])),
     ];
-    check("echo", &cases, |bench| {
-        let id = bench.created("A", &sent);
+    check_switch_values("echo", &cases, |bench| {
+        let id = bench.create_and_get_id("A", &sent);
         let filter = &bench.get(&format!("{SEGMENTS}/{id}")).body["data"]["included_filters"]["filters"][0];
         let attribute = &filter["attributes"]["filters"][0];
         let range = &filter["primary_time_range"];

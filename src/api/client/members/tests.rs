@@ -1,4 +1,4 @@
-use super::super::tests::{Bench, name, turn};
+use super::super::tests::{TestClient, name, acquire};
 use super::*;
 use crate::model::IdentifierType;
 
@@ -10,7 +10,7 @@ fn key() -> CohortKey {
 }
 
 fn batches(name: &SegmentName, members: &[String]) -> Vec<Vec<String>> {
-    let mut batches = Batches::of(name, &key());
+    let mut batches = MemberBatcher::new(name, &key());
     let full = members.iter().filter_map(|member| batches.push(member.clone()));
     let mut parts: Vec<Vec<String>> = full.collect();
     parts.extend(batches.finish());
@@ -25,9 +25,9 @@ fn email() -> Identifier {
 }
 
 /// Makes one of the three writes about members; its error.
-pub(in super::super) async fn every_write(bench: &Bench, write: usize) -> CallError {
+pub(in super::super) async fn nth_write_error(bench: &TestClient, write: usize) -> RequestError {
     let identifier = email();
-    let file = UserFile {
+    let file = UploadParameters {
         url: "https://files.example.com/a.csv",
         identifier: &identifier,
         callback_url: None,
@@ -36,16 +36,16 @@ pub(in super::super) async fn every_write(bench: &Bench, write: usize) -> CallEr
     let add = (UserChange::Add, file);
     match write {
         0 => {
-            let turn = turn(bench, Operation::Upload(name())).await;
+            let turn = acquire(bench, Operation::Upload(name())).await;
             bench.client.upload(turn, &name(), (file, 90)).await.unwrap_err()
         }
         1 => {
-            let turn = turn(bench, Operation::ChangeUsers(name(), UserChange::Add)).await;
+            let turn = acquire(bench, Operation::ChangeUsers(name(), UserChange::Add)).await;
             let changed = bench.client.change_users(turn, (&name(), None), add).await;
             changed.unwrap_err()
         }
         _ => {
-            let turn = turn(bench, Operation::SyncMembers(name(), MemberChange::Add)).await;
+            let turn = acquire(bench, Operation::SyncMembers(name(), MemberChange::Add)).await;
             let members = (MemberChange::Add, ["u".to_owned()]);
             let synced = bench
                 .client
@@ -62,10 +62,10 @@ fn members(count: usize, length: usize) -> Vec<String> {
 }
 
 #[test]
-fn members_are_sent_in_as_few_bodies_as_the_service_takes() {
+fn members_are_packed_into_as_few_requests_as_possible() {
     let name = SegmentName::new("K\u{e4}ufer");
     let quoted = vec!["\"\\\n\u{1}".to_owned(); 9_000];
-    let long = vec!["x".repeat(MOST_BYTES)];
+    let long = vec!["x".repeat(MAX_SYNC_BODY_BYTES)];
     let table = [
         (members(0, 1), 0),
         (members(1, 1), 1),
@@ -87,12 +87,12 @@ fn members_are_sent_in_as_few_bodies_as_the_service_takes() {
         assert!(
             parts
                 .iter()
-                .all(|part| length(part) <= MOST_BYTES || part.len() == 1)
+                .all(|part| length(part) <= MAX_SYNC_BODY_BYTES || part.len() == 1)
         );
         // None of them would have taken the first of the next.
         for pair in parts.windows(2) {
             let more = [pair[0].as_slice(), &pair[1][..1]].concat();
-            assert!(length(&more) + 1 > MOST_BYTES);
+            assert!(length(&more) + 1 > MAX_SYNC_BODY_BYTES);
         }
     }
 }

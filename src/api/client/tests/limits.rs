@@ -3,125 +3,125 @@
 use super::*;
 
 #[tokio::test]
-async fn a_limited_call_waits_for_the_reset_and_so_do_the_others() {
-    let bench = Bench::answering([limited(Some(45)), stored(), answer(200, json!({"data": []}))]);
+async fn a_rate_limited_request_waits_for_the_reset_and_blocks_its_class() {
+    let bench = TestClient::with_answers([rate_limited(Some(45)), segment_response(), answer(200, json!({"data": []}))]);
     create(&bench, &payload()).await.unwrap();
-    let seconds = bench.seconds();
+    let seconds = bench.request_seconds();
     assert!((45..=46).contains(&seconds[1]), "{seconds:?}");
-    let waited = bench.waited.lock().unwrap().clone();
+    let waited = bench.observed_waits.lock().unwrap().clone();
     assert!(matches!(waited[0].reason, WaitReason::Retry(_)), "{waited:?}");
 
-    let bench = Bench::answering([limited(Some(45)), stored(), stored(), stored()]);
+    let bench = TestClient::with_answers([rate_limited(Some(45)), segment_response(), segment_response(), segment_response()]);
     let (payload, id) = (payload(), id());
     let (created, read) = tokio::join!(create(&bench, &payload), bench.client.get(&id));
     created.unwrap();
     read.unwrap();
-    let hold = |class| bench.client.pacing().hold(class, after(44));
+    let hold = |class| bench.client.rate_limiter().throttle(class, after(44));
     assert!(hold(EndpointClass::List).is_some_and(|hold| hold.window.is_none()));
     assert_eq!(hold(EndpointClass::Get), None);
 }
 
 #[tokio::test]
-async fn an_exhausted_window_is_waited_out_before_it_is_hit() {
-    let mut last = stored().unwrap();
-    last.headers = RateHeaders {
+async fn an_exhausted_window_is_waited_out_before_the_next_request() {
+    let mut last = segment_response().unwrap();
+    last.headers = RateLimitHeaders {
         limit: Some(100),
         remaining: Some(0),
         reset: Some(after(30).as_second()),
     };
-    let bench = Bench::answering([Ok(last), stored()]);
+    let bench = TestClient::with_answers([Ok(last), segment_response()]);
     bench.client.get(&id()).await.unwrap();
     bench.client.get(&id()).await.unwrap();
-    assert_eq!(bench.seconds(), [0, 30]);
-    let expected = Waiting {
+    assert_eq!(bench.request_seconds(), [0, 30]);
+    let expected = WaitNotice {
         class: EndpointClass::Get,
         until: after(30),
-        reason: WaitReason::ServiceLimit,
+        reason: WaitReason::ServerLimit,
     };
-    assert_eq!(*bench.waited.lock().unwrap(), [expected]);
+    assert_eq!(*bench.observed_waits.lock().unwrap(), [expected]);
 }
 
 /// By how many seconds a service's clock is ahead.
-const OFF: [i64; 7] = [0, 7200, -7200, 30, -30, 5, -5];
+const CLOCK_OFFSETS: [i64; 7] = [0, 7200, -7200, 30, -30, 5, -5];
 
 #[tokio::test]
-async fn a_reset_is_of_the_services_clock_whatever_ours_shows() {
-    for ahead in OFF {
-        let mut refused = limited(Some(ahead + 20)).unwrap();
+async fn a_reset_is_read_by_the_server_clock() {
+    for ahead in CLOCK_OFFSETS {
+        let mut refused = rate_limited(Some(ahead + 20)).unwrap();
         refused.date = Some(after(ahead));
-        let bench = Bench::answering([Ok(refused), stored()]);
+        let bench = TestClient::with_answers([Ok(refused), segment_response()]);
         create(&bench, &payload()).await.unwrap();
-        let seconds = bench.seconds();
+        let seconds = bench.request_seconds();
         assert!((20..=21).contains(&seconds[1]), "{ahead}: {seconds:?}");
 
-        let mut last = stored().unwrap();
+        let mut last = segment_response().unwrap();
         last.date = Some(after(ahead));
-        last.headers = RateHeaders {
+        last.headers = RateLimitHeaders {
             limit: Some(2),
             remaining: Some(0),
             reset: Some(after(ahead + 20).as_second()),
         };
-        let bench = Bench::answering([Ok(last), stored()]);
+        let bench = TestClient::with_answers([Ok(last), segment_response()]);
         create(&bench, &payload()).await.unwrap();
         create(&bench, &payload()).await.unwrap();
-        assert_eq!(bench.seconds(), [0, 20], "{ahead}");
-        assert_eq!(bench.client.service_time(), after(ahead + 20));
+        assert_eq!(bench.request_seconds(), [0, 20], "{ahead}");
+        assert_eq!(bench.client.server_time(), after(ahead + 20));
     }
 }
 
 #[tokio::test]
-async fn a_service_that_keeps_limiting_is_given_up_on_in_the_end() {
-    let bench = Bench::answering((0..20).map(|_| limited(None)));
+async fn retries_end_when_every_answer_is_rate_limited() {
+    let bench = TestClient::with_answers((0..20).map(|_| rate_limited(None)));
     let error = create(&bench, &payload()).await.unwrap_err();
     assert!(matches!(error.kind, ApiError::RateLimited { .. }), "{error}");
     assert!(!error.is_ambiguous_write());
-    assert_eq!(bench.seconds().len(), 10);
+    assert_eq!(bench.request_seconds().len(), 10);
 }
 
 #[tokio::test]
-async fn concurrent_calls_and_earlier_runs_share_the_windows() {
+async fn concurrent_requests_and_earlier_runs_share_the_windows() {
     let mut limits = RateLimits::default();
     limits.set(EndpointClass::Get, vec![Window::parse("2/10s").unwrap()]);
-    let bench = Bench::new(limits, (0..4).map(|_| stored()));
-    let (bench, log) = bench.logged([-1, 3600, -500]);
+    let bench = TestClient::new(limits, (0..4).map(|_| segment_response()));
+    let (bench, log) = bench.with_request_log([-1, 3600, -500]);
     let (client, id) = (&bench.client, id());
     let (a, b, c, d) = tokio::join!(client.get(&id), client.get(&id), client.get(&id), client.get(&id));
     for read in [a, b, c, d] {
         read.unwrap();
     }
-    assert_eq!(bench.seconds(), [0, 9, 10, 19]);
-    let expected = WaitReason::OwnLimit {
+    assert_eq!(bench.request_seconds(), [0, 9, 10, 19]);
+    let expected = WaitReason::ConfiguredLimit {
         window: Window::parse("2/10s").unwrap(),
         classes: vec![EndpointClass::Get],
     };
-    let waited = bench.waited.lock().unwrap().clone();
+    let waited = bench.observed_waits.lock().unwrap().clone();
     assert!(!waited.is_empty() && waited.iter().all(|waiting| waiting.reason == expected));
-    client.keep_log().await;
+    client.flush_request_log().await;
     let log = log.lock().unwrap();
     let own = log.iter().filter(|record| match record {
-        CallRecord::Sent { at, .. } => *at >= start(),
-        CallRecord::Answered { sent, at, .. } => *sent == *at && *at >= start(),
-        CallRecord::Apart => false,
+        RequestRecord::Sent { at, .. } => *at >= start(),
+        RequestRecord::Answered { sent, at, .. } => *sent == *at && *at >= start(),
+        RequestRecord::ListAndCreateSeparate => false,
     });
     assert_eq!(own.count(), 9, "{log:?}");
 }
 
 /// A log in which others come first for the first few times.
-struct Contended {
+struct ContendedRequestLog {
     clock: VirtualClock,
-    records: Arc<Mutex<Vec<CallRecord>>>,
+    records: Arc<Mutex<Vec<RequestRecord>>>,
     others: Mutex<usize>,
 }
 
-impl CallLog for Contended {
-    fn exchange<'a>(&'a self, mut respond: Respond<'a>) -> BoxFuture<'a, ()> {
+impl RequestLog for ContendedRequestLog {
+    fn exchange<'a>(&'a self, mut respond: RecordExchange<'a>) -> BoxFuture<'a, ()> {
         let mut others = self.others.lock().unwrap();
         let mut own = respond(Vec::new());
         if *others > 0 {
             *others -= 1;
             let class = EndpointClass::Get;
             let at = self.clock.now();
-            own = respond(vec![CallRecord::Answered { class, sent: at, at }]);
+            own = respond(vec![RequestRecord::Answered { class, sent: at, at }]);
         }
         self.records.lock().unwrap().extend(own);
         ready(()).boxed()
@@ -129,17 +129,17 @@ impl CallLog for Contended {
 }
 
 #[tokio::test]
-async fn an_admission_that_others_came_before_never_was() {
+async fn an_admission_that_another_run_preempted_is_undone() {
     let mut limits = RateLimits::default();
     limits.set(EndpointClass::Get, vec![Window::parse("3/min").unwrap()]);
-    let Bench {
+    let TestClient {
         client,
-        asked,
-        waited,
-    } = Bench::new(limits, (0..2).map(|_| stored()));
+        sent_requests: asked,
+        observed_waits: waited,
+    } = TestClient::new(limits, (0..2).map(|_| segment_response()));
     let records = Arc::default();
     let clock = client.clock.clone();
-    let client = client.logged_in(Contended {
+    let client = client.with_request_log(ContendedRequestLog {
         clock,
         records: Arc::clone(&records),
         others: Mutex::new(2),
@@ -148,15 +148,15 @@ async fn an_admission_that_others_came_before_never_was() {
     // One of its own and one of others are in the window: the second would be the third, until others took its place.
     client.get(&id()).await.unwrap();
     assert_eq!(waited.lock().unwrap().len(), 1);
-    assert_eq!(client.calls()[&EndpointClass::Get], 2);
-    client.keep_log().await;
+    assert_eq!(client.request_counts()[&EndpointClass::Get], 2);
+    client.flush_request_log().await;
     let records = records.lock().unwrap();
     let sent = records
         .iter()
-        .filter(|record| matches!(record, CallRecord::Sent { .. }));
+        .filter(|record| matches!(record, RequestRecord::Sent { .. }));
     let answered = records
         .iter()
-        .filter(|record| matches!(record, CallRecord::Answered { .. }));
+        .filter(|record| matches!(record, RequestRecord::Answered { .. }));
     assert_eq!(
         (sent.count(), answered.count(), asked.lock().unwrap().len()),
         (2, 2, 2)
@@ -164,26 +164,26 @@ async fn an_admission_that_others_came_before_never_was() {
 }
 
 #[tokio::test]
-async fn what_another_run_takes_down_meanwhile_counts_before_the_next_call() {
+async fn requests_logged_by_another_run_count_before_the_next_request() {
     let mut limits = RateLimits::default();
     limits.set(EndpointClass::Get, vec![Window::parse("2/10s").unwrap()]);
-    let (bench, log) = Bench::new(limits, (0..2).map(|_| stored())).logged([]);
+    let (bench, log) = TestClient::new(limits, (0..2).map(|_| segment_response())).with_request_log([]);
     bench.client.get(&id()).await.unwrap();
     let class = EndpointClass::Get;
-    let other = CallRecord::Answered {
+    let other = RequestRecord::Answered {
         class,
         sent: start(),
         at: start(),
     };
     log.lock().unwrap().push(other);
     bench.client.get(&id()).await.unwrap();
-    assert_eq!(bench.seconds(), [0, 10]);
+    assert_eq!(bench.request_seconds(), [0, 10]);
 }
 
 #[tokio::test]
-async fn what_answers_say_of_lists_and_creates_is_learned_and_remembered() {
-    let left = |remaining: u64, answer: Answer| {
-        let headers = RateHeaders {
+async fn separate_limits_of_lists_and_creates_are_learned_and_logged() {
+    let left = |remaining: u64, answer: ScriptedAnswer| {
+        let headers = RateLimitHeaders {
             limit: Some(50),
             remaining: Some(remaining),
             reset: Some(after(60).as_second()),
@@ -192,12 +192,12 @@ async fn what_answers_say_of_lists_and_creates_is_learned_and_remembered() {
     };
     for (after_the_create, is_pooled) in [(48, true), (49, false)] {
         let list = answer(200, json!({"data": []}));
-        let (bench, log) = Bench::answering([left(49, list), left(after_the_create, stored())]).logged([]);
+        let (bench, log) = TestClient::with_answers([left(49, list), left(after_the_create, segment_response())]).with_request_log([]);
         bench.client.list().await.unwrap();
         create(&bench, &payload()).await.unwrap();
-        assert_eq!(bench.client.pacing().is_pooled(), is_pooled);
-        bench.client.keep_log().await;
-        let told = log.lock().unwrap().contains(&CallRecord::Apart);
+        assert_eq!(bench.client.rate_limiter().list_and_create_share_windows(), is_pooled);
+        bench.client.flush_request_log().await;
+        let told = log.lock().unwrap().contains(&RequestRecord::ListAndCreateSeparate);
         assert_eq!(told, !is_pooled);
     }
 }

@@ -1,53 +1,53 @@
 //! When an answer proves that lists and creates are counted apart, and when it might still be one count.
 
-use super::{Answer, Pacing, RateHeaders, RateLimits, at, limits, meant};
+use super::{AnsweredRequest, RateLimiter, RateLimitHeaders, RateLimits, at, limits, plausible_reset};
 use crate::model::EndpointClass::{self, Create, Get, List};
 use proptest::prelude::*;
 
 /// A call: class, sent and answered in seconds, whether it was done, and limit, remaining and reset as answered.
-type Call = (EndpointClass, i64, i64, bool, Option<(u64, u64, i64)>);
+type RequestCase = (EndpointClass, i64, i64, bool, Option<(u64, u64, i64)>);
 
-fn done(class: EndpointClass, second: i64, remaining: u64) -> Call {
+fn accepted_request(class: EndpointClass, second: i64, remaining: u64) -> RequestCase {
     (class, second, second + 1, true, Some((50, remaining, 60)))
 }
 
-fn is_proven(limits: RateLimits, calls: &[Call]) -> bool {
-    let mut pacing = Pacing::new(limits);
+fn proves_separate(limits: RateLimits, calls: &[RequestCase]) -> bool {
+    let mut pacing = RateLimiter::new(limits);
     for (class, sent, answered, accepted, said) in calls {
-        pacing.record(*class, at(*sent));
-        pacing.answered(*class, at(*sent), at(*answered));
-        let headers = said.map_or_else(RateHeaders::default, |(limit, remaining, reset)| RateHeaders {
+        pacing.record_counted(*class, at(*sent));
+        pacing.record_answered(*class, at(*sent), at(*answered));
+        let headers = said.map_or_else(RateLimitHeaders::default, |(limit, remaining, reset)| RateLimitHeaders {
             limit: Some(limit),
             remaining: Some(remaining),
             reset: Some(at(reset).as_second()),
         });
-        pacing.learn(&Answer {
+        pacing.observe_answer(&AnsweredRequest {
             class: *class,
             sent: at(*sent),
             answered: at(*answered),
             accepted: *accepted,
             headers,
-            reset: meant(&pacing, headers, at(*answered)),
+            reset: plausible_reset(&pacing, headers, at(*answered)),
         });
     }
-    !pacing.is_pooled()
+    !pacing.list_and_create_share_windows()
 }
 
 #[test]
-fn more_left_than_one_window_could_have_is_a_proof() {
-    let table: [(&str, Vec<Call>); 6] = [
-        ("each is the first", vec![done(List, 0, 49), done(Create, 2, 49)]),
+fn more_remaining_than_one_window_allows_proves_separate_windows() {
+    let table: [(&str, Vec<RequestCase>); 6] = [
+        ("each is the first", vec![accepted_request(List, 0, 49), accepted_request(Create, 2, 49)]),
         (
             "the other way round",
-            vec![done(Create, 0, 49), done(List, 2, 49)],
+            vec![accepted_request(Create, 0, 49), accepted_request(List, 2, 49)],
         ),
         (
             "a list among creates",
-            vec![done(Create, 0, 49), done(List, 2, 49), done(Create, 4, 48)],
+            vec![accepted_request(Create, 0, 49), accepted_request(List, 2, 49), accepted_request(Create, 4, 48)],
         ),
         (
             "a call between that said nothing",
-            vec![done(Create, 0, 49), (List, 2, 3, true, None), done(Create, 4, 48)],
+            vec![accepted_request(Create, 0, 49), (List, 2, 3, true, None), accepted_request(Create, 4, 48)],
         ),
         (
             "another service's clock",
@@ -65,21 +65,21 @@ fn more_left_than_one_window_could_have_is_a_proof() {
         ),
     ];
     for (what, calls) in table {
-        assert!(is_proven(RateLimits::default(), &calls), "{what}");
+        assert!(proves_separate(RateLimits::default(), &calls), "{what}");
     }
 }
 
 #[test]
-fn what_one_window_could_have_left_is_no_proof() {
+fn remaining_counts_of_one_window_prove_nothing() {
     let said = |limit, remaining, reset| Some((limit, remaining, reset));
-    let table: [(&str, Vec<Call>); 14] = [
-        ("one call only", vec![done(Create, 0, 49)]),
-        ("one window", vec![done(List, 0, 49), done(Create, 2, 48)]),
-        ("others call, too", vec![done(List, 0, 49), done(Create, 2, 12)]),
-        ("one class only", vec![done(List, 0, 49), done(List, 2, 48)]),
+    let table: [(&str, Vec<RequestCase>); 14] = [
+        ("one call only", vec![accepted_request(Create, 0, 49)]),
+        ("one window", vec![accepted_request(List, 0, 49), accepted_request(Create, 2, 48)]),
+        ("others call, too", vec![accepted_request(List, 0, 49), accepted_request(Create, 2, 12)]),
+        ("one class only", vec![accepted_request(List, 0, 49), accepted_request(List, 2, 48)]),
         (
             "headers that stand still, so that they say nothing of creates either",
-            vec![done(List, 0, 49), done(List, 2, 49), done(Create, 4, 49)],
+            vec![accepted_request(List, 0, 49), accepted_request(List, 2, 49), accepted_request(Create, 4, 49)],
         ),
         (
             "another window of fixed length began",
@@ -133,62 +133,62 @@ fn what_one_window_could_have_left_is_no_proof() {
         (
             "a refused call may not have been counted",
             vec![
-                done(Create, 0, 49),
+                accepted_request(Create, 0, 49),
                 (List, 2, 3, false, said(50, 49, 60)),
-                done(Create, 4, 48),
+                accepted_request(Create, 4, 48),
             ],
         ),
         (
             "classes that have nothing to do with it",
-            vec![done(List, 0, 49), done(Get, 2, 49), done(Create, 4, 48)],
+            vec![accepted_request(List, 0, 49), accepted_request(Get, 2, 49), accepted_request(Create, 4, 48)],
         ),
     ];
     for (what, calls) in table {
-        assert!(!is_proven(RateLimits::default(), &calls), "{what}");
+        assert!(!proves_separate(RateLimits::default(), &calls), "{what}");
     }
 }
 
 #[test]
-fn a_limit_that_two_windows_have_is_no_proof() {
-    let calls = [done(List, 0, 49), done(Create, 2, 49)];
-    assert!(!is_proven(limits(Create, &["50/min", "50/h"]), &calls));
-    assert!(!is_proven(limits(List, &["50/h"]), &calls));
-    assert!(is_proven(limits(Create, &["50/min", "51/h"]), &calls));
+fn a_limit_shared_by_two_windows_proves_nothing() {
+    let calls = [accepted_request(List, 0, 49), accepted_request(Create, 2, 49)];
+    assert!(!proves_separate(limits(Create, &["50/min", "50/h"]), &calls));
+    assert!(!proves_separate(limits(List, &["50/h"]), &calls));
+    assert!(proves_separate(limits(Create, &["50/min", "51/h"]), &calls));
 }
 
 #[test]
-fn half_a_header_is_no_proof() {
+fn incomplete_headers_prove_nothing() {
     for missing in 0..3 {
-        let mut pacing = Pacing::new(RateLimits::default());
+        let mut pacing = RateLimiter::new(RateLimits::default());
         for (class, second) in [(List, 0), (Create, 2)] {
             let said = |field: usize, value: i64| (field != missing).then_some(value);
-            let headers = RateHeaders {
+            let headers = RateLimitHeaders {
                 limit: said(0, 50).map(i64::unsigned_abs),
                 remaining: said(1, 49).map(i64::unsigned_abs),
                 reset: said(2, at(60).as_second()),
             };
-            pacing.learn(&Answer {
+            pacing.observe_answer(&AnsweredRequest {
                 class,
                 sent: at(second),
                 answered: at(second + 1),
                 accepted: true,
                 headers,
-                reset: meant(&pacing, headers, at(second + 1)),
+                reset: plausible_reset(&pacing, headers, at(second + 1)),
             });
         }
-        assert!(pacing.is_pooled(), "without field {missing}");
+        assert!(pacing.list_and_create_share_windows(), "without field {missing}");
     }
 }
 
 /// A service that counts as one: how it ends its windows, whether it counts the answered call, how far its clock is.
 #[derive(Clone, Copy, Debug)]
-struct Pooling {
+struct SharedWindowServer {
     rolls: bool,
     counts_itself: bool,
     skew: i64,
 }
 
-impl Pooling {
+impl SharedWindowServer {
     /// The answer to a call at `second` after `counted` ones, with those of others.
     fn answer(self, counted: &[i64], second: i64) -> (u64, u64, i64) {
         let began = if self.rolls {
@@ -209,15 +209,15 @@ impl Pooling {
 
 proptest! {
     #[test]
-    fn a_service_that_counts_as_one_never_proves_otherwise(
+    fn a_server_with_one_shared_window_never_proves_separate_windows(
         rolls in any::<bool>(),
         counts_itself in any::<bool>(),
         skew in -15_i64..15,
         steps in prop::collection::vec((0_u8..3, 0_i64..6), 1..60),
     ) {
-        let service = Pooling { rolls, counts_itself, skew };
+        let service = SharedWindowServer { rolls, counts_itself, skew };
         let mut counted: Vec<i64> = Vec::new();
-        let mut calls: Vec<Call> = Vec::new();
+        let mut calls: Vec<RequestCase> = Vec::new();
         let mut second = 100;
         for (who, pause) in steps {
             second += pause;
@@ -231,6 +231,6 @@ proptest! {
         }
         let mut windows = limits(Create, &["10/20s"]);
         windows.set(List, windows.windows(Create).to_vec());
-        prop_assert!(!is_proven(windows, &calls), "{service:?} {calls:?}");
+        prop_assert!(!proves_separate(windows, &calls), "{service:?} {calls:?}");
     }
 }

@@ -21,12 +21,12 @@ fn transport(port: u16) -> HttpTransport {
     HttpTransport::new(endpoint, credentials()).unwrap()
 }
 
-fn request(family: Family) -> Request {
+fn request(family: ApiVersion) -> Request {
     Request {
         method: Method::Patch,
         path: "/v3/custom-segments/a1".to_owned(),
         query: vec![("name".to_owned(), "a b".to_owned())],
-        family,
+        api_version: family,
         body: Some(json!({"x": "é"})),
     }
 }
@@ -52,14 +52,14 @@ fn serve(answer: impl FnOnce(TcpStream) + Send + 'static) -> (u16, JoinHandle<St
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_request_carries_the_headers_of_its_family_and_the_answer_comes_whole() {
+async fn a_request_has_the_headers_of_its_api_version_and_returns_the_full_response() {
     let head = "HTTP/1.1 201 Created\r\nx-ratelimit-limit: 50\r\nX-RateLimit-Remaining: 0\r\nx-ratelimit-reset: 1800000000\r\n";
     let answer = format!("{head}content-length: 2\r\n\r\n{{}}");
-    for (family, with_key_header) in [(Family::V3, true), (Family::V2, false), (Family::V1, true)] {
+    for (family, with_key_header) in [(ApiVersion::V3, true), (ApiVersion::V2, false), (ApiVersion::V1, true)] {
         let answer = answer.clone();
         let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
         let response = transport(port).send(request(family), LONG).await.unwrap();
-        let expected = RateHeaders {
+        let expected = RateLimitHeaders {
             limit: Some(50),
             remaining: Some(0),
             reset: Some(1_800_000_000),
@@ -90,7 +90,7 @@ async fn a_request_carries_the_headers_of_its_family_and_the_answer_comes_whole(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn answers_that_do_not_come_whole_are_lost() {
+async fn incomplete_responses_are_no_response() {
     let truncated = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":";
     let answers: [(&str, &'static str); 4] = [
         ("closed without an answer", ""),
@@ -100,14 +100,14 @@ async fn answers_that_do_not_come_whole_are_lost() {
     ];
     for (what, answer) in answers {
         let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
-        let error = transport(port).send(request(Family::V3), LONG).await.unwrap_err();
-        assert!(matches!(error, TransportError::Lost { .. }), "{what}: {error:?}");
+        let error = transport(port).send(request(ApiVersion::V3), LONG).await.unwrap_err();
+        assert!(matches!(error, TransportError::NoResponse { .. }), "{what}: {error:?}");
         served.join().unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn an_answer_that_is_late_is_lost_even_when_it_has_begun() {
+async fn a_response_after_the_deadline_is_no_response_even_if_partly_received() {
     for begun in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":"] {
         let (port, served) = serve(move |mut stream| {
             stream.write_all(begun.as_bytes()).unwrap();
@@ -115,27 +115,27 @@ async fn an_answer_that_is_late_is_lost_even_when_it_has_begun() {
             while stream.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
         });
         let error = transport(port)
-            .send(request(Family::V3), SHORT)
+            .send(request(ApiVersion::V3), SHORT)
             .await
             .unwrap_err();
         let message = "nothing came within 0.3 s".to_owned();
-        assert_eq!(error, TransportError::Lost { message });
+        assert_eq!(error, TransportError::NoResponse { message });
         served.join().unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_port_where_nobody_listens_was_never_sent_to() {
+async fn a_refused_connection_is_not_sent() {
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()
     };
-    let error = transport(port).send(request(Family::V3), LONG).await.unwrap_err();
+    let error = transport(port).send(request(ApiVersion::V3), LONG).await.unwrap_err();
     assert!(matches!(error, TransportError::NotSent { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_peer_that_does_not_speak_tls_was_never_sent_to() {
+async fn a_failed_tls_handshake_is_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = std::thread::spawn(move || {
@@ -144,51 +144,51 @@ async fn a_peer_that_does_not_speak_tls_was_never_sent_to() {
     });
     let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}")).unwrap();
     let transport = HttpTransport::new(endpoint, credentials()).unwrap();
-    let error = transport.send(request(Family::V3), LONG).await.unwrap_err();
+    let error = transport.send(request(ApiVersion::V3), LONG).await.unwrap_err();
     assert!(matches!(error, TransportError::NotSent { .. }), "{error:?}");
     served.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn redirects_are_answers_and_are_not_followed() {
+async fn redirects_are_returned_and_not_followed() {
     let answer =
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
     let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
-    let response = transport(port).send(request(Family::V3), LONG).await.unwrap();
+    let response = transport(port).send(request(ApiVersion::V3), LONG).await.unwrap();
     assert_eq!(response.status, 307);
     served.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn an_answer_without_end_is_cut_off() {
+async fn an_endless_response_is_cut_off() {
     let (port, served) = serve(|mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         while stream.write_all(&[b' '; 65_536]).is_ok() {}
     });
-    let error = transport(port).send(request(Family::V3), LONG).await.unwrap_err();
+    let error = transport(port).send(request(ApiVersion::V3), LONG).await.unwrap_err();
     assert_eq!(
         error,
-        TransportError::Oversized {
-            limit: LARGEST_ANSWER
+        TransportError::ResponseTooLarge {
+            limit: MAX_RESPONSE_BYTES
         }
     );
     served.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_call_that_needs_the_database_says_so_before_anything_is_sent() {
+async fn a_missing_database_name_is_reported_before_anything_is_sent() {
     let endpoint = Endpoint::parse("http://127.0.0.1:1").unwrap();
     let credentials = Credentials {
         db_name: None,
         ..credentials()
     };
     let transport = HttpTransport::new(endpoint, credentials).unwrap();
-    let error = transport.send(request(Family::V2), LONG).await.unwrap_err();
+    let error = transport.send(request(ApiVersion::V2), LONG).await.unwrap_err();
     assert_eq!(error, TransportError::MissingDatabaseName);
 }
 
 #[test]
-fn secrets_are_in_no_debug_output_and_are_taken_out_of_quotes() {
+fn secrets_are_hidden_in_debug_output_and_redacted_in_quotes() {
     let transport = transport(1);
     for shown in [format!("{transport:?}"), format!("{:?}", credentials())] {
         assert!(!shown.contains("hunter2") && !shown.contains("VzE6"), "{shown}");
@@ -197,7 +197,7 @@ fn secrets_are_in_no_debug_output_and_are_taken_out_of_quotes() {
         transport.redact("key hunter2-data-key, Basic VzE6aHVudGVyMi1kYXRhLWtleQ==, W1"),
         "key [redacted], Basic [redacted], W1"
     );
-    let transport = transport.redacting(Arc::new(OnceLock::from(SecretString::from(
+    let transport = transport.with_redacted_secret(Arc::new(OnceLock::from(SecretString::from(
         "s3cret-of-callbacks",
     ))));
     assert_eq!(
@@ -207,7 +207,7 @@ fn secrets_are_in_no_debug_output_and_are_taken_out_of_quotes() {
 }
 
 #[test]
-fn credentials_that_cannot_be_sent_are_refused_without_being_shown() {
+fn invalid_credentials_are_rejected_and_not_shown() {
     let endpoint = || Endpoint::data_center("01").unwrap();
     let table = [
         ("W1", "", Some("db"), "`api_key` is empty"),

@@ -11,7 +11,7 @@ fn cohort(name: &str, id: &str, members: &str) -> String {
 }
 
 #[test]
-fn names_of_other_kinds_keep_the_rules_of_names() {
+fn file_segment_names_follow_the_name_rules() {
     let text = file("").replace("name: A", "name: .a:b");
     let found = findings(&text);
     assert!(
@@ -22,7 +22,7 @@ fn names_of_other_kinds_keep_the_rules_of_names() {
 
 /// The service takes a bad name of a cohort without a word, and drops the cohort.
 #[test]
-fn every_rule_of_names_is_kept_for_cohorts() {
+fn cohort_names_follow_the_name_rules() {
     let long = "x".repeat(200);
     for name in ["A", "a.b", "Käufer", "A (1) - b/c_d", &long] {
         assert_eq!(findings(&cohort(name, "1", "[u]")), [""; 0], "{name}");
@@ -41,7 +41,7 @@ fn every_rule_of_names_is_kept_for_cohorts() {
 }
 
 #[test]
-fn what_cannot_be_renamed_has_no_previous_names() {
+fn previous_names_are_rejected_where_renaming_is_unsupported() {
     assert_eq!(findings(&file("previous_names: []\n")), [""; 0]);
     assert_eq!(
         findings(&file("previous_names: [B]\n")),
@@ -50,7 +50,7 @@ fn what_cannot_be_renamed_has_no_previous_names() {
 }
 
 #[test]
-fn a_cohort_has_one_segment() {
+fn two_segments_cannot_share_a_cohort() {
     let two = |id: &str| [cohort("A", "1", "[u]"), cohort("B", id, "[u]")].concat();
     assert_eq!(findings(&two("2")), [""; 0]);
     assert_eq!(
@@ -60,7 +60,7 @@ fn a_cohort_has_one_segment() {
 }
 
 #[test]
-fn members_that_match_nobody_or_stand_twice_are_told() {
+fn invalid_and_duplicate_members_are_reported() {
     let table: [(&str, &[&str]); 9] = [
         ("[u1, u2]", &[]),
         // No line is made of them.
@@ -88,7 +88,7 @@ fn members_that_match_nobody_or_stand_twice_are_told() {
 }
 
 #[test]
-fn two_lists_are_no_equal_definitions_and_count_toward_no_level() {
+fn cohorts_are_not_duplicate_definitions_and_add_no_nesting_level() {
     let two = [cohort("A", "1", "[u]"), cohort("B", "2", "[u]")].concat();
     let mut text = two;
     // Six levels above a cohort are one more than the limit above filters.

@@ -1,6 +1,6 @@
 //! Rules on event and affinity filters.
 
-use super::{assert_table, with_filter};
+use super::{assert_findings_table, with_filter};
 
 /// An event filter; the fields given start on line 8.
 pub(super) fn event(fields: &str) -> String {
@@ -10,8 +10,8 @@ pub(super) fn event(fields: &str) -> String {
 }
 
 #[test]
-fn windows() {
-    assert_table(
+fn time_range_rules_are_enforced() {
+    assert_findings_table(
         event,
         &[
             (
@@ -52,7 +52,7 @@ fn windows() {
 }
 
 #[test]
-fn aggregations() {
+fn aggregation_rules_are_enforced() {
     const SUM: &str = "attribute_name: price, aggregation_type: sum, operator: greaterThan, value: 100";
     let compared = format!("{SUM}, comparator: change, base_time_range: {{type: previousPeriod}}");
     let late_base =
@@ -100,19 +100,19 @@ fn aggregations() {
         ),
     ];
     for (text, wanted) in table {
-        assert_table(str::to_owned, &[(&text, wanted)]);
+        assert_findings_table(str::to_owned, &[(&text, wanted)]);
     }
 }
 
 #[test]
-fn affinities() {
+fn affinity_rules_are_enforced() {
     let affinity = |attribute: &str| {
         with_filter(&format!(
             "filter_type: psychographic_event\naction_name: e\noperator_type: predominant\npsychographic_attributes:\n  \
              filter_operator: and\n  filters:\n  - {attribute}\nprimary_time_range: {{type: between, days: 1, days1: 7}}"
         ))
     };
-    assert_table(
+    assert_findings_table(
         affinity,
         &[
             (
@@ -133,7 +133,7 @@ fn affinities() {
         "{type: between, days: 1, days1: 7}",
         "{type: between, from: 2026-01-05, to: 2026-01-04}",
     );
-    assert_table(
+    assert_findings_table(
         str::to_owned,
         &[(&from_to, &[("error SEG029 12", "ends before")])],
     );

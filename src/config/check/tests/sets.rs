@@ -1,7 +1,7 @@
 //! Rules on several segments.
 
-use super::{assert_table, check_text, declarations, findings};
-use crate::config::check::check;
+use super::{assert_findings_table, lint_text, declarations, findings};
+use crate::config::check::lint;
 use crate::config::declaration::Declaration;
 use std::fmt::Write as _;
 
@@ -31,32 +31,32 @@ fn reference(name: &str) -> String {
     format!("{{filter_type: custom_segments, name: {name}}}")
 }
 
-fn referring(name: &str, to: &[&str]) -> String {
+fn document_with_references(name: &str, to: &[&str]) -> String {
     let mut filters: Vec<String> = to.iter().map(|name| reference(name)).collect();
     filters.push(format!("{{filter_type: custom_segments, id: of-{name}}}"));
     with_filters(name, "", &filters)
 }
 
 fn assert_findings(text: &str, wanted: &[(&str, &str)]) {
-    assert_table(str::to_owned, &[(text, wanted)]);
+    assert_findings_table(str::to_owned, &[(text, wanted)]);
 }
 
 #[test]
-fn names_are_unique() {
+fn duplicate_names_are_reported() {
     let both = [document("A", ""), document("A", "lifecycle: archived\n")].concat();
     let found = findings(&both);
     assert!(
         found[0].starts_with("error SEG070 8: the name `A` is declared twice"),
         "{found:#?}"
     );
-    assert_eq!(check_text(&both)[0].labels[1].place.line, 2);
+    assert_eq!(lint_text(&both)[0].labels[1].location.line, 2);
     let near = [document("Active", ""), document("active", "")].concat();
     assert_findings(&near, &[("warning SEG071 8", "`Active` and `active`")]);
     assert_findings(&[document("A", ""), document("B", "")].concat(), &[]);
 }
 
 #[test]
-fn an_id_is_one_segments() {
+fn duplicate_ids_are_rejected() {
     let pinned = |name: &str, id: &str| document(name, &format!("id: {id}\n"));
     let both = [
         pinned("A", "aa"),
@@ -66,12 +66,12 @@ fn an_id_is_one_segments() {
     ]
     .concat();
     assert_findings(&both, &[("error SEG081 10", "`A` and `B` have one `id`")]);
-    assert_eq!(check_text(&both)[0].labels[1].place.line, 3);
+    assert_eq!(lint_text(&both)[0].labels[1].location.line, 3);
     assert_findings(&[pinned("A", "aa"), pinned("B", "bb")].concat(), &[]);
 }
 
 #[test]
-fn previous_names_belong_to_one() {
+fn duplicate_previous_names_are_rejected() {
     let old = "previous_names: [Old]\n";
     let other = "previous_names: [Older]\n";
     assert_findings(&[document("A", old), document("B", other)].concat(), &[]);
@@ -82,7 +82,7 @@ fn previous_names_belong_to_one() {
 }
 
 #[test]
-fn definitions_are_unique() {
+fn duplicate_and_equivalent_definitions_are_reported() {
     let flag = |name: &str| {
         format!(
             "{{filter_type: user_attributes, category: c, name: {name}, data_type: bool, operator: exists}}"
@@ -110,7 +110,7 @@ fn definitions_are_unique() {
     // Two active ones clash for certain, whatever stands before them.
     let archived = with_filters("0", "lifecycle: archived\n", &["p", "q"].map(flag));
     let three = [archived, pair("", ["p", "q"])].concat();
-    let severities: Vec<_> = check_text(&three)
+    let severities: Vec<_> = lint_text(&three)
         .iter()
         .map(|found| found.severity.as_str())
         .collect();
@@ -118,19 +118,19 @@ fn definitions_are_unique() {
 }
 
 #[test]
-fn references_are_found() {
+fn unknown_and_archived_references_are_reported() {
     assert_findings(
-        &[document("Buyers", ""), referring("A", &["Buyers"])].concat(),
+        &[document("Buyers", ""), document_with_references("A", &["Buyers"])].concat(),
         &[],
     );
     let misspelt = [
         document("Buyers", "previous_names: [Customers]\n"),
-        referring("A", &["Byers", "Customers", "all users"]),
+        document_with_references("A", &["Byers", "Customers", "all users"]),
     ];
-    let found = check_text(&misspelt.concat());
+    let found = lint_text(&misspelt.concat());
     let helps: Vec<_> = found
         .iter()
-        .map(|found| (found.code, found.labels[0].place.line, found.help[0].as_str()))
+        .map(|found| (found.code, found.labels[0].location.line, found.help[0].as_str()))
         .collect();
     assert_eq!(
         helps,
@@ -144,7 +144,7 @@ fn references_are_found() {
             ("SEG075", 15, "to refer to everyone, use the id `moe_all_users`"),
         ]
     );
-    let archived = [document("B", "lifecycle: archived\n"), referring("A", &["B"])].concat();
+    let archived = [document("B", "lifecycle: archived\n"), document_with_references("A", &["B"])].concat();
     assert_findings(
         &archived,
         &[("warning SEG080 13", "`B`, which is declared archived")],
@@ -154,52 +154,52 @@ fn references_are_found() {
 #[test]
 fn each_cycle_is_reported_once_with_its_path() {
     assert_findings(
-        &referring("A", &["A"]),
+        &document_with_references("A", &["A"]),
         &[("error SEG076 6", "`A` refers to itself")],
     );
     let three = [
-        referring("A", &["B"]),
-        referring("B", &["C"]),
-        referring("C", &["A"]),
-        referring("D", &["A"]),
+        document_with_references("A", &["B"]),
+        document_with_references("B", &["C"]),
+        document_with_references("C", &["A"]),
+        document_with_references("D", &["A"]),
     ];
     assert_findings(
         &three.concat(),
         &[("error SEG076 6", "in a circle: A -> B -> C -> A")],
     );
-    let lines: Vec<_> = check_text(&three.concat())[0]
+    let lines: Vec<_> = lint_text(&three.concat())[0]
         .labels
         .iter()
-        .map(|label| label.place.line)
+        .map(|label| label.location.line)
         .collect();
     assert_eq!(lines, [6, 13, 20]);
     let eight = [
-        referring("A", &["B", "D"]),
-        referring("B", &["A"]),
-        referring("D", &["A"]),
+        document_with_references("A", &["B", "D"]),
+        document_with_references("B", &["A"]),
+        document_with_references("D", &["A"]),
     ];
-    let found = check_text(&eight.concat());
+    let found = lint_text(&eight.concat());
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].notes, ["segments in circles with these: 1 more"]);
 }
 
 #[test]
-fn nesting_is_limited() {
+fn nesting_depth_is_limited() {
     let nested = "{filter_type: nested_filters, filter_operator: or, filters: [{filter_type: custom_segments, id: x}]}";
     let flag = "{filter_type: user_attributes, category: c, name: flag, data_type: bool, operator: exists}";
     let mut text = with_filters("S1", "", &[flag.to_owned()]);
     for level in 2..=6 {
-        text.push_str(&referring(&format!("S{level}"), &[&format!("S{}", level - 1)]));
+        text.push_str(&document_with_references(&format!("S{level}"), &[&format!("S{}", level - 1)]));
     }
     assert_findings(&text, &[]);
-    let deep = format!("{text}{}{}", referring("S7", &["S6"]), referring("S8", &["S7"]));
+    let deep = format!("{text}{}{}", document_with_references("S7", &["S6"]), document_with_references("S8", &["S7"]));
     let found = findings(&deep);
     assert_eq!(found.len(), 1, "only where the limit is passed: {found:#?}");
     assert!(
         found[0].contains("`S7` is nested 7 levels deep; the limit is 6"),
         "{found:#?}"
     );
-    let notes = &check_text(&deep)[0].notes;
+    let notes = &lint_text(&deep)[0].notes;
     assert_eq!(notes[0], "the chain is S7 -> S6 -> S5 -> S4 -> S3 -> S2 -> S1");
     let unsure = text.replacen(flag, &reference("Elsewhere"), 1);
     let found = findings(&unsure);
@@ -214,7 +214,7 @@ fn nesting_is_limited() {
 }
 
 #[test]
-fn references_are_limited() {
+fn reference_count_is_limited() {
     let names: Vec<String> = (0..12).map(|index| format!("R{index}")).collect();
     let declared: String = names.iter().map(|name| document(name, "")).collect();
     let all = |count: usize| {
@@ -239,7 +239,7 @@ fn references_are_limited() {
 }
 
 #[test]
-fn expanded_definitions_are_limited() {
+fn expanded_length_is_limited() {
     let long = |name: &str, size: usize| {
         let value = "x".repeat(size);
         let filter = format!(
@@ -248,23 +248,23 @@ fn expanded_definitions_are_limited() {
         with_filters(name, "", &[filter])
     };
     let parts: String = (0..5).map(|index| long(&format!("P{index}"), 60_000)).collect();
-    let two = [parts.as_str(), &referring("A", &["P0", "P1", "P2", "P3"])].concat();
+    let two = [parts.as_str(), &document_with_references("A", &["P0", "P1", "P2", "P3"])].concat();
     assert_findings(&two, &[]);
     let both = [
         parts.as_str(),
-        &referring("A", &["P0", "P1", "P2", "P3", "P4"]),
-        &referring("B", &["A"]),
+        &document_with_references("A", &["P0", "P1", "P2", "P3", "P4"]),
+        &document_with_references("B", &["A"]),
     ]
     .concat();
     assert_findings(&both, &[("error SEG079 32", "`A` has 30")]);
 }
 
 #[test]
-fn a_thousand_segments_are_checked_without_quadratic_work() {
+fn a_thousand_segments_are_linted_without_quadratic_work() {
     // Each refers to the next and to a name that nobody declared; a quadratic rule takes minutes here.
     let text: String = (0..1_000)
         .map(|index| {
-            referring(
+            document_with_references(
                 &format!("S{index}"),
                 &[&format!("S{}", (index + 1) % 1_000), &format!("U{index}")],
             )
@@ -272,7 +272,7 @@ fn a_thousand_segments_are_checked_without_quadratic_work() {
         .collect();
     let declarations = declarations(&text);
     let all: Vec<&Declaration> = declarations.iter().collect();
-    let found = check(&all);
+    let found = lint(&all);
     assert_eq!(found.iter().filter(|found| found.code == "SEG075").count(), 1_000);
     assert_eq!(found.iter().filter(|found| found.code == "SEG076").count(), 1);
     assert_eq!(found.len(), 1_001);

@@ -6,8 +6,8 @@ fn no_names(_: &SegmentId) -> Option<SegmentName> {
     None
 }
 
-fn written(name: &str, definition: &Payload, names: Names<'_>) -> Result<String, String> {
-    segment_file(&NewFile {
+fn segment_text(name: &str, definition: &Payload, names: NameLookup<'_>) -> Result<String, String> {
+    segment_file_text(&NewFile {
         comment: "pulled from id 5f0c",
         name: &SegmentName::new(name),
         lifecycle: Lifecycle::Active,
@@ -26,15 +26,15 @@ fn payload(filters: Value) -> Payload {
 }
 
 /// The lines of the filters alone.
-fn filters(definition: &Payload) -> String {
-    let text = written("A", definition, &no_names).unwrap();
+fn filter_lines(definition: &Payload) -> String {
+    let text = segment_text("A", definition, &no_names).unwrap();
     text.split_once("  filters:\n")
         .map(|(_, rest)| rest.to_owned())
         .unwrap_or(text)
 }
 
 #[test]
-fn a_file_reads_well() {
+fn a_new_file_is_readable() {
     let definition = Payload {
         included_filters: json!({"filter_operator": "or", "filters": [
             {"filter_type": "actions", "action_name": "purchase", "executed": true,
@@ -49,7 +49,7 @@ fn a_file_reads_well() {
             {"filter_type": "teleport", "speed": 9}]})),
     };
     let names = |id: &SegmentId| (id.as_str() == "aa").then(|| SegmentName::new("VIP: buyers"));
-    let text = segment_file(&NewFile {
+    let text = segment_file_text(&NewFile {
         comment: "pulled from id 5f0c, source API\nname: x",
         name: &SegmentName::new("014"),
         lifecycle: Lifecycle::Archived,
@@ -62,7 +62,7 @@ fn a_file_reads_well() {
 }
 
 #[test]
-fn what_the_vocabulary_cannot_say_is_raw() {
+fn unsupported_filters_are_written_as_raw() {
     let table = [
         json!({"filter_type": "teleport", "speed": [1, null, {"no": "on"}]}),
         json!({"filter_type": "user_attributes", "name": "a", "data_type": "string", "operator": "soundsLike", "value": "b"}),
@@ -73,13 +73,13 @@ fn what_the_vocabulary_cannot_say_is_raw() {
         json!({"filter_type": "nested_filters", "filter_operator": "xor", "filters": [{"x": 1}, {"y": 2}]}),
     ];
     for filter in table {
-        let text = filters(&payload(json!([filter])));
+        let text = filter_lines(&payload(json!([filter])));
         assert!(text.trim_start().starts_with("- raw:"), "{text}");
     }
 }
 
 #[test]
-fn what_no_file_can_say_is_refused_with_its_path() {
+fn unwritable_definitions_are_rejected_with_their_path() {
     let no_group = Payload {
         included_filters: json!([1]),
         excluded_filters: None,
@@ -93,13 +93,13 @@ fn what_no_file_can_say_is_refused_with_its_path() {
         ),
     ];
     for (definition, wanted) in table {
-        let fault = written("A", &definition, &no_names).unwrap_err();
+        let fault = segment_text("A", &definition, &no_names).unwrap_err();
         assert!(fault.contains(wanted), "{fault}");
     }
 }
 
 #[test]
-fn hostile_names_and_values_survive() {
+fn hostile_names_and_values_round_trip() {
     for text in [
         "no",
         "on",
@@ -152,7 +152,7 @@ fn hostile_names_and_values_survive() {
         let city = json!({"filter_type": "user_attributes", "name": text, "data_type": "string", "operator": "is", "value": text});
         let list = json!({"filter_type": "user_attributes", "name": "a", "data_type": "string", "operator": "in", "value": [text, text.repeat(60)]});
         let raw = json!({"filter_type": text, text: {text: [text]}});
-        let file = written(text, &payload(json!([city, list, raw])), &no_names);
+        let file = segment_text(text, &payload(json!([city, list, raw])), &no_names);
         assert!(file.is_ok(), "{text:?}: {file:?}");
     }
 }

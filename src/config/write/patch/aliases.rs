@@ -3,27 +3,27 @@
 //! Only aliases of a definition are: what another field shares with it is for people to part.
 
 use super::super::super::declaration::Declaration;
-use super::super::super::yaml::{Alias, Node, Resolved, Yaml, marks};
-use super::super::edit::{Edit, Patch, apply};
+use super::super::super::yaml::{Alias, Node, ScalarValue, Yaml, comments_and_aliases};
+use super::super::edit::{TextEdit, Patch, apply_patches};
 use super::super::law;
-use super::super::live::SIDES;
-use super::super::tree::Tree;
-use super::super::unwritable::Unwritable;
-use super::fields;
-use super::page::{Page, Slot};
-use super::walk::{Coarse, Fineness, Walk};
+use super::super::live::TOP_LEVEL_GROUPS;
+use super::super::tree::OrderedValue;
+use super::super::unwritable::EditError;
+use super::map_entries;
+use super::page::{SourceText, ValuePosition};
+use super::walk::{TooFineGrained, Granularity, DocumentEditor};
 use serde_json::{Number, Value};
 use std::ops::Range;
 
 /// The declaration without aliases in its definition.
-pub(super) fn all_written_out(draft: &Declaration) -> Result<Declaration, Unwritable> {
-    let page = Page::new(&draft.source.text, &draft.document);
-    let all: Vec<_> = of_definition((&page, &draft.document)).collect();
-    written_out((&page, &draft.document), &all)
+pub(super) fn expand_all(draft: &Declaration) -> Result<Declaration, EditError> {
+    let page = SourceText::new(&draft.source.text, &draft.document);
+    let all: Vec<_> = aliases_in_definition((&page, &draft.document)).collect();
+    expand((&page, &draft.document), &all)
 }
 
 /// The aliases of values that `edits` are in, as far as they are not edited themselves.
-pub(super) fn touched((page, document): (&Page<'_>, &Node), edits: &[Edit]) -> Vec<Alias> {
+pub(super) fn affected_aliases((page, document): (&SourceText<'_>, &Node), edits: &[TextEdit]) -> Vec<Alias> {
     let is_touched = |alias: &Alias| {
         // What is put below the last line of a block is in it.
         let is_block = !page.slice(alias.value.clone()).starts_with(['[', '{']);
@@ -32,51 +32,51 @@ pub(super) fn touched((page, document): (&Page<'_>, &Node), edits: &[Edit]) -> V
         } else {
             alias.value.end
         };
-        let is_in = |edit: &Edit| edit.range.start <= end && edit.range.end >= alias.anchor.start;
-        let is_gone = |edit: &Edit| edit.range.start <= alias.span.start && edit.range.end >= alias.span.end;
+        let is_in = |edit: &TextEdit| edit.range.start <= end && edit.range.end >= alias.anchor.start;
+        let is_gone = |edit: &TextEdit| edit.range.start <= alias.span.start && edit.range.end >= alias.span.end;
         edits.iter().any(is_in) && !edits.iter().any(is_gone)
     };
-    of_definition((page, document)).filter(is_touched).collect()
+    aliases_in_definition((page, document)).filter(is_touched).collect()
 }
 
 /// The declaration with values in the place of `aliases`, and without the anchors that nothing is left to mean.
-pub(super) fn written_out(
-    (page, document): (&Page<'_>, &Node),
+pub(super) fn expand(
+    (page, document): (&SourceText<'_>, &Node),
     aliases: &[Alias],
-) -> Result<Declaration, Unwritable> {
-    let mut walk = Walk::new(page, Fineness::Fields);
+) -> Result<Declaration, EditError> {
+    let mut walk = DocumentEditor::new(page, Granularity::Fields);
     for alias in aliases {
-        let node = node_at(document, &alias.value).ok_or(Coarse)?;
-        walk.replace(slot(page, alias), node, &tree(node).ok_or(Coarse)?)?;
+        let node = node_at(document, &alias.value).ok_or(TooFineGrained)?;
+        walk.replace(alias_position(page, alias), node, &ordered_value_of(node).ok_or(TooFineGrained)?)?;
     }
     let mut anchors: Vec<_> = aliases.iter().map(|alias| &alias.anchor).collect();
     anchors.dedup();
-    let all = marks(page.text).aliases;
+    let all = comments_and_aliases(page.text).aliases;
     for anchor in anchors {
         let mut others = all.iter().filter(|alias| alias.anchor == *anchor);
         if others.all(|other| aliases.contains(other)) {
-            walk.edit(with_gap(page, anchor), String::new());
+            walk.push_edit(anchor_with_spaces(page, anchor), String::new());
         }
     }
-    law::read(&apply(page.text, [&Patch::new(walk.edits)])?)
+    law::read_declaration(&apply_patches(page.text, [&Patch::new(walk.edits)])?)
 }
 
-fn of_definition((page, document): (&Page<'_>, &Node)) -> impl Iterator<Item = Alias> {
+fn aliases_in_definition((page, document): (&SourceText<'_>, &Node)) -> impl Iterator<Item = Alias> {
     let is_of_definition = |alias: &Alias| {
-        let keys = fields(document).iter().map(|(key, _)| key);
+        let keys = map_entries(document).iter().map(|(key, _)| key);
         let field = keys.take_while(|key| key.span.start < alias.span.start).last();
-        field.is_some_and(|key| SIDES.contains(&key.text.as_str()))
+        field.is_some_and(|key| TOP_LEVEL_GROUPS.contains(&key.text.as_str()))
     };
-    marks(page.text).aliases.into_iter().filter(is_of_definition)
+    comments_and_aliases(page.text).aliases.into_iter().filter(is_of_definition)
 }
 
 /// Where an alias stands: behind a dash or colon of its line, or somewhere in brackets.
-fn slot(page: &Page<'_>, alias: &Alias) -> Slot {
+fn alias_position(page: &SourceText<'_>, alias: &Alias) -> ValuePosition {
     let line = page.line_start(alias.span.start);
     let before = page.slice(line..alias.span.start).trim_end();
     let item = before.ends_with('-');
     if alias.flow || !(item || before.ends_with(':')) {
-        return Slot {
+        return ValuePosition {
             flow: true,
             start: alias.span.start,
             column: 0,
@@ -89,7 +89,7 @@ fn slot(page: &Page<'_>, alias: &Alias) -> Slot {
     } else {
         before.len() - before.trim_start_matches([' ', '-']).len()
     };
-    Slot {
+    ValuePosition {
         flow: false,
         start,
         column,
@@ -104,33 +104,33 @@ fn node_at<'n>(node: &'n Node, span: &Range<usize>) -> Option<&'n Node> {
     match &node.value {
         Yaml::List(items) => items.iter().find_map(|item| node_at(item, span)),
         Yaml::Map(entries) => entries.iter().find_map(|(_, value)| node_at(value, span)),
-        Yaml::Scalar(_) | Yaml::Refused => None,
+        Yaml::Scalar(_) | Yaml::Invalid => None,
     }
 }
 
 /// A node as it is to be written, its fields in the order that they have.
-fn tree(node: &Node) -> Option<Tree> {
+fn ordered_value_of(node: &Node) -> Option<OrderedValue> {
     Some(match &node.value {
-        Yaml::List(items) => Tree::List(items.iter().map(tree).collect::<Option<_>>()?),
+        Yaml::List(items) => OrderedValue::List(items.iter().map(ordered_value_of).collect::<Option<_>>()?),
         Yaml::Map(entries) => {
             let fields = entries
                 .iter()
-                .map(|(key, value)| Some((key.text.clone(), tree(value)?)));
-            Tree::Map(fields.collect::<Option<_>>()?)
+                .map(|(key, value)| Some((key.text.clone(), ordered_value_of(value)?)));
+            OrderedValue::Map(fields.collect::<Option<_>>()?)
         }
-        Yaml::Scalar(scalar) => Tree::Scalar(match scalar.resolved {
-            Resolved::Null => Value::Null,
-            Resolved::Bool(value) => Value::Bool(value),
-            Resolved::Integer(value) => value.into(),
-            Resolved::Float(value) => Value::Number(Number::from_f64(value)?),
-            Resolved::Text => Value::String(scalar.text.clone()),
+        Yaml::Scalar(scalar) => OrderedValue::Scalar(match scalar.resolved {
+            ScalarValue::Null => Value::Null,
+            ScalarValue::Bool(value) => Value::Bool(value),
+            ScalarValue::Integer(value) => value.into(),
+            ScalarValue::Float(value) => Value::Number(Number::from_f64(value)?),
+            ScalarValue::Text => Value::String(scalar.text.clone()),
         }),
-        Yaml::Refused => return None,
+        Yaml::Invalid => return None,
     })
 }
 
 /// An anchor with the spaces that part it from the value, or at the end of a line from what is before.
-fn with_gap(page: &Page<'_>, anchor: &Range<usize>) -> Range<usize> {
+fn anchor_with_spaces(page: &SourceText<'_>, anchor: &Range<usize>) -> Range<usize> {
     let rest = page.slice(anchor.end..page.line_end(anchor.end));
     let gap = rest.len() - rest.trim_start_matches(' ').len();
     if !rest.trim().is_empty() {

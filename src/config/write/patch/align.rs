@@ -8,7 +8,7 @@ use std::ops::Range;
 /// What becomes of the items of a list, in order. Between two items that stay there are never both removals and
 /// insertions: an item that has to go makes room for one that has to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ItemEdit {
     /// The old item stays as it is.
     Keep(usize),
     /// The old item is about the same as the new one.
@@ -22,37 +22,37 @@ pub(super) enum Step {
 }
 
 /// The steps from `old` to `new`, items in normal form.
-pub(super) fn align(old: &[Value], new: &[Value]) -> Vec<Step> {
+pub(super) fn align(old: &[Value], new: &[Value]) -> Vec<ItemEdit> {
     let mut steps = Vec::new();
     let (left, right) = (texts(old, Value::to_string), texts(new, Value::to_string));
-    for (olds, news, is_equal) in parts(&left, &right) {
+    for (olds, news, is_equal) in diff_ranges(&left, &right) {
         if is_equal {
-            steps.extend(olds.map(Step::Keep));
+            steps.extend(olds.map(ItemEdit::Keep));
         } else {
-            align_kin(old, new, (olds, news), &mut steps);
+            align_by_subject(old, new, (olds, news), &mut steps);
         }
     }
     steps
 }
 
 /// Pairs what is about the same thing, and then what is left in between.
-fn align_kin(
+fn align_by_subject(
     old: &[Value],
     new: &[Value],
     (olds, news): (Range<usize>, Range<usize>),
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<ItemEdit>,
 ) {
-    let left = texts(old.get(olds.clone()).unwrap_or_default(), kin);
-    let right = texts(new.get(news.clone()).unwrap_or_default(), kin);
-    for (inner_olds, inner_news, is_kin) in parts(&left, &right) {
+    let left = texts(old.get(olds.clone()).unwrap_or_default(), subject_key);
+    let right = texts(new.get(news.clone()).unwrap_or_default(), subject_key);
+    for (inner_olds, inner_news, is_kin) in diff_ranges(&left, &right) {
         let mut inner_olds = inner_olds.map(|index| olds.start + index);
         let mut inner_news = inner_news.map(|index| news.start + index);
         loop {
             steps.push(match (inner_olds.next(), inner_news.next()) {
-                (Some(old), Some(new)) if is_kin => Step::Change(old, new),
-                (Some(old), Some(new)) => Step::Replace(old, new),
-                (Some(old), None) => Step::Remove(old),
-                (None, Some(new)) => Step::Insert(new),
+                (Some(old), Some(new)) if is_kin => ItemEdit::Change(old, new),
+                (Some(old), Some(new)) => ItemEdit::Replace(old, new),
+                (Some(old), None) => ItemEdit::Remove(old),
+                (None, Some(new)) => ItemEdit::Insert(new),
                 (None, None) => break,
             });
         }
@@ -64,37 +64,37 @@ pub(super) struct Moves(BTreeMap<usize, usize>);
 
 impl Moves {
     /// First items that stay the same, then those that are about the same thing.
-    pub(super) fn of(steps: &[Step], old: &[Value], new: &[Value]) -> Self {
+    pub(super) fn find(steps: &[ItemEdit], old: &[Value], new: &[Value]) -> Self {
         let leaving = steps.iter().filter_map(|step| match *step {
-            Step::Remove(index) | Step::Replace(index, _) => Some(index),
-            Step::Keep(_) | Step::Change(..) | Step::Insert(_) => None,
+            ItemEdit::Remove(index) | ItemEdit::Replace(index, _) => Some(index),
+            ItemEdit::Keep(_) | ItemEdit::Change(..) | ItemEdit::Insert(_) => None,
         });
         let mut leaving: Vec<usize> = leaving.collect();
         let mut moves = Self(BTreeMap::new());
-        moves.pair(steps, &mut leaving, |index, other| {
+        moves.match_items(steps, &mut leaving, |index, other| {
             old.get(index) == new.get(other)
         });
-        let kin = |items: &[Value], index| items.get(index).map(kin);
-        moves.pair(steps, &mut leaving, |index, other| {
+        let kin = |items: &[Value], index| items.get(index).map(subject_key);
+        moves.match_items(steps, &mut leaving, |index, other| {
             kin(old, index) == kin(new, other)
         });
         moves
     }
 
     /// The old item that the new one at `other` was.
-    pub(super) fn from(&self, other: usize) -> Option<usize> {
+    pub(super) fn source_of(&self, other: usize) -> Option<usize> {
         self.0.get(&other).copied()
     }
 
     /// Whether the old item at `index` stands elsewhere from now on.
-    pub(super) fn takes_away(&self, index: usize) -> bool {
+    pub(super) fn moves_away(&self, index: usize) -> bool {
         self.0.values().any(|from| *from == index)
     }
 
-    fn pair(&mut self, steps: &[Step], leaving: &mut Vec<usize>, is_pair: impl Fn(usize, usize) -> bool) {
+    fn match_items(&mut self, steps: &[ItemEdit], leaving: &mut Vec<usize>, is_pair: impl Fn(usize, usize) -> bool) {
         let coming = steps.iter().filter_map(|step| match *step {
-            Step::Insert(other) | Step::Replace(_, other) => Some(other),
-            Step::Keep(_) | Step::Change(..) | Step::Remove(_) => None,
+            ItemEdit::Insert(other) | ItemEdit::Replace(_, other) => Some(other),
+            ItemEdit::Keep(_) | ItemEdit::Change(..) | ItemEdit::Remove(_) => None,
         });
         for other in coming
             .filter(|other| !self.0.contains_key(other))
@@ -112,7 +112,7 @@ fn texts(items: &[Value], text: impl Fn(&Value) -> String) -> Vec<String> {
 }
 
 /// The longest common subsequence as alternating parts; adjacent differences are one part.
-fn parts(left: &[String], right: &[String]) -> Vec<(Range<usize>, Range<usize>, bool)> {
+fn diff_ranges(left: &[String], right: &[String]) -> Vec<(Range<usize>, Range<usize>, bool)> {
     let mut parts: Vec<(Range<usize>, Range<usize>, bool)> = Vec::new();
     for step in capture_diff_slices(Algorithm::Myers, left, right) {
         let is_equal = matches!(step, DiffOp::Equal { .. });
@@ -128,7 +128,7 @@ fn parts(left: &[String], right: &[String]) -> Vec<(Range<usize>, Range<usize>, 
 }
 
 /// What an item is about: its type and the event, attribute or segment. Plain values are about themselves.
-pub(super) fn kin(item: &Value) -> String {
+pub(super) fn subject_key(item: &Value) -> String {
     let Value::Object(fields) = item else {
         return item.to_string();
     };
@@ -146,12 +146,12 @@ pub(super) fn kin(item: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Step::{Change, Insert, Keep, Remove, Replace};
+    use super::ItemEdit::{Change, Insert, Keep, Remove, Replace};
     use super::*;
     use serde_json::json;
 
     #[test]
-    fn items_are_paired_with_what_they_are_about() {
+    fn items_are_paired_by_subject() {
         let event =
             |name: &str, count: u32| json!({"filter_type": "actions", "action_name": name, "count": count});
         let (a, b, c) = (event("a", 1), event("b", 1), event("c", 1));

@@ -1,50 +1,50 @@
 //! Lists: the items that stay are left alone, the others are edited, put in or taken out one by one.
 
 use super::super::super::yaml::{Node, Yaml};
-use super::super::edit::{Patch, apply};
-use super::super::tree::Tree;
-use super::align::{Moves, Step, align};
-use super::page::Slot;
-use super::walk::{Change, Coarse, Fineness, Walk};
+use super::super::edit::{Patch, apply_patches};
+use super::super::tree::OrderedValue;
+use super::align::{Moves, ItemEdit, align};
+use super::page::ValuePosition;
+use super::walk::{NodeChange, TooFineGrained, Granularity, DocumentEditor};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-impl Walk<'_, '_> {
+impl DocumentEditor<'_, '_> {
     /// The items of a list that has some before and after.
-    pub(super) fn list(&mut self, flow: bool, list: &Node, change: Change<'_>) -> Result<(), Coarse> {
+    pub(super) fn edit_list(&mut self, flow: bool, list: &Node, change: NodeChange<'_>) -> Result<(), TooFineGrained> {
         let (Yaml::List(items), Value::Array(old), Value::Array(new)) = (&list.value, change.old, change.new)
         else {
-            return Err(Coarse);
+            return Err(TooFineGrained);
         };
-        if !are_local(list, items) {
-            return Err(Coarse);
+        if !has_no_alias_items(list, items) {
+            return Err(TooFineGrained);
         }
         let steps = align(old, new);
-        let list = List {
+        let list = EditedList {
             flow,
             items,
-            moves: Moves::of(&steps, old, new),
+            moves: Moves::find(&steps, old, new),
             change,
         };
         let mut last = None;
         let mut gone = BTreeSet::new();
         for step in &steps {
             match *step {
-                Step::Keep(index) => last = Some(index),
-                Step::Change(index, other) => {
-                    let item = items.get(index).ok_or(Coarse)?;
-                    self.item(self.item_slot(flow, item)?, item, list.between(index, other)?)?;
+                ItemEdit::Keep(index) => last = Some(index),
+                ItemEdit::Change(index, other) => {
+                    let item = items.get(index).ok_or(TooFineGrained)?;
+                    self.edit_item(self.item_position(flow, item)?, item, list.item_change(index, other)?)?;
                     last = Some(index);
                 }
-                Step::Replace(index, other) => {
+                ItemEdit::Replace(index, other) => {
                     self.replace_item(&list, index, other)?;
                     last = Some(index);
                 }
-                Step::Remove(index) => {
+                ItemEdit::Remove(index) => {
                     gone.insert(index);
                 }
-                Step::Insert(other) => {
-                    let anchor = items.get(last.unwrap_or(0)).ok_or(Coarse)?;
+                ItemEdit::Insert(other) => {
+                    let anchor = items.get(last.unwrap_or(0)).ok_or(TooFineGrained)?;
                     self.insert_item(&list, (anchor, last.is_none()), other)?;
                 }
             }
@@ -53,32 +53,32 @@ impl Walk<'_, '_> {
     }
 
     /// A filter or value that is about the same as before.
-    fn item(&mut self, slot: Slot, node: &Node, change: Change<'_>) -> Result<(), Coarse> {
+    fn edit_item(&mut self, slot: ValuePosition, node: &Node, change: NodeChange<'_>) -> Result<(), TooFineGrained> {
         let is_group =
             |value: &Value| value.get("filter_type").and_then(Value::as_str) == Some("nested_filters");
-        let is_raw = super::has(node, "raw") || change.tree.get("raw").is_some();
-        let is_whole = self.fineness >= Fineness::Filters && !(is_group(change.old) && is_group(change.new));
+        let is_raw = super::has_field(node, "raw") || change.output.get("raw").is_some();
+        let is_whole = self.granularity >= Granularity::Filters && !(is_group(change.old) && is_group(change.new));
         if is_raw || is_whole {
-            self.replace(slot, node, change.tree)
+            self.replace(slot, node, change.output)
         } else {
-            self.value(slot, node, change)
+            self.edit_value(slot, node, change)
         }
     }
 
-    fn item_slot(&self, flow: bool, item: &Node) -> Result<Slot, Coarse> {
+    fn item_position(&self, flow: bool, item: &Node) -> Result<ValuePosition, TooFineGrained> {
         if flow {
-            return Ok(Slot {
+            return Ok(ValuePosition {
                 flow,
                 start: item.span.start,
                 column: 0,
                 item: true,
             });
         }
-        let dash = self.page.dash(item).ok_or(Coarse)?;
-        Ok(Slot {
+        let dash = self.source.item_dash(item).ok_or(TooFineGrained)?;
+        Ok(ValuePosition {
             flow,
             start: dash + 1,
-            column: self.page.column(dash),
+            column: self.source.column(dash),
             item: true,
         })
     }
@@ -86,14 +86,14 @@ impl Walk<'_, '_> {
     /// Puts an item in; one that moved keeps its words and comments.
     fn insert_item(
         &mut self,
-        list: &List<'_>,
+        list: &EditedList<'_>,
         (anchor, is_first): (&Node, bool),
         other: usize,
-    ) -> Result<(), Coarse> {
-        let text = match list.moves.from(other) {
-            Some(from) => self.moved_text(list, from, other)?,
-            None if list.flow => self.in_flow(list.tree(other)?, anchor.span.start)?,
-            None => self.block_item(anchor, list.tree(other)?)?,
+    ) -> Result<(), TooFineGrained> {
+        let text = match list.moves.source_of(other) {
+            Some(from) => self.moved_item_text(list, from, other)?,
+            None if list.flow => self.flow_value(list.output(other)?, anchor.span.start)?,
+            None => self.block_item_text(anchor, list.output(other)?)?,
         };
         if list.flow {
             self.insert_in_flow(&anchor.span, is_first, &text);
@@ -104,55 +104,55 @@ impl Walk<'_, '_> {
 
     /// Puts an item where another one stood. The comments there stay, unless they went elsewhere with the other one,
     /// or the new one brings its own.
-    fn replace_item(&mut self, list: &List<'_>, index: usize, other: usize) -> Result<(), Coarse> {
-        let item = list.items.get(index).ok_or(Coarse)?;
-        let from = list.moves.from(other);
-        if from.is_none() && (list.flow || !list.moves.takes_away(index)) {
-            return self.replace(self.item_slot(list.flow, item)?, item, list.tree(other)?);
+    fn replace_item(&mut self, list: &EditedList<'_>, index: usize, other: usize) -> Result<(), TooFineGrained> {
+        let item = list.items.get(index).ok_or(TooFineGrained)?;
+        let from = list.moves.source_of(other);
+        if from.is_none() && (list.flow || !list.moves.moves_away(index)) {
+            return self.replace(self.item_position(list.flow, item)?, item, list.output(other)?);
         }
         let text = match from {
-            Some(from) => self.moved_text(list, from, other)?,
-            None => self.block_item(item, list.tree(other)?)?,
+            Some(from) => self.moved_item_text(list, from, other)?,
+            None => self.block_item_text(item, list.output(other)?)?,
         };
         let into = if list.flow {
             item.span.clone()
         } else {
-            self.item_lines(item)?
+            self.item_span(item)?
         };
-        self.edit(into, text);
+        self.push_edit(into, text);
         Ok(())
     }
 
     /// The words of an item that moved, in which only what is new about it is changed.
-    fn moved_text(&self, list: &List<'_>, from: usize, other: usize) -> Result<String, Coarse> {
-        let item = list.items.get(from).ok_or(Coarse)?;
-        let change = list.between(from, other)?;
+    fn moved_item_text(&self, list: &EditedList<'_>, from: usize, other: usize) -> Result<String, TooFineGrained> {
+        let item = list.items.get(from).ok_or(TooFineGrained)?;
+        let change = list.item_change(from, other)?;
         let range = if list.flow {
             item.span.clone()
         } else {
-            let lines = self.item_lines(item)?;
-            lines.start..self.page.line_end(lines.end)
+            let lines = self.item_span(item)?;
+            lines.start..self.source.line_end(lines.end)
         };
-        let mut inner = Walk::new(self.page, self.fineness);
+        let mut inner = DocumentEditor::new(self.source, self.granularity);
         if change.old != change.new {
-            inner.item(self.item_slot(list.flow, item)?, item, change)?;
+            inner.edit_item(self.item_position(list.flow, item)?, item, change)?;
         }
         for edit in &mut inner.edits {
-            let start = edit.range.start.checked_sub(range.start).ok_or(Coarse)?;
+            let start = edit.range.start.checked_sub(range.start).ok_or(TooFineGrained)?;
             edit.range = start..start + edit.range.len();
         }
-        let text = apply(self.page.slice(range), [&Patch::new(inner.edits)])?;
+        let text = apply_patches(self.source.slice(range), [&Patch::new(inner.edits)])?;
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 
-    fn remove_items(&mut self, flow: bool, items: &[Node], gone: &BTreeSet<usize>) -> Result<(), Coarse> {
+    fn remove_items(&mut self, flow: bool, items: &[Node], gone: &BTreeSet<usize>) -> Result<(), TooFineGrained> {
         if flow {
             let spans: Vec<_> = items.iter().map(|item| item.span.clone()).collect();
             let gone: Vec<_> = (0..items.len()).map(|index| gone.contains(&index)).collect();
             return self.remove_in_flow(&spans, &gone);
         }
         for item in gone.iter().filter_map(|index| items.get(*index)) {
-            let dash = self.page.dash(item).ok_or(Coarse)?;
+            let dash = self.source.item_dash(item).ok_or(TooFineGrained)?;
             self.remove_lines(dash, item.span.end)?;
         }
         Ok(())
@@ -160,31 +160,31 @@ impl Walk<'_, '_> {
 }
 
 /// A list that is edited.
-struct List<'a> {
+struct EditedList<'a> {
     flow: bool,
     items: &'a [Node],
     moves: Moves,
-    change: Change<'a>,
+    change: NodeChange<'a>,
 }
 
-impl<'a> List<'a> {
+impl<'a> EditedList<'a> {
     /// What an old item says, and what a new one should say.
-    fn between(&self, index: usize, other: usize) -> Result<Change<'a>, Coarse> {
-        let item = |list: &'a Value, index| list.get(index).ok_or(Coarse);
-        Ok(Change {
+    fn item_change(&self, index: usize, other: usize) -> Result<NodeChange<'a>, TooFineGrained> {
+        let item = |list: &'a Value, index| list.get(index).ok_or(TooFineGrained);
+        Ok(NodeChange {
             old: item(self.change.old, index)?,
             new: item(self.change.new, other)?,
-            tree: self.tree(other)?,
+            output: self.output(other)?,
         })
     }
 
-    fn tree(&self, other: usize) -> Result<&'a Tree, Coarse> {
-        self.change.tree.items().get(other).ok_or(Coarse)
+    fn output(&self, other: usize) -> Result<&'a OrderedValue, TooFineGrained> {
+        self.change.output.items().get(other).ok_or(TooFineGrained)
     }
 }
 
 /// Whether every item stands in the list itself: what an alias brought in has the bytes of its anchor, above.
-fn are_local(list: &Node, items: &[Node]) -> bool {
+fn has_no_alias_items(list: &Node, items: &[Node]) -> bool {
     let mut end = list.span.start;
     items.iter().all(|item| {
         let is_local = item.span.start >= end;

@@ -2,18 +2,18 @@
 
 use super::super::super::yaml::{Key, Node, Yaml};
 use super::super::emit::Style;
-use super::fields;
+use super::map_entries;
 use std::ops::Range;
 
 /// A text that is edited.
-pub(super) struct Page<'a> {
+pub(super) struct SourceText<'a> {
     pub(super) text: &'a str,
     pub(super) style: Style,
 }
 
 /// Where a value stands in its list or map.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slot {
+pub(super) struct ValuePosition {
     /// Inside braces or brackets.
     pub(super) flow: bool,
     /// Behind the colon or dash that it belongs to.
@@ -24,9 +24,9 @@ pub(super) struct Slot {
     pub(super) item: bool,
 }
 
-impl<'a> Page<'a> {
+impl<'a> SourceText<'a> {
     pub(super) fn new(text: &'a str, document: &Node) -> Self {
-        let first_key = fields(document).first().map_or(0, |(key, _)| key.span.start);
+        let first_key = map_entries(document).first().map_or(0, |(key, _)| key.span.start);
         let starts_with = |at: usize, what: &str| text.get(at..).is_some_and(|rest| rest.starts_with(what));
         let json = starts_with(document.span.start, "{") && starts_with(first_key, "\"");
         Self {
@@ -38,14 +38,14 @@ impl<'a> Page<'a> {
     /// The bytes of the lines of a document, from its first value to the mark that ends it.
     pub(super) fn document_bounds(&self, document: &Node) -> Range<usize> {
         let mut end = self.line_end(document.span.end);
-        while end < self.text.len() && !self.is_marker(end) {
+        while end < self.text.len() && !self.is_document_marker(end) {
             end = self.line_end(end);
         }
         self.line_start(document.span.start)..end
     }
 
     /// Whether a line that begins at `at` ends a document.
-    fn is_marker(&self, at: usize) -> bool {
+    fn is_document_marker(&self, at: usize) -> bool {
         let rest = self.text.get(at..).unwrap_or_default();
         let after = rest.strip_prefix("---").or_else(|| rest.strip_prefix("..."));
         after.is_some_and(|after| after.is_empty() || after.starts_with(char::is_whitespace))
@@ -74,7 +74,7 @@ impl<'a> Page<'a> {
 
     /// Where the comment lines directly above the line of `at` begin, or that line where there are none. A comment that
     /// stands further in is about something inside of what is above it.
-    pub(super) fn lead(&self, at: usize) -> usize {
+    pub(super) fn leading_comments_start(&self, at: usize) -> usize {
         let column = self.column(at);
         let mut start = self.line_start(at);
         while start > 0 {
@@ -90,7 +90,7 @@ impl<'a> Page<'a> {
     }
 
     /// What ends the line before `at`, or the last one that has an end: files may mix the two.
-    pub(super) fn newline(&self, at: usize) -> &'static str {
+    pub(super) fn line_ending(&self, at: usize) -> &'static str {
         let line = self.slice(0..self.line_end(at.saturating_sub(1)));
         let end = line.rfind('\n').unwrap_or_default();
         if self.slice(0..end).ends_with('\r') {
@@ -122,7 +122,7 @@ impl<'a> Page<'a> {
                 text.starts_with('[') && first.is_none_or(|first| first > node.span.start)
             }
             Yaml::Map(_) => text.starts_with('{'),
-            Yaml::Scalar(_) | Yaml::Refused => false,
+            Yaml::Scalar(_) | Yaml::Invalid => false,
         }
     }
 
@@ -136,7 +136,7 @@ impl<'a> Page<'a> {
     }
 
     /// The bytes of a value; of one that an alias brought in, those of the alias.
-    pub(super) fn value_span(&self, slot: Slot, node: &Node) -> Option<Range<usize>> {
+    pub(super) fn value_span(&self, slot: ValuePosition, node: &Node) -> Option<Range<usize>> {
         if node.span.start >= slot.start {
             return Some(self.first_dash(node).unwrap_or(node.span.start)..node.span.end);
         }
@@ -151,13 +151,13 @@ impl<'a> Page<'a> {
     /// Where a block list begins, whatever the parser takes for its beginning.
     fn first_dash(&self, node: &Node) -> Option<usize> {
         match &node.value {
-            Yaml::List(items) if !self.is_flow(node) => self.dash(items.first()?),
+            Yaml::List(items) if !self.is_flow(node) => self.item_dash(items.first()?),
             _ => None,
         }
     }
 
     /// The dash of an item of a block list: on its own line or, with nothing but comments in between, above.
-    pub(super) fn dash(&self, item: &Node) -> Option<usize> {
+    pub(super) fn item_dash(&self, item: &Node) -> Option<usize> {
         let mut start = self.line_start(item.span.start);
         let before = without_anchor(self.slice(start..item.span.start).trim_end());
         if let Some(indentation) = before.strip_suffix('-') {
@@ -173,7 +173,7 @@ impl<'a> Page<'a> {
             let content = line.trim_start();
             let indentation = line.len() - content.len();
             match content.strip_prefix('-') {
-                Some(rest) if is_idle(rest.trim_start()) => {
+                Some(rest) if is_empty_item(rest.trim_start()) => {
                     return Some(start + indentation);
                 }
                 None if content.is_empty() || content.starts_with('#') => {}
@@ -193,7 +193,7 @@ fn without_anchor(before: &str) -> &str {
 }
 
 /// Whether what stands behind a dash is no item yet: nothing, an anchor, a comment.
-fn is_idle(rest: &str) -> bool {
+fn is_empty_item(rest: &str) -> bool {
     let rest = match rest.strip_prefix('&') {
         Some(anchor) => anchor
             .trim_start_matches(|next: char| !next.is_whitespace())

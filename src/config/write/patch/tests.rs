@@ -1,9 +1,9 @@
-use super::super::edit::Edit;
-use super::super::segment_file;
+use super::super::edit::TextEdit;
+use super::super::segment_file_text;
 use super::*;
-use crate::config::source::Source;
+use crate::config::source::SourceFile;
 use crate::config::{decode, yaml};
-use crate::definition::print;
+use crate::definition::encode;
 use crate::model::SegmentId;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 mod comments;
 
 fn declarations(text: &str) -> Vec<Declaration> {
-    let source = Arc::new(Source::new("a.yaml", text));
+    let source = Arc::new(SourceFile::new("a.yaml", text));
     let (documents, faults) = yaml::parse(&source);
     assert_eq!(faults, []);
     let read = documents
@@ -34,29 +34,29 @@ fn payload(included: Value) -> Payload {
 
 /// What becomes of a text whose first document is to say `live`.
 fn patched(text: &str, live: &Payload) -> String {
-    let wanted = Wanted {
+    let wanted = DeclarationUpdate {
         definition: Some((live, &names)),
-        ..Wanted::default()
+        ..DeclarationUpdate::default()
     };
     let read = declarations(text);
     let patch = patch(read.first().unwrap(), &wanted).unwrap();
-    apply(text, [&patch]).unwrap()
+    apply_patches(text, [&patch]).unwrap()
 }
 
 /// The definition of a text as it would be sent.
-fn declared(text: &str) -> Payload {
+fn encoded_definition(text: &str) -> Payload {
     let declarations = declarations(text);
-    print(declarations[0].segment.contents.definition().unwrap())
+    encode(declarations[0].segment.contents.definition().unwrap())
 }
 
 /// The definition of a text as the service answers it, after `change`.
-fn live(text: &str, change: impl FnOnce(&mut Value)) -> Payload {
-    let mut group = declared(text).included_filters;
+fn remote_after(text: &str, change: impl FnOnce(&mut Value)) -> Payload {
+    let mut group = encoded_definition(text).included_filters;
     change(&mut group);
     payload(group)
 }
 
-const KEPT: &str = "\
+const COMMENTED_SEGMENT: &str = "\
 # Who comes back
 name: Returning   # for ever
 owner: crm@example.com
@@ -81,11 +81,11 @@ included_filters:
 ";
 
 /// Something that somebody does in the dashboard.
-type ChangeOf = fn(&mut Value);
+type DashboardEdit = fn(&mut Value);
 
 #[test]
-fn only_what_differs_is_replaced() {
-    let table: [(ChangeOf, &[(&str, &str)]); 12] = [
+fn only_changed_values_are_replaced() {
+    let table: [(DashboardEdit, &[(&str, &str)]); 12] = [
         (|_| {}, &[]),
         (
             |group| group["filter_operator"] = json!("or"),
@@ -140,63 +140,63 @@ fn only_what_differs_is_replaced() {
         ),
     ];
     for (index, (change, replaced)) in table.into_iter().enumerate() {
-        let wanted = replaced.iter().fold(KEPT.to_owned(), |text, (from, to)| {
+        let wanted = replaced.iter().fold(COMMENTED_SEGMENT.to_owned(), |text, (from, to)| {
             assert!(text.contains(from), "{index}");
             text.replace(from, to)
         });
-        assert_eq!(patched(KEPT, &live(KEPT, change)), wanted, "{index}");
+        assert_eq!(patched(COMMENTED_SEGMENT, &remote_after(COMMENTED_SEGMENT, change)), wanted, "{index}");
         // Carriage returns stay what ends a line.
-        let (text, wanted) = (KEPT.replace('\n', "\r\n"), wanted.replace('\n', "\r\n"));
-        assert_eq!(patched(&text, &live(&text, change)), wanted, "{index}");
+        let (text, wanted) = (COMMENTED_SEGMENT.replace('\n', "\r\n"), wanted.replace('\n', "\r\n"));
+        assert_eq!(patched(&text, &remote_after(&text, change)), wanted, "{index}");
     }
 }
 
 #[test]
-fn filters_come_and_go_alone() {
+fn filters_are_added_and_removed_individually() {
     let added =
         json!({"filter_type": "user_attributes", "name": "vip", "data_type": "bool", "operator": "exists"});
     let line = "    - {filter_type: user_attributes, name: vip, data_type: bool, operator: exists}\n";
     let insert =
         |group: &mut Value, at: usize| group["filters"].as_array_mut().unwrap().insert(at, added.clone());
-    let before = |anchor: &str| KEPT.replace(anchor, &format!("{line}{anchor}"));
-    let city = KEPT.lines().find(|line| line.contains("name: city")).unwrap();
+    let before = |anchor: &str| COMMENTED_SEGMENT.replace(anchor, &format!("{line}{anchor}"));
+    let city = COMMENTED_SEGMENT.lines().find(|line| line.contains("name: city")).unwrap();
     let cases = [
         (
-            live(KEPT, |group| insert(group, 0)),
+            remote_after(COMMENTED_SEGMENT, |group| insert(group, 0)),
             before("    # the heart of it\n"),
         ),
-        (live(KEPT, |group| insert(group, 1)), before(city)),
-        (live(KEPT, |group| insert(group, 3)), before("# end")),
+        (remote_after(COMMENTED_SEGMENT, |group| insert(group, 1)), before(city)),
+        (remote_after(COMMENTED_SEGMENT, |group| insert(group, 3)), before("# end")),
         (
-            live(KEPT, |group| {
+            remote_after(COMMENTED_SEGMENT, |group| {
                 drop(group["filters"].as_array_mut().unwrap().remove(1))
             }),
-            KEPT.replace(&format!("{city}\n"), ""),
+            COMMENTED_SEGMENT.replace(&format!("{city}\n"), ""),
         ),
         (
-            live(KEPT, |group| {
+            remote_after(COMMENTED_SEGMENT, |group| {
                 drop(group["filters"].as_array_mut().unwrap().remove(2))
             }),
-            KEPT.replace(
+            COMMENTED_SEGMENT.replace(
                 "    # opted in\n    - filter_type: custom_segments\n      name: VIP buyers\n",
                 "",
             ),
         ),
         (
-            live(KEPT, |group| group["filters"] = json!([])),
+            remote_after(COMMENTED_SEGMENT, |group| group["filters"] = json!([])),
             format!(
                 "{}    []\n# end\n",
-                KEPT.split_once("    - filter_type").unwrap().0
+                COMMENTED_SEGMENT.split_once("    - filter_type").unwrap().0
             ),
         ),
     ];
     for (live, wanted) in cases {
-        assert_eq!(patched(KEPT, &live), wanted);
+        assert_eq!(patched(COMMENTED_SEGMENT, &live), wanted);
     }
 }
 
 #[test]
-fn comments_stay_with_their_filters_where_one_has_an_anchor() {
+fn comments_stay_with_anchored_filters() {
     let event = "{filter_type: actions, action_name: purchase, executed: true, primary_time_range: {type: inTheLast, value: 7, \
                  period_unit: days}}";
     let city = "{filter_type: user_attributes, name: city, data_type: string, operator: in, value: [a, b]";
@@ -207,7 +207,7 @@ fn comments_stay_with_their_filters_where_one_has_an_anchor() {
     ] {
         let head = "name: A\nincluded_filters:\n  filter_operator: and\n  filters:\n";
         let text = format!("{head}    {anchored}\n    - {city}}} # c2\n# end\n");
-        let changed = live(&text, |group| {
+        let changed = remote_after(&text, |group| {
             let filters = group["filters"].as_array_mut().unwrap();
             filters.remove(0);
             filters[0]["negate"] = json!(true);
@@ -221,24 +221,24 @@ fn comments_stay_with_their_filters_where_one_has_an_anchor() {
 }
 
 #[test]
-fn lines_end_as_those_around_them() {
+fn line_endings_match_the_surrounding_lines() {
     let other = "---\r\nname: Other\r\nincluded_filters: {filter_operator: and, filters: []}\r\n";
     let added =
         json!({"filter_type": "user_attributes", "name": "vip", "data_type": "bool", "operator": "exists"});
-    let changed = live(KEPT, |group| {
+    let changed = remote_after(COMMENTED_SEGMENT, |group| {
         let filters = group["filters"].as_array_mut().unwrap();
         filters.insert(0, added.clone());
         filters.push(json!({"filter_type": "telepathy", "depth": 3}));
     });
-    let alone = patched(KEPT, &changed);
+    let alone = patched(COMMENTED_SEGMENT, &changed);
     assert!(
-        alone.lines().count() > KEPT.lines().count() && !alone.contains('\r'),
+        alone.lines().count() > COMMENTED_SEGMENT.lines().count() && !alone.contains('\r'),
         "{alone}"
     );
     // What else is in the file has ends of its own.
-    let text = format!("{KEPT}{other}");
+    let text = format!("{COMMENTED_SEGMENT}{other}");
     assert_eq!(patched(&text, &changed), format!("{alone}{other}"));
-    let (kept, other) = (KEPT.replace('\n', "\r\n"), other.replace('\r', ""));
+    let (kept, other) = (COMMENTED_SEGMENT.replace('\n', "\r\n"), other.replace('\r', ""));
     let text = format!("{kept}{other}");
     assert_eq!(
         patched(&text, &changed),
@@ -247,9 +247,9 @@ fn lines_end_as_those_around_them() {
 }
 
 #[test]
-fn what_moves_keeps_its_words() {
+fn moved_filters_keep_their_text() {
     let text = "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n  - {name: a,   filter_type: custom_segments}   # first\n  - filter_type: custom_segments\n    name:   'b'   # second\n  - {filter_type: custom_segments, name: c}";
-    let turned = live(text, |group| {
+    let turned = remote_after(text, |group| {
         group["filters"].as_array_mut().unwrap().rotate_left(1)
     });
     let (head, tail) = text.split_once("  - {name: a").unwrap();
@@ -259,7 +259,7 @@ fn what_moves_keeps_its_words() {
         format!("{head}{rest}\n  - {{name: a{first}")
     );
     let flow = "{name: A, included_filters: {filter_operator: or, filters: [{name:  a, filter_type: custom_segments}, {name: b, filter_type: custom_segments}]}}";
-    let turned = live(flow, |group| group["filters"].as_array_mut().unwrap().reverse());
+    let turned = remote_after(flow, |group| group["filters"].as_array_mut().unwrap().reverse());
     let wanted = flow
         .replace("{name:  a", "{name: x")
         .replace("name: b", "name:  a")
@@ -268,8 +268,8 @@ fn what_moves_keeps_its_words() {
 }
 
 #[test]
-fn fields_and_sides_come_and_go() {
-    let mut excluding = live(KEPT, |group| {
+fn fields_and_exclusions_are_added_and_removed() {
+    let mut excluding = remote_after(COMMENTED_SEGMENT, |group| {
         let event = group["filters"][0].as_object_mut().unwrap();
         event.insert(
             "attributes".to_owned(),
@@ -279,10 +279,10 @@ fn fields_and_sides_come_and_go() {
     });
     excluding.excluded_filters = Some(json!({"filter_operator": "or", "filters": [
         {"filter_type": "custom_segments", "id": "bb", "name": "Staff"}]}));
-    let patched_text = patched(KEPT, &excluding);
-    let attributes = KEPT.split_once("      attributes:\n").unwrap().1;
+    let patched_text = patched(COMMENTED_SEGMENT, &excluding);
+    let attributes = COMMENTED_SEGMENT.split_once("      attributes:\n").unwrap().1;
     let attributes = attributes.split_once("    - {filter_type").unwrap().0;
-    let wanted = KEPT
+    let wanted = COMMENTED_SEGMENT
         .replace(&format!("      attributes:\n{attributes}"), "")
         .replace("# the event\n", "# the event\n      project_name: north\n")
         .replace(
@@ -296,14 +296,14 @@ fn fields_and_sides_come_and_go() {
 }
 
 #[test]
-fn names_and_lifecycles_of_one_document_change_alone() {
+fn names_and_lifecycles_change_in_one_document_only() {
     let text = format!(
-        "--- # first\n{KEPT}...\n---\n{}",
-        KEPT.replace("Returning ", "Other ")
+        "--- # first\n{COMMENTED_SEGMENT}...\n---\n{}",
+        COMMENTED_SEGMENT.replace("Returning ", "Other ")
     );
     let read = declarations(&text);
     let name = SegmentName::new("a: \"b\"");
-    let wanted = |name, lifecycle| Wanted {
+    let wanted = |name, lifecycle| DeclarationUpdate {
         name,
         lifecycle: Some(lifecycle),
         definition: None,
@@ -311,13 +311,13 @@ fn names_and_lifecycles_of_one_document_change_alone() {
     };
     let first = patch(&read[0], &wanted(None, Lifecycle::Archived)).unwrap();
     let second = patch(&read[1], &wanted(Some(&name), Lifecycle::Active)).unwrap();
-    let result = apply(&text, [&second, &first]).unwrap();
+    let result = apply_patches(&text, [&second, &first]).unwrap();
     let expected = text
         .replacen("# for ever\n", "# for ever\nlifecycle: archived\n", 1)
         .replace("name: Other ", r#"name: "a: \"b\"" "#);
     assert_eq!(result, expected);
     let back = patch(&declarations(&result)[0], &wanted(None, Lifecycle::Active)).unwrap();
-    let back = apply(&result, [&back]).unwrap();
+    let back = apply_patches(&result, [&back]).unwrap();
     assert_eq!(back, expected.replace("lifecycle: archived", "lifecycle: active"));
 }
 
@@ -370,7 +370,7 @@ fn unusual_layouts_are_edited_or_replaced_but_never_broken() {
         "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n    -\n      raw:\n        filter_type: user_attributes\n        name: a\n        data_type: bool\n        operator: exists\n",
     ];
     for text in texts {
-        let excluded = declared(text).excluded_filters;
+        let excluded = encoded_definition(text).excluded_filters;
         for excluded_filters in [None, excluded] {
             let live = Payload {
                 excluded_filters,
@@ -388,34 +388,34 @@ fn unusual_layouts_are_edited_or_replaced_but_never_broken() {
 }
 
 #[test]
-fn what_cannot_change_alone_is_refused() {
+fn a_change_shared_through_an_alias_is_rejected() {
     let text = "name: &n A\nowner: *n\nincluded_filters: {filter_operator: and, filters: []}\n";
     let name = SegmentName::new("B");
-    let wanted = Wanted {
+    let wanted = DeclarationUpdate {
         name: Some(&name),
-        ..Wanted::default()
+        ..DeclarationUpdate::default()
     };
     let fault = patch(&declarations(text)[0], &wanted).unwrap_err();
     assert!(fault.to_string().contains("owner"), "{fault}");
 }
 
 #[test]
-fn patches_that_meet_are_refused() {
+fn overlapping_patches_are_rejected() {
     let edit = |range| Patch {
-        edits: vec![Edit {
+        edits: vec![TextEdit {
             range,
             text: String::new(),
         }],
     };
-    assert!(apply("abc", [&edit(0..2), &edit(1..3)]).is_err());
-    assert!(apply("abc", [&edit(2..9)]).is_err());
-    assert_eq!(apply("abc", [&edit(2..3), &edit(0..2)]).unwrap(), "");
+    assert!(apply_patches("abc", [&edit(0..2), &edit(1..3)]).is_err());
+    assert!(apply_patches("abc", [&edit(2..9)]).is_err());
+    assert_eq!(apply_patches("abc", [&edit(2..3), &edit(0..2)]).unwrap(), "");
 }
 
 #[test]
-fn what_was_pulled_needs_no_patch() {
-    let definition = live(KEPT, |_| {});
-    let text = segment_file(&super::super::NewFile {
+fn an_imported_file_needs_no_patch() {
+    let definition = remote_after(COMMENTED_SEGMENT, |_| {});
+    let text = segment_file_text(&super::super::NewFile {
         comment: "pulled from id 5f",
         name: &SegmentName::new("Returning"),
         lifecycle: Lifecycle::Archived,
@@ -425,5 +425,5 @@ fn what_was_pulled_needs_no_patch() {
     })
     .unwrap();
     assert_eq!(patched(&text, &definition), text);
-    assert_eq!(patched(KEPT, &definition), KEPT);
+    assert_eq!(patched(COMMENTED_SEGMENT, &definition), COMMENTED_SEGMENT);
 }

@@ -15,15 +15,15 @@ mod limit;
 mod name;
 mod upload;
 
-use super::{FindingDocument, at, listed, live_words, names, quoted, reference};
+use super::{FindingDocument, location, join_with_and, describe_remote, names, quoted, reference_filter};
 use crate::model::Lifecycle;
-use crate::plan::step::{Conflict, Declared, Holder};
-use crate::render::document::inline::inline;
+use crate::plan::step::{Conflict, DeclaredRef, RemoteRef};
+use crate::render::document::inline::yaml_scalar;
 
 /// A conflict in words.
 pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
     match conflict {
-        Conflict::KindTaken {
+        Conflict::KindMismatch {
             segment,
             declared_kind,
             holder,
@@ -32,8 +32,8 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
         Conflict::CohortKeyChanged {
             segment,
             target,
-            before,
-            now,
+            created_with: before,
+            declared: now,
         } => identity::cohort_key_changed(segment, target, (before, now)),
         Conflict::MembersUnknown {
             segment,
@@ -46,28 +46,28 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             segment,
             target,
             field,
-        } => upload::fixed(segment, target, field),
-        Conflict::NotPublished { segment } => upload::not_published(segment),
-        Conflict::UsersADay {
+        } => upload::fixed_at_upload(segment, target, field),
+        Conflict::PublishNotConfigured { segment } => upload::not_published(segment),
+        Conflict::DailyUserLimit {
             segment,
             count,
-            taken,
+            used: taken,
             limit,
-            fits_from,
-        } => upload::users_a_day(segment, (*count, *taken, *limit), *fits_from),
-        Conflict::NameTaken { segment, holder } => name::taken(segment, holder),
-        Conflict::NameReserved { segment, holder } => name::reserved(segment, holder),
+            available_at: fits_from,
+        } => upload::daily_user_limit(segment, (*count, *taken, *limit), *fits_from),
+        Conflict::NameTaken { segment, holder } => name::name_taken(segment, holder),
+        Conflict::NameReserved { segment, holder } => name::name_reserved(segment, holder),
         Conflict::DefinitionTaken {
             segment,
             holder,
             target,
-        } => definition::taken(segment, holder, target.as_ref()),
-        Conflict::DefinitionShared { segments } => definition::shared(segments),
+        } => definition::definition_taken(segment, holder, target.as_ref()),
+        Conflict::DefinitionShared { segments } => definition::definition_shared(segments),
         Conflict::UnknownReference { segment, reference } => unknown_reference(segment, reference.as_str()),
         Conflict::OrphanReferenced {
             segment,
             target,
-            owned_by,
+            managed_by: owned_by,
         } => identity::orphan_referenced(segment, target, owned_by),
         Conflict::SharedTarget {
             segments,
@@ -75,74 +75,74 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             matched_by,
         } => identity::shared_target(segments, target, matched_by),
         Conflict::AmbiguousTarget { segment, targets } => identity::ambiguous_target(segment, targets),
-        Conflict::PreviousNameLive {
+        Conflict::PreviousNameInUse {
             segment,
             target,
             other,
-            owned_by,
+            managed_by: owned_by,
         } => identity::previous_name_live(segment, (target, other), owned_by),
         Conflict::UnknownId { segment, id } => identity::unknown_id(segment, id),
         Conflict::AdoptionRefused { segment, target } => identity::adoption_refused(segment, target),
         Conflict::ArchiveRefused { target, pattern } => identity::archive_refused(target, pattern),
-        Conflict::Limit { segment, limit } => limit::exceeded(segment, limit),
+        Conflict::ReferenceLimit { segment, limit } => limit::limit_exceeded(segment, limit),
         Conflict::Cycle { segments } => limit::cycle(segments),
-        Conflict::ActiveLimit { count, limit } => limit::active(*count, *limit),
+        Conflict::ActiveLimit { count, limit } => limit::active_limit(*count, *limit),
     }
 }
 
-fn cannot_archive(segment: &Declared, target: &Holder) -> FindingDocument {
+fn cannot_archive(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument {
     let message = format!(
         "`{}` is to be archived, and the API archives no cohorts: {} is in use",
         segment.name,
-        live_words(target)
+        describe_remote(target)
     );
     FindingDocument::new("cannot_archive", message)
-        .of(segment)
-        .with(target)
-        .help("archive it in the dashboard: the plan takes it as it is then")
-        .help(format!(
+        .with_segment(segment)
+        .with_remote(target)
+        .with_help("archive it in the dashboard: the plan takes it as it is then")
+        .with_help(format!(
             "to keep it: take `lifecycle: archived` out of {}",
-            at(segment)
+            location(segment)
         ))
 }
 
-fn unknown_reference(segment: &Declared, reference: &str) -> FindingDocument {
+fn unknown_reference(segment: &DeclaredRef, reference: &str) -> FindingDocument {
     let message = format!(
         "`{}` refers to `{reference}`, which is neither declared nor live",
         segment.name
     );
     FindingDocument::new("unknown_reference", message)
-        .of(segment)
-        .help(format!(
+        .with_segment(segment)
+        .with_help(format!(
             "declare it: a segment file with `name: {}`",
-            inline(reference)
+            yaml_scalar(reference)
         ))
-        .help(format!(
+        .with_help(format!(
             "if another one is meant: correct `name` in the `custom_segments` filter below {}",
-            at(segment)
+            location(segment)
         ))
-        .help("if none is needed: take that filter out")
+        .with_help("if none is needed: take that filter out")
 }
 
 /// That another segment is used in place of this one: one that is in use.
-fn refer_instead(segment: &Declared, holder: &Holder) -> Option<String> {
+fn reference_help(segment: &DeclaredRef, holder: &RemoteRef) -> Option<String> {
     (holder.lifecycle == Lifecycle::Active).then(|| {
-        let (name, at) = (&segment.name, at(segment));
+        let (name, at) = (&segment.name, location(segment));
         if holder.name == *name {
             return format!(
                 "refer to it: take `{name}` out of {at}; whoever refers to that name means it then"
             );
         }
-        let reference = reference(holder.name.as_str());
+        let reference = reference_filter(holder.name.as_str());
         format!("refer to it: take `{name}` out of {at}, and write {reference} where it is used")
     })
 }
 
 /// That a segment gets a name that nobody has.
-fn rename(segment: &Declared) -> String {
+fn rename_help(segment: &DeclaredRef) -> String {
     format!(
         "choose another name: `name` of `{}` at {}; names are unique in a workspace, archived segments too",
         segment.name,
-        at(segment)
+        location(segment)
     )
 }

@@ -1,15 +1,15 @@
 //! Warnings in words.
 
-use super::super::inline::inline;
+use super::super::inline::yaml_scalar;
 use super::super::plan::ChangeDocument;
-use super::{FindingDocument, at, listed, live_words};
+use super::{FindingDocument, location, join_with_and, describe_remote};
 use crate::model::SegmentName;
-use crate::plan::step::{Declared, Holder, Live, Warning};
+use crate::plan::step::{DeclaredRef, RemoteRef, SegmentRef, Warning};
 use crate::render::command;
 use jiff::Timestamp;
 
 /// Segments that one message names at most.
-const SHOWN: usize = 5;
+const MAX_NAMES: usize = 5;
 
 /// A warning in words.
 pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
@@ -18,22 +18,22 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
             let message = format!(
                 "`{}` has the filters of {} in another form",
                 segment.name,
-                live_words(holder)
+                describe_remote(holder)
             );
             FindingDocument::new("likely_duplicate", message)
-                .of(segment)
-                .with(holder)
-                .help("the service may refuse it as a duplicate: refer to the other one, or change one of the two")
+                .with_segment(segment)
+                .with_remote(holder)
+                .with_help("the service may refuse it as a duplicate: refer to the other one, or change one of the two")
         }
-        Warning::NameInOtherCase { segment, holder } => name_in_other_case(segment, holder),
-        Warning::ArchivedAndListed { segments } => archived_and_listed(segments),
+        Warning::NameDiffersInCase { segment, holder } => name_differs_in_case(segment, holder),
+        Warning::ArchivedButListed { segments } => archived_but_listed(segments),
         Warning::LifecycleUnknown { segments } => lifecycle_unknown(segments),
         Warning::CannotArchive { segments } => cannot_archive(segments),
-        Warning::MembersMayStay { segments } => members_may_stay(segments),
+        Warning::StaleMembersPossible { segments } => stale_members_possible(segments),
         Warning::UsersLost { segments, until } => users_lost(segments, *until),
-        Warning::ListsUnheard { segments } => lists_unheard(segments),
-        Warning::Expires { segment, at, is_over } => expires(segment, *at, *is_over),
-        Warning::OverwritesByHand {
+        Warning::UploadsPending { segments } => uploads_pending(segments),
+        Warning::Expires { segment, at, is_expired: is_over } => expires(segment, *at, *is_over),
+        Warning::OverwritesManualChanges {
             segment,
             target,
             changes,
@@ -49,46 +49,46 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
             };
             let message = format!("{was}, segctl did not make it, and applying overwrites it");
             let mut finding = FindingDocument::new("overwrites_by_hand", message)
-                .of(segment)
-                .help(format!(
+                .with_segment(segment)
+                .with_help(format!(
                     "what it was is kept in the ledger: `{}` shows it after the apply",
-                    command::history(name.as_str())
+                    command::state_history(name.as_str())
                 ))
-                .help(format!(
+                .with_help(format!(
                     "to keep it: take `{name}` out of {}, and `{}` writes a file that says what it is now",
-                    at(segment),
-                    command::pull(&target.name)
+                    location(segment),
+                    command::import(&target.name)
                 ));
-            finding.holders.push(target.id.to_string());
+            finding.remote_ids.push(target.id.to_string());
             finding.changes = changes.iter().map(ChangeDocument::of).collect();
             finding
         }
-        Warning::ArchivesByHand { pattern, segments } => archives_by_hand(pattern, segments),
+        Warning::ArchiveUnmanaged { pattern, segments } => archive_unmanaged(pattern, segments),
         Warning::LikelyRename { segment, target } => likely_rename(segment, target),
-        Warning::StillReferenced { segment, target, by } => still_referenced(segment, target, by),
+        Warning::StillReferenced { segment, target, referenced_by: by } => still_referenced(segment, target, by),
     }
 }
 
-fn name_in_other_case(segment: &Declared, holder: &Holder) -> FindingDocument {
+fn name_differs_in_case(segment: &DeclaredRef, holder: &RemoteRef) -> FindingDocument {
     let message = format!(
         "the name `{}` differs by case only from that of {}",
         segment.name,
-        live_words(holder)
+        describe_remote(holder)
     );
     let finding = FindingDocument::new("name_in_other_case", message)
-        .of(segment)
-        .with(holder)
-        .help("whether the service tells them apart is not documented: choose another name");
+        .with_segment(segment)
+        .with_remote(holder)
+        .with_help("whether the service tells them apart is not documented: choose another name");
     match &holder.declared {
         Some(_) => finding,
-        None => finding.help(format!(
+        None => finding.with_help(format!(
             "if it is the same segment: `name: {}`",
-            inline(holder.name.as_str())
+            yaml_scalar(holder.name.as_str())
         )),
     }
 }
 
-fn archived_and_listed(segments: &[Live]) -> FindingDocument {
+fn archived_but_listed(segments: &[SegmentRef]) -> FindingDocument {
     let (it, lists) = match segments {
         [_] => ("it", "it"),
         _ => ("them", "them all"),
@@ -96,86 +96,86 @@ fn archived_and_listed(segments: &[Live]) -> FindingDocument {
     let message = format!(
         "the ledger knows {} as archived, and the service lists {lists}: its list shows archived segments, or somebody took {it} out \
          again",
-        some(segments)
+        list_segments(segments)
     );
     let mut finding = FindingDocument::new("archived_and_listed", message)
-        .help(
+        .with_help(
             "if its list shows archived segments: `service: {list_shows_archived: true}` in segctl.yaml; what the service \
              or a person archives is not seen then",
         )
-        .help(format!("if somebody took {it} out: the plan is right as it is"));
-    about(&mut finding, segments);
+        .with_help(format!("if somebody took {it} out: the plan is right as it is"));
+    add_segments(&mut finding, segments);
     finding
 }
 
-fn cannot_archive(segments: &[Live]) -> FindingDocument {
+fn cannot_archive(segments: &[SegmentRef]) -> FindingDocument {
     let (stays, it) = match segments {
         [_] => ("stays", "it"),
         _ => ("stay", "them"),
     };
     let message = format!(
         "no file declares {} any more, and {it} {stays} in use: the API archives no cohorts",
-        some(segments)
+        list_segments(segments)
     );
-    let names: Vec<String> = segments.iter().map(|live| command::forget(&live.name)).collect();
+    let names: Vec<String> = segments.iter().map(|live| command::state_rm(&live.name)).collect();
     let mut finding = FindingDocument::new("cannot_archive", message)
-        .help(format!("archive {it} in the dashboard"))
-        .help(format!(
+        .with_help(format!("archive {it} in the dashboard"))
+        .with_help(format!(
             "to have nothing to do with {it} from now on: {}",
             names.join(", ")
         ));
-    about(&mut finding, segments);
+    add_segments(&mut finding, segments);
     finding
 }
 
-fn members_may_stay(segments: &[Live]) -> FindingDocument {
+fn stale_members_possible(segments: &[SegmentRef]) -> FindingDocument {
     let it = match segments {
         [_] => "it",
         _ => "them",
     };
     let message = format!(
         "nobody knows who is in {}: who is not listed and in {it} stays in {it}",
-        some(segments)
+        list_segments(segments)
     );
     let mut finding = FindingDocument::new("members_may_stay", message)
-        .help("list whoever may be in it and should not be, apply, and take them out of the list again");
-    about(&mut finding, segments);
+        .with_help("list whoever may be in it and should not be, apply, and take them out of the list again");
+    add_segments(&mut finding, segments);
     finding
 }
 
-fn users_lost(segments: &[Live], until: Timestamp) -> FindingDocument {
+fn users_lost(segments: &[SegmentRef], until: Timestamp) -> FindingDocument {
     let their = match segments {
         [_] => "its",
         _ => "their",
     };
     let message = format!(
         "{} would be archived, and {their} users are gone for good after {}",
-        some(segments),
+        list_segments(segments),
         until.strftime("%F")
     );
     let mut finding = FindingDocument::new("users_lost", message)
-        .help("what is taken out later than that is uploaded anew from its list, as long as there is one");
-    about(&mut finding, segments);
+        .with_help("what is taken out later than that is uploaded anew from its list, as long as there is one");
+    add_segments(&mut finding, segments);
     finding
 }
 
-fn lists_unheard(segments: &[Live]) -> FindingDocument {
+fn uploads_pending(segments: &[SegmentRef]) -> FindingDocument {
     let it = match segments {
         [_] => "it",
         _ => "them",
     };
     let message = format!(
         "the service has not said yet what became of the lists of {}; where it could not read one, nobody is in {it}",
-        some(segments)
+        list_segments(segments)
     );
     let mut finding = FindingDocument::new("lists_unheard", message)
-        .help("`segctl apply --wait` waits for what the service says")
-        .help("where a receiver listens and nothing ever comes, its address does not lead there from outside: `callbacks.url`");
-    about(&mut finding, segments);
+        .with_help("`segctl apply --wait` waits for what the service says")
+        .with_help("where a receiver listens and nothing ever comes, its address does not lead there from outside: `callbacks.url`");
+    add_segments(&mut finding, segments);
     finding
 }
 
-fn expires(segment: &Live, at: Timestamp, is_over: bool) -> FindingDocument {
+fn expires(segment: &SegmentRef, at: Timestamp, is_over: bool) -> FindingDocument {
     let day = at.strftime("%F");
     let message = if is_over {
         format!(
@@ -189,12 +189,12 @@ fn expires(segment: &Live, at: Timestamp, is_over: bool) -> FindingDocument {
         )
     };
     let mut finding = FindingDocument::new("expires", message)
-        .help("the API never changes that: declare another one under a new name, and refer to it");
-    about(&mut finding, std::slice::from_ref(segment));
+        .with_help("the API never changes that: declare another one under a new name, and refer to it");
+    add_segments(&mut finding, std::slice::from_ref(segment));
     finding
 }
 
-fn lifecycle_unknown(segments: &[Live]) -> FindingDocument {
+fn lifecycle_unknown(segments: &[SegmentRef]) -> FindingDocument {
     let (is, them) = match segments {
         [_] => ("is", "it"),
         _ => ("are", "them"),
@@ -202,80 +202,80 @@ fn lifecycle_unknown(segments: &[Live]) -> FindingDocument {
     let message = format!(
         "whether {} {is} archived is not known: an earlier run did not learn what became of its call, and the service's list \
          does not tell",
-        some(segments)
+        list_segments(segments)
     );
-    let mut finding = FindingDocument::new("lifecycle_unknown", message).help(format!(
+    let mut finding = FindingDocument::new("lifecycle_unknown", message).with_help(format!(
         "the plan makes {them} what the files say; where that is so already, the call changes nothing"
     ));
-    about(&mut finding, segments);
+    add_segments(&mut finding, segments);
     finding
 }
 
 /// The first of them by name and id, and how many more there are.
-fn some(segments: &[Live]) -> String {
-    let shown = segments.iter().take(SHOWN);
+fn list_segments(segments: &[SegmentRef]) -> String {
+    let shown = segments.iter().take(MAX_NAMES);
     let mut names: Vec<_> = shown
         .map(|live| format!("`{}` (id {})", live.name, live.id))
         .collect();
-    if let Some(more) = segments.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = segments.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
         names.push(format!("{more} more"));
     }
-    listed(&names)
+    join_with_and(&names)
 }
 
-fn about(finding: &mut FindingDocument, segments: &[Live]) {
+fn add_segments(finding: &mut FindingDocument, segments: &[SegmentRef]) {
     let names = segments.iter().map(|live| live.name.to_string());
     finding.segments.extend(names);
     let ids = segments.iter().map(|live| live.id.to_string());
-    finding.holders.extend(ids);
+    finding.remote_ids.extend(ids);
 }
 
-fn archives_by_hand(pattern: &str, segments: &[Live]) -> FindingDocument {
+fn archive_unmanaged(pattern: &str, segments: &[SegmentRef]) -> FindingDocument {
     let (was, it) = match segments {
         [_] => ("was", "it"),
         _ => ("were", "them"),
     };
     let message = format!(
         "{} {was} made by hand, and would be archived, since `{pattern}` in `owns` names {it} and no file declares {it}",
-        some(segments)
+        list_segments(segments)
     );
     let mut finding = FindingDocument::new("archives_by_hand", message)
-        .help(match segments {
-            [live] => format!("to keep it: `{}` writes a file for it", command::pull(&live.name)),
+        .with_help(match segments {
+            [live] => format!("to keep it: `{}` writes a file for it", command::import(&live.name)),
             _ => "to keep them: `segctl pull NAME` writes a file for each".to_owned(),
         })
-        .help(format!(
+        .with_help(format!(
             "to leave {it} to others: take or narrow `{pattern}` in `owns` in segctl.yaml"
         ))
-        .help(format!(
+        .with_help(format!(
             "if {it} should go: the plan is right as it is, and the ledger keeps what {it} {was}",
             it = match segments {
                 [_] => "it",
                 _ => "they",
             }
         ));
-    about(&mut finding, segments);
+    add_segments(&mut finding, segments);
     finding
 }
 
-fn likely_rename(segment: &Declared, target: &Holder) -> FindingDocument {
+fn likely_rename(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument {
     let message = format!(
         "`{}` would be made, and {}, which no file declares any more, would be archived",
         segment.name,
-        live_words(target)
+        describe_remote(target)
     );
     FindingDocument::new("likely_rename", message)
-        .of(segment)
-        .with(target)
-        .help(format!(
+        .with_segment(segment)
+        .with_remote(target)
+        .with_help(format!(
             "if it is the same segment: add `previous_names: [{}]` at {}, and it is changed with its id kept",
-            inline(target.name.as_str()),
-            at(segment)
+            yaml_scalar(target.name.as_str()),
+            location(segment)
         ))
-        .help("if they are two: the plan is right as it is")
+        .with_help("if they are two: the plan is right as it is")
 }
 
-fn still_referenced(segment: &SegmentName, target: &Holder, by: &[Live]) -> FindingDocument {
+fn still_referenced(segment: &SegmentName, target: &RemoteRef, by: &[SegmentRef]) -> FindingDocument {
     let names: Vec<_> = by
         .iter()
         .map(|live| format!("`{}` (id {})", live.name, live.id))
@@ -289,13 +289,13 @@ fn still_referenced(segment: &SegmentName, target: &Holder, by: &[Live]) -> Find
     };
     let message = format!(
         "{} would be archived, and {count} {verb} to it: {}",
-        live_words(target),
+        describe_remote(target),
         names.join(", ")
     );
     let mut finding = FindingDocument::new("still_referenced", message)
-        .help("what becomes of their members is not documented: look at them in the dashboard first");
+        .with_help("what becomes of their members is not documented: look at them in the dashboard first");
     finding.segments.push(segment.to_string());
-    finding.holders.push(target.id.to_string());
-    finding.holders.extend(by.iter().map(|live| live.id.to_string()));
+    finding.remote_ids.push(target.id.to_string());
+    finding.remote_ids.extend(by.iter().map(|live| live.id.to_string()));
     finding
 }

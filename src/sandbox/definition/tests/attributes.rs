@@ -1,14 +1,14 @@
 //! Which conditions on attributes are taken, and which are refused.
 
-use super::{all_refused, all_taken, event, of, user, with};
+use super::{assert_all_rejected, assert_all_accepted, event_filter, and_group, user_filter, with_field};
 use serde_json::{Value, json};
 
 #[test]
-fn values_have_the_shape_of_their_operator() {
+fn values_must_have_the_type_of_their_operator() {
     let of = |data_type: &str, operator: &str, value: Value| json!({"data_type": data_type, "operator": operator, "value": value});
     let bare = |data_type: &str, operator: &str| json!({"data_type": data_type, "operator": operator});
-    let any = |fields| with(fields, "array_filter_type", json!("any_of"));
-    let not = |fields| with(fields, "negate", json!(true));
+    let any = |fields| with_field(fields, "array_filter_type", json!("any_of"));
+    let not = |fields| with_field(fields, "negate", json!(true));
     let good = [
         of("string", "startsWithInTheFollowing", json!(["a", "b"])),
         of("string", "endsWithInTheFollowing", json!(["a"])),
@@ -16,7 +16,7 @@ fn values_have_the_shape_of_their_operator() {
         bare("string", "exists"),
         of("double", "in", json!([1, 2.5])),
         of("double", "lessThan", json!(-1)),
-        with(of("double", "between", json!(1)), "value1", json!(2)),
+        with_field(of("double", "between", json!(1)), "value1", json!(2)),
         bare("double", "exists"),
         of("bool", "is", json!(false)),
         not(bare("bool", "exists")),
@@ -25,9 +25,9 @@ fn values_have_the_shape_of_their_operator() {
         not(of("array_string", "in", json!(["a"]))),
         bare("array_string", "exists"),
         any(of("array_double", "greaterThan", json!(1))),
-        any(with(of("array_double", "between", json!(1)), "value1", json!(2))),
+        any(with_field(of("array_double", "between", json!(1)), "value1", json!(2))),
     ];
-    all_taken(good.map(user));
+    assert_all_accepted(good.map(user_filter));
     let bad = [
         (of("string", "is", json!(["a"])), "value"),
         (of("string", "in", json!([])), "value"),
@@ -40,12 +40,12 @@ fn values_have_the_shape_of_their_operator() {
         (of("double", "is", json!(1)), "operator"),
         (of("double", "lessThan", json!("1")), "value"),
         (
-            with(of("double", "between", json!(2)), "value1", json!(2)),
+            with_field(of("double", "between", json!(2)), "value1", json!(2)),
             "value1",
         ),
         (of("double", "between", json!(1)), "value1"),
         (
-            with(of("double", "in", json!([1])), "case_sensitive", json!(true)),
+            with_field(of("double", "in", json!([1])), "case_sensitive", json!(true)),
             "case_sensitive",
         ),
         (of("bool", "is", json!("true")), "value"),
@@ -56,7 +56,7 @@ fn values_have_the_shape_of_their_operator() {
         ),
         (any(of("array_string", "contains", json!("a"))), "value"),
         (
-            with(
+            with_field(
                 of("array_double", "in", json!([1])),
                 "array_filter_type",
                 json!("some"),
@@ -65,24 +65,24 @@ fn values_have_the_shape_of_their_operator() {
         ),
         (of("text", "is", json!("a")), "data_type"),
         (
-            with(of("string", "is", json!("a")), "negate", json!("no")),
+            with_field(of("string", "is", json!("a")), "negate", json!("no")),
             "negate",
         ),
         (
-            with(of("string", "is", json!("a")), "category", json!(7)),
+            with_field(of("string", "is", json!("a")), "category", json!(7)),
             "category",
         ),
     ];
-    all_refused(bad.map(|(fields, path)| (user(fields), path)));
+    assert_all_rejected(bad.map(|(fields, path)| (user_filter(fields), path)));
 }
 
 #[test]
-fn dates_follow_their_operator_and_what_is_extracted() {
-    let date = |fields: Value| user(with(fields, "data_type", json!("datetime")));
+fn dates_must_match_their_operator_and_extract_type() {
+    let date = |fields: Value| user_filter(with_field(fields, "data_type", json!("datetime")));
     let extract = |part: &str, operator: &str, value: Value| {
         date(json!({"operator": operator, "extract_type": part, "value": value}))
     };
-    all_taken([
+    assert_all_accepted([
         date(json!({"operator": "on", "value": "2028-02-29T00:00:00.000Z"})),
         date(json!({"operator": "on", "value_type": "relative_future", "value": 0})),
         date(json!({"operator": "before", "value_type": "relative_past", "value": 3})),
@@ -101,7 +101,7 @@ fn dates_follow_their_operator_and_what_is_extracted() {
         // From the evening to the morning.
         date(json!({"operator": "between", "extract_type": "time_of_the_day", "value": 22, "value1": 3})),
     ]);
-    all_refused([
+    assert_all_rejected([
         (
             date(json!({"operator": "on", "value": "2026-02-29T00:00:00.000Z"})),
             "value",
@@ -156,19 +156,19 @@ fn dates_follow_their_operator_and_what_is_extracted() {
 }
 
 #[test]
-fn comparisons_with_another_attribute_have_one_form() {
+fn dynamic_values_accept_only_the_template_form() {
     let template = "{{MoeUserAttribute['other']}}";
     let dynamic = |data_type: &str, operator: &str, element: &str| {
         json!({"data_type": data_type, "operator": operator, "value": template,
                "is_dynamic_value": true, "dynamic_attribute_type": element})
     };
-    let any = |fields| with(fields, "array_filter_type", json!("all_of"));
-    all_taken(
+    let any = |fields| with_field(fields, "array_filter_type", json!("all_of"));
+    assert_all_accepted(
         [
             dynamic("string", "in", "string"),
             dynamic("double", "lessThan", "double"),
             dynamic("bool", "is", "bool"),
-            with(
+            with_field(
                 dynamic("datetime", "inTheLast", "datetime"),
                 "value_type",
                 json!("absolute"),
@@ -176,14 +176,14 @@ fn comparisons_with_another_attribute_have_one_form() {
             any(dynamic("array_string", "startsWith", "string")),
             any(dynamic("array_double", "in", "double")),
         ]
-        .map(user),
+        .map(user_filter),
     );
     let both = format!("{template}{template}");
     let mut exists = dynamic("string", "exists", "string");
     exists.as_object_mut().unwrap().remove("value");
     let bad = [
         (
-            with(dynamic("double", "between", "double"), "value1", json!(template)),
+            with_field(dynamic("double", "between", "double"), "value1", json!(template)),
             "is_dynamic_value",
         ),
         (dynamic("string", "in", "double"), "dynamic_attribute_type"),
@@ -192,7 +192,7 @@ fn comparisons_with_another_attribute_have_one_form() {
             "dynamic_attribute_type",
         ),
         (
-            with(
+            with_field(
                 dynamic("datetime", "on", "datetime"),
                 "value_type",
                 json!("relative_past"),
@@ -200,11 +200,11 @@ fn comparisons_with_another_attribute_have_one_form() {
             "value_type",
         ),
         (
-            with(dynamic("string", "is", "string"), "value", json!("other")),
+            with_field(dynamic("string", "is", "string"), "value", json!("other")),
             "value",
         ),
         (
-            with(
+            with_field(
                 dynamic("string", "is", "string"),
                 "value",
                 json!("{{MoeUserAttribute['']}}"),
@@ -212,7 +212,7 @@ fn comparisons_with_another_attribute_have_one_form() {
             "value",
         ),
         (
-            with(dynamic("string", "is", "string"), "value", json!(both)),
+            with_field(dynamic("string", "is", "string"), "value", json!(both)),
             "value",
         ),
         (exists, "is_dynamic_value"),
@@ -221,41 +221,41 @@ fn comparisons_with_another_attribute_have_one_form() {
             "dynamic_attribute_type",
         ),
     ];
-    all_refused(bad.map(|(fields, path)| (user(fields), path)));
-    let inner = with(dynamic("string", "is", "string"), "name", json!("a"));
-    let of_event = with(
-        event(json!({"type": "inTheLast", "days": 1})),
+    assert_all_rejected(bad.map(|(fields, path)| (user_filter(fields), path)));
+    let inner = with_field(dynamic("string", "is", "string"), "name", json!("a"));
+    let of_event = with_field(
+        event_filter(json!({"type": "inTheLast", "days": 1})),
         "attributes",
-        of(&[inner]),
+        and_group(&[inner]),
     );
-    all_refused([(of_event, "attributes.filters[0].is_dynamic_value")]);
+    assert_all_rejected([(of_event, "attributes.filters[0].is_dynamic_value")]);
 }
 
 #[test]
-fn places_and_objects_have_no_operator() {
+fn geopoints_and_objects_have_no_operator() {
     let place =
         json!({"data_type": "geopoint", "value": -33.9, "value1": 151.2, "radius": 500, "negate": true});
     let object =
         |child: Value| json!({"data_type": "array_object", "filter_operator": "or", "filters": [child]});
     let child = json!({"name": "c", "data_type": "double", "operator": "in", "value": [1]});
-    let deeper = with(object(child.clone()), "name", json!("o"));
-    all_taken([place.clone(), object(child.clone()), object(deeper)].map(user));
+    let deeper = with_field(object(child.clone()), "name", json!("o"));
+    assert_all_accepted([place.clone(), object(child.clone()), object(deeper)].map(user_filter));
     let bad = [
-        (with(place.clone(), "operator", json!("is")), "operator"),
-        (with(place.clone(), "value", json!(91)), "value"),
-        (with(place.clone(), "value1", json!(-181)), "value1"),
-        (with(place, "radius", json!(0)), "radius"),
-        (with(object(child.clone()), "negate", json!(true)), "negate"),
+        (with_field(place.clone(), "operator", json!("is")), "operator"),
+        (with_field(place.clone(), "value", json!(91)), "value"),
+        (with_field(place.clone(), "value1", json!(-181)), "value1"),
+        (with_field(place, "radius", json!(0)), "radius"),
+        (with_field(object(child.clone()), "negate", json!(true)), "negate"),
         (
-            with(object(child.clone()), "operator", json!("exists")),
+            with_field(object(child.clone()), "operator", json!("exists")),
             "operator",
         ),
         (
-            with(object(child.clone()), "filter_operator", json!("xor")),
+            with_field(object(child.clone()), "filter_operator", json!("xor")),
             "filter_operator",
         ),
-        (object(with(child, "value", json!(1))), "filters[0].value"),
+        (object(with_field(child, "value", json!(1))), "filters[0].value"),
         (object(json!({"data_type": "double"})), "filters[0].name"),
     ];
-    all_refused(bad.map(|(fields, path)| (user(fields), path)));
+    assert_all_rejected(bad.map(|(fields, path)| (user_filter(fields), path)));
 }

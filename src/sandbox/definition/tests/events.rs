@@ -1,12 +1,12 @@
 //! Which events, affinities and groups are taken, and which are refused.
 
-use super::{all_refused, all_taken, event, filter, of, user, validate, with};
+use super::{assert_all_rejected, assert_all_accepted, event_filter, typed_filter, and_group, user_filter, validate, with_field};
 use serde_json::{Value, json};
 
 #[test]
-fn windows_of_events_have_two_forms() {
+fn event_time_ranges_accept_the_api_and_the_dashboard_form() {
     let day = "2026-01-05T00:00:00.000Z";
-    all_taken(
+    assert_all_accepted(
         [
             json!({"type": "inTheLast", "value": 3, "period_unit": "hours", "value_type": "relative_past"}),
             json!({"type": "on", "value": 0, "period_unit": "months"}),
@@ -15,7 +15,7 @@ fn windows_of_events_have_two_forms() {
             json!({"type": "inTheLast", "days": 7, "period_unit": "days"}),
             json!({"type": "after", "value": day, "value_type": "absolute", "period_unit": "days"}),
         ]
-        .map(event),
+        .map(event_filter),
     );
     let bad = [
         (
@@ -60,7 +60,7 @@ fn windows_of_events_have_two_forms() {
         (json!({"type": "inTheLast", "from": day}), "from"),
     ];
     for (window, key) in bad {
-        let refused = validate(&of(&[event(window.clone())]), None);
+        let refused = validate(&and_group(&[event_filter(window.clone())]), None);
         let wanted = format!("included_filters.filters[0].primary_time_range.{key}: ");
         assert!(
             refused
@@ -72,75 +72,75 @@ fn windows_of_events_have_two_forms() {
 }
 
 #[test]
-fn executions_say_how_often() {
-    let event = filter("actions", json!({"action_name": "buy", "executed": true}));
-    let how = |execution: Value| with(event.clone(), "execution", execution);
-    let never = |execution: Value| with(how(execution), "executed", json!(false));
-    all_taken([
+fn executions_are_validated() {
+    let event = typed_filter("actions", json!({"action_name": "buy", "executed": true}));
+    let how = |execution: Value| with_field(event.clone(), "execution", execution);
+    let never = |execution: Value| with_field(how(execution), "executed", json!(false));
+    assert_all_accepted([
         event.clone(),
-        with(event.clone(), "executed", json!(false)),
-        with(event.clone(), "project_name", json!("moe_portfolio")),
+        with_field(event.clone(), "executed", json!(false)),
+        with_field(event.clone(), "project_name", json!("moe_portfolio")),
         how(json!({"type": "atmost", "count": 3})),
         how(json!({"type": "firstTime"})),
         never(json!({"type": "exactly", "count": 0})),
     ]);
-    all_refused([
+    assert_all_rejected([
         (how(json!({"type": "atleast", "count": 0})), "execution.count"),
         (how(json!({"type": "atleast"})), "execution.count"),
         (how(json!({"type": "lastTime", "count": 1})), "execution.count"),
         (how(json!({"type": "often", "count": 1})), "execution.type"),
         (never(json!({"type": "atleast", "count": 1})), "execution"),
         (never(json!({"type": "exactly", "count": 1})), "execution"),
-        (with(event.clone(), "action_name", json!("")), "action_name"),
-        (with(event.clone(), "executed", Value::Null), "executed"),
-        (with(event.clone(), "description", json!("x")), "description"),
-        (filter("actions", json!({"executed": true})), "action_name"),
-        (with(event, "attributes", json!([])), "attributes"),
+        (with_field(event.clone(), "action_name", json!("")), "action_name"),
+        (with_field(event.clone(), "executed", Value::Null), "executed"),
+        (with_field(event.clone(), "description", json!("x")), "description"),
+        (typed_filter("actions", json!({"executed": true})), "action_name"),
+        (with_field(event, "attributes", json!([])), "attributes"),
     ]);
 }
 
 #[test]
-fn attributes_of_events_may_say_a_type_that_is_ignored() {
+fn filter_types_of_event_attributes_are_ignored() {
     let inner = json!({"name": "price", "data_type": "double", "operator": "greaterThan", "value": 5});
     for (key, value) in [
         ("filter_type", "event_attributes"),
         ("filter_type", "user_attributes"),
         ("category", "default"),
     ] {
-        let inner = with(inner.clone(), key, json!(value));
-        all_taken([with(
-            event(json!({"type": "inTheLast", "days": 1})),
+        let inner = with_field(inner.clone(), key, json!(value));
+        assert_all_accepted([with_field(
+            event_filter(json!({"type": "inTheLast", "days": 1})),
             "attributes",
-            of(&[inner]),
+            and_group(&[inner]),
         )]);
     }
 }
 
 #[test]
-fn aggregations_need_an_event_that_was_executed() {
+fn aggregations_need_an_executed_event() {
     let one = json!({"attribute_name": "price", "data_type": "double", "aggregation_type": "sum", "operator": "greaterThan", "value": 5});
-    let week = event(json!({"type": "inTheLast", "days": 7}));
+    let week = event_filter(json!({"type": "inTheLast", "days": 7}));
     let under = |event: &Value, one: &Value| {
-        with(
+        with_field(
             event.clone(),
             "aggregation_attributes",
-            of(std::slice::from_ref(one)),
+            and_group(std::slice::from_ref(one)),
         )
     };
     let compared = |base: Value| {
-        with(
-            with(one.clone(), "comparator", json!("change")),
+        with_field(
+            with_field(one.clone(), "comparator", json!("change")),
             "base_time_range",
             base,
         )
     };
     let dates = |first: &str, last: &str| json!({"type": "between", "value": first, "value1": last});
-    all_taken([
+    assert_all_accepted([
         under(&week, &one),
         under(
             &week,
-            &with(
-                with(one.clone(), "operator", json!("between")),
+            &with_field(
+                with_field(one.clone(), "operator", json!("between")),
                 "value1",
                 json!(9),
             ),
@@ -155,44 +155,44 @@ fn aggregations_need_an_event_that_was_executed() {
             &compared(dates("2026-01-01T00:00:00.000Z", "2026-01-31T23:59:59.999Z")),
         ),
     ]);
-    let before = event(json!({"type": "before", "value": 7, "period_unit": "days"}));
-    let first = with(week.clone(), "execution", json!({"type": "firstTime"}));
-    let never = with(week.clone(), "executed", json!(false));
+    let before = event_filter(json!({"type": "before", "value": 7, "period_unit": "days"}));
+    let first = with_field(week.clone(), "execution", json!({"type": "firstTime"}));
+    let never = with_field(week.clone(), "executed", json!(false));
     let mut either = under(&week, &one);
     either["aggregation_attributes"]["filter_operator"] = json!("or");
-    all_refused([
+    assert_all_rejected([
         (under(&never, &one), "aggregation_attributes.filters"),
         (under(&first, &one), "aggregation_attributes.filters"),
         (under(&before, &one), "aggregation_attributes.filters"),
         (
-            with(
+            with_field(
                 week.clone(),
                 "aggregation_attributes",
-                of(&[one.clone(), one.clone()]),
+                and_group(&[one.clone(), one.clone()]),
             ),
             "aggregation_attributes.filters",
         ),
         (either, "aggregation_attributes.filter_operator"),
         (
-            under(&week, &with(one.clone(), "aggregation_type", json!("count"))),
+            under(&week, &with_field(one.clone(), "aggregation_type", json!("count"))),
             "aggregation_attributes.filters[0].aggregation_type",
         ),
         (
-            under(&week, &with(one.clone(), "operator", json!("in"))),
+            under(&week, &with_field(one.clone(), "operator", json!("in"))),
             "aggregation_attributes.filters[0].operator",
         ),
         (
-            under(&week, &with(one.clone(), "value1", json!(9))),
+            under(&week, &with_field(one.clone(), "value1", json!(9))),
             "aggregation_attributes.filters[0].value1",
         ),
         (
-            under(&week, &with(one.clone(), "comparator", json!("change"))),
+            under(&week, &with_field(one.clone(), "comparator", json!("change"))),
             "aggregation_attributes.filters[0].comparator",
         ),
         (
             under(
                 &week,
-                &with(one.clone(), "base_time_range", json!({"type": "previousPeriod"})),
+                &with_field(one.clone(), "base_time_range", json!({"type": "previousPeriod"})),
             ),
             "aggregation_attributes.filters[0].comparator",
         ),
@@ -207,22 +207,22 @@ fn aggregations_need_an_event_that_was_executed() {
 }
 
 #[test]
-fn affinities_have_their_own_percentages_and_windows() {
+fn affinities_have_their_own_percentages_and_time_ranges() {
     let brand = json!({"name": "brand", "data_type": "string", "operator": "is", "value": "A"});
     let day = "2026-01-05T00:00:00.000Z";
-    let affinity = filter(
+    let affinity = typed_filter(
         "psychographic_event",
         json!({"action_name": "view", "executed": true, "operator_type": "predominant",
-               "psychographic_attributes": of(std::slice::from_ref(&brand)),
+               "psychographic_attributes": and_group(std::slice::from_ref(&brand)),
                "primary_time_range": {"type": "inTheLast", "days": 30, "value_type": "relative_past"}}),
     );
-    let how = |kind: &str| with(affinity.clone(), "operator_type", json!(kind));
-    let when = |window: Value| with(affinity.clone(), "primary_time_range", window);
-    let what = |fields: Value| with(affinity.clone(), "psychographic_attributes", of(&[fields]));
-    all_taken([
+    let how = |kind: &str| with_field(affinity.clone(), "operator_type", json!(kind));
+    let when = |window: Value| with_field(affinity.clone(), "primary_time_range", window);
+    let what = |fields: Value| with_field(affinity.clone(), "psychographic_attributes", and_group(&[fields]));
+    assert_all_accepted([
         affinity.clone(),
-        with(how("minimum"), "percent_of_times", json!(100)),
-        with(how("top"), "percent_of_users", json!(1)),
+        with_field(how("minimum"), "percent_of_times", json!(100)),
+        with_field(how("top"), "percent_of_users", json!(1)),
         when(
             json!({"type": "between", "from": day, "to": "2026-01-05T23:59:59.999Z", "value_type": "absolute"}),
         ),
@@ -231,25 +231,25 @@ fn affinities_have_their_own_percentages_and_windows() {
         what(json!({"name": "brand", "data_type": "string", "operator": "exists"})),
         what(json!({"name": "price", "data_type": "double", "operator": "between", "value": 1, "value1": 2})),
     ]);
-    all_refused([
+    assert_all_rejected([
         (how("minimum"), "percent_of_times"),
         (
-            with(how("minimum"), "percent_of_times", json!(0)),
+            with_field(how("minimum"), "percent_of_times", json!(0)),
             "percent_of_times",
         ),
         (
-            with(how("bottom"), "percent_of_users", json!(101)),
+            with_field(how("bottom"), "percent_of_users", json!(101)),
             "percent_of_users",
         ),
-        (with(how("top"), "percent_of_times", json!(5)), "percent_of_users"),
+        (with_field(how("top"), "percent_of_times", json!(5)), "percent_of_users"),
         (
-            with(affinity.clone(), "percent_of_users", json!(5)),
+            with_field(affinity.clone(), "percent_of_users", json!(5)),
             "percent_of_users",
         ),
         (how("most"), "operator_type"),
-        (with(affinity.clone(), "executed", json!(false)), "executed"),
+        (with_field(affinity.clone(), "executed", json!(false)), "executed"),
         (
-            with(affinity.clone(), "psychographic_attributes", of(&[])),
+            with_field(affinity.clone(), "psychographic_attributes", and_group(&[])),
             "psychographic_attributes.filters",
         ),
         (
@@ -277,18 +277,18 @@ fn affinities_have_their_own_percentages_and_windows() {
             "psychographic_attributes.filters[0].data_type",
         ),
         (
-            what(with(brand, "value", json!(["A"]))),
+            what(with_field(brand, "value", json!(["A"]))),
             "psychographic_attributes.filters[0].value",
         ),
     ]);
 }
 
 #[test]
-fn both_sides_are_groups() {
-    let city = user(json!({"data_type": "string", "operator": "is", "value": "Pune"}));
-    let good = of(std::slice::from_ref(&city));
-    let nested = filter("nested_filters", of(&[filter("nested_filters", good.clone())]));
-    all_taken([nested]);
+fn included_and_excluded_filters_must_be_groups() {
+    let city = user_filter(json!({"data_type": "string", "operator": "is", "value": "Pune"}));
+    let good = and_group(std::slice::from_ref(&city));
+    let nested = typed_filter("nested_filters", and_group(&[typed_filter("nested_filters", good.clone())]));
+    assert_all_accepted([nested]);
     for excluded in [None, Some(Value::Null), Some(good.clone())] {
         assert_eq!(validate(&good, excluded.as_ref()), Ok(()), "{excluded:?}");
     }
@@ -301,15 +301,15 @@ fn both_sides_are_groups() {
             json!({"filter_operator": "not", "filters": []}),
             ".filter_operator",
         ),
-        (with(good.clone(), "name", json!("x")), ".name"),
+        (with_field(good.clone(), "name", json!("x")), ".name"),
         (
-            of(&[city.clone(), json!({"filter_type": "custom_segments"})]),
+            and_group(&[city.clone(), json!({"filter_type": "custom_segments"})]),
             ".filters[1].id",
         ),
         (
-            of(&[
+            and_group(&[
                 city,
-                filter("nested_filters", json!({"filter_operator": "or", "filters": [1]})),
+                typed_filter("nested_filters", json!({"filter_operator": "or", "filters": [1]})),
             ]),
             ".filters[1].filters[0]",
         ),

@@ -20,25 +20,25 @@ fn text(lines: &[&str]) -> String {
 fn comments_above_filters_move_with_them() {
     let [a, b, c] = ["a", "b", "c"].map(reference);
     let old = text(&["# about a", &a, "# about b", "# and more", &b, "# about c", &c]);
-    let last_first = live(&old, |filters| group(filters).rotate_right(1));
+    let last_first = remote_after(&old, |filters| group(filters).rotate_right(1));
     assert_eq!(
         patched(&old, &last_first),
         text(&["# about c", &c, "# about a", &a, "# about b", "# and more", &b])
     );
-    let turned = live(&old, |filters| group(filters).reverse());
+    let turned = remote_after(&old, |filters| group(filters).reverse());
     assert_eq!(
         patched(&old, &turned),
         text(&["# about c", &c, "# about b", "# and more", &b, "# about a", &a])
     );
-    let without = live(&old, |filters| drop(group(filters).remove(1)));
+    let without = remote_after(&old, |filters| drop(group(filters).remove(1)));
     assert_eq!(patched(&old, &without), text(&["# about a", &a, "# about c", &c]));
 }
 
 #[test]
-fn headings_of_sections_stay() {
+fn section_headings_stay_in_place() {
     let [a, b] = ["a", "b"].map(reference);
     let old = text(&["# references", "", "# about a", &a, "# about b", &b]);
-    let turned = live(&old, |filters| group(filters).reverse());
+    let turned = remote_after(&old, |filters| group(filters).reverse());
     assert_eq!(
         patched(&old, &turned),
         text(&["# references", "", "# about b", &b, "# about a", &a])
@@ -46,7 +46,7 @@ fn headings_of_sections_stay() {
 }
 
 #[test]
-fn comments_stay_where_an_anchor_changes() {
+fn comments_stay_when_an_anchored_value_changes() {
     let event = |name: &str, window: &str| {
         format!(
             "- {{filter_type: actions, action_name: {name}, executed: true, primary_time_range: {window}}}"
@@ -63,7 +63,7 @@ fn comments_stay_where_an_anchor_changes() {
         "# staff",
         &staff,
     ]);
-    let changed = live(&old, |filters| {
+    let changed = remote_after(&old, |filters| {
         group(filters)[0]["primary_time_range"]["value"] = json!(30);
     });
     let second = format!("{}   # shares", event("b", &days(7)));
@@ -79,13 +79,13 @@ fn comments_stay_where_an_anchor_changes() {
         ])
     );
     // The filter with the anchor goes.
-    let gone = live(&old, |filters| drop(group(filters).remove(0)));
+    let gone = remote_after(&old, |filters| drop(group(filters).remove(0)));
     assert_eq!(
         patched(&old, &gone),
         text(&["# why: ab", &second, "# staff", &staff])
     );
     // What both say changes for both, and for nobody else.
-    let both = live(&old, |filters| {
+    let both = remote_after(&old, |filters| {
         for filter in group(filters).iter_mut().take(2) {
             filter["primary_time_range"]["value"] = json!(30);
         }
@@ -95,10 +95,10 @@ fn comments_stay_where_an_anchor_changes() {
 }
 
 #[test]
-fn comments_go_into_new_groups_and_out_of_old_ones() {
+fn comments_follow_filters_into_and_out_of_groups() {
     let [a, b, c] = ["a", "b", "c"].map(reference);
     let flat = text(&["# about a", &a, &format!("{b}   # beside b"), "# about c", &c]);
-    let nested = live(&flat, |filters| {
+    let nested = remote_after(&flat, |filters| {
         let inner: Vec<Value> = group(filters).drain(..2).collect();
         let inner = json!({"filter_type": "nested_filters", "filter_operator": "and", "filters": inner});
         group(filters).insert(0, inner);
@@ -116,7 +116,7 @@ fn comments_go_into_new_groups_and_out_of_old_ones() {
     let group_line = "    - filter_type";
     let named = result.replace(group_line, &format!("    # the two\n{group_line}"));
     assert_eq!(
-        patched(&named, &live(&flat, |_| {})),
+        patched(&named, &remote_after(&flat, |_| {})),
         text(&[
             "# the two",
             "# about a",
@@ -129,15 +129,15 @@ fn comments_go_into_new_groups_and_out_of_old_ones() {
 }
 
 #[test]
-fn comments_in_brackets_keep_to_their_filters() {
+fn comments_in_flow_lists_stay_with_their_filters() {
     let old = "name: A\nincluded_filters:\n  filter_operator: or\n  filters: [\n    # about a\n    {filter_type: custom_segments, name: a},\n    {filter_type: custom_segments, name: b}, # beside b\n  ]\n";
-    let turned = live(old, |filters| group(filters).reverse());
+    let turned = remote_after(old, |filters| group(filters).reverse());
     let wanted = "name: A\nincluded_filters:\n  filter_operator: or\n  filters: [\n    {filter_type: custom_segments, name: b}, # beside b\n    # about a\n    {filter_type: custom_segments, name: a},\n  ]\n";
     assert_eq!(patched(old, &turned), wanted);
 }
 
 #[test]
-fn what_moves_and_changes_keeps_its_comments() {
+fn filters_that_move_and_change_keep_their_comments() {
     let filter = |name: &str, value: u32| {
         format!(
             "- {{filter_type: user_attributes, name: {name}, data_type: double, operator: greaterThan, value: {value}}}"
@@ -151,7 +151,7 @@ fn what_moves_and_changes_keeps_its_comments() {
         "# about c",
         &filter("c", 1),
     ]);
-    let changed = live(&old, |filters| {
+    let changed = remote_after(&old, |filters| {
         group(filters).rotate_right(1);
         group(filters)[0]["value"] = json!(2);
     });
@@ -169,7 +169,7 @@ fn what_moves_and_changes_keeps_its_comments() {
 }
 
 #[test]
-fn comments_about_fields_go_with_these() {
+fn field_comments_are_removed_with_their_fields() {
     let old = text(&[
         "- filter_type: actions",
         "  action_name: a",
@@ -180,7 +180,7 @@ fn comments_about_fields_go_with_these() {
         "  # often",
         "  execution: {type: atleast, count: 2}   # twice",
     ]);
-    let without = live(&old, |filters| {
+    let without = remote_after(&old, |filters| {
         group(filters)[0].as_object_mut().unwrap().remove("project_name");
     });
     assert_eq!(
@@ -193,7 +193,7 @@ fn comments_about_fields_go_with_these() {
 }
 
 #[test]
-fn references_say_the_new_names() {
+fn references_use_the_new_names() {
     let [a, b] = ["Old", "Other"].map(reference);
     let old = text(&[
         "# about a",
@@ -205,9 +205,9 @@ fn references_say_the_new_names() {
         (SegmentName::new("Old"), SegmentName::new("New: one")),
         (SegmentName::new("Other"), SegmentName::new("Old")),
     ]);
-    let wanted = Wanted {
+    let wanted = DeclarationUpdate {
         renames: Some(&renames),
-        ..Wanted::default()
+        ..DeclarationUpdate::default()
     };
     let [new, other] = ["\"New: one\"", "Old"].map(reference);
     let renamed = text(&[
@@ -217,12 +217,12 @@ fn references_say_the_new_names() {
         "- {filter_type: custom_segments, id: aa, name: Old}",
     ]);
     let edits = patch(&declarations(&old)[0], &wanted).unwrap();
-    assert_eq!(apply(&old, [&edits]).unwrap(), renamed);
+    assert_eq!(apply_patches(&old, [&edits]).unwrap(), renamed);
     // What another field shares is not for a patch to part.
     let shared = "name: A\nowner: &o Old\nincluded_filters: {filter_operator: and, filters: [{filter_type: custom_segments, name: *o }]}\n";
     let edits = patch(&declarations(shared)[0], &wanted).unwrap();
     assert_eq!(
-        apply(shared, [&edits]).unwrap(),
+        apply_patches(shared, [&edits]).unwrap(),
         shared.replace("*o ", "\"New: one\" ")
     );
 }

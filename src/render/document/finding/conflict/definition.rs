@@ -1,45 +1,45 @@
 //! Conflicts over definitions in words.
 
-use super::{FindingDocument, at, inline, live_words, names, refer_instead};
+use super::{FindingDocument, location, yaml_scalar, describe_remote, names, reference_help};
 use crate::model::SegmentId;
-use crate::plan::step::{Declared, Holder};
+use crate::plan::step::{DeclaredRef, RemoteRef};
 
-pub(super) fn taken(segment: &Declared, holder: &Holder, target: Option<&SegmentId>) -> FindingDocument {
+pub(super) fn definition_taken(segment: &DeclaredRef, holder: &RemoteRef, target: Option<&SegmentId>) -> FindingDocument {
     let name = &segment.name;
-    let message = format!("`{name}` has the very definition of {}", live_words(holder));
+    let message = format!("`{name}` has the very definition of {}", describe_remote(holder));
     let finding = FindingDocument::new("definition_taken", message)
-        .of(segment)
-        .with(holder);
+        .with_segment(segment)
+        .with_remote(holder);
     // What is live already stays what it is, and cannot become the other one.
     let finding = match (&holder.declared, target) {
-        (Some(declared), None) => finding.help(format!(
+        (Some(declared), None) => finding.with_help(format!(
             "if `{name}` is a new name for `{}`: take that one out of {}, and add `previous_names: [{}]` to `{name}` at {}",
             declared.name,
-            at(declared),
-            inline(holder.name.as_str()),
-            at(segment)
+            location(declared),
+            yaml_scalar(holder.name.as_str()),
+            location(segment)
         )),
-        (None, None) => finding.help(format!(
+        (None, None) => finding.with_help(format!(
             "adopt it: add `id: {}` to `{name}` at {}, and it is renamed with its id kept",
             holder.id,
-            at(segment)
+            location(segment)
         )),
-        (Some(declared), Some(_)) => finding.help(format!(
+        (Some(declared), Some(_)) => finding.with_help(format!(
             "give `{}` another definition first: change it at {} while it is in use, and apply",
             declared.name,
-            at(declared)
+            location(declared)
         )),
-        (None, Some(_)) => finding.help(format!(
+        (None, Some(_)) => finding.with_help(format!(
             "if the other one is not needed: give it another definition in the dashboard, or archive it there; `{name}` is \
              live with the id of its own and cannot become it"
         )),
     };
     finding
-        .helps(refer_instead(segment, holder))
-        .help(change(segment))
+        .with_helps(reference_help(segment, holder))
+        .with_help(change_definition_help(segment))
 }
 
-pub(super) fn shared(segments: &[Declared]) -> FindingDocument {
+pub(super) fn definition_shared(segments: &[DeclaredRef]) -> FindingDocument {
     let message = format!(
         "{} have one definition: what they refer to is the same in this workspace",
         names(segments)
@@ -49,21 +49,21 @@ pub(super) fn shared(segments: &[Declared]) -> FindingDocument {
         _ => ("the others are", "all of them but one"),
     };
     FindingDocument::new("definition_shared", message)
-        .all(segments)
-        .help(format!("keep one of them, and refer to it where {others} used"))
-        .help(format!(
+        .with_segments(segments)
+        .with_help(format!("keep one of them, and refer to it where {others} used"))
+        .with_help(format!(
             "change the definition of {rest}: any value, operator or filter; another name or another spelling of a \
              reference does not make it another one"
         ))
-        .help(format!("put {rest} away: `lifecycle: archived`"))
+        .with_help(format!("put {rest} away: `lifecycle: archived`"))
 }
 
 /// What makes a definition another one.
-fn change(segment: &Declared) -> String {
+fn change_definition_help(segment: &DeclaredRef) -> String {
     format!(
         "change the definition of `{}` at {}: any value, operator or filter in `included_filters` or `excluded_filters`; \
          another name does not make it another one",
         segment.name,
-        at(segment)
+        location(segment)
     )
 }

@@ -1,35 +1,35 @@
 //! Conflicts over who is who, and whose, in words.
 
-use super::{FindingDocument, at, inline, listed, live_words, names};
+use super::{FindingDocument, location, yaml_scalar, join_with_and, describe_remote, names};
 use crate::model::{CohortKey, SegmentId, SegmentKind};
-use crate::plan::step::{Declared, Holder, MatchReason};
+use crate::plan::step::{DeclaredRef, RemoteRef, MatchReason};
 use crate::render::command;
 
 pub(super) fn orphan_referenced(
-    segment: &Declared,
-    target: &Holder,
+    segment: &DeclaredRef,
+    target: &RemoteRef,
     owned_by: &[MatchReason],
 ) -> FindingDocument {
     let message = format!(
         "`{}` refers to {}, which is owned, which no file declares, and which would be archived",
         segment.name,
-        live_words(target)
+        describe_remote(target)
     );
     FindingDocument::new("orphan_referenced", message)
-        .of(segment)
-        .with(target)
-        .help(keep(target))
-        .help(format!(
+        .with_segment(segment)
+        .with_remote(target)
+        .with_help(import_help(target))
+        .with_help(format!(
             "let it go: take the reference out of `{}` at {}",
             segment.name,
-            at(segment)
+            location(segment)
         ))
-        .help(leave(owned_by))
+        .with_help(stop_managing_help(owned_by))
 }
 
 pub(super) fn cohort_key_changed(
-    segment: &Declared,
-    target: &Holder,
+    segment: &DeclaredRef,
+    target: &RemoteRef,
     (before, now): (&CohortKey, &CohortKey),
 ) -> FindingDocument {
     let words = |key: &CohortKey| format!("`{}` of `{}`", key.cohort_id, key.partner);
@@ -40,45 +40,45 @@ pub(super) fn cohort_key_changed(
         words(now)
     );
     FindingDocument::new("cohort_key_changed", message)
-        .of(segment)
-        .with(target)
-        .help(format!(
+        .with_segment(segment)
+        .with_remote(target)
+        .with_help(format!(
             "if it is the same segment: say `partner: {}` and `cohort_id: {}` at {}",
-            inline(&before.partner),
-            inline(&before.cohort_id),
-            at(segment)
+            yaml_scalar(&before.partner),
+            yaml_scalar(&before.cohort_id),
+            location(segment)
         ))
-        .help(format!(
+        .with_help(format!(
             "if another one is meant: declare it under another name; `{}` stays until somebody archives it in the dashboard",
             segment.name
         ))
 }
 
-pub(super) fn members_unknown((segment, kind): (&Declared, SegmentKind), target: &Holder) -> FindingDocument {
+pub(super) fn members_unknown((segment, kind): (&DeclaredRef, SegmentKind), target: &RemoteRef) -> FindingDocument {
     let message = format!(
         "nobody knows who is in `{}`: {} is there, the ledger knows nothing of its members, and the API shows none",
         segment.name,
-        live_words(target)
+        describe_remote(target)
     );
     FindingDocument::new("members_unknown", message)
-        .of(segment)
-        .with(target)
-        .help(match kind {
+        .with_segment(segment)
+        .with_remote(target)
+        .with_help(match kind {
             SegmentKind::File => "to have those of its list in it and nobody else: plan with --resend",
             SegmentKind::Cohort | SegmentKind::Filter => {
                 "to send all members of its list: plan with --resend; whoever else is in it stays in it"
             }
         })
-        .help("if those of its list are in it and nobody else: plan with --assume-in-sync")
-        .help(format!(
+        .with_help("if those of its list are in it and nobody else: plan with --assume-in-sync")
+        .with_help(format!(
             "if it is not the same segment: choose another name for `{}` at {}",
             segment.name,
-            at(segment)
+            location(segment)
         ))
 }
 
 pub(super) fn shared_target(
-    segments: &[Declared],
+    segments: &[DeclaredRef],
     target: &SegmentId,
     matched_by: &MatchReason,
 ) -> FindingDocument {
@@ -88,61 +88,61 @@ pub(super) fn shared_target(
     };
     let message = format!("{} {mean} the live segment with the id {target}", names(segments));
     FindingDocument::new("shared_target", message)
-        .all(segments)
-        .help(match matched_by {
+        .with_segments(segments)
+        .with_help(match matched_by {
             MatchReason::Id => format!("take `id` out of {but}"),
             _ => format!("take its name out of `previous_names` of {but}"),
         })
-        .help(format!(
+        .with_help(format!(
             "if {but} means another live segment: `id: …` of that one"
         ))
-        .help(format!("if {but} is not needed: take it out of its file"))
+        .with_help(format!("if {but} is not needed: take it out of its file"))
 }
 
-pub(super) fn ambiguous_target(segment: &Declared, targets: &[Holder]) -> FindingDocument {
+pub(super) fn ambiguous_target(segment: &DeclaredRef, targets: &[RemoteRef]) -> FindingDocument {
     let message = format!(
         "`{}` means more than one live segment: {}",
         segment.name,
-        listed(&targets.iter().map(live_words).collect::<Vec<_>>())
+        join_with_and(&targets.iter().map(describe_remote).collect::<Vec<_>>())
     );
-    let finding = FindingDocument::new("ambiguous_target", message).of(segment);
-    let finding = targets.iter().fold(finding, FindingDocument::with);
-    let (name, at) = (&segment.name, at(segment));
+    let finding = FindingDocument::new("ambiguous_target", message).with_segment(segment);
+    let finding = targets.iter().fold(finding, FindingDocument::with_remote);
+    let (name, at) = (&segment.name, location(segment));
     let (named, others): (Vec<_>, Vec<_>) = targets.iter().partition(|live| live.name == *name);
     let previous = others
         .iter()
-        .map(|live| format!("`{}`", inline(live.name.as_str())));
-    let previous = listed(&previous.collect::<Vec<_>>());
+        .map(|live| format!("`{}`", yaml_scalar(live.name.as_str())));
+    let previous = join_with_and(&previous.collect::<Vec<_>>());
     let [own] = named.as_slice() else {
         let finding = targets.iter().fold(finding, |finding, live| {
-            finding.help(format!(
+            finding.with_help(format!(
                 "if `{}` is meant: add `id: {}` at {at}",
                 live.name, live.id
             ))
         });
-        return finding.help(format!(
+        return finding.with_help(format!(
             "if none is meant: take {previous} out of `previous_names` at {at}, and `{name}` is made anew"
         ));
     };
     // Its name stays its own, so the other one can only have a third.
-    let finding = finding.help(format!(
+    let finding = finding.with_help(format!(
         "if `{name}` is meant: add `id: {}` at {at}, and take {previous} out of `previous_names`",
         own.id
     ));
     let finding = others.into_iter().fold(finding, |finding, other| {
-        finding.help(format!(
+        finding.with_help(format!(
             "if `{}` is meant: write another `name` at {at}, since the live segment `{name}` keeps its own, and add `id: {}`",
             other.name, other.id
         ))
     });
-    finding.help(format!(
+    finding.with_help(format!(
         "if none is meant: write another `name` at {at}, and take {previous} out of `previous_names`"
     ))
 }
 
 pub(super) fn previous_name_live(
-    segment: &Declared,
-    (target, other): (&Holder, &Holder),
+    segment: &DeclaredRef,
+    (target, other): (&RemoteRef, &RemoteRef),
     owned_by: &[MatchReason],
 ) -> FindingDocument {
     let message = format!(
@@ -150,80 +150,80 @@ pub(super) fn previous_name_live(
          previous names",
         segment.name,
         target.id,
-        live_words(other)
+        describe_remote(other)
     );
     FindingDocument::new("previous_name_live", message)
-        .of(segment)
-        .with(target)
-        .with(other)
-        .help(keep(other))
-        .help(format!(
+        .with_segment(segment)
+        .with_remote(target)
+        .with_remote(other)
+        .with_help(import_help(other))
+        .with_help(format!(
             "let it go: take `{}` out of `previous_names` of `{}` at {}, and it is archived",
             other.name,
             segment.name,
-            at(segment)
+            location(segment)
         ))
-        .help(leave(owned_by))
+        .with_help(stop_managing_help(owned_by))
 }
 
-pub(super) fn unknown_id(segment: &Declared, id: &SegmentId) -> FindingDocument {
-    let (name, at) = (&segment.name, at(segment));
+pub(super) fn unknown_id(segment: &DeclaredRef, id: &SegmentId) -> FindingDocument {
+    let (name, at) = (&segment.name, location(segment));
     let message = format!("`{name}` says that it is the segment with the id {id}, and there is none");
     FindingDocument::new("unknown_id", message)
-        .of(segment)
-        .help(format!(
+        .with_segment(segment)
+        .with_help(format!(
             "correct `id` at {at}: `segctl ledger show` and `segctl pull` list the ids of those that are ours and of all others"
         ))
-        .help("or take `id` out: without it, the segment is found by the ledger and by name, or made anew")
-        .help("if it is a segment of another workspace: `workspaces: […]` in the file says of which")
+        .with_help("or take `id` out: without it, the segment is found by the ledger and by name, or made anew")
+        .with_help("if it is a segment of another workspace: `workspaces: […]` in the file says of which")
 }
 
-pub(super) fn adoption_refused(segment: &Declared, target: &Holder) -> FindingDocument {
+pub(super) fn adoption_refused(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument {
     let message = format!(
         "`{}` is live (id {}) and was not made by segctl, and this workspace refuses adoption",
         segment.name, target.id
     );
     FindingDocument::new("adoption_refused", message)
-        .of(segment)
-        .with(target)
-        .help(format!(
+        .with_segment(segment)
+        .with_remote(target)
+        .with_help(format!(
             "adopt this one: add `id: {}` at {}",
             target.id,
-            at(segment)
+            location(segment)
         ))
-        .help("adopt all of them: `adoption: allow` in segctl.yaml")
-        .help("if the ledger was lost: `segctl ledger rebuild`")
+        .with_help("adopt all of them: `adoption: allow` in segctl.yaml")
+        .with_help("if the ledger was lost: `segctl ledger rebuild`")
 }
 
-pub(super) fn archive_refused(target: &Holder, pattern: &str) -> FindingDocument {
+pub(super) fn archive_refused(target: &RemoteRef, pattern: &str) -> FindingDocument {
     let message = format!(
         "{} was not made by segctl and would be archived, since `{pattern}` in `owns` names it and no file declares it, and \
          this workspace refuses adoption",
-        live_words(target)
+        describe_remote(target)
     );
     let mut finding = FindingDocument::new("archive_refused", message)
-        .with(target)
-        .help(format!("{}; add `id: {}` to that file", keep(target), target.id))
-        .help(leave(&[MatchReason::Pattern(pattern.to_owned())]))
-        .help("let it go: `adoption: allow` in segctl.yaml, or archive it in the dashboard")
-        .help("if the ledger was lost: `segctl ledger rebuild`");
+        .with_remote(target)
+        .with_help(format!("{}; add `id: {}` to that file", import_help(target), target.id))
+        .with_help(stop_managing_help(&[MatchReason::Pattern(pattern.to_owned())]))
+        .with_help("let it go: `adoption: allow` in segctl.yaml, or archive it in the dashboard")
+        .with_help("if the ledger was lost: `segctl ledger rebuild`");
     finding.segments.push(target.name.to_string());
     finding
 }
 
-fn keep(live: &Holder) -> String {
-    format!("keep it: `{}` writes a file for it", command::pull(&live.name))
+fn import_help(live: &RemoteRef) -> String {
+    format!("keep it: `{}` writes a file for it", command::import(&live.name))
 }
 
 /// How a segment becomes nobody's.
-fn leave(owned_by: &[MatchReason]) -> String {
+fn stop_managing_help(owned_by: &[MatchReason]) -> String {
     let ways = owned_by.iter().filter_map(|reason| match reason {
-        MatchReason::Remembered(name) => Some(format!("`{}`", command::forget(name))),
+        MatchReason::RemovedFromConfiguration(name) => Some(format!("`{}`", command::state_rm(name))),
         MatchReason::Pattern(pattern) => Some(format!("take or narrow `{pattern}` in `owns` in segctl.yaml")),
         _ => None,
     });
     format!(
         "leave it to others: {}; segctl does not touch it any more",
-        listed(&ways.collect::<Vec<_>>())
+        join_with_and(&ways.collect::<Vec<_>>())
     )
 }

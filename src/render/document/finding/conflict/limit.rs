@@ -1,20 +1,20 @@
 //! What is too much, and what goes round in circles, in words.
 
-use super::{FindingDocument, at, names, quoted};
+use super::{FindingDocument, location, names, quoted};
 use crate::model::SegmentName;
-use crate::plan::step::{Declared, ExceededLimit};
+use crate::plan::step::{DeclaredRef, ExceededLimit};
 
-pub(super) fn exceeded(segment: &Declared, limit: &ExceededLimit) -> FindingDocument {
-    let (what, help) = words(&segment.name, limit);
+pub(super) fn limit_exceeded(segment: &DeclaredRef, limit: &ExceededLimit) -> FindingDocument {
+    let (what, help) = message_and_help(&segment.name, limit);
     let message = format!("`{}` {what}", segment.name);
-    let finding = FindingDocument::new("limit", message).of(segment);
-    let at = at(segment);
+    let finding = FindingDocument::new("limit", message).with_segment(segment);
+    let at = location(segment);
     help.into_iter()
-        .fold(finding, |finding, help| finding.help(help.replace("{at}", &at)))
+        .fold(finding, |finding, help| finding.with_help(help.replace("{at}", &at)))
 }
 
 /// What is exceeded, and what to do about it; `{at}` is the segment's place.
-fn words(segment: &SegmentName, limit: &ExceededLimit) -> (String, [&'static str; 3]) {
+fn message_and_help(segment: &SegmentName, limit: &ExceededLimit) -> (String, [&'static str; 3]) {
     match limit {
         ExceededLimit::References { count, limit } => (
             format!("refers to {count} segments, and the service takes {limit}"),
@@ -24,8 +24,8 @@ fn words(segment: &SegmentName, limit: &ExceededLimit) -> (String, [&'static str
                 "take references out at {at}",
             ],
         ),
-        ExceededLimit::Level { level, limit, way } => {
-            let way = arrows(std::iter::once(segment).chain(way));
+        ExceededLimit::Depth { depth: level, limit, path: way } => {
+            let way = format_path(std::iter::once(segment).chain(way));
             (
                 format!(
                     "is {level} levels deep with what it refers to, and the service takes {limit}: {way}"
@@ -45,8 +45,8 @@ fn words(segment: &SegmentName, limit: &ExceededLimit) -> (String, [&'static str
                 "split `included_filters` at {at} over two segments that are not referred to together",
             ],
         ),
-        ExceededLimit::Circle { way } => (
-            format!("refers to itself through a live segment: {}", arrows(way)),
+        ExceededLimit::Cycle { path: way } => (
+            format!("refers to itself through a live segment: {}", format_path(way)),
             [
                 "take the reference at {at} out",
                 "take one of the other references out in the dashboard first",
@@ -57,31 +57,31 @@ fn words(segment: &SegmentName, limit: &ExceededLimit) -> (String, [&'static str
 }
 
 /// The segments on a way of references.
-fn arrows<'n>(way: impl IntoIterator<Item = &'n SegmentName>) -> String {
+fn format_path<'n>(way: impl IntoIterator<Item = &'n SegmentName>) -> String {
     let names: Vec<_> = way.into_iter().map(quoted).collect();
     names.join(" -> ")
 }
 
-pub(super) fn cycle(segments: &[Declared]) -> FindingDocument {
+pub(super) fn cycle(segments: &[DeclaredRef]) -> FindingDocument {
     let message = format!(
         "{} wait for each other, and no step in passing can break the circle",
         names(segments)
     );
     FindingDocument::new("cycle", message)
-        .all(segments)
-        .help("change one of them to a third name and definition first, apply, and then to its own")
-        .help("leave one of them as it is in the workspace, and make what it should be as a new segment with another name")
+        .with_segments(segments)
+        .with_help("change one of them to a third name and definition first, apply, and then to its own")
+        .with_help("leave one of them as it is in the workspace, and make what it should be as a new segment with another name")
 }
 
-pub(super) fn active(count: usize, limit: usize) -> FindingDocument {
+pub(super) fn active_limit(count: usize, limit: usize) -> FindingDocument {
     let fit = if limit == 1 { "fits" } else { "fit" };
     let message = format!("{count} segments would be active at once, and {limit} {fit}");
     FindingDocument::new("active_limit", message)
-        .help(format!(
+        .with_help(format!(
             "archive {} that are not used: `lifecycle: archived` in their files, or in the dashboard those that `segctl pull` \
              lists",
             count - limit
         ))
-        .help("apply a part of it: `--target NAME`")
-        .help("if MoEngage raised your limit: `service: {active_limit: …}` in segctl.yaml")
+        .with_help("apply a part of it: `--target NAME`")
+        .with_help("if MoEngage raised your limit: `service: {active_limit: …}` in segctl.yaml")
 }

@@ -1,12 +1,12 @@
 //! Conflicts over names in words.
 
-use super::{FindingDocument, at, inline, live_words, refer_instead, rename};
+use super::{FindingDocument, location, yaml_scalar, describe_remote, reference_help, rename_help};
 use crate::model::{Keyword, SegmentKind};
-use crate::plan::step::{Declared, Holder};
+use crate::plan::step::{DeclaredRef, RemoteRef};
 
 pub(super) fn kind_taken(
-    (segment, declared_kind): (&Declared, SegmentKind),
-    holder: &Holder,
+    (segment, declared_kind): (&DeclaredRef, SegmentKind),
+    holder: &RemoteRef,
     kind: &str,
 ) -> FindingDocument {
     let message = format!(
@@ -14,113 +14,113 @@ pub(super) fn kind_taken(
         holder.name, holder.id
     );
     let finding = FindingDocument::new("kind_taken", message)
-        .of(segment)
-        .with(holder);
+        .with_segment(segment)
+        .with_remote(holder);
     let finding = if holder.name == segment.name {
-        finding.help(format!(
+        finding.with_help(format!(
             "choose another name: `name` of `{}` at {}; names are never free again",
             segment.name,
-            at(segment)
+            location(segment)
         ))
     } else {
-        finding.help(format!(
+        finding.with_help(format!(
             "if a {} segment is meant: take `id` and `previous_names` out of `{}` at {}",
             declared_kind.as_str(),
             segment.name,
-            at(segment)
+            location(segment)
         ))
     };
-    finding.helps(refer_instead(segment, holder)).help(format!(
+    finding.with_helps(reference_help(segment, holder)).with_help(format!(
         "if the segment is not needed: take {} away",
         segment.origin.file
     ))
 }
 
-pub(super) fn cannot_rename(segment: &Declared, target: &Holder) -> FindingDocument {
+pub(super) fn cannot_rename(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument {
     let message = format!(
         "`{}` is {}, and the API renames filter segments only",
         segment.name,
-        live_words(target)
+        describe_remote(target)
     );
     FindingDocument::new("cannot_rename", message)
-        .of(segment)
-        .with(target)
-        .help(format!(
+        .with_segment(segment)
+        .with_remote(target)
+        .with_help(format!(
             "if it is the same segment: say `name: {}` at {}",
-            inline(target.name.as_str()),
-            at(segment)
+            yaml_scalar(target.name.as_str()),
+            location(segment)
         ))
-        .help(format!(
+        .with_help(format!(
             "if another one is meant: take `id` out of {}",
-            at(segment)
+            location(segment)
         ))
 }
 
-pub(super) fn taken(segment: &Declared, holder: &Holder) -> FindingDocument {
+pub(super) fn name_taken(segment: &DeclaredRef, holder: &RemoteRef) -> FindingDocument {
     let name = &segment.name;
-    let message = format!("`{name}` cannot have its name: {} has it", live_words(holder));
+    let message = format!("`{name}` cannot have its name: {} has it", describe_remote(holder));
     let finding = FindingDocument::new("name_taken", message)
-        .of(segment)
-        .with(holder);
+        .with_segment(segment)
+        .with_remote(holder);
     match &holder.declared {
-        Some(declared) => finding.help(rename(segment)).help(format!(
+        Some(declared) => finding.with_help(rename_help(segment)).with_help(format!(
             "if it is the same segment: take `{}` out of {}, and `id` and `previous_names` out of `{name}` at {}",
             declared.name,
-            at(declared),
-            at(segment)
+            location(declared),
+            location(segment)
         )),
         None => finding
-            .help(format!(
+            .with_help(format!(
                 "if it is the same segment: take `previous_names` out of `{name}` at {}, and say `id: {}`",
-                at(segment),
+                location(segment),
                 holder.id
             ))
-            .helps(refer_instead(segment, holder))
-            .help(rename(segment)),
+            .with_helps(reference_help(segment, holder))
+            .with_help(rename_help(segment)),
     }
 }
 
-pub(super) fn reserved(segment: &Declared, holder: &Holder) -> FindingDocument {
+pub(super) fn name_reserved(segment: &DeclaredRef, holder: &RemoteRef) -> FindingDocument {
     let name = &segment.name;
     let gives_up = if holder.name == *name {
         format!(
             "`{name}` wants a name that {} gives up, and a name that was given up may stay reserved for ever",
-            live_words(holder)
+            describe_remote(holder)
         )
     } else {
         format!(
             "`{name}` wants a name that {} had before, and a name that was given up may stay reserved for ever",
-            live_words(holder)
+            describe_remote(holder)
         )
     };
     let finding = FindingDocument::new("name_reserved", gives_up)
-        .of(segment)
-        .with(holder)
-        .help(rename(segment));
+        .with_segment(segment)
+        .with_remote(holder)
+        .with_help(rename_help(segment));
     let finding = match &holder.declared {
-        Some(declared) if holder.name == *name => finding.help(format!(
+        Some(declared) if holder.name == *name => finding.with_help(format!(
             "leave the name where it is and change the definitions: `id: {}` in `{name}` at {}, and no `id` and no `{}` in \
              `previous_names` of `{}` at {}",
             holder.id,
-            at(segment),
-            inline(name.as_str()),
+            location(segment),
+            yaml_scalar(name.as_str()),
             declared.name,
-            at(declared)
+            location(declared)
         )),
-        Some(declared) => finding.help(format!(
+        Some(declared) => finding.with_help(format!(
             "if `{name}` is that segment again: take `{}` out of {}, and say `id: {}` at {}",
             declared.name,
-            at(declared),
+            location(declared),
             holder.id,
-            at(segment)
+            location(segment)
         )),
-        None => finding.help(format!(
+        None => finding.with_help(format!(
             "if `{name}` is that segment again: say `id: {}` at {}",
             holder.id,
-            at(segment)
+            location(segment)
         )),
     };
-    finding.help(
+    finding.with_help(
         "if renames free names in your workspace: `service: {rename_frees_names: true}` in segctl.yaml; it is not \
          documented",
     )
