@@ -9,7 +9,7 @@
 
 mod measure;
 
-use measure::{least, peak_memory};
+use measure::{shortest_time, peak_memory};
 use segctl::members::check::check;
 use segctl::members::compare::{ValueChange, ListDiff};
 use segctl::members::kept::{ListReader, ListWriter};
@@ -25,8 +25,8 @@ const USERS: u64 = 2_000_000;
 const CHANGED: u64 = 100;
 const RUNS: usize = 5;
 
-const MOST_RATIO: f64 = 4.0;
-const MOST_MEMORY: u64 = 200 * 1024;
+const MAX_RATIO: f64 = 4.0;
+const MAX_MEMORY_KIB: u64 = 200 * 1024;
 
 /// What the lines are.
 fn email() -> Identifier {
@@ -39,22 +39,22 @@ fn email() -> Identifier {
 fn main() -> ExitCode {
     let folder = tempfile::tempdir().unwrap();
     let (before, file) = (folder.path().join("before.csv"), folder.path().join("users.csv"));
-    write(&before, 0);
-    write(&file, USERS / CHANGED);
+    write_users(&before, 0);
+    write_users(&file, USERS / CHANGED);
     let (last, next) = (folder.path().join("last.gz"), folder.path().join("next.gz"));
-    keep((&before, &mut EmptyList), &last);
+    check_and_write((&before, &mut EmptyList), &last);
 
     let changed = USERS / CHANGED;
-    let floor = least(RUNS, || sort(&file));
-    let planned = least(RUNS, || {
-        let found = survey((&file, &mut kept(&last)), |_, _| Ok(()));
+    let floor = shortest_time(RUNS, || sort_unique(&file));
+    let planned = shortest_time(RUNS, || {
+        let found = check_and_compare((&file, &mut open_stored_list(&last)), |_, _| Ok(()));
         assert_eq!(
             (found.new.count, found.added, found.removed),
             (USERS, changed, changed)
         );
     });
-    let sent = least(RUNS, || {
-        let found = keep((&file, &mut kept(&last)), &next);
+    let sent = shortest_time(RUNS, || {
+        let found = check_and_write((&file, &mut open_stored_list(&last)), &next);
         assert_eq!(
             (found.new.count, found.added, found.removed),
             (USERS, changed, changed)
@@ -69,18 +69,18 @@ fn main() -> ExitCode {
     );
     println!("sort -u                 {:8.0} ms", floor.as_secs_f64() * 1e3);
     println!("check, compare          {:8.0} ms", planned.as_secs_f64() * 1e3);
-    println!("ratio                   {ratio:8.2} (at most {MOST_RATIO})");
+    println!("ratio                   {ratio:8.2} (at most {MAX_RATIO})");
     println!("check, compare, keep    {:8.0} ms", sent.as_secs_f64() * 1e3);
     let peak = peak_memory();
     match peak {
         Some(peak) => println!(
             "peak memory             {:8} MiB (at most {})",
             peak / 1024,
-            MOST_MEMORY / 1024
+            MAX_MEMORY_KIB / 1024
         ),
         None => println!("peak memory             not told by this system"),
     }
-    if ratio <= MOST_RATIO && peak.is_none_or(|peak| peak <= MOST_MEMORY) {
+    if ratio <= MAX_RATIO && peak.is_none_or(|peak| peak <= MAX_MEMORY_KIB) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 }
 
 /// Everything that a plan needs to know of a list, in one pass.
-fn survey(
+fn check_and_compare(
     (file, old): (&Path, &mut dyn PreviousMembers),
     each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
 ) -> ListDiff {
@@ -97,9 +97,9 @@ fn survey(
 }
 
 /// The same, and what is kept is written on the way.
-fn keep(lists: (&Path, &mut dyn PreviousMembers), path: &Path) -> ListDiff {
+fn check_and_write(lists: (&Path, &mut dyn PreviousMembers), path: &Path) -> ListDiff {
     let mut writer = ListWriter::to(BufWriter::new(File::create(path).unwrap()));
-    let found = survey(lists, |change, value| match change {
+    let found = check_and_compare(lists, |change, value| match change {
         ValueChange::Added | ValueChange::Unchanged => writer.push(value),
         ValueChange::Removed => Ok(()),
     });
@@ -107,11 +107,11 @@ fn keep(lists: (&Path, &mut dyn PreviousMembers), path: &Path) -> ListDiff {
     found
 }
 
-fn kept(path: &Path) -> ListReader<BufReader<File>> {
+fn open_stored_list(path: &Path) -> ListReader<BufReader<File>> {
     ListReader::of(BufReader::new(File::open(path).unwrap()))
 }
 
-fn sort(file: &Path) {
+fn sort_unique(file: &Path) {
     let mut command = Command::new("sort");
     let command = command
         .arg("-u")
@@ -122,7 +122,7 @@ fn sort(file: &Path) {
 }
 
 /// As many users in no order; all but the first few of them are the same whatever `from` is.
-fn write(path: &Path, from: u64) {
+fn write_users(path: &Path, from: u64) {
     let mut output = BufWriter::new(File::create(path).unwrap());
     for number in from..from + USERS {
         // Every number once: the factor is odd.

@@ -29,33 +29,33 @@ use std::time::{Duration, Instant};
 const RUNS: usize = 15;
 
 /// Ten times the segments may take so many times as long.
-const LARGEST_RATIO: f64 = 12.0;
+const MAX_RATIO: f64 = 12.0;
 
 /// A machine that is busy with something else while one of the two is measured is given another chance.
 const ROUNDS: usize = 3;
 
 fn main() -> ExitCode {
-    let audiences = audiences();
+    let audiences = example_audiences();
     let (mut small, mut large) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..ROUNDS {
         small = small.min(measure(1_000, &audiences).as_secs_f64());
         large = large.min(measure(10_000, &audiences).as_secs_f64());
-        if large <= LARGEST_RATIO * small {
+        if large <= MAX_RATIO * small {
             break;
         }
     }
     println!("1,000 x 1,000         {:8.2} ms", small * 1e3);
     println!("10,000 x 10,000       {:8.2} ms", large * 1e3);
     println!("ratio                 {:8.2}", large / small);
-    if large <= LARGEST_RATIO * small {
+    if large <= MAX_RATIO * small {
         return ExitCode::SUCCESS;
     }
-    println!("the ratio must not be over {LARGEST_RATIO}");
+    println!("the ratio must not be over {MAX_RATIO}");
     ExitCode::FAILURE
 }
 
 /// What the examples include that refer to no other segment.
-fn audiences() -> Vec<Group> {
+fn example_audiences() -> Vec<Group> {
     let settings = ProjectSettings {
         segments: vec!["examples/segments".to_owned()],
         default_workspace: None,
@@ -77,7 +77,7 @@ fn measure(count: usize, audiences: &[Group]) -> Duration {
     let declared: Vec<DeclaredSegment> = (0..count)
         .map(|number| segment(number, count, audiences))
         .collect();
-    let (observed, ledger) = workspace(count, audiences);
+    let (observed, ledger) = remote_and_state(count, audiences);
     let mut policy = Policy::default();
     policy.api_behavior.active_limit = 10 * count;
     policy.api_behavior.rename_frees_names = true;
@@ -99,7 +99,7 @@ fn measure(count: usize, audiences: &[Group]) -> Duration {
     assert!(steps.conflicts.is_empty(), "{:?}", steps.conflicts.first());
     assert!(steps.steps.len() > count / 2, "{}", steps.steps.len());
     let run = |_| {
-        let start = Start::now();
+        let start = CpuTimer::now();
         let plan = black_box(once());
         let elapsed = start.elapsed();
         // Giving the memory back is not planning.
@@ -111,28 +111,28 @@ fn measure(count: usize, audiences: &[Group]) -> Duration {
 
 /// When a run began. Where the system counts how long this thread is on a processor, that is taken: what else the machine
 /// is busy with costs a long run more than a short one.
-struct Start {
+struct CpuTimer {
     clock: Instant,
-    busy: Option<Duration>,
+    cpu_time: Option<Duration>,
 }
 
-impl Start {
+impl CpuTimer {
     fn now() -> Self {
         Self {
             clock: Instant::now(),
-            busy: busy(),
+            cpu_time: thread_cpu_time(),
         }
     }
 
     fn elapsed(&self) -> Duration {
         let elapsed = self.clock.elapsed();
-        let busy = busy().zip(self.busy);
+        let busy = thread_cpu_time().zip(self.cpu_time);
         busy.map_or(elapsed, |(now, then)| now.saturating_sub(then))
     }
 }
 
 /// How long this thread was on a processor so far, as Linux tells.
-fn busy() -> Option<Duration> {
+fn thread_cpu_time() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanoseconds = text.split_whitespace().next()?.parse().ok()?;
     Some(Duration::from_nanos(nanoseconds)).filter(|busy| !busy.is_zero())
@@ -169,7 +169,7 @@ fn segment(number: usize, count: usize, audiences: &[Group]) -> DeclaredSegment 
             Lifecycle::Active
         },
         protect: false,
-        contents: Contents::Filter(of(filters)),
+        contents: Contents::Filter(definition_of(filters)),
         origin: Origin {
             file: format!("{number}.yaml"),
             line: 1,
@@ -179,7 +179,7 @@ fn segment(number: usize, count: usize, audiences: &[Group]) -> DeclaredSegment 
 }
 
 /// As many live segments: some declared, some not.
-fn workspace(count: usize, audiences: &[Group]) -> (ObservedWorkspace, State) {
+fn remote_and_state(count: usize, audiences: &[Group]) -> (ObservedWorkspace, State) {
     let mut observed = ObservedWorkspace::default();
     let mut ledger = State::default();
     for number in 0..count {
@@ -201,7 +201,7 @@ fn workspace(count: usize, audiences: &[Group]) -> (ObservedWorkspace, State) {
         } else {
             Lifecycle::Active
         };
-        let definition = encode(&of(filters));
+        let definition = encode(&definition_of(filters));
         if number % 10 > 1 && number % 10 != 5 {
             ledger.record(StateEntry {
                 digest: Some(Digest::exact(&definition, &Identities::default()).to_string()),
@@ -234,7 +234,7 @@ fn renamed(number: usize) -> SegmentName {
     SegmentName::new(format!("Renamed {number}"))
 }
 
-fn of(filters: Vec<Filter>) -> Definition {
+fn definition_of(filters: Vec<Filter>) -> Definition {
     Definition {
         included: Group {
             operator: GroupOperator::And,
@@ -247,10 +247,10 @@ fn of(filters: Vec<Filter>) -> Definition {
 /// An example's audience, as far as it spends more than so much: no two are the same.
 fn audience(amount: usize, audiences: &[Group]) -> Vec<Filter> {
     let audience = audiences.get(amount % audiences.len()).unwrap().clone();
-    vec![spends(amount), Filter::Nested(audience)]
+    vec![spend_above(amount), Filter::Nested(audience)]
 }
 
-fn spends(amount: usize) -> Filter {
+fn spend_above(amount: usize) -> Filter {
     let amount = f64::from(u32::try_from(amount).unwrap());
     Filter::Attribute(AttributeFilter {
         name: "spend".to_owned(),

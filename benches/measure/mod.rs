@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// The least time of so many runs: machines are noisy, and noise only adds.
-pub(crate) fn least(runs: usize, run: impl Fn()) -> Duration {
+pub(crate) fn shortest_time(runs: usize, run: impl Fn()) -> Duration {
     let time = || {
         let start = Instant::now();
         run();

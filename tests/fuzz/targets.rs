@@ -32,42 +32,42 @@ pub(crate) type Target = fn(&[u8]);
 
 /// The functions by their names, which are those of the corpora.
 pub(crate) const TARGETS: [(&str, Target); 5] = [
-    ("segment_file", segment_file_of),
-    ("api_answer", api_answer),
-    ("ledger", ledger),
-    ("journal", journal),
-    ("saved_plan", saved_plan),
+    ("segment_file", fuzz_segment_file),
+    ("api_answer", fuzz_api_response),
+    ("ledger", fuzz_state_file),
+    ("journal", fuzz_journal),
+    ("saved_plan", fuzz_saved_plan),
 ];
 
 /// A file of segments.
-pub(crate) fn segment_file_of(bytes: &[u8]) {
+pub(crate) fn fuzz_segment_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    let (declared, faults) = decoded(text);
-    told(&faults, text);
+    let (declared, faults) = decode_payloads(text);
+    render_diagnostics(&faults, text);
     for payload in declared {
-        consistent(&payload);
+        require_consistent(&payload);
     }
 }
 
 /// What the service answers: the first byte says which call and which status, and the rest is the body.
-pub(crate) fn api_answer(bytes: &[u8]) {
+pub(crate) fn fuzz_api_response(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else {
         return;
     };
     let statuses = [
         200, 201, 202, 204, 400, 401, 403, 404, 409, 412, 413, 415, 429, 500, 503, 302,
     ];
-    let service = Answers {
+    let service = FixedResponse {
         status: statuses[usize::from(first >> 4)],
         body: body.to_vec(),
         now: Mutex::new(Timestamp::UNIX_EPOCH),
     };
     let service = Arc::new(service);
     let client = Client::new(
-        Shared(Arc::clone(&service)),
-        Shared(service),
+        SharedFixedResponse(Arc::clone(&service)),
+        SharedFixedResponse(service),
         RateLimits::default(),
         1,
     );
@@ -88,13 +88,13 @@ pub(crate) fn api_answer(bytes: &[u8]) {
                 .await
                 .map(drop)
                 .map_err(|error| error.to_string()),
-            2 => kept(client.get(&id).await),
-            3 => kept(
+            2 => require_consistent_response(client.get(&id).await),
+            3 => require_consistent_response(
                 client
                     .create(turn(Operation::Create(name.clone())), &name, &payload)
                     .await,
             ),
-            4 => kept(
+            4 => require_consistent_response(
                 client
                     .update(turn(Operation::Update(id.clone())), (&id, Some(&name)), &payload)
                     .await,
@@ -115,29 +115,29 @@ pub(crate) fn api_answer(bytes: &[u8]) {
 }
 
 /// `ledger.json`.
-pub(crate) fn ledger(bytes: &[u8]) {
-    read_ledger(Files::from([(
+pub(crate) fn fuzz_state_file(bytes: &[u8]) {
+    read_state(ReadOnlyFiles::from([(
         "ledger.json",
-        repaired(bytes, ("checksum", "contents"), Value::to_string),
+        with_valid_checksum(bytes, ("checksum", "contents"), Value::to_string),
     )]));
-    read_ledger(Files::from([("ledger.json", bytes.to_vec())]));
+    read_state(ReadOnlyFiles::from([("ledger.json", bytes.to_vec())]));
 }
 
 /// `journal.jsonl`, after a ledger of the first generation.
-pub(crate) fn journal(bytes: &[u8]) {
+pub(crate) fn fuzz_journal(bytes: &[u8]) {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    let repaired: Vec<u8> = lines.flat_map(repaired_line).collect();
+    let repaired: Vec<u8> = lines.flat_map(with_valid_line_checksum).collect();
     for journal in [repaired, bytes.to_vec()] {
         let ledger = include_bytes!("followed.json").to_vec();
-        read_ledger(Files::from([("ledger.json", ledger), ("journal.jsonl", journal)]));
+        read_state(ReadOnlyFiles::from([("ledger.json", ledger), ("journal.jsonl", journal)]));
     }
 }
 
 /// A plan that was saved.
-pub(crate) fn saved_plan(bytes: &[u8]) {
+pub(crate) fn fuzz_saved_plan(bytes: &[u8]) {
     for bytes in [
         bytes.to_vec(),
-        repaired(bytes, ("digest", "saved_plan"), canonical),
+        with_valid_checksum(bytes, ("digest", "saved_plan"), canonical),
     ] {
         let Ok(text) = String::from_utf8(bytes) else {
             return;
@@ -155,7 +155,7 @@ pub(crate) fn saved_plan(bytes: &[u8]) {
     }
 }
 
-fn decoded(text: &str) -> (Vec<Payload>, Vec<Diagnostic>) {
+fn decode_payloads(text: &str) -> (Vec<Payload>, Vec<Diagnostic>) {
     let source = Arc::new(SourceFile::new("a.yaml", text));
     let (documents, mut faults) = yaml::parse(&source);
     let mut payloads = Vec::new();
@@ -169,14 +169,14 @@ fn decoded(text: &str) -> (Vec<Payload>, Vec<Diagnostic>) {
 }
 
 /// Shows what is wrong with the file of this text.
-fn told(faults: &[Diagnostic], text: &str) {
+fn render_diagnostics(faults: &[Diagnostic], text: &str) {
     drop(diagnostics_json(faults));
     let source = |file: &str| (file == "a.yaml").then_some(text);
     drop(diagnostics_text(faults, &source, false));
 }
 
 /// A definition is itself, whoever made it, and what is written of it is read as it.
-fn consistent(payload: &Payload) {
+fn require_consistent(payload: &Payload) {
     let identities = Identities::default();
     let digests = Digests::of(payload, &identities);
     assert!(diff(&payload.included_filters, &payload.included_filters).is_empty());
@@ -189,7 +189,7 @@ fn consistent(payload: &Payload) {
         names: &|_| None,
     });
     if let Ok(text) = written {
-        let (read, faults) = decoded(&text);
+        let (read, faults) = decode_payloads(&text);
         if faults.is_empty() {
             assert_eq!(read.len(), 1, "{text}");
             assert_eq!(Digests::of(&read[0], &identities), digests, "{text}");
@@ -197,23 +197,23 @@ fn consistent(payload: &Payload) {
     }
 }
 
-fn kept(answer: Result<segctl::api::RemoteSegment, segctl::api::RequestError>) -> Result<(), String> {
+fn require_consistent_response(answer: Result<segctl::api::RemoteSegment, segctl::api::RequestError>) -> Result<(), String> {
     let stored = answer.map_err(|error| error.to_string())?;
     if let Some(payload) = stored.payload() {
-        consistent(&payload);
+        require_consistent(&payload);
     }
     Ok(())
 }
 
-struct Answers {
+struct FixedResponse {
     status: u16,
     body: Vec<u8>,
     now: Mutex<Timestamp>,
 }
 
-struct Shared(Arc<Answers>);
+struct SharedFixedResponse(Arc<FixedResponse>);
 
-impl Transport for Shared {
+impl Transport for SharedFixedResponse {
     async fn send(&self, _: Request, _: Duration) -> Result<Response, TransportError> {
         Ok(Response {
             status: self.0.status,
@@ -224,7 +224,7 @@ impl Transport for Shared {
     }
 }
 
-impl Clock for Shared {
+impl Clock for SharedFixedResponse {
     fn now(&self) -> Timestamp {
         *self.0.now.lock().expect("nobody panics here")
     }
@@ -236,11 +236,11 @@ impl Clock for Shared {
 }
 
 /// Files that are only read.
-type Files = BTreeMap<&'static str, Vec<u8>>;
+type ReadOnlyFiles = BTreeMap<&'static str, Vec<u8>>;
 
-struct ReadOnly(Files);
+struct ReadOnlyFileSystem(ReadOnlyFiles);
 
-impl FileSystem for ReadOnly {
+impl FileSystem for ReadOnlyFileSystem {
     type Guard = ();
 
     async fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -285,15 +285,15 @@ impl FileSystem for ReadOnly {
     }
 }
 
-fn read_ledger(files: Files) {
-    let store = DirectoryStore::with_filesystem(ReadOnly(files), "ledger");
+fn read_state(files: ReadOnlyFiles) {
+    let store = DirectoryStore::with_filesystem(ReadOnlyFileSystem(files), "ledger");
     match store.load().now_or_never().expect("nothing here waits") {
         Ok(ledger) => {
             for entry in ledger.managed_entries() {
                 ledger
                     .latest_by_name(&entry.name)
                     .expect("every name has its latest entry");
-                entry.definition.iter().for_each(consistent);
+                entry.definition.iter().for_each(require_consistent);
             }
         }
         Err(error) => drop(error.to_string()),
@@ -307,7 +307,7 @@ fn canonical(contents: &Value) -> String {
 
 /// A JSON document with the checksum of its contents, in the form that it is of, put right; the bytes as they are where it
 /// is none.
-fn repaired(bytes: &[u8], (checksum, contents): (&str, &str), form: fn(&Value) -> String) -> Vec<u8> {
+fn with_valid_checksum(bytes: &[u8], (checksum, contents): (&str, &str), form: fn(&Value) -> String) -> Vec<u8> {
     let Ok(mut document) = serde_json::from_slice::<Value>(bytes) else {
         return bytes.to_vec();
     };
@@ -322,10 +322,10 @@ fn repaired(bytes: &[u8], (checksum, contents): (&str, &str), form: fn(&Value) -
     document.to_string().into_bytes()
 }
 
-fn repaired_line(line: &[u8]) -> Vec<u8> {
+fn with_valid_line_checksum(line: &[u8]) -> Vec<u8> {
     match line.strip_suffix(b"\n") {
         Some(line) => [
-            repaired(line, ("checksum", "record"), Value::to_string),
+            with_valid_checksum(line, ("checksum", "record"), Value::to_string),
             b"\n".to_vec(),
         ]
         .concat(),

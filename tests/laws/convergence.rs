@@ -1,7 +1,7 @@
 //! Apply, and there is nothing left to plan: for random files, random workspaces, and every behaviour of the service
 //! that is not documented.
 
-use super::workspace::Workspace;
+use super::workspace::TestWorkspace;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use segctl::model::{
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// What a random segment is, before it has a name.
 #[derive(Clone, Debug)]
-struct Draft {
+struct SegmentDraft {
     /// Which of a few definitions; equal ones clash.
     amount: u8,
     /// Which segments it refers to, of those named before it.
@@ -26,14 +26,14 @@ struct Draft {
 
 const NAMES: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
 
-fn draft() -> impl Strategy<Value = Draft> {
+fn draft() -> impl Strategy<Value = SegmentDraft> {
     (
         0_u8..40,
         vec(0_u8..6, 0..2),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.2),
     )
-        .prop_map(|(amount, refers_to, archived, excludes)| Draft {
+        .prop_map(|(amount, refers_to, archived, excludes)| SegmentDraft {
             amount,
             refers_to,
             archived,
@@ -42,11 +42,11 @@ fn draft() -> impl Strategy<Value = Draft> {
 }
 
 /// Segments by the index of their name.
-fn drafts() -> impl Strategy<Value = BTreeMap<u8, Draft>> {
+fn drafts() -> impl Strategy<Value = BTreeMap<u8, SegmentDraft>> {
     btree_map(0_u8..6, draft(), 0..6)
 }
 
-fn spends(amount: u8) -> Filter {
+fn spend_above(amount: u8) -> Filter {
     let test = DoubleTest::GreaterThan(Operand::Fixed(Number::new(f64::from(amount)).unwrap()));
     Filter::Attribute(AttributeFilter {
         name: "spend".to_owned(),
@@ -55,7 +55,7 @@ fn spends(amount: u8) -> Filter {
     })
 }
 
-fn and(filters: Vec<Filter>) -> Group {
+fn and_group(filters: Vec<Filter>) -> Group {
     Group {
         operator: GroupOperator::And,
         filters,
@@ -63,7 +63,7 @@ fn and(filters: Vec<Filter>) -> Group {
 }
 
 /// The segments as files would declare them: unique definitions, references to earlier and active ones only.
-fn declared(drafts: &BTreeMap<u8, Draft>) -> Vec<DeclaredSegment> {
+fn declared(drafts: &BTreeMap<u8, SegmentDraft>) -> Vec<DeclaredSegment> {
     let mut amounts = Vec::new();
     let mut declared: Vec<DeclaredSegment> = Vec::new();
     for (index, draft) in drafts {
@@ -71,7 +71,7 @@ fn declared(drafts: &BTreeMap<u8, Draft>) -> Vec<DeclaredSegment> {
             continue;
         }
         amounts.push(draft.amount);
-        let mut filters = vec![spends(draft.amount)];
+        let mut filters = vec![spend_above(draft.amount)];
         for earlier in &draft.refers_to {
             let name = SegmentName::new(NAMES[usize::from(*earlier)]);
             if declared
@@ -93,8 +93,8 @@ fn declared(drafts: &BTreeMap<u8, Draft>) -> Vec<DeclaredSegment> {
                 Lifecycle::Active
             },
             contents: Contents::Filter(Definition {
-                included: and(filters),
-                excluded: draft.excludes.then(|| and(vec![spends(200 + draft.amount)])),
+                included: and_group(filters),
+                excluded: draft.excludes.then(|| and_group(vec![spend_above(200 + draft.amount)])),
             }),
             origin: Origin {
                 file: format!("{name}.yaml"),
@@ -107,14 +107,14 @@ fn declared(drafts: &BTreeMap<u8, Draft>) -> Vec<DeclaredSegment> {
 }
 
 /// Segments that somebody made by hand; unique definitions, as the service would have it.
-fn seed(workspace: &Workspace, drafts: &BTreeMap<u8, Draft>) {
+fn create_external_segments(workspace: &TestWorkspace, drafts: &BTreeMap<u8, SegmentDraft>) {
     let mut amounts = Vec::new();
     for (index, draft) in drafts {
         if amounts.contains(&draft.amount) {
             continue;
         }
         amounts.push(draft.amount);
-        workspace.by_hand(&json!({
+        workspace.edit_in_dashboard(&json!({
             "name": NAMES[usize::from(*index)],
             "archived": draft.archived,
             "included_filters": {"filter_operator": "and", "filters": [{
@@ -164,13 +164,13 @@ fn settings() -> impl Strategy<Value = SandboxSettings> {
     })
 }
 
-fn writes(log: &[LogEntry]) -> usize {
+fn committed_writes(log: &[LogEntry]) -> usize {
     log.iter().filter(|entry| entry.committed).count()
 }
 
 /// Plans and applies; then the workspace is as declared, or it was said why not and nothing was half done.
-async fn converge(
-    workspace: &Workspace,
+async fn require_convergence(
+    workspace: &TestWorkspace,
     declared: &[DeclaredSegment],
     (settings, is_hidden): (&SandboxSettings, bool),
 ) -> Result<(), TestCaseError> {
@@ -178,9 +178,9 @@ async fn converge(
     if !plan.conflicts.is_empty() {
         return Ok(());
     }
-    let before = workspace.log().len();
+    let before = workspace.request_log().len();
     let receipt = workspace.apply(&plan).await;
-    let log = workspace.log().split_off(before);
+    let log = workspace.request_log().split_off(before);
     if !receipt.is_complete() {
         // What no plan can know: a hidden archived segment has the name or the definition, or the service takes the
         // passing form of a definition for the definition itself.
@@ -204,9 +204,9 @@ async fn converge(
         again,
         receipt
     );
-    let count = writes(&workspace.log());
+    let count = committed_writes(&workspace.request_log());
     workspace.apply(&again).await;
-    prop_assert_eq!(writes(&workspace.log()), count);
+    prop_assert_eq!(committed_writes(&workspace.request_log()), count);
     Ok(())
 }
 
@@ -218,7 +218,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn apply_leaves_nothing_to_plan(
+    fn a_plan_after_apply_is_empty(
         live in drafts(),
         first in drafts(),
         second in drafts(),
@@ -226,26 +226,26 @@ proptest! {
         forgets in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let workspace = Workspace::new(settings.clone());
-        seed(&workspace, &live);
+        let workspace = TestWorkspace::new(settings.clone());
+        create_external_segments(&workspace, &live);
         // What was put away without the ledger, or before it was lost.
         let is_hidden = !settings.list_includes_archived
             && (live.values().any(|draft| draft.archived) || forgets && first.values().any(|draft| draft.archived));
         runtime.block_on(async {
-            converge(&workspace, &declared(&first), (&settings, is_hidden)).await?;
+            require_convergence(&workspace, &declared(&first), (&settings, is_hidden)).await?;
             // Where the list shows archived segments, only the ledger knows which they are.
             if forgets && !settings.list_includes_archived {
-                workspace.forget();
+                workspace.lose_state();
             }
-            converge(&workspace, &declared(&second), (&settings, is_hidden)).await
+            require_convergence(&workspace, &declared(&second), (&settings, is_hidden)).await
         })?;
     }
 
     #[test]
-    fn plans_repeat_and_touch_nothing_undeclared(live in drafts(), files in drafts()) {
+    fn plans_are_deterministic_and_change_only_declared_segments(live in drafts(), files in drafts()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let workspace = Workspace::new(SandboxSettings::default());
-        seed(&workspace, &live);
+        let workspace = TestWorkspace::new(SandboxSettings::default());
+        create_external_segments(&workspace, &live);
         let declared = declared(&files);
         runtime.block_on(async {
             let plan = workspace.plan(&declared).await;
@@ -254,7 +254,7 @@ proptest! {
             }
             let names: Vec<_> = declared.iter().map(|segment| segment.name.to_string()).collect();
             prop_assert!(step_names(&plan).iter().all(|name| names.contains(name)));
-            prop_assert_eq!(writes(&workspace.log()), 0);
+            prop_assert_eq!(committed_writes(&workspace.request_log()), 0);
             Ok(())
         })?;
     }

@@ -11,7 +11,7 @@ fn digests(payload: &Payload) -> Digests {
 }
 
 /// The payload with each object rewritten, innermost first.
-fn rewritten(payload: &Payload, change: &dyn Fn(Map<String, Value>) -> Map<String, Value>) -> Payload {
+fn map_objects(payload: &Payload, change: &dyn Fn(Map<String, Value>) -> Map<String, Value>) -> Payload {
     fn walk(value: &Value, change: &dyn Fn(Map<String, Value>) -> Map<String, Value>) -> Value {
         match value {
             Value::Object(fields) => Value::Object(change(
@@ -50,7 +50,7 @@ fn drop_defaults(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-fn in_days(mut fields: Map<String, Value>) -> Map<String, Value> {
+fn with_days_shorthand(mut fields: Map<String, Value>) -> Map<String, Value> {
     if fields.get("period_unit") == Some(&json!("days")) && fields.get("value").is_some_and(Value::is_number)
     {
         fields.remove("period_unit");
@@ -109,7 +109,7 @@ fn shuffled(group: &Group) -> Group {
 }
 
 /// Where a payload can be changed so that its meaning changes, as paths of keys and indexes.
-fn leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+fn meaningful_leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     let meaningless = |key: &str, fields: &Map<String, Value>| match key {
         "category" | "dynamic_attribute_type" | "filter_operator" | "filter_type" | "data_type" => true,
         "name" => fields.get("filter_type") == Some(&json!("custom_segments")) && fields.contains_key("id"),
@@ -123,14 +123,14 @@ fn leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
         Value::Object(fields) => {
             for (key, value) in fields.iter().filter(|(key, _)| !meaningless(key, fields)) {
                 path.push(key.clone());
-                leaves(value, path, found);
+                meaningful_leaves(value, path, found);
                 path.pop();
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 path.push(index.to_string());
-                leaves(item, path, found);
+                meaningful_leaves(item, path, found);
                 path.pop();
             }
         }
@@ -139,7 +139,7 @@ fn leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     }
 }
 
-fn at<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
+fn value_at<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
     path.iter().fold(value, |value, step| match value {
         Value::Array(items) => &mut items[step.parse::<usize>().unwrap()],
         other => &mut other[step.as_str()],
@@ -160,11 +160,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn spelling_changes_neither(definition in definition()) {
+    fn notation_does_not_change_either_digest(definition in definition()) {
         let payload = encode(&definition);
         let expected = digests(&payload);
-        for change in [drop_defaults, in_days, with_nulls] {
-            let spelled = rewritten(&payload, &change);
+        for change in [drop_defaults, with_days_shorthand, with_nulls] {
+            let spelled = map_objects(&payload, &change);
             prop_assert_eq!(digests(&spelled), expected, "{:?}", spelled);
         }
         let text = reversed(&payload.included_filters);
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn order_and_doubles_leave_the_unordered_digest_alone(definition in definition()) {
+    fn order_and_duplicates_do_not_change_the_unordered_digest(definition in definition()) {
         let mut other = definition.clone();
         other.included = shuffled(&definition.included);
         other.excluded = definition.excluded.as_ref().map(shuffled);
@@ -181,14 +181,14 @@ proptest! {
     }
 
     #[test]
-    fn another_meaning_changes_both_and_is_named(definition in definition(), choice in any::<prop::sample::Index>()) {
+    fn a_changed_value_changes_both_digests_and_appears_in_the_diff(definition in definition(), choice in any::<prop::sample::Index>()) {
         let payload = encode(&definition);
         let mut sides = json!({"included_filters": payload.included_filters, "excluded_filters": payload.excluded_filters});
         let mut found = Vec::new();
-        leaves(&sides, &mut Vec::new(), &mut found);
+        meaningful_leaves(&sides, &mut Vec::new(), &mut found);
         prop_assume!(!found.is_empty());
         let path = choice.get(&found).clone();
-        let leaf = at(&mut sides, &path);
+        let leaf = value_at(&mut sides, &path);
         *leaf = changed(leaf);
         let other = Payload {
             included_filters: sides["included_filters"].take(),

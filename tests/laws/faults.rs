@@ -1,7 +1,7 @@
 //! A write whose answer is lost, and a service that cannot even be asked what became of it: the outcome is unknown,
 //! never a lie, and the next run puts it right.
 
-use super::workspace::Workspace;
+use super::workspace::TestWorkspace;
 use segctl::api::Clock;
 use segctl::apply::receipt::{StepOutcome, RunReport};
 use segctl::model::{
@@ -41,21 +41,21 @@ fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
 }
 
 /// The first call with `method` is cut off `when` it has had its effect or not; from then on nothing can be read.
-fn cut_off(method: &str, when: &str, path: &str) -> Value {
+fn lost_response_then_no_reads(method: &str, when: &str, path: &str) -> Value {
     json!([
         {"on": {"method": method, "path_prefix": path}, "fault": {"reset": {"when": when}}},
         {"on": {"method": "GET", "nth": 2}, "times": 500, "fault": {"status": {"code": 500, "when": "before"}}},
     ])
 }
 
-fn outcome(receipt: &RunReport) -> &StepOutcome {
+fn first_outcome(receipt: &RunReport) -> &StepOutcome {
     &receipt.steps.first().unwrap().outcome
 }
 
 #[tokio::test]
-async fn what_cannot_be_found_out_is_unknown() {
+async fn a_lost_update_that_cannot_be_verified_is_unknown() {
     for when in ["before", "after"] {
-        let workspace = Workspace::new(SandboxSettings {
+        let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             ..SandboxSettings::default()
         });
@@ -63,10 +63,10 @@ async fn what_cannot_be_found_out_is_unknown() {
         assert!(workspace.apply(&first).await.is_complete());
         let wanted = declared(2.0, Lifecycle::Active);
         let plan = workspace.plan(&wanted).await;
-        workspace.set_faults(&cut_off("PATCH", when, "/v3/"));
+        workspace.set_faults(&lost_response_then_no_reads("PATCH", when, "/v3/"));
         let receipt = workspace.apply(&plan).await;
         assert!(
-            matches!(outcome(&receipt), StepOutcome::Unknown { .. }),
+            matches!(first_outcome(&receipt), StepOutcome::Unknown { .. }),
             "{when}: {receipt:?}"
         );
 
@@ -78,14 +78,14 @@ async fn what_cannot_be_found_out_is_unknown() {
 }
 
 #[tokio::test]
-async fn what_is_put_away_is_found_out_by_putting_it_away_once_more() {
+async fn a_lost_archive_is_verified_by_archiving_again() {
     for (when, is_idempotent) in [
         ("before", true),
         ("after", true),
         ("before", false),
         ("after", false),
     ] {
-        let workspace = Workspace::new(SandboxSettings {
+        let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             archive_idempotent: is_idempotent,
             ..SandboxSettings::default()
@@ -95,8 +95,8 @@ async fn what_is_put_away_is_found_out_by_putting_it_away_once_more() {
         let wanted = declared(1.0, Lifecycle::Archived);
         let plan = workspace.plan(&wanted).await;
         // Whoever has it renamed meanwhile has not put it away.
-        let id = workspace.ledger().managed_entries().next().unwrap().id.clone();
-        workspace.by_hand_after(1, &json!({"id": id.as_str(), "name": "B"}));
+        let id = workspace.stored_state().managed_entries().next().unwrap().id.clone();
+        workspace.edit_after_patches(1, &json!({"id": id.as_str(), "name": "B"}));
         workspace.set_faults(&json!([
             {"on": {"method": "PATCH"}, "fault": {"reset": {"when": when}}},
         ]));
@@ -109,9 +109,9 @@ async fn what_is_put_away_is_found_out_by_putting_it_away_once_more() {
 }
 
 #[tokio::test]
-async fn no_call_is_made_whose_answer_is_not_looked_at() {
+async fn every_archive_retry_uses_its_response() {
     for (lost, calls) in [(1, 2), (4, 5), (5, 5)] {
-        let workspace = Workspace::new(SandboxSettings {
+        let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             ..SandboxSettings::default()
         });
@@ -119,12 +119,12 @@ async fn no_call_is_made_whose_answer_is_not_looked_at() {
         assert!(workspace.apply(&first).await.is_complete());
         let wanted = declared(1.0, Lifecycle::Archived);
         let plan = workspace.plan(&wanted).await;
-        let before = workspace.log().len();
+        let before = workspace.request_log().len();
         workspace.set_faults(&json!([
             {"on": {"method": "PATCH"}, "times": lost, "fault": {"reset": {"when": "after"}}},
         ]));
         let receipt = workspace.apply(&plan).await;
-        let made = workspace.log().split_off(before);
+        let made = workspace.request_log().split_off(before);
         let made = made.iter().filter(|call| call.path.ends_with("/archive")).count();
         assert_eq!(
             (made, receipt.is_complete()),
@@ -135,7 +135,7 @@ async fn no_call_is_made_whose_answer_is_not_looked_at() {
 }
 
 #[tokio::test]
-async fn a_service_that_fails_for_a_while_is_given_the_time() {
+async fn writes_are_retried_with_backoff_during_an_outage() {
     let outage = json!({"status": {"code": 503, "when": "before"}});
     let (active, changed) = (declared(1.0, Lifecycle::Active), declared(2.0, Lifecycle::Active));
     let table = [
@@ -144,7 +144,7 @@ async fn a_service_that_fails_for_a_while_is_given_the_time() {
         (active.clone(), &declared(1.0, Lifecycle::Archived), "PATCH"),
     ];
     for (before, wanted, method) in table {
-        let workspace = Workspace::new(SandboxSettings {
+        let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             ..SandboxSettings::default()
         });
@@ -166,22 +166,22 @@ async fn a_service_that_fails_for_a_while_is_given_the_time() {
 }
 
 #[tokio::test]
-async fn an_archived_segment_of_another_kind_keeps_its_name_and_stays_archived() {
-    let workspace = Workspace::new(SandboxSettings {
+async fn an_archived_segment_of_another_kind_stays_archived_and_blocks_its_name() {
+    let workspace = TestWorkspace::new(SandboxSettings {
         rate_limits: RateLimitMode::Off,
         ..SandboxSettings::default()
     });
     let upload = json!({"name": "A", "attribute_name": "email", "attribute_type": "string",
                         "file_url": "file:///nowhere", "expiry_time": 90});
-    workspace.by_hand_at("POST", "/v2/custom-segments/file-segment", &upload);
-    workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    workspace.call_api_directly("POST", "/v2/custom-segments/file-segment", &upload);
+    workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let wanted = declared(1.0, Lifecycle::Active);
     let receipt = workspace.apply(&workspace.plan(&wanted).await).await;
-    let StepOutcome::Failed { message } = outcome(&receipt) else {
+    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
         panic!("{receipt:?}")
     };
     assert!(message.contains("FILE_V2"), "{message}");
-    let last = workspace.log().pop().unwrap();
+    let last = workspace.request_log().pop().unwrap();
     assert_eq!(
         (last.path.as_str(), last.status),
         ("/v2/custom-segments/archive", 200)
@@ -189,8 +189,8 @@ async fn an_archived_segment_of_another_kind_keeps_its_name_and_stays_archived()
 }
 
 #[tokio::test]
-async fn a_write_that_was_answered_is_applied_even_if_nothing_can_be_read_afterwards() {
-    let workspace = Workspace::new(SandboxSettings {
+async fn a_confirmed_create_is_applied_even_if_all_later_reads_fail() {
+    let workspace = TestWorkspace::new(SandboxSettings {
         rate_limits: RateLimitMode::Off,
         ..SandboxSettings::default()
     });
@@ -206,8 +206,8 @@ async fn a_write_that_was_answered_is_applied_even_if_nothing_can_be_read_afterw
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_may_be_taken_by_the_create_that_was_delivered_twice() {
-    let workspace = Workspace::new(SandboxSettings {
+async fn a_name_conflict_after_a_duplicated_create_is_unknown() {
+    let workspace = TestWorkspace::new(SandboxSettings {
         rate_limits: RateLimitMode::Off,
         ..SandboxSettings::default()
     });
@@ -220,16 +220,16 @@ async fn a_name_that_is_taken_may_be_taken_by_the_create_that_was_delivered_twic
     ]));
     let receipt = workspace.apply(&plan).await;
     assert!(
-        matches!(outcome(&receipt), StepOutcome::Unknown { .. }),
+        matches!(first_outcome(&receipt), StepOutcome::Unknown { .. }),
         "{receipt:?}"
     );
     // It is ours: the intent was kept, and the next run finds what came of it.
-    assert_eq!(workspace.ledger().intents().count(), 1);
+    assert_eq!(workspace.stored_state().intents().count(), 1);
 }
 
 #[tokio::test]
-async fn a_list_of_all_segments_that_lacks_one_says_nothing_of_it() {
-    let workspace = Workspace::new(SandboxSettings {
+async fn a_segment_missing_from_a_listing_with_archived_segments_is_still_archived() {
+    let workspace = TestWorkspace::new(SandboxSettings {
         rate_limits: RateLimitMode::Off,
         list_includes_archived: true,
         ..SandboxSettings::default()
@@ -243,7 +243,7 @@ async fn a_list_of_all_segments_that_lacks_one_says_nothing_of_it() {
 }
 
 /// The first call with `method` is answered to nobody, and lists lack the last write; later ones come to `fault`.
-fn behind(method: &str, fault: &Value) -> Value {
+fn lost_response_with_stale_list(method: &str, fault: &Value) -> Value {
     json!([
         {"on": {"method": method}, "fault": {"reset": {"when": "after"}}},
         {"on": {"method": "GET"}, "times": 500, "fault": {"stale_list": {"missing_last": 1}}},
@@ -252,7 +252,7 @@ fn behind(method: &str, fault: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_list_does_not_show_yet_may_have_been_done() {
+async fn a_lost_write_missing_from_a_stale_listing_is_unknown() {
     let limited = json!({"rate_limited": {"reset_in": 1}});
     let table = [
         ("POST", Vec::new(), Lifecycle::Active, &limited),
@@ -266,7 +266,7 @@ async fn what_a_list_does_not_show_yet_may_have_been_done() {
         ),
     ];
     for (method, first, wanted, fault) in table {
-        let workspace = Workspace::new(SandboxSettings {
+        let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             archive_idempotent: false,
             ..SandboxSettings::default()
@@ -274,14 +274,14 @@ async fn what_a_list_does_not_show_yet_may_have_been_done() {
         assert!(workspace.apply(&workspace.plan(&first).await).await.is_complete());
         let wanted = declared(1.0, wanted);
         let plan = workspace.plan(&wanted).await;
-        let mut script = behind(method, fault);
+        let mut script = lost_response_with_stale_list(method, fault);
         if fault.is_null() {
             script.as_array_mut().unwrap().pop();
         }
         workspace.set_faults(&script);
         let receipt = workspace.apply(&plan).await;
         assert!(
-            matches!(outcome(&receipt), StepOutcome::Unknown { .. }),
+            matches!(first_outcome(&receipt), StepOutcome::Unknown { .. }),
             "{method} {fault}: {receipt:?}"
         );
 

@@ -15,7 +15,7 @@ use segctl::model::{
 };
 
 /// Texts that YAML readers take for something else, or that break careless printers.
-const HOSTILE: [&str; 16] = [
+const HOSTILE_TEXTS: [&str; 16] = [
     "no",
     "014",
     "1_000",
@@ -35,7 +35,7 @@ const HOSTILE: [&str; 16] = [
 ];
 
 /// Numbers that lose digits, or turn into other types, in careless printers.
-const EXTREMES: [f64; 8] = [
+const EXTREME_NUMBERS: [f64; 8] = [
     0.1,
     1e-7,
     -1.5e-300,
@@ -46,12 +46,12 @@ const EXTREMES: [f64; 8] = [
     f64::MAX,
 ];
 
-fn word<K: Keyword + std::fmt::Debug>() -> impl Strategy<Value = K> {
+fn any_keyword<K: Keyword + std::fmt::Debug>() -> impl Strategy<Value = K> {
     select(K::ALL)
 }
 
 fn text() -> impl Strategy<Value = String> {
-    prop_oneof![3 => "[a-z]{1,6}", 1 => select(&HOSTILE[..]).prop_map(str::to_owned)]
+    prop_oneof![3 => "[a-z]{1,6}", 1 => select(&HOSTILE_TEXTS[..]).prop_map(str::to_owned)]
 }
 
 /// Values of text filters may be empty.
@@ -63,7 +63,7 @@ fn number() -> impl Strategy<Value = Number> {
     prop_oneof![
         (-1000_i32..1000).prop_map(|whole| Number::new(f64::from(whole)).unwrap()),
         (-4000_i32..4000).prop_map(|quarters| Number::new(f64::from(quarters) / 4.0).unwrap()),
-        select(&EXTREMES[..]).prop_map(|number| Number::new(number).unwrap()),
+        select(&EXTREME_NUMBERS[..]).prop_map(|number| Number::new(number).unwrap()),
     ]
 }
 
@@ -73,7 +73,7 @@ fn count() -> impl Strategy<Value = u32> {
 }
 
 /// How far back something lies: 0 is the unit that now is in.
-fn distance() -> impl Strategy<Value = u32> {
+fn periods_ago() -> impl Strategy<Value = u32> {
     prop_oneof![1 => Just(0), 4 => count()]
 }
 
@@ -102,7 +102,7 @@ fn operand<T: Clone + std::fmt::Debug + 'static>(
     }
 }
 
-fn some<T: std::fmt::Debug + Clone + 'static>(
+fn non_empty_list<T: std::fmt::Debug + Clone + 'static>(
     one: impl Strategy<Value = T> + 'static,
 ) -> BoxedStrategy<Vec<T>> {
     vec(one, 1..4).boxed()
@@ -110,9 +110,9 @@ fn some<T: std::fmt::Debug + Clone + 'static>(
 
 fn string_test(dynamic: bool) -> BoxedStrategy<StringTest> {
     prop_oneof![
-        (word::<TextListOperator>(), operand(some(value()), dynamic))
+        (any_keyword::<TextListOperator>(), operand(non_empty_list(value()), dynamic))
             .prop_map(|(word, values)| StringTest::Any(word, values)),
-        (word::<TextOperator>(), operand(value(), dynamic))
+        (any_keyword::<TextOperator>(), operand(value(), dynamic))
             .prop_map(|(word, value)| StringTest::One(word, value)),
         Just(StringTest::Exists),
     ]
@@ -121,7 +121,7 @@ fn string_test(dynamic: bool) -> BoxedStrategy<StringTest> {
 
 fn double_test(dynamic: bool) -> BoxedStrategy<DoubleTest> {
     prop_oneof![
-        operand(some(number()), dynamic).prop_map(DoubleTest::In),
+        operand(non_empty_list(number()), dynamic).prop_map(DoubleTest::In),
         operand(number(), dynamic).prop_map(DoubleTest::LessThan),
         operand(number(), dynamic).prop_map(DoubleTest::GreaterThan),
         (number(), number()).prop_map(|(low, high)| DoubleTest::Between(low, high)),
@@ -132,7 +132,7 @@ fn double_test(dynamic: bool) -> BoxedStrategy<DoubleTest> {
 
 fn array_string_test(dynamic: bool) -> BoxedStrategy<ArrayStringTest> {
     prop_oneof![
-        (word::<ArrayTextOperator>(), operand(some(value()), dynamic))
+        (any_keyword::<ArrayTextOperator>(), operand(non_empty_list(value()), dynamic))
             .prop_map(|(word, values)| ArrayStringTest::Any(word, values)),
         operand(value(), dynamic).prop_map(ArrayStringTest::Is),
         Just(ArrayStringTest::Exists),
@@ -155,8 +155,8 @@ fn date_value(extract: ExtractType) -> BoxedStrategy<DateValue> {
 fn moment(extract: ExtractType) -> BoxedStrategy<Moment> {
     prop_oneof![
         date_value(extract).prop_map(Moment::At),
-        distance().prop_map(Moment::Ago),
-        distance().prop_map(Moment::FromNow),
+        periods_ago().prop_map(Moment::Ago),
+        periods_ago().prop_map(Moment::FromNow),
     ]
     .boxed()
 }
@@ -164,14 +164,14 @@ fn moment(extract: ExtractType) -> BoxedStrategy<Moment> {
 fn moments(extract: ExtractType) -> BoxedStrategy<MomentRange> {
     prop_oneof![
         (date_value(extract), date_value(extract)).prop_map(|(first, last)| MomentRange::At(first, last)),
-        (distance(), distance()).prop_map(|(nearer, farther)| MomentRange::Ago(nearer, farther)),
-        (distance(), distance()).prop_map(|(nearer, farther)| MomentRange::FromNow(nearer, farther)),
+        (periods_ago(), periods_ago()).prop_map(|(nearer, farther)| MomentRange::Ago(nearer, farther)),
+        (periods_ago(), periods_ago()).prop_map(|(nearer, farther)| MomentRange::FromNow(nearer, farther)),
     ]
     .boxed()
 }
 
 fn datetime_test(dynamic: bool) -> BoxedStrategy<DatetimeTest> {
-    word::<ExtractType>()
+    any_keyword::<ExtractType>()
         .prop_flat_map(|extract| {
             let allowed = DatetimeOperator::ALL
                 .iter()
@@ -193,7 +193,7 @@ fn datetime_test(dynamic: bool) -> BoxedStrategy<DatetimeTest> {
                 DatetimeOperator::InTheNext => operand(count(), dynamic)
                     .prop_map(DateComparison::InTheNext)
                     .boxed(),
-                DatetimeOperator::In => operand(some(date_value(extract)), dynamic)
+                DatetimeOperator::In => operand(non_empty_list(date_value(extract)), dynamic)
                     .prop_map(DateComparison::In)
                     .boxed(),
                 DatetimeOperator::Today => Just(DateComparison::Today).boxed(),
@@ -238,7 +238,7 @@ fn simple_condition(dynamic: bool) -> BoxedStrategy<Condition> {
         (
             flag(),
             flag(),
-            word::<ArrayMatching>(),
+            any_keyword::<ArrayMatching>(),
             array_string_test(dynamic)
         )
             .prop_map(|(negate, case_sensitive, word, test)| Condition::ArrayString {
@@ -247,7 +247,7 @@ fn simple_condition(dynamic: bool) -> BoxedStrategy<Condition> {
                 matching: matching(negate, test == ArrayStringTest::Exists, word),
                 test,
             }),
-        (flag(), word::<ArrayMatching>(), double_test(dynamic)).prop_map(|(negate, word, test)| {
+        (flag(), any_keyword::<ArrayMatching>(), double_test(dynamic)).prop_map(|(negate, word, test)| {
             Condition::ArrayDouble {
                 negate,
                 matching: matching(negate, test == DoubleTest::Exists, word),
@@ -278,7 +278,7 @@ fn attribute(of_event: bool) -> BoxedStrategy<AttributeFilter> {
     };
     let leaf = of(simple_condition(!of_event));
     leaf.prop_recursive(2, 6, 3, move |inner| {
-        let group = (word::<GroupOperator>(), vec(inner, 0..3))
+        let group = (any_keyword::<GroupOperator>(), vec(inner, 0..3))
             .prop_map(|(operator, filters)| AttributeGroup { operator, filters })
             .boxed();
         let object = prop_oneof![
@@ -293,7 +293,7 @@ fn attribute(of_event: bool) -> BoxedStrategy<AttributeFilter> {
 fn attributes() -> BoxedStrategy<AttributeGroup> {
     prop_oneof![
         Just(AttributeGroup::empty()),
-        (word::<GroupOperator>(), vec(attribute(true), 1..3))
+        (any_keyword::<GroupOperator>(), vec(attribute(true), 1..3))
             .prop_map(|(operator, filters)| AttributeGroup { operator, filters }),
     ]
     .boxed()
@@ -313,29 +313,29 @@ fn executions() -> impl Strategy<Value = Execution> {
 fn window(units: bool) -> BoxedStrategy<TimeRange> {
     let unit = move || {
         if units {
-            word::<PeriodUnit>().boxed()
+            any_keyword::<PeriodUnit>().boxed()
         } else {
             Just(PeriodUnit::Days).boxed()
         }
     };
     let beside = move || {
         if units {
-            option::of(word::<PeriodUnit>()).boxed()
+            option::of(any_keyword::<PeriodUnit>()).boxed()
         } else {
             Just(None).boxed()
         }
     };
     prop_oneof![
         (count(), unit()).prop_map(|(count, unit)| TimeRange::InTheLast { count, unit }),
-        (distance(), distance(), unit()).prop_map(|(nearer, farther, unit)| TimeRange::BetweenAgo {
+        (periods_ago(), periods_ago(), unit()).prop_map(|(nearer, farther, unit)| TimeRange::BetweenAgo {
             nearer,
             farther,
             unit
         }),
         (day(), day(), beside()).prop_map(|(first, last, unit)| TimeRange::BetweenDates { first, last, unit }),
-        (distance(), unit()).prop_map(|(count, unit)| TimeRange::OnAgo { count, unit }),
+        (periods_ago(), unit()).prop_map(|(count, unit)| TimeRange::OnAgo { count, unit }),
         (day(), beside()).prop_map(|(date, unit)| TimeRange::OnDate { date, unit }),
-        (distance(), unit()).prop_map(|(count, unit)| TimeRange::BeforeAgo { count, unit }),
+        (periods_ago(), unit()).prop_map(|(count, unit)| TimeRange::BeforeAgo { count, unit }),
         (day(), beside()).prop_map(|(date, unit)| TimeRange::BeforeDate { date, unit }),
         (day(), beside()).prop_map(|(date, unit)| TimeRange::AfterDate { date, unit }),
     ]
@@ -352,12 +352,12 @@ fn aggregation() -> impl Strategy<Value = Aggregation> {
     let base = prop_oneof![
         Just(BaseTimeRange::PreviousPeriod),
         (day(), day()).prop_map(|(first, last)| BaseTimeRange::Dates { first, last }),
-        (distance(), distance()).prop_map(|(nearer, farther)| BaseTimeRange::Ago { nearer, farther }),
+        (periods_ago(), periods_ago()).prop_map(|(nearer, farther)| BaseTimeRange::Ago { nearer, farther }),
     ];
     let comparison = option::of(
-        (word::<Comparator>(), base).prop_map(|(comparator, base)| PeriodComparison { comparator, base_time_range: base }),
+        (any_keyword::<Comparator>(), base).prop_map(|(comparator, base)| PeriodComparison { comparator, base_time_range: base }),
     );
-    (text(), word::<AggregationType>(), any::<bool>(), test, comparison).prop_map(
+    (text(), any_keyword::<AggregationType>(), any::<bool>(), test, comparison).prop_map(
         |(attribute_name, aggregation_type, negate, test, comparison)| Aggregation {
             attribute_name,
             aggregation_type,
@@ -405,7 +405,7 @@ fn affinity_attribute() -> impl Strategy<Value = AffinityAttribute> {
                 case_sensitive,
             }
         }),
-        (some(value()), any::<bool>()).prop_map(|(values, case_sensitive)| AffinityTest::TextIn {
+        (non_empty_list(value()), any::<bool>()).prop_map(|(values, case_sensitive)| AffinityTest::TextIn {
             values,
             case_sensitive
         }),
@@ -432,7 +432,7 @@ fn affinity() -> impl Strategy<Value = AffinityFilter> {
     ];
     (
         (text(), executions(), mode),
-        (vec(affinity_attribute(), 1..3), word::<GroupOperator>()),
+        (vec(affinity_attribute(), 1..3), any_keyword::<GroupOperator>()),
         (attributes(), window(false)),
     )
         .prop_map(
@@ -477,7 +477,7 @@ fn filter() -> BoxedStrategy<Filter> {
 }
 
 fn group_of(filter: impl Strategy<Value = Filter>, least: usize) -> impl Strategy<Value = Group> {
-    (word::<GroupOperator>(), vec(filter, least..4))
+    (any_keyword::<GroupOperator>(), vec(filter, least..4))
         .prop_map(|(operator, filters)| Group { operator, filters })
 }
 

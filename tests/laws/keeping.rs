@@ -1,7 +1,7 @@
 //! Nothing is lost and nothing becomes ours by accident: what is overwritten is kept first, what was refused leaves no
 //! trace, and what was taken back is as it was.
 
-use super::workspace::Workspace;
+use super::workspace::TestWorkspace;
 use segctl::apply::receipt::{StepOutcome, RunReport};
 use segctl::apply::{RunResult, AbortReason};
 use segctl::model::{
@@ -38,33 +38,33 @@ fn declared(name: &str, amount: u32) -> DeclaredSegment {
     }
 }
 
-fn spends(amount: u32) -> Value {
+fn spend_above(amount: u32) -> Value {
     json!({"filter_operator": "and", "filters": [{
         "filter_type": "user_attributes", "name": "spend", "data_type": "double", "operator": "greaterThan",
         "value": amount, "negate": false,
     }]})
 }
 
-fn workspace() -> Workspace {
-    Workspace::new(SandboxSettings {
+fn workspace() -> TestWorkspace {
+    TestWorkspace::new(SandboxSettings {
         rate_limits: RateLimitMode::Off,
         ..SandboxSettings::default()
     })
 }
 
 /// Makes a segment by hand; its id.
-fn by_hand(workspace: &Workspace, name: &str, amount: u32, archived: bool) -> SegmentId {
+fn create_externally(workspace: &TestWorkspace, name: &str, amount: u32, archived: bool) -> SegmentId {
     let made =
-        workspace.by_hand(&json!({"name": name, "archived": archived, "included_filters": spends(amount)}));
+        workspace.edit_in_dashboard(&json!({"name": name, "archived": archived, "included_filters": spend_above(amount)}));
     SegmentId::new(made["data"]["id"].as_str().unwrap())
 }
 
-fn first(receipt: &RunReport) -> &StepOutcome {
+fn first_outcome(receipt: &RunReport) -> &StepOutcome {
     &receipt.steps.first().unwrap().outcome
 }
 
 #[tokio::test]
-async fn hidden_segments_whose_definitions_move_are_as_declared_after_two_runs() {
+async fn hidden_segments_that_exchange_definitions_converge_after_two_runs() {
     // What is hidden, and what the files say.
     let table = [
         (vec![("B", 2)], [("A", 2), ("B", 3)]),
@@ -73,13 +73,13 @@ async fn hidden_segments_whose_definitions_move_are_as_declared_after_two_runs()
         (vec![("A", 1), ("B", 2)], [("A", 2), ("B", 1)]),
     ];
     for (hidden, wanted) in table {
-        let workspace = Workspace::new(SandboxSettings {
+        let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             archived_definitions_conflict: true,
             ..SandboxSettings::default()
         });
         for (name, amount) in &hidden {
-            by_hand(&workspace, name, *amount, true);
+            create_externally(&workspace, name, *amount, true);
         }
         let files = wanted.map(|(name, amount)| declared(name, amount));
         workspace.apply(&workspace.plan(&files).await).await;
@@ -90,12 +90,12 @@ async fn hidden_segments_whose_definitions_move_are_as_declared_after_two_runs()
 }
 
 #[tokio::test]
-async fn a_hidden_holder_of_a_name_is_kept_before_it_is_overwritten() {
+async fn the_definition_of_a_hidden_name_holder_is_recorded_before_the_overwrite() {
     let workspace = workspace();
-    let id = by_hand(&workspace, "A", 9, true);
+    let id = create_externally(&workspace, "A", 9, true);
     let files = [declared("A", 1)];
     assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
-    let ledger = workspace.ledger();
+    let ledger = workspace.stored_state();
     let replaced = &ledger.managed_entry(&id).unwrap().revisions;
     let values: Vec<&Value> = replaced
         .iter()
@@ -105,34 +105,34 @@ async fn a_hidden_holder_of_a_name_is_kept_before_it_is_overwritten() {
 }
 
 #[tokio::test]
-async fn a_hidden_holder_of_a_name_stays_where_adoption_is_refused() {
+async fn a_hidden_name_holder_is_not_changed_if_adoption_is_refused() {
     let mut workspace = workspace();
-    workspace.allow(|policy| policy.adoption = Adoption::Refuse);
-    by_hand(&workspace, "A", 9, true);
+    workspace.change_policy(|policy| policy.adoption = Adoption::Refuse);
+    create_externally(&workspace, "A", 9, true);
     let files = [declared("A", 1)];
     let receipt = workspace.apply(&workspace.plan(&files).await).await;
-    let StepOutcome::Failed { message } = first(&receipt) else {
+    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
         panic!("{receipt:?}")
     };
     assert!(message.contains("refuses adoption"), "{message}");
     assert!(
-        workspace.log().iter().all(|entry| !entry.committed),
+        workspace.request_log().iter().all(|entry| !entry.committed),
         "{:?}",
-        workspace.log()
+        workspace.request_log()
     );
 }
 
 #[tokio::test]
-async fn an_update_that_is_refused_makes_nothing_ours() {
+async fn a_rejected_update_does_not_adopt_the_segment() {
     let workspace = workspace();
-    let id = by_hand(&workspace, "A", 9, false);
+    let id = create_externally(&workspace, "A", 9, false);
     let plan = workspace.plan(&[declared("A", 1)]).await;
     workspace.set_faults(&json!([
         {"on": {"method": "PATCH"}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
     let receipt = workspace.apply(&plan).await;
-    assert!(matches!(first(&receipt), StepOutcome::Failed { .. }), "{receipt:?}");
-    assert_eq!(workspace.ledger().managed_entry(&id), None);
+    assert!(matches!(first_outcome(&receipt), StepOutcome::Failed { .. }), "{receipt:?}");
+    assert_eq!(workspace.stored_state().managed_entry(&id), None);
     // The file is given up: what somebody else made is not archived for it.
     assert!(
         workspace
@@ -145,47 +145,47 @@ async fn an_update_that_is_refused_makes_nothing_ours() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_another_reason_is_told_as_it_is() {
+async fn a_rejected_update_reports_the_original_error() {
     let workspace = workspace();
-    by_hand(&workspace, "A", 9, false);
+    create_externally(&workspace, "A", 9, false);
     let plan = workspace.plan(&[declared("A", 1)]).await;
     workspace.set_faults(&json!([
         {"on": {"method": "PATCH", "path_prefix": "/v3/"}, "fault": {"status": {"code": 403, "when": "before"}}},
         {"on": {"method": "PATCH", "path_prefix": "/v2/"}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
     let receipt = workspace.apply(&plan).await;
-    let StepOutcome::Failed { message } = first(&receipt) else {
+    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
         panic!("{receipt:?}")
     };
     assert!(message.starts_with("cannot update"), "{message}");
 }
 
 #[tokio::test]
-async fn a_ledger_that_cannot_be_written_stops_before_the_write() {
+async fn a_state_write_failure_stops_the_run_before_the_request() {
     let workspace = workspace();
     let files = [declared("A", 1)];
     assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
     let plan = workspace.plan(&[declared("A", 2)]).await;
-    let before = workspace.log().iter().filter(|entry| entry.committed).count();
-    workspace.lock_ledger();
-    let RunResult { report: receipt, abort_reason: stop, .. } = workspace.apply_until(&plan).await;
-    let StepOutcome::Failed { message } = first(&receipt) else {
+    let before = workspace.request_log().iter().filter(|entry| entry.committed).count();
+    workspace.fail_state_writes();
+    let RunResult { report: receipt, abort_reason: stop, .. } = workspace.apply_with_result(&plan).await;
+    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
         panic!("{receipt:?}")
     };
     assert!(message.starts_with("nothing was written"), "{message}");
     assert!(matches!(stop, Some(AbortReason::StateWriteFailed(_))), "{stop:?}");
     assert_eq!(
-        workspace.log().iter().filter(|entry| entry.committed).count(),
+        workspace.request_log().iter().filter(|entry| entry.committed).count(),
         before
     );
 }
 
 #[tokio::test]
-async fn what_is_taken_back_is_remembered_as_it_was() {
+async fn a_rollback_restores_the_state() {
     let workspace = workspace();
     let files = [declared("A", 1), declared("B", 2)];
     assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
-    let known = workspace.ledger();
+    let known = workspace.stored_state();
     let swapped = [declared("A", 2), declared("B", 1)];
     let plan = workspace.plan(&swapped).await;
     assert_eq!(plan.steps.len(), 3, "{:?}", plan.steps);
@@ -194,13 +194,13 @@ async fn what_is_taken_back_is_remembered_as_it_was() {
         {"on": {"method": "PATCH", "nth": 2}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
     let receipt = workspace.apply(&plan).await;
-    assert_eq!(first(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
-    assert_eq!(workspace.ledger(), known);
+    assert_eq!(first_outcome(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
+    assert_eq!(workspace.stored_state(), known);
     assert!(workspace.plan(&files).await.is_empty());
 }
 
 #[tokio::test]
-async fn what_was_replaced_on_the_way_is_kept_where_it_cannot_be_taken_back() {
+async fn the_original_definition_is_recorded_if_a_temporary_change_cannot_be_rolled_back() {
     let workspace = workspace();
     let files = [declared("A", 1), declared("B", 2)];
     assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
@@ -210,28 +210,28 @@ async fn what_was_replaced_on_the_way_is_kept_where_it_cannot_be_taken_back() {
         {"on": {"method": "PATCH", "nth": 3}, "fault": "active_limit"},
     ]));
     let receipt = workspace.apply(&plan).await;
-    assert!(matches!(first(&receipt), StepOutcome::Applied { .. }), "{receipt:?}");
-    let ledger = workspace.ledger();
+    assert!(matches!(first_outcome(&receipt), StepOutcome::Applied { .. }), "{receipt:?}");
+    let ledger = workspace.stored_state();
     let entry = ledger.latest_by_name(&SegmentName::new("A")).unwrap();
     let replaced = entry
         .revisions
         .iter()
         .map(|replaced| &replaced.definition.included_filters);
-    assert_eq!(replaced.collect::<Vec<_>>()[0], &spends(1));
+    assert_eq!(replaced.collect::<Vec<_>>()[0], &spend_above(1));
 }
 
 #[tokio::test]
-async fn what_somebody_changed_in_passing_is_not_taken_back() {
+async fn a_temporary_change_edited_in_the_dashboard_is_not_rolled_back() {
     let workspace = workspace();
-    let id = by_hand(&workspace, "A", 1, false);
-    by_hand(&workspace, "B", 2, false);
+    let id = create_externally(&workspace, "A", 1, false);
+    create_externally(&workspace, "B", 2, false);
     let plan = workspace.plan(&[declared("A", 2), declared("B", 1)]).await;
     workspace.set_faults(&json!([
         {"on": {"method": "PATCH", "nth": 2}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
-    workspace.by_hand_after(1, &json!({"id": id.as_str(), "included_filters": spends(77)}));
+    workspace.edit_after_patches(1, &json!({"id": id.as_str(), "included_filters": spend_above(77)}));
     let receipt = workspace.apply(&plan).await;
-    assert_ne!(first(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
+    assert_ne!(first_outcome(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
     let observed = workspace.observe(&[declared("A", 2)]).await;
     let definition = observed.segments[&id].definition.as_ref().unwrap();
     assert_eq!(definition.included_filters["filters"][0]["value"], json!(77));

@@ -1,7 +1,7 @@
 //! Members of cohorts and users of file segments: those that the service ends with are exactly those declared, wherever
 //! runs before ended.
 
-use super::workspace::Workspace;
+use super::workspace::TestWorkspace;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use segctl::api::{Client, Clock, RateLimits as ClientLimits};
@@ -73,8 +73,8 @@ pub(crate) fn upload(folder: &Path, users: &BTreeSet<u8>) -> DeclaredSegment {
 }
 
 /// The users that the service has; `None` where there is no file segment.
-pub(crate) fn users(workspace: &Workspace) -> Option<BTreeSet<u8>> {
-    let state = workspace.state();
+pub(crate) fn users(workspace: &TestWorkspace) -> Option<BTreeSet<u8>> {
+    let state = workspace.sandbox_state();
     let segments = state["segments"].as_object().unwrap();
     let file = segments.values().find(|segment| segment["name"] == "A")?;
     let users = file["contents"]["file"]["users"].as_object().unwrap();
@@ -83,7 +83,7 @@ pub(crate) fn users(workspace: &Workspace) -> Option<BTreeSet<u8>> {
 }
 
 /// Those who are in the segment that calls below a path change.
-fn members_of(workspace: &Workspace, prefix: &str) -> Option<BTreeSet<u8>> {
+fn people_of_kind(workspace: &TestWorkspace, prefix: &str) -> Option<BTreeSet<u8>> {
     if prefix == "/v1/" {
         members(workspace)
     } else {
@@ -91,22 +91,22 @@ fn members_of(workspace: &Workspace, prefix: &str) -> Option<BTreeSet<u8>> {
     }
 }
 
-pub(crate) fn workspace() -> Workspace {
-    Workspace::new(SandboxSettings {
+pub(crate) fn workspace() -> TestWorkspace {
+    TestWorkspace::new(SandboxSettings {
         rate_limits: RateLimitMode::Off,
         ..SandboxSettings::default()
     })
 }
 
 /// Plans, and applies where nothing forbids it.
-async fn run(workspace: &Workspace, declared: Vec<DeclaredSegment>, resend: bool) -> (Plan, Option<RunReport>) {
-    run_in(Path::new(""), workspace, declared, resend).await
+async fn run(workspace: &TestWorkspace, declared: Vec<DeclaredSegment>, resend: bool) -> (Plan, Option<RunReport>) {
+    run_with_lists(Path::new(""), workspace, declared, resend).await
 }
 
 /// As [`run`], with lists in a folder.
-async fn run_in(
+async fn run_with_lists(
     folder: &Path,
-    workspace: &Workspace,
+    workspace: &TestWorkspace,
     declared: Vec<DeclaredSegment>,
     resend: bool,
 ) -> (Plan, Option<RunReport>) {
@@ -115,13 +115,13 @@ async fn run_in(
         publisher: Some(Arc::new(FolderPublisher::at(folder.join("published"), None))),
         ..segctl::apply::ApplyOptions::default()
     };
-    run_with(settings, workspace, declared, resend).await
+    run_with_options(settings, workspace, declared, resend).await
 }
 
 /// As [`run`], with more to say of how it is applied.
-pub(crate) async fn run_with(
+pub(crate) async fn run_with_options(
     settings: segctl::apply::ApplyOptions,
-    workspace: &Workspace,
+    workspace: &TestWorkspace,
     declared: Vec<DeclaredSegment>,
     resend: bool,
 ) -> (Plan, Option<RunReport>) {
@@ -164,13 +164,13 @@ pub(crate) async fn run_with(
     };
     let what = (&plan, read.state, &policy);
     let ended = session.apply(what, BTreeMap::new(), settings, &|_| {}).await;
-    workspace.read_lists();
+    workspace.finish_uploads();
     (plan, Some(ended.report))
 }
 
 /// The members that the service has, by their numbers; `None` where there is no cohort.
-fn members(workspace: &Workspace) -> Option<BTreeSet<u8>> {
-    let state = workspace.state();
+fn members(workspace: &TestWorkspace) -> Option<BTreeSet<u8>> {
+    let state = workspace.sandbox_state();
     let segments = state["segments"].as_object().unwrap();
     let cohort = segments.values().find(|segment| segment["name"] == "A")?;
     let members = cohort["contents"]["cohort"]["members"].as_array().unwrap();
@@ -179,12 +179,12 @@ fn members(workspace: &Workspace) -> Option<BTreeSet<u8>> {
 }
 
 /// How many members are added and removed, and in how many calls.
-type Sent = (u64, u64, usize);
+type ExpectedSync = (u64, u64, usize);
 
 /// A call about users, and how many are added and removed.
-type Call = (Option<UserChange>, u64, u64);
+type ExpectedUpload = (Option<UserChange>, u64, u64);
 
-fn changes(plan: &Plan) -> Vec<Sent> {
+fn planned_syncs(plan: &Plan) -> Vec<ExpectedSync> {
     let sent = plan.steps.iter().filter_map(|step| match &step.action {
         Action::SyncCohort(sending) => Some((sending.added, sending.removed, sending.requests)),
         _ => None,
@@ -194,13 +194,13 @@ fn changes(plan: &Plan) -> Vec<Sent> {
 
 /// What happens to a run: a call of it goes wrong, or the ledger cannot be written any more.
 #[derive(Clone, Debug)]
-enum Mishap {
-    Nothing,
-    Call(Value),
-    Ledger(usize),
+enum InjectedFailure {
+    None,
+    Request(Value),
+    StateWrite(usize),
 }
 
-fn mishap(prefix: &'static str) -> impl Strategy<Value = Mishap> {
+fn injected_failure(prefix: &'static str) -> impl Strategy<Value = InjectedFailure> {
     let fault = prop_oneof![
         Just(json!({"reset": {"when": "before"}})),
         Just(json!({"reset": {"when": "after"}})),
@@ -209,31 +209,31 @@ fn mishap(prefix: &'static str) -> impl Strategy<Value = Mishap> {
         Just(json!({"rate_limited": {"reset_in": 30}})),
     ];
     prop_oneof![
-        Just(Mishap::Nothing),
+        Just(InjectedFailure::None),
         (1_usize..8, 1_usize..8, fault).prop_map(move |(nth, times, fault)| {
             let on = json!({"path_prefix": prefix, "nth": nth});
-            Mishap::Call(json!({"on": on, "times": times, "fault": fault}))
+            InjectedFailure::Request(json!({"on": on, "times": times, "fault": fault}))
         }),
-        (1_usize..8).prop_map(Mishap::Ledger),
+        (1_usize..8).prop_map(InjectedFailure::StateWrite),
     ]
 }
 
 /// Has something happen to the next run.
-fn begin(workspace: &Workspace, mishap: Mishap) {
+fn inject_failure(workspace: &TestWorkspace, mishap: InjectedFailure) {
     match mishap {
-        Mishap::Nothing => {}
-        Mishap::Call(fault) => workspace.set_faults(&json!([fault])),
-        Mishap::Ledger(after) => workspace.lock_ledger_after(after),
+        InjectedFailure::None => {}
+        InjectedFailure::Request(fault) => workspace.set_faults(&json!([fault])),
+        InjectedFailure::StateWrite(after) => workspace.fail_state_writes_after(after),
     }
 }
 
 /// Nothing happens any more.
-fn end(workspace: &Workspace) {
+fn clear_failures(workspace: &TestWorkspace) {
     workspace.set_faults(&json!([]));
-    workspace.unlock_ledger();
+    workspace.allow_state_writes();
 }
 
-fn list() -> impl Strategy<Value = BTreeSet<u8>> {
+fn number_set() -> impl Strategy<Value = BTreeSet<u8>> {
     proptest::collection::btree_set(0_u8..24, 1..24)
 }
 
@@ -241,9 +241,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn users_are_those_declared_wherever_runs_before_ended(
-        runs in proptest::collection::vec((list(), mishap("/v2/")), 0..4),
-        wanted in list(),
+    fn users_converge_after_interrupted_runs(
+        runs in proptest::collection::vec((number_set(), injected_failure("/v2/")), 0..4),
+        wanted in number_set(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
@@ -251,60 +251,60 @@ proptest! {
             let folder = folder.path();
             let workspace = workspace();
             for (list, mishap) in runs {
-                begin(&workspace, mishap);
+                inject_failure(&workspace, mishap);
                 let declared = vec![upload(folder, &list)];
-                let (plan, receipt) = run_in(folder, &workspace, declared, false).await;
+                let (plan, receipt) = run_with_lists(folder, &workspace, declared, false).await;
                 prop_assert!(!plan.is_blocked(), "{:?}", plan.conflicts);
                 if receipt.is_some_and(|receipt| receipt.is_complete()) && !plan.is_empty() {
                     prop_assert_eq!(users(&workspace), Some(list));
                 }
-                end(&workspace);
+                clear_failures(&workspace);
             }
-            let (_, receipt) = run_in(folder, &workspace, vec![upload(folder, &wanted)], false).await;
+            let (_, receipt) = run_with_lists(folder, &workspace, vec![upload(folder, &wanted)], false).await;
             let receipt = receipt.unwrap();
             prop_assert!(receipt.is_complete(), "{receipt:?}");
             prop_assert_eq!(users(&workspace), Some(wanted.clone()));
-            let (plan, _) = run_in(folder, &workspace, vec![upload(folder, &wanted)], false).await;
+            let (plan, _) = run_with_lists(folder, &workspace, vec![upload(folder, &wanted)], false).await;
             prop_assert!(plan.is_empty() && !plan.is_blocked(), "{plan:?}");
-            prop_assert!(workspace.kept_lists() <= 2);
+            prop_assert!(workspace.member_list_count() <= 2);
             Ok(())
         })?;
     }
 
     #[test]
-    fn members_are_those_declared_wherever_runs_before_ended(
-        runs in proptest::collection::vec((list(), mishap("/v1/")), 0..4),
-        wanted in list(),
+    fn members_converge_after_interrupted_runs(
+        runs in proptest::collection::vec((number_set(), injected_failure("/v1/")), 0..4),
+        wanted in number_set(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let workspace = workspace();
             for (list, mishap) in runs {
-                begin(&workspace, mishap);
+                inject_failure(&workspace, mishap);
                 let (plan, receipt) = run(&workspace, vec![cohort(&list)], false).await;
                 prop_assert!(!plan.is_blocked(), "{:?}", plan.conflicts);
                 if receipt.is_some_and(|receipt| receipt.is_complete()) && !plan.is_empty() {
                     prop_assert_eq!(members(&workspace), Some(list));
                 }
-                end(&workspace);
+                clear_failures(&workspace);
             }
             let (plan, receipt) = run(&workspace, vec![cohort(&wanted)], false).await;
             let receipt = receipt.unwrap();
-            prop_assert!(receipt.is_complete(), "{receipt:?} of {:?}", changes(&plan));
+            prop_assert!(receipt.is_complete(), "{receipt:?} of {:?}", planned_syncs(&plan));
             prop_assert_eq!(members(&workspace), Some(wanted.clone()));
             let (plan, _) = run(&workspace, vec![cohort(&wanted)], false).await;
-            prop_assert!(plan.is_empty() && !plan.is_blocked(), "{:?}", changes(&plan));
+            prop_assert!(plan.is_empty() && !plan.is_blocked(), "{:?}", planned_syncs(&plan));
             // Nothing is kept that is of no use.
-            prop_assert_eq!(workspace.kept_lists(), 1);
+            prop_assert_eq!(workspace.member_list_count(), 1);
             Ok(())
         })?;
     }
 }
 
 #[tokio::test]
-async fn no_more_is_sent_than_what_changes() {
+async fn only_changed_members_are_sent() {
     let workspace = workspace();
-    let table: [(&[u8], Sent); 5] = [
+    let table: [(&[u8], ExpectedSync); 5] = [
         (&[1, 2, 3], (3, 0, 1)),
         (&[1, 2, 3, 4], (1, 0, 1)),
         (&[2, 3, 4], (0, 1, 1)),
@@ -314,7 +314,7 @@ async fn no_more_is_sent_than_what_changes() {
     for (list, wanted) in table {
         let list: BTreeSet<u8> = list.iter().copied().collect();
         let (plan, receipt) = run(&workspace, vec![cohort(&list)], false).await;
-        assert_eq!(changes(&plan), [wanted]);
+        assert_eq!(planned_syncs(&plan), [wanted]);
         assert!(receipt.unwrap().is_complete());
         assert_eq!(members(&workspace), Some(list.clone()));
         let (again, _) = run(&workspace, vec![cohort(&list)], false).await;
@@ -323,11 +323,11 @@ async fn no_more_is_sent_than_what_changes() {
 }
 
 #[tokio::test]
-async fn of_a_lost_ledger_nobody_knows_the_members_and_all_are_sent_when_asked_to() {
+async fn a_lost_state_makes_members_unknown_until_a_forced_upload() {
     let workspace = workspace();
     let list = |numbers: &[u8]| numbers.iter().copied().collect::<BTreeSet<u8>>();
     run(&workspace, vec![cohort(&list(&[1, 2]))], false).await;
-    workspace.forget();
+    workspace.lose_state();
     let (plan, receipt) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
     assert!(receipt.is_none());
     assert!(
@@ -335,7 +335,7 @@ async fn of_a_lost_ledger_nobody_knows_the_members_and_all_are_sent_when_asked_t
         "{plan:?}"
     );
     let (plan, receipt) = run(&workspace, vec![cohort(&list(&[2, 3]))], true).await;
-    assert_eq!(changes(&plan), [(2, 0, 1)]);
+    assert_eq!(planned_syncs(&plan), [(2, 0, 1)]);
     assert!(receipt.unwrap().is_complete());
     // Nobody can remove whom nobody knows of.
     assert_eq!(members(&workspace), Some(list(&[1, 2, 3])));
@@ -344,13 +344,13 @@ async fn of_a_lost_ledger_nobody_knows_the_members_and_all_are_sent_when_asked_t
 }
 
 #[tokio::test]
-async fn a_name_that_the_service_drops_is_no_success() {
+async fn a_cohort_name_dropped_by_the_api_is_not_a_success() {
     let workspace = workspace();
     let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
                         "operator": "greaterThan", "value": 1, "negate": false});
     workspace
-        .by_hand(&json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}}));
-    workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+        .edit_in_dashboard(&json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}}));
+    workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let (_, receipt) = run(&workspace, vec![cohort(&[1].into())], false).await;
     let receipt = receipt.unwrap();
     let outcome = &receipt.steps.first().unwrap().outcome;
@@ -359,7 +359,7 @@ async fn a_name_that_the_service_drops_is_no_success() {
 }
 
 /// The calls that a plan makes about users.
-fn calls(plan: &Plan) -> Vec<(Option<UserChange>, Option<u64>, Option<u64>)> {
+fn planned_uploads(plan: &Plan) -> Vec<(Option<UserChange>, Option<u64>, Option<u64>)> {
     let sent = plan.steps.iter().filter_map(|step| match &step.action {
         Action::UploadUserList(uploading) => Some((uploading.change, uploading.added, uploading.removed)),
         _ => None,
@@ -368,11 +368,11 @@ fn calls(plan: &Plan) -> Vec<(Option<UserChange>, Option<u64>, Option<u64>)> {
 }
 
 #[tokio::test]
-async fn a_list_is_uploaded_by_the_call_that_costs_least() {
+async fn a_list_is_uploaded_with_the_cheapest_request() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let workspace = workspace();
-    let table: [(&[u8], Call); 5] = [
+    let table: [(&[u8], ExpectedUpload); 5] = [
         (&[1, 2, 3], (None, 3, 0)),
         (&[1, 2, 3, 4], (Some(UserChange::Add), 1, 0)),
         (&[2, 3, 4], (Some(UserChange::Remove), 0, 1)),
@@ -381,18 +381,18 @@ async fn a_list_is_uploaded_by_the_call_that_costs_least() {
     ];
     for (list, (change, added, removed)) in table {
         let list: BTreeSet<u8> = list.iter().copied().collect();
-        let (plan, receipt) = run_in(folder, &workspace, vec![upload(folder, &list)], false).await;
-        assert_eq!(calls(&plan), [(change, Some(added), Some(removed))]);
+        let (plan, receipt) = run_with_lists(folder, &workspace, vec![upload(folder, &list)], false).await;
+        assert_eq!(planned_uploads(&plan), [(change, Some(added), Some(removed))]);
         assert!(receipt.unwrap().is_complete());
         assert_eq!(users(&workspace), Some(list.clone()));
-        let (again, _) = run_in(folder, &workspace, vec![upload(folder, &list)], false).await;
+        let (again, _) = run_with_lists(folder, &workspace, vec![upload(folder, &list)], false).await;
         assert!(again.is_empty());
     }
 }
 
 /// What was put away for longer than its users are kept is uploaded anew, and what was not is as it was.
 #[tokio::test]
-async fn users_of_an_archived_segment_are_lost_after_a_month() {
+async fn users_are_uploaded_again_if_the_segment_was_archived_for_a_month() {
     for (days, is_lost) in [(28, false), (31, true)] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
@@ -403,26 +403,26 @@ async fn users_of_an_archived_segment_are_lost_after_a_month() {
             lifecycle: Lifecycle::Archived,
             ..active()
         };
-        run_in(folder, &workspace, vec![active()], false).await;
-        let (plan, _) = run_in(folder, &workspace, vec![archived()], false).await;
+        run_with_lists(folder, &workspace, vec![active()], false).await;
+        let (plan, _) = run_with_lists(folder, &workspace, vec![archived()], false).await;
         assert!(
             matches!(plan.warnings.as_slice(), [Warning::UsersLost { .. }]),
             "{plan:?}"
         );
         workspace.advance(SignedDuration::from_hours(24 * days));
-        let (plan, receipt) = run_in(folder, &workspace, vec![active()], false).await;
+        let (plan, receipt) = run_with_lists(folder, &workspace, vec![active()], false).await;
         let wanted = [(Some(UserChange::Replace), Some(2), Some(0))];
-        assert_eq!(calls(&plan), wanted.get(..usize::from(is_lost)).unwrap());
+        assert_eq!(planned_uploads(&plan), wanted.get(..usize::from(is_lost)).unwrap());
         assert!(receipt.unwrap().is_complete());
         assert_eq!(users(&workspace), Some(list.clone()));
-        let (again, _) = run_in(folder, &workspace, vec![active()], false).await;
+        let (again, _) = run_with_lists(folder, &workspace, vec![active()], false).await;
         assert!(again.is_empty());
     }
 }
 
 /// Wherever the run ends that takes a segment out whose users are lost, a later one uploads them.
 #[tokio::test]
-async fn users_that_were_lost_are_uploaded_wherever_the_run_before_ended() {
+async fn lost_users_are_uploaded_again_after_an_interrupted_unarchive() {
     let mut ended_early = 0;
     for writes in 0..8 {
         for by_hand in [false, true] {
@@ -431,25 +431,25 @@ async fn users_that_were_lost_are_uploaded_wherever_the_run_before_ended() {
             let workspace = workspace();
             let list: BTreeSet<u8> = [1, 2].into();
             let active = || upload(folder, &list);
-            run_in(folder, &workspace, vec![active()], false).await;
+            run_with_lists(folder, &workspace, vec![active()], false).await;
             let archived = DeclaredSegment {
                 lifecycle: Lifecycle::Archived,
                 ..active()
             };
-            run_in(folder, &workspace, vec![archived], false).await;
+            run_with_lists(folder, &workspace, vec![archived], false).await;
             workspace.advance(SignedDuration::from_hours(24 * 31));
             if by_hand {
-                workspace.by_hand_at("PATCH", "/v2/custom-segments/unarchive", &json!({"name": "A"}));
+                workspace.call_api_directly("PATCH", "/v2/custom-segments/unarchive", &json!({"name": "A"}));
             }
-            workspace.lock_ledger_after(writes);
-            let (_, receipt) = run_in(folder, &workspace, vec![active()], false).await;
+            workspace.fail_state_writes_after(writes);
+            let (_, receipt) = run_with_lists(folder, &workspace, vec![active()], false).await;
             ended_early += usize::from(!receipt.unwrap().is_complete());
-            workspace.unlock_ledger();
+            workspace.allow_state_writes();
             for _ in 0..2 {
-                run_in(folder, &workspace, vec![active()], false).await;
+                run_with_lists(folder, &workspace, vec![active()], false).await;
             }
             assert_eq!(users(&workspace), Some(list.clone()), "{writes} {by_hand}");
-            let (again, _) = run_in(folder, &workspace, vec![active()], false).await;
+            let (again, _) = run_with_lists(folder, &workspace, vec![active()], false).await;
             assert!(again.is_empty() && !again.is_blocked());
         }
     }
@@ -457,11 +457,11 @@ async fn users_that_were_lost_are_uploaded_wherever_the_run_before_ended() {
 }
 
 #[tokio::test]
-async fn a_list_that_the_ledger_lost_is_sent_whole_when_asked_to() {
+async fn a_lost_member_list_is_uploaded_in_full_when_forced() {
     let workspace = workspace();
     let list = |numbers: &[u8]| numbers.iter().copied().collect::<BTreeSet<u8>>();
     run(&workspace, vec![cohort(&list(&[1, 2]))], false).await;
-    workspace.lose_lists();
+    workspace.lose_member_lists();
     let (plan, _) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
     assert!(
         matches!(plan.conflicts.as_slice(), [Conflict::MembersUnknown { .. }]),
@@ -469,7 +469,7 @@ async fn a_list_that_the_ledger_lost_is_sent_whole_when_asked_to() {
         plan.conflicts
     );
     let (plan, receipt) = run(&workspace, vec![cohort(&list(&[2, 3]))], true).await;
-    assert_eq!(changes(&plan), [(2, 0, 1)]);
+    assert_eq!(planned_syncs(&plan), [(2, 0, 1)]);
     assert!(receipt.unwrap().is_complete());
     let (plan, _) = run(&workspace, vec![cohort(&list(&[2, 3]))], false).await;
     assert!(plan.is_empty() && !plan.is_blocked());
@@ -477,7 +477,7 @@ async fn a_list_that_the_ledger_lost_is_sent_whole_when_asked_to() {
 
 /// A list is where the service reads it for a day, and goes with the first upload of its segment after that.
 #[tokio::test]
-async fn what_was_published_goes_a_day_later() {
+async fn published_lists_are_removed_after_a_day() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let workspace = workspace();
@@ -485,7 +485,7 @@ async fn what_was_published_goes_a_day_later() {
     for (hours, numbers, left) in [(0, vec![1], 1), (23, vec![2], 2), (2, vec![3], 2)] {
         workspace.advance(SignedDuration::from_hours(hours));
         let list: BTreeSet<u8> = numbers.into_iter().collect();
-        let (_, receipt) = run_in(folder, &workspace, vec![upload(folder, &list)], false).await;
+        let (_, receipt) = run_with_lists(folder, &workspace, vec![upload(folder, &list)], false).await;
         assert!(receipt.unwrap().is_complete());
         assert_eq!((published(), users(&workspace)), (left, Some(list)));
     }
@@ -493,7 +493,7 @@ async fn what_was_published_goes_a_day_later() {
 
 /// A call that was cut off may arrive after the run that made it: what follows it comes later than it can.
 #[tokio::test]
-async fn what_follows_a_lost_call_waits_until_it_cannot_arrive() {
+async fn a_write_after_a_lost_request_waits_until_it_can_no_longer_arrive() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let list = |number: u8| BTreeSet::from([number]);
@@ -503,30 +503,30 @@ async fn what_follows_a_lost_call_waits_until_it_cannot_arrive() {
     ];
     for (prefix, declared) in cases {
         let workspace = workspace();
-        run_in(folder, &workspace, vec![declared(1)], false).await;
+        run_with_lists(folder, &workspace, vec![declared(1)], false).await;
         let fault =
             json!({"on": {"path_prefix": prefix}, "times": 50, "fault": {"reset": {"when": "before"}}});
         workspace.set_faults(&json!([fault]));
-        let (_, receipt) = run_in(folder, &workspace, vec![declared(2)], false).await;
+        let (_, receipt) = run_with_lists(folder, &workspace, vec![declared(2)], false).await;
         let outcome = &receipt.unwrap().steps.first().unwrap().outcome.clone();
         assert!(matches!(outcome, StepOutcome::Unknown { .. }), "{outcome:?}");
         workspace.set_faults(&json!([]));
         let lost_at = workspace.now();
-        let (_, receipt) = run_in(folder, &workspace, vec![declared(3)], false).await;
+        let (_, receipt) = run_with_lists(folder, &workspace, vec![declared(3)], false).await;
         assert!(receipt.unwrap().is_complete());
         let waited = lost_at.duration_until(workspace.now());
         assert!(waited >= SignedDuration::from_mins(4), "{prefix} {waited}");
-        let found = members_of(&workspace, prefix);
+        let found = people_of_kind(&workspace, prefix);
         assert_eq!(found, Some(list(3)));
         // What was answered is waited for no more.
         let before = workspace.now();
-        run_in(folder, &workspace, vec![declared(4)], false).await;
+        run_with_lists(folder, &workspace, vec![declared(4)], false).await;
         assert!(before.duration_until(workspace.now()) < SignedDuration::from_mins(1));
     }
 }
 
 #[tokio::test]
-async fn what_never_changes_is_told_with_what_it_was() {
+async fn fixed_upload_fields_produce_an_expiry_warning_and_a_conflict() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let workspace = workspace();
@@ -537,9 +537,9 @@ async fn what_never_changes_is_told_with_what_it_was() {
         }
         vec![declared]
     };
-    run_in(folder, &workspace, expiring_in(30), false).await;
+    run_with_lists(folder, &workspace, expiring_in(30), false).await;
     workspace.advance(SignedDuration::from_hours(24 * 20));
-    let (plan, _) = run_in(folder, &workspace, expiring_in(30), false).await;
+    let (plan, _) = run_with_lists(folder, &workspace, expiring_in(30), false).await;
     assert!(plan.is_empty());
     assert!(
         matches!(
@@ -548,7 +548,7 @@ async fn what_never_changes_is_told_with_what_it_was() {
         ),
         "{plan:?}"
     );
-    let (plan, _) = run_in(folder, &workspace, expiring_in(90), false).await;
+    let (plan, _) = run_with_lists(folder, &workspace, expiring_in(90), false).await;
     assert!(
         matches!(plan.conflicts.as_slice(), [Conflict::FixedAtUpload { .. }]),
         "{plan:?}"

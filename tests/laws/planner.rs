@@ -1,7 +1,7 @@
 //! The planner against the strict service: whatever is declared, live and remembered, a plan without conflicts runs
 //! without ever being refused, and then there is nothing left to plan.
 
-use super::workspace::Workspace;
+use super::workspace::TestWorkspace;
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -28,19 +28,19 @@ const AMOUNTS: u8 = 9;
 
 /// A live segment; its place in the list is its definition, so that these are unique.
 #[derive(Clone, Debug)]
-struct LiveDraft {
+struct RemoteDraft {
     name: Index,
     /// Live segments before it that it refers to.
     refers_to: Vec<Index>,
     archived: bool,
     /// Whether it excludes anybody.
     excludes: bool,
-    known: Option<KnownDraft>,
+    managed: Option<ManagedDraft>,
 }
 
 /// What the ledger says of it.
 #[derive(Clone, Debug)]
-struct KnownDraft {
+struct ManagedDraft {
     /// Another name than the live one: it was renamed by hand.
     name: Option<u8>,
     edited: bool,
@@ -48,21 +48,21 @@ struct KnownDraft {
 
 /// A declared segment.
 #[derive(Clone, Debug)]
-struct FileDraft {
+struct DeclaredDraft {
     name: u8,
     amount: u8,
     /// Declared segments before it that it refers to.
     refers_to: Vec<Index>,
     /// A live segment that nobody may have declared.
-    refers_to_live: Option<Index>,
+    refers_to_remote: Option<Index>,
     archived: bool,
     excludes: bool,
-    is: Identity,
+    identity: DeclaredIdentity,
 }
 
 #[derive(Clone, Debug)]
-enum Identity {
-    Unsaid,
+enum DeclaredIdentity {
+    Unspecified,
     Id(Index),
     /// Live names, and with them one that nobody has.
     PreviousNames(Vec<Index>),
@@ -70,26 +70,26 @@ enum Identity {
 
 /// What `--target` and `--exclude` say, by the numbers of names.
 #[derive(Clone, Debug, Default)]
-struct Part {
+struct SelectionDraft {
     targets: Vec<u8>,
     excludes: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
-struct World {
-    live: Vec<LiveDraft>,
-    files: Vec<FileDraft>,
-    owns: Option<&'static str>,
+struct PlannerCase {
+    remote: Vec<RemoteDraft>,
+    files: Vec<DeclaredDraft>,
+    manages: Option<&'static str>,
     settings: SandboxSettings,
-    part: Part,
+    selection: SelectionDraft,
     adoption: Adoption,
     /// Whether the steps are run in another order that their dependencies allow.
-    is_other_way: bool,
+    reorders_steps: bool,
 }
 
-fn live() -> impl Strategy<Value = LiveDraft> {
+fn remote_draft() -> impl Strategy<Value = RemoteDraft> {
     let known = (prop::option::weighted(0.4, 0..NAMES), prop::bool::weighted(0.2))
-        .prop_map(|(name, edited)| KnownDraft { name, edited });
+        .prop_map(|(name, edited)| ManagedDraft { name, edited });
     (
         any::<Index>(),
         vec(any::<Index>(), 0..2),
@@ -97,20 +97,20 @@ fn live() -> impl Strategy<Value = LiveDraft> {
         prop::bool::weighted(0.2),
         prop::option::weighted(0.7, known),
     )
-        .prop_map(|(name, refers_to, archived, excludes, known)| LiveDraft {
+        .prop_map(|(name, refers_to, archived, excludes, known)| RemoteDraft {
             name,
             refers_to,
             archived,
             excludes,
-            known,
+            managed: known,
         })
 }
 
-fn file() -> impl Strategy<Value = FileDraft> {
+fn declared_draft() -> impl Strategy<Value = DeclaredDraft> {
     let identity = prop_oneof![
-        5 => Just(Identity::Unsaid),
-        2 => any::<Index>().prop_map(Identity::Id),
-        2 => vec(any::<Index>(), 1..3).prop_map(Identity::PreviousNames),
+        5 => Just(DeclaredIdentity::Unspecified),
+        2 => any::<Index>().prop_map(DeclaredIdentity::Id),
+        2 => vec(any::<Index>(), 1..3).prop_map(DeclaredIdentity::PreviousNames),
     ];
     (
         0..NAMES,
@@ -122,28 +122,28 @@ fn file() -> impl Strategy<Value = FileDraft> {
         identity,
     )
         .prop_map(
-            |(name, amount, refers_to, refers_to_live, archived, excludes, is)| FileDraft {
+            |(name, amount, refers_to, refers_to_live, archived, excludes, is)| DeclaredDraft {
                 name,
                 amount,
                 refers_to,
-                refers_to_live,
+                refers_to_remote: refers_to_live,
                 archived,
                 excludes,
-                is,
+                identity: is,
             },
         )
 }
 
 /// All of a plan mostly.
-fn part() -> impl Strategy<Value = Part> {
+fn selection_draft() -> impl Strategy<Value = SelectionDraft> {
     let of = |targets, excludes| {
         (vec(0..NAMES, targets), vec(0..NAMES, excludes))
-            .prop_map(|(targets, excludes)| Part { targets, excludes })
+            .prop_map(|(targets, excludes)| SelectionDraft { targets, excludes })
     };
-    prop_oneof![6 => Just(Part::default()), 1 => of(1..4, 0..2), 1 => of(0..1, 1..3)]
+    prop_oneof![6 => Just(SelectionDraft::default()), 1 => of(1..4, 0..2), 1 => of(0..1, 1..3)]
 }
 
-fn world() -> impl Strategy<Value = World> {
+fn planner_case() -> impl Strategy<Value = PlannerCase> {
     let switches = any::<[bool; 9]>();
     let echo = prop::sample::select(vec![
         EchoFormat::AsSent,
@@ -152,11 +152,11 @@ fn world() -> impl Strategy<Value = World> {
         EchoFormat::DashboardDays,
     ]);
     (
-        vec(live(), 0..7),
-        vec(file(), 0..8),
+        vec(remote_draft(), 0..7),
+        vec(declared_draft(), 0..8),
         prop::sample::select(vec![None, None, Some("*"), Some("S1")]),
         (switches, echo),
-        (0_usize..4, part(), prop::bool::weighted(0.05)),
+        (0_usize..4, selection_draft(), prop::bool::weighted(0.05)),
     )
         .prop_map(|(live, files, owns, (switches, echo), (room, part, refuses))| {
             let [
@@ -184,18 +184,18 @@ fn world() -> impl Strategy<Value = World> {
                 echo,
                 ..SandboxSettings::default()
             };
-            World {
-                live,
+            PlannerCase {
+                remote: live,
                 files,
-                owns,
+                manages: owns,
                 settings,
-                part,
+                selection: part,
                 adoption: if refuses {
                     Adoption::Refuse
                 } else {
                     Adoption::Allow
                 },
-                is_other_way,
+                reorders_steps: is_other_way,
             }
         })
 }
@@ -204,7 +204,7 @@ fn name(number: u8) -> SegmentName {
     SegmentName::new(format!("S{number}"))
 }
 
-fn spends(amount: u8) -> Filter {
+fn spend_above(amount: u8) -> Filter {
     let test = DoubleTest::GreaterThan(Operand::Fixed(Number::new(f64::from(amount)).unwrap()));
     Filter::Attribute(AttributeFilter {
         name: "spend".to_owned(),
@@ -233,16 +233,16 @@ fn excluded(amount: u8) -> Value {
 }
 
 /// A live segment as it came to be.
-struct Seeded {
+struct CreatedSegment {
     id: String,
     name: SegmentName,
     archived: bool,
 }
 
 /// Makes the live segments and what the ledger knows of them.
-fn seed(workspace: &Workspace, drafts: &[LiveDraft]) -> Vec<Seeded> {
+fn create_remote_segments(workspace: &TestWorkspace, drafts: &[RemoteDraft]) -> Vec<CreatedSegment> {
     let mut free: Vec<u8> = (0..NAMES).collect();
-    let mut seeded: Vec<Seeded> = Vec::new();
+    let mut seeded: Vec<CreatedSegment> = Vec::new();
     for (amount, draft) in drafts.iter().enumerate() {
         let number = free.remove(draft.name.index(free.len()));
         let references: BTreeSet<String> = draft
@@ -260,10 +260,10 @@ fn seed(workspace: &Workspace, drafts: &[LiveDraft]) -> Vec<Seeded> {
         if let Some(excluded) = &excluded {
             edit["excluded_filters"] = excluded.clone();
         }
-        let made = workspace.by_hand(&edit);
+        let made = workspace.edit_in_dashboard(&edit);
         let id = made["data"]["id"].as_str().unwrap().to_owned();
         // Nothing but the ledger can know of a hidden segment.
-        let known = draft.known.clone().or(draft.archived.then_some(KnownDraft {
+        let known = draft.managed.clone().or(draft.archived.then_some(ManagedDraft {
             name: None,
             edited: false,
         }));
@@ -273,7 +273,7 @@ fn seed(workspace: &Workspace, drafts: &[LiveDraft]) -> Vec<Seeded> {
             } else {
                 included
             };
-            workspace.remember(StateEntry {
+            workspace.add_state_entry(StateEntry {
                 lifecycle: if draft.archived {
                     Lifecycle::Archived
                 } else {
@@ -290,7 +290,7 @@ fn seed(workspace: &Workspace, drafts: &[LiveDraft]) -> Vec<Seeded> {
                 )
             });
         }
-        seeded.push(Seeded {
+        seeded.push(CreatedSegment {
             id,
             name: name(number),
             archived: draft.archived,
@@ -301,7 +301,7 @@ fn seed(workspace: &Workspace, drafts: &[LiveDraft]) -> Vec<Seeded> {
 
 /// The files, free of what the checks of files refuse: names and definitions are unique, references go to what is
 /// declared in use, ids and previous names are claimed once.
-fn declared(drafts: &[FileDraft], live: &[Seeded]) -> Vec<DeclaredSegment> {
+fn declared(drafts: &[DeclaredDraft], live: &[CreatedSegment]) -> Vec<DeclaredSegment> {
     let mut declared: Vec<DeclaredSegment> = Vec::new();
     let mut amounts = BTreeSet::new();
     let mut claimed = BTreeSet::new();
@@ -322,8 +322,8 @@ fn declared(drafts: &[FileDraft], live: &[Seeded]) -> Vec<DeclaredSegment> {
             .map(|index| index.get(&active).clone())
             .collect();
         // Whether a hidden segment may be referred to, no plan can know.
-        let shown: Vec<&Seeded> = live.iter().filter(|seeded| !seeded.archived).collect();
-        let by_id = draft.refers_to_live.filter(|_| !shown.is_empty());
+        let shown: Vec<&CreatedSegment> = live.iter().filter(|seeded| !seeded.archived).collect();
+        let by_id = draft.refers_to_remote.filter(|_| !shown.is_empty());
         let by_id = by_id.map(|index| Reference::Id {
             id: SegmentId::new(&index.get(&shown).id),
             label: None,
@@ -333,10 +333,10 @@ fn declared(drafts: &[FileDraft], live: &[Seeded]) -> Vec<DeclaredSegment> {
             let seeded = (!live.is_empty()).then(|| index.get(live));
             seeded.filter(|seeded| claimed.insert(seeded.id.clone()))
         };
-        let (id, previous) = match &draft.is {
-            Identity::Unsaid => (None, Vec::new()),
-            Identity::Id(index) => (claim(index), Vec::new()),
-            Identity::PreviousNames(indices) => {
+        let (id, previous) = match &draft.identity {
+            DeclaredIdentity::Unspecified => (None, Vec::new()),
+            DeclaredIdentity::Id(index) => (claim(index), Vec::new()),
+            DeclaredIdentity::PreviousNames(indices) => {
                 let live = indices.iter().filter_map(&mut claim);
                 let live: Vec<SegmentName> = live.map(|seeded| seeded.name.clone()).collect();
                 (
@@ -360,13 +360,13 @@ fn declared(drafts: &[FileDraft], live: &[Seeded]) -> Vec<DeclaredSegment> {
             contents: Contents::Filter(Definition {
                 included: Group {
                     operator: GroupOperator::And,
-                    filters: std::iter::once(spends(draft.amount))
+                    filters: std::iter::once(spend_above(draft.amount))
                         .chain(references.map(Filter::Reference))
                         .collect(),
                 },
                 excluded: draft.excludes.then(|| Group {
                     operator: GroupOperator::And,
-                    filters: vec![spends(draft.amount + 50)],
+                    filters: vec![spend_above(draft.amount + 50)],
                 }),
             }),
             origin: Origin {
@@ -381,9 +381,9 @@ fn declared(drafts: &[FileDraft], live: &[Seeded]) -> Vec<DeclaredSegment> {
 }
 
 /// Every step is about a segment that is declared, or that the ledger or `owns` says is ours.
-fn assert_owned(plan: &Plan, world: &World, workspace: &Workspace) {
-    let pattern = world.owns.map(|pattern| NamePattern::parse(pattern).unwrap());
-    let ledger = workspace.ledger();
+fn assert_only_managed_archived(plan: &Plan, world: &PlannerCase, workspace: &TestWorkspace) {
+    let pattern = world.manages.map(|pattern| NamePattern::parse(pattern).unwrap());
+    let ledger = workspace.stored_state();
     for step in &plan.steps {
         if step.origin.is_some() {
             continue;
@@ -400,24 +400,24 @@ fn assert_owned(plan: &Plan, world: &World, workspace: &Workspace) {
 }
 
 /// The workspace of a world, and what its files say.
-fn make(world: &World) -> (Workspace, Vec<DeclaredSegment>) {
-    let mut workspace = Workspace::new(world.settings.clone());
-    workspace.allow(|policy| {
+fn create_workspace(world: &PlannerCase) -> (TestWorkspace, Vec<DeclaredSegment>) {
+    let mut workspace = TestWorkspace::new(world.settings.clone());
+    workspace.change_policy(|policy| {
         policy.guards.min_segments = usize::MAX;
         policy.adoption = world.adoption;
         policy.managed_patterns = world
-            .owns
+            .manages
             .iter()
             .map(|pattern| NamePattern::parse(pattern).unwrap())
             .collect();
     });
-    let seeded = seed(&workspace, &world.live);
+    let seeded = create_remote_segments(&workspace, &world.remote);
     let declared = declared(&world.files, &seeded);
     (workspace, declared)
 }
 
 /// The same steps in another order that their dependencies allow: as late as can be what the plan has first.
-fn other_way(mut plan: Plan) -> Plan {
+fn reorder_steps(mut plan: Plan) -> Plan {
     let mut open: Vec<_> = std::mem::take(&mut plan.steps);
     let mut number_of = BTreeMap::new();
     while !open.is_empty() {
@@ -432,7 +432,7 @@ fn other_way(mut plan: Plan) -> Plan {
     plan
 }
 
-fn selection(part: &Part) -> Selection {
+fn selection(part: &SelectionDraft) -> Selection {
     let patterns = |numbers: &[u8]| {
         let names = numbers.iter().map(|number| name(*number));
         names
@@ -445,12 +445,12 @@ fn selection(part: &Part) -> Selection {
     }
 }
 
-async fn run(world: &World, ran: &Cell<u32>) {
-    let (workspace, declared) = make(world);
+async fn apply_and_replan(world: &PlannerCase, ran: &Cell<u32>) {
+    let (workspace, declared) = create_workspace(world);
     let observed = workspace.observe(&declared).await;
-    let selection = selection(&world.part);
-    let plan = workspace.plan_part(&declared, &observed, &selection);
-    assert_owned(&plan, world, &workspace);
+    let selection = selection(&world.selection);
+    let plan = workspace.plan_selected(&declared, &observed, &selection);
+    assert_only_managed_archived(&plan, world, &workspace);
     if plan.is_blocked() {
         return;
     }
@@ -465,35 +465,35 @@ async fn run(world: &World, ran: &Cell<u32>) {
         return;
     }
     ran.set(ran.get() + 1);
-    let before = workspace.log().len();
+    let before = workspace.request_log().len();
     // Steps are run side by side: nothing but their dependencies orders them.
-    let plan = if world.is_other_way { other_way(plan) } else { plan };
+    let plan = if world.reorders_steps { reorder_steps(plan) } else { plan };
     let receipt = workspace.apply(&plan).await;
-    let log = workspace.log().split_off(before);
+    let log = workspace.request_log().split_off(before);
     let refused = log
         .iter()
         .find(|entry| matches!(entry.status, 400 | 403 | 409 | 412 | 413 | 429));
     assert!(
         refused.is_none() && receipt.is_complete(),
         "{}{receipt:#?}\n{refused:#?}",
-        described(&plan)
+        describe_plan(&plan)
     );
     if plan.excluded.steps > 0 {
         // What was left out for want of something excluded may be free to be done by now.
         return;
     }
     let observed = workspace.observe(&declared).await;
-    let again = workspace.plan_part(&declared, &observed, &selection);
+    let again = workspace.plan_selected(&declared, &observed, &selection);
     assert!(
         again.is_empty() && !again.is_blocked(),
         "first\n{}then\n{}",
-        described(&plan),
-        described(&again)
+        describe_plan(&plan),
+        describe_plan(&again)
     );
 }
 
 /// Whether it is the service that stands in the way, and its word can be taken by trying.
-fn is_up_to_the_service(conflict: &Conflict, settings: &SandboxSettings) -> bool {
+fn can_be_tried_against_the_service(conflict: &Conflict, settings: &SandboxSettings) -> bool {
     match conflict {
         Conflict::NameTaken { .. }
         | Conflict::NameReserved { .. }
@@ -526,7 +526,7 @@ fn is_up_to_the_service(conflict: &Conflict, settings: &SandboxSettings) -> bool
 
 /// Whether each segment of a plan is the live one that it meant, and not another that has its name by now; and none that
 /// another file means was taken over for its name.
-fn is_as_meant(plan: &Plan, observed: &ObservedWorkspace) -> bool {
+fn matches_intended_segments(plan: &Plan, observed: &ObservedWorkspace) -> bool {
     let is_named = |id: &SegmentId, name: &SegmentName| {
         let live = observed.segments.get(id);
         live.is_some_and(|live| live.name == *name)
@@ -545,25 +545,25 @@ fn is_as_meant(plan: &Plan, observed: &ObservedWorkspace) -> bool {
 }
 
 /// Applies a plan in spite of its conflicts, and what is left of it again, until the service takes nothing more.
-async fn try_anyway(world: &World, tried: &Cell<u32>) {
-    let (workspace, declared) = make(world);
+async fn apply_despite_conflicts(world: &PlannerCase, tried: &Cell<u32>) {
+    let (workspace, declared) = create_workspace(world);
     let mut plan = workspace.plan(&declared).await;
-    let judged = |conflict| is_up_to_the_service(conflict, &world.settings);
+    let judged = |conflict| can_be_tried_against_the_service(conflict, &world.settings);
     if plan.conflicts.is_empty() || !plan.conflicts.iter().all(judged) {
         return;
     }
     tried.set(tried.get() + 1);
     let first = plan.clone();
-    for round in 0..ROUNDS {
+    for round in 0..MAX_ATTEMPTS {
         plan.conflicts.clear();
-        let is_other_way = world.is_other_way != (round % 2 == 1);
+        let is_other_way = world.reorders_steps != (round % 2 == 1);
         let receipt = workspace
-            .apply(&if is_other_way { other_way(plan) } else { plan })
+            .apply(&if is_other_way { reorder_steps(plan) } else { plan })
             .await;
         let observed = workspace.observe(&declared).await;
-        plan = workspace.plan_of(&declared, &observed);
-        let is_reached = plan.is_empty() && !plan.is_blocked() && is_as_meant(&first, &observed);
-        assert!(!is_reached, "the service took all of\n{}", described(&first));
+        plan = workspace.plan_from(&declared, &observed);
+        let is_reached = plan.is_empty() && !plan.is_blocked() && matches_intended_segments(&first, &observed);
+        assert!(!is_reached, "the service took all of\n{}", describe_plan(&first));
         if !receipt
             .steps
             .iter()
@@ -575,7 +575,7 @@ async fn try_anyway(world: &World, tried: &Cell<u32>) {
 }
 
 /// A plan in a few lines, for whoever reads a failure.
-fn described(plan: &Plan) -> String {
+fn describe_plan(plan: &Plan) -> String {
     let mut text = String::new();
     for step in &plan.steps {
         let target = step.action.target();
@@ -604,13 +604,13 @@ fn described(plan: &Plan) -> String {
 }
 
 /// Runs a law over worlds, at most so many.
-fn hold(cases: u32, law: impl Fn(&World)) {
+fn for_all_cases(cases: u32, law: impl Fn(&PlannerCase)) {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases,
         failure_persistence: None,
         ..ProptestConfig::default()
     });
-    let outcome = runner.run(&world(), |world| {
+    let outcome = runner.run(&planner_case(), |world| {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| law(&world)));
         outcome
             .map_err(|panic| TestCaseError::fail(panic.downcast_ref::<String>().cloned().unwrap_or_default()))
@@ -620,10 +620,10 @@ fn hold(cases: u32, law: impl Fn(&World)) {
     }
 }
 
-fn never_refused() {
+fn require_no_rejected_requests() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let ran = Cell::new(0);
-    hold(CASES / 2, |world| runtime.block_on(run(world, &ran)));
+    for_all_cases(CASES / 2, |world| runtime.block_on(apply_and_replan(world, &ran)));
     // A law that nothing falls under says nothing.
     assert!(
         ran.get() > CASES / 4,
@@ -635,20 +635,20 @@ fn never_refused() {
 // In two halves, for two cores.
 
 #[test]
-fn a_plan_without_conflicts_is_never_refused() {
-    never_refused();
+fn a_plan_without_conflicts_is_never_rejected() {
+    require_no_rejected_requests();
 }
 
 #[test]
-fn nor_is_any_other() {
-    never_refused();
+fn a_plan_without_conflicts_is_never_rejected_in_more_cases() {
+    require_no_rejected_requests();
 }
 
 #[test]
-fn what_is_called_a_conflict_is_one() {
+fn a_plan_with_conflicts_never_converges() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let tried = Cell::new(0);
-    hold(CASES / 4, |world| runtime.block_on(try_anyway(world, &tried)));
+    for_all_cases(CASES / 4, |world| runtime.block_on(apply_despite_conflicts(world, &tried)));
     assert!(
         tried.get() > CASES / 40,
         "only {} plans had conflicts that can be tried",
@@ -657,26 +657,26 @@ fn what_is_called_a_conflict_is_one() {
 }
 
 #[test]
-fn the_same_values_give_the_same_plan_byte_for_byte() {
+fn equal_inputs_give_byte_identical_plans() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    hold(200, |world| {
+    for_all_cases(200, |world| {
         runtime.block_on(async {
-            let (workspace, declared) = make(world);
+            let (workspace, declared) = create_workspace(world);
             let observed = workspace.observe(&declared).await;
-            let text = || serde_json::to_string(&workspace.plan_of(&declared, &observed)).unwrap();
+            let text = || serde_json::to_string(&workspace.plan_from(&declared, &observed)).unwrap();
             let first = text();
             for _ in 0..9 {
                 assert_eq!(text(), first);
             }
             // A saved plan comes back as it was.
             let plan: Plan = serde_json::from_str(&first).unwrap();
-            assert_eq!(plan, workspace.plan_of(&declared, &observed));
+            assert_eq!(plan, workspace.plan_from(&declared, &observed));
         });
     });
 }
 
 /// How often what is left is tried again.
-const ROUNDS: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;
 
 /// Worlds that are tried.
 const CASES: u32 = 10_000;

@@ -12,19 +12,19 @@ use std::sync::Arc;
 /// The document that declares a definition.
 pub(crate) fn document(definition: &Definition) -> Value {
     let payload = encode(definition);
-    let mut document = json!({"name": "A", "included_filters": as_written(&payload.included_filters)});
+    let mut document = json!({"name": "A", "included_filters": mark_raw_filters(&payload.included_filters)});
     if let Some(excluded) = payload.excluded_filters {
-        document["excluded_filters"] = as_written(&excluded);
+        document["excluded_filters"] = mark_raw_filters(&excluded);
     }
     document
 }
 
 /// A group with the filters that the vocabulary does not know marked as raw, as files have to have them.
-fn as_written(group: &Value) -> Value {
+fn mark_raw_filters(group: &Value) -> Value {
     let mut group = group.clone();
     for filter in group["filters"].as_array_mut().unwrap() {
         *filter = match filter["filter_type"].as_str() {
-            Some("nested_filters") => as_written(filter),
+            Some("nested_filters") => mark_raw_filters(filter),
             Some("new") => json!({"raw": filter}),
             _ => filter.clone(),
         };
@@ -55,12 +55,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn as_json(definition in definition()) {
+    fn a_definition_encoded_as_json_is_decoded_unchanged(definition in definition()) {
         prop_assert_eq!(decode(&document(&definition).to_string()), Ok(Contents::Filter(definition)));
     }
 
     #[test]
-    fn as_yaml(definition in definition()) {
+    fn a_definition_encoded_as_yaml_is_decoded_unchanged(definition in definition()) {
         let text = serde_yaml::to_string(&document(&definition)).unwrap();
         prop_assert_eq!(decode(&text), Ok(Contents::Filter(definition)), "{}", text);
     }

@@ -5,7 +5,7 @@ mod edges;
 
 use super::generate::definition;
 use super::round_trip::{decode, document};
-use damage::{damage, damaged};
+use damage::{mutation, mutated};
 use jsonschema::Validator;
 use proptest::prelude::*;
 use segctl::config::schema;
@@ -24,7 +24,7 @@ fn validator(schema: &Value) -> Validator {
 }
 
 /// What else a document may say of its segment.
-fn envelope() -> impl Strategy<Value = Value> {
+fn optional_fields() -> impl Strategy<Value = Value> {
     let fields = json!({
         "kind": "filter", "description": "# why", "owner": "014", "labels": ["no", ""], "lifecycle": "archived",
         "previous_names": ["A before"], "workspaces": ["production"],
@@ -34,7 +34,7 @@ fn envelope() -> impl Strategy<Value = Value> {
 }
 
 /// Segments that are not made of filters.
-fn of_members() -> impl Strategy<Value = Value> {
+fn member_segments() -> impl Strategy<Value = Value> {
     let digest = "0123456789abcdef".repeat(4);
     prop::sample::select(vec![
         json!({"name": "A", "kind": "file", "identifier": {"attribute": "email", "type": "string"},
@@ -47,7 +47,7 @@ fn of_members() -> impl Strategy<Value = Value> {
     ])
 }
 
-fn agree(document: &Value) -> Result<(), TestCaseError> {
+fn require_agreement(document: &Value) -> Result<(), TestCaseError> {
     let decoded = decode(&document.to_string());
     let faults: Vec<_> = SEGMENT
         .iter_errors(document)
@@ -68,26 +68,26 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn agree_with_the_decoder(
+    fn segment_schema_agrees_with_the_decoder(
         definition in definition(),
-        envelope in envelope(),
-        damage in prop::option::weighted(0.8, (any::<prop::sample::Index>(), damage())),
+        envelope in optional_fields(),
+        damage in prop::option::weighted(0.8, (any::<prop::sample::Index>(), mutation())),
     ) {
         let mut document = document(&definition);
         for (key, value) in envelope.as_object().unwrap() {
             document[key] = value.clone();
         }
         if let Some((choice, damage)) = damage {
-            document = damaged(&document, &choice, &damage);
+            document = mutated(&document, &choice, &damage);
         }
-        agree(&document)?;
+        require_agreement(&document)?;
     }
 
     #[test]
-    fn agree_with_the_decoder_on_lists_of_members(
-        document in of_members(),
-        envelope in envelope(),
-        damages in prop::collection::vec((any::<prop::sample::Index>(), damage()), 0..3),
+    fn member_segment_schema_agrees_with_the_decoder(
+        document in member_segments(),
+        envelope in optional_fields(),
+        damages in prop::collection::vec((any::<prop::sample::Index>(), mutation()), 0..3),
     ) {
         let mut document = document;
         for (key, value) in envelope.as_object().unwrap() {
@@ -96,15 +96,15 @@ proptest! {
             }
         }
         for (choice, damage) in damages {
-            document = damaged(&document, &choice, &damage);
+            document = mutated(&document, &choice, &damage);
         }
-        agree(&document)?;
+        require_agreement(&document)?;
     }
 }
 
 /// The examples as editors see them: YAML read by somebody else.
 #[test]
-fn examples_are_valid() {
+fn examples_match_the_schemas() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/segments")];
     let mut seen = 0;
     while let Some(folder) = folders.pop() {
@@ -140,7 +140,7 @@ fn examples_are_valid() {
 }
 
 #[test]
-fn the_committed_schemas_are_fresh() {
+fn committed_schemas_are_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     for (file, kind, schema) in [
         ("segment.schema.json", "segment", schema::segment()),
@@ -155,7 +155,7 @@ fn the_committed_schemas_are_fresh() {
 }
 
 #[test]
-fn settings_agree_with_their_decoder() {
+fn settings_schema_agrees_with_the_decoder() {
     use segctl::config::source::SourceFile;
     use segctl::config::workspace::parse_settings;
     let service =

@@ -1,7 +1,7 @@
 //! Six changes of a workspace in which one call goes wrong, each call in every way, and then two of them: whatever it
 //! was, nothing is made twice or lost or touched that is not ours, and two more runs reach what was asked for.
 
-use super::workspace::Workspace;
+use super::workspace::TestWorkspace;
 use segctl::apply::receipt::{StepReport, StepOutcome, RunReport};
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every way in which a call goes wrong.
-fn faults() -> Vec<Value> {
+fn request_faults() -> Vec<Value> {
     let mut faults = vec![
         json!({"rate_limited": {"reset_in": 30}}),
         json!("active_limit"),
@@ -58,7 +58,7 @@ fn segment(name: &str, amount: f64) -> DeclaredSegment {
     }
 }
 
-fn member_of(mut segment: DeclaredSegment, other: &str) -> DeclaredSegment {
+fn with_reference_to(mut segment: DeclaredSegment, other: &str) -> DeclaredSegment {
     let reference = Reference::Name(SegmentName::new(other));
     let Contents::Filter(definition) = &mut segment.contents else {
         return segment;
@@ -78,42 +78,42 @@ fn archived(mut segment: DeclaredSegment) -> DeclaredSegment {
 }
 
 /// What was declared, what somebody made by hand, and what is declared then.
-struct Scenario {
+struct FaultScenario {
     name: &'static str,
     before: Vec<DeclaredSegment>,
     /// Names, amounts, and whether they are archived.
-    by_hand: Vec<(&'static str, f64, bool)>,
+    external: Vec<(&'static str, f64, bool)>,
     after: Vec<DeclaredSegment>,
 }
 
-fn scenarios() -> Vec<Scenario> {
+fn scenarios() -> Vec<FaultScenario> {
     vec![
-        Scenario {
+        FaultScenario {
             name: "new ones, one of the other",
             before: vec![],
-            by_hand: vec![],
+            external: vec![],
             after: vec![
                 segment("A", 1.0),
-                member_of(segment("B", 2.0), "A"),
+                with_reference_to(segment("B", 2.0), "A"),
                 segment("C", 3.0),
             ],
         },
-        Scenario {
+        FaultScenario {
             name: "changed, removed and archived",
             before: vec![segment("A", 1.0), segment("B", 2.0), segment("C", 3.0)],
-            by_hand: vec![],
+            external: vec![],
             after: vec![segment("A", 10.0), archived(segment("C", 3.0))],
         },
-        Scenario {
+        FaultScenario {
             name: "three that hand their definitions round",
             before: vec![segment("A", 1.0), segment("B", 2.0), segment("C", 3.0)],
-            by_hand: vec![],
+            external: vec![],
             after: vec![segment("A", 2.0), segment("B", 3.0), segment("C", 1.0)],
         },
-        Scenario {
+        FaultScenario {
             name: "two that exchange their names, and one that takes a name",
             before: vec![segment("A", 1.0), segment("B", 2.0), segment("C", 3.0)],
-            by_hand: vec![],
+            external: vec![],
             after: vec![
                 renamed(segment("A", 2.0), "B"),
                 renamed(segment("B", 1.0), "A"),
@@ -121,32 +121,32 @@ fn scenarios() -> Vec<Scenario> {
                 segment("C", 4.0),
             ],
         },
-        Scenario {
+        FaultScenario {
             name: "taken out and changed, and put away what referred to it",
             before: vec![
                 archived(segment("A", 1.0)),
                 segment("B", 2.0),
-                member_of(segment("C", 3.0), "B"),
+                with_reference_to(segment("C", 3.0), "B"),
             ],
-            by_hand: vec![],
+            external: vec![],
             after: vec![segment("A", 10.0), segment("B", 2.0), archived(segment("C", 4.0))],
         },
-        Scenario {
+        FaultScenario {
             name: "adopted, one of them hidden",
             before: vec![],
-            by_hand: vec![("A", 1.0, false), ("B", 2.0, true)],
+            external: vec![("A", 1.0, false), ("B", 2.0, true)],
             after: vec![segment("A", 10.0), segment("B", 20.0)],
         },
     ]
 }
 
 /// A segment as it is at the service: its name, whether it is archived, and its definition.
-type Live = (String, bool, Value);
+type SegmentState = (String, bool, Value);
 
 /// What is live, without ids: they are others when segments are made in another order.
-type State = BTreeSet<(String, bool, String)>;
+type NamedSegments = BTreeSet<(String, bool, String)>;
 
-fn named(live: &BTreeMap<String, Live>) -> State {
+fn by_name(live: &BTreeMap<String, SegmentState>) -> NamedSegments {
     let in_names = |definition: &Value| {
         live.iter()
             .fold(definition.to_string(), |text, (id, (name, ..))| {
@@ -159,24 +159,24 @@ fn named(live: &BTreeMap<String, Live>) -> State {
         .collect()
 }
 
-struct World {
-    workspace: Workspace,
-    stranger: String,
+struct FaultWorkspace {
+    workspace: TestWorkspace,
+    unmanaged_id: String,
 }
 
-impl World {
-    async fn of(scenario: &Scenario) -> Self {
-        let workspace = Workspace::new(SandboxSettings {
+impl FaultWorkspace {
+    async fn for_scenario(scenario: &FaultScenario) -> Self {
+        let workspace = TestWorkspace::new(SandboxSettings {
             rate_limits: RateLimitMode::Off,
             rename_frees_old_name: true,
             ..SandboxSettings::default()
         });
-        let made = by_hand(&workspace, "Stranger", 99.0, false);
+        let made = create_externally(&workspace, "Stranger", 99.0, false);
         let stranger = made["data"]["id"].as_str().unwrap().to_owned();
-        for (name, amount, is_archived) in &scenario.by_hand {
-            by_hand(&workspace, name, *amount, *is_archived);
+        for (name, amount, is_archived) in &scenario.external {
+            create_externally(&workspace, name, *amount, *is_archived);
         }
-        let world = Self { workspace, stranger };
+        let world = Self { workspace, unmanaged_id: stranger };
         // What is archived has to be there first.
         let mut active = scenario.before.clone();
         active
@@ -195,13 +195,13 @@ impl World {
     /// Plans and applies; `None` where a call of the plan failed.
     async fn run(&self, declared: &[DeclaredSegment]) -> Option<RunReport> {
         let observed = self.workspace.try_observe(declared).await.ok()?;
-        let plan = self.workspace.plan_of(declared, &observed);
+        let plan = self.workspace.plan_from(declared, &observed);
         assert!(plan.conflicts.is_empty(), "{:?}", plan.conflicts);
         Some(self.workspace.apply(&plan).await)
     }
 
-    fn live(&self) -> BTreeMap<String, Live> {
-        let state = self.workspace.state();
+    fn remote_segments(&self) -> BTreeMap<String, SegmentState> {
+        let state = self.workspace.sandbox_state();
         let segments = state["segments"].as_object().unwrap();
         let live = |segment: &Value| {
             let contents = &segment["contents"]["filters"];
@@ -216,9 +216,9 @@ impl World {
     }
 
     /// Whether a definition is in the workspace or in the ledger.
-    fn has(&self, definition: &Payload) -> bool {
-        let live = self.live();
-        let ledger = self.workspace.ledger();
+    fn preserves(&self, definition: &Payload) -> bool {
+        let live = self.remote_segments();
+        let ledger = self.workspace.stored_state();
         let kept = ledger.all_entries().flat_map(|entry| {
             let replaced = entry.revisions.iter().map(|replaced| &replaced.definition);
             replaced.chain(&entry.definition)
@@ -231,10 +231,10 @@ impl World {
     }
 }
 
-fn by_hand(workspace: &Workspace, name: &str, amount: f64, is_archived: bool) -> Value {
+fn create_externally(workspace: &TestWorkspace, name: &str, amount: f64, is_archived: bool) -> Value {
     let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
                         "operator": "greaterThan", "value": amount, "negate": false});
-    workspace.by_hand(&json!({
+    workspace.edit_in_dashboard(&json!({
         "name": name,
         "archived": is_archived,
         "included_filters": {"filter_operator": "and", "filters": [filter]},
@@ -255,17 +255,17 @@ fn amount(group: &Value) -> Option<i64> {
 }
 
 /// Runs a scenario with these faults, and then without; how many calls the first run made.
-async fn survives(scenario: &Scenario, faults: &[Value], expected: Option<&State>) -> (usize, State) {
+async fn require_recovery(scenario: &FaultScenario, faults: &[Value], expected: Option<&NamedSegments>) -> (usize, NamedSegments) {
     let what = format!("{}: {}", scenario.name, json!(faults));
-    let world = World::of(scenario).await;
-    let before = world.live();
-    let calls = world.workspace.log().len();
+    let world = FaultWorkspace::for_scenario(scenario).await;
+    let before = world.remote_segments();
+    let calls = world.workspace.request_log().len();
     world.workspace.set_faults(&json!(faults));
     let receipt = world.run(&scenario.after).await;
-    let calls = world.workspace.log().len() - calls;
+    let calls = world.workspace.request_log().len() - calls;
     world.workspace.set_faults(&json!([]));
     if let Some(receipt) = &receipt {
-        is_true((receipt, scenario), &world, &what);
+        require_report_correct((receipt, scenario), &world, &what);
     }
     for _ in 0..2 {
         let receipt = world.run(&scenario.after).await.unwrap();
@@ -273,26 +273,26 @@ async fn survives(scenario: &Scenario, faults: &[Value], expected: Option<&State
             break;
         }
     }
-    let writes = world.workspace.log().len();
+    let writes = world.workspace.request_log().len();
     let last = world.run(&scenario.after).await.unwrap();
     assert!(last.steps.is_empty(), "{what}: {:?}", last.steps);
-    let only_read = world.workspace.log()[writes..]
+    let only_read = world.workspace.request_log()[writes..]
         .iter()
         .all(|entry| entry.method == "GET");
     assert!(only_read, "{what}");
-    let after = world.live();
-    assert_eq!(after[&world.stranger], before[&world.stranger], "{what}");
+    let after = world.remote_segments();
+    assert_eq!(after[&world.unmanaged_id], before[&world.unmanaged_id], "{what}");
     for (id, (name, _, definition)) in &before {
         let definition = Payload {
             included_filters: definition[0].clone(),
             excluded_filters: None,
         };
         assert!(
-            world.has(&definition),
+            world.preserves(&definition),
             "{what}: the definition of {name} ({id}) is lost"
         );
     }
-    let state = named(&after);
+    let state = by_name(&after);
     if let Some(expected) = expected {
         assert_eq!(&state, expected, "{what}");
     }
@@ -300,8 +300,8 @@ async fn survives(scenario: &Scenario, faults: &[Value], expected: Option<&State
 }
 
 /// What the receipt says of a segment that was to be made is so.
-fn is_true((receipt, scenario): (&RunReport, &Scenario), world: &World, what: &str) {
-    let live = world.live();
+fn require_report_correct((receipt, scenario): (&RunReport, &FaultScenario), world: &FaultWorkspace, what: &str) {
+    let live = world.remote_segments();
     let declared = |entry: &StepReport| {
         let declared = scenario
             .after
@@ -339,18 +339,18 @@ fn is_true((receipt, scenario): (&RunReport, &Scenario), world: &World, what: &s
     }
 }
 
-fn at(call: usize, fault: &Value) -> Value {
+fn fault_at_request(call: usize, fault: &Value) -> Value {
     json!({"on": {"nth": call}, "fault": fault})
 }
 
 #[tokio::test]
-async fn every_call_goes_wrong_once_in_every_way() {
+async fn one_fault_in_any_request_is_recovered() {
     let mut runs = 0;
     for scenario in scenarios() {
-        let (calls, expected) = survives(&scenario, &[], None).await;
+        let (calls, expected) = require_recovery(&scenario, &[], None).await;
         for call in 1..=calls {
-            for fault in faults() {
-                survives(&scenario, &[at(call, &fault)], Some(&expected)).await;
+            for fault in request_faults() {
+                require_recovery(&scenario, &[fault_at_request(call, &fault)], Some(&expected)).await;
                 runs += 1;
             }
         }
@@ -359,14 +359,14 @@ async fn every_call_goes_wrong_once_in_every_way() {
 }
 
 #[tokio::test]
-async fn two_calls_go_wrong_in_any_two_ways() {
+async fn two_faults_in_any_requests_are_recovered() {
     const RUNS: usize = 2000;
     let scenarios = scenarios();
     let mut clean = Vec::new();
     for scenario in &scenarios {
-        clean.push(survives(scenario, &[], None).await);
+        clean.push(require_recovery(scenario, &[], None).await);
     }
-    let faults = faults();
+    let faults = request_faults();
     // Steps that share no factor with what they go through reach every pair in the end.
     let mut state: usize = 1;
     let mut next = |below: usize| {
@@ -378,8 +378,8 @@ async fn two_calls_go_wrong_in_any_two_ways() {
     for run in 0..RUNS {
         let (scenario, (calls, expected)) = (&scenarios[run % scenarios.len()], &clean[run % clean.len()]);
         let pair: Vec<Value> = (0..2)
-            .map(|_| at(1 + next(calls + 4), &faults[next(faults.len())]))
+            .map(|_| fault_at_request(1 + next(calls + 4), &faults[next(faults.len())]))
             .collect();
-        survives(scenario, &pair, Some(expected)).await;
+        require_recovery(scenario, &pair, Some(expected)).await;
     }
 }

@@ -1,7 +1,7 @@
 //! What changes while a write waits, and what is left when a run ends on the way: nothing that is not ours is overwritten
 //! unseen, taken for ours, or left behind untold.
 
-use super::workspace::{Meanwhile, Workspace};
+use super::workspace::{EventDuringWait, TestWorkspace};
 use segctl::apply::receipt::{StepOutcome, SkipReason};
 use segctl::apply::{RunResult, AbortReason};
 use segctl::model::{
@@ -47,42 +47,42 @@ fn group(amount: u32) -> Value {
     }]})
 }
 
-fn workspace() -> Workspace {
-    Workspace::new(SandboxSettings {
+fn workspace() -> TestWorkspace {
+    TestWorkspace::new(SandboxSettings {
         rate_limits: RateLimitMode::Off,
         ..SandboxSettings::default()
     })
 }
 
 /// A workspace in which `A` is ours.
-async fn with_ours() -> Workspace {
+async fn with_managed_segment() -> TestWorkspace {
     let workspace = workspace();
     let first = workspace.plan(&declared(1.0, Lifecycle::Active)).await;
     assert!(workspace.apply(&first).await.is_complete());
     workspace
 }
 
-fn patches(workspace: &Workspace) -> usize {
-    let log = workspace.log();
+fn patch_count(workspace: &TestWorkspace) -> usize {
+    let log = workspace.request_log();
     log.iter().filter(|entry| entry.method == "PATCH").count()
 }
 
 /// The first PATCH is not taken for half a minute.
-fn limited() -> Value {
+fn rate_limit_first_patch() -> Value {
     json!([{"on": {"method": "PATCH"}, "fault": {"rate_limited": {"reset_in": 30}}}])
 }
 
 #[tokio::test]
-async fn what_is_edited_while_a_write_waits_is_not_overwritten() {
+async fn a_segment_edited_during_a_rate_limit_wait_is_not_overwritten() {
     for wanted in [
         declared(2.0, Lifecycle::Active),
         declared(1.0, Lifecycle::Archived),
     ] {
-        let workspace = with_ours().await;
-        let id = workspace.ledger().managed_entries().next().unwrap().id.clone();
+        let workspace = with_managed_segment().await;
+        let id = workspace.stored_state().managed_entries().next().unwrap().id.clone();
         let plan = workspace.plan(&wanted).await;
-        workspace.set_faults(&limited());
-        workspace.while_waiting(Meanwhile::Edit(
+        workspace.set_faults(&rate_limit_first_patch());
+        workspace.during_next_wait(EventDuringWait::Edit(
             json!({"id": id.as_str(), "included_filters": group(99)}),
         ));
         let receipt = workspace.apply(&plan).await;
@@ -91,37 +91,37 @@ async fn what_is_edited_while_a_write_waits_is_not_overwritten() {
             StepOutcome::Skipped(SkipReason::Drifted),
             "{receipt:?}"
         );
-        assert_eq!(patches(&workspace), 1);
+        assert_eq!(patch_count(&workspace), 1);
         // What was taken down for it is taken back.
-        assert_eq!(workspace.ledger().managed_entry(&id).unwrap().revisions, []);
-        assert_eq!(workspace.ledger().intents().count(), 0);
+        assert_eq!(workspace.stored_state().managed_entry(&id).unwrap().revisions, []);
+        assert_eq!(workspace.stored_state().intents().count(), 0);
     }
 }
 
 #[tokio::test]
-async fn nothing_is_sent_once_the_lock_is_lost() {
+async fn no_request_is_sent_after_the_lock_is_lost() {
     for wanted in [
         declared(2.0, Lifecycle::Active),
         declared(1.0, Lifecycle::Archived),
     ] {
-        let workspace = with_ours().await;
+        let workspace = with_managed_segment().await;
         let plan = workspace.plan(&wanted).await;
-        workspace.set_faults(&limited());
-        workspace.while_waiting(Meanwhile::LockLost);
-        let RunResult { report: receipt, abort_reason: stop, .. } = workspace.apply_until(&plan).await;
+        workspace.set_faults(&rate_limit_first_patch());
+        workspace.during_next_wait(EventDuringWait::LockLost);
+        let RunResult { report: receipt, abort_reason: stop, .. } = workspace.apply_with_result(&plan).await;
         assert!(matches!(stop, Some(AbortReason::StateWriteFailed(_))), "{stop:?}");
         assert!(
             matches!(receipt.steps[0].outcome, StepOutcome::Failed { .. }),
             "{receipt:?}"
         );
-        assert_eq!(patches(&workspace), 1);
+        assert_eq!(patch_count(&workspace), 1);
     }
 }
 
 #[tokio::test]
-async fn what_somebody_else_made_is_ours_when_it_was_written_and_not_before() {
+async fn an_external_segment_is_adopted_only_after_a_confirmed_write() {
     let workspace = workspace();
-    let made = workspace.by_hand(&json!({"name": "A", "included_filters": group(1)}));
+    let made = workspace.edit_in_dashboard(&json!({"name": "A", "included_filters": group(1)}));
     let id = segctl::model::SegmentId::new(made["data"]["id"].as_str().unwrap());
     let wanted = declared(2.0, Lifecycle::Active);
     let plan = workspace.plan(&wanted).await;
@@ -136,7 +136,7 @@ async fn what_somebody_else_made_is_ours_when_it_was_written_and_not_before() {
     );
     workspace.set_faults(&json!([]));
     // Its definition is kept, and it is still theirs: without the file nothing is done to it.
-    let ledger = workspace.ledger();
+    let ledger = workspace.stored_state();
     assert_eq!(
         (ledger.managed_entry(&id), ledger.any_entry(&id).unwrap().revisions.len()),
         (None, 1)
@@ -149,18 +149,18 @@ async fn what_somebody_else_made_is_ours_when_it_was_written_and_not_before() {
             .await
             .is_complete()
     );
-    let ledger = workspace.ledger();
+    let ledger = workspace.stored_state();
     assert_eq!(ledger.managed_entry(&id).unwrap().revisions.len(), 1);
     assert_eq!(workspace.plan(&[]).await.steps.len(), 1);
 }
 
 #[tokio::test]
-async fn what_was_taken_out_and_not_put_back_is_told() {
+async fn a_segment_left_unarchived_by_an_interrupted_run_is_reported() {
     let workspace = workspace();
     let upload = json!({"name": "A", "attribute_name": "email", "attribute_type": "string",
                         "file_url": "file:///nowhere", "expiry_time": 90});
-    workspace.by_hand_at("POST", "/v2/custom-segments/file-segment", &upload);
-    workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    workspace.call_api_directly("POST", "/v2/custom-segments/file-segment", &upload);
+    workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let wanted = declared(1.0, Lifecycle::Active);
     let plan = workspace.plan(&wanted).await;
     // Nothing can be read from the unarchive on.
@@ -173,12 +173,12 @@ async fn what_was_taken_out_and_not_put_back_is_told() {
         "{receipt:?}"
     );
     workspace.set_faults(&json!([]));
-    let (ledger, observed) = (workspace.ledger(), workspace.observe(&wanted).await);
+    let (ledger, observed) = (workspace.stored_state(), workspace.observe(&wanted).await);
     let left: Vec<_> = unrestored_segments(&ledger, (&observed, ApiBehavior::default()))
         .map(|live| live.name.as_str())
         .collect();
     assert_eq!(left, ["A"]);
-    workspace.by_hand_at("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
+    workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let observed = workspace.observe(&wanted).await;
     assert_eq!(unrestored_segments(&ledger, (&observed, ApiBehavior::default())).count(), 0);
 }

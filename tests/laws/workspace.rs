@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// What happens while segctl waits.
 #[derive(Clone)]
-pub(crate) enum Meanwhile {
+pub(crate) enum EventDuringWait {
     /// Somebody does something by hand.
     Edit(Value),
     /// The ledger's lock is lost.
@@ -32,10 +32,10 @@ pub(crate) enum Meanwhile {
 
 /// Everything of one workspace.
 #[derive(Clone)]
-pub(crate) struct Workspace {
+pub(crate) struct TestWorkspace {
     service: Arc<Mutex<Service>>,
     now: Arc<Mutex<Timestamp>>,
-    ledger: Arc<Mutex<State>>,
+    state: Arc<Mutex<State>>,
     /// The lists of members that are kept beside it.
     lists: Arc<Mutex<BTreeMap<ListDigest, Vec<u8>>>>,
     /// What the service said of uploads.
@@ -43,13 +43,13 @@ pub(crate) struct Workspace {
     /// How often the ledger can still be written, where that has an end.
     writes_left: Arc<Mutex<Option<usize>>>,
     /// What somebody does after so many more PATCH calls.
-    interlude: Arc<Mutex<Option<(usize, Value)>>>,
+    scheduled_edit: Arc<Mutex<Option<(usize, Value)>>>,
     /// What happens when segctl waits for the first time.
-    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    event_during_wait: Arc<Mutex<Option<EventDuringWait>>>,
     policy: Policy,
 }
 
-impl Workspace {
+impl TestWorkspace {
     pub(crate) fn new(settings: SandboxSettings) -> Self {
         let credentials = SandboxCredentials {
             workspace_id: "w".to_owned(),
@@ -64,51 +64,51 @@ impl Workspace {
         Self {
             service: Arc::new(Mutex::new(Service::new(settings, credentials))),
             now: Arc::new(Mutex::new(Timestamp::from_second(1_800_000_000).unwrap())),
-            ledger: Arc::default(),
+            state: Arc::default(),
             lists: Arc::default(),
             callbacks: Arc::default(),
             writes_left: Arc::default(),
-            interlude: Arc::default(),
-            meanwhile: Arc::default(),
+            scheduled_edit: Arc::default(),
+            event_during_wait: Arc::default(),
             policy,
         }
     }
 
     /// Does what a dashboard user does.
-    pub(crate) fn by_hand(&self, edit: &Value) -> Value {
-        self.call("POST", "/_sandbox/segments", edit.to_string().into_bytes())
+    pub(crate) fn edit_in_dashboard(&self, edit: &Value) -> Value {
+        self.sandbox_request("POST", "/_sandbox/segments", edit.to_string().into_bytes())
             .1
     }
 
     /// Makes a call of the API that segctl does not make.
-    pub(crate) fn by_hand_at(&self, method: &str, path: &str, body: &Value) {
-        let (status, answer) = self.call(method, path, body.to_string().into_bytes());
+    pub(crate) fn call_api_directly(&self, method: &str, path: &str, body: &Value) {
+        let (status, answer) = self.sandbox_request(method, path, body.to_string().into_bytes());
         assert!((200..300).contains(&status), "{answer}");
     }
 
     /// Does what a dashboard user does, once so many PATCH calls were made.
-    pub(crate) fn by_hand_after(&self, patches: usize, edit: &Value) {
-        *self.interlude.lock().unwrap() = Some((patches, edit.clone()));
+    pub(crate) fn edit_after_patches(&self, patches: usize, edit: &Value) {
+        *self.scheduled_edit.lock().unwrap() = Some((patches, edit.clone()));
     }
 
     /// Has something happen when segctl waits for the first time.
-    pub(crate) fn while_waiting(&self, meanwhile: Meanwhile) {
-        *self.meanwhile.lock().unwrap() = Some(meanwhile);
+    pub(crate) fn during_next_wait(&self, meanwhile: EventDuringWait) {
+        *self.event_during_wait.lock().unwrap() = Some(meanwhile);
     }
 
-    fn interlude(&self) {
-        let mut interlude = self.interlude.lock().unwrap();
+    fn apply_due_edit(&self) {
+        let mut interlude = self.scheduled_edit.lock().unwrap();
         if let Some((patches, edit)) = interlude.as_mut() {
             *patches -= 1;
             if *patches == 0 {
-                self.by_hand(&edit.clone());
+                self.edit_in_dashboard(&edit.clone());
                 *interlude = None;
             }
         }
     }
 
     /// Has the service read the lists that it was told of, from files of this machine.
-    pub(crate) fn read_lists(&self) {
+    pub(crate) fn finish_uploads(&self) {
         let mut service = self.service.lock().unwrap();
         while let Some(job) = service.next_job() {
             let path = job.file_url.strip_prefix("file://").unwrap().replace("%20", " ");
@@ -124,8 +124,8 @@ impl Workspace {
     }
 
     /// Everything that the service keeps.
-    pub(crate) fn state(&self) -> Value {
-        self.call("GET", "/_sandbox/state", Vec::new()).1
+    pub(crate) fn sandbox_state(&self) -> Value {
+        self.sandbox_request("GET", "/_sandbox/state", Vec::new()).1
     }
 
     /// Makes calls go wrong from now on.
@@ -137,32 +137,32 @@ impl Workspace {
     }
 
     /// What the workspace allows.
-    pub(crate) fn allow(&mut self, change: impl FnOnce(&mut Policy)) {
+    pub(crate) fn change_policy(&mut self, change: impl FnOnce(&mut Policy)) {
         change(&mut self.policy);
     }
 
     /// Has the ledger know a segment.
-    pub(crate) fn remember(&self, entry: StateEntry) {
-        self.ledger.lock().unwrap().record(entry);
+    pub(crate) fn add_state_entry(&self, entry: StateEntry) {
+        self.state.lock().unwrap().record(entry);
     }
 
     /// Loses the ledger.
-    pub(crate) fn forget(&self) {
-        *self.ledger.lock().unwrap() = State::default();
+    pub(crate) fn lose_state(&self) {
+        *self.state.lock().unwrap() = State::default();
     }
 
     /// The calls so far.
-    pub(crate) fn log(&self) -> Vec<LogEntry> {
+    pub(crate) fn request_log(&self) -> Vec<LogEntry> {
         self.service.lock().unwrap().log().to_vec()
     }
 
     /// What the ledger knows.
-    pub(crate) fn ledger(&self) -> State {
-        self.ledger.lock().unwrap().clone()
+    pub(crate) fn stored_state(&self) -> State {
+        self.state.lock().unwrap().clone()
     }
 
     pub(crate) async fn plan(&self, declared: &[DeclaredSegment]) -> Plan {
-        self.plan_of(declared, &self.observe(declared).await)
+        self.plan_from(declared, &self.observe(declared).await)
     }
 
     /// What is live, read whole.
@@ -173,7 +173,7 @@ impl Workspace {
     /// What is live, read whole, where no call fails for good.
     pub(crate) async fn try_observe(&self, declared: &[DeclaredSegment]) -> Result<ObservedWorkspace, RequestError> {
         let client = self.client();
-        let ledger = self.ledger.lock().unwrap().clone();
+        let ledger = self.state.lock().unwrap().clone();
         let scope = Scope {
             declared,
             state: &ledger,
@@ -187,18 +187,18 @@ impl Workspace {
         Ok(observed)
     }
 
-    pub(crate) fn plan_of(&self, declared: &[DeclaredSegment], observed: &ObservedWorkspace) -> Plan {
-        self.plan_part(declared, observed, &Selection::default())
+    pub(crate) fn plan_from(&self, declared: &[DeclaredSegment], observed: &ObservedWorkspace) -> Plan {
+        self.plan_selected(declared, observed, &Selection::default())
     }
 
     /// What of the plan is selected.
-    pub(crate) fn plan_part(
+    pub(crate) fn plan_selected(
         &self,
         declared: &[DeclaredSegment],
         observed: &ObservedWorkspace,
         selection: &Selection,
     ) -> Plan {
-        let ledger = self.ledger();
+        let ledger = self.stored_state();
         plan(&PlanInput {
             workspace: "w",
             declared,
@@ -218,40 +218,40 @@ impl Workspace {
     }
 
     /// From now on the ledger cannot be written.
-    pub(crate) fn lock_ledger(&self) {
-        self.lock_ledger_after(0);
+    pub(crate) fn fail_state_writes(&self) {
+        self.fail_state_writes_after(0);
     }
 
     /// The ledger can be written so many times more.
-    pub(crate) fn lock_ledger_after(&self, writes: usize) {
+    pub(crate) fn fail_state_writes_after(&self, writes: usize) {
         *self.writes_left.lock().unwrap() = Some(writes);
     }
 
     /// The ledger can be written again.
-    pub(crate) fn unlock_ledger(&self) {
+    pub(crate) fn allow_state_writes(&self) {
         *self.writes_left.lock().unwrap() = None;
     }
 
     /// Loses the lists that are kept beside the ledger.
-    pub(crate) fn lose_lists(&self) {
+    pub(crate) fn lose_member_lists(&self) {
         self.lists.lock().unwrap().clear();
     }
 
     /// How many lists are kept beside the ledger.
-    pub(crate) fn kept_lists(&self) -> usize {
+    pub(crate) fn member_list_count(&self) -> usize {
         self.lists.lock().unwrap().len()
     }
 
     pub(crate) async fn apply(&self, plan: &Plan) -> RunReport {
-        let ended = self.apply_until(plan).await;
+        let ended = self.apply_with_result(plan).await;
         assert!(ended.abort_reason.is_none(), "{:?}", ended.abort_reason);
         ended.report
     }
 
     /// Applies, with what ended the run early.
-    pub(crate) async fn apply_until(&self, plan: &Plan) -> RunResult {
+    pub(crate) async fn apply_with_result(&self, plan: &Plan) -> RunResult {
         let client = self.client();
-        let ledger = self.ledger.lock().unwrap().clone();
+        let ledger = self.state.lock().unwrap().clone();
         let settings = segctl::apply::ApplyOptions {
             api_behavior: self.policy.api_behavior,
             adoption: self.policy.adoption,
@@ -266,7 +266,7 @@ impl Workspace {
         Client::new(self.clone(), self.clone(), RateLimits::default(), 1)
     }
 
-    fn call(&self, method: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
+    fn sandbox_request(&self, method: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
         let call = HttpRequest {
             method: method.to_owned(),
             path: path.to_owned(),
@@ -286,7 +286,7 @@ impl Workspace {
     }
 }
 
-impl Clock for Workspace {
+impl Clock for TestWorkspace {
     fn now(&self) -> Timestamp {
         *self.now.lock().unwrap()
     }
@@ -294,16 +294,16 @@ impl Clock for Workspace {
     async fn sleep_until(&self, moment: Timestamp) {
         let later = moment.max(self.now());
         *self.now.lock().unwrap() = later;
-        let meanwhile = self.meanwhile.lock().unwrap().take();
+        let meanwhile = self.event_during_wait.lock().unwrap().take();
         match meanwhile {
-            Some(Meanwhile::Edit(edit)) => drop(self.by_hand(&edit)),
-            Some(Meanwhile::LockLost) => self.lock_ledger(),
+            Some(EventDuringWait::Edit(edit)) => drop(self.edit_in_dashboard(&edit)),
+            Some(EventDuringWait::LockLost) => self.fail_state_writes(),
             None => {}
         }
     }
 }
 
-impl Transport for Workspace {
+impl Transport for TestWorkspace {
     async fn send(&self, request: Request, _: Duration) -> Result<Response, TransportError> {
         let method = match request.method {
             Method::Get => "GET",
@@ -330,7 +330,7 @@ impl Transport for Workspace {
         };
         let reply = self.service.lock().unwrap().handle(self.now(), &call);
         if call.method == "PATCH" {
-            self.interlude();
+            self.apply_due_edit();
         }
         let header = |name: &str| {
             reply
@@ -361,9 +361,9 @@ impl Transport for Workspace {
     }
 }
 
-impl StateStore for Workspace {
+impl StateStore for TestWorkspace {
     async fn load(&self) -> Result<State, StoreError> {
-        Ok(self.ledger.lock().unwrap().clone())
+        Ok(self.state.lock().unwrap().clone())
     }
 
     async fn save(&self, ledger: &State) -> Result<(), StoreError> {
@@ -377,7 +377,7 @@ impl StateStore for Workspace {
                 source: std::io::ErrorKind::ReadOnlyFilesystem.into(),
             });
         }
-        *self.ledger.lock().unwrap() = ledger.clone();
+        *self.state.lock().unwrap() = ledger.clone();
         Ok(())
     }
 

@@ -5,16 +5,16 @@ use segctl::sandbox::{RateLimitClass, RateLimitMode, SandboxSettings, RateLimitW
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A call that is under way when the clock is set is dated by neither time.
-const UNDER_WAY: i64 = 120_000;
+const CLOCK_CHANGE_UNCERTAINTY: i64 = 120_000;
 
 /// The longest window, in milliseconds.
-const DAY: i64 = 86_400_000;
+const LONGEST_WINDOW: i64 = 86_400_000;
 
 /// Everything that was counted.
-pub(crate) struct Calls {
-    counted: Vec<Counted>,
+pub(crate) struct CountedRequests {
+    counted: Vec<CountedRequest>,
     /// Runs that could not tell the others of their calls, or be told.
-    out_of_touch: BTreeSet<usize>,
+    disconnected_runs: BTreeSet<usize>,
     /// Until when calls are dated wrongly.
     misdated_until: i64,
     windows: BTreeMap<RateLimitClass, Vec<RateLimitWindow>>,
@@ -22,23 +22,23 @@ pub(crate) struct Calls {
 }
 
 /// A call that the service counted.
-struct Counted {
+struct CountedRequest {
     pool: RateLimitClass,
     at: i64,
     run: usize,
-    is_known: bool,
+    is_timed_correctly: bool,
 }
 
-impl Calls {
+impl CountedRequests {
     pub(crate) fn new(settings: &SandboxSettings) -> Self {
         let windows = match &settings.rate_limits {
-            RateLimitMode::Documented => documented(),
+            RateLimitMode::Documented => documented_limits(),
             RateLimitMode::Custom(table) => table.clone(),
             RateLimitMode::Off => BTreeMap::new(),
         };
         Self {
             counted: Vec::new(),
-            out_of_touch: BTreeSet::new(),
+            disconnected_runs: BTreeSet::new(),
             misdated_until: i64::MIN,
             windows,
             is_pooled: settings.list_create_share_window,
@@ -47,34 +47,34 @@ impl Calls {
 
     /// Takes down that the service counted a call of a run; whether the run knows when.
     pub(crate) fn count(&mut self, class: RateLimitClass, (run, at): (usize, i64), is_known: bool) {
-        self.counted.push(Counted {
+        self.counted.push(CountedRequest {
             pool: self.pool(class),
             at,
             run,
-            is_known: is_known && at > self.misdated_until,
+            is_timed_correctly: is_known && at > self.misdated_until,
         });
     }
 
     /// Takes down that a run could not tell the others of a call, or be told of theirs.
-    pub(crate) fn lose_touch(&mut self, run: usize) {
-        self.out_of_touch.insert(run);
+    pub(crate) fn mark_disconnected(&mut self, run: usize) {
+        self.disconnected_runs.insert(run);
     }
 
     /// Takes down that a clock was set: what was dated by it says nothing any more.
-    pub(crate) fn misdate(&mut self, now: i64) {
-        self.misdated_until = now + UNDER_WAY;
-        self.counted.iter_mut().for_each(|call| call.is_known = false);
+    pub(crate) fn mark_clock_changed(&mut self, now: i64) {
+        self.misdated_until = now + CLOCK_CHANGE_UNCERTAINTY;
+        self.counted.iter_mut().for_each(|call| call.is_timed_correctly = false);
     }
 
     /// Whether a clock was ever set.
-    pub(crate) fn was_misdated(&self) -> bool {
+    pub(crate) fn was_clock_changed(&self) -> bool {
         self.misdated_until > i64::MIN
     }
 
     /// Whether a run knew better than to make a call of this class.
-    pub(crate) fn is_exceeded_by(&self, class: RateLimitClass, (run, now): (usize, i64)) -> bool {
+    pub(crate) fn is_limit_exceeded_by(&self, class: RateLimitClass, (run, now): (usize, i64)) -> bool {
         let pool = self.pool(class);
-        let is_known = |call: &&Counted| call.pool == pool && self.is_known_to(run, call);
+        let is_known = |call: &&CountedRequest| call.pool == pool && self.is_visible_to(run, call);
         let mut windows = self.windows.get(&class).into_iter().flatten();
         windows.any(|window| {
             let since = now - i64::from(window.seconds) * 1000;
@@ -88,18 +88,18 @@ impl Calls {
     }
 
     /// Whether a run that knows of all that can be known may still meet a full window, or a lock of the future.
-    pub(crate) fn has_unknown(&self, now: i64) -> bool {
-        if self.misdated_until > now - DAY {
+    pub(crate) fn has_untracked_requests(&self, now: i64) -> bool {
+        if self.misdated_until > now - LONGEST_WINDOW {
             return true;
         }
-        let is_recent = |call: &&Counted| call.at > now - DAY;
+        let is_recent = |call: &&CountedRequest| call.at > now - LONGEST_WINDOW;
         let mut recent = self.counted.iter().filter(is_recent);
-        recent.any(|call| !call.is_known || self.out_of_touch.contains(&call.run))
+        recent.any(|call| !call.is_timed_correctly || self.disconnected_runs.contains(&call.run))
     }
 
-    fn is_known_to(&self, run: usize, call: &Counted) -> bool {
-        let is_in_touch = |run| !self.out_of_touch.contains(&run);
-        call.is_known && (call.run == run || is_in_touch(run) && is_in_touch(call.run))
+    fn is_visible_to(&self, run: usize, call: &CountedRequest) -> bool {
+        let is_in_touch = |run| !self.disconnected_runs.contains(&run);
+        call.is_timed_correctly && (call.run == run || is_in_touch(run) && is_in_touch(call.run))
     }
 
     fn pool(&self, class: RateLimitClass) -> RateLimitClass {
@@ -111,7 +111,7 @@ impl Calls {
 }
 
 /// The windows that the service's documentation names.
-fn documented() -> BTreeMap<RateLimitClass, Vec<RateLimitWindow>> {
+fn documented_limits() -> BTreeMap<RateLimitClass, Vec<RateLimitWindow>> {
     let windows = |calls: [usize; 3]| {
         let spans = [60, 3600, 86_400];
         let windows = calls.into_iter().zip(spans);

@@ -3,7 +3,7 @@
 
 use super::planted::Bug;
 use super::random::Random;
-use super::record::Record;
+use super::record::Recorder;
 use jiff::Timestamp;
 use segctl::api::Clock;
 use std::collections::BTreeMap;
@@ -14,39 +14,39 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// When every simulation begins, in milliseconds since 1970.
-pub(crate) const BEGINNING: i64 = 1_800_000_000_000;
+pub(crate) const START_TIME: i64 = 1_800_000_000_000;
 
 /// Nothing that ends takes as many.
-const MOST_POLLS: usize = 2_000_000;
+const MAX_POLLS: usize = 2_000_000;
 
 /// No run takes as long: the longest window is a day.
-const LONGEST: i64 = 30 * 86_400_000;
+const MAX_SIMULATED_TIME: i64 = 30 * 86_400_000;
 
 /// The clock of everything, and what waits for it.
 #[derive(Clone)]
-pub(crate) struct Timeline(Arc<Mutex<Queue>>);
+pub(crate) struct Timeline(Arc<Mutex<EventQueue>>);
 
-struct Queue {
+struct EventQueue {
     now: i64,
-    entered: u64,
+    insertion_count: u64,
     /// By time, and in the order in which they were entered.
-    waiting: BTreeMap<(i64, u64), Waiting>,
-    record: Record,
+    pending: BTreeMap<(i64, u64), QueuedEvent>,
+    recorder: Recorder,
 }
 
-enum Waiting {
-    Future(Waker),
-    Event(Box<dyn FnOnce() + Send>),
+enum QueuedEvent {
+    Wake(Waker),
+    Run(Box<dyn FnOnce() + Send>),
 }
 
 impl Timeline {
-    pub(crate) fn new(record: Record) -> Self {
-        record.time(BEGINNING);
-        Self(Arc::new(Mutex::new(Queue {
-            now: BEGINNING,
-            entered: 0,
-            waiting: BTreeMap::new(),
-            record,
+    pub(crate) fn new(record: Recorder) -> Self {
+        record.set_time(START_TIME);
+        Self(Arc::new(Mutex::new(EventQueue {
+            now: START_TIME,
+            insertion_count: 0,
+            pending: BTreeMap::new(),
+            recorder: record,
         })))
     }
 
@@ -60,15 +60,15 @@ impl Timeline {
     }
 
     /// Has something happen at a moment, whoever is still there.
-    pub(crate) fn at(&self, moment: i64, event: impl FnOnce() + Send + 'static) {
+    pub(crate) fn schedule(&self, moment: i64, event: impl FnOnce() + Send + 'static) {
         let mut queue = self.0.lock().unwrap();
-        let key = queue.key(moment);
-        queue.waiting.insert(key, Waiting::Event(Box::new(event)));
+        let key = queue.next_key(moment);
+        queue.pending.insert(key, QueuedEvent::Run(Box::new(event)));
     }
 
     /// Is ready at a moment.
-    pub(crate) fn until(&self, moment: i64) -> Until {
-        Until {
+    pub(crate) fn wait_until(&self, moment: i64) -> WaitUntil {
+        WaitUntil {
             timeline: self.clone(),
             moment,
             key: None,
@@ -76,131 +76,131 @@ impl Timeline {
     }
 
     /// Goes on to the next moment that something waits for; `false` where nothing does.
-    fn advance(&self) -> bool {
+    fn advance_to_next_event(&self) -> bool {
         let mut queue = self.0.lock().unwrap();
-        let Some(((moment, _), waiting)) = queue.waiting.pop_first() else {
+        let Some(((moment, _), waiting)) = queue.pending.pop_first() else {
             return false;
         };
         queue.now = queue.now.max(moment);
-        queue.record.time(queue.now);
+        queue.recorder.set_time(queue.now);
         drop(queue);
         match waiting {
-            Waiting::Future(waker) => waker.wake(),
-            Waiting::Event(event) => event(),
+            QueuedEvent::Wake(waker) => waker.wake(),
+            QueuedEvent::Run(event) => event(),
         }
         true
     }
 
     /// Lets time pass while no process runs.
-    pub(crate) fn pass(&self, milliseconds: i64) {
+    pub(crate) fn advance_by(&self, milliseconds: i64) {
         let end = self.now() + milliseconds;
         loop {
             let next = self
                 .0
                 .lock()
                 .unwrap()
-                .waiting
+                .pending
                 .first_key_value()
                 .map(|(key, _)| key.0);
             if next.is_none_or(|next| next > end) {
                 break;
             }
-            self.advance();
+            self.advance_to_next_event();
         }
         let mut queue = self.0.lock().unwrap();
         queue.now = queue.now.max(end);
-        queue.record.time(queue.now);
+        queue.recorder.set_time(queue.now);
     }
 }
 
-impl Queue {
-    fn key(&mut self, moment: i64) -> (i64, u64) {
-        self.entered += 1;
-        (moment, self.entered)
+impl EventQueue {
+    fn next_key(&mut self, moment: i64) -> (i64, u64) {
+        self.insertion_count += 1;
+        (moment, self.insertion_count)
     }
 }
 
 /// A future that is ready at a moment.
-pub(crate) struct Until {
+pub(crate) struct WaitUntil {
     timeline: Timeline,
     moment: i64,
     key: Option<(i64, u64)>,
 }
 
-impl Future for Until {
+impl Future for WaitUntil {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let timeline = self.timeline.clone();
         let mut queue = timeline.0.lock().unwrap();
         if let Some(key) = self.key.take() {
-            queue.waiting.remove(&key);
+            queue.pending.remove(&key);
         }
         if queue.now >= self.moment {
             return Poll::Ready(());
         }
-        let key = queue.key(self.moment);
+        let key = queue.next_key(self.moment);
         queue
-            .waiting
-            .insert(key, Waiting::Future(context.waker().clone()));
+            .pending
+            .insert(key, QueuedEvent::Wake(context.waker().clone()));
         drop(queue);
         self.key = Some(key);
         Poll::Pending
     }
 }
 
-impl Drop for Until {
+impl Drop for WaitUntil {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            self.timeline.0.lock().unwrap().waiting.remove(&key);
+            self.timeline.0.lock().unwrap().pending.remove(&key);
         }
     }
 }
 
 /// A process's life: it may end at any of the points where something outside could see the difference.
-pub(crate) struct Life {
-    points: AtomicU64,
+pub(crate) struct ProcessLifetime {
+    crash_points_passed: AtomicU64,
     /// The point at which it ends.
-    ends_at: u64,
-    is_over: AtomicBool,
+    crashes_at: u64,
+    has_ended: AtomicBool,
 }
 
-impl Life {
+impl ProcessLifetime {
     /// A life that ends at a point, or at its own end where that comes first.
-    pub(crate) fn until(point: Option<u64>) -> Arc<Self> {
+    pub(crate) fn crashing_at(point: Option<u64>) -> Arc<Self> {
         Arc::new(Self {
-            points: AtomicU64::new(0),
-            ends_at: point.unwrap_or(u64::MAX),
-            is_over: AtomicBool::new(false),
+            crash_points_passed: AtomicU64::new(0),
+            crashes_at: point.unwrap_or(u64::MAX),
+            has_ended: AtomicBool::new(false),
         })
     }
 
     /// Comes to one more point; whether the process is still there after it.
-    pub(crate) fn goes_on(&self) -> bool {
-        let point = self.points.fetch_add(1, Ordering::Relaxed) + 1;
-        if point >= self.ends_at {
-            self.is_over.store(true, Ordering::Relaxed);
+    pub(crate) fn survives_crash_point(&self) -> bool {
+        let point = self.crash_points_passed.fetch_add(1, Ordering::Relaxed) + 1;
+        if point >= self.crashes_at {
+            self.has_ended.store(true, Ordering::Relaxed);
         }
-        !self.is_over()
+        !self.has_ended()
     }
 
     /// Comes to one more point, and never back where the process ends there.
-    pub(crate) async fn point(&self) {
-        if !self.goes_on() {
+    pub(crate) async fn crash_point(&self) {
+        if !self.survives_crash_point() {
             std::future::pending::<()>().await;
         }
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
     }
 }
 
 /// How far ahead a machine's clock is, which somebody may set at any time.
 #[derive(Clone, Default)]
-pub(crate) struct Ahead(Arc<AtomicI64>);
+pub(crate) struct ClockOffset(Arc<AtomicI64>);
 
-impl Ahead {
+impl ClockOffset {
     fn milliseconds(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -211,63 +211,63 @@ impl Ahead {
 }
 
 /// A moment that was announced as waited for, and whether that is in parts.
-pub(crate) type Announced = (Timestamp, bool);
+pub(crate) type AnnouncedWait = (Timestamp, bool);
 
 /// The clock that a process is told the time by: off by as much as its machine's is.
 #[derive(Clone)]
 pub(crate) struct ProcessClock {
     pub(crate) timeline: Timeline,
-    pub(crate) ahead: Ahead,
-    pub(crate) life: Arc<Life>,
+    pub(crate) clock_offset: ClockOffset,
+    pub(crate) lifetime: Arc<ProcessLifetime>,
     /// What was announced; `None` where nothing that anybody waits for is timed.
-    pub(crate) announced: Option<Arc<Mutex<Vec<Announced>>>>,
-    pub(crate) record: Record,
+    pub(crate) announced_waits: Option<Arc<Mutex<Vec<AnnouncedWait>>>>,
+    pub(crate) recorder: Recorder,
 }
 
 impl Clock for ProcessClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.timeline.now() + self.ahead.milliseconds()).unwrap()
+        Timestamp::from_millisecond(self.timeline.now() + self.clock_offset.milliseconds()).unwrap()
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
         if moment <= self.now() {
             return;
         }
-        let announced = self.announced.as_ref();
-        let covers = |(until, is_in_parts): &Announced| *until == moment || *is_in_parts && *until > moment;
+        let announced = self.announced_waits.as_ref();
+        let covers = |(until, is_in_parts): &AnnouncedWait| *until == moment || *is_in_parts && *until > moment;
         let is_announced = announced.is_none_or(|announced| announced.lock().unwrap().iter().any(covers));
-        self.record
+        self.recorder
             .require(is_announced, "waits are announced", || format!("until {moment}"));
-        self.life.point().await;
-        if self.announced.is_some() && self.record.has(Bug::WaitsForever) {
+        self.lifetime.crash_point().await;
+        if self.announced_waits.is_some() && self.recorder.has_bug(Bug::WaitNeverEnds) {
             std::future::pending::<()>().await;
         }
         // For so long, whatever the clock is set to meanwhile.
         self.timeline
-            .until(moment.as_millisecond() - self.ahead.milliseconds())
+            .wait_until(moment.as_millisecond() - self.clock_offset.milliseconds())
             .await;
-        self.life.point().await;
+        self.lifetime.crash_point().await;
     }
 }
 
 /// A process that runs.
 pub(crate) struct Process<R> {
     pub(crate) future: Pin<Box<dyn Future<Output = R> + Send>>,
-    pub(crate) life: Arc<Life>,
+    pub(crate) lifetime: Arc<ProcessLifetime>,
     /// From when to when it stands still.
-    pub(crate) stands_still: Option<(i64, i64)>,
+    pub(crate) paused_during: Option<(i64, i64)>,
 }
 
 impl<R> Process<R> {
-    fn is_still(&self, now: i64) -> bool {
-        self.stands_still
+    fn is_paused(&self, now: i64) -> bool {
+        self.paused_during
             .is_some_and(|(from, to)| (from..to).contains(&now))
     }
 }
 
-struct Ready(AtomicBool);
+struct ReadyFlag(AtomicBool);
 
-impl Wake for Ready {
+impl Wake for ReadyFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -276,23 +276,23 @@ impl Wake for Ready {
 /// Runs processes to their ends, one of which may be `None`: it was ended from outside.
 pub(crate) fn run<R>(
     timeline: &Timeline,
-    record: &Record,
+    record: &Recorder,
     processes: Vec<Process<R>>,
     random: &mut Random,
 ) -> Vec<Option<R>> {
     let mut ends: Vec<Option<R>> = processes.iter().map(|_| None).collect();
-    let mut running: Vec<(usize, Process<R>, Arc<Ready>)> = processes
+    let mut running: Vec<(usize, Process<R>, Arc<ReadyFlag>)> = processes
         .into_iter()
         .enumerate()
-        .map(|(place, process)| (place, process, Arc::new(Ready(AtomicBool::new(true)))))
+        .map(|(place, process)| (place, process, Arc::new(ReadyFlag(AtomicBool::new(true)))))
         .collect();
-    let end = timeline.now() + LONGEST;
+    let end = timeline.now() + MAX_SIMULATED_TIME;
     for (_, process, _) in &running {
-        if let Some((_, to)) = process.stands_still {
-            timeline.at(to, || ());
+        if let Some((_, to)) = process.paused_during {
+            timeline.schedule(to, || ());
         }
     }
-    for _ in 0..MOST_POLLS {
+    for _ in 0..MAX_POLLS {
         if timeline.now() > end {
             break;
         }
@@ -301,11 +301,11 @@ pub(crate) fn run<R>(
         }
         let ready: Vec<usize> = (0..running.len())
             .filter(|place| running[*place].2.0.load(Ordering::Relaxed))
-            .filter(|place| !running[*place].1.is_still(timeline.now()))
+            .filter(|place| !running[*place].1.is_paused(timeline.now()))
             .collect();
         let Some(next) = random.pick(&ready).copied() else {
-            if !timeline.advance() {
-                record.violated("nothing hangs", || {
+            if !timeline.advance_to_next_event() {
+                record.report_violation("nothing hangs", || {
                     "nothing is ready and nothing is waited for".to_owned()
                 });
             }
@@ -316,15 +316,15 @@ pub(crate) fn run<R>(
         let waker = Waker::from(Arc::clone(ready));
         let polled = process.future.as_mut().poll(&mut Context::from_waker(&waker));
         if let Poll::Ready(end) = polled
-            && !process.life.is_over()
+            && !process.lifetime.has_ended()
         {
             ends[*place] = Some(end);
             running.remove(next);
-        } else if process.life.is_over() {
+        } else if process.lifetime.has_ended() {
             // Dropped as it stands: what it holds is given back as an operating system would.
             running.remove(next);
         }
     }
-    record.violated("nothing hangs", || "there is no end".to_owned());
+    record.report_violation("nothing hangs", || "there is no end".to_owned());
     ends
 }

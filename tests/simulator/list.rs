@@ -6,53 +6,53 @@ use serde_json::{Value, json};
 
 /// A list of people.
 #[derive(Clone, Debug)]
-pub(crate) struct List {
+pub(crate) struct DeclaredList {
     pub(crate) people: People,
-    pub(crate) former: Vec<People>,
-    pub(crate) spelling: Spelling,
+    pub(crate) previous_people: Vec<People>,
+    pub(crate) format: ListFormat,
     /// Tells cohorts apart.
-    pub(crate) number: i64,
+    pub(crate) cohort_number: i64,
 }
 
 /// Where and how a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spelling {
+pub(crate) enum ListFormat {
     /// The members of a cohort, where it is declared.
-    Listed { is_long: bool },
+    Inline { is_long: bool },
     /// Those of a cohort, in a file.
-    Local,
+    MemberFile,
     /// The users of a file segment.
-    Users,
+    UserFile,
 }
 
 /// Longer than any simulation: a segment that expires cannot be had again.
 const EXPIRES_IN_DAYS: u32 = 3650;
 
-impl List {
+impl DeclaredList {
     /// What a cohort is known by.
     pub(crate) fn key(&self) -> CohortKey {
         CohortKey {
             partner: "acme".to_owned(),
-            cohort_id: self.number.to_string(),
+            cohort_id: self.cohort_number.to_string(),
         }
     }
 
     pub(crate) fn contents(&self) -> Contents {
-        let members = match self.spelling {
-            Spelling::Users => {
+        let members = match self.format {
+            ListFormat::UserFile => {
                 return Contents::File(FileSegment {
                     identifier: Identifier {
                         attribute: "email".to_owned(),
                         kind: IdentifierType::Text,
                     },
-                    users: UserListSource::Local(members::file_of(self.people)),
+                    users: UserListSource::Local(members::list_file_for(self.people)),
                     expires_in_days: EXPIRES_IN_DAYS,
                     callback_url: None,
                     notify: Vec::new(),
                 });
             }
-            Spelling::Local => MemberSource::Local(members::file_of(self.people)),
-            Spelling::Listed { is_long } => {
+            ListFormat::MemberFile => MemberSource::Local(members::list_file_for(self.people)),
+            ListFormat::Inline { is_long } => {
                 let uids = self.people.numbers().map(|number| members::uid(number, is_long));
                 MemberSource::Inline(uids.collect())
             }
@@ -64,18 +64,18 @@ impl List {
     }
 
     /// The call by which somebody else makes such a segment, with other people in it.
-    pub(crate) fn made_by_hand(&self, name: &str, people: People, address: &str) -> (&'static str, Value) {
+    pub(crate) fn external_create_request(&self, name: &str, people: People, address: &str) -> (&'static str, Value) {
         let key = self.key();
-        if self.spelling == Spelling::Users {
+        if self.format == ListFormat::UserFile {
             let body = json!({
                 "name": name, "attribute_name": "email", "attribute_type": "string", "file_url": address,
                 "expiry_time": EXPIRES_IN_DAYS,
             });
             return ("/v2/custom-segments/file-segment", body);
         }
-        let is_long = self.spelling == (Spelling::Listed { is_long: true });
-        let uid = |number| match self.spelling {
-            Spelling::Local => json!({"uid": format!("{number}@example.com")}),
+        let is_long = self.format == (ListFormat::Inline { is_long: true });
+        let uid = |number| match self.format {
+            ListFormat::MemberFile => json!({"uid": format!("{number}@example.com")}),
             _ => json!({"uid": members::uid(number, is_long)}),
         };
         let members: Vec<Value> = people.numbers().take(3).map(uid).collect();

@@ -39,8 +39,8 @@ mod work;
 mod workspace;
 mod world;
 
-use planted::BUGS;
-use scenario::{Report, Tally, simulate};
+use planted::ALL_BUGS;
+use scenario::{SeedReport, SeedCounts, simulate};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -48,16 +48,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Seeds of the gate; a planted bug has to be found by one of them.
-const GATE: u64 = 10_000;
+const DEFAULT_SEEDS: u64 = 10_000;
 
 /// Every so many seeds one is run twice, to see that it is the same.
-const TWICE: u64 = 16;
+const REPLAY_EVERY: u64 = 16;
 
 /// A long run says so often that it goes on, in seeds.
-const PROGRESS: u64 = 50_000;
+const PROGRESS_EVERY: u64 = 50_000;
 
 /// More say nothing new.
-const MOST_FAILURES: usize = 30;
+const MAX_FAILURES: usize = 30;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -76,14 +76,14 @@ fn main() -> ExitCode {
         return replay(seed);
     }
     if arguments.iter().any(|argument| argument == "--bugs") {
-        return find_bugs(number("--seeds").unwrap_or(GATE));
+        return find_bugs(number("--seeds").unwrap_or(DEFAULT_SEEDS));
     }
     let seeds = number("--seeds");
-    let done = run_all(number("--from").unwrap_or(0), seeds.unwrap_or(GATE));
+    let done = run_all(number("--from").unwrap_or(0), seeds.unwrap_or(DEFAULT_SEEDS));
     if seeds.is_some() || done != ExitCode::SUCCESS {
         return done;
     }
-    find_bugs(GATE)
+    find_bugs(DEFAULT_SEEDS)
 }
 
 /// Plants one bug after the other, and runs seeds until it is found.
@@ -93,7 +93,7 @@ fn find_bugs(seeds: u64) -> ExitCode {
     std::thread::scope(|scope| {
         for _ in 0..threads() {
             scope.spawn(|| {
-                while let Some(bug) = BUGS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(bug) = ALL_BUGS.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let found = (0..seeds)
                         .find_map(|seed| Some((seed, simulate(seed, false, Some(*bug)).violation?)));
                     match found {
@@ -105,7 +105,7 @@ fn find_bugs(seeds: u64) -> ExitCode {
         }
     });
     let missed = missed.into_inner().unwrap();
-    let count = BUGS.len();
+    let count = ALL_BUGS.len();
     println!("{} of {count} planted bugs were found", count - missed.len());
     if missed.is_empty() {
         return ExitCode::SUCCESS;
@@ -131,7 +131,7 @@ fn replay(seed: u64) -> ExitCode {
     }
     match &report.violation {
         None => {
-            println!("seed {seed}: every invariant holds; {:?}", report.tally);
+            println!("seed {seed}: every invariant holds; {:?}", report.counts);
             ExitCode::SUCCESS
         }
         Some(violation) => {
@@ -147,24 +147,24 @@ fn run_all(first: u64, count: u64) -> ExitCode {
     let began = Instant::now();
     let next = AtomicU64::new(first);
     let failed = Mutex::new(BTreeSet::<u64>::new());
-    let total = Mutex::new(Tally::default());
+    let total = Mutex::new(SeedCounts::default());
     let done = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..threads() {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count || failed.lock().unwrap().len() >= MOST_FAILURES {
+                    if seed >= first + count || failed.lock().unwrap().len() >= MAX_FAILURES {
                         break;
                     }
                     let report = simulate(seed, false, None);
-                    add(&mut total.lock().unwrap(), report.tally);
-                    if let Some(why) = failure(seed, &report) {
+                    add_counts(&mut total.lock().unwrap(), report.counts);
+                    if let Some(why) = failure_reason(seed, &report) {
                         println!("seed {seed}: {why}");
                         failed.lock().unwrap().insert(seed);
                     }
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                    if done.is_multiple_of(PROGRESS) {
+                    if done.is_multiple_of(PROGRESS_EVERY) {
                         println!("{done} seeds after {:.0} s", began.elapsed().as_secs_f64());
                     }
                 }
@@ -172,7 +172,7 @@ fn run_all(first: u64, count: u64) -> ExitCode {
         }
     });
     let failed = failed.into_inner().unwrap();
-    let Tally {
+    let SeedCounts {
         runs,
         crashes,
         writes,
@@ -200,15 +200,15 @@ fn run_all(first: u64, count: u64) -> ExitCode {
 }
 
 /// What is wrong with a seed.
-fn failure(seed: u64, report: &Report) -> Option<String> {
+fn failure_reason(seed: u64, report: &SeedReport) -> Option<String> {
     if let Some(violation) = &report.violation {
         return Some(violation.invariant.to_owned());
     }
-    let differs = seed.is_multiple_of(TWICE) && simulate(seed, false, None).fingerprint != report.fingerprint;
+    let differs = seed.is_multiple_of(REPLAY_EVERY) && simulate(seed, false, None).fingerprint != report.fingerprint;
     differs.then(|| "it is not the same twice".to_owned())
 }
 
-fn add(total: &mut Tally, tally: Tally) {
+fn add_counts(total: &mut SeedCounts, tally: SeedCounts) {
     total.runs += tally.runs;
     total.crashes += tally.crashes;
     total.writes += tally.writes;

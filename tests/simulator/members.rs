@@ -8,7 +8,7 @@ use std::sync::{LazyLock, Mutex};
 use std::{fmt, fs};
 
 /// How many people there are.
-const EVERYBODY: u8 = 12;
+const PEOPLE_COUNT: u8 = 12;
 
 /// Some people, each of whom is a bit.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,16 +16,16 @@ pub(crate) struct People(u16);
 
 impl People {
     /// The people whose bits are set; at least one.
-    pub(crate) fn drawn(bits: u64) -> Self {
-        let bits = u16::try_from(bits % (1 << EVERYBODY)).unwrap();
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        let bits = u16::try_from(bits % (1 << PEOPLE_COUNT)).unwrap();
         Self(bits.max(1))
     }
 
     pub(crate) fn numbers(self) -> impl Iterator<Item = u8> {
-        (0..EVERYBODY).filter(move |number| self.0 & (1 << number) != 0)
+        (0..PEOPLE_COUNT).filter(move |number| self.0 & (1 << number) != 0)
     }
 
-    pub(crate) fn and(self, others: Self) -> Self {
+    pub(crate) fn union(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
@@ -33,19 +33,19 @@ impl People {
         Self(self.0 & !others.0)
     }
 
-    pub(crate) fn has_all(self, others: Self) -> bool {
+    pub(crate) fn contains_all(self, others: Self) -> bool {
         others.without(self) == Self::default()
     }
 
     /// Those for whom values stand.
-    pub(crate) fn of<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
-        let numbers = values.into_iter().map(number_of);
+    pub(crate) fn from_values<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
+        let numbers = values.into_iter().map(parse_number);
         Self(numbers.fold(0, |bits, number| bits | (1 << number)))
     }
 
     /// Those in a file of one value a line.
-    pub(crate) fn of_lines(bytes: &[u8]) -> Self {
-        Self::of(std::str::from_utf8(bytes).unwrap().lines())
+    pub(crate) fn from_lines(bytes: &[u8]) -> Self {
+        Self::from_values(std::str::from_utf8(bytes).unwrap().lines())
     }
 }
 
@@ -56,9 +56,9 @@ impl fmt::Debug for People {
 }
 
 /// Zeros that make a value so long that four fill a call.
-static ZEROS: LazyLock<String> = LazyLock::new(|| "0".repeat(LONG));
+static ZEROS: LazyLock<String> = LazyLock::new(|| "0".repeat(LONG_UID_LENGTH));
 
-const LONG: usize = 30_000;
+const LONG_UID_LENGTH: usize = 30_000;
 
 /// What a member is known by: very long, or short.
 pub(crate) fn uid(number: u8, is_long: bool) -> String {
@@ -70,46 +70,46 @@ pub(crate) fn uid(number: u8, is_long: bool) -> String {
     }
 }
 
-fn number_of(value: &str) -> u8 {
+fn parse_number(value: &str) -> u8 {
     let value = value.split('@').next().unwrap_or_default();
-    let digits = if value.len() == LONG {
-        &value[LONG - 2..]
+    let digits = if value.len() == LONG_UID_LENGTH {
+        &value[LONG_UID_LENGTH - 2..]
     } else {
         value
     };
     let number: u8 = digits.parse().unwrap();
-    assert!(number < EVERYBODY, "{number} is nobody");
+    assert!(number < PEOPLE_COUNT, "{number} is nobody");
     number
 }
 
 /// Where lists are files. They are named by who is in them, so that they never change and everybody can share them.
-pub(crate) fn folder() -> &'static Path {
+pub(crate) fn lists_directory() -> &'static Path {
     Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/simulator-lists"))
 }
 
 /// The files that were seen to be there.
-static WRITTEN: Mutex<BTreeSet<People>> = Mutex::new(BTreeSet::new());
+static WRITTEN_FILES: Mutex<BTreeSet<People>> = Mutex::new(BTreeSet::new());
 
 /// The path of a file with these people, from the folder of lists.
-pub(crate) fn file_of(people: People) -> String {
+pub(crate) fn list_file_for(people: People) -> String {
     let name = format!("{:03x}.csv", people.0);
-    let mut written = WRITTEN.lock().unwrap();
+    let mut written = WRITTEN_FILES.lock().unwrap();
     if !written.contains(&people) {
-        fs::create_dir_all(folder()).unwrap();
+        fs::create_dir_all(lists_directory()).unwrap();
         let lines: String = people
             .numbers()
             .map(|number| format!("{number}@example.com\n"))
             .collect();
         // Another process may write it at the same time.
-        let half = tempfile::NamedTempFile::new_in(folder()).unwrap();
+        let half = tempfile::NamedTempFile::new_in(lists_directory()).unwrap();
         fs::write(half.path(), lines).unwrap();
-        half.persist(folder().join(&name)).unwrap();
+        half.persist(lists_directory().join(&name)).unwrap();
         written.insert(people);
     }
     name
 }
 
-fn of_path(path: &str) -> People {
+fn people_in_path(path: &str) -> People {
     let digits = PathBuf::from(path)
         .file_stem()
         .unwrap()
@@ -119,37 +119,37 @@ fn of_path(path: &str) -> People {
 }
 
 /// Who is declared to be in a cohort.
-pub(crate) fn of_members(members: &MemberSource) -> People {
+pub(crate) fn people_in_members(members: &MemberSource) -> People {
     match members {
-        MemberSource::Local(path) => of_path(path),
-        MemberSource::Inline(uids) => People::of(uids.iter().map(String::as_str)),
+        MemberSource::Local(path) => people_in_path(path),
+        MemberSource::Inline(uids) => People::from_values(uids.iter().map(String::as_str)),
     }
 }
 
 /// Who is declared to be in a file segment.
-pub(crate) fn of_users(users: &UserListSource) -> People {
+pub(crate) fn people_in_users(users: &UserListSource) -> People {
     match users {
-        UserListSource::Local(path) => of_path(path),
+        UserListSource::Local(path) => people_in_path(path),
         UserListSource::Published { .. } => unreachable!("lists are files of this machine"),
     }
 }
 
 /// Who is named by a sync of members.
-pub(crate) fn of_sync(body: &Value) -> People {
+pub(crate) fn people_in_sync(body: &Value) -> People {
     let members = body["parameters"]["members"].as_array();
     let uids = members
         .into_iter()
         .flatten()
         .filter_map(|member| member["uid"].as_str());
-    People::of(uids)
+    People::from_values(uids)
 }
 
 /// Who is in a segment as the service keeps it.
-pub(crate) fn stored(contents: &Value) -> People {
+pub(crate) fn people_in_sandbox(contents: &Value) -> People {
     let members = contents["cohort"]["members"].as_array().into_iter().flatten();
     let users = contents["file"]["users"].as_object().into_iter().flatten();
     let values = members
         .filter_map(Value::as_str)
         .chain(users.map(|(user, _)| user.as_str()));
-    People::of(values)
+    People::from_values(values)
 }

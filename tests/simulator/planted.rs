@@ -7,131 +7,131 @@ pub(crate) enum Bug {
     /// Bytes are not synced.
     BytesNotSynced,
     /// Names are not synced.
-    NamesNotSynced,
+    DirectoryNotSynced,
     /// What is added to a file is cut short.
-    AppendsCutShort,
+    AppendTruncated,
     /// What is to be taken down is not.
-    NothingTakenDown,
+    JournalNotWritten,
     /// What is overwritten is not kept.
-    HistoryDropped,
+    RevisionsDropped,
     /// What is about to be written is not taken down, and all else is.
     IntentsDropped,
     /// What is kept of a segment makes it ours, whether it was written or not.
-    KeptTakenForOurs,
+    UnmanagedTreatedAsManaged,
     /// The loss of the lock goes unnoticed.
-    LockIgnored,
+    LockLossIgnored,
     /// The ledger is forgotten before it is changed.
-    LedgerForgotten,
+    StateLost,
     /// The key is in the name of a run.
-    KeyInTheLedger,
+    KeyInState,
     /// The key stays in what the service says.
     KeyNotRedacted,
     /// A lost answer is taken for a success.
-    LostTakenForDone,
+    LostLifecycleTreatedAsDone,
     /// Other limits are kept than the service's.
-    LimitsIgnored,
+    RateLimitsIgnored,
     /// Runs do not know of each other's calls.
-    CallsNotShared,
+    RequestLogNotShared,
     /// Nobody is told of waits.
-    WaitsUntold,
+    WaitsNotAnnounced,
     /// Long waits have no end.
-    WaitsForever,
+    WaitNeverEnds,
     /// Steps wait for nothing.
-    OrderIgnored,
+    DependenciesIgnored,
     /// Another definition is sent than was planned.
-    OtherDefinition,
+    WrongDefinitionSent,
     /// Another name is sent than was planned.
-    OtherName,
+    WrongNameSent,
     /// Another segment is written than was planned.
-    OtherSegment,
+    WrongSegmentWritten,
     /// A step of which nothing is known is said to have failed.
-    UnknownToldAsFailed,
+    UnknownReportedAsFailed,
     /// A step that was applied is said to have failed.
-    DoneToldAsFailed,
+    AppliedReportedAsFailed,
     /// A step that failed is said to be applied.
-    FailedToldAsDone,
+    FailedReportedAsApplied,
     /// A create whose answer was lost is made again without a look.
-    CreatesRepeatedBlindly,
+    CreateRetriedUnverified,
     /// The first list is taken for the list ever after, however stale.
-    StaleListTrusted,
+    StaleListingReused,
     /// What was read for the plan is taken for what is there right before a write.
-    ReadsReused,
+    StaleReadReused,
     /// The ledger says that an update was made before it is answered.
-    LedgerBeforeAnswer,
+    StateBeforeResponse,
     /// Windows of an hour and more are not kept.
-    HourIgnored,
+    LongWindowsIgnored,
     /// A segment that has the name already is taken for the one that was to be made.
-    ConflictTakenForOurs,
+    ConflictTreatedAsCreated,
     /// A run that left steps undone ends as if it had not.
-    PartialToldAsComplete,
+    PartialReportedAsComplete,
     /// A run that wrote something ends as if it had not.
-    WritesDenied,
+    WritesNotReported,
     /// A sync of members whose answer was lost is taken for a success.
-    LostSyncTakenForDone,
+    LostSyncTreatedAsDone,
     /// A change of users whose answer was lost is taken for a success.
-    LostUploadTakenForDone,
+    LostUploadTreatedAsDone,
     /// The last members of a long list are not sent.
-    BatchSkipped,
+    LastBatchSkipped,
     /// Other members are sent than are declared.
-    OtherMembers,
+    WrongMembersSent,
     /// Users are added where all are to be replaced.
-    DifferenceForAll,
+    AddSentForReplace,
     /// A list is kept under the digest of another.
-    ListUnderOtherDigest,
+    WrongListStored,
     /// Members are taken for sent before they are.
-    BatchesCountedBefore,
+    BatchesCountedBeforeSend,
     /// The ledger does not say which calls may still arrive.
-    StraysForgotten,
+    PendingRequestsForgotten,
     /// A list is taken away before the service has read it.
-    WithdrawnAtOnce,
+    UnpublishedTooEarly,
     /// That a list could not be read is not heard.
-    FailuresUnheard,
+    UploadFailuresIgnored,
     /// Two calls have one address at which the service says what became of them.
-    AddressShared,
+    CallbackUrlShared,
 }
 
 /// All of them.
-pub(crate) const BUGS: [Bug; 42] = [
+pub(crate) const ALL_BUGS: [Bug; 42] = [
     Bug::BytesNotSynced,
-    Bug::NamesNotSynced,
-    Bug::AppendsCutShort,
-    Bug::NothingTakenDown,
-    Bug::HistoryDropped,
+    Bug::DirectoryNotSynced,
+    Bug::AppendTruncated,
+    Bug::JournalNotWritten,
+    Bug::RevisionsDropped,
     Bug::IntentsDropped,
-    Bug::KeptTakenForOurs,
-    Bug::LockIgnored,
-    Bug::LedgerForgotten,
-    Bug::KeyInTheLedger,
+    Bug::UnmanagedTreatedAsManaged,
+    Bug::LockLossIgnored,
+    Bug::StateLost,
+    Bug::KeyInState,
     Bug::KeyNotRedacted,
-    Bug::LostTakenForDone,
-    Bug::LimitsIgnored,
-    Bug::CallsNotShared,
-    Bug::WaitsUntold,
-    Bug::WaitsForever,
-    Bug::OrderIgnored,
-    Bug::OtherDefinition,
-    Bug::OtherName,
-    Bug::OtherSegment,
-    Bug::UnknownToldAsFailed,
-    Bug::DoneToldAsFailed,
-    Bug::FailedToldAsDone,
-    Bug::CreatesRepeatedBlindly,
-    Bug::StaleListTrusted,
-    Bug::ReadsReused,
-    Bug::LedgerBeforeAnswer,
-    Bug::HourIgnored,
-    Bug::ConflictTakenForOurs,
-    Bug::PartialToldAsComplete,
-    Bug::WritesDenied,
-    Bug::LostSyncTakenForDone,
-    Bug::LostUploadTakenForDone,
-    Bug::BatchSkipped,
-    Bug::OtherMembers,
-    Bug::DifferenceForAll,
-    Bug::ListUnderOtherDigest,
-    Bug::BatchesCountedBefore,
-    Bug::StraysForgotten,
-    Bug::WithdrawnAtOnce,
-    Bug::FailuresUnheard,
-    Bug::AddressShared,
+    Bug::LostLifecycleTreatedAsDone,
+    Bug::RateLimitsIgnored,
+    Bug::RequestLogNotShared,
+    Bug::WaitsNotAnnounced,
+    Bug::WaitNeverEnds,
+    Bug::DependenciesIgnored,
+    Bug::WrongDefinitionSent,
+    Bug::WrongNameSent,
+    Bug::WrongSegmentWritten,
+    Bug::UnknownReportedAsFailed,
+    Bug::AppliedReportedAsFailed,
+    Bug::FailedReportedAsApplied,
+    Bug::CreateRetriedUnverified,
+    Bug::StaleListingReused,
+    Bug::StaleReadReused,
+    Bug::StateBeforeResponse,
+    Bug::LongWindowsIgnored,
+    Bug::ConflictTreatedAsCreated,
+    Bug::PartialReportedAsComplete,
+    Bug::WritesNotReported,
+    Bug::LostSyncTreatedAsDone,
+    Bug::LostUploadTreatedAsDone,
+    Bug::LastBatchSkipped,
+    Bug::WrongMembersSent,
+    Bug::AddSentForReplace,
+    Bug::WrongListStored,
+    Bug::BatchesCountedBeforeSend,
+    Bug::PendingRequestsForgotten,
+    Bug::UnpublishedTooEarly,
+    Bug::UploadFailuresIgnored,
+    Bug::CallbackUrlShared,
 ];

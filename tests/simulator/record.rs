@@ -18,53 +18,53 @@ pub(crate) struct Violation {
 
 /// Shared by everything in a simulated run.
 #[derive(Clone)]
-pub(crate) struct Record(Arc<Mutex<Kept>>);
+pub(crate) struct Recorder(Arc<Mutex<RecorderState>>);
 
-struct Kept {
+struct RecorderState {
     /// Lines to be read by people; `None` where nobody asked for them.
     lines: Option<Vec<String>>,
     /// All that happened, in one number: two runs of one seed are equal when it is.
     fingerprint: u64,
     now: i64,
     violation: Option<Violation>,
-    planted: Option<Bug>,
+    injected: Option<Bug>,
 }
 
-impl Record {
+impl Recorder {
     pub(crate) fn new(is_traced: bool, planted: Option<Bug>) -> Self {
-        Self(Arc::new(Mutex::new(Kept {
+        Self(Arc::new(Mutex::new(RecorderState {
             lines: is_traced.then(Vec::new),
             fingerprint: 0xcbf2_9ce4_8422_2325,
             now: 0,
             violation: None,
-            planted,
+            injected: planted,
         })))
     }
 
     /// Takes down the time, in milliseconds since 1970.
-    pub(crate) fn time(&self, now: i64) {
+    pub(crate) fn set_time(&self, now: i64) {
         self.0.lock().unwrap().now = now;
     }
 
     /// Takes down that something happened. `what` tells it apart where nobody reads the lines.
-    pub(crate) fn note(&self, who: &str, what: u64, line: impl FnOnce() -> String) {
+    pub(crate) fn log_event(&self, who: &str, what: u64, line: impl FnOnce() -> String) {
         let mut kept = self.0.lock().unwrap();
         let now = kept.now;
         for part in [now.cast_unsigned(), what, who.len() as u64] {
             kept.fingerprint = (kept.fingerprint ^ part).wrapping_mul(0x0100_0000_01b3);
         }
         if let Some(lines) = &mut kept.lines {
-            lines.push(format!("{} {who:<9} {}", clock(now), line()));
+            lines.push(format!("{} {who:<9} {}", format_time(now), line()));
         }
     }
 
     /// Whether a bug was planted.
-    pub(crate) fn has(&self, bug: Bug) -> bool {
-        self.0.lock().unwrap().planted == Some(bug)
+    pub(crate) fn has_bug(&self, bug: Bug) -> bool {
+        self.0.lock().unwrap().injected == Some(bug)
     }
 
     /// Takes down that a promise was broken; the first one counts.
-    pub(crate) fn violated(&self, invariant: &'static str, message: impl FnOnce() -> String) {
+    pub(crate) fn report_violation(&self, invariant: &'static str, message: impl FnOnce() -> String) {
         let mut kept = self.0.lock().unwrap();
         if kept.violation.is_some() {
             return;
@@ -77,7 +77,7 @@ impl Record {
         if let Some(lines) = &mut kept.lines {
             lines.push(format!(
                 "{} VIOLATED  {invariant}: {}",
-                clock(now),
+                format_time(now),
                 violation.message
             ));
         }
@@ -87,13 +87,13 @@ impl Record {
     /// Checks a promise.
     pub(crate) fn require(&self, holds: bool, invariant: &'static str, message: impl FnOnce() -> String) {
         if !holds {
-            self.violated(invariant, message);
+            self.report_violation(invariant, message);
         }
     }
 
     /// What a run is called in the ledger.
-    pub(crate) fn name_of_run(&self, number: usize) -> String {
-        if self.has(Bug::KeyInTheLedger) {
+    pub(crate) fn run_name(&self, number: usize) -> String {
+        if self.has_bug(Bug::KeyInState) {
             return API_KEY.to_owned();
         }
         format!("run {number}")
@@ -105,7 +105,7 @@ impl Record {
     }
 
     /// Takes in what is shown to people, written to files or told to programs: the key must not be in it.
-    pub(crate) fn shown(&self, place: &str, text: &str) {
+    pub(crate) fn require_key_hidden(&self, place: &str, text: &str) {
         let is_told = text.contains(API_KEY) || text.contains(ENCODED_KEY);
         self.require(!is_told, "the key is shown nowhere", || {
             format!("in {place}: {text}")
@@ -129,8 +129,8 @@ impl Record {
 pub(crate) const ENCODED_KEY: &str = "dzpjYW5hcnktOWQxZjZjMmFiN2U4NDUzMC1rZXk=";
 
 /// Day and time of day since the simulation's beginning.
-fn clock(now: i64) -> String {
-    let elapsed = now - super::executor::BEGINNING;
+fn format_time(now: i64) -> String {
+    let elapsed = now - super::executor::START_TIME;
     let (days, rest) = (elapsed.div_euclid(86_400_000), elapsed.rem_euclid(86_400_000));
     let mut text = String::new();
     let _ = write!(text, "{days:>3}d {:02}:", rest / 3_600_000);

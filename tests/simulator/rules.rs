@@ -8,19 +8,19 @@ use std::collections::BTreeMap;
 
 /// The rules of one seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct ServiceProfile {
     pub(crate) settings: SandboxSettings,
     pub(crate) policy: Policy,
     pub(crate) limits: RateLimits,
     /// Milliseconds that the service's clock is ahead.
-    pub(crate) service_ahead: i64,
+    pub(crate) service_clock_offset: i64,
     /// Whether files declare cohorts and file segments, too.
-    pub(crate) has_lists: bool,
+    pub(crate) has_member_lists: bool,
     /// Whether runs ask to hear what becomes of lists.
-    pub(crate) hears: bool,
+    pub(crate) receives_callbacks: bool,
 }
 
-impl Rules {
+impl ServiceProfile {
     pub(crate) fn draw(random: &mut Random, segments: usize, has_lists: bool) -> Self {
         let echoes = [
             EchoFormat::AsSent,
@@ -29,10 +29,10 @@ impl Rules {
             EchoFormat::DefaultsDropped,
             EchoFormat::DashboardDays,
         ];
-        let (mut rate_limits, mut limits) = limits(random);
+        let (mut rate_limits, mut limits) = draw_limits(random);
         if let sandbox::RateLimitMode::Custom(table) = &mut rate_limits {
             // A stream of its own, so that other seeds are what they are without lists.
-            limit_lists(&mut random.clone().fork(), (table, &mut limits));
+            draw_list_limits(&mut random.clone().fork(), (table, &mut limits));
         }
         let settings = SandboxSettings {
             rate_limits,
@@ -90,9 +90,9 @@ impl Rules {
             settings,
             policy,
             limits,
-            has_lists,
-            hears,
-            service_ahead: if random.percent(10) {
+            has_member_lists: has_lists,
+            receives_callbacks: hears,
+            service_clock_offset: if random.percent(10) {
                 random.between(-3_600_000, 3_600_000)
             } else {
                 0
@@ -101,9 +101,9 @@ impl Rules {
     }
 }
 
-impl Rules {
+impl ServiceProfile {
     /// Whether the workspace's own rules are why there is a conflict or a refusal.
-    pub(crate) fn explain(&self, why: &str) -> bool {
+    pub(crate) fn explains(&self, why: &str) -> bool {
         let is_tight = self.settings.active_limit < 1000;
         let is_guarded = self.policy.guards.archive < 100;
         let is_kept = self.settings.archived_definitions_conflict;
@@ -121,7 +121,7 @@ impl Rules {
 }
 
 /// The documented limits, or much lower ones, as the service and the files have them.
-fn limits(random: &mut Random) -> (sandbox::RateLimitMode, RateLimits) {
+fn draw_limits(random: &mut Random) -> (sandbox::RateLimitMode, RateLimits) {
     let mut limits = RateLimits::default();
     if random.percent(70) {
         return (sandbox::RateLimitMode::Documented, limits);
@@ -149,7 +149,7 @@ fn limits(random: &mut Random) -> (sandbox::RateLimitMode, RateLimits) {
 }
 
 /// The limits of calls about lists, mostly lower ones.
-fn limit_lists(
+fn draw_list_limits(
     random: &mut Random,
     (table, limits): (&mut BTreeMap<RateLimitClass, Vec<sandbox::RateLimitWindow>>, &mut RateLimits),
 ) {

@@ -1,17 +1,17 @@
 //! One run of segctl as a process: on a machine and over a network that fail, alone with its ledger when it changes
 //! anything.
 
-use super::disk::{Platter, SimulatedDisk};
-use super::executor::{Ahead, Life, Process, ProcessClock, Timeline};
+use super::disk::{MachineDisk, SimulatedFileSystem};
+use super::executor::{ClockOffset, ProcessLifetime, Process, ProcessClock, Timeline};
 use super::lock::LockFile;
-use super::network::Line;
+use super::network::SimulatedTransport;
 use super::planted::Bug;
-use super::publisher::{Shelf, Shelving};
+use super::publisher::{PublishedFiles, SimulatedPublisher};
 use super::random::Random;
-use super::record::Record;
-use super::store::{Promised, Watched};
+use super::record::Recorder;
+use super::store::{PossibleStates, CheckedStore};
 use super::work;
-use super::workspace::Workspace;
+use super::workspace::SimulatedWorkspace;
 use jiff::SignedDuration;
 use segctl::api::{Client, Clock, RateLimits, CancelToken, CancelHandle, WaitReason, WaitNotice};
 use segctl::apply::{CallbackOptions, RunStatus};
@@ -28,16 +28,16 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone)]
 pub(crate) struct Machine {
     pub(crate) timeline: Timeline,
-    pub(crate) record: Record,
-    pub(crate) workspace: Arc<Mutex<Workspace>>,
-    pub(crate) platter: Arc<Mutex<Platter>>,
-    pub(crate) promised: Promised,
+    pub(crate) recorder: Recorder,
+    pub(crate) workspace: Arc<Mutex<SimulatedWorkspace>>,
+    pub(crate) disk: Arc<Mutex<MachineDisk>>,
+    pub(crate) possible_states: PossibleStates,
     pub(crate) lock: LockFile,
-    pub(crate) shelf: Shelf,
+    pub(crate) published_files: PublishedFiles,
     pub(crate) limits: RateLimits,
-    pub(crate) ahead: Ahead,
+    pub(crate) clock_offset: ClockOffset,
     /// The processes that did not end by themselves, and those that run.
-    pub(crate) lives: Arc<Mutex<BTreeMap<u32, Arc<Life>>>>,
+    pub(crate) lifetimes: Arc<Mutex<BTreeMap<u32, Arc<ProcessLifetime>>>>,
 }
 
 /// What a run is for.
@@ -51,33 +51,33 @@ pub(crate) enum Task {
 }
 
 /// What a run is to do.
-pub(crate) struct Order {
+pub(crate) struct RunSpec {
     pub(crate) number: usize,
     pub(crate) task: Task,
     pub(crate) declared: Vec<DeclaredSegment>,
     pub(crate) policy: Policy,
     pub(crate) refresh: Refresh,
-    pub(crate) allowances: Overrides,
+    pub(crate) overrides: Overrides,
     pub(crate) parallelism: usize,
     /// The point at which it is ended.
-    pub(crate) ends_at: Option<u64>,
+    pub(crate) crashes_at: Option<u64>,
     /// From when to when it stands still.
-    pub(crate) stands_still: Option<(i64, i64)>,
+    pub(crate) paused_during: Option<(i64, i64)>,
     /// What somebody else does between the plan and its application, and later.
-    pub(crate) interlude: Box<dyn FnOnce() + Send + Sync>,
-    pub(crate) stop: (CancelHandle, CancelToken),
+    pub(crate) after_plan: Box<dyn FnOnce() + Send + Sync>,
+    pub(crate) cancel: (CancelHandle, CancelToken),
     pub(crate) retry_seed: u64,
     /// For how long somebody else's lock is waited for.
     pub(crate) lock_timeout: SignedDuration,
     /// Whether its machine tells processes apart.
-    pub(crate) has_process: bool,
+    pub(crate) identifies_process: bool,
     /// How it hears what becomes of lists.
     pub(crate) callbacks: Option<CallbackOptions>,
 }
 
 /// How a run ended.
 #[derive(Debug)]
-pub(crate) enum End {
+pub(crate) enum RunExit {
     /// There is no plan.
     Failed,
     /// The plan was saved; its text.
@@ -85,70 +85,70 @@ pub(crate) enum End {
     /// The saved plan is not applied: it was already, or the workspace is not as it saw it.
     Stale,
     /// The plan must not be applied.
-    Forbidden(Vec<String>),
+    Blocked(Vec<String>),
     /// It was applied, or what of it could be.
     Applied {
         steps: usize,
         /// What it came to.
-        verdict: RunStatus,
+        status: RunStatus,
         /// Why steps failed.
         failures: Vec<String>,
     },
 }
 
-pub(crate) type Running = Reconciler<Line, ProcessClock, Watched>;
+pub(crate) type SimulatedReconciler = Reconciler<SimulatedTransport, ProcessClock, CheckedStore>;
 
 /// A process that does what is ordered.
-pub(crate) fn process(machine: &Machine, order: Order) -> Process<End> {
-    let life = Life::until(order.ends_at);
-    let stands_still = order.stands_still;
+pub(crate) fn process(machine: &Machine, order: RunSpec) -> Process<RunExit> {
+    let life = ProcessLifetime::crashing_at(order.crashes_at);
+    let stands_still = order.paused_during;
     let machine = machine.clone();
     let of_process = Arc::clone(&life);
     Process {
         future: Box::pin(async move { run(machine, order, of_process).await }),
-        life,
-        stands_still,
+        lifetime: life,
+        paused_during: stands_still,
     }
 }
 
-async fn run(machine: Machine, order: Order, life: Arc<Life>) -> End {
+async fn run(machine: Machine, order: RunSpec, life: Arc<ProcessLifetime>) -> RunExit {
     let id = u32::try_from(order.number).unwrap();
-    machine.lives.lock().unwrap().insert(id, Arc::clone(&life));
+    machine.lifetimes.lock().unwrap().insert(id, Arc::clone(&life));
     let began = machine.timeline.now();
     machine
         .workspace
         .lock()
         .unwrap()
-        .began
+        .run_started_at
         .insert(order.number, began);
-    let session = session(&machine, &order, &life);
+    let session = reconciler(&machine, &order, &life);
     let oldest = session.clock.now().saturating_sub(machine.limits.longest_span());
     drop(session.store.prune_requests(oldest.unwrap_or_default()).await);
     let end = match order.task {
         Task::Plan => work::plan(&machine, &session, order).await,
-        Task::Apply | Task::ApplyFile(_) => alone(&machine, &session, (order, life)).await,
+        Task::Apply | Task::ApplyFile(_) => run_with_lock(&machine, &session, (order, life)).await,
     };
     session.client.flush_request_log().await;
-    machine.lives.lock().unwrap().remove(&id);
+    machine.lifetimes.lock().unwrap().remove(&id);
     end
 }
 
 /// Plans and applies while nobody else changes the ledger.
-async fn alone(machine: &Machine, session: &Running, (order, life): (Order, Arc<Life>)) -> End {
+async fn run_with_lock(machine: &Machine, session: &SimulatedReconciler, (order, life): (RunSpec, Arc<ProcessLifetime>)) -> RunExit {
     let clock = ProcessClock {
-        announced: None,
+        announced_waits: None,
         ..session.clock.clone()
     };
-    let lives = Arc::clone(&machine.lives);
+    let lives = Arc::clone(&machine.lifetimes);
     let is_gone = move |process: &segctl::ledger::ProcessIdentity| {
         let lives = lives.lock().unwrap();
-        lives.get(&process.id).is_none_or(|life| life.is_over())
+        lives.get(&process.id).is_none_or(|life| life.has_ended())
     };
     let claim = LockOptions {
         lock: Lock::acquired(
             &format!("run {}", order.number),
             "segctl apply",
-            holder(&order),
+            lock_holder(&order),
             clock.now(),
         ),
         timeout: order.lock_timeout,
@@ -157,22 +157,22 @@ async fn alone(machine: &Machine, session: &Running, (order, life): (Order, Arc<
     let held = match HeldLock::acquire((&session.store, &clock), claim, &session.on_note).await {
         Ok(held) => held,
         Err(error) => {
-            machine.record.shown("an error", &error.to_string());
+            machine.recorder.require_key_hidden("an error", &error.to_string());
             machine
-                .record
-                .note("plan", 23, || format!("there is no lock: {error}"));
-            return End::Failed;
+                .recorder
+                .log_event("plan", 23, || format!("there is no lock: {error}"));
+            return RunExit::Failed;
         }
     };
-    let stopper = order.stop.0.clone();
-    let shelving = Shelving {
-        shelf: machine.shelf.clone(),
-        life,
+    let stopper = order.cancel.0.clone();
+    let shelving = SimulatedPublisher {
+        published_files: machine.published_files.clone(),
+        lifetime: life,
         timeline: machine.timeline.clone(),
         random: Arc::new(Mutex::new(Random::new(order.retry_seed))),
-        promised: machine.promised.clone(),
-        record: machine.record.clone(),
-        who: format!("segctl-{}", order.number),
+        possible_states: machine.possible_states.clone(),
+        recorder: machine.recorder.clone(),
+        actor: format!("segctl-{}", order.number),
     };
     let work = work::apply(machine, session, (order, shelving));
     let end = held
@@ -184,7 +184,7 @@ async fn alone(machine: &Machine, session: &Running, (order, life): (Order, Arc<
     end
 }
 
-fn holder(order: &Order) -> LockHolder {
+fn lock_holder(order: &RunSpec) -> LockHolder {
     let process = segctl::ledger::ProcessIdentity {
         machine: "machine".to_owned(),
         id: u32::try_from(order.number).unwrap(),
@@ -193,73 +193,73 @@ fn holder(order: &Order) -> LockHolder {
     LockHolder {
         user: "ada".to_owned(),
         host: "runner".to_owned(),
-        process: order.has_process.then_some(process),
+        process: order.identifies_process.then_some(process),
     }
 }
 
-fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
+fn reconciler(machine: &Machine, order: &RunSpec, life: &Arc<ProcessLifetime>) -> SimulatedReconciler {
     let who = format!("segctl-{}", order.number);
     let announced = Arc::new(Mutex::new(Vec::new()));
     let clock = ProcessClock {
         timeline: machine.timeline.clone(),
-        ahead: machine.ahead.clone(),
-        life: Arc::clone(life),
-        announced: Some(Arc::clone(&announced)),
-        record: machine.record.clone(),
+        clock_offset: machine.clock_offset.clone(),
+        lifetime: Arc::clone(life),
+        announced_waits: Some(Arc::clone(&announced)),
+        recorder: machine.recorder.clone(),
     };
-    let line = Line {
+    let line = SimulatedTransport {
         workspace: Arc::clone(&machine.workspace),
         timeline: machine.timeline.clone(),
-        life: Arc::clone(life),
-        record: machine.record.clone(),
-        who: who.clone(),
+        lifetime: Arc::clone(life),
+        recorder: machine.recorder.clone(),
+        actor: who.clone(),
         run: order.number,
-        promised: machine.promised.clone(),
+        possible_states: machine.possible_states.clone(),
         lock: machine.lock.clone(),
-        heard: Arc::default(),
+        cached_responses: Arc::default(),
     };
-    let disk = SimulatedDisk {
-        platter: Arc::clone(&machine.platter),
-        life: Arc::clone(life),
-        record: machine.record.clone(),
-        who: who.clone(),
+    let disk = SimulatedFileSystem {
+        disk: Arc::clone(&machine.disk),
+        lifetime: Arc::clone(life),
+        recorder: machine.recorder.clone(),
+        actor: who.clone(),
     };
-    let (record, teller) = (machine.record.clone(), who.clone());
-    let limits = limits(machine);
+    let (record, teller) = (machine.recorder.clone(), who.clone());
+    let limits = client_limits(machine);
     let client = Client::new(line, clock.clone(), limits, order.retry_seed)
-        .with_cancellation(order.stop.1.clone())
+        .with_cancellation(order.cancel.1.clone())
         .with_wait_observer(move |waiting: &WaitNotice| {
-            if !record.has(Bug::WaitsUntold) {
+            if !record.has_bug(Bug::WaitsNotAnnounced) {
                 // What is waited for in parts may be there before.
                 let is_in_parts = matches!(waiting.reason, WaitReason::Callback(_));
                 announced.lock().unwrap().push((waiting.until, is_in_parts));
             }
-            record.note(&teller, 11, || {
+            record.log_event(&teller, 11, || {
                 format!("waits until {}: {:?}", waiting.until, waiting.reason)
             });
             if let WaitReason::Retry(error) | WaitReason::AmbiguousWrite(error) = &waiting.reason {
-                record.shown("a wait", &error.to_string());
+                record.require_key_hidden("a wait", &error.to_string());
             }
         });
     let store = || {
         let (workspace, run) = (Arc::clone(&machine.workspace), order.number);
-        Watched {
+        CheckedStore {
             inner: DirectoryStore::with_filesystem(disk.clone(), "ledger"),
-            promised: machine.promised.clone(),
-            record: machine.record.clone(),
-            loses_touch: Box::new(move || workspace.lock().unwrap().calls.lose_touch(run)),
-            is_begun: AtomicBool::new(false),
+            possible_states: machine.possible_states.clone(),
+            recorder: machine.recorder.clone(),
+            on_request_log_failure: Box::new(move || workspace.lock().unwrap().counted_requests.mark_disconnected(run)),
+            has_saved_state: AtomicBool::new(false),
         }
     };
     let on_note = || {
-        let (record, who) = (machine.record.clone(), who.clone());
+        let (record, who) = (machine.recorder.clone(), who.clone());
         Box::new(move |note: String| {
-            record.note(&who, 13, || format!("notes: {note}"));
-            record.shown("a note", &note);
+            record.log_event(&who, 13, || format!("notes: {note}"));
+            record.require_key_hidden("a note", &note);
         })
     };
     Reconciler {
-        client: if machine.record.has(Bug::CallsNotShared) {
+        client: if machine.recorder.has_bug(Bug::RequestLogNotShared) {
             client
         } else {
             client.with_request_log(SharedCallLog::new(store(), on_note()))
@@ -271,12 +271,12 @@ fn session(machine: &Machine, order: &Order, life: &Arc<Life>) -> Running {
 }
 
 /// The limits that a run keeps.
-fn limits(machine: &Machine) -> RateLimits {
-    if machine.record.has(Bug::LimitsIgnored) {
+fn client_limits(machine: &Machine) -> RateLimits {
+    if machine.recorder.has_bug(Bug::RateLimitsIgnored) {
         return RateLimits::default();
     }
     let mut limits = machine.limits.clone();
-    if machine.record.has(Bug::HourIgnored) {
+    if machine.recorder.has_bug(Bug::LongWindowsIgnored) {
         for class in machine.limits.classes() {
             let windows = machine.limits.windows(class).iter();
             let short = windows.filter(|window| window.span() < SignedDuration::from_hours(1));

@@ -1,9 +1,9 @@
 //! A ledger's promises, held against what it reads: what was taken down is there, and what was about to be is there
 //! whole, as far as its lines go, or not at all.
 
-use super::disk::SimulatedDisk;
+use super::disk::SimulatedFileSystem;
 use super::planted::Bug;
-use super::record::Record;
+use super::record::Recorder;
 use jiff::Timestamp;
 use segctl::ledger::{
     LockChange, DirectoryStore, StateEntry, Intent, State, StateStore, Lock, JournalEntry as Taken, Cache, StoreError,
@@ -17,107 +17,107 @@ use std::sync::{Arc, Mutex};
 
 /// What the disk may hold.
 #[derive(Clone)]
-pub(crate) struct Promised(Arc<Mutex<Possible>>);
+pub(crate) struct PossibleStates(Arc<Mutex<PossibleStatesInner>>);
 
-struct Possible {
-    ledgers: Vec<State>,
+struct PossibleStatesInner {
+    states: Vec<State>,
     /// Writes that have not ended.
-    under_way: usize,
+    writes_in_progress: usize,
 }
 
-impl Promised {
-    pub(crate) fn nothing() -> Self {
-        Self(Arc::new(Mutex::new(Possible {
-            ledgers: vec![State::default()],
-            under_way: 0,
+impl PossibleStates {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(PossibleStatesInner {
+            states: vec![State::default()],
+            writes_in_progress: 0,
         })))
     }
 
     /// Whether a write is taken down, whatever the disk holds of what it may hold.
-    pub(crate) fn has_intent(&self, is_of_call: impl Fn(&Intent) -> bool) -> bool {
-        self.says(|ledger| ledger.intents().any(&is_of_call))
+    pub(crate) fn all_have_intent(&self, is_of_call: impl Fn(&Intent) -> bool) -> bool {
+        self.all_satisfy(|ledger| ledger.intents().any(&is_of_call))
     }
 
     /// Whether a ledger says something, whatever the disk holds of what it may hold.
-    pub(crate) fn says(&self, is_said: impl Fn(&State) -> bool) -> bool {
-        self.0.lock().unwrap().ledgers.iter().all(is_said)
+    pub(crate) fn all_satisfy(&self, is_said: impl Fn(&State) -> bool) -> bool {
+        self.0.lock().unwrap().states.iter().all(is_said)
     }
 }
 
 /// A store whose promises are kept in mind.
-pub(crate) struct Watched {
-    pub(crate) inner: DirectoryStore<SimulatedDisk>,
-    pub(crate) promised: Promised,
-    pub(crate) record: Record,
+pub(crate) struct CheckedStore {
+    pub(crate) inner: DirectoryStore<SimulatedFileSystem>,
+    pub(crate) possible_states: PossibleStates,
+    pub(crate) recorder: Recorder,
     /// Called when calls of this run are lost to others, or theirs to this one.
-    pub(crate) loses_touch: Box<dyn Fn() + Send + Sync>,
+    pub(crate) on_request_log_failure: Box<dyn Fn() + Send + Sync>,
     /// Whether this run's ledger is on the disk, so that it is only added to from then on.
-    pub(crate) is_begun: AtomicBool,
+    pub(crate) has_saved_state: AtomicBool,
 }
 
 /// A write that has not been answered yet: where it never is, the disk may hold it or not.
-struct UnderWay<'a> {
-    promised: &'a Promised,
-    ledger: &'a State,
+struct PendingWrite<'a> {
+    possible_states: &'a PossibleStates,
+    state: &'a State,
     records: &'a [Taken],
     is_done: bool,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for PendingWrite<'_> {
     fn drop(&mut self) {
-        let mut possible = self.promised.0.lock().unwrap();
-        possible.under_way -= 1;
+        let mut possible = self.possible_states.0.lock().unwrap();
+        possible.writes_in_progress -= 1;
         if self.is_done {
             return;
         }
-        let mut ledgers = vec![self.ledger.clone()];
-        for mut known in possible.ledgers.clone() {
+        let mut ledgers = vec![self.state.clone()];
+        for mut known in possible.states.clone() {
             for change in self.records {
                 known.apply_journal_entry(change.clone());
                 ledgers.push(known.clone());
             }
         }
-        ledgers.retain(|ledger| !possible.ledgers.contains(ledger));
-        possible.ledgers.extend(ledgers);
+        ledgers.retain(|ledger| !possible.states.contains(ledger));
+        possible.states.extend(ledgers);
     }
 }
 
-impl Watched {
-    fn damaged<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+impl CheckedStore {
+    fn require_not_corrupt<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Corrupt { .. }) = &result {
             let text = result.as_ref().err().map(ToString::to_string);
-            self.record
-                .violated("files are old or new, never torn", || text.unwrap_or_default());
+            self.recorder
+                .report_violation("files are old or new, never torn", || text.unwrap_or_default());
         }
         result
     }
 }
 
-impl Watched {
+impl CheckedStore {
     /// What a run takes down as a bug would have it.
-    fn mistaken(&self, ledger: &State, records: &[Taken]) -> (State, Vec<Taken>) {
+    fn inject_write_bug(&self, ledger: &State, records: &[Taken]) -> (State, Vec<Taken>) {
         let (mut ledger, mut records) = (ledger.clone(), records.to_vec());
-        if self.record.has(Bug::IntentsDropped) {
+        if self.recorder.has_bug(Bug::IntentsDropped) {
             records.retain(|record| !matches!(record, Taken::Intent(_)));
             let steps: Vec<_> = ledger.intents().map(|intent| intent.step.clone()).collect();
             steps
                 .into_iter()
                 .for_each(|step| ledger.apply_journal_entry(Taken::Resolved(step)));
         }
-        if self.record.has(Bug::LedgerBeforeAnswer) {
+        if self.recorder.has_bug(Bug::StateBeforeResponse) {
             let early: Vec<StateEntry> = records
                 .iter()
-                .filter_map(|record| early(&ledger, record))
+                .filter_map(|record| premature_entry(&ledger, record))
                 .collect();
             for entry in early {
                 ledger.record(entry.clone());
                 records.push(Taken::StateEntry(entry));
             }
         }
-        if self.record.has(Bug::BatchesCountedBefore) {
-            records.iter_mut().for_each(count_before);
+        if self.recorder.has_bug(Bug::BatchesCountedBeforeSend) {
+            records.iter_mut().for_each(count_batch_early);
         }
-        if self.record.has(Bug::KeptTakenForOurs) {
+        if self.recorder.has_bug(Bug::UnmanagedTreatedAsManaged) {
             let ours = |entry: &StateEntry| StateEntry {
                 history_only: false,
                 ..entry.clone()
@@ -135,7 +135,7 @@ impl Watched {
 }
 
 /// A ledger that does not say which calls may still arrive.
-fn without_strays(ledger: &State) -> State {
+fn without_ambiguous_writes(ledger: &State) -> State {
     let mut forgetful = ledger.clone();
     for entry in ledger.all_entries() {
         let mut entry = entry.clone();
@@ -157,7 +157,7 @@ fn without_strays(ledger: &State) -> State {
 }
 
 /// Says of a list that is being sent that all whom it adds were.
-fn count_before(record: &mut Taken) {
+fn count_batch_early(record: &mut Taken) {
     if let Taken::StateEntry(entry) = record
         && let Some(sent) = &mut entry.cohort_state
         && let Some(under_way) = &mut sent.partial
@@ -167,7 +167,7 @@ fn count_before(record: &mut Taken) {
 }
 
 /// The entry of an update that was only announced.
-fn early(ledger: &State, record: &Taken) -> Option<StateEntry> {
+fn premature_entry(ledger: &State, record: &Taken) -> Option<StateEntry> {
     let Taken::Intent(intent) = record else {
         return None;
     };
@@ -187,31 +187,31 @@ fn early(ledger: &State, record: &Taken) -> Option<StateEntry> {
     })
 }
 
-impl StateStore for Watched {
+impl StateStore for CheckedStore {
     async fn load(&self) -> Result<State, StoreError> {
-        let ledger = self.damaged(self.inner.load().await)?;
-        let possible = self.promised.0.lock().unwrap();
-        let is_possible = possible.under_way > 0 || possible.ledgers.contains(&ledger);
-        self.record
+        let ledger = self.require_not_corrupt(self.inner.load().await)?;
+        let possible = self.possible_states.0.lock().unwrap();
+        let is_possible = possible.writes_in_progress > 0 || possible.states.contains(&ledger);
+        self.recorder
             .require(is_possible, "what was taken down is remembered", || {
-                format!("the ledger is {ledger:#?}\nand could be {:#?}", possible.ledgers)
+                format!("the ledger is {ledger:#?}\nand could be {:#?}", possible.states)
             });
         drop(possible);
-        if self.record.has(Bug::StraysForgotten) {
-            return Ok(without_strays(&ledger));
+        if self.recorder.has_bug(Bug::PendingRequestsForgotten) {
+            return Ok(without_ambiguous_writes(&ledger));
         }
         Ok(ledger)
     }
 
     async fn save(&self, ledger: &State) -> Result<(), StoreError> {
-        let (ledger, _) = self.mistaken(ledger, &[]);
-        self.add_all(&ledger, &[], true).await
+        let (ledger, _) = self.inject_write_bug(ledger, &[]);
+        self.write_and_track(&ledger, &[], true).await
     }
 
     async fn append(&self, ledger: &State, records: &[Taken]) -> Result<(), StoreError> {
-        let (ledger, records) = self.mistaken(ledger, records);
-        match self.add_all(&ledger, &records, false).await {
-            Err(StoreError::LockLost { .. }) if self.record.has(Bug::LockIgnored) => Ok(()),
+        let (ledger, records) = self.inject_write_bug(ledger, records);
+        match self.write_and_track(&ledger, &records, false).await {
+            Err(StoreError::LockLost { .. }) if self.recorder.has_bug(Bug::LockLossIgnored) => Ok(()),
             added => added,
         }
     }
@@ -220,11 +220,11 @@ impl StateStore for Watched {
         &self,
         change: impl Fn(Option<&Lock>) -> LockChange + Send,
     ) -> Result<Option<Lock>, StoreError> {
-        self.damaged(self.inner.change_lock(change).await)
+        self.require_not_corrupt(self.inner.change_lock(change).await)
     }
 
     async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
-        if self.record.has(Bug::ListUnderOtherDigest) {
+        if self.recorder.has_bug(Bug::WrongListStored) {
             let nobody = ListWriter::to(Vec::new()).finish().unwrap_or_default();
             return self.inner.save_member_list(digest, &nobody).await;
         }
@@ -232,7 +232,7 @@ impl StateStore for Watched {
     }
 
     async fn load_member_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
-        self.damaged(self.inner.load_member_list(digest).await)
+        self.require_not_corrupt(self.inner.load_member_list(digest).await)
     }
 
     async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
@@ -244,8 +244,8 @@ impl StateStore for Watched {
     }
 
     async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
-        let said = self.damaged(self.inner.load_callback(upload).await)?;
-        let is_missed = self.record.has(Bug::FailuresUnheard);
+        let said = self.require_not_corrupt(self.inner.load_callback(upload).await)?;
+        let is_missed = self.recorder.has_bug(Bug::UploadFailuresIgnored);
         Ok(said.filter(|said| !is_missed || matches!(said, UploadResult::Processed(_))))
     }
 
@@ -254,7 +254,7 @@ impl StateStore for Watched {
     }
 
     async fn load_cache(&self) -> Result<Cache, StoreError> {
-        self.damaged(self.inner.load_cache().await)
+        self.require_not_corrupt(self.inner.load_cache().await)
     }
 
     async fn save_cache(&self, snapshot: &Cache) -> Result<(), StoreError> {
@@ -272,7 +272,7 @@ impl StateStore for Watched {
     ) -> Result<(), StoreError> {
         let exchanged = self.inner.exchange_requests(next, respond).await;
         if exchanged.is_err() {
-            (self.loses_touch)();
+            (self.on_request_log_failure)();
         }
         exchanged
     }
@@ -282,10 +282,10 @@ impl StateStore for Watched {
     }
 }
 
-impl Watched {
-    fn kept(&self, records: &[Taken]) -> Vec<Taken> {
+impl CheckedStore {
+    fn inject_history_bug(&self, records: &[Taken]) -> Vec<Taken> {
         let mut records = records.to_vec();
-        if self.record.has(Bug::HistoryDropped) {
+        if self.recorder.has_bug(Bug::RevisionsDropped) {
             for record in &mut records {
                 if let Taken::StateEntry(entry) = record {
                     entry.revisions.clear();
@@ -295,26 +295,26 @@ impl Watched {
         records
     }
 
-    async fn add_all(&self, ledger: &State, records: &[Taken], is_whole: bool) -> Result<(), StoreError> {
-        let is_added = !is_whole && self.is_begun.swap(false, Ordering::Relaxed);
-        self.promised.0.lock().unwrap().under_way += 1;
-        let mut under_way = UnderWay {
-            promised: &self.promised,
-            ledger,
+    async fn write_and_track(&self, ledger: &State, records: &[Taken], is_whole: bool) -> Result<(), StoreError> {
+        let is_added = !is_whole && self.has_saved_state.swap(false, Ordering::Relaxed);
+        self.possible_states.0.lock().unwrap().writes_in_progress += 1;
+        let mut under_way = PendingWrite {
+            possible_states: &self.possible_states,
+            state: ledger,
             records: if is_added { records } else { &[] },
             is_done: false,
         };
         if is_whole {
             self.inner.save(ledger).await?;
-        } else if !(is_added && self.record.has(Bug::NothingTakenDown)) {
-            self.inner.append(ledger, &self.kept(records)).await?;
+        } else if !(is_added && self.recorder.has_bug(Bug::JournalNotWritten)) {
+            self.inner.append(ledger, &self.inject_history_bug(records)).await?;
         }
         under_way.is_done = true;
-        self.is_begun.store(true, Ordering::Relaxed);
-        let mut possible = self.promised.0.lock().unwrap();
-        match possible.ledgers.as_mut_slice() {
+        self.has_saved_state.store(true, Ordering::Relaxed);
+        let mut possible = self.possible_states.0.lock().unwrap();
+        match possible.states.as_mut_slice() {
             [known] if is_added => records.iter().for_each(|change| known.apply_journal_entry(change.clone())),
-            _ => possible.ledgers = vec![ledger.clone()],
+            _ => possible.states = vec![ledger.clone()],
         }
         drop(possible);
         Ok(())

@@ -2,7 +2,7 @@
 //! service committed, apart from the service's own state, and compared with that.
 
 use super::members::{self, People};
-use super::record::Record;
+use super::record::Recorder;
 use segctl::model::{CohortKey, SegmentKind};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,21 +13,21 @@ pub(crate) enum Author {
     /// A run of segctl, by its number.
     Run(usize),
     /// A run's request that arrived after it had given up waiting for it.
-    Late(usize),
+    LateRequest(usize),
     /// A dashboard user.
     Dashboard,
     /// Time: what nobody runs is archived.
-    Time,
+    Expiry,
     /// The service, which does later what it was told to do with a list.
-    Queue,
+    UploadQueue,
 }
 
 /// How long lists may lag behind, in milliseconds.
-const LAG: i64 = 30_000;
+const LIST_LAG: i64 = 30_000;
 
 /// A segment as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Segment {
+pub(crate) struct ActualSegment {
     pub(crate) name: String,
     pub(crate) kind: SegmentKind,
     /// What a cohort is known by.
@@ -53,115 +53,115 @@ pub(crate) struct Meaning {
 
 /// A change of a segment.
 #[derive(Clone, Debug)]
-pub(crate) struct Change {
+pub(crate) struct SegmentChange {
     /// When, in milliseconds since 1970.
-    pub(crate) at: i64,
+    pub(crate) changed_at: i64,
     pub(crate) author: Author,
     pub(crate) id: String,
-    pub(crate) effect: Effect,
+    pub(crate) effect: EffectTiming,
     /// How many changes there were when the run that made it looked at the segment last.
-    pub(crate) looked_at: usize,
+    pub(crate) changes_at_read: usize,
     /// `None` where it was made.
-    pub(crate) before: Option<Segment>,
-    pub(crate) after: Segment,
+    pub(crate) before: Option<ActualSegment>,
+    pub(crate) after: ActualSegment,
 }
 
 /// When a call does what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    AtOnce,
+pub(crate) enum EffectTiming {
+    Immediate,
     /// The service has taken it, and does it when it comes to it.
     Queued,
 }
 
 /// Everything that happened to segments.
 #[derive(Default)]
-pub(crate) struct Truth {
+pub(crate) struct GroundTruth {
     pub(crate) now: i64,
     /// How many changes, and how many looks of anybody, there were when a run looked at a segment last.
-    looks: BTreeMap<(usize, String), (usize, usize)>,
-    pub(crate) looks_made: usize,
+    last_reads: BTreeMap<(usize, String), (usize, usize)>,
+    pub(crate) read_count: usize,
     /// Segments that a call was to put away or take out that was not answered.
-    pub(crate) unanswered_moves: BTreeSet<String>,
+    pub(crate) ambiguous_lifecycle_changes: BTreeSet<String>,
     /// Segments whose creation was answered, so that the run that made them knew of it.
-    pub(crate) answered_creates: BTreeSet<String>,
-    pub(crate) segments: BTreeMap<String, Segment>,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) confirmed_creates: BTreeSet<String>,
+    pub(crate) segments: BTreeMap<String, ActualSegment>,
+    pub(crate) changes: Vec<SegmentChange>,
 }
 
-impl Truth {
+impl GroundTruth {
     /// Takes down that a run looks at a segment.
-    pub(crate) fn look(&mut self, run: usize, id: &str) {
-        self.looks_made += 1;
-        let when = (self.changes.len(), self.looks_made);
-        self.looks.insert((run, id.to_owned()), when);
+    pub(crate) fn record_read(&mut self, run: usize, id: &str) {
+        self.read_count += 1;
+        let when = (self.changes.len(), self.read_count);
+        self.last_reads.insert((run, id.to_owned()), when);
     }
 
     /// Takes down what a segment is from now on.
-    pub(crate) fn set(&mut self, author: Author, id: &str, after: Segment) {
-        self.set_as((author, Effect::AtOnce), id, after);
+    pub(crate) fn record_change(&mut self, author: Author, id: &str, after: ActualSegment) {
+        self.record_change_with_effect((author, EffectTiming::Immediate), id, after);
     }
 
     /// Takes down what a segment is from now on, or is to be.
-    pub(crate) fn set_as(&mut self, (author, effect): (Author, Effect), id: &str, after: Segment) {
+    pub(crate) fn record_change_with_effect(&mut self, (author, effect): (Author, EffectTiming), id: &str, after: ActualSegment) {
         let looked_at = match author {
-            Author::Run(run) => self.looked_from(run, id),
-            Author::Late(_) | Author::Dashboard | Author::Time | Author::Queue => None,
+            Author::Run(run) => self.changes_at_last_read(run, id),
+            Author::LateRequest(_) | Author::Dashboard | Author::Expiry | Author::UploadQueue => None,
         };
         let before = self.segments.insert(id.to_owned(), after.clone());
-        self.changes.push(Change {
-            at: self.now,
+        self.changes.push(SegmentChange {
+            changed_at: self.now,
             author,
             id: id.to_owned(),
             effect,
-            looked_at: looked_at.unwrap_or_default(),
+            changes_at_read: looked_at.unwrap_or_default(),
             before,
             after,
         });
     }
 
     /// How many writes a list may still lack: those of the last half minute.
-    pub(crate) fn latest(&self) -> usize {
-        let is_new = |change: &&Change| change.at > self.now - LAG;
+    pub(crate) fn recent_write_count(&self) -> usize {
+        let is_new = |change: &&SegmentChange| change.changed_at > self.now - LIST_LAG;
         let latest = self.changes.iter().rev().take_while(is_new);
-        let is_write = |change: &&Change| {
-            !matches!(change.author, Author::Time | Author::Queue) && change.effect == Effect::AtOnce
+        let is_write = |change: &&SegmentChange| {
+            !matches!(change.author, Author::Expiry | Author::UploadQueue) && change.effect == EffectTiming::Immediate
         };
         latest.filter(is_write).count()
     }
 
     /// How many changes there were when a run looked at a segment last.
-    pub(crate) fn looked_from(&self, run: usize, id: &str) -> Option<usize> {
-        self.looks.get(&(run, id.to_owned())).map(|(changes, _)| *changes)
+    pub(crate) fn changes_at_last_read(&self, run: usize, id: &str) -> Option<usize> {
+        self.last_reads.get(&(run, id.to_owned())).map(|(changes, _)| *changes)
     }
 
     /// Whether a run looked at a segment after so many looks.
-    pub(crate) fn has_looked(&self, run: usize, id: &str, since: usize) -> bool {
-        let last = self.looks.get(&(run, id.to_owned()));
+    pub(crate) fn has_read_since(&self, run: usize, id: &str, since: usize) -> bool {
+        let last = self.last_reads.get(&(run, id.to_owned()));
         last.is_some_and(|(_, look)| *look > since)
     }
 
     /// Whether a create that was given up made a segment although another one of the same run had made it, and somebody had
     /// freed its name by then: nobody can know that it was still on its way.
-    pub(crate) fn is_made_again(&self, id: &str) -> bool {
+    pub(crate) fn is_late_duplicate(&self, id: &str) -> bool {
         let Some(made) = self.changes.iter().find(|change| change.id == id) else {
             return false;
         };
-        let Author::Late(run) = made.author else {
+        let Author::LateRequest(run) = made.author else {
             return false;
         };
         let mut earlier = self.changes.iter().take_while(|change| change.id != id);
         earlier.any(|change| {
             change.before.is_none()
-                && [Author::Run(run), Author::Late(run)].contains(&change.author)
+                && [Author::Run(run), Author::LateRequest(run)].contains(&change.author)
                 && change.after.name == made.after.name
         })
     }
 
     /// Who put a segment away or took it out last, be it by making it.
-    pub(crate) fn last_moved_by(&self, id: &str) -> Option<Author> {
+    pub(crate) fn last_lifecycle_author(&self, id: &str) -> Option<Author> {
         let mut changes = self.changes.iter().rev().filter(|change| change.id == id);
-        let is_move = |change: &&Change| {
+        let is_move = |change: &&SegmentChange| {
             let before = change.before.as_ref();
             before.is_none_or(|before| before.is_archived != change.after.is_archived)
         };
@@ -169,57 +169,57 @@ impl Truth {
     }
 
     /// Whether anything is not as it was before a run, as far as nobody else changed it.
-    pub(crate) fn is_changed_by(&self, run: usize) -> bool {
+    pub(crate) fn is_still_changed_by(&self, run: usize) -> bool {
         let mut seen = BTreeSet::new();
         self.changes.iter().enumerate().any(|(place, change)| {
             if change.author != Author::Run(run) || !seen.insert(&change.id) {
                 return false;
             }
             let now = &self.segments[&change.id];
-            let is_same = change.effect == Effect::AtOnce
+            let is_same = change.effect == EffectTiming::Immediate
                 && change.before.as_ref().is_some_and(|before| {
                     before.name == now.name
                         && before.meaning == now.meaning
                         && before.people == now.people
                         && before.is_archived == now.is_archived
                 });
-            !is_same && !self.was_touched_by_others(&change.id, place, run)
+            !is_same && !self.was_changed_by_others(&change.id, place, run)
         })
     }
 
     /// Whether anybody but run `run` changed a segment after `since` changes; what the service does with a list was told
     /// to it before.
-    pub(crate) fn was_touched_by_others(&self, id: &str, since: usize, run: usize) -> bool {
+    pub(crate) fn was_changed_by_others(&self, id: &str, since: usize, run: usize) -> bool {
         let changes = self.changes.get(since..).unwrap_or_default();
-        let is_other = |author| ![Author::Run(run), Author::Queue].contains(&author);
+        let is_other = |author| ![Author::Run(run), Author::UploadQueue].contains(&author);
         changes
             .iter()
             .any(|change| change.id == id && is_other(change.author))
     }
 
     /// The segment of this name.
-    pub(crate) fn named(&self, name: &str) -> Option<(&str, &Segment)> {
+    pub(crate) fn by_name(&self, name: &str) -> Option<(&str, &ActualSegment)> {
         let mut segments = self.segments.iter();
         let found = segments.find(|(_, segment)| segment.name == name);
         found.map(|(id, segment)| (id.as_str(), segment))
     }
 
     /// The cohort of this key.
-    pub(crate) fn keyed(&self, key: &CohortKey) -> Option<(&str, &Segment)> {
+    pub(crate) fn by_cohort_key(&self, key: &CohortKey) -> Option<(&str, &ActualSegment)> {
         let mut segments = self.segments.iter();
         let found = segments.find(|(_, segment)| segment.key.as_ref() == Some(key));
         found.map(|(id, segment)| (id.as_str(), segment))
     }
 
     /// Whether a segment has a name, or had it.
-    pub(crate) fn was_named(&self, name: &str) -> bool {
+    pub(crate) fn was_name_used(&self, name: &str) -> bool {
         self.changes.iter().any(|change| change.after.name == name)
     }
 
     /// Compares everything with the service's own state, and learns what time archived.
-    pub(crate) fn compare(&mut self, state: &Value, record: &Record) {
+    pub(crate) fn check_against_service(&mut self, state: &Value, record: &Recorder) {
         let segments = state["segments"].as_object().unwrap();
-        record.require(segments.len() == self.segments.len(), MIRROR, || {
+        record.require(segments.len() == self.segments.len(), GROUND_TRUTH_INVARIANT, || {
             format!(
                 "{} segments at the service, {} known",
                 segments.len(),
@@ -228,32 +228,32 @@ impl Truth {
         });
         for (id, stored) in segments {
             let Some(known) = self.segments.get(id) else {
-                record.violated(MIRROR, || format!("{id} is not known"));
+                record.report_violation(GROUND_TRUTH_INVARIANT, || format!("{id} is not known"));
                 continue;
             };
             let filters = &stored["contents"]["filters"];
-            let meaning = Meaning::of(&filters["included"], &filters["excluded"]);
+            let meaning = Meaning::from_filters(&filters["included"], &filters["excluded"]);
             record.require(
                 known.name == stored["name"] && known.meaning == meaning,
-                MIRROR,
+                GROUND_TRUTH_INVARIANT,
                 || format!("{id} is {stored}, known as {known:?}"),
             );
             let is_archived = !stored["archived"].is_null();
-            let people = members::stored(&stored["contents"]);
+            let people = members::people_in_sandbox(&stored["contents"]);
             // The users of a file segment that is put away are dropped some time later.
             let is_dropped = known.kind == SegmentKind::File && is_archived && people == People::default();
-            record.require(known.people == people || is_dropped, MIRROR, || {
+            record.require(known.people == people || is_dropped, GROUND_TRUTH_INVARIANT, || {
                 format!("{id} has {people:?}, known as {known:?}")
             });
             if is_archived && !known.is_archived || known.people != people {
-                let after = Segment {
+                let after = ActualSegment {
                     is_archived,
                     people,
                     ..known.clone()
                 };
-                self.set(Author::Time, id, after);
+                self.record_change(Author::Expiry, id, after);
             } else {
-                record.require(is_archived == known.is_archived, MIRROR, || {
+                record.require(is_archived == known.is_archived, GROUND_TRUTH_INVARIANT, || {
                     format!("{id} is archived")
                 });
             }
@@ -262,9 +262,9 @@ impl Truth {
 }
 
 /// A fault of the simulator itself, should it ever be broken.
-const MIRROR: &str = "the simulator knows what is there";
+const GROUND_TRUTH_INVARIANT: &str = "the simulator knows what is there";
 
-impl Segment {
+impl ActualSegment {
     pub(crate) fn new(name: &str, included: &Value, excluded: &Value) -> Self {
         Self {
             name: name.to_owned(),
@@ -272,13 +272,13 @@ impl Segment {
             key: None,
             people: People::default(),
             definition: serde_json::json!({"included_filters": included, "excluded_filters": excluded}),
-            meaning: Meaning::of(included, excluded),
+            meaning: Meaning::from_filters(included, excluded),
             is_archived: false,
         }
     }
 
     /// One that has no filters, and nobody in it yet.
-    pub(crate) fn of_list(name: &str, key: Option<CohortKey>) -> Self {
+    pub(crate) fn without_filters(name: &str, key: Option<CohortKey>) -> Self {
         let kind = if key.is_some() {
             SegmentKind::Cohort
         } else {
@@ -294,24 +294,24 @@ impl Segment {
 
 impl Meaning {
     /// What a definition in the API's JSON says.
-    pub(crate) fn of(included: &Value, excluded: &Value) -> Self {
+    pub(crate) fn from_filters(included: &Value, excluded: &Value) -> Self {
         let mut meaning = Self {
             text: String::new(),
             amounts: BTreeSet::new(),
             refers_to: BTreeSet::new(),
         };
-        meaning.group(included);
+        meaning.add_group(included);
         let has_excluded = excluded["filters"]
             .as_array()
             .is_some_and(|filters| !filters.is_empty());
         if has_excluded {
             meaning.text.push_str(" without ");
-            meaning.group(excluded);
+            meaning.add_group(excluded);
         }
         meaning
     }
 
-    fn group(&mut self, group: &Value) {
+    fn add_group(&mut self, group: &Value) {
         let filters = group["filters"].as_array().map(Vec::as_slice).unwrap_or_default();
         let operator = group["filter_operator"].as_str().unwrap_or_default();
         self.text.push('(');
@@ -321,14 +321,14 @@ impl Meaning {
                 self.text.push_str(operator);
                 self.text.push(' ');
             }
-            self.filter(filter);
+            self.add_filter(filter);
         }
         self.text.push(')');
     }
 
-    fn filter(&mut self, filter: &Value) {
+    fn add_filter(&mut self, filter: &Value) {
         match filter["filter_type"].as_str() {
-            Some("nested_filters") => self.group(filter),
+            Some("nested_filters") => self.add_group(filter),
             Some("custom_segments") => {
                 // A reference by name that has no id yet stands for itself.
                 let id = filter["id"]

@@ -3,10 +3,10 @@
 
 use super::members;
 use super::planted::Bug;
-use super::publisher::Shelving;
-use super::record::Record;
-use super::run::{End, Machine, Order, Running, Task};
-use super::witness::{DROPPED, Witness, listener};
+use super::publisher::SimulatedPublisher;
+use super::record::Recorder;
+use super::run::{RunExit, Machine, RunSpec, SimulatedReconciler, Task};
+use super::witness::{COHORT_DROPPED_MESSAGE, RunChecker, step_event_listener};
 use segctl::apply::receipt::{StepOutcome, RunReport};
 use segctl::apply::{RunResult, AbortReason, RunStatus};
 use segctl::ledger::State;
@@ -22,39 +22,39 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 /// What the plan is for, so that it is not applied elsewhere.
-const SERVICE: &str = "service";
+const SERVICE_IDENTITY: &str = "service";
 
 /// Plans, and saves the plan.
-pub(crate) async fn plan(machine: &Machine, session: &Running, order: Order) -> End {
+pub(crate) async fn plan(machine: &Machine, session: &SimulatedReconciler, order: RunSpec) -> RunExit {
     match read_and_plan(machine, session, &order).await {
         Ok((read, plan)) => {
-            let saved = SavedPlan::new(plan, (&read.observed, &read.state), SERVICE.to_owned(), read.now);
+            let saved = SavedPlan::new(plan, (&read.observed, &read.state), SERVICE_IDENTITY.to_owned(), read.now);
             let text = saved.to_text();
-            machine.record.shown("a saved plan", &text);
-            End::Planned(text)
+            machine.recorder.require_key_hidden("a saved plan", &text);
+            RunExit::Planned(text)
         }
         Err(end) => end,
     }
 }
 
 /// Applies: what it plans, or what was saved.
-pub(crate) async fn apply(machine: &Machine, session: &Running, (order, shelving): (Order, Shelving)) -> End {
+pub(crate) async fn apply(machine: &Machine, session: &SimulatedReconciler, (order, shelving): (RunSpec, SimulatedPublisher)) -> RunExit {
     if let Some(longest) = order.callbacks.as_ref().and_then(|callbacks| callbacks.timeout)
         && let Err(error) = session.wait_for_earlier_upload_results(longest).await
     {
-        return failed(&machine.record, error);
+        return log_failure(&machine.recorder, error);
     }
     let prepared = match &order.task {
-        Task::ApplyFile(text) => check(machine, session, (&order, text)).await,
+        Task::ApplyFile(text) => recheck_saved_plan(machine, session, (&order, text)).await,
         Task::Plan | Task::Apply => {
             read_and_plan(machine, session, &order)
                 .await
-                .map(|(read, plan)| Prepared {
+                .map(|(read, plan)| PreparedRun {
                     plan,
                     ledger: read.state,
-                    has_settled: read.recovered_writes,
-                    saved: None,
-                    read_before: BTreeMap::new(),
+                    recovered_writes: read.recovered_writes,
+                    saved_digest: None,
+                    fetched_before: BTreeMap::new(),
                 })
         }
     };
@@ -65,126 +65,126 @@ pub(crate) async fn apply(machine: &Machine, session: &Running, (order, shelving
 }
 
 /// A plan, and all that applying it takes.
-struct Prepared {
+struct PreparedRun {
     plan: Plan,
     ledger: State,
-    has_settled: bool,
-    saved: Option<String>,
-    read_before: BTreeMap<SegmentId, segctl::api::FetchedSegment>,
+    recovered_writes: bool,
+    saved_digest: Option<String>,
+    fetched_before: BTreeMap<SegmentId, segctl::api::FetchedSegment>,
 }
 
-fn failed(record: &Record, error: impl Display) -> End {
+fn log_failure(record: &Recorder, error: impl Display) -> RunExit {
     let message = error.to_string();
-    record.shown("an error", &message);
-    record.note("plan", 19, || format!("ends: {message}"));
-    End::Failed
+    record.require_key_hidden("an error", &message);
+    record.log_event("plan", 19, || format!("ends: {message}"));
+    RunExit::Failed
 }
 
-fn stale(record: &Record, why: &str) -> End {
-    record.note("plan", 29, || format!("is stale: {why}"));
-    End::Stale
+fn log_stale(record: &Recorder, why: &str) -> RunExit {
+    record.log_event("plan", 29, || format!("is stale: {why}"));
+    RunExit::Stale
 }
 
-async fn read_and_plan(machine: &Machine, session: &Running, order: &Order) -> Result<(LoadedWorkspace, Plan), End> {
-    let record = &machine.record;
+async fn read_and_plan(machine: &Machine, session: &SimulatedReconciler, order: &RunSpec) -> Result<(LoadedWorkspace, Plan), RunExit> {
+    let record = &machine.recorder;
     let aim = PlanRequest {
         workspace: "w".to_owned(),
         declared: order.declared.clone(),
-        directory: members::folder().to_owned(),
+        directory: members::lists_directory().to_owned(),
         policy: order.policy.clone(),
-        allowances: order.allowances,
+        allowances: order.overrides,
         selection: Selection::default(),
         refresh: order.refresh,
     };
     let read = session.load_workspace(aim).await;
-    let mut read = read.map_err(|error| failed(record, error))?;
+    let mut read = read.map_err(|error| log_failure(record, error))?;
     let plan = session.plan(&mut read).await;
-    let plan = plan.map_err(|error| failed(record, error))?;
-    show(record, &plan);
+    let plan = plan.map_err(|error| log_failure(record, error))?;
+    log_plan(record, &plan);
     if !plan.is_blocked() {
         return Ok((read, plan));
     }
     let conflicts = plan.conflicts.iter().map(|conflict| format!("{conflict:?}"));
     let refusals = plan.guard_violations.iter().map(|refusal| format!("{refusal:?}"));
-    Err(End::Forbidden(conflicts.chain(refusals).collect()))
+    Err(RunExit::Blocked(conflicts.chain(refusals).collect()))
 }
 
 /// Looks whether a saved plan can still be applied.
-async fn check(machine: &Machine, session: &Running, (order, text): (&Order, &str)) -> Result<Prepared, End> {
-    let record = &machine.record;
-    let saved = SavedPlan::from_text(text).map_err(|error| failed(record, error))?;
+async fn recheck_saved_plan(machine: &Machine, session: &SimulatedReconciler, (order, text): (&RunSpec, &str)) -> Result<PreparedRun, RunExit> {
+    let record = &machine.recorder;
+    let saved = SavedPlan::from_text(text).map_err(|error| log_failure(record, error))?;
     let ledger = session.load_state().await;
-    let (mut ledger, has_heard) = ledger.map_err(|error| failed(record, error))?;
+    let (mut ledger, has_heard) = ledger.map_err(|error| log_failure(record, error))?;
     let digest = saved.digest();
     if ledger.applied_plans().iter().any(|plan| plan.digest == digest) {
-        return Err(stale(record, "it was applied already"));
+        return Err(log_stale(record, "it was applied already"));
     }
     let looked = session.recheck(&saved, (&mut ledger, &order.policy)).await;
-    let looked = looked.map_err(|error| failed(record, error))?;
+    let looked = looked.map_err(|error| log_failure(record, error))?;
     if !looked.differences.is_empty() {
-        return Err(stale(record, &looked.differences.join("; ")));
+        return Err(log_stale(record, &looked.differences.join("; ")));
     }
-    Ok(Prepared {
+    Ok(PreparedRun {
         plan: saved.plan,
         ledger,
-        has_settled: looked.recovered_writes || has_heard,
-        saved: Some(digest),
-        read_before: looked.fetched,
+        recovered_writes: looked.recovered_writes || has_heard,
+        saved_digest: Some(digest),
+        fetched_before: looked.fetched,
     })
 }
 
 async fn execute(
     machine: &Machine,
-    session: &Running,
-    (order, prepared, shelving): (Order, Prepared, Shelving),
-) -> End {
-    let Prepared {
+    session: &SimulatedReconciler,
+    (order, prepared, shelving): (RunSpec, PreparedRun, SimulatedPublisher),
+) -> RunExit {
+    let PreparedRun {
         mut plan, mut ledger, ..
     } = prepared;
-    let is_saved = prepared.saved.is_some();
-    let changes = machine.workspace.lock().unwrap().truth.changes.len();
-    let is_troubled = machine.platter.lock().unwrap().has_faults();
-    let witness = Witness::new(&plan, (is_saved, changes), is_troubled);
+    let is_saved = prepared.saved_digest.is_some();
+    let changes = machine.workspace.lock().unwrap().ground_truth.changes.len();
+    let is_troubled = machine.disk.lock().unwrap().has_faults();
+    let witness = RunChecker::new(&plan, (is_saved, changes), is_troubled);
     machine
         .workspace
         .lock()
         .unwrap()
-        .witnesses
+        .run_checkers
         .insert(order.number, witness);
-    (order.interlude)();
-    if machine.record.has(Bug::OrderIgnored) {
+    (order.after_plan)();
+    if machine.recorder.has_bug(Bug::DependenciesIgnored) {
         plan.steps.iter_mut().for_each(|step| step.depends_on.clear());
     }
-    if machine.record.has(Bug::LedgerForgotten) {
+    if machine.recorder.has_bug(Bug::StateLost) {
         ledger = State::default();
     }
     let settings = segctl::apply::ApplyOptions {
-        run_id: machine.record.name_of_run(order.number),
+        run_id: machine.recorder.run_name(order.number),
         api_behavior: order.policy.api_behavior,
         adoption: order.policy.adoption,
-        saved_plan_digest: prepared.saved,
-        recovered_writes: prepared.has_settled,
-        config_directory: members::folder().to_owned(),
+        saved_plan_digest: prepared.saved_digest,
+        recovered_writes: prepared.recovered_writes,
+        config_directory: members::lists_directory().to_owned(),
         publisher: Some(Arc::new(shelving)),
         callbacks: order.callbacks.clone(),
         parallelism: order.parallelism,
-        cancel_token: order.stop.1.clone(),
+        cancel_token: order.cancel.1.clone(),
     };
-    let told = listener(&machine.workspace, order.number);
+    let told = step_event_listener(&machine.workspace, order.number);
     let what = (&plan, ledger, &order.policy);
-    let done = session.apply(what, prepared.read_before, settings, &told).await;
-    ended(&machine.record, &done.report, done.abort_reason.as_ref());
-    End::Applied {
+    let done = session.apply(what, prepared.fetched_before, settings, &told).await;
+    log_result(&machine.recorder, &done.report, done.abort_reason.as_ref());
+    RunExit::Applied {
         steps: plan.steps.len(),
-        verdict: verdict(&machine.record, &done),
-        failures: failures(&done.report),
+        status: run_status(&machine.recorder, &done),
+        failures: failure_messages(&done.report),
     }
 }
 
-fn show(record: &Record, plan: &Plan) {
+fn log_plan(record: &Recorder, plan: &Plan) {
     let document = PlanDocument::new(plan);
-    record.shown("a plan", &text::plan(&document, false, &jiff::tz::TimeZone::UTC));
-    record.note("plan", plan.steps.len() as u64, || {
+    record.require_key_hidden("a plan", &text::plan(&document, false, &jiff::tz::TimeZone::UTC));
+    record.log_event("plan", plan.steps.len() as u64, || {
         let steps = plan.steps.iter().map(|step| {
             let (action, name) = (step.action.as_str(), &step.segment);
             format!(
@@ -202,31 +202,31 @@ fn show(record: &Record, plan: &Plan) {
     });
 }
 
-fn ended(record: &Record, receipt: &RunReport, stop: Option<&AbortReason>) {
+fn log_result(record: &Recorder, receipt: &RunReport, stop: Option<&AbortReason>) {
     for entry in &receipt.steps {
-        record.shown("a receipt", &format!("{entry:?}"));
+        record.require_key_hidden("a receipt", &format!("{entry:?}"));
     }
-    record.shown("the end", &format!("{stop:?}"));
-    record.note("plan", receipt.steps.len() as u64, || {
+    record.require_key_hidden("the end", &format!("{stop:?}"));
+    record.log_event("plan", receipt.steps.len() as u64, || {
         format!("ends: {:?}, {stop:?}", receipt.counts())
     });
 }
 
 /// What a run says that it comes to.
-fn verdict(record: &Record, ended: &RunResult) -> RunStatus {
+fn run_status(record: &Recorder, ended: &RunResult) -> RunStatus {
     match ended.status() {
-        RunStatus::Partial if record.has(Bug::PartialToldAsComplete) => RunStatus::Complete,
-        RunStatus::Partial if record.has(Bug::WritesDenied) => RunStatus::StateWriteFailed,
+        RunStatus::Partial if record.has_bug(Bug::PartialReportedAsComplete) => RunStatus::Complete,
+        RunStatus::Partial if record.has_bug(Bug::WritesNotReported) => RunStatus::StateWriteFailed,
         verdict => verdict,
     }
 }
 
-fn failures(receipt: &RunReport) -> Vec<String> {
+fn failure_messages(receipt: &RunReport) -> Vec<String> {
     let outcomes = receipt.steps.iter().map(|entry| &entry.outcome);
     let messages = outcomes.filter_map(|outcome| match outcome {
         StepOutcome::Failed { message } => Some(message.clone()),
         // That nobody is shown to have a name is no failure, and no run changes it.
-        StepOutcome::Unknown { message } => Some(message.clone()).filter(|message| message.contains(DROPPED)),
+        StepOutcome::Unknown { message } => Some(message.clone()).filter(|message| message.contains(COHORT_DROPPED_MESSAGE)),
         _ => None,
     });
     messages.collect()

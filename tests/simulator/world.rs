@@ -1,10 +1,10 @@
 //! What people want, and how they change their minds: the files between runs, and the dashboard at any time.
 
-use super::list::{List, Spelling};
+use super::list::{DeclaredList, ListFormat};
 use super::members::People;
 use super::random::Random;
 use super::truth::Author;
-use super::workspace::{self, Arrival, Workspace};
+use super::workspace::{self, ArrivingRequest, SimulatedWorkspace};
 use jiff::Timestamp;
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex};
 
 /// Numbers and names that nothing has yet.
 #[derive(Clone, Default)]
-pub(crate) struct Fresh(Arc<AtomicI64>);
+pub(crate) struct UnusedValues(Arc<AtomicI64>);
 
-impl Fresh {
+impl UnusedValues {
     fn number(&self) -> i64 {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -30,33 +30,33 @@ impl Fresh {
 }
 
 /// The files.
-pub(crate) struct Files {
+pub(crate) struct DeclaredFiles {
     random: Random,
-    fresh: Fresh,
-    items: Vec<Item>,
+    unused: UnusedValues,
+    items: Vec<DeclaredItem>,
     /// Whether a name that was given up can be taken again.
     frees_names: bool,
     /// Whether they declare cohorts and file segments, too.
-    has_lists: bool,
+    has_member_lists: bool,
 }
 
 /// A segment that is or was declared.
 #[derive(Clone, Debug)]
-pub(crate) struct Item {
+pub(crate) struct DeclaredItem {
     pub(crate) name: String,
     previous_names: Vec<String>,
     pub(crate) is_declared: bool,
     pub(crate) is_archived: bool,
-    pub(crate) wish: Wish,
+    pub(crate) desired: DesiredFilters,
     /// It refers to items of lower levels only.
-    level: usize,
+    reference_level: usize,
     /// Who is to be in it, where that is no matter of filters.
-    pub(crate) list: Option<List>,
+    pub(crate) list: Option<DeclaredList>,
 }
 
 /// Who is to be in a segment.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wish {
+pub(crate) struct DesiredFilters {
     amount: i64,
     excluded: Option<i64>,
     is_nested: bool,
@@ -65,25 +65,25 @@ pub(crate) struct Wish {
 
 /// Levels that refer to each other. The service takes 6 and counts one more for each that refers and has a group inside;
 /// a passing form takes one more.
-const LEVELS: usize = 4;
+const REFERENCE_LEVELS: usize = 4;
 
 /// The levels below this one may have a group inside: 5 at the most.
-const NESTED: usize = 2;
+const NESTED_LEVELS: usize = 2;
 
-impl Files {
+impl DeclaredFiles {
     /// Files with so many segments.
     pub(crate) fn new(
-        (mut random, fresh): (Random, Fresh),
+        (mut random, fresh): (Random, UnusedValues),
         count: usize,
         (frees_names, has_lists): (bool, bool),
     ) -> Self {
         let items = Vec::new();
         let mut files = Self {
             random: random.fork(),
-            fresh,
+            unused: fresh,
             items,
             frees_names,
-            has_lists,
+            has_member_lists: has_lists,
         };
         for _ in 0..count {
             files.create();
@@ -94,22 +94,22 @@ impl Files {
     /// The segments as the configuration hands them over.
     pub(crate) fn declared(&self) -> Vec<DeclaredSegment> {
         let declared = self.items.iter().filter(|item| item.is_declared);
-        declared.map(|item| self.declare(item)).collect()
+        declared.map(|item| self.to_declared_segment(item)).collect()
     }
 
     /// What is declared, and what was.
-    pub(crate) fn items(&self) -> &[Item] {
+    pub(crate) fn items(&self) -> &[DeclaredItem] {
         &self.items
     }
 
     /// The numbers that tell an item's definition apart.
-    pub(crate) fn amounts(&self, item: &Item) -> BTreeSet<i64> {
-        [item.wish.amount].into_iter().chain(item.wish.excluded).collect()
+    pub(crate) fn amounts(&self, item: &DeclaredItem) -> BTreeSet<i64> {
+        [item.desired.amount].into_iter().chain(item.desired.excluded).collect()
     }
 
     /// The names that an item refers to.
-    pub(crate) fn references(&self, item: &Item) -> BTreeSet<String> {
-        item.wish
+    pub(crate) fn references(&self, item: &DeclaredItem) -> BTreeSet<String> {
+        item.desired
             .refers_to
             .iter()
             .map(|other| self.items[*other].name.clone())
@@ -117,11 +117,11 @@ impl Files {
     }
 
     /// Whether segments refer to each other in circles, as files that are edited at random may have it.
-    pub(crate) fn go_in_circles(&self) -> bool {
+    pub(crate) fn has_reference_cycle(&self) -> bool {
         let leads_back = |first: usize| {
             let (mut seen, mut next) = (BTreeSet::new(), vec![first]);
             while let Some(place) = next.pop() {
-                for other in &self.items[place].wish.refers_to {
+                for other in &self.items[place].desired.refers_to {
                     if *other == first {
                         return true;
                     }
@@ -141,7 +141,7 @@ impl Files {
     }
 
     fn edit_once(&mut self) -> Option<String> {
-        let place = self.any()?;
+        let place = self.draw_declared()?;
         let name = self.items[place].name.clone();
         let is_list = self.items[place].list.is_some();
         if is_list && self.random.percent(70) {
@@ -155,14 +155,14 @@ impl Files {
             // These are about filters, and about names.
             4..=14 if is_list => None,
             4..=7 => {
-                self.items[place].wish.amount = self.fresh.number();
+                self.items[place].desired.amount = self.unused.number();
                 Some(format!("`{name}` gets another definition"))
             }
-            8..=9 => self.refer(place),
+            8..=9 => self.change_reference(place),
             10 => {
-                let may_nest = self.items[place].level < NESTED;
-                self.items[place].wish.is_nested ^= may_nest;
-                self.items[place].wish.excluded = self.random.percent(50).then(|| self.fresh.number());
+                let may_nest = self.items[place].reference_level < NESTED_LEVELS;
+                self.items[place].desired.is_nested ^= may_nest;
+                self.items[place].desired.excluded = self.random.percent(50).then(|| self.unused.number());
                 Some(format!("`{name}` gets another form"))
             }
             11..=12 => self.rename(place),
@@ -172,12 +172,12 @@ impl Files {
             18 => self.restore(),
             // The API renames no others.
             _ if is_list => None,
-            _ => self.move_on(place),
+            _ => self.rename_and_recreate(place),
         }
     }
 
     /// A declared item.
-    fn any(&mut self) -> Option<usize> {
+    fn draw_declared(&mut self) -> Option<usize> {
         let declared: Vec<usize> = (0..self.items.len())
             .filter(|place| self.items[*place].is_declared)
             .collect();
@@ -185,7 +185,7 @@ impl Files {
     }
 
     fn create(&mut self) -> usize {
-        if self.has_lists && self.random.percent(45) {
+        if self.has_member_lists && self.random.percent(45) {
             return self.create_list();
         }
         self.create_filter()
@@ -194,24 +194,24 @@ impl Files {
     /// Declares a cohort or a file segment.
     fn create_list(&mut self) -> usize {
         let spelling = match self.random.below(10) {
-            0 => Spelling::Listed { is_long: true },
-            1..=3 => Spelling::Listed { is_long: false },
-            4 => Spelling::Local,
-            _ => Spelling::Users,
+            0 => ListFormat::Inline { is_long: true },
+            1..=3 => ListFormat::Inline { is_long: false },
+            4 => ListFormat::MemberFile,
+            _ => ListFormat::UserFile,
         };
-        let list = List {
-            people: People::drawn(self.random.draw()),
-            former: Vec::new(),
-            spelling,
-            number: self.fresh.number(),
+        let list = DeclaredList {
+            people: People::from_bits(self.random.draw()),
+            previous_people: Vec::new(),
+            format: spelling,
+            cohort_number: self.unused.number(),
         };
-        self.items.push(Item {
-            name: self.fresh.name("list"),
+        self.items.push(DeclaredItem {
+            name: self.unused.name("list"),
             previous_names: Vec::new(),
             is_declared: true,
-            is_archived: spelling == Spelling::Users && self.random.percent(5),
-            wish: Wish::default(),
-            level: 0,
+            is_archived: spelling == ListFormat::UserFile && self.random.percent(5),
+            desired: DesiredFilters::default(),
+            reference_level: 0,
             list: Some(list),
         });
         self.items.len() - 1
@@ -219,76 +219,76 @@ impl Files {
 
     /// Changes who is to be in a list.
     fn edit_list(&mut self, place: usize) -> Option<String> {
-        let some = People::drawn(self.random.draw() & self.random.draw());
+        let some = People::from_bits(self.random.draw() & self.random.draw());
         let turn = self.random.below(5);
         let name = self.items[place].name.clone();
         let list = self.items[place].list.as_mut()?;
         let before = list.people;
         list.people = match turn {
-            0 => before.and(some),
+            0 => before.union(some),
             1 => before.without(some),
-            2 => before.and(some).without(People::drawn(self.random.draw())),
-            3 => self.random.pick(&list.former).copied().unwrap_or(before),
+            2 => before.union(some).without(People::from_bits(self.random.draw())),
+            3 => self.random.pick(&list.previous_people).copied().unwrap_or(before),
             _ => some,
         };
         // Nobody is declared empty.
         if list.people == People::default() {
             list.people = some;
         }
-        list.former.push(before);
+        list.previous_people.push(before);
         Some(format!("`{name}` has {:?} in place of {before:?}", list.people))
     }
 
     fn create_filter(&mut self) -> usize {
         let word = ["Segment", "Käufer", "a & b", "x"][self.random.below(4)];
-        let name = self.fresh.name(word);
-        let amount = self.fresh.number();
-        let level = self.random.below(LEVELS);
-        let excluded = self.random.percent(20).then(|| self.fresh.number());
-        self.items.push(Item {
+        let name = self.unused.name(word);
+        let amount = self.unused.number();
+        let level = self.random.below(REFERENCE_LEVELS);
+        let excluded = self.random.percent(20).then(|| self.unused.number());
+        self.items.push(DeclaredItem {
             name,
             previous_names: Vec::new(),
             is_declared: true,
             is_archived: self.random.percent(5),
-            wish: Wish {
+            desired: DesiredFilters {
                 amount,
                 excluded,
-                is_nested: self.random.percent(10) && level < NESTED,
+                is_nested: self.random.percent(10) && level < NESTED_LEVELS,
                 refers_to: BTreeSet::new(),
             },
-            level,
+            reference_level: level,
             list: None,
         });
         let place = self.items.len() - 1;
         if self.random.percent(30) {
-            self.refer(place);
+            self.change_reference(place);
         }
         place
     }
 
     /// Adds a reference, or takes one away.
-    fn refer(&mut self, place: usize) -> Option<String> {
-        let level = self.items[place].level;
+    fn change_reference(&mut self, place: usize) -> Option<String> {
+        let level = self.items[place].reference_level;
         let name = self.items[place].name.clone();
         if self.random.percent(30)
-            && let Some(first) = self.items[place].wish.refers_to.pop_first()
+            && let Some(first) = self.items[place].desired.refers_to.pop_first()
         {
             return Some(format!("`{name}` refers to `{}` no more", self.items[first].name));
         }
-        let may_be = |item: &Item| item.is_declared && !item.is_archived && item.level < level;
+        let may_be = |item: &DeclaredItem| item.is_declared && !item.is_archived && item.reference_level < level;
         let lower: Vec<usize> = (0..self.items.len())
             .filter(|other| may_be(&self.items[*other]))
             .collect();
         let other = self.random.pick(&lower).copied()?;
         // The service takes ten, near and far.
-        if self.items[place].wish.refers_to.len() < 2 {
-            self.items[place].wish.refers_to.insert(other);
+        if self.items[place].desired.refers_to.len() < 2 {
+            self.items[place].desired.refers_to.insert(other);
         }
         Some(format!("`{name}` refers to `{}`", self.items[other].name))
     }
 
     fn rename(&mut self, place: usize) -> Option<String> {
-        let name = self.fresh.name("renamed");
+        let name = self.unused.name("renamed");
         let before = self.items[place].name.clone();
         for item in &mut self.items {
             // A segment has a name before; two that say so mean the same one.
@@ -306,12 +306,12 @@ impl Files {
 
     /// Two segments have each other's definitions from now on.
     fn swap(&mut self, place: usize) -> Option<String> {
-        let other = self.any()?;
+        let other = self.draw_declared()?;
         if other == place || self.items[other].list.is_some() {
             return None;
         }
-        let amount = self.items[other].wish.amount;
-        self.items[other].wish.amount = std::mem::replace(&mut self.items[place].wish.amount, amount);
+        let amount = self.items[other].desired.amount;
+        self.items[other].desired.amount = std::mem::replace(&mut self.items[place].desired.amount, amount);
         Some(format!(
             "`{}` and `{}` swap definitions",
             self.items[place].name, self.items[other].name
@@ -327,13 +327,13 @@ impl Files {
             self.items[place].is_archived = false;
             return Some(format!("`{}` is active", self.items[place].name));
         }
-        self.forget(place);
+        self.remove_references_to(place);
         self.items[place].is_archived = true;
         Some(format!("`{}` is archived", self.items[place].name))
     }
 
     fn remove(&mut self, place: usize) -> Option<String> {
-        self.forget(place);
+        self.remove_references_to(place);
         self.items[place].is_declared = false;
         Some(format!("`{}` is removed", self.items[place].name))
     }
@@ -345,7 +345,7 @@ impl Files {
             .filter(|item| item.is_declared)
             .map(|item| item.name.clone())
             .collect();
-        let gone = |item: &Item| !item.is_declared && !names.contains(&item.name);
+        let gone = |item: &DeclaredItem| !item.is_declared && !names.contains(&item.name);
         let gone: Vec<usize> = (0..self.items.len())
             .filter(|place| gone(&self.items[*place]))
             .collect();
@@ -357,12 +357,12 @@ impl Files {
             .iter()
             .map(|item| item.is_declared && !item.is_archived)
             .collect();
-        self.items[place].wish.refers_to.retain(|other| declared[*other]);
+        self.items[place].desired.refers_to.retain(|other| declared[*other]);
         Some(format!("`{}` is back", self.items[place].name))
     }
 
     /// A segment gets another name, and a new one gets its name.
-    fn move_on(&mut self, place: usize) -> Option<String> {
+    fn rename_and_recreate(&mut self, place: usize) -> Option<String> {
         if !self.frees_names {
             return None;
         }
@@ -377,15 +377,15 @@ impl Files {
     }
 
     /// Nobody refers to an item any more.
-    fn forget(&mut self, place: usize) {
+    fn remove_references_to(&mut self, place: usize) {
         for item in &mut self.items {
-            item.wish.refers_to.remove(&place);
+            item.desired.refers_to.remove(&place);
         }
     }
 
-    fn declare(&self, item: &Item) -> DeclaredSegment {
-        let wish = &item.wish;
-        let mut filters = vec![spends(wish.amount)];
+    fn to_declared_segment(&self, item: &DeclaredItem) -> DeclaredSegment {
+        let wish = &item.desired;
+        let mut filters = vec![spend_above(wish.amount)];
         for other in &wish.refers_to {
             let name = SegmentName::new(self.items[*other].name.as_str());
             filters.push(Filter::Reference(Reference::Name(name)));
@@ -411,7 +411,7 @@ impl Files {
                 Some(list) => list.contents(),
                 None => Contents::Filter(Definition {
                     included: group(filters),
-                    excluded: wish.excluded.map(|amount| group(vec![spends(amount)])),
+                    excluded: wish.excluded.map(|amount| group(vec![spend_above(amount)])),
                 }),
             },
             origin: Origin {
@@ -423,17 +423,17 @@ impl Files {
     }
 }
 
-impl Item {
+impl DeclaredItem {
     pub(crate) fn kind(&self) -> SegmentKind {
-        match self.list.as_ref().map(|list| list.spelling) {
+        match self.list.as_ref().map(|list| list.format) {
             None => SegmentKind::Filter,
-            Some(Spelling::Users) => SegmentKind::File,
+            Some(ListFormat::UserFile) => SegmentKind::File,
             Some(_) => SegmentKind::Cohort,
         }
     }
 }
 
-fn spends(amount: i64) -> Filter {
+fn spend_above(amount: i64) -> Filter {
     #[expect(clippy::cast_precision_loss, reason = "amounts are counted from 1")]
     let amount = Number::new(amount as f64).unwrap();
     let test = DoubleTest::GreaterThan(Operand::Fixed(amount));
@@ -453,83 +453,83 @@ fn group(filters: Vec<Filter>) -> Group {
 
 /// People who use the dashboard.
 #[derive(Clone)]
-pub(crate) struct Dashboard {
+pub(crate) struct DashboardUsers {
     random: Arc<Mutex<Random>>,
-    fresh: Fresh,
+    unused: UnusedValues,
 }
 
-impl Dashboard {
-    pub(crate) fn new(random: Random, fresh: Fresh) -> Self {
+impl DashboardUsers {
+    pub(crate) fn new(random: Random, fresh: UnusedValues) -> Self {
         Self {
             random: Arc::new(Mutex::new(random)),
-            fresh,
+            unused: fresh,
         }
     }
 
     /// Makes a segment; whether it is anybody's business is for the caller to say.
-    pub(crate) fn make(
+    pub(crate) fn create_segment(
         &self,
-        workspace: &mut Workspace,
+        workspace: &mut SimulatedWorkspace,
         now: Timestamp,
         name: Option<&str>,
     ) -> Option<String> {
-        let name = name.map_or_else(|| self.fresh.name("by hand"), str::to_owned);
-        let filters = filters(self.fresh.number());
-        workspace.edit(now, &json!({"name": name, "included_filters": filters}))
+        let name = name.map_or_else(|| self.unused.name("by hand"), str::to_owned);
+        let filters = filters(self.unused.number());
+        workspace.edit_in_dashboard(now, &json!({"name": name, "included_filters": filters}))
     }
 
     /// Makes a segment that no file declares.
-    pub(crate) fn make_stranger(&self, workspace: &mut Workspace, now: Timestamp) {
-        let made = self.make(workspace, now, None);
-        if !workspace.owns_what_is_made_by_hand {
-            workspace.foreign.extend(made);
+    pub(crate) fn create_undeclared_segment(&self, workspace: &mut SimulatedWorkspace, now: Timestamp) {
+        let made = self.create_segment(workspace, now, None);
+        if !workspace.manages_external_segments {
+            workspace.unmanaged.extend(made);
         }
     }
 
     /// Makes a cohort or a file segment that files declare, with other people in it; whether the service has to read a list.
-    pub(crate) fn make_list(
+    pub(crate) fn create_list_segment(
         &self,
-        workspace: &mut Workspace,
+        workspace: &mut SimulatedWorkspace,
         now: Timestamp,
-        (name, list): (&str, &List),
+        (name, list): (&str, &DeclaredList),
     ) -> bool {
-        let people = People::drawn(self.random.lock().unwrap().draw());
-        let address = workspace.shelf.put_by_hand(people);
-        let (path, body) = list.made_by_hand(name, people, &address);
-        let call = workspace::call("POST", path, body.to_string().into_bytes());
-        let arrival = Arrival {
+        let people = People::from_bits(self.random.lock().unwrap().draw());
+        let address = workspace.published_files.put_external_file(people);
+        let (path, body) = list.external_create_request(name, people, &address);
+        let call = workspace::sandbox_call("POST", path, body.to_string().into_bytes());
+        let arrival = ArrivingRequest {
             author: Author::Dashboard,
             sent_at: now.as_millisecond(),
-            call: &call,
+            request: &call,
             missing_writes: 0,
-            is_known: false,
+            is_known_to_run: false,
         };
-        let reply = workspace.perform(now, arrival);
+        let reply = workspace.handle_request(now, arrival);
         let made = workspace
-            .truth
-            .named(name)
+            .ground_truth
+            .by_name(name)
             .map(|(id, segment)| (id.to_owned(), segment.clone()));
         if let Some((id, segment)) = made.filter(|(_, segment)| segment.kind != SegmentKind::Filter) {
-            workspace.made_by_hand.insert(id, segment.people);
+            workspace.external_people.insert(id, segment.people);
         }
         reply.status == 202
     }
 
     /// Does something to a segment, whoever made it.
-    pub(crate) fn act(&self, workspace: &mut Workspace, now: Timestamp) {
+    pub(crate) fn edit_random_segment(&self, workspace: &mut SimulatedWorkspace, now: Timestamp) {
         let mut random = self.random.lock().unwrap();
-        let ids: Vec<String> = workspace.truth.segments.keys().cloned().collect();
+        let ids: Vec<String> = workspace.ground_truth.segments.keys().cloned().collect();
         let Some(id) = random.pick(&ids) else { return };
-        let is_archived = workspace.truth.segments[id].is_archived;
+        let is_archived = workspace.ground_truth.segments[id].is_archived;
         let edit = match random.below(8) {
             0 => {
-                return self.make_stranger(workspace, now);
+                return self.create_undeclared_segment(workspace, now);
             }
-            1 | 2 => json!({"id": id, "name": self.fresh.name("touched")}),
-            3..=5 => json!({"id": id, "included_filters": filters(self.fresh.number())}),
+            1 | 2 => json!({"id": id, "name": self.unused.name("touched")}),
+            3..=5 => json!({"id": id, "included_filters": filters(self.unused.number())}),
             _ => json!({"id": id, "archived": !is_archived}),
         };
-        workspace.edit(now, &edit);
+        workspace.edit_in_dashboard(now, &edit);
     }
 }
 

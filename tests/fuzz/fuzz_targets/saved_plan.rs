@@ -4,4 +4,4 @@
 #[path = "../targets.rs"]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::saved_plan(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::fuzz_saved_plan(bytes));

@@ -4,4 +4,4 @@
 #[path = "../targets.rs"]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::segment_file_of(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::fuzz_segment_file(bytes));

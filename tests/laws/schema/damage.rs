@@ -5,7 +5,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
 /// Values at the edges of what some field takes.
-const EDGES: [&str; 34] = [
+const BOUNDARY_VALUES: [&str; 34] = [
     "null",
     "true",
     "false",
@@ -43,7 +43,7 @@ const EDGES: [&str; 34] = [
 ];
 
 /// Words of the vocabulary, to stand where another is wanted.
-const WORDS: [&str; 40] = [
+const KEYWORDS: [&str; 40] = [
     "and",
     "or",
     "string",
@@ -88,47 +88,47 @@ const WORDS: [&str; 40] = [
 
 /// One way to break a document.
 #[derive(Clone, Debug)]
-pub(super) enum Damage {
+pub(super) enum Mutation {
     Delete,
     Misspell,
     Negate,
     /// Another value.
     Replace(Value),
     /// A field that nobody knows.
-    Add,
+    AddUnknownField,
     /// A field of elsewhere in the document, put beside this one.
-    Graft(Index),
+    CopyField(Index),
 }
 
 /// Any damage.
-pub(super) fn damage() -> impl Strategy<Value = Damage> {
-    let edge = select(&EDGES[..]).prop_map(|text| Damage::Replace(serde_json::from_str(text).unwrap()));
-    let word = select(&WORDS[..]).prop_map(|word| Damage::Replace(json!(word)));
+pub(super) fn mutation() -> impl Strategy<Value = Mutation> {
+    let edge = select(&BOUNDARY_VALUES[..]).prop_map(|text| Mutation::Replace(serde_json::from_str(text).unwrap()));
+    let word = select(&KEYWORDS[..]).prop_map(|word| Mutation::Replace(json!(word)));
     prop_oneof![
-        2 => Just(Damage::Delete),
-        1 => Just(Damage::Misspell),
-        1 => Just(Damage::Negate),
-        1 => Just(Damage::Add),
+        2 => Just(Mutation::Delete),
+        1 => Just(Mutation::Misspell),
+        1 => Just(Mutation::Negate),
+        1 => Just(Mutation::AddUnknownField),
         3 => edge,
         2 => word,
-        3 => any::<Index>().prop_map(Damage::Graft),
+        3 => any::<Index>().prop_map(Mutation::CopyField),
     ]
 }
 
 /// The document damaged at one of its fields or items.
-pub(super) fn damaged(document: &Value, choice: &Index, damage: &Damage) -> Value {
+pub(super) fn mutated(document: &Value, choice: &Index, damage: &Mutation) -> Value {
     let mut found = Vec::new();
-    places(document, "", &mut found);
+    paths(document, "", &mut found);
     let place = choice.get(&found);
     let (parent, key) = place.rsplit_once('/').unwrap();
     let mut damaged = document.clone();
     match damage {
-        Damage::Delete => {
+        Mutation::Delete => {
             if let Some(Value::Object(fields)) = damaged.pointer_mut(parent) {
                 fields.remove(key);
             }
         }
-        Damage::Graft(source) => {
+        Mutation::CopyField(source) => {
             let source = source.get(&found);
             let value = document.pointer(source).unwrap().clone();
             let (_, key) = source.rsplit_once('/').unwrap();
@@ -136,32 +136,32 @@ pub(super) fn damaged(document: &Value, choice: &Index, damage: &Damage) -> Valu
                 fields.insert(key.to_owned(), value);
             }
         }
-        _ => spoil(damaged.pointer_mut(place).unwrap(), damage),
+        _ => mutate_value(damaged.pointer_mut(place).unwrap(), damage),
     }
     damaged
 }
 
-fn spoil(value: &mut Value, damage: &Damage) {
+fn mutate_value(value: &mut Value, damage: &Mutation) {
     match (damage, &mut *value) {
-        (Damage::Replace(other), _) => *value = other.clone(),
-        (Damage::Add, Value::Object(fields)) => {
+        (Mutation::Replace(other), _) => *value = other.clone(),
+        (Mutation::AddUnknownField, Value::Object(fields)) => {
             fields.insert("unheard_of".to_owned(), json!(1));
         }
-        (Damage::Misspell, Value::String(text)) => text.push('x'),
-        (Damage::Negate, Value::Bool(flag)) => *flag = !*flag,
+        (Mutation::Misspell, Value::String(text)) => text.push('x'),
+        (Mutation::Negate, Value::Bool(flag)) => *flag = !*flag,
         _ => {}
     }
 }
 
 /// Every field and item in a document, as JSON pointers; what is in `raw` is free, so nothing breaks it.
-fn places(value: &Value, path: &str, found: &mut Vec<String>) {
+fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
                 let path = format!("{path}/{key}");
                 found.push(path.clone());
                 if key != "raw" {
-                    places(value, &path, found);
+                    paths(value, &path, found);
                 }
             }
         }
@@ -169,7 +169,7 @@ fn places(value: &Value, path: &str, found: &mut Vec<String>) {
             for (index, item) in items.iter().enumerate() {
                 let path = format!("{path}/{index}");
                 found.push(path.clone());
-                places(item, &path, found);
+                paths(item, &path, found);
             }
         }
         _ => {}

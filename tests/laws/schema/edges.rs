@@ -6,41 +6,41 @@ use segctl::model::{ExtractType, Keyword};
 use serde_json::{Value, json};
 
 /// Documents with the verdict on them.
-type Cases = Vec<(bool, Value)>;
+type BoundaryCases = Vec<(bool, Value)>;
 
 /// Documents with a number in them, and the range that it has to be in.
-type Ranged = (i64, i64, Box<dyn Fn(i64) -> Value>);
+type RangeCase = (i64, i64, Box<dyn Fn(i64) -> Value>);
 
 /// Another attribute's value.
-const OTHER: &str = "{{MoeUserAttribute['plan']}}";
+const DYNAMIC_VALUE: &str = "{{MoeUserAttribute['plan']}}";
 /// The largest count of all.
-const MOST: i64 = 1_000_000_000;
+const MAX_COUNT: i64 = 1_000_000_000;
 
 #[test]
-fn agree_at_the_edges() {
+fn schema_and_decoder_agree_on_boundary_cases() {
     let cases = [windows(), dates(), conditions(), documents(), members()];
     for (valid, document) in cases.into_iter().flatten() {
-        agree(&document, valid);
+        require_verdict(&document, valid);
     }
 }
 
 /// One step inside and one step outside of either end.
 #[test]
-fn agree_on_every_range() {
-    for (least, most, of) in counts().into_iter().chain(parts_of_dates()) {
+fn schema_and_decoder_agree_on_every_range() {
+    for (least, most, of) in count_ranges().into_iter().chain(date_part_ranges()) {
         for (number, valid) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
-            agree(&of(number), valid);
+            require_verdict(&of(number), valid);
         }
     }
 }
 
-fn agree(document: &Value, valid: bool) {
+fn require_verdict(document: &Value, valid: bool) {
     let decoded = decode(&document.to_string());
     assert_eq!(decoded.is_ok(), valid, "decoder: {document:#}");
     assert_eq!(SEGMENT.is_valid(document), valid, "schema: {document:#}");
 }
 
-fn members() -> Cases {
+fn members() -> BoundaryCases {
     let file = |key: &str, value: Value| {
         let mut document = json!({
             "name": "A", "kind": "file", "identifier": {"attribute": "email", "type": "string"},
@@ -134,7 +134,7 @@ fn members() -> Cases {
     cases
 }
 
-fn windows() -> Cases {
+fn windows() -> BoundaryCases {
     let of = |kind: &str, mut fields: Value| {
         fields["type"] = json!(kind);
         with_window(fields)
@@ -160,32 +160,32 @@ fn windows() -> Cases {
     ]
 }
 
-fn dates() -> Cases {
+fn dates() -> BoundaryCases {
     let of_year = |value: &str| json!({"value": value, "extract_type": "date_month_of_the_year"});
-    let other = json!({"value": OTHER, "is_dynamic_value": true, "value_type": "relative_past"});
+    let other = json!({"value": DYNAMIC_VALUE, "is_dynamic_value": true, "value_type": "relative_past"});
     vec![
-        (true, dated("on", json!({"value": "2026-01-31T23:59:59.999Z"}))),
-        (false, dated("on", json!({"value": "2016-12-31T23:59:60.000Z"}))),
-        (false, dated("on", json!({"value": "2026-01-31\n"}))),
-        (true, dated("on", of_year("02-29"))),
-        (false, dated("on", of_year("02-30"))),
-        (false, dated("is", of_year("02-29"))),
-        (false, dated("inTheLast", other)),
+        (true, with_date_condition("on", json!({"value": "2026-01-31T23:59:59.999Z"}))),
+        (false, with_date_condition("on", json!({"value": "2016-12-31T23:59:60.000Z"}))),
+        (false, with_date_condition("on", json!({"value": "2026-01-31\n"}))),
+        (true, with_date_condition("on", of_year("02-29"))),
+        (false, with_date_condition("on", of_year("02-30"))),
+        (false, with_date_condition("is", of_year("02-29"))),
+        (false, with_date_condition("inTheLast", other)),
     ]
 }
 
-fn conditions() -> Cases {
+fn conditions() -> BoundaryCases {
     let of = |data_type: &str, mut fields: Value| {
         fields["data_type"] = json!(data_type);
         with_condition(&fields)
     };
-    let of_other = json!({"operator": "in", "value": [OTHER], "is_dynamic_value": true});
+    let of_other = json!({"operator": "in", "value": [DYNAMIC_VALUE], "is_dynamic_value": true});
     let typed = json!({"operator": "in", "value": ["x"], "dynamic_attribute_type": "string"});
     let exists = json!({"operator": "exists", "negate": true, "array_filter_type": "any_of"});
     let point = json!({"operator": "is", "value": 1, "value1": 1, "radius": 1});
     let object = json!({"filter_operator": "and", "filters": [], "negate": false});
     vec![
-        (true, of("string", json!({"operator": "is", "value": OTHER}))),
+        (true, of("string", json!({"operator": "is", "value": DYNAMIC_VALUE}))),
         (true, of("string", of_other)),
         (false, of("string", typed)),
         (false, of("array_string", json!({"operator": "is", "value": "x"}))),
@@ -195,7 +195,7 @@ fn conditions() -> Cases {
     ]
 }
 
-fn documents() -> Cases {
+fn documents() -> BoundaryCases {
     let of_kind = |kind: &str| {
         let everyone = json!({"filter_operator": "and", "filters": []});
         json!({"kind": kind, "name": "A", "included_filters": everyone})
@@ -212,55 +212,55 @@ fn documents() -> Cases {
     ]
 }
 
-fn counts() -> Vec<Ranged> {
+fn count_ranges() -> Vec<RangeCase> {
     let mut ranges = vec![
         range(1, 100, |n| with_percent("minimum", "percent_of_times", n)),
         range(1, 100, |n| with_percent("top", "percent_of_users", n)),
         range(1, 100, |n| with_percent("bottom", "percent_of_users", n)),
-        range(0, MOST, |n| {
+        range(0, MAX_COUNT, |n| {
             with_base(json!({"type": "between", "value": n, "value1": 1}))
         }),
-        range(0, MOST, |n| {
+        range(0, MAX_COUNT, |n| {
             with_base(json!({"type": "between", "value": 1, "value1": n}))
         }),
     ];
     for kind in ["atleast", "exactly", "atmost"] {
-        ranges.push(range(1, MOST, move |n| with_execution(kind, n)));
+        ranges.push(range(1, MAX_COUNT, move |n| with_execution(kind, n)));
     }
     for (kind, least) in [("inTheLast", 1), ("on", 0), ("before", 0)] {
         let hours = move |n| with_window(json!({"type": kind, "value": n, "period_unit": "hours"}));
-        ranges.push(range(least, MOST, hours));
-        ranges.push(range(least, MOST, move |n| {
+        ranges.push(range(least, MAX_COUNT, hours));
+        ranges.push(range(least, MAX_COUNT, move |n| {
             with_window(json!({"type": kind, "days": n}))
         }));
     }
     ranges
 }
 
-fn parts_of_dates() -> Vec<Ranged> {
-    let ago = |n| dated("on", json!({"value": n, "value_type": "relative_past"}));
+fn date_part_ranges() -> Vec<RangeCase> {
+    let ago = |n| with_date_condition("on", json!({"value": n, "value_type": "relative_past"}));
     let ahead = |n| {
-        dated(
+        with_date_condition(
             "between",
             json!({"value": 0, "value1": n, "value_type": "relative_future"}),
         )
     };
     let mut ranges = vec![
-        range(1, MOST, |n| dated("inTheLast", json!({"value": n}))),
-        range(1, MOST, |n| dated("inTheNext", json!({"value": n}))),
-        range(0, MOST, ago),
-        range(0, MOST, ahead),
+        range(1, MAX_COUNT, |n| with_date_condition("inTheLast", json!({"value": n}))),
+        range(1, MAX_COUNT, |n| with_date_condition("inTheNext", json!({"value": n}))),
+        range(0, MAX_COUNT, ago),
+        range(0, MAX_COUNT, ahead),
     ];
     for extract in ExtractType::ALL.iter().copied() {
         if let Some(part) = extract.range() {
-            let of = move |n| dated("on", json!({"value": n, "extract_type": extract.as_str()}));
+            let of = move |n| with_date_condition("on", json!({"value": n, "extract_type": extract.as_str()}));
             ranges.push(range((*part.start()).into(), (*part.end()).into(), of));
         }
     }
     ranges
 }
 
-fn range(least: i64, most: i64, of: impl Fn(i64) -> Value + 'static) -> Ranged {
+fn range(least: i64, most: i64, of: impl Fn(i64) -> Value + 'static) -> RangeCase {
     (least, most, Box::new(of))
 }
 
@@ -301,7 +301,7 @@ fn with_percent(kind: &str, field: &str, percent: i64) -> Value {
     }))
 }
 
-fn dated(operator: &str, mut fields: Value) -> Value {
+fn with_date_condition(operator: &str, mut fields: Value) -> Value {
     fields["data_type"] = json!("datetime");
     fields["operator"] = json!(operator);
     with_condition(&fields)
