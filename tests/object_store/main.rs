@@ -3,13 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
 mod faults;
-mod kept;
-mod laws;
+mod fixtures;
+mod contract;
 mod runs;
 mod server;
-mod shop;
+mod bucket_repository;
 
-use kept::{StoreFixture, at_second, request_record, state_with_one_segment, state_with_entries, lock_of_run, journal_entry};
+use fixtures::{StoreFixture, at_second, request_record, state_with_one_segment, state_with_entries, lock_of_run, journal_entry};
 use segctl::ledger::{DirectoryStore, ObjectStateStore};
 use segctl::model::{StateLocation, ObjectStoreUrl};
 use server::{BUCKET, S3Double};
@@ -53,16 +53,16 @@ macro_rules! test_both_stores {
         mod directory {
             $(#[tokio::test]
             async fn $name() {
-                super::laws::$name(&tempfile::tempdir().unwrap()).await;
+                super::contract::$name(&tempfile::tempdir().unwrap()).await;
             })*
         }
         mod objects {
             $(#[tokio::test]
             async fn $name() {
-                super::laws::$name(&super::S3Double::start()).await;
+                super::contract::$name(&super::S3Double::start()).await;
             })*
         }
     };
 }
 
-laws::for_every_contract_test!(test_both_stores);
+contract::for_every_contract_test!(test_both_stores);

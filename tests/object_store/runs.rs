@@ -1,7 +1,7 @@
 //! The program itself, with its ledger in a bucket.
 
 use super::server::{S3Event, S3Fault, SECRET, S3Double};
-use super::shop::{APPLY, BucketFixture, CommandResult, BucketRepository};
+use super::bucket_repository::{APPLY, BucketFixture, CommandResult, BucketRepository};
 use super::{object_name, state_location};
 use std::io::Read;
 use std::process::{Child, Output, Stdio};

@@ -3,19 +3,19 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
-#[path = "../object_store/kept.rs"]
-mod kept;
-#[path = "../object_store/laws.rs"]
-mod laws;
+#[path = "../object_store/fixtures.rs"]
+mod fixtures;
+#[path = "../object_store/contract.rs"]
+mod contract;
 mod server;
-#[path = "../object_store/shop.rs"]
-mod shop;
+#[path = "../object_store/bucket_repository.rs"]
+mod bucket_repository;
 
-use kept::StoreFixture;
+use fixtures::StoreFixture;
 use segctl::ledger::ObjectStateStore;
 use segctl::model::StateLocation;
 use server::{SECRET, SeaweedServer};
-use shop::{APPLY, BucketFixture, CommandResult, BucketRepository};
+use bucket_repository::{APPLY, BucketFixture, CommandResult, BucketRepository};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -56,14 +56,14 @@ macro_rules! run_contract_tests_in_sequence {
             let server = SeaweedServer::start().await;
             $(
                 let name = stringify!($name);
-                laws::$name(&BucketPrefix { server: &server, name }).await;
+                contract::$name(&BucketPrefix { server: &server, name }).await;
                 println!("{name}: ok");
             )*
         }
     };
 }
 
-laws::for_every_contract_test!(run_contract_tests_in_sequence);
+contract::for_every_contract_test!(run_contract_tests_in_sequence);
 
 #[test]
 fn runs_converge_after_kills_and_concurrent_runs() {

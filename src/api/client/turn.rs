@@ -101,7 +101,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let kind = ApiError::Cancelled;
         self.wait(waiting)
             .await
-            .map_err(|Stopped| RequestError { operation, kind })
+            .map_err(|Cancelled| RequestError { operation, kind })
     }
 
     /// Gives a turn back in which no call was made. Other runs may have heard of it, and count it where it was.
@@ -118,7 +118,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Waits until a call of each class may be made, and counts them; the moment they were counted at.
     async fn acquire_all(&self, operation: &Operation, classes: &[EndpointClass]) -> Result<Timestamp, RequestError> {
-        self.wait_for_admission(classes).await.map_err(|Stopped| RequestError {
+        self.wait_for_admission(classes).await.map_err(|Cancelled| RequestError {
             operation: operation.clone(),
             kind: ApiError::Cancelled,
         })
