@@ -10,10 +10,10 @@
 mod measure;
 
 use measure::{shortest_time, peak_memory};
-use segctl::members::check::check;
-use segctl::members::compare::{ValueChange, ListDiff};
-use segctl::members::kept::{ListReader, ListWriter};
-use segctl::members::{PreviousMembers, EmptyList};
+use segctl::member_list::check::check;
+use segctl::member_list::diff::{ValueChange, ListDiff};
+use segctl::member_list::compressed_list::{ListReader, ListWriter};
+use segctl::member_list::{PreviousMembers, EmptyList};
 use segctl::model::{Identifier, IdentifierType};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};

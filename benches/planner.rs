@@ -7,17 +7,17 @@
 
 use jiff::Timestamp;
 use segctl::config::load;
-use segctl::config::workspace::ProjectSettings;
+use segctl::config::settings::ProjectSettings;
 use segctl::definition::{Digest, Identities, encode};
-use segctl::ledger::{StateEntry, State};
+use segctl::state::{StateEntry, State};
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, RemoteKind, ObservedSegment, Number, ObservedWorkspace, Operand, Origin, Policy, Reference,
     SegmentId, SegmentName,
 };
-use segctl::plan::guard::Overrides;
-use segctl::plan::members::ComparedLists;
-use segctl::plan::selection::Selection;
+use segctl::plan::guards::Overrides;
+use segctl::plan::cohorts::ComparedLists;
+use segctl::plan::targeting::Selection;
 use segctl::plan::{PlanInput, plan};
 use std::collections::BTreeMap;
 use std::hint::black_box;

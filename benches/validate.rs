@@ -8,7 +8,7 @@ mod measure;
 
 use measure::{shortest_time, peak_memory};
 use segctl::config::source::{self, SourceFile};
-use segctl::config::workspace::parse_settings;
+use segctl::config::settings::parse_settings;
 use segctl::config::{load, yaml};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;

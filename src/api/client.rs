@@ -5,25 +5,25 @@
 //! [`pause`](Client::pause), from its turn on. A call that was let go of while it was under way still counts toward the
 //! limits.
 
-mod members;
-mod request;
+mod membership;
+mod requests;
 #[cfg(test)]
 mod tests;
-mod turn;
+mod permit;
 
-pub use members::{MemberBatcher, UploadParameters};
-pub use turn::Permit;
+pub use membership::{MemberBatcher, UploadParameters};
+pub use permit::Permit;
 
-use super::call_log::RequestLog;
+use super::request_log::RequestLog;
 use super::clock::Clock;
 use super::error::{self, ApiError, RequestError};
 use super::operation::Operation;
 use super::pacing::{AnsweredRequest, MAX_REQUEST_DURATION, RateLimiter, RateLimits, Window};
 use super::retry::{RetryDecision, Retryability, RetryPolicy};
-use super::service_clock::ServerClock;
-use super::stop::CancelToken;
+use super::server_clock::ServerClock;
+use super::cancellation::CancelToken;
 use super::transport::{Request, Response, Transport};
-use super::wire::{self, RemoteSummary, MalformedBody, RemoteSegment};
+use super::responses::{self, RemoteSummary, MalformedBody, RemoteSegment};
 use crate::model::{RequestRecord, EndpointClass, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -183,8 +183,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ///
     /// When the call failed for good.
     pub async fn list(&self) -> Result<Vec<RemoteSummary>, RequestError> {
-        let request = request::list(None);
-        self.send_read(Operation::List, request, wire::decode_list).await
+        let request = requests::list(None);
+        self.send_read(Operation::List, request, responses::decode_list).await
     }
 
     /// The listed segments of exactly this name: none or one.
@@ -193,10 +193,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
     ///
     /// When the call failed for good.
     pub async fn list_named(&self, name: &SegmentName) -> Result<Vec<RemoteSummary>, RequestError> {
-        let request = request::list(Some(name));
+        let request = requests::list(Some(name));
         // A service that reads the parameter more loosely must not make another segment ours.
         let exact = |body: &[u8]| {
-            let mut listed = wire::decode_list(body)?;
+            let mut listed = responses::decode_list(body)?;
             listed.retain(|segment| segment.name == *name);
             Ok(listed)
         };
@@ -216,8 +216,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// One segment, read first in a turn that was waited for already.
     async fn get_with_permit(&self, turn: Option<Permit>, id: &SegmentId) -> Result<RemoteSegment, RequestError> {
         let operation = Operation::Get(id.clone());
-        let request = request::get(&operation, id)?;
-        let decode = |body: &[u8]| request::decode_segment_with_id(id, body);
+        let request = requests::get(&operation, id)?;
+        let decode = |body: &[u8]| requests::decode_segment_with_id(id, body);
         self.send_read_with_permit(turn, (operation, request), decode).await
     }
 
@@ -236,8 +236,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if let Some(excluded) = &definition.excluded_filters {
             body["excluded_filters"] = excluded.clone();
         }
-        let call = (Operation::Create(name.clone()), request::create(body));
-        self.send_write(turn, call, wire::decode_segment).await
+        let call = (Operation::Create(name.clone()), requests::create(body));
+        self.send_write(turn, call, responses::decode_segment).await
     }
 
     /// Replaces a segment's definition, and its name when `name` is given; what the service stored comes back.
@@ -261,8 +261,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if let Some(name) = name {
             body["name"] = Value::from(name.as_str());
         }
-        let request = request::update(&operation, id, body)?;
-        let decode = |body: &[u8]| request::decode_segment_with_id(id, body);
+        let request = requests::update(&operation, id, body)?;
+        let decode = |body: &[u8]| requests::decode_segment_with_id(id, body);
         self.send_write(turn, (operation, request), decode).await
     }
 
@@ -277,7 +277,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         name: &SegmentName,
         id: Option<&SegmentId>,
     ) -> Result<(), RequestError> {
-        let call = (Operation::Archive(name.clone()), request::archive(name, id));
+        let call = (Operation::Archive(name.clone()), requests::archive(name, id));
         self.change_lifecycle(turn, call).await
     }
 
@@ -292,7 +292,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         name: &SegmentName,
         id: Option<&SegmentId>,
     ) -> Result<(), RequestError> {
-        let call = (Operation::Unarchive(name.clone()), request::unarchive(name, id));
+        let call = (Operation::Unarchive(name.clone()), requests::unarchive(name, id));
         self.change_lifecycle(turn, call).await
     }
 
@@ -302,7 +302,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         (operation, request): (Operation, Request),
     ) -> Result<(), RequestError> {
         let call = (operation.clone(), request);
-        let done = self.send_write(turn, call, wire::decode_acknowledgement).await?;
+        let done = self.send_write(turn, call, responses::decode_acknowledgement).await?;
         self.check_acknowledgement(operation, done)
     }
 

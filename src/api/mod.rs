@@ -15,28 +15,28 @@
 //!
 //! One [`Client`] serves a whole run by reference, and concurrent calls share its budget.
 
-mod call_log;
+mod request_log;
 mod client;
 mod clock;
 mod error;
 mod operation;
 pub mod pacing;
 mod retry;
-mod service_clock;
-mod stop;
+mod server_clock;
+mod cancellation;
 mod transport;
-mod wire;
+mod responses;
 
-pub use call_log::{RequestLog, RecordExchange};
+pub use request_log::{RequestLog, RecordExchange};
 pub use client::{MemberBatcher, Client, FetchedSegment, Permit, UploadParameters, WaitReason, WaitNotice};
 pub use clock::{Clock, SystemClock};
 pub use error::{ApiError, RequestError};
 pub use operation::Operation;
 pub use pacing::{RateLimiter, RateLimits, Window, WindowError};
 pub use retry::{RetryDecision, Retryability, RetryPolicy};
-pub use stop::{CancelToken, CancelHandle};
+pub use cancellation::{CancelToken, CancelHandle};
 pub use transport::{
     Credentials, Endpoint, EndpointError, ApiVersion, HttpTransport, Method, RateLimitHeaders, Request, Response,
     SetupError, Transport, TransportError,
 };
-pub use wire::{RemoteSummary, RemoteSegment};
+pub use responses::{RemoteSummary, RemoteSegment};

@@ -3,7 +3,7 @@
 //! Pure: it is told the time and answers with a time. All windows of a class are checked together before a
 //! call is counted, since a limiter per window in series would count calls that the next window then refuses.
 
-mod apart;
+mod window_inference;
 mod window;
 
 #[cfg(test)]
@@ -14,7 +14,7 @@ pub use window::{RateLimits, Window, WindowError};
 use super::clock::later;
 use super::transport::RateLimitHeaders;
 use crate::model::{RequestRecord, EndpointClass, Keyword};
-use apart::WindowInference;
+use window_inference::WindowInference;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 

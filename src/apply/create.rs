@@ -1,10 +1,10 @@
 //! Creating a segment.
 
-use super::receipt::StepOutcome;
-use super::settle::{Resolution, NextAction};
-use super::{Applier, StepError, settle, attempts_exhausted, unverifiable};
+use super::run_report::StepOutcome;
+use super::classify::{Resolution, NextAction};
+use super::{Applier, StepError, classify, attempts_exhausted, unverifiable};
 use crate::api::{RequestError, Clock, RemoteSegment, Transport};
-use crate::ledger::StateStore;
+use crate::state::StateStore;
 use crate::model::Payload;
 use crate::plan::step::{Step, DesiredDefinition};
 
@@ -29,7 +29,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 Ok(Err(error)) | Err(StepError::Request(error)) => error,
                 Err(other) => return Err(other),
             };
-            match (settle::next_after_create(&error, &step.segment, lost.is_some()), &lost) {
+            match (classify::next_after_create(&error, &step.segment, lost.is_some()), &lost) {
                 (NextAction::Verify, _) => {}
                 (NextAction::Unknown, Some(lost)) => return Ok(unverifiable(lost, &error)),
                 _ => return Ok(self.failed_request_outcome(&error)),
@@ -64,7 +64,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             let found = stored.payload();
             found.is_some_and(|found| desired.is_identical_to(&found, &self.resolved_references()))
         };
-        let note = match (settle::resolve_create(error, found.as_ref().map(is_wanted)), &found) {
+        let note = match (classify::resolve_create(error, found.as_ref().map(is_wanted)), &found) {
             (Resolution::HiddenNameHolder, _) => return self.unarchive_name_holder(step, desired, payload).await.map(Some),
             (Resolution::OtherNameHolder, Some(stored)) => return Ok(Some(segment_appeared_since_plan(step, stored))),
             (Resolution::Applied, _) => "the answer was lost; the segment was found with the definition sent",

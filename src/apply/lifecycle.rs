@@ -1,11 +1,11 @@
 //! Putting a segment away and taking it out again.
 
-use super::receipt::{StepOutcome, SkipReason};
-use super::sending::{LifecycleRequest, LifecycleTarget};
-use super::settle::{Resolution, NextAction};
-use super::{Applier, StepError, settle, attempts_exhausted, unverifiable};
+use super::run_report::{StepOutcome, SkipReason};
+use super::write::{LifecycleRequest, LifecycleTarget};
+use super::classify::{Resolution, NextAction};
+use super::{Applier, StepError, classify, attempts_exhausted, unverifiable};
 use crate::api::{RequestError, Clock, RemoteSegment, Transport};
-use crate::ledger::StateStore;
+use crate::state::StateStore;
 use crate::model::Lifecycle;
 use crate::plan::step::{Step, Target};
 
@@ -42,9 +42,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 Ok(()) => return self.finish_lifecycle_change(step, (&current, desired), lost.map(|_| RETRIED_NOTE)).await,
                 Err(error) => error,
             };
-            let resolution = match settle::next_after_lifecycle(&error, lost.is_some()) {
+            let resolution = match classify::next_after_lifecycle(&error, lost.is_some()) {
                 NextAction::Retry => Resolution::Retry,
-                NextAction::Verify => settle::resolve_lifecycle(self.is_in_lifecycle(target, desired).await, lost.is_some()),
+                NextAction::Verify => classify::resolve_lifecycle(self.is_in_lifecycle(target, desired).await, lost.is_some()),
                 NextAction::Unknown => Resolution::Unknown,
                 NextAction::Fail | NextAction::UnarchiveFirst => Resolution::Rejected,
             };

@@ -22,37 +22,37 @@
 //! for its turn. A write that was never sent leaves its step not attempted; one whose answer is still to be settled
 //! leaves it unknown, and the next run starts from what is there.
 
-mod advice;
-mod awaiting;
+mod hints;
+mod upload_results;
 mod create;
-mod hidden;
+mod hidden_name_holder;
 mod lifecycle;
-mod members;
-mod passing;
-pub mod receipt;
-mod remember;
-mod schedule;
-mod sending;
-mod settle;
+mod cohorts;
+mod rollback;
+pub mod run_report;
+mod journaling;
+mod executor;
+mod write;
+mod classify;
 mod update;
-mod upload;
-mod verdict;
-mod withdraw;
+mod file_segments;
+mod run_result;
+mod cleanup;
 
 use crate::api::{ApiError, RequestError, Client, Clock, FetchedSegment, CancelToken, RemoteSegment, Transport};
-use crate::ledger::{self, State, StateStore, StoreError};
+use crate::state::{self, State, StateStore, StoreError};
 use crate::model::{Adoption, ApiBehavior, Lifecycle, SegmentId, SegmentName};
 use crate::plan::step::{Action, ResolvedReferences, Plan, Step, Target, DesiredDefinition, exact_digest};
 use crate::publish::Publisher;
-use awaiting::PendingUpload;
-pub use awaiting::CallbackOptions;
+use upload_results::PendingUpload;
+pub use upload_results::CallbackOptions;
 use jiff::SignedDuration;
-use receipt::{StepReport, StepOutcome, RunReport};
+use run_report::{StepReport, StepOutcome, RunReport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-pub use verdict::RunStatus;
+pub use run_result::RunStatus;
 
 /// How often a write is tried whose answer was lost and that a look showed not to have happened: with the waits before each
 /// look that is up to a quarter of a minute, and five times as long as an answer is waited for where none comes.
@@ -123,7 +123,7 @@ impl Default for ApplyOptions {
 #[derive(Default)]
 struct RunState {
     /// What segments were before their updates, and what the ledger knew of them, by the number of the step.
-    before_update: BTreeMap<usize, (RemoteSegment, Option<ledger::StateEntry>)>,
+    before_update: BTreeMap<usize, (RemoteSegment, Option<state::StateEntry>)>,
     /// What was read to see whether the plan still holds: good for one write that follows at once.
     rechecked: BTreeMap<SegmentId, FetchedSegment>,
     /// Steps of which a call was not answered, so that it may have done what it was to do.
@@ -392,7 +392,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         } else if matches!(error.kind, ApiError::Cancelled) || self.was_cancelled_before_retry(&error.kind) {
             StepOutcome::NotAttempted
         } else {
-            let advice = advice::hint(&error.kind, &self.options.api_behavior);
+            let advice = hints::hint(&error.kind, &self.options.api_behavior);
             let message = std::iter::once(message).chain(advice).collect::<Vec<_>>();
             StepOutcome::Failed {
                 message: message.join("; "),

@@ -1,12 +1,12 @@
 //! Updating a segment: its definition, its name, or both in one call.
 
 use super::create::unresolved_reference;
-use super::receipt::{StepOutcome, SkipReason};
-use super::sending::{LifecycleRequest, UpdateRequest, WriteResult, LifecycleTarget};
-use super::settle::{Resolution, NextAction, Effect};
-use super::{Applier, StepError, settle, attempts_exhausted, unverifiable};
+use super::run_report::{StepOutcome, SkipReason};
+use super::write::{LifecycleRequest, UpdateRequest, WriteResult, LifecycleTarget};
+use super::classify::{Resolution, NextAction, Effect};
+use super::{Applier, StepError, classify, attempts_exhausted, unverifiable};
 use crate::api::{ApiError, RequestError, Clock, FetchedSegment, RemoteSegment, Transport};
-use crate::ledger::StateStore;
+use crate::state::StateStore;
 use crate::model::{Lifecycle, Payload};
 use crate::plan::step::{UpdateAction, TemporaryChange, Step, Target};
 
@@ -91,7 +91,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 }
                 WriteResult::NotConfirmed(error) => error,
             };
-            match settle::next_after_update(&error, &target.id, (!step_run.was_unarchived, step_run.ambiguous_error.is_some())) {
+            match classify::next_after_update(&error, &target.id, (!step_run.was_unarchived, step_run.ambiguous_error.is_some())) {
                 NextAction::Verify => {
                     let may_go_on = self.should_retry(attempt, &error).await;
                     if let Some(outcome) = self.verify_update((step, change), &error, step_run).await? {
@@ -175,7 +175,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         if !is_untouched && self.is_group_dropped(change, &found) {
             return self.roll_back_dropped_group(step).await.map(Some);
         }
-        let note = match settle::resolve_update(error, effect) {
+        let note = match classify::resolve_update(error, effect) {
             Resolution::Applied => "the answer was lost; the definition was found as sent",
             Resolution::AlreadyApplied => "the service had nothing to change: the definition was found as sent",
             Resolution::Retry => {
@@ -246,7 +246,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let is_wanted = current
             .payload()
             .is_some_and(|found| change.desired.is_identical_to(&found, &self.resolved_references()));
-        settle::definition_effect(
+        classify::definition_effect(
             is_wanted && current.name == change.name,
             self.matches_plan(&change.target, current),
         )

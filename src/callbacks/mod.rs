@@ -7,7 +7,7 @@
 //! again, and one that gets none may; runs read what was kept.
 
 mod message;
-mod receiver;
+mod server;
 
 pub use message::MessageError;
-pub use receiver::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};
+pub use server::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};

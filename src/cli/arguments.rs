@@ -1,17 +1,17 @@
 //! The command line's words. Every flag has a `SEGCTL_` variable.
 
 mod callbacks;
-mod ledger;
+mod state;
 
 pub use callbacks::{CallbacksArguments, CallbacksCommand, UploadWaitArguments, ServeArguments};
-pub use ledger::{
+pub use state::{
     RmArguments, HistoryArguments, StateArguments, StateCommand, RebuildArguments, RestoreArguments,
     UnlockArguments,
 };
 
 use crate::model::{NamePattern, PatternError};
 use crate::observe::Refresh;
-use crate::plan::quota::duration;
+use crate::plan::estimate::duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;

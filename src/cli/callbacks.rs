@@ -3,13 +3,13 @@
 use super::arguments::{CallbacksArguments, CallbacksCommand, ServeArguments};
 use super::connection::open_state_store;
 use super::failure::{Failure, FailureKind};
-use super::hearing::{callback_token, lost_callback_printer};
+use super::callback_listener::{callback_token, lost_callback_printer};
 use super::output::Output;
 use super::project::Project;
 use super::signals::Signals;
 use crate::callbacks::{CallbackEvent, CallbackHandler, CallbackServer};
 use crate::model::UploadResult;
-use crate::render::document::FORMAT_VERSION;
+use crate::render::json::FORMAT_VERSION;
 use serde_json::json;
 use std::process::ExitCode;
 

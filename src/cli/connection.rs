@@ -1,19 +1,19 @@
 //! A workspace that answers: the service, or the embedded sandbox started for the length of a command.
 
-use super::announcer::WaitReporter;
+use super::wait_messages::WaitReporter;
 use super::failure::{Failure, FailureKind};
-use super::key_command;
+use super::secret_command;
 use super::output::Output;
 use super::project::Project;
 use crate::api::{
     ApiError, RequestError, Client, Clock, Credentials, Endpoint, HttpTransport, RateLimits, CancelToken,
     SystemClock, Window,
 };
-use crate::config::workspace::{EndpointSetting, ConnectionSettings, ValueSource, WorkspaceSettings};
-use crate::ledger::{ConfiguredStore, StateStore, StoreError};
+use crate::config::settings::{EndpointSetting, ConnectionSettings, ValueSource, WorkspaceSettings};
+use crate::state::{ConfiguredStore, StateStore, StoreError};
 use crate::model::{Keyword, StateLocation, hexadecimal};
 use crate::sandbox;
-use crate::session::{NoteSink, Reconciler, ReconcileError, SharedCallLog};
+use crate::reconcile::{NoteSink, Reconciler, ReconcileError, SharedCallLog};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -215,7 +215,7 @@ pub(super) fn resolve_setting(setting: &ValueSource, field: &str) -> Result<Stri
             let (program, arguments) = words
                 .split_first()
                 .ok_or_else(|| missing(format!("`{field}` names no command")))?;
-            key_command::first_line(program, arguments, key_command::TIMEOUT).map_err(|error| {
+            secret_command::first_line(program, arguments, secret_command::TIMEOUT).map_err(|error| {
                 missing(format!(
                     "the command `{program}`, which `{field}` of segctl.yaml names, {error}"
                 ))

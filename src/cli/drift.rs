@@ -1,8 +1,8 @@
 //! `segctl drift`: what changed in the workspace since it was last applied, and what a file would have to say to keep it.
 
-mod found;
+mod file_updates;
 
-use self::found::FileUpdates;
+use self::file_updates::FileUpdates;
 use super::arguments::DriftArguments;
 use super::connection::Connection;
 use super::edits::FileEdits;
@@ -12,11 +12,11 @@ use super::planning::{plan_request, read_workspace, selection};
 use super::project::Project;
 use crate::api::{Clock, CancelToken, SystemClock};
 use crate::plan::plan;
-use crate::plan::selection::Selection;
+use crate::plan::targeting::Selection;
 use crate::plan::step::{Plan, Warning};
-use crate::render::document::{DriftReport, FreshnessDocument};
+use crate::render::json::{DriftReport, FreshnessDocument};
 use crate::render::text;
-use crate::session::{PlanRequest, LoadedWorkspace};
+use crate::reconcile::{PlanRequest, LoadedWorkspace};
 use std::process::ExitCode;
 
 /// Prints what changed, and takes it into the files when asked to.

@@ -3,8 +3,8 @@
 use super::failure::{Failure, FailureKind};
 use super::output::{Output, write_file_atomically};
 use crate::config::declaration::Declaration;
-use crate::config::write::{Patch, apply_patches};
-use crate::render::document::PatchDocument;
+use crate::config::edit::{Patch, apply_patches};
+use crate::render::json::PatchDocument;
 use std::collections::BTreeMap;
 use std::fs;
 

@@ -3,7 +3,7 @@
 use super::failure::{Failure, FailureKind};
 use super::output::{Output, ignore_broken_pipe};
 use crate::api::{Clock, SystemClock};
-use crate::render::document::{EventDocument, RunEvent};
+use crate::render::json::{EventDocument, RunEvent};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;

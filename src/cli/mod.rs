@@ -1,7 +1,7 @@
 //! The command line: arguments in, two streams and an exit code out. The one place that prints, asks the
 //! environment, and turns errors into exit codes.
 
-mod announcer;
+mod wait_messages;
 mod apply;
 mod approval;
 pub mod arguments;
@@ -10,12 +10,12 @@ mod connection;
 mod drift;
 mod edits;
 mod events;
-mod exclusive;
+mod state_lock;
 pub mod failure;
-mod hearing;
-mod holder;
-mod key_command;
-mod ledger;
+mod callback_listener;
+mod process_identity;
+mod secret_command;
+mod state;
 mod logging;
 mod new_files;
 mod output;
@@ -23,14 +23,14 @@ mod plan;
 mod planning;
 mod project;
 mod publisher;
-mod pull;
-mod report;
+mod import;
+mod reporter;
 mod sandbox;
 mod show;
 mod signals;
 mod usage;
 mod validate;
-mod whole_file;
+mod atomic_file;
 
 use crate::config::schema;
 use arguments::{Arguments, Command, SchemaKind};
@@ -77,7 +77,7 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
         Command::Import(pull) => {
             let project = open()?;
             project.require_valid_or_empty(output)?;
-            block_on(pull::run(&project, pull, output))
+            block_on(import::run(&project, pull, output))
         }
         Command::Callbacks(arguments) => {
             let project = open()?;
@@ -85,7 +85,7 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
         }
         Command::State(ledger) => {
             let project = open()?;
-            block_on(ledger::run(&project, ledger, output))
+            block_on(state::run(&project, ledger, output))
         }
         Command::Show(show) => show::run(show, output).map(|()| ExitCode::SUCCESS),
         Command::Schema(kind) => {

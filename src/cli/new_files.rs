@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, FailureKind};
 use super::project::Project;
-use crate::config::write::file_name;
+use crate::config::edit::file_name;
 use crate::model::SegmentName;
 use std::collections::BTreeSet;
 use std::fs;

@@ -5,10 +5,10 @@
 
 use super::arguments::JsonFileArguments;
 use super::failure::{EXIT_CODE_CHANGES, Failure, FailureKind};
-use super::whole_file::AtomicFile;
+use super::atomic_file::AtomicFile;
 use crate::model::escape_unprintable;
 use crate::render::diagnostic::diagnostics_json;
-use crate::render::document::FORMAT_VERSION;
+use crate::render::json::FORMAT_VERSION;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::json;

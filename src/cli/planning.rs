@@ -7,17 +7,17 @@ use super::output::Output;
 use super::project::Project;
 use crate::api::pacing::RateLimiter;
 use crate::api::{Clock, SystemClock};
-use crate::config::workspace::WorkspaceSettings;
-use crate::ledger::{State, StateStore};
+use crate::config::settings::WorkspaceSettings;
+use crate::state::{State, StateStore};
 use crate::model::{NamePattern, ObservedWorkspace, Policy};
 use crate::observe::Refresh;
-use crate::plan::guard::Overrides;
+use crate::plan::guards::Overrides;
 use crate::plan::plan;
-use crate::plan::quota::{Estimate, MaxDurationExceeded, estimate};
-use crate::plan::selection::Selection;
+use crate::plan::estimate::{Estimate, MaxDurationExceeded, estimate};
+use crate::plan::targeting::Selection;
 use crate::plan::step::Plan;
-use crate::render::document::{PlanDocument, FreshnessDocument};
-use crate::session::{PlanRequest, LoadedWorkspace};
+use crate::render::json::{PlanDocument, FreshnessDocument};
+use crate::reconcile::{PlanRequest, LoadedWorkspace};
 
 /// A plan with the ledger that it was made from.
 pub(super) struct PreparedPlan {

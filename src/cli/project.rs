@@ -3,9 +3,9 @@
 use super::arguments::WorkspaceArguments;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use crate::config::check::is_shown_by_default;
+use crate::config::lint::is_shown_by_default;
 use crate::config::source::{self, SourceFile};
-use crate::config::workspace::{ProjectSettings, WorkspaceSettings, parse_settings};
+use crate::config::settings::{ProjectSettings, WorkspaceSettings, parse_settings};
 use crate::config::{LoadedConfig, load};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::DeclaredSegment;

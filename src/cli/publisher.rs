@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, FailureKind};
 use super::project::Project;
-use crate::config::workspace::WorkspaceSettings;
+use crate::config::settings::WorkspaceSettings;
 use crate::model::PublishLocation;
 use crate::publish::{FolderPublisher, Publisher};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use super::arguments::{SandboxRateLimits, SandboxArguments};
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use crate::render::document::FORMAT_VERSION;
+use crate::render::json::FORMAT_VERSION;
 use crate::sandbox::{SandboxCredentials, SandboxOptions, Server};
 use serde_json::json;
 use std::fs;

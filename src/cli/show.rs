@@ -4,7 +4,7 @@ use super::arguments::ShowArguments;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use crate::plan::saved::SavedPlan;
-use crate::render::document::PlanDocument;
+use crate::render::json::PlanDocument;
 use crate::render::text;
 use std::fs;
 use std::io::{self, Read};

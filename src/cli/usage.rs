@@ -4,7 +4,7 @@
 use super::arguments::Arguments;
 use super::failure::{Failure, FailureKind};
 use super::output::{Output, ignore_broken_pipe};
-use super::report::RunReporter;
+use super::reporter::RunReporter;
 use clap::CommandFactory;
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::error::ErrorKind;

@@ -4,13 +4,13 @@ use super::arguments::{FailSeverity, ValidateArguments};
 use super::failure::FailureKind;
 use super::output::Output;
 use super::project::Project;
-use crate::config::check::is_shown_by_default;
-use crate::config::lists::{MemberListFile, member_list_files};
+use crate::config::lint::is_shown_by_default;
+use crate::config::member_lists::{MemberListFile, member_list_files};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::members::check::ListFileErrors;
-use crate::members::clean::NormaliseSummary;
+use crate::member_list::check::ListFileErrors;
+use crate::member_list::normalise::NormaliseSummary;
 use crate::render::diagnostic::{diagnostics_json, sort};
-use crate::render::document::FORMAT_VERSION;
+use crate::render::json::FORMAT_VERSION;
 use serde_json::json;
 use std::process::ExitCode;
 

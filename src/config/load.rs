@@ -1,12 +1,12 @@
 //! Files to declarations: the whole of what a repository says, with every fault of every file.
 
-use super::check::lint;
+use super::lint::lint;
 use super::declaration::Declaration;
 use super::decode::segment;
 use super::discover::discover;
 use super::parallel;
 use super::source::{self, SourceFile};
-use super::workspace::ProjectSettings;
+use super::settings::ProjectSettings;
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::model::Contents;

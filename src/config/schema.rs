@@ -9,12 +9,12 @@ mod contents;
 mod date;
 mod event;
 mod hover;
-mod object;
+mod builders;
 mod segment;
-mod workspace;
+mod settings;
 
 pub use segment::segment;
-pub use workspace::settings;
+pub use settings::settings;
 
 use serde_json::Value;
 

@@ -6,20 +6,20 @@
 //! text built to exhaust the reader: depth, alias expansion, size. What the values mean is not decided here.
 
 mod alias;
-mod marks;
+mod comments_and_aliases;
 mod scalar;
-mod syntax;
-mod tree;
+mod syntax_errors;
+mod tree_builder;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
-use self::marks::CommentAndAliasCollector;
-pub use self::marks::{Alias, CommentsAndAliases};
+use self::comments_and_aliases::CommentAndAliasCollector;
+pub use self::comments_and_aliases::{Alias, CommentsAndAliases};
 pub use self::scalar::{ScalarValue, Scalar, Ambiguity};
-use self::tree::TreeBuilder;
+use self::tree_builder::TreeBuilder;
 use super::source::SourceFile;
 use crate::diagnostic::Diagnostic;
 
@@ -68,7 +68,7 @@ pub fn parse(source: &SourceFile) -> (Vec<Node>, Vec<Diagnostic>) {
     for event in Parser::new_from_str_with_options(&source.text, parser_options()) {
         match event {
             Ok((event, span)) => handle_event(&mut tree, event, span),
-            Err(error) => tree.stop(syntax::syntax_error(source, &error)),
+            Err(error) => tree.stop(syntax_errors::syntax_error(source, &error)),
         }
         if tree.is_stopped() {
             break;

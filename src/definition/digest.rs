@@ -5,7 +5,7 @@
 //! anybody can compute one from the normal form's specification. The literals in the tests are part of the
 //! format: ledgers and saved plans hold digests, so a change of the normal form is a change of format.
 
-use super::normal::{self, Identities};
+use super::canonical::{self, Identities};
 use crate::model::Payload;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -20,7 +20,7 @@ impl Digest {
     /// The exact digest of `payload`.
     #[must_use]
     pub fn exact(payload: &Payload, identities: &Identities) -> Self {
-        Self::of_canonical(&normal::exact(payload, identities))
+        Self::of_canonical(&canonical::exact(payload, identities))
     }
 
     /// The digest of a definition in normal form.
@@ -81,7 +81,7 @@ impl Digests {
     /// The digests of `payload`.
     #[must_use]
     pub fn of(payload: &Payload, identities: &Identities) -> Self {
-        Self::of_exact(&normal::exact(payload, identities))
+        Self::of_exact(&canonical::exact(payload, identities))
     }
 
     /// The digests of a definition in exact normal form.
@@ -89,7 +89,7 @@ impl Digests {
     pub fn of_exact(form: &Value) -> Self {
         Self {
             exact: Digest::of_canonical(form),
-            unordered: Digest::of_canonical(&normal::unordered(form)),
+            unordered: Digest::of_canonical(&canonical::unordered(form)),
         }
     }
 }

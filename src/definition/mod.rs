@@ -5,12 +5,12 @@
 
 mod diff;
 mod digest;
-pub mod normal;
-mod print;
+pub mod canonical;
+mod encode;
 pub mod references;
-mod spelled;
+mod readable_references;
 
 pub use diff::{FieldChange, diff};
 pub use digest::{Digest, Digests};
-pub use normal::Identities;
-pub use print::encode;
+pub use canonical::Identities;
+pub use encode::encode;

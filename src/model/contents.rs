@@ -1,7 +1,7 @@
 //! What makes a segment's members, as its file says it.
 
 use super::filter::{Definition, Reference};
-use super::members::CohortKey;
+use super::member_list::CohortKey;
 use super::segment::SegmentKind;
 use serde::{Deserialize, Serialize};
 

@@ -5,33 +5,33 @@
 //! other fields or other segments is checked by the rules of `config`.
 
 mod attribute;
-mod callback;
+mod upload_result;
 mod contents;
 mod datetime;
-mod endpoint;
+mod endpoint_class;
 mod event;
 mod filter;
 mod hexadecimal;
 mod identity;
 mod keyword;
-mod members;
+mod member_list;
 mod number;
 mod pattern;
-mod place;
+mod storage_url;
 mod policy;
-mod printable;
+mod escape;
 mod segment;
 
 pub use attribute::{
     ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, BoolTest, Condition,
     DataType, DoubleTest, Operand, StringTest, TextListOperator, TextOperator,
 };
-pub use callback::{UploadResult, UploadCounts, UploadId};
+pub use upload_result::{UploadResult, UploadCounts, UploadId};
 pub use contents::{Cohort, Contents, Identifier, IdentifierType, MemberSource, FileSegment, UserListSource};
 pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, MomentRange, ValueType,
 };
-pub use endpoint::{RequestRecord, EndpointClass};
+pub use endpoint_class::{RequestRecord, EndpointClass};
 pub use event::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
     Aggregation, AggregationTest, AggregationType, BaseTimeRange, Comparator, PeriodComparison, EventFilter,
@@ -42,12 +42,12 @@ pub use hexadecimal::{hexadecimal, is_hexadecimal};
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
 pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
-pub use members::{CohortKey, ListDigest, ListSummary, MemberChange, UserChange, UserListFingerprint};
+pub use member_list::{CohortKey, ListDigest, ListSummary, MemberChange, UserChange, UserListFingerprint};
 pub use number::Number;
 pub use pattern::{NamePattern, PatternError};
-pub use place::{StateLocation, ObjectStoreUrl, ObjectStoreProvider, PublishLocation, is_loopback_http};
+pub use storage_url::{StateLocation, ObjectStoreUrl, ObjectStoreProvider, PublishLocation, is_loopback_http};
 pub use policy::{Adoption, ApiBehavior, Guards, Policy};
-pub use printable::{is_unprintable, escape_unprintable, redact_query_strings};
+pub use escape::{is_unprintable, escape_unprintable, redact_query_strings};
 pub use segment::{
     DeclaredSegment, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Origin, Payload, SegmentKind,
 };

@@ -3,7 +3,7 @@
 use super::identity::SegmentName;
 use super::keyword::keywords;
 use super::pattern::NamePattern;
-use super::place::PublishLocation;
+use super::storage_url::PublishLocation;
 
 keywords! {
     /// What to do with a live segment that a file declares and that segctl has not met before.

@@ -1,10 +1,10 @@
 //! Who is in a cohort or a file segment, as far as the ledger tells: the service shows nobody.
 
-use crate::ledger::{StateStore, CohortState, StoreError};
-use crate::members::EmptyList;
-use crate::members::compare::compare_lists;
-use crate::members::kept::{ListReader, ListWriter};
-use crate::members::known::MembershipBounds;
+use crate::state::{StateStore, CohortState, StoreError};
+use crate::member_list::EmptyList;
+use crate::member_list::diff::compare_lists;
+use crate::member_list::compressed_list::{ListReader, ListWriter};
+use crate::member_list::membership_bounds::MembershipBounds;
 use crate::model::{ListDigest, ListSummary};
 use jiff::SignedDuration;
 use std::{error, fmt, io};

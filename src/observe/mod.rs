@@ -8,18 +8,18 @@
 //! The list does not show archived segments, and nothing the service answers carries the fact. A segment that the
 //! ledger knows, that the list lacks and that can still be got by id is therefore an archived one.
 
-mod again;
+mod recheck;
 pub mod members;
 mod refresh;
 mod settle;
 
-pub use again::{recheck, ids_with_pending_writes};
+pub use recheck::{recheck, ids_with_pending_writes};
 pub use refresh::Refresh;
 pub use settle::{unrestored_segments, recovery_records};
 
 use crate::api::{ApiError, RequestError, Client, Clock, RemoteSummary, RemoteSegment, Transport};
 use crate::definition::{Digest, Identities};
-use crate::ledger::{StateEntry, Intent, State, CachedSegment, Cache};
+use crate::state::{StateEntry, Intent, State, CachedSegment, Cache};
 use crate::model::{
     DeclaredSegment, Keyword, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Payload, Policy, SegmentId,
     SegmentKind, SegmentName,

@@ -6,7 +6,7 @@
 
 use super::members::IN_FLIGHT_LIMIT;
 use crate::definition::{Digest, Identities};
-use crate::ledger::{StateEntry, Intent, State, JournalEntry, UploadState, IntendedWrite};
+use crate::state::{StateEntry, Intent, State, JournalEntry, UploadState, IntendedWrite};
 use crate::model::{ApiBehavior, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Payload, SegmentId, SegmentKind};
 use jiff::Timestamp;
 
@@ -223,7 +223,7 @@ fn with_definition(entry: StateEntry, definition: &Payload, digest: &str) -> Sta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Revision, StepKey};
+    use crate::state::{Revision, StepKey};
     use crate::model::SegmentName;
     use crate::observe::tests::payload;
 

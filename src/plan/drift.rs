@@ -5,11 +5,11 @@
 //! says what was applied, somebody changed the workspace.
 
 use super::PlanInput;
-use super::forms::RemoteDigests;
-use super::identity::Matching;
+use super::remote_digests::RemoteDigests;
+use super::matching::Matching;
 use super::step::{Cause, ChangeWithCause, Drift, ResolvedReferences, LifecycleDrift, SegmentRef, Warning};
-use crate::definition::{Digest, FieldChange, diff, normal};
-use crate::ledger::StateEntry;
+use crate::definition::{Digest, FieldChange, diff, canonical};
+use crate::state::StateEntry;
 use crate::model::{Lifecycle, ObservedSegment, SegmentName};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -46,7 +46,7 @@ impl<'a> LastApplied<'a> {
             let without = |change| ChangeWithCause { change, cause: None };
             return changes.into_iter().map(without).collect();
         };
-        let form = &normal::exact(applied, &known.identities);
+        let form = &canonical::exact(applied, &known.identities);
         let by_workspace = diff(form, live);
         let by_files = diff(form, wanted);
         let (in_workspace, in_files) = (field_paths(&by_workspace), field_paths(&by_files));
@@ -183,7 +183,7 @@ fn drift_of(
         .as_ref()
         .filter(|_| applied_digest(entry) != digest)
     {
-        let applied = normal::exact(applied, &matches.references.identities);
+        let applied = canonical::exact(applied, &matches.references.identities);
         let found = forms.canonical(live);
         let changes = found.map(|found| diff(&applied, &found)).unwrap_or_default();
         let spelled = |change: FieldChange| change.with_readable_references(&matches.references.identities);

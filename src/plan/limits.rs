@@ -3,8 +3,8 @@
 //! Among declared segments alone the rules of `config` have found everything already; here live segments that nobody
 //! declared come in, whose definitions only the workspace knows.
 
-use super::change::ProposedStep;
-use super::identity::{Matching, declared_ref};
+use super::actions::ProposedStep;
+use super::matching::{Matching, declared_ref};
 use super::step::{Conflict, ExceededLimit};
 use crate::definition::encode;
 use crate::definition::references::{

@@ -17,38 +17,38 @@
 //! temporary name, or the definition in one more group, which has the same members; last what the file says. Whether
 //! a rename frees the old name is not documented: unless the workspace says so, a name that was given up is a conflict.
 
-mod change;
-mod conflict;
+mod actions;
+mod conflicts;
 mod drift;
-mod first_contact;
-mod forms;
-mod graph;
-pub mod guard;
-mod holdings;
-mod identity;
+mod adoption;
+mod remote_digests;
+mod dependencies;
+pub mod guards;
+mod uniqueness;
+mod matching;
 mod limits;
-pub mod members;
-mod order;
-mod passing;
-pub mod quota;
-mod same;
+pub mod cohorts;
+mod ordering;
+mod cycle_breaking;
+pub mod estimate;
+mod segment_key;
 pub mod saved;
-pub mod selection;
+pub mod targeting;
 pub mod step;
-pub mod uploads;
+pub mod file_segments;
 
-use crate::ledger::State;
+use crate::state::State;
 use crate::model::{Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentName};
-use change::ProposedStep;
-use forms::RemoteDigests;
-use graph::DependencyGraph;
-use guard::Overrides;
-use holdings::UniquenessIndex;
+use actions::ProposedStep;
+use remote_digests::RemoteDigests;
+use dependencies::DependencyGraph;
+use guards::Overrides;
+use uniqueness::UniquenessIndex;
 use jiff::Timestamp;
 use limits::ReferenceLimits;
-use members::ComparedLists;
-use passing::CycleBreaker;
-use selection::{SelectedSteps, Selection};
+use cohorts::ComparedLists;
+use cycle_breaking::CycleBreaker;
+use targeting::{SelectedSteps, Selection};
 use std::collections::BTreeSet;
 use step::{ResolvedReferences, SegmentRef, MatchReason, Plan, StateUpdate};
 
@@ -80,13 +80,13 @@ pub struct PlanInput<'a> {
 /// A plan with conflicts or refusals must not be applied; its steps are there to be shown.
 #[must_use]
 pub fn plan(situation: &PlanInput<'_>) -> Plan {
-    let matches = identity::match_all(situation);
+    let matches = matching::match_all(situation);
     let forms = RemoteDigests::of(situation.observed, &matches.references);
-    let changes = change::propose_all(situation, &matches, &forms);
+    let changes = actions::propose_all(situation, &matches, &forms);
     let drafts = changes.steps;
     let holdings = UniquenessIndex::of(situation, &drafts, (&matches, &forms));
     let limits = ReferenceLimits::of(&matches, situation.observed);
-    let (found, warnings) = conflict::find(&drafts, &holdings, &matches, situation);
+    let (found, warnings) = conflicts::find(&drafts, &holdings, &matches, situation);
     let mut conflicts = matches.conflicts.clone();
     conflicts.extend(changes.conflicts);
     conflicts.extend(found);
@@ -102,34 +102,34 @@ pub fn plan(situation: &PlanInput<'_>) -> Plan {
     let circles = graph.break_cycles(&mut breaker);
     let behaviour = situation.policy.api_behavior;
     let in_use = active_count(situation.observed);
-    let steps = order::order(graph, in_use, behaviour.active_limit);
+    let steps = ordering::order(graph, in_use, behaviour.active_limit);
     conflicts.extend(circles);
     let SelectedSteps {
         mut steps,
         excluded: left_out,
         segments_in_scope: concerned,
-    } = selection::select(steps, situation);
-    order::assign_freed_slots(&mut steps, in_use, behaviour.active_limit);
+    } = targeting::select(steps, situation);
+    ordering::assign_freed_slots(&mut steps, in_use, behaviour.active_limit);
     // What is left out can neither do harm nor be done harm to.
     let concerns = |name: &SegmentName| concerned.as_ref().is_none_or(|names| names.contains(name));
     conflicts.retain(|conflict| conflict.segments().into_iter().any(concerns));
-    conflicts.extend(order::active_limit_conflict(&steps, in_use, behaviour.active_limit));
-    conflicts.extend(uploads::daily_user_limit_conflicts(&steps, situation));
+    conflicts.extend(ordering::active_limit_conflict(&steps, in_use, behaviour.active_limit));
+    conflicts.extend(file_segments::daily_user_limit_conflicts(&steps, situation));
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
     warnings.extend(drift::archived_but_listed(situation, &matches));
-    warnings.extend(change::lifecycle_unknown_warning(&steps, situation));
-    warnings.extend(members::stale_members_warning(&steps));
-    warnings.extend(uploads::warnings(&steps, situation, &matches));
+    warnings.extend(actions::lifecycle_unknown_warning(&steps, situation));
+    warnings.extend(cohorts::stale_members_warning(&steps));
+    warnings.extend(file_segments::warnings(&steps, situation, &matches));
     warnings.retain(|warning| warning.segments().into_iter().any(concerns));
     if situation.policy.adoption == Adoption::Allow {
-        warnings.extend(first_contact::archive_unmanaged_warnings(&steps));
+        warnings.extend(adoption::archive_unmanaged_warnings(&steps));
     }
-    warnings.extend(first_contact::likely_rename(&steps));
+    warnings.extend(adoption::likely_rename(&steps));
     let mut unmanaged: Vec<_> = matches.unmanaged.iter().map(|live| segment_ref(live)).collect();
     unmanaged.sort_unstable();
     Plan {
         workspace: situation.workspace.to_owned(),
-        guard_violations: guard::find(situation, &matches, &steps),
+        guard_violations: guards::find(situation, &matches, &steps),
         steps,
         unchanged: changes.unchanged,
         state_updates: changes.state_updates,
@@ -146,7 +146,7 @@ pub fn plan(situation: &PlanInput<'_>) -> Plan {
 /// that was lost.
 #[must_use]
 pub fn rebuild_state(situation: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedReferences) {
-    let matches = identity::match_all(situation);
+    let matches = matching::match_all(situation);
     let declared = matches.matches.iter().filter_map(|pair| {
         let (live, reason) = pair.remote.as_ref()?;
         // What is not made of filters is not applied yet, so that nothing was lost.
@@ -155,7 +155,7 @@ pub fn rebuild_state(situation: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedRe
         Some(state_update(live, told, reason.clone()))
     });
     let owned = matches.orphans.iter().filter_map(|live| {
-        let reason = identity::management_reasons(live, situation).into_iter().next()?;
+        let reason = matching::management_reasons(live, situation).into_iter().next()?;
         Some(state_update(live, (&live.name, false), reason))
     });
     (declared.chain(owned).collect(), matches.references.clone())

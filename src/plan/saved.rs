@@ -6,7 +6,7 @@
 
 use super::step::{Action, ResolvedReferences, SegmentRef, Plan, Step, Target, exact_digest};
 use crate::definition::{Digest, Digests};
-use crate::ledger::State;
+use crate::state::State;
 use crate::model::{Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, SegmentId, SegmentName, hexadecimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,18 +1,18 @@
-mod change;
-mod conflict;
+mod actions;
+mod conflicts;
 mod drift;
-mod first_contact;
-mod guard;
-mod identity;
-mod order;
-mod passing;
+mod adoption;
+mod guards;
+mod matching;
+mod ordering;
+mod cycle_breaking;
 mod saved;
-mod selection;
+mod targeting;
 
 use super::step::{Action, Conflict, MatchReason, Warning};
 use super::*;
 use crate::definition::encode;
-use crate::ledger::StateEntry;
+use crate::state::StateEntry;
 use crate::model::{
     AttributeFilter, Condition, Contents, Definition, DoubleTest, Filter, Group, GroupOperator, Lifecycle,
     RemoteKind, ObservedSegment, Number, Operand, Origin, Payload, Policy, Reference, SegmentId, SegmentName,

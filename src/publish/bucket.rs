@@ -1,9 +1,9 @@
 //! A bucket of an object store. Nobody can read it who is not told an address that is signed, and good for a while.
 
 use super::{Publisher, file_name};
-use crate::members::SortedValues;
+use crate::member_list::SortedValues;
 use crate::model::{ListDigest, ObjectStoreUrl};
-use crate::objects::{SignedObjectStore, connect, fault};
+use crate::storage::{SignedObjectStore, connect, error};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use object_store::path::Path;
@@ -110,7 +110,7 @@ impl BucketPublisher {
 
     fn storage_error(&self) -> impl Fn(Error) -> io::Error {
         |error| {
-            let reason = fault::describe_error(self.storage_url.provider, &error);
+            let reason = error::describe_error(self.storage_url.provider, &error);
             io::Error::other(format!("`{}`: {reason}", self.storage_url))
         }
     }

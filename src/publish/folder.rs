@@ -1,7 +1,7 @@
 //! A folder that a web server serves, or that whoever reads the lists can read itself.
 
 use super::{Publisher, file_name};
-use crate::members::SortedValues;
+use crate::member_list::SortedValues;
 use crate::model::ListDigest;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};

@@ -11,7 +11,7 @@ mod folder;
 pub use bucket::BucketPublisher;
 pub use folder::FolderPublisher;
 
-use crate::members::SortedValues;
+use crate::member_list::SortedValues;
 use crate::model::{ListDigest, SegmentName};
 use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};

@@ -3,19 +3,19 @@
 //! The marks `+ ~ - ^` stand at the start of their lines, so that a plan pasted into a `diff` block of a pull
 //! request is coloured there. Colour repeats what the marks say and is never the only signal.
 
-mod about;
+mod plan_notes;
 mod drift;
 mod history;
-mod ledger;
-mod quota;
-mod seen;
+mod state;
+mod estimate;
+mod freshness;
 
 pub use drift::drift;
 pub use history::{history, shared_name_note, restored};
-pub use ledger::state;
-pub use quota::estimate;
+pub use state::state;
+pub use estimate::estimate;
 
-use super::document::{
+use super::json::{
     ChangeDocument, RunSummaryDocument, FindingDocument, MembersDocument, OutcomeDocument, PlanDocument,
     StepDocument, SummaryDocument, OutcomeCountsDocument,
 };
@@ -48,8 +48,8 @@ pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
         text.push('\n');
     }
     let cost = document.estimate.as_ref().map(|quota| self::estimate(quota, zone));
-    let age = document.freshness.as_ref().and_then(seen::freshness);
-    for line in about::plan_notes(document).into_iter().chain(age).chain(cost) {
+    let age = document.freshness.as_ref().and_then(freshness::freshness);
+    for line in plan_notes::plan_notes(document).into_iter().chain(age).chain(cost) {
         text.push_str(&line);
         text.push('\n');
     }
@@ -184,7 +184,7 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
     if let [first, more @ ..] = pulling.as_slice() {
         let (depend, names) = match more {
             [] => ("depends", quoted(first)),
-            _ => ("depend", about::quoted_list(&pulling)),
+            _ => ("depend", plan_notes::quoted_list(&pulling)),
         };
         let _ = writeln!(text, "    pulled in: {names} {depend} on it");
     }

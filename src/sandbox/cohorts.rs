@@ -1,8 +1,8 @@
 //! Cohort sync. A cohort is known by its partner and its id; the name it got first stays.
 
-use super::call::{HttpRequest, HttpResponse};
-use super::names;
-use super::replies::EndpointFamily;
+use super::http_message::{HttpRequest, HttpResponse};
+use super::name_rules;
+use super::error_responses::EndpointFamily;
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -57,7 +57,7 @@ pub(super) fn sync(state: &mut SandboxState, now: Timestamp, call: &HttpRequest)
         return done;
     }
     // Taken and then dropped without a word, as the original does.
-    if names::name_error(&sync.name).is_some() || state.find_name_holder(&sync.name).is_some() {
+    if name_rules::name_error(&sync.name).is_some() || state.find_name_holder(&sync.name).is_some() {
         return done;
     }
     if state.is_at_active_limit() {

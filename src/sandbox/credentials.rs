@@ -1,8 +1,8 @@
 //! Who may call: Basic authentication and the client headers of each family.
 
 use super::SandboxCredentials;
-use super::call::HttpRequest;
-use super::replies::EndpointFamily;
+use super::http_message::HttpRequest;
+use super::error_responses::EndpointFamily;
 
 /// Checks everything that a call of `family` has to carry.
 pub(super) fn check_credentials(credentials: &SandboxCredentials, family: EndpointFamily, call: &HttpRequest) -> Result<(), &'static str> {

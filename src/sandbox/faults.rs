@@ -1,8 +1,8 @@
 //! A script of faults: which calls go wrong, and how.
 
-use super::call::{HttpRequest, Delivery, HttpResponse};
-use super::limits;
-use super::replies::EndpointFamily;
+use super::http_message::{HttpRequest, Delivery, HttpResponse};
+use super::rate_limits;
+use super::error_responses::EndpointFamily;
 use super::state::SandboxState;
 use jiff::Timestamp;
 use serde::de::Error;
@@ -129,7 +129,7 @@ impl FaultKind {
             Self::RateLimited { reset_in } => {
                 let message = "API rate limit breached. Current limit: 50/1 mins";
                 let mut reply = family.error(429, message);
-                limits::set_window_headers(&mut reply, 50, 0, now.as_second().saturating_add(reset_in));
+                rate_limits::set_window_headers(&mut reply, 50, 0, now.as_second().saturating_add(reset_in));
                 reply
             }
             Self::ActiveLimit => family.active_limit_error(state),

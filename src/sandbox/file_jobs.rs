@@ -1,6 +1,6 @@
 //! What becomes of a file of users once it is there.
 
-use super::file_contents;
+use super::file_parser;
 use super::state::{SandboxContents, FileOperation, FileJob, SandboxSegment, SandboxState};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub(super) fn process(state: &mut SandboxState, job: &FileJob, file: Result<Vec<
         return failure_callback(&name, job, 500, "the segment holds no file");
     };
     let read = match file {
-        Ok(bytes) => file_contents::parse_file(&bytes),
+        Ok(bytes) => file_parser::parse_file(&bytes),
         Err(message) => {
             // As documented: a file that cannot be had leaves the segment with nobody.
             set_users(state, &job.segment_id, UsersByValue::new(), now);

@@ -1,8 +1,8 @@
 //! File segments: taken at once, processed later.
 
-use super::call::{HttpRequest, HttpResponse};
-use super::names;
-use super::replies::EndpointFamily;
+use super::http_message::{HttpRequest, HttpResponse};
+use super::name_rules;
+use super::error_responses::EndpointFamily;
 use super::state::{SandboxContents, FileOperation, FileJob, SandboxSegment, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ fn try_create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> R
         return Err(EndpointFamily::V2.active_limit_error(state));
     }
     let id = state.new_id();
-    if names::name_error(name).is_some() {
+    if name_rules::name_error(name).is_some() {
         // Taken and then dropped without a word, as the original does.
         return Ok(accepted_response(name, &id));
     }

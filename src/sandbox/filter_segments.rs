@@ -1,9 +1,9 @@
 //! List, get, create and update.
 
-use super::call::{HttpRequest, HttpResponse};
+use super::http_message::{HttpRequest, HttpResponse};
 use super::definition::{describe, echo_definition, equality_key, unwrap_single_groups, validate};
-use super::refusals::{self, DefinitionJson};
-use super::replies::EndpointFamily;
+use super::write_checks::{self, DefinitionJson};
+use super::error_responses::EndpointFamily;
 use super::settings::{SandboxSettings, UnchangedUpdateBehavior, MissingExcludedBehavior};
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use jiff::Timestamp;
@@ -53,8 +53,8 @@ fn try_create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> R
         return Err(EndpointFamily::V3.error(400, "name: must be a string"));
     };
     let definition = parse_definition(&body)?;
-    let refused = refusals::check_name(state, name, None)
-        .or_else(|| refusals::check_create(state, &definition))
+    let refused = write_checks::check_name(state, name, None)
+        .or_else(|| write_checks::check_create(state, &definition))
         .or_else(|| state.is_at_active_limit().then(|| EndpointFamily::V3.active_limit_error(state)));
     if let Some(refused) = refused {
         return Err(refused);
@@ -103,11 +103,11 @@ fn try_update(state: &mut SandboxState, now: Timestamp, id: &str, call: &HttpReq
         match state.settings.patch_without_change {
             UnchangedUpdateBehavior::Accepted => {}
             UnchangedUpdateBehavior::Refused => return refused(400, "nothing would change"),
-            UnchangedUpdateBehavior::Conflict => return Err(refusals::definition_conflict(segment)),
+            UnchangedUpdateBehavior::Conflict => return Err(write_checks::definition_conflict(segment)),
         }
     }
     let conflict =
-        refusals::check_name(state, &name, Some(id)).or_else(|| refusals::check_update(state, &definition, id));
+        write_checks::check_name(state, &name, Some(id)).or_else(|| write_checks::check_update(state, &definition, id));
     if let Some(refused) = conflict {
         return Err(refused);
     }

@@ -1,7 +1,7 @@
 //! What puts segments out of use and back: calls, and time.
 
-use super::call::{HttpRequest, HttpResponse};
-use super::replies::EndpointFamily;
+use super::http_message::{HttpRequest, HttpResponse};
+use super::error_responses::EndpointFamily;
 use super::state::{SandboxContents, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Value, json};

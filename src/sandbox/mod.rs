@@ -11,36 +11,36 @@
 //! all files are processed) and `GET told-apart` (which of the settings in [`Options::compare_with`] would have made a
 //! difference so far).
 
-mod alternative;
-mod call;
+mod shadow;
+mod http_message;
 mod cohorts;
-mod control;
+mod control_endpoints;
 mod credentials;
 mod definition;
-mod download;
-mod exchange;
+mod file_transfer;
+mod http_conversion;
 mod faults;
-mod file_contents;
+mod file_parser;
 mod file_jobs;
 mod file_segments;
 mod filter_segments;
 mod lifecycle;
-mod limits;
-mod names;
-mod refusals;
-mod replies;
+mod rate_limits;
+mod name_rules;
+mod write_checks;
+mod error_responses;
 mod route;
 mod server;
 mod service;
 mod settings;
-mod shared;
+mod shared_service;
 mod state;
-mod store;
+mod data_file;
 
-pub use call::{HttpRequest, Delivery, HttpResponse};
+pub use http_message::{HttpRequest, Delivery, HttpResponse};
 pub use definition::EchoFormat;
 pub use faults::{Fault, FaultKind, FaultMatcher, FaultTiming};
-pub use limits::{RateLimitClass, RateLimitWindow};
+pub use rate_limits::{RateLimitClass, RateLimitWindow};
 pub use server::Server;
 pub use service::{LogEntry, Service};
 pub use settings::{HeaderWindow, RateLimitMode, SandboxSettings, UnchangedUpdateBehavior, MissingExcludedBehavior};

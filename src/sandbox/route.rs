@@ -1,8 +1,8 @@
 //! Which operation a call asks for.
 
-use super::call::HttpRequest;
-use super::limits::RateLimitClass;
-use super::replies::EndpointFamily;
+use super::http_message::HttpRequest;
+use super::rate_limits::RateLimitClass;
+use super::error_responses::EndpointFamily;
 use super::state::FileOperation;
 
 /// The operations of the API.

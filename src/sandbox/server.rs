@@ -3,9 +3,9 @@
 //! On hyper itself rather than on a framework: faults close connections before or in the middle of an answer, and a
 //! framework answers always.
 
-use super::call::Delivery;
-use super::exchange::{ResponseBody, ConnectionCut, read_request, to_http_response};
-use super::shared::SharedService;
+use super::http_message::Delivery;
+use super::http_conversion::{ResponseBody, ConnectionCut, read_request, to_http_response};
+use super::shared_service::SharedService;
 use super::{SandboxCredentials, SandboxOptions, SandboxError};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;

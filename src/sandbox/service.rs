@@ -1,15 +1,15 @@
 //! The service without sockets: a call and the time in, an answer out.
 
-use super::alternative::{ShadowService, SwitchValue};
-use super::call::{HttpRequest, Delivery, HttpResponse};
+use super::shadow::{ShadowService, SwitchValue};
+use super::http_message::{HttpRequest, Delivery, HttpResponse};
 use super::faults::{Fault, FaultKind, FaultScript, FaultTiming};
-use super::limits::{self, RateLimitClass};
-use super::replies::{self, EndpointFamily};
+use super::rate_limits::{self, RateLimitClass};
+use super::error_responses::{self, EndpointFamily};
 use super::route::{Route, route_request};
 use super::settings::SandboxSettings;
 use super::state::{FileJob, SandboxState};
 use super::{
-    SandboxCredentials, SandboxError, cohorts, control, credentials, file_jobs, file_segments, filter_segments,
+    SandboxCredentials, SandboxError, cohorts, control_endpoints, credentials, file_jobs, file_segments, filter_segments,
     lifecycle,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -167,11 +167,11 @@ impl Service {
         if let Some(reply) = fault.and_then(|fault| fault.response_without_effect(&self.state, now, family)) {
             return self.log_request(now, call, Some(operation), reply);
         }
-        let mut reply = match limits::check_and_count(&mut self.state, operation.rate_limit_class(), now) {
+        let mut reply = match rate_limits::check_and_count(&mut self.state, operation.rate_limit_class(), now) {
             Ok(()) => self.execute(now, call, operation, fault),
             Err(message) => self.log_request(now, call, Some(operation), family.error(429, &message)),
         };
-        limits::set_rate_limit_headers(&self.state, operation.rate_limit_class(), now, &mut reply);
+        rate_limits::set_rate_limit_headers(&self.state, operation.rate_limit_class(), now, &mut reply);
         let headers = std::mem::take(&mut reply.headers);
         let reply = match fault {
             Some(fault) => fault.response_after_effect(family, reply),
@@ -184,7 +184,7 @@ impl Service {
         if let Err(message) = credentials::check_basic_credentials(&self.credentials, call) {
             return HttpResponse::new(401, json!({"error": message}));
         }
-        let reply = control::handle(self, now, path, call);
+        let reply = control_endpoints::handle(self, now, path, call);
         self.has_unsaved_changes |= call.method == "POST" && reply.is_success();
         reply
     }
@@ -235,7 +235,7 @@ impl Service {
         let committed = reply.is_success() && operation.is_some_and(Route::is_write);
         self.has_unsaved_changes |= committed;
         self.sequence += 1;
-        replies::set_request_number(&mut reply, self.sequence);
+        error_responses::set_request_number(&mut reply, self.sequence);
         if self.log.len() >= LOG_LIMIT {
             self.log.drain(..LOG_LIMIT / 2);
         }

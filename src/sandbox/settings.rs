@@ -1,7 +1,7 @@
 //! The switches: one for each behaviour that MoEngage does not document.
 
 use super::definition::EchoFormat;
-use super::limits::{RateLimitClass, RateLimitWindow};
+use super::rate_limits::{RateLimitClass, RateLimitWindow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

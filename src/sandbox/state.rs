@@ -1,7 +1,7 @@
 //! What the service keeps: segments, names, queued work, and how often it was called.
 
 use super::definition::equality_key;
-use super::limits::RateLimitClass;
+use super::rate_limits::RateLimitClass;
 use super::settings::SandboxSettings;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,11 @@
 //! The service by its answers, without sockets.
 
 mod cohorts;
-mod controls;
-mod definitions;
+mod control_endpoints;
+mod definition_rules;
 mod faults;
 mod files;
-mod limits;
+mod rate_limits;
 mod switches;
 
 use super::{HttpRequest, SandboxCredentials, SandboxOptions, RateLimitMode, HttpResponse, Service, SandboxSettings};

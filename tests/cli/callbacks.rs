@@ -1,6 +1,6 @@
 //! What the service says of lists after it took them: heard by a run that waits, or by a receiver while none does.
 
-use super::service::FaultySandbox;
+use super::api_faults::FaultySandbox;
 use super::{Repository, CommandResult};
 use serde_json::Value;
 use std::fs;

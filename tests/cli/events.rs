@@ -1,6 +1,6 @@
 //! The events of `apply --json`: which, in which order, and when they can be read.
 
-use super::service::FaultySandbox;
+use super::api_faults::FaultySandbox;
 use super::{Repository, CommandResult, referencing_segment, event_segment};
 use serde_json::{Value, json};
 use std::fs;
@@ -267,7 +267,7 @@ fn events_can_be_written_to_a_file_in_addition_to_text() {
 mod stopped {
     use super::super::signals::{RunningCommand, rate_limited_repository, serve_without_answering_creates};
     use super::*;
-    use crate::service::settings_for_endpoint;
+    use crate::api_faults::settings_for_endpoint;
     use std::io::{BufRead, BufReader, Read};
     use std::sync::mpsc;
 

@@ -3,24 +3,24 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
 mod callbacks;
-mod clocks;
+mod server_clock;
 mod events;
 mod exit_codes;
-mod gone;
-mod hostile;
-mod kills;
-mod lifecycle;
-mod lists;
-mod locks;
-mod pipes;
-mod pull;
-mod receipts;
-mod requests;
+mod missing_segments;
+mod invalid_files;
+mod crash_recovery;
+mod examples;
+mod member_lists;
+mod state_lock;
+mod output_errors;
+mod import;
+mod reports;
+mod request_counts;
 mod restore;
 mod secrets;
-mod service;
+mod api_faults;
 mod signals;
-mod wire;
+mod proxy;
 
 use std::fs;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-use super::service::settings_for_endpoint;
+use super::api_faults::settings_for_endpoint;
 use super::{Repository, CommandResult, event_segment};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

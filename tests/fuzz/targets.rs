@@ -9,15 +9,15 @@ use segctl::api::{
     Client, Clock, Operation, RateLimitHeaders, RateLimits, Request, Response, Transport, TransportError,
 };
 use segctl::config::source::SourceFile;
-use segctl::config::write::{NewFile, segment_file_text};
+use segctl::config::edit::{NewFile, segment_file_text};
 use segctl::config::{decode_segment, yaml};
 use segctl::definition::{Digests, Identities, diff, encode};
 use segctl::diagnostic::Diagnostic;
-use segctl::ledger::{DirectoryStore, FileSystem, StateStore};
+use segctl::state::{DirectoryStore, FileSystem, StateStore};
 use segctl::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use segctl::plan::saved::SavedPlan;
 use segctl::render::diagnostic::{diagnostics_json, diagnostics_text};
-use segctl::render::document::PlanDocument;
+use segctl::render::json::PlanDocument;
 use segctl::render::text;
 use serde_json::Value;
 use sha2::Digest as _;

@@ -1,7 +1,7 @@
 //! Apply, and there is nothing left to plan: for random files, random workspaces, and every behaviour of the service
 //! that is not documented.
 
-use super::workspace::TestWorkspace;
+use super::test_workspace::TestWorkspace;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use segctl::model::{

@@ -2,7 +2,7 @@
 
 use super::generate::definition;
 use proptest::prelude::*;
-use segctl::definition::{Digests, Identities, diff, normal, encode};
+use segctl::definition::{Digests, Identities, diff, canonical, encode};
 use segctl::model::{Filter, Group, Payload};
 use serde_json::{Map, Value, json};
 
@@ -197,7 +197,7 @@ proptest! {
         let (before, after) = (digests(&payload), digests(&other));
         prop_assert_ne!(&before.exact, &after.exact, "{:?}", path);
         prop_assert_ne!(&before.unordered, &after.unordered, "{:?}", path);
-        let form = |payload: &Payload| normal::exact(payload, &Identities::default());
+        let form = |payload: &Payload| canonical::exact(payload, &Identities::default());
         let changes = diff(&form(&payload), &form(&other));
         prop_assert!(!changes.is_empty());
         prop_assert!(changes.iter().all(|change| change.path[0] == path[0]), "{:?}", changes);

@@ -4,15 +4,15 @@
 
 mod convergence;
 mod digests;
-mod faults;
+mod ambiguous_writes;
 mod generate;
-mod keeping;
-mod members;
+mod preservation;
+mod member_lists;
 mod planner;
 mod publishing;
 mod round_trip;
 mod schema;
-mod torture;
-mod waiting;
-mod workspace;
-mod write;
+mod fault_injection;
+mod concurrent_changes;
+mod test_workspace;
+mod file_edits;

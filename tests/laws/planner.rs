@@ -1,19 +1,19 @@
 //! The planner against the strict service: whatever is declared, live and remembered, a plan without conflicts runs
 //! without ever being refused, and then there is nothing left to plan.
 
-use super::workspace::TestWorkspace;
+use super::test_workspace::TestWorkspace;
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use segctl::apply::receipt::StepOutcome;
-use segctl::ledger::StateEntry;
+use segctl::apply::run_report::StepOutcome;
+use segctl::state::StateEntry;
 use segctl::model::{
     Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, NamePattern, Number, ObservedWorkspace, Operand, Origin, Payload, Reference, SegmentId,
     SegmentName,
 };
-use segctl::plan::selection::Selection;
+use segctl::plan::targeting::Selection;
 use segctl::plan::step::{Action, Conflict, TemporaryChange, Plan, Step, Warning};
 use segctl::sandbox::{EchoFormat, RateLimitMode, SandboxSettings};
 use serde_json::{Value, json};

@@ -1,14 +1,14 @@
 //! Publishing a list takes its time and fails, before or after the service was told of it.
 
-use super::members::{cohort, run_with_options, upload, users, workspace};
-use super::workspace::TestWorkspace;
+use super::member_lists::{cohort, run_with_options, upload, users, workspace};
+use super::test_workspace::TestWorkspace;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use jiff::SignedDuration;
 use segctl::api::{CancelToken, CancelHandle};
-use segctl::apply::receipt::StepOutcome;
+use segctl::apply::run_report::StepOutcome;
 use segctl::apply::{CallbackOptions, ApplyOptions};
-use segctl::ledger::StateStore;
-use segctl::members::SortedValues;
+use segctl::state::StateStore;
+use segctl::member_list::SortedValues;
 use segctl::model::{UploadResult, Contents, DeclaredSegment, Lifecycle, ListDigest, UploadCounts, UserListSource};
 use segctl::publish::{FolderPublisher, Publisher};
 use serde_json::json;

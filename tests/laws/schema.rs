@@ -1,11 +1,11 @@
 //! The schemas are what the decoder takes.
 
-mod damage;
-mod edges;
+mod mutations;
+mod boundaries;
 
 use super::generate::definition;
 use super::round_trip::{decode, document};
-use damage::{mutation, mutated};
+use mutations::{mutation, mutated};
 use jsonschema::Validator;
 use proptest::prelude::*;
 use segctl::config::schema;
@@ -157,7 +157,7 @@ fn committed_schemas_are_up_to_date() {
 #[test]
 fn settings_schema_agrees_with_the_decoder() {
     use segctl::config::source::SourceFile;
-    use segctl::config::workspace::parse_settings;
+    use segctl::config::settings::parse_settings;
     let service =
         json!({"data_center": "01", "workspace_id": "${ID}", "api_key": {"command": ["pass", "key"]}});
     let with = |key: &str, value: Value| {

@@ -1,7 +1,7 @@
 //! What every store promises, held against each.
 
 use super::fixtures::{StoreFixture, at_second, request_record, state_with_one_segment, state_with_entries, lock_of_run, journal_entry};
-use segctl::ledger::{LockChange, State, StateStore, Lock, Cache, StoreError};
+use segctl::state::{LockChange, State, StateStore, Lock, Cache, StoreError};
 use segctl::model::{RequestRecord, UploadResult, ListDigest, UploadCounts, UploadId};
 use std::collections::BTreeSet;
 

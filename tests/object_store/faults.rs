@@ -1,8 +1,8 @@
 //! Networks and services that fail: answers that are lost, writes that come late, buckets that are not as they should be.
 
-use super::server::{S3Fault, S3Double};
+use super::s3_double::{S3Fault, S3Double};
 use super::{BUCKET, request_record, connect_store, state_with_one_segment, state_with_entries, lock_of_run, object_name, state_location, journal_entry};
-use segctl::ledger::{LockChange, State, StateStore, ObjectStateStore, StoreError};
+use segctl::state::{LockChange, State, StateStore, ObjectStateStore, StoreError};
 use segctl::model::ObjectStoreUrl;
 
 /// Faults after which the write has taken effect, or can be made again at once.
@@ -262,7 +262,7 @@ async fn an_unusable_bucket_is_reported_with_reason_and_help() {
         "{said}"
     );
     assert!(
-        said.contains("AWS_ACCESS_KEY_ID") && !said.contains(super::server::SECRET),
+        said.contains("AWS_ACCESS_KEY_ID") && !said.contains(super::s3_double::SECRET),
         "{said}"
     );
     // Only reading is allowed.

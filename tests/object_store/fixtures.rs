@@ -1,7 +1,7 @@
 //! Somewhere to keep a ledger, and what is kept there.
 
 use jiff::Timestamp;
-use segctl::ledger::{StateEntry, LockHolder, Intent, State, StateStore, Lock, JournalEntry, StepKey, IntendedWrite};
+use segctl::state::{StateEntry, LockHolder, Intent, State, StateStore, Lock, JournalEntry, StepKey, IntendedWrite};
 use segctl::model::{RequestRecord, EndpointClass, Lifecycle, SegmentId, SegmentName};
 
 /// Somewhere to keep a ledger, reached by several runs.

@@ -5,14 +5,14 @@
 mod faults;
 mod fixtures;
 mod contract;
-mod runs;
-mod server;
+mod cli_runs;
+mod s3_double;
 mod bucket_repository;
 
 use fixtures::{StoreFixture, at_second, request_record, state_with_one_segment, state_with_entries, lock_of_run, journal_entry};
-use segctl::ledger::{DirectoryStore, ObjectStateStore};
+use segctl::state::{DirectoryStore, ObjectStateStore};
 use segctl::model::{StateLocation, ObjectStoreUrl};
-use server::{BUCKET, S3Double};
+use s3_double::{BUCKET, S3Double};
 
 /// Where the ledger of the tests is.
 fn state_location() -> ObjectStoreUrl {

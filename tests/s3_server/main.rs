@@ -7,14 +7,14 @@
 mod fixtures;
 #[path = "../object_store/contract.rs"]
 mod contract;
-mod server;
+mod seaweedfs;
 #[path = "../object_store/bucket_repository.rs"]
 mod bucket_repository;
 
 use fixtures::StoreFixture;
-use segctl::ledger::ObjectStateStore;
+use segctl::state::ObjectStateStore;
 use segctl::model::StateLocation;
-use server::{SECRET, SeaweedServer};
+use seaweedfs::{SECRET, SeaweedServer};
 use bucket_repository::{APPLY, BucketFixture, CommandResult, BucketRepository};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -29,7 +29,7 @@ impl BucketFixture for BucketPrefix<'_> {
     const SECRET: &'static str = SECRET;
 
     fn state_url(&self) -> String {
-        format!("s3://{}/team/{}", server::BUCKET, self.name)
+        format!("s3://{}/team/{}", seaweedfs::BUCKET, self.name)
     }
 
     fn environment(&self) -> Vec<(String, String)> {

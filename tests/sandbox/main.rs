@@ -2,18 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-mod bodies;
-mod client;
+mod response_bodies;
+mod client_members;
 mod cohorts;
 mod credentials;
 mod data_file;
 mod faults;
-mod files;
+mod file_segments;
 mod operations;
-mod refusals;
+mod error_responses;
 mod switches;
-mod time;
-mod windows;
+mod elapsed_time;
+mod rate_limits;
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;

@@ -3,7 +3,7 @@
 
 use super::repository::{Repository, WORKSPACE};
 use super::workspace::{members, name, payload, segments};
-use segctl::config::workspace::parse_settings;
+use segctl::config::settings::parse_settings;
 use segctl::config::{load, source};
 use segctl::definition::{Digest, Digests, Identities, encode};
 use segctl::model::{Contents, DeclaredSegment, Lifecycle, MemberSource, Payload, SegmentId, SegmentName, UserListSource};

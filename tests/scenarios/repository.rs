@@ -6,7 +6,7 @@ use super::process::{self, Ran};
 use super::service::{API_KEY, WORD};
 use super::stable::Stable;
 use jiff::{SignedDuration, Timestamp};
-use segctl::ledger::{DirectoryStore, StateStore as _};
+use segctl::state::{DirectoryStore, StateStore as _};
 use segctl::model::RequestRecord;
 use serde_json::{Map, Value, json};
 use std::fs;

@@ -1,6 +1,6 @@
 //! What is in a workspace, as a text to review.
 
-use segctl::definition::{Identities, normal};
+use segctl::definition::{Identities, canonical};
 use segctl::model::{Payload, SegmentId, SegmentName};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ pub(super) fn text(state: &Value) -> String {
         };
         let _ = write!(text, "\"{}\" {lifecycle}", name(segment));
         match payload(segment) {
-            Some(payload) => write_definition(&mut text, &normal::exact(&payload, &identities)),
+            Some(payload) => write_definition(&mut text, &canonical::exact(&payload, &identities)),
             None => {
                 let kind = segment["contents"]
                     .as_object()

@@ -1,10 +1,10 @@
 //! A disk that fails: what was not synced may be lost or torn when the machine does, and any operation may be refused.
 
 use super::executor::ProcessLifetime;
-use super::planted::Bug;
+use super::injected_bugs::Bug;
 use super::random::Random;
-use super::record::Recorder;
-use segctl::ledger::FileSystem;
+use super::recorder::Recorder;
+use segctl::state::FileSystem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;

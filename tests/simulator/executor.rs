@@ -1,9 +1,9 @@
 //! One thread, one clock, and futures that are polled in an order that the seed decides. When nothing is ready, time
 //! jumps to the next moment that something waits for.
 
-use super::planted::Bug;
+use super::injected_bugs::Bug;
 use super::random::Random;
-use super::record::Recorder;
+use super::recorder::Recorder;
 use jiff::Timestamp;
 use segctl::api::Clock;
 use std::collections::BTreeMap;

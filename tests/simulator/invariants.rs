@@ -2,17 +2,17 @@
 
 use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::ProcessLifetime;
-use super::list::DeclaredList;
-use super::lists;
-use super::record::Recorder;
+use super::declared_list::DeclaredList;
+use super::list_checks;
+use super::recorder::Recorder;
 use super::run::RunExit;
-use super::truth::{Author, SegmentChange, Meaning, ActualSegment};
-use super::witness::RunChecker;
+use super::ground_truth::{Author, SegmentChange, Meaning, ActualSegment};
+use super::run_checker::RunChecker;
 use super::workspace::SimulatedWorkspace;
-use super::world::{DeclaredFiles, DeclaredItem};
+use super::user_model::{DeclaredFiles, DeclaredItem};
 use futures_util::FutureExt;
 use segctl::apply::RunStatus;
-use segctl::ledger::{DirectoryStore, State, StateStore};
+use segctl::state::{DirectoryStore, State, StateStore};
 use segctl::model::{Payload, SegmentId, SegmentKind};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ pub(crate) fn require_state_correct(workspace: &SimulatedWorkspace, platter: &Ar
     {
         require_no_definition_lost(workspace, &ledger);
         require_recorded_definitions_existed(workspace, &ledger);
-        lists::require_lists_correct(workspace, platter, &ledger);
+        list_checks::require_lists_correct(workspace, platter, &ledger);
         workspace.published_files.require_recorded(&ledger, &workspace.recorder);
     }
 }

@@ -2,9 +2,9 @@
 
 use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::{ProcessLifetime, Timeline};
-use super::record::Recorder;
+use super::recorder::Recorder;
 use futures_util::FutureExt;
-use segctl::ledger::{LockChange, DirectoryStore, StateStore};
+use segctl::state::{LockChange, DirectoryStore, StateStore};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -12,35 +12,35 @@
     reason = "a test that fails may panic, and says why"
 )]
 
-mod calls;
-mod causes;
+mod counted_requests;
+mod expected_conflicts;
 mod disk;
 mod executor;
 mod faults;
-mod hooks;
+mod callbacks;
 mod invariants;
-mod list;
-mod lists;
+mod declared_list;
+mod list_checks;
 mod lock;
-mod members;
+mod people;
 mod network;
-mod planted;
+mod injected_bugs;
 mod publisher;
-mod queue;
+mod upload_queue;
 mod random;
-mod record;
-mod rules;
+mod recorder;
+mod service_profile;
 mod run;
-mod scenario;
+mod simulation;
 mod store;
-mod truth;
-mod witness;
-mod work;
+mod ground_truth;
+mod run_checker;
+mod commands;
 mod workspace;
-mod world;
+mod user_model;
 
-use planted::ALL_BUGS;
-use scenario::{SeedReport, SeedCounts, simulate};
+use injected_bugs::ALL_BUGS;
+use simulation::{SeedReport, SeedCounts, simulate};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Mutex;

@@ -3,21 +3,21 @@
 
 use super::executor::{ProcessLifetime, Timeline};
 use super::faults::{NetworkFaultKind, NetworkFault, FaultScope};
-use super::hooks;
-use super::lists::{is_list_request, has_recorded_request};
+use super::callbacks;
+use super::list_checks::{is_list_request, has_recorded_request};
 use super::lock::LockFile;
-use super::planted::Bug;
-use super::queue;
-use super::record::{API_KEY, ENCODED_KEY, Recorder};
+use super::injected_bugs::Bug;
+use super::upload_queue;
+use super::recorder::{API_KEY, ENCODED_KEY, Recorder};
 use super::store::PossibleStates;
-use super::truth::Author;
+use super::ground_truth::Author;
 use super::workspace::{ArrivingRequest, SimulatedWorkspace, sandbox_call, summarize, is_upload_request};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use segctl::api::{
     Credentials, Endpoint, HttpTransport, Method, RateLimitHeaders, Request, Response, Transport, TransportError,
 };
-use segctl::ledger::{Intent, IntendedWrite};
+use segctl::state::{Intent, IntendedWrite};
 use segctl::model::{Lifecycle, Payload};
 use segctl::plan::step::Step;
 use segctl::sandbox::{HttpRequest, HttpResponse};
@@ -188,7 +188,7 @@ impl SimulatedTransport {
         if reply.status == 202 {
             // What is delivered twice is read twice, one right after the other.
             let is_second = !arrival.is_known_to_run && matches!(arrival.author, Author::Run(_));
-            queue::schedule_read((&self.workspace, &self.timeline), is_second);
+            upload_queue::schedule_read((&self.workspace, &self.timeline), is_second);
         }
         let what = u64::from(reply.status);
         self.recorder.log_event("service", what, || {
@@ -358,11 +358,11 @@ impl SimulatedTransport {
         }
         let text = String::from_utf8_lossy(&call.body).into_owned();
         if self.recorder.has_bug(Bug::CallbackUrlShared)
-            && let Some((before, after)) = text.split_once(hooks::CALLBACK_BASE_URL)
+            && let Some((before, after)) = text.split_once(callbacks::CALLBACK_BASE_URL)
         {
             let (_, rest) = after.split_once('"').unwrap();
             let shared = "0".repeat(32);
-            call.body = format!("{before}{}/{shared}\"{rest}", hooks::CALLBACK_BASE_URL).into_bytes();
+            call.body = format!("{before}{}/{shared}\"{rest}", callbacks::CALLBACK_BASE_URL).into_bytes();
         }
         if self.recorder.has_bug(Bug::WrongDefinitionSent) && call.method == "PATCH" {
             call.body = text.replace("\"value\":", "\"value\":1").into_bytes();

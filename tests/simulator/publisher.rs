@@ -1,15 +1,15 @@
 //! Where lists are published: a shelf in the simulated world that the service reads. It takes its time, and fails.
 
 use super::executor::{ProcessLifetime, Timeline};
-use super::members::People;
-use super::planted::Bug;
+use super::people::People;
+use super::injected_bugs::Bug;
 use super::random::Random;
-use super::record::Recorder;
+use super::recorder::Recorder;
 use super::store::PossibleStates;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use segctl::ledger::State;
-use segctl::members::SortedValues;
+use segctl::state::State;
+use segctl::member_list::SortedValues;
 use segctl::model::ListDigest;
 use segctl::publish::Publisher;
 use std::collections::BTreeMap;

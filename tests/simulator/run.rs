@@ -5,21 +5,21 @@ use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::{ClockOffset, ProcessLifetime, Process, ProcessClock, Timeline};
 use super::lock::LockFile;
 use super::network::SimulatedTransport;
-use super::planted::Bug;
+use super::injected_bugs::Bug;
 use super::publisher::{PublishedFiles, SimulatedPublisher};
 use super::random::Random;
-use super::record::Recorder;
+use super::recorder::Recorder;
 use super::store::{PossibleStates, CheckedStore};
-use super::work;
+use super::commands;
 use super::workspace::SimulatedWorkspace;
 use jiff::SignedDuration;
 use segctl::api::{Client, Clock, RateLimits, CancelToken, CancelHandle, WaitReason, WaitNotice};
 use segctl::apply::{CallbackOptions, RunStatus};
-use segctl::ledger::{DirectoryStore, LockHolder, StateStore, Lock};
+use segctl::state::{DirectoryStore, LockHolder, StateStore, Lock};
 use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::Refresh;
-use segctl::plan::guard::Overrides;
-use segctl::session::{LockOptions, HeldLock, Reconciler, SharedCallLog};
+use segctl::plan::guards::Overrides;
+use segctl::reconcile::{LockOptions, HeldLock, Reconciler, SharedCallLog};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -125,7 +125,7 @@ async fn run(machine: Machine, order: RunSpec, life: Arc<ProcessLifetime>) -> Ru
     let oldest = session.clock.now().saturating_sub(machine.limits.longest_span());
     drop(session.store.prune_requests(oldest.unwrap_or_default()).await);
     let end = match order.task {
-        Task::Plan => work::plan(&machine, &session, order).await,
+        Task::Plan => commands::plan(&machine, &session, order).await,
         Task::Apply | Task::ApplyFile(_) => run_with_lock(&machine, &session, (order, life)).await,
     };
     session.client.flush_request_log().await;
@@ -140,7 +140,7 @@ async fn run_with_lock(machine: &Machine, session: &SimulatedReconciler, (order,
         ..session.clock.clone()
     };
     let lives = Arc::clone(&machine.lifetimes);
-    let is_gone = move |process: &segctl::ledger::ProcessIdentity| {
+    let is_gone = move |process: &segctl::state::ProcessIdentity| {
         let lives = lives.lock().unwrap();
         lives.get(&process.id).is_none_or(|life| life.has_ended())
     };
@@ -174,7 +174,7 @@ async fn run_with_lock(machine: &Machine, session: &SimulatedReconciler, (order,
         recorder: machine.recorder.clone(),
         actor: format!("segctl-{}", order.number),
     };
-    let work = work::apply(machine, session, (order, shelving));
+    let work = commands::apply(machine, session, (order, shelving));
     let end = held
         .run_while_held((&session.store, &clock), work, (&session.on_note, &stopper))
         .await;
@@ -185,7 +185,7 @@ async fn run_with_lock(machine: &Machine, session: &SimulatedReconciler, (order,
 }
 
 fn lock_holder(order: &RunSpec) -> LockHolder {
-    let process = segctl::ledger::ProcessIdentity {
+    let process = segctl::state::ProcessIdentity {
         machine: "machine".to_owned(),
         id: u32::try_from(order.number).unwrap(),
         started: order.number.to_string(),

@@ -2,14 +2,14 @@
 //! whole, as far as its lines go, or not at all.
 
 use super::disk::SimulatedFileSystem;
-use super::planted::Bug;
-use super::record::Recorder;
+use super::injected_bugs::Bug;
+use super::recorder::Recorder;
 use jiff::Timestamp;
-use segctl::ledger::{
+use segctl::state::{
     LockChange, DirectoryStore, StateEntry, Intent, State, StateStore, Lock, JournalEntry as Taken, Cache, StoreError,
     IntendedWrite,
 };
-use segctl::members::kept::ListWriter;
+use segctl::member_list::compressed_list::ListWriter;
 use segctl::model::{RequestRecord, UploadResult, ListDigest, UploadId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,16 +1,16 @@
 //! The workspace at the service: the sandbox without sockets, what is really in it, and who may write to what.
 
-use super::calls::CountedRequests;
+use super::counted_requests::CountedRequests;
 use super::faults::NetworkFault;
-use super::hooks::{self, SimulatedCallbacks, SimulatedReceiver};
-use super::lists::is_list_request;
-use super::members::{self, People};
+use super::callbacks::{self, SimulatedCallbacks, SimulatedReceiver};
+use super::list_checks::is_list_request;
+use super::people::{self, People};
 use super::publisher::PublishedFiles;
-use super::queue::UploadQueue;
+use super::upload_queue::UploadQueue;
 use super::random::Random;
-use super::record::{API_KEY, ENCODED_KEY, Recorder};
-use super::truth::{Author, EffectTiming, ActualSegment, GroundTruth};
-use super::witness::RunChecker;
+use super::recorder::{API_KEY, ENCODED_KEY, Recorder};
+use super::ground_truth::{Author, EffectTiming, ActualSegment, GroundTruth};
+use super::run_checker::RunChecker;
 use jiff::{SignedDuration, Timestamp};
 use segctl::model::{CohortKey, SegmentKind};
 use segctl::sandbox::{HttpRequest, RateLimitClass, SandboxCredentials, Delivery, Fault, FaultKind, FaultMatcher, HttpResponse, Service, SandboxSettings};
@@ -240,7 +240,7 @@ impl SimulatedWorkspace {
     /// Takes down whom a call put into a cohort or took out, or that it made one.
     fn record_sync(&mut self, author: Author, now: Timestamp, body: &Value) {
         let (key, name) = (cohort_key_of(body), body["parameters"]["cohort_name"].as_str().unwrap());
-        let (people, is_add) = (members::people_in_sync(body), body["action"] == "add_members");
+        let (people, is_add) = (people::people_in_sync(body), body["action"] == "add_members");
         if let Some((id, before)) = self.ground_truth.by_cohort_key(&key) {
             let (id, before) = (id.to_owned(), before.clone());
             let people = if is_add {
@@ -281,7 +281,7 @@ impl SimulatedWorkspace {
         let after = known.unwrap_or_else(|| ActualSegment::without_filters(name, None));
         self.ground_truth.record_change_with_effect((author, effect), id, after);
         // A few lists the service cannot read, where anybody asks to hear of it.
-        let fails = hooks::upload_id_of(body).is_some_and(|upload| {
+        let fails = callbacks::upload_id_of(body).is_some_and(|upload| {
             let fails = self.callbacks.has_faults && self.random.percent(8);
             let file = body["file_url"].as_str().unwrap_or_default();
             let change = self.ground_truth.changes.len().saturating_sub(1);

@@ -1,4 +1,4 @@
-mod limits;
+mod rate_limits;
 
 use super::*;
 use crate::api::{RequestLog, RateLimitHeaders, RecordExchange, TransportError, Window};
@@ -227,7 +227,7 @@ async fn every_write(answers: impl Fn() -> Vec<ScriptedAnswer>) -> Vec<(RequestE
                 .unwrap_err(),
             2 => client.archive(lifecycle, &name(), Some(&id())).await.unwrap_err(),
             3 => client.unarchive(lifecycle, &name(), None).await.unwrap_err(),
-            other => super::members::tests::nth_write_error(&bench, other - 4).await,
+            other => super::membership::tests::nth_write_error(&bench, other - 4).await,
         };
         outcomes.push((error, bench.request_seconds().len()));
     }

@@ -4,7 +4,7 @@
 use super::ApiError;
 use crate::api::operation::Operation;
 use crate::api::transport::TransportError;
-use crate::api::wire::MalformedBody;
+use crate::api::responses::MalformedBody;
 use crate::model::{self, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-mod apart;
+mod window_inference;
 
 use super::*;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! The words of hearing what becomes of lists.
 
 use super::WorkspaceArguments;
-use crate::plan::quota::duration;
+use crate::plan::estimate::duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;

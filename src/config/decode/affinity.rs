@@ -4,8 +4,8 @@ use super::super::yaml::Node;
 use super::attribute::flag;
 use super::event::{attributes, execution};
 use super::operands::{OperandDecoder, double_test};
-use super::reader::{Fields, Decoder};
-use super::window::affinity_time_range;
+use super::decoder::{Fields, Decoder};
+use super::time_range::affinity_time_range;
 use crate::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType, DataType,
     GroupOperator, Keyword,

@@ -4,7 +4,7 @@ use super::super::yaml::{Node, ScalarValue, Scalar, Yaml};
 use super::attribute::flag;
 use super::codes;
 use super::date::DayBoundary;
-use super::reader::{COUNT_LIMIT, Fields, Decoder};
+use super::decoder::{COUNT_LIMIT, Fields, Decoder};
 use crate::model::{
     Aggregation, AggregationTest, AggregationType, BaseTimeRange, PeriodComparison, DataType, GroupOperator,
 };

@@ -3,7 +3,7 @@
 use super::super::yaml::{Node, Yaml};
 use super::datetime::datetime_test;
 use super::operands::{OperandDecoder, array_string_test, bool_test, double_test, string_test};
-use super::reader::{Fields, Decoder};
+use super::decoder::{Fields, Decoder};
 use crate::model::{
     ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, Condition, DataType, DoubleTest,
     GroupOperator, Keyword,

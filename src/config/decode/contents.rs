@@ -3,7 +3,7 @@
 use super::super::yaml::{Node, Yaml};
 use super::codes;
 use super::filter::group;
-use super::reader::{COUNT_LIMIT, Fields, Decoder};
+use super::decoder::{COUNT_LIMIT, Fields, Decoder};
 use crate::model::{
     Cohort, CohortKey, Contents, Definition, Identifier, IdentifierType, MemberSource, SegmentKind, FileSegment, UserListSource,
 };

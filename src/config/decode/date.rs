@@ -2,7 +2,7 @@
 
 use super::super::yaml::Node;
 use super::codes;
-use super::reader::Decoder;
+use super::decoder::Decoder;
 use jiff::civil::{Date, DateTime, Time};
 
 /// Which end of a day a date stands for.

@@ -3,7 +3,7 @@
 use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::date::DayBoundary;
 use super::operands::OperandDecoder;
-use super::reader::{COUNT_LIMIT, Decoder};
+use super::decoder::{COUNT_LIMIT, Decoder};
 use crate::model::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Keyword, Moment, MomentRange,
     Operand, ValueType,

@@ -4,8 +4,8 @@ use super::super::yaml::Node;
 use super::aggregation::aggregation;
 use super::attribute::{ConditionContext, attribute_group};
 use super::codes;
-use super::reader::{COUNT_LIMIT, Fields, Decoder};
-use super::window::event_time_range;
+use super::decoder::{COUNT_LIMIT, Fields, Decoder};
+use super::time_range::event_time_range;
 use crate::model::{AttributeGroup, EventFilter, Execution, ExecutionType, Keyword};
 
 /// The fields of an `actions` filter, its type read already.

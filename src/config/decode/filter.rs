@@ -4,7 +4,7 @@ use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::affinity::affinity;
 use super::attribute::{ConditionContext, attribute};
 use super::event::event;
-use super::reader::{Fields, Decoder};
+use super::decoder::{Fields, Decoder};
 use crate::model::{Filter, FilterType, Group, GroupOperator, Reference, SegmentId, SegmentName};
 use serde_json::{Map, Value};
 

@@ -14,8 +14,8 @@ mod datetime;
 mod event;
 mod filter;
 mod operands;
-pub(in crate::config) mod reader;
+pub(in crate::config) mod decoder;
 mod segment;
-mod window;
+mod time_range;
 
 pub use segment::segment;

@@ -2,7 +2,7 @@
 
 use super::super::yaml::{Node, Yaml};
 use super::codes;
-use super::reader::{Fields, Decoder};
+use super::decoder::{Fields, Decoder};
 use crate::model::{
     ArrayStringTest, ArrayTextOperator, BoolTest, DoubleTest, Keyword, Number, Operand, StringTest,
     TextListOperator, TextOperator,

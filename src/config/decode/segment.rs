@@ -4,7 +4,7 @@ use super::super::declaration::Declaration;
 use super::super::source::SourceFile;
 use super::super::yaml::Node;
 use super::contents;
-use super::reader::Decoder;
+use super::decoder::Decoder;
 use crate::diagnostic::Diagnostic;
 use crate::model::{DeclaredSegment, Lifecycle, Origin, SegmentId, SegmentName};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Conditions on attributes, in the three places where they stand.
 
 use super::date::compared_value;
-use super::object::{
+use super::builders::{
     ObjectSchema, any_of, boolean, discriminated_by, count, described, non_empty_list, non_empty_text, list, number, constant, schema_ref, text,
     keyword_enum,
 };

@@ -1,6 +1,6 @@
 //! What makes a segment's members: the fields that depend on its kind.
 
-use super::object::{ObjectSchema, any_of, count, described, non_empty_list, non_empty_text, list, constant, schema_ref, keyword_enum};
+use super::builders::{ObjectSchema, any_of, count, described, non_empty_list, non_empty_text, list, constant, schema_ref, keyword_enum};
 use crate::model::{IdentifierType, Keyword, SegmentKind};
 use serde_json::{Value, json};
 

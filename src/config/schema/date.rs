@@ -1,6 +1,6 @@
 //! Dates, and windows of time.
 
-use super::object::{ObjectSchema, any_of, count, described, constant, schema_ref, integer_between, keyword_enum};
+use super::builders::{ObjectSchema, any_of, count, described, constant, schema_ref, integer_between, keyword_enum};
 use crate::model::{ExtractType, PeriodUnit};
 use serde_json::{Value, json};
 

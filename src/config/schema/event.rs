@@ -2,7 +2,7 @@
 
 use super::attribute::AttributeSchemaKind;
 use super::date::{affinity_time_range, event_time_range, first_moment, last_moment, time_range_type};
-use super::object::{
+use super::builders::{
     ObjectSchema, any_of, boolean, discriminated_by, count, described, non_empty_list, non_empty_text, list, number, constant, schema_ref, text,
     integer_between, keyword_enum,
 };

@@ -4,7 +4,7 @@ use super::attribute::{self, AttributeSchemaKind};
 use super::contents;
 use super::date;
 use super::event::{affinity, event};
-use super::object::{ObjectSchema, any_of, boolean, discriminated_by, described, non_empty_text, list, constant, schema_ref, text, keyword_enum};
+use super::builders::{ObjectSchema, any_of, boolean, discriminated_by, described, non_empty_text, list, constant, schema_ref, text, keyword_enum};
 use crate::model::{GroupOperator, Keyword, Lifecycle, SegmentKind};
 use serde_json::{Map, Value, json};
 

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::tree::{NextPart, OpenCollection, TreeBuilder, nesting_error};
+use super::tree_builder::{NextPart, OpenCollection, TreeBuilder, nesting_error};
 use super::{NESTING_LIMIT, Node, Yaml};
 use crate::diagnostic::Diagnostic;
 

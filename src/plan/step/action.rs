@@ -1,8 +1,8 @@
 //! What a step does, to which live segment, and why.
 
-use super::wanted::DesiredDefinition;
+use super::desired::DesiredDefinition;
 use crate::definition::{Digest, FieldChange};
-use crate::ledger::{CohortState, UploadState};
+use crate::state::{CohortState, UploadState};
 use crate::model::{Cohort, Lifecycle, ListSummary, SegmentId, SegmentName, FileSegment, UserChange, UserListFingerprint};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -7,12 +7,12 @@
 mod action;
 mod drift;
 mod finding;
-mod wanted;
+mod desired;
 
 pub use action::{Action, Cause, UpdateAction, ChangeWithCause, MatchReason, TemporaryChange, CohortSync, Target, UserListUpload};
 pub use drift::{Drift, LifecycleDrift};
 pub use finding::{Conflict, DeclaredRef, ExceededLimit, FixedField, RemoteRef, GuardViolation, Warning};
-pub use wanted::{ResolvedReferences, DesiredDefinition, exact_digest};
+pub use desired::{ResolvedReferences, DesiredDefinition, exact_digest};
 
 use crate::model::{
     Cohort, EndpointClass, Lifecycle, ListSummary, Origin, Payload, SegmentId, SegmentName, FileSegment, UserListFingerprint,

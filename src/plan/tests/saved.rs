@@ -24,7 +24,7 @@ fn a_plan_is_stale_after_another_run_applied_changes() {
     let known_as = |name: &str| {
         let mut ledger = State::default();
         let (id, name) = (SegmentId::new("a1"), SegmentName::new(name));
-        ledger.record(crate::ledger::StateEntry::new(id, name, Timestamp::UNIX_EPOCH));
+        ledger.record(crate::state::StateEntry::new(id, name, Timestamp::UNIX_EPOCH));
         ledger
     };
     let saved = |ledger: &State| {

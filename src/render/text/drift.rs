@@ -1,8 +1,8 @@
 //! Drift as text.
 
-use super::{change, finding, paint, quoted, seen};
+use super::{change, finding, paint, quoted, freshness};
 use crate::model::escape_unprintable;
-use crate::render::document::{DriftDocument, DriftReport, PatchDocument};
+use crate::render::json::{DriftDocument, DriftReport, PatchDocument};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
@@ -33,7 +33,7 @@ pub fn drift(report: &DriftReport, is_written: bool, colour: bool) -> String {
     if !(report.drift.is_empty() && report.already_in_files.is_empty()) {
         text.push('\n');
     }
-    if let Some(seen) = report.freshness.as_ref().and_then(seen::freshness) {
+    if let Some(seen) = report.freshness.as_ref().and_then(freshness::freshness) {
         let _ = writeln!(text, "{seen}");
     }
     let last = match (report.drift.len(), report.already_in_files.len()) {

@@ -1,16 +1,16 @@
 //! What a ledger keeps of one segment as text, and what came of a definition that was written back.
 
 use super::drift::diff;
-use super::{change, ledger, quoted};
+use super::{change, state, quoted};
 use crate::model::escape_unprintable;
-use crate::render::document::{HistoryDocument, SegmentRefDocument, RevisionDocument, RestoredDocument};
+use crate::render::json::{HistoryDocument, SegmentRefDocument, RevisionDocument, RestoredDocument};
 use std::fmt::Write as _;
 
 /// The definitions that were replaced, oldest first; the last line counts them.
 #[must_use]
 pub fn history(document: &HistoryDocument) -> String {
     let segment = &document.segment;
-    let mut text = ledger::entry_heading(segment);
+    let mut text = state::entry_heading(segment);
     if !document.other_segments.is_empty() {
         let _ = writeln!(text, "    {}", shared_name_note(&document.name, &document.other_segments));
     }

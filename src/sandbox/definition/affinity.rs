@@ -1,9 +1,9 @@
 //! Affinity filters.
 
 use super::attribute::check_event_attributes;
-use super::datetime::{TimeRangeFields, check_time_range};
+use super::dates::{TimeRangeFields, check_time_range};
 use super::event::execution_type;
-use super::object::ObjectReader;
+use super::object_reader::ObjectReader;
 use serde_json::Value;
 
 const AFFINITY_FIELDS: TimeRangeFields = TimeRangeFields {

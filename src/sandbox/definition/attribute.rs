@@ -1,8 +1,8 @@
 //! Conditions on attributes.
 
-use super::datetime;
-use super::object::ObjectReader;
-use super::{DEPTH_LIMIT, object};
+use super::dates;
+use super::object_reader::ObjectReader;
+use super::{DEPTH_LIMIT, object_reader};
 use serde_json::Value;
 
 const COMMON_FIELDS: [&str; 5] = ["filter_type", "name", "data_type", "category", "negate"];
@@ -24,7 +24,7 @@ pub(super) fn check_event_attributes(object: &ObjectReader<'_>, depth: usize) ->
     let Some(value) = object.get("attributes") else {
         return Ok(());
     };
-    let group = object::ObjectReader::new(value, &format!("{}.attributes", object.path()))?;
+    let group = object_reader::ObjectReader::new(value, &format!("{}.attributes", object.path()))?;
     group.allow_only(&["filter_operator", "filters"])?;
     check_children(&group, AttributeOwner::Event, depth)
 }
@@ -65,7 +65,7 @@ fn check_condition(object: &ObjectReader<'_>, of: AttributeOwner, depth: usize) 
         "string" => check_string(object, dynamic),
         "double" => check_double(object, dynamic, &[]),
         "bool" => check_boolean(object, dynamic),
-        "datetime" => datetime::check_datetime(object, dynamic),
+        "datetime" => dates::check_datetime(object, dynamic),
         "array_string" => check_array_string(object, dynamic),
         _ => {
             check_array_filter_type(object)?;

@@ -1,8 +1,8 @@
 //! Event filters and aggregations.
 
 use super::attribute::check_event_attributes;
-use super::datetime::{TimeRangeFields, PERIOD_UNITS, is_api_timestamp, check_time_range};
-use super::object::ObjectReader;
+use super::dates::{TimeRangeFields, PERIOD_UNITS, is_api_timestamp, check_time_range};
+use super::object_reader::ObjectReader;
 use serde_json::Value;
 
 const API_FIELDS: TimeRangeFields = TimeRangeFields {

@@ -5,23 +5,23 @@
 
 mod affinity;
 mod attribute;
-mod datetime;
+mod dates;
 mod describe;
 mod echo;
 mod equality;
 mod event;
-mod object;
+mod object_reader;
 mod references;
-mod unwrap;
+mod single_groups;
 
 pub(super) use describe::describe;
 pub use echo::EchoFormat;
 pub(super) use echo::echo_definition;
 pub(super) use equality::equality_key;
 pub(super) use references::{expanded_length, has_nested_group, referenced_ids};
-pub(super) use unwrap::unwrap_single_groups;
+pub(super) use single_groups::unwrap_single_groups;
 
-use object::ObjectReader;
+use object_reader::ObjectReader;
 use serde_json::Value;
 
 /// Groups inside each other that are read; the service names no number, and nobody comes near it.

@@ -1,6 +1,6 @@
 mod attributes;
 mod events;
-mod forms;
+mod equivalent_forms;
 
 use super::{echo_definition, *};
 use serde_json::json;

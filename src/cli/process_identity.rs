@@ -1,0 +1,93 @@
+//! Who runs segctl, and which process it is: what a lock says of its holder.
+
+use crate::state::{LockHolder, ProcessIdentity};
+use std::{env, fs, io, process};
+
+/// This process.
+pub(super) fn current_holder() -> LockHolder {
+    LockHolder {
+        user: first_env_var(&["USER", "LOGNAME", "USERNAME"]),
+        host: host_name(),
+        process: machine_id().and_then(|machine| {
+            let id = process::id();
+            let started = process_start_time(id).ok().flatten()?;
+            Some(ProcessIdentity { machine, id, started })
+        }),
+    }
+}
+
+/// Whether a process has ended. Only the machine that it ran on knows.
+pub(super) fn has_exited(process: &ProcessIdentity) -> bool {
+    machine_id().as_ref() == Some(&process.machine)
+        && process_start_time(process.id).is_ok_and(|started| started.as_ref() != Some(&process.started))
+}
+
+fn first_env_var(names: &[&str]) -> String {
+    let mut values = names.iter().filter_map(|name| env::var(name).ok());
+    let value = values.find(|value| !value.is_empty());
+    value.unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+    name.unwrap_or_else(|_| first_env_var(&["HOSTNAME", "COMPUTERNAME"]))
+}
+
+/// The boot of this machine and the process table that this process is in: containers of one machine have the same boot
+/// and count processes apart. `None` where the system does not tell.
+fn machine_id() -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let table = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{} {}", boot.trim(), table.display()))
+}
+
+/// When a process was started, in ticks since the boot; `None` where it has ended, also when nobody took its exit code yet.
+///
+/// # Errors
+///
+/// The system does not tell.
+fn process_start_time(id: u32) -> io::Result<Option<String>> {
+    let stat = match fs::read_to_string(format!("/proc/{id}/stat")) {
+        Ok(stat) => stat,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // The program's name is in parentheses and may hold anything; the state is next, and the start is field 22 of all.
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace());
+    let fields: Vec<&str> = fields.into_iter().flatten().collect();
+    match fields.as_slice() {
+        ["Z" | "X", ..] => Ok(None),
+        [_, rest @ ..] if rest.len() > 18 => Ok(rest.get(18).map(|started| (*started).to_owned())),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_exited_process_of_this_machine_is_reported_as_exited() {
+        let own = current_holder().process.unwrap();
+        assert!(!has_exited(&own));
+        let another_start = ProcessIdentity {
+            started: format!("{}1", own.started),
+            ..own.clone()
+        };
+        assert!(has_exited(&another_start));
+        let elsewhere = ProcessIdentity {
+            machine: "elsewhere".to_owned(),
+            ..another_start
+        };
+        assert!(!has_exited(&elsewhere));
+        let mut child = process::Command::new("true").spawn().unwrap();
+        let started = process_start_time(child.id()).unwrap();
+        let process = ProcessIdentity {
+            id: child.id(),
+            started: started.unwrap_or_default(),
+            ..own
+        };
+        child.wait().unwrap();
+        assert!(has_exited(&process));
+    }
+}

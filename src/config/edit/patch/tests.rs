@@ -1,0 +1,429 @@
+use super::super::text_edit::TextEdit;
+use super::super::segment_file_text;
+use super::*;
+use crate::config::source::SourceFile;
+use crate::config::{decode, yaml};
+use crate::definition::encode;
+use crate::model::SegmentId;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+mod comments;
+
+fn declarations(text: &str) -> Vec<Declaration> {
+    let source = Arc::new(SourceFile::new("a.yaml", text));
+    let (documents, faults) = yaml::parse(&source);
+    assert_eq!(faults, []);
+    let read = documents
+        .into_iter()
+        .map(|document| decode::segment(&source, document));
+    read.map(|(declaration, faults)| declaration.unwrap_or_else(|| panic!("{faults:?}\n{text}")))
+        .collect()
+}
+
+fn names(id: &SegmentId) -> Option<SegmentName> {
+    (id.as_str() == "aa").then(|| SegmentName::new("VIP buyers"))
+}
+
+fn payload(included: Value) -> Payload {
+    Payload {
+        included_filters: included,
+        excluded_filters: None,
+    }
+}
+
+/// What becomes of a text whose first document is to say `live`.
+fn patched(text: &str, live: &Payload) -> String {
+    let wanted = DeclarationUpdate {
+        definition: Some((live, &names)),
+        ..DeclarationUpdate::default()
+    };
+    let read = declarations(text);
+    let patch = patch(read.first().unwrap(), &wanted).unwrap();
+    apply_patches(text, [&patch]).unwrap()
+}
+
+/// The definition of a text as it would be sent.
+fn encoded_definition(text: &str) -> Payload {
+    let declarations = declarations(text);
+    encode(declarations[0].segment.contents.definition().unwrap())
+}
+
+/// The definition of a text as the service answers it, after `change`.
+fn remote_after(text: &str, change: impl FnOnce(&mut Value)) -> Payload {
+    let mut group = encoded_definition(text).included_filters;
+    change(&mut group);
+    payload(group)
+}
+
+const COMMENTED_SEGMENT: &str = "\
+# Who comes back
+name: Returning   # for ever
+owner: crm@example.com
+included_filters:
+  filter_operator: and   # all of them
+  filters:
+    # the heart of it
+    - filter_type: actions
+      action_name: purchase   # the event
+      executed: true
+      execution: {type: atleast, count: 2}   # twice
+      primary_time_range: {type: inTheLast, days: 30}   # a month
+      attributes:
+        filter_operator: and
+        filters:
+          - {name: amount, data_type: double, operator: greaterThan, value: 100}   # no trifles
+    - {filter_type: user_attributes, name: city, data_type: string, operator: in, value: [Pune, \"Delhi\"]}   # two
+    # opted in
+    - filter_type: custom_segments
+      name: VIP buyers
+# end
+";
+
+/// Something that somebody does in the dashboard.
+type DashboardEdit = fn(&mut Value);
+
+#[test]
+fn only_changed_values_are_replaced() {
+    let table: [(DashboardEdit, &[(&str, &str)]); 12] = [
+        (|_| {}, &[]),
+        (
+            |group| group["filter_operator"] = json!("or"),
+            &[("operator: and   #", "operator: or   #")],
+        ),
+        (
+            |group| group["filters"][0]["execution"]["count"] = json!(3),
+            &[("count: 2", "count: 3")],
+        ),
+        (
+            |group| group["filters"][0]["execution"]["type"] = json!("exactly"),
+            &[("type: atleast", "type: exactly")],
+        ),
+        (
+            |group| group["filters"][0]["primary_time_range"]["value"] = json!(60),
+            &[("days: 30", "days: 60")],
+        ),
+        (
+            |group| group["filters"][0]["primary_time_range"]["period_unit"] = json!("weeks"),
+            &[(
+                "{type: inTheLast, days: 30}",
+                "{type: inTheLast, value: 30, period_unit: weeks}",
+            )],
+        ),
+        (
+            |group| group["filters"][0]["attributes"]["filters"][0]["value"] = json!(99.5),
+            &[("value: 100", "value: 99.5")],
+        ),
+        (
+            |group| group["filters"][1]["value"] = json!(["Pune", "no", "Delhi", "Goa, India"]),
+            &[("[Pune, \"Delhi\"]", "[Pune, \"no\", \"Delhi\", \"Goa, India\"]")],
+        ),
+        (
+            |group| group["filters"][1]["value"] = json!(["Delhi"]),
+            &[("[Pune, \"Delhi\"]", "[\"Delhi\"]")],
+        ),
+        (
+            |group| group["filters"][1]["negate"] = json!(true),
+            &[("\"Delhi\"]}", "\"Delhi\"], negate: true}")],
+        ),
+        (
+            |group| {
+                let city = group["filters"][1].as_object_mut().unwrap();
+                city.insert("operator".to_owned(), json!("exists"));
+                city.remove("value");
+            },
+            &[("operator: in, value: [Pune, \"Delhi\"]", "operator: exists")],
+        ),
+        (
+            |group| group["filters"][2] = json!({"filter_type": "custom_segments", "id": "aa"}),
+            &[],
+        ),
+    ];
+    for (index, (change, replaced)) in table.into_iter().enumerate() {
+        let wanted = replaced.iter().fold(COMMENTED_SEGMENT.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{index}");
+            text.replace(from, to)
+        });
+        assert_eq!(patched(COMMENTED_SEGMENT, &remote_after(COMMENTED_SEGMENT, change)), wanted, "{index}");
+        // Carriage returns stay what ends a line.
+        let (text, wanted) = (COMMENTED_SEGMENT.replace('\n', "\r\n"), wanted.replace('\n', "\r\n"));
+        assert_eq!(patched(&text, &remote_after(&text, change)), wanted, "{index}");
+    }
+}
+
+#[test]
+fn filters_are_added_and_removed_individually() {
+    let added =
+        json!({"filter_type": "user_attributes", "name": "vip", "data_type": "bool", "operator": "exists"});
+    let line = "    - {filter_type: user_attributes, name: vip, data_type: bool, operator: exists}\n";
+    let insert =
+        |group: &mut Value, at: usize| group["filters"].as_array_mut().unwrap().insert(at, added.clone());
+    let before = |anchor: &str| COMMENTED_SEGMENT.replace(anchor, &format!("{line}{anchor}"));
+    let city = COMMENTED_SEGMENT.lines().find(|line| line.contains("name: city")).unwrap();
+    let cases = [
+        (
+            remote_after(COMMENTED_SEGMENT, |group| insert(group, 0)),
+            before("    # the heart of it\n"),
+        ),
+        (remote_after(COMMENTED_SEGMENT, |group| insert(group, 1)), before(city)),
+        (remote_after(COMMENTED_SEGMENT, |group| insert(group, 3)), before("# end")),
+        (
+            remote_after(COMMENTED_SEGMENT, |group| {
+                drop(group["filters"].as_array_mut().unwrap().remove(1))
+            }),
+            COMMENTED_SEGMENT.replace(&format!("{city}\n"), ""),
+        ),
+        (
+            remote_after(COMMENTED_SEGMENT, |group| {
+                drop(group["filters"].as_array_mut().unwrap().remove(2))
+            }),
+            COMMENTED_SEGMENT.replace(
+                "    # opted in\n    - filter_type: custom_segments\n      name: VIP buyers\n",
+                "",
+            ),
+        ),
+        (
+            remote_after(COMMENTED_SEGMENT, |group| group["filters"] = json!([])),
+            format!(
+                "{}    []\n# end\n",
+                COMMENTED_SEGMENT.split_once("    - filter_type").unwrap().0
+            ),
+        ),
+    ];
+    for (live, wanted) in cases {
+        assert_eq!(patched(COMMENTED_SEGMENT, &live), wanted);
+    }
+}
+
+#[test]
+fn comments_stay_with_anchored_filters() {
+    let event = "{filter_type: actions, action_name: purchase, executed: true, primary_time_range: {type: inTheLast, value: 7, \
+                 period_unit: days}}";
+    let city = "{filter_type: user_attributes, name: city, data_type: string, operator: in, value: [a, b]";
+    let unknown = json!({"filter_type": "telepathy", "depth": 3});
+    for anchored in [
+        format!("- &f {event}  # c1"),
+        format!("- &f   # c1\n      {event}"),
+    ] {
+        let head = "name: A\nincluded_filters:\n  filter_operator: and\n  filters:\n";
+        let text = format!("{head}    {anchored}\n    - {city}}} # c2\n# end\n");
+        let changed = remote_after(&text, |group| {
+            let filters = group["filters"].as_array_mut().unwrap();
+            filters.remove(0);
+            filters[0]["negate"] = json!(true);
+            filters.push(unknown.clone());
+        });
+        let wanted = format!(
+            "{head}    - {city}, negate: true}} # c2\n    - raw: {{filter_type: telepathy, depth: 3}}\n# end\n"
+        );
+        assert_eq!(patched(&text, &changed), wanted);
+    }
+}
+
+#[test]
+fn line_endings_match_the_surrounding_lines() {
+    let other = "---\r\nname: Other\r\nincluded_filters: {filter_operator: and, filters: []}\r\n";
+    let added =
+        json!({"filter_type": "user_attributes", "name": "vip", "data_type": "bool", "operator": "exists"});
+    let changed = remote_after(COMMENTED_SEGMENT, |group| {
+        let filters = group["filters"].as_array_mut().unwrap();
+        filters.insert(0, added.clone());
+        filters.push(json!({"filter_type": "telepathy", "depth": 3}));
+    });
+    let alone = patched(COMMENTED_SEGMENT, &changed);
+    assert!(
+        alone.lines().count() > COMMENTED_SEGMENT.lines().count() && !alone.contains('\r'),
+        "{alone}"
+    );
+    // What else is in the file has ends of its own.
+    let text = format!("{COMMENTED_SEGMENT}{other}");
+    assert_eq!(patched(&text, &changed), format!("{alone}{other}"));
+    let (kept, other) = (COMMENTED_SEGMENT.replace('\n', "\r\n"), other.replace('\r', ""));
+    let text = format!("{kept}{other}");
+    assert_eq!(
+        patched(&text, &changed),
+        format!("{}{other}", alone.replace('\n', "\r\n"))
+    );
+}
+
+#[test]
+fn moved_filters_keep_their_text() {
+    let text = "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n  - {name: a,   filter_type: custom_segments}   # first\n  - filter_type: custom_segments\n    name:   'b'   # second\n  - {filter_type: custom_segments, name: c}";
+    let turned = remote_after(text, |group| {
+        group["filters"].as_array_mut().unwrap().rotate_left(1)
+    });
+    let (head, tail) = text.split_once("  - {name: a").unwrap();
+    let (first, rest) = tail.split_once('\n').unwrap();
+    assert_eq!(
+        patched(text, &turned),
+        format!("{head}{rest}\n  - {{name: a{first}")
+    );
+    let flow = "{name: A, included_filters: {filter_operator: or, filters: [{name:  a, filter_type: custom_segments}, {name: b, filter_type: custom_segments}]}}";
+    let turned = remote_after(flow, |group| group["filters"].as_array_mut().unwrap().reverse());
+    let wanted = flow
+        .replace("{name:  a", "{name: x")
+        .replace("name: b", "name:  a")
+        .replace("name: x", "name: b");
+    assert_eq!(patched(flow, &turned), wanted);
+}
+
+#[test]
+fn fields_and_exclusions_are_added_and_removed() {
+    let mut excluding = remote_after(COMMENTED_SEGMENT, |group| {
+        let event = group["filters"][0].as_object_mut().unwrap();
+        event.insert(
+            "attributes".to_owned(),
+            json!({"filter_operator": "and", "filters": []}),
+        );
+        event.insert("project_name".to_owned(), json!("north"));
+    });
+    excluding.excluded_filters = Some(json!({"filter_operator": "or", "filters": [
+        {"filter_type": "custom_segments", "id": "bb", "name": "Staff"}]}));
+    let patched_text = patched(COMMENTED_SEGMENT, &excluding);
+    let attributes = COMMENTED_SEGMENT.split_once("      attributes:\n").unwrap().1;
+    let attributes = attributes.split_once("    - {filter_type").unwrap().0;
+    let wanted = COMMENTED_SEGMENT
+        .replace(&format!("      attributes:\n{attributes}"), "")
+        .replace("# the event\n", "# the event\n      project_name: north\n")
+        .replace(
+            "# end\n",
+            "excluded_filters:\n  filter_operator: or\n  filters:\n    - {filter_type: custom_segments, id: bb, name: Staff}\n# end\n",
+        );
+    assert_eq!(patched_text, wanted);
+    excluding.excluded_filters = None;
+    let without = patched(&patched_text, &excluding);
+    assert!(without.ends_with("      name: VIP buyers\n# end\n"), "{without}");
+}
+
+#[test]
+fn names_and_lifecycles_change_in_one_document_only() {
+    let text = format!(
+        "--- # first\n{COMMENTED_SEGMENT}...\n---\n{}",
+        COMMENTED_SEGMENT.replace("Returning ", "Other ")
+    );
+    let read = declarations(&text);
+    let name = SegmentName::new("a: \"b\"");
+    let wanted = |name, lifecycle| DeclarationUpdate {
+        name,
+        lifecycle: Some(lifecycle),
+        definition: None,
+        renames: None,
+    };
+    let first = patch(&read[0], &wanted(None, Lifecycle::Archived)).unwrap();
+    let second = patch(&read[1], &wanted(Some(&name), Lifecycle::Active)).unwrap();
+    let result = apply_patches(&text, [&second, &first]).unwrap();
+    let expected = text
+        .replacen("# for ever\n", "# for ever\nlifecycle: archived\n", 1)
+        .replace("name: Other ", r#"name: "a: \"b\"" "#);
+    assert_eq!(result, expected);
+    let back = patch(&declarations(&result)[0], &wanted(None, Lifecycle::Active)).unwrap();
+    let back = apply_patches(&result, [&back]).unwrap();
+    assert_eq!(back, expected.replace("lifecycle: archived", "lifecycle: active"));
+}
+
+#[test]
+fn json_stays_json() {
+    let text = r#"{
+    "name": "A",
+    "included_filters": {
+        "filter_operator": "and",
+        "filters": [
+            {"filter_type": "custom_segments", "name": "a"},
+            {"filter_type": "custom_segments", "name": "b"}
+        ]
+    }
+}
+"#;
+    let definition = Payload {
+        included_filters: json!({"filter_operator": "and", "filters": [
+            {"filter_type": "custom_segments", "name": "a"}, {"filter_type": "custom_segments", "name": "no"},
+            {"filter_type": "custom_segments", "name": "c"}]}),
+        excluded_filters: Some(
+            json!({"filter_operator": "or", "filters": [{"filter_type": "custom_segments", "id": "aa"}]}),
+        ),
+    };
+    let result = patched(text, &definition);
+    serde_json::from_str::<Value>(&result).unwrap();
+    let wanted = text
+        .replace("\"name\": \"b\"}", "\"name\": \"no\"},\n            {\"filter_type\": \"custom_segments\", \"name\": \"c\"}")
+        .replace(
+            "        ]\n    }\n",
+            "        ]\n    },\n    \"excluded_filters\": {\n      \"filter_operator\": \"or\",\n      \"filters\": [\n        {\"filter_type\": \"custom_segments\", \"name\": \"VIP buyers\"}\n      ]\n    }\n",
+        );
+    assert_eq!(result, wanted);
+}
+
+#[test]
+fn unusual_layouts_are_edited_or_replaced_but_never_broken() {
+    let one = |name: &str| json!({"filter_type": "user_attributes", "name": name, "data_type": "bool", "operator": "exists"});
+    let two = payload(json!({"filter_operator": "or", "filters": [one("a"), one("c"), one("d")]}));
+    let texts = [
+        "name: A\nincluded_filters: {filter_operator: or, filters: [{filter_type: user_attributes, name: a, data_type: bool, operator: exists}, # x\n  {filter_type: user_attributes, name: b, data_type: bool, operator: exists}]}\n",
+        "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n  - filter_type: user_attributes\n    name: a\n    data_type: bool\n    operator: exists\n  - # why\n    name: b\n    filter_type: user_attributes\n    data_type: bool\n    operator: exists",
+        "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n    - &a {filter_type: user_attributes, name: a, data_type: bool, operator: exists}\n    - *a\n",
+        "name: A\nincluded_filters: &g\n  filter_operator: or\n  filters:\n    - {filter_type: user_attributes, name: a, data_type: bool, operator: exists}\nexcluded_filters: *g\n",
+        "name: A\nexcluded_filters: &g\n  filter_operator: or\n  filters:\n    - {filter_type: user_attributes, name: a, data_type: bool, operator: exists}\nincluded_filters: *g # x\n",
+        "name: A\ndescription: &t a\nincluded_filters:\n  filter_operator: or\n  filters: [{filter_type: user_attributes, name: *t , data_type: bool, operator: exists}]\n",
+        "\u{feff}name: A\nincluded_filters:\n  filter_operator: or\n  filters: []   # none yet\n",
+        "  name: |\n    A\n  included_filters:\n    # below\n    filters: [\n    ]\n    filter_operator: and\n",
+        "? name\n: A\n? included_filters\n: filter_operator: or\n  filters: []\n",
+        "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n    -\n      raw:\n        filter_type: user_attributes\n        name: a\n        data_type: bool\n        operator: exists\n",
+    ];
+    for text in texts {
+        let excluded = encoded_definition(text).excluded_filters;
+        for excluded_filters in [None, excluded] {
+            let live = Payload {
+                excluded_filters,
+                ..two.clone()
+            };
+            // The proof is inside; what it cannot find here is that the rest of the text stays.
+            let result = patched(text, &live);
+            assert_eq!(
+                result.matches('#').count(),
+                text.matches('#').count(),
+                "{text}\n{result}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_change_shared_through_an_alias_is_rejected() {
+    let text = "name: &n A\nowner: *n\nincluded_filters: {filter_operator: and, filters: []}\n";
+    let name = SegmentName::new("B");
+    let wanted = DeclarationUpdate {
+        name: Some(&name),
+        ..DeclarationUpdate::default()
+    };
+    let fault = patch(&declarations(text)[0], &wanted).unwrap_err();
+    assert!(fault.to_string().contains("owner"), "{fault}");
+}
+
+#[test]
+fn overlapping_patches_are_rejected() {
+    let edit = |range| Patch {
+        edits: vec![TextEdit {
+            range,
+            text: String::new(),
+        }],
+    };
+    assert!(apply_patches("abc", [&edit(0..2), &edit(1..3)]).is_err());
+    assert!(apply_patches("abc", [&edit(2..9)]).is_err());
+    assert_eq!(apply_patches("abc", [&edit(2..3), &edit(0..2)]).unwrap(), "");
+}
+
+#[test]
+fn an_imported_file_needs_no_patch() {
+    let definition = remote_after(COMMENTED_SEGMENT, |_| {});
+    let text = segment_file_text(&super::super::NewFile {
+        comment: "pulled from id 5f",
+        name: &SegmentName::new("Returning"),
+        lifecycle: Lifecycle::Archived,
+        protect: false,
+        definition: &definition,
+        names: &names,
+    })
+    .unwrap();
+    assert_eq!(patched(&text, &definition), text);
+    assert_eq!(patched(COMMENTED_SEGMENT, &definition), COMMENTED_SEGMENT);
+}

@@ -1,0 +1,164 @@
+//! What keeps a filter segment from being created or changed, beside the form of its definition.
+
+use super::http_message::HttpResponse;
+use super::definition::{equality_key, expanded_length, has_nested_group, referenced_ids};
+use super::name_rules;
+use super::error_responses::EndpointFamily;
+use super::state::{SandboxContents, SandboxSegment, SandboxState};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The API's limit on levels of segments that refer to each other.
+const NESTING_LIMIT: usize = 6;
+
+/// The API's limit on segments that one definition refers to.
+const REFERENCE_LIMIT: usize = 10;
+
+/// The API's limit on a definition with every reference written out, in characters.
+const EXPANDED_LENGTH_LIMIT: usize = 262_144;
+
+/// A definition: who is in, who is out.
+pub(super) type DefinitionJson = (Value, Option<Value>);
+
+/// Bad names, and names that another segment than `of` holds.
+pub(super) fn check_name(state: &SandboxState, name: &str, of: Option<&str>) -> Option<HttpResponse> {
+    if let Some(fault) = name_rules::name_error(name) {
+        return Some(EndpointFamily::V3.error(400, fault));
+    }
+    let holder = state
+        .find_name_holder(name)
+        .filter(|holder| of != Some(holder.id.as_str()));
+    // No id: the holder may be archived and hidden.
+    holder.map(|_| EndpointFamily::V3.error(409, "a segment with this name exists already"))
+}
+
+/// References in a circle, for a definition that segment `of` is to have; then all that [`of_new`] refuses.
+pub(super) fn check_update(state: &SandboxState, definition: &DefinitionJson, of: &str) -> Option<HttpResponse> {
+    check_cycle(state, definition, of)
+        .or_else(|| check_size(state, definition))
+        .or_else(|| check_references(state, definition))
+        .or_else(|| check_duplicate(state, definition, Some(of)))
+}
+
+/// Definitions that are too large, refer to nothing, or exist already.
+pub(super) fn check_create(state: &SandboxState, definition: &DefinitionJson) -> Option<HttpResponse> {
+    check_size(state, definition)
+        .or_else(|| check_references(state, definition))
+        .or_else(|| check_duplicate(state, definition, None))
+}
+
+/// The conflict with `holder`, which has the same definition.
+pub(super) fn definition_conflict(holder: &SandboxSegment) -> HttpResponse {
+    let mut more = Map::new();
+    more.insert("existing_cs_name".to_owned(), holder.name.clone().into());
+    more.insert("existing_cs_id".to_owned(), holder.id.clone().into());
+    EndpointFamily::V3.error_with(409, "a segment with these filters exists already", more)
+}
+
+fn check_duplicate(state: &SandboxState, (included, excluded): &DefinitionJson, of: Option<&str>) -> Option<HttpResponse> {
+    let key = equality_key(
+        included,
+        excluded.as_ref(),
+        state.settings.equality_order_sensitive,
+    );
+    let counts = |segment: &&SandboxSegment| {
+        of != Some(segment.id.as_str())
+            && (segment.archived.is_none() || state.settings.archived_definitions_conflict)
+    };
+    state.segments_with_equality_key(&key).find(counts).map(definition_conflict)
+}
+
+fn check_references(state: &SandboxState, (included, excluded): &DefinitionJson) -> Option<HttpResponse> {
+    for id in referenced_ids(included, excluded.as_ref()) {
+        let Some(segment) = state.segments.get(&id) else {
+            let message = format!("the referenced segment {id} does not exist");
+            return Some(EndpointFamily::V3.error(400, &message));
+        };
+        if segment.archived.is_some() && !state.settings.reference_to_archived_allowed {
+            let message = format!("the referenced segment {id} is archived");
+            return Some(EndpointFamily::V3.error(400, &message));
+        }
+    }
+    None
+}
+
+fn check_cycle(state: &SandboxState, (included, excluded): &DefinitionJson, of: &str) -> Option<HttpResponse> {
+    let mut seen = BTreeSet::new();
+    let mut next: Vec<String> = referenced_ids(included, excluded.as_ref()).into_iter().collect();
+    while let Some(reached) = next.pop() {
+        if reached == of {
+            return Some(EndpointFamily::V3.error(412, "the segment would refer to itself"));
+        }
+        if let Some((included, excluded)) = definition_of(state, &reached)
+            && seen.insert(reached)
+        {
+            next.extend(referenced_ids(included, excluded));
+        }
+    }
+    None
+}
+
+fn check_size(state: &SandboxState, (included, excluded): &DefinitionJson) -> Option<HttpResponse> {
+    let refused = |message: &str| Some(EndpointFamily::V3.error(413, message));
+    let definition = (included, excluded.as_ref());
+    if counted_references(state, definition).len() > REFERENCE_LIMIT {
+        return refused("more than 10 custom segments");
+    }
+    if nesting_level(state, definition, &mut BTreeMap::new()) > NESTING_LIMIT {
+        return refused("nested more than 6 levels");
+    }
+    let stored =
+        |id: &str| definition_of(state, id).map(|(included, excluded)| (included.clone(), excluded.cloned()));
+    if expanded_length(included, excluded.as_ref(), &stored) > EXPANDED_LENGTH_LIMIT {
+        return refused("query length limit exceeded");
+    }
+    None
+}
+
+fn definition_of<'a>(state: &'a SandboxState, id: &str) -> Option<(&'a Value, Option<&'a Value>)> {
+    match &state.segments.get(id)?.contents {
+        SandboxContents::Filters { included, excluded } => Some((included, excluded.as_ref())),
+        SandboxContents::File { .. } | SandboxContents::Cohort { .. } => None,
+    }
+}
+
+/// Files and cohorts count toward neither the number of references nor the level.
+fn counted_references(
+    state: &SandboxState,
+    (included, excluded): (&Value, Option<&Value>),
+) -> impl ExactSizeIterator<Item = String> + use<> {
+    let mut ids = referenced_ids(included, excluded);
+    ids.retain(|id| {
+        state
+            .segments
+            .get(id)
+            .is_none_or(|segment| matches!(segment.contents, SandboxContents::Filters { .. }))
+    });
+    ids.into_iter()
+}
+
+/// 1 without references; with them one more than the highest referred to, and one more for nested groups. `known`
+/// holds the levels found already: a diamond must not be walked once for each way through it. A segment that is
+/// still being walked counts nothing, so that circles end.
+fn nesting_level(state: &SandboxState, definition: (&Value, Option<&Value>), known: &mut BTreeMap<String, usize>) -> usize {
+    let mut highest = 0;
+    for id in counted_references(state, definition) {
+        let reached = match known.get(&id) {
+            Some(level) => *level,
+            None => match definition_of(state, &id) {
+                Some(referenced) => {
+                    known.insert(id.clone(), 0);
+                    let level = nesting_level(state, referenced, known);
+                    known.insert(id, level);
+                    level
+                }
+                None => 0,
+            },
+        };
+        highest = highest.max(reached);
+    }
+    match highest {
+        0 => 1,
+        highest => highest + 1 + usize::from(has_nested_group(definition.0, definition.1)),
+    }
+}

@@ -1,0 +1,239 @@
+use super::*;
+use crate::state::AppliedPlan;
+use crate::state::StateEntry;
+use crate::state::Intent;
+use crate::state::{LockHolder, Revision, StepKey, IntendedWrite};
+use crate::model::{EndpointClass, Lifecycle, Payload, SegmentId, SegmentName};
+use jiff::Timestamp;
+use serde_json::json;
+use std::fs;
+
+fn state() -> State {
+    let mut ledger = State::default();
+    let payload = Payload {
+        included_filters: json!({"filter_operator": "and", "filters": [{"value": 1.5}]}),
+        excluded_filters: None,
+    };
+    for (id, name, lifecycle) in [
+        ("a1", "One", Lifecycle::Active),
+        ("b2", "Two", Lifecycle::Archived),
+    ] {
+        let mut entry = StateEntry {
+            lifecycle,
+            digest: (id == "a1").then(|| "00ff".to_owned()),
+            definition: (id == "a1").then(|| payload.clone()),
+            protect: id == "a1",
+            run: "run 1".to_owned(),
+            ..StateEntry::new(SegmentId::new(id), SegmentName::new("Old"), Timestamp::UNIX_EPOCH)
+        };
+        entry.rename(SegmentName::new(name));
+        entry.add_revision(Revision {
+            name: SegmentName::new("Old"),
+            definition: payload.clone(),
+            replaced_at: Timestamp::UNIX_EPOCH,
+            run: "run 0".to_owned(),
+        });
+        ledger.record(entry);
+    }
+    ledger.record_applied_plan(AppliedPlan {
+        digest: "abc".to_owned(),
+        applied_at: Timestamp::UNIX_EPOCH,
+    });
+    ledger
+}
+
+fn journal_entry(number: usize) -> JournalEntry {
+    JournalEntry::Intent(Intent {
+        step: StepKey {
+            run: "run 2".to_owned(),
+            step: number,
+        },
+        segment: SegmentName::new("One"),
+        protect: false,
+        at: Timestamp::UNIX_EPOCH,
+        rearchive_if_unadopted: false,
+        write: IntendedWrite::SetLifecycle {
+            id: SegmentId::new("a1"),
+            name: SegmentName::new("One"),
+            lifecycle: Lifecycle::Archived,
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_saved_state_is_loaded_unchanged() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(directory.path().join("deep/down"));
+    assert_eq!(store.load().await.unwrap(), State::default());
+    store.save(&state()).await.unwrap();
+    assert_eq!(store.load().await.unwrap(), state());
+}
+
+#[tokio::test]
+async fn every_run_reads_each_request_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(directory.path().join("deep/down"));
+    let call = |second| RequestRecord::Sent {
+        class: EndpointClass::Get,
+        at: Timestamp::from_second(second).unwrap(),
+    };
+    assert_eq!(store.load_requests().await.unwrap(), []);
+    let mut next = 0;
+    let exchanged = store.exchange_requests(&mut next, |others| {
+        assert_eq!(others, []);
+        vec![call(1), call(2)]
+    });
+    exchanged.await.unwrap();
+    assert_eq!(next, 2);
+    let other = DirectoryStore::new(directory.path().join("deep/down"));
+    let mut next = 1;
+    let exchanged = other.exchange_requests(&mut next, |others| {
+        assert_eq!(others, [call(2)]);
+        vec![call(3)]
+    });
+    exchanged.await.unwrap();
+    assert_eq!(next, 3);
+    let mut next = 2;
+    store.exchange_requests(&mut next, |_| Vec::new()).await.unwrap();
+    assert_eq!(next, 3);
+    assert_eq!(store.load_requests().await.unwrap(), [call(1), call(2), call(3)]);
+    // Few old ones are not worth it.
+    store.prune_requests(Timestamp::MAX).await.unwrap();
+    assert_eq!(store.load_requests().await.unwrap().len(), 3);
+    let many: Vec<RequestRecord> = (0..2000).map(call).collect();
+    store.exchange_requests(&mut 3, |_| many.clone()).await.unwrap();
+    store
+        .prune_requests(Timestamp::from_second(1999).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(store.load_requests().await.unwrap(), [call(1999)]);
+    let mut next = 3;
+    other.exchange_requests(&mut next, |_| Vec::new()).await.unwrap();
+    assert_eq!(next, 2003);
+}
+
+/// The ledger with the first records taken down.
+fn state_with(records: usize) -> State {
+    let mut ledger = state();
+    for number in 0..records {
+        ledger.apply_journal_entry(journal_entry(number));
+    }
+    ledger
+}
+
+#[tokio::test]
+async fn the_next_run_reads_the_journal_up_to_a_torn_last_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = directory.path().join(JOURNAL_FILE);
+    let store = DirectoryStore::new(directory.path());
+    for count in 1..4 {
+        store
+            .append(&state_with(count), &[journal_entry(count - 1)])
+            .await
+            .unwrap();
+    }
+    let next = DirectoryStore::new(directory.path());
+    assert_eq!(next.load().await.unwrap(), state_with(3));
+    let text = fs::read(&journal).unwrap();
+    fs::write(&journal, &text[..text.len() - 5]).unwrap();
+    assert_eq!(next.load().await.unwrap(), state_with(2));
+    // Its first change leaves the torn line behind.
+    next.append(&state_with(3), &[journal_entry(2)]).await.unwrap();
+    next.append(&state_with(4), &[journal_entry(3)]).await.unwrap();
+    assert_eq!(store.load().await.unwrap(), state_with(4));
+    // A run takes the journal in at its end. One that ended before it removed it: it follows an older generation.
+    let journal_of_before = fs::read(&journal).unwrap();
+    store.save(&state_with(1)).await.unwrap();
+    assert!(!journal.exists());
+    assert_eq!(store.load().await.unwrap(), state_with(1));
+    fs::write(&journal, &journal_of_before).unwrap();
+    assert_eq!(store.load().await.unwrap(), state_with(1));
+}
+
+#[tokio::test]
+async fn a_mismatched_journal_is_rejected_and_a_missing_state_is_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(directory.path());
+    store.save(&state()).await.unwrap();
+    let backup = fs::read(directory.path().join(STATE_FILE)).unwrap();
+    store.save(&state()).await.unwrap();
+    store.append(&state_with(1), &[journal_entry(0)]).await.unwrap();
+    let begun = fs::read(directory.path().join(STATE_FILE)).unwrap();
+    fs::write(directory.path().join(STATE_FILE), &backup).unwrap();
+    // Nothing was added to what the journal follows.
+    assert_eq!(store.load().await.unwrap(), state());
+    fs::write(directory.path().join(STATE_FILE), begun).unwrap();
+    store.append(&state_with(2), &[journal_entry(1)]).await.unwrap();
+    fs::write(directory.path().join(STATE_FILE), backup).unwrap();
+    let refused = store.load().await.unwrap_err().to_string();
+    assert!(refused.contains("follows generation 3"), "{refused}");
+    fs::remove_file(directory.path().join(STATE_FILE)).unwrap();
+    assert_eq!(store.load().await.unwrap(), State::default());
+    let next = DirectoryStore::new(directory.path());
+    next.append(&state_with(2), &[journal_entry(1)]).await.unwrap();
+    assert_eq!(store.load().await.unwrap(), state_with(2));
+    for text in ["{}\n{}\n", "garbage", ""] {
+        fs::write(directory.path().join(JOURNAL_FILE), text).unwrap();
+        let refused = store.load().await.unwrap_err().to_string();
+        assert!(
+            refused.contains("journal.jsonl") && refused.contains("first line"),
+            "{refused}"
+        );
+    }
+    fs::remove_file(directory.path().join(JOURNAL_FILE)).unwrap();
+    let refused = store.load().await.unwrap_err().to_string();
+    assert!(
+        refused.contains("journal.jsonl` cannot be used: it is gone"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_rejected_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(directory.path());
+    let good = checksummed_json::encode(STATE_VERSION, &StateFile::of(&state(), (1, false)));
+    let damaged = [
+        (good.replace("\"One\"", "\"Own\""), "checksum"),
+        (
+            good.replace("\"format_version\": 4", "\"format_version\": 5"),
+            "format version 5",
+        ),
+        (good[..good.len() / 2].to_owned(), "EOF"),
+        (String::new(), "EOF"),
+        (good.replace("\"archived\"", "\"gone\""), "checksum"),
+    ];
+    for (text, reason) in damaged {
+        fs::write(directory.path().join(STATE_FILE), text).unwrap();
+        let refused = store.load().await.unwrap_err().to_string();
+        assert!(
+            refused.contains(reason) && refused.contains("ledger.json"),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_failed_append_is_saved_with_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::new(directory.path());
+    let holder = LockHolder {
+        user: "ada".to_owned(),
+        host: "runner".to_owned(),
+        process: None,
+    };
+    let lock = Lock::acquired("run 2", "segctl apply", holder, Timestamp::UNIX_EPOCH);
+    store.change_lock(|_| LockChange::Put(lock.clone())).await.unwrap();
+    store.save(&state()).await.unwrap();
+    store.append(&state_with(1), &[journal_entry(0)]).await.unwrap();
+    // The lock cannot be looked at, for once.
+    let (file, away) = (directory.path().join(LOCK_FILE), directory.path().join("away"));
+    fs::rename(&file, &away).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert!(store.append(&state_with(2), &[journal_entry(1)]).await.is_err());
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&away, &file).unwrap();
+    store.append(&state_with(3), &[journal_entry(2)]).await.unwrap();
+    let next = DirectoryStore::new(directory.path());
+    assert_eq!(next.load().await.unwrap(), state_with(3));
+}

@@ -1,0 +1,238 @@
+//! Nothing is lost and nothing becomes ours by accident: what is overwritten is kept first, what was refused leaves no
+//! trace, and what was taken back is as it was.
+
+use super::test_workspace::TestWorkspace;
+use segctl::apply::run_report::{StepOutcome, RunReport};
+use segctl::apply::{RunResult, AbortReason};
+use segctl::model::{
+    Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
+    GroupOperator, Lifecycle, Number, Operand, Origin, SegmentId, SegmentName,
+};
+use segctl::sandbox::{RateLimitMode, SandboxSettings};
+use serde_json::{Value, json};
+
+fn declared(name: &str, amount: u32) -> DeclaredSegment {
+    let test = DoubleTest::GreaterThan(Operand::Fixed(Number::new(f64::from(amount)).unwrap()));
+    DeclaredSegment {
+        name: SegmentName::new(name),
+        id: None,
+        previous_names: Vec::new(),
+        protect: false,
+        lifecycle: Lifecycle::Active,
+        contents: Contents::Filter(Definition {
+            included: Group {
+                operator: GroupOperator::And,
+                filters: vec![Filter::Attribute(AttributeFilter {
+                    name: "spend".to_owned(),
+                    category: None,
+                    condition: Condition::Double { negate: false, test },
+                })],
+            },
+            excluded: None,
+        }),
+        origin: Origin {
+            file: format!("{name}.yaml"),
+            line: 1,
+            column: 1,
+        },
+    }
+}
+
+fn spend_above(amount: u32) -> Value {
+    json!({"filter_operator": "and", "filters": [{
+        "filter_type": "user_attributes", "name": "spend", "data_type": "double", "operator": "greaterThan",
+        "value": amount, "negate": false,
+    }]})
+}
+
+fn workspace() -> TestWorkspace {
+    TestWorkspace::new(SandboxSettings {
+        rate_limits: RateLimitMode::Off,
+        ..SandboxSettings::default()
+    })
+}
+
+/// Makes a segment by hand; its id.
+fn create_externally(workspace: &TestWorkspace, name: &str, amount: u32, archived: bool) -> SegmentId {
+    let made =
+        workspace.edit_in_dashboard(&json!({"name": name, "archived": archived, "included_filters": spend_above(amount)}));
+    SegmentId::new(made["data"]["id"].as_str().unwrap())
+}
+
+fn first_outcome(receipt: &RunReport) -> &StepOutcome {
+    &receipt.steps.first().unwrap().outcome
+}
+
+#[tokio::test]
+async fn hidden_segments_that_exchange_definitions_converge_after_two_runs() {
+    // What is hidden, and what the files say.
+    let table = [
+        (vec![("B", 2)], [("A", 2), ("B", 3)]),
+        (vec![("A", 1), ("B", 2)], [("A", 2), ("B", 3)]),
+        (vec![("A", 1), ("B", 2)], [("A", 3), ("B", 1)]),
+        (vec![("A", 1), ("B", 2)], [("A", 2), ("B", 1)]),
+    ];
+    for (hidden, wanted) in table {
+        let workspace = TestWorkspace::new(SandboxSettings {
+            rate_limits: RateLimitMode::Off,
+            archived_definitions_conflict: true,
+            ..SandboxSettings::default()
+        });
+        for (name, amount) in &hidden {
+            create_externally(&workspace, name, *amount, true);
+        }
+        let files = wanted.map(|(name, amount)| declared(name, amount));
+        workspace.apply(&workspace.plan(&files).await).await;
+        let receipt = workspace.apply(&workspace.plan(&files).await).await;
+        assert!(receipt.is_complete(), "{hidden:?} {wanted:?}: {receipt:?}");
+        assert!(workspace.plan(&files).await.is_empty(), "{hidden:?} {wanted:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_definition_of_a_hidden_name_holder_is_recorded_before_the_overwrite() {
+    let workspace = workspace();
+    let id = create_externally(&workspace, "A", 9, true);
+    let files = [declared("A", 1)];
+    assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
+    let ledger = workspace.stored_state();
+    let replaced = &ledger.managed_entry(&id).unwrap().revisions;
+    let values: Vec<&Value> = replaced
+        .iter()
+        .map(|replaced| &replaced.definition.included_filters["filters"][0]["value"])
+        .collect();
+    assert_eq!(values, [&json!(9)]);
+}
+
+#[tokio::test]
+async fn a_hidden_name_holder_is_not_changed_if_adoption_is_refused() {
+    let mut workspace = workspace();
+    workspace.change_policy(|policy| policy.adoption = Adoption::Refuse);
+    create_externally(&workspace, "A", 9, true);
+    let files = [declared("A", 1)];
+    let receipt = workspace.apply(&workspace.plan(&files).await).await;
+    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
+        panic!("{receipt:?}")
+    };
+    assert!(message.contains("refuses adoption"), "{message}");
+    assert!(
+        workspace.request_log().iter().all(|entry| !entry.committed),
+        "{:?}",
+        workspace.request_log()
+    );
+}
+
+#[tokio::test]
+async fn a_rejected_update_does_not_adopt_the_segment() {
+    let workspace = workspace();
+    let id = create_externally(&workspace, "A", 9, false);
+    let plan = workspace.plan(&[declared("A", 1)]).await;
+    workspace.set_faults(&json!([
+        {"on": {"method": "PATCH"}, "fault": {"status": {"code": 400, "when": "before"}}},
+    ]));
+    let receipt = workspace.apply(&plan).await;
+    assert!(matches!(first_outcome(&receipt), StepOutcome::Failed { .. }), "{receipt:?}");
+    assert_eq!(workspace.stored_state().managed_entry(&id), None);
+    // The file is given up: what somebody else made is not archived for it.
+    assert!(
+        workspace
+            .plan(&[declared("B", 2)])
+            .await
+            .steps
+            .iter()
+            .all(|step| step.origin.is_some())
+    );
+}
+
+#[tokio::test]
+async fn a_rejected_update_reports_the_original_error() {
+    let workspace = workspace();
+    create_externally(&workspace, "A", 9, false);
+    let plan = workspace.plan(&[declared("A", 1)]).await;
+    workspace.set_faults(&json!([
+        {"on": {"method": "PATCH", "path_prefix": "/v3/"}, "fault": {"status": {"code": 403, "when": "before"}}},
+        {"on": {"method": "PATCH", "path_prefix": "/v2/"}, "fault": {"status": {"code": 400, "when": "before"}}},
+    ]));
+    let receipt = workspace.apply(&plan).await;
+    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
+        panic!("{receipt:?}")
+    };
+    assert!(message.starts_with("cannot update"), "{message}");
+}
+
+#[tokio::test]
+async fn a_state_write_failure_stops_the_run_before_the_request() {
+    let workspace = workspace();
+    let files = [declared("A", 1)];
+    assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
+    let plan = workspace.plan(&[declared("A", 2)]).await;
+    let before = workspace.request_log().iter().filter(|entry| entry.committed).count();
+    workspace.fail_state_writes();
+    let RunResult { report: receipt, abort_reason: stop, .. } = workspace.apply_with_result(&plan).await;
+    let StepOutcome::Failed { message } = first_outcome(&receipt) else {
+        panic!("{receipt:?}")
+    };
+    assert!(message.starts_with("nothing was written"), "{message}");
+    assert!(matches!(stop, Some(AbortReason::StateWriteFailed(_))), "{stop:?}");
+    assert_eq!(
+        workspace.request_log().iter().filter(|entry| entry.committed).count(),
+        before
+    );
+}
+
+#[tokio::test]
+async fn a_rollback_restores_the_state() {
+    let workspace = workspace();
+    let files = [declared("A", 1), declared("B", 2)];
+    assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
+    let known = workspace.stored_state();
+    let swapped = [declared("A", 2), declared("B", 1)];
+    let plan = workspace.plan(&swapped).await;
+    assert_eq!(plan.steps.len(), 3, "{:?}", plan.steps);
+    // The passing step of A is let through, and B is refused.
+    workspace.set_faults(&json!([
+        {"on": {"method": "PATCH", "nth": 2}, "fault": {"status": {"code": 400, "when": "before"}}},
+    ]));
+    let receipt = workspace.apply(&plan).await;
+    assert_eq!(first_outcome(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
+    assert_eq!(workspace.stored_state(), known);
+    assert!(workspace.plan(&files).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_original_definition_is_recorded_if_a_temporary_change_cannot_be_rolled_back() {
+    let workspace = workspace();
+    let files = [declared("A", 1), declared("B", 2)];
+    assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
+    let plan = workspace.plan(&[declared("A", 2), declared("B", 1)]).await;
+    // The final step of A is refused, and B has what A had.
+    workspace.set_faults(&json!([
+        {"on": {"method": "PATCH", "nth": 3}, "fault": "active_limit"},
+    ]));
+    let receipt = workspace.apply(&plan).await;
+    assert!(matches!(first_outcome(&receipt), StepOutcome::Applied { .. }), "{receipt:?}");
+    let ledger = workspace.stored_state();
+    let entry = ledger.latest_by_name(&SegmentName::new("A")).unwrap();
+    let replaced = entry
+        .revisions
+        .iter()
+        .map(|replaced| &replaced.definition.included_filters);
+    assert_eq!(replaced.collect::<Vec<_>>()[0], &spend_above(1));
+}
+
+#[tokio::test]
+async fn a_temporary_change_edited_in_the_dashboard_is_not_rolled_back() {
+    let workspace = workspace();
+    let id = create_externally(&workspace, "A", 1, false);
+    create_externally(&workspace, "B", 2, false);
+    let plan = workspace.plan(&[declared("A", 2), declared("B", 1)]).await;
+    workspace.set_faults(&json!([
+        {"on": {"method": "PATCH", "nth": 2}, "fault": {"status": {"code": 400, "when": "before"}}},
+    ]));
+    workspace.edit_after_patches(1, &json!({"id": id.as_str(), "included_filters": spend_above(77)}));
+    let receipt = workspace.apply(&plan).await;
+    assert_ne!(first_outcome(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
+    let observed = workspace.observe(&[declared("A", 2)]).await;
+    let definition = observed.segments[&id].definition.as_ref().unwrap();
+    assert_eq!(definition.included_filters["filters"][0]["value"], json!(77));
+}
