@@ -9,11 +9,11 @@
 
 mod measure;
 
-use measure::{shortest_time, peak_memory};
+use measure::{peak_memory, shortest_time};
 use segctl::member_list::check::check;
-use segctl::member_list::diff::{ValueChange, ListDiff};
 use segctl::member_list::compressed_list::{ListReader, ListWriter};
-use segctl::member_list::{PreviousMembers, EmptyList};
+use segctl::member_list::diff::{ListDiff, ValueChange};
+use segctl::member_list::{EmptyList, PreviousMembers};
 use segctl::model::{Identifier, IdentifierType};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};

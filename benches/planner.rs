@@ -9,16 +9,16 @@ use jiff::Timestamp;
 use segctl::config::load;
 use segctl::config::settings::ProjectSettings;
 use segctl::definition::{Digest, Identities, encode};
-use segctl::state::{StateEntry, State};
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
-    GroupOperator, Lifecycle, RemoteKind, ObservedSegment, Number, ObservedWorkspace, Operand, Origin, Policy, Reference,
-    SegmentId, SegmentName,
+    GroupOperator, Lifecycle, Number, ObservedSegment, ObservedWorkspace, Operand, Origin, Policy, Reference,
+    RemoteKind, SegmentId, SegmentName,
 };
-use segctl::plan::guards::Overrides;
 use segctl::plan::cohorts::ComparedLists;
+use segctl::plan::guards::Overrides;
 use segctl::plan::targeting::Selection;
 use segctl::plan::{PlanInput, plan};
+use segctl::state::{State, StateEntry};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;

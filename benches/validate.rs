@@ -6,9 +6,9 @@
 
 mod measure;
 
-use measure::{shortest_time, peak_memory};
-use segctl::config::source::{self, SourceFile};
+use measure::{peak_memory, shortest_time};
 use segctl::config::settings::parse_settings;
+use segctl::config::source::{self, SourceFile};
 use segctl::config::{load, yaml};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;

@@ -122,7 +122,7 @@ impl Diagnostic {
         label: impl Into<String>,
     ) -> Self {
         let labels = vec![Label {
-            location: location,
+            location,
             message: label.into(),
         }];
         Self {
@@ -138,7 +138,7 @@ impl Diagnostic {
     /// Adds a second place, for faults that two places cause together.
     pub fn with_label(mut self, location: Location, message: impl Into<String>) -> Self {
         self.labels.push(Label {
-            location: location,
+            location,
             message: message.into(),
         });
         self

@@ -4,31 +4,32 @@
 //! The command line puts words and questions around it. Clock, transport and store are whatever they are handed, so that
 //! all of it can be run on a machine and against a service that fail.
 
-mod exclusive;
-mod upload_results;
-mod shared_request_log;
 mod member_diff;
+mod shared_request_log;
+mod upload_results;
 
-pub use exclusive::{LockOptions, HeldLock, LockError};
-pub use shared_request_log::SharedCallLog;
 pub use member_diff::MemberListError;
+pub use shared_request_log::SharedCallLog;
 
-use crate::api::pacing::RateLimiter;
-use crate::api::{RequestError, Client, Clock, FetchedSegment, RemoteSegment, Transport};
-use crate::apply::{Applier, RunResult, StepEvent, ApplyOptions};
-use crate::state::{State, StateStore, JournalEntry, Cache, StoreError};
+use crate::api::{Client, Clock, FetchedSegment, RemoteSegment, RequestError, Transport};
+use crate::apply::{Applier, ApplyOptions, RunResult, StepEvent};
 use crate::model::{
-    ApiBehavior, DeclaredSegment, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Policy, SegmentId, SegmentName,
+    ApiBehavior, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, RemoteKind,
+    SegmentId, SegmentName,
 };
 use crate::observe::{
-    Refresh, Scope, fetch_missing_definitions, unrestored_segments, recheck, observe, from_cache, from_cache_and_state, cache_entry, recovery_records, ids_with_pending_writes,
+    Refresh, Scope, cache_entry, fetch_missing_definitions, from_cache, from_cache_and_state,
+    ids_with_pending_writes, observe, recheck,
 };
-use crate::plan::guards::Overrides;
 use crate::plan::cohorts::ComparedLists;
+use crate::plan::guards::Overrides;
 use crate::plan::saved::SavedPlan;
-use crate::plan::targeting::Selection;
 use crate::plan::step::Plan;
+use crate::plan::targeting::Selection;
 use crate::plan::{PlanInput, plan};
+use crate::rate_limit::RateLimiter;
+use crate::state::recovery::{recovery_records, unrestored_segments};
+use crate::state::{Cache, JournalEntry, NoteSink, State, StateStore, StoreError};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -136,15 +137,16 @@ impl LoadedWorkspace {
         (store, now): (&S, Timestamp),
         on_note: &NoteSink,
     ) -> Result<Self, StoreError> {
-        let (state, has_upload_results) = upload_results::load_state_with_upload_results(store, on_note).await?;
+        let (state, has_upload_results) =
+            upload_results::load_state_with_upload_results(store, on_note).await?;
         Ok(Self {
-            state: state,
+            state,
             observed: ObservedWorkspace::default(),
             cache: load_cache(store, on_note).await,
             member_lists: ComparedLists::default(),
             now,
             recovered_writes: has_upload_results,
-            request: request,
+            request,
         })
     }
 
@@ -191,9 +193,6 @@ impl LoadedWorkspace {
         }
     }
 }
-
-/// Told what is worth knowing and stops nothing.
-pub type NoteSink = dyn Fn(String) + Send + Sync;
 
 /// A workspace that answers, and where its ledger is.
 pub struct Reconciler<T: Transport, C: Clock, S> {
@@ -280,7 +279,7 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     ) -> Result<RecheckResult, ReconcileError> {
         let scope = Scope {
             declared: &[],
-            state: state,
+            state,
             policy,
             cache: &Cache::default(),
             refresh: Refresh::None,
@@ -293,7 +292,8 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         };
         let (now, fetched) = recheck((&self.client, &self.clock), &scope, ids_to_read).await?;
         let is_declared = |name: &SegmentName| saved.plan.steps.iter().any(|step| step.segment == *name);
-        let recovered_writes = self.recover_unfinished_writes((state, &now, policy.api_behavior), is_declared);
+        let recovered_writes =
+            self.recover_unfinished_writes((state, &now, policy.api_behavior), is_declared);
         let differences = saved.differences(&now, state);
         if !differences.is_empty() {
             // The next plan has to start from what is there.
@@ -305,8 +305,8 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         }
         Ok(RecheckResult {
             differences: differences.iter().map(ToString::to_string).collect(),
-            recovered_writes: recovered_writes,
-            fetched: fetched,
+            recovered_writes,
+            fetched,
         })
     }
 
@@ -327,7 +327,9 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
         if recovered_writes {
             (self.on_note)(recovery_summary(&settled));
         }
-        settled.into_iter().for_each(|record| ledger.apply_journal_entry(record));
+        settled
+            .into_iter()
+            .for_each(|record| ledger.apply_journal_entry(record));
         recovered_writes
     }
 
@@ -382,10 +384,12 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
 
 /// What became of the writes that an earlier run left.
 fn recovery_summary(settled: &[JournalEntry]) -> String {
-    let count = |is_counted: fn(&JournalEntry) -> bool| settled.iter().filter(|record| is_counted(record)).count();
+    let count =
+        |is_counted: fn(&JournalEntry) -> bool| settled.iter().filter(|record| is_counted(record)).count();
     let open = count(|record| matches!(record, JournalEntry::Resolved(_)));
     let learned = count(|record| matches!(record, JournalEntry::StateEntry(_)));
-    let unknown = count(|record| matches!(record, JournalEntry::StateEntry(entry) if entry.lifecycle_unknown));
+    let unknown =
+        count(|record| matches!(record, JournalEntry::StateEntry(entry) if entry.lifecycle_unknown));
     let noun = if open == 1 { "write" } else { "writes" };
     let not_shown = match unknown {
         0 => String::new(),

@@ -6,25 +6,25 @@
 //! limits.
 
 mod membership;
+mod permit;
 mod requests;
 #[cfg(test)]
 mod tests;
-mod permit;
 
 pub use membership::{MemberBatcher, UploadParameters};
 pub use permit::Permit;
 
-use super::request_log::RequestLog;
+use super::cancellation::CancelToken;
 use super::clock::Clock;
 use super::error::{self, ApiError, RequestError};
 use super::operation::Operation;
-use super::pacing::{AnsweredRequest, MAX_REQUEST_DURATION, RateLimiter, RateLimits, Window};
-use super::retry::{RetryDecision, Retryability, RetryPolicy};
+use super::request_log::RequestLog;
+use super::responses::{self, MalformedBody, RemoteSegment, RemoteSummary};
+use super::retry::{RetryDecision, RetryPolicy, Retryability};
 use super::server_clock::ServerClock;
-use super::cancellation::CancelToken;
 use super::transport::{Request, Response, Transport};
-use super::responses::{self, RemoteSummary, MalformedBody, RemoteSegment};
-use crate::model::{RequestRecord, EndpointClass, Payload, SegmentId, SegmentName};
+use crate::model::{EndpointClass, Payload, RequestRecord, SegmentId, SegmentName};
+use crate::rate_limit::{AnsweredRequest, MAX_REQUEST_DURATION, RateLimiter, RateLimits, Window};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -184,7 +184,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// When the call failed for good.
     pub async fn list(&self) -> Result<Vec<RemoteSummary>, RequestError> {
         let request = requests::list(None);
-        self.send_read(Operation::List, request, responses::decode_list).await
+        self.send_read(Operation::List, request, responses::decode_list)
+            .await
     }
 
     /// The listed segments of exactly this name: none or one.
@@ -214,11 +215,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     /// One segment, read first in a turn that was waited for already.
-    async fn get_with_permit(&self, turn: Option<Permit>, id: &SegmentId) -> Result<RemoteSegment, RequestError> {
+    async fn get_with_permit(
+        &self,
+        turn: Option<Permit>,
+        id: &SegmentId,
+    ) -> Result<RemoteSegment, RequestError> {
         let operation = Operation::Get(id.clone());
         let request = requests::get(&operation, id)?;
         let decode = |body: &[u8]| requests::decode_segment_with_id(id, body);
-        self.send_read_with_permit(turn, (operation, request), decode).await
+        self.send_read_with_permit(turn, (operation, request), decode)
+            .await
     }
 
     /// Makes a filter segment; what the service stored comes back.
@@ -302,7 +308,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
         (operation, request): (Operation, Request),
     ) -> Result<(), RequestError> {
         let call = (operation.clone(), request);
-        let done = self.send_write(turn, call, responses::decode_acknowledgement).await?;
+        let done = self
+            .send_write(turn, call, responses::decode_acknowledgement)
+            .await?;
         self.check_acknowledgement(operation, done)
     }
 
@@ -313,7 +321,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         request: Request,
         decode: impl Fn(&[u8]) -> Result<A, MalformedBody> + Send + Sync,
     ) -> Result<A, RequestError> {
-        self.send_read_with_permit(None, (operation, request), decode).await
+        self.send_read_with_permit(None, (operation, request), decode)
+            .await
     }
 
     async fn send_read_with_permit<A: Send>(
@@ -380,14 +389,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// whether it may be.
     pub async fn backoff(&self, attempt: u32, error: &RequestError) -> bool {
         let reason = WaitReason::Retry(error.clone());
-        self.backoff_for((attempt, Retryability::of_error(error)), error, reason).await
+        self.backoff_for((attempt, Retryability::of_error(error)), error, reason)
+            .await
     }
 
     /// Waits before it is looked what came of the write numbered `attempt`, from 1, whose answer was lost: a service that
     /// fails needs time, and so does a list that lags. Whether the write may be made again if nothing came of it.
     pub async fn wait_before_verify(&self, attempt: u32, error: &RequestError) -> bool {
         let reason = WaitReason::AmbiguousWrite(error.clone());
-        self.backoff_for((attempt, Retryability::Retryable), error, reason).await
+        self.backoff_for((attempt, Retryability::Retryable), error, reason)
+            .await
     }
 
     async fn backoff_for(

@@ -12,12 +12,6 @@ pub trait Clock: Send + Sync {
     fn sleep_until(&self, moment: Timestamp) -> impl Future<Output = ()> + Send;
 }
 
-/// `moment` moved on by `by`; the end of time when there is no such moment.
-#[must_use]
-pub(super) fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

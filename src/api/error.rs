@@ -3,7 +3,7 @@
 
 mod classify;
 
-pub(super) use classify::{classify, malformed_response, escape_and_truncate, classify_transport_error};
+pub(super) use classify::{classify, classify_transport_error, escape_and_truncate, malformed_response};
 
 use super::operation::Operation;
 use crate::model::{SegmentId, SegmentName};
@@ -186,7 +186,9 @@ impl ApiError {
             Self::Unreachable { .. } => {
                 Some("nothing was sent: check the endpoint, the network and the proxy")
             }
-            Self::InvalidCredentials { status: None, .. } => Some("nothing was sent: set it for this workspace"),
+            Self::InvalidCredentials { status: None, .. } => {
+                Some("nothing was sent: set it for this workspace")
+            }
             Self::InvalidCredentials { .. } => Some(
                 "check `workspace_id`, `api_key` (the Data key, or one with the Segmentation scope) and the data center",
             ),
@@ -265,7 +267,10 @@ impl fmt::Display for ApiError {
             Self::Cancelled => formatter.write_str("the run was stopped before it was sent"),
             Self::PermitExpired => formatter.write_str("its turn was over before it was sent"),
             Self::Server { status, message } => write!(formatter, "the service failed ({status}: {message})"),
-            Self::MalformedResponse { expected, received: came } => {
+            Self::MalformedResponse {
+                expected,
+                received: came,
+            } => {
                 write!(
                     formatter,
                     "the answer cannot be read: expected {expected}, got `{came}`"

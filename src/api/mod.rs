@@ -15,28 +15,26 @@
 //!
 //! One [`Client`] serves a whole run by reference, and concurrent calls share its budget.
 
-mod request_log;
+mod cancellation;
 mod client;
 mod clock;
 mod error;
 mod operation;
-pub mod pacing;
+mod request_log;
+mod responses;
 mod retry;
 mod server_clock;
-mod cancellation;
 mod transport;
-mod responses;
 
-pub use request_log::{RequestLog, RecordExchange};
-pub use client::{MemberBatcher, Client, FetchedSegment, Permit, UploadParameters, WaitReason, WaitNotice};
+pub use cancellation::{CancelHandle, CancelToken};
+pub use client::{Client, FetchedSegment, MemberBatcher, Permit, UploadParameters, WaitNotice, WaitReason};
 pub use clock::{Clock, SystemClock};
 pub use error::{ApiError, RequestError};
 pub use operation::Operation;
-pub use pacing::{RateLimiter, RateLimits, Window, WindowError};
-pub use retry::{RetryDecision, Retryability, RetryPolicy};
-pub use cancellation::{CancelToken, CancelHandle};
+pub use request_log::{RecordExchange, RequestLog};
+pub use responses::{RemoteSegment, RemoteSummary};
+pub use retry::{RetryDecision, RetryPolicy, Retryability};
 pub use transport::{
-    Credentials, Endpoint, EndpointError, ApiVersion, HttpTransport, Method, RateLimitHeaders, Request, Response,
-    SetupError, Transport, TransportError,
+    ApiVersion, Credentials, Endpoint, EndpointError, HttpTransport, Method, Request, Response, SetupError,
+    Transport, TransportError,
 };
-pub use responses::{RemoteSummary, RemoteSegment};

@@ -3,8 +3,8 @@
 //! The rule that everything else rests on: a write is repeated only when it certainly was not processed. A
 //! 5xx, a timeout or an unreadable answer to a write goes back to the caller, which reads before it writes.
 
-use super::clock::later;
 use super::error::{ApiError, RequestError};
+use crate::rate_limit::later;
 use jiff::{SignedDuration, Timestamp};
 
 /// Attempts of one call at a service that fails: about half a minute.
@@ -181,7 +181,11 @@ mod tests {
                 let expected = if operation.is_write() { write } else { read };
                 let operation = operation.clone();
                 let error = RequestError { operation, kind };
-                assert_eq!(Retryability::of_error(&error) != Retryability::NotRetryable, expected, "{error}");
+                assert_eq!(
+                    Retryability::of_error(&error) != Retryability::NotRetryable,
+                    expected,
+                    "{error}"
+                );
             }
         }
     }
@@ -191,14 +195,18 @@ mod tests {
         for seed in 0..200 {
             let mut policy = RetryPolicy::new(seed);
             for (attempt, most) in [(1, 1_000), (2, 2_000), (3, 4_000), (5, 16_000)] {
-                let waited = milliseconds_until_retry(policy.decide(attempt, Retryability::Retryable, NOW)).unwrap();
+                let waited =
+                    milliseconds_until_retry(policy.decide(attempt, Retryability::Retryable, NOW)).unwrap();
                 assert!((0..=most).contains(&waited), "{attempt}: {waited}");
             }
-            let waited = milliseconds_until_retry(policy.decide(9, Retryability::RateLimited { reset: None }, NOW)).unwrap();
+            let waited =
+                milliseconds_until_retry(policy.decide(9, Retryability::RateLimited { reset: None }, NOW))
+                    .unwrap();
             assert!((0..=60_000).contains(&waited), "{waited}");
         }
-        let waits =
-            (0..50).filter_map(|seed| milliseconds_until_retry(RetryPolicy::new(seed).decide(4, Retryability::Retryable, NOW)));
+        let waits = (0..50).filter_map(|seed| {
+            milliseconds_until_retry(RetryPolicy::new(seed).decide(4, Retryability::Retryable, NOW))
+        });
         let waits: std::collections::BTreeSet<i64> = waits.collect();
         assert!(waits.len() > 40, "seeds spread the waits: {waits:?}");
         assert!(
@@ -221,13 +229,28 @@ mod tests {
     #[test]
     fn attempts_and_the_retry_budget_of_a_run_are_limited() {
         let mut policy = RetryPolicy::new(0);
-        assert_eq!(policy.decide(MAX_ATTEMPTS, Retryability::Retryable, NOW), RetryDecision::GiveUp);
+        assert_eq!(
+            policy.decide(MAX_ATTEMPTS, Retryability::Retryable, NOW),
+            RetryDecision::GiveUp
+        );
         let limited = Retryability::RateLimited { reset: None };
-        assert_eq!(policy.decide(MAX_RATE_LIMITED_ATTEMPTS, limited, NOW), RetryDecision::GiveUp);
-        assert_eq!(policy.decide(1, Retryability::NotRetryable, NOW), RetryDecision::GiveUp);
+        assert_eq!(
+            policy.decide(MAX_RATE_LIMITED_ATTEMPTS, limited, NOW),
+            RetryDecision::GiveUp
+        );
+        assert_eq!(
+            policy.decide(1, Retryability::NotRetryable, NOW),
+            RetryDecision::GiveUp
+        );
         for _ in 0..RUN_RETRY_BUDGET {
-            assert_ne!(policy.decide(1, Retryability::Retryable, NOW), RetryDecision::GiveUp);
+            assert_ne!(
+                policy.decide(1, Retryability::Retryable, NOW),
+                RetryDecision::GiveUp
+            );
         }
-        assert_eq!(policy.decide(1, Retryability::Retryable, NOW), RetryDecision::GiveUp);
+        assert_eq!(
+            policy.decide(1, Retryability::Retryable, NOW),
+            RetryDecision::GiveUp
+        );
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure: it is told the times and holds only the difference.
 
-use super::clock::later;
+use crate::rate_limit::later;
 use jiff::{SignedDuration, Timestamp};
 
 /// The `Date` header holds whole seconds, the begun one left out.

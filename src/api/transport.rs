@@ -9,6 +9,7 @@ mod http;
 pub use endpoint::{Endpoint, EndpointError};
 pub use http::{Credentials, HttpTransport, SetupError};
 
+use crate::rate_limit::RateLimitHeaders;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::fmt;
@@ -79,17 +80,6 @@ pub struct Response {
     pub date: Option<Timestamp>,
     /// The body as it came.
     pub body: Vec<u8>,
-}
-
-/// The `x-ratelimit-…` headers, each only when it is there and a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RateLimitHeaders {
-    /// Calls in the window.
-    pub limit: Option<u64>,
-    /// Calls left in the window.
-    pub remaining: Option<u64>,
-    /// When the window ends, in seconds since the epoch (not a delay).
-    pub reset: Option<i64>,
 }
 
 /// Why there is no answer. What matters is whether the service may have acted on the request.

@@ -64,7 +64,11 @@ pub(super) fn definition_effect(is_desired: bool, is_unchanged: bool) -> Effect 
 }
 
 /// What to do after a create; `was_lost` where an earlier one of the step was not answered.
-pub(super) fn next_after_create(error: &RequestError, name: &SegmentName, had_ambiguous_attempt: bool) -> NextAction {
+pub(super) fn next_after_create(
+    error: &RequestError,
+    name: &SegmentName,
+    had_ambiguous_attempt: bool,
+) -> NextAction {
     let is_own = matches!(&error.kind,
         ApiError::DefinitionTaken { existing_name: Some(holder), .. } if holder == name);
     if error.is_ambiguous_write() || is_own || matches!(error.kind, ApiError::NameTaken { .. }) {

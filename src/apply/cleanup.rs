@@ -3,8 +3,8 @@
 
 use super::Applier;
 use crate::api::{Clock, Transport};
-use crate::state::{StateStore, PublishedFile, JournalEntry, StoreError};
 use crate::model::{ListDigest, SegmentId};
+use crate::state::{JournalEntry, PublishedFile, StateStore, StoreError};
 use std::collections::BTreeMap;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
@@ -26,7 +26,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         self.append_to_journal(|state| {
             let mut entries = BTreeMap::new();
             for (id, published) in &unpublished {
-                let Some(known) = state.any_entry(id) else { continue };
+                let Some(known) = state.any_entry(id) else {
+                    continue;
+                };
                 let entry = entries.entry(id).or_insert_with(|| known.clone());
                 if let Some(uploaded) = &mut entry.upload_state {
                     uploaded.published_files.retain(|other| other != published);
@@ -45,7 +47,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let now = self.clock.now();
         let orphaned: Vec<(ListDigest, bool)> = {
             let state = self.state.lock().await;
-            let over = state.orphaned_files().filter(|published| published.can_be_deleted(now));
+            let over = state
+                .orphaned_files()
+                .filter(|published| published.can_be_deleted(now));
             over.map(|published| (published.name.clone(), state.is_file_in_use(&published.name)))
                 .collect()
         };

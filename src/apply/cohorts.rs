@@ -8,15 +8,17 @@
 pub(super) mod assume_in_sync;
 mod member_changes;
 
-use super::run_report::{StepOutcome, SkipReason};
-use super::{MAX_ATTEMPTS, Applier, StepError, attempts_exhausted, unverifiable};
-use crate::api::{ApiError, MemberBatcher, RequestError, Clock, Operation, RemoteSegment, Transport};
-use crate::state::{StateEntry, Intent, State, StateStore, JournalEntry, CohortState, StoreError, PartialSync, IntendedWrite};
+use super::run_report::{SkipReason, StepOutcome};
+use super::{Applier, MAX_ATTEMPTS, StepError, attempts_exhausted, unverifiable};
+use crate::api::{ApiError, Clock, MemberBatcher, Operation, RemoteSegment, RequestError, Transport};
 use crate::member_list::SortedValues as _;
 use crate::member_list::compressed_list::ListReader;
 use crate::model::{Lifecycle, MemberChange, SegmentId, SegmentKind, SegmentName};
-use crate::observe::members::{RecordedMembersError, RecordedMembers};
 use crate::plan::step::{CohortSync, Step};
+use crate::state::member_lists::{RecordedMembers, RecordedMembersError};
+use crate::state::{
+    CohortState, IntendedWrite, Intent, JournalEntry, PartialSync, State, StateEntry, StateStore, StoreError,
+};
 use jiff::Timestamp;
 use member_changes::MemberChanges;
 use std::io;
@@ -46,15 +48,26 @@ struct CohortSyncRun<'s> {
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Sends what a cohort lacks, and takes back what it has too much.
-    pub(super) async fn sync_cohort(&self, step: &Step, cohort_sync: &CohortSync) -> Result<StepOutcome, StepError> {
+    pub(super) async fn sync_cohort(
+        &self,
+        step: &Step,
+        cohort_sync: &CohortSync,
+    ) -> Result<StepOutcome, StepError> {
         if !self.members_match_plan(cohort_sync).await {
             return Ok(StepOutcome::Skipped(SkipReason::Drifted));
         }
-        let changes = match self.load_member_changes(cohort_sync).await.map_err(StepError::StateBeforeWrite)? {
+        let changes = match self
+            .load_member_changes(cohort_sync)
+            .await
+            .map_err(StepError::StateBeforeWrite)?
+        {
             Ok(parcel) => parcel,
             Err(message) => return Ok(StepOutcome::Failed { message }),
         };
-        let before = cohort_sync.recorded.as_ref().and_then(|known| known.ambiguous_since);
+        let before = cohort_sync
+            .recorded
+            .as_ref()
+            .and_then(|known| known.ambiguous_since);
         let operation = Operation::SyncMembers(step.segment.clone(), MemberChange::Add);
         self.wait_out_in_flight(operation, before).await?;
         self.run_state().has_saved_lists = true;
@@ -84,7 +97,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     /// Reads the declared list and the ones that were kept; or says why that is of no use.
-    async fn load_member_changes(&self, cohort_sync: &CohortSync) -> Result<Result<MemberChanges, String>, StoreError> {
+    async fn load_member_changes(
+        &self,
+        cohort_sync: &CohortSync,
+    ) -> Result<Result<MemberChanges, String>, StoreError> {
         let kept = match RecordedMembers::load(self.store, cohort_sync.base.as_ref()).await {
             Ok(kept) => kept,
             Err(RecordedMembersError::Store(error)) => return Err(error),
@@ -98,7 +114,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         })
     }
 
-    async fn send_batches(&self, changes: &MemberChanges, step_run: &mut CohortSyncRun<'_>) -> Result<StepOutcome, StepError> {
+    async fn send_batches(
+        &self,
+        changes: &MemberChanges,
+        step_run: &mut CohortSyncRun<'_>,
+    ) -> Result<StepOutcome, StepError> {
         let unreadable = |error: io::Error| StepOutcome::Failed {
             message: error.to_string(),
         };
@@ -183,7 +203,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         let ambiguous_since = Some(self.clock.now());
         let entry = |state: &State| self.entry_with_partial_sync(state, id, (step_run, ambiguous_since));
-        let recorded = self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))]).await;
+        let recorded = self
+            .append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
+            .await;
         recorded.map_err(StepError::StateBeforeWrite)
     }
 
@@ -192,14 +214,18 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let Some(id) = step_run.id.as_ref().filter(|_| step_run.has_started) else {
             return Ok(());
         };
-        let entry = |state: &State| self.entry_with_partial_sync(state, id, (step_run, step_run.ambiguous_since));
+        let entry =
+            |state: &State| self.entry_with_partial_sync(state, id, (step_run, step_run.ambiguous_since));
         self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
             .await?;
         Ok(())
     }
 
     /// Finds the segment that the first call made, of which no answer tells the id.
-    async fn find_created_cohort(&self, step_run: &mut CohortSyncRun<'_>) -> Result<Option<StepOutcome>, StepError> {
+    async fn find_created_cohort(
+        &self,
+        step_run: &mut CohortSyncRun<'_>,
+    ) -> Result<Option<StepOutcome>, StepError> {
         let step = step_run.step;
         let mut attempt = 0;
         let stored = loop {
@@ -231,9 +257,13 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let recorded = self.append_to_journal(|state| {
             let entry = self.entry_with_partial_sync(state, &id, (step_run, step_run.ambiguous_since));
             // What an earlier run was about to make is this one.
-            let begun = state.intents().filter(|intent| creates_same_cohort(intent, step_run));
+            let begun = state
+                .intents()
+                .filter(|intent| creates_same_cohort(intent, step_run));
             let settled = begun.map(|intent| JournalEntry::Resolved(intent.step.clone()));
-            std::iter::once(JournalEntry::StateEntry(entry)).chain(settled).collect()
+            std::iter::once(JournalEntry::StateEntry(entry))
+                .chain(settled)
+                .collect()
         });
         recorded.await?;
         step_run.id = Some(id);
@@ -250,8 +280,15 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         self.entry_with_cohort_state(state, id, (step_run, sent))
     }
 
-    fn entry_with_cohort_state(&self, state: &State, id: &SegmentId, (step_run, sent): (&CohortSyncRun<'_>, CohortState)) -> StateEntry {
-        let is_managed = sent.exact_list().is_some() || step_run.cohort_sync.target.is_none() || state.managed_entry(id).is_some();
+    fn entry_with_cohort_state(
+        &self,
+        state: &State,
+        id: &SegmentId,
+        (step_run, sent): (&CohortSyncRun<'_>, CohortState),
+    ) -> StateEntry {
+        let is_managed = sent.exact_list().is_some()
+            || step_run.cohort_sync.target.is_none()
+            || state.managed_entry(id).is_some();
         let mut entry = self.managed_entry(state, id, step_run.name);
         // What somebody else made is ours when all of it took effect, not before.
         entry.history_only = !is_managed;
@@ -291,11 +328,11 @@ impl<'s> CohortSyncRun<'s> {
         let target = cohort_sync.target.as_ref();
         Self {
             step,
-            cohort_sync: cohort_sync,
+            cohort_sync,
             name: target.map_or(&step.segment, |target| &target.remote_name),
             id: target.map(|target| target.id.clone()),
             is_rechecked: false,
-            state_before: state_before,
+            state_before,
             added: 0,
             removed: 0,
             requests_sent: 0,
@@ -316,7 +353,12 @@ impl<'s> CohortSyncRun<'s> {
 
     /// An outcome, with how far it had come by then.
     fn with_progress(&self, outcome: StepOutcome) -> StepOutcome {
-        let sent = || format!("{} of {} calls were made", self.requests_sent, self.cohort_sync.requests);
+        let sent = || {
+            format!(
+                "{} of {} calls were made",
+                self.requests_sent, self.cohort_sync.requests
+            )
+        };
         match outcome {
             _ if self.requests_sent == 0 => outcome,
             StepOutcome::NotAttempted => StepOutcome::Failed {
@@ -342,7 +384,7 @@ fn partial_cohort_state(step_run: &CohortSyncRun<'_>, ambiguous_since: Option<Ti
     };
     CohortState {
         partial: Some(under_way),
-        ambiguous_since: ambiguous_since,
+        ambiguous_since,
         ..step_run.state_before.clone()
     }
 }

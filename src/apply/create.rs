@@ -1,16 +1,20 @@
 //! Creating a segment.
 
+use super::classify::{NextAction, Resolution};
 use super::run_report::StepOutcome;
-use super::classify::{Resolution, NextAction};
-use super::{Applier, StepError, classify, attempts_exhausted, unverifiable};
-use crate::api::{RequestError, Clock, RemoteSegment, Transport};
-use crate::state::StateStore;
+use super::{Applier, StepError, attempts_exhausted, classify, unverifiable};
+use crate::api::{Clock, RemoteSegment, RequestError, Transport};
 use crate::model::Payload;
-use crate::plan::step::{Step, DesiredDefinition};
+use crate::plan::step::{DesiredDefinition, Step};
+use crate::state::StateStore;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Creates, and where the answer is lost or the name is taken, finds out by whom.
-    pub(super) async fn create(&self, step: &Step, desired: &DesiredDefinition) -> Result<StepOutcome, StepError> {
+    pub(super) async fn create(
+        &self,
+        step: &Step,
+        desired: &DesiredDefinition,
+    ) -> Result<StepOutcome, StepError> {
         let payload = match desired.resolved(&self.resolved_references()) {
             Ok(payload) => payload,
             Err(name) => {
@@ -29,7 +33,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 Ok(Err(error)) | Err(StepError::Request(error)) => error,
                 Err(other) => return Err(other),
             };
-            match (classify::next_after_create(&error, &step.segment, lost.is_some()), &lost) {
+            match (
+                classify::next_after_create(&error, &step.segment, lost.is_some()),
+                &lost,
+            ) {
                 (NextAction::Verify, _) => {}
                 (NextAction::Unknown, Some(lost)) => return Ok(unverifiable(lost, &error)),
                 _ => return Ok(self.failed_request_outcome(&error)),
@@ -64,9 +71,16 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             let found = stored.payload();
             found.is_some_and(|found| desired.is_identical_to(&found, &self.resolved_references()))
         };
-        let note = match (classify::resolve_create(error, found.as_ref().map(is_wanted)), &found) {
-            (Resolution::HiddenNameHolder, _) => return self.unarchive_name_holder(step, desired, payload).await.map(Some),
-            (Resolution::OtherNameHolder, Some(stored)) => return Ok(Some(segment_appeared_since_plan(step, stored))),
+        let note = match (
+            classify::resolve_create(error, found.as_ref().map(is_wanted)),
+            &found,
+        ) {
+            (Resolution::HiddenNameHolder, _) => {
+                return self.unarchive_name_holder(step, desired, payload).await.map(Some);
+            }
+            (Resolution::OtherNameHolder, Some(stored)) => {
+                return Ok(Some(segment_appeared_since_plan(step, stored)));
+            }
             (Resolution::Applied, _) => "the answer was lost; the segment was found with the definition sent",
             (Resolution::AlreadyApplied, _) => {
                 "it was there already with the definition sent: another run made it, or one whose answer was lost"

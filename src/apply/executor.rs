@@ -1,11 +1,11 @@
 //! Which step is run when: each as soon as what it depends on is done, several at once.
 
+use super::run_report::{SkipReason, StepOutcome, StepReport};
 use super::upload_results::PendingUpload;
-use super::run_report::{StepReport, StepOutcome, SkipReason};
-use super::{Applier, StepEvent, StepError, AbortReason};
+use super::{AbortReason, Applier, StepError, StepEvent};
 use crate::api::{Clock, Transport};
-use crate::state::StateStore;
 use crate::plan::step::Step;
+use crate::state::StateStore;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeSet;
@@ -24,7 +24,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let mut waiting = 0;
         loop {
             while running.len() - waiting < self.options.parallelism.max(1) {
-                if abort_reason.is_none() && self.options.cancel_token.is_cancelled() && !progress.ready.is_empty() {
+                if abort_reason.is_none()
+                    && self.options.cancel_token.is_cancelled()
+                    && !progress.ready.is_empty()
+                {
                     abort_reason = Some(AbortReason::Cancelled);
                 }
                 if abort_reason.is_some() {
@@ -59,7 +62,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             };
             // Whoever waits and is stopped leaves nothing to be started, and something unknown.
             let is_cut_off = matches!(task, StepTask::WaitForCallback(..)) && !outcome.is_done();
-            let cancelled = (is_cut_off && self.options.cancel_token.is_cancelled()).then_some(AbortReason::Cancelled);
+            let cancelled =
+                (is_cut_off && self.options.cancel_token.is_cancelled()).then_some(AbortReason::Cancelled);
             abort_reason = abort_reason.or(reason).or(cancelled);
             self.run_state().is_stopping = abort_reason.is_some();
             on_event(StepEvent::Finished(progress.finish(index, outcome)));
@@ -130,7 +134,7 @@ impl<'p> Progress<'p> {
             reports: steps.iter().map(entry).collect(),
             is_finished: vec![false; steps.len()],
             unmet_dependencies: steps.iter().map(|step| step.depends_on.len()).collect(),
-            dependents: dependents,
+            dependents,
             ready: (0..steps.len())
                 .filter(|place| steps.get(*place).is_some_and(|step| step.depends_on.is_empty()))
                 .collect(),

@@ -6,15 +6,21 @@
 
 mod published_files;
 
+use super::run_report::{ListOutcome, SkipReason, StepOutcome};
 use super::upload_results::PendingUpload;
-use super::run_report::{StepOutcome, ListOutcome, SkipReason};
-use super::{MAX_ATTEMPTS, Applier, StepError, attempts_exhausted, unverifiable};
-use crate::api::{ApiError, RequestError, Clock, Operation, RemoteSegment, Transport, Permit, UploadParameters};
-use crate::state::{Addition, StateEntry, Intent, State, StateStore, JournalEntry, UploadState, IntendedWrite};
-use crate::model::{Lifecycle, ListDigest, SegmentId, SegmentKind, UploadId, UserChange, UserListFingerprint};
+use super::{Applier, MAX_ATTEMPTS, StepError, attempts_exhausted, unverifiable};
+use crate::api::{
+    ApiError, Clock, Operation, Permit, RemoteSegment, RequestError, Transport, UploadParameters,
+};
+use crate::model::{
+    Lifecycle, ListDigest, SegmentId, SegmentKind, UploadId, UserChange, UserListFingerprint,
+};
 use crate::plan::step::{Step, UserListUpload};
-use published_files::UploadSource;
+use crate::state::{
+    Addition, IntendedWrite, Intent, JournalEntry, State, StateEntry, StateStore, UploadState,
+};
 use jiff::Timestamp;
+use published_files::UploadSource;
 use std::io;
 
 /// How far a step has come.
@@ -40,11 +46,19 @@ struct FileUploadRun<'s> {
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Has the service read the list of a file segment.
-    pub(super) async fn upload(&self, step: &Step, list_upload: &UserListUpload) -> Result<StepOutcome, StepError> {
+    pub(super) async fn upload(
+        &self,
+        step: &Step,
+        list_upload: &UserListUpload,
+    ) -> Result<StepOutcome, StepError> {
         if !self.users_match_plan(list_upload).await {
             return Ok(StepOutcome::Skipped(SkipReason::Drifted));
         }
-        let source = match self.load_upload_source(list_upload).await.map_err(StepError::StateBeforeWrite)? {
+        let source = match self
+            .load_upload_source(list_upload)
+            .await
+            .map_err(StepError::StateBeforeWrite)?
+        {
             Ok(lists) => lists,
             Err(message) => return Ok(StepOutcome::Failed { message }),
         };
@@ -54,7 +68,12 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         let operation = Operation::Upload(step.segment.clone());
         self.wait_out_in_flight(operation, before).await?;
-        if let UploadSource::Local { digest, full_list: whole, .. } = &source {
+        if let UploadSource::Local {
+            digest,
+            full_list: whole,
+            ..
+        } = &source
+        {
             self.run_state().has_saved_lists = true;
             let kept = self.store.save_member_list(digest, whole).await;
             kept.map_err(StepError::StateBeforeWrite)?;
@@ -95,7 +114,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// When an earlier run was about to make the segment, as long as nobody knows whether it did.
     async fn earlier_intent_at(&self, step: &Step) -> Option<Timestamp> {
         let state = self.state.lock().await;
-        let begun = state.intents().filter(|intent| self.is_earlier_intent(intent, step));
+        let begun = state
+            .intents()
+            .filter(|intent| self.is_earlier_intent(intent, step));
         begun.map(|intent| intent.at).max()
     }
 
@@ -107,7 +128,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     /// Makes the call until it is answered.
-    async fn send_upload(&self, source: &UploadSource, step_run: &mut FileUploadRun<'_>) -> Result<StepOutcome, StepError> {
+    async fn send_upload(
+        &self,
+        source: &UploadSource,
+        step_run: &mut FileUploadRun<'_>,
+    ) -> Result<StepOutcome, StepError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -202,12 +227,19 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         let ambiguous_since = Some(self.clock.now());
         let entry = |state: &State| self.entry_with_upload(state, id, (step_run, None, ambiguous_since));
-        let recorded = self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))]).await;
+        let recorded = self
+            .append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
+            .await;
         recorded.map_err(StepError::StateBeforeWrite)
     }
 
     /// Makes the call; the id of the segment.
-    async fn send_upload_once(&self, permit: Permit, url: &str, step_run: &FileUploadRun<'_>) -> Result<SegmentId, RequestError> {
+    async fn send_upload_once(
+        &self,
+        permit: Permit,
+        url: &str,
+        step_run: &FileUploadRun<'_>,
+    ) -> Result<SegmentId, RequestError> {
         let upload = &step_run.list_upload.upload;
         let callbacks = self.options.callbacks.as_ref().zip(step_run.upload_id.as_ref());
         let own_callback_url = callbacks.map(|(callbacks, upload)| callbacks.url_for(upload));
@@ -242,8 +274,13 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     ) -> Result<Option<StepOutcome>, StepError> {
         let is_taken = matches!(error.kind, ApiError::NameTaken { .. });
         // A call of this run, or of one before it, may have made it.
-        let may_be_own_creation = !is_taken || step_run.ambiguous_error.is_some() || self.earlier_intent_at(step_run.step).await.is_some();
-        let found = match self.find_created_file_segment(error, (is_taken && may_be_own_creation, step_run)).await {
+        let may_be_own_creation = !is_taken
+            || step_run.ambiguous_error.is_some()
+            || self.earlier_intent_at(step_run.step).await.is_some();
+        let found = match self
+            .find_created_file_segment(error, (is_taken && may_be_own_creation, step_run))
+            .await
+        {
             Ok(found) => found,
             Err(look_up) => return Ok(Some(unverifiable(error, &look_up))),
         };
@@ -310,15 +347,24 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             return Ok(());
         };
         // What was refused, or never sent, left the users as they were: nobody, where the step before took it out too late.
-        let users = step_run.upload_state.users.clone().filter(|_| step_run.ambiguous_error.is_none());
-        let entry = |state: &State| self.entry_with_upload(state, id, (step_run, users, step_run.ambiguous_since));
+        let users = step_run
+            .upload_state
+            .users
+            .clone()
+            .filter(|_| step_run.ambiguous_error.is_none());
+        let entry =
+            |state: &State| self.entry_with_upload(state, id, (step_run, users, step_run.ambiguous_since));
         self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
             .await?;
         Ok(())
     }
 
     /// Takes down what the service took.
-    async fn finish_upload(&self, id: SegmentId, step_run: &mut FileUploadRun<'_>) -> Result<StepOutcome, StepError> {
+    async fn finish_upload(
+        &self,
+        id: SegmentId,
+        step_run: &mut FileUploadRun<'_>,
+    ) -> Result<StepOutcome, StepError> {
         if step_run.list_upload.target.is_none() {
             step_run.upload_state.created_at = step_run.upload_state.created_at.or(Some(self.clock.now()));
             self.resolve_reference(step_run.step, &id);
@@ -349,7 +395,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 let left = intent.published_file().map(JournalEntry::Published);
                 std::iter::once(settled).chain(left)
             });
-            std::iter::once(JournalEntry::StateEntry(entry)).chain(settled).collect()
+            std::iter::once(JournalEntry::StateEntry(entry))
+                .chain(settled)
+                .collect()
         })
         .await?;
         let callback_note = match &step_run.list_upload.upload.callback_url {
@@ -390,20 +438,27 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let pending = PendingUpload {
             segment_id: id.clone(),
             upload_id: upload,
-            values_sent: values_sent,
-            expected_users: expected_users,
+            values_sent,
+            expected_users,
         };
-        self.run_state().pending_uploads.insert(step_run.step.number, pending);
+        self.run_state()
+            .pending_uploads
+            .insert(step_run.step.number, pending);
     }
 
     fn entry_with_upload(
         &self,
         state: &State,
         id: &SegmentId,
-        (step_run, users, ambiguous_since): (&FileUploadRun<'_>, Option<UserListFingerprint>, Option<Timestamp>),
+        (step_run, users, ambiguous_since): (
+            &FileUploadRun<'_>,
+            Option<UserListFingerprint>,
+            Option<Timestamp>,
+        ),
     ) -> StateEntry {
         let upload = &step_run.list_upload.upload;
-        let is_managed = users.is_some() || step_run.list_upload.target.is_none() || state.managed_entry(id).is_some();
+        let is_managed =
+            users.is_some() || step_run.list_upload.target.is_none() || state.managed_entry(id).is_some();
         let mut entry = self.managed_entry(state, id, &step_run.step.segment);
         // What somebody else made is ours when a call took effect, not before.
         entry.history_only = !is_managed;
@@ -419,7 +474,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             expires_in_days: upload.expires_in_days,
             users,
             archived_at: None,
-            ambiguous_since: ambiguous_since,
+            ambiguous_since,
             ..step_run.upload_state.clone()
         };
         let uploads = step_run.ambiguous_uploads.iter().chain(&step_run.upload_id);
@@ -435,7 +490,7 @@ impl<'s> FileUploadRun<'s> {
         let nothing = || UploadState::new(upload.identifier.clone(), upload.expires_in_days);
         Self {
             step,
-            list_upload: list_upload,
+            list_upload,
             id: list_upload.target.as_ref().map(|target| target.id.clone()),
             change: list_upload.change,
             is_rechecked: false,

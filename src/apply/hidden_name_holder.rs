@@ -1,13 +1,13 @@
 //! A name that a create was refused for and that no listed segment has.
 
-use super::run_report::StepOutcome;
-use super::write::{LifecycleRequest, UpdateRequest, WriteResult, LifecycleTarget};
 use super::classify::Effect;
+use super::run_report::StepOutcome;
+use super::write::{LifecycleRequest, LifecycleTarget, UpdateRequest, WriteResult};
 use super::{Applier, StepError, classify};
-use crate::api::{ApiError, RequestError, Clock, RemoteSummary, FetchedSegment, RemoteSegment, Transport};
-use crate::state::StateStore;
+use crate::api::{ApiError, Clock, FetchedSegment, RemoteSegment, RemoteSummary, RequestError, Transport};
 use crate::model::{Adoption, Lifecycle, Payload, SegmentId, SegmentName};
-use crate::plan::step::{Step, DesiredDefinition, exact_digest};
+use crate::plan::step::{DesiredDefinition, Step, exact_digest};
+use crate::state::StateStore;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// The name is taken and the list shows no holder: it is archived and hidden. Nobody else can have the name
@@ -47,7 +47,12 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let stored = match self.find_by_name(&step.segment).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return self.rearchive_homonym(step, &before).await,
-            Err(read) => return Ok(unarchived_holder_unverified(step, &format!("what came of it cannot be read: {read}"))),
+            Err(read) => {
+                return Ok(unarchived_holder_unverified(
+                    step,
+                    &format!("what came of it cannot be read: {read}"),
+                ));
+            }
         };
         match stored.payload() {
             Some(_) => self.adopt_name_holder(step, (desired, payload), stored).await,
@@ -93,30 +98,48 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             compare: &compare,
         };
         let at = self.clock.now();
-        let seen = FetchedSegment { segment: stored, fetched_at: at };
+        let seen = FetchedSegment {
+            segment: stored,
+            fetched_at: at,
+        };
         let note = format!("{note} and updated");
         match self.send_update(step, &update, Some(seen)).await {
             Ok(WriteResult::Confirmed(stored) | WriteResult::Mismatch(stored, Effect::Applied)) => {
                 self.finish_write(step, desired, stored, vec![note]).await
             }
-            Ok(WriteResult::Mismatch(..)) => Ok(unarchived_holder_unverified(step, "it came back, but was changed since; plan again")),
-            Ok(WriteResult::NotConfirmed(error)) | Err(StepError::Request(error)) => {
-                Ok(unarchived_holder_unverified(step, &format!("it came back, but {error}")))
-            }
+            Ok(WriteResult::Mismatch(..)) => Ok(unarchived_holder_unverified(
+                step,
+                "it came back, but was changed since; plan again",
+            )),
+            Ok(WriteResult::NotConfirmed(error)) | Err(StepError::Request(error)) => Ok(
+                unarchived_holder_unverified(step, &format!("it came back, but {error}")),
+            ),
             Err(other) => Err(other),
         }
     }
 
     /// No segment of the name is listed even now. One that has it in another case and that was not listed before is
     /// what came out: it is none of ours, so it is put back.
-    async fn rearchive_homonym(&self, step: &Step, before: &[RemoteSummary]) -> Result<StepOutcome, StepError> {
+    async fn rearchive_homonym(
+        &self,
+        step: &Step,
+        before: &[RemoteSummary],
+    ) -> Result<StepOutcome, StepError> {
         let mut unarchived = match self.client.list().await {
             Ok(listed) => listed,
-            Err(read) => return Ok(unarchived_holder_unverified(step, &format!("what came of it cannot be read: {read}"))),
+            Err(read) => {
+                return Ok(unarchived_holder_unverified(
+                    step,
+                    &format!("what came of it cannot be read: {read}"),
+                ));
+            }
         };
         unarchived.retain(|listed| before.iter().all(|other| other.id != listed.id));
         let Some(other) = find_name_differing_in_case(&unarchived, &step.segment) else {
-            return Ok(unarchived_holder_unverified(step, "the service does not list it yet; run again"));
+            return Ok(unarchived_holder_unverified(
+                step,
+                "the service does not list it yet; run again",
+            ));
         };
         let holder = format!("the archived segment `{}` (id {})", other.name, other.id);
         let cure = format!(
@@ -128,7 +151,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     /// What was taken out is no filter segment, so it can never become what is declared.
-    async fn rearchive_other_kind(&self, step: &Step, stored: &RemoteSegment) -> Result<StepOutcome, StepError> {
+    async fn rearchive_other_kind(
+        &self,
+        step: &Step,
+        stored: &RemoteSegment,
+    ) -> Result<StepOutcome, StepError> {
         let holder = format!(
             "an archived segment of the kind {} (id {})",
             stored.kind, stored.id
@@ -172,7 +199,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
 }
 
 /// The listed segment whose name differs by case only.
-fn find_name_differing_in_case<'l>(listed: &'l [RemoteSummary], name: &SegmentName) -> Option<&'l RemoteSummary> {
+fn find_name_differing_in_case<'l>(
+    listed: &'l [RemoteSummary],
+    name: &SegmentName,
+) -> Option<&'l RemoteSummary> {
     listed
         .iter()
         .find(|listed| listed.name.differs_by_case_only(name))

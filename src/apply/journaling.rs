@@ -2,13 +2,14 @@
 
 use super::cohorts::assume_in_sync::set_assumed_members;
 use super::write::UpdateRequest;
-use super::{Applier, StepError, RemoteSegment};
+use super::{Applier, RemoteSegment, StepError};
 use crate::api::{Clock, Transport};
-use crate::state::{
-    AppliedPlan, StateEntry, Intent, State, StateStore, JournalEntry, Revision, StepKey, StoreError, IntendedWrite,
-};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
-use crate::plan::step::{Plan, Step, DesiredDefinition, exact_digest};
+use crate::plan::step::{DesiredDefinition, Plan, Step, exact_digest};
+use crate::state::{
+    AppliedPlan, IntendedWrite, Intent, JournalEntry, Revision, State, StateEntry, StateStore, StepKey,
+    StoreError,
+};
 use std::collections::BTreeSet;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
@@ -16,7 +17,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// the same way in the files and in the workspace. A saved plan is taken down with them, so that it is not applied
     /// twice, whatever comes of it.
     pub(super) async fn record_state_updates(&self, plan: &Plan) -> Result<(), StoreError> {
-        if plan.state_updates.is_empty() && self.options.saved_plan_digest.is_none() && !self.options.recovered_writes {
+        if plan.state_updates.is_empty()
+            && self.options.saved_plan_digest.is_none()
+            && !self.options.recovered_writes
+        {
             return Ok(());
         }
         let mut saved_lists = BTreeSet::new();
@@ -41,7 +45,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                     entry.digest = Some(exact_digest(definition, &self.resolved_references()).to_string());
                     entry.definition = Some(definition.clone());
                 }
-                if let Some(assumed) = record.assumed_members.as_ref().filter(|_| saved_lists.contains(&record.id)) {
+                if let Some(assumed) = record
+                    .assumed_members
+                    .as_ref()
+                    .filter(|_| saved_lists.contains(&record.id))
+                {
                     set_assumed_members(&mut entry, assumed);
                 }
                 JournalEntry::StateEntry(entry)
@@ -84,7 +92,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let recorded = self.append_to_journal(|state| {
             let known = state.any_entry(&current.id).cloned();
             let before = (current.clone(), known.clone());
-            self.run_state().before_update.entry(step.number).or_insert(before);
+            self.run_state()
+                .before_update
+                .entry(step.number)
+                .or_insert(before);
             let entry = current.payload().map(|definition| {
                 // What was applied is still what was applied, and when.
                 let mut entry = known.unwrap_or_else(|| StateEntry {
@@ -154,7 +165,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 definition: Some(definition),
                 ..known
             };
-            vec![JournalEntry::StateEntry(entry), JournalEntry::Resolved(self.step_key(step))]
+            vec![
+                JournalEntry::StateEntry(entry),
+                JournalEntry::Resolved(self.step_key(step)),
+            ]
         })
         .await
     }
@@ -165,7 +179,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         if self.state.lock().await.intent(&key).is_none() {
             return Ok(());
         }
-        self.append_to_journal(|_| vec![JournalEntry::Resolved(key)]).await
+        self.append_to_journal(|_| vec![JournalEntry::Resolved(key)])
+            .await
     }
 
     /// Takes down a definition that the service stored.
@@ -183,7 +198,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 // What was sent, not what came back: a service that stores something else made a difference to tell of.
                 entry.definition = wanted.resolved(&self.resolved_references()).ok();
             }
-            vec![JournalEntry::StateEntry(entry), JournalEntry::Resolved(self.step_key(step))]
+            vec![
+                JournalEntry::StateEntry(entry),
+                JournalEntry::Resolved(self.step_key(step)),
+            ]
         })
         .await
     }
@@ -217,7 +235,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 entry.digest = Some(exact_digest(&definition, &self.resolved_references()).to_string());
                 entry.definition = Some(definition);
             }
-            vec![JournalEntry::StateEntry(entry), JournalEntry::Resolved(self.step_key(step))]
+            vec![
+                JournalEntry::StateEntry(entry),
+                JournalEntry::Resolved(self.step_key(step)),
+            ]
         })
         .await
     }
@@ -265,7 +286,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             segment: step.segment.clone(),
             protect: step.protect,
             at: self.clock.now(),
-            rearchive_if_unadopted: rearchive_if_unadopted,
+            rearchive_if_unadopted,
             write,
         })
     }

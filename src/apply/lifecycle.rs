@@ -1,13 +1,13 @@
 //! Putting a segment away and taking it out again.
 
-use super::run_report::{StepOutcome, SkipReason};
+use super::classify::{NextAction, Resolution};
+use super::run_report::{SkipReason, StepOutcome};
 use super::write::{LifecycleRequest, LifecycleTarget};
-use super::classify::{Resolution, NextAction};
-use super::{Applier, StepError, classify, attempts_exhausted, unverifiable};
-use crate::api::{RequestError, Clock, RemoteSegment, Transport};
-use crate::state::StateStore;
+use super::{Applier, StepError, attempts_exhausted, classify, unverifiable};
+use crate::api::{Clock, RemoteSegment, RequestError, Transport};
 use crate::model::Lifecycle;
 use crate::plan::step::{Step, Target};
+use crate::state::StateStore;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Archives, unless the segment is not as the plan saw it.
@@ -39,20 +39,32 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         loop {
             attempt += 1;
             let error = match answer {
-                Ok(()) => return self.finish_lifecycle_change(step, (&current, desired), lost.map(|_| RETRIED_NOTE)).await,
+                Ok(()) => {
+                    return self
+                        .finish_lifecycle_change(step, (&current, desired), lost.map(|_| RETRIED_NOTE))
+                        .await;
+                }
                 Err(error) => error,
             };
             let resolution = match classify::next_after_lifecycle(&error, lost.is_some()) {
                 NextAction::Retry => Resolution::Retry,
-                NextAction::Verify => classify::resolve_lifecycle(self.is_in_lifecycle(target, desired).await, lost.is_some()),
+                NextAction::Verify => {
+                    classify::resolve_lifecycle(self.is_in_lifecycle(target, desired).await, lost.is_some())
+                }
                 NextAction::Unknown => Resolution::Unknown,
                 NextAction::Fail | NextAction::UnarchiveFirst => Resolution::Rejected,
             };
             match (resolution, lost) {
                 (Resolution::Retry, _) => lost = Some(error.clone()),
-                (Resolution::Applied, _) => return self.finish_lifecycle_change(step, (&current, desired), Some(RETRIED_NOTE)).await,
+                (Resolution::Applied, _) => {
+                    return self
+                        .finish_lifecycle_change(step, (&current, desired), Some(RETRIED_NOTE))
+                        .await;
+                }
                 (Resolution::AlreadyApplied, _) => {
-                    return self.finish_lifecycle_change(step, (&current, desired), Some(ALREADY_IN_LIFECYCLE_NOTE)).await;
+                    return self
+                        .finish_lifecycle_change(step, (&current, desired), Some(ALREADY_IN_LIFECYCLE_NOTE))
+                        .await;
                 }
                 (Resolution::Unknown, Some(lost)) => return Ok(unverifiable(&lost, &error)),
                 _ => return Ok(self.failed_request_outcome(&error)),
@@ -78,7 +90,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     ) -> Result<Option<(Result<(), RequestError>, RemoteSegment)>, StepError> {
         let mut attempt = 1;
         loop {
-            let (permit, current) = self.acquire_and_recheck(&to.operation(), &target.id, None).await?;
+            let (permit, current) = self
+                .acquire_and_recheck(&to.operation(), &target.id, None)
+                .await?;
             if !self.matches_plan(target, &current) {
                 self.client.release(permit);
                 // The next plan has to start from what is there.

@@ -22,37 +22,39 @@
 //! for its turn. A write that was never sent leaves its step not attempted; one whose answer is still to be settled
 //! leaves it unknown, and the next run starts from what is there.
 
-mod hints;
-mod upload_results;
-mod create;
-mod hidden_name_holder;
-mod lifecycle;
+mod classify;
+mod cleanup;
 mod cohorts;
+mod create;
+mod executor;
+mod file_segments;
+mod hidden_name_holder;
+mod hints;
+mod journaling;
+mod lifecycle;
 mod rollback;
 pub mod run_report;
-mod journaling;
-mod executor;
-mod write;
-mod classify;
-mod update;
-mod file_segments;
 mod run_result;
-mod cleanup;
+mod update;
+mod upload_results;
+mod write;
 
-use crate::api::{ApiError, RequestError, Client, Clock, FetchedSegment, CancelToken, RemoteSegment, Transport};
-use crate::state::{self, State, StateStore, StoreError};
+use crate::api::{
+    ApiError, CancelToken, Client, Clock, FetchedSegment, RemoteSegment, RequestError, Transport,
+};
 use crate::model::{Adoption, ApiBehavior, Lifecycle, SegmentId, SegmentName};
-use crate::plan::step::{Action, ResolvedReferences, Plan, Step, Target, DesiredDefinition, exact_digest};
+use crate::plan::step::{Action, DesiredDefinition, Plan, ResolvedReferences, Step, Target, exact_digest};
 use crate::publish::Publisher;
-use upload_results::PendingUpload;
-pub use upload_results::CallbackOptions;
+use crate::state::{self, State, StateStore, StoreError};
 use jiff::SignedDuration;
-use run_report::{StepReport, StepOutcome, RunReport};
+use run_report::{RunReport, StepOutcome, StepReport};
+pub use run_result::RunStatus;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-pub use run_result::RunStatus;
+pub use upload_results::CallbackOptions;
+use upload_results::PendingUpload;
 
 /// How often a write is tried whose answer was lost and that a look showed not to have happened: with the waits before each
 /// look that is up to a quarter of a minute, and five times as long as an answer is waited for where none comes.
@@ -214,7 +216,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
             client,
             clock,
             store,
-            options: options,
+            options,
             state: tokio::sync::Mutex::new(state),
             planned_references: ResolvedReferences::default(),
             current_references: RwLock::default(),
@@ -235,7 +237,11 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
     pub async fn apply(mut self, plan: &Plan, on_event: &(dyn Fn(StepEvent<'_>) + Sync)) -> RunResult {
         self.planned_references = plan.references.clone();
         *self.resolved_references_mut() = plan.references.clone();
-        let abort_reason = self.record_state_updates(plan).await.err().map(AbortReason::StateWriteFailed);
+        let abort_reason = self
+            .record_state_updates(plan)
+            .await
+            .err()
+            .map(AbortReason::StateWriteFailed);
         let (mut reports, mut abort_reason) = self.run_all(&plan.steps, abort_reason, on_event).await;
         self.roll_back_temporary(plan, (&mut reports, &mut abort_reason), on_event)
             .await;
@@ -254,7 +260,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
                 || !run_state.ambiguous_steps.is_empty()
                 || report.may_have_written(),
             report,
-            abort_reason: abort_reason,
+            abort_reason,
             fetched: std::mem::take(&mut run_state.fetched),
             state,
         }
@@ -352,13 +358,18 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
     /// were known then; a passing definition may refer to what an earlier step made, which is known only now.
     fn matches_plan(&self, target: &Target, current: &RemoteSegment) -> bool {
         let found = current.payload();
-        let is_seen = |known: &ResolvedReferences| found.as_ref().map(|found| exact_digest(found, known)) == target.digest;
-        current.name == target.remote_name && (is_seen(&self.planned_references) || is_seen(&self.resolved_references()))
+        let is_seen = |known: &ResolvedReferences| {
+            found.as_ref().map(|found| exact_digest(found, known)) == target.digest
+        };
+        current.name == target.remote_name
+            && (is_seen(&self.planned_references) || is_seen(&self.resolved_references()))
     }
 
     /// What the next plan starts from.
     fn record_fetched(&self, stored: RemoteSegment, lifecycle: Lifecycle) {
-        self.run_state().fetched.insert(stored.id.clone(), (stored, lifecycle));
+        self.run_state()
+            .fetched
+            .insert(stored.id.clone(), (stored, lifecycle));
     }
 
     /// What ended a step, as its outcome, and why no other step may be started.
@@ -367,19 +378,31 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
             StepError::Request(error) => {
                 let outcome = self.failed_request_outcome(&error);
                 let is_final = matches!(error.kind, ApiError::InvalidCredentials { .. });
-                (outcome, is_final.then_some(AbortReason::CredentialsRejected(error)))
+                (
+                    outcome,
+                    is_final.then_some(AbortReason::CredentialsRejected(error)),
+                )
             }
             StepError::StateAfterWrite(error) => {
                 let message = format!("the service did it, but {}", error_chain(&error));
-                (StepOutcome::Unknown { message }, Some(AbortReason::StateWriteFailed(error)))
+                (
+                    StepOutcome::Unknown { message },
+                    Some(AbortReason::StateWriteFailed(error)),
+                )
             }
             StepError::StateBeforeWrite(error) => {
                 let message = format!("nothing was written: {}", error_chain(&error));
-                (StepOutcome::Failed { message }, Some(AbortReason::StateWriteFailed(error)))
+                (
+                    StepOutcome::Failed { message },
+                    Some(AbortReason::StateWriteFailed(error)),
+                )
             }
             StepError::StateBetweenWrites(error) => {
                 let message = format!("it may be half done, and then {}", error_chain(&error));
-                (StepOutcome::Unknown { message }, Some(AbortReason::StateWriteFailed(error)))
+                (
+                    StepOutcome::Unknown { message },
+                    Some(AbortReason::StateWriteFailed(error)),
+                )
             }
         }
     }
@@ -419,11 +442,15 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
     }
 
     fn resolved_references(&self) -> RwLockReadGuard<'_, ResolvedReferences> {
-        self.current_references.read().unwrap_or_else(PoisonError::into_inner)
+        self.current_references
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn resolved_references_mut(&self) -> RwLockWriteGuard<'_, ResolvedReferences> {
-        self.current_references.write().unwrap_or_else(PoisonError::into_inner)
+        self.current_references
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

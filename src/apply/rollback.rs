@@ -1,13 +1,13 @@
 //! Taking back passing steps whose final ones did not follow: every segment keeps a valid name and its own definition.
 
-use super::run_report::{StepReport, StepOutcome};
-use super::write::{UpdateRequest, WriteResult};
 use super::classify::Effect;
-use super::{Applier, StepEvent, StepError, AbortReason, error_chain};
+use super::run_report::{StepOutcome, StepReport};
+use super::write::{UpdateRequest, WriteResult};
+use super::{AbortReason, Applier, StepError, StepEvent, error_chain};
 use crate::api::{ApiError, Clock, RemoteSegment, Transport};
-use crate::state::{self, StateStore};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
-use crate::plan::step::{Action, UpdateAction, Plan, Step, exact_digest};
+use crate::plan::step::{Action, Plan, Step, UpdateAction, exact_digest};
+use crate::state::{self, StateStore};
 use std::collections::BTreeSet;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
@@ -29,7 +29,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             let outcome = match self.roll_back((step, final_update(plan, step)), before).await {
                 Ok(outcome) => outcome,
                 Err(StepError::StateBeforeWrite(error)) => {
-                    let outcome = stays_temporary(id, &format!("could not be taken back: {}", error_chain(&error)));
+                    let outcome =
+                        stays_temporary(id, &format!("could not be taken back: {}", error_chain(&error)));
                     *stop = Some(AbortReason::StateWriteFailed(error));
                     outcome
                 }
@@ -81,7 +82,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 Ok(StepOutcome::RolledBack)
             }
             Ok(WriteResult::Mismatch(..)) => Ok(waits("was changed since")),
-            Ok(WriteResult::NotConfirmed(error)) if matches!(error.kind, ApiError::DefinitionTaken { .. }) => {
+            Ok(WriteResult::NotConfirmed(error))
+                if matches!(error.kind, ApiError::DefinitionTaken { .. }) =>
+            {
                 let found = (&before, &compare as &(dyn Fn(&RemoteSegment) -> Effect + Sync));
                 match self.apply_declared_definition((step, last), found, known).await? {
                     Some(outcome) => Ok(outcome),
@@ -132,7 +135,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 let message = error.to_string();
                 return Ok(Some(StepOutcome::Unknown { message }));
             }
-            Ok(WriteResult::Mismatch(..) | WriteResult::NotConfirmed(_)) | Err(StepError::Request(_)) => return Ok(None),
+            Ok(WriteResult::Mismatch(..) | WriteResult::NotConfirmed(_)) | Err(StepError::Request(_)) => {
+                return Ok(None);
+            }
             Err(other) => return Err(other),
         };
         self.record_fetched(stored, Lifecycle::Active);
@@ -161,8 +166,12 @@ fn unfinished_temporary_steps(plan: &Plan, entries: &[StepReport]) -> BTreeSet<u
     };
     let is_applied = |step: &Step| outcome_of(step).is_some_and(StepOutcome::is_done);
     // What became of a final step may be unknown: then taking back could undo it.
-    let lacks_final_state =
-        |step: &Step| matches!(outcome_of(step), Some(StepOutcome::Failed { .. } | StepOutcome::Skipped(_)));
+    let lacks_final_state = |step: &Step| {
+        matches!(
+            outcome_of(step),
+            Some(StepOutcome::Failed { .. } | StepOutcome::Skipped(_))
+        )
+    };
     let finals = plan
         .steps
         .iter()
@@ -180,7 +189,10 @@ fn unfinished_temporary_steps(plan: &Plan, entries: &[StepReport]) -> BTreeSet<u
 
 /// What the file says of a segment that a passing step is for.
 fn final_update<'p>(plan: &'p Plan, temporary_step: &Step) -> Option<&'p UpdateAction> {
-    let own = plan.steps.iter().filter(|step| step.segment == temporary_step.segment);
+    let own = plan
+        .steps
+        .iter()
+        .filter(|step| step.segment == temporary_step.segment);
     own.filter_map(|step| match &step.action {
         Action::Update(change) if change.temporary_change.is_none() => Some(change),
         _ => None,

@@ -1,6 +1,6 @@
 //! What came of each step: the record that every run leaves, also one that failed.
 
-use crate::model::{UploadCounts, SegmentId, SegmentName};
+use crate::model::{SegmentId, SegmentName, UploadCounts};
 
 /// What came of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What a run comes to: what its exit code says of it.
 
-use super::{RunResult, AbortReason};
+use super::{AbortReason, RunResult};
 
 /// What a run comes to. Whoever reads it knows without the receipt whether everything was done, and whether nothing was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,9 @@ impl RunResult {
             Some(AbortReason::CredentialsRejected(_)) if !has_written => RunStatus::CredentialsRejected,
             Some(AbortReason::StateWriteFailed(_)) if !has_written => RunStatus::StateWriteFailed,
             None if self.report.is_complete() => RunStatus::Complete,
-            Some(AbortReason::CredentialsRejected(_) | AbortReason::StateWriteFailed(_)) | None => RunStatus::Partial,
+            Some(AbortReason::CredentialsRejected(_) | AbortReason::StateWriteFailed(_)) | None => {
+                RunStatus::Partial
+            }
         }
     }
 }
@@ -38,9 +40,9 @@ impl RunResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::run_report::{StepReport, StepOutcome, RunReport};
-    use crate::state::{State, StoreError};
+    use crate::apply::run_report::{RunReport, StepOutcome, StepReport};
     use crate::model::{SegmentId, SegmentName};
+    use crate::state::{State, StoreError};
     use std::collections::BTreeMap;
 
     #[test]
@@ -56,7 +58,12 @@ mod tests {
             (vec![applied()], None, true, RunStatus::Complete),
             (vec![applied(), failed()], None, true, RunStatus::Partial),
             (vec![failed()], None, false, RunStatus::Partial),
-            (vec![failed()], state_write_failed(), false, RunStatus::StateWriteFailed),
+            (
+                vec![failed()],
+                state_write_failed(),
+                false,
+                RunStatus::StateWriteFailed,
+            ),
             // It was taken out, and then the service refused it.
             (vec![failed()], state_write_failed(), true, RunStatus::Partial),
             (

@@ -1,14 +1,14 @@
 //! Updating a segment: its definition, its name, or both in one call.
 
+use super::classify::{Effect, NextAction, Resolution};
 use super::create::unresolved_reference;
-use super::run_report::{StepOutcome, SkipReason};
-use super::write::{LifecycleRequest, UpdateRequest, WriteResult, LifecycleTarget};
-use super::classify::{Resolution, NextAction, Effect};
-use super::{Applier, StepError, classify, attempts_exhausted, unverifiable};
-use crate::api::{ApiError, RequestError, Clock, FetchedSegment, RemoteSegment, Transport};
-use crate::state::StateStore;
+use super::run_report::{SkipReason, StepOutcome};
+use super::write::{LifecycleRequest, LifecycleTarget, UpdateRequest, WriteResult};
+use super::{Applier, StepError, attempts_exhausted, classify, unverifiable};
+use crate::api::{ApiError, Clock, FetchedSegment, RemoteSegment, RequestError, Transport};
 use crate::model::{Lifecycle, Payload};
-use crate::plan::step::{UpdateAction, TemporaryChange, Step, Target};
+use crate::plan::step::{Step, Target, TemporaryChange, UpdateAction};
+use crate::state::StateStore;
 
 /// What happened to a step so far.
 #[derive(Default)]
@@ -33,12 +33,15 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             }
         };
         let mut step_run = UpdateRun::default();
-        let outcome = self.send_until_resolved(step, (change, &payload), &mut step_run).await;
+        let outcome = self
+            .send_until_resolved(step, (change, &payload), &mut step_run)
+            .await;
         let outcome = match (outcome, step_run.ambiguous_error.take()) {
             (Err(StepError::Request(error)), Some(lost)) => Ok(unverifiable(&lost, &error)),
-            (Err(StepError::Request(error)), None) if step_run.was_unarchived => {
-                Ok(with_earlier_note(unarchived_note(&step_run), self.failed_request_outcome(&error)))
-            }
+            (Err(StepError::Request(error)), None) if step_run.was_unarchived => Ok(with_earlier_note(
+                unarchived_note(&step_run),
+                self.failed_request_outcome(&error),
+            )),
             (outcome, _) => outcome,
         };
         let is_untouched = match &outcome {
@@ -87,11 +90,17 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                     return self.finish_write(step, &change.desired, stored, notes).await;
                 }
                 WriteResult::Mismatch(current, effect) => {
-                    return self.mismatch_outcome((step, change), (current, effect), step_run).await;
+                    return self
+                        .mismatch_outcome((step, change), (current, effect), step_run)
+                        .await;
                 }
                 WriteResult::NotConfirmed(error) => error,
             };
-            match classify::next_after_update(&error, &target.id, (!step_run.was_unarchived, step_run.ambiguous_error.is_some())) {
+            match classify::next_after_update(
+                &error,
+                &target.id,
+                (!step_run.was_unarchived, step_run.ambiguous_error.is_some()),
+            ) {
                 NextAction::Verify => {
                     let may_go_on = self.should_retry(attempt, &error).await;
                     if let Some(outcome) = self.verify_update((step, change), &error, step_run).await? {
@@ -110,7 +119,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 NextAction::Retry | NextAction::Fail | NextAction::Unknown => {
                     return Ok(match &step_run.ambiguous_error {
                         Some(lost) if !error.may_reflect_segment_state() => unverifiable(lost, &error),
-                        _ => with_earlier_note(unarchived_note(step_run), self.rejected_outcome(change, &error)),
+                        _ => with_earlier_note(
+                            unarchived_note(step_run),
+                            self.rejected_outcome(change, &error),
+                        ),
                     });
                 }
             }
@@ -118,7 +130,12 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     /// Takes out a segment that cannot be changed while it is archived; false where the service says that it is none.
-    async fn unarchive_for_update(&self, step: &Step, target: &Target, rearchive_if_unadopted: bool) -> Result<bool, StepError> {
+    async fn unarchive_for_update(
+        &self,
+        step: &Step,
+        target: &Target,
+        rearchive_if_unadopted: bool,
+    ) -> Result<bool, StepError> {
         let to = LifecycleRequest {
             name: &target.remote_name,
             target: LifecycleTarget::ById(&target.id),
@@ -138,7 +155,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let is_other = |found: &Payload| {
             change.desired.is_equivalent_to(found, &known) && !change.desired.is_identical_to(found, &known)
         };
-        wraps_definition(change) && stored.name == change.name && stored.payload().as_ref().is_some_and(is_other)
+        wraps_definition(change)
+            && stored.name == change.name
+            && stored.payload().as_ref().is_some_and(is_other)
     }
 
     /// Gives a segment back what it had before a passing step that the service did not keep as it was sent.
@@ -177,21 +196,36 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         }
         let note = match classify::resolve_update(error, effect) {
             Resolution::Applied => "the answer was lost; the definition was found as sent",
-            Resolution::AlreadyApplied => "the service had nothing to change: the definition was found as sent",
+            Resolution::AlreadyApplied => {
+                "the service had nothing to change: the definition was found as sent"
+            }
             Resolution::Retry => {
                 step_run.ambiguous_error = Some(error.clone());
-                step_run.fetched = Some(FetchedSegment { segment: found, fetched_at: at });
+                step_run.fetched = Some(FetchedSegment {
+                    segment: found,
+                    fetched_at: at,
+                });
                 return Ok(None);
             }
-            Resolution::Rejected => return Ok(Some(with_earlier_note(unarchived_note(step_run), self.rejected_outcome(change, error)))),
+            Resolution::Rejected => {
+                return Ok(Some(with_earlier_note(
+                    unarchived_note(step_run),
+                    self.rejected_outcome(change, error),
+                )));
+            }
             Resolution::HiddenNameHolder | Resolution::OtherNameHolder | Resolution::Unknown => {
                 return Ok(Some(StepOutcome::Unknown {
                     message: format!("{error}; plan again"),
                 }));
             }
         };
-        let notes = unarchived_note(step_run).into_iter().chain([note.to_owned()]).collect();
-        self.finish_write(step, &change.desired, found, notes).await.map(Some)
+        let notes = unarchived_note(step_run)
+            .into_iter()
+            .chain([note.to_owned()])
+            .collect();
+        self.finish_write(step, &change.desired, found, notes)
+            .await
+            .map(Some)
     }
 
     /// The outcome where what is there is not what was to be overwritten.
@@ -208,7 +242,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 self.finish_write(step, &change.desired, current, notes).await
             }
             (Effect::Applied, None) => {
-                let (id, notes) = (current.id.clone(), unarchived_note(step_run).into_iter().collect());
+                let (id, notes) = (
+                    current.id.clone(),
+                    unarchived_note(step_run).into_iter().collect(),
+                );
                 self.record_written(step, &current).await?;
                 Ok(StepOutcome::Unchanged { id, notes })
             }
@@ -243,9 +280,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
 
     /// What is there, between what the plan saw and what it wants.
     pub(super) fn update_effect(&self, change: &UpdateAction, current: &RemoteSegment) -> Effect {
-        let is_wanted = current
-            .payload()
-            .is_some_and(|found| change.desired.is_identical_to(&found, &self.resolved_references()));
+        let is_wanted = current.payload().is_some_and(|found| {
+            change
+                .desired
+                .is_identical_to(&found, &self.resolved_references())
+        });
         classify::definition_effect(
             is_wanted && current.name == change.name,
             self.matches_plan(&change.target, current),
@@ -255,7 +294,10 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
 
 /// Whether a change stands for the definition that the segment gets in the end.
 fn wraps_definition(change: &UpdateAction) -> bool {
-    matches!(change.temporary_change, Some(TemporaryChange::Definition | TemporaryChange::Both))
+    matches!(
+        change.temporary_change,
+        Some(TemporaryChange::Definition | TemporaryChange::Both)
+    )
 }
 
 /// What is said where the form that a definition passes through does not last.

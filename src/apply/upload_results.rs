@@ -4,12 +4,12 @@
 //! Each call has an address of its own, so that what is said of one is never taken for another's, however late or often it is
 //! said. A step that waits holds nobody up but those that depend on it.
 
-use super::run_report::{StepOutcome, ListOutcome};
+use super::run_report::{ListOutcome, StepOutcome};
 use super::{Applier, StepError, error_chain};
 use crate::api::{Clock, Transport};
-use crate::state::{StateStore, JournalEntry};
-use crate::model::{UploadResult, UploadCounts, SegmentId, UploadId};
+use crate::model::{SegmentId, UploadCounts, UploadId, UploadResult};
 use crate::plan::step::Step;
+use crate::state::{JournalEntry, StateStore};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -70,7 +70,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         pending: &PendingUpload,
     ) -> Result<StepOutcome, StepError> {
         let callbacks = self.options.callbacks.as_ref();
-        let wait = callbacks.and_then(|callbacks| callbacks.timeout).unwrap_or_default();
+        let wait = callbacks
+            .and_then(|callbacks| callbacks.timeout)
+            .unwrap_or_default();
         let now = self.clock.now();
         let until = now.saturating_add(wait).unwrap_or(now);
         let mut pause = 1;
@@ -83,7 +85,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             };
             if self.clock.now() >= until {
                 let why = failure.map(|error| error_chain(&error));
-                return Ok(result_unknown(why.as_deref().unwrap_or("nobody called back in time")));
+                return Ok(result_unknown(
+                    why.as_deref().unwrap_or("nobody called back in time"),
+                ));
             }
             let sleep = (SignedDuration::from_secs(pause), until);
             if self.run_state().is_stopping || !self.client.wait_for_callback(&step.segment, sleep).await {
@@ -94,7 +98,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     /// Takes down what the service said of a list.
-    async fn record_callback(&self, pending: &PendingUpload, callback: UploadResult) -> Result<StepOutcome, StepError> {
+    async fn record_callback(
+        &self,
+        pending: &PendingUpload,
+        callback: UploadResult,
+    ) -> Result<StepOutcome, StepError> {
         let results = self.with_earlier_callbacks(pending, &callback).await;
         let mut is_known = false;
         self.append_to_journal(|state| {
@@ -131,7 +139,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     /// What was said of a call, behind what was said of those before it: they were done first.
-    async fn with_earlier_callbacks(&self, pending: &PendingUpload, callback: &UploadResult) -> Vec<(UploadId, UploadResult)> {
+    async fn with_earlier_callbacks(
+        &self,
+        pending: &PendingUpload,
+        callback: &UploadResult,
+    ) -> Vec<(UploadId, UploadResult)> {
         let earlier = {
             let state = self.state.lock().await;
             let entry = state.any_entry(&pending.segment_id);

@@ -2,14 +2,14 @@
 //! what is there, then the intent, which also makes sure of the ledger's lock, and then the call, at once. Where the
 //! service certainly did not process it, all of that is done again.
 
-use super::run_report::StepOutcome;
 use super::classify::Effect;
+use super::run_report::StepOutcome;
 use super::{Applier, StepError, unverifiable};
-use crate::api::{RequestError, Clock, Operation, FetchedSegment, RemoteSegment, Transport, Permit};
-use crate::state::{StateStore, IntendedWrite};
+use crate::api::{Clock, FetchedSegment, Operation, Permit, RemoteSegment, RequestError, Transport};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentName};
-use crate::observe::members::IN_FLIGHT_LIMIT;
 use crate::plan::step::{Step, Target};
+use crate::state::member_lists::IN_FLIGHT_LIMIT;
+use crate::state::{IntendedWrite, StateStore};
 use jiff::{SignedDuration, Timestamp};
 
 /// For how long something that was read stands for a look right before a write.
@@ -136,7 +136,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let operation = Operation::Update(update.id.clone());
         let mut attempt = 1;
         loop {
-            let (permit, current) = self.acquire_and_recheck(&operation, update.id, fetched.take()).await?;
+            let (permit, current) = self
+                .acquire_and_recheck(&operation, update.id, fetched.take())
+                .await?;
             match (update.compare)(&current) {
                 Effect::NotApplied => {}
                 verdict => {
@@ -172,7 +174,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let mut attempt = 1;
         loop {
             let turn = self.client.acquire(&to.operation()).await?;
-            self.record_intent(step, to.intended_write(), rearchive_if_unadopted).await?;
+            self.record_intent(step, to.intended_write(), rearchive_if_unadopted)
+                .await?;
             let error = match self.send_lifecycle_once(step, turn, to).await {
                 Ok(()) => return Ok(Ok(())),
                 Err(error) => error,
@@ -217,7 +220,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let now = self.clock.now();
         match sent_at.checked_add(IN_FLIGHT_LIMIT) {
             // A clock that was set back says nothing.
-            Ok(until) if sent_at <= now && now < until => self.client.wait_out_in_flight(operation, until).await,
+            Ok(until) if sent_at <= now && now < until => {
+                self.client.wait_out_in_flight(operation, until).await
+            }
             _ => Ok(()),
         }
     }
@@ -246,7 +251,12 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     }
 
     /// Makes the call that puts a segment away or takes one out.
-    pub(super) async fn send_lifecycle_once(&self, step: &Step, permit: Permit, to: &LifecycleRequest<'_>) -> Result<(), RequestError> {
+    pub(super) async fn send_lifecycle_once(
+        &self,
+        step: &Step,
+        permit: Permit,
+        to: &LifecycleRequest<'_>,
+    ) -> Result<(), RequestError> {
         let sent = match to.lifecycle {
             Lifecycle::Archived => self.client.archive(permit, to.name, to.id()).await,
             Lifecycle::Active => self.client.unarchive(permit, to.name, to.id()).await,

@@ -1,6 +1,6 @@
 //! The body of a callback.
 
-use crate::model::{UploadResult, UploadCounts, redact_query_strings};
+use crate::model::{UploadCounts, UploadResult, redact_query_strings};
 use serde_json::Value;
 use std::{error, fmt};
 
@@ -94,7 +94,10 @@ mod tests {
                     "user_count": 1, "status": 201}"#,
                 UploadResult::Processed(whole),
             ),
-            (r#"{"status": "201"}"#, UploadResult::Processed(UploadCounts::default())),
+            (
+                r#"{"status": "201"}"#,
+                UploadResult::Processed(UploadCounts::default()),
+            ),
             (
                 r#"{"status": 400, "error_message": "no file"}"#,
                 UploadResult::Failed {

@@ -1,8 +1,8 @@
 //! The server.
 
 use super::message;
+use crate::model::{UploadId, UploadResult};
 use crate::state::{StateStore, StoreError};
-use crate::model::{UploadResult, UploadId};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -97,14 +97,14 @@ impl CallbackServer {
         let shared = ServerContext {
             store,
             secret: secret.clone(),
-            on_callback: on_callback,
+            on_callback,
         };
         let (stop, stopped) = watch::channel(false);
         let accept_task = tokio::spawn(accept_connections(listener, Arc::new(shared), stopped));
         Ok(Self {
             address: bound,
             stop,
-            accept_task: accept_task,
+            accept_task,
         })
     }
 
@@ -171,7 +171,10 @@ async fn serve_connection<S: StateStore + 'static>(
     }
 }
 
-async fn handle_request<S: StateStore>(shared: &ServerContext<S>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn handle_request<S: StateStore>(
+    shared: &ServerContext<S>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let secret = shared.secret.expose_secret();
     let Some(upload) = authorized_upload_id(request.uri().path(), secret) else {
         return text_response(StatusCode::NOT_FOUND, "there is nothing here");
@@ -194,7 +197,10 @@ async fn handle_request<S: StateStore>(shared: &ServerContext<S>, request: Reque
     };
     match shared.store.save_callback(&upload, &message.callback).await {
         Ok(()) => {
-            (shared.on_callback)(&CallbackEvent::Stored(message.segment.as_deref(), &message.callback));
+            (shared.on_callback)(&CallbackEvent::Stored(
+                message.segment.as_deref(),
+                &message.callback,
+            ));
             text_response(StatusCode::OK, "kept")
         }
         Err(error) => {

@@ -2,26 +2,26 @@
 
 use super::approval::{PromptAnswer, ask};
 use super::arguments::ApplyArguments;
-use super::connection::Connection;
-use super::state_lock::{LockedState, LockRequest};
-use super::failure::{Failure, FailureKind};
 use super::callback_listener::{CallbackListener, require_callback_url};
+use super::connection::Connection;
+use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::planning::{Purpose, estimate_cost, make_plan, policy_with_overrides};
 use super::project::Project;
 use super::publisher::publisher;
 use super::reporter::RunReporter;
 use super::signals::Signals;
+use super::state_lock::{LockRequest, LockedState};
 use super::{block_on, show};
 use crate::api::FetchedSegment;
-use crate::apply::{StepEvent, ApplyOptions, AbortReason, RunStatus};
+use crate::apply::{AbortReason, ApplyOptions, RunStatus, StepEvent};
 use crate::config::settings::WorkspaceSettings;
-use crate::state::State;
 use crate::model::SegmentId;
 use crate::plan::saved::SavedPlan;
 use crate::plan::step::{Action, Plan};
 use crate::render::json::PlanDocument;
 use crate::render::text;
+use crate::state::State;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -123,7 +123,9 @@ async fn run_saved_plan(
         .is_some_and(|asked| asked != name)
     {
         let message = format!("the plan is for the workspace `{name}`");
-        return Err(Failure::new(FailureKind::Usage, message).with_help("leave --workspace out: the plan knows"));
+        return Err(
+            Failure::new(FailureKind::Usage, message).with_help("leave --workspace out: the plan knows")
+        );
     }
     let workspace = project.named_workspace(name)?;
     report.set_workspace(workspace.0);
@@ -237,7 +239,9 @@ async fn collect_earlier_upload_results(
     }
     let asked = (&arguments.upload_wait, report.output);
     let hearing = CallbackListener::start(project, workspace, asked, &connection.callback_secret).await?;
-    let waiting = connection.session.wait_for_earlier_upload_results(arguments.upload_wait.wait_timeout);
+    let waiting = connection
+        .session
+        .wait_for_earlier_upload_results(arguments.upload_wait.wait_timeout);
     signals.until_cancelled(waiting).await??;
     Ok(hearing)
 }
@@ -304,7 +308,8 @@ async fn execute(
     mut work: PreparedApply,
     (arguments, report): (&ApplyArguments, &RunReporter),
 ) -> Result<Option<FailureKind>, Failure> {
-    let hearing = start_callback_listener((project, workspace), connection, &mut work, (arguments, report)).await?;
+    let hearing =
+        start_callback_listener((project, workspace), connection, &mut work, (arguments, report)).await?;
     let how = ApplyOptions {
         run_id: report.run_id.clone(),
         api_behavior: workspace.1.policy.api_behavior,
@@ -331,7 +336,9 @@ async fn execute(
     if let (Some(kind), Some(stop)) = (kind, ended.abort_reason) {
         let mut why = match stop {
             AbortReason::CredentialsRejected(error) => vec![error.to_string()],
-            AbortReason::StateWriteFailed(error) => Failure::from_error(FailureKind::Error, &error).to_lines(),
+            AbortReason::StateWriteFailed(error) => {
+                Failure::from_error(FailureKind::Error, &error).to_lines()
+            }
             AbortReason::Cancelled => vec![signals.stop_reason().to_owned()],
         };
         if !ended.has_written {

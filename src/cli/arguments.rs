@@ -3,9 +3,9 @@
 mod callbacks;
 mod state;
 
-pub use callbacks::{CallbacksArguments, CallbacksCommand, UploadWaitArguments, ServeArguments};
+pub use callbacks::{CallbacksArguments, CallbacksCommand, ServeArguments, UploadWaitArguments};
 pub use state::{
-    RmArguments, HistoryArguments, StateArguments, StateCommand, RebuildArguments, RestoreArguments,
+    HistoryArguments, RebuildArguments, RestoreArguments, RmArguments, StateArguments, StateCommand,
     UnlockArguments,
 };
 

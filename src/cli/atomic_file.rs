@@ -64,14 +64,20 @@ impl AtomicFile {
 }
 
 fn write_failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(FailureKind::Error, format!("cannot write `{}`: {error}", path.display()))
+    Failure::new(
+        FailureKind::Error,
+        format!("cannot write `{}`: {error}", path.display()),
+    )
 }
 
 fn destination(path: &Path) -> io::Result<Destination> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         // A link stays one: what it points at is replaced.
-        Ok(found) if found.is_file() => Ok(Destination::File(fs::canonicalize(path)?, Some(found.permissions()))),
+        Ok(found) if found.is_file() => Ok(Destination::File(
+            fs::canonicalize(path)?,
+            Some(found.permissions()),
+        )),
         Ok(_) => Ok(Destination::Stream(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Destination::File(path.to_owned(), None)),
         Err(error) => Err(error),
@@ -152,7 +158,10 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        AtomicFile::prepare(Path::new("/dev/null")).unwrap().write("x").unwrap();
+        AtomicFile::prepare(Path::new("/dev/null"))
+            .unwrap()
+            .write("x")
+            .unwrap();
         assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
     }
 }

@@ -7,7 +7,7 @@ use super::output::Output;
 use super::project::Project;
 use crate::apply::CallbackOptions;
 use crate::callbacks::{CallbackEvent, CallbackHandler, CallbackServer, CallbackServerError};
-use crate::config::settings::{CallbackSettings, EndpointSetting, ConnectionSettings, WorkspaceSettings};
+use crate::config::settings::{CallbackSettings, ConnectionSettings, EndpointSetting, WorkspaceSettings};
 use crate::model::{hexadecimal, is_loopback_http};
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret, SecretString};
@@ -97,7 +97,10 @@ impl From<CallbackServerError> for Failure {
 /// # Errors
 ///
 /// There is none.
-pub(super) fn require_callback_url(workspace: &WorkspaceSettings, arguments: &UploadWaitArguments) -> Result<(), Failure> {
+pub(super) fn require_callback_url(
+    workspace: &WorkspaceSettings,
+    arguments: &UploadWaitArguments,
+) -> Result<(), Failure> {
     if arguments.wait && workspace.callbacks.is_none() && !is_local(workspace) {
         return Err(no_callback_url());
     }

@@ -1,9 +1,9 @@
 //! `segctl callbacks serve`: hears what the service says of lists while no run does.
 
 use super::arguments::{CallbacksArguments, CallbacksCommand, ServeArguments};
+use super::callback_listener::{callback_token, lost_callback_printer};
 use super::connection::open_state_store;
 use super::failure::{Failure, FailureKind};
-use super::callback_listener::{callback_token, lost_callback_printer};
 use super::output::Output;
 use super::project::Project;
 use super::signals::Signals;
@@ -39,7 +39,10 @@ async fn serve(project: &Project, arguments: &ServeArguments, output: Output) ->
         Failure::new(FailureKind::Usage, "nothing says where to listen")
             .with_help("say --listen 0.0.0.0:8080, or `listen` under `callbacks` in segctl.yaml")
     })?;
-    let kept = (open_state_store(project, name, workspace)?, &callback_token(settings)?);
+    let kept = (
+        open_state_store(project, name, workspace)?,
+        &callback_token(settings)?,
+    );
     let receiver = CallbackServer::start(listen, kept, callback_printer(output)).await?;
     let signals = Signals::listen(output)?;
     let address = format!("http://{}", receiver.address());

@@ -1,19 +1,19 @@
 //! A workspace that answers: the service, or the embedded sandbox started for the length of a command.
 
-use super::wait_messages::WaitReporter;
 use super::failure::{Failure, FailureKind};
-use super::secret_command;
 use super::output::Output;
 use super::project::Project;
+use super::secret_command;
+use super::wait_messages::WaitReporter;
 use crate::api::{
-    ApiError, RequestError, Client, Clock, Credentials, Endpoint, HttpTransport, RateLimits, CancelToken,
-    SystemClock, Window,
+    ApiError, CancelToken, Client, Clock, Credentials, Endpoint, HttpTransport, RequestError, SystemClock,
 };
-use crate::config::settings::{EndpointSetting, ConnectionSettings, ValueSource, WorkspaceSettings};
-use crate::state::{ConfiguredStore, StateStore, StoreError};
+use crate::config::settings::{ConnectionSettings, EndpointSetting, ValueSource, WorkspaceSettings};
 use crate::model::{Keyword, StateLocation, hexadecimal};
+use crate::rate_limit::{RateLimits, Window};
+use crate::reconcile::{ReconcileError, Reconciler, SharedCallLog};
 use crate::sandbox;
-use crate::reconcile::{NoteSink, Reconciler, ReconcileError, SharedCallLog};
+use crate::state::{ConfiguredStore, NoteSink, StateStore, StoreError};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -152,9 +152,10 @@ impl From<ReconcileError> for Failure {
         match error {
             ReconcileError::Api(error) => error.into(),
             ReconcileError::Store(error) => error.into(),
-            ReconcileError::MemberList(..) => Self::new(FailureKind::InvalidFiles, error.to_string()).with_help(
-                "`segctl validate` tells of every fault; `segctl validate --fix` mends what is clear",
-            ),
+            ReconcileError::MemberList(..) => Self::new(FailureKind::InvalidFiles, error.to_string())
+                .with_help(
+                    "`segctl validate` tells of every fault; `segctl validate --fix` mends what is clear",
+                ),
         }
     }
 }

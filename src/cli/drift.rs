@@ -10,13 +10,13 @@ use super::failure::{EXIT_CODE_CHANGES, Failure, FailureKind};
 use super::output::Output;
 use super::planning::{plan_request, read_workspace, selection};
 use super::project::Project;
-use crate::api::{Clock, CancelToken, SystemClock};
+use crate::api::{CancelToken, Clock, SystemClock};
 use crate::plan::plan;
-use crate::plan::targeting::Selection;
 use crate::plan::step::{Plan, Warning};
+use crate::plan::targeting::Selection;
+use crate::reconcile::{LoadedWorkspace, PlanRequest};
 use crate::render::json::{DriftReport, FreshnessDocument};
 use crate::render::text;
-use crate::reconcile::{PlanRequest, LoadedWorkspace};
 use std::process::ExitCode;
 
 /// Prints what changed, and takes it into the files when asked to.

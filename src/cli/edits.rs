@@ -45,7 +45,8 @@ impl<'a> FileEdits<'a> {
     ///
     /// A file that changed, or one that cannot be written.
     pub(super) fn write(&self, output: Output) -> Result<(), Failure> {
-        let here = std::env::current_dir().map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
+        let here =
+            std::env::current_dir().map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
         let is_as_read =
             |file: &str, text: &str| fs::read_to_string(here.join(file)).is_ok_and(|now| now == text);
         let mut files = self.0.iter();
@@ -63,5 +64,6 @@ impl<'a> FileEdits<'a> {
 }
 
 fn patched_text(text: &str, patches: &[&Patch]) -> Result<String, Failure> {
-    apply_patches(text, patches.iter().copied()).map_err(|error| Failure::from_error(FailureKind::Error, &error))
+    apply_patches(text, patches.iter().copied())
+        .map_err(|error| Failure::from_error(FailureKind::Error, &error))
 }

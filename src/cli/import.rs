@@ -9,10 +9,12 @@ use super::planning::{plan_request, read_workspace};
 use super::project::Project;
 use crate::api::CancelToken;
 use crate::config::edit::{NewFile, SegmentTemplate, segment_file_text, template_text};
-use crate::model::{RemoteKind, ObservedSegment, NamePattern, SegmentId, SegmentKind, SegmentName, escape_unprintable};
+use crate::model::{
+    NamePattern, ObservedSegment, RemoteKind, SegmentId, SegmentKind, SegmentName, escape_unprintable,
+};
 use crate::observe::Refresh;
 use crate::plan::plan;
-use crate::plan::step::{Action, Conflict, SegmentRef, Plan};
+use crate::plan::step::{Action, Conflict, Plan, SegmentRef};
 use crate::reconcile::LoadedWorkspace;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +51,10 @@ async fn import(
     let is_wanted =
         |name: &SegmentName| arguments.all || arguments.patterns.iter().any(|pattern| pattern.matches(name));
     if !arguments.all && arguments.patterns.is_empty() {
-        let live: Vec<&ObservedSegment> = undeclared.iter().filter_map(|live| read.remote_segment(&live.id)).collect();
+        let live: Vec<&ObservedSegment> = undeclared
+            .iter()
+            .filter_map(|live| read.remote_segment(&live.id))
+            .collect();
         print_list(&live, output);
         return Ok(ExitCode::SUCCESS);
     }
@@ -60,7 +65,9 @@ async fn import(
         .collect();
     let ids: BTreeSet<SegmentId> = wanted.iter().map(|live| live.id.clone()).collect();
     let session = &connection.session;
-    session.fetch_definitions(&mut read, |id| ids.contains(id)).await?;
+    session
+        .fetch_definitions(&mut read, |id| ids.contains(id))
+        .await?;
     let directory = arguments
         .output_dir
         .clone()
@@ -157,8 +164,11 @@ fn write_files(
     output: Output,
 ) -> Result<ImportResult, Failure> {
     let known = plan(&read.plan_input()).references;
-    let names: BTreeMap<SegmentId, SegmentName> =
-        known.ids_by_name.into_iter().map(|(name, id)| (id, name)).collect();
+    let names: BTreeMap<SegmentId, SegmentName> = known
+        .ids_by_name
+        .into_iter()
+        .map(|(name, id)| (id, name))
+        .collect();
     let names = |id: &SegmentId| names.get(id).cloned();
     let mut done = ImportResult::default();
     for live in wanted.iter().filter_map(|wanted| read.remote_segment(&wanted.id)) {
@@ -229,7 +239,10 @@ impl ImportResult {
     }
 }
 
-fn file_text(live: &ObservedSegment, names: &dyn Fn(&SegmentId) -> Option<SegmentName>) -> Result<String, String> {
+fn file_text(
+    live: &ObservedSegment,
+    names: &dyn Fn(&SegmentId) -> Option<SegmentName>,
+) -> Result<String, String> {
     let comment = comment(live);
     if let RemoteKind::Other(word) = &live.kind {
         let stub = SegmentTemplate {

@@ -1,36 +1,36 @@
 //! The command line: arguments in, two streams and an exit code out. The one place that prints, asks the
 //! environment, and turns errors into exit codes.
 
-mod wait_messages;
 mod apply;
 mod approval;
 pub mod arguments;
+mod atomic_file;
+mod callback_listener;
 mod callbacks;
 mod connection;
 mod drift;
 mod edits;
 mod events;
-mod state_lock;
 pub mod failure;
-mod callback_listener;
-mod process_identity;
-mod secret_command;
-mod state;
+mod import;
 mod logging;
 mod new_files;
 mod output;
 mod plan;
 mod planning;
+mod process_identity;
 mod project;
 mod publisher;
-mod import;
 mod reporter;
 mod sandbox;
+mod secret_command;
 mod show;
 mod signals;
+mod state;
+mod state_lock;
 mod usage;
 mod validate;
-mod atomic_file;
+mod wait_messages;
 
 use crate::config::schema;
 use arguments::{Arguments, Command, SchemaKind};

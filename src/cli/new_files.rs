@@ -61,7 +61,10 @@ impl NewFiles {
         if let Some(file) = self.existing_names.iter().find(|file| is_there(file)) {
             return Ok(self.directory.join(file));
         }
-        let stubs = self.existing_names.iter().filter_map(|file| file.strip_suffix(TEMPLATE_SUFFIX));
+        let stubs = self
+            .existing_names
+            .iter()
+            .filter_map(|file| file.strip_suffix(TEMPLATE_SUFFIX));
         let stubs: BTreeSet<String> = stubs.map(str::to_owned).collect();
         let file = file_name(name, &stubs) + TEMPLATE_SUFFIX;
         let path = self.directory.join(&file);
@@ -82,7 +85,10 @@ pub(super) fn create_new(path: &Path, text: &str) -> io::Result<()> {
 
 /// Why a file cannot be written.
 pub(super) fn write_failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(FailureKind::Error, format!("cannot write `{}`: {error}", path.display()))
+    Failure::new(
+        FailureKind::Error,
+        format!("cannot write `{}`: {error}", path.display()),
+    )
 }
 
 /// Where new files go when nobody says so: the first directory of `segments`.

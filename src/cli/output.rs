@@ -4,8 +4,8 @@
 //! any other reason is no success, whatever the command did.
 
 use super::arguments::JsonFileArguments;
-use super::failure::{EXIT_CODE_CHANGES, Failure, FailureKind};
 use super::atomic_file::AtomicFile;
+use super::failure::{EXIT_CODE_CHANGES, Failure, FailureKind};
 use crate::model::escape_unprintable;
 use crate::render::diagnostic::diagnostics_json;
 use crate::render::json::FORMAT_VERSION;

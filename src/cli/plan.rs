@@ -6,7 +6,7 @@ use super::failure::{EXIT_CODE_CHANGES, Failure};
 use super::output::{Output, write_file_atomically};
 use super::planning::{PreparedPlan, Purpose, make_plan, plan_offline};
 use super::project::Project;
-use crate::api::{Clock, CancelToken, SystemClock};
+use crate::api::{CancelToken, Clock, SystemClock};
 use crate::plan::saved::SavedPlan;
 use crate::render::text;
 use std::process::ExitCode;

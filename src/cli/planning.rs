@@ -5,19 +5,19 @@ use super::connection::{self, Connection};
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::project::Project;
-use crate::api::pacing::RateLimiter;
 use crate::api::{Clock, SystemClock};
 use crate::config::settings::WorkspaceSettings;
-use crate::state::{State, StateStore};
 use crate::model::{NamePattern, ObservedWorkspace, Policy};
 use crate::observe::Refresh;
+use crate::plan::estimate::{Estimate, MaxDurationExceeded, estimate};
 use crate::plan::guards::Overrides;
 use crate::plan::plan;
-use crate::plan::estimate::{Estimate, MaxDurationExceeded, estimate};
-use crate::plan::targeting::Selection;
 use crate::plan::step::Plan;
-use crate::render::json::{PlanDocument, FreshnessDocument};
-use crate::reconcile::{PlanRequest, LoadedWorkspace};
+use crate::plan::targeting::Selection;
+use crate::rate_limit::RateLimiter;
+use crate::reconcile::{LoadedWorkspace, PlanRequest};
+use crate::render::json::{FreshnessDocument, PlanDocument};
+use crate::state::{State, StateStore};
 
 /// A plan with the ledger that it was made from.
 pub(super) struct PreparedPlan {
@@ -57,7 +57,11 @@ impl PreparedPlan {
 }
 
 /// What a run is about that is not told more: everything, by what the workspace allows.
-pub(super) fn plan_request(project: &Project, (name, workspace): (&str, &WorkspaceSettings), refresh: Refresh) -> PlanRequest {
+pub(super) fn plan_request(
+    project: &Project,
+    (name, workspace): (&str, &WorkspaceSettings),
+    refresh: Refresh,
+) -> PlanRequest {
     PlanRequest {
         workspace: name.to_owned(),
         declared: project.declared_segments(name),
@@ -101,7 +105,10 @@ pub(super) fn selection(arguments: &SelectionArguments) -> Selection {
 /// # Errors
 ///
 /// A call or the ledger failed.
-pub(super) async fn read_workspace(aim: PlanRequest, connection: &Connection) -> Result<LoadedWorkspace, Failure> {
+pub(super) async fn read_workspace(
+    aim: PlanRequest,
+    connection: &Connection,
+) -> Result<LoadedWorkspace, Failure> {
     let read = connection.session.load_workspace(aim).await?;
     require_matching_patterns(&read)?;
     Ok(read)
@@ -226,7 +233,9 @@ pub(super) fn estimate_cost(
         calls.remove(0);
     }
     let quota = estimate(&calls, pacing, SystemClock.now());
-    let over = arguments.max_duration.and_then(|max| quota.check_max_duration(max).err());
+    let over = arguments
+        .max_duration
+        .and_then(|max| quota.check_max_duration(max).err());
     (quota, over)
 }
 

@@ -4,8 +4,8 @@ use super::arguments::WorkspaceArguments;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use crate::config::lint::is_shown_by_default;
-use crate::config::source::{self, SourceFile};
 use crate::config::settings::{ProjectSettings, WorkspaceSettings, parse_settings};
+use crate::config::source::{self, SourceFile};
 use crate::config::{LoadedConfig, load};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::DeclaredSegment;
@@ -47,8 +47,8 @@ impl Project {
             None => find_settings_file(&here)?,
         };
         let shown = |path: &Path| display_path(path, &here);
-        let source =
-            source::read(&path, &shown(&path)).map_err(|fault| invalid_settings(vec![fault], None, output))?;
+        let source = source::read(&path, &shown(&path))
+            .map_err(|fault| invalid_settings(vec![fault], None, output))?;
         let (settings, faults) = parse_settings(&source);
         let Some(settings) = settings else {
             return Err(invalid_settings(faults, Some(&source), output));
@@ -89,7 +89,10 @@ impl Project {
     #[must_use]
     pub(super) fn default_diagnostics(&self) -> Vec<Diagnostic> {
         let found = self.loaded.diagnostics.iter();
-        let mut faults: Vec<_> = found.filter(|found| is_shown_by_default(found)).cloned().collect();
+        let mut faults: Vec<_> = found
+            .filter(|found| is_shown_by_default(found))
+            .cloned()
+            .collect();
         sort(&mut faults);
         faults
     }
@@ -116,7 +119,9 @@ impl Project {
     /// Tells of the errors that new files of these paths have, beside all others; whether there are any. Tells of files
     /// that no command will read, too.
     pub(super) fn report_new_file_errors(&self, files: &[PathBuf], output: Output) -> bool {
-        let loaded = load(&self.settings, &self.directory, &|path| display_path(path, &self.working_directory));
+        let loaded = load(&self.settings, &self.directory, &|path| {
+            display_path(path, &self.working_directory)
+        });
         // One file may be named in several ways, as `./segments` is.
         let place = |path: &Path| fs::canonicalize(self.working_directory.join(path)).ok();
         let read = loaded
@@ -157,7 +162,10 @@ impl Project {
     /// # Errors
     ///
     /// An unknown name, or none where there is no default.
-    pub(super) fn workspace(&self, arguments: &WorkspaceArguments) -> Result<(&str, &WorkspaceSettings), Failure> {
+    pub(super) fn workspace(
+        &self,
+        arguments: &WorkspaceArguments,
+    ) -> Result<(&str, &WorkspaceSettings), Failure> {
         let mut only = self.settings.workspaces.keys();
         let default = || match (only.next(), only.next()) {
             (Some(name), None) => Some(name),
@@ -183,8 +191,10 @@ impl Project {
     pub(super) fn named_workspace(&self, name: &str) -> Result<(&str, &WorkspaceSettings), Failure> {
         match self.settings.workspaces.get_key_value(name) {
             Some((name, workspace)) => Ok((name, workspace)),
-            None => Err(Failure::new(FailureKind::Usage, format!("unknown workspace `{name}`"))
-                .with_help(self.workspaces_help())),
+            None => Err(
+                Failure::new(FailureKind::Usage, format!("unknown workspace `{name}`"))
+                    .with_help(self.workspaces_help()),
+            ),
         }
     }
 

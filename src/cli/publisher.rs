@@ -30,9 +30,9 @@ pub(super) fn publisher(
             let text = |value: OsString| value.into_string().ok();
             let variables = env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
             let bucket = BucketPublisher::connect(place, variables);
-            Some(Arc::new(
-                bucket.map_err(|error| Failure::from_error(FailureKind::Error, &error))?,
-            ))
+            Some(Arc::new(bucket.map_err(|error| {
+                Failure::from_error(FailureKind::Error, &error)
+            })?))
         }
         #[cfg(not(feature = "object-store"))]
         Some(PublishPlace::Objects(place)) => {

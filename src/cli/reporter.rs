@@ -2,18 +2,18 @@
 //! so that a run that is left in the middle has a true receipt, too.
 
 use super::arguments::ApplyArguments;
+use super::atomic_file::AtomicFile;
 use super::events::EventStream;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use super::atomic_file::AtomicFile;
 use crate::api::{Clock, SystemClock};
 use crate::apply::StepEvent;
-use crate::apply::run_report::{StepReport, StepOutcome, RunReport};
+use crate::apply::run_report::{RunReport, StepOutcome, StepReport};
 use crate::diagnostic::Diagnostic;
 use crate::plan::step::Plan;
 use crate::render::json::{
-    DiagnosticDocument, RunSummaryDocument, FindingKind, OutcomeDocument, PlanDocument, RunReportDocument, RunEvent,
-    OutcomeCountsDocument,
+    DiagnosticDocument, FindingKind, OutcomeCountsDocument, OutcomeDocument, PlanDocument, RunEvent,
+    RunReportDocument, RunSummaryDocument,
 };
 use crate::render::text;
 use jiff::Timestamp;
@@ -143,7 +143,8 @@ impl RunReporter {
     fn report_outcome(&self, entry: &StepReport) {
         if !self.output.json {
             let outcome = OutcomeDocument::new(entry);
-            self.output.print_result(&text::outcome(&outcome, self.output.colour()));
+            self.output
+                .print_result(&text::outcome(&outcome, self.output.colour()));
         }
         self.events.emit(RunEvent::finished(entry));
     }
@@ -155,11 +156,10 @@ impl RunReporter {
         let told = known.reported.clone();
         let has_begun = !known.in_progress.is_empty() || !told.is_empty();
         drop(known);
-        let untold = receipt
-            .steps
-            .iter()
-            .filter(|entry| !told.contains(&entry.number));
-        untold.filter(|_| has_begun).for_each(|entry| self.report_outcome(entry));
+        let untold = receipt.steps.iter().filter(|entry| !told.contains(&entry.number));
+        untold
+            .filter(|_| has_begun)
+            .for_each(|entry| self.report_outcome(entry));
     }
 
     /// Takes down what keeps steps from being run; the findings that say more of it were told with the plan.
@@ -275,5 +275,9 @@ impl RunReporter {
 
 /// The code of a run that did what it should, and could not say so.
 fn error_if_success(code: u8) -> u8 {
-    if code == 0 { FailureKind::Error.exit_code() } else { code }
+    if code == 0 {
+        FailureKind::Error.exit_code()
+    } else {
+        code
+    }
 }

@@ -1,6 +1,6 @@
 //! `segctl sandbox`: the embedded service on its own, until it is interrupted.
 
-use super::arguments::{SandboxRateLimits, SandboxArguments};
+use super::arguments::{SandboxArguments, SandboxRateLimits};
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use crate::render::json::FORMAT_VERSION;
@@ -61,7 +61,9 @@ fn options(arguments: &SandboxArguments) -> Result<SandboxOptions, Failure> {
         } else {
             "documented"
         };
-        options.set_switch("rate_limits", word).map_err(|error| usage(&error))?;
+        options
+            .set_switch("rate_limits", word)
+            .map_err(|error| usage(&error))?;
     }
     for switch in &arguments.switches {
         let Some((name, value)) = switch.split_once('=') else {

@@ -18,7 +18,8 @@ use std::path::Path;
 pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failure> {
     let text = read_text(&arguments.plan)?;
     let document = if SavedPlan::looks_like_saved_plan(&text) {
-        let saved = SavedPlan::from_text(&text).map_err(|error| invalid_plan_file(&arguments.plan, &error))?;
+        let saved =
+            SavedPlan::from_text(&text).map_err(|error| invalid_plan_file(&arguments.plan, &error))?;
         if !output.json {
             output.print_status(&format!(
                 "Made at {} by segctl {}.\n",
@@ -62,5 +63,10 @@ fn read_text(file: &Path) -> Result<String, Failure> {
     } else {
         fs::read_to_string(file)
     };
-    read.map_err(|error| Failure::new(FailureKind::Error, format!("cannot read `{}`: {error}", file.display())))
+    read.map_err(|error| {
+        Failure::new(
+            FailureKind::Error,
+            format!("cannot read `{}`: {error}", file.display()),
+        )
+    })
 }

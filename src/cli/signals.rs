@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use crate::api::{CancelToken, CancelHandle};
+use crate::api::{CancelHandle, CancelToken};
 use std::io;
 use std::sync::{Arc, OnceLock};
 
@@ -25,7 +25,8 @@ impl Signals {
     ///
     /// The system does not let the program listen.
     pub(super) fn listen(output: Output) -> Result<Self, Failure> {
-        let mut arriving = SignalStream::new().map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
+        let mut arriving =
+            SignalStream::new().map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
         let (stopper, stop) = CancelHandle::new();
         let (leaver, leave) = CancelHandle::new();
         let first = Arc::new(OnceLock::new());
@@ -52,7 +53,11 @@ impl Signals {
     /// What kind of end it is where a signal ended the run, or the loss of the ledger's lock: the latter says that
     /// nothing was written, and where something was that counts for more.
     pub(super) fn failure_kind(&self, has_written: bool) -> FailureKind {
-        let of_lock = if has_written { FailureKind::Partial } else { FailureKind::Lock };
+        let of_lock = if has_written {
+            FailureKind::Partial
+        } else {
+            FailureKind::Lock
+        };
         self.first_signal.get().copied().unwrap_or(of_lock)
     }
 

@@ -1,30 +1,30 @@
 //! `segctl ledger`: what is remembered of a workspace.
 
-mod lookup;
 mod history;
+mod lookup;
 mod restore;
 
 use super::approval::{PromptAnswer, ask};
 use super::arguments::{
-    RmArguments, StateArguments, StateCommand, LockArguments, RebuildArguments, UnlockArguments,
+    LockArguments, RebuildArguments, RmArguments, StateArguments, StateCommand, UnlockArguments,
     WorkspaceArguments,
 };
 use super::connection::{self, Connection};
-use super::state_lock::{LockedState, LockRequest};
 use super::failure::{Failure, FailureKind};
-use super::process_identity;
 use super::output::Output;
 use super::planning::{plan_request, read_workspace};
+use super::process_identity;
 use super::project::Project;
-use crate::api::{Clock, CancelToken, CancelHandle, SystemClock};
+use super::state_lock::{LockRequest, LockedState};
+use crate::api::{CancelHandle, CancelToken, Clock, SystemClock};
 use crate::config::settings::WorkspaceSettings;
-use crate::state::{LockChange, ConfiguredStore, StateEntry, State, StateStore, Lock};
 use crate::model::SegmentName;
 use crate::observe::Refresh;
 use crate::plan;
 use crate::plan::step::{ResolvedReferences, StateUpdate, exact_digest};
 use crate::render::json::StateDocument;
 use crate::render::text;
+use crate::state::{ConfiguredStore, Lock, LockChange, State, StateEntry, StateStore};
 use lookup::unknown_segment;
 use std::process::ExitCode;
 
@@ -51,7 +51,9 @@ pub(super) async fn run(
 
 async fn list(project: &Project, arguments: &WorkspaceArguments, output: Output) -> Result<(), Failure> {
     let (name, workspace) = project.workspace(arguments)?;
-    let ledger = connection::open_state_store(project, name, workspace)?.load().await?;
+    let ledger = connection::open_state_store(project, name, workspace)?
+        .load()
+        .await?;
     let document = StateDocument::new(name, &ledger);
     if output.json {
         output.print_json(&document);
@@ -80,7 +82,10 @@ async fn rm(project: &Project, arguments: &RmArguments, output: Output) -> Resul
     let store = connection::open_state_store(project, name, workspace)?;
     let ledger = lock_state(&store, ("segctl ledger forget", &arguments.lock), output).await?;
     let ledger = ledger
-        .run(remove_from_state(&store, &arguments.name, output), &CancelHandle::new().0)
+        .run(
+            remove_from_state(&store, &arguments.name, output),
+            &CancelHandle::new().0,
+        )
         .await?;
     if output.json {
         output.print_json(&StateDocument::new(name, &ledger));
@@ -153,7 +158,8 @@ fn rebuilt_state(mut ledger: State, records: Vec<StateUpdate>, known: &ResolvedR
     let now = SystemClock.now();
     for record in records {
         let entry = ledger.any_entry(&record.id).cloned();
-        let mut entry = entry.unwrap_or_else(|| StateEntry::new(record.id.clone(), record.segment.clone(), now));
+        let mut entry =
+            entry.unwrap_or_else(|| StateEntry::new(record.id.clone(), record.segment.clone(), now));
         entry.rename(record.segment);
         entry.lifecycle = record.lifecycle;
         entry.protect = record.protect;
@@ -205,7 +211,12 @@ async fn unlock(project: &Project, arguments: &UnlockArguments, output: Output) 
 fn lock_status(lock: &Lock) -> String {
     let now = SystemClock.now();
     let until = lock.lease_until.strftime("%H:%M:%S UTC");
-    if lock.holder.process.as_ref().is_some_and(process_identity::has_exited) {
+    if lock
+        .holder
+        .process
+        .as_ref()
+        .is_some_and(process_identity::has_exited)
+    {
         "Its process has ended: the next run takes the lock over by itself.".to_owned()
     } else if lock.is_stale(now, |_| false) {
         format!("It was not renewed since, and ran out at {until}: the next run takes it over by itself.")

@@ -1,11 +1,11 @@
 //! Commands that change a ledger: one at a time.
 
 use super::failure::{Failure, FailureKind};
-use super::process_identity;
 use super::output::Output;
-use crate::api::{Clock, CancelHandle, SystemClock};
+use super::process_identity;
+use crate::api::{CancelHandle, Clock, SystemClock};
 use crate::state::{ConfiguredStore, Lock};
-use crate::reconcile::{LockOptions, HeldLock, LockError, NoteSink};
+use crate::state::{HeldLock, LockError, LockOptions, NoteSink};
 use jiff::SignedDuration;
 
 /// Who wants to be alone, and for how long somebody else is waited for.
@@ -50,7 +50,10 @@ impl<'a> LockedState<'a> {
     pub(super) async fn run<A>(self, work: impl Future<Output = A>, stopper: &CancelHandle) -> A {
         let notes = note_printer(self.output);
         let told: (&NoteSink, _) = (&notes, stopper);
-        let done = self.held.run_while_held((self.store, &SystemClock), work, told).await;
+        let done = self
+            .held
+            .run_while_held((self.store, &SystemClock), work, told)
+            .await;
         if let Err(error) = self.held.release(self.store).await {
             notes(format!("the ledger stays locked for a while: {error}"));
         }

@@ -55,7 +55,8 @@ fn is_apply(arguments: &[OsString]) -> bool {
 /// What clap says, in the parts of a failure.
 fn to_failure(error: &clap::Error) -> Failure {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::new(FailureKind::Usage, "a command is missing").with_help("`segctl --help` lists them");
+        return Failure::new(FailureKind::Usage, "a command is missing")
+            .with_help("`segctl --help` lists them");
     }
     let text = error.render().to_string();
     let mut parts = text.split("\n\n").map(collapse_whitespace);

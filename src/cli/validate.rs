@@ -19,7 +19,9 @@ use std::process::ExitCode;
 pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Output) -> ExitCode {
     let mut found = project.loaded.diagnostics.clone();
     let mut mended = Vec::new();
-    for list in member_list_files(&project.loaded, &project.directory, &|path| project.display_path(path)) {
+    for list in member_list_files(&project.loaded, &project.directory, &|path| {
+        project.display_path(path)
+    }) {
         let mut checked = list.check();
         if arguments.fix && checked.as_ref().is_ok_and(ListFileErrors::is_fixable) {
             let done = fix_list(&list, project, output);
@@ -33,7 +35,9 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
     sort(&mut found);
     // Two segments may name one list.
     found.dedup();
-    let fails = found.iter().any(|found| is_failure(found, arguments.fail_severity));
+    let fails = found
+        .iter()
+        .any(|found| is_failure(found, arguments.fail_severity));
     if !arguments.notes && arguments.fail_severity != FailSeverity::Note {
         found.retain(is_shown_by_default);
     }
@@ -51,7 +55,14 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
             "diagnostics": diagnostics_json(&found),
         }));
     } else {
-        for (list, NormaliseSummary { fixed: mended, removed: dropped }) in &mended {
+        for (
+            list,
+            NormaliseSummary {
+                fixed: mended,
+                removed: dropped,
+            },
+        ) in &mended
+        {
             let (mended, dropped) = (count_noun(*mended, "line"), count_noun(*dropped, "line"));
             output.print_status_line(&format!("mended {list}: {mended} changed, {dropped} dropped"));
         }
@@ -70,7 +81,11 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
 }
 
 /// Mends a list; what was changed. One that cannot be mended is told of.
-fn fix_list(list: &MemberListFile<'_>, project: &Project, output: Output) -> Option<(String, NormaliseSummary)> {
+fn fix_list(
+    list: &MemberListFile<'_>,
+    project: &Project,
+    output: Output,
+) -> Option<(String, NormaliseSummary)> {
     let shown = list.display_name().to_owned();
     match list.normalise(&project.directory) {
         Ok(cleaned) => Some((shown, cleaned)),

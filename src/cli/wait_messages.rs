@@ -1,7 +1,7 @@
 //! What a run waits for, and until when: a pipeline that stands still has to say why.
 
 use super::output::Output;
-use crate::api::{Clock, SystemClock, WaitReason, WaitNotice};
+use crate::api::{Clock, SystemClock, WaitNotice, WaitReason};
 use crate::plan::estimate::describe_classes;
 use jiff::Timestamp;
 use std::collections::BTreeSet;

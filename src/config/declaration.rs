@@ -35,7 +35,9 @@ impl Declaration {
         let mut node = &self.document;
         for step in path {
             let next = match (step, &node.value) {
-                (PathElement::Field(name), Yaml::Map(entries)) => entries.iter().find(|(key, _)| key.text == *name),
+                (PathElement::Field(name), Yaml::Map(entries)) => {
+                    entries.iter().find(|(key, _)| key.text == *name)
+                }
                 (PathElement::Item(index), Yaml::List(items)) => match items.get(*index) {
                     Some(item) => {
                         node = item;

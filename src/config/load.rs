@@ -1,12 +1,12 @@
 //! Files to declarations: the whole of what a repository says, with every fault of every file.
 
-use super::lint::lint;
 use super::declaration::Declaration;
 use super::decode::segment;
 use super::discover::discover;
+use super::lint::lint;
 use super::parallel;
-use super::source::{self, SourceFile};
 use super::settings::ProjectSettings;
+use super::source::{self, SourceFile};
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::model::Contents;
@@ -32,7 +32,11 @@ pub struct LoadedConfig {
 ///
 /// `base` is the directory of `segctl.yaml`; `shown` is how the user would name a path.
 #[must_use]
-pub fn load(settings: &ProjectSettings, base: &Path, display_path: &(dyn Fn(&Path) -> String + Sync)) -> LoadedConfig {
+pub fn load(
+    settings: &ProjectSettings,
+    base: &Path,
+    display_path: &(dyn Fn(&Path) -> String + Sync),
+) -> LoadedConfig {
     let (files, diagnostics) = discover(base, &settings.segments);
     let mut loaded = LoadedConfig {
         diagnostics,
@@ -52,7 +56,12 @@ impl LoadedConfig {
             .any(|found| found.severity == Severity::Error)
     }
 
-    fn read_files(&mut self, files: &[PathBuf], base: &Path, display_path: &(dyn Fn(&Path) -> String + Sync)) {
+    fn read_files(
+        &mut self,
+        files: &[PathBuf],
+        base: &Path,
+        display_path: &(dyn Fn(&Path) -> String + Sync),
+    ) {
         let read = parallel::map(files, |path| read_file((path, base), &display_path(path)));
         for file in read {
             self.declarations.extend(file.declarations);

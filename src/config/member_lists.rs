@@ -2,8 +2,8 @@
 //!
 //! They are read apart from the rest: a list may have two million values, and only some commands need it.
 
-use super::lint::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE, LIST_VALUE_DUPLICATE, LIST_VALUE_INVALID};
 use super::declaration::{Declaration, PathElement};
+use super::lint::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE, LIST_VALUE_DUPLICATE, LIST_VALUE_INVALID};
 use super::load::LoadedConfig;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::member_list::EmptyList;
@@ -38,7 +38,11 @@ pub struct MemberListFile<'a> {
 /// The lists that declarations name, each once for each sort of values that it is to have; `base` is the folder of
 /// `segctl.yaml`.
 #[must_use]
-pub fn member_list_files<'a>(loaded: &'a LoadedConfig, base: &Path, display_path: &dyn Fn(&Path) -> String) -> Vec<MemberListFile<'a>> {
+pub fn member_list_files<'a>(
+    loaded: &'a LoadedConfig,
+    base: &Path,
+    display_path: &dyn Fn(&Path) -> String,
+) -> Vec<MemberListFile<'a>> {
     let mut lists = BTreeMap::new();
     let mut identifier_types: BTreeMap<PathBuf, BTreeSet<IdentifierType>> = BTreeMap::new();
     for declaration in &loaded.declarations {
@@ -47,7 +51,10 @@ pub fn member_list_files<'a>(loaded: &'a LoadedConfig, base: &Path, display_path
         };
         let path = base.join(path);
         let plain = without_parent_components(&path);
-        identifier_types.entry(plain.clone()).or_default().insert(identifier.kind);
+        identifier_types
+            .entry(plain.clone())
+            .or_default()
+            .insert(identifier.kind);
         let key = (plain.clone(), identifier.attribute.clone(), identifier.kind);
         lists.entry(key).or_insert_with(|| MemberListFile {
             display_name: Arc::from(display_path(&plain)),
@@ -159,13 +166,18 @@ impl MemberListFile<'_> {
             return fault(format!("the list `{}` does not exist", self.display_name))
                 .with_help("check the name; it is relative to the file that names it");
         }
-        fault(format!("the list `{}` cannot be checked: {error}", self.display_name))
+        fault(format!(
+            "the list `{}` cannot be checked: {error}",
+            self.display_name
+        ))
     }
 
     /// The faults with their lines; of many the first ones and how many there are.
     fn value_diagnostics(&self, faults: &ListFileErrors) -> Vec<Diagnostic> {
         let first = faults.reported().take(REPORTED_ERROR_LIMIT);
-        let mut diagnostics: Vec<_> = first.map(|(line, fault)| self.value_diagnostic(line, fault)).collect();
+        let mut diagnostics: Vec<_> = first
+            .map(|(line, fault)| self.value_diagnostic(line, fault))
+            .collect();
         let more = faults.count().saturating_sub(diagnostics.len() as u64);
         let noun = if more == 1 { "fault" } else { "faults" };
         if let Some(last) = diagnostics.pop() {
@@ -186,7 +198,9 @@ impl MemberListFile<'_> {
                 LIST_VALUE_DUPLICATE,
                 format!("this line has the value of line {first} again"),
             ),
-            ListFileError::NoValues | ListFileError::TooManyUsers | ListFileError::TooManyBytes => (LIST_SIZE, fault.to_string()),
+            ListFileError::NoValues | ListFileError::TooManyUsers | ListFileError::TooManyBytes => {
+                (LIST_SIZE, fault.to_string())
+            }
         };
         let place = Location {
             line,
@@ -212,6 +226,7 @@ impl MemberListFile<'_> {
             Contents::Cohort(_) => "members",
             Contents::File(_) | Contents::Filter(_) => "users",
         };
-        self.declared_by.location_of(&[PathElement::Field(field), PathElement::Field("path")])
+        self.declared_by
+            .location_of(&[PathElement::Field(field), PathElement::Field("path")])
     }
 }

@@ -4,18 +4,18 @@
 //! fault, so that one run names all of them with file, line, column and the fix. Strict on purpose: what
 //! people write is checked to the letter. Nothing here knows what is live in a workspace.
 
-pub mod lint;
 pub mod declaration;
 mod decode;
 pub mod discover;
-pub mod member_lists;
+pub mod edit;
+pub mod lint;
 mod load;
+pub mod member_lists;
 mod parallel;
 pub mod schema;
+pub mod settings;
 pub mod source;
 pub mod suggest;
-pub mod settings;
-pub mod edit;
 pub mod yaml;
 
 pub use declaration::{Declaration, PathElement};

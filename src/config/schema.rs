@@ -5,11 +5,11 @@
 //! other segments, or on arithmetic over several fields, is not form; `segctl validate` checks it.
 
 mod attribute;
+mod builders;
 mod contents;
 mod date;
 mod event;
 mod hover;
-mod builders;
 mod segment;
 mod settings;
 

@@ -8,11 +8,11 @@ mod policy;
 pub use callbacks::CallbackSettings;
 
 use super::decode::codes;
-use super::decode::decoder::{Fields, Decoder};
+use super::decode::decoder::{Decoder, Fields};
 use super::source::SourceFile;
 use super::yaml::{self, Node, Yaml};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::model::{EndpointClass, StateLocation, Policy, is_loopback_http, keywords};
+use crate::model::{EndpointClass, Policy, StateLocation, is_loopback_http, keywords};
 use std::collections::BTreeMap;
 
 /// A secret written into the file.
@@ -225,7 +225,9 @@ fn decode_workspace(reader: &mut Decoder<'_>, node: &Node) -> Option<WorkspaceSe
     let service = match fields.take("sandbox") {
         Some(node) => {
             fields.describe("a sandbox workspace");
-            reader.non_empty_text(node).map(|file| ConnectionSettings::Sandbox { file })
+            reader
+                .non_empty_text(node)
+                .map(|file| ConnectionSettings::Sandbox { file })
         }
         None => moengage_connection(reader, &mut fields),
     };

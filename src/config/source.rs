@@ -87,7 +87,12 @@ impl SourceFile {
 /// that could block) or over 16 MiB; `SEG002` for what is not UTF-8 text.
 pub fn read(path: &Path, display_name: &str) -> Result<SourceFile, Diagnostic> {
     let refused = |message: String, label: &str| {
-        Diagnostic::error("SEG001", message, Location::whole_file(Arc::from(display_name)), label)
+        Diagnostic::error(
+            "SEG001",
+            message,
+            Location::whole_file(Arc::from(display_name)),
+            label,
+        )
     };
     let failed = |error: &io::Error| match error.kind() {
         io::ErrorKind::NotFound => refused(format!("the file `{display_name}` does not exist"), "")
@@ -98,13 +103,19 @@ pub fn read(path: &Path, display_name: &str) -> Result<SourceFile, Diagnostic> {
     };
     let metadata = fs::metadata(path).map_err(|error| failed(&error))?;
     if metadata.is_dir() {
-        return Err(refused(format!("`{display_name}` is a directory, not a file"), ""));
+        return Err(refused(
+            format!("`{display_name}` is a directory, not a file"),
+            "",
+        ));
     }
     if !metadata.is_file() {
         return Err(refused(format!("`{display_name}` is not a regular file"), ""));
     }
     let too_large = || {
-        let message = format!("the file `{display_name}` is larger than {} MiB", FILE_LIMIT >> 20);
+        let message = format!(
+            "the file `{display_name}` is larger than {} MiB",
+            FILE_LIMIT >> 20
+        );
         refused(message, "").with_help("split it: a file may hold one segment, and a directory any number")
     };
     if metadata.len() > FILE_LIMIT {

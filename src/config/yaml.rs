@@ -18,7 +18,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, T
 
 use self::comments_and_aliases::CommentAndAliasCollector;
 pub use self::comments_and_aliases::{Alias, CommentsAndAliases};
-pub use self::scalar::{ScalarValue, Scalar, Ambiguity};
+pub use self::scalar::{Ambiguity, Scalar, ScalarValue};
 use self::tree_builder::TreeBuilder;
 use super::source::SourceFile;
 use crate::diagnostic::Diagnostic;

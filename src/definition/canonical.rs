@@ -33,7 +33,7 @@ mod unordered;
 pub use identity::Identities;
 
 use crate::model::Payload;
-use fields::{without_nulls, canonicalize_numbers};
+use fields::{canonicalize_numbers, without_nulls};
 use serde_json::{Map, Value};
 
 /// The exact normal form of a definition.
@@ -100,7 +100,9 @@ fn canonical_filter(filter: &Value, identities: &Identities) -> Value {
         return filter.clone();
     };
     match fields.get("filter_type").and_then(Value::as_str) {
-        Some("user_attributes") => attribute::canonical_condition(fields, &attribute::ConditionRole::TopLevel),
+        Some("user_attributes") => {
+            attribute::canonical_condition(fields, &attribute::ConditionRole::TopLevel)
+        }
         Some("actions") => event::canonical_event(fields),
         Some("psychographic_event") => event::canonical_affinity(fields),
         Some("custom_segments") => identities.canonical_reference(fields),

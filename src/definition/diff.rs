@@ -179,7 +179,10 @@ struct NumberedFilter<'a> {
 type FilterPair<'a> = (Option<NumberedFilter<'a>>, Option<NumberedFilter<'a>>);
 
 /// The filters of each side that have no equal partner in the same order on the other side.
-fn unmatched_filters<'a>(before: &'a [Value], after: &'a [Value]) -> (Vec<NumberedFilter<'a>>, Vec<NumberedFilter<'a>>) {
+fn unmatched_filters<'a>(
+    before: &'a [Value],
+    after: &'a [Value],
+) -> (Vec<NumberedFilter<'a>>, Vec<NumberedFilter<'a>>) {
     let texts = |filters: &[Value]| filters.iter().map(canonical_json).collect::<Vec<_>>();
     let mut old = number_filters(before);
     let mut new = number_filters(after);

@@ -3,14 +3,14 @@
 //!
 //! The planner compares nothing but normal forms, so a difference in spelling is never a change.
 
+pub mod canonical;
 mod diff;
 mod digest;
-pub mod canonical;
 mod encode;
-pub mod references;
 mod readable_references;
+pub mod references;
 
+pub use canonical::Identities;
 pub use diff::{FieldChange, diff};
 pub use digest::{Digest, Digests};
-pub use canonical::Identities;
 pub use encode::encode;

@@ -1,8 +1,8 @@
 //! Changes as people write them: a normal form says `segment: "name:Buyers"` or `segment: "id:5e6c"`, a file and the
 //! API say `name: Buyers` or `id: 5e6c`.
 
-use super::diff::FieldChange;
 use super::canonical::Identities;
+use super::diff::FieldChange;
 use crate::model::{SegmentId, SegmentName};
 use serde_json::{Map, Value, json};
 

@@ -169,7 +169,10 @@ impl<'a> LimitCalculator<'a> {
         self.compute_references(outline);
         let mut chain: Vec<Reference> = Vec::new();
         let mut current = outline;
-        while let Some(next) = self.deepest_reference(current).filter(|next| !chain.contains(next)) {
+        while let Some(next) = self
+            .deepest_reference(current)
+            .filter(|next| !chain.contains(next))
+        {
             chain.push(next.clone());
             match (self.resolve)(&next) {
                 ReferencedSegment::Filter(outline) => current = outline,
@@ -282,7 +285,10 @@ mod tests {
     /// Segments by name: what they refer to, and whether they have a nested group.
     fn summaries(segments: &[(&str, &[&str], bool)]) -> BTreeMap<Reference, ReferenceSummary> {
         let outline = |(name, names, nested): &(&str, &[&str], bool)| {
-            (named(name), ReferenceSummary::from_payload(&payload(names, *nested)))
+            (
+                named(name),
+                ReferenceSummary::from_payload(&payload(names, *nested)),
+            )
         };
         segments.iter().map(outline).collect()
     }
@@ -361,7 +367,10 @@ mod tests {
         let segments: BTreeMap<_, _> = (0..20_000_u32)
             .map(|index| {
                 let below = (index + 1).to_string();
-                (named(&index.to_string()), ReferenceSummary::from_payload(&payload(&[&below], false)))
+                (
+                    named(&index.to_string()),
+                    ReferenceSummary::from_payload(&payload(&[&below], false)),
+                )
             })
             .collect();
         let resolve = |reference: &Reference| {
@@ -369,7 +378,10 @@ mod tests {
                 .get(reference)
                 .map_or(ReferencedSegment::Unknown, ReferencedSegment::Filter)
         };
-        assert_eq!(LimitCalculator::new(&resolve).depth(&segments[&named("0")]), 20_001);
+        assert_eq!(
+            LimitCalculator::new(&resolve).depth(&segments[&named("0")]),
+            20_001
+        );
     }
 
     #[test]

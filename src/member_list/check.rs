@@ -1,9 +1,9 @@
 //! One file, checked, sorted and compared: whether the service can take it as it stands, and what it changes.
 
-use super::diff::{ValueChange, ListDiff, compare_lists};
-use super::value::{self, LineError};
+use super::diff::{ListDiff, ValueChange, compare_lists};
 use super::lines::Lines;
 use super::sort::{MergedRuns, Sorter};
+use super::value::{self, LineError};
 use super::{PreviousMembers, SortedValues};
 use crate::model::Identifier;
 use std::collections::BTreeSet;
@@ -121,7 +121,9 @@ pub fn check(
     let mut faults = ListFileErrors::default();
     let sorted = sort_lines(input, identifier, &mut faults)?;
     let is_sound = faults.count == 0;
-    let mut unique = UniqueValues::of(sorted, |line, first| faults.add(line, ListFileError::Duplicate { first }));
+    let mut unique = UniqueValues::of(sorted, |line, first| {
+        faults.add(line, ListFileError::Duplicate { first })
+    });
     // Without the values of faulty lines it is no list to compare anything with.
     let comparison = if is_sound {
         Some(compare_lists(&mut unique, old, each)?)
@@ -135,7 +137,11 @@ pub fn check(
     Ok(comparison.filter(|_| faults.count == 0).ok_or(faults))
 }
 
-fn sort_lines(input: impl BufRead, identifier: &Identifier, faults: &mut ListFileErrors) -> io::Result<MergedRuns> {
+fn sort_lines(
+    input: impl BufRead,
+    identifier: &Identifier,
+    faults: &mut ListFileErrors,
+) -> io::Result<MergedRuns> {
     let mut lines = Lines::of(input, MAX_FILE_BYTES);
     let mut sorter = Sorter::new();
     let mut has_values = false;
@@ -181,7 +187,7 @@ impl<F: FnMut(u32, u32)> UniqueValues<F> {
             sorted,
             last: None,
             count: 0,
-            on_duplicate: on_duplicate,
+            on_duplicate,
         }
     }
 }
@@ -263,7 +269,11 @@ mod tests {
             (b"", Text, &[(0, ListFileError::NoValues)]),
             (b"\n", Text, &[line(1, LineError::Empty)]),
             (b"\xef\xbb\xbfa\nb\n", Text, &[line(1, LineError::ByteOrderMark)]),
-            (b"\xef\xbb\xbf\"email\",\r\na\n", Text, &[(1, ListFileError::Header)]),
+            (
+                b"\xef\xbb\xbf\"email\",\r\na\n",
+                Text,
+                &[(1, ListFileError::Header)],
+            ),
             (b"email\n1\n", Number, &[(1, ListFileError::Header)]),
             (
                 b"b\na\nb\na\nb\n",
@@ -336,7 +346,10 @@ mod tests {
             .unwrap();
             assert_eq!(found.is_ok(), is_sound);
             if let Err(faults) = found {
-                assert_eq!(faults.reported().collect::<Vec<_>>(), [(0, ListFileError::TooManyUsers)]);
+                assert_eq!(
+                    faults.reported().collect::<Vec<_>>(),
+                    [(0, ListFileError::TooManyUsers)]
+                );
             }
         }
     }

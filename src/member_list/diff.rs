@@ -54,7 +54,11 @@ pub fn compare_lists(
         if let Some(value) = next_new.filter(|_| order != Ordering::Greater) {
             new_tally.add(value);
             let is_sure = order == Ordering::Equal && next_old.is_some_and(|(_, is_sure)| is_sure);
-            let change = if is_sure { ValueChange::Unchanged } else { ValueChange::Added };
+            let change = if is_sure {
+                ValueChange::Unchanged
+            } else {
+                ValueChange::Added
+            };
             added += u64::from(change == ValueChange::Added);
             each(change, value)?;
             next_new = new.next()?;

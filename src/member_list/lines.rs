@@ -24,7 +24,7 @@ impl<R: BufRead> Lines<R> {
             line: Vec::new(),
             number: 0,
             bytes: 0,
-            byte_limit: byte_limit,
+            byte_limit,
         }
     }
 

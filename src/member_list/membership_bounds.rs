@@ -57,7 +57,7 @@ impl<R: BufRead> MembershipBounds<R> {
     pub fn with_partial(self, list: R, (added, removed): (u64, u64)) -> io::Result<Self> {
         let list = PeekableList::of(list)?;
         let partial = Some(PartialList { list, added, removed });
-        Ok(Self { partial: partial, ..self })
+        Ok(Self { partial, ..self })
     }
 
     /// The next value of any list, and whether it is surely and whether it is possibly that of a member.
@@ -131,8 +131,8 @@ impl<R: BufRead> PreviousMembers for MembershipBounds<R> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::diff::{ValueChange, compare_lists};
     use super::super::compressed_list::ListWriter;
+    use super::super::diff::{ValueChange, compare_lists};
     use super::*;
     use proptest::collection::btree_set;
     use proptest::prelude::*;

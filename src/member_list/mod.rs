@@ -13,14 +13,14 @@
 //! so, and stand in one spelling (`1.0` and `1` are the same user).
 
 pub mod check;
-pub mod normalise;
-pub mod diff;
 pub mod compressed_list;
-pub mod membership_bounds;
-pub mod value;
+pub mod diff;
 mod lines;
+pub mod membership_bounds;
+pub mod normalise;
 mod sort;
 pub mod source;
+pub mod value;
 
 use std::io;
 

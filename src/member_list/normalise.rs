@@ -5,9 +5,9 @@
 
 use super::SortedValues;
 use super::check::{MAX_FILE_BYTES, UniqueValues};
-use super::value::{self, LineError};
 use super::lines::Lines;
 use super::sort::Sorter;
+use super::value::{self, LineError};
 use crate::model::Identifier;
 use std::borrow::Cow;
 use std::io::{self, BufRead, Seek, Write};

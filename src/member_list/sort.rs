@@ -37,7 +37,7 @@ impl Sorter {
         Self {
             bytes: Vec::new(),
             spans: Vec::new(),
-            memory_limit: memory_limit,
+            memory_limit,
             spilled_runs: Vec::new(),
         }
     }
@@ -173,7 +173,10 @@ impl PeekableRun {
                 self.value.extend_from_slice(place.of(bytes));
             }
             SortedRun::OnDisk { remaining: 0, .. } => return Ok(false),
-            SortedRun::OnDisk { file, remaining: left } => {
+            SortedRun::OnDisk {
+                file,
+                remaining: left,
+            } => {
                 *left -= 1;
                 self.line = read_u32(file)?;
                 let length = read_u32(file)?;

@@ -1,7 +1,7 @@
 //! Where a list that a file declares comes from.
 
 use super::check::{ListFileErrors, check};
-use super::diff::{ValueChange, ListDiff, compare_lists};
+use super::diff::{ListDiff, ValueChange, compare_lists};
 use super::{PreviousMembers, SortedValues};
 use crate::model::{Identifier, MemberSource};
 use std::collections::{BTreeSet, btree_set};

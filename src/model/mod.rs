@@ -5,10 +5,10 @@
 //! other fields or other segments is checked by the rules of `config`.
 
 mod attribute;
-mod upload_result;
 mod contents;
 mod datetime;
 mod endpoint_class;
+mod escape;
 mod event;
 mod filter;
 mod hexadecimal;
@@ -17,25 +17,25 @@ mod keyword;
 mod member_list;
 mod number;
 mod pattern;
-mod storage_url;
 mod policy;
-mod escape;
 mod segment;
+mod storage_url;
+mod upload_result;
 
 pub use attribute::{
     ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, BoolTest, Condition,
     DataType, DoubleTest, Operand, StringTest, TextListOperator, TextOperator,
 };
-pub use upload_result::{UploadResult, UploadCounts, UploadId};
-pub use contents::{Cohort, Contents, Identifier, IdentifierType, MemberSource, FileSegment, UserListSource};
+pub use contents::{Cohort, Contents, FileSegment, Identifier, IdentifierType, MemberSource, UserListSource};
 pub use datetime::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Moment, MomentRange, ValueType,
 };
-pub use endpoint_class::{RequestRecord, EndpointClass};
+pub use endpoint_class::{EndpointClass, RequestRecord};
+pub use escape::{escape_unprintable, is_unprintable, redact_query_strings};
 pub use event::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
-    Aggregation, AggregationTest, AggregationType, BaseTimeRange, Comparator, PeriodComparison, EventFilter,
-    Execution, ExecutionType, PeriodUnit, TimeRange, TimeRangeType,
+    Aggregation, AggregationTest, AggregationType, BaseTimeRange, Comparator, EventFilter, Execution,
+    ExecutionType, PeriodComparison, PeriodUnit, TimeRange, TimeRangeType,
 };
 pub use filter::{Definition, Filter, FilterType, Group, GroupOperator, Reference};
 pub use hexadecimal::{hexadecimal, is_hexadecimal};
@@ -45,9 +45,11 @@ pub(crate) use keyword::keywords;
 pub use member_list::{CohortKey, ListDigest, ListSummary, MemberChange, UserChange, UserListFingerprint};
 pub use number::Number;
 pub use pattern::{NamePattern, PatternError};
-pub use storage_url::{StateLocation, ObjectStoreUrl, ObjectStoreProvider, PublishLocation, is_loopback_http};
 pub use policy::{Adoption, ApiBehavior, Guards, Policy};
-pub use escape::{is_unprintable, escape_unprintable, redact_query_strings};
 pub use segment::{
-    DeclaredSegment, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Origin, Payload, SegmentKind,
+    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind, SegmentKind,
 };
+pub use storage_url::{
+    ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation, is_loopback_http,
+};
+pub use upload_result::{UploadCounts, UploadId, UploadResult};

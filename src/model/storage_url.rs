@@ -71,7 +71,8 @@ impl ObjectStoreUrl {
     /// What is wrong with it, in words that do not repeat it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (service, rest) = text.split_once("://").unwrap_or_default();
-        let service = ObjectStoreProvider::from_text(service).ok_or("expected `s3://`, `gs://` or `az://`")?;
+        let service =
+            ObjectStoreProvider::from_text(service).ok_or("expected `s3://`, `gs://` or `az://`")?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() || !bucket.bytes().all(is_url_safe) {

@@ -9,21 +9,18 @@
 //! ledger knows, that the list lacks and that can still be got by id is therefore an archived one.
 
 mod recheck;
-pub mod members;
 mod refresh;
-mod settle;
 
-pub use recheck::{recheck, ids_with_pending_writes};
+pub use recheck::{ids_with_pending_writes, recheck};
 pub use refresh::Refresh;
-pub use settle::{unrestored_segments, recovery_records};
 
-use crate::api::{ApiError, RequestError, Client, Clock, RemoteSummary, RemoteSegment, Transport};
+use crate::api::{ApiError, Client, Clock, RemoteSegment, RemoteSummary, RequestError, Transport};
 use crate::definition::{Digest, Identities};
-use crate::state::{StateEntry, Intent, State, CachedSegment, Cache};
 use crate::model::{
-    DeclaredSegment, Keyword, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Payload, Policy, SegmentId,
-    SegmentKind, SegmentName,
+    DeclaredSegment, Keyword, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Policy, RemoteKind,
+    SegmentId, SegmentKind, SegmentName,
 };
+use crate::state::{Cache, CachedSegment, Intent, State, StateEntry};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,8 +85,9 @@ pub async fn fetch_missing_definitions<T: Transport, C: Clock>(
     // What was read since the list is as new as anything can be.
     let since = observed.listed_at;
     let is_old = |live: &ObservedSegment| scope.refresh == Refresh::Full && live.fetched_at < since;
-    let unread =
-        |live: &&ObservedSegment| live.kind == RemoteKind::Filter && (live.definition.is_none() || is_old(live));
+    let unread = |live: &&ObservedSegment| {
+        live.kind == RemoteKind::Filter && (live.definition.is_none() || is_old(live))
+    };
     let ids: Vec<_> = observed
         .segments
         .values()
@@ -209,11 +207,16 @@ impl Scope<'_> {
                 && (live.name != entry.name || definitions.is_some_and(is_other))
         };
         let has_pending_write = |intent: &Intent| intent.targets(&live.id, &live.name);
-        self.state.managed_entry(&live.id).is_some_and(was_applied_since) || self.state.intents().any(has_pending_write)
+        self.state.managed_entry(&live.id).is_some_and(was_applied_since)
+            || self.state.intents().any(has_pending_write)
     }
 
     /// The managed segments that are not remembered, and those whose turn it is.
-    fn ids_to_fetch(&self, managed: &BTreeSet<SegmentId>, observed: &ObservedWorkspace) -> BTreeSet<SegmentId> {
+    fn ids_to_fetch(
+        &self,
+        managed: &BTreeSet<SegmentId>,
+        observed: &ObservedWorkspace,
+    ) -> BTreeSet<SegmentId> {
         let read_at = |id: &SegmentId| observed.segments.get(id).and_then(|live| live.fetched_at);
         let is_known = |id: &&SegmentId| {
             let live = observed.segments.get(*id);
@@ -300,7 +303,11 @@ fn applied_at(ledger: &State, id: &SegmentId) -> Option<Timestamp> {
 
 /// What an answer showed of a segment, to be remembered; `ledger` knows what was applied before it was given.
 #[must_use]
-pub fn cache_entry(stored: &RemoteSegment, listed: bool, (ledger, now): (&State, Timestamp)) -> CachedSegment {
+pub fn cache_entry(
+    stored: &RemoteSegment,
+    listed: bool,
+    (ledger, now): (&State, Timestamp),
+) -> CachedSegment {
     CachedSegment {
         name: stored.name.clone(),
         kind: parse_kind(&stored.kind),
@@ -325,18 +332,9 @@ fn parse_kind(word: &str) -> RemoteKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::state::recovery::tests::payload;
 
     /// Who spends more.
-    pub(super) fn payload(amount: u8) -> Payload {
-        let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
-                            "operator": "greaterThan", "value": amount});
-        Payload {
-            included_filters: json!({"filter_operator": "and", "filters": [filter]}),
-            excluded_filters: None,
-        }
-    }
-
     #[test]
     fn a_segment_applied_after_its_last_read_is_read_again_despite_clock_changes() {
         let second = |second| Timestamp::from_second(second).unwrap();

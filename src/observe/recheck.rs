@@ -1,9 +1,9 @@
 //! A second look at what a plan touches.
 
 use super::Scope;
-use crate::api::{ApiError, RequestError, Client, Clock, FetchedSegment, Transport};
+use crate::api::{ApiError, Client, Clock, FetchedSegment, RequestError, Transport};
+use crate::model::{ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId};
 use crate::state::State;
-use crate::model::{RemoteKind, ObservedSegment, ObservedWorkspace, SegmentId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads the list, and anew what `wanted` asks for when it has seen it: 1 call and as many as there are ids. What was

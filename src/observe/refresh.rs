@@ -23,7 +23,10 @@ const PARTIAL_DIVISOR: usize = 25;
 
 /// Which of the remembered segments, with the times of their reads, are read again.
 #[must_use]
-pub(super) fn ids_to_reread(cached: &BTreeMap<SegmentId, Timestamp>, refresh: Refresh) -> BTreeSet<SegmentId> {
+pub(super) fn ids_to_reread(
+    cached: &BTreeMap<SegmentId, Timestamp>,
+    refresh: Refresh,
+) -> BTreeSet<SegmentId> {
     let count = match refresh {
         Refresh::Full => cached.len(),
         Refresh::None => 0,
@@ -67,7 +70,10 @@ mod tests {
         for (count, reads) in table {
             assert_eq!(read_count(count, Refresh::Partial), reads, "{count}");
         }
-        assert_eq!((read_count(50, Refresh::Full), read_count(50, Refresh::None)), (50, 0));
+        assert_eq!(
+            (read_count(50, Refresh::Full), read_count(50, Refresh::None)),
+            (50, 0)
+        );
         let oldest = ids_to_reread(&cached_reads(300), Refresh::Partial);
         assert!(oldest.contains(&SegmentId::new("0299")) && !oldest.contains(&SegmentId::new("0000")));
     }

@@ -1,17 +1,17 @@
 //! What each segment needs: the steps for it alone, without their order.
 
 use super::drift;
+use super::matching::{Match, Matching, declared_ref, management_reasons};
 use super::remote_digests::RemoteDigests;
-use super::matching::{Matching, Match, declared_ref, management_reasons};
 use super::step::{
-    Action, AssumedMembers, UpdateAction, ChangeWithCause, Conflict, ResolvedReferences, SegmentRef, MatchReason, StateUpdate, Step, Target, Unchanged,
-    DesiredDefinition, Warning,
+    Action, AssumedMembers, ChangeWithCause, Conflict, DesiredDefinition, MatchReason, ResolvedReferences,
+    SegmentRef, StateUpdate, Step, Target, Unchanged, UpdateAction, Warning,
 };
 use super::{PlanInput, cohorts, file_segments};
-use crate::definition::{Digest, FieldChange, diff, canonical, encode};
+use crate::definition::{Digest, FieldChange, canonical, diff, encode};
 use crate::model::{
-    Adoption, Contents, DeclaredSegment, Definition, Lifecycle, RemoteKind, ObservedSegment, Origin, SegmentId,
-    SegmentKind, SegmentName,
+    Adoption, Contents, DeclaredSegment, Definition, Lifecycle, ObservedSegment, Origin, RemoteKind,
+    SegmentId, SegmentKind, SegmentName,
 };
 use serde_json::Value;
 
@@ -56,7 +56,11 @@ pub(super) struct ProposedActions<'a> {
 }
 
 /// Drafts the steps that make every declared segment what its file says, and that put away what is ours without one.
-pub(super) fn propose_all<'a>(situation: &PlanInput<'a>, matches: &Matching<'a>, forms: &RemoteDigests<'_>) -> ProposedActions<'a> {
+pub(super) fn propose_all<'a>(
+    situation: &PlanInput<'a>,
+    matches: &Matching<'a>,
+    forms: &RemoteDigests<'_>,
+) -> ProposedActions<'a> {
     let mut changes = ProposedActions::default();
     let resolved = matches
         .matches
@@ -173,7 +177,9 @@ fn propose_declared<'a>(
         && assumed_members(situation, segment, live.0).is_some()
     {
         // It has to be taken out besides.
-        changes.state_updates.extend(state_update(situation, segment, live, forms));
+        changes
+            .state_updates
+            .extend(state_update(situation, segment, live, forms));
     }
     for (index, action) in actions.into_iter().enumerate() {
         changes.steps.push(ProposedStep {
@@ -217,7 +223,11 @@ fn state_update(
 }
 
 /// Whom a segment without filters is taken to have.
-fn assumed_members(situation: &PlanInput<'_>, segment: &DeclaredSegment, live: &ObservedSegment) -> Option<AssumedMembers> {
+fn assumed_members(
+    situation: &PlanInput<'_>,
+    segment: &DeclaredSegment,
+    live: &ObservedSegment,
+) -> Option<AssumedMembers> {
     if segment.lifecycle == Lifecycle::Archived || !situation.overrides.assume_members_in_sync {
         return None;
     }
@@ -295,7 +305,12 @@ fn actions(
         }
         (Lifecycle::Active, Some((live, reason))) => {
             let known = (&matches.references, forms);
-            Ok(actions_for_active(situation, known, (segment, definition), (live, reason)))
+            Ok(actions_for_active(
+                situation,
+                known,
+                (segment, definition),
+                (live, reason),
+            ))
         }
     }
 }

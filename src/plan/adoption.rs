@@ -1,6 +1,6 @@
 //! What the steps as a whole are likely not meant to do: put away what somebody else made, or make anew what was renamed.
 
-use super::step::{Action, DeclaredRef, RemoteRef, SegmentRef, MatchReason, Step, Target, Warning};
+use super::step::{Action, DeclaredRef, MatchReason, RemoteRef, SegmentRef, Step, Target, Warning};
 use std::collections::BTreeMap;
 
 /// What is put away although segctl never met it, by the pattern that names it.

@@ -4,15 +4,15 @@
 //! came of it is handed in, so that the planner needs neither.
 
 use super::actions::possibly_in;
-use super::matching::{Matching, Match, declared_ref};
-use super::step::{Action, AssumedMembers, Conflict, SegmentRef, CohortSync, Step, Warning};
 use super::file_segments::ComparedUserList;
-use super::{PlanInput, segment_ref, actions};
-use crate::state::{StateEntry, CohortState};
+use super::matching::{Match, Matching, declared_ref};
+use super::step::{Action, AssumedMembers, CohortSync, Conflict, SegmentRef, Step, Warning};
+use super::{PlanInput, actions, segment_ref};
 use crate::model::{
-    Cohort, DeclaredSegment, Keyword, Lifecycle, ListSummary, RemoteKind, ObservedSegment, SegmentId, SegmentKind,
-    SegmentName,
+    Cohort, DeclaredSegment, Keyword, Lifecycle, ListSummary, ObservedSegment, RemoteKind, SegmentId,
+    SegmentKind, SegmentName,
 };
+use crate::state::{CohortState, StateEntry};
 use std::collections::BTreeMap;
 
 /// The declared lists, held against what the ledger knows.
@@ -174,7 +174,9 @@ pub(super) fn cannot_archive_warning(cohorts: &[&ObservedSegment]) -> Option<War
 /// Cohorts that get all members although nobody knows who is in them.
 pub(super) fn stale_members_warning(steps: &[Step]) -> Option<Warning> {
     let sent = steps.iter().filter_map(|step| match &step.action {
-        Action::SyncCohort(sending) if sending.base.is_none() => Some((&step.segment, sending.target.as_ref()?)),
+        Action::SyncCohort(sending) if sending.base.is_none() => {
+            Some((&step.segment, sending.target.as_ref()?))
+        }
         _ => None,
     });
     let mut segments: Vec<SegmentRef> = sent

@@ -1,13 +1,15 @@
 //! What the service would refuse, found before it is asked: names and definitions in use, references to nothing.
 
 use super::actions::{ProposedStep, possibly_in};
-use super::uniqueness::UniquenessIndex;
-use super::matching::{Matching, declared_ref, management_reasons};
 use super::cohorts::is_cohort;
+use super::matching::{Matching, declared_ref, management_reasons};
 use super::step::{Action, Conflict, RemoteRef, SegmentRef, Warning};
+use super::uniqueness::UniquenessIndex;
 use super::{PlanInput, segment_ref};
 use crate::definition::Digest;
-use crate::model::{DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Reference, SegmentId, SegmentName};
+use crate::model::{
+    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Reference, SegmentId, SegmentName,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Everything that forbids the drafts, and everything worth a warning.
@@ -142,7 +144,8 @@ fn likely_duplicate(
     let exact = holdings.exact_definition_holders(draft);
     let mut likely = holdings.equivalent_definition_holders(draft).into_iter();
     let live = likely.find(|live| {
-        !exact.iter().any(|other| other.id == live.id) && holdings.step_releasing_equivalents(live, drafts).is_none()
+        !exact.iter().any(|other| other.id == live.id)
+            && holdings.step_releasing_equivalents(live, drafts).is_none()
     })?;
     Some(Warning::LikelyDuplicate {
         segment: declared_ref(segment),
@@ -151,7 +154,10 @@ fn likely_duplicate(
 }
 
 /// Live segments that have a wanted name in another case and keep it.
-fn names_differing_in_case((drafts, holdings, matches): PlanContext<'_, '_>, observed: &ObservedWorkspace) -> Vec<Warning> {
+fn names_differing_in_case(
+    (drafts, holdings, matches): PlanContext<'_, '_>,
+    observed: &ObservedWorkspace,
+) -> Vec<Warning> {
     let mut takers: BTreeMap<String, Vec<&ProposedStep<'_>>> = BTreeMap::new();
     for draft in drafts.iter().filter(|draft| draft.acquires_name()) {
         let alike = takers.entry(draft.name.as_str().to_lowercase());

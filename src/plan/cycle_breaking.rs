@@ -6,9 +6,11 @@
 //! instead. A later step gives it what it should have.
 
 use super::actions::ProposedStep;
-use super::uniqueness::UniquenessIndex;
 use super::limits::ReferenceLimits;
-use super::step::{Action, UpdateAction, ChangeWithCause, ResolvedReferences, TemporaryChange, DesiredDefinition};
+use super::step::{
+    Action, ChangeWithCause, DesiredDefinition, ResolvedReferences, TemporaryChange, UpdateAction,
+};
+use super::uniqueness::UniquenessIndex;
 use crate::definition::references::referenced_ids;
 use crate::definition::{Digest, FieldChange};
 use crate::model::{Lifecycle, ObservedWorkspace, SegmentId};
@@ -98,7 +100,11 @@ impl CycleBreaker<'_, '_> {
     }
 
     /// The definition that the segment has, if the service would take it again: it may refer to what was put away since.
-    fn current_definition(&self, draft: &ProposedStep<'_>, change: &UpdateAction) -> Option<DesiredDefinition> {
+    fn current_definition(
+        &self,
+        draft: &ProposedStep<'_>,
+        change: &UpdateAction,
+    ) -> Option<DesiredDefinition> {
         let payload = draft.remote?.definition.clone()?;
         let in_use = |id: &SegmentId| {
             let live = self.observed.segments.get(id);
@@ -120,7 +126,8 @@ impl CycleBreaker<'_, '_> {
         let mut wrapped = definition.wrapped(&self.references.identities);
         for _ in 0..MAX_WRAPS {
             let digests = &wrapped.digests;
-            if !self.uniqueness.is_definition_held(digests) && !self.desired_digests.contains(&digests.exact) {
+            if !self.uniqueness.is_definition_held(digests) && !self.desired_digests.contains(&digests.exact)
+            {
                 return Some(wrapped).filter(|wrapped| self.limits.allows(wrapped.payload()));
             }
             wrapped = wrapped.wrapped(&self.references.identities);

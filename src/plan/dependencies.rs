@@ -1,10 +1,10 @@
 //! What has to come before what: a graph over drafts, and the circles in it broken.
 
 use super::actions::ProposedStep;
-use super::uniqueness::UniquenessIndex;
-use super::matching::{Matching, declared_ref};
 use super::cycle_breaking::{CycleBreaker, RequiredRelease};
+use super::matching::{Matching, declared_ref};
 use super::step::{Action, Conflict};
+use super::uniqueness::UniquenessIndex;
 use crate::model::{ObservedSegment, ObservedWorkspace, Reference, SegmentId, SegmentName};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -148,7 +148,8 @@ impl<'a> DependencyGraph<'a> {
         RequiredRelease {
             name: waits(DependencyReason::Name),
             // A reference that holds up an archive is dropped by storing the wanted definition in any form.
-            definition: waits(DependencyReason::Definition) || (waits(DependencyReason::LastReference) && !wanted_waits),
+            definition: waits(DependencyReason::Definition)
+                || (waits(DependencyReason::LastReference) && !wanted_waits),
             desired_waits_for_cycle: wanted_waits,
         }
     }
@@ -157,11 +158,21 @@ impl<'a> DependencyGraph<'a> {
     fn waits_inside_cycle(&self, index: usize, inside: &BTreeSet<usize>) -> bool {
         let before = self.dependencies.get(index).into_iter().flatten();
         let mut taken = before.filter(|(other, _)| inside.contains(other));
-        taken.any(|(_, why)| matches!(why, DependencyReason::Name | DependencyReason::Definition | DependencyReason::Reference))
+        taken.any(|(_, why)| {
+            matches!(
+                why,
+                DependencyReason::Name | DependencyReason::Definition | DependencyReason::Reference
+            )
+        })
     }
 
     /// Puts a passing draft before its final one. Those who waited for what it gives up wait for it from now on.
-    fn insert_temporary_step(&mut self, index: usize, (first, last): (ProposedStep<'a>, ProposedStep<'a>), need: RequiredRelease) -> usize {
+    fn insert_temporary_step(
+        &mut self,
+        index: usize,
+        (first, last): (ProposedStep<'a>, ProposedStep<'a>),
+        need: RequiredRelease,
+    ) -> usize {
         let added = self.steps.len();
         let moves = |why: DependencyReason| match why {
             DependencyReason::Name => need.name,
@@ -200,7 +211,12 @@ impl<'a> DependencyGraph<'a> {
     }
 
     /// Has those who wait for a draft for a reason that moves wait for another; who they are.
-    fn move_dependents(&mut self, from: usize, to: usize, moves: impl Fn(DependencyReason) -> bool) -> BTreeSet<usize> {
+    fn move_dependents(
+        &mut self,
+        from: usize,
+        to: usize,
+        moves: impl Fn(DependencyReason) -> bool,
+    ) -> BTreeSet<usize> {
         let mut moved = BTreeSet::new();
         for follower in self.dependents.get(from).cloned().unwrap_or_default() {
             let Some(before) = self.dependencies.get_mut(follower) else {
@@ -245,9 +261,7 @@ impl<'a> DependencyGraph<'a> {
     }
 
     fn cycle_conflict(&self, circle: &[usize]) -> Conflict {
-        let segments = circle
-            .iter()
-            .filter_map(|index| self.steps.get(*index)?.declared);
+        let segments = circle.iter().filter_map(|index| self.steps.get(*index)?.declared);
         let mut segments: Vec<_> = segments.map(declared_ref).collect();
         segments.dedup();
         Conflict::Cycle { segments }
@@ -287,7 +301,10 @@ fn resource_dependencies(
 ) -> Vec<(usize, DependencyReason)> {
     let name = holdings.name_holder(draft);
     let name = name.and_then(|live| holdings.step_releasing_name(live, drafts));
-    let mut before: Vec<_> = name.map(|other| (other, DependencyReason::Name)).into_iter().collect();
+    let mut before: Vec<_> = name
+        .map(|other| (other, DependencyReason::Name))
+        .into_iter()
+        .collect();
     // In every form: whether the service tells forms apart is not documented.
     for live in holdings.equivalent_definition_holders(draft) {
         let free = |live: &ObservedSegment| {
@@ -372,7 +389,11 @@ fn referenced_names(
 }
 
 /// An archived segment refuses updates, and its unarchive is drafted right before its update.
-fn unarchive_dependency(index: usize, draft: &ProposedStep<'_>, drafts: &[ProposedStep<'_>]) -> Option<(usize, DependencyReason)> {
+fn unarchive_dependency(
+    index: usize,
+    draft: &ProposedStep<'_>,
+    drafts: &[ProposedStep<'_>],
+) -> Option<(usize, DependencyReason)> {
     let before = index.checked_sub(1)?;
     let other = drafts.get(before)?;
     let is_same = matches!(
@@ -393,7 +414,11 @@ fn steps_referring_to(
     let mut referring: HashMap<SegmentId, Vec<usize>> = HashMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         if matches!(draft.action, Action::Update(_) | Action::Archive(_)) {
-            for id in draft.remote.into_iter().flat_map(|live| holdings.referenced_segments(live)) {
+            for id in draft
+                .remote
+                .into_iter()
+                .flat_map(|live| holdings.referenced_segments(live))
+            {
                 referring.entry(id.clone()).or_default().push(index);
             }
         }

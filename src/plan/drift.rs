@@ -5,12 +5,12 @@
 //! says what was applied, somebody changed the workspace.
 
 use super::PlanInput;
-use super::remote_digests::RemoteDigests;
 use super::matching::Matching;
-use super::step::{Cause, ChangeWithCause, Drift, ResolvedReferences, LifecycleDrift, SegmentRef, Warning};
-use crate::definition::{Digest, FieldChange, diff, canonical};
-use crate::state::StateEntry;
+use super::remote_digests::RemoteDigests;
+use super::step::{Cause, ChangeWithCause, Drift, LifecycleDrift, ResolvedReferences, SegmentRef, Warning};
+use crate::definition::{Digest, FieldChange, canonical, diff};
 use crate::model::{Lifecycle, ObservedSegment, SegmentName};
+use crate::state::StateEntry;
 use jiff::SignedDuration;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,7 +97,11 @@ pub(super) fn applied_digest(entry: &StateEntry) -> Option<Digest> {
 }
 
 /// What changed in the workspace since it was last applied, segment by segment, by name.
-pub(super) fn find(situation: &PlanInput<'_>, matches: &Matching<'_>, forms: &RemoteDigests<'_>) -> Vec<Drift> {
+pub(super) fn find(
+    situation: &PlanInput<'_>,
+    matches: &Matching<'_>,
+    forms: &RemoteDigests<'_>,
+) -> Vec<Drift> {
     let entries = situation.state.managed_entries();
     // What is gone is found by nothing any more: the file of its name would make it anew.
     let lost = matches.matches.iter().filter(|pair| pair.remote.is_none());

@@ -12,8 +12,8 @@ mod tests;
 
 pub use max_duration::MaxDurationExceeded;
 
-use crate::api::pacing::{RateLimiter, Window};
 use crate::model::{EndpointClass, Keyword};
+use crate::rate_limit::{RateLimiter, Window};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -145,9 +145,14 @@ impl Estimate {
     /// Why it takes so long.
     #[must_use]
     pub fn bottleneck(&self) -> Bottleneck {
-        let window = self.tightest_windows.first().filter(|window| window.wait_time.is_positive());
+        let window = self
+            .tightest_windows
+            .first()
+            .filter(|window| window.wait_time.is_positive());
         match (window, self.throttled_classes.first()) {
-            (Some(window), Some(closed)) if window.wait_time < closed.wait_time => Bottleneck::Throttled(closed.clone()),
+            (Some(window), Some(closed)) if window.wait_time < closed.wait_time => {
+                Bottleneck::Throttled(closed.clone())
+            }
             (Some(window), _) => Bottleneck::Window(window.clone()),
             (None, Some(closed)) => Bottleneck::Throttled(closed.clone()),
             (None, None) => Bottleneck::Requests(self.total),
@@ -173,7 +178,11 @@ impl Estimate {
 }
 
 /// The windows that calls of these classes count toward, with no wait yet.
-fn window_usages(counts: &BTreeMap<EndpointClass, usize>, pacing: &RateLimiter, now: Timestamp) -> Vec<WindowUsage> {
+fn window_usages(
+    counts: &BTreeMap<EndpointClass, usize>,
+    pacing: &RateLimiter,
+    now: Timestamp,
+) -> Vec<WindowUsage> {
     let mut uses: Vec<WindowUsage> = Vec::new();
     for class in counts.keys() {
         let classes = pacing.classes_sharing_windows(*class);

@@ -5,16 +5,16 @@
 //! one of the 10 calls an hour, and a replacement counts only whom it adds.
 
 use super::actions::{self, possibly_in};
-use super::remote_digests::RemoteDigests;
-use super::matching::{Matching, Match, declared_ref};
 use super::cohorts::require_kind;
+use super::matching::{Match, Matching, declared_ref};
+use super::remote_digests::RemoteDigests;
 use super::step::{Action, AssumedMembers, Conflict, FixedField, SegmentRef, Step, UserListUpload, Warning};
 use super::{PlanInput, segment_ref};
-use crate::state::{Addition, StateEntry, UploadState};
 use crate::model::{
-    DeclaredSegment, Lifecycle, ListSummary, ObservedSegment, SegmentId, SegmentKind, FileSegment, UserChange, UserListFingerprint,
-    UserListSource,
+    DeclaredSegment, FileSegment, Lifecycle, ListSummary, ObservedSegment, SegmentId, SegmentKind,
+    UserChange, UserListFingerprint, UserListSource,
 };
+use crate::state::{Addition, StateEntry, UploadState};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long the users of an archived segment are kept.
@@ -169,7 +169,8 @@ fn require_publish_location(
     segment: &DeclaredSegment,
     upload: &FileSegment,
 ) -> Result<(), Box<Conflict>> {
-    let is_needed = matches!(upload.users, UserListSource::Local(_)) && segment.lifecycle == Lifecycle::Active;
+    let is_needed =
+        matches!(upload.users, UserListSource::Local(_)) && segment.lifecycle == Lifecycle::Active;
     if is_needed && situation.policy.publish.is_none() {
         return Err(Box::new(Conflict::PublishNotConfigured {
             segment: declared_ref(segment),
@@ -200,7 +201,11 @@ fn create(
 }
 
 /// The list that a segment is to have; `None` where nobody read it, as in a plan that is about something else.
-fn desired_list(situation: &PlanInput<'_>, segment: &DeclaredSegment, upload: &FileSegment) -> Option<UserListFingerprint> {
+fn desired_list(
+    situation: &PlanInput<'_>,
+    segment: &DeclaredSegment,
+    upload: &FileSegment,
+) -> Option<UserListFingerprint> {
     match &upload.users {
         UserListSource::Published { sha256, .. } => Some(UserListFingerprint::Published {
             sha256: sha256.clone(),
@@ -257,7 +262,10 @@ pub(super) fn daily_user_limit_conflicts(steps: &[Step], situation: &PlanInput<'
     let entries = situation.state.all_entries();
     let uploaded = entries.filter_map(|entry| entry.upload_state.as_deref());
     let additions = uploaded.flat_map(|uploaded| &uploaded.additions);
-    let mut before: Vec<Addition> = additions.filter(|added| ago(added.at) < DAILY_LIMIT_WINDOW).cloned().collect();
+    let mut before: Vec<Addition> = additions
+        .filter(|added| ago(added.at) < DAILY_LIMIT_WINDOW)
+        .cloned()
+        .collect();
     before.sort_unstable_by_key(|added| added.at);
     let mut taken: u64 = before.iter().map(|added| added.users).sum();
     let mut conflicts = Vec::new();
@@ -308,7 +316,9 @@ fn available_at((before, now): (&[Addition], Timestamp), mut beyond: u64) -> Tim
 pub(super) fn warnings(steps: &[Step], situation: &PlanInput<'_>, matches: &Matching<'_>) -> Vec<Warning> {
     let lost = users_lost_warning(steps, situation).into_iter();
     let unheard = uploads_pending_warning(situation, matches).into_iter();
-    lost.chain(unheard).chain(expiry_warnings(situation, matches)).collect()
+    lost.chain(unheard)
+        .chain(expiry_warnings(situation, matches))
+        .collect()
 }
 
 /// Declared segments that have those of lists of which nobody has said what became of them.
@@ -337,10 +347,12 @@ fn users_lost_warning(steps: &[Step], situation: &PlanInput<'_>) -> Option<Warni
         let entry = situation.state.managed_entry(id);
         entry.is_some_and(|entry| entry.kind == SegmentKind::File)
     };
-    let segments = put_away.filter(|(_, id)| is_file(id)).map(|(name, id)| SegmentRef {
-        name: name.clone(),
-        id: id.clone(),
-    });
+    let segments = put_away
+        .filter(|(_, id)| is_file(id))
+        .map(|(name, id)| SegmentRef {
+            name: name.clone(),
+            id: id.clone(),
+        });
     let mut segments: Vec<SegmentRef> = segments.collect();
     segments.sort_unstable();
     let until = situation.now.checked_add(USERS_KEPT_AFTER_ARCHIVE).ok()?;

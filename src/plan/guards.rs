@@ -23,14 +23,22 @@ pub struct Overrides {
 /// Everything about the steps, the files and the list that nobody said is meant.
 pub(super) fn find(situation: &PlanInput<'_>, matches: &Matching<'_>, steps: &[Step]) -> Vec<GuardViolation> {
     let mut refusals = percentage_violations(situation, matches, steps);
-    refusals.extend(steps.iter().filter_map(|step| protected_violation(situation, step)));
+    refusals.extend(
+        steps
+            .iter()
+            .filter_map(|step| protected_violation(situation, step)),
+    );
     refusals.extend(empty_configuration(situation, matches));
     refusals.extend(missing_segments(situation, steps));
     refusals
 }
 
 /// Archives and updates against the managed segments that are in use.
-fn percentage_violations(situation: &PlanInput<'_>, matches: &Matching<'_>, steps: &[Step]) -> Vec<GuardViolation> {
+fn percentage_violations(
+    situation: &PlanInput<'_>,
+    matches: &Matching<'_>,
+    steps: &[Step],
+) -> Vec<GuardViolation> {
     let declared = matches
         .matches
         .iter()
@@ -50,7 +58,12 @@ fn percentage_violations(situation: &PlanInput<'_>, matches: &Matching<'_>, step
         targets.len()
     };
     let archives = changed(|action| matches!(action, Action::Archive(_)));
-    let updates = changed(|action| matches!(action, Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_)));
+    let updates = changed(|action| {
+        matches!(
+            action,
+            Action::Update(_) | Action::SyncCohort(_) | Action::UploadUserList(_)
+        )
+    });
     let mut refusals = Vec::new();
     if exceeds_percent(archives, of, guards.archive) {
         refusals.push(GuardViolation::Archives {
@@ -99,7 +112,8 @@ fn empty_configuration(situation: &PlanInput<'_>, matches: &Matching<'_>) -> Opt
         .filter(|live| possibly_in(live, Lifecycle::Active, situation))
         .count();
     let is_told = situation.overrides.allow_empty;
-    (situation.declared.is_empty() && owned > 0 && !is_told).then_some(GuardViolation::EmptyConfiguration { managed: owned })
+    (situation.declared.is_empty() && owned > 0 && !is_told)
+        .then_some(GuardViolation::EmptyConfiguration { managed: owned })
 }
 
 /// A list that lost segments is more likely a fault of the service than an archive of them all: it has no other way

@@ -8,10 +8,11 @@ use super::matching::{Matching, declared_ref};
 use super::step::{Conflict, ExceededLimit};
 use crate::definition::encode;
 use crate::definition::references::{
-    EXPANDED_LENGTH_LIMIT, DEPTH_LIMIT, ReferenceSummary, REFERENCE_LIMIT, ReferencedSegment, LimitCalculator,
+    DEPTH_LIMIT, EXPANDED_LENGTH_LIMIT, LimitCalculator, REFERENCE_LIMIT, ReferenceSummary, ReferencedSegment,
 };
 use crate::model::{
-    DeclaredSegment, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Payload, Reference, SegmentId, SegmentName,
+    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, Reference, RemoteKind,
+    SegmentId, SegmentName,
 };
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
@@ -43,7 +44,9 @@ impl LazyOutline<&DeclaredSegment> {
         let Some(definition) = self.segment.contents.definition() else {
             return ReferencedSegment::FileOrCohort;
         };
-        let outline = self.outline.get_or_init(|| ReferenceSummary::from_payload(&encode(definition)));
+        let outline = self
+            .outline
+            .get_or_init(|| ReferenceSummary::from_payload(&encode(definition)));
         ReferencedSegment::Filter(outline)
     }
 }
@@ -104,8 +107,11 @@ impl<'a> ReferenceLimits<'a> {
     /// Whether the service would take a definition, for what it refers to.
     pub(super) fn allows(&self, payload: &Payload) -> bool {
         let resolve = |reference: &Reference| self.referent(reference);
-        self.exceeded(&ReferenceSummary::from_payload(payload), &mut LimitCalculator::new(&resolve))
-            .is_none()
+        self.exceeded(
+            &ReferenceSummary::from_payload(payload),
+            &mut LimitCalculator::new(&resolve),
+        )
+        .is_none()
     }
 
     fn referent(&self, reference: &Reference) -> ReferencedSegment<'_> {
@@ -120,7 +126,9 @@ impl<'a> ReferenceLimits<'a> {
             Reference::Name(name) => self.matches.references.ids_by_name.get(name),
         };
         match id.and_then(|id| self.remote.get(id)) {
-            Some(live) if live.segment.kind == RemoteKind::Filter => ReferencedSegment::Filter(live.outline()),
+            Some(live) if live.segment.kind == RemoteKind::Filter => {
+                ReferencedSegment::Filter(live.outline())
+            }
             Some(_) => ReferencedSegment::FileOrCohort,
             None => ReferencedSegment::Unknown,
         }
@@ -145,7 +153,11 @@ impl<'a> ReferenceLimits<'a> {
         name.unwrap_or_else(|| SegmentName::new(id.as_str()))
     }
 
-    fn exceeded(&self, outline: &ReferenceSummary, weights: &mut LimitCalculator<'_>) -> Option<ExceededLimit> {
+    fn exceeded(
+        &self,
+        outline: &ReferenceSummary,
+        weights: &mut LimitCalculator<'_>,
+    ) -> Option<ExceededLimit> {
         let counted = outline
             .references
             .keys()

@@ -8,10 +8,10 @@
 
 use super::PlanInput;
 use super::segment_key::SegmentKey;
-use super::step::{Conflict, DeclaredRef, RemoteRef, ResolvedReferences, MatchReason};
+use super::step::{Conflict, DeclaredRef, MatchReason, RemoteRef, ResolvedReferences};
 use crate::definition::{Digest, Identities, encode};
 use crate::model::{
-    DeclaredSegment, Lifecycle, RemoteKind, ObservedSegment, Origin, Payload, SegmentId, SegmentName,
+    DeclaredSegment, Lifecycle, ObservedSegment, Origin, Payload, RemoteKind, SegmentId, SegmentName,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -56,7 +56,9 @@ impl Matching<'_> {
 
     /// What a live segment is declared as.
     pub(super) fn declared_name_of(&self, live: &ObservedSegment) -> Option<&SegmentName> {
-        self.declared_by_remote.get(&SegmentKey::of(live)).map(|segment| &segment.name)
+        self.declared_by_remote
+            .get(&SegmentKey::of(live))
+            .map(|segment| &segment.name)
     }
 
     /// A live segment as the other side of a conflict.
@@ -163,7 +165,9 @@ impl<'a> Matcher<'a> {
     /// Whether a declared segment of this name was found by the ledger or by the name.
     fn is_claimed_by_name(&self, name: &SegmentName) -> bool {
         let live = self.remote_by_name.get(name);
-        let index = live.and_then(|live| self.claimed.get(&SegmentKey::of(live))).copied();
+        let index = live
+            .and_then(|live| self.claimed.get(&SegmentKey::of(live)))
+            .copied();
         let Some(index) = index else { return false };
         let found = self.matched.get(index).cloned().flatten();
         let is_own = self
@@ -192,7 +196,10 @@ impl<'a> Matcher<'a> {
             if !previous.is_empty() {
                 self.conflicts.push(Conflict::AmbiguousTarget {
                     segment: declared_ref(segment),
-                    targets: std::iter::once(live).chain(previous).map(undeclared_ref).collect(),
+                    targets: std::iter::once(live)
+                        .chain(previous)
+                        .map(undeclared_ref)
+                        .collect(),
                 });
             }
         }
@@ -202,7 +209,11 @@ impl<'a> Matcher<'a> {
     /// would be put away as nobody's, although a file names it. A name that the found one itself is known to have had is
     /// told by that: somebody else took it since.
     fn check_previous_names_in_use(&mut self) {
-        let contested: HashSet<&SegmentId> = self.conflicts.iter().flat_map(Conflict::ambiguous_segments).collect();
+        let contested: HashSet<&SegmentId> = self
+            .conflicts
+            .iter()
+            .flat_map(Conflict::ambiguous_segments)
+            .collect();
         let mut conflicts = Vec::new();
         for (segment, found) in self.input.declared.iter().zip(&self.matched) {
             let Some((live, _)) = found else { continue };
@@ -284,7 +295,10 @@ impl<'a> Matcher<'a> {
             if segment.id.is_some() || self.reassigned_names.contains(&segment.name) {
                 continue;
             }
-            if let Some(live) = self.segment_in_state(segment).filter(|live| self.is_unclaimed(live)) {
+            if let Some(live) = self
+                .segment_in_state(segment)
+                .filter(|live| self.is_unclaimed(live))
+            {
                 self.claim(index, live, MatchReason::State);
             }
         }
@@ -321,7 +335,9 @@ impl<'a> Matcher<'a> {
             match live.as_slice() {
                 [] => {}
                 [only] => match self.claimed.get(&SegmentKey::of(only)) {
-                    Some(other) => self.add_shared_target_conflict(*other, segment, (only, MatchReason::PreviousName)),
+                    Some(other) => {
+                        self.add_shared_target_conflict(*other, segment, (only, MatchReason::PreviousName))
+                    }
                     None => self.claim(index, only, MatchReason::PreviousName),
                 },
                 several => {
@@ -338,7 +354,10 @@ impl<'a> Matcher<'a> {
     /// Whether another declared segment got `live` for its previous name, too.
     fn is_claimed_by_previous_name(&self, live: &ObservedSegment) -> bool {
         let index = self.claimed.get(&SegmentKey::of(live));
-        let found = index.and_then(|index| self.matched.get(*index)).cloned().flatten();
+        let found = index
+            .and_then(|index| self.matched.get(*index))
+            .cloned()
+            .flatten();
         found.is_some_and(|(_, reason)| reason == MatchReason::PreviousName)
     }
 
@@ -418,7 +437,11 @@ impl<'a> Matcher<'a> {
     fn finish(self) -> Matching<'a> {
         let known = self.resolved_references();
         let unresolved = self.unresolved_segments();
-        let contested: HashSet<&SegmentId> = self.conflicts.iter().flat_map(Conflict::ambiguous_segments).collect();
+        let contested: HashSet<&SegmentId> = self
+            .conflicts
+            .iter()
+            .flat_map(Conflict::ambiguous_segments)
+            .collect();
         // What an unresolved file may mean is not without a file.
         let may_be_meant = |live: &ObservedSegment| {
             contested.contains(&live.id)
@@ -435,11 +458,18 @@ impl<'a> Matcher<'a> {
         let declared = self.input.declared.iter();
         let pairs: Vec<Match<'a>> = declared
             .zip(self.matched)
-            .map(|(segment, live)| Match { declared: segment, remote: live })
+            .map(|(segment, live)| Match {
+                declared: segment,
+                remote: live,
+            })
             .collect();
         let declared_as = pairs
             .iter()
-            .filter_map(|pair| pair.remote.as_ref().map(|(live, _)| (SegmentKey::of(live), pair.declared)))
+            .filter_map(|pair| {
+                pair.remote
+                    .as_ref()
+                    .map(|(live, _)| (SegmentKey::of(live), pair.declared))
+            })
             .collect();
         Matching {
             matches: pairs,

@@ -18,39 +18,41 @@
 //! a rename frees the old name is not documented: unless the workspace says so, a name that was given up is a conflict.
 
 mod actions;
-mod conflicts;
-mod drift;
 mod adoption;
-mod remote_digests;
-mod dependencies;
-pub mod guards;
-mod uniqueness;
-mod matching;
-mod limits;
 pub mod cohorts;
-mod ordering;
+mod conflicts;
 mod cycle_breaking;
+mod dependencies;
+mod drift;
 pub mod estimate;
-mod segment_key;
-pub mod saved;
-pub mod targeting;
-pub mod step;
 pub mod file_segments;
+pub mod guards;
+mod limits;
+mod matching;
+mod ordering;
+mod remote_digests;
+pub mod saved;
+mod segment_key;
+pub mod step;
+pub mod targeting;
+mod uniqueness;
 
+use crate::model::{
+    Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentName,
+};
 use crate::state::State;
-use crate::model::{Adoption, DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Policy, SegmentName};
 use actions::ProposedStep;
-use remote_digests::RemoteDigests;
-use dependencies::DependencyGraph;
-use guards::Overrides;
-use uniqueness::UniquenessIndex;
-use jiff::Timestamp;
-use limits::ReferenceLimits;
 use cohorts::ComparedLists;
 use cycle_breaking::CycleBreaker;
-use targeting::{SelectedSteps, Selection};
+use dependencies::DependencyGraph;
+use guards::Overrides;
+use jiff::Timestamp;
+use limits::ReferenceLimits;
+use remote_digests::RemoteDigests;
 use std::collections::BTreeSet;
-use step::{ResolvedReferences, SegmentRef, MatchReason, Plan, StateUpdate};
+use step::{MatchReason, Plan, ResolvedReferences, SegmentRef, StateUpdate};
+use targeting::{SelectedSteps, Selection};
+use uniqueness::UniquenessIndex;
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +115,11 @@ pub fn plan(situation: &PlanInput<'_>) -> Plan {
     // What is left out can neither do harm nor be done harm to.
     let concerns = |name: &SegmentName| concerned.as_ref().is_none_or(|names| names.contains(name));
     conflicts.retain(|conflict| conflict.segments().into_iter().any(concerns));
-    conflicts.extend(ordering::active_limit_conflict(&steps, in_use, behaviour.active_limit));
+    conflicts.extend(ordering::active_limit_conflict(
+        &steps,
+        in_use,
+        behaviour.active_limit,
+    ));
     conflicts.extend(file_segments::daily_user_limit_conflicts(&steps, situation));
     let mut warnings: Vec<_> = changes.warnings.into_iter().chain(warnings).collect();
     warnings.extend(drift::archived_but_listed(situation, &matches));
@@ -161,7 +167,11 @@ pub fn rebuild_state(situation: &PlanInput<'_>) -> (Vec<StateUpdate>, ResolvedRe
     (declared.chain(owned).collect(), matches.references.clone())
 }
 
-fn state_update(live: &ObservedSegment, (name, protect): (&SegmentName, bool), matched_by: MatchReason) -> StateUpdate {
+fn state_update(
+    live: &ObservedSegment,
+    (name, protect): (&SegmentName, bool),
+    matched_by: MatchReason,
+) -> StateUpdate {
     StateUpdate {
         segment: name.clone(),
         id: live.id.clone(),

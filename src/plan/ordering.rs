@@ -11,7 +11,9 @@ pub(super) fn order(graph: DependencyGraph<'_>, active: usize, limit: usize) -> 
     let mut walk = TopologicalSort::new(&graph, active, limit);
     walk.run(&graph);
     let TopologicalSort {
-        sequence, dependencies: mut needs, ..
+        sequence,
+        dependencies: mut needs,
+        ..
     } = walk;
     let number_of: BTreeMap<usize, usize> = sequence
         .iter()

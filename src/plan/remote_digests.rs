@@ -29,15 +29,26 @@ impl<'a> RemoteDigests<'a> {
             if let Some(payload) = &live.definition {
                 let digests = Digests::of(payload, &known.identities);
                 let refers_to = referenced_ids(payload).into_iter().collect();
-                read.insert(SegmentKey::of(live), DigestedDefinition { digests, referenced: refers_to });
+                read.insert(
+                    SegmentKey::of(live),
+                    DigestedDefinition {
+                        digests,
+                        referenced: refers_to,
+                    },
+                );
             }
         }
-        Self { by_segment: read, references: known }
+        Self {
+            by_segment: read,
+            references: known,
+        }
     }
 
     /// The digests of a segment's definition; `None` when it was not read or there is none.
     pub(super) fn digests(&self, live: &ObservedSegment) -> Option<&Digests> {
-        self.by_segment.get(&SegmentKey::of(live)).map(|read| &read.digests)
+        self.by_segment
+            .get(&SegmentKey::of(live))
+            .map(|read| &read.digests)
     }
 
     /// The segments that a segment's definition refers to, without the pseudo id for everyone.

@@ -4,10 +4,12 @@
 //! again first, and any difference to what the plan saw makes it stale. A plan that was applied is remembered by its
 //! digest in the ledger, and is refused from then on.
 
-use super::step::{Action, ResolvedReferences, SegmentRef, Plan, Step, Target, exact_digest};
+use super::step::{Action, Plan, ResolvedReferences, SegmentRef, Step, Target, exact_digest};
 use crate::definition::{Digest, Digests};
+use crate::model::{
+    Lifecycle, ObservedSegment, ObservedWorkspace, RemoteKind, SegmentId, SegmentName, hexadecimal,
+};
 use crate::state::State;
-use crate::model::{Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, SegmentId, SegmentName, hexadecimal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -319,7 +321,10 @@ impl SavedPlan {
                 name: live.name.clone(),
                 id: live.id.clone(),
             };
-            Some(Difference::DefinitionTaken(self.conflicting_segment(live)?.clone(), holder))
+            Some(Difference::DefinitionTaken(
+                self.conflicting_segment(live)?.clone(),
+                holder,
+            ))
         });
         taken.collect()
     }
@@ -362,7 +367,10 @@ impl ExpectedSegment {
         Self {
             name: live.name.clone(),
             lifecycle: live.lifecycle,
-            digest: live.definition.as_ref().map(|payload| exact_digest(payload, known)),
+            digest: live
+                .definition
+                .as_ref()
+                .map(|payload| exact_digest(payload, known)),
         }
     }
 }
@@ -377,7 +385,9 @@ fn assigned_name(step: &Step) -> Option<&SegmentName> {
     match &step.action {
         Action::Create(_) => Some(&step.segment),
         Action::Update(change) => Some(&change.name).filter(|_| change.renames()),
-        Action::SyncCohort(_) | Action::UploadUserList(_) => Some(&step.segment).filter(|_| step.action.target().is_none()),
+        Action::SyncCohort(_) | Action::UploadUserList(_) => {
+            Some(&step.segment).filter(|_| step.action.target().is_none())
+        }
         Action::Archive(_) | Action::Unarchive(_) => None,
     }
 }

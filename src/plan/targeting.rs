@@ -51,7 +51,8 @@ pub(super) fn select(steps: Vec<Step>, situation: &PlanInput<'_>) -> SelectedSte
             segments_in_scope: None,
         };
     }
-    let is_target = |step: &&Step| selection.targets.is_empty() || matches_any(&selection.targets, &step.segment);
+    let is_target =
+        |step: &&Step| selection.targets.is_empty() || matches_any(&selection.targets, &step.segment);
     let excluded = steps
         .iter()
         .filter(|step| matches_any(&selection.excludes, &step.segment));

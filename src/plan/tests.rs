@@ -1,22 +1,22 @@
 mod actions;
-mod conflicts;
-mod drift;
 mod adoption;
+mod conflicts;
+mod cycle_breaking;
+mod drift;
 mod guards;
 mod matching;
 mod ordering;
-mod cycle_breaking;
 mod saved;
 mod targeting;
 
 use super::step::{Action, Conflict, MatchReason, Warning};
 use super::*;
 use crate::definition::encode;
-use crate::state::StateEntry;
 use crate::model::{
     AttributeFilter, Condition, Contents, Definition, DoubleTest, Filter, Group, GroupOperator, Lifecycle,
-    RemoteKind, ObservedSegment, Number, Operand, Origin, Payload, Policy, Reference, SegmentId, SegmentName,
+    Number, ObservedSegment, Operand, Origin, Payload, Policy, Reference, RemoteKind, SegmentId, SegmentName,
 };
+use crate::state::StateEntry;
 use jiff::Timestamp;
 
 fn spends_more_than(amount: f64) -> Filter {

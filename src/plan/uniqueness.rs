@@ -5,8 +5,8 @@
 
 use super::PlanInput;
 use super::actions::ProposedStep;
-use super::remote_digests::RemoteDigests;
 use super::matching::Matching;
+use super::remote_digests::RemoteDigests;
 use super::segment_key::SegmentKey;
 use super::step::Action;
 use crate::definition::{Digest, Digests};
@@ -46,7 +46,11 @@ impl<'a> UniquenessIndex<'a> {
         };
         for (index, draft) in drafts.iter().enumerate() {
             if let Some(live) = draft.remote {
-                holdings.steps_by_segment.entry(SegmentKey::of(live)).or_default().push(index);
+                holdings
+                    .steps_by_segment
+                    .entry(SegmentKey::of(live))
+                    .or_default()
+                    .push(index);
             }
         }
         if !behaviour.rename_frees_names {
@@ -86,12 +90,20 @@ impl<'a> UniquenessIndex<'a> {
 
     /// The drafts that change a live segment.
     pub(super) fn steps_on(&self, live: &ObservedSegment) -> impl Iterator<Item = usize> {
-        self.steps_by_segment.get(&SegmentKey::of(live)).into_iter().flatten().copied()
+        self.steps_by_segment
+            .get(&SegmentKey::of(live))
+            .into_iter()
+            .flatten()
+            .copied()
     }
 
     /// Who has the name that a draft takes; nobody when the draft takes none.
     pub(super) fn name_holder(&self, draft: &ProposedStep<'_>) -> Option<&'a ObservedSegment> {
-        let holder = self.holders_by_name.get(draft.name).copied().filter(|_| draft.acquires_name());
+        let holder = self
+            .holders_by_name
+            .get(draft.name)
+            .copied()
+            .filter(|_| draft.acquires_name());
         holder.filter(|holder| !is_target(draft, &holder.id))
     }
 
@@ -121,12 +133,18 @@ impl<'a> UniquenessIndex<'a> {
         let holders = wanted.and_then(|wanted| self.holders_by_definition.get(&wanted.digests.unordered));
         let holders = holders.into_iter().flatten().copied();
         let target = draft.remote.map(SegmentKey::of);
-        holders.filter(|live| target != Some(SegmentKey::of(live))).collect()
+        holders
+            .filter(|live| target != Some(SegmentKey::of(live)))
+            .collect()
     }
 
     /// Whether anybody has this very definition.
     pub(super) fn is_definition_held(&self, definition: &Digests) -> bool {
-        let mut alike = self.holders_by_definition.get(&definition.unordered).into_iter().flatten();
+        let mut alike = self
+            .holders_by_definition
+            .get(&definition.unordered)
+            .into_iter()
+            .flatten();
         alike.any(|live| self.has_definition(live, definition))
     }
 
@@ -142,7 +160,11 @@ impl<'a> UniquenessIndex<'a> {
 
     /// The draft after which the name of `live` is not its own any more; whether others can have it then is another
     /// matter.
-    pub(super) fn step_releasing_name(&self, live: &ObservedSegment, drafts: &[ProposedStep<'_>]) -> Option<usize> {
+    pub(super) fn step_releasing_name(
+        &self,
+        live: &ObservedSegment,
+        drafts: &[ProposedStep<'_>],
+    ) -> Option<usize> {
         self.steps_on(live).find(|index| {
             let action = drafts.get(*index).map(|draft| &draft.action);
             matches!(action, Some(Action::Update(change)) if change.renames())
@@ -155,12 +177,20 @@ impl<'a> UniquenessIndex<'a> {
     }
 
     /// The draft after which the definition of `live` is free.
-    pub(super) fn step_releasing_definition(&self, live: &ObservedSegment, drafts: &[ProposedStep<'_>]) -> Option<usize> {
+    pub(super) fn step_releasing_definition(
+        &self,
+        live: &ObservedSegment,
+        drafts: &[ProposedStep<'_>],
+    ) -> Option<usize> {
         self.step_releasing(live, drafts, |digests| &digests.exact)
     }
 
     /// The draft after which the definition of `live` is free in every form.
-    pub(super) fn step_releasing_equivalents(&self, live: &ObservedSegment, drafts: &[ProposedStep<'_>]) -> Option<usize> {
+    pub(super) fn step_releasing_equivalents(
+        &self,
+        live: &ObservedSegment,
+        drafts: &[ProposedStep<'_>],
+    ) -> Option<usize> {
         self.step_releasing(live, drafts, |digests| &digests.unordered)
     }
 
@@ -175,7 +205,12 @@ impl<'a> UniquenessIndex<'a> {
             .find(|index| match drafts.get(*index).map(|draft| &draft.action) {
                 Some(Action::Update(change)) => before != Some(form(&change.desired.digests)),
                 Some(Action::Archive(_)) => self.archives_free_definitions,
-                Some(Action::Create(_) | Action::Unarchive(_) | Action::SyncCohort(_) | Action::UploadUserList(_))
+                Some(
+                    Action::Create(_)
+                    | Action::Unarchive(_)
+                    | Action::SyncCohort(_)
+                    | Action::UploadUserList(_),
+                )
                 | None => false,
             })
     }

@@ -39,8 +39,8 @@ impl BucketPublisher {
         storage_url: &ObjectStoreUrl,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> io::Result<Self> {
-        let store =
-            connect(storage_url, variables).map_err(|reason| io::Error::other(format!("`{storage_url}`: {reason}")))?;
+        let store = connect(storage_url, variables)
+            .map_err(|reason| io::Error::other(format!("`{storage_url}`: {reason}")))?;
         Ok(Self {
             store,
             storage_url: storage_url.clone(),
@@ -76,7 +76,10 @@ impl BucketPublisher {
             None => self.store.put(&path, PutPayload::from(part)).await,
         };
         put.map_err(self.storage_error())?;
-        let signed = self.store.signed_url(Method::GET, &path, SIGNED_URL_LIFETIME).await;
+        let signed = self
+            .store
+            .signed_url(Method::GET, &path, SIGNED_URL_LIFETIME)
+            .await;
         Ok(signed.map_err(self.storage_error())?.to_string())
     }
 
@@ -96,7 +99,10 @@ impl BucketPublisher {
                     Some(parts) => parts,
                     None => parts.insert(self.start_multipart(path).await?),
                 };
-                parts.wait_for_capacity(MAX_PARALLEL_PARTS).await.map_err(self.storage_error())?;
+                parts
+                    .wait_for_capacity(MAX_PARALLEL_PARTS)
+                    .await
+                    .map_err(self.storage_error())?;
                 parts.put(std::mem::take(&mut part).into());
             }
         }
@@ -104,7 +110,11 @@ impl BucketPublisher {
     }
 
     async fn start_multipart(&self, path: &Path) -> io::Result<WriteMultipart> {
-        let upload = self.store.put_multipart(path).await.map_err(self.storage_error())?;
+        let upload = self
+            .store
+            .put_multipart(path)
+            .await
+            .map_err(self.storage_error())?;
         Ok(WriteMultipart::new_with_chunk_size(upload, PART_BYTES))
     }
 

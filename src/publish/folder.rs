@@ -31,7 +31,9 @@ impl FolderPublisher {
         fs::create_dir_all(&self.folder)?;
         let name = file_name(name);
         let path = self.folder.join(&name);
-        let new = tempfile::Builder::new().prefix(TEMP_FILE_PREFIX).tempfile_in(&self.folder)?;
+        let new = tempfile::Builder::new()
+            .prefix(TEMP_FILE_PREFIX)
+            .tempfile_in(&self.folder)?;
         let mut output = BufWriter::new(new);
         while let Some(value) = list.next()? {
             output.write_all(value)?;

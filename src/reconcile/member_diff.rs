@@ -1,18 +1,19 @@
 //! The declared lists, held against what the ledger knows of the members that were sent.
 
-use super::{NoteSink, LoadedWorkspace, ReconcileError};
+use super::{LoadedWorkspace, NoteSink, ReconcileError};
 use crate::api::MemberBatcher;
-use crate::state::{StateEntry, State, StateStore, CohortState};
 use crate::member_list::EmptyList;
 use crate::member_list::check::ListFileErrors;
 use crate::member_list::diff::ValueChange;
 use crate::member_list::source::ListSource;
 use crate::model::{
-    Cohort, CohortKey, Contents, Identifier, Lifecycle, ObservedWorkspace, SegmentId, SegmentName, UserListSource,
+    Cohort, CohortKey, Contents, Identifier, Lifecycle, ObservedWorkspace, SegmentId, SegmentName,
+    UserListSource,
 };
-use crate::observe::members::{RecordedMembersError, RecordedMembers};
-use crate::plan::cohorts::{ComparedCohortList, CohortListDiff};
+use crate::plan::cohorts::{CohortListDiff, ComparedCohortList};
 use crate::plan::file_segments::{ComparedUserList, UserListDiff};
+use crate::state::member_lists::{RecordedMembers, RecordedMembersError};
+use crate::state::{CohortState, State, StateEntry, StateStore};
 use std::path::Path;
 use std::{fmt, io};
 
@@ -63,7 +64,8 @@ impl LoadedWorkspace {
                 Contents::Cohort(cohort) => {
                     let known = recorded_cohort_state((&self.state, &self.observed), &cohort.key);
                     let sent = known.as_ref().map(|(_, sent)| sent);
-                    let kept = warn_if_unavailable(RecordedMembers::load(store, sent).await, (name, on_note))?;
+                    let kept =
+                        warn_if_unavailable(RecordedMembers::load(store, sent).await, (name, on_note))?;
                     let known = known.zip(kept.as_ref());
                     let compared = compare_cohort((name, cohort), &self.request.directory, known);
                     self.member_lists
@@ -77,12 +79,18 @@ impl LoadedWorkspace {
                     let entries = self.state.all_entries();
                     let own = entries.filter(|entry| entry.name == *name && entry.upload_state.is_some());
                     let known = own.max_by_key(|entry| entry.applied_at);
-                    let listing = known.and_then(|entry| entry.upload_state.as_ref()?.users.as_ref()?.summary());
-                    let kept = warn_if_unavailable(RecordedMembers::load_list(store, listing).await, (name, on_note))?;
+                    let listing =
+                        known.and_then(|entry| entry.upload_state.as_ref()?.users.as_ref()?.summary());
+                    let kept = warn_if_unavailable(
+                        RecordedMembers::load_list(store, listing).await,
+                        (name, on_note),
+                    )?;
                     let known = known.filter(|_| listing.is_some()).zip(kept.as_ref());
                     let path = self.request.directory.join(path);
                     let compared = compare_user_list(&path, &upload.identifier, known);
-                    self.member_lists.file_segments.insert(name.clone(), compared.map_err(unusable)?);
+                    self.member_lists
+                        .file_segments
+                        .insert(name.clone(), compared.map_err(unusable)?);
                 }
                 Contents::Filter(_) => {}
             }
@@ -167,7 +175,10 @@ fn compare_cohort(
 }
 
 /// What the ledger knows of a cohort's members, and of which segment; `None` in place of one that a run was about to make.
-fn recorded_cohort_state((ledger, observed): (&State, &ObservedWorkspace), key: &CohortKey) -> Option<(Option<SegmentId>, CohortState)> {
+fn recorded_cohort_state(
+    (ledger, observed): (&State, &ObservedWorkspace),
+    key: &CohortKey,
+) -> Option<(Option<SegmentId>, CohortState)> {
     let entries = ledger
         .all_entries()
         .filter_map(|entry| Some((entry, entry.cohort_state.as_deref()?)));

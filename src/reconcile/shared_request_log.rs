@@ -1,7 +1,7 @@
 //! The calls of all runs on a ledger, as the client shares them.
 
 use super::NoteSink;
-use crate::api::{RequestLog, RecordExchange};
+use crate::api::{RecordExchange, RequestLog};
 use crate::state::StateStore;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -38,7 +38,10 @@ impl<S: StateStore> RequestLog for SharedCallLog<S> {
         async move {
             // Calls of one run that are under way at once take turns here, so that each sees what the last one left.
             let mut cursor = self.cursor.lock().await;
-            let exchanged = self.store.exchange_requests(&mut cursor.next_unread, respond).await;
+            let exchanged = self
+                .store
+                .exchange_requests(&mut cursor.next_unread, respond)
+                .await;
             match exchanged {
                 Ok(()) => {}
                 Err(error) if !cursor.has_reported_failure => {

@@ -2,8 +2,8 @@
 
 use super::{NoteSink, Reconciler};
 use crate::api::{Clock, Transport};
-use crate::state::{StateEntry, State, StateStore, StoreError};
-use crate::model::{UploadResult, UploadId};
+use crate::model::{UploadId, UploadResult};
+use crate::state::{State, StateEntry, StateStore, StoreError};
 use jiff::SignedDuration;
 
 /// How often it is looked whether the service said something.
@@ -46,13 +46,18 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
 }
 
 /// Reads a ledger, and takes in what the service said of uploads; whether it said anything.
-pub(super) async fn load_state_with_upload_results<S: StateStore>(store: &S, on_note: &NoteSink) -> Result<(State, bool), StoreError> {
+pub(super) async fn load_state_with_upload_results<S: StateStore>(
+    store: &S,
+    on_note: &NoteSink,
+) -> Result<(State, bool), StoreError> {
     let mut ledger = store.load().await?;
     let awaited: Vec<UploadId> = ledger.pending_uploads().into_iter().cloned().collect();
     let mut has_upload_results = false;
     for upload in awaited {
         match store.load_callback(&upload).await {
-            Ok(Some(callback)) => has_upload_results |= apply_upload_result(&mut ledger, (&upload, &callback), on_note),
+            Ok(Some(callback)) => {
+                has_upload_results |= apply_upload_result(&mut ledger, (&upload, &callback), on_note)
+            }
             Ok(None) => {}
             // What is not read is as if it had not come yet, and no reason to plan nothing.
             Err(error) => on_note(format!(
@@ -64,7 +69,11 @@ pub(super) async fn load_state_with_upload_results<S: StateStore>(store: &S, on_
 }
 
 /// Takes in what the service said of one upload.
-fn apply_upload_result(ledger: &mut State, (upload, callback): (&UploadId, &UploadResult), on_note: &NoteSink) -> bool {
+fn apply_upload_result(
+    ledger: &mut State,
+    (upload, callback): (&UploadId, &UploadResult),
+    on_note: &NoteSink,
+) -> bool {
     let waits = |entry: &&StateEntry| {
         let uploaded = entry.upload_state.as_deref();
         uploaded.is_some_and(|uploaded| uploaded.pending.contains(upload))

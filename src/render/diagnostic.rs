@@ -112,8 +112,12 @@ fn diagnostic_text<'a>(
         }
         group = with_excerpt(group, excerpt);
     }
-    let notes = notes.iter().map(|note| Level::NOTE.message(printable_excerpt(note)));
-    let help = help.iter().map(|help| Level::HELP.message(printable_excerpt(help)));
+    let notes = notes
+        .iter()
+        .map(|note| Level::NOTE.message(printable_excerpt(note)));
+    let help = help
+        .iter()
+        .map(|help| Level::HELP.message(printable_excerpt(help)));
     let text = renderer.render(&[group.elements(notes).elements(help)]);
     // Places are given apart from excerpts, since a cut line would make for a wrong column; for excerpts
     // without a place the renderer writes this line.
@@ -188,7 +192,10 @@ fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
 }
 
 fn label_json(label: &Label) -> Value {
-    let Label { location: place, message } = label;
+    let Label {
+        location: place,
+        message,
+    } = label;
     let counted = |number: u32| (number > 0).then_some(number);
     json!({
         "file": &*place.file,

@@ -3,33 +3,33 @@
 //! `format_version` is `MAJOR.MINOR`: a new minor only adds fields, a new major may change them, and a reader
 //! refuses a major that it does not know.
 
+mod diagnostic;
 mod drift;
+mod estimate;
 mod event;
 mod finding;
+mod freshness;
 mod history;
-mod yaml_scalar;
-mod state;
 mod members;
 mod plan;
-mod diagnostic;
-mod estimate;
 mod run_report;
-mod freshness;
+mod state;
+mod yaml_scalar;
 
+pub use diagnostic::{DiagnosticDocument, FindingKind, LabelDocument};
 pub use drift::{DriftReport, PatchDocument};
+pub use estimate::{BlockedClassDocument, EstimateDocument, WindowDocument};
 pub use event::{EventDocument, RunEvent, StepStartDocument, VersionDocument};
 pub use finding::FindingDocument;
-pub use history::{HistoryDocument, RevisionDocument, RestoredDocument};
-pub use state::{StateEntryDocument, StateDocument};
+pub use freshness::FreshnessDocument;
+pub use history::{HistoryDocument, RestoredDocument, RevisionDocument};
 pub use members::MembersDocument;
 pub use plan::{
-    ChangeDocument, DependentDocument, DriftDocument, ExcludedDocument, SegmentRefDocument, MissingSegmentDocument,
-    MatchDocument, OriginDocument, PlanDocument, StepDocument, SummaryDocument,
+    ChangeDocument, DependentDocument, DriftDocument, ExcludedDocument, MatchDocument,
+    MissingSegmentDocument, OriginDocument, PlanDocument, SegmentRefDocument, StepDocument, SummaryDocument,
 };
-pub use diagnostic::{DiagnosticDocument, FindingKind, LabelDocument};
-pub use estimate::{BlockedClassDocument, EstimateDocument, WindowDocument};
-pub use run_report::{RunSummaryDocument, OutcomeDocument, RunReportDocument, OutcomeCountsDocument};
-pub use freshness::FreshnessDocument;
+pub use run_report::{OutcomeCountsDocument, OutcomeDocument, RunReportDocument, RunSummaryDocument};
+pub use state::{StateDocument, StateEntryDocument};
 
 /// The version of plans, receipts and events as JSON.
 pub const FORMAT_VERSION: &str = "2.0";

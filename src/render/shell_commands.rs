@@ -37,7 +37,9 @@ fn command_line(words: &str, argument: &str) -> String {
 /// One word of a POSIX shell, in which nothing is special.
 fn shell_quote(text: &str) -> String {
     let mut before = None;
-    let has_hidden = text.chars().any(|next| is_unprintable(next, before.replace(next)));
+    let has_hidden = text
+        .chars()
+        .any(|next| is_unprintable(next, before.replace(next)));
     if has_hidden {
         // Only what can be seen can be pasted: `printf` makes the rest.
         return format!("\"$(printf '{}')\"", printf_escape(text));

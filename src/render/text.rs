@@ -3,21 +3,21 @@
 //! The marks `+ ~ - ^` stand at the start of their lines, so that a plan pasted into a `diff` block of a pull
 //! request is coloured there. Colour repeats what the marks say and is never the only signal.
 
-mod plan_notes;
 mod drift;
-mod history;
-mod state;
 mod estimate;
 mod freshness;
+mod history;
+mod plan_notes;
+mod state;
 
 pub use drift::drift;
-pub use history::{history, shared_name_note, restored};
-pub use state::state;
 pub use estimate::estimate;
+pub use history::{history, restored, shared_name_note};
+pub use state::state;
 
 use super::json::{
-    ChangeDocument, RunSummaryDocument, FindingDocument, MembersDocument, OutcomeDocument, PlanDocument,
-    StepDocument, SummaryDocument, OutcomeCountsDocument,
+    ChangeDocument, FindingDocument, MembersDocument, OutcomeCountsDocument, OutcomeDocument, PlanDocument,
+    RunSummaryDocument, StepDocument, SummaryDocument,
 };
 use crate::model::escape_unprintable;
 use anstyle::{AnsiColor, Style};
@@ -47,9 +47,16 @@ pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
     if !document.steps.is_empty() {
         text.push('\n');
     }
-    let cost = document.estimate.as_ref().map(|quota| self::estimate(quota, zone));
+    let cost = document
+        .estimate
+        .as_ref()
+        .map(|quota| self::estimate(quota, zone));
     let age = document.freshness.as_ref().and_then(freshness::freshness);
-    for line in plan_notes::plan_notes(document).into_iter().chain(age).chain(cost) {
+    for line in plan_notes::plan_notes(document)
+        .into_iter()
+        .chain(age)
+        .chain(cost)
+    {
         text.push_str(&line);
         text.push('\n');
     }
@@ -91,7 +98,11 @@ pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
 #[must_use]
 pub fn run_summary(end: &RunSummaryDocument) -> String {
     let tally = end.counts;
-    let stopped: Vec<String> = end.stop_reasons.iter().map(|why| escape_unprintable(why)).collect();
+    let stopped: Vec<String> = end
+        .stop_reasons
+        .iter()
+        .map(|why| escape_unprintable(why))
+        .collect();
     if tally == OutcomeCountsDocument::default() {
         // Without steps there is nothing to count.
         return match stopped.as_slice() {
@@ -152,7 +163,12 @@ fn step(text: &mut String, step: &StepDocument, colour: bool) {
         escape_unprintable(&origin)
     );
     if let (Some(id), Some(reason)) = (&step.id, &step.matched_by) {
-        let _ = writeln!(text, "    live: {} ({})", escape_unprintable(id), escape_unprintable(reason));
+        let _ = writeln!(
+            text,
+            "    live: {} ({})",
+            escape_unprintable(id),
+            escape_unprintable(reason)
+        );
     }
     if let Some(gone) = &step.replaces_missing {
         let _ = writeln!(
@@ -223,7 +239,11 @@ fn members(text: &mut String, members: &MembersDocument) {
         ("sync", calls) => format!("in {calls} calls"),
         (by, _) => format!("by {by}"),
     };
-    let what = if members.operation == "sync" { "members" } else { "users" };
+    let what = if members.operation == "sync" {
+        "members"
+    } else {
+        "users"
+    };
     let _ = writeln!(text, "    {what}: {changes}{}, {calls}", all.unwrap_or_default());
     if let Some(failed) = &members.previous_error {
         let _ = writeln!(
@@ -251,7 +271,11 @@ fn with_thousands_separators(number: u64) -> String {
 }
 
 fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Style) {
-    let _ = writeln!(text, "{style}{kind}{style:#}: {}", escape_unprintable(&finding.message));
+    let _ = writeln!(
+        text,
+        "{style}{kind}{style:#}: {}",
+        escape_unprintable(&finding.message)
+    );
     for origin in &finding.origins {
         let _ = writeln!(
             text,

@@ -1,8 +1,8 @@
 //! Cohort sync. A cohort is known by its partner and its id; the name it got first stays.
 
+use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
 use super::name_rules;
-use super::error_responses::EndpointFamily;
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

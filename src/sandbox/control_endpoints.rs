@@ -1,11 +1,11 @@
 //! What a test or a curious person may do that the API cannot: move the clock, act as a dashboard user, look in.
 
-use super::http_message::{HttpRequest, HttpResponse};
 use super::faults::Fault;
-use super::filter_segments::{segment_response, rename};
-use super::write_checks;
+use super::filter_segments::{rename, segment_response};
+use super::http_message::{HttpRequest, HttpResponse};
 use super::service::Service;
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
+use super::write_checks;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -53,8 +53,12 @@ pub(super) fn handle(service: &mut Service, now: Timestamp, path: &str, call: &H
             service.set_faults(faults);
             json!({})
         }),
-        ("POST", "run") => parse_body(call).and_then(|SegmentRun { id }| mark_as_run(&mut service.state, now, &id)),
-        ("POST", "segments") => parse_body(call).and_then(|edit| apply_dashboard_edit(&mut service.state, now, edit)),
+        ("POST", "run") => {
+            parse_body(call).and_then(|SegmentRun { id }| mark_as_run(&mut service.state, now, &id))
+        }
+        ("POST", "segments") => {
+            parse_body(call).and_then(|edit| apply_dashboard_edit(&mut service.state, now, edit))
+        }
         ("POST", "settle") => Ok(json!({"queued": service.state.jobs.len()})),
         _ => return HttpResponse::new(404, json!({"error": "there is no such control"})),
     };
@@ -75,7 +79,11 @@ fn mark_as_run(state: &mut SandboxState, now: Timestamp, id: &str) -> Result<Val
     Ok(json!({}))
 }
 
-fn apply_dashboard_edit(state: &mut SandboxState, now: Timestamp, edit: DashboardSegment) -> Result<Value, String> {
+fn apply_dashboard_edit(
+    state: &mut SandboxState,
+    now: Timestamp,
+    edit: DashboardSegment,
+) -> Result<Value, String> {
     let mut segment = match &edit.id {
         Some(id) => state.segments.get(id).cloned().ok_or("no segment has this id")?,
         None => new_dashboard_segment(state, now, &edit)?,
@@ -114,7 +122,11 @@ fn apply_dashboard_edit(state: &mut SandboxState, now: Timestamp, edit: Dashboar
     Ok(segment_response(state, kept))
 }
 
-fn new_dashboard_segment(state: &mut SandboxState, now: Timestamp, edit: &DashboardSegment) -> Result<SandboxSegment, String> {
+fn new_dashboard_segment(
+    state: &mut SandboxState,
+    now: Timestamp,
+    edit: &DashboardSegment,
+) -> Result<SandboxSegment, String> {
     let name = edit.name.clone().ok_or("a new segment needs a name")?;
     let Some(included) = edit.included_filters.clone() else {
         return Err("a new segment needs included_filters".to_owned());
@@ -123,5 +135,11 @@ fn new_dashboard_segment(state: &mut SandboxState, now: Timestamp, edit: &Dashbo
         included,
         excluded: None,
     };
-    Ok(SandboxSegment::new(state.new_id(), name, "Segmentation", now, contents))
+    Ok(SandboxSegment::new(
+        state.new_id(),
+        name,
+        "Segmentation",
+        now,
+        contents,
+    ))
 }

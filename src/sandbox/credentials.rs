@@ -1,11 +1,15 @@
 //! Who may call: Basic authentication and the client headers of each family.
 
 use super::SandboxCredentials;
-use super::http_message::HttpRequest;
 use super::error_responses::EndpointFamily;
+use super::http_message::HttpRequest;
 
 /// Checks everything that a call of `family` has to carry.
-pub(super) fn check_credentials(credentials: &SandboxCredentials, family: EndpointFamily, call: &HttpRequest) -> Result<(), &'static str> {
+pub(super) fn check_credentials(
+    credentials: &SandboxCredentials,
+    family: EndpointFamily,
+    call: &HttpRequest,
+) -> Result<(), &'static str> {
     check_basic_credentials(credentials, call)?;
     let has_key = call.header("moe-appkey") == Some(credentials.workspace_id.as_str());
     let has_database = call.header("moe-dbname") == Some(credentials.db_name.as_str());
@@ -20,7 +24,10 @@ pub(super) fn check_credentials(credentials: &SandboxCredentials, family: Endpoi
 }
 
 /// Checks the user and the password.
-pub(super) fn check_basic_credentials(credentials: &SandboxCredentials, call: &HttpRequest) -> Result<(), &'static str> {
+pub(super) fn check_basic_credentials(
+    credentials: &SandboxCredentials,
+    call: &HttpRequest,
+) -> Result<(), &'static str> {
     let expected = format!("{}:{}", credentials.workspace_id, credentials.api_key);
     let given = call
         .header("authorization")

@@ -1,8 +1,8 @@
 //! A script of faults: which calls go wrong, and how.
 
-use super::http_message::{HttpRequest, Delivery, HttpResponse};
-use super::rate_limits;
 use super::error_responses::EndpointFamily;
+use super::http_message::{Delivery, HttpRequest, HttpResponse};
+use super::rate_limits;
 use super::state::SandboxState;
 use jiff::Timestamp;
 use serde::de::Error;
@@ -117,14 +117,21 @@ impl FaultKind {
     /// Whether it can happen to this call at all.
     fn can_affect(self, call: &HttpRequest) -> bool {
         match self {
-            Self::StaleList { .. } => call.method == "GET" && call.path_without_trailing_slash() == "/v3/custom-segments",
+            Self::StaleList { .. } => {
+                call.method == "GET" && call.path_without_trailing_slash() == "/v3/custom-segments"
+            }
             Self::ReplayedPost => call.method == "POST",
             _ => true,
         }
     }
 
     /// The answer of a fault that keeps the call from having an effect.
-    pub(super) fn response_without_effect(self, state: &SandboxState, now: Timestamp, family: EndpointFamily) -> Option<HttpResponse> {
+    pub(super) fn response_without_effect(
+        self,
+        state: &SandboxState,
+        now: Timestamp,
+        family: EndpointFamily,
+    ) -> Option<HttpResponse> {
         Some(match self {
             Self::RateLimited { reset_in } => {
                 let message = "API rate limit breached. Current limit: 50/1 mins";
@@ -137,7 +144,9 @@ impl FaultKind {
                 code,
                 when: FaultTiming::Before,
             } => family.error(code, "as the script of faults wants it"),
-            Self::Reset { when: FaultTiming::Before } => HttpResponse::new(503, Value::Null).with_delivery(Delivery::Reset),
+            Self::Reset {
+                when: FaultTiming::Before,
+            } => HttpResponse::new(503, Value::Null).with_delivery(Delivery::Reset),
             _ => return None,
         })
     }
@@ -149,7 +158,9 @@ impl FaultKind {
                 code,
                 when: FaultTiming::After,
             } => family.error(code, "as the script of faults wants it"),
-            Self::Reset { when: FaultTiming::After } => reply.with_delivery(Delivery::Reset),
+            Self::Reset {
+                when: FaultTiming::After,
+            } => reply.with_delivery(Delivery::Reset),
             Self::Slow {
                 milliseconds,
                 when: FaultTiming::After,

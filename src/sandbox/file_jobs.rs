@@ -1,7 +1,7 @@
 //! What becomes of a file of users once it is there.
 
 use super::file_parser;
-use super::state::{SandboxContents, FileOperation, FileJob, SandboxSegment, SandboxState};
+use super::state::{FileJob, FileOperation, SandboxContents, SandboxSegment, SandboxState};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,7 +16,12 @@ const DAILY_USER_LIMIT: usize = 2_000_000;
 type UsersByValue = BTreeMap<String, usize>;
 
 /// Does a job with the file it asked for, or with the reason why there is none; what the callback says comes back.
-pub(super) fn process(state: &mut SandboxState, job: &FileJob, file: Result<Vec<u8>, String>, now: Timestamp) -> Value {
+pub(super) fn process(
+    state: &mut SandboxState,
+    job: &FileJob,
+    file: Result<Vec<u8>, String>,
+    now: Timestamp,
+) -> Value {
     let Some(segment) = state.segments.get(&job.segment_id) else {
         return failure_callback("", job, 500, "the segment is gone");
     };

@@ -1,9 +1,9 @@
 //! File segments: taken at once, processed later.
 
+use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
 use super::name_rules;
-use super::error_responses::EndpointFamily;
-use super::state::{SandboxContents, FileOperation, FileJob, SandboxSegment, SandboxState, plus_days};
+use super::state::{FileJob, FileOperation, SandboxContents, SandboxSegment, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -13,7 +13,11 @@ pub(super) fn create(state: &mut SandboxState, now: Timestamp, call: &HttpReques
     try_create(state, now, call).unwrap_or_else(|refused| refused)
 }
 
-fn try_create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> Result<HttpResponse, HttpResponse> {
+fn try_create(
+    state: &mut SandboxState,
+    now: Timestamp,
+    call: &HttpRequest,
+) -> Result<HttpResponse, HttpResponse> {
     let body = parse_body(call, "expiry_time")?;
     let days = body.get("expiry_time").and_then(Value::as_i64);
     let Some(days) = days.filter(|days| *days > 0) else {
@@ -36,13 +40,23 @@ fn try_create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> R
         expires: plus_days(now, days),
         users: BTreeMap::new(),
     };
-    state.put_segment(SandboxSegment::new(id.clone(), name.to_owned(), "API", now, contents));
+    state.put_segment(SandboxSegment::new(
+        id.clone(),
+        name.to_owned(),
+        "API",
+        now,
+        contents,
+    ));
     enqueue(state, &id, FileOperation::Add, &body);
     Ok(accepted_response(name, &id))
 }
 
 /// `PUT /v2/custom-segments/file-segment/{add-users,remove-users,replace}`: `cs_id` decides over `name`.
-pub(super) fn enqueue_change(state: &mut SandboxState, call: &HttpRequest, operation: FileOperation) -> HttpResponse {
+pub(super) fn enqueue_change(
+    state: &mut SandboxState,
+    call: &HttpRequest,
+    operation: FileOperation,
+) -> HttpResponse {
     let body = match parse_body(call, "cs_id") {
         Ok(body) => body,
         Err(refused) => return refused,

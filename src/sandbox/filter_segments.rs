@@ -1,11 +1,11 @@
 //! List, get, create and update.
 
-use super::http_message::{HttpRequest, HttpResponse};
 use super::definition::{describe, echo_definition, equality_key, unwrap_single_groups, validate};
-use super::write_checks::{self, DefinitionJson};
 use super::error_responses::EndpointFamily;
-use super::settings::{SandboxSettings, UnchangedUpdateBehavior, MissingExcludedBehavior};
+use super::http_message::{HttpRequest, HttpResponse};
+use super::settings::{MissingExcludedBehavior, SandboxSettings, UnchangedUpdateBehavior};
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
+use super::write_checks::{self, DefinitionJson};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -14,7 +14,11 @@ use std::collections::BTreeMap;
 const EDITABLE_SOURCES: [&str; 2] = ["API", "Segmentation"];
 
 /// `GET /v3/custom-segments`
-pub(super) fn list(segments: &BTreeMap<String, SandboxSegment>, settings: &SandboxSettings, call: &HttpRequest) -> HttpResponse {
+pub(super) fn list(
+    segments: &BTreeMap<String, SandboxSegment>,
+    settings: &SandboxSettings,
+    call: &HttpRequest,
+) -> HttpResponse {
     let wanted = call.query.get("name");
     let shown = |segment: &&SandboxSegment| {
         (segment.archived.is_none() || settings.list_includes_archived)
@@ -47,7 +51,11 @@ pub(super) fn create(state: &mut SandboxState, now: Timestamp, call: &HttpReques
     try_create(state, now, call).unwrap_or_else(|refused| refused)
 }
 
-fn try_create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> Result<HttpResponse, HttpResponse> {
+fn try_create(
+    state: &mut SandboxState,
+    now: Timestamp,
+    call: &HttpRequest,
+) -> Result<HttpResponse, HttpResponse> {
     let body = parse_body(call, &["name", "included_filters", "excluded_filters"])?;
     let Some(name) = body.get("name").and_then(Value::as_str) else {
         return Err(EndpointFamily::V3.error(400, "name: must be a string"));
@@ -55,7 +63,11 @@ fn try_create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> R
     let definition = parse_definition(&body)?;
     let refused = write_checks::check_name(state, name, None)
         .or_else(|| write_checks::check_create(state, &definition))
-        .or_else(|| state.is_at_active_limit().then(|| EndpointFamily::V3.active_limit_error(state)));
+        .or_else(|| {
+            state
+                .is_at_active_limit()
+                .then(|| EndpointFamily::V3.active_limit_error(state))
+        });
     if let Some(refused) = refused {
         return Err(refused);
     }
@@ -71,7 +83,12 @@ pub(super) fn update(state: &mut SandboxState, now: Timestamp, id: &str, call: &
     try_update(state, now, id, call).unwrap_or_else(|refused| refused)
 }
 
-fn try_update(state: &mut SandboxState, now: Timestamp, id: &str, call: &HttpRequest) -> Result<HttpResponse, HttpResponse> {
+fn try_update(
+    state: &mut SandboxState,
+    now: Timestamp,
+    id: &str,
+    call: &HttpRequest,
+) -> Result<HttpResponse, HttpResponse> {
     let refused = |status, message: &str| Err(EndpointFamily::V3.error(status, message));
     if !is_id(id) {
         return refused(400, "the id is not an object id");
@@ -106,8 +123,8 @@ fn try_update(state: &mut SandboxState, now: Timestamp, id: &str, call: &HttpReq
             UnchangedUpdateBehavior::Conflict => return Err(write_checks::definition_conflict(segment)),
         }
     }
-    let conflict =
-        write_checks::check_name(state, &name, Some(id)).or_else(|| write_checks::check_update(state, &definition, id));
+    let conflict = write_checks::check_name(state, &name, Some(id))
+        .or_else(|| write_checks::check_update(state, &definition, id));
     if let Some(refused) = conflict {
         return Err(refused);
     }
@@ -153,7 +170,9 @@ pub(super) fn segment_response(state: &SandboxState, segment: &SandboxSegment) -
 fn updatable_definition(segment: &SandboxSegment) -> Option<DefinitionJson> {
     let may_be = segment.archived.is_none() && EDITABLE_SOURCES.contains(&segment.source.as_str());
     match &segment.contents {
-        SandboxContents::Filters { included, excluded } if may_be => Some((included.clone(), excluded.clone())),
+        SandboxContents::Filters { included, excluded } if may_be => {
+            Some((included.clone(), excluded.clone()))
+        }
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! HTTP to calls, and replies to HTTP, cut short where a fault wants it so.
 
-use super::http_message::{HttpRequest, Delivery, HttpResponse};
+use super::http_message::{Delivery, HttpRequest, HttpResponse};
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::{Request, Response};

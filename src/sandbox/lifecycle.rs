@@ -1,7 +1,7 @@
 //! What puts segments out of use and back: calls, and time.
 
-use super::http_message::{HttpRequest, HttpResponse};
 use super::error_responses::EndpointFamily;
+use super::http_message::{HttpRequest, HttpResponse};
 use super::state::{SandboxContents, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -13,7 +13,12 @@ const IDLE_ARCHIVE_DAYS: i64 = 60;
 const USER_RETENTION_DAYS: i64 = 30;
 
 /// `PATCH /v2/custom-segments/archive` and `…/unarchive`: `cs_id` decides over `name`, which has to be there.
-pub(super) fn set_archived(state: &mut SandboxState, now: Timestamp, call: &HttpRequest, archive: bool) -> HttpResponse {
+pub(super) fn set_archived(
+    state: &mut SandboxState,
+    now: Timestamp,
+    call: &HttpRequest,
+    archive: bool,
+) -> HttpResponse {
     let refused = |status, message: &str| EndpointFamily::V2.error(status, message);
     let Ok(Value::Object(body)) = serde_json::from_slice(&call.body) else {
         return refused(400, "the body must be a JSON object");

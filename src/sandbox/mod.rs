@@ -11,40 +11,42 @@
 //! all files are processed) and `GET told-apart` (which of the settings in [`Options::compare_with`] would have made a
 //! difference so far).
 
-mod shadow;
-mod http_message;
 mod cohorts;
 mod control_endpoints;
 mod credentials;
+mod data_file;
 mod definition;
-mod file_transfer;
-mod http_conversion;
-mod faults;
-mod file_parser;
-mod file_jobs;
-mod file_segments;
-mod filter_segments;
-mod lifecycle;
-mod rate_limits;
-mod name_rules;
-mod write_checks;
 mod error_responses;
+mod faults;
+mod file_jobs;
+mod file_parser;
+mod file_segments;
+mod file_transfer;
+mod filter_segments;
+mod http_conversion;
+mod http_message;
+mod lifecycle;
+mod name_rules;
+mod rate_limits;
 mod route;
 mod server;
 mod service;
 mod settings;
+mod shadow;
 mod shared_service;
 mod state;
-mod data_file;
+mod write_checks;
 
-pub use http_message::{HttpRequest, Delivery, HttpResponse};
 pub use definition::EchoFormat;
 pub use faults::{Fault, FaultKind, FaultMatcher, FaultTiming};
+pub use http_message::{Delivery, HttpRequest, HttpResponse};
 pub use rate_limits::{RateLimitClass, RateLimitWindow};
 pub use server::Server;
 pub use service::{LogEntry, Service};
-pub use settings::{HeaderWindow, RateLimitMode, SandboxSettings, UnchangedUpdateBehavior, MissingExcludedBehavior};
-pub use state::{FileOperation, FileJob};
+pub use settings::{
+    HeaderWindow, MissingExcludedBehavior, RateLimitMode, SandboxSettings, UnchangedUpdateBehavior,
+};
+pub use state::{FileJob, FileOperation};
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -107,7 +107,11 @@ fn pooled_class(settings: &SandboxSettings, class: RateLimitClass) -> RateLimitC
 }
 
 /// Takes a call into the windows of its class, or says which is full; refused calls do not count.
-pub(super) fn check_and_count(state: &mut SandboxState, class: RateLimitClass, now: Timestamp) -> Result<(), String> {
+pub(super) fn check_and_count(
+    state: &mut SandboxState,
+    class: RateLimitClass,
+    now: Timestamp,
+) -> Result<(), String> {
     let windows = windows(&state.settings, class);
     let Some(longest) = windows.last() else {
         return Ok(());
@@ -132,14 +136,26 @@ pub(super) fn check_and_count(state: &mut SandboxState, class: RateLimitClass, n
 }
 
 /// Puts the headers of one window on an answer. Updates and lifecycle calls have no window to describe.
-pub(super) fn set_rate_limit_headers(state: &SandboxState, class: RateLimitClass, now: Timestamp, reply: &mut HttpResponse) {
+pub(super) fn set_rate_limit_headers(
+    state: &SandboxState,
+    class: RateLimitClass,
+    now: Timestamp,
+    reply: &mut HttpResponse,
+) {
     if !state.settings.rate_headers {
         return;
     }
     let now = now.as_millisecond();
     let none = VecDeque::new();
-    let history = state.calls.get(&pooled_class(&state.settings, class)).unwrap_or(&none);
-    let left = |window: &RateLimitWindow| window.calls.saturating_sub(window.request_times_within(history, now).count());
+    let history = state
+        .calls
+        .get(&pooled_class(&state.settings, class))
+        .unwrap_or(&none);
+    let left = |window: &RateLimitWindow| {
+        window
+            .calls
+            .saturating_sub(window.request_times_within(history, now).count())
+    };
     let windows = windows(&state.settings, class);
     let described = match state.settings.rate_headers_window {
         HeaderWindow::Shortest => windows.first(),

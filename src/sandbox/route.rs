@@ -1,8 +1,8 @@
 //! Which operation a call asks for.
 
+use super::error_responses::EndpointFamily;
 use super::http_message::HttpRequest;
 use super::rate_limits::RateLimitClass;
-use super::error_responses::EndpointFamily;
 use super::state::FileOperation;
 
 /// The operations of the API.
@@ -52,9 +52,7 @@ pub(super) fn route_request(call: &HttpRequest) -> Option<Route<'_>> {
         ("POST", "/v3/custom-segments") => Route::Create,
         ("POST", "/v2/custom-segments/file-segment") => Route::CreateFile,
         ("PUT", "/v2/custom-segments/file-segment/add-users") => Route::ChangeFile(FileOperation::Add),
-        ("PUT", "/v2/custom-segments/file-segment/remove-users") => {
-            Route::ChangeFile(FileOperation::Remove)
-        }
+        ("PUT", "/v2/custom-segments/file-segment/remove-users") => Route::ChangeFile(FileOperation::Remove),
         ("PUT", "/v2/custom-segments/file-segment/replace") => Route::ChangeFile(FileOperation::Replace),
         ("PATCH", "/v2/custom-segments/archive") => Route::Archive,
         ("PATCH", "/v2/custom-segments/unarchive") => Route::Unarchive,

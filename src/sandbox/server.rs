@@ -3,10 +3,10 @@
 //! On hyper itself rather than on a framework: faults close connections before or in the middle of an answer, and a
 //! framework answers always.
 
+use super::http_conversion::{ConnectionCut, ResponseBody, read_request, to_http_response};
 use super::http_message::Delivery;
-use super::http_conversion::{ResponseBody, ConnectionCut, read_request, to_http_response};
 use super::shared_service::SharedService;
-use super::{SandboxCredentials, SandboxOptions, SandboxError};
+use super::{SandboxCredentials, SandboxError, SandboxOptions};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -113,7 +113,10 @@ async fn serve_connection(stream: TcpStream, shared: Arc<SharedService>, mut sto
     }
 }
 
-async fn handle_request(shared: Arc<SharedService>, request: Request<Incoming>) -> Result<Response<ResponseBody>, ConnectionCut> {
+async fn handle_request(
+    shared: Arc<SharedService>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, ConnectionCut> {
     let call = read_request(request).await?;
     if call.path == "/_sandbox/settle" && shared.may_control(&call) {
         shared.process_queue().await;

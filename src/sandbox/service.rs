@@ -1,16 +1,16 @@
 //! The service without sockets: a call and the time in, an answer out.
 
-use super::shadow::{ShadowService, SwitchValue};
-use super::http_message::{HttpRequest, Delivery, HttpResponse};
-use super::faults::{Fault, FaultKind, FaultScript, FaultTiming};
-use super::rate_limits::{self, RateLimitClass};
 use super::error_responses::{self, EndpointFamily};
+use super::faults::{Fault, FaultKind, FaultScript, FaultTiming};
+use super::http_message::{Delivery, HttpRequest, HttpResponse};
+use super::rate_limits::{self, RateLimitClass};
 use super::route::{Route, route_request};
 use super::settings::SandboxSettings;
+use super::shadow::{ShadowService, SwitchValue};
 use super::state::{FileJob, SandboxState};
 use super::{
-    SandboxCredentials, SandboxError, cohorts, control_endpoints, credentials, file_jobs, file_segments, filter_segments,
-    lifecycle,
+    SandboxCredentials, SandboxError, cohorts, control_endpoints, credentials, file_jobs, file_segments,
+    filter_segments, lifecycle,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -110,7 +110,9 @@ impl Service {
     /// The other settings that made a difference so far.
     pub(super) fn distinguished_switches(&self) -> Vec<&SwitchValue> {
         let alternatives = self.shadows.iter();
-        alternatives.filter_map(|other| other.distinguished_switch(self)).collect()
+        alternatives
+            .filter_map(|other| other.distinguished_switch(self))
+            .collect()
     }
 
     /// Answers one call when the machine's time is `now`.
@@ -135,7 +137,8 @@ impl Service {
 
     /// With the service's own time, as every HTTP server says it.
     fn with_date_header(&self, now: Timestamp, mut reply: HttpResponse) -> HttpResponse {
-        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.service_time(now));
+        let date =
+            jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.service_time(now));
         reply
             .headers
             .extend(date.ok().map(|date| ("date".to_owned(), date)));
@@ -156,7 +159,11 @@ impl Service {
         if let Err(message) = credentials::check_credentials(&self.credentials, family, call) {
             return self.log_request(now, call, Some(operation), family.error(401, message));
         }
-        let fault = if with_faults { self.fault_script.next_fault(call) } else { None };
+        let fault = if with_faults {
+            self.fault_script.next_fault(call)
+        } else {
+            None
+        };
         if let Some(FaultKind::Slow {
             milliseconds,
             when: FaultTiming::Before,
@@ -167,7 +174,8 @@ impl Service {
         if let Some(reply) = fault.and_then(|fault| fault.response_without_effect(&self.state, now, family)) {
             return self.log_request(now, call, Some(operation), reply);
         }
-        let mut reply = match rate_limits::check_and_count(&mut self.state, operation.rate_limit_class(), now) {
+        let mut reply = match rate_limits::check_and_count(&mut self.state, operation.rate_limit_class(), now)
+        {
             Ok(()) => self.execute(now, call, operation, fault),
             Err(message) => self.log_request(now, call, Some(operation), family.error(429, &message)),
         };
@@ -275,7 +283,12 @@ impl Service {
 
     /// Processes a file that was asked for; what the callback says comes back. `None` when the job is not in the
     /// queue any more.
-    pub fn finish_job(&mut self, now: Timestamp, job: &FileJob, file: Result<Vec<u8>, String>) -> Option<Value> {
+    pub fn finish_job(
+        &mut self,
+        now: Timestamp,
+        job: &FileJob,
+        file: Result<Vec<u8>, String>,
+    ) -> Option<Value> {
         let for_others = file.clone();
         let said = self.process_job(now, job, file);
         for other in &mut self.shadows {

@@ -24,7 +24,11 @@ pub(super) struct SwitchValue {
 
 impl ShadowService {
     /// `service` as it is now, but with `settings`, which have the switch `name` at another value.
-    pub(super) fn new(service: &Service, name: &str, settings: SandboxSettings) -> Result<Self, serde_json::Error> {
+    pub(super) fn new(
+        service: &Service,
+        name: &str,
+        settings: SandboxSettings,
+    ) -> Result<Self, serde_json::Error> {
         let value = serde_json::to_value(&settings)?[name].take();
         let mut service = service.clone();
         service.state.apply_settings(settings);
@@ -38,7 +42,12 @@ impl ShadowService {
     }
 
     /// Hears a call that was answered with `reply`.
-    pub(super) fn compare_response(&mut self, call: &HttpRequest, reply: &HttpResponse, answer: impl FnOnce(&mut Service) -> HttpResponse) {
+    pub(super) fn compare_response(
+        &mut self,
+        call: &HttpRequest,
+        reply: &HttpResponse,
+        answer: impl FnOnce(&mut Service) -> HttpResponse,
+    ) {
         // What is kept shows the settings, and no caller of the API sees it.
         let looks_in = call.method == "GET" && call.path.starts_with("/_sandbox/");
         self.drop_unless_same(|service| answer(service) == *reply || looks_in);

@@ -1,12 +1,12 @@
 //! The service between the connections of a server: one call at a time, kept before it is answered, and the work
 //! that goes on without a caller.
 
+use super::data_file::DataFile;
+use super::file_transfer::{download, send_callback};
 use super::http_message::{HttpRequest, HttpResponse};
-use super::file_transfer::{send_callback, download};
 use super::service::Service;
 use super::settings::SandboxSettings;
-use super::data_file::DataFile;
-use super::{SandboxCredentials, SandboxOptions, SandboxError};
+use super::{SandboxCredentials, SandboxError, SandboxOptions};
 use jiff::Timestamp;
 use serde_json::json;
 use std::error::Error;
@@ -32,7 +32,10 @@ struct StoredService {
 impl SharedService {
     /// Opens the data file, or starts with nothing.
     pub(super) fn open(options: &SandboxOptions) -> Result<Self, SandboxError> {
-        let credentials = options.credentials.clone().unwrap_or_else(SandboxCredentials::random);
+        let credentials = options
+            .credentials
+            .clone()
+            .unwrap_or_else(SandboxCredentials::random);
         let mut service = Service::new(SandboxSettings::default(), credentials.clone());
         let mut store = None;
         if let Some(path) = &options.data_file {
@@ -97,7 +100,10 @@ impl SharedService {
 
     /// Runs a task that the end of the server waits for.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut background = self.background_tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut background = self
+            .background_tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         while background.try_join_next().is_some() {}
         background.spawn(task);
     }
@@ -129,7 +135,12 @@ impl SharedService {
 
     /// Ends what goes on in the background, and saves how often the service was read: only writes are saved at once.
     pub(super) async fn shut_down(&self) {
-        let background = std::mem::take(&mut *self.background_tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let background = std::mem::take(
+            &mut *self
+                .background_tasks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         background.join_all().await;
         self.process_queue().await;
         self.lock_stored_service().save().ok();

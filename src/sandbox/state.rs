@@ -63,7 +63,13 @@ pub(super) struct SandboxSegment {
 
 impl SandboxSegment {
     /// An active segment that starts to be now.
-    pub(super) fn new(id: String, name: String, source: &str, now: Timestamp, contents: SandboxContents) -> Self {
+    pub(super) fn new(
+        id: String,
+        name: String,
+        source: &str,
+        now: Timestamp,
+        contents: SandboxContents,
+    ) -> Self {
         Self {
             id,
             name,

@@ -8,7 +8,9 @@ mod files;
 mod rate_limits;
 mod switches;
 
-use super::{HttpRequest, SandboxCredentials, SandboxOptions, RateLimitMode, HttpResponse, Service, SandboxSettings};
+use super::{
+    HttpRequest, HttpResponse, RateLimitMode, SandboxCredentials, SandboxOptions, SandboxSettings, Service,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -62,7 +64,8 @@ impl TestService {
     }
 
     fn send(&mut self, method: &str, path: &str, body: &Value) -> HttpResponse {
-        self.service.handle(self.now, &authorized_request(method, path, body))
+        self.service
+            .handle(self.now, &authorized_request(method, path, body))
     }
 
     fn get(&mut self, path: &str) -> HttpResponse {

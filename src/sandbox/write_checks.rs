@@ -1,9 +1,9 @@
 //! What keeps a filter segment from being created or changed, beside the form of its definition.
 
-use super::http_message::HttpResponse;
 use super::definition::{equality_key, expanded_length, has_nested_group, referenced_ids};
-use super::name_rules;
 use super::error_responses::EndpointFamily;
+use super::http_message::HttpResponse;
+use super::name_rules;
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,11 @@ pub(super) fn check_name(state: &SandboxState, name: &str, of: Option<&str>) -> 
 }
 
 /// References in a circle, for a definition that segment `of` is to have; then all that [`of_new`] refuses.
-pub(super) fn check_update(state: &SandboxState, definition: &DefinitionJson, of: &str) -> Option<HttpResponse> {
+pub(super) fn check_update(
+    state: &SandboxState,
+    definition: &DefinitionJson,
+    of: &str,
+) -> Option<HttpResponse> {
     check_cycle(state, definition, of)
         .or_else(|| check_size(state, definition))
         .or_else(|| check_references(state, definition))
@@ -55,7 +59,11 @@ pub(super) fn definition_conflict(holder: &SandboxSegment) -> HttpResponse {
     EndpointFamily::V3.error_with(409, "a segment with these filters exists already", more)
 }
 
-fn check_duplicate(state: &SandboxState, (included, excluded): &DefinitionJson, of: Option<&str>) -> Option<HttpResponse> {
+fn check_duplicate(
+    state: &SandboxState,
+    (included, excluded): &DefinitionJson,
+    of: Option<&str>,
+) -> Option<HttpResponse> {
     let key = equality_key(
         included,
         excluded.as_ref(),
@@ -65,7 +73,10 @@ fn check_duplicate(state: &SandboxState, (included, excluded): &DefinitionJson, 
         of != Some(segment.id.as_str())
             && (segment.archived.is_none() || state.settings.archived_definitions_conflict)
     };
-    state.segments_with_equality_key(&key).find(counts).map(definition_conflict)
+    state
+        .segments_with_equality_key(&key)
+        .find(counts)
+        .map(definition_conflict)
 }
 
 fn check_references(state: &SandboxState, (included, excluded): &DefinitionJson) -> Option<HttpResponse> {
@@ -82,7 +93,11 @@ fn check_references(state: &SandboxState, (included, excluded): &DefinitionJson)
     None
 }
 
-fn check_cycle(state: &SandboxState, (included, excluded): &DefinitionJson, of: &str) -> Option<HttpResponse> {
+fn check_cycle(
+    state: &SandboxState,
+    (included, excluded): &DefinitionJson,
+    of: &str,
+) -> Option<HttpResponse> {
     let mut seen = BTreeSet::new();
     let mut next: Vec<String> = referenced_ids(included, excluded.as_ref()).into_iter().collect();
     while let Some(reached) = next.pop() {
@@ -140,7 +155,11 @@ fn counted_references(
 /// 1 without references; with them one more than the highest referred to, and one more for nested groups. `known`
 /// holds the levels found already: a diamond must not be walked once for each way through it. A segment that is
 /// still being walked counts nothing, so that circles end.
-fn nesting_level(state: &SandboxState, definition: (&Value, Option<&Value>), known: &mut BTreeMap<String, usize>) -> usize {
+fn nesting_level(
+    state: &SandboxState,
+    definition: (&Value, Option<&Value>),
+    known: &mut BTreeMap<String, usize>,
+) -> usize {
     let mut highest = 0;
     for id in counted_references(state, definition) {
         let reached = match known.get(&id) {

@@ -3,7 +3,7 @@
 //! Definitions can be changed in the dashboard and nothing the service lists tells of it, so what is remembered here
 //! may be old. It decides which calls a plan makes and never what is written: every target is read again first.
 
-use crate::model::{RemoteKind, ObservedSegment, ObservedWorkspace, Payload, SegmentId, SegmentName};
+use crate::model::{ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The store that a workspace's settings name.
 
-use super::{LockChange, DirectoryStore, State, StateStore, Lock, JournalEntry, Cache, StoreError};
-use crate::model::{RequestRecord, UploadResult, StateLocation, ListDigest, UploadId};
+use super::{Cache, DirectoryStore, JournalEntry, Lock, LockChange, State, StateStore, StoreError};
+use crate::model::{ListDigest, RequestRecord, StateLocation, UploadId, UploadResult};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -17,17 +17,19 @@
 #[cfg(test)]
 mod tests;
 
-use super::file_format::{CALLBACK_VERSION, StateFile, StateFileGeneration, STATE_VERSION, LOCK_VERSION, CACHE_VERSION};
+use super::file_format::{
+    CACHE_VERSION, CALLBACK_VERSION, LOCK_VERSION, STATE_VERSION, StateFile, StateFileGeneration,
+};
 use super::filesystem::{FileSystem, LocalFileSystem};
 use super::journal::Journal;
 use super::request_log::RequestLogFile;
 use super::store::{
-    CALLBACKS_FOLDER, STATE_FILE, LISTS_FOLDER, LOCK_FILE, REQUEST_LOG_FILE, CACHE_FILE, callback_file_name, parse_list_file_name, list_file_name, keeps_existing_callback,
-    parse_callback_file_name,
+    CACHE_FILE, CALLBACKS_FOLDER, LISTS_FOLDER, LOCK_FILE, REQUEST_LOG_FILE, STATE_FILE, callback_file_name,
+    keeps_existing_callback, list_file_name, parse_callback_file_name, parse_list_file_name,
 };
-use super::{LockChange, State, StateStore, Lock, JournalEntry, Cache, StoreError};
+use super::{Cache, JournalEntry, Lock, LockChange, State, StateStore, StoreError};
 use super::{checksummed_json, journal};
-use crate::model::{RequestRecord, UploadResult, ListDigest, UploadId};
+use crate::model::{ListDigest, RequestRecord, UploadId, UploadResult};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,7 +67,7 @@ impl<D: FileSystem> DirectoryStore<D> {
     pub fn with_filesystem(filesystem: D, directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
-            filesystem: filesystem,
+            filesystem,
             can_append: Mutex::new(false),
             held_lock: Mutex::new(None),
         }
@@ -76,7 +78,11 @@ impl<D: FileSystem> DirectoryStore<D> {
         self.filesystem.read(&path).await.map_err(io_error("read", &path))
     }
 
-    async fn read_json<T: DeserializeOwned>(&self, file: &str, version: u32) -> Result<Option<T>, StoreError> {
+    async fn read_json<T: DeserializeOwned>(
+        &self,
+        file: &str,
+        version: u32,
+    ) -> Result<Option<T>, StoreError> {
         let bytes = self.read_bytes(file).await?;
         let contents = bytes.map(|bytes| checksummed_json::decode(&bytes, version));
         contents.transpose().map_err(self.corrupt_error(file))
@@ -87,8 +93,14 @@ impl<D: FileSystem> DirectoryStore<D> {
         |reason| StoreError::Corrupt { path, reason }
     }
 
-    async fn write_json(&self, file: &str, version: u32, contents: &impl Serialize) -> Result<(), StoreError> {
-        self.write_text(file, &checksummed_json::encode(version, contents)).await
+    async fn write_json(
+        &self,
+        file: &str,
+        version: u32,
+        contents: &impl Serialize,
+    ) -> Result<(), StoreError> {
+        self.write_text(file, &checksummed_json::encode(version, contents))
+            .await
     }
 
     async fn write_text(&self, file: &str, text: &str) -> Result<(), StoreError> {
@@ -135,7 +147,10 @@ impl<D: FileSystem> DirectoryStore<D> {
             let bytes = self.read_bytes(JOURNAL_FILE).await?;
             let journal = bytes.map(|bytes| journal::decode(&bytes)).transpose();
             let journal = journal.map_err(self.corrupt_error(JOURNAL_FILE))?;
-            if let Some(Journal { base_generation: follows, records }) = &journal
+            if let Some(Journal {
+                base_generation: follows,
+                records,
+            }) = &journal
                 && *follows == contents.generation
             {
                 return Ok((contents, records.clone()));
@@ -149,9 +164,10 @@ impl<D: FileSystem> DirectoryStore<D> {
                     let reason = format!("it is gone, and `{STATE_FILE}` is not whole without it");
                     Err(self.corrupt_error(JOURNAL_FILE)(reason))
                 }
-                Some(Journal { base_generation: follows, records })
-                    if follows > contents.generation && !records.is_empty() =>
-                {
+                Some(Journal {
+                    base_generation: follows,
+                    records,
+                }) if follows > contents.generation && !records.is_empty() => {
                     Err(self.corrupt_error(STATE_FILE)(format!(
                         "it is of generation {}, and `{JOURNAL_FILE}` follows generation {follows}, which is later",
                         contents.generation
@@ -218,10 +234,18 @@ impl<D: FileSystem> DirectoryStore<D> {
     }
 
     /// Removes the files of a folder that are of no use, and those that a run left half.
-    async fn delete_unneeded(&self, folder: &str, is_useless: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+    async fn delete_unneeded(
+        &self,
+        folder: &str,
+        is_useless: impl Fn(&str) -> bool,
+    ) -> Result<(), StoreError> {
         self.require_lock().await?;
         let path = self.directory.join(folder);
-        let names = self.filesystem.file_names(&path).await.map_err(io_error("read", &path))?;
+        let names = self
+            .filesystem
+            .file_names(&path)
+            .await
+            .map_err(io_error("read", &path))?;
         for name in names {
             if name.ends_with(TEMPORARY_SUFFIX) || is_useless(&name) {
                 // Whoever writes one holds the guard until it is whole: what is half then stays half.
@@ -234,13 +258,18 @@ impl<D: FileSystem> DirectoryStore<D> {
 
     async fn remove(&self, file: &str) -> Result<(), StoreError> {
         let path = self.directory.join(file);
-        self.filesystem.remove(&path).await.map_err(io_error("remove", &path))
+        self.filesystem
+            .remove(&path)
+            .await
+            .map_err(io_error("remove", &path))
     }
 
     /// Adds to the end of a file that was begun, or begins it; on the disk when it is back.
     async fn append_or_create(&self, file: &str, (text, is_begun): (&str, bool)) -> Result<(), StoreError> {
         let path = self.directory.join(file);
-        let added = self.append_or_create_bytes(&path, (text.as_bytes(), is_begun)).await;
+        let added = self
+            .append_or_create_bytes(&path, (text.as_bytes(), is_begun))
+            .await;
         added.map_err(io_error("write", &path))
     }
 
@@ -279,7 +308,8 @@ impl<D: FileSystem> StateStore for DirectoryStore<D> {
         let can_be_added_to = std::mem::take(&mut *is_followed);
         self.require_lock().await?;
         if can_be_added_to {
-            self.append_or_create(JOURNAL_FILE, (&journal::encode_lines(records), true)).await?;
+            self.append_or_create(JOURNAL_FILE, (&journal::encode_lines(records), true))
+                .await?;
         } else {
             self.write_next_generation(ledger, true).await?;
         }
@@ -319,7 +349,8 @@ impl<D: FileSystem> StateStore for DirectoryStore<D> {
     }
 
     async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
-        let is_useless = |name: &str| parse_list_file_name(name).is_some_and(|digest| !keep.contains(&digest));
+        let is_useless =
+            |name: &str| parse_list_file_name(name).is_some_and(|digest| !keep.contains(&digest));
         self.delete_unneeded(LISTS_FOLDER, is_useless).await
     }
 
@@ -334,11 +365,13 @@ impl<D: FileSystem> StateStore for DirectoryStore<D> {
     }
 
     async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
-        self.read_json(&callback_file_name(upload), CALLBACK_VERSION).await
+        self.read_json(&callback_file_name(upload), CALLBACK_VERSION)
+            .await
     }
 
     async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
-        let is_useless = |name: &str| parse_callback_file_name(name).is_some_and(|upload| !keep.contains(&upload));
+        let is_useless =
+            |name: &str| parse_callback_file_name(name).is_some_and(|upload| !keep.contains(&upload));
         self.delete_unneeded(CALLBACKS_FOLDER, is_useless).await
     }
 
@@ -368,7 +401,8 @@ impl<D: FileSystem> StateStore for DirectoryStore<D> {
         let records = respond(others);
         let text = requests.encode_addition(&records);
         if !text.is_empty() {
-            self.append_or_create(REQUEST_LOG_FILE, (&text, requests.has_header())).await?;
+            self.append_or_create(REQUEST_LOG_FILE, (&text, requests.has_header()))
+                .await?;
         }
         *next += records.len() as u64;
         Ok(())

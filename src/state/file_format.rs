@@ -1,6 +1,6 @@
 //! What `ledger.json` holds, and the versions of the formats that every store writes.
 
-use super::{AppliedPlan, StateEntry, Intent, State, PublishedFile, JournalEntry};
+use super::{AppliedPlan, Intent, JournalEntry, PublishedFile, State, StateEntry};
 use serde::{Deserialize, Serialize};
 
 /// The versions of the formats; what has another version is refused, never guessed at.
@@ -38,7 +38,7 @@ impl StateFile {
     pub(super) fn of(ledger: &State, (generation, has_journal): (u64, bool)) -> Self {
         Self {
             generation,
-            has_journal: has_journal,
+            has_journal,
             segments: ledger.all_entries().cloned().collect(),
             applied_plans: ledger.applied_plans().to_vec(),
             intents: ledger.intents().cloned().collect(),

@@ -48,7 +48,7 @@ pub(super) struct Journal {
 pub(super) fn encode_header(base_generation: u64) -> String {
     encode_line(&JournalHeader {
         format_version: VERSION,
-        base_generation: base_generation,
+        base_generation,
     })
 }
 
@@ -64,7 +64,9 @@ pub(super) fn encode_lines(records: &[JournalEntry]) -> String {
 /// What is wrong with it, in words.
 pub(super) fn decode(bytes: &[u8]) -> Result<Journal, String> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
-    let first = lines.next().and_then(|(line, _)| decode_line::<JournalHeader>(line));
+    let first = lines
+        .next()
+        .and_then(|(line, _)| decode_line::<JournalHeader>(line));
     let header = first.ok_or("its first line is damaged")?;
     if header.format_version != VERSION {
         return Err(format!(
@@ -119,7 +121,10 @@ mod tests {
             run: "run".to_owned(),
             step: 1,
         };
-        vec![JournalEntry::Forgotten(SegmentId::new("a")), JournalEntry::Resolved(step)]
+        vec![
+            JournalEntry::Forgotten(SegmentId::new("a")),
+            JournalEntry::Resolved(step),
+        ]
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a run takes down while it goes on: changes of the ledger, and writes that it is about to make.
 
-use super::entry::StateEntry;
 use super::cohort_state::CohortState;
-use super::{AppliedPlan, State, PublishedFile};
+use super::entry::StateEntry;
+use super::{AppliedPlan, PublishedFile, State};
 use crate::model::{CohortKey, Identifier, Lifecycle, ListDigest, Payload, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,10 @@ impl IntendedWrite {
     #[must_use]
     pub fn id(&self) -> Option<&SegmentId> {
         match self {
-            Self::Create { .. } | Self::ProbeNameHolder { .. } | Self::CreateCohort { .. } | Self::CreateFileSegment { .. } => None,
+            Self::Create { .. }
+            | Self::ProbeNameHolder { .. }
+            | Self::CreateCohort { .. }
+            | Self::CreateFileSegment { .. } => None,
             Self::Update { id, .. } | Self::SetLifecycle { id, .. } => Some(id),
         }
     }
@@ -129,7 +132,11 @@ impl Intent {
     /// The file that is put where the service reads it.
     #[must_use]
     pub fn published_file(&self) -> Option<PublishedFile> {
-        let IntendedWrite::CreateFileSegment { published_file: published, .. } = &self.write else {
+        let IntendedWrite::CreateFileSegment {
+            published_file: published,
+            ..
+        } = &self.write
+        else {
             return None;
         };
         Some(PublishedFile {

@@ -6,34 +6,38 @@
 //! definitions that were replaced; of a cohort, whose members nobody can read back, the list that was sent last. Losing it costs requests and the knowledge of hidden segments, never
 //! correctness: every decision is checked against the service again before a write.
 
+mod cache;
 mod checksum;
-mod configured;
-mod file_format;
-mod directory;
-mod filesystem;
 mod checksummed_json;
+mod cohort_state;
+mod configured;
+mod directory;
 mod entry;
+mod file_format;
+mod filesystem;
+mod held_lock;
 mod journal;
+mod journal_entry;
 mod lock;
+pub mod member_lists;
 #[cfg(feature = "object-store")]
 mod object;
-mod journal_entry;
+pub mod recovery;
 mod request_log;
-mod cohort_state;
-mod cache;
 mod store;
 mod upload_state;
 
+pub use cache::{Cache, CachedSegment};
+pub use cohort_state::{CohortState, PartialSync};
 pub use configured::ConfiguredStore;
 pub use directory::DirectoryStore;
+pub use entry::{REVISION_LIMIT, Revision, StateEntry};
 pub use filesystem::{FileSystem, LocalFileSystem};
-pub use entry::{StateEntry, REVISION_LIMIT, Revision};
-pub use lock::{LockChange, LockHolder, Lock, ProcessIdentity};
+pub use held_lock::{HeldLock, LockError, LockOptions};
+pub use journal_entry::{IntendedWrite, Intent, JournalEntry, StepKey};
+pub use lock::{Lock, LockChange, LockHolder, ProcessIdentity};
 #[cfg(feature = "object-store")]
 pub use object::ObjectStateStore;
-pub use journal_entry::{Intent, JournalEntry, StepKey, IntendedWrite};
-pub use cohort_state::{CohortState, PartialSync};
-pub use cache::{CachedSegment, Cache};
 pub use store::{StateStore, StoreError};
 pub use upload_state::{Addition, PublishedFile, UploadState};
 
@@ -42,6 +46,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Receives notes: facts worth knowing that stop nothing.
+pub type NoteSink = dyn Fn(String) + Send + Sync;
 
 /// Saved plans that were applied, remembered so that none is applied twice. A plan is stale long before as many
 /// others were applied after it.
@@ -94,9 +101,17 @@ impl State {
     /// then those that had it before, and last those of others; of equals the latest first.
     #[must_use]
     pub fn entries_ever_named(&self, name: &SegmentName) -> Vec<&StateEntry> {
-        let mut found: Vec<&StateEntry> = self.all_entries().filter(|entry| entry.has_or_had_name(name)).collect();
+        let mut found: Vec<&StateEntry> = self
+            .all_entries()
+            .filter(|entry| entry.has_or_had_name(name))
+            .collect();
         found.sort_by_key(|entry| {
-            Reverse((!entry.history_only, entry.name == *name, entry.applied_at, &entry.id))
+            Reverse((
+                !entry.history_only,
+                entry.name == *name,
+                entry.applied_at,
+                &entry.id,
+            ))
         });
         found
     }
@@ -153,12 +168,16 @@ impl State {
     /// The lists of members that have to be kept.
     #[must_use]
     pub fn referenced_lists(&self) -> BTreeSet<&ListDigest> {
-        let sent = self.all_entries().filter_map(|entry| entry.cohort_state.as_deref());
+        let sent = self
+            .all_entries()
+            .filter_map(|entry| entry.cohort_state.as_deref());
         let begun = self.intents().filter_map(|intent| match &intent.write {
             IntendedWrite::CreateCohort { cohort_state: sent } => Some(sent.referenced_lists()),
             _ => None,
         });
-        let uploaded = self.all_entries().filter_map(|entry| entry.upload_state.as_deref());
+        let uploaded = self
+            .all_entries()
+            .filter_map(|entry| entry.upload_state.as_deref());
         let users = uploaded.filter_map(|uploaded| Some(&uploaded.users.as_ref()?.summary()?.digest));
         sent.flat_map(CohortState::referenced_lists)
             .chain(begun.flatten())
@@ -169,7 +188,9 @@ impl State {
     /// The uploads of which the service has not said what became of them.
     #[must_use]
     pub fn pending_uploads(&self) -> BTreeSet<&UploadId> {
-        let uploaded = self.all_entries().filter_map(|entry| entry.upload_state.as_deref());
+        let uploaded = self
+            .all_entries()
+            .filter_map(|entry| entry.upload_state.as_deref());
         uploaded.flat_map(|uploaded| &uploaded.pending).collect()
     }
 
@@ -181,7 +202,9 @@ impl State {
     /// Whether a published file is that of a segment, or of one that a run was about to make.
     #[must_use]
     pub fn is_file_in_use(&self, name: &ListDigest) -> bool {
-        let uploaded = self.all_entries().filter_map(|entry| entry.upload_state.as_deref());
+        let uploaded = self
+            .all_entries()
+            .filter_map(|entry| entry.upload_state.as_deref());
         let mut published = uploaded.flat_map(|uploaded| &uploaded.published_files);
         let is_begun = |intent: &Intent| matches!(&intent.write, IntendedWrite::CreateFileSegment { published_file: Some(begun), .. } if begun == name);
         published.any(|published| published.name == *name) || self.intents().any(is_begun)
@@ -246,7 +269,10 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["d"]
         );
-        assert_eq!((id_of(&ledger, "Two"), ledger.managed_entries().count()), (None, 3));
+        assert_eq!(
+            (id_of(&ledger, "Two"), ledger.managed_entries().count()),
+            (None, 3)
+        );
     }
 
     #[test]
@@ -276,7 +302,9 @@ mod tests {
         for (id, second) in [("a", 1), ("c", 5), ("b", 3)] {
             ledger.record(entry_named(id, "One", second));
         }
-        let older = ledger.managed_entries().filter(|entry| ledger.is_superseded(entry));
+        let older = ledger
+            .managed_entries()
+            .filter(|entry| ledger.is_superseded(entry));
         assert_eq!(older.count(), 2);
         let forgotten = ledger.remove_by_name(&SegmentName::new("One"));
         assert_eq!(
@@ -287,7 +315,10 @@ mod tests {
             ["c", "b", "a"]
         );
         assert_eq!(
-            (ledger.managed_entries().count(), ledger.remove_by_name(&SegmentName::new("One"))),
+            (
+                ledger.managed_entries().count(),
+                ledger.remove_by_name(&SegmentName::new("One"))
+            ),
             (0, vec![])
         );
     }
@@ -302,7 +333,10 @@ mod tests {
         });
         assert_eq!(id_of(&ledger, "One"), Some("a"));
         assert_eq!(ledger.managed_entry(&SegmentId::new("b")), None);
-        assert_eq!((ledger.managed_entries().count(), ledger.all_entries().count()), (1, 2));
+        assert_eq!(
+            (ledger.managed_entries().count(), ledger.all_entries().count()),
+            (1, 2)
+        );
         let found = ledger.entries_ever_named(&SegmentName::new("One"));
         let ids: Vec<&str> = found.iter().map(|entry| entry.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);

@@ -16,17 +16,17 @@
 mod bucket;
 mod journal_objects;
 
-use super::file_format::{CALLBACK_VERSION, StateFile, STATE_VERSION, LOCK_VERSION, CACHE_VERSION};
+use super::file_format::{CACHE_VERSION, CALLBACK_VERSION, LOCK_VERSION, STATE_VERSION, StateFile};
 use super::request_log::RequestLogFile;
 use super::store::{
-    CALLBACKS_FOLDER, STATE_FILE, LISTS_FOLDER, LOCK_FILE, REQUEST_LOG_FILE, CACHE_FILE, callback_file_name, parse_list_file_name, list_file_name, keeps_existing_callback,
-    parse_callback_file_name,
+    CACHE_FILE, CALLBACKS_FOLDER, LISTS_FOLDER, LOCK_FILE, REQUEST_LOG_FILE, STATE_FILE, callback_file_name,
+    keeps_existing_callback, list_file_name, parse_callback_file_name, parse_list_file_name,
 };
-use super::{LockChange, State, StateStore, Lock, JournalEntry, Cache, StoreError};
+use super::{Cache, JournalEntry, Lock, LockChange, State, StateStore, StoreError};
 use super::{checksummed_json, journal};
-use crate::model::{RequestRecord, UploadResult, ListDigest, ObjectStoreUrl, UploadId};
+use crate::model::{ListDigest, ObjectStoreUrl, RequestRecord, UploadId, UploadResult};
 use crate::storage::connect;
-use bucket::{StateBucket, Precondition, FetchedObject, ConditionalWrite};
+use bucket::{ConditionalWrite, FetchedObject, Precondition, StateBucket};
 use jiff::Timestamp;
 use journal_objects::{JOURNAL_FOLDER, JournalObject};
 use serde::de::DeserializeOwned;
@@ -102,7 +102,11 @@ impl ObjectStateStore {
     }
 
     /// Deletes the objects of a folder that are of no use.
-    async fn delete_unneeded(&self, folder: &str, is_useless: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+    async fn delete_unneeded(
+        &self,
+        folder: &str,
+        is_useless: impl Fn(&str) -> bool,
+    ) -> Result<(), StoreError> {
         self.require_lock().await?;
         let names = self.bucket.list(folder).await?;
         let useless = names.into_iter().filter(|name| is_useless(name));
@@ -178,7 +182,11 @@ impl ObjectStateStore {
     }
 
     /// Replaces the ledger by its next generation, and hands out the pieces of the journal that it leaves behind.
-    async fn write_next_generation(&self, state: &mut WritePosition, ledger: &State) -> Result<Vec<JournalObject>, StoreError> {
+    async fn write_next_generation(
+        &self,
+        state: &mut WritePosition,
+        ledger: &State,
+    ) -> Result<Vec<JournalObject>, StoreError> {
         self.require_lock().await?;
         if state.base.is_none() {
             state.base = Some(self.read_file_and_journal().await?.0);
@@ -241,7 +249,11 @@ impl ObjectStateStore {
     /// Makes the lock's object for the first time, free, and makes sure that nobody can overwrite it unseen.
     async fn create_lock(&self) -> Result<(), StoreError> {
         let free = checksummed_json::encode(LOCK_VERSION, &None::<Lock>);
-        match self.bucket.put_if(LOCK_FILE, &free, &Precondition::Absent).await? {
+        match self
+            .bucket
+            .put_if(LOCK_FILE, &free, &Precondition::Absent)
+            .await?
+        {
             ConditionalWrite::Done(_) => self.bucket.require_conditional_writes(LOCK_FILE, &free).await,
             ConditionalWrite::Conflict(_) => Ok(()),
         }
@@ -279,7 +291,10 @@ impl StateStore for ObjectStateStore {
         // Whatever ends this early leaves nothing that can be added to: nobody knows what arrived.
         let Some(piece) = state.next_journal_object.take() else {
             self.write_next_generation(&mut state, ledger).await?;
-            state.next_journal_object = state.base.as_ref().map(|base| JournalObject::first(base.generation));
+            state.next_journal_object = state
+                .base
+                .as_ref()
+                .map(|base| JournalObject::first(base.generation));
             return Ok(());
         };
         let text = journal::encode_header(piece.generation) + &journal::encode_lines(records);
@@ -332,7 +347,8 @@ impl StateStore for ObjectStateStore {
     }
 
     async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
-        let is_useless = |name: &str| parse_list_file_name(name).is_some_and(|digest| !keep.contains(&digest));
+        let is_useless =
+            |name: &str| parse_list_file_name(name).is_some_and(|digest| !keep.contains(&digest));
         self.delete_unneeded(LISTS_FOLDER, is_useless).await
     }
 
@@ -364,7 +380,8 @@ impl StateStore for ObjectStateStore {
     }
 
     async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
-        let is_useless = |name: &str| parse_callback_file_name(name).is_some_and(|upload| !keep.contains(&upload));
+        let is_useless =
+            |name: &str| parse_callback_file_name(name).is_some_and(|upload| !keep.contains(&upload));
         self.delete_unneeded(CALLBACKS_FOLDER, is_useless).await
     }
 

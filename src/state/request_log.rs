@@ -4,7 +4,7 @@
 //! so that a reader knows which lines it has seen. The file may be lost or damaged at the price of a wait: a line that
 //! cannot be read is passed over, and a file that cannot be used is begun anew.
 
-use crate::model::{RequestRecord, EndpointClass};
+use crate::model::{EndpointClass, RequestRecord};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,8 @@ impl<'a> RequestLogFile<'a> {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let (header, lines) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
         let header = serde_json::from_slice(header).ok();
-        let Some(RequestLogHeader { dropped, .. }) = header.filter(|header: &RequestLogHeader| header.format_version == VERSION)
+        let Some(RequestLogHeader { dropped, .. }) =
+            header.filter(|header: &RequestLogHeader| header.format_version == VERSION)
         else {
             return Self::default();
         };
@@ -120,7 +121,9 @@ impl<'a> RequestLogFile<'a> {
         let apart = is_apart.then_some(RequestRecord::ListAndCreateSeparate);
         let dropped = self.dropped + (old.len() - usize::from(is_apart)) as u64;
         let kept = apart.into_iter().chain(rest.iter().copied().flatten());
-        Some(kept.fold(encode_header(dropped), |text, record| text + &encode_record(&record)))
+        Some(kept.fold(encode_header(dropped), |text, record| {
+            text + &encode_record(&record)
+        }))
     }
 }
 
@@ -181,9 +184,15 @@ mod tests {
         };
         let mut text = file(&[sent(1), answered]);
         let requests = read(&text);
-        assert_eq!((requests.records_from(0), requests.next_number()), (vec![sent(1), answered], 2));
+        assert_eq!(
+            (requests.records_from(0), requests.next_number()),
+            (vec![sent(1), answered], 2)
+        );
         text.push_str(&requests.encode_addition(&[RequestRecord::ListAndCreateSeparate]));
-        assert_eq!(read(&text).records_from(2), [RequestRecord::ListAndCreateSeparate]);
+        assert_eq!(
+            read(&text).records_from(2),
+            [RequestRecord::ListAndCreateSeparate]
+        );
         assert_eq!(read(&text).records_from(3), []);
     }
 
@@ -192,7 +201,10 @@ mod tests {
         let text = file(&[sent(1), sent(2)]);
         let torn = &text[..text.len() - 5];
         let requests = read(torn);
-        assert_eq!((requests.records_from(0), requests.next_number()), (vec![sent(1)], 2));
+        assert_eq!(
+            (requests.records_from(0), requests.next_number()),
+            (vec![sent(1)], 2)
+        );
         let text = torn.to_owned() + &requests.encode_addition(&[sent(3)]);
         assert_eq!(read(&text).records_from(0), [sent(1), sent(3)]);
         assert_eq!(read(&text).records_from(2), [sent(3)]);
@@ -209,7 +221,10 @@ mod tests {
         ] {
             let requests = read(text);
             assert_eq!(requests, RequestLogFile::default(), "{text}");
-            assert_eq!(read(&requests.encode_addition(&[sent(1)])).records_from(0), [sent(1)]);
+            assert_eq!(
+                read(&requests.encode_addition(&[sent(1)])).records_from(0),
+                [sent(1)]
+            );
         }
     }
 
@@ -225,7 +240,10 @@ mod tests {
         assert_eq!(requests.without_records_before(moment(old - 5)), None);
         let text = requests.without_records_before(moment(old)).unwrap();
         let kept = read(&text);
-        assert_eq!(kept.records_from(0), [RequestRecord::ListAndCreateSeparate, sent(old), sent(old + 1)]);
+        assert_eq!(
+            kept.records_from(0),
+            [RequestRecord::ListAndCreateSeparate, sent(old), sent(old + 1)]
+        );
         assert_eq!(kept.next_number(), requests.next_number());
         assert_eq!(kept.records_from(requests.next_number() - 1), [sent(old + 1)]);
     }

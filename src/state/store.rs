@@ -1,8 +1,8 @@
 //! Where a ledger is kept: the seam for directories, other stores and simulated ones.
 
-use super::lock::{LockChange, Lock};
-use super::{State, JournalEntry, Cache};
-use crate::model::{RequestRecord, UploadResult, ListDigest, UploadId};
+use super::lock::{Lock, LockChange};
+use super::{Cache, JournalEntry, State};
+use crate::model::{ListDigest, RequestRecord, UploadId, UploadResult};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -61,8 +61,11 @@ pub trait StateStore: Send + Sync {
     fn save(&self, ledger: &State) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Adds what was just taken down in `ledger`; it outlasts a crash from then on. Only one who is alone may.
-    fn append(&self, ledger: &State, records: &[JournalEntry])
-    -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn append(
+        &self,
+        ledger: &State,
+        records: &[JournalEntry],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Replaces the lock by what `change` makes of it, as one, and hands out what was there. One who put a lock can from
     /// then on change the ledger only while it stands; `change` may be asked more than once.
@@ -86,8 +89,10 @@ pub trait StateStore: Send + Sync {
 
     /// Drops the lists that are not to be kept, as those that a run left which ended before it took down that it made them.
     /// Only one who is alone may.
-    fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>)
-    -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn retain_member_lists(
+        &self,
+        keep: &BTreeSet<&ListDigest>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps what the service said of an upload; it outlasts a crash from then on. What is said twice is kept once, and what
     /// failed stays failed. Anybody may, whoever is alone with the ledger.
@@ -193,7 +198,9 @@ impl fmt::Display for StoreError {
                 path.display()
             ),
             Self::Corrupt { path, reason }
-                if [CACHE_FILE, REQUEST_LOG_FILE].iter().any(|file| path.ends_with(file)) =>
+                if [CACHE_FILE, REQUEST_LOG_FILE]
+                    .iter()
+                    .any(|file| path.ends_with(file)) =>
             {
                 write!(
                     formatter,

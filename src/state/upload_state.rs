@@ -1,6 +1,6 @@
 //! What the ledger knows of users that were uploaded: the service shows nobody who is in a file segment.
 
-use crate::model::{UploadResult, Identifier, ListDigest, UploadId, UserListFingerprint};
+use crate::model::{Identifier, ListDigest, UploadId, UploadResult, UserListFingerprint};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -150,7 +150,8 @@ impl UploadState {
             }
             UploadResult::Failed { .. } => {
                 self.pending.clear();
-                self.additions.retain(|added| added.upload.as_ref() != Some(upload));
+                self.additions
+                    .retain(|added| added.upload.as_ref() != Some(upload));
                 self.users = None;
                 self.last_result = Some(callback);
             }
@@ -213,7 +214,9 @@ mod tests {
         };
         let mut uploaded = UploadState::new(identifier, 30);
         uploaded.users = Some(UserListFingerprint::Values(ListSummary::empty()));
-        numbers.iter().for_each(|number| uploaded.add_pending(id(*number)));
+        numbers
+            .iter()
+            .for_each(|number| uploaded.add_pending(id(*number)));
         uploaded
     }
 
@@ -268,7 +271,10 @@ mod tests {
             let mut uploaded = with_pending(&[1, 2]);
             for (number, callback) in &said {
                 uploaded.record_result(&id(*number), callback.clone());
-                assert!(!uploaded.record_result(&id(*number), failed()), "{said:?} is heard once");
+                assert!(
+                    !uploaded.record_result(&id(*number), failed()),
+                    "{said:?} is heard once"
+                );
             }
             let waits: Vec<UploadId> = waits.into_iter().map(id).collect();
             assert_eq!(
@@ -297,7 +303,9 @@ mod tests {
         let later = at + PROCESSED_FILE_RETENTION;
         let read = |uploaded: &UploadState| -> Vec<bool> {
             let published = uploaded.published_files.iter();
-            published.map(|published| published.can_be_deleted(later)).collect()
+            published
+                .map(|published| published.can_be_deleted(later))
+                .collect()
         };
         for (said, are_read) in [(processed(1), [true, false]), (failed(), [true, false])] {
             let mut uploaded = with_pending(&[1, 2]);
@@ -316,7 +324,10 @@ mod tests {
         uploaded.pending.clear();
         assert_eq!(read(&uploaded), [false]);
         let day = SignedDuration::from_hours(24);
-        assert!(file(1).can_be_deleted(at + day) && !file(1).can_be_deleted(at + day - SignedDuration::from_secs(1)));
+        assert!(
+            file(1).can_be_deleted(at + day)
+                && !file(1).can_be_deleted(at + day - SignedDuration::from_secs(1))
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Ways to the object stores, with credentials from the environment alone.
 
 use super::{SignedObjectStore, error};
-use crate::model::{ObjectStoreUrl, ObjectStoreProvider, is_loopback_http};
+use crate::model::{ObjectStoreProvider, ObjectStoreUrl, is_loopback_http};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -58,7 +58,10 @@ fn gs(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObje
     let builder = settings.fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| {
         builder.with_config(key, value)
     });
-    let store = builder.with_bucket_name(bucket).with_retry(retry_config()).build()?;
+    let store = builder
+        .with_bucket_name(bucket)
+        .with_retry(retry_config())
+        .build()?;
     Ok(Arc::new(store))
 }
 
@@ -111,7 +114,10 @@ fn allow_local_plain_http(
 }
 
 /// The variables that begin like this and that the store's client knows.
-fn client_options<K: FromStr>(prefix: &str, variables: &[(String, String)]) -> impl Iterator<Item = (K, String)> {
+fn client_options<K: FromStr>(
+    prefix: &str,
+    variables: &[(String, String)],
+) -> impl Iterator<Item = (K, String)> {
     let own = variables.iter().filter(move |(name, _)| name.starts_with(prefix));
     own.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.clone())))
 }

@@ -31,7 +31,11 @@ pub fn describe_error(service: ObjectStoreProvider, error: &Error) -> String {
 
 /// A set-up that cannot be used, in words.
 pub fn describe_setup_error(service: ObjectStoreProvider, error: &Error) -> String {
-    format!("{}; it is set up by {}", safe_error_text(error), setup_variables(service))
+    format!(
+        "{}; it is set up by {}",
+        safe_error_text(error),
+        setup_variables(service)
+    )
 }
 
 /// Without conditions two runs overwrite each other's locks.
@@ -127,7 +131,10 @@ mod tests {
                 },
                 "there is no such bucket (404 Not Found, ContainerNotFound)",
             ),
-            (generic_error("status code: 501 Not Implemented: "), "If-None-Match"),
+            (
+                generic_error("status code: 501 Not Implemented: "),
+                "If-None-Match",
+            ),
         ] {
             let said = describe_error(ObjectStoreProvider::Az, &error);
             assert!(said.contains(words), "{said}");

@@ -1,6 +1,6 @@
 //! A service that misbehaves: what is said, what is done about it, and what the exit code is.
 
-use super::{Repository, referencing_segment, event_segment};
+use super::{Repository, event_segment, referencing_segment};
 use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -30,7 +30,10 @@ impl FaultySandbox {
         options.set_faults(faults).unwrap();
         let server = runtime.block_on(Server::start(options)).unwrap();
         let repository = Repository::new();
-        repository.write("segctl.yaml", settings_for_endpoint(&server.address().to_string()));
+        repository.write(
+            "segctl.yaml",
+            settings_for_endpoint(&server.address().to_string()),
+        );
         Self {
             runtime,
             server: Some(server),
@@ -168,7 +171,10 @@ fn a_malformed_response_reports_the_request_and_the_response() {
     ];
     for (answer, said) in answers {
         let repository = Repository::new();
-        repository.write("segctl.yaml", settings_for_endpoint(&serve_fixed_response(answer)));
+        repository.write(
+            "segctl.yaml",
+            settings_for_endpoint(&serve_fixed_response(answer)),
+        );
         let run = repository.run(&["plan"]);
         assert_eq!(run.code, Some(1), "{}", run.stderr);
         assert!(run.stderr.contains(said), "{}", run.stderr);
@@ -212,7 +218,11 @@ fn each_wait_is_reported_once_with_the_exhausted_rate_limit() {
         .filter(|line| line.starts_with("Waiting until"))
         .collect();
     let moments: std::collections::BTreeSet<&str> = waits.iter().copied().collect();
-    assert!(!waits.is_empty() && moments.len() == waits.len(), "{}", run.stderr);
+    assert!(
+        !waits.is_empty() && moments.len() == waits.len(),
+        "{}",
+        run.stderr
+    );
     for line in waits {
         assert!(
             line.ends_with(" UTC: the limit of 2/s list and create together is reached."),

@@ -1,7 +1,7 @@
 //! What the service says of lists after it took them: heard by a run that waits, or by a receiver while none does.
 
 use super::api_faults::FaultySandbox;
-use super::{Repository, CommandResult};
+use super::{CommandResult, Repository};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -91,7 +91,11 @@ fn apply_without_wait_reports_the_upload_as_pending() {
     declare_file_segment(&repository, "{path: a.csv}");
     let run = repository.run(&["apply", "--auto-approve", "--receipt-into", "receipt.json"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("accepted, outcome not known"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("accepted, outcome not known"),
+        "{}",
+        run.stdout
+    );
     assert_eq!(first_reported_step(&repository)["list"]["outcome"], "not known");
 }
 
@@ -178,7 +182,10 @@ fn waiting_for_a_missing_callback_ends_at_the_wait_timeout() {
         assert!(plan.stdout.contains(said), "{said}: {}", plan.stdout);
     }
     // The next run that waits does so before it goes on.
-    let run = run_with_token(repository, &[&APPLY_AND_WAIT[..], &["--wait-timeout", "1s"]].concat());
+    let run = run_with_token(
+        repository,
+        &[&APPLY_AND_WAIT[..], &["--wait-timeout", "1s"]].concat(),
+    );
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(
         run.stderr
@@ -349,7 +356,10 @@ fn the_callback_server_stores_results_for_later_runs() {
         plan.stderr
     );
     // A run takes it in; then it is no news any more.
-    assert_eq!(run_with_token(repository, &["apply", "--auto-approve"]).code, Some(0));
+    assert_eq!(
+        run_with_token(repository, &["apply", "--auto-approve"]).code,
+        Some(0)
+    );
     assert_eq!(
         fs::read_dir(repository.path().join(".segctl/live/callbacks"))
             .unwrap()
@@ -394,7 +404,11 @@ fn the_callback_server_rejects_requests_that_are_not_callbacks() {
         ("POST", path.as_str(), failed, "200"),
         ("POST", path.as_str(), done, "200"),
     ] {
-        assert_eq!(serving.request_status(method, path, body), status, "{method} {path}");
+        assert_eq!(
+            serving.request_status(method, path, body),
+            status,
+            "{method} {path}"
+        );
     }
     let kept = format!(".segctl/live/callbacks/{upload}.json");
     assert!(faulty.repository.read(&kept).contains("\"failed\""));

@@ -3,7 +3,7 @@
 //! and to know what the killed one did for its own.
 
 use super::proxy::{PausePoint, ProxiedSandbox};
-use super::{referencing_segment, event_segment};
+use super::{event_segment, referencing_segment};
 use std::collections::BTreeSet;
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! The events of `apply --json`: which, in which order, and when they can be read.
 
 use super::api_faults::FaultySandbox;
-use super::{Repository, CommandResult, referencing_segment, event_segment};
+use super::{CommandResult, Repository, event_segment, referencing_segment};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -260,7 +260,12 @@ fn events_can_be_written_to_a_file_in_addition_to_text() {
         "nowhere/events",
     ]);
     assert_eq!(run.code, Some(1));
-    assert_eq!(events_of_type(&checked_events(&run), "diagnostic").len(), 1, "{}", run.stdout);
+    assert_eq!(
+        events_of_type(&checked_events(&run), "diagnostic").len(),
+        1,
+        "{}",
+        run.stdout
+    );
 }
 
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! Exit codes and streams, which scripts depend on.
 
-use super::{Repository, referencing_segment, event_segment};
+use super::{Repository, event_segment, referencing_segment};
 use clap::CommandFactory;
 use segctl::cli::arguments::Arguments;
 use serde_json::json;
@@ -113,7 +113,10 @@ fn a_conflict_names_both_segments_and_writes_nothing() {
             assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
         }
     }
-    assert_eq!(segments_of_state(&repository.read(".segctl/box.json")), segments_of_state(&before));
+    assert_eq!(
+        segments_of_state(&repository.read(".segctl/box.json")),
+        segments_of_state(&before)
+    );
     repository.write("segments/a.yaml", referencing_segment("C", "Nobody"));
     let run = repository.run(&["plan", "--json"]);
     assert_eq!(
@@ -143,7 +146,11 @@ fn show_prints_a_saved_plan_like_plan() {
         json.replace("\"format_version\": \"2.0\"", "\"format_version\": \"3.0\""),
     );
     let run = repository.run(&["show", "plan.json"]);
-    assert!(run.code == Some(3) && run.stderr.contains("3.0"), "{}", run.stderr);
+    assert!(
+        run.code == Some(3) && run.stderr.contains("3.0"),
+        "{}",
+        run.stderr
+    );
     for text in ["", "{}", "[1]", "not json"] {
         repository.write("plan.json", text);
         assert_eq!(repository.run(&["show", "plan.json"]).code, Some(3));
@@ -154,8 +161,14 @@ fn show_prints_a_saved_plan_like_plan() {
 fn json_output_is_one_document() {
     let repository = Repository::new();
     repository.write("segments/a.yaml", event_segment("A", "buy"));
-    assert_eq!(repository.run(&["validate", "--json"]).stdout_json()["valid"], true);
-    assert_eq!(repository.run(&["plan", "--json"]).stdout_json()["summary"]["create"], 1);
+    assert_eq!(
+        repository.run(&["validate", "--json"]).stdout_json()["valid"],
+        true
+    );
+    assert_eq!(
+        repository.run(&["plan", "--json"]).stdout_json()["summary"]["create"],
+        1
+    );
     assert_eq!(
         repository.run(&["ledger", "rebuild", "--json"]).stdout_json()["segments"],
         json!([])
@@ -273,8 +286,17 @@ fn usage_errors_are_json_when_json_is_requested() {
         "unexpected argument '--nonsense' found"
     );
     let run = repository.run(&["apply", "--nonsense", "--json"]);
-    let types: Vec<_> = run.stdout_events().iter().map(|event| event["type"].clone()).collect();
-    assert_eq!(types, ["version", "diagnostic", "change_summary"], "{}", run.stdout);
+    let types: Vec<_> = run
+        .stdout_events()
+        .iter()
+        .map(|event| event["type"].clone())
+        .collect();
+    assert_eq!(
+        types,
+        ["version", "diagnostic", "change_summary"],
+        "{}",
+        run.stdout
+    );
     for (arguments, variables) in [
         (["plan", "--nonsense"].as_slice(), [].as_slice()),
         (&["plan", "--nonsense"], &[("SEGCTL_JSON", "no")]),

@@ -55,7 +55,10 @@ fn import_never_overwrites_files_and_imports_only_requested_segments() {
     assert_eq!(run.code, Some(1), "everything is declared: {}", run.stdout);
     fs::remove_dir_all(repository.path().join("segments")).unwrap();
     fs::remove_dir_all(repository.path().join(".segctl/sandbox")).unwrap();
-    repository.write("segments/lapsed-purchasers-7d.yaml", super::event_segment("Other", "x"));
+    repository.write(
+        "segments/lapsed-purchasers-7d.yaml",
+        super::event_segment("Other", "x"),
+    );
     let run = repository.run(&["pull", "Lapsed purchasers 7d"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
@@ -141,5 +144,8 @@ fn a_completed_template_is_applied() {
     assert!(plan.stdout.contains("--assume-in-sync"), "{}", plan.stdout);
     let run = repository.run(&["apply", "--auto-approve", "--assume-in-sync"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    assert_eq!(repository.run(&["plan"]).stdout.lines().last(), Some("No changes."));
+    assert_eq!(
+        repository.run(&["plan"]).stdout.lines().last(),
+        Some("No changes.")
+    );
 }

@@ -162,7 +162,11 @@ fn an_unknown_workspace_is_reported() {
     );
     repository.write("segments/a.yaml", event_segment("A", "buy"));
     let run = repository.run(&["plan", "--workspace", "prod"]);
-    assert!(run.code == Some(64) && run.stderr.contains("`dev`"), "{}", run.stderr);
+    assert!(
+        run.code == Some(64) && run.stderr.contains("`dev`"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

@@ -2,25 +2,25 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
+mod api_faults;
 mod callbacks;
-mod server_clock;
-mod events;
-mod exit_codes;
-mod missing_segments;
-mod invalid_files;
 mod crash_recovery;
+mod events;
 mod examples;
-mod member_lists;
-mod state_lock;
-mod output_errors;
+mod exit_codes;
 mod import;
+mod invalid_files;
+mod member_lists;
+mod missing_segments;
+mod output_errors;
+mod proxy;
 mod reports;
 mod request_counts;
 mod restore;
 mod secrets;
-mod api_faults;
+mod server_clock;
 mod signals;
-mod proxy;
+mod state_lock;
 
 use std::fs;
 use std::path::Path;

@@ -45,7 +45,12 @@ fn error_diagnostics(repository: &Repository, arguments: &[&str]) -> Vec<String>
             )
         })
         .collect();
-    assert_eq!(run.code, Some(if told.is_empty() { 0 } else { 3 }), "{}", run.stdout);
+    assert_eq!(
+        run.code,
+        Some(if told.is_empty() { 0 } else { 3 }),
+        "{}",
+        run.stdout
+    );
     told
 }
 
@@ -58,7 +63,11 @@ fn a_well_formed_list_is_valid() {
         ("double", b"1\n2.5\n-3\n"),
         ("uid", b"u1\nu2\n"),
     ] {
-        assert_eq!(error_diagnostics(&repository_with_list(kind, list), &[]), [""; 0], "{kind}");
+        assert_eq!(
+            error_diagnostics(&repository_with_list(kind, list), &[]),
+            [""; 0],
+            "{kind}"
+        );
     }
 }
 
@@ -100,7 +109,11 @@ fn repeated_errors_of_a_list_are_summarized() {
     let repository = repository_with_list("string", "a \n".repeat(1_000).as_bytes());
     let run = repository.run(&["validate"]);
     assert_eq!(run.stderr.matches("SEG043").count(), 10, "{}", run.stderr);
-    assert!(run.stderr.contains("`data/list` has 990 more faults"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("`data/list` has 990 more faults"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

@@ -67,5 +67,9 @@ fn a_missing_segment_is_reported_with_its_file_and_recreated() {
         assert!(forget.stderr.contains(&format!("id {id}")), "{}", forget.stderr);
     }
     let show = repository.run(&["ledger", "show"]);
-    assert!(show.stdout.ends_with("Ledger of dev: 1 segment.\n"), "{}", show.stdout);
+    assert!(
+        show.stdout.ends_with("Ledger of dev: 1 segment.\n"),
+        "{}",
+        show.stdout
+    );
 }

@@ -5,7 +5,11 @@ use super::{Repository, event_segment};
 use std::process::Stdio;
 
 /// The exit code of a command of which nobody reads a word.
-fn exit_code_with_closed_pipes(repository: &Repository, arguments: &[&str], variables: &[(&str, &str)]) -> Option<i32> {
+fn exit_code_with_closed_pipes(
+    repository: &Repository,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Option<i32> {
     let mut child = repository
         .command(arguments)
         .envs(variables.iter().copied())

@@ -1,6 +1,6 @@
 //! A service behind a wire on which one call can be held up.
 
-use super::{Repository, CommandResult};
+use super::{CommandResult, Repository};
 use segctl::sandbox::{SandboxCredentials, SandboxOptions, Server};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -64,7 +64,11 @@ impl StartedCommand {
     pub(super) fn wait(mut self) -> CommandResult {
         let code = self.child.wait().unwrap().code();
         let [out, err] = self.readers.map(|reader| reader.join().unwrap());
-        CommandResult { code, stdout: out, stderr: err }
+        CommandResult {
+            code,
+            stdout: out,
+            stderr: err,
+        }
     }
 }
 
@@ -140,7 +144,12 @@ impl ProxiedSandbox {
     }
 
     /// Starts a run, and is back once its call number `call` is held up, or it has ended.
-    pub(super) fn run_until_paused(&self, arguments: &[&str], call: usize, moment: PausePoint) -> StartedCommand {
+    pub(super) fn run_until_paused(
+        &self,
+        arguments: &[&str],
+        call: usize,
+        moment: PausePoint,
+    ) -> StartedCommand {
         self.request_count.store(0, Ordering::SeqCst);
         *self.pause_at.lock().unwrap() = Some((call, moment));
         let started = self.spawn_and_wait(arguments, None);
@@ -182,7 +191,11 @@ impl ProxiedSandbox {
         let readers = [out, err];
         let event = self.events.recv().unwrap();
         let is_held = matches!(event, ProxyEvent::Paused);
-        assert_eq!(matches!(event, ProxyEvent::OutputSeen), text.is_some(), "it ended");
+        assert_eq!(
+            matches!(event, ProxyEvent::OutputSeen),
+            text.is_some(),
+            "it ended"
+        );
         StartedCommand {
             child,
             readers,

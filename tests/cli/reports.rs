@@ -1,8 +1,8 @@
 //! The receipt in a file: there however the run ended, and whole.
 
-use super::events::checked_events;
 use super::api_faults::FaultySandbox;
-use super::{Repository, referencing_segment, event_segment};
+use super::events::checked_events;
+use super::{Repository, event_segment, referencing_segment};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -150,7 +150,11 @@ fn the_report_says_that_state_could_not_be_written_and_nothing_was_changed() {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert_eq!(stopped.last(), Some(&"nothing was changed"));
-    assert!(run.stdout.contains(&format!("Stopped: {told}\n")), "{}", run.stdout);
+    assert!(
+        run.stdout.contains(&format!("Stopped: {told}\n")),
+        "{}",
+        run.stdout
+    );
     assert!(repository.run(&["plan"]).stdout.contains("1 to create"));
 
     fs::remove_dir(repository.path().join(".segctl/dev/ledger.json.new")).unwrap();

@@ -102,7 +102,11 @@ impl CountingSandbox {
     fn declare_segments(&self, count: usize, event: impl Fn(usize) -> String) {
         let mut text = String::new();
         for number in 0..count {
-            let _ = write!(text, "---\n{}", event_segment(&format!("S{number}"), &event(number)));
+            let _ = write!(
+                text,
+                "---\n{}",
+                event_segment(&format!("S{number}"), &event(number))
+            );
         }
         self.repository.write("segments/all.yaml", text);
     }
@@ -128,14 +132,22 @@ fn a_plan_reads_managed_segments_once_and_then_only_a_part() {
     assert_eq!(code, Some(0), "{said}");
     // The definitions of others are read, since some are about to be stored.
     assert_eq!(
-        (count_of_class(&calls, "create"), count_of_class(&calls, "get"), count_of_class(&calls, "list")),
+        (
+            count_of_class(&calls, "create"),
+            count_of_class(&calls, "get"),
+            count_of_class(&calls, "list")
+        ),
         (MANAGED, 20, 1)
     );
 
     std::fs::remove_file(shop.repository.path().join(".segctl/shop/snapshot.json")).unwrap();
     let (code, said, calls) = shop.run_and_count(&["plan", "--detailed-exitcode"]);
     assert_eq!(
-        (code, count_of_class(&calls, "list"), count_of_class(&calls, "get")),
+        (
+            code,
+            count_of_class(&calls, "list"),
+            count_of_class(&calls, "get")
+        ),
         (Some(0), 1, MANAGED),
         "{said}"
     );
@@ -202,7 +214,11 @@ fn a_saved_plan_makes_the_estimated_number_of_requests() {
     let (code, said, calls) = shop.run_and_count(&["apply", "plan.json"]);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(
-        (total_requests(&calls), count_of_class(&calls, "get"), count_of_class(&calls, "update")),
+        (
+            total_requests(&calls),
+            count_of_class(&calls, "get"),
+            count_of_class(&calls, "update")
+        ),
         (11, 5, 5)
     );
 }
@@ -223,7 +239,11 @@ fn a_saved_plan_reads_only_new_segments_that_may_conflict() {
     let (code, said, calls) = shop.run_and_count(&["apply", "plan.json"]);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(
-        (count_of_class(&calls, "list"), count_of_class(&calls, "get"), count_of_class(&calls, "update")),
+        (
+            count_of_class(&calls, "list"),
+            count_of_class(&calls, "get"),
+            count_of_class(&calls, "update")
+        ),
         (1, 3 + 2, 3),
         "{said}"
     );
@@ -253,7 +273,11 @@ fn a_rename_reads_no_unmanaged_definitions() {
     assert!(said.contains("name \"S0\" -> \"Renamed\""), "{said}");
     // The three that are managed, and the one that is written to once more.
     assert_eq!(
-        (count_of_class(&calls, "list"), count_of_class(&calls, "get"), count_of_class(&calls, "update")),
+        (
+            count_of_class(&calls, "list"),
+            count_of_class(&calls, "get"),
+            count_of_class(&calls, "update")
+        ),
         (1, 3 + 1, 1),
         "{said}"
     );
@@ -263,7 +287,11 @@ fn a_rename_reads_no_unmanaged_definitions() {
     shop.repository
         .write("segments/all.yaml", renamed.replace("event_0", edited));
     let (_, said, calls) = shop.run_and_count(&["plan", "--refresh", "none"]);
-    assert_eq!((count_of_class(&calls, "list"), count_of_class(&calls, "get")), (1, 20), "{said}");
+    assert_eq!(
+        (count_of_class(&calls, "list"), count_of_class(&calls, "get")),
+        (1, 20),
+        "{said}"
+    );
 }
 
 #[test]

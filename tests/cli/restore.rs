@@ -1,6 +1,6 @@
 //! Definitions that come back from the ledger, where more than one workspace or many changes are needed to show it.
 
-use super::{Repository, CommandResult, referencing_segment, event_segment};
+use super::{CommandResult, Repository, event_segment, referencing_segment};
 use std::fs;
 
 /// The events that the repository's one segment counted so far, each applied.
@@ -15,7 +15,9 @@ fn repository_after_applying(events: &[&str]) -> Repository {
 }
 
 fn revision_numbers(repository: &Repository) -> Vec<u64> {
-    let history = repository.run(&["ledger", "history", "A", "--json"]).stdout_json();
+    let history = repository
+        .run(&["ledger", "history", "A", "--json"])
+        .stdout_json();
     let definitions = history["definitions"].as_array().unwrap();
     definitions
         .iter()
@@ -35,7 +37,11 @@ fn revision_numbers_are_stable_when_older_revisions_are_dropped() {
     assert_eq!(revision_numbers(&repository), (4..=23).collect::<Vec<_>>());
     let dropped = repository.run(&["ledger", "restore", "A@3"]);
     assert_eq!(dropped.code, Some(1));
-    assert!(dropped.stderr.contains("older ones were dropped"), "{}", dropped.stderr);
+    assert!(
+        dropped.stderr.contains("older ones were dropped"),
+        "{}",
+        dropped.stderr
+    );
     let restored = repository.run(&["ledger", "restore", "A@4"]);
     assert_eq!(restored.code, Some(0), "{}", restored.stderr);
     assert!(
@@ -59,10 +65,17 @@ fn restore_refuses_a_name_declared_for_another_workspace() {
             "workspaces: {other: {sandbox: .segctl/other.json}, ",
         ),
     );
-    repository.write("segments/a.yaml", event_segment("A", "two") + "workspaces: [other]\n");
+    repository.write(
+        "segments/a.yaml",
+        event_segment("A", "two") + "workspaces: [other]\n",
+    );
     let run = repository.run(&["ledger", "restore", "A@1"]);
     assert_eq!(run.code, Some(1));
-    assert!(run.stderr.contains("is not for the workspace `dev`"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("is not for the workspace `dev`"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(
         fs::read_dir(repository.path().join("segments")).unwrap().count(),
         1
@@ -103,8 +116,9 @@ fn restore_follows_renames_that_are_not_applied_yet() {
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
     repository.write("segments/b.yaml", event_segment("B", "two"));
     assert_eq!(repository.run(&["apply", "--auto-approve"]).code, Some(0));
-    let renamed =
-        |name: &str, before: &str, event| event_segment(name, event) + &format!("previous_names: [{before}]\n");
+    let renamed = |name: &str, before: &str, event| {
+        event_segment(name, event) + &format!("previous_names: [{before}]\n")
+    };
     repository.write("segments/a.yaml", renamed("New A", "A", "one"));
     repository.write("segments/b.yaml", renamed("New B", "B", "two"));
     // Nothing but the ledger is left to tell which segment is which.

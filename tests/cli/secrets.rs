@@ -61,7 +61,10 @@ fn a_literal_api_key_is_rejected_and_never_printed() {
     ];
     for api_key in &written {
         let repository = Repository::new();
-        repository.write("segctl.yaml", settings_with_key("https://api-01.example.com", api_key));
+        repository.write(
+            "segctl.yaml",
+            settings_with_key("https://api-01.example.com", api_key),
+        );
         for arguments in [["validate"].as_slice(), &["plan"], &["validate", "--json"]] {
             let run = repository.run(arguments);
             assert_eq!(run.code, Some(3), "{api_key}: {}", run.stderr);
@@ -149,7 +152,10 @@ fn the_api_key_is_in_no_output_log_or_file() {
     let wrong = repository.run_with_env(&["plan"], &[("SHOP_KEY", "wrong-0e11")]);
     assert_eq!(wrong.code, Some(9), "{}", wrong.stderr);
     said += &(wrong.stdout + &wrong.stderr);
-    assert!(!said.contains(SECRET_KEY) && !said.contains("wrong-0e11"), "{said}");
+    assert!(
+        !said.contains(SECRET_KEY) && !said.contains("wrong-0e11"),
+        "{said}"
+    );
     for file in files_below(repository.path()) {
         let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
         assert!(!text.contains(SECRET_KEY), "{}", file.display());

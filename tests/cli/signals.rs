@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use super::api_faults::settings_for_endpoint;
-use super::{Repository, CommandResult, event_segment};
+use super::{CommandResult, Repository, event_segment};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -38,7 +38,12 @@ impl RunningCommand {
     pub(super) fn wait_for_stderr(&mut self, words: &str) {
         loop {
             let mut line = String::new();
-            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "{}", self.stderr_text);
+            assert_ne!(
+                self.stderr.read_line(&mut line).unwrap(),
+                0,
+                "{}",
+                self.stderr_text
+            );
             self.stderr_text.push_str(&line);
             if line.contains(words) {
                 return;
@@ -94,7 +99,11 @@ fn the_first_signal_cancels_waiting_steps_and_reports_the_result() {
             run.stdout
         );
         let ledger = repository.run(&["ledger", "show"]);
-        assert!(ledger.stdout.contains("Ledger of dev: 1 segment."), "{}", ledger.stdout);
+        assert!(
+            ledger.stdout.contains("Ledger of dev: 1 segment."),
+            "{}",
+            ledger.stdout
+        );
     }
 }
 

@@ -111,7 +111,8 @@ fn the_lock_of_a_killed_run_is_replaced_immediately() {
     let next = wired.apply();
     assert_eq!(next.code, Some(0), "{}", next.stderr);
     assert!(
-        next.stderr.contains("the lock was left behind by `segctl apply` of"),
+        next.stderr
+            .contains("the lock was left behind by `segctl apply` of"),
         "{}",
         next.stderr
     );

@@ -5,20 +5,19 @@
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use segctl::api::{
-    Client, Clock, Operation, RateLimitHeaders, RateLimits, Request, Response, Transport, TransportError,
-};
-use segctl::config::source::SourceFile;
+use segctl::api::{Client, Clock, Operation, Request, Response, Transport, TransportError};
 use segctl::config::edit::{NewFile, segment_file_text};
+use segctl::config::source::SourceFile;
 use segctl::config::{decode_segment, yaml};
 use segctl::definition::{Digests, Identities, diff, encode};
 use segctl::diagnostic::Diagnostic;
-use segctl::state::{DirectoryStore, FileSystem, StateStore};
 use segctl::model::{Lifecycle, Payload, SegmentId, SegmentName};
 use segctl::plan::saved::SavedPlan;
+use segctl::rate_limit::{RateLimitHeaders, RateLimits};
 use segctl::render::diagnostic::{diagnostics_json, diagnostics_text};
 use segctl::render::json::PlanDocument;
 use segctl::render::text;
+use segctl::state::{DirectoryStore, FileSystem, StateStore};
 use serde_json::Value;
 use sha2::Digest as _;
 use std::collections::BTreeMap;
@@ -129,7 +128,10 @@ pub(crate) fn fuzz_journal(bytes: &[u8]) {
     let repaired: Vec<u8> = lines.flat_map(with_valid_line_checksum).collect();
     for journal in [repaired, bytes.to_vec()] {
         let ledger = include_bytes!("followed.json").to_vec();
-        read_state(ReadOnlyFiles::from([("ledger.json", ledger), ("journal.jsonl", journal)]));
+        read_state(ReadOnlyFiles::from([
+            ("ledger.json", ledger),
+            ("journal.jsonl", journal),
+        ]));
     }
 }
 
@@ -162,8 +164,9 @@ fn decode_payloads(text: &str) -> (Vec<Payload>, Vec<Diagnostic>) {
     for document in documents {
         let (declaration, more) = decode_segment(&source, document);
         faults.extend(more);
-        payloads
-            .extend(declaration.and_then(|declaration| declaration.segment.contents.definition().map(encode)));
+        payloads.extend(
+            declaration.and_then(|declaration| declaration.segment.contents.definition().map(encode)),
+        );
     }
     (payloads, faults)
 }
@@ -197,7 +200,9 @@ fn require_consistent(payload: &Payload) {
     }
 }
 
-fn require_consistent_response(answer: Result<segctl::api::RemoteSegment, segctl::api::RequestError>) -> Result<(), String> {
+fn require_consistent_response(
+    answer: Result<segctl::api::RemoteSegment, segctl::api::RequestError>,
+) -> Result<(), String> {
     let stored = answer.map_err(|error| error.to_string())?;
     if let Some(payload) = stored.payload() {
         require_consistent(&payload);
@@ -307,7 +312,11 @@ fn canonical(contents: &Value) -> String {
 
 /// A JSON document with the checksum of its contents, in the form that it is of, put right; the bytes as they are where it
 /// is none.
-fn with_valid_checksum(bytes: &[u8], (checksum, contents): (&str, &str), form: fn(&Value) -> String) -> Vec<u8> {
+fn with_valid_checksum(
+    bytes: &[u8],
+    (checksum, contents): (&str, &str),
+    form: fn(&Value) -> String,
+) -> Vec<u8> {
     let Ok(mut document) = serde_json::from_slice::<Value>(bytes) else {
         return bytes.to_vec();
     };

@@ -3,7 +3,7 @@
 
 use super::test_workspace::TestWorkspace;
 use segctl::api::Clock;
-use segctl::apply::run_report::{StepOutcome, RunReport};
+use segctl::apply::run_report::{RunReport, StepOutcome};
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, SegmentName,
@@ -95,7 +95,13 @@ async fn a_lost_archive_is_verified_by_archiving_again() {
         let wanted = declared(1.0, Lifecycle::Archived);
         let plan = workspace.plan(&wanted).await;
         // Whoever has it renamed meanwhile has not put it away.
-        let id = workspace.stored_state().managed_entries().next().unwrap().id.clone();
+        let id = workspace
+            .stored_state()
+            .managed_entries()
+            .next()
+            .unwrap()
+            .id
+            .clone();
         workspace.edit_after_patches(1, &json!({"id": id.as_str(), "name": "B"}));
         workspace.set_faults(&json!([
             {"on": {"method": "PATCH"}, "fault": {"reset": {"when": when}}},

@@ -2,14 +2,14 @@
 //! unseen, taken for ours, or left behind untold.
 
 use super::test_workspace::{EventDuringWait, TestWorkspace};
-use segctl::apply::run_report::{StepOutcome, SkipReason};
-use segctl::apply::{RunResult, AbortReason};
+use segctl::apply::run_report::{SkipReason, StepOutcome};
+use segctl::apply::{AbortReason, RunResult};
 use segctl::model::{
-    AttributeFilter, ApiBehavior, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
-    GroupOperator, Lifecycle, Number, Operand, Origin, SegmentName,
+    ApiBehavior, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter,
+    Group, GroupOperator, Lifecycle, Number, Operand, Origin, SegmentName,
 };
-use segctl::observe::unrestored_segments;
 use segctl::sandbox::{RateLimitMode, SandboxSettings};
+use segctl::state::recovery::unrestored_segments;
 use serde_json::{Value, json};
 
 fn declared(amount: f64, lifecycle: Lifecycle) -> Vec<DeclaredSegment> {
@@ -79,7 +79,13 @@ async fn a_segment_edited_during_a_rate_limit_wait_is_not_overwritten() {
         declared(1.0, Lifecycle::Archived),
     ] {
         let workspace = with_managed_segment().await;
-        let id = workspace.stored_state().managed_entries().next().unwrap().id.clone();
+        let id = workspace
+            .stored_state()
+            .managed_entries()
+            .next()
+            .unwrap()
+            .id
+            .clone();
         let plan = workspace.plan(&wanted).await;
         workspace.set_faults(&rate_limit_first_patch());
         workspace.during_next_wait(EventDuringWait::Edit(
@@ -108,7 +114,11 @@ async fn no_request_is_sent_after_the_lock_is_lost() {
         let plan = workspace.plan(&wanted).await;
         workspace.set_faults(&rate_limit_first_patch());
         workspace.during_next_wait(EventDuringWait::LockLost);
-        let RunResult { report: receipt, abort_reason: stop, .. } = workspace.apply_with_result(&plan).await;
+        let RunResult {
+            report: receipt,
+            abort_reason: stop,
+            ..
+        } = workspace.apply_with_result(&plan).await;
         assert!(matches!(stop, Some(AbortReason::StateWriteFailed(_))), "{stop:?}");
         assert!(
             matches!(receipt.steps[0].outcome, StepOutcome::Failed { .. }),
@@ -138,7 +148,10 @@ async fn an_external_segment_is_adopted_only_after_a_confirmed_write() {
     // Its definition is kept, and it is still theirs: without the file nothing is done to it.
     let ledger = workspace.stored_state();
     assert_eq!(
-        (ledger.managed_entry(&id), ledger.any_entry(&id).unwrap().revisions.len()),
+        (
+            ledger.managed_entry(&id),
+            ledger.any_entry(&id).unwrap().revisions.len()
+        ),
         (None, 1)
     );
     assert!(workspace.plan(&[]).await.is_empty());
@@ -180,5 +193,8 @@ async fn a_segment_left_unarchived_by_an_interrupted_run_is_reported() {
     assert_eq!(left, ["A"]);
     workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let observed = workspace.observe(&wanted).await;
-    assert_eq!(unrestored_segments(&ledger, (&observed, ApiBehavior::default())).count(), 0);
+    assert_eq!(
+        unrestored_segments(&ledger, (&observed, ApiBehavior::default())).count(),
+        0
+    );
 }

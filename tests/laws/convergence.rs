@@ -9,7 +9,7 @@ use segctl::model::{
     GroupOperator, Lifecycle, Number, Operand, Origin, Reference, SegmentName,
 };
 use segctl::plan::step::Plan;
-use segctl::sandbox::{EchoFormat, LogEntry, SandboxSettings, MissingExcludedBehavior};
+use segctl::sandbox::{EchoFormat, LogEntry, MissingExcludedBehavior, SandboxSettings};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -94,7 +94,9 @@ fn declared(drafts: &BTreeMap<u8, SegmentDraft>) -> Vec<DeclaredSegment> {
             },
             contents: Contents::Filter(Definition {
                 included: and_group(filters),
-                excluded: draft.excludes.then(|| and_group(vec![spend_above(200 + draft.amount)])),
+                excluded: draft
+                    .excludes
+                    .then(|| and_group(vec![spend_above(200 + draft.amount)])),
             }),
             origin: Origin {
                 file: format!("{name}.yaml"),

@@ -2,7 +2,7 @@
 
 use super::generate::definition;
 use proptest::prelude::*;
-use segctl::definition::{Digests, Identities, diff, canonical, encode};
+use segctl::definition::{Digests, Identities, canonical, diff, encode};
 use segctl::model::{Filter, Group, Payload};
 use serde_json::{Map, Value, json};
 

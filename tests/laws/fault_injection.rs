@@ -2,7 +2,7 @@
 //! was, nothing is made twice or lost or touched that is not ours, and two more runs reach what was asked for.
 
 use super::test_workspace::TestWorkspace;
-use segctl::apply::run_report::{StepReport, StepOutcome, RunReport};
+use segctl::apply::run_report::{RunReport, StepOutcome, StepReport};
 use segctl::model::{
     AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, Payload, Reference, SegmentName,
@@ -176,7 +176,10 @@ impl FaultWorkspace {
         for (name, amount, is_archived) in &scenario.external {
             create_externally(&workspace, name, *amount, *is_archived);
         }
-        let world = Self { workspace, unmanaged_id: stranger };
+        let world = Self {
+            workspace,
+            unmanaged_id: stranger,
+        };
         // What is archived has to be there first.
         let mut active = scenario.before.clone();
         active
@@ -255,7 +258,11 @@ fn amount(group: &Value) -> Option<i64> {
 }
 
 /// Runs a scenario with these faults, and then without; how many calls the first run made.
-async fn require_recovery(scenario: &FaultScenario, faults: &[Value], expected: Option<&NamedSegments>) -> (usize, NamedSegments) {
+async fn require_recovery(
+    scenario: &FaultScenario,
+    faults: &[Value],
+    expected: Option<&NamedSegments>,
+) -> (usize, NamedSegments) {
     let what = format!("{}: {}", scenario.name, json!(faults));
     let world = FaultWorkspace::for_scenario(scenario).await;
     let before = world.remote_segments();
@@ -300,7 +307,11 @@ async fn require_recovery(scenario: &FaultScenario, faults: &[Value], expected: 
 }
 
 /// What the receipt says of a segment that was to be made is so.
-fn require_report_correct((receipt, scenario): (&RunReport, &FaultScenario), world: &FaultWorkspace, what: &str) {
+fn require_report_correct(
+    (receipt, scenario): (&RunReport, &FaultScenario),
+    world: &FaultWorkspace,
+    what: &str,
+) {
     let live = world.remote_segments();
     let declared = |entry: &StepReport| {
         let declared = scenario
@@ -330,7 +341,9 @@ fn require_report_correct((receipt, scenario): (&RunReport, &FaultScenario), wor
             .filter(|(_, _, definition)| amount(&definition[0]) == declared(entry));
         let is_there = made.any(|(name, is_archived, _)| name == entry.segment.as_str() && !is_archived);
         match &entry.outcome {
-            StepOutcome::Applied { .. } | StepOutcome::Unchanged { .. } => assert!(is_there, "{what}: {entry:?}"),
+            StepOutcome::Applied { .. } | StepOutcome::Unchanged { .. } => {
+                assert!(is_there, "{what}: {entry:?}")
+            }
             StepOutcome::Failed { .. } | StepOutcome::Skipped(_) | StepOutcome::NotAttempted => {
                 assert!(!is_there, "{what}: {entry:?}");
             }

@@ -4,8 +4,8 @@ use super::generate::definition;
 use super::round_trip::document;
 use super::test_workspace::TestWorkspace;
 use proptest::prelude::*;
+use segctl::config::edit::{DeclarationUpdate, NewFile, apply_patches, patch, segment_file_text};
 use segctl::config::source::SourceFile;
-use segctl::config::edit::{NewFile, DeclarationUpdate, apply_patches, patch, segment_file_text};
 use segctl::config::{Declaration, decode_segment, yaml};
 use segctl::definition::{Identities, canonical, encode, references};
 use segctl::model::{Definition, Lifecycle, Payload, SegmentId, SegmentName};
@@ -52,7 +52,9 @@ fn identities(payloads: &[&Payload]) -> Identities {
         .iter()
         .flat_map(|payload| references::referenced_ids(payload));
     Identities {
-        declared_by_id: ids.filter_map(|id| Some((id.clone(), name_of_id(&id)?))).collect(),
+        declared_by_id: ids
+            .filter_map(|id| Some((id.clone(), name_of_id(&id)?)))
+            .collect(),
         ..Identities::default()
     }
 }

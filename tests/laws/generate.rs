@@ -8,10 +8,10 @@ use proptest::sample::select;
 use segctl::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, Aggregation,
     AggregationTest, AggregationType, ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter,
-    AttributeGroup, BaseTimeRange, BoolTest, Comparator, PeriodComparison, Condition, DateComparison, DateValue,
+    AttributeGroup, BaseTimeRange, BoolTest, Comparator, Condition, DateComparison, DateValue,
     DatetimeOperator, DatetimeTest, Definition, DoubleTest, EventFilter, Execution, ExtractType, Filter,
-    Group, GroupOperator, Keyword, Moment, MomentRange, Number, Operand, PeriodUnit, Reference, SegmentId,
-    SegmentName, StringTest, TextListOperator, TextOperator, TimeRange,
+    Group, GroupOperator, Keyword, Moment, MomentRange, Number, Operand, PeriodComparison, PeriodUnit,
+    Reference, SegmentId, SegmentName, StringTest, TextListOperator, TextOperator, TimeRange,
 };
 
 /// Texts that YAML readers take for something else, or that break careless printers.
@@ -110,7 +110,10 @@ fn non_empty_list<T: std::fmt::Debug + Clone + 'static>(
 
 fn string_test(dynamic: bool) -> BoxedStrategy<StringTest> {
     prop_oneof![
-        (any_keyword::<TextListOperator>(), operand(non_empty_list(value()), dynamic))
+        (
+            any_keyword::<TextListOperator>(),
+            operand(non_empty_list(value()), dynamic)
+        )
             .prop_map(|(word, values)| StringTest::Any(word, values)),
         (any_keyword::<TextOperator>(), operand(value(), dynamic))
             .prop_map(|(word, value)| StringTest::One(word, value)),
@@ -132,7 +135,10 @@ fn double_test(dynamic: bool) -> BoxedStrategy<DoubleTest> {
 
 fn array_string_test(dynamic: bool) -> BoxedStrategy<ArrayStringTest> {
     prop_oneof![
-        (any_keyword::<ArrayTextOperator>(), operand(non_empty_list(value()), dynamic))
+        (
+            any_keyword::<ArrayTextOperator>(),
+            operand(non_empty_list(value()), dynamic)
+        )
             .prop_map(|(word, values)| ArrayStringTest::Any(word, values)),
         operand(value(), dynamic).prop_map(ArrayStringTest::Is),
         Just(ArrayStringTest::Exists),
@@ -332,7 +338,11 @@ fn window(units: bool) -> BoxedStrategy<TimeRange> {
             farther,
             unit
         }),
-        (day(), day(), beside()).prop_map(|(first, last, unit)| TimeRange::BetweenDates { first, last, unit }),
+        (day(), day(), beside()).prop_map(|(first, last, unit)| TimeRange::BetweenDates {
+            first,
+            last,
+            unit
+        }),
         (periods_ago(), unit()).prop_map(|(count, unit)| TimeRange::OnAgo { count, unit }),
         (day(), beside()).prop_map(|(date, unit)| TimeRange::OnDate { date, unit }),
         (periods_ago(), unit()).prop_map(|(count, unit)| TimeRange::BeforeAgo { count, unit }),
@@ -355,17 +365,27 @@ fn aggregation() -> impl Strategy<Value = Aggregation> {
         (periods_ago(), periods_ago()).prop_map(|(nearer, farther)| BaseTimeRange::Ago { nearer, farther }),
     ];
     let comparison = option::of(
-        (any_keyword::<Comparator>(), base).prop_map(|(comparator, base)| PeriodComparison { comparator, base_time_range: base }),
+        (any_keyword::<Comparator>(), base).prop_map(|(comparator, base)| PeriodComparison {
+            comparator,
+            base_time_range: base,
+        }),
     );
-    (text(), any_keyword::<AggregationType>(), any::<bool>(), test, comparison).prop_map(
-        |(attribute_name, aggregation_type, negate, test, comparison)| Aggregation {
-            attribute_name,
-            aggregation_type,
-            negate,
-            test,
-            comparison,
-        },
+    (
+        text(),
+        any_keyword::<AggregationType>(),
+        any::<bool>(),
+        test,
+        comparison,
     )
+        .prop_map(
+            |(attribute_name, aggregation_type, negate, test, comparison)| Aggregation {
+                attribute_name,
+                aggregation_type,
+                negate,
+                test,
+                comparison,
+            },
+        )
 }
 
 fn event() -> impl Strategy<Value = EventFilter> {

@@ -2,17 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
+mod ambiguous_writes;
+mod concurrent_changes;
 mod convergence;
 mod digests;
-mod ambiguous_writes;
+mod fault_injection;
+mod file_edits;
 mod generate;
-mod preservation;
 mod member_lists;
 mod planner;
+mod preservation;
 mod publishing;
 mod round_trip;
 mod schema;
-mod fault_injection;
-mod concurrent_changes;
 mod test_workspace;
-mod file_edits;

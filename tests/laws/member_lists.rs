@@ -4,19 +4,20 @@
 use super::test_workspace::TestWorkspace;
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use segctl::api::{Client, Clock, RateLimits as ClientLimits};
-use segctl::apply::run_report::{StepOutcome, RunReport};
+use segctl::api::{Client, Clock as ClientLimits};
+use segctl::apply::run_report::{RunReport, StepOutcome};
 use segctl::model::{
-    Cohort, CohortKey, Contents, DeclaredSegment, Identifier, IdentifierType, Lifecycle, MemberSource, Origin,
-    Policy, PublishLocation, SegmentName, FileSegment, UserChange, UserListSource,
+    Cohort, CohortKey, Contents, DeclaredSegment, FileSegment, Identifier, IdentifierType, Lifecycle,
+    MemberSource, Origin, Policy, PublishLocation, SegmentName, UserChange, UserListSource,
 };
 use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
-use segctl::plan::targeting::Selection;
 use segctl::plan::step::{Action, Conflict, Plan, Warning};
+use segctl::plan::targeting::Selection;
 use segctl::publish::FolderPublisher;
-use segctl::sandbox::{RateLimitMode, SandboxSettings};
+use segctl::rate_limit::RateLimits;
 use segctl::reconcile::{PlanRequest, Reconciler};
+use segctl::sandbox::{RateLimitMode, SandboxSettings};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -99,7 +100,11 @@ pub(crate) fn workspace() -> TestWorkspace {
 }
 
 /// Plans, and applies where nothing forbids it.
-async fn run(workspace: &TestWorkspace, declared: Vec<DeclaredSegment>, resend: bool) -> (Plan, Option<RunReport>) {
+async fn run(
+    workspace: &TestWorkspace,
+    declared: Vec<DeclaredSegment>,
+    resend: bool,
+) -> (Plan, Option<RunReport>) {
     run_with_lists(Path::new(""), workspace, declared, resend).await
 }
 
@@ -348,8 +353,9 @@ async fn a_cohort_name_dropped_by_the_api_is_not_a_success() {
     let workspace = workspace();
     let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
                         "operator": "greaterThan", "value": 1, "negate": false});
-    workspace
-        .edit_in_dashboard(&json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}}));
+    workspace.edit_in_dashboard(
+        &json!({"name": "A", "included_filters": {"filter_operator": "and", "filters": [filter]}}),
+    );
     workspace.call_api_directly("PATCH", "/v2/custom-segments/archive", &json!({"name": "A"}));
     let (_, receipt) = run(&workspace, vec![cohort(&[1].into())], false).await;
     let receipt = receipt.unwrap();
@@ -412,7 +418,10 @@ async fn users_are_uploaded_again_if_the_segment_was_archived_for_a_month() {
         workspace.advance(SignedDuration::from_hours(24 * days));
         let (plan, receipt) = run_with_lists(folder, &workspace, vec![active()], false).await;
         let wanted = [(Some(UserChange::Replace), Some(2), Some(0))];
-        assert_eq!(planned_uploads(&plan), wanted.get(..usize::from(is_lost)).unwrap());
+        assert_eq!(
+            planned_uploads(&plan),
+            wanted.get(..usize::from(is_lost)).unwrap()
+        );
         assert!(receipt.unwrap().is_complete());
         assert_eq!(users(&workspace), Some(list.clone()));
         let (again, _) = run_with_lists(folder, &workspace, vec![active()], false).await;
@@ -544,7 +553,10 @@ async fn fixed_upload_fields_produce_an_expiry_warning_and_a_conflict() {
     assert!(
         matches!(
             plan.warnings.as_slice(),
-            [Warning::Expires { is_expired: false, .. }]
+            [Warning::Expires {
+                is_expired: false,
+                ..
+            }]
         ),
         "{plan:?}"
     );

@@ -7,15 +7,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use segctl::apply::run_report::StepOutcome;
-use segctl::state::StateEntry;
 use segctl::model::{
     Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
-    GroupOperator, Lifecycle, NamePattern, Number, ObservedWorkspace, Operand, Origin, Payload, Reference, SegmentId,
-    SegmentName,
+    GroupOperator, Lifecycle, NamePattern, Number, ObservedWorkspace, Operand, Origin, Payload, Reference,
+    SegmentId, SegmentName,
 };
+use segctl::plan::step::{Action, Conflict, Plan, Step, TemporaryChange, Warning};
 use segctl::plan::targeting::Selection;
-use segctl::plan::step::{Action, Conflict, TemporaryChange, Plan, Step, Warning};
 use segctl::sandbox::{EchoFormat, RateLimitMode, SandboxSettings};
+use segctl::state::StateEntry;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -454,7 +454,12 @@ async fn apply_and_replan(world: &PlannerCase, ran: &Cell<u32>) {
     if plan.is_blocked() {
         return;
     }
-    let wraps = |step: &Step| matches!(step.action.temporary_change(), Some(TemporaryChange::Definition | TemporaryChange::Both));
+    let wraps = |step: &Step| {
+        matches!(
+            step.action.temporary_change(),
+            Some(TemporaryChange::Definition | TemporaryChange::Both)
+        )
+    };
     if !world.settings.equality_order_sensitive && plan.steps.iter().any(wraps) {
         // Such a service takes the wrapped form for the same definition; nothing but its answer tells.
         return;
@@ -467,7 +472,11 @@ async fn apply_and_replan(world: &PlannerCase, ran: &Cell<u32>) {
     ran.set(ran.get() + 1);
     let before = workspace.request_log().len();
     // Steps are run side by side: nothing but their dependencies orders them.
-    let plan = if world.reorders_steps { reorder_steps(plan) } else { plan };
+    let plan = if world.reorders_steps {
+        reorder_steps(plan)
+    } else {
+        plan
+    };
     let receipt = workspace.apply(&plan).await;
     let log = workspace.request_log().split_off(before);
     let refused = log
@@ -562,7 +571,8 @@ async fn apply_despite_conflicts(world: &PlannerCase, tried: &Cell<u32>) {
             .await;
         let observed = workspace.observe(&declared).await;
         plan = workspace.plan_from(&declared, &observed);
-        let is_reached = plan.is_empty() && !plan.is_blocked() && matches_intended_segments(&first, &observed);
+        let is_reached =
+            plan.is_empty() && !plan.is_blocked() && matches_intended_segments(&first, &observed);
         assert!(!is_reached, "the service took all of\n{}", describe_plan(&first));
         if !receipt
             .steps
@@ -579,8 +589,12 @@ fn describe_plan(plan: &Plan) -> String {
     let mut text = String::new();
     for step in &plan.steps {
         let target = step.action.target();
-        let from =
-            target.map(|target| format!(" {} `{}` by {:?}", target.id, target.remote_name, target.matched_by));
+        let from = target.map(|target| {
+            format!(
+                " {} `{}` by {:?}",
+                target.id, target.remote_name, target.matched_by
+            )
+        });
         let wanted = step
             .action
             .desired()
@@ -648,7 +662,9 @@ fn a_plan_without_conflicts_is_never_rejected_in_more_cases() {
 fn a_plan_with_conflicts_never_converges() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let tried = Cell::new(0);
-    for_all_cases(CASES / 4, |world| runtime.block_on(apply_despite_conflicts(world, &tried)));
+    for_all_cases(CASES / 4, |world| {
+        runtime.block_on(apply_despite_conflicts(world, &tried))
+    });
     assert!(
         tried.get() > CASES / 40,
         "only {} plans had conflicts that can be tried",

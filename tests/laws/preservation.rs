@@ -2,8 +2,8 @@
 //! trace, and what was taken back is as it was.
 
 use super::test_workspace::TestWorkspace;
-use segctl::apply::run_report::{StepOutcome, RunReport};
-use segctl::apply::{RunResult, AbortReason};
+use segctl::apply::run_report::{RunReport, StepOutcome};
+use segctl::apply::{AbortReason, RunResult};
 use segctl::model::{
     Adoption, AttributeFilter, Condition, Contents, DeclaredSegment, Definition, DoubleTest, Filter, Group,
     GroupOperator, Lifecycle, Number, Operand, Origin, SegmentId, SegmentName,
@@ -54,8 +54,9 @@ fn workspace() -> TestWorkspace {
 
 /// Makes a segment by hand; its id.
 fn create_externally(workspace: &TestWorkspace, name: &str, amount: u32, archived: bool) -> SegmentId {
-    let made =
-        workspace.edit_in_dashboard(&json!({"name": name, "archived": archived, "included_filters": spend_above(amount)}));
+    let made = workspace.edit_in_dashboard(
+        &json!({"name": name, "archived": archived, "included_filters": spend_above(amount)}),
+    );
     SegmentId::new(made["data"]["id"].as_str().unwrap())
 }
 
@@ -131,7 +132,10 @@ async fn a_rejected_update_does_not_adopt_the_segment() {
         {"on": {"method": "PATCH"}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
     let receipt = workspace.apply(&plan).await;
-    assert!(matches!(first_outcome(&receipt), StepOutcome::Failed { .. }), "{receipt:?}");
+    assert!(
+        matches!(first_outcome(&receipt), StepOutcome::Failed { .. }),
+        "{receipt:?}"
+    );
     assert_eq!(workspace.stored_state().managed_entry(&id), None);
     // The file is given up: what somebody else made is not archived for it.
     assert!(
@@ -166,16 +170,28 @@ async fn a_state_write_failure_stops_the_run_before_the_request() {
     let files = [declared("A", 1)];
     assert!(workspace.apply(&workspace.plan(&files).await).await.is_complete());
     let plan = workspace.plan(&[declared("A", 2)]).await;
-    let before = workspace.request_log().iter().filter(|entry| entry.committed).count();
+    let before = workspace
+        .request_log()
+        .iter()
+        .filter(|entry| entry.committed)
+        .count();
     workspace.fail_state_writes();
-    let RunResult { report: receipt, abort_reason: stop, .. } = workspace.apply_with_result(&plan).await;
+    let RunResult {
+        report: receipt,
+        abort_reason: stop,
+        ..
+    } = workspace.apply_with_result(&plan).await;
     let StepOutcome::Failed { message } = first_outcome(&receipt) else {
         panic!("{receipt:?}")
     };
     assert!(message.starts_with("nothing was written"), "{message}");
     assert!(matches!(stop, Some(AbortReason::StateWriteFailed(_))), "{stop:?}");
     assert_eq!(
-        workspace.request_log().iter().filter(|entry| entry.committed).count(),
+        workspace
+            .request_log()
+            .iter()
+            .filter(|entry| entry.committed)
+            .count(),
         before
     );
 }
@@ -210,7 +226,10 @@ async fn the_original_definition_is_recorded_if_a_temporary_change_cannot_be_rol
         {"on": {"method": "PATCH", "nth": 3}, "fault": "active_limit"},
     ]));
     let receipt = workspace.apply(&plan).await;
-    assert!(matches!(first_outcome(&receipt), StepOutcome::Applied { .. }), "{receipt:?}");
+    assert!(
+        matches!(first_outcome(&receipt), StepOutcome::Applied { .. }),
+        "{receipt:?}"
+    );
     let ledger = workspace.stored_state();
     let entry = ledger.latest_by_name(&SegmentName::new("A")).unwrap();
     let replaced = entry
@@ -229,7 +248,10 @@ async fn a_temporary_change_edited_in_the_dashboard_is_not_rolled_back() {
     workspace.set_faults(&json!([
         {"on": {"method": "PATCH", "nth": 2}, "fault": {"status": {"code": 400, "when": "before"}}},
     ]));
-    workspace.edit_after_patches(1, &json!({"id": id.as_str(), "included_filters": spend_above(77)}));
+    workspace.edit_after_patches(
+        1,
+        &json!({"id": id.as_str(), "included_filters": spend_above(77)}),
+    );
     let receipt = workspace.apply(&plan).await;
     assert_ne!(first_outcome(&receipt), &StepOutcome::RolledBack, "{receipt:?}");
     let observed = workspace.observe(&[declared("A", 2)]).await;

@@ -4,13 +4,15 @@ use super::member_lists::{cohort, run_with_options, upload, users, workspace};
 use super::test_workspace::TestWorkspace;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use jiff::SignedDuration;
-use segctl::api::{CancelToken, CancelHandle};
+use segctl::api::{CancelHandle, CancelToken};
 use segctl::apply::run_report::StepOutcome;
-use segctl::apply::{CallbackOptions, ApplyOptions};
-use segctl::state::StateStore;
+use segctl::apply::{ApplyOptions, CallbackOptions};
 use segctl::member_list::SortedValues;
-use segctl::model::{UploadResult, Contents, DeclaredSegment, Lifecycle, ListDigest, UploadCounts, UserListSource};
+use segctl::model::{
+    Contents, DeclaredSegment, Lifecycle, ListDigest, UploadCounts, UploadResult, UserListSource,
+};
 use segctl::publish::{FolderPublisher, Publisher};
+use segctl::state::StateStore;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -130,7 +132,12 @@ async fn a_lost_upload_whose_list_cannot_be_republished_is_unknown() {
     let workspace = workspace();
     let fault = json!({"on": {"path_prefix": "/v2/"}, "times": 1, "fault": {"reset": {"when": "after"}}});
     workspace.set_faults(&json!([fault]));
-    let outcome = apply_and_publish(folder, &workspace, (upload(folder, &single_user(1)), fails_from(1))).await;
+    let outcome = apply_and_publish(
+        folder,
+        &workspace,
+        (upload(folder, &single_user(1)), fails_from(1)),
+    )
+    .await;
     assert!(matches!(outcome, StepOutcome::Unknown { .. }), "{outcome:?}");
 }
 
@@ -194,7 +201,12 @@ async fn a_lost_upload_of_a_cancelled_run_makes_users_unknown() {
         stopper.cancel();
         Ok(())
     });
-    let outcome = apply_and_publish_until((folder, &workspace), (upload(folder, &single_user(2)), stops), stop).await;
+    let outcome = apply_and_publish_until(
+        (folder, &workspace),
+        (upload(folder, &single_user(2)), stops),
+        stop,
+    )
+    .await;
     assert!(matches!(outcome, StepOutcome::Unknown { .. }), "{outcome:?}");
     workspace.set_faults(&json!([]));
     // The list that it had before is sent again, although that is what the ledger knew last.

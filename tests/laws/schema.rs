@@ -1,12 +1,12 @@
 //! The schemas are what the decoder takes.
 
-mod mutations;
 mod boundaries;
+mod mutations;
 
 use super::generate::definition;
 use super::round_trip::{decode, document};
-use mutations::{mutation, mutated};
 use jsonschema::Validator;
+use mutations::{mutated, mutation};
 use proptest::prelude::*;
 use segctl::config::schema;
 use serde_json::{Value, json};
@@ -133,10 +133,7 @@ fn examples_match_the_schemas() {
     assert!(seen >= 30, "{seen} examples");
     let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/segctl.yaml");
     let settings: Value = serde_yaml::from_str(&fs::read_to_string(settings).unwrap()).unwrap();
-    assert!(
-        validator(&schema::settings()).is_valid(&settings),
-        "{settings:#}"
-    );
+    assert!(validator(&schema::settings()).is_valid(&settings), "{settings:#}");
 }
 
 #[test]
@@ -156,8 +153,8 @@ fn committed_schemas_are_up_to_date() {
 
 #[test]
 fn settings_schema_agrees_with_the_decoder() {
-    use segctl::config::source::SourceFile;
     use segctl::config::settings::parse_settings;
+    use segctl::config::source::SourceFile;
     let service =
         json!({"data_center": "01", "workspace_id": "${ID}", "api_key": {"command": ["pass", "key"]}});
     let with = |key: &str, value: Value| {

@@ -2,20 +2,21 @@
 //! with a clock that waits for nobody.
 
 use jiff::{SignedDuration, Timestamp};
-use segctl::api::{
-    RequestError, Client, Clock, Method, RateLimitHeaders, RateLimits, Request, Response, Transport, TransportError,
-};
+use segctl::api::{Client, Clock, Method, Request, RequestError, Response, Transport, TransportError};
 use segctl::apply::run_report::RunReport;
 use segctl::apply::{Applier, RunResult};
-use segctl::state::{LockChange, StateEntry, State, StateStore, Lock, JournalEntry, Cache, StoreError};
-use segctl::model::{RequestRecord, UploadResult, DeclaredSegment, ListDigest, ObservedWorkspace, Policy, UploadId};
+use segctl::model::{
+    DeclaredSegment, ListDigest, ObservedWorkspace, Policy, RequestRecord, UploadId, UploadResult,
+};
 use segctl::observe::{Refresh, Scope, fetch_missing_definitions, observe};
-use segctl::plan::guards::Overrides;
 use segctl::plan::cohorts::ComparedLists;
-use segctl::plan::targeting::Selection;
+use segctl::plan::guards::Overrides;
 use segctl::plan::step::Plan;
+use segctl::plan::targeting::Selection;
 use segctl::plan::{PlanInput, plan};
-use segctl::sandbox::{HttpRequest, SandboxCredentials, Delivery, LogEntry, Service, SandboxSettings};
+use segctl::rate_limit::{RateLimitHeaders, RateLimits};
+use segctl::sandbox::{Delivery, HttpRequest, LogEntry, SandboxCredentials, SandboxSettings, Service};
+use segctl::state::{Cache, JournalEntry, Lock, LockChange, State, StateEntry, StateStore, StoreError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -171,7 +172,10 @@ impl TestWorkspace {
     }
 
     /// What is live, read whole, where no call fails for good.
-    pub(crate) async fn try_observe(&self, declared: &[DeclaredSegment]) -> Result<ObservedWorkspace, RequestError> {
+    pub(crate) async fn try_observe(
+        &self,
+        declared: &[DeclaredSegment],
+    ) -> Result<ObservedWorkspace, RequestError> {
         let client = self.client();
         let ledger = self.state.lock().unwrap().clone();
         let scope = Scope {

@@ -109,7 +109,11 @@ impl<B: BucketFixture> BucketRepository<B> {
         self.declare_file_segment("Users", count);
         let run = self.run(&["apply", "--auto-approve", "--wait"]);
         let said = format!("{count} values found, {count} processed, {count} users in the segment");
-        assert!(run.code == Some(0) && run.output.contains(&said), "{}", run.output);
+        assert!(
+            run.code == Some(0) && run.output.contains(&said),
+            "{}",
+            run.output
+        );
         let plan = self.run(&["plan"]);
         assert_eq!(plan.output, "No changes.\n");
     }
@@ -181,7 +185,11 @@ impl<B: BucketFixture> BucketRepository<B> {
         assert_eq!(self.run(&["apply", "plan.json"]).code, Some(0));
         assert_eq!(self.run(&["apply", "plan.json"]).code, Some(5));
         let run = self.run(&["ledger", "history", "A"]);
-        assert!(run.code == Some(0) && run.output.contains("other"), "{}", run.output);
+        assert!(
+            run.code == Some(0) && run.output.contains("other"),
+            "{}",
+            run.output
+        );
         assert_eq!(self.run(&["ledger", "forget", "B"]).code, Some(0));
         let run = self.run(&["ledger", "rebuild"]);
         assert!(

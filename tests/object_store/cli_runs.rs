@@ -1,7 +1,7 @@
 //! The program itself, with its ledger in a bucket.
 
-use super::s3_double::{S3Event, S3Fault, SECRET, S3Double};
-use super::bucket_repository::{APPLY, BucketFixture, CommandResult, BucketRepository};
+use super::bucket_repository::{APPLY, BucketFixture, BucketRepository, CommandResult};
+use super::s3_double::{S3Double, S3Event, S3Fault, SECRET};
 use super::{object_name, state_location};
 use std::io::Read;
 use std::process::{Child, Output, Stdio};
@@ -78,7 +78,8 @@ fn state_in_a_bucket_leaves_no_local_files() {
 fn a_second_run_fails_and_a_run_that_lost_its_lock_stops_writing() {
     let shop = BucketRepository::new(S3Double::start(), &["A", "B"]);
     // The first intent is in the ledger, and the next one is about to be.
-    shop.bucket.inject_fault(("PUT", "1.jsonl"), 1, S3Fault::PausedBefore);
+    shop.bucket
+        .inject_fault(("PUT", "1.jsonl"), 1, S3Fault::PausedBefore);
     let (first, is_held) = shop.start_until_paused(&["apply", "--auto-approve", "--parallelism", "1"]);
     assert!(is_held);
     for arguments in [&APPLY[..], &["ledger", "forget", "A"], &["ledger", "rebuild"]] {
@@ -140,7 +141,8 @@ fn the_next_run_converges_after_a_kill_at_any_write() {
 fn lost_responses_only_cost_time() {
     let shop = BucketRepository::new(S3Double::start(), &["A", "B", "C"]);
     // After the lock's object was made.
-    shop.bucket.inject_fault_after(("PUT", ""), (3, 15), S3Fault::ResponseLost);
+    shop.bucket
+        .inject_fault_after(("PUT", ""), (3, 15), S3Fault::ResponseLost);
     let run = shop.run(&APPLY);
     assert_eq!(run.code, Some(0), "{}", run.output);
     shop.bucket.clear_faults();
@@ -195,7 +197,8 @@ fn a_published_list_is_read_at_a_presigned_url_that_is_not_stored() {
 fn a_list_that_cannot_be_published_fails_its_step() {
     let shop = BucketRepository::new(S3Double::start(), &[]);
     shop.declare_file_segment("Users", 3);
-    shop.bucket.inject_fault(("PUT", ".csv"), 1, S3Fault::Rejected(403));
+    shop.bucket
+        .inject_fault(("PUT", ".csv"), 1, S3Fault::Rejected(403));
     let run = shop.run(&APPLY);
     assert_eq!(run.code, Some(8), "{}", run.output);
     for said in [

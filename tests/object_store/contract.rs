@@ -1,8 +1,11 @@
 //! What every store promises, held against each.
 
-use super::fixtures::{StoreFixture, at_second, request_record, state_with_one_segment, state_with_entries, lock_of_run, journal_entry};
-use segctl::state::{LockChange, State, StateStore, Lock, Cache, StoreError};
-use segctl::model::{RequestRecord, UploadResult, ListDigest, UploadCounts, UploadId};
+use super::fixtures::{
+    StoreFixture, at_second, journal_entry, lock_of_run, request_record, state_with_entries,
+    state_with_one_segment,
+};
+use segctl::model::{ListDigest, RequestRecord, UploadCounts, UploadId, UploadResult};
+use segctl::state::{Cache, Lock, LockChange, State, StateStore, StoreError};
 use std::collections::BTreeSet;
 
 /// Gives `$then!` the name of every law.
@@ -62,7 +65,9 @@ pub(crate) async fn a_run_continues_from_the_state_of_the_previous_run(kept: &im
             }
         );
         for added in [count, count + 1] {
-            run.append(&state_with_entries(added), &[journal_entry(added - 1)]).await.unwrap();
+            run.append(&state_with_entries(added), &[journal_entry(added - 1)])
+                .await
+                .unwrap();
         }
     }
     let last = kept.open_store();
@@ -80,7 +85,9 @@ pub(crate) async fn a_lock_is_held_by_one_run_until_it_is_released(kept: &impl S
     assert_eq!(current_lock(&one).await, None);
     let (mine, theirs) = (lock_of_run("a"), lock_of_run("b"));
     assert_eq!(
-        one.change_lock(|held| mine.acquire(held, |_| false)).await.unwrap(),
+        one.change_lock(|held| mine.acquire(held, |_| false))
+            .await
+            .unwrap(),
         None
     );
     let before = other
@@ -90,10 +97,15 @@ pub(crate) async fn a_lock_is_held_by_one_run_until_it_is_released(kept: &impl S
     assert_eq!(before, Some(mine.clone()));
     assert_eq!(current_lock(&other).await, Some(mine.clone()));
     other.change_lock(|held| theirs.release(held)).await.unwrap();
-    one.change_lock(|held| mine.renew(held, at_second(60))).await.unwrap();
+    one.change_lock(|held| mine.renew(held, at_second(60)))
+        .await
+        .unwrap();
     assert!(current_lock(&other).await.unwrap().lease_until > mine.lease_until);
     one.change_lock(|held| mine.release(held)).await.unwrap();
-    assert_eq!((current_lock(&one).await, current_lock(&other).await), (None, None));
+    assert_eq!(
+        (current_lock(&one).await, current_lock(&other).await),
+        (None, None)
+    );
     assert_eq!(
         other
             .change_lock(|held| theirs.acquire(held, |_| false))
@@ -121,13 +133,23 @@ pub(crate) async fn only_one_of_many_concurrent_runs_gets_the_lock(kept: &impl S
 
 pub(crate) async fn a_run_that_lost_its_lock_cannot_write(kept: &impl StoreFixture) {
     let (gone, next) = (kept.open_store(), kept.open_store());
-    gone.change_lock(|_| LockChange::Put(lock_of_run("a"))).await.unwrap();
-    gone.append(&state_with_entries(1), &[journal_entry(0)]).await.unwrap();
-    gone.append(&state_with_entries(2), &[journal_entry(1)]).await.unwrap();
-    next.change_lock(|_| LockChange::Put(lock_of_run("b"))).await.unwrap();
+    gone.change_lock(|_| LockChange::Put(lock_of_run("a")))
+        .await
+        .unwrap();
+    gone.append(&state_with_entries(1), &[journal_entry(0)])
+        .await
+        .unwrap();
+    gone.append(&state_with_entries(2), &[journal_entry(1)])
+        .await
+        .unwrap();
+    next.change_lock(|_| LockChange::Put(lock_of_run("b")))
+        .await
+        .unwrap();
     let seen = next.load().await.unwrap();
     assert_eq!(seen, state_with_entries(2));
-    next.append(&state_with_entries(3), &[journal_entry(2)]).await.unwrap();
+    next.append(&state_with_entries(3), &[journal_entry(2)])
+        .await
+        .unwrap();
     for refused in [
         gone.append(&state_with_one_segment(), &[journal_entry(7)]).await,
         gone.save(&state_with_one_segment()).await,
@@ -164,7 +186,10 @@ pub(crate) async fn request_records_are_exchanged_with_every_run_once(kept: &imp
     });
     exchanged.await.unwrap();
     assert_eq!(read, 3);
-    assert_eq!(other.load_requests().await.unwrap(), [request_record(1), request_record(2), request_record(3)]);
+    assert_eq!(
+        other.load_requests().await.unwrap(),
+        [request_record(1), request_record(2), request_record(3)]
+    );
 }
 
 pub(crate) async fn request_records_of_parallel_runs_are_all_stored(kept: &impl StoreFixture) {
@@ -224,14 +249,29 @@ pub(crate) async fn member_lists_are_stored_until_they_are_dropped(kept: &impl S
     for (digest, bytes) in [(&one, &b"one"[..]), (&two, b"two"), (&two, b"two"), (&three, b"")] {
         store.save_member_list(digest, bytes).await.unwrap();
     }
-    assert_eq!(other.load_member_list(&two).await.unwrap().as_deref(), Some(&b"two"[..]));
-    assert_eq!(other.load_member_list(&three).await.unwrap().as_deref(), Some(&b""[..]));
+    assert_eq!(
+        other.load_member_list(&two).await.unwrap().as_deref(),
+        Some(&b"two"[..])
+    );
+    assert_eq!(
+        other.load_member_list(&three).await.unwrap().as_deref(),
+        Some(&b""[..])
+    );
     other.retain_member_lists(&[&one, &three].into()).await.unwrap();
-    assert_eq!(store.load_member_list(&one).await.unwrap().as_deref(), Some(&b"one"[..]));
+    assert_eq!(
+        store.load_member_list(&one).await.unwrap().as_deref(),
+        Some(&b"one"[..])
+    );
     assert_eq!(store.load_member_list(&two).await.unwrap(), None);
     // One whose lock was taken away may drop what somebody else needs by now.
-    store.change_lock(|_| LockChange::Put(lock_of_run("a"))).await.unwrap();
-    other.change_lock(|_| LockChange::Put(lock_of_run("b"))).await.unwrap();
+    store
+        .change_lock(|_| LockChange::Put(lock_of_run("a")))
+        .await
+        .unwrap();
+    other
+        .change_lock(|_| LockChange::Put(lock_of_run("b")))
+        .await
+        .unwrap();
     store.retain_member_lists(&BTreeSet::new()).await.unwrap_err();
     assert!(store.load_member_list(&one).await.unwrap().is_some());
 }
@@ -261,9 +301,15 @@ pub(crate) async fn upload_results_are_stored_until_they_are_dropped(kept: &impl
     assert_eq!(store.load_callback(&one).await.unwrap(), Some(failed));
     assert_eq!(store.load_callback(&two).await.unwrap(), None);
     // Who hears something is not alone with the ledger, and need not be.
-    store.change_lock(|_| LockChange::Put(lock_of_run("a"))).await.unwrap();
+    store
+        .change_lock(|_| LockChange::Put(lock_of_run("a")))
+        .await
+        .unwrap();
     other.save_callback(&two, &processed).await.unwrap();
-    other.change_lock(|_| LockChange::Put(lock_of_run("b"))).await.unwrap();
+    other
+        .change_lock(|_| LockChange::Put(lock_of_run("b")))
+        .await
+        .unwrap();
     store.retain_callbacks(&BTreeSet::new()).await.unwrap_err();
     assert_eq!(store.load_callback(&two).await.unwrap(), Some(processed));
 }

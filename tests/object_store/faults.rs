@@ -1,9 +1,12 @@
 //! Networks and services that fail: answers that are lost, writes that come late, buckets that are not as they should be.
 
-use super::s3_double::{S3Fault, S3Double};
-use super::{BUCKET, request_record, connect_store, state_with_one_segment, state_with_entries, lock_of_run, object_name, state_location, journal_entry};
-use segctl::state::{LockChange, State, StateStore, ObjectStateStore, StoreError};
+use super::s3_double::{S3Double, S3Fault};
+use super::{
+    BUCKET, connect_store, journal_entry, lock_of_run, object_name, request_record, state_location,
+    state_with_entries, state_with_one_segment,
+};
 use segctl::model::ObjectStoreUrl;
+use segctl::state::{LockChange, ObjectStateStore, State, StateStore, StoreError};
 
 /// Faults after which the write has taken effect, or can be made again at once.
 const TRANSIENT_FAULTS: [S3Fault; 6] = [
@@ -33,16 +36,24 @@ async fn a_retried_write_recognizes_its_own_first_attempt() {
                     assert_eq!(before.unwrap(), None, "{fault:?}");
                     // Once more with the object there.
                     server.inject_fault(("PUT", ending), 1, fault);
-                    let before = store.change_lock(|held| mine.renew(held, super::at_second(9))).await;
+                    let before = store
+                        .change_lock(|held| mine.renew(held, super::at_second(9)))
+                        .await;
                     assert_eq!(before.unwrap(), Some(mine.clone()), "{fault:?}");
                 }
                 1 => {
-                    store.append(&state_with_entries(1), &[journal_entry(0)]).await.unwrap();
+                    store
+                        .append(&state_with_entries(1), &[journal_entry(0)])
+                        .await
+                        .unwrap();
                     server.inject_fault(("PUT", ending), 1, fault);
                     store.save(&state_with_entries(1)).await.unwrap();
                     store.append(&state_with_entries(1), &[]).await.unwrap();
                 }
-                2 => store.append(&state_with_entries(2), &[journal_entry(1)]).await.unwrap(),
+                2 => store
+                    .append(&state_with_entries(2), &[journal_entry(1)])
+                    .await
+                    .unwrap(),
                 _ => {
                     for next in [1, 2] {
                         server.inject_fault(("PUT", ending), 1, fault);
@@ -56,7 +67,10 @@ async fn a_retried_write_recognizes_its_own_first_attempt() {
                         // Nobody came first: the answer stands.
                         assert_eq!(asked, 1, "{fault:?}");
                     }
-                    assert_eq!(store.load_requests().await.unwrap(), [request_record(0), request_record(0)]);
+                    assert_eq!(
+                        store.load_requests().await.unwrap(),
+                        [request_record(0), request_record(0)]
+                    );
                 }
             }
         }
@@ -77,7 +91,10 @@ async fn the_lock_is_created_despite_lost_responses() {
             server.inject_fault_after(("PUT", "lock.json"), (after, 1), fault);
             let taken = store.change_lock(|_| LockChange::Put(lock_of_run("a"))).await;
             assert_eq!(taken.unwrap(), None, "{fault:?} at {after}");
-            let held = connect_store(&server).change_lock(|_| LockChange::Keep).await.unwrap();
+            let held = connect_store(&server)
+                .change_lock(|_| LockChange::Keep)
+                .await
+                .unwrap();
             assert_eq!(held, Some(lock_of_run("a")), "{fault:?} at {after}");
         }
     }
@@ -87,50 +104,106 @@ async fn the_lock_is_created_despite_lost_responses() {
 async fn an_abandoned_write_that_arrives_late_has_no_effect() {
     let server = S3Double::start();
     let store = connect_store(&server);
-    store.change_lock(|_| LockChange::Put(lock_of_run("a"))).await.unwrap();
+    store
+        .change_lock(|_| LockChange::Put(lock_of_run("a")))
+        .await
+        .unwrap();
     store.save(&state_with_one_segment()).await.unwrap();
     // Nobody knows of this one whether it was written.
     server.inject_fault(("PUT", "ledger.json"), usize::MAX, S3Fault::Delayed);
-    assert!(store.append(&state_with_entries(1), &[journal_entry(0)]).await.is_err());
+    assert!(
+        store
+            .append(&state_with_entries(1), &[journal_entry(0)])
+            .await
+            .is_err()
+    );
     server.clear_faults();
     // It arrives before the next: what it wrote is this run's own, and is written over.
     assert_eq!(server.apply_delayed_requests()[0], 200);
-    store.append(&state_with_entries(2), &[journal_entry(1)]).await.unwrap();
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(2));
+    store
+        .append(&state_with_entries(2), &[journal_entry(1)])
+        .await
+        .unwrap();
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(2)
+    );
     // It arrives after the next: its condition fails.
     server.inject_fault(("PUT", "1.jsonl"), usize::MAX, S3Fault::Delayed);
-    assert!(store.append(&state_with_entries(3), &[journal_entry(2)]).await.is_err());
+    assert!(
+        store
+            .append(&state_with_entries(3), &[journal_entry(2)])
+            .await
+            .is_err()
+    );
     server.inject_fault(("PUT", "ledger.json"), usize::MAX, S3Fault::Delayed);
-    assert!(store.append(&state_with_entries(3), &[journal_entry(2)]).await.is_err());
+    assert!(
+        store
+            .append(&state_with_entries(3), &[journal_entry(2)])
+            .await
+            .is_err()
+    );
     server.clear_faults();
-    store.append(&state_with_entries(4), &[journal_entry(3)]).await.unwrap();
+    store
+        .append(&state_with_entries(4), &[journal_entry(3)])
+        .await
+        .unwrap();
     server.apply_delayed_requests();
-    store.append(&state_with_entries(5), &[journal_entry(4)]).await.unwrap();
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(5));
+    store
+        .append(&state_with_entries(5), &[journal_entry(4)])
+        .await
+        .unwrap();
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(5)
+    );
     store.save(&state_with_entries(5)).await.unwrap();
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(5));
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(5)
+    );
 }
 
 #[tokio::test]
 async fn a_late_write_of_an_old_run_never_changes_the_next_runs_state() {
     let server = S3Double::start();
     let (gone, next) = (connect_store(&server), connect_store(&server));
-    gone.change_lock(|_| LockChange::Put(lock_of_run("a"))).await.unwrap();
+    gone.change_lock(|_| LockChange::Put(lock_of_run("a")))
+        .await
+        .unwrap();
     gone.load().await.unwrap();
-    gone.append(&state_with_entries(1), &[journal_entry(0)]).await.unwrap();
+    gone.append(&state_with_entries(1), &[journal_entry(0)])
+        .await
+        .unwrap();
     for ending in ["1.jsonl", "ledger.json"] {
         server.inject_fault(("PUT", ending), usize::MAX, S3Fault::Delayed);
-        assert!(gone.append(&state_with_entries(2), &[journal_entry(1)]).await.is_err());
+        assert!(
+            gone.append(&state_with_entries(2), &[journal_entry(1)])
+                .await
+                .is_err()
+        );
     }
     server.clear_faults();
-    next.change_lock(|_| LockChange::Put(lock_of_run("b"))).await.unwrap();
+    next.change_lock(|_| LockChange::Put(lock_of_run("b")))
+        .await
+        .unwrap();
     assert_eq!(next.load().await.unwrap(), state_with_entries(1));
-    next.append(&state_with_entries(3), &[journal_entry(2)]).await.unwrap();
+    next.append(&state_with_entries(3), &[journal_entry(2)])
+        .await
+        .unwrap();
     server.apply_delayed_requests();
-    next.append(&state_with_entries(4), &[journal_entry(3)]).await.unwrap();
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(4));
+    next.append(&state_with_entries(4), &[journal_entry(3)])
+        .await
+        .unwrap();
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(4)
+    );
     next.save(&state_with_entries(4)).await.unwrap();
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(4));
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(4)
+    );
 }
 
 #[tokio::test]
@@ -139,7 +212,9 @@ async fn saving_over_a_newer_state_is_rejected_until_it_is_reloaded() {
     let (one, other) = (connect_store(&server), connect_store(&server));
     one.save(&state_with_one_segment()).await.unwrap();
     other.load().await.unwrap();
-    one.append(&state_with_entries(1), &[journal_entry(0)]).await.unwrap();
+    one.append(&state_with_entries(1), &[journal_entry(0)])
+        .await
+        .unwrap();
     for _ in 0..2 {
         let refused = other.save(&State::default()).await;
         assert!(
@@ -149,7 +224,10 @@ async fn saving_over_a_newer_state_is_rejected_until_it_is_reloaded() {
     }
     assert_eq!(other.load().await.unwrap(), state_with_entries(1));
     other.save(&state_with_entries(2)).await.unwrap();
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(2));
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(2)
+    );
 }
 
 #[tokio::test]
@@ -162,7 +240,10 @@ async fn the_journal_is_compacted_at_its_size_limit_and_old_objects_are_deleted(
             .await
             .unwrap();
     }
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(250));
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(250)
+    );
     let pieces = |generation: &str| {
         let folder = object_name(&format!("journal/{generation}/"));
         server
@@ -175,13 +256,22 @@ async fn the_journal_is_compacted_at_its_size_limit_and_old_objects_are_deleted(
     store.save(&state_with_one_segment()).await.unwrap();
     assert_eq!(server.object_names(), [object_name("ledger.json")]);
     // What cannot be deleted is passed over, and goes with the next.
-    store.append(&state_with_entries(1), &[journal_entry(0)]).await.unwrap();
-    store.append(&state_with_entries(2), &[journal_entry(1)]).await.unwrap();
+    store
+        .append(&state_with_entries(1), &[journal_entry(0)])
+        .await
+        .unwrap();
+    store
+        .append(&state_with_entries(2), &[journal_entry(1)])
+        .await
+        .unwrap();
     server.inject_fault(("DELETE", ".jsonl"), usize::MAX, S3Fault::Rejected(403));
     store.save(&state_with_one_segment()).await.unwrap();
     server.clear_faults();
     assert_eq!(server.object_names().len(), 2);
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_one_segment());
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_one_segment()
+    );
     store.save(&state_with_entries(1)).await.unwrap();
     assert_eq!(server.object_names(), [object_name("ledger.json")]);
 }
@@ -215,7 +305,10 @@ async fn damaged_objects_are_reported_with_their_url() {
     );
     refused("journal/2/2.jsonl` cannot be used: line 2 is damaged").await;
     server.set_object_text(&object_name("journal/2/2.jsonl"), &whole);
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(3));
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(3)
+    );
     server.set_object_text(&object_name("ledger.json"), &backup);
     refused(
         "ledger.json` cannot be used: it is of generation 1, and `journal/2/1.jsonl` follows a later one",
@@ -227,11 +320,20 @@ async fn damaged_objects_are_reported_with_their_url() {
     // Lost, it is empty, and what it was never comes back.
     let next = connect_store(&server);
     assert_eq!(next.load().await.unwrap(), State::default());
-    next.append(&state_with_entries(1), &[journal_entry(0)]).await.unwrap();
-    next.append(&state_with_entries(2), &[journal_entry(1)]).await.unwrap();
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(2));
+    next.append(&state_with_entries(1), &[journal_entry(0)])
+        .await
+        .unwrap();
+    next.append(&state_with_entries(2), &[journal_entry(1)])
+        .await
+        .unwrap();
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(2)
+    );
     server.remove_object(&object_name("journal/3/1.jsonl"));
-    next.append(&state_with_entries(3), &[journal_entry(2)]).await.unwrap();
+    next.append(&state_with_entries(3), &[journal_entry(2)])
+        .await
+        .unwrap();
     refused("journal/3/1.jsonl` cannot be used: it is gone").await;
 }
 
@@ -282,7 +384,11 @@ async fn an_unusable_bucket_is_reported_with_reason_and_help() {
     careless.ignore_conditions();
     let said = refused(connect_store(&careless)).await;
     assert!(said.contains("does not keep conditions of writes"), "{said}");
-    assert!(!careless.object_text(&object_name("lock.json")).contains("\"run\""));
+    assert!(
+        !careless
+            .object_text(&object_name("lock.json"))
+            .contains("\"run\"")
+    );
     assert_eq!(BUCKET, state_location().bucket);
 }
 
@@ -290,7 +396,10 @@ async fn an_unusable_bucket_is_reported_with_reason_and_help() {
 async fn entries_that_could_not_be_written_are_retried_with_the_next_write() {
     let server = S3Double::start();
     let store = connect_store(&server);
-    store.append(&state_with_entries(1), &[journal_entry(0)]).await.unwrap();
+    store
+        .append(&state_with_entries(1), &[journal_entry(0)])
+        .await
+        .unwrap();
     server.inject_fault(("PUT", ".jsonl"), usize::MAX, S3Fault::Rejected(503));
     server.take_request_log();
     let refused = store
@@ -304,8 +413,14 @@ async fn entries_that_could_not_be_written_are_retried_with_the_next_write() {
     );
     assert!(server.take_request_log().len() <= 20);
     server.clear_faults();
-    store.append(&state_with_entries(3), &[journal_entry(2)]).await.unwrap();
-    assert_eq!(connect_store(&server).load().await.unwrap(), state_with_entries(3));
+    store
+        .append(&state_with_entries(3), &[journal_entry(2)])
+        .await
+        .unwrap();
+    assert_eq!(
+        connect_store(&server).load().await.unwrap(),
+        state_with_entries(3)
+    );
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Somewhere to keep a ledger, and what is kept there.
 
 use jiff::Timestamp;
-use segctl::state::{StateEntry, LockHolder, Intent, State, StateStore, Lock, JournalEntry, StepKey, IntendedWrite};
-use segctl::model::{RequestRecord, EndpointClass, Lifecycle, SegmentId, SegmentName};
+use segctl::model::{EndpointClass, Lifecycle, RequestRecord, SegmentId, SegmentName};
+use segctl::state::{
+    IntendedWrite, Intent, JournalEntry, Lock, LockHolder, State, StateEntry, StateStore, StepKey,
+};
 
 /// Somewhere to keep a ledger, reached by several runs.
 pub(crate) trait StoreFixture {
@@ -18,7 +20,11 @@ pub(crate) fn at_second(second: i64) -> Timestamp {
 /// A ledger that knows one segment.
 pub(crate) fn state_with_one_segment() -> State {
     let mut ledger = State::default();
-    ledger.record(StateEntry::new(SegmentId::new("a1"), SegmentName::new("One"), at_second(0)));
+    ledger.record(StateEntry::new(
+        SegmentId::new("a1"),
+        SegmentName::new("One"),
+        at_second(0),
+    ));
     ledger
 }
 

@@ -2,17 +2,20 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
+mod bucket_repository;
+mod cli_runs;
+mod contract;
 mod faults;
 mod fixtures;
-mod contract;
-mod cli_runs;
 mod s3_double;
-mod bucket_repository;
 
-use fixtures::{StoreFixture, at_second, request_record, state_with_one_segment, state_with_entries, lock_of_run, journal_entry};
-use segctl::state::{DirectoryStore, ObjectStateStore};
-use segctl::model::{StateLocation, ObjectStoreUrl};
+use fixtures::{
+    StoreFixture, at_second, journal_entry, lock_of_run, request_record, state_with_entries,
+    state_with_one_segment,
+};
 use s3_double::{BUCKET, S3Double};
+use segctl::model::{ObjectStoreUrl, StateLocation};
+use segctl::state::{DirectoryStore, ObjectStateStore};
 
 /// Where the ledger of the tests is.
 fn state_location() -> ObjectStoreUrl {

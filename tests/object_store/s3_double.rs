@@ -139,7 +139,12 @@ impl S3Double {
     }
 
     /// Has the next `times` requests fail that have this method and an object whose name ends like this.
-    pub(crate) fn inject_fault(&self, (method, ending): (&'static str, &'static str), times: usize, fault: S3Fault) {
+    pub(crate) fn inject_fault(
+        &self,
+        (method, ending): (&'static str, &'static str),
+        times: usize,
+        fault: S3Fault,
+    ) {
         self.inject_fault_after((method, ending), (0, times), fault);
     }
 
@@ -226,7 +231,10 @@ impl BucketState {
     /// What goes wrong with a request, if anything does.
     fn next_fault(&mut self, request: &S3Request) -> Option<S3Fault> {
         let trouble = self.fault_rule.as_mut()?;
-        if trouble.method != request.method || !request.name.ends_with(trouble.name_suffix) || trouble.times == 0 {
+        if trouble.method != request.method
+            || !request.name.ends_with(trouble.name_suffix)
+            || trouble.times == 0
+        {
             return None;
         }
         if trouble.skip_first > 0 {
@@ -270,7 +278,9 @@ impl BucketState {
             }
             match (request.headers.get("if-match"), before) {
                 (Some(_), None) => return error_response(404, "NoSuchKey"),
-                (Some(wanted), Some(etag)) if *wanted != etag => return error_response(412, "PreconditionFailed"),
+                (Some(wanted), Some(etag)) if *wanted != etag => {
+                    return error_response(412, "PreconditionFailed");
+                }
                 _ => {}
             }
         }
@@ -374,7 +384,9 @@ struct ConnectionHandler {
 impl ConnectionHandler {
     /// Answers one request.
     fn serve(&self, mut stream: TcpStream) {
-        let Some(request) = read_request(&stream) else { return };
+        let Some(request) = read_request(&stream) else {
+            return;
+        };
         if let Some(answer) = self.answer(request) {
             let S3Response {
                 status,

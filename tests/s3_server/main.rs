@@ -3,19 +3,19 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
 
-#[path = "../object_store/fixtures.rs"]
-mod fixtures;
-#[path = "../object_store/contract.rs"]
-mod contract;
-mod seaweedfs;
 #[path = "../object_store/bucket_repository.rs"]
 mod bucket_repository;
+#[path = "../object_store/contract.rs"]
+mod contract;
+#[path = "../object_store/fixtures.rs"]
+mod fixtures;
+mod seaweedfs;
 
+use bucket_repository::{APPLY, BucketFixture, BucketRepository, CommandResult};
 use fixtures::StoreFixture;
-use segctl::state::ObjectStateStore;
-use segctl::model::StateLocation;
 use seaweedfs::{SECRET, SeaweedServer};
-use bucket_repository::{APPLY, BucketFixture, CommandResult, BucketRepository};
+use segctl::model::StateLocation;
+use segctl::state::ObjectStateStore;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -108,7 +108,9 @@ fn assert_concurrent_runs_apply_or_fail(shop: &BucketRepository<BucketPrefix<'_>
     let ended = children
         .into_iter()
         .map(|child| child.wait_with_output().unwrap());
-    let runs: Vec<CommandResult> = ended.map(|output| CommandResult::from_output::<BucketPrefix<'_>>(&output)).collect();
+    let runs: Vec<CommandResult> = ended
+        .map(|output| CommandResult::from_output::<BucketPrefix<'_>>(&output))
+        .collect();
     assert!(runs.iter().any(|run| run.code == Some(0)), "{runs:?}");
     assert!(runs.iter().all(|run| matches!(run.code, Some(0 | 7))), "{runs:?}");
     shop.assert_converges("one of four");

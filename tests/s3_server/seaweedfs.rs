@@ -68,8 +68,8 @@ impl SeaweedServer {
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn();
-        let child =
-            child.unwrap_or_else(|error| panic!("cannot start {}: {error}; {INSTALL_HELP}", program.display()));
+        let child = child
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}; {INSTALL_HELP}", program.display()));
         let mut server = Self {
             child,
             files,

@@ -2,12 +2,13 @@
 
 use super::{Sandbox, options};
 use segctl::api::{
-    ApiError, MemberBatcher, RequestError, Client, Credentials, Endpoint, HttpTransport, Operation, RateLimits,
-    SystemClock, Permit, UploadParameters,
+    ApiError, Client, Credentials, Endpoint, HttpTransport, MemberBatcher, Operation, Permit, RequestError,
+    SystemClock, UploadParameters,
 };
 use segctl::model::{
     CohortKey, Identifier, IdentifierType, MemberChange, SegmentId, SegmentName, UserChange,
 };
+use segctl::rate_limit::RateLimits;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,10 +42,15 @@ async fn change_users(
     file: UploadParameters<'_>,
 ) -> Result<(), RequestError> {
     let turn = acquire_permit(client, Operation::ChangeUsers(upload_name(), change)).await;
-    client.change_users(turn, (&upload_name(), id), (change, file)).await
+    client
+        .change_users(turn, (&upload_name(), id), (change, file))
+        .await
 }
 
-fn upload_parameters<'a>(url: &'a str, (identifier, notify): (&'a Identifier, &'a [String])) -> UploadParameters<'a> {
+fn upload_parameters<'a>(
+    url: &'a str,
+    (identifier, notify): (&'a Identifier, &'a [String]),
+) -> UploadParameters<'a> {
     UploadParameters {
         url,
         identifier,
@@ -110,9 +116,14 @@ async fn the_client_uploads_adds_removes_and_replaces_users() {
         .unwrap_err();
     assert!(matches!(again.kind, ApiError::NameTaken { .. }), "{again}");
     let other = SegmentId::new("5e6c0000000000000000ffff");
-    let missing = change_users(&client, Some(&other), UserChange::Add, upload_parameters(&first, told))
-        .await
-        .unwrap_err();
+    let missing = change_users(
+        &client,
+        Some(&other),
+        UserChange::Add,
+        upload_parameters(&first, told),
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(missing.kind, ApiError::NotFound { .. }), "{missing}");
 }
 

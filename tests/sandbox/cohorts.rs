@@ -60,7 +60,9 @@ async fn invalid_names_are_accepted_and_ignored() {
         if name == "Taken" {
             continue;
         }
-        let taken = sandbox.send("POST", FILE, new_file_body(name, "file:///x", 3)).await;
+        let taken = sandbox
+            .send("POST", FILE, new_file_body(name, "file:///x", 3))
+            .await;
         assert_eq!((taken.status, &taken.body["cs_name"]), (202, &json!(name)));
     }
     assert_eq!(sandbox.list_names().await, ["Taken"]);

@@ -1,13 +1,18 @@
 //! Who may call: each missing and each wrong part is a 401 in the shape of the family.
 
-use super::{ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, send_request, cohort_body, field_names};
+use super::{ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, cohort_body, field_names, send_request};
 use serde_json::Value;
 
 const APP_KEY: (&str, &str) = ("MOE-APPKEY", "workspace");
 const DATABASE: (&str, &str) = ("MOE-DBNAME", "db");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-async fn status_with_headers(sandbox: &Sandbox, target: (&str, &str), user: &str, headers: &[(&str, &str)]) -> u16 {
+async fn status_with_headers(
+    sandbox: &Sandbox,
+    target: (&str, &str),
+    user: &str,
+    headers: &[(&str, &str)],
+) -> u16 {
     let mut request = sandbox
         .unauthenticated_request(target.0, target.1)
         .basic_auth(user, Some("key"))
@@ -82,7 +87,9 @@ async fn each_endpoint_family_requires_its_own_header() {
 async fn unauthorized_requests_have_no_effect_and_no_control_access() {
     let sandbox = Sandbox::with_switches(&[]).await;
     let body = cohort_body("add_members", "C", &["a"]).to_string();
-    let refused = sandbox.unauthenticated_request("POST", COHORT).basic_auth("other", Some("key"));
+    let refused = sandbox
+        .unauthenticated_request("POST", COHORT)
+        .basic_auth("other", Some("key"));
     let refused = refused.header(APP_KEY.0, APP_KEY.1).header(JSON.0, JSON.1);
     assert_eq!(send_request(refused.body(body)).await.status, 401);
     assert_eq!(sandbox.contents_of("C").await, Value::Null);

@@ -1,7 +1,7 @@
 //! The file that keeps the state.
 
-use super::{ARCHIVE, SEGMENTS, Sandbox, segment_id, options_with_data_file, options};
-use segctl::sandbox::{SandboxOptions, SandboxError, Server};
+use super::{ARCHIVE, SEGMENTS, Sandbox, options, options_with_data_file, segment_id};
+use segctl::sandbox::{SandboxError, SandboxOptions, Server};
 use serde_json::{Value, json};
 
 async fn start_error(options: SandboxOptions) -> SandboxError {

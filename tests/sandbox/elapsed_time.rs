@@ -1,6 +1,6 @@
 //! What time does on its own.
 
-use super::{FILE, SEGMENTS, Sandbox, segment_id, city_definition, new_file_body};
+use super::{FILE, SEGMENTS, Sandbox, city_definition, new_file_body, segment_id};
 use serde_json::{Value, json};
 
 /// A file of this machine with two users, and what keeps it there.
@@ -51,9 +51,15 @@ async fn an_expired_file_segment_loses_its_users() {
     sandbox.send("POST", FILE, new_file_body("F", &url, 10)).await;
     sandbox.wait_for_queue().await;
     sandbox.advance_days(9).await;
-    assert_eq!((sandbox.list_names().await.len(), user_count(&sandbox).await), (1, 2));
+    assert_eq!(
+        (sandbox.list_names().await.len(), user_count(&sandbox).await),
+        (1, 2)
+    );
     sandbox.advance_days(1).await;
-    assert_eq!((sandbox.list_names().await.len(), user_count(&sandbox).await), (0, 0));
+    assert_eq!(
+        (sandbox.list_names().await.len(), user_count(&sandbox).await),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
@@ -74,7 +80,10 @@ async fn an_archived_file_segment_loses_its_users_after_thirty_days() {
     assert_eq!(user_count(&sandbox).await, 0);
     // For good.
     sandbox.unarchive("F").await;
-    assert_eq!((sandbox.list_names().await.len(), user_count(&sandbox).await), (1, 0));
+    assert_eq!(
+        (sandbox.list_names().await.len(), user_count(&sandbox).await),
+        (1, 0)
+    );
 }
 
 #[tokio::test]

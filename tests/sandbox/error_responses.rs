@@ -1,8 +1,8 @@
 //! Every status of the contract's tables, family by family, with what tells one refusal from another.
 
 use super::{
-    ARCHIVE, TestResponse, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, send_request, cohort_body, field_names, file_body,
-    city_definition, new_file_body, reference_definition,
+    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, TestResponse, UNARCHIVE, city_definition, cohort_body,
+    field_names, file_body, new_file_body, reference_definition, send_request,
 };
 use serde_json::{Value, json};
 
@@ -100,7 +100,11 @@ async fn invalid_v3_bodies_and_ids_are_rejected() {
         with_field(good.clone(), "name", json!(1)),
         with_field(good.clone(), "included_filters", json!([])),
         with_field(good.clone(), "excluded_filters", json!("nobody")),
-        with_field(good.clone(), "included_filters", reference_definition(&[UNKNOWN_ID])),
+        with_field(
+            good.clone(),
+            "included_filters",
+            reference_definition(&[UNKNOWN_ID]),
+        ),
         without_field(good.clone(), "included_filters"),
         unknown_in_filter,
         unknown_kind,
@@ -140,11 +144,14 @@ async fn invalid_v3_bodies_and_ids_are_rejected() {
 async fn archived_segments_files_cohorts_and_imports_cannot_be_updated() {
     let sandbox = Sandbox::with_switches(&[]).await;
     sandbox.create_and_get_id("Archived", "Pune").await;
-    sandbox.send("POST", FILE, new_file_body("File", "file:///x", 3)).await;
+    sandbox
+        .send("POST", FILE, new_file_body("File", "file:///x", 3))
+        .await;
     sandbox
         .send("POST", COHORT, cohort_body("add_members", "Cohort", &["a"]))
         .await;
-    let imported = json!({"name": "Imported", "source": "ANALYTICS", "included_filters": city_definition("Goa")});
+    let imported =
+        json!({"name": "Imported", "source": "ANALYTICS", "included_filters": city_definition("Goa")});
     sandbox.send("POST", "/_sandbox/segments", imported).await;
     let made = json!({"name": "Made by hand", "included_filters": city_definition("Agra")});
     sandbox.send("POST", "/_sandbox/segments", made).await;
@@ -171,15 +178,21 @@ async fn only_definition_conflicts_report_the_holder() {
     sandbox.archive("Archived").await;
     for (name, holder) in [("Active", &active), ("Archived", &archived)] {
         for (method, path) in [("POST", SEGMENTS), ("PATCH", &mine)] {
-            let refused = sandbox.send(method, path, named_body(name, city_definition("Agra"))).await;
+            let refused = sandbox
+                .send(method, path, named_body(name, city_definition("Agra")))
+                .await;
             assert_v3_error(&refused, 409, &[]);
             assert!(!refused.body.to_string().contains(holder.as_str()));
         }
-        let refused = sandbox.send("POST", FILE, new_file_body(name, "file:///x", 3)).await;
+        let refused = sandbox
+            .send("POST", FILE, new_file_body(name, "file:///x", 3))
+            .await;
         assert_v2_error(&refused, 409);
     }
     for (method, path) in [("POST", SEGMENTS), ("PATCH", &mine)] {
-        let refused = sandbox.send(method, path, named_body("New", city_definition("Pune"))).await;
+        let refused = sandbox
+            .send(method, path, named_body("New", city_definition("Pune")))
+            .await;
         assert_v3_error(&refused, 409, &["existing_cs_id", "existing_cs_name"]);
         let error = &refused.body["error"];
         assert_eq!(
@@ -207,7 +220,11 @@ async fn cycles_are_412_and_too_large_definitions_are_413() {
     let path = format!("{SEGMENTS}/{other}");
     let mut eleven = Vec::new();
     for number in 0..11 {
-        eleven.push(sandbox.create_and_get_id(&format!("n{number}"), &number.to_string()).await);
+        eleven.push(
+            sandbox
+                .create_and_get_id(&format!("n{number}"), &number.to_string())
+                .await,
+        );
     }
     let eleven: Vec<&str> = eleven.iter().map(String::as_str).collect();
     let kinds = [
@@ -218,7 +235,9 @@ async fn cycles_are_412_and_too_large_definitions_are_413() {
     let mut messages = std::collections::BTreeSet::new();
     for included in kinds {
         for (method, path) in [("POST", SEGMENTS), ("PATCH", &path)] {
-            let refused = sandbox.send(method, path, named_body("Large", included.clone())).await;
+            let refused = sandbox
+                .send(method, path, named_body("Large", included.clone()))
+                .await;
             assert_v3_error(&refused, 413, &[]);
             messages.insert(refused.body["error"]["message"].to_string());
         }
@@ -237,7 +256,9 @@ async fn a_full_workspace_rejects_every_kind_and_reports_the_limit() {
     assert_v3_error(&refused, 429, &["actual_count", "limit"]);
     let error = &refused.body["error"];
     assert_eq!((&error["actual_count"], &error["limit"]), (&json!(2), &json!(2)));
-    let file = sandbox.send("POST", FILE, new_file_body("F", "file:///x", 3)).await;
+    let file = sandbox
+        .send("POST", FILE, new_file_body("F", "file:///x", 3))
+        .await;
     assert_eq!(
         (file.status, &file.body["actual_count"], &file.body["limit"]),
         (429, &json!(2), &json!(2))
@@ -248,7 +269,10 @@ async fn a_full_workspace_rejects_every_kind_and_reports_the_limit() {
     assert_v1_error(&cohort, 429);
     assert_eq!(cohort.body["error"]["limit"], 2);
     // What is there can still be changed, and room can be made.
-    let path = format!("{SEGMENTS}/{}", super::segment_id(&find_by_name(&sandbox, "A").await));
+    let path = format!(
+        "{SEGMENTS}/{}",
+        super::segment_id(&find_by_name(&sandbox, "A").await)
+    );
     let update = json!({"included_filters": city_definition("Agra")});
     assert_eq!(sandbox.send("PATCH", &path, update).await.status, 200);
     sandbox.archive("B").await;
@@ -264,7 +288,9 @@ async fn find_by_name(sandbox: &Sandbox, name: &str) -> TestResponse {
 #[tokio::test]
 async fn invalid_v2_bodies_are_rejected() {
     let sandbox = Sandbox::with_switches(&[]).await;
-    sandbox.send("POST", FILE, new_file_body("F", "file:///x", 3)).await;
+    sandbox
+        .send("POST", FILE, new_file_body("F", "file:///x", 3))
+        .await;
     sandbox.create_and_get_id("Filters", "Pune").await;
     let good = file_body("F", "file:///x");
     let add = format!("{FILE}/add-users");

@@ -1,6 +1,6 @@
 //! Faults as a client meets them.
 
-use super::{SEGMENTS, Sandbox, options_with_data_file, city_definition, options};
+use super::{SEGMENTS, Sandbox, city_definition, options, options_with_data_file};
 use serde_json::{Value, json};
 use std::time::Duration;
 

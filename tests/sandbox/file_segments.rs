@@ -1,6 +1,6 @@
 //! Files of users: fetched from this machine, processed, called back.
 
-use super::{FILE, Sandbox, file_body, options_with_data_file, new_file_body, options};
+use super::{FILE, Sandbox, file_body, new_file_body, options, options_with_data_file};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

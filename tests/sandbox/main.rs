@@ -2,18 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-mod response_bodies;
 mod client_members;
 mod cohorts;
 mod credentials;
 mod data_file;
+mod elapsed_time;
+mod error_responses;
 mod faults;
 mod file_segments;
 mod operations;
-mod error_responses;
-mod switches;
-mod elapsed_time;
 mod rate_limits;
+mod response_bodies;
+mod switches;
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;

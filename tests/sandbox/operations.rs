@@ -1,8 +1,8 @@
 //! Every operation, every status, and time.
 
 use super::{
-    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, send_request, cohort_body, file_body, segment_id, city_definition,
-    options,
+    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, city_definition, cohort_body, file_body, options,
+    segment_id, send_request,
 };
 use serde_json::{Value, json};
 
@@ -15,22 +15,29 @@ async fn every_operation_succeeds() {
     assert_eq!(created.status, 201);
     let path = format!("{SEGMENTS}/{}", segment_id(&created));
     assert_eq!(sandbox.get(&path).await.body["data"], created.body["data"]);
-    let update =
-        json!({"name": "A 2", "included_filters": city_definition("Goa"), "excluded_filters": city_definition("Pune")});
+    let update = json!({"name": "A 2", "included_filters": city_definition("Goa"), "excluded_filters": city_definition("Pune")});
     assert_eq!(
         sandbox.send("PATCH", &path, update).await.body["data"]["name"],
         "A 2"
     );
     for query in ["?name=A%202", "/?name=A+2"] {
         let listed = sandbox.get(&format!("{SEGMENTS}{query}")).await;
-        assert_eq!(listed.body["data"][0]["id"], json!(segment_id(&created)), "{query}");
+        assert_eq!(
+            listed.body["data"][0]["id"],
+            json!(segment_id(&created)),
+            "{query}"
+        );
     }
     let mut file = file_body("F", MISSING_FILE_URL);
     file["expiry_time"] = json!(3);
     assert_eq!(sandbox.send("POST", FILE, file).await.status, 202);
     for change in ["add-users", "remove-users", "replace"] {
         let changed = sandbox
-            .send("PUT", &format!("{FILE}/{change}"), file_body("F", MISSING_FILE_URL))
+            .send(
+                "PUT",
+                &format!("{FILE}/{change}"),
+                file_body("F", MISSING_FILE_URL),
+            )
             .await;
         assert_eq!(changed.body["cs_name"], "F", "{change}");
     }

@@ -38,7 +38,9 @@ async fn the_51st_create_of_a_minute_is_rejected_until_the_next_minute() {
 #[tokio::test]
 async fn all_file_operations_share_ten_requests_an_hour_and_a_hundred_a_day() {
     let sandbox = Sandbox::start(options()).await;
-    let first = sandbox.send("POST", FILE, new_file_body("F", "file:///x", 300)).await;
+    let first = sandbox
+        .send("POST", FILE, new_file_body("F", "file:///x", 300))
+        .await;
     assert_eq!(first.status, 202);
     let changes = ["add-users", "remove-users", "replace"].map(|change| format!("{FILE}/{change}"));
     for path in changes.iter().cycle().take(9) {

@@ -1,8 +1,8 @@
 //! What each operation answers when it succeeds, field by field.
 
 use super::{
-    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, cohort_body, field_names, file_body, segment_id, city_definition,
-    new_file_body,
+    ARCHIVE, COHORT, FILE, SEGMENTS, Sandbox, UNARCHIVE, city_definition, cohort_body, field_names,
+    file_body, new_file_body, segment_id,
 };
 use serde_json::{Value, json};
 
@@ -22,8 +22,7 @@ fn is_object_id(value: &Value) -> bool {
 #[tokio::test]
 async fn create_get_and_update_return_the_same_envelope() {
     let sandbox = Sandbox::with_switches(&[]).await;
-    let body =
-        json!({"name": "A", "included_filters": city_definition("Pune"), "excluded_filters": city_definition("Goa")});
+    let body = json!({"name": "A", "included_filters": city_definition("Pune"), "excluded_filters": city_definition("Goa")});
     let created = sandbox.send("POST", SEGMENTS, body).await;
     assert_eq!(created.status, 201);
     let path = format!("{SEGMENTS}/{}", segment_id(&created));
@@ -53,7 +52,9 @@ async fn create_get_and_update_return_the_same_envelope() {
             ]
         );
         assert!(
-            is_object_id(&data["id"]) && is_utc_time(&data["created_time"]) && is_utc_time(&data["updated_time"])
+            is_object_id(&data["id"])
+                && is_utc_time(&data["created_time"])
+                && is_utc_time(&data["updated_time"])
         );
         assert_eq!(
             (&data["type"], &data["source"]),
@@ -99,7 +100,10 @@ async fn file_and_lifecycle_responses_name_the_segment() {
     body["emails"] = json!(["someone@example.com"]);
     let created = sandbox.send("POST", FILE, body).await;
     assert_eq!(created.status, 202);
-    assert_eq!(field_names(&created.body), ["cs_id", "cs_name", "message", "success"]);
+    assert_eq!(
+        field_names(&created.body),
+        ["cs_id", "cs_name", "message", "success"]
+    );
     assert!(is_object_id(&created.body["cs_id"]));
     for change in ["add-users", "remove-users", "replace"] {
         // The id decides, whatever the name says.
@@ -124,7 +128,9 @@ async fn file_and_lifecycle_responses_name_the_segment() {
 #[tokio::test]
 async fn get_returns_no_filters_for_files_and_cohorts() {
     let sandbox = Sandbox::with_switches(&[]).await;
-    sandbox.send("POST", FILE, new_file_body("F", MISSING_FILE_URL, 3)).await;
+    sandbox
+        .send("POST", FILE, new_file_body("F", MISSING_FILE_URL, 3))
+        .await;
     let synced = sandbox
         .send("POST", COHORT, cohort_body("add_members", "C", &["a"]))
         .await;
@@ -157,14 +163,24 @@ async fn every_path_accepts_a_trailing_slash() {
         ("GET", &segment, Value::Null, 200),
         ("PATCH", &segment, again, 200),
         ("POST", FILE, new_file_body("F", MISSING_FILE_URL, 3), 202),
-        ("PUT", &format!("{FILE}/add-users"), file_body("F", MISSING_FILE_URL), 202),
+        (
+            "PUT",
+            &format!("{FILE}/add-users"),
+            file_body("F", MISSING_FILE_URL),
+            202,
+        ),
         (
             "PUT",
             &format!("{FILE}/remove-users"),
             file_body("F", MISSING_FILE_URL),
             202,
         ),
-        ("PUT", &format!("{FILE}/replace"), file_body("F", MISSING_FILE_URL), 202),
+        (
+            "PUT",
+            &format!("{FILE}/replace"),
+            file_body("F", MISSING_FILE_URL),
+            202,
+        ),
         ("PATCH", ARCHIVE, json!({"name": "A"}), 200),
         ("PATCH", UNARCHIVE, json!({"name": "A"}), 200),
         ("POST", COHORT, cohort_body("add_members", "C", &["a"]), 200),

@@ -1,6 +1,6 @@
 //! Each switch under each of its settings; those on calls per minute are among the windows.
 
-use super::{SEGMENTS, Sandbox, segment_id, city_definition, reference_definition};
+use super::{SEGMENTS, Sandbox, city_definition, reference_definition, segment_id};
 use segctl::sandbox::SandboxError;
 use serde_json::{Value, json};
 
@@ -36,7 +36,10 @@ async fn switches_for_archived_segments_in_lists_conflicts_and_references() {
         let sandbox = Sandbox::with_switches(&[("reference_to_archived_allowed", value)]).await;
         let segment = sandbox.create_and_get_id("A", "Pune").await;
         sandbox.archive("A").await;
-        assert_eq!(create_with_definition(&sandbox, "B", reference_definition(&[&segment])).await, status);
+        assert_eq!(
+            create_with_definition(&sandbox, "B", reference_definition(&[&segment])).await,
+            status
+        );
     }
 }
 
@@ -44,8 +47,14 @@ async fn switches_for_archived_segments_in_lists_conflicts_and_references() {
 async fn switches_for_equality_of_definitions_and_names() {
     for (value, status) in [("true", 201), ("false", 409)] {
         let sandbox = Sandbox::with_switches(&[("equality_order_sensitive", value)]).await;
-        assert_eq!(create_with_definition(&sandbox, "A", two_cities_definition("Pune", "Goa")).await, 201);
-        assert_eq!(create_with_definition(&sandbox, "B", two_cities_definition("Goa", "Pune")).await, status);
+        assert_eq!(
+            create_with_definition(&sandbox, "A", two_cities_definition("Pune", "Goa")).await,
+            201
+        );
+        assert_eq!(
+            create_with_definition(&sandbox, "B", two_cities_definition("Goa", "Pune")).await,
+            status
+        );
     }
     for (value, status) in [("true", 201), ("false", 409)] {
         let sandbox = Sandbox::with_switches(&[("names_case_sensitive", value)]).await;
@@ -67,8 +76,7 @@ async fn switches_for_equality_of_definitions_and_names() {
 async fn switches_for_updates_that_omit_or_change_nothing() {
     for (value, kept) in [("keep", true), ("clear", false)] {
         let sandbox = Sandbox::with_switches(&[("patch_without_excluded", value)]).await;
-        let body =
-            json!({"name": "A", "included_filters": city_definition("Pune"), "excluded_filters": city_definition("Goa")});
+        let body = json!({"name": "A", "included_filters": city_definition("Pune"), "excluded_filters": city_definition("Goa")});
         let segment = segment_id(&sandbox.send("POST", SEGMENTS, body).await);
         let path = format!("{SEGMENTS}/{segment}");
         let without = json!({"included_filters": city_definition("Leh")});
@@ -169,7 +177,11 @@ async fn the_echo_switch_changes_the_form_of_returned_definitions() {
         let read = sandbox.get(&format!("{SEGMENTS}/{}", segment_id(&created))).await;
         assert_eq!(read.body["data"]["included_filters"], expected, "{value}");
         // Whatever it looks like, it is the same definition.
-        assert_eq!(create_with_definition(&sandbox, "B", sent.clone()).await, 409, "{value}");
+        assert_eq!(
+            create_with_definition(&sandbox, "B", sent.clone()).await,
+            409,
+            "{value}"
+        );
     }
 }
 

@@ -6,7 +6,9 @@ use super::workspace::{members, name, payload, segments};
 use segctl::config::settings::parse_settings;
 use segctl::config::{load, source};
 use segctl::definition::{Digest, Digests, Identities, encode};
-use segctl::model::{Contents, DeclaredSegment, Lifecycle, MemberSource, Payload, SegmentId, SegmentName, UserListSource};
+use segctl::model::{
+    Contents, DeclaredSegment, Lifecycle, MemberSource, Payload, SegmentId, SegmentName, UserListSource,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

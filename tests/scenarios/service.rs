@@ -3,7 +3,7 @@
 use super::alternative::Alternative;
 use super::format::{Edit, Kind};
 use reqwest::Method;
-use segctl::sandbox::{SandboxCredentials, SandboxOptions, SandboxError, Server};
+use segctl::sandbox::{SandboxCredentials, SandboxError, SandboxOptions, Server};
 use serde_json::{Map, Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::runtime::Runtime;
@@ -52,7 +52,9 @@ impl<'a> Service<'a> {
             options.set_switch(name, &value.to_string()).map_err(wrong)?;
         }
         for Alternative { name, value } in alternatives {
-            options.add_compared_switch(name, &value.to_string()).map_err(wrong)?;
+            options
+                .add_compared_switch(name, &value.to_string())
+                .map_err(wrong)?;
         }
         let server = runtime
             .block_on(Server::start(options))

@@ -6,8 +6,8 @@ use super::executor::{ProcessLifetime, Timeline};
 use super::recorder::Recorder;
 use super::workspace::SimulatedWorkspace;
 use futures_util::FutureExt;
+use segctl::model::{UploadCounts, UploadId, UploadResult};
 use segctl::state::{DirectoryStore, StateStore};
-use segctl::model::{UploadResult, UploadCounts, UploadId};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -77,12 +77,15 @@ impl SimulatedCallbacks {
         record: &Recorder,
     ) -> bool {
         self.uploads_by_change.insert(change, upload.clone());
-        let asked = self.expected.entry(upload.clone()).or_insert_with(|| ExpectedCallback {
-            segment: segment.to_owned(),
-            file_url: file.to_owned(),
-            is_unreadable: fails,
-            received_at: None,
-        });
+        let asked = self
+            .expected
+            .entry(upload.clone())
+            .or_insert_with(|| ExpectedCallback {
+                segment: segment.to_owned(),
+                file_url: file.to_owned(),
+                is_unreadable: fails,
+                received_at: None,
+            });
         // A call that arrives twice is one that wants to hear twice.
         record.require(
             asked.segment == segment && asked.file_url == file,
@@ -113,7 +116,9 @@ impl SimulatedCallbacks {
 
     /// Whether anything was heard of the calls that made these changes.
     pub(crate) fn has_received_callback(&self, changes: &[usize]) -> bool {
-        let uploads = changes.iter().filter_map(|change| self.uploads_by_change.get(change));
+        let uploads = changes
+            .iter()
+            .filter_map(|change| self.uploads_by_change.get(change));
         let mut asked = uploads.filter_map(|upload| self.expected.get(upload));
         asked.any(|asked| asked.received_at.is_some())
     }
@@ -176,9 +181,11 @@ impl CallbackDelivery {
         let store = DirectoryStore::with_filesystem(disk, "ledger");
         let kept = store.save_callback(&self.upload, &self.callback).now_or_never();
         let is_kept = matches!(kept, Some(Ok(())));
-        self.receiver.recorder.log_event("receiver", u64::from(is_kept), || {
-            format!("hears of {}: {:?}; kept: {is_kept}", self.upload, self.callback)
-        });
+        self.receiver
+            .recorder
+            .log_event("receiver", u64::from(is_kept), || {
+                format!("hears of {}: {:?}; kept: {is_kept}", self.upload, self.callback)
+            });
         let now = self.timeline.now();
         let mut guarded = self.workspace.lock().unwrap();
         if is_kept {

@@ -1,22 +1,22 @@
 //! What a run does, as the command line does it: it reads, plans, shows the plan, and applies or saves it; or it applies
 //! what was saved.
 
-use super::people;
 use super::injected_bugs::Bug;
+use super::people;
 use super::publisher::SimulatedPublisher;
 use super::recorder::Recorder;
-use super::run::{RunExit, Machine, RunSpec, SimulatedReconciler, Task};
+use super::run::{Machine, RunExit, RunSpec, SimulatedReconciler, Task};
 use super::run_checker::{COHORT_DROPPED_MESSAGE, RunChecker, step_event_listener};
-use segctl::apply::run_report::{StepOutcome, RunReport};
-use segctl::apply::{RunResult, AbortReason, RunStatus};
-use segctl::state::State;
+use segctl::apply::run_report::{RunReport, StepOutcome};
+use segctl::apply::{AbortReason, RunResult, RunStatus};
 use segctl::model::SegmentId;
 use segctl::plan::saved::SavedPlan;
-use segctl::plan::targeting::Selection;
 use segctl::plan::step::Plan;
+use segctl::plan::targeting::Selection;
+use segctl::reconcile::{LoadedWorkspace, PlanRequest};
 use segctl::render::json::PlanDocument;
 use segctl::render::text;
-use segctl::reconcile::{PlanRequest, LoadedWorkspace};
+use segctl::state::State;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -28,7 +28,12 @@ const SERVICE_IDENTITY: &str = "service";
 pub(crate) async fn plan(machine: &Machine, session: &SimulatedReconciler, order: RunSpec) -> RunExit {
     match read_and_plan(machine, session, &order).await {
         Ok((read, plan)) => {
-            let saved = SavedPlan::new(plan, (&read.observed, &read.state), SERVICE_IDENTITY.to_owned(), read.now);
+            let saved = SavedPlan::new(
+                plan,
+                (&read.observed, &read.state),
+                SERVICE_IDENTITY.to_owned(),
+                read.now,
+            );
             let text = saved.to_text();
             machine.recorder.require_key_hidden("a saved plan", &text);
             RunExit::Planned(text)
@@ -38,7 +43,11 @@ pub(crate) async fn plan(machine: &Machine, session: &SimulatedReconciler, order
 }
 
 /// Applies: what it plans, or what was saved.
-pub(crate) async fn apply(machine: &Machine, session: &SimulatedReconciler, (order, shelving): (RunSpec, SimulatedPublisher)) -> RunExit {
+pub(crate) async fn apply(
+    machine: &Machine,
+    session: &SimulatedReconciler,
+    (order, shelving): (RunSpec, SimulatedPublisher),
+) -> RunExit {
     if let Some(longest) = order.callbacks.as_ref().and_then(|callbacks| callbacks.timeout)
         && let Err(error) = session.wait_for_earlier_upload_results(longest).await
     {
@@ -85,7 +94,11 @@ fn log_stale(record: &Recorder, why: &str) -> RunExit {
     RunExit::Stale
 }
 
-async fn read_and_plan(machine: &Machine, session: &SimulatedReconciler, order: &RunSpec) -> Result<(LoadedWorkspace, Plan), RunExit> {
+async fn read_and_plan(
+    machine: &Machine,
+    session: &SimulatedReconciler,
+    order: &RunSpec,
+) -> Result<(LoadedWorkspace, Plan), RunExit> {
     let record = &machine.recorder;
     let aim = PlanRequest {
         workspace: "w".to_owned(),
@@ -110,7 +123,11 @@ async fn read_and_plan(machine: &Machine, session: &SimulatedReconciler, order: 
 }
 
 /// Looks whether a saved plan can still be applied.
-async fn recheck_saved_plan(machine: &Machine, session: &SimulatedReconciler, (order, text): (&RunSpec, &str)) -> Result<PreparedRun, RunExit> {
+async fn recheck_saved_plan(
+    machine: &Machine,
+    session: &SimulatedReconciler,
+    (order, text): (&RunSpec, &str),
+) -> Result<PreparedRun, RunExit> {
     let record = &machine.recorder;
     let saved = SavedPlan::from_text(text).map_err(|error| log_failure(record, error))?;
     let ledger = session.load_state().await;
@@ -172,7 +189,9 @@ async fn execute(
     };
     let told = step_event_listener(&machine.workspace, order.number);
     let what = (&plan, ledger, &order.policy);
-    let done = session.apply(what, prepared.fetched_before, settings, &told).await;
+    let done = session
+        .apply(what, prepared.fetched_before, settings, &told)
+        .await;
     log_result(&machine.recorder, &done.report, done.abort_reason.as_ref());
     RunExit::Applied {
         steps: plan.steps.len(),
@@ -226,7 +245,9 @@ fn failure_messages(receipt: &RunReport) -> Vec<String> {
     let messages = outcomes.filter_map(|outcome| match outcome {
         StepOutcome::Failed { message } => Some(message.clone()),
         // That nobody is shown to have a name is no failure, and no run changes it.
-        StepOutcome::Unknown { message } => Some(message.clone()).filter(|message| message.contains(COHORT_DROPPED_MESSAGE)),
+        StepOutcome::Unknown { message } => {
+            Some(message.clone()).filter(|message| message.contains(COHORT_DROPPED_MESSAGE))
+        }
         _ => None,
     });
     messages.collect()

@@ -1,7 +1,7 @@
 //! The calls that the service counted, and which of them the runs could know of: a limit is exceeded by a run's own fault
 //! where the calls that it knew of fill a window by themselves.
 
-use segctl::sandbox::{RateLimitClass, RateLimitMode, SandboxSettings, RateLimitWindow};
+use segctl::sandbox::{RateLimitClass, RateLimitMode, RateLimitWindow, SandboxSettings};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A call that is under way when the clock is set is dated by neither time.
@@ -63,7 +63,9 @@ impl CountedRequests {
     /// Takes down that a clock was set: what was dated by it says nothing any more.
     pub(crate) fn mark_clock_changed(&mut self, now: i64) {
         self.misdated_until = now + CLOCK_CHANGE_UNCERTAINTY;
-        self.counted.iter_mut().for_each(|call| call.is_timed_correctly = false);
+        self.counted
+            .iter_mut()
+            .for_each(|call| call.is_timed_correctly = false);
     }
 
     /// Whether a clock was ever set.

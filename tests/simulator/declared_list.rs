@@ -1,7 +1,9 @@
 //! A cohort or a file segment as files declare it.
 
 use super::people::{self, People};
-use segctl::model::{Cohort, CohortKey, Contents, Identifier, IdentifierType, MemberSource, FileSegment, UserListSource};
+use segctl::model::{
+    Cohort, CohortKey, Contents, FileSegment, Identifier, IdentifierType, MemberSource, UserListSource,
+};
 use serde_json::{Value, json};
 
 /// A list of people.
@@ -64,7 +66,12 @@ impl DeclaredList {
     }
 
     /// The call by which somebody else makes such a segment, with other people in it.
-    pub(crate) fn external_create_request(&self, name: &str, people: People, address: &str) -> (&'static str, Value) {
+    pub(crate) fn external_create_request(
+        &self,
+        name: &str,
+        people: People,
+        address: &str,
+    ) -> (&'static str, Value) {
         let key = self.key();
         if self.format == ListFormat::UserFile {
             let body = json!({

@@ -234,7 +234,8 @@ impl Clock for ProcessClock {
             return;
         }
         let announced = self.announced_waits.as_ref();
-        let covers = |(until, is_in_parts): &AnnouncedWait| *until == moment || *is_in_parts && *until > moment;
+        let covers =
+            |(until, is_in_parts): &AnnouncedWait| *until == moment || *is_in_parts && *until > moment;
         let is_announced = announced.is_none_or(|announced| announced.lock().unwrap().iter().any(covers));
         self.recorder
             .require(is_announced, "waits are announced", || format!("until {moment}"));

@@ -1,9 +1,9 @@
 //! Why a workspace cannot be as the files say although nothing goes wrong any more: what somebody did by hand, and what
 //! nobody can know.
 
-use super::simulation::Simulation;
 use super::ground_truth::{Author, SegmentChange};
 use super::run_checker;
+use super::simulation::Simulation;
 use std::collections::BTreeSet;
 
 impl Simulation {
@@ -31,13 +31,16 @@ impl Simulation {
             });
         // A cohort that somebody gave another name takes what is sent under the one that it should have.
         let is_renamed = self.files.items().iter().any(|item| {
-            let keyed = item.list.as_ref().and_then(|list| truth.by_cohort_key(&list.key()));
+            let keyed = item
+                .list
+                .as_ref()
+                .and_then(|list| truth.by_cohort_key(&list.key()));
             item.is_declared && keyed.is_some_and(|(_, live)| live.name != item.name)
         });
         let is_archiving_unseen = self.profile.settings.list_includes_archived;
         let is_told = |message: &String| {
-            let is_named =
-                message.contains("another segment has the name") || message.contains(run_checker::COHORT_DROPPED_MESSAGE);
+            let is_named = message.contains("another segment has the name")
+                || message.contains(run_checker::COHORT_DROPPED_MESSAGE);
             let is_taken = message.contains("is reserved for a segment")
                 || message.contains("already has this definition");
             let is_away = message.contains("limit of active segments is reached")
@@ -77,8 +80,8 @@ impl Simulation {
             let mut items = self.files.items().iter();
             items.any(|item| item.is_declared && item.name == live.name && item.kind() != live.kind)
         });
-        let is_unknown =
-            !self.forces_upload && (workspace.external_people.contains_key(id) || workspace.was_delivered_twice(id));
+        let is_unknown = !self.forces_upload
+            && (workspace.external_people.contains_key(id) || workspace.was_delivered_twice(id));
         why.starts_with("KindTaken") && is_other || why.starts_with("MembersUnknown") && is_unknown
     }
 
@@ -96,7 +99,8 @@ impl Simulation {
         let is_declared = items.any(|item| item.is_declared && item.name == live.name);
         let mut changes = workspace.ground_truth.changes.iter();
         let made = changes.find(|change| change.id == id);
-        let is_by_run = made.is_some_and(|made| matches!(made.author, Author::Run(_) | Author::LateRequest(_)))
+        let is_by_run = made
+            .is_some_and(|made| matches!(made.author, Author::Run(_) | Author::LateRequest(_)))
             && !workspace.ground_truth.confirmed_creates.contains(id);
         is_by_run && !is_declared && !self.is_managed(id)
     }

@@ -72,8 +72,13 @@ pub(crate) fn draw_network_faults(random: &mut Random, has_lists: bool) -> Vec<N
     let mut faults: Vec<NetworkFault> = faults.collect();
     if has_lists {
         for fault in &mut faults {
-            let is_of_lists = !matches!(fault.fault, NetworkFaultKind::StaleList { .. }) && random.percent(50);
-            fault.scope = if is_of_lists { FaultScope::MemberLists } else { fault.scope };
+            let is_of_lists =
+                !matches!(fault.fault, NetworkFaultKind::StaleList { .. }) && random.percent(50);
+            fault.scope = if is_of_lists {
+                FaultScope::MemberLists
+            } else {
+                fault.scope
+            };
         }
     }
     faults
@@ -99,7 +104,11 @@ fn draw_network_fault(random: &mut Random) -> NetworkFault {
         _ => on,
     };
     let times = match kind {
-        NetworkFaultKind::FailedBefore { .. } | NetworkFaultKind::Unreachable | NetworkFaultKind::ResetBefore if random.percent(30) => {
+        NetworkFaultKind::FailedBefore { .. }
+        | NetworkFaultKind::Unreachable
+        | NetworkFaultKind::ResetBefore
+            if random.percent(30) =>
+        {
             random.below(8) + 1
         }
         NetworkFaultKind::StaleList { .. } | NetworkFaultKind::RateLimited { .. } => random.below(3) + 1,

@@ -103,7 +103,12 @@ impl GroundTruth {
     }
 
     /// Takes down what a segment is from now on, or is to be.
-    pub(crate) fn record_change_with_effect(&mut self, (author, effect): (Author, EffectTiming), id: &str, after: ActualSegment) {
+    pub(crate) fn record_change_with_effect(
+        &mut self,
+        (author, effect): (Author, EffectTiming),
+        id: &str,
+        after: ActualSegment,
+    ) {
         let looked_at = match author {
             Author::Run(run) => self.changes_at_last_read(run, id),
             Author::LateRequest(_) | Author::Dashboard | Author::Expiry | Author::UploadQueue => None,
@@ -125,14 +130,17 @@ impl GroundTruth {
         let is_new = |change: &&SegmentChange| change.changed_at > self.now - LIST_LAG;
         let latest = self.changes.iter().rev().take_while(is_new);
         let is_write = |change: &&SegmentChange| {
-            !matches!(change.author, Author::Expiry | Author::UploadQueue) && change.effect == EffectTiming::Immediate
+            !matches!(change.author, Author::Expiry | Author::UploadQueue)
+                && change.effect == EffectTiming::Immediate
         };
         latest.filter(is_write).count()
     }
 
     /// How many changes there were when a run looked at a segment last.
     pub(crate) fn changes_at_last_read(&self, run: usize, id: &str) -> Option<usize> {
-        self.last_reads.get(&(run, id.to_owned())).map(|(changes, _)| *changes)
+        self.last_reads
+            .get(&(run, id.to_owned()))
+            .map(|(changes, _)| *changes)
     }
 
     /// Whether a run looked at a segment after so many looks.
@@ -219,13 +227,17 @@ impl GroundTruth {
     /// Compares everything with the service's own state, and learns what time archived.
     pub(crate) fn check_against_service(&mut self, state: &Value, record: &Recorder) {
         let segments = state["segments"].as_object().unwrap();
-        record.require(segments.len() == self.segments.len(), GROUND_TRUTH_INVARIANT, || {
-            format!(
-                "{} segments at the service, {} known",
-                segments.len(),
-                self.segments.len()
-            )
-        });
+        record.require(
+            segments.len() == self.segments.len(),
+            GROUND_TRUTH_INVARIANT,
+            || {
+                format!(
+                    "{} segments at the service, {} known",
+                    segments.len(),
+                    self.segments.len()
+                )
+            },
+        );
         for (id, stored) in segments {
             let Some(known) = self.segments.get(id) else {
                 record.report_violation(GROUND_TRUTH_INVARIANT, || format!("{id} is not known"));
@@ -242,9 +254,11 @@ impl GroundTruth {
             let people = people::people_in_sandbox(&stored["contents"]);
             // The users of a file segment that is put away are dropped some time later.
             let is_dropped = known.kind == SegmentKind::File && is_archived && people == People::default();
-            record.require(known.people == people || is_dropped, GROUND_TRUTH_INVARIANT, || {
-                format!("{id} has {people:?}, known as {known:?}")
-            });
+            record.require(
+                known.people == people || is_dropped,
+                GROUND_TRUTH_INVARIANT,
+                || format!("{id} has {people:?}, known as {known:?}"),
+            );
             if is_archived && !known.is_archived || known.people != people {
                 let after = ActualSegment {
                     is_archived,

@@ -1,19 +1,19 @@
 //! What has to hold when a run is over, and when all is over.
 
+use super::declared_list::DeclaredList;
 use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::ProcessLifetime;
-use super::declared_list::DeclaredList;
+use super::ground_truth::{ActualSegment, Author, Meaning, SegmentChange};
 use super::list_checks;
 use super::recorder::Recorder;
 use super::run::RunExit;
-use super::ground_truth::{Author, SegmentChange, Meaning, ActualSegment};
 use super::run_checker::RunChecker;
-use super::workspace::SimulatedWorkspace;
 use super::user_model::{DeclaredFiles, DeclaredItem};
+use super::workspace::SimulatedWorkspace;
 use futures_util::FutureExt;
 use segctl::apply::RunStatus;
-use segctl::state::{DirectoryStore, State, StateStore};
 use segctl::model::{Payload, SegmentId, SegmentKind};
+use segctl::state::{DirectoryStore, State, StateStore};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -45,7 +45,9 @@ pub(crate) fn require_state_correct(workspace: &SimulatedWorkspace, platter: &Ar
         require_no_definition_lost(workspace, &ledger);
         require_recorded_definitions_existed(workspace, &ledger);
         list_checks::require_lists_correct(workspace, platter, &ledger);
-        workspace.published_files.require_recorded(&ledger, &workspace.recorder);
+        workspace
+            .published_files
+            .require_recorded(&ledger, &workspace.recorder);
     }
 }
 
@@ -104,7 +106,12 @@ fn require_recorded_definitions_existed(workspace: &SimulatedWorkspace, ledger: 
 /// How a run ended says whether everything was done, and whether nothing was.
 pub(crate) fn require_exit_status_correct(workspace: &SimulatedWorkspace, run: usize, end: &RunExit) {
     let is_changed = workspace.ground_truth.is_still_changed_by(run);
-    let is_all_done = || workspace.run_checkers.get(&run).is_some_and(RunChecker::all_steps_done);
+    let is_all_done = || {
+        workspace
+            .run_checkers
+            .get(&run)
+            .is_some_and(RunChecker::all_steps_done)
+    };
     let is_true = match end {
         RunExit::Failed
         | RunExit::Planned(_)
@@ -128,11 +135,19 @@ pub(crate) fn require_exit_status_correct(workspace: &SimulatedWorkspace, run: u
 }
 
 /// Whether what was overwritten was the run's own passing form, or came after its last look and right before the write.
-fn is_own_or_recent(workspace: &SimulatedWorkspace, (place, change): (usize, &SegmentChange), run: usize) -> bool {
+fn is_own_or_recent(
+    workspace: &SimulatedWorkspace,
+    (place, change): (usize, &SegmentChange),
+    run: usize,
+) -> bool {
     let earlier = workspace.ground_truth.changes.get(..place).unwrap_or_default();
     let previous = earlier.iter().rposition(|other| other.id == change.id);
     let Some(previous) = previous else { return false };
-    let SegmentChange { author, changed_at: at, .. } = &earlier[previous];
+    let SegmentChange {
+        author,
+        changed_at: at,
+        ..
+    } = &earlier[previous];
     let is_unseen = previous >= change.changes_at_read && change.changed_at - at <= MAX_READ_AGE;
     *author == Author::Run(run) || matches!(author, Author::LateRequest(_)) || is_unseen
 }
@@ -159,14 +174,23 @@ pub(crate) fn load_state(platter: &Arc<Mutex<MachineDisk>>, record: &Recorder) -
         recorder: record.clone(),
         actor: "check".to_owned(),
     };
-    let loaded = DirectoryStore::with_filesystem(disk, "ledger").load().now_or_never().unwrap();
+    let loaded = DirectoryStore::with_filesystem(disk, "ledger")
+        .load()
+        .now_or_never()
+        .unwrap();
     loaded
-        .inspect_err(|error| record.report_violation("files are old or new, never torn", || error.to_string()))
+        .inspect_err(|error| {
+            record.report_violation("files are old or new, never torn", || error.to_string())
+        })
         .ok()
 }
 
 /// A declared list is there, with exactly those who are in it.
-fn require_list_as_declared(workspace: &SimulatedWorkspace, (item, list): (&DeclaredItem, &DeclaredList), live: Option<(&str, &ActualSegment)>) {
+fn require_list_as_declared(
+    workspace: &SimulatedWorkspace,
+    (item, list): (&DeclaredItem, &DeclaredList),
+    live: Option<(&str, &ActualSegment)>,
+) {
     let is_there = live.is_some_and(|(id, segment)| {
         let has_people = workspace.has_desired_people(id, list.people) || workspace.overtaken.contains(id);
         !segment.is_archived && segment.kind == item.kind() && has_people
@@ -201,7 +225,8 @@ pub(crate) fn require_as_declared(
         let is_by_run = |author| matches!(author, Author::Run(_) | Author::LateRequest(_));
         !is_passed(id)
             && (!shows_archived
-                || truth.last_lifecycle_author(id).is_some_and(is_by_run) && !truth.ambiguous_lifecycle_changes.contains(id))
+                || truth.last_lifecycle_author(id).is_some_and(is_by_run)
+                    && !truth.ambiguous_lifecycle_changes.contains(id))
     };
     let invariant = "what was applied is there";
     for item in files.items() {

@@ -5,14 +5,14 @@ use super::executor::ProcessLifetime;
 use super::people::{self, People};
 use super::publisher::published_url;
 use super::upload_queue::user_change_of;
-use super::workspace::{SimulatedWorkspace, is_upload_request, cohort_key_of};
+use super::workspace::{SimulatedWorkspace, cohort_key_of, is_upload_request};
 use futures_util::FutureExt;
-use segctl::state::{DirectoryStore, StateEntry, Intent, State, CohortState, IntendedWrite};
 use segctl::member_list::PreviousMembers;
 use segctl::model::{ListDigest, SegmentKind, UserChange};
-use segctl::observe::members::{RecordedMembersError, RecordedMembers};
 use segctl::plan::step::{Action, CohortSync, Step, UserListUpload};
 use segctl::sandbox::HttpRequest;
+use segctl::state::member_lists::{RecordedMembers, RecordedMembersError};
+use segctl::state::{CohortState, DirectoryStore, IntendedWrite, Intent, State, StateEntry};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
@@ -27,11 +27,14 @@ pub(crate) fn has_recorded_request(ledger: &State, run: &str, (call, body): (&Ht
         return has_recorded_upload(ledger, run, body);
     }
     let key = cohort_key_of(body);
-    let is_open = |sent: &CohortState| sent.key == key && sent.partial.is_some() && sent.ambiguous_since.is_some();
+    let is_open =
+        |sent: &CohortState| sent.key == key && sent.partial.is_some() && sent.ambiguous_since.is_some();
     let is_begun = |intent: &Intent| {
-        intent.step.run == run && matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state: sent } if is_open(sent))
+        intent.step.run == run
+            && matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state: sent } if is_open(sent))
     };
-    let is_known = |entry: &StateEntry| entry.run == run && entry.cohort_state.as_deref().is_some_and(is_open);
+    let is_known =
+        |entry: &StateEntry| entry.run == run && entry.cohort_state.as_deref().is_some_and(is_open);
     ledger.intents().any(is_begun) || ledger.all_entries().any(is_known)
 }
 
@@ -80,7 +83,10 @@ pub(crate) fn matches_file_segment_step(
     call: &HttpRequest,
     (body, told): (&Value, Option<People>),
 ) -> bool {
-    let (wanted, change) = (people::people_in_users(&uploading.upload.users), user_change_of(call));
+    let (wanted, change) = (
+        people::people_in_users(&uploading.upload.users),
+        user_change_of(call),
+    );
     // What nobody knows the users of gets all of them.
     let is_planned =
         call.method == "POST" || change == UserChange::Replace || uploading.change == Some(change);
@@ -118,8 +124,17 @@ impl SimulatedWorkspace {
         let body: Value = serde_json::from_slice(&call.body).unwrap();
         let id = body["cs_id"].as_str().unwrap_or_default();
         // Nothing tells of what is away where it is listed all the same, nor of whom it lost since.
-        let is_away = self.shows_archived && self.ground_truth.segments.get(id).is_some_and(|live| live.is_archived);
-        if is_away || self.callbacks.segment_has_unreported_failure(id, self.run_started_at[&run]) {
+        let is_away = self.shows_archived
+            && self
+                .ground_truth
+                .segments
+                .get(id)
+                .is_some_and(|live| live.is_archived);
+        if is_away
+            || self
+                .callbacks
+                .segment_has_unreported_failure(id, self.run_started_at[&run])
+        {
             return;
         }
         let before = self.people_after_queue(id);
@@ -157,7 +172,11 @@ impl SimulatedWorkspace {
 }
 
 /// Whom the ledger says to be in a segment are in it, and nobody else.
-pub(crate) fn require_lists_correct(workspace: &SimulatedWorkspace, platter: &Arc<Mutex<MachineDisk>>, ledger: &State) {
+pub(crate) fn require_lists_correct(
+    workspace: &SimulatedWorkspace,
+    platter: &Arc<Mutex<MachineDisk>>,
+    ledger: &State,
+) {
     let disk = SimulatedFileSystem {
         disk: Arc::clone(platter),
         lifetime: ProcessLifetime::crashing_at(None),
@@ -200,7 +219,11 @@ fn require_list_correct(workspace: &SimulatedWorkspace, entry: &StateEntry, kept
     }
     // Of what is still waited for nothing is sure.
     let uploaded = entry.upload_state.as_deref();
-    if uploaded.is_some_and(|uploaded| workspace.callbacks.has_unreported_failure(&uploaded.pending, i64::MIN)) {
+    if uploaded.is_some_and(|uploaded| {
+        workspace
+            .callbacks
+            .has_unreported_failure(&uploaded.pending, i64::MIN)
+    }) {
         return;
     }
     let (mut surely, mut possibly) = (People::default(), People::default());

@@ -4,7 +4,7 @@ use super::disk::{MachineDisk, SimulatedFileSystem};
 use super::executor::{ProcessLifetime, Timeline};
 use super::recorder::Recorder;
 use futures_util::FutureExt;
-use segctl::state::{LockChange, DirectoryStore, StateStore};
+use segctl::state::{DirectoryStore, LockChange, StateStore};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -12,35 +12,35 @@
     reason = "a test that fails may panic, and says why"
 )]
 
+mod callbacks;
+mod commands;
 mod counted_requests;
-mod expected_conflicts;
+mod declared_list;
 mod disk;
 mod executor;
+mod expected_conflicts;
 mod faults;
-mod callbacks;
+mod ground_truth;
+mod injected_bugs;
 mod invariants;
-mod declared_list;
 mod list_checks;
 mod lock;
-mod people;
 mod network;
-mod injected_bugs;
+mod people;
 mod publisher;
-mod upload_queue;
 mod random;
 mod recorder;
-mod service_profile;
 mod run;
+mod run_checker;
+mod service_profile;
 mod simulation;
 mod store;
-mod ground_truth;
-mod run_checker;
-mod commands;
-mod workspace;
+mod upload_queue;
 mod user_model;
+mod workspace;
 
 use injected_bugs::ALL_BUGS;
-use simulation::{SeedReport, SeedCounts, simulate};
+use simulation::{SeedCounts, SeedReport, simulate};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -204,7 +204,8 @@ fn failure_reason(seed: u64, report: &SeedReport) -> Option<String> {
     if let Some(violation) = &report.violation {
         return Some(violation.invariant.to_owned());
     }
-    let differs = seed.is_multiple_of(REPLAY_EVERY) && simulate(seed, false, None).fingerprint != report.fingerprint;
+    let differs =
+        seed.is_multiple_of(REPLAY_EVERY) && simulate(seed, false, None).fingerprint != report.fingerprint;
     differs.then(|| "it is not the same twice".to_owned())
 }
 

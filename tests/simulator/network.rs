@@ -1,26 +1,27 @@
 //! The way between a process and the service: calls take time, and some of them go wrong. What was sent is on its way,
 //! whether or not the process is still there.
 
-use super::executor::{ProcessLifetime, Timeline};
-use super::faults::{NetworkFaultKind, NetworkFault, FaultScope};
 use super::callbacks;
-use super::list_checks::{is_list_request, has_recorded_request};
-use super::lock::LockFile;
+use super::executor::{ProcessLifetime, Timeline};
+use super::faults::{FaultScope, NetworkFault, NetworkFaultKind};
+use super::ground_truth::Author;
 use super::injected_bugs::Bug;
-use super::upload_queue;
+use super::list_checks::{has_recorded_request, is_list_request};
+use super::lock::LockFile;
 use super::recorder::{API_KEY, ENCODED_KEY, Recorder};
 use super::store::PossibleStates;
-use super::ground_truth::Author;
-use super::workspace::{ArrivingRequest, SimulatedWorkspace, sandbox_call, summarize, is_upload_request};
+use super::upload_queue;
+use super::workspace::{ArrivingRequest, SimulatedWorkspace, is_upload_request, sandbox_call, summarize};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use segctl::api::{
-    Credentials, Endpoint, HttpTransport, Method, RateLimitHeaders, Request, Response, Transport, TransportError,
+    Credentials, Endpoint, HttpTransport, Method, Request, Response, Transport, TransportError,
 };
-use segctl::state::{Intent, IntendedWrite};
 use segctl::model::{Lifecycle, Payload};
 use segctl::plan::step::Step;
+use segctl::rate_limit::RateLimitHeaders;
 use segctl::sandbox::{HttpRequest, HttpResponse};
+use segctl::state::{IntendedWrite, Intent};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -116,7 +117,9 @@ impl SimulatedTransport {
             Some(NetworkFaultKind::DeliveredLate) if is_list_request(call) => {
                 fate(Some(deadline + random.between(1, 200_000)), deadline)
             }
-            Some(NetworkFaultKind::DeliveredLate) => fate(Some(deadline + random.between(1, 20_000)), deadline),
+            Some(NetworkFaultKind::DeliveredLate) => {
+                fate(Some(deadline + random.between(1, 20_000)), deadline)
+            }
             Some(NetworkFaultKind::Slow { milliseconds }) => fate(Some(there), milliseconds),
             Some(NetworkFaultKind::DeliveredTwice) => RequestFate {
                 arrives_twice: true,
@@ -131,7 +134,12 @@ impl SimulatedTransport {
     }
 
     /// Puts a call on its way; what the service answers is there once it arrived.
-    fn send_request(&self, call: &HttpRequest, fate: &RequestFate, step: Option<usize>) -> Arc<Mutex<Option<HttpResponse>>> {
+    fn send_request(
+        &self,
+        call: &HttpRequest,
+        fate: &RequestFate,
+        step: Option<usize>,
+    ) -> Arc<Mutex<Option<HttpResponse>>> {
         let answer = Arc::new(Mutex::new(None));
         let Some(arrives_after) = fate.arrives_after else {
             return answer;
@@ -303,12 +311,17 @@ impl Transport for SimulatedTransport {
         }
         let step = self.check_before_send(&call);
         if self.recorder.has_bug(Bug::LastBatchSkipped) && is_last_batch(&call) {
-            return Ok(synthetic_response(200, &json!({"status": "success", "message": ""})));
+            return Ok(synthetic_response(
+                200,
+                &json!({"status": "success", "message": ""}),
+            ));
         }
         let fate = self.draw_fate(&call, deadline);
         let answer = self.send_request(&call, &fate, step);
         self.lifetime.crash_point().await;
-        self.timeline.wait_until(self.timeline.now() + fate.responds_after).await;
+        self.timeline
+            .wait_until(self.timeline.now() + fate.responds_after)
+            .await;
         self.lifetime.crash_point().await;
         let reply = answer.lock().unwrap().take();
         let reply = reply.map(|reply| self.inject_response_bug(&call, reply));
@@ -435,7 +448,8 @@ impl SimulatedTransport {
                 return reply;
             };
             let id = id.to_owned();
-            let look = super::workspace::sandbox_call("GET", &format!("/v3/custom-segments/{id}"), Vec::new());
+            let look =
+                super::workspace::sandbox_call("GET", &format!("/v3/custom-segments/{id}"), Vec::new());
             let looked = workspace.peek(self.timeline.timestamp(), &look);
             return HttpResponse {
                 status: 201,
@@ -446,7 +460,11 @@ impl SimulatedTransport {
     }
 
     /// Keeps in mind which creates may have been made, and which of them were looked for since.
-    fn track_ambiguous_writes(&self, call: &HttpRequest, (kind, heard): (Option<NetworkFaultKind>, &Result<Response, TransportError>)) {
+    fn track_ambiguous_writes(
+        &self,
+        call: &HttpRequest,
+        (kind, heard): (Option<NetworkFaultKind>, &Result<Response, TransportError>),
+    ) {
         let mut workspace = self.workspace.lock().unwrap();
         let is_whole = kind != Some(NetworkFaultKind::MalformedResponse);
         let is_heard = heard
@@ -501,7 +519,11 @@ impl SimulatedTransport {
     }
 
     /// What the process gets of an answer.
-    fn response_for(&self, kind: Option<NetworkFaultKind>, reply: Option<HttpResponse>) -> Result<Response, TransportError> {
+    fn response_for(
+        &self,
+        kind: Option<NetworkFaultKind>,
+        reply: Option<HttpResponse>,
+    ) -> Result<Response, TransportError> {
         let lost = |message: &str| {
             Err(TransportError::NoResponse {
                 message: message.to_owned(),
@@ -512,7 +534,8 @@ impl SimulatedTransport {
         let failed = |status| Ok(synthetic_response(status, &json!({"error": {"message": echo}})));
         match kind {
             Some(NetworkFaultKind::RateLimited { reset_in }) => {
-                let mut response = synthetic_response(429, &json!({"error": {"message": "API rate limit breached"}}));
+                let mut response =
+                    synthetic_response(429, &json!({"error": {"message": "API rate limit breached"}}));
                 response.headers.reset = reset_in.map(|seconds| now.as_second() + seconds);
                 Ok(response)
             }
@@ -524,19 +547,32 @@ impl SimulatedTransport {
                 ))
             }
             Some(NetworkFaultKind::Unauthorized) => failed(401),
-            Some(NetworkFaultKind::FailedBefore { status } | NetworkFaultKind::FailedAfter { status }) => failed(status),
+            Some(NetworkFaultKind::FailedBefore { status } | NetworkFaultKind::FailedAfter { status }) => {
+                failed(status)
+            }
             Some(NetworkFaultKind::Unreachable) => Err(TransportError::NotSent {
                 message: "connection refused".to_owned(),
             }),
-            Some(NetworkFaultKind::ResetBefore | NetworkFaultKind::ResetAfter | NetworkFaultKind::Truncated) => lost("connection reset"),
-            Some(NetworkFaultKind::TimeoutBefore | NetworkFaultKind::TimeoutAfter | NetworkFaultKind::DeliveredLate) => lost("nothing came within 60 s"),
+            Some(
+                NetworkFaultKind::ResetBefore | NetworkFaultKind::ResetAfter | NetworkFaultKind::Truncated,
+            ) => lost("connection reset"),
+            Some(
+                NetworkFaultKind::TimeoutBefore
+                | NetworkFaultKind::TimeoutAfter
+                | NetworkFaultKind::DeliveredLate,
+            ) => lost("nothing came within 60 s"),
             Some(NetworkFaultKind::MalformedResponse) => Ok(Response {
                 status: reply.map_or(200, |reply| reply.status),
                 headers: RateLimitHeaders::default(),
                 date: None,
                 body: format!("<html>{echo}</html>").into_bytes(),
             }),
-            Some(NetworkFaultKind::Slow { .. } | NetworkFaultKind::DeliveredTwice | NetworkFaultKind::StaleList { .. }) | None => match reply {
+            Some(
+                NetworkFaultKind::Slow { .. }
+                | NetworkFaultKind::DeliveredTwice
+                | NetworkFaultKind::StaleList { .. },
+            )
+            | None => match reply {
                 Some(reply) => Ok(to_response(&reply)),
                 None => lost("nothing came"),
             },

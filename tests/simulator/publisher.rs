@@ -1,17 +1,17 @@
 //! Where lists are published: a shelf in the simulated world that the service reads. It takes its time, and fails.
 
 use super::executor::{ProcessLifetime, Timeline};
-use super::people::People;
 use super::injected_bugs::Bug;
+use super::people::People;
 use super::random::Random;
 use super::recorder::Recorder;
 use super::store::PossibleStates;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use segctl::state::State;
 use segctl::member_list::SortedValues;
 use segctl::model::ListDigest;
 use segctl::publish::Publisher;
+use segctl::state::State;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::{fmt, io};
@@ -99,7 +99,10 @@ impl PublishedFiles {
     /// Whether anything that runs published is there.
     pub(crate) fn has_segctl_files(&self) -> bool {
         let files = self.0.lock().unwrap();
-        files.by_url.keys().any(|address| address.starts_with(PUBLISH_BASE_URL))
+        files
+            .by_url
+            .keys()
+            .any(|address| address.starts_with(PUBLISH_BASE_URL))
     }
 
     fn next_fault(&self) -> Option<PublishFault> {
@@ -143,7 +146,9 @@ impl fmt::Debug for SimulatedPublisher {
 
 impl SimulatedPublisher {
     async fn publish_bytes(&self, name: &ListDigest, bytes: Vec<u8>) -> io::Result<String> {
-        let is_promised = self.possible_states.all_satisfy(|ledger| is_recorded_as_published(ledger, name));
+        let is_promised = self
+            .possible_states
+            .all_satisfy(|ledger| is_recorded_as_published(ledger, name));
         self.recorder
             .require(is_promised, "what is published is taken down before", || {
                 name.to_string()
@@ -163,7 +168,16 @@ impl SimulatedPublisher {
     }
 
     async fn remove_file(&self, name: &ListDigest) -> io::Result<()> {
-        let take = || drop(self.published_files.0.lock().unwrap().by_url.remove(&published_url(name)));
+        let take = || {
+            drop(
+                self.published_files
+                    .0
+                    .lock()
+                    .unwrap()
+                    .by_url
+                    .remove(&published_url(name)),
+            )
+        };
         self.change_files("withdraws", name, take).await
     }
 

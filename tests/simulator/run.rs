@@ -1,25 +1,27 @@
 //! One run of segctl as a process: on a machine and over a network that fail, alone with its ledger when it changes
 //! anything.
 
+use super::commands;
 use super::disk::{MachineDisk, SimulatedFileSystem};
-use super::executor::{ClockOffset, ProcessLifetime, Process, ProcessClock, Timeline};
+use super::executor::{ClockOffset, Process, ProcessClock, ProcessLifetime, Timeline};
+use super::injected_bugs::Bug;
 use super::lock::LockFile;
 use super::network::SimulatedTransport;
-use super::injected_bugs::Bug;
 use super::publisher::{PublishedFiles, SimulatedPublisher};
 use super::random::Random;
 use super::recorder::Recorder;
-use super::store::{PossibleStates, CheckedStore};
-use super::commands;
+use super::store::{CheckedStore, PossibleStates};
 use super::workspace::SimulatedWorkspace;
 use jiff::SignedDuration;
-use segctl::api::{Client, Clock, RateLimits, CancelToken, CancelHandle, WaitReason, WaitNotice};
+use segctl::api::{CancelHandle, CancelToken, Client, Clock, WaitNotice, WaitReason};
 use segctl::apply::{CallbackOptions, RunStatus};
-use segctl::state::{DirectoryStore, LockHolder, StateStore, Lock};
 use segctl::model::{DeclaredSegment, Policy};
 use segctl::observe::Refresh;
 use segctl::plan::guards::Overrides;
-use segctl::reconcile::{LockOptions, HeldLock, Reconciler, SharedCallLog};
+use segctl::rate_limit::RateLimits;
+use segctl::reconcile::{Reconciler, SharedCallLog};
+use segctl::state::{DirectoryStore, Lock, LockHolder, StateStore};
+use segctl::state::{HeldLock, LockOptions};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -134,7 +136,11 @@ async fn run(machine: Machine, order: RunSpec, life: Arc<ProcessLifetime>) -> Ru
 }
 
 /// Plans and applies while nobody else changes the ledger.
-async fn run_with_lock(machine: &Machine, session: &SimulatedReconciler, (order, life): (RunSpec, Arc<ProcessLifetime>)) -> RunExit {
+async fn run_with_lock(
+    machine: &Machine,
+    session: &SimulatedReconciler,
+    (order, life): (RunSpec, Arc<ProcessLifetime>),
+) -> RunExit {
     let clock = ProcessClock {
         announced_waits: None,
         ..session.clock.clone()
@@ -157,7 +163,9 @@ async fn run_with_lock(machine: &Machine, session: &SimulatedReconciler, (order,
     let held = match HeldLock::acquire((&session.store, &clock), claim, &session.on_note).await {
         Ok(held) => held,
         Err(error) => {
-            machine.recorder.require_key_hidden("an error", &error.to_string());
+            machine
+                .recorder
+                .require_key_hidden("an error", &error.to_string());
             machine
                 .recorder
                 .log_event("plan", 23, || format!("there is no lock: {error}"));
@@ -247,7 +255,9 @@ fn reconciler(machine: &Machine, order: &RunSpec, life: &Arc<ProcessLifetime>) -
             inner: DirectoryStore::with_filesystem(disk.clone(), "ledger"),
             possible_states: machine.possible_states.clone(),
             recorder: machine.recorder.clone(),
-            on_request_log_failure: Box::new(move || workspace.lock().unwrap().counted_requests.mark_disconnected(run)),
+            on_request_log_failure: Box::new(move || {
+                workspace.lock().unwrap().counted_requests.mark_disconnected(run)
+            }),
             has_saved_state: AtomicBool::new(false),
         }
     };

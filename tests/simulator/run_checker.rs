@@ -1,14 +1,14 @@
 //! What a run said that it does, held against what it does: every write belongs to a step of the plan that was shown,
 //! comes after what the step depends on, and ends as the receipt says.
 
+use super::ground_truth::{ActualSegment, Author, EffectTiming, GroundTruth, Meaning, SegmentChange};
+use super::injected_bugs::Bug;
 use super::list_checks::{is_list_request, matches_cohort_step, matches_file_segment_step};
 use super::people::{self, People};
-use super::injected_bugs::Bug;
 use super::recorder::Recorder;
-use super::ground_truth::{Author, SegmentChange, EffectTiming, Meaning, ActualSegment, GroundTruth};
 use super::workspace::{SimulatedWorkspace, cohort_key_of};
 use segctl::apply::StepEvent;
-use segctl::apply::run_report::{StepReport, StepOutcome, SkipReason};
+use segctl::apply::run_report::{SkipReason, StepOutcome, StepReport};
 use segctl::model::{Payload, SegmentId, SegmentKind};
 use segctl::plan::step::{Action, Plan, Step, exact_digest};
 use segctl::sandbox::HttpRequest;
@@ -99,11 +99,18 @@ impl RunChecker {
     }
 
     /// The step under way that a write is made for; a write about a list tells of people.
-    fn step_for_request(&self, call: &HttpRequest, (body, told): (&Value, Option<People>), truth: &GroundTruth) -> Option<usize> {
+    fn step_for_request(
+        &self,
+        call: &HttpRequest,
+        (body, told): (&Value, Option<People>),
+        truth: &GroundTruth,
+    ) -> Option<usize> {
         let steps = self.plan.steps.iter().zip(&self.progress).enumerate();
         let mut under_way = steps.filter(|(_, (_, facts))| facts.state == StepState::Running);
         let found = under_way.find(|(_, (step, facts))| match &step.action {
-            Action::SyncCohort(sending) if is_list_request(call) => matches_cohort_step((step, sending), body),
+            Action::SyncCohort(sending) if is_list_request(call) => {
+                matches_cohort_step((step, sending), body)
+            }
             Action::UploadUserList(uploading) if is_list_request(call) => {
                 matches_file_segment_step((step, uploading), call, (body, told))
             }
@@ -114,7 +121,11 @@ impl RunChecker {
 }
 
 /// Whether a step may make such a write; one that is taken back leaves what was there before.
-fn matches_step((step, is_back): (&Step, bool), (call, body): (&HttpRequest, &Value), truth: &GroundTruth) -> bool {
+fn matches_step(
+    (step, is_back): (&Step, bool),
+    (call, body): (&HttpRequest, &Value),
+    truth: &GroundTruth,
+) -> bool {
     let id = call
         .path
         .strip_prefix("/v3/custom-segments/")
@@ -166,8 +177,16 @@ impl SimulatedWorkspace {
             .path
             .strip_prefix("/v3/custom-segments/")
             .or_else(|| body["cs_id"].as_str());
-        let named = || self.ground_truth.by_name(body["name"].as_str()?).map(|(id, _)| id);
-        let keyed = || self.ground_truth.by_cohort_key(&cohort_key_of(&body)).map(|(id, _)| id);
+        let named = || {
+            self.ground_truth
+                .by_name(body["name"].as_str()?)
+                .map(|(id, _)| id)
+        };
+        let keyed = || {
+            self.ground_truth
+                .by_cohort_key(&cohort_key_of(&body))
+                .map(|(id, _)| id)
+        };
         let target = id.or_else(named).or_else(keyed);
         self.recorder.require(
             target.is_none_or(|id| creates_segment(call) || !self.unmanaged.contains(id)),
@@ -175,8 +194,11 @@ impl SimulatedWorkspace {
             || format!("{} {} {body}", call.method, call.path),
         );
         let witness = self.run_checkers.get(&run);
-        let told = is_list_request(call).then(|| self.people_in_request(call, &body)).flatten();
-        let step = witness.and_then(|witness| witness.step_for_request(call, (&body, told), &self.ground_truth));
+        let told = is_list_request(call)
+            .then(|| self.people_in_request(call, &body))
+            .flatten();
+        let step =
+            witness.and_then(|witness| witness.step_for_request(call, (&body, told), &self.ground_truth));
         self.recorder
             .require(step.is_some(), "every write is in the plan", || {
                 format!(
@@ -196,11 +218,14 @@ impl SimulatedWorkspace {
             || format!("step {} was to wait for step {unmet:?}", step + 1),
         );
         let is_change = match &witness.plan.steps[step].action {
-            Action::SyncCohort(_) | Action::UploadUserList(_) => witness.plan.steps[step].action.target().is_some(),
+            Action::SyncCohort(_) | Action::UploadUserList(_) => {
+                witness.plan.steps[step].action.target().is_some()
+            }
             _ => call.path.starts_with("/v3/") && call.method == "PATCH",
         };
         let is_look_due = is_change && !witness.is_saved;
-        let is_looked_at = target.is_some_and(|id| self.ground_truth.has_read_since(run, id, facts.reads_at_start));
+        let is_looked_at =
+            target.is_some_and(|id| self.ground_truth.has_read_since(run, id, facts.reads_at_start));
         self.recorder.require(
             is_looked_at || !is_look_due,
             "what is overwritten is looked at right before",
@@ -218,7 +243,8 @@ impl SimulatedWorkspace {
     /// What no run ever wrote is archived only where a file says so.
     fn require_may_archive(&self, id: &str, body: &Value) {
         let mut changes = self.ground_truth.changes.iter().filter(|change| change.id == id);
-        let is_written = changes.any(|change| matches!(change.author, Author::Run(_) | Author::LateRequest(_)));
+        let is_written =
+            changes.any(|change| matches!(change.author, Author::Run(_) | Author::LateRequest(_)));
         // As the run knows it: it may have been renamed since.
         let name = body["name"].as_str();
         let is_owned = self.manages_external_segments && name.is_some_and(|name| name.starts_with("by hand"));
@@ -288,7 +314,8 @@ impl SimulatedWorkspace {
                 facts.had_fault = false;
                 facts.reads_at_rejection = None;
                 let target = step.action.target().filter(|_| witness.is_saved);
-                let looked_from = target.and_then(|target| truth.changes_at_last_read(run, target.id.as_str()));
+                let looked_from =
+                    target.and_then(|target| truth.changes_at_last_read(run, target.id.as_str()));
                 facts.changes_at_start = looked_from.unwrap_or(changes);
                 facts.reads_at_start = looks;
                 self.recorder.log_event("plan", step.number as u64, || {
@@ -330,7 +357,9 @@ impl SimulatedWorkspace {
                 self.reason_not_applied(run, (step, facts), id.as_str())
             }
             StepOutcome::Failed { message } => self.reason_not_failed((step, facts), message),
-            StepOutcome::NotAttempted if !facts.committed_changes.is_empty() => Some("something was written".to_owned()),
+            StepOutcome::NotAttempted if !facts.committed_changes.is_empty() => {
+                Some("something was written".to_owned())
+            }
             StepOutcome::Skipped(SkipReason::DependencyNotApplied(name)) => {
                 let needs = step
                     .depends_on
@@ -344,13 +373,16 @@ impl SimulatedWorkspace {
             StepOutcome::Unknown { message } => {
                 let has_lost_lock = message.contains("lock was taken away");
                 let target = step.action.target().map(|target| target.id.as_str());
-                let is_touched =
-                    target.is_some_and(|id| self.ground_truth.was_changed_by_others(id, facts.changes_at_start, run));
-                let is_unlooked = facts
-                    .reads_at_rejection
-                    .is_some_and(|since| target.is_some_and(|id| !self.ground_truth.has_read_since(run, id, since)));
+                let is_touched = target.is_some_and(|id| {
+                    self.ground_truth
+                        .was_changed_by_others(id, facts.changes_at_start, run)
+                });
+                let is_unlooked = facts.reads_at_rejection.is_some_and(|since| {
+                    target.is_some_and(|id| !self.ground_truth.has_read_since(run, id, since))
+                });
                 let is_unheard = message.contains("accepted, outcome not known")
-                    && (message.contains("the run ended before") || !self.callbacks.has_received_callback(&facts.committed_changes));
+                    && (message.contains("the run ended before")
+                        || !self.callbacks.has_received_callback(&facts.committed_changes));
                 let is_dropped = message.contains(COHORT_DROPPED_MESSAGE) && self.is_name_holder_hidden(step);
                 let is_excused = facts.had_fault
                     || is_dropped
@@ -406,8 +438,17 @@ impl SimulatedWorkspace {
     }
 
     /// Why a step that is said to be applied is not.
-    fn reason_not_applied(&self, run: usize, (step, facts): (&Step, &StepProgress), id: &str) -> Option<String> {
-        if facts.is_rollback || self.ground_truth.was_changed_by_others(id, facts.changes_at_start, run) {
+    fn reason_not_applied(
+        &self,
+        run: usize,
+        (step, facts): (&Step, &StepProgress),
+        id: &str,
+    ) -> Option<String> {
+        if facts.is_rollback
+            || self
+                .ground_truth
+                .was_changed_by_others(id, facts.changes_at_start, run)
+        {
             return None;
         }
         let Some(segment) = self.ground_truth.segments.get(id) else {
@@ -433,8 +474,12 @@ impl SimulatedWorkspace {
                 let wanted = people::people_in_users(&uploading.upload.users);
                 // Nothing tells of what is away where it is listed all the same, nor of whom it lost since.
                 let is_unseen = segment.is_archived && self.shows_archived;
-                let is_in_doubt = is_unseen || self.callbacks.segment_has_unreported_failure(id, self.run_started_at[&run]);
-                !self.is_known_archived((id, segment), run) && (is_in_doubt || self.has_desired_people(id, wanted))
+                let is_in_doubt = is_unseen
+                    || self
+                        .callbacks
+                        .segment_has_unreported_failure(id, self.run_started_at[&run]);
+                !self.is_known_archived((id, segment), run)
+                    && (is_in_doubt || self.has_desired_people(id, wanted))
             }
         };
         (!is_there).then(|| format!("it is {segment:?}"))
@@ -448,7 +493,8 @@ impl SimulatedWorkspace {
             .iter()
             .filter_map(|change| self.ground_truth.changes.get(*change));
         let mut ids = target.into_iter().chain(made.map(|change| change.id.as_str()));
-        let is_unread = message.contains("could not read") && ids.any(|id| self.callbacks.has_unreadable_list(id));
+        let is_unread =
+            message.contains("could not read") && ids.any(|id| self.callbacks.has_unreadable_list(id));
         let is_told = is_unread
             || message.contains("had to be taken out")
             || message.contains("was taken out to see")
@@ -495,8 +541,14 @@ impl SimulatedWorkspace {
         let target = step.action.target()?;
         let segment = self.ground_truth.segments.get(target.id.as_str())?;
         if segment.kind != SegmentKind::Filter {
-            let since = if witness.is_saved { 0 } else { witness.changes_at_plan };
-            let is_touched = self.ground_truth.was_changed_by_others(target.id.as_str(), since, run);
+            let since = if witness.is_saved {
+                0
+            } else {
+                witness.changes_at_plan
+            };
+            let is_touched = self
+                .ground_truth
+                .was_changed_by_others(target.id.as_str(), since, run);
             return (segment.name == target.remote_name.as_str() && !is_touched)
                 .then(|| "nobody else changed it".to_owned());
         }
@@ -516,7 +568,10 @@ impl SimulatedWorkspace {
             .first()
             .and_then(|change| self.ground_truth.changes.get(*change));
         let first = first?;
-        if self.ground_truth.was_changed_by_others(&first.id, first.changes_at_read, run) {
+        if self
+            .ground_truth
+            .was_changed_by_others(&first.id, first.changes_at_read, run)
+        {
             return None;
         }
         let (before, now) = (first.before.as_ref()?, &self.ground_truth.segments[&first.id]);
@@ -551,7 +606,10 @@ fn inject_outcome_bug(record: &Recorder, entry: &StepReport) -> StepReport {
 }
 
 /// Told of steps by a run.
-pub(crate) fn step_event_listener(workspace: &Arc<Mutex<SimulatedWorkspace>>, run: usize) -> impl Fn(StepEvent<'_>) + Sync + use<> {
+pub(crate) fn step_event_listener(
+    workspace: &Arc<Mutex<SimulatedWorkspace>>,
+    run: usize,
+) -> impl Fn(StepEvent<'_>) + Sync + use<> {
     let workspace = Arc::clone(workspace);
     move |event| workspace.lock().unwrap().record_step_event(run, event)
 }

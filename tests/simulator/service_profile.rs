@@ -1,9 +1,12 @@
 //! How the service of a seed behaves where nothing is documented, what its limits are, and what the workspace allows.
 
 use super::random::Random;
-use segctl::api::{RateLimits, Window};
 use segctl::model::{EndpointClass, NamePattern, Policy, PublishLocation};
-use segctl::sandbox::{self, RateLimitClass, EchoFormat, HeaderWindow, SandboxSettings, UnchangedUpdateBehavior, MissingExcludedBehavior};
+use segctl::rate_limit::{RateLimits, Window};
+use segctl::sandbox::{
+    self, EchoFormat, HeaderWindow, MissingExcludedBehavior, RateLimitClass, SandboxSettings,
+    UnchangedUpdateBehavior,
+};
 use std::collections::BTreeMap;
 
 /// The rules of one seed.
@@ -82,7 +85,9 @@ impl ServiceProfile {
             url: None,
         });
         if random.percent(10) {
-            policy.managed_patterns.push(NamePattern::parse("by hand*").unwrap());
+            policy
+                .managed_patterns
+                .push(NamePattern::parse("by hand*").unwrap());
         }
         // A stream of its own likewise.
         let hears = has_lists && random.clone().fork().percent(60);
@@ -151,7 +156,10 @@ fn draw_limits(random: &mut Random) -> (sandbox::RateLimitMode, RateLimits) {
 /// The limits of calls about lists, mostly lower ones.
 fn draw_list_limits(
     random: &mut Random,
-    (table, limits): (&mut BTreeMap<RateLimitClass, Vec<sandbox::RateLimitWindow>>, &mut RateLimits),
+    (table, limits): (
+        &mut BTreeMap<RateLimitClass, Vec<sandbox::RateLimitWindow>>,
+        &mut RateLimits,
+    ),
 ) {
     let file = [(random.below(9) + 2, 3600), (random.below(60) + 40, 86_400)];
     let cohort = [(random.below(20) + 2, 60), (random.below(300) + 100, 3600)];

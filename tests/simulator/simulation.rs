@@ -1,24 +1,26 @@
 //! One seed: a workspace, files that change, runs that go wrong, and the recovery when nothing does any more.
 
+use super::callbacks::{self, SimulatedReceiver};
 use super::disk::MachineDisk;
 use super::executor::{self, ClockOffset, Timeline};
 use super::faults;
-use super::callbacks::{self, SimulatedReceiver};
-use super::invariants::{self, require_as_declared, require_exit_status_correct, require_state_correct, require_no_key_in_files};
-use super::lock::LockFile;
+use super::ground_truth::Author;
 use super::injected_bugs::Bug;
+use super::invariants::{
+    self, require_as_declared, require_exit_status_correct, require_no_key_in_files, require_state_correct,
+};
+use super::lock::LockFile;
 use super::publisher;
-use super::upload_queue;
 use super::random::Random;
 use super::recorder::{Recorder, Violation};
+use super::run::{Machine, RunExit, RunSpec, Task, process};
 use super::service_profile::ServiceProfile;
-use super::run::{RunExit, Machine, RunSpec, Task, process};
 use super::store::PossibleStates;
-use super::ground_truth::Author;
-use super::workspace::SimulatedWorkspace;
+use super::upload_queue;
 use super::user_model::{DashboardUsers, DeclaredFiles, UnusedValues};
+use super::workspace::SimulatedWorkspace;
 use jiff::SignedDuration;
-use segctl::api::{CancelToken, CancelHandle};
+use segctl::api::{CancelHandle, CancelToken};
 use segctl::apply::CallbackOptions;
 use segctl::model::SegmentId;
 use segctl::observe::Refresh;
@@ -81,7 +83,14 @@ pub(crate) fn simulate(seed: u64, is_traced: bool, planted: Option<Bug>) -> Seed
     if !record.is_violated() {
         scenario.recover();
     }
-    scenario.counts.writes = scenario.machine.workspace.lock().unwrap().ground_truth.changes.len();
+    scenario.counts.writes = scenario
+        .machine
+        .workspace
+        .lock()
+        .unwrap()
+        .ground_truth
+        .changes
+        .len();
     SeedReport {
         violation: record.violation(),
         fingerprint: record.fingerprint(),
@@ -155,13 +164,17 @@ impl Simulation {
             let item = items.find(|item| Some(&item.name) == name.as_ref());
             let list = item.and_then(|item| Some((item.name.as_str(), item.list.as_ref()?)));
             let Some(list) = list else {
-                self.dashboard.create_segment(&mut workspace, now, name.as_deref());
+                self.dashboard
+                    .create_segment(&mut workspace, now, name.as_deref());
                 continue;
             };
             match self.random.below(100) {
                 0..20 => told += usize::from(self.dashboard.create_list_segment(&mut workspace, now, list)),
                 // What has filters can never be what is declared.
-                20..25 => drop(self.dashboard.create_segment(&mut workspace, now, name.as_deref())),
+                20..25 => drop(
+                    self.dashboard
+                        .create_segment(&mut workspace, now, name.as_deref()),
+                ),
                 _ => drop(self.dashboard.create_segment(&mut workspace, now, None)),
             }
         }
@@ -203,7 +216,12 @@ impl Simulation {
             });
             machine.clock_offset.set(ahead);
             let now = machine.timeline.now();
-            machine.workspace.lock().unwrap().counted_requests.mark_clock_changed(now);
+            machine
+                .workspace
+                .lock()
+                .unwrap()
+                .counted_requests
+                .mark_clock_changed(now);
         }
     }
 
@@ -219,7 +237,8 @@ impl Simulation {
     fn edit_files(&mut self) {
         let count = self.random.below(6) + 1;
         for edit in self.files.edit(count) {
-            self.recorder.log_event("files", edit.len() as u64, || edit.clone());
+            self.recorder
+                .log_event("files", edit.len() as u64, || edit.clone());
         }
     }
 
@@ -319,13 +338,24 @@ impl Simulation {
         // What was sent before has arrived by then, and what was to happen has.
         self.machine
             .timeline
-            .advance_by(if self.profile.has_member_lists { 300_000 } else { 120_000 });
+            .advance_by(if self.profile.has_member_lists {
+                300_000
+            } else {
+                120_000
+            });
         if self.profile.receives_callbacks {
             // What could not be read is heard of by then.
             self.finish_uploads();
         }
         let now = self.machine.timeline.now();
-        if self.machine.workspace.lock().unwrap().counted_requests.has_untracked_requests(now) {
+        if self
+            .machine
+            .workspace
+            .lock()
+            .unwrap()
+            .counted_requests
+            .has_untracked_requests(now)
+        {
             // What no run knows of counts toward no window any more, and no lock is of the future.
             self.machine.timeline.advance_by(90_000_000);
         }
@@ -354,9 +384,10 @@ impl Simulation {
             match end {
                 Some(RunExit::Applied { steps: 0, .. }) => {
                     let is_idle = !self.has_written(number);
-                    self.recorder.require(is_idle, "an empty plan writes nothing", || {
-                        format!("run {number}")
-                    });
+                    self.recorder
+                        .require(is_idle, "an empty plan writes nothing", || {
+                            format!("run {number}")
+                        });
                     self.finish_uploads();
                     self.require_lists_unpublished();
                     let workspace = self.machine.workspace.lock().unwrap();
@@ -375,7 +406,8 @@ impl Simulation {
                     return;
                 }
                 Some(RunExit::Blocked(why)) => {
-                    let has_cause = *self.has_manual_edits.lock().unwrap() || self.are_conflicts_expected(&why);
+                    let has_cause =
+                        *self.has_manual_edits.lock().unwrap() || self.are_conflicts_expected(&why);
                     self.counts.blocked += 1;
                     return self
                         .recorder
@@ -404,7 +436,10 @@ impl Simulation {
     fn finish_uploads(&self) {
         loop {
             let workspace = self.machine.workspace.lock().unwrap();
-            let ends_at = workspace.upload_queue.last_read_at.max(workspace.callbacks.last_callback_at);
+            let ends_at = workspace
+                .upload_queue
+                .last_read_at
+                .max(workspace.callbacks.last_callback_at);
             drop(workspace);
             let left = ends_at - self.machine.timeline.now();
             if left < 0 {
@@ -441,7 +476,9 @@ impl Simulation {
 
     /// A list stays published for a day at most, if anything runs then; looked at in some seeds only, for a run takes time.
     fn require_lists_unpublished(&mut self) {
-        let is_looked_at = self.profile.has_member_lists && self.random.percent(20) && self.machine.published_files.has_segctl_files();
+        let is_looked_at = self.profile.has_member_lists
+            && self.random.percent(20)
+            && self.machine.published_files.has_segctl_files();
         if !is_looked_at || self.recorder.is_violated() {
             return;
         }
@@ -572,7 +609,9 @@ impl Simulation {
             };
             (0..at_once).for_each(|_| act());
             for after in later {
-                machine.timeline.schedule(machine.timeline.now() + after, act.clone());
+                machine
+                    .timeline
+                    .schedule(machine.timeline.now() + after, act.clone());
             }
         })
     }

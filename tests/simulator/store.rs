@@ -5,12 +5,12 @@ use super::disk::SimulatedFileSystem;
 use super::injected_bugs::Bug;
 use super::recorder::Recorder;
 use jiff::Timestamp;
-use segctl::state::{
-    LockChange, DirectoryStore, StateEntry, Intent, State, StateStore, Lock, JournalEntry as Taken, Cache, StoreError,
-    IntendedWrite,
-};
 use segctl::member_list::compressed_list::ListWriter;
-use segctl::model::{RequestRecord, UploadResult, ListDigest, UploadId};
+use segctl::model::{ListDigest, RequestRecord, UploadId, UploadResult};
+use segctl::state::{
+    Cache, DirectoryStore, IntendedWrite, Intent, JournalEntry as Taken, Lock, LockChange, State, StateEntry,
+    StateStore, StoreError,
+};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -139,7 +139,10 @@ fn without_ambiguous_writes(ledger: &State) -> State {
     let mut forgetful = ledger.clone();
     for entry in ledger.all_entries() {
         let mut entry = entry.clone();
-        entry.cohort_state.iter_mut().for_each(|sent| sent.ambiguous_since = None);
+        entry
+            .cohort_state
+            .iter_mut()
+            .for_each(|sent| sent.ambiguous_since = None);
         entry
             .upload_state
             .iter_mut()
@@ -295,7 +298,12 @@ impl CheckedStore {
         records
     }
 
-    async fn write_and_track(&self, ledger: &State, records: &[Taken], is_whole: bool) -> Result<(), StoreError> {
+    async fn write_and_track(
+        &self,
+        ledger: &State,
+        records: &[Taken],
+        is_whole: bool,
+    ) -> Result<(), StoreError> {
         let is_added = !is_whole && self.has_saved_state.swap(false, Ordering::Relaxed);
         self.possible_states.0.lock().unwrap().writes_in_progress += 1;
         let mut under_way = PendingWrite {
@@ -307,13 +315,17 @@ impl CheckedStore {
         if is_whole {
             self.inner.save(ledger).await?;
         } else if !(is_added && self.recorder.has_bug(Bug::JournalNotWritten)) {
-            self.inner.append(ledger, &self.inject_history_bug(records)).await?;
+            self.inner
+                .append(ledger, &self.inject_history_bug(records))
+                .await?;
         }
         under_way.is_done = true;
         self.has_saved_state.store(true, Ordering::Relaxed);
         let mut possible = self.possible_states.0.lock().unwrap();
         match possible.states.as_mut_slice() {
-            [known] if is_added => records.iter().for_each(|change| known.apply_journal_entry(change.clone())),
+            [known] if is_added => records
+                .iter()
+                .for_each(|change| known.apply_journal_entry(change.clone())),
             _ => possible.states = vec![ledger.clone()],
         }
         drop(possible);

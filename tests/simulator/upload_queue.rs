@@ -1,9 +1,9 @@
 //! The lists that the service was told to read: it comes to them one after the other, some time after the call.
 
-use super::executor::Timeline;
 use super::callbacks;
+use super::executor::Timeline;
+use super::ground_truth::{ActualSegment, Author};
 use super::people::People;
-use super::ground_truth::{Author, ActualSegment};
 use super::workspace::SimulatedWorkspace;
 use jiff::Timestamp;
 use segctl::model::{UploadId, UserChange};
@@ -67,7 +67,10 @@ fn apply_user_change(before: People, change: UserChange, list: People) -> People
 }
 
 /// Has the service come to a list of which it was just told.
-pub(crate) fn schedule_read((workspace, timeline): (&Arc<Mutex<SimulatedWorkspace>>, &Timeline), is_second: bool) {
+pub(crate) fn schedule_read(
+    (workspace, timeline): (&Arc<Mutex<SimulatedWorkspace>>, &Timeline),
+    is_second: bool,
+) {
     let mut guarded = workspace.lock().unwrap();
     let longest = [1_000, 60_000, if is_second { 60_000 } else { MAX_READ_DELAY }][guarded.random.below(3)];
     let after = guarded.random.between(1, longest);
@@ -123,7 +126,8 @@ impl SimulatedWorkspace {
             // A list that cannot be had leaves nobody.
             None => People::default(),
         };
-        self.ground_truth.record_change(Author::UploadQueue, &id, ActualSegment { people, ..before });
+        self.ground_truth
+            .record_change(Author::UploadQueue, &id, ActualSegment { people, ..before });
         upload.zip(said)
     }
 }

@@ -1,9 +1,9 @@
 //! What people want, and how they change their minds: the files between runs, and the dashboard at any time.
 
 use super::declared_list::{DeclaredList, ListFormat};
+use super::ground_truth::Author;
 use super::people::People;
 use super::random::Random;
-use super::ground_truth::Author;
 use super::workspace::{self, ArrivingRequest, SimulatedWorkspace};
 use jiff::Timestamp;
 use segctl::model::{
@@ -104,7 +104,10 @@ impl DeclaredFiles {
 
     /// The numbers that tell an item's definition apart.
     pub(crate) fn amounts(&self, item: &DeclaredItem) -> BTreeSet<i64> {
-        [item.desired.amount].into_iter().chain(item.desired.excluded).collect()
+        [item.desired.amount]
+            .into_iter()
+            .chain(item.desired.excluded)
+            .collect()
     }
 
     /// The names that an item refers to.
@@ -275,7 +278,8 @@ impl DeclaredFiles {
         {
             return Some(format!("`{name}` refers to `{}` no more", self.items[first].name));
         }
-        let may_be = |item: &DeclaredItem| item.is_declared && !item.is_archived && item.reference_level < level;
+        let may_be =
+            |item: &DeclaredItem| item.is_declared && !item.is_archived && item.reference_level < level;
         let lower: Vec<usize> = (0..self.items.len())
             .filter(|other| may_be(&self.items[*other]))
             .collect();
@@ -357,7 +361,10 @@ impl DeclaredFiles {
             .iter()
             .map(|item| item.is_declared && !item.is_archived)
             .collect();
-        self.items[place].desired.refers_to.retain(|other| declared[*other]);
+        self.items[place]
+            .desired
+            .refers_to
+            .retain(|other| declared[*other]);
         Some(format!("`{}` is back", self.items[place].name))
     }
 

@@ -1,19 +1,22 @@
 //! The workspace at the service: the sandbox without sockets, what is really in it, and who may write to what.
 
+use super::callbacks::{self, SimulatedCallbacks, SimulatedReceiver};
 use super::counted_requests::CountedRequests;
 use super::faults::NetworkFault;
-use super::callbacks::{self, SimulatedCallbacks, SimulatedReceiver};
+use super::ground_truth::{ActualSegment, Author, EffectTiming, GroundTruth};
 use super::list_checks::is_list_request;
 use super::people::{self, People};
 use super::publisher::PublishedFiles;
-use super::upload_queue::UploadQueue;
 use super::random::Random;
 use super::recorder::{API_KEY, ENCODED_KEY, Recorder};
-use super::ground_truth::{Author, EffectTiming, ActualSegment, GroundTruth};
 use super::run_checker::RunChecker;
+use super::upload_queue::UploadQueue;
 use jiff::{SignedDuration, Timestamp};
 use segctl::model::{CohortKey, SegmentKind};
-use segctl::sandbox::{HttpRequest, RateLimitClass, SandboxCredentials, Delivery, Fault, FaultKind, FaultMatcher, HttpResponse, Service, SandboxSettings};
+use segctl::sandbox::{
+    Delivery, Fault, FaultKind, FaultMatcher, HttpRequest, HttpResponse, RateLimitClass, SandboxCredentials,
+    SandboxSettings, Service,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,7 +108,11 @@ impl SimulatedWorkspace {
 
     /// Has a call do what it does.
     pub(crate) fn handle_request(&mut self, now: Timestamp, arrival: ArrivingRequest<'_>) -> HttpResponse {
-        let ArrivingRequest { author, request: call, .. } = arrival;
+        let ArrivingRequest {
+            author,
+            request: call,
+            ..
+        } = arrival;
         self.ground_truth.now = now.as_millisecond();
         let missing = arrival.missing_writes.min(self.ground_truth.recent_write_count());
         if missing > 0 {
@@ -142,7 +149,11 @@ impl SimulatedWorkspace {
 
     /// Counts a call, or finds that the run should not have made it.
     fn count_request(&mut self, arrival: &ArrivingRequest<'_>, reply: &HttpResponse) {
-        let ArrivingRequest { author, request: call, .. } = arrival;
+        let ArrivingRequest {
+            author,
+            request: call,
+            ..
+        } = arrival;
         let (Author::Run(run) | Author::LateRequest(run)) = *author else {
             return;
         };
@@ -151,9 +162,14 @@ impl SimulatedWorkspace {
         let is_full = says("/error/actual_count") || says("/actual_count");
         if reply.status != 429 || is_full {
             let is_known = arrival.is_known_to_run && matches!(author, Author::Run(_));
-            return self.counted_requests.count(rate_limit_class(call), counted, is_known);
+            return self
+                .counted_requests
+                .count(rate_limit_class(call), counted, is_known);
         }
-        let is_exceeded = arrival.is_known_to_run && self.counted_requests.is_limit_exceeded_by(rate_limit_class(call), counted);
+        let is_exceeded = arrival.is_known_to_run
+            && self
+                .counted_requests
+                .is_limit_exceeded_by(rate_limit_class(call), counted);
         self.recorder
             .require(!is_exceeded, "no rate limit is exceeded", || {
                 format!("{} {}: {}", call.method, call.path, reply.body)
@@ -239,7 +255,10 @@ impl SimulatedWorkspace {
 
     /// Takes down whom a call put into a cohort or took out, or that it made one.
     fn record_sync(&mut self, author: Author, now: Timestamp, body: &Value) {
-        let (key, name) = (cohort_key_of(body), body["parameters"]["cohort_name"].as_str().unwrap());
+        let (key, name) = (
+            cohort_key_of(body),
+            body["parameters"]["cohort_name"].as_str().unwrap(),
+        );
         let (people, is_add) = (people::people_in_sync(body), body["action"] == "add_members");
         if let Some((id, before)) = self.ground_truth.by_cohort_key(&key) {
             let (id, before) = (id.to_owned(), before.clone());
@@ -248,18 +267,24 @@ impl SimulatedWorkspace {
             } else {
                 before.people.without(people)
             };
-            return self.ground_truth.record_change(author, &id, ActualSegment { people, ..before });
+            return self
+                .ground_truth
+                .record_change(author, &id, ActualSegment { people, ..before });
         }
         // Taken, and dropped without a word.
-        if self.ground_truth.by_name(name).is_some() || !self.frees_names && self.ground_truth.was_name_used(name) {
+        if self.ground_truth.by_name(name).is_some()
+            || !self.frees_names && self.ground_truth.was_name_used(name)
+        {
             return;
         }
         let (_, state) = self.sandbox_request(now, "GET", "state", &Value::Null);
         let mut segments = state["segments"].as_object().unwrap().iter();
         let Some((id, _)) = segments.find(|(_, segment)| segment["name"] == name) else {
-            return self.recorder.report_violation("the simulator knows what is there", || {
-                format!("there is no cohort `{name}`")
-            });
+            return self
+                .recorder
+                .report_violation("the simulator knows what is there", || {
+                    format!("there is no cohort `{name}`")
+                });
         };
         let made = ActualSegment {
             people: if is_add { people } else { People::default() },
@@ -279,13 +304,15 @@ impl SimulatedWorkspace {
         };
         let name = body["name"].as_str().unwrap();
         let after = known.unwrap_or_else(|| ActualSegment::without_filters(name, None));
-        self.ground_truth.record_change_with_effect((author, effect), id, after);
+        self.ground_truth
+            .record_change_with_effect((author, effect), id, after);
         // A few lists the service cannot read, where anybody asks to hear of it.
         let fails = callbacks::upload_id_of(body).is_some_and(|upload| {
             let fails = self.callbacks.has_faults && self.random.percent(8);
             let file = body["file_url"].as_str().unwrap_or_default();
             let change = self.ground_truth.changes.len().saturating_sub(1);
-            self.callbacks.expect_callback(&upload, (id, file), (fails, change), &self.recorder)
+            self.callbacks
+                .expect_callback(&upload, (id, file), (fails, change), &self.recorder)
         });
         self.upload_queue.enqueue(id, (call, body), fails);
     }
@@ -338,9 +365,10 @@ impl SimulatedWorkspace {
                 _ => ActualSegment::new(name, &data["included_filters"], &data["excluded_filters"]),
             }
         };
-        self.recorder.log_event("dashboard", edit.to_string().len() as u64, || {
-            format!("edits {edit}")
-        });
+        self.recorder
+            .log_event("dashboard", edit.to_string().len() as u64, || {
+                format!("edits {edit}")
+            });
         self.ground_truth.record_change(Author::Dashboard, &id, segment);
         Some(id)
     }
@@ -365,7 +393,11 @@ impl SimulatedWorkspace {
             body.to_string().into_bytes(),
         );
         let reply = self.service.handle(self.service_time(now), &call);
-        assert_eq!(reply.delivery, Delivery::Complete, "faults are for calls of the API");
+        assert_eq!(
+            reply.delivery,
+            Delivery::Complete,
+            "faults are for calls of the API"
+        );
         (reply.status, reply.body)
     }
 }

@@ -3,15 +3,15 @@
 //! The service takes such a call and does what it says later, so that success means no more than that it was taken. Of a
 //! cohort it answers with success also where it drops a name that it does not like, so that names are checked before.
 
-use super::super::clock::later;
 use super::super::error::{self, ApiError, RequestError};
 use super::super::operation::Operation;
-use super::super::transport::Transport;
 use super::super::responses::{self, Acknowledgement};
-use super::{Client, Clock, Permit, WaitReason, WaitNotice, requests};
+use super::super::transport::Transport;
+use super::{Client, Clock, Permit, WaitNotice, WaitReason, requests};
 use crate::model::{
     CohortKey, EndpointClass, Identifier, Keyword, MemberChange, SegmentId, SegmentName, UserChange,
 };
+use crate::rate_limit::later;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -111,7 +111,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     /// A service that answers with success and means failure did nothing.
-    pub(super) fn check_acknowledgement(&self, operation: Operation, done: Acknowledgement) -> Result<(), RequestError> {
+    pub(super) fn check_acknowledgement(
+        &self,
+        operation: Operation,
+        done: Acknowledgement,
+    ) -> Result<(), RequestError> {
         if done.success {
             return Ok(());
         }

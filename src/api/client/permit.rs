@@ -1,12 +1,12 @@
 //! Turns: whose call may be made now. A call is counted before it is sent, so that no window is ever broken.
 
-use super::{Client, Cancelled, WaitReason, WaitNotice};
+use super::{Cancelled, Client, WaitNotice, WaitReason};
 use crate::api::clock::Clock;
 use crate::api::error::{ApiError, RequestError};
 use crate::api::operation::Operation;
-use crate::api::transport::Transport;
 use crate::api::responses::RemoteSegment;
-use crate::model::{RequestRecord, EndpointClass, SegmentId};
+use crate::api::transport::Transport;
+use crate::model::{EndpointClass, RequestRecord, SegmentId};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -52,14 +52,20 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub async fn acquire(&self, operation: &Operation) -> Result<Permit, RequestError> {
         let class = operation.class();
         let at = self.acquire_all(operation, &[class]).await?;
-        Ok(Permit { class, acquired_at: at })
+        Ok(Permit {
+            class,
+            acquired_at: at,
+        })
     }
 
     /// Counts a call that may be made now; `None` where it would have to wait.
     pub async fn try_acquire(&self, operation: &Operation) -> Option<Permit> {
         let class = operation.class();
         let at = self.admit_with_log(&[class]).await.ok()?;
-        Some(Permit { class, acquired_at: at })
+        Some(Permit {
+            class,
+            acquired_at: at,
+        })
     }
 
     /// Waits until a segment may be read and then written, counts both, and reads it: what is there comes with the turn
@@ -68,7 +74,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// # Errors
     ///
     /// It cannot be read, or somebody wanted the run to end while it waited.
-    pub async fn acquire_and_fetch(&self, write: &Operation, id: &SegmentId) -> Result<(Permit, RemoteSegment), RequestError> {
+    pub async fn acquire_and_fetch(
+        &self,
+        write: &Operation,
+        id: &SegmentId,
+    ) -> Result<(Permit, RemoteSegment), RequestError> {
         let class = write.class();
         let at = self.acquire_all(write, &[EndpointClass::Get, class]).await?;
         let (read, turn) = (
@@ -76,7 +86,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 class: EndpointClass::Get,
                 acquired_at: at,
             },
-            Permit { class, acquired_at: at },
+            Permit {
+                class,
+                acquired_at: at,
+            },
         );
         match self.get_with_permit(Some(read), id).await {
             Ok(stored) => Ok((turn, stored)),
@@ -92,7 +105,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// # Errors
     ///
     /// Somebody wanted the run to end while it waited.
-    pub async fn wait_out_in_flight(&self, operation: Operation, until: Timestamp) -> Result<(), RequestError> {
+    pub async fn wait_out_in_flight(
+        &self,
+        operation: Operation,
+        until: Timestamp,
+    ) -> Result<(), RequestError> {
         let waiting = WaitNotice {
             class: operation.class(),
             until,
@@ -106,22 +123,33 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Gives a turn back in which no call was made. Other runs may have heard of it, and count it where it was.
     pub fn release(&self, turn: Permit) {
-        let Permit { class, acquired_at: at } = turn;
+        let Permit {
+            class,
+            acquired_at: at,
+        } = turn;
         let mut shared = self.lock_state();
         shared.rate_limiter.discard_sent(class, at);
         if let Some(count) = shared.request_counts.get_mut(&class) {
             *count -= 1;
         }
         let (sent, at) = (at, at);
-        shared.unlogged_records.push(RequestRecord::Answered { class, sent, at });
+        shared
+            .unlogged_records
+            .push(RequestRecord::Answered { class, sent, at });
     }
 
     /// Waits until a call of each class may be made, and counts them; the moment they were counted at.
-    async fn acquire_all(&self, operation: &Operation, classes: &[EndpointClass]) -> Result<Timestamp, RequestError> {
-        self.wait_for_admission(classes).await.map_err(|Cancelled| RequestError {
-            operation: operation.clone(),
-            kind: ApiError::Cancelled,
-        })
+    async fn acquire_all(
+        &self,
+        operation: &Operation,
+        classes: &[EndpointClass],
+    ) -> Result<Timestamp, RequestError> {
+        self.wait_for_admission(classes)
+            .await
+            .map_err(|Cancelled| RequestError {
+                operation: operation.clone(),
+                kind: ApiError::Cancelled,
+            })
     }
 
     async fn wait_for_admission(&self, classes: &[EndpointClass]) -> Result<Timestamp, Cancelled> {
@@ -156,7 +184,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Undoes an admission that did not come about.
     fn undo_admission(&self, classes: &[EndpointClass], void: Admission) {
-        let Admission { result: answer, mut records } = void;
+        let Admission {
+            result: answer,
+            mut records,
+        } = void;
         let mut shared = self.lock_state();
         if let Ok(sent) = answer {
             for class in classes {
@@ -189,13 +220,19 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 });
             }
             let answer = Ok(now);
-            return Admission { result: answer, records };
+            return Admission {
+                result: answer,
+                records,
+            };
         };
         let classes = shared.rate_limiter.classes_sharing_windows(class);
         let own_limit = |window| WaitReason::ConfiguredLimit { window, classes };
         let reason = hold.window.map_or(WaitReason::ServerLimit, own_limit);
         let until = hold.until;
         let answer = Err(WaitNotice { class, until, reason });
-        Admission { result: answer, records }
+        Admission {
+            result: answer,
+            records,
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::api::error::{ApiError, RequestError};
 use crate::api::operation::Operation;
-use crate::api::transport::{ApiVersion, Method, Request};
 use crate::api::responses::{self, MalformedBody, RemoteSegment};
+use crate::api::transport::{ApiVersion, Method, Request};
 use crate::model::{SegmentId, SegmentName, UserChange};
 use serde_json::{Map, Value};
 

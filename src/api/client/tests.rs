@@ -1,7 +1,8 @@
 mod rate_limits;
 
 use super::*;
-use crate::api::{RequestLog, RateLimitHeaders, RecordExchange, TransportError, Window};
+use crate::api::{RecordExchange, RequestLog, TransportError};
+use crate::rate_limit::{RateLimitHeaders, Window};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use jiff::SignedDuration;
@@ -276,7 +277,10 @@ async fn a_write_that_was_certainly_not_processed_is_retried() {
     let bench = TestClient::with_answers([not_sent(), rate_limited(None), segment_response()]);
     create(&bench, &payload()).await.unwrap();
     assert_eq!(bench.request_seconds().len(), 3);
-    assert_eq!(bench.client.request_counts(), BTreeMap::from([(EndpointClass::Create, 3)]));
+    assert_eq!(
+        bench.client.request_counts(),
+        BTreeMap::from([(EndpointClass::Create, 3)])
+    );
     assert_eq!(bench.request(0), bench.request(2));
 
     // Not after an ambiguous attempt, though.
@@ -323,7 +327,12 @@ async fn a_lookup_by_name_returns_only_the_exact_name() {
 
 #[tokio::test]
 async fn updates_always_send_excluded_filters() {
-    let bench = TestClient::with_answers([segment_response(), segment_response(), segment_response(), segment_response()]);
+    let bench = TestClient::with_answers([
+        segment_response(),
+        segment_response(),
+        segment_response(),
+        segment_response(),
+    ]);
     let client = &bench.client;
     let with_excluded = Payload {
         excluded_filters: Some(json!(["whom"])),

@@ -3,8 +3,8 @@
 
 use super::ApiError;
 use crate::api::operation::Operation;
-use crate::api::transport::TransportError;
 use crate::api::responses::MalformedBody;
+use crate::api::transport::TransportError;
 use crate::model::{self, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,7 +22,10 @@ pub(in crate::api) fn classify(
     reset: Option<Timestamp>,
 ) -> ApiError {
     let answer = serde_json::from_str(body).unwrap_or(Value::Null);
-    let message = error_message(&answer).map_or_else(|| escape_and_truncate(body), |message| escape_and_truncate(&message));
+    let message = error_message(&answer).map_or_else(
+        || escape_and_truncate(body),
+        |message| escape_and_truncate(&message),
+    );
     match (status, operation) {
         (403, Operation::Update(_)) => ApiError::NotUpdatable { message },
         (401 | 403, _) => ApiError::InvalidCredentials {
@@ -30,7 +33,9 @@ pub(in crate::api) fn classify(
             message,
         },
         (404, _) => ApiError::NotFound { message },
-        (409, Operation::Create(_) | Operation::Update(_) | Operation::Upload(_)) => classify_conflict(&answer, message),
+        (409, Operation::Create(_) | Operation::Update(_) | Operation::Upload(_)) => {
+            classify_conflict(&answer, message)
+        }
         (429, _) => classify_too_many_requests(&answer, message, reset),
         // A request that timed out at a proxy may have been passed on before.
         (408 | 500.., _) => ApiError::Server { status, message },

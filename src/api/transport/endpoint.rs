@@ -48,7 +48,10 @@ impl Endpoint {
         if root.query().is_some() || root.fragment().is_some() {
             return Err(EndpointError::ContainsQuery);
         }
-        Ok(Self { base_url: root, loopback })
+        Ok(Self {
+            base_url: root,
+            loopback,
+        })
     }
 
     /// The address of MoEngage's data centre `number`, such as `01` or `101`.

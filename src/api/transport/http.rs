@@ -1,7 +1,8 @@
 //! The transport over HTTP, and the credentials that it alone can read.
 
-use super::{Endpoint, ApiVersion, Method, RateLimitHeaders, Request, Response, Transport, TransportError};
+use super::{ApiVersion, Endpoint, Method, Request, Response, Transport, TransportError};
 use crate::model::redact_query_strings;
+use crate::rate_limit::RateLimitHeaders;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
@@ -94,7 +95,10 @@ impl HttpTransport {
     /// Takes another secret out of messages, too, once there is one: it is what the service is told with calls.
     #[must_use]
     pub fn with_redacted_secret(self, other: Arc<OnceLock<SecretString>>) -> Self {
-        Self { extra_secret: other, ..self }
+        Self {
+            extra_secret: other,
+            ..self
+        }
     }
 
     fn build_request(
@@ -131,7 +135,10 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn send(&self, request: Request, deadline: Duration) -> Result<Response, TransportError> {
         let prepared = self.build_request(request, deadline)?;
-        let answer = prepared.send().await.map_err(|error| transport_error(&error, deadline))?;
+        let answer = prepared
+            .send()
+            .await
+            .map_err(|error| transport_error(&error, deadline))?;
         let status = answer.status().as_u16();
         let headers = rate_headers(answer.headers());
         let date = date_header(answer.headers());
@@ -146,7 +153,10 @@ impl Transport for HttpTransport {
 
     fn redact(&self, text: &str) -> String {
         let key = self.credentials.api_key.expose_secret();
-        let encoded = self.headers_v2.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let encoded = self
+            .headers_v2
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let encoded = encoded.and_then(|value| value.strip_prefix("Basic "));
         let other = self.extra_secret.get().map(ExposeSecret::expose_secret);
         let secrets = [Some(key), encoded, other].into_iter().flatten();
@@ -314,7 +324,10 @@ fn rate_headers(headers: &HeaderMap) -> RateLimitHeaders {
 async fn read_body(mut answer: reqwest::Response, deadline: Duration) -> Result<Vec<u8>, TransportError> {
     let mut body = Vec::new();
     loop {
-        let part = answer.chunk().await.map_err(|error| transport_error(&error, deadline))?;
+        let part = answer
+            .chunk()
+            .await
+            .map_err(|error| transport_error(&error, deadline))?;
         let Some(part) = part else {
             return Ok(body);
         };

@@ -65,7 +65,10 @@ fn ambiguous_errors() -> [ApiError; 3] {
             status: 503,
             message: String::new(),
         },
-        ApiError::MalformedResponse { expected, received: came },
+        ApiError::MalformedResponse {
+            expected,
+            received: came,
+        },
     ]
 }
 
@@ -87,7 +90,11 @@ fn a_create_without_success_is_verified_or_has_failed() {
     // What was heard, and what follows without a lost answer before and after one.
     let table = [
         (name_taken(), NextAction::Verify, NextAction::Verify),
-        (definition_taken_by("b2", "A"), NextAction::Verify, NextAction::Verify),
+        (
+            definition_taken_by("b2", "A"),
+            NextAction::Verify,
+            NextAction::Verify,
+        ),
         (definition_taken_by("b2", "B"), NextAction::Fail, NextAction::Fail),
         (refused(400), NextAction::Fail, NextAction::Fail),
         (refused(413), NextAction::Fail, NextAction::Fail),
@@ -102,19 +109,41 @@ fn a_create_without_success_is_verified_or_has_failed() {
     }
     for kind in ambiguous_errors() {
         for was_lost in [false, true] {
-            assert_eq!(next_after_create(&error_for(&kind), &name(), was_lost), NextAction::Verify);
+            assert_eq!(
+                next_after_create(&error_for(&kind), &name(), was_lost),
+                NextAction::Verify
+            );
         }
-        let resolutions = [Some(true), Some(false), None].map(|found| resolve_create(&error_for(&kind), found));
-        assert_eq!(resolutions, [Resolution::Applied, Resolution::OtherNameHolder, Resolution::Retry], "{kind:?}");
+        let resolutions =
+            [Some(true), Some(false), None].map(|found| resolve_create(&error_for(&kind), found));
+        assert_eq!(
+            resolutions,
+            [
+                Resolution::Applied,
+                Resolution::OtherNameHolder,
+                Resolution::Retry
+            ],
+            "{kind:?}"
+        );
     }
-    let found = |kind: &ApiError| [Some(true), Some(false), None].map(|found| resolve_create(&error_for(kind), found));
+    let found = |kind: &ApiError| {
+        [Some(true), Some(false), None].map(|found| resolve_create(&error_for(kind), found))
+    };
     assert_eq!(
         found(&name_taken()),
-        [Resolution::AlreadyApplied, Resolution::OtherNameHolder, Resolution::HiddenNameHolder]
+        [
+            Resolution::AlreadyApplied,
+            Resolution::OtherNameHolder,
+            Resolution::HiddenNameHolder
+        ]
     );
     assert_eq!(
         found(&definition_taken_by("b2", "A")),
-        [Resolution::AlreadyApplied, Resolution::OtherNameHolder, Resolution::Retry]
+        [
+            Resolution::AlreadyApplied,
+            Resolution::OtherNameHolder,
+            Resolution::Retry
+        ]
     );
 }
 
@@ -148,7 +177,8 @@ fn an_update_refused_because_of_its_own_segment_is_verified() {
         NextAction::Fail
     );
     let resolutions = |kind: &ApiError| {
-        [Effect::Applied, Effect::NotApplied, Effect::Conflicting].map(|found| resolve_update(&error_for(kind), found))
+        [Effect::Applied, Effect::NotApplied, Effect::Conflicting]
+            .map(|found| resolve_update(&error_for(kind), found))
     };
     for kind in ambiguous_errors() {
         assert_eq!(
@@ -156,12 +186,20 @@ fn an_update_refused_because_of_its_own_segment_is_verified() {
             NextAction::Verify,
             "{kind:?}"
         );
-        assert_eq!(resolutions(&kind), [Resolution::Applied, Resolution::Retry, Resolution::Unknown], "{kind:?}");
+        assert_eq!(
+            resolutions(&kind),
+            [Resolution::Applied, Resolution::Retry, Resolution::Unknown],
+            "{kind:?}"
+        );
     }
     for kind in [definition_taken_by(OWN_ID, "A"), refused(400)] {
         assert_eq!(
             resolutions(&kind),
-            [Resolution::AlreadyApplied, Resolution::Rejected, Resolution::Unknown],
+            [
+                Resolution::AlreadyApplied,
+                Resolution::Rejected,
+                Resolution::Unknown
+            ],
             "{kind:?}"
         );
     }
@@ -181,10 +219,26 @@ fn a_lost_archive_or_unarchive_is_retried_and_a_refused_one_is_verified() {
         assert_eq!((next(false), next(true)), (at_first, after_lost), "{kind:?}");
     }
     for kind in ambiguous_errors() {
-        assert_eq!(next_after_lifecycle(&error_for(&kind), false), NextAction::Retry, "{kind:?}");
-        assert_eq!(next_after_lifecycle(&error_for(&kind), true), NextAction::Retry, "{kind:?}");
+        assert_eq!(
+            next_after_lifecycle(&error_for(&kind), false),
+            NextAction::Retry,
+            "{kind:?}"
+        );
+        assert_eq!(
+            next_after_lifecycle(&error_for(&kind), true),
+            NextAction::Retry,
+            "{kind:?}"
+        );
     }
     let resolutions = [(true, true), (true, false), (false, true), (false, false)]
         .map(|(is_so, was_lost)| resolve_lifecycle(is_so, was_lost));
-    assert_eq!(resolutions, [Resolution::Applied, Resolution::AlreadyApplied, Resolution::Unknown, Resolution::Rejected]);
+    assert_eq!(
+        resolutions,
+        [
+            Resolution::Applied,
+            Resolution::AlreadyApplied,
+            Resolution::Unknown,
+            Resolution::Rejected
+        ]
+    );
 }

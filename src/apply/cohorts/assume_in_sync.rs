@@ -2,28 +2,33 @@
 
 use super::super::Applier;
 use crate::api::{Clock, Transport};
-use crate::state::{StateEntry, StateStore, CohortState, StoreError, UploadState};
 use crate::member_list::EmptyList;
-use crate::member_list::diff::ValueChange;
 use crate::member_list::compressed_list::ListWriter;
+use crate::member_list::diff::ValueChange;
 use crate::member_list::source::ListSource;
 use crate::model::{Cohort, Identifier, ListSummary, SegmentKind, UserListFingerprint, UserListSource};
 use crate::plan::step::AssumedMembers;
+use crate::state::{CohortState, StateEntry, StateStore, StoreError, UploadState};
 use std::io;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Keeps the list that a segment is taken to have; false where it is not the one that was planned with any more.
-    pub(in super::super) async fn save_assumed_list(&self, assumed: &AssumedMembers) -> Result<bool, StoreError> {
+    pub(in super::super) async fn save_assumed_list(
+        &self,
+        assumed: &AssumedMembers,
+    ) -> Result<bool, StoreError> {
         let base = &self.options.config_directory;
         let read = match assumed {
             AssumedMembers::Members(cohort, listing) => {
                 let source = ListSource::of(&cohort.members, base);
-                read_planned_list(&source, &Cohort::identifier(), listing).map(|bytes| Some((listing, bytes?)))
+                read_planned_list(&source, &Cohort::identifier(), listing)
+                    .map(|bytes| Some((listing, bytes?)))
             }
             AssumedMembers::Users(upload, UserListFingerprint::Values(listing)) => match &upload.users {
                 UserListSource::Local(path) => {
                     let source = ListSource::File(base.join(path));
-                    read_planned_list(&source, &upload.identifier, listing).map(|bytes| Some((listing, bytes?)))
+                    read_planned_list(&source, &upload.identifier, listing)
+                        .map(|bytes| Some((listing, bytes?)))
                 }
                 UserListSource::Published { .. } => Ok(None),
             },
@@ -40,12 +45,20 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
 }
 
 /// A list, compressed; `None` where it is not the one that was planned with.
-fn read_planned_list(source: &ListSource<'_>, identifier: &Identifier, listing: &ListSummary) -> io::Result<Option<Vec<u8>>> {
+fn read_planned_list(
+    source: &ListSource<'_>,
+    identifier: &Identifier,
+    listing: &ListSummary,
+) -> io::Result<Option<Vec<u8>>> {
     let mut whole = ListWriter::to(Vec::new());
     let each = |_: ValueChange, value: &[u8]| whole.push(value);
     let found = source.clone().compare(identifier, &mut EmptyList, each)?;
     let is_planned_list = found.is_ok_and(|found| found.new == *listing);
-    Ok(if is_planned_list { Some(whole.finish()?) } else { None })
+    Ok(if is_planned_list {
+        Some(whole.finish()?)
+    } else {
+        None
+    })
 }
 
 /// Takes down that a segment has a list.

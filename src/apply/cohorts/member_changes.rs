@@ -1,13 +1,13 @@
 //! What has to be sent to a cohort, put together in one pass over its list.
 
-use crate::state::CohortState;
-use crate::member_list::diff::{ValueChange, compare_lists};
 use crate::member_list::compressed_list::{ListReader, ListWriter};
+use crate::member_list::diff::{ValueChange, compare_lists};
 use crate::member_list::source::ListSource;
-use crate::member_list::{PreviousMembers as _, EmptyList};
+use crate::member_list::{EmptyList, PreviousMembers as _};
 use crate::model::{Cohort, ListDigest, ListSummary};
-use crate::observe::members::RecordedMembers;
 use crate::plan::step::CohortSync;
+use crate::state::CohortState;
+use crate::state::member_lists::RecordedMembers;
 use std::io;
 use std::path::Path;
 
@@ -24,7 +24,11 @@ pub(super) struct MemberChanges {
 impl MemberChanges {
     /// Puts together what makes of the members that are `kept` those of the declared list, whose path is from `base`; `None`
     /// where it is not the list that was planned with.
-    pub(super) fn compute(cohort_sync: &CohortSync, stored: &RecordedMembers, base: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn compute(
+        cohort_sync: &CohortSync,
+        stored: &RecordedMembers,
+        base: &Path,
+    ) -> io::Result<Option<Self>> {
         let list = || ListWriter::to(Vec::new());
         let (mut whole, mut added, mut removed) = (list(), list(), list());
         let each = |change: ValueChange, value: &[u8]| {
@@ -51,7 +55,7 @@ impl MemberChanges {
             added: added.finish()?,
             removed: removed.finish()?,
             state_before: before,
-            lists_to_save: lists_to_save,
+            lists_to_save,
         }))
     }
 }
@@ -71,7 +75,10 @@ fn state_as_separate_lists(
         }
     }
     let mut save = |bytes: Vec<u8>| {
-        let listing = compare_lists(&mut ListReader::of(bytes.as_slice()), &mut EmptyList, |_, _| Ok(()))?.new;
+        let listing = compare_lists(&mut ListReader::of(bytes.as_slice()), &mut EmptyList, |_, _| {
+            Ok(())
+        })?
+        .new;
         if listing != ListSummary::empty() {
             lists_to_save.push((listing.digest.clone(), bytes));
         }

@@ -3,15 +3,15 @@
 use super::super::Applier;
 use super::FileUploadRun;
 use crate::api::{Clock, Transport};
-use crate::state::{StateStore, PublishedFile, StoreError};
 use crate::member_list::EmptyList;
-use crate::member_list::diff::{ValueChange, compare_lists};
 use crate::member_list::compressed_list::{ListReader, ListWriter};
+use crate::member_list::diff::{ValueChange, compare_lists};
 use crate::member_list::source::ListSource;
 use crate::model::{ListDigest, UserChange, UserListSource};
-use crate::observe::members::{RecordedMembersError, RecordedMembers};
 use crate::plan::step::UserListUpload;
 use crate::publish::published_name;
+use crate::state::member_lists::{RecordedMembers, RecordedMembersError};
+use crate::state::{PublishedFile, StateStore, StoreError};
 use std::io;
 use std::path::Path;
 
@@ -46,7 +46,10 @@ impl UploadFile<'_> {
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     /// Reads the declared list, and what it changes; or says why that is of no use.
-    pub(super) async fn load_upload_source(&self, list_upload: &UserListUpload) -> Result<Result<UploadSource, String>, StoreError> {
+    pub(super) async fn load_upload_source(
+        &self,
+        list_upload: &UserListUpload,
+    ) -> Result<Result<UploadSource, String>, StoreError> {
         let path = match &list_upload.upload.users {
             UserListSource::Published { url, .. } => return Ok(Ok(UploadSource::Url(url.clone()))),
             UserListSource::Local(path) => self.options.config_directory.join(path),
@@ -75,7 +78,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     ) -> io::Result<UploadFile<'l>> {
         let (digest, whole, part) = match source {
             UploadSource::Url(url) => return Ok(UploadFile::Url(url)),
-            UploadSource::Local { digest, full_list: whole, delta: part } => (digest, whole, part),
+            UploadSource::Local {
+                digest,
+                full_list: whole,
+                delta: part,
+            } => (digest, whole, part),
         };
         let is_part = matches!(step_run.change, Some(UserChange::Add | UserChange::Remove));
         let part = part.as_ref().filter(|_| is_part);
@@ -87,7 +94,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let at = self.clock.now();
         let published = &mut step_run.upload_state.published_files;
         // A call before this one may read the same file, later than this one: then nobody can say when it was read.
-        let is_shared = published.iter().any(|other| other.name == name && !other.is_processed);
+        let is_shared = published
+            .iter()
+            .any(|other| other.name == name && !other.is_processed);
         published.retain(|published| published.name != name);
         published.push(PublishedFile {
             name: name.clone(),
@@ -116,7 +125,11 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
 
 /// Reads the declared list, and puts aside what it changes in the one that was `before`; `None` where it is not the list that
 /// was planned with.
-fn read_upload_source(list_upload: &UserListUpload, path: &Path, before: Option<&RecordedMembers>) -> io::Result<Option<UploadSource>> {
+fn read_upload_source(
+    list_upload: &UserListUpload,
+    path: &Path,
+    before: Option<&RecordedMembers>,
+) -> io::Result<Option<UploadSource>> {
     let (mut whole, mut part) = (ListWriter::to(Vec::new()), ListWriter::to(Vec::new()));
     let sent = match list_upload.change {
         Some(UserChange::Remove) => ValueChange::Removed,

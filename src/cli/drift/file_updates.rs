@@ -2,7 +2,7 @@
 
 use super::super::edits::DeclarationPatch;
 use crate::config::declaration::Declaration;
-use crate::config::edit::{NameLookup, Patch, DeclarationUpdate, patch};
+use crate::config::edit::{DeclarationUpdate, NameLookup, Patch, patch};
 use crate::model::{Lifecycle, ObservedSegment, Reference, SegmentId, SegmentName};
 use crate::plan::step::{Action, Cause, ChangeWithCause, Drift, LifecycleDrift, Plan};
 use crate::reconcile::LoadedWorkspace;
@@ -24,13 +24,17 @@ impl<'a> FileUpdates<'a> {
     ///
     /// A segment that was renamed is renamed wherever files refer to it, those of other workspaces that use its file
     /// included, or nowhere: then the rest of what changed about it is taken over all the same.
-    pub(super) fn of(plan: &Plan, read: &LoadedWorkspace, (workspace, declarations): (&str, &'a [Declaration])) -> Self {
+    pub(super) fn of(
+        plan: &Plan,
+        read: &LoadedWorkspace,
+        (workspace, declarations): (&str, &'a [Declaration]),
+    ) -> Self {
         let mut changed = Vec::new();
         for drift in &plan.drift {
             let name = plan.references.identities.declared_by_id.get(&drift.id);
-            let declaration = declarations
-                .iter()
-                .find(|declaration| declaration.applies_to(workspace) && Some(&declaration.segment.name) == name);
+            let declaration = declarations.iter().find(|declaration| {
+                declaration.applies_to(workspace) && Some(&declaration.segment.name) == name
+            });
             if let (Some(declaration), Some(live)) = (declaration, read.remote_segment(&drift.id)) {
                 changed.push(DriftedSegment {
                     drift,
@@ -119,7 +123,8 @@ impl<'a> FileUpdateSearch<'a, '_> {
                 Some(None)
             }
             Err(why) => {
-                self.withheld_renames.insert(id.clone(), format!("the new name: {why}"));
+                self.withheld_renames
+                    .insert(id.clone(), format!("the new name: {why}"));
                 None
             }
         }
@@ -127,7 +132,11 @@ impl<'a> FileUpdateSearch<'a, '_> {
 
     /// The edits of a file, with the new names of segments that it refers to; nothing where one of these is withheld
     /// from now on.
-    fn patch_with_renames(&mut self, declaration: &Declaration, taken: Option<(usize, Patch)>) -> Option<Patch> {
+    fn patch_with_renames(
+        &mut self,
+        declaration: &Declaration,
+        taken: Option<(usize, Patch)>,
+    ) -> Option<Patch> {
         let renames = self.renames_in(declaration);
         let refers = renames.keys().any(|name| refers_to(declaration, name));
         let (changed, own) = match taken {
@@ -137,7 +146,10 @@ impl<'a> FileUpdateSearch<'a, '_> {
         if renames.is_empty() || (changed.is_none() && !refers) {
             return Some(own);
         }
-        let patch = if renames.keys().any(|name| self.is_ambiguous_reference(declaration, name)) {
+        let patch = if renames
+            .keys()
+            .any(|name| self.is_ambiguous_reference(declaration, name))
+        {
             Err("in other workspaces it means another segment; bring the two together by hand".to_owned())
         } else {
             self.build_patch(declaration, changed, &renames)
@@ -204,7 +216,10 @@ impl<'a> FileUpdateSearch<'a, '_> {
             renames: Some(renames),
             ..DeclarationUpdate::default()
         };
-        if let Some(DriftedSegment { drift, remote: live, .. }) = changed {
+        if let Some(DriftedSegment {
+            drift, remote: live, ..
+        }) = changed
+        {
             let (is_open, is_new) = drift_and_file_changes(self.plan, drift);
             if is_open && is_new {
                 let why =

@@ -5,10 +5,10 @@ use super::super::failure::Failure;
 use super::super::output::Output;
 use super::super::project::Project;
 use super::lookup::OfflineState;
-use crate::definition::{FieldChange, Identities, diff, canonical};
-use crate::state::{StateEntry, Revision};
+use crate::definition::{FieldChange, Identities, canonical, diff};
 use crate::render::json::{HistoryDocument, RevisionDocument};
 use crate::render::text;
+use crate::state::{Revision, StateEntry};
 
 /// Shows the definitions of a segment that were replaced.
 ///

@@ -4,16 +4,16 @@ use super::super::connection;
 use super::super::failure::{Failure, FailureKind};
 use super::super::project::Project;
 use crate::api::{Clock, SystemClock};
-use crate::config::suggest::did_you_mean;
 use crate::config::settings::WorkspaceSettings;
-use crate::state::{StateEntry, State};
+use crate::config::suggest::did_you_mean;
 use crate::model::{SegmentId, SegmentName};
 use crate::observe::Refresh;
 use crate::plan::guards::Overrides;
 use crate::plan::rebuild_state;
-use crate::plan::targeting::Selection;
 use crate::plan::step::ResolvedReferences;
-use crate::reconcile::{PlanRequest, LoadedWorkspace};
+use crate::plan::targeting::Selection;
+use crate::reconcile::{LoadedWorkspace, PlanRequest};
+use crate::state::{State, StateEntry};
 use std::collections::BTreeMap;
 
 /// What is known of a workspace without asking anybody.
@@ -68,7 +68,12 @@ impl OfflineState {
     pub(super) fn find(&self, name: &str) -> Result<StateMatch<'_>, Failure> {
         let wanted = SegmentName::new(name);
         let mut known = self.state.entries_ever_named(&wanted).into_iter();
-        let declared = || self.references.ids_by_name.get(&wanted).and_then(|id| self.state.managed_entry(id));
+        let declared = || {
+            self.references
+                .ids_by_name
+                .get(&wanted)
+                .and_then(|id| self.state.managed_entry(id))
+        };
         match known.next().or_else(declared) {
             Some(entry) => Ok(StateMatch {
                 entry,
@@ -87,8 +92,14 @@ impl OfflineState {
 
 /// Why a name leads to nothing, and which one may be meant.
 pub(super) fn unknown_segment(segment: &str, ledger: &State) -> Failure {
-    let failure = Failure::new(FailureKind::Error, format!("the ledger knows no segment `{segment}`"));
-    let known: Vec<&str> = ledger.managed_entries().map(|entry| entry.name.as_str()).collect();
+    let failure = Failure::new(
+        FailureKind::Error,
+        format!("the ledger knows no segment `{segment}`"),
+    );
+    let known: Vec<&str> = ledger
+        .managed_entries()
+        .map(|entry| entry.name.as_str())
+        .collect();
     match did_you_mean(segment, known) {
         Some(name) => failure.with_help(format!("did you mean `{name}`?")),
         None => failure.with_help("`segctl ledger show` lists what it knows"),

@@ -1,18 +1,18 @@
 //! `segctl ledger restore`: a definition that was replaced, written back into a file. The workspace stays as it is.
 
 use super::super::arguments::RestoreArguments;
-use super::super::edits::{FileEdits, DeclarationPatch};
+use super::super::edits::{DeclarationPatch, FileEdits};
 use super::super::failure::{Failure, FailureKind};
 use super::super::new_files::{self, NewFiles, default_directory};
 use super::super::output::Output;
 use super::super::project::Project;
-use super::lookup::{StateMatch, OfflineState};
+use super::lookup::{OfflineState, StateMatch};
 use crate::config::declaration::Declaration;
-use crate::config::edit::{NewFile, DeclarationUpdate, patch, segment_file_text};
-use crate::state::{StateEntry, Revision};
+use crate::config::edit::{DeclarationUpdate, NewFile, patch, segment_file_text};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
-use crate::render::json::{FORMAT_VERSION, SegmentRefDocument, PatchDocument, RestoredDocument};
+use crate::render::json::{FORMAT_VERSION, PatchDocument, RestoredDocument, SegmentRefDocument};
 use crate::render::{shell_commands, text};
+use crate::state::{Revision, StateEntry};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -42,7 +42,11 @@ pub(super) async fn run(
             .collect();
         output.print_status_line(&format!("note: {}", text::shared_name_note(chosen.name, &others)));
     }
-    let declared = recalled.references.identities.declared_by_id.get(&chosen.entry.id);
+    let declared = recalled
+        .references
+        .identities
+        .declared_by_id
+        .get(&chosen.entry.id);
     let restore = RestoreRequest {
         project,
         workspace: workspace.0,
@@ -52,7 +56,8 @@ pub(super) async fn run(
         selected: &chosen,
     };
     let written = restore.write(arguments.output_file.as_deref(), output)?;
-    let has_errors = written.is_changed && project.report_new_file_errors(std::slice::from_ref(&written.path), output);
+    let has_errors =
+        written.is_changed && project.report_new_file_errors(std::slice::from_ref(&written.path), output);
     let document = RestoredDocument {
         format_version: FORMAT_VERSION.to_owned(),
         workspace: workspace.0.to_owned(),
@@ -117,7 +122,11 @@ fn select_revision<'a>(recalled: &'a OfflineState, asked: &'a str) -> Result<Sel
         }),
         None => {
             let message = format!("the ledger keeps no definition `{asked}`");
-            Err(with_available_revisions(Failure::new(FailureKind::Error, message), name, entry))
+            Err(with_available_revisions(
+                Failure::new(FailureKind::Error, message),
+                name,
+                entry,
+            ))
         }
     }
 }
@@ -151,7 +160,11 @@ fn with_available_revisions(failure: Failure, name: &str, entry: &StateEntry) ->
 }
 
 /// Where a segment of the workspace is declared.
-fn find_declaration<'a>(project: &'a Project, workspace: &str, name: &SegmentName) -> Option<&'a Declaration> {
+fn find_declaration<'a>(
+    project: &'a Project,
+    workspace: &str,
+    name: &SegmentName,
+) -> Option<&'a Declaration> {
     let mut declarations = project.loaded.declarations.iter();
     declarations.find(|declaration| declaration.applies_to(workspace) && declaration.segment.name == *name)
 }
@@ -275,7 +288,8 @@ impl RestoreRequest<'_> {
             let workspace = self.workspace;
             let message =
                 format!("`{name}` is declared in {file}, which is not for the workspace `{workspace}`");
-            Failure::new(FailureKind::Error, message).with_help("add the workspace to `workspaces` in that file")
+            Failure::new(FailureKind::Error, message)
+                .with_help("add the workspace to `workspaces` in that file")
         };
         Err(failure.with_help("with `--into FILE` it is written beside it, to be looked at"))
     }

@@ -2,9 +2,9 @@
 
 use super::super::yaml::Node;
 use super::attribute::flag;
+use super::decoder::{Decoder, Fields};
 use super::event::{attributes, execution};
 use super::operands::{OperandDecoder, double_test};
-use super::decoder::{Fields, Decoder};
 use super::time_range::affinity_time_range;
 use crate::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType, DataType,
@@ -75,7 +75,10 @@ fn affinity_mode(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Af
     })
 }
 
-fn preferred_attributes(reader: &mut Decoder<'_>, node: &Node) -> Option<(GroupOperator, Vec<AffinityAttribute>)> {
+fn preferred_attributes(
+    reader: &mut Decoder<'_>,
+    node: &Node,
+) -> Option<(GroupOperator, Vec<AffinityAttribute>)> {
     let mut fields = reader.fields(node, "a group of affinity attributes")?;
     let operator = reader
         .require(&mut fields, "filter_operator")

@@ -1,12 +1,12 @@
 //! Aggregations: conditions on the numbers of an event's attribute.
 
-use super::super::yaml::{Node, ScalarValue, Scalar, Yaml};
+use super::super::yaml::{Node, Scalar, ScalarValue, Yaml};
 use super::attribute::flag;
 use super::codes;
 use super::date::DayBoundary;
-use super::decoder::{COUNT_LIMIT, Fields, Decoder};
+use super::decoder::{COUNT_LIMIT, Decoder, Fields};
 use crate::model::{
-    Aggregation, AggregationTest, AggregationType, BaseTimeRange, PeriodComparison, DataType, GroupOperator,
+    Aggregation, AggregationTest, AggregationType, BaseTimeRange, DataType, GroupOperator, PeriodComparison,
 };
 
 /// The group that holds the one aggregation of an event filter.
@@ -125,7 +125,8 @@ fn base_time_range_between(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) ->
     let value1 = reader.require(fields, "value1");
     let (value, value1) = (value?, value1?);
     // 7.0 is a count, too, as everywhere.
-    let is_number = |scalar: &Scalar| matches!(scalar.resolved, ScalarValue::Integer(_) | ScalarValue::Float(_));
+    let is_number =
+        |scalar: &Scalar| matches!(scalar.resolved, ScalarValue::Integer(_) | ScalarValue::Float(_));
     if matches!(&value.value, Yaml::Scalar(scalar) if is_number(scalar)) {
         let nearer = reader.count(value, 0..=COUNT_LIMIT);
         let farther = reader.count(value1, 0..=COUNT_LIMIT);

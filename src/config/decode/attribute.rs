@@ -2,8 +2,8 @@
 
 use super::super::yaml::{Node, Yaml};
 use super::datetime::datetime_test;
+use super::decoder::{Decoder, Fields};
 use super::operands::{OperandDecoder, array_string_test, bool_test, double_test, string_test};
-use super::decoder::{Fields, Decoder};
 use crate::model::{
     ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, Condition, DataType, DoubleTest,
     GroupOperator, Keyword,
@@ -166,7 +166,11 @@ fn single_value(
     }
 }
 
-fn array_string(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, position: ConditionContext) -> Option<Condition> {
+fn array_string(
+    reader: &mut Decoder<'_>,
+    fields: &mut Fields<'_>,
+    position: ConditionContext,
+) -> Option<Condition> {
     let negate = flag(reader, fields, "negate");
     let case_sensitive = flag(reader, fields, "case_sensitive");
     let (operator, mut operands) = operand_decoder(reader, fields, DataType::ArrayString, position)?;
@@ -181,7 +185,11 @@ fn array_string(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, position: Con
     })
 }
 
-fn array_double(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, position: ConditionContext) -> Option<Condition> {
+fn array_double(
+    reader: &mut Decoder<'_>,
+    fields: &mut Fields<'_>,
+    position: ConditionContext,
+) -> Option<Condition> {
     let negate = flag(reader, fields, "negate");
     let (operator, mut operands) = operand_decoder(reader, fields, DataType::ArrayDouble, position)?;
     let test = double_test(&mut operands, operator);

@@ -2,10 +2,11 @@
 
 use super::super::yaml::{Node, Yaml};
 use super::codes;
+use super::decoder::{COUNT_LIMIT, Decoder, Fields};
 use super::filter::group;
-use super::decoder::{COUNT_LIMIT, Fields, Decoder};
 use crate::model::{
-    Cohort, CohortKey, Contents, Definition, Identifier, IdentifierType, MemberSource, SegmentKind, FileSegment, UserListSource,
+    Cohort, CohortKey, Contents, Definition, FileSegment, Identifier, IdentifierType, MemberSource,
+    SegmentKind, UserListSource,
 };
 
 /// Reads the fields that segments of this kind have.
@@ -130,7 +131,9 @@ fn cohort(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Cohort> {
 
 fn members(reader: &mut Decoder<'_>, node: &Node) -> Option<MemberSource> {
     if matches!(node.value, Yaml::List(_)) {
-        return reader.non_empty_list(node, Decoder::non_empty_text).map(MemberSource::Inline);
+        return reader
+            .non_empty_list(node, Decoder::non_empty_text)
+            .map(MemberSource::Inline);
     }
     let fields = reader.fields(node, "a list of members")?;
     local_path(reader, fields).map(MemberSource::Local)

@@ -65,7 +65,12 @@ impl Decoder<'_> {
 
     fn invalid_date<T>(&mut self, node: &Node, text: &str, form: &str) -> Option<T> {
         let message = format!("`{text}` is no date of the form {form}");
-        self.error(codes::INVALID_DATE, &node.span, message, format!("expected {form}"))
+        self.error(
+            codes::INVALID_DATE,
+            &node.span,
+            message,
+            format!("expected {form}"),
+        )
     }
 }
 

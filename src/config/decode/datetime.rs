@@ -2,8 +2,8 @@
 
 use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::date::DayBoundary;
-use super::operands::OperandDecoder;
 use super::decoder::{COUNT_LIMIT, Decoder};
+use super::operands::OperandDecoder;
 use crate::model::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Keyword, Moment, MomentRange,
     Operand, ValueType,
@@ -48,11 +48,18 @@ fn comparison(
         DatetimeOperator::Before => DateComparison::Before(moment(operands, extract)?),
         DatetimeOperator::After => DateComparison::After(moment(operands, extract)?),
         DatetimeOperator::Between => DateComparison::Between(moments(operands, extract)?),
-        DatetimeOperator::InTheLast => DateComparison::InTheLast(period_count(operands, ValueType::RelativePast)?),
-        DatetimeOperator::InTheNext => DateComparison::InTheNext(period_count(operands, ValueType::RelativeFuture)?),
+        DatetimeOperator::InTheLast => {
+            DateComparison::InTheLast(period_count(operands, ValueType::RelativePast)?)
+        }
+        DatetimeOperator::InTheNext => {
+            DateComparison::InTheNext(period_count(operands, ValueType::RelativeFuture)?)
+        }
         DatetimeOperator::In => {
             check_fixed_value_type(operands, ValueType::Absolute)?;
-            DateComparison::In(operands.list_operand(|reader, node| date_value(reader, node, extract, DayBoundary::Start))?)
+            DateComparison::In(
+                operands
+                    .list_operand(|reader, node| date_value(reader, node, extract, DayBoundary::Start))?,
+            )
         }
         DatetimeOperator::Today => operands.without_operand(DateComparison::Today)?,
         DatetimeOperator::Exists => operands.without_operand(DateComparison::Exists)?,
@@ -75,7 +82,9 @@ fn moments(operands: &mut OperandDecoder<'_, '_, '_, '_>, extract: ExtractType) 
         let read = |reader: &mut Decoder<'_>, node: &Node| {
             date_value(reader, node, extract, edges.next().unwrap_or(DayBoundary::End))
         };
-        return operands.between_operands(read).map(|(first, last)| MomentRange::At(first, last));
+        return operands
+            .between_operands(read)
+            .map(|(first, last)| MomentRange::At(first, last));
     }
     let (nearer, farther) = operands.between_operands(|reader, node| reader.count(node, 0..=COUNT_LIMIT))?;
     Some(match value_type {
@@ -115,7 +124,12 @@ fn check_fixed_value_type(operands: &mut OperandDecoder<'_, '_, '_, '_>, fixed: 
 }
 
 /// A date, or the part of one that is compared.
-fn date_value(reader: &mut Decoder<'_>, node: &Node, extract: ExtractType, edge: DayBoundary) -> Option<DateValue> {
+fn date_value(
+    reader: &mut Decoder<'_>,
+    node: &Node,
+    extract: ExtractType,
+    edge: DayBoundary,
+) -> Option<DateValue> {
     if let Some(range) = extract.range() {
         return reader.count(node, range).map(DateValue::Part);
     }

@@ -3,7 +3,7 @@
 
 use super::super::source::SourceFile;
 use super::super::suggest::did_you_mean;
-use super::super::yaml::{Key, Node, ScalarValue, Scalar, Yaml};
+use super::super::yaml::{Key, Node, Scalar, ScalarValue, Yaml};
 use super::codes;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{Keyword, Number};
@@ -135,7 +135,11 @@ impl<'a> Decoder<'a> {
             .filter(|(key, _)| !fields.known_keys.contains(&key.text.as_str()))
         {
             let message = format!("{} has no field `{}`", fields.description, key.text);
-            let absent = fields.known_keys.iter().copied().filter(|known| !fields.has(known));
+            let absent = fields
+                .known_keys
+                .iter()
+                .copied()
+                .filter(|known| !fields.has(known));
             let suggestion = did_you_mean(&key.text, absent);
             self.error::<()>(codes::UNKNOWN_FIELD, &key.span, message, "not known here");
             match suggestion {
@@ -229,7 +233,9 @@ impl<'a> Decoder<'a> {
         let number = match scalar.resolved {
             ScalarValue::Integer(value) => Number::from_integer(value.into()),
             ScalarValue::Float(value) => Number::new(value),
-            ScalarValue::Null | ScalarValue::Bool(_) | ScalarValue::Text => return self.expected_number(node, scalar),
+            ScalarValue::Null | ScalarValue::Bool(_) | ScalarValue::Text => {
+                return self.expected_number(node, scalar);
+            }
         };
         number.or_else(|| {
             let message = format!("`{}` is no number that the service can hold exactly", scalar.text);

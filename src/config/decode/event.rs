@@ -4,7 +4,7 @@ use super::super::yaml::Node;
 use super::aggregation::aggregation;
 use super::attribute::{ConditionContext, attribute_group};
 use super::codes;
-use super::decoder::{COUNT_LIMIT, Fields, Decoder};
+use super::decoder::{COUNT_LIMIT, Decoder, Fields};
 use super::time_range::event_time_range;
 use crate::model::{AttributeGroup, EventFilter, Execution, ExecutionType, Keyword};
 
@@ -14,7 +14,9 @@ pub(super) fn event(reader: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<
     let action_name = reader
         .require(&mut fields, "action_name")
         .and_then(|node| reader.non_empty_text(node));
-    let project_name = fields.take("project_name").map(|node| reader.non_empty_text(node));
+    let project_name = fields
+        .take("project_name")
+        .map(|node| reader.non_empty_text(node));
     let executed = reader
         .require(&mut fields, "executed")
         .and_then(|node| reader.boolean(node));

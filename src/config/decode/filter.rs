@@ -3,8 +3,8 @@
 use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::affinity::affinity;
 use super::attribute::{ConditionContext, attribute};
+use super::decoder::{Decoder, Fields};
 use super::event::event;
-use super::decoder::{Fields, Decoder};
 use crate::model::{Filter, FilterType, Group, GroupOperator, Reference, SegmentId, SegmentName};
 use serde_json::{Map, Value};
 
@@ -42,7 +42,9 @@ fn filter(reader: &mut Decoder<'_>, node: &Node) -> Option<Filter> {
         .require(&mut fields, "filter_type")
         .and_then(|node| reader.keyword::<FilterType>(node))?;
     match kind {
-        FilterType::UserAttributes => attribute(reader, fields, ConditionContext::UserFilter).map(Filter::Attribute),
+        FilterType::UserAttributes => {
+            attribute(reader, fields, ConditionContext::UserFilter).map(Filter::Attribute)
+        }
         FilterType::Actions => event(reader, fields).map(Filter::Event),
         FilterType::PsychographicEvent => affinity(reader, fields).map(Filter::Affinity),
         FilterType::CustomSegments => reference(reader, fields).map(Filter::Reference),

@@ -11,10 +11,10 @@ pub(in crate::config) mod codes;
 pub(in crate::config) mod contents;
 mod date;
 mod datetime;
+pub(in crate::config) mod decoder;
 mod event;
 mod filter;
 mod operands;
-pub(in crate::config) mod decoder;
 mod segment;
 mod time_range;
 

@@ -2,7 +2,7 @@
 
 use super::super::yaml::{Node, Yaml};
 use super::codes;
-use super::decoder::{Fields, Decoder};
+use super::decoder::{Decoder, Fields};
 use crate::model::{
     ArrayStringTest, ArrayTextOperator, BoolTest, DoubleTest, Keyword, Number, Operand, StringTest,
     TextListOperator, TextOperator,
@@ -65,7 +65,9 @@ impl<'n> OperandDecoder<'_, '_, '_, 'n> {
     ) -> Option<(T, T)> {
         if self.dynamic {
             let message = "`between` cannot compare with another attribute";
-            return self.reader.misplaced_field(self.fields, "is_dynamic_value", message);
+            return self
+                .reader
+                .misplaced_field(self.fields, "is_dynamic_value", message);
         }
         let first = self.require("value").and_then(|node| read(self.reader, node));
         let second = self.require("value1").and_then(|node| read(self.reader, node));
@@ -76,7 +78,9 @@ impl<'n> OperandDecoder<'_, '_, '_, 'n> {
     pub(super) fn without_operand<T>(&mut self, test: T) -> Option<T> {
         if self.dynamic {
             let message = "there is no value to compare with another attribute";
-            return self.reader.misplaced_field(self.fields, "is_dynamic_value", message);
+            return self
+                .reader
+                .misplaced_field(self.fields, "is_dynamic_value", message);
         }
         Some(test)
     }
@@ -125,7 +129,10 @@ fn dynamic_attribute(reader: &mut Decoder<'_>, node: &Node) -> Option<String> {
 }
 
 /// Tests of text.
-pub(super) fn string_test(operands: &mut OperandDecoder<'_, '_, '_, '_>, operator: &Node) -> Option<StringTest> {
+pub(super) fn string_test(
+    operands: &mut OperandDecoder<'_, '_, '_, '_>,
+    operator: &Node,
+) -> Option<StringTest> {
     let word = operands.operator_text(operator)?;
     operands.describe("string", word);
     if let Some(list) = TextListOperator::from_text(word) {
@@ -162,7 +169,10 @@ pub(super) fn array_string_test(
 }
 
 /// Tests of numbers, on their own and as elements of a list.
-pub(super) fn double_test(operands: &mut OperandDecoder<'_, '_, '_, '_>, operator: &Node) -> Option<DoubleTest> {
+pub(super) fn double_test(
+    operands: &mut OperandDecoder<'_, '_, '_, '_>,
+    operator: &Node,
+) -> Option<DoubleTest> {
     let word = operands.operator_text(operator)?;
     operands.describe("double", word);
     let number = |reader: &mut Decoder<'_>, node: &Node| -> Option<Number> { reader.number(node) };
@@ -186,7 +196,9 @@ pub(super) fn bool_test(operands: &mut OperandDecoder<'_, '_, '_, '_>, operator:
     let word = operands.operator_text(operator)?;
     operands.describe("bool", word);
     match word {
-        "is" => Some(BoolTest::Is(operands.single_operand(|reader, node| reader.boolean(node))?)),
+        "is" => Some(BoolTest::Is(
+            operands.single_operand(|reader, node| reader.boolean(node))?,
+        )),
         "exists" => operands.without_operand(BoolTest::Exists),
         _ => operands.unknown_operator(operator, "operator on a `bool`", &["is", "exists"]),
     }

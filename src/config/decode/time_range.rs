@@ -4,8 +4,8 @@
 use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::codes;
 use super::date::DayBoundary;
-use super::decoder::{COUNT_LIMIT, Fields, Decoder};
-use crate::model::{PeriodUnit, ValueType, TimeRange, TimeRangeType};
+use super::decoder::{COUNT_LIMIT, Decoder, Fields};
+use crate::model::{PeriodUnit, TimeRange, TimeRangeType, ValueType};
 
 /// The names that a form gives to its two values.
 struct TimeRangeKeys {
@@ -37,7 +37,11 @@ pub(super) fn event_time_range(reader: &mut Decoder<'_>, node: &Node) -> Option<
     let kind = reader
         .require(&mut fields, "type")
         .and_then(|node| reader.keyword::<TimeRangeType>(node))?;
-    let form = if fields.has("days") { &DAY_KEYS } else { &VALUE_KEYS };
+    let form = if fields.has("days") {
+        &DAY_KEYS
+    } else {
+        &VALUE_KEYS
+    };
     time_range(reader, fields, kind, form)
 }
 
@@ -51,7 +55,12 @@ pub(super) fn affinity_time_range(reader: &mut Decoder<'_>, node: &Node) -> Opti
     time_range(reader, fields, kind, form)
 }
 
-fn time_range(reader: &mut Decoder<'_>, mut fields: Fields<'_>, kind: TimeRangeType, keys: &TimeRangeKeys) -> Option<TimeRange> {
+fn time_range(
+    reader: &mut Decoder<'_>,
+    mut fields: Fields<'_>,
+    kind: TimeRangeType,
+    keys: &TimeRangeKeys,
+) -> Option<TimeRange> {
     let first = reader.require(&mut fields, keys.first)?;
     let value_type = value_type(reader, &mut fields, kind, first)?;
     if value_type == ValueType::Absolute && keys.first == DAY_KEYS.first {

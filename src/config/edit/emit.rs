@@ -1,7 +1,7 @@
 //! Trees to text: YAML through the emitter that knows what to quote, JSON for files that are kept as JSON.
 
-use super::ordered_value::OrderedValue;
 use super::edit_error::EditError;
+use super::ordered_value::OrderedValue;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 use serde_yaml::{FlowMap, FlowSeq};
@@ -18,7 +18,10 @@ pub(super) fn block(tree: &OrderedValue, style: Style, column: usize) -> Result<
     if style.json {
         return Ok(json_lines(tree, column));
     }
-    let text = yaml(&StyledValue { value: tree, inline: false })?;
+    let text = yaml(&StyledValue {
+        value: tree,
+        inline: false,
+    })?;
     let gap = format!("\n{}", " ".repeat(column));
     Ok(text.trim_end_matches('\n').replace('\n', &gap))
 }
@@ -49,7 +52,10 @@ pub(super) fn field(key: &str, value: &OrderedValue, style: Style) -> Result<Str
 
 /// A YAML document: fields that are never in braces themselves.
 pub(super) fn document(tree: &OrderedValue) -> Result<String, EditError> {
-    yaml(&StyledChildren { value: tree, inline: false })
+    yaml(&StyledChildren {
+        value: tree,
+        inline: false,
+    })
 }
 
 /// JSON on one line, spaced as people write it.

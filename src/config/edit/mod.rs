@@ -4,22 +4,22 @@
 //! before anybody sees it, so a file can never say something else than the workspace. What a file cannot say in the
 //! vocabulary is written as a `raw` filter; what it cannot say at all is refused. Nothing here touches the disk.
 
-mod text_edit;
+mod edit_error;
 mod emit;
-mod new_file;
 mod file_name;
-mod round_trip;
-mod remote_definition;
+mod new_file;
+mod ordered_value;
 mod patch;
+mod remote_definition;
+mod round_trip;
 mod shorthand;
 mod template;
-mod ordered_value;
-mod edit_error;
+mod text_edit;
 
-pub use text_edit::{TextEdit, Patch, apply_patches};
-pub use new_file::{NewFile, segment_file_text};
-pub use file_name::file_name;
-pub use remote_definition::NameLookup;
-pub use patch::{DeclarationUpdate, patch};
-pub use template::{SegmentTemplate, template_text};
 pub use edit_error::EditError;
+pub use file_name::file_name;
+pub use new_file::{NewFile, segment_file_text};
+pub use patch::{DeclarationUpdate, patch};
+pub use remote_definition::NameLookup;
+pub use template::{SegmentTemplate, template_text};
+pub use text_edit::{Patch, TextEdit, apply_patches};

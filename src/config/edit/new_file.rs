@@ -1,10 +1,10 @@
 //! A new segment file for what is live, or was.
 
-use super::emit;
-use super::round_trip;
-use super::remote_definition::{RemoteDefinition, NameLookup, TOP_LEVEL_GROUPS};
-use super::ordered_value::OrderedValue;
 use super::edit_error::EditError;
+use super::emit;
+use super::ordered_value::OrderedValue;
+use super::remote_definition::{NameLookup, RemoteDefinition, TOP_LEVEL_GROUPS};
+use super::round_trip;
 use crate::model::{Keyword, Lifecycle, Payload, SegmentName};
 
 /// A filter segment that is to become a file.
@@ -43,7 +43,11 @@ pub fn segment_file_text(new: &NewFile<'_>) -> Result<String, EditError> {
     for side in TOP_LEVEL_GROUPS {
         fields.extend(live.top_level_group(side)?.map(|group| (side.to_owned(), group)));
     }
-    let text = format!("{}{}", comment_line(new.comment), emit::document(&OrderedValue::map(fields))?);
+    let text = format!(
+        "{}{}",
+        comment_line(new.comment),
+        emit::document(&OrderedValue::map(fields))?
+    );
     let declaration = round_trip::read_declaration(&text)?;
     round_trip::verify_definition(&declaration, &live.canonical, &live.identities)?;
     let segment = &declaration.segment;

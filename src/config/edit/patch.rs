@@ -14,23 +14,23 @@
 mod alias_expansion;
 mod align;
 mod comments;
-mod target;
+mod document_editor;
 mod lists;
+mod renames;
 mod source_text;
 mod splice;
-mod renames;
-mod document_editor;
+mod target;
 mod time_range;
 
-use self::target::PatchTarget;
+use self::document_editor::{DocumentEditor, Granularity};
 use self::source_text::SourceText;
-use self::document_editor::{Granularity, DocumentEditor};
+use self::target::PatchTarget;
 use super::super::declaration::Declaration;
 use super::super::yaml::{self, Key, Node, Yaml};
-use super::text_edit::{Patch, apply_patches};
-use super::round_trip;
-use super::remote_definition::NameLookup;
 use super::edit_error::EditError;
+use super::remote_definition::NameLookup;
+use super::round_trip;
+use super::text_edit::{Patch, apply_patches};
 use crate::model::{Lifecycle, Payload, SegmentName};
 use std::collections::BTreeMap;
 
@@ -103,10 +103,13 @@ fn attempts(draft: &Declaration) -> impl Iterator<Item = Attempt> {
         (Granularity::OneTopLevelGroup, AliasExpansion::None),
         (Granularity::BothTopLevelGroups, AliasExpansion::None),
     ];
-    let ways = ways
-        .into_iter()
-        .map(|(fineness, aliases)| Attempt { granularity: fineness, expansion: aliases });
-    ways.filter(move |way| has_aliases || way.granularity != Granularity::Fields || way.expansion != AliasExpansion::All)
+    let ways = ways.into_iter().map(|(fineness, aliases)| Attempt {
+        granularity: fineness,
+        expansion: aliases,
+    });
+    ways.filter(move |way| {
+        has_aliases || way.granularity != Granularity::Fields || way.expansion != AliasExpansion::All
+    })
 }
 
 impl Attempt {
@@ -125,9 +128,12 @@ impl Attempt {
         }
         loop {
             let page = SourceText::new(&read.source.text, &read.document);
-            let edits = DocumentEditor::new(&page, self.granularity).edit_document(&read.document, goal.change())?;
+            let edits =
+                DocumentEditor::new(&page, self.granularity).edit_document(&read.document, goal.change())?;
             let touched = match self.expansion {
-                AliasExpansion::Affected => alias_expansion::affected_aliases((&page, &read.document), &edits),
+                AliasExpansion::Affected => {
+                    alias_expansion::affected_aliases((&page, &read.document), &edits)
+                }
                 AliasExpansion::None | AliasExpansion::All => Vec::new(),
             };
             if touched.is_empty() {

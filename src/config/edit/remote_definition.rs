@@ -1,9 +1,9 @@
 //! A live definition on its way into text: its normal form, and the two sides as they are to be written.
 
+use super::edit_error::EditError;
+use super::ordered_value::OrderedValue;
 use super::round_trip;
 use super::shorthand::filter_shorthand;
-use super::ordered_value::OrderedValue;
-use super::edit_error::EditError;
 use crate::definition::references::referenced_ids;
 use crate::definition::{Identities, canonical};
 use crate::model::{GroupOperator, Keyword, Payload, SegmentId, SegmentName};
@@ -84,7 +84,10 @@ impl<'a> RemoteDefinition<'a> {
             .map(|(index, (live, form))| self.filter(live, form, &format!("{path}.filters[{index}]")))
             .collect::<Result<Vec<_>, _>>()?;
         let mut fields = vec![
-            ("filter_operator".to_owned(), OrderedValue::text(operator.as_str())),
+            (
+                "filter_operator".to_owned(),
+                OrderedValue::text(operator.as_str()),
+            ),
             ("filters".to_owned(), OrderedValue::List(filters)),
         ];
         if let Some(kind) = form.get("filter_type") {
@@ -101,7 +104,9 @@ impl<'a> RemoteDefinition<'a> {
             self.group(live, form, path).ok()
         } else {
             let tree = filter_shorthand(live, form);
-            round_trip::verify_filter(&tree, form, &self.identities).is_ok().then_some(tree)
+            round_trip::verify_filter(&tree, form, &self.identities)
+                .is_ok()
+                .then_some(tree)
         };
         if let Some(tree) = tree {
             return Ok(tree);

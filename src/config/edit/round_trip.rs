@@ -4,10 +4,10 @@ use super::super::declaration::Declaration;
 use super::super::decode;
 use super::super::source::SourceFile;
 use super::super::yaml;
+use super::edit_error::EditError;
 use super::emit;
 use super::ordered_value::OrderedValue;
-use super::edit_error::EditError;
-use crate::definition::{Identities, diff, canonical, encode};
+use crate::definition::{Identities, canonical, diff, encode};
 use crate::diagnostic::{Diagnostic, Severity};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -60,7 +60,11 @@ pub(super) fn canonical_form(declaration: &Declaration, identities: &Identities)
 }
 
 /// Whether a filter as written has the normal form `form`; if not, why.
-pub(super) fn verify_filter(filter: &OrderedValue, form: &Value, identities: &Identities) -> Result<(), String> {
+pub(super) fn verify_filter(
+    filter: &OrderedValue,
+    form: &Value,
+    identities: &Identities,
+) -> Result<(), String> {
     // JSON, since it is fast and its quoting is beyond doubt; the whole text is proven as YAML in the end.
     let text = format!(
         r#"{{"name": "A", "included_filters": {{"filter_operator": "and", "filters": [{}]}}}}"#,

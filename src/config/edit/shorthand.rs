@@ -248,7 +248,11 @@ fn reference(live: &Value, form: &JsonFields) -> OrderedValue {
 }
 
 /// A list with each of its maps spelled, beside the live list that it comes from.
-fn map_filters(live: &Value, forms: &Value, spell: &dyn Fn(&Value, &JsonFields) -> OrderedValue) -> OrderedValue {
+fn map_filters(
+    live: &Value,
+    forms: &Value,
+    spell: &dyn Fn(&Value, &JsonFields) -> OrderedValue,
+) -> OrderedValue {
     let Value::Array(forms) = forms else {
         return OrderedValue::from_json(forms);
     };

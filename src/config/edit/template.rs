@@ -4,10 +4,10 @@
 //! It is no segment file yet, and has another ending, so that it declares nothing until somebody who knows what is missing has
 //! filled that in and renamed it.
 
+use super::edit_error::EditError;
 use super::emit::{self, Style};
 use super::new_file::comment_line;
 use super::ordered_value::OrderedValue;
-use super::edit_error::EditError;
 use crate::model::{SegmentKind, SegmentName};
 
 /// A segment without filters that is to become a file.
@@ -43,7 +43,11 @@ members: {path: LIST.txt}
 ///
 /// The name cannot be written.
 pub fn template_text(stub: &SegmentTemplate<'_>) -> Result<String, EditError> {
-    let name = emit::field("name", &OrderedValue::text(stub.name.as_str()), Style { json: false })?;
+    let name = emit::field(
+        "name",
+        &OrderedValue::text(stub.name.as_str()),
+        Style { json: false },
+    )?;
     let mut text = comment_line(stub.comment);
     let called = format!(
         "The service calls it {}, and does not tell who is in it, nor what else is in capitals below.",
@@ -69,8 +73,8 @@ pub fn template_text(stub: &SegmentTemplate<'_>) -> Result<String, EditError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::source::SourceFile;
     use crate::config::edit::round_trip;
+    use crate::config::source::SourceFile;
 
     fn template_of(name: &str, kind: Option<SegmentKind>) -> String {
         let stub = SegmentTemplate {

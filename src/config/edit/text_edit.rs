@@ -59,7 +59,10 @@ impl Patch {
 /// # Errors
 ///
 /// When two edits touch each other, which those of different declarations never do, or lie outside of the text.
-pub fn apply_patches<'p>(text: &str, patches: impl IntoIterator<Item = &'p Patch>) -> Result<String, EditError> {
+pub fn apply_patches<'p>(
+    text: &str,
+    patches: impl IntoIterator<Item = &'p Patch>,
+) -> Result<String, EditError> {
     let edits = patches.into_iter().flat_map(|patch| patch.edits.iter().cloned());
     let sorted = Patch::new(edits.collect()).edits;
     let mut result = String::with_capacity(text.len());

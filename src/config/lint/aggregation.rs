@@ -2,7 +2,7 @@
 
 use super::super::declaration::PathElement;
 use super::parts::Located;
-use super::{RuleCheck, Rule};
+use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Aggregation, EventFilter, Execution, Filter, PeriodUnit, TimeRange};
 
@@ -70,7 +70,10 @@ fn never_executed(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
                 filter.location_of(&[AGGREGATION]),
                 "the aggregation",
             )
-            .with_label(filter.location_of(&[PathElement::Field("executed")]), "no occurrences")
+            .with_label(
+                filter.location_of(&[PathElement::Field("executed")]),
+                "no occurrences",
+            )
             .with_help("say `executed: true`, or take the aggregation out"),
         );
     }
@@ -119,7 +122,9 @@ fn comparator_time_range(filter: &Located<'_, Filter>, found: &mut Vec<Diagnosti
     let is_refused = match event.time_range {
         TimeRange::InTheLast { unit, .. } => unit != PeriodUnit::Days,
         // This or last week or month; what lies further back is no window of the calendar.
-        TimeRange::OnAgo { count, unit } => count <= 1 && matches!(unit, PeriodUnit::Weeks | PeriodUnit::Months),
+        TimeRange::OnAgo { count, unit } => {
+            count <= 1 && matches!(unit, PeriodUnit::Weeks | PeriodUnit::Months)
+        }
         _ => false,
     };
     if aggregation.comparison.is_some() && is_refused {
@@ -164,8 +169,13 @@ fn long_time_range(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
         let message = format!("an aggregation over {length} {unit}; by default the limit is {limit}");
         let place = filter.location_of_any(&[TIME_RANGE], &["value1", "days1", "value", "days"]);
         found.push(
-            Diagnostic::warning(LONG_TIME_RANGE.code, message, place, "longer than the default limit")
-                .with_help("shorten the window, or make sure that the workspace has a higher limit"),
+            Diagnostic::warning(
+                LONG_TIME_RANGE.code,
+                message,
+                place,
+                "longer than the default limit",
+            )
+            .with_help("shorten the window, or make sure that the workspace has a higher limit"),
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::declaration::{Declaration, PathElement};
 use super::workspace_view::{SegmentView, WorkspaceView};
-use super::{RuleCheck, Rule};
+use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Contents, Keyword, MemberSource, SegmentKind};
 use std::collections::BTreeMap;
@@ -72,7 +72,8 @@ fn duplicate_cohort(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
         };
         for other in others {
             let message = format!("`{}` and `{}` are one cohort", first.name(), other.name());
-            let place = |member: &SegmentView<'_>| member.declaration.location_of(&[PathElement::Field("cohort_id")]);
+            let place =
+                |member: &SegmentView<'_>| member.declaration.location_of(&[PathElement::Field("cohort_id")]);
             found.push(
                 Diagnostic::error(DUPLICATE_COHORT.code, message, place(other), "the second one")
                     .with_label(place(first), "the first one")

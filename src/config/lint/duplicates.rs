@@ -2,7 +2,7 @@
 
 use super::super::declaration::PathElement;
 use super::workspace_view::{SegmentView, WorkspaceView};
-use super::{RuleCheck, Rule};
+use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::SegmentName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +78,10 @@ fn duplicate_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Pairs the first of a group with each of the others: as many messages as there are things to mend.
-fn for_each_duplicate<'s, 'a>(group: &[&'s SegmentView<'a>], mut report: impl FnMut(&'s SegmentView<'a>, &'s SegmentView<'a>)) {
+fn for_each_duplicate<'s, 'a>(
+    group: &[&'s SegmentView<'a>],
+    mut report: impl FnMut(&'s SegmentView<'a>, &'s SegmentView<'a>),
+) {
     if let [first, others @ ..] = group {
         others.iter().for_each(|other| report(first, other));
     }
@@ -92,7 +95,8 @@ fn duplicate_id(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
                 first.name(),
                 other.name()
             );
-            let place = |member: &SegmentView<'_>| member.declaration.location_of(&[PathElement::Field("id")]);
+            let place =
+                |member: &SegmentView<'_>| member.declaration.location_of(&[PathElement::Field("id")]);
             found.push(
                 Diagnostic::error(DUPLICATE_ID.code, message, place(other), "the second one")
                     .with_label(place(first), "the first one")
@@ -194,7 +198,8 @@ fn archived_note(first: &SegmentView<'_>, other: &SegmentView<'_>) -> String {
 }
 
 fn equivalent_definition(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in view.groups_with_same(|member| member.digests.as_ref().map(|digests| &digests.unordered)) {
+    for mut group in view.groups_with_same(|member| member.digests.as_ref().map(|digests| &digests.unordered))
+    {
         let mut seen = BTreeSet::new();
         group.retain(|member| seen.insert(member.digests.as_ref().map(|digests| &digests.exact)));
         for_each_duplicate(&group, |first, other| {

@@ -2,7 +2,7 @@
 
 use super::super::declaration::PathElement;
 use super::parts::Located;
-use super::{RuleCheck, Rule};
+use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::{AttributeFilter, Condition, Group};
 

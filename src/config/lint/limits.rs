@@ -2,8 +2,10 @@
 
 use super::references::reference_location;
 use super::workspace_view::{SegmentView, WorkspaceView};
-use super::{RuleCheck, Rule};
-use crate::definition::references::{EXPANDED_LENGTH_LIMIT, DEPTH_LIMIT, REFERENCE_LIMIT, ReferencedSegment, LimitCalculator};
+use super::{Rule, RuleCheck};
+use crate::definition::references::{
+    DEPTH_LIMIT, EXPANDED_LENGTH_LIMIT, LimitCalculator, REFERENCE_LIMIT, ReferencedSegment,
+};
 use crate::diagnostic::Diagnostic;
 use crate::model::Reference;
 
@@ -58,7 +60,12 @@ fn nesting_too_deep(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn nesting_diagnostic(member: &SegmentView<'_>, level: u32, chain: &[Reference], is_certain: bool) -> Diagnostic {
+fn nesting_diagnostic(
+    member: &SegmentView<'_>,
+    level: u32,
+    chain: &[Reference],
+    is_certain: bool,
+) -> Diagnostic {
     let names = std::iter::once(member.name().as_str()).chain(chain.iter().map(reference_name));
     let shown = names.collect::<Vec<_>>().join(" -> ");
     let message = format!(
@@ -81,8 +88,14 @@ fn nesting_diagnostic(member: &SegmentView<'_>, level: u32, chain: &[Reference],
 }
 
 /// Whether a segment only inherits an excess from one that it refers to, where it is reported.
-fn inherits_excess(view: &WorkspaceView<'_>, member: &SegmentView<'_>, mut exceeds: impl FnMut(&SegmentView<'_>) -> bool) -> bool {
-    let mut below = view.referenced_indexes(member).filter_map(|next| view.segments.get(next));
+fn inherits_excess(
+    view: &WorkspaceView<'_>,
+    member: &SegmentView<'_>,
+    mut exceeds: impl FnMut(&SegmentView<'_>) -> bool,
+) -> bool {
+    let mut below = view
+        .referenced_indexes(member)
+        .filter_map(|next| view.segments.get(next));
     below.any(|below| !view.is_in_cycle(below) && exceeds(below))
 }
 
@@ -117,9 +130,15 @@ fn too_many_references(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
                 1 => "1 of them is".to_owned(),
                 count => format!("{count} of them are"),
             };
-            Diagnostic::warning(TOO_MANY_REFERENCES.code, message, place, "may be too many references").with_note(
-                format!("{undeclared} not declared here; file segments do not count"),
+            Diagnostic::warning(
+                TOO_MANY_REFERENCES.code,
+                message,
+                place,
+                "may be too many references",
             )
+            .with_note(format!(
+                "{undeclared} not declared here; file segments do not count"
+            ))
         };
         found.push(fault.with_help(help));
     }
@@ -130,7 +149,8 @@ fn expansion_too_long(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     let mut weights = LimitCalculator::new(&resolve);
     for member in view.segments.iter().filter(|member| !view.is_in_cycle(member)) {
         let length = weights.expanded_length(&member.outline);
-        let exceeds = |below: &SegmentView<'_>| weights.expanded_length(&below.outline) > EXPANDED_LENGTH_LIMIT;
+        let exceeds =
+            |below: &SegmentView<'_>| weights.expanded_length(&below.outline) > EXPANDED_LENGTH_LIMIT;
         if length <= EXPANDED_LENGTH_LIMIT || inherits_excess(view, member, exceeds) {
             continue;
         }

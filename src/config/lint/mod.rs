@@ -6,16 +6,16 @@
 mod aggregation;
 mod contents;
 mod decode_codes;
+mod duplicates;
 mod groups;
 mod limits;
 mod names;
 mod notes;
-mod references;
-mod workspace_view;
-mod duplicates;
-mod values;
 mod parts;
+mod references;
 mod time_ranges;
+mod values;
+mod workspace_view;
 
 pub use decode_codes::{DECODE_CODES, DecodeCode};
 pub(super) use decode_codes::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE};
@@ -25,8 +25,8 @@ pub(super) const LIST_VALUE_INVALID: &str = contents::INVALID_MEMBER.code;
 /// The code of a value that a list has twice.
 pub(super) const LIST_VALUE_DUPLICATE: &str = contents::DUPLICATE_MEMBER.code;
 
+use self::parts::{DefinitionParts, Located};
 use self::workspace_view::{SegmentView, WorkspaceView};
-use self::parts::{Located, DefinitionParts};
 use super::declaration::Declaration;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{AttributeFilter, Filter, Group};

@@ -4,7 +4,7 @@
 //! a name that the documentation refuses is never sent.
 
 use super::super::declaration::{Declaration, PathElement};
-use super::{RuleCheck, Rule};
+use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::is_unprintable;
 use std::collections::BTreeSet;
@@ -215,8 +215,13 @@ fn reserved_name(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     if is_reserved(name(declaration)) {
         let message = format!("the name `{RESERVED_NAME}` is reserved by the service");
         found.push(
-            Diagnostic::error(RESERVED_NAME_USED.code, message, declaration.name_location(), "reserved")
-                .with_help("choose another name; to refer to everyone, use the id `moe_all_users`"),
+            Diagnostic::error(
+                RESERVED_NAME_USED.code,
+                message,
+                declaration.name_location(),
+                "reserved",
+            )
+            .with_help("choose another name; to refer to everyone, use the id `moe_all_users`"),
         );
     }
 }
@@ -270,7 +275,8 @@ fn redundant_previous_name(declaration: &Declaration, found: &mut Vec<Diagnostic
         } else {
             "stands here twice"
         };
-        let place = declaration.location_of(&[PathElement::Field("previous_names"), PathElement::Item(index)]);
+        let place =
+            declaration.location_of(&[PathElement::Field("previous_names"), PathElement::Item(index)]);
         let message = format!("the previous name `{previous}` changes nothing");
         found.push(
             Diagnostic::warning(REDUNDANT_PREVIOUS_NAME.code, message, place, label)

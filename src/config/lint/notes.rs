@@ -2,9 +2,9 @@
 
 use super::super::declaration::PathElement;
 use super::aggregation::days_between;
-use super::parts::{Located, DefinitionParts};
+use super::parts::{DefinitionParts, Located};
 use super::time_ranges::time_range_of;
-use super::{RuleCheck, Rule};
+use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Execution, Filter, PeriodUnit, TimeRange};
 

@@ -65,7 +65,9 @@ impl<'a> DefinitionParts<'a> {
             walk.group(&definition.included);
         });
         if let Some(excluded) = &definition.excluded {
-            walk.descend(&[PathElement::Field("excluded_filters")], |walk| walk.group(excluded));
+            walk.descend(&[PathElement::Field("excluded_filters")], |walk| {
+                walk.group(excluded)
+            });
         }
         walk.parts
     }
@@ -97,9 +99,12 @@ impl<'a> PartCollector<'a> {
     fn group(&mut self, group: &'a Group) {
         self.parts.groups.push(self.located(group));
         for (index, filter) in group.filters.iter().enumerate() {
-            self.descend(&[PathElement::Field("filters"), PathElement::Item(index)], |walk| {
-                walk.filter(filter);
-            });
+            self.descend(
+                &[PathElement::Field("filters"), PathElement::Item(index)],
+                |walk| {
+                    walk.filter(filter);
+                },
+            );
         }
     }
 
@@ -121,9 +126,12 @@ impl<'a> PartCollector<'a> {
 
     fn conditions(&mut self, group: &'a AttributeGroup) {
         for (index, condition) in group.filters.iter().enumerate() {
-            self.descend(&[PathElement::Field("filters"), PathElement::Item(index)], |walk| {
-                walk.condition(condition);
-            });
+            self.descend(
+                &[PathElement::Field("filters"), PathElement::Item(index)],
+                |walk| {
+                    walk.condition(condition);
+                },
+            );
         }
     }
 

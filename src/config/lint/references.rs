@@ -4,7 +4,7 @@ use super::super::declaration::{Declaration, PathElement};
 use super::super::suggest::did_you_mean;
 use super::names::is_reserved;
 use super::workspace_view::{SegmentView, WorkspaceView};
-use super::{RuleCheck, Rule};
+use super::{Rule, RuleCheck};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{Reference, SegmentName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -68,7 +68,9 @@ fn unknown_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn current_names_by_previous_name<'a>(view: &WorkspaceView<'a>) -> BTreeMap<&'a SegmentName, &'a SegmentName> {
+fn current_names_by_previous_name<'a>(
+    view: &WorkspaceView<'a>,
+) -> BTreeMap<&'a SegmentName, &'a SegmentName> {
     let names = |member: &SegmentView<'a>| {
         let segment = &member.declaration.segment;
         segment
@@ -128,7 +130,10 @@ fn shortest_cycle<'s, 'a>(view: &'s WorkspaceView<'a>, cycle: &BTreeSet<usize>) 
     let mut predecessors: BTreeMap<usize, usize> = BTreeMap::new();
     let mut waiting = VecDeque::from([start]);
     while let Some(member) = waiting.pop_front() {
-        for next in view.referenced_indexes(member).filter(|next| cycle.contains(next)) {
+        for next in view
+            .referenced_indexes(member)
+            .filter(|next| cycle.contains(next))
+        {
             predecessors.entry(next).or_insert_with(|| {
                 waiting.extend(view.segments.get(next));
                 member.index
@@ -161,7 +166,10 @@ pub(super) fn reference_location(member: &SegmentView<'_>, to: &Reference) -> Op
 fn archived_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     for member in view.segments.iter().filter(|member| member.is_active()) {
         for reference in &member.parts.references {
-            let Some(target) = view.referenced_segment(reference.part).filter(|target| !target.is_active()) else {
+            let Some(target) = view
+                .referenced_segment(reference.part)
+                .filter(|target| !target.is_active())
+            else {
                 continue;
             };
             let message = format!(

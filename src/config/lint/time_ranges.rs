@@ -2,7 +2,7 @@
 
 use super::super::declaration::PathElement;
 use super::parts::Located;
-use super::{RuleCheck, Rule};
+use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::{BaseTimeRange, Filter, TimeRange};
 
@@ -71,7 +71,12 @@ fn date_order_error(first: &jiff::civil::Date, last: &jiff::civil::Date) -> Mess
     (message, "the earlier date comes first: swap the two values")
 }
 
-fn report_order_error(fault: Option<MessageAndHelp>, filter: &Located<'_, Filter>, steps: &[PathElement], found: &mut Vec<Diagnostic>) {
+fn report_order_error(
+    fault: Option<MessageAndHelp>,
+    filter: &Located<'_, Filter>,
+    steps: &[PathElement],
+    found: &mut Vec<Diagnostic>,
+) {
     if let Some((message, help)) = fault {
         let second = filter.location_of_any(steps, &["value1", "days1", "to"]);
         let first = filter.location_of_any(steps, &["value", "days", "from"]);

@@ -1,8 +1,8 @@
 //! Rules on the values of conditions.
 
 use super::super::declaration::PathElement;
-use super::parts::{Located, DefinitionParts};
-use super::{RuleCheck, Rule};
+use super::parts::{DefinitionParts, Located};
+use super::{Rule, RuleCheck};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{
     AffinityTest, AggregationTest, ArrayStringTest, AttributeFilter, Condition, DateComparison, DateValue,
@@ -71,7 +71,12 @@ fn empty_value_range(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
             Filter::Affinity(affinity) => {
                 for (index, preferred) in affinity.preferred.iter().enumerate() {
                     if let AffinityTest::Double(test) = &preferred.test {
-                        report_range_error(number_range_error(test), filter, &affinity_attribute_path(index), found);
+                        report_range_error(
+                            number_range_error(test),
+                            filter,
+                            &affinity_attribute_path(index),
+                            found,
+                        );
                     }
                 }
             }
@@ -94,14 +99,24 @@ struct RangeError {
     help: String,
 }
 
-fn report_range_error<T>(fault: Option<RangeError>, at: &Located<'_, T>, steps: &[PathElement], found: &mut Vec<Diagnostic>) {
+fn report_range_error<T>(
+    fault: Option<RangeError>,
+    at: &Located<'_, T>,
+    steps: &[PathElement],
+    found: &mut Vec<Diagnostic>,
+) {
     if let Some(RangeError { message, help }) = fault {
         let value = at.location_of(&[steps, &[PathElement::Field("value")]].concat());
         let value1 = at.location_of(&[steps, &[PathElement::Field("value1")]].concat());
         found.push(
-            Diagnostic::error(EMPTY_VALUE_RANGE.code, message, value1, "not after the first value")
-                .with_label(value, "the first value")
-                .with_help(help),
+            Diagnostic::error(
+                EMPTY_VALUE_RANGE.code,
+                message,
+                value1,
+                "not after the first value",
+            )
+            .with_label(value, "the first value")
+            .with_help(help),
         );
     }
 }
@@ -191,7 +206,12 @@ fn geopoint_out_of_range(condition: &Located<'_, AttributeFilter>, found: &mut V
         if is_fault {
             let message = format!("{} is not {what}", number.to_json());
             let place = condition.location_of(&[PathElement::Field(key)]);
-            let fault = Diagnostic::error(GEOPOINT_OUT_OF_RANGE.code, message, place, format!("expected {range}"));
+            let fault = Diagnostic::error(
+                GEOPOINT_OUT_OF_RANGE.code,
+                message,
+                place,
+                format!("expected {range}"),
+            );
             found.push(if key == "value" && is_swapped {
                 fault.with_help("`value` is the latitude and `value1` the longitude: swap them")
             } else {
@@ -203,7 +223,8 @@ fn geopoint_out_of_range(condition: &Located<'_, AttributeFilter>, found: &mut V
 
 fn template_as_text(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
     for condition in &parts.conditions {
-        let template = literal_texts(&condition.part.condition).find(|text| text.starts_with(TEMPLATE_PREFIX));
+        let template =
+            literal_texts(&condition.part.condition).find(|text| text.starts_with(TEMPLATE_PREFIX));
         if let Some(template) = template {
             found.push(template_warning(
                 template,

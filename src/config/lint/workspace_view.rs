@@ -33,7 +33,9 @@ pub(super) struct SegmentView<'a> {
 impl<'a> WorkspaceView<'a> {
     pub(super) fn of(declarations: &[&'a Declaration]) -> Self {
         let numbered: Vec<_> = declarations.iter().copied().enumerate().collect();
-        let segments = parallel::map(&numbered, |(index, declaration)| SegmentView::of(*index, declaration));
+        let segments = parallel::map(&numbered, |(index, declaration)| {
+            SegmentView::of(*index, declaration)
+        });
         let mut by_name = BTreeMap::new();
         for member in &segments {
             by_name
@@ -41,7 +43,7 @@ impl<'a> WorkspaceView<'a> {
                 .or_insert(member.index);
         }
         let mut set = Self {
-            segments: segments,
+            segments,
             by_name,
             cycles: Vec::new(),
             in_cycle: BTreeSet::new(),
@@ -71,7 +73,11 @@ impl<'a> WorkspaceView<'a> {
 
     /// What a reference weighs; `undeclared` for those to other segments. A circle weighs nothing, so that it
     /// is reported once, as a circle.
-    pub(super) fn referent<'s>(&'s self, reference: &Reference, undeclared: ReferencedSegment<'s>) -> ReferencedSegment<'s> {
+    pub(super) fn referent<'s>(
+        &'s self,
+        reference: &Reference,
+        undeclared: ReferencedSegment<'s>,
+    ) -> ReferencedSegment<'s> {
         match self.referenced_segment(reference) {
             Some(member) if self.is_in_cycle(member) => ReferencedSegment::Unknown,
             Some(member) if member.digests.is_none() => ReferencedSegment::FileOrCohort,
@@ -139,7 +145,10 @@ impl<'a> SegmentView<'a> {
             index,
             declaration,
             parts: DefinitionParts::of(declaration),
-            outline: payload.as_ref().map(ReferenceSummary::from_payload).unwrap_or_default(),
+            outline: payload
+                .as_ref()
+                .map(ReferenceSummary::from_payload)
+                .unwrap_or_default(),
             digests: payload.map(|payload| Digests::of(&payload, &Identities::default())),
         }
     }

@@ -1,10 +1,10 @@
 //! Conditions on attributes, in the three places where they stand.
 
-use super::date::compared_value;
 use super::builders::{
-    ObjectSchema, any_of, boolean, discriminated_by, count, described, non_empty_list, non_empty_text, list, number, constant, schema_ref, text,
-    keyword_enum,
+    ObjectSchema, any_of, boolean, constant, count, described, discriminated_by, keyword_enum, list,
+    non_empty_list, non_empty_text, number, schema_ref, text,
 };
+use super::date::compared_value;
 use crate::model::{
     ArrayMatching, ArrayTextOperator, DataType, DatetimeOperator, ExtractType, GroupOperator, Keyword,
     TextListOperator, TextOperator,
@@ -66,7 +66,9 @@ pub(super) fn condition(position: AttributeSchemaKind) -> Value {
             ),
         );
     fields = match position {
-        AttributeSchemaKind::UserAttribute => fields.with_required("filter_type", constant("user_attributes")),
+        AttributeSchemaKind::UserAttribute => {
+            fields.with_required("filter_type", constant("user_attributes"))
+        }
         AttributeSchemaKind::InnerAttribute => fields,
         AttributeSchemaKind::EventAttribute => fields.with_optional(
             "filter_type",
@@ -81,8 +83,7 @@ pub(super) fn condition(position: AttributeSchemaKind) -> Value {
     }
     if position == AttributeSchemaKind::EventAttribute {
         // Only user attributes can be compared with another attribute.
-        schema["not"] =
-            json!({"properties": {"is_dynamic_value": constant_bool(true)}, "required": ["is_dynamic_value"]});
+        schema["not"] = json!({"properties": {"is_dynamic_value": constant_bool(true)}, "required": ["is_dynamic_value"]});
     }
     schema["unevaluatedProperties"] = false.into();
     schema
@@ -93,7 +94,9 @@ pub(super) fn schema_defs() -> Vec<(&'static str, Value)> {
     let kinds = DataType::ALL
         .iter()
         .filter(|kind| !matches!(kind, DataType::Object | DataType::ArrayObject));
-    let mut parts: Vec<_> = kinds.map(|kind| (condition_def_name(*kind), condition_of_type(*kind))).collect();
+    let mut parts: Vec<_> = kinds
+        .map(|kind| (condition_def_name(*kind), condition_of_type(*kind)))
+        .collect();
     let negate = described(
         boolean(),
         "NOT. Users without the attribute match a negated condition.",
@@ -158,7 +161,9 @@ fn condition_of_type(kind: DataType) -> Value {
             let base = ObjectSchema::default().with_optional("case_sensitive", case_sensitive());
             array_matching(&base, |base| array_string(&OperatorSchemas { base, kind }))
         }
-        DataType::ArrayDouble => array_matching(&ObjectSchema::default(), |base| double(&OperatorSchemas { base, kind })),
+        DataType::ArrayDouble => array_matching(&ObjectSchema::default(), |base| {
+            double(&OperatorSchemas { base, kind })
+        }),
         DataType::Double | DataType::Object | DataType::ArrayObject => double(&OperatorSchemas {
             base: negated(),
             kind,
@@ -253,7 +258,8 @@ impl OperatorSchemas {
             json!({"type": "array", "items": template(), "minItems": 1, "maxItems": 1}),
         ]);
         Self::literal_or_template(
-            self.with_literal(operator).with_required("value", non_empty_list(value)),
+            self.with_literal(operator)
+                .with_required("value", non_empty_list(value)),
             self.with_template(operator, templates),
         )
     }
@@ -284,7 +290,9 @@ fn string(operators: &OperatorSchemas) -> Value {
         .map(|word| (word.as_str(), operators.with_one_value(word.as_str(), &text())));
     discriminated_by(
         "operator",
-        lists.chain(ones).chain([("exists", operators.without_value("exists"))]),
+        lists
+            .chain(ones)
+            .chain([("exists", operators.without_value("exists"))]),
     )
 }
 
@@ -345,16 +353,23 @@ fn date_operator(operators: &OperatorSchemas, operator: DatetimeOperator, extrac
     let word = operator.as_str();
     let typed = |value_type: &str| {
         let base = if value_type == "absolute" {
-            operators.base.clone().with_optional("value_type", constant(value_type))
+            operators
+                .base
+                .clone()
+                .with_optional("value_type", constant(value_type))
         } else {
-            operators.base.clone().with_required("value_type", constant(value_type))
+            operators
+                .base
+                .clone()
+                .with_required("value_type", constant(value_type))
         };
         OperatorSchemas {
             base,
             kind: operators.kind,
         }
     };
-    let fixed = |value_type: &str, value: Value| typed(value_type).with_literal(word).with_required("value", value);
+    let fixed =
+        |value_type: &str, value: Value| typed(value_type).with_literal(word).with_required("value", value);
     match operator {
         DatetimeOperator::On | DatetimeOperator::Is | DatetimeOperator::Before | DatetimeOperator::After => {
             any_of([
@@ -365,8 +380,12 @@ fn date_operator(operators: &OperatorSchemas, operator: DatetimeOperator, extrac
         }
         DatetimeOperator::Between => any_of([
             typed("absolute").with_two_values(word, &compared_value(extract)),
-            fixed("relative_past", count(0)).with_required("value1", count(0)).allowing_other_fields(),
-            fixed("relative_future", count(0)).with_required("value1", count(0)).allowing_other_fields(),
+            fixed("relative_past", count(0))
+                .with_required("value1", count(0))
+                .allowing_other_fields(),
+            fixed("relative_future", count(0))
+                .with_required("value1", count(0))
+                .allowing_other_fields(),
         ]),
         DatetimeOperator::InTheLast => day_count(operators, word, "relative_past"),
         DatetimeOperator::InTheNext => day_count(operators, word, "relative_future"),

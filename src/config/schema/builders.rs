@@ -21,7 +21,8 @@ impl ObjectSchema {
 
     /// With a field that may be there.
     pub(super) fn with_optional(mut self, key: &str, schema: Value) -> Self {
-        self.properties.insert(key.to_owned(), with_hover_text(key, schema));
+        self.properties
+            .insert(key.to_owned(), with_hover_text(key, schema));
         self
     }
 

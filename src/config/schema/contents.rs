@@ -1,6 +1,9 @@
 //! What makes a segment's members: the fields that depend on its kind.
 
-use super::builders::{ObjectSchema, any_of, count, described, non_empty_list, non_empty_text, list, constant, schema_ref, keyword_enum};
+use super::builders::{
+    ObjectSchema, any_of, constant, count, described, keyword_enum, list, non_empty_list, non_empty_text,
+    schema_ref,
+};
 use crate::model::{IdentifierType, Keyword, SegmentKind};
 use serde_json::{Value, json};
 
@@ -35,7 +38,10 @@ pub(super) fn file_segment(envelope: ObjectSchema) -> Value {
         json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
         "The SHA-256 of its bytes: another one means another list.",
     );
-    let published = ObjectSchema::default().with_required("url", url).with_required("sha256", digest).closed();
+    let published = ObjectSchema::default()
+        .with_required("url", url)
+        .with_required("sha256", digest)
+        .closed();
     let users = any_of([local_file("One value a line, without a header."), published]);
     envelope
         .with_required("kind", constant(SegmentKind::File.as_str()))
@@ -75,7 +81,10 @@ pub(super) fn cohort_segment(envelope: ObjectSchema) -> Value {
         .with_required("kind", constant(SegmentKind::Cohort.as_str()))
         .with_required(
             "partner",
-            described(non_empty_text(), "Who synchronises the members; it never changes."),
+            described(
+                non_empty_text(),
+                "Who synchronises the members; it never changes.",
+            ),
         )
         .with_required(
             "cohort_id",

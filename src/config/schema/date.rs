@@ -1,6 +1,8 @@
 //! Dates, and windows of time.
 
-use super::builders::{ObjectSchema, any_of, count, described, constant, schema_ref, integer_between, keyword_enum};
+use super::builders::{
+    ObjectSchema, any_of, constant, count, described, integer_between, keyword_enum, schema_ref,
+};
 use crate::model::{ExtractType, PeriodUnit};
 use serde_json::{Value, json};
 
@@ -88,7 +90,9 @@ pub(super) fn event_time_range() -> Value {
         absolute("on").closed(),
         absolute("before").closed(),
         absolute("after").closed(),
-        absolute("between").with_required("value1", last_moment()).closed(),
+        absolute("between")
+            .with_required("value1", last_moment())
+            .closed(),
     ];
     forms.extend(day_count_time_ranges());
     any_of(forms)

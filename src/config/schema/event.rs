@@ -1,11 +1,11 @@
 //! Event filters, aggregations and affinity filters.
 
 use super::attribute::AttributeSchemaKind;
-use super::date::{affinity_time_range, event_time_range, first_moment, last_moment, time_range_type};
 use super::builders::{
-    ObjectSchema, any_of, boolean, discriminated_by, count, described, non_empty_list, non_empty_text, list, number, constant, schema_ref, text,
-    integer_between, keyword_enum,
+    ObjectSchema, any_of, boolean, constant, count, described, discriminated_by, integer_between,
+    keyword_enum, list, non_empty_list, non_empty_text, number, schema_ref, text,
 };
+use super::date::{affinity_time_range, event_time_range, first_moment, last_moment, time_range_type};
 use crate::model::{AffinityTextOperator, AffinityType, AggregationType, Comparator, GroupOperator, Keyword};
 use serde_json::{Value, json};
 
@@ -15,7 +15,10 @@ pub(super) fn event() -> Value {
         .with_required("filter_type", constant("actions"))
         .with_required(
             "action_name",
-            described(non_empty_text(), "The event's code, not its label in the dashboard."),
+            described(
+                non_empty_text(),
+                "The event's code, not its label in the dashboard.",
+            ),
         )
         .with_optional(
             "project_name",
@@ -49,7 +52,10 @@ pub(super) fn event() -> Value {
 fn attributes() -> Value {
     let group = ObjectSchema::default()
         .with_required("filter_operator", keyword_enum::<GroupOperator>())
-        .with_required("filters", list(&schema_ref(AttributeSchemaKind::EventAttribute.def_name())))
+        .with_required(
+            "filters",
+            list(&schema_ref(AttributeSchemaKind::EventAttribute.def_name())),
+        )
         .closed();
     described(group, "What has to hold for an occurrence to count.")
 }
@@ -88,7 +94,10 @@ fn execution() -> Value {
 
 fn exactly_zero_times() -> Value {
     ObjectSchema::default()
-        .with_required("type", described(constant("exactly"), "Not once: exactly 0 times."))
+        .with_required(
+            "type",
+            described(constant("exactly"), "Not once: exactly 0 times."),
+        )
         .with_required("count", json!({"const": 0}))
         .closed()
 }
@@ -123,10 +132,13 @@ fn threshold(operator: Value, value1: Option<Value>) -> Value {
     if let Some(value1) = value1 {
         fields = fields.with_required("value1", value1);
     }
-    let compared = fields.clone().with_required("comparator", keyword_enum::<Comparator>()).with_required(
-        "base_time_range",
-        described(base_time_range(), "The earlier window compared with."),
-    );
+    let compared = fields
+        .clone()
+        .with_required("comparator", keyword_enum::<Comparator>())
+        .with_required(
+            "base_time_range",
+            described(base_time_range(), "The earlier window compared with."),
+        );
     any_of([fields.closed(), compared.closed()])
 }
 
@@ -152,7 +164,10 @@ pub(super) fn affinity() -> Value {
         .with_required("filter_type", constant("psychographic_event"))
         .with_required(
             "action_name",
-            described(non_empty_text(), "The event's code, not its label in the dashboard."),
+            described(
+                non_empty_text(),
+                "The event's code, not its label in the dashboard.",
+            ),
         )
         .with_optional("executed", json!({"const": true}))
         .with_optional("execution", execution())
@@ -163,7 +178,9 @@ pub(super) fn affinity() -> Value {
             described(affinity_time_range(), "When; counted in days, or between dates."),
         );
     let of = |kind: AffinityType| {
-        let base = base.clone().with_required("operator_type", constant(kind.as_str()));
+        let base = base
+            .clone()
+            .with_required("operator_type", constant(kind.as_str()));
         let percent = integer_between(1, 100);
         let mode = match kind {
             AffinityType::Predominant => base,
@@ -204,7 +221,9 @@ fn text_attribute() -> Value {
             AffinityTextOperator::In => base
                 .with_required("value", non_empty_list(&text()))
                 .with_optional("case_sensitive", boolean()),
-            _ => base.with_required("value", text()).with_optional("case_sensitive", boolean()),
+            _ => base
+                .with_required("value", text())
+                .with_optional("case_sensitive", boolean()),
         };
         (word, schema.closed())
     };
@@ -221,7 +240,12 @@ fn number_attribute() -> Value {
         "operator",
         [
             ("is", one("is")),
-            ("in", base("in").with_required("value", non_empty_list(&number())).closed()),
+            (
+                "in",
+                base("in")
+                    .with_required("value", non_empty_list(&number()))
+                    .closed(),
+            ),
             ("lessThan", one("lessThan")),
             ("greaterThan", one("greaterThan")),
             (

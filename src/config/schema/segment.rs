@@ -1,10 +1,13 @@
 //! A document of a segment file.
 
 use super::attribute::{self, AttributeSchemaKind};
+use super::builders::{
+    ObjectSchema, any_of, boolean, constant, described, discriminated_by, keyword_enum, list, non_empty_text,
+    schema_ref, text,
+};
 use super::contents;
 use super::date;
 use super::event::{affinity, event};
-use super::builders::{ObjectSchema, any_of, boolean, discriminated_by, described, non_empty_text, list, constant, schema_ref, text, keyword_enum};
 use crate::model::{GroupOperator, Keyword, Lifecycle, SegmentKind};
 use serde_json::{Map, Value, json};
 
@@ -97,9 +100,18 @@ fn schema_defs() -> Map<String, Value> {
     for (name, schema) in [
         ("group", group(ObjectSchema::default())),
         ("filter", filter()),
-        ("userAttribute", attribute::condition(AttributeSchemaKind::UserAttribute)),
-        ("innerAttribute", attribute::condition(AttributeSchemaKind::InnerAttribute)),
-        ("eventAttribute", attribute::condition(AttributeSchemaKind::EventAttribute)),
+        (
+            "userAttribute",
+            attribute::condition(AttributeSchemaKind::UserAttribute),
+        ),
+        (
+            "innerAttribute",
+            attribute::condition(AttributeSchemaKind::InnerAttribute),
+        ),
+        (
+            "eventAttribute",
+            attribute::condition(AttributeSchemaKind::EventAttribute),
+        ),
         ("event", event()),
         ("affinity", affinity()),
     ] {
@@ -129,7 +141,10 @@ fn filter() -> Value {
         discriminated_by(
             "filter_type",
             [
-                ("user_attributes", schema_ref(AttributeSchemaKind::UserAttribute.def_name())),
+                (
+                    "user_attributes",
+                    schema_ref(AttributeSchemaKind::UserAttribute.def_name()),
+                ),
                 ("actions", schema_ref("event")),
                 ("psychographic_event", schema_ref("affinity")),
                 ("custom_segments", reference()),
@@ -159,6 +174,9 @@ fn reference() -> Value {
     };
     any_of([
         base().with_required("name", name()).closed(),
-        base().with_required("id", id()).with_optional("name", non_empty_text()).closed(),
+        base()
+            .with_required("id", id())
+            .with_optional("name", non_empty_text())
+            .closed(),
     ])
 }

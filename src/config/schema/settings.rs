@@ -1,8 +1,10 @@
 //! `segctl.yaml`.
 
 use super::super::settings::DataCenter;
+use super::builders::{
+    ObjectSchema, any_of, boolean, count, described, keyword_enum, list, non_empty_list, non_empty_text,
+};
 use super::contents::http_url;
-use super::builders::{ObjectSchema, any_of, boolean, count, described, non_empty_list, non_empty_text, list, keyword_enum};
 use crate::model::{Adoption, EndpointClass, Keyword};
 use serde_json::{Value, json};
 
@@ -48,7 +50,10 @@ fn sandbox() -> Value {
 fn moengage() -> Value {
     let with = |uses_data_center| {
         common_fields(ObjectSchema::default(), uses_data_center)
-            .with_required("workspace_id", described(value_source(), "The user of every call."))
+            .with_required(
+                "workspace_id",
+                described(value_source(), "The user of every call."),
+            )
             .with_required(
                 "api_key",
                 described(secret(), "The password of every call; never the key itself."),
@@ -145,7 +150,10 @@ fn policy(base: ObjectSchema, uses_data_center: bool) -> ObjectSchema {
     )
     .with_optional(
         "service",
-        described(api_behavior(), "What is known of behaviour that is not documented."),
+        described(
+            api_behavior(),
+            "What is known of behaviour that is not documented.",
+        ),
     )
 }
 
@@ -170,7 +178,10 @@ fn publish(uses_data_center: bool) -> Value {
         "A bucket: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX. The service is told addresses that are \
          signed, and good for a day.",
     );
-    any_of([folder.closed(), ObjectSchema::default().with_required("bucket", bucket).closed()])
+    any_of([
+        folder.closed(),
+        ObjectSchema::default().with_required("bucket", bucket).closed(),
+    ])
 }
 
 fn callbacks() -> Value {

@@ -1,7 +1,7 @@
 //! Where a workspace's service says what became of lists: `callbacks`.
 
 use super::super::decode::codes;
-use super::super::decode::decoder::{Fields, Decoder};
+use super::super::decode::decoder::{Decoder, Fields};
 use super::super::yaml::Node;
 use super::{ValueSource, optional, secret_source};
 use crate::model::is_loopback_http;
@@ -23,7 +23,9 @@ pub(super) fn callbacks(
     reader: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
 ) -> Option<Option<CallbackSettings>> {
-    let read = fields.take("callbacks").map(|node| callback_settings(reader, node));
+    let read = fields
+        .take("callbacks")
+        .map(|node| callback_settings(reader, node));
     optional(read)
 }
 

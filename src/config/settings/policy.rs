@@ -2,13 +2,17 @@
 
 use super::super::decode::codes;
 use super::super::decode::contents::http_url;
-use super::super::decode::decoder::{COUNT_LIMIT, Fields, Decoder};
+use super::super::decode::decoder::{COUNT_LIMIT, Decoder, Fields};
 use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::{INVALID_STORAGE_URL, optional};
 use crate::model::{ApiBehavior, Guards, NamePattern, ObjectStoreUrl, Policy, PublishLocation};
 
 /// Takes the policy's fields out of a workspace; `None` when one has a fault. What `is_far` reads no folder of this machine.
-pub(super) fn policy(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, uses_data_center: bool) -> Option<Policy> {
+pub(super) fn policy(
+    reader: &mut Decoder<'_>,
+    fields: &mut Fields<'_>,
+    uses_data_center: bool,
+) -> Option<Policy> {
     let defaults = Policy::default();
     let owns = match fields.take("owns") {
         Some(node) => reader.list(node, name_pattern),
@@ -26,7 +30,9 @@ pub(super) fn policy(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, uses_dat
         Some(node) => api_behavior(reader, node),
         None => Some(defaults.api_behavior),
     };
-    let publish = fields.take("publish").map(|node| publish_location(reader, node, uses_data_center));
+    let publish = fields
+        .take("publish")
+        .map(|node| publish_location(reader, node, uses_data_center));
     Some(Policy {
         managed_patterns: owns?,
         adoption: adoption?,
@@ -36,7 +42,11 @@ pub(super) fn policy(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, uses_dat
     })
 }
 
-fn publish_location(reader: &mut Decoder<'_>, node: &Node, uses_data_center: bool) -> Option<PublishLocation> {
+fn publish_location(
+    reader: &mut Decoder<'_>,
+    node: &Node,
+    uses_data_center: bool,
+) -> Option<PublishLocation> {
     let mut fields = reader.fields(node, "where lists are published")?;
     if let Some(node) = fields.take("bucket") {
         fields.describe("a bucket of lists");

@@ -136,15 +136,21 @@ fn errors_are_reported_with_their_lines() {
             vec![(codes::UNKNOWN_FIELD, 7)],
         ),
         (
-            &format!("{PRODUCTION_SETTINGS}    callbacks: {{url: \"http://hooks.example\", token: \"${{T}}\"}}\n"),
+            &format!(
+                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"http://hooks.example\", token: \"${{T}}\"}}\n"
+            ),
             vec![(codes::OUT_OF_RANGE, 7)],
         ),
         (
-            &format!("{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example/?a\", token: \"${{T}}\"}}\n"),
+            &format!(
+                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example/?a\", token: \"${{T}}\"}}\n"
+            ),
             vec![(codes::OUT_OF_RANGE, 7)],
         ),
         (
-            &format!("{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example\", token: hunter2}}\n"),
+            &format!(
+                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example\", token: hunter2}}\n"
+            ),
             vec![(LITERAL_SECRET, 7)],
         ),
         (

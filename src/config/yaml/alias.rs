@@ -38,11 +38,13 @@ impl TreeBuilder<'_> {
         }
         self.anchor_count += 1;
         let anchor = match self.open_collections.split_last() {
-            Some((inner, outer)) if outer.iter().all(OpenCollection::keeps_child) => match inner.next_part() {
-                Some(NextPart::Key) if on_scalar => AnchorTarget::Key,
-                Some(NextPart::Key | NextPart::IgnoredValue) => AnchorTarget::Invalid,
-                _ => AnchorTarget::Path(self.open_collections.iter().map(OpenCollection::len).collect()),
-            },
+            Some((inner, outer)) if outer.iter().all(OpenCollection::keeps_child) => {
+                match inner.next_part() {
+                    Some(NextPart::Key) if on_scalar => AnchorTarget::Key,
+                    Some(NextPart::Key | NextPart::IgnoredValue) => AnchorTarget::Invalid,
+                    _ => AnchorTarget::Path(self.open_collections.iter().map(OpenCollection::len).collect()),
+                }
+            }
             Some(_) => AnchorTarget::Invalid,
             None => AnchorTarget::Path(Box::default()),
         };
@@ -67,7 +69,10 @@ impl TreeBuilder<'_> {
     }
 
     pub(super) fn expand_alias(&mut self, id: usize, span: Range<usize>) {
-        if matches!(self.open_collections.last().and_then(OpenCollection::next_part), Some(NextPart::Key)) {
+        if matches!(
+            self.open_collections.last().and_then(OpenCollection::next_part),
+            Some(NextPart::Key)
+        ) {
             self.report_invalid_key(&span, "an alias is used as a key");
             return self.attach(Node {
                 span,
@@ -178,11 +183,13 @@ fn expansion_cost(node: &Node) -> ExpansionCost {
             };
         }
         Yaml::List(items) => items.iter().fold(ExpansionCost::default(), inside),
-        Yaml::Map(entries) => entries.iter().fold(ExpansionCost::default(), |size, (key, child)| {
-            let mut size = inside(size, child);
-            size.text += key.text.len();
-            size
-        }),
+        Yaml::Map(entries) => entries
+            .iter()
+            .fold(ExpansionCost::default(), |size, (key, child)| {
+                let mut size = inside(size, child);
+                size.text += key.text.len();
+                size
+            }),
         Yaml::Invalid => ExpansionCost::default(),
     };
     size.nodes += 1;

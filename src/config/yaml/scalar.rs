@@ -277,7 +277,11 @@ mod tests {
         ];
         for (text, wanted) in table {
             assert_eq!(Scalar::plain(text.into()).resolved, wanted, "{text:?}");
-            assert_eq!(Scalar::quoted(text.into()).resolved, ScalarValue::Text, "{text:?}");
+            assert_eq!(
+                Scalar::quoted(text.into()).resolved,
+                ScalarValue::Text,
+                "{text:?}"
+            );
         }
         assert!(matches!(Scalar::plain(".nan".into()).resolved, ScalarValue::Float(x) if x.is_nan()));
     }

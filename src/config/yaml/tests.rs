@@ -216,7 +216,10 @@ fn alias_expansion_is_limited() {
     assert_eq!(error_lines(&nodes), [("SEG006", 5)]);
     assert_eq!(error_lines(&depth).first(), Some(&("SEG006", 64)));
     assert_eq!(error_lines(&text), [("SEG006", 2)]);
-    assert_eq!(error_lines(&format!("a: &a x\nb: [{}]\n", "*a, ".repeat(20_000))), []);
+    assert_eq!(
+        error_lines(&format!("a: &a x\nb: [{}]\n", "*a, ".repeat(20_000))),
+        []
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use super::alias::{AnchorTarget, ExpansionCost};
-use super::{Key, NESTING_LIMIT, Node, ScalarValue, Scalar, SourceFile, TagKind, Yaml};
+use super::{Key, NESTING_LIMIT, Node, Scalar, ScalarValue, SourceFile, TagKind, Yaml};
 use crate::diagnostic::{Diagnostic, Location};
 
 /// Bytes of one scalar. The service's longest texts are descriptions of a few kilobytes.
@@ -168,7 +168,9 @@ impl<'a> TreeBuilder<'a> {
                 NextPart::IgnoredValue => {}
                 NextPart::Key => {
                     let taken = self.accept_key(node);
-                    if let Some(Children::Map { next, .. }) = self.open_collections.last_mut().map(OpenCollection::children) {
+                    if let Some(Children::Map { next, .. }) =
+                        self.open_collections.last_mut().map(OpenCollection::children)
+                    {
                         *next = taken.map_or(NextPart::IgnoredValue, NextPart::Value);
                     }
                 }
@@ -211,7 +213,9 @@ impl<'a> TreeBuilder<'a> {
     }
 
     fn reject_duplicate_key(&mut self, key: Key) -> Option<Key> {
-        let Some(Children::Map { entries, seen, .. }) = self.open_collections.last_mut().map(OpenCollection::children) else {
+        let Some(Children::Map { entries, seen, .. }) =
+            self.open_collections.last_mut().map(OpenCollection::children)
+        else {
             return None;
         };
         if entries.len() == LINEAR_KEY_SEARCH_LIMIT {

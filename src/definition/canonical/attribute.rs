@@ -1,7 +1,7 @@
 //! The normal form of conditions on attributes.
 
-use super::fields::{without_nulls, set_default, is_true, text};
 use super::canonical_children;
+use super::fields::{is_true, set_default, text, without_nulls};
 use serde_json::{Map, Value};
 
 /// Where a condition stands.

@@ -1,8 +1,8 @@
 //! The normal form of event and affinity filters, their windows and aggregations.
 
 use super::attribute::canonical_group_of_conditions;
-use super::fields::{without_nulls, set_default, rename_field, text};
 use super::canonical_children;
+use super::fields::{rename_field, set_default, text, without_nulls};
 use serde_json::{Map, Value, json};
 
 /// An `actions` filter.

@@ -3,7 +3,8 @@
 use super::JsonObject;
 use crate::model::{
     ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, BoolTest, Condition, DateComparison,
-    DateValue, DatetimeTest, DoubleTest, Keyword, Moment, MomentRange, Number, Operand, StringTest, ValueType,
+    DateValue, DatetimeTest, DoubleTest, Keyword, Moment, MomentRange, Number, Operand, StringTest,
+    ValueType,
 };
 use serde_json::Value;
 

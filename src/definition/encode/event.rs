@@ -4,8 +4,8 @@ use super::JsonObject;
 use super::attribute::{attribute_group, put_between_operands, put_double_test};
 use crate::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
-    Aggregation, AggregationTest, BaseTimeRange, EventFilter, Execution, ExecutionType, PeriodUnit, ValueType,
-    TimeRange, TimeRangeType,
+    Aggregation, AggregationTest, BaseTimeRange, EventFilter, Execution, ExecutionType, PeriodUnit,
+    TimeRange, TimeRangeType, ValueType,
 };
 use jiff::civil::Date;
 use serde_json::Value;
@@ -103,7 +103,9 @@ fn affinity_time_range(window: &TimeRange) -> Value {
     let mut fields = JsonObject::default();
     fields.put_keyword("type", time_range_type(window));
     match window {
-        TimeRange::InTheLast { count, .. } | TimeRange::OnAgo { count, .. } | TimeRange::BeforeAgo { count, .. } => {
+        TimeRange::InTheLast { count, .. }
+        | TimeRange::OnAgo { count, .. }
+        | TimeRange::BeforeAgo { count, .. } => {
             fields.put("days", *count);
             put_relative(&mut fields, None);
         }
@@ -117,7 +119,9 @@ fn affinity_time_range(window: &TimeRange) -> Value {
             fields.put("to", day_end(*last));
             put_absolute(&mut fields, None);
         }
-        TimeRange::OnDate { date, .. } | TimeRange::BeforeDate { date, .. } | TimeRange::AfterDate { date, .. } => {
+        TimeRange::OnDate { date, .. }
+        | TimeRange::BeforeDate { date, .. }
+        | TimeRange::AfterDate { date, .. } => {
             fields.put("from", day_start(*date));
             put_absolute(&mut fields, None);
         }

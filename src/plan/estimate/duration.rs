@@ -155,7 +155,10 @@ mod tests {
             (7_201_000, "2h1m"),
         ];
         for (milliseconds, printed) in table {
-            assert_eq!(format_estimate(SignedDuration::from_millis(milliseconds)), printed);
+            assert_eq!(
+                format_estimate(SignedDuration::from_millis(milliseconds)),
+                printed
+            );
         }
     }
 }

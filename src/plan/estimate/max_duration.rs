@@ -1,6 +1,6 @@
 //! The refusal of a plan that takes longer than it may.
 
-use super::{Bottleneck, WindowUsage, duration, describe_classes};
+use super::{Bottleneck, WindowUsage, describe_classes, duration};
 use crate::model::Keyword;
 use jiff::SignedDuration;
 use std::fmt;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::api::pacing::RateLimits;
 use crate::model::RequestRecord;
+use crate::rate_limit::RateLimits;
 use EndpointClass::{Create, Get, Lifecycle, List, Update};
 
 fn at(second: i64) -> Timestamp {
@@ -131,7 +131,10 @@ fn list_and_create_share_a_window_until_known_to_be_separate() {
     let pooled = estimate(&calls, together.clone(), at(0));
     assert_eq!(pooled.duration(), SignedDuration::from_millis(30_500));
     assert_eq!(window_usage_rows(&pooled), [("2/min".to_owned(), 1, 1, 2)]);
-    assert_eq!(describe_classes(&pooled.tightest_windows[0].classes), "list and create together");
+    assert_eq!(
+        describe_classes(&pooled.tightest_windows[0].classes),
+        "list and create together"
+    );
 
     let mut apart = together;
     apart.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
@@ -158,7 +161,9 @@ fn throttled_classes_are_waited_for() {
         quota.bottleneck(),
         Bottleneck::Throttled(ThrottledClass { class: Create, .. })
     ));
-    let refusal = quota.check_max_duration(SignedDuration::from_mins(5)).unwrap_err();
+    let refusal = quota
+        .check_max_duration(SignedDuration::from_mins(5))
+        .unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "the plan takes about 11m, and --max-duration allows 5m: the service takes no creates before \
@@ -175,7 +180,9 @@ fn a_plan_over_max_duration_names_the_tightest_window() {
     assert!(quota.duration() > SignedDuration::from_mins(27), "{quota:?}");
     assert!(quota.duration() < SignedDuration::from_mins(32), "{quota:?}");
     assert_eq!(quota.check_max_duration(SignedDuration::from_mins(32)), Ok(()));
-    let refusal = quota.check_max_duration(SignedDuration::from_mins(10)).unwrap_err();
+    let refusal = quota
+        .check_max_duration(SignedDuration::from_mins(10))
+        .unwrap_err();
     let text = refusal.to_string();
     assert!(
         text.contains("allows 10m: it needs 76 calls (list and create together)"),
@@ -196,7 +203,9 @@ fn a_plan_over_max_duration_names_the_tightest_window() {
 fn the_suggested_max_duration_is_sufficient() {
     let calls = repeated(Create, 333);
     let quota = estimate(&calls, rate_limiter(RateLimits::default(), &[]), at(0));
-    let refusal = quota.check_max_duration(SignedDuration::from_secs(1)).unwrap_err();
+    let refusal = quota
+        .check_max_duration(SignedDuration::from_secs(1))
+        .unwrap_err();
     let named = duration::parse(&duration::format_estimate(refusal.estimated)).unwrap();
     assert_eq!(quota.check_max_duration(named), Ok(()));
 }
@@ -208,7 +217,9 @@ fn many_requests_without_rate_limits_take_time() {
         (quota.wait_time, quota.duration()),
         (SignedDuration::ZERO, SignedDuration::from_hours(1))
     );
-    let refusal = quota.check_max_duration(SignedDuration::from_mins(30)).unwrap_err();
+    let refusal = quota
+        .check_max_duration(SignedDuration::from_mins(30))
+        .unwrap_err();
     let text = "the plan takes about 1h, and --max-duration allows 30m: it makes 7200 calls";
     assert_eq!(refusal.to_string(), text);
 }
@@ -227,6 +238,9 @@ fn ten_thousand_creates_take_ten_days_of_virtual_time() {
 fn a_single_request_is_described_in_the_singular() {
     let history: Vec<_> = (0..100).map(|_| (Get, -30)).collect();
     let quota = estimate(&[Get], rate_limiter(RateLimits::default(), &history), at(0));
-    let text = quota.check_max_duration(SignedDuration::from_secs(1)).unwrap_err().to_string();
+    let text = quota
+        .check_max_duration(SignedDuration::from_secs(1))
+        .unwrap_err()
+        .to_string();
     assert!(text.contains("it needs one call (get), of which"), "{text}");
 }

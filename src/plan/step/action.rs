@@ -2,8 +2,10 @@
 
 use super::desired::DesiredDefinition;
 use crate::definition::{Digest, FieldChange};
+use crate::model::{
+    Cohort, FileSegment, Lifecycle, ListSummary, SegmentId, SegmentName, UserChange, UserListFingerprint,
+};
 use crate::state::{CohortState, UploadState};
-use crate::model::{Cohort, Lifecycle, ListSummary, SegmentId, SegmentName, FileSegment, UserChange, UserListFingerprint};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -214,7 +216,11 @@ impl Action {
     pub fn temporary_change(&self) -> Option<TemporaryChange> {
         match self {
             Self::Update(change) => change.temporary_change,
-            Self::Create(_) | Self::Archive(_) | Self::Unarchive(_) | Self::SyncCohort(_) | Self::UploadUserList(_) => None,
+            Self::Create(_)
+            | Self::Archive(_)
+            | Self::Unarchive(_)
+            | Self::SyncCohort(_)
+            | Self::UploadUserList(_) => None,
         }
     }
 }

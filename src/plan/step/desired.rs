@@ -86,7 +86,9 @@ impl DesiredDefinition {
     /// The live segments that it refers to, as far as they have ids yet.
     #[must_use]
     pub fn referenced_ids(&self, known: &ResolvedReferences) -> BTreeSet<SegmentId> {
-        let references = ReferenceSummary::from_payload(&self.payload).references.into_keys();
+        let references = ReferenceSummary::from_payload(&self.payload)
+            .references
+            .into_keys();
         let ids = references.filter_map(|reference| match reference {
             Reference::Id { id, .. } => Some(id),
             Reference::Name(name) => known.ids_by_name.get(&name).cloned(),

@@ -1,6 +1,6 @@
 //! What a plan found that keeps it from being applied, or is likely not meant.
 
-use super::{SegmentRef, MatchReason};
+use super::{MatchReason, SegmentRef};
 use crate::definition::FieldChange;
 use crate::model::{CohortKey, Identifier, Lifecycle, Origin, SegmentId, SegmentKind, SegmentName};
 use jiff::Timestamp;

@@ -5,17 +5,21 @@
 //! everything that it was decided upon.
 
 mod action;
+mod desired;
 mod drift;
 mod finding;
-mod desired;
 
-pub use action::{Action, Cause, UpdateAction, ChangeWithCause, MatchReason, TemporaryChange, CohortSync, Target, UserListUpload};
+pub use action::{
+    Action, Cause, ChangeWithCause, CohortSync, MatchReason, Target, TemporaryChange, UpdateAction,
+    UserListUpload,
+};
+pub use desired::{DesiredDefinition, ResolvedReferences, exact_digest};
 pub use drift::{Drift, LifecycleDrift};
-pub use finding::{Conflict, DeclaredRef, ExceededLimit, FixedField, RemoteRef, GuardViolation, Warning};
-pub use desired::{ResolvedReferences, DesiredDefinition, exact_digest};
+pub use finding::{Conflict, DeclaredRef, ExceededLimit, FixedField, GuardViolation, RemoteRef, Warning};
 
 use crate::model::{
-    Cohort, EndpointClass, Lifecycle, ListSummary, Origin, Payload, SegmentId, SegmentName, FileSegment, UserListFingerprint,
+    Cohort, EndpointClass, FileSegment, Lifecycle, ListSummary, Origin, Payload, SegmentId, SegmentName,
+    UserListFingerprint,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

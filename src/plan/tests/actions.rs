@@ -59,9 +59,19 @@ fn undeclared_segments_of_unknown_lifecycle_are_guarded_as_active() {
     };
     let refers = [declared("B", vec![member_of("A")])];
     for (is_unknown, count) in [(false, 0), (true, 1)] {
-        let plan = plan_with_policy(&[], vec![live()], &known(is_unknown), &policy_with_archived_in_list(9));
+        let plan = plan_with_policy(
+            &[],
+            vec![live()],
+            &known(is_unknown),
+            &policy_with_archived_in_list(9),
+        );
         assert_eq!(plan.guard_violations.len(), count, "{:?}", plan.guard_violations);
-        let plan = plan_with_policy(&refers, vec![live()], &known(is_unknown), &policy_with_archived_in_list(9));
+        let plan = plan_with_policy(
+            &refers,
+            vec![live()],
+            &known(is_unknown),
+            &policy_with_archived_in_list(9),
+        );
         let is_told = |conflict: &Conflict| matches!(conflict, Conflict::OrphanReferenced { .. });
         assert_eq!(
             plan.conflicts.iter().filter(|conflict| is_told(conflict)).count(),
@@ -81,8 +91,18 @@ fn segments_of_unknown_lifecycle_get_a_lifecycle_step_and_a_warning() {
         (file(), archived_remote(found()), true, Some("unarchive A <>")),
         (file(), found(), false, Some("unarchive A <>")),
         (archived_file(), found(), true, Some("archive A <>")),
-        (archived_file(), archived_remote(found()), true, Some("archive A <>")),
-        (archived_file(), archived_remote(found()), false, Some("archive A <>")),
+        (
+            archived_file(),
+            archived_remote(found()),
+            true,
+            Some("archive A <>"),
+        ),
+        (
+            archived_file(),
+            archived_remote(found()),
+            false,
+            Some("archive A <>"),
+        ),
         (Vec::new(), archived_remote(found()), true, Some("archive A <>")),
         (Vec::new(), found(), false, None),
     ];
@@ -92,7 +112,12 @@ fn segments_of_unknown_lifecycle_get_a_lifecycle_step_and_a_warning() {
             history_only: !is_ours,
             ..entry("a1", "A")
         };
-        let plan = plan_with_policy(&files, vec![live], &state(vec![known]), &policy_with_archived_in_list(1));
+        let plan = plan_with_policy(
+            &files,
+            vec![live],
+            &state(vec![known]),
+            &policy_with_archived_in_list(1),
+        );
         assert_eq!(steps(&plan), step.into_iter().collect::<Vec<_>>());
         // It is one segment, wherever it is.
         assert_eq!(plan.conflicts, []);

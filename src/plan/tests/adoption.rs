@@ -73,7 +73,10 @@ fn archiving_a_segment_matched_only_by_pattern_adopts_it() {
 
 #[test]
 fn refused_adoption_forbids_archiving_unmanaged_segments() {
-    let there = vec![remote_spender("a1", "OW ours", 1.0), remote_spender("x1", "OW by hand", 2.0)];
+    let there = vec![
+        remote_spender("a1", "OW ours", 1.0),
+        remote_spender("x1", "OW by hand", 2.0),
+    ];
     let known = state(vec![entry("a1", "OW ours")]);
     let policy = policy_managing(&["OW *"], Adoption::Refuse);
     let plan = plan_with_policy(&[], there.clone(), &known, &policy);

@@ -71,7 +71,12 @@ fn reference_limits_count_remote_segments() {
     let [
         Conflict::ReferenceLimit {
             segment,
-            limit: step::ExceededLimit::Depth { depth: level, limit, path: way },
+            limit:
+                step::ExceededLimit::Depth {
+                    depth: level,
+                    limit,
+                    path: way,
+                },
         },
     ] = plan.conflicts.as_slice()
     else {
@@ -175,11 +180,24 @@ fn archiving_a_segment_that_unmanaged_ones_reference_warns() {
         definition: None,
         ..remote("x2", "Unread", payload(vec![]))
     };
-    let plan = plan_for(&files, vec![remote_spender("a1", "A", 1.0), stranger.clone(), unread]);
-    let [Warning::StillReferenced { target, referenced_by: by, .. }] = plan.warnings.as_slice() else {
+    let plan = plan_for(
+        &files,
+        vec![remote_spender("a1", "A", 1.0), stranger.clone(), unread],
+    );
+    let [
+        Warning::StillReferenced {
+            target,
+            referenced_by: by,
+            ..
+        },
+    ] = plan.warnings.as_slice()
+    else {
         panic!("{:?}", plan.warnings)
     };
     assert_eq!((target.id.as_str(), by.len()), ("a1", 1));
-    let put_away = plan_for(&files, vec![remote_spender("a1", "A", 1.0), archived_remote(stranger)]);
+    let put_away = plan_for(
+        &files,
+        vec![remote_spender("a1", "A", 1.0), archived_remote(stranger)],
+    );
     assert_eq!(put_away.warnings, []);
 }

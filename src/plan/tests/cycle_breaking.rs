@@ -15,7 +15,10 @@ fn swapped_definitions_use_a_temporary_wrapped_definition() {
     );
     assert_eq!(plan.conflicts, []);
     assert_eq!(steps(&plan), ["update A <>", "update B <1>", "update A <1,2>"]);
-    assert_eq!(plan.steps[0].action.temporary_change(), Some(step::TemporaryChange::Definition));
+    assert_eq!(
+        plan.steps[0].action.temporary_change(),
+        Some(step::TemporaryChange::Definition)
+    );
     assert_eq!(plan.summary().update, 2);
 }
 

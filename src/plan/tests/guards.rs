@@ -20,7 +20,10 @@ fn re_created_segments_do_not_count_as_missing() {
         .zip(amounts)
         .map(|(name, amount)| remote_spender(&format!("new-{name}"), name, amount));
     let plan = plan_with_state(&files, live.collect(), &state(gone.chain(anew).collect()));
-    assert_eq!((steps(&plan), plan.guard_violations), (vec![], Vec::<GuardViolation>::new()));
+    assert_eq!(
+        (steps(&plan), plan.guard_violations),
+        (vec![], Vec::<GuardViolation>::new())
+    );
 }
 
 #[test]
@@ -35,17 +38,31 @@ fn missing_segments_count_only_where_steps_would_write() {
             .map(|(index, (name, amount))| {
                 let segment = declared(name, vec![spends_more_than(*amount)]);
                 let is_agreed = (listed..listed + agreed).contains(&index);
-                if is_agreed { declared_archived(segment) } else { segment }
+                if is_agreed {
+                    declared_archived(segment)
+                } else {
+                    segment
+                }
             })
             .collect();
         let live = names.iter().zip(&amounts).enumerate();
         let live = live.map(|(index, (name, amount))| {
             let live = remote_spender(&format!("id-{name}"), name, *amount);
-            if index < listed { live } else { archived_remote(live) }
+            if index < listed {
+                live
+            } else {
+                archived_remote(live)
+            }
         });
         plan_with_state(&files, live.collect(), &ledger).guard_violations
     };
-    let short = |missing, of, percent| vec![GuardViolation::MissingSegments { missing, total: of, max_percent: percent }];
+    let short = |missing, of, percent| {
+        vec![GuardViolation::MissingSegments {
+            missing,
+            total: of,
+            max_percent: percent,
+        }]
+    };
     // None is listed: no share allows that.
     assert_eq!(refusals(0, 0), short(20, 20, None));
     assert_eq!(refusals(0, 18), short(2, 2, None));

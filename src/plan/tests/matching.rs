@@ -60,7 +60,12 @@ fn unmanaged_segments_are_counted_and_never_changed() {
 
 #[test]
 fn a_managed_segment_with_a_previous_name_is_not_archived_silently() {
-    let live = || vec![remote_spender("a1", "Foo", 1.0), remote_spender("b1", "Buyers", 2.0)];
+    let live = || {
+        vec![
+            remote_spender("a1", "Foo", 1.0),
+            remote_spender("b1", "Buyers", 2.0),
+        ]
+    };
     let foo = || with_previous_names(declared("Foo", vec![spends_more_than(1.0)]), &["Buyers"]);
     let by_id = |segment| DeclaredSegment {
         id: Some(SegmentId::new("a1")),
@@ -86,7 +91,10 @@ fn a_managed_segment_with_a_previous_name_is_not_archived_silently() {
     // It is nobody's business, or put away already.
     let first = state(vec![entry("a1", "Foo")]);
     assert_eq!(found(&[foo()], live(), &first), (vec![], 0));
-    let away = vec![remote_spender("a1", "Foo", 1.0), archived_remote(remote_spender("b1", "Buyers", 2.0))];
+    let away = vec![
+        remote_spender("a1", "Foo", 1.0),
+        archived_remote(remote_spender("b1", "Buyers", 2.0)),
+    ];
     assert_eq!(found(&[foo()], away, &both), (vec![], 0));
     // `Foo` was `Buyers` before, as the file says; the other one took the name later.
     let mut renamed = entry("a1", "Buyers");

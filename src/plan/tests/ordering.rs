@@ -56,8 +56,8 @@ fn near_the_active_limit_each_create_waits_for_one_archive() {
         declared_archived(declared("Old 1", vec![spends_more_than(1.0)])),
         declared_archived(declared("Old 2", vec![spends_more_than(2.0)])),
     ];
-    let live =
-        (1..=3).map(|number| remote_spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
+    let live = (1..=3)
+        .map(|number| remote_spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
     let plan = plan_with_policy(&files, live.collect(), &State::default(), &policy);
     assert_eq!(plan.conflicts, []);
     // One fits at first.
@@ -83,8 +83,8 @@ fn above_the_active_limit_the_first_archives_free_no_slot() {
         declared_archived(declared("Old 2", vec![spends_more_than(2.0)])),
         declared_archived(declared("Old 3", vec![spends_more_than(3.0)])),
     ];
-    let live =
-        (1..=3).map(|number| remote_spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
+    let live = (1..=3)
+        .map(|number| remote_spender(&format!("o{number}"), &format!("Old {number}"), f64::from(number)));
     let plan = plan_with_policy(&files, live.collect(), &State::default(), &policy);
     assert_eq!(plan.conflicts, []);
     assert_eq!(

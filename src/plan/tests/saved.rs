@@ -48,7 +48,11 @@ fn a_plan_is_stale_when_its_new_name_is_in_use() {
     let taken = |id: &str| vec![Difference::NameTaken(SegmentName::new("A"), SegmentId::new(id))];
     assert_eq!(differences(&files, vec![other()], vec![other()]), []);
     assert_eq!(
-        differences(&files, vec![other()], vec![other(), remote_spender("x2", "A", 8.0)]),
+        differences(
+            &files,
+            vec![other()],
+            vec![other(), remote_spender("x2", "A", 8.0)]
+        ),
         taken("x2")
     );
     // It was there, under another name.

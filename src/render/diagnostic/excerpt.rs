@@ -36,7 +36,10 @@ pub(super) fn excerpts<'a, 't>(
 ) -> Vec<Excerpt<'a>> {
     let mut runs: Vec<Vec<&Label>> = Vec::new();
     for label in labels {
-        let near = |run: &&mut Vec<&Label>| run.iter().all(|other| belong_together(&other.location, &label.location));
+        let near = |run: &&mut Vec<&Label>| {
+            run.iter()
+                .all(|other| belong_together(&other.location, &label.location))
+        };
         match runs.iter_mut().find(near) {
             Some(run) => run.push(label),
             None => runs.push(vec![label]),
@@ -106,7 +109,10 @@ impl<'a> Excerpt<'a> {
             base + visible_text(line.get(kept.start..byte).unwrap_or("")).len()
         };
         for &label in labels {
-            let Label { location: place, message } = label;
+            let Label {
+                location: place,
+                message,
+            } = label;
             // A value of many lines is marked where it begins.
             let end = place.span.end.min(at + line.len());
             self.marks.push(Mark {
@@ -115,7 +121,8 @@ impl<'a> Excerpt<'a> {
                 primary: primary.is_some_and(|primary| std::ptr::eq(primary, label)),
             });
         }
-        self.text.push_str(&visible_text(line.get(kept.clone()).unwrap_or("")));
+        self.text
+            .push_str(&visible_text(line.get(kept.clone()).unwrap_or("")));
         if kept.end < line.len() {
             self.text.push('…');
         }

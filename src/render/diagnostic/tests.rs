@@ -145,9 +145,14 @@ fn long_lines_and_long_files_are_cut_to_what_matters() {
         "y, ".repeat(1_000_000)
     );
     let text = format!("{}{line}\n{}", "a: 1\n".repeat(300_000), "b: 1\n".repeat(300_000));
-    let fault = Diagnostic::error("SEG010", "found", location("a.yaml", &text, 300_001, "HERE"), "here")
-        .with_label(location("a.yaml", &text, 299_999, "1"), "near")
-        .with_label(location("a.yaml", &text, 2, "1"), "far");
+    let fault = Diagnostic::error(
+        "SEG010",
+        "found",
+        location("a.yaml", &text, 300_001, "HERE"),
+        "here",
+    )
+    .with_label(location("a.yaml", &text, 299_999, "1"), "near")
+    .with_label(location("a.yaml", &text, 2, "1"), "far");
     let shown = rendered(&text, &[fault]);
     assert!(shown.lines().all(|line| line.chars().count() <= 160), "{shown}");
     insta::assert_snapshot!(shown, @r#"

@@ -2,7 +2,7 @@
 
 use crate::model::Keyword;
 use crate::plan::estimate::duration::round_up_seconds;
-use crate::plan::estimate::{Bottleneck, ThrottledClass, Estimate, WindowUsage};
+use crate::plan::estimate::{Bottleneck, Estimate, ThrottledClass, WindowUsage};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -15,9 +15,9 @@
 //! once, says nothing more of its steps; `change_summary` counts them all the same.
 
 use super::FORMAT_VERSION;
-use super::plan::StepDocument;
 use super::diagnostic::DiagnosticDocument;
-use super::run_report::{RunSummaryDocument, OutcomeDocument};
+use super::plan::StepDocument;
+use super::run_report::{OutcomeDocument, RunSummaryDocument};
 use crate::apply::run_report::StepReport;
 use crate::plan::step::Step;
 use jiff::Timestamp;
@@ -122,7 +122,7 @@ impl<'a> RunEvent<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::run_report::{StepOutcome, SkipReason};
+    use crate::apply::run_report::{SkipReason, StepOutcome};
     use crate::diagnostic::{Diagnostic, Location};
     use crate::model::{SegmentId, SegmentName};
     use crate::render::json::{FindingDocument, FindingKind};

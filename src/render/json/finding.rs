@@ -8,8 +8,8 @@ pub(super) use conflict::conflict;
 pub(super) use guard_violation::{guard_violation, max_duration_exceeded};
 pub(super) use warning::warning;
 
-use super::yaml_scalar::yaml_scalar;
 use super::plan::{ChangeDocument, OriginDocument};
+use super::yaml_scalar::yaml_scalar;
 use crate::model::{Lifecycle, SegmentName};
 use crate::plan::step::{DeclaredRef, RemoteRef};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! The definitions that a ledger keeps of one segment as a document, and what came of one that was written back.
 
-use super::{ChangeDocument, StateEntryDocument, FORMAT_VERSION, SegmentRefDocument, PatchDocument};
+use super::{ChangeDocument, FORMAT_VERSION, PatchDocument, SegmentRefDocument, StateEntryDocument};
 use crate::definition::FieldChange;
-use crate::state::{StateEntry, Revision};
+use crate::state::{Revision, StateEntry};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! Members and users that a step sends, as a document.
 
-use crate::state::UploadState;
 use crate::model::{UploadResult, UserChange, UserListFingerprint};
 use crate::plan::step::Action;
+use crate::state::UploadState;
 use serde::{Deserialize, Serialize};
 
 /// Members that a step sends.

@@ -1,15 +1,17 @@
 //! A plan as a document.
 
-use super::finding::{self, FindingDocument};
-use super::members::MembersDocument;
 use super::estimate::EstimateDocument;
+use super::finding::{self, FindingDocument};
 use super::freshness::FreshnessDocument;
+use super::members::MembersDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
 use crate::definition::FieldChange;
-use crate::state::StateEntry;
 use crate::model::Origin;
 use crate::plan::estimate::{Estimate, MaxDurationExceeded};
-use crate::plan::step::{Action, ChangeWithCause, Drift, Excluded, LifecycleDrift, SegmentRef, Plan, Step, Unchanged};
+use crate::plan::step::{
+    Action, ChangeWithCause, Drift, Excluded, LifecycleDrift, Plan, SegmentRef, Step, Unchanged,
+};
+use crate::state::StateEntry;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -247,7 +249,11 @@ impl PlanDocument {
             unmanaged: plan.unmanaged.iter().map(SegmentRefDocument::of).collect(),
             drift: plan.drift.iter().map(DriftDocument::of).collect(),
             conflicts: plan.conflicts.iter().map(finding::conflict).collect(),
-            guard_violations: plan.guard_violations.iter().map(finding::guard_violation).collect(),
+            guard_violations: plan
+                .guard_violations
+                .iter()
+                .map(finding::guard_violation)
+                .collect(),
             warnings: plan.warnings.iter().map(finding::warning).collect(),
             excluded: ExcludedDocument::of(&plan.excluded),
             estimate: None,
@@ -258,7 +264,8 @@ impl PlanDocument {
     /// With what applying the plan costs, and that this is more time than it may take.
     #[must_use]
     pub fn with_estimate(mut self, quota: &Estimate, over: Option<&MaxDurationExceeded>) -> Self {
-        self.guard_violations.extend(over.map(finding::max_duration_exceeded));
+        self.guard_violations
+            .extend(over.map(finding::max_duration_exceeded));
         if quota.total > 0 {
             self.estimate = Some(EstimateDocument::new(quota));
         }
@@ -317,7 +324,10 @@ fn step(step: &Step, plan: &Plan) -> StepDocument {
         renamed_to: change
             .filter(|change| change.renames())
             .map(|change| change.name.to_string()),
-        temporary_change: step.action.temporary_change().map(|passing| passing.as_str().to_owned()),
+        temporary_change: step
+            .action
+            .temporary_change()
+            .map(|passing| passing.as_str().to_owned()),
         lifecycle_drift: lifecycle_drift(step, plan),
         replaces_missing: replaces_missing(step, plan),
         adopts: step.adopts,
@@ -349,8 +359,8 @@ fn replaces_missing(step: &Step, plan: &Plan) -> Option<MissingSegmentDocument> 
         return None;
     }
     let mut drift = plan.drift.iter();
-    let gone =
-        drift.find(|drift| drift.segment == step.segment && drift.lifecycle == Some(LifecycleDrift::Missing))?;
+    let gone = drift
+        .find(|drift| drift.segment == step.segment && drift.lifecycle == Some(LifecycleDrift::Missing))?;
     Some(MissingSegmentDocument {
         id: gone.id.to_string(),
         applied_at: gone.applied_at,

@@ -1,7 +1,7 @@
 //! A receipt as a document.
 
 use super::FORMAT_VERSION;
-use crate::apply::run_report::{StepReport, StepOutcome, ListOutcome, RunReport, SkipReason};
+use crate::apply::run_report::{ListOutcome, RunReport, SkipReason, StepOutcome, StepReport};
 use crate::model::UploadCounts;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -147,7 +147,10 @@ impl OutcomeDocument {
 
 /// What became of a list.
 fn upload_result(outcome: &StepOutcome) -> Option<UploadResultDocument> {
-    let StepOutcome::Applied { list_outcome: list, .. } = outcome else {
+    let StepOutcome::Applied {
+        list_outcome: list, ..
+    } = outcome
+    else {
         return None;
     };
     Some(match (*list)? {
@@ -166,7 +169,9 @@ fn upload_result(outcome: &StepOutcome) -> Option<UploadResultDocument> {
 fn message(outcome: &StepOutcome) -> Option<String> {
     match outcome {
         StepOutcome::Applied { .. } | StepOutcome::Unchanged { .. } | StepOutcome::NotAttempted => None,
-        StepOutcome::Skipped(SkipReason::DependencyNotApplied(name)) => Some(format!("it depends on `{name}`")),
+        StepOutcome::Skipped(SkipReason::DependencyNotApplied(name)) => {
+            Some(format!("it depends on `{name}`"))
+        }
         StepOutcome::Skipped(SkipReason::Drifted) => {
             Some("it is not as the plan saw it any more; plan again".to_owned())
         }

@@ -1,8 +1,8 @@
 //! A ledger as a document.
 
 use super::FORMAT_VERSION;
-use crate::state::{StateEntry, State};
 use crate::model::Keyword;
+use crate::state::{State, StateEntry};
 use jiff::Timestamp;
 use serde::Serialize;
 

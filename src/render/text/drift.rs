@@ -1,6 +1,6 @@
 //! Drift as text.
 
-use super::{change, finding, paint, quoted, freshness};
+use super::{change, finding, freshness, paint, quoted};
 use crate::model::escape_unprintable;
 use crate::render::json::{DriftDocument, DriftReport, PatchDocument};
 use anstyle::{AnsiColor, Style};

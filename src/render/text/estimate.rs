@@ -124,9 +124,9 @@ impl EstimateClock<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::pacing::{RateLimiter, RateLimits};
     use crate::model::RequestRecord;
     use crate::plan::estimate as plan;
+    use crate::rate_limit::{RateLimiter, RateLimits};
     use std::collections::BTreeMap;
 
     fn document(calls: &[(&str, usize)], done_after: i64) -> EstimateDocument {

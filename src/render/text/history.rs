@@ -1,9 +1,9 @@
 //! What a ledger keeps of one segment as text, and what came of a definition that was written back.
 
 use super::drift::diff;
-use super::{change, state, quoted};
+use super::{change, quoted, state};
 use crate::model::escape_unprintable;
-use crate::render::json::{HistoryDocument, SegmentRefDocument, RevisionDocument, RestoredDocument};
+use crate::render::json::{HistoryDocument, RestoredDocument, RevisionDocument, SegmentRefDocument};
 use std::fmt::Write as _;
 
 /// The definitions that were replaced, oldest first; the last line counts them.
@@ -12,7 +12,11 @@ pub fn history(document: &HistoryDocument) -> String {
     let segment = &document.segment;
     let mut text = state::entry_heading(segment);
     if !document.other_segments.is_empty() {
-        let _ = writeln!(text, "    {}", shared_name_note(&document.name, &document.other_segments));
+        let _ = writeln!(
+            text,
+            "    {}",
+            shared_name_note(&document.name, &document.other_segments)
+        );
     }
     for replaced in &document.revisions {
         self::revision(&mut text, &segment.name, replaced);

@@ -2,7 +2,7 @@
 
 use super::quoted;
 use crate::model::escape_unprintable;
-use crate::render::json::{StateEntryDocument, StateDocument};
+use crate::render::json::{StateDocument, StateEntryDocument};
 use std::fmt::Write as _;
 
 /// Enough of a digest to tell two apart; JSON has it whole.

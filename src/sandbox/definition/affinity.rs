@@ -47,7 +47,9 @@ pub(super) fn check_affinity(object: &ObjectReader<'_>, depth: usize) -> Result<
     group.allow_only(&["filter_operator", "filters"])?;
     group.keyword("filter_operator", &["and", "or"])?;
     group.check_list("filters", "at least one attribute", Value::is_object)?;
-    group.check_each("filters", |value, path| check_affinity_attribute(&ObjectReader::new(value, path)?))?;
+    group.check_each("filters", |value, path| {
+        check_affinity_attribute(&ObjectReader::new(value, path)?)
+    })?;
     check_event_attributes(object, depth)?;
     check_time_range(&object.child("primary_time_range")?, &AFFINITY_FIELDS)
 }

@@ -90,7 +90,9 @@ fn is_dynamic(object: &ObjectReader<'_>, of: AttributeOwner, kind: &str) -> Resu
         return Err(object.field_error("dynamic_attribute_type", "must be the type of the attribute"));
     }
     match object.text("operator")? {
-        "exists" | "today" => Err(object.field_error("is_dynamic_value", "not with an operator without a value")),
+        "exists" | "today" => {
+            Err(object.field_error("is_dynamic_value", "not with an operator without a value"))
+        }
         _ => Ok(true),
     }
 }
@@ -169,7 +171,9 @@ pub(super) fn check_double(object: &ObjectReader<'_>, dynamic: bool, more: &[&st
             }
             object.check_range()
         }
-        "in" | "lessThan" | "greaterThan" if dynamic => with(&["value"]).and_then(|()| check_template(object)),
+        "in" | "lessThan" | "greaterThan" if dynamic => {
+            with(&["value"]).and_then(|()| check_template(object))
+        }
         "in" => with(&["value"]).and_then(|()| object.check_list("value", "numbers", Value::is_number)),
         "lessThan" | "greaterThan" => {
             with(&["value"]).and_then(|()| check_scalar(object, "a number", Value::is_number))
@@ -182,7 +186,8 @@ fn check_boolean(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), String>
     match object.text("operator")? {
         "exists" => allow_condition_fields(object, &[]),
         "is" if dynamic => allow_condition_fields(object, &["value"]).and_then(|()| check_template(object)),
-        "is" => allow_condition_fields(object, &["value"]).and_then(|()| check_scalar(object, "a boolean", Value::is_boolean)),
+        "is" => allow_condition_fields(object, &["value"])
+            .and_then(|()| check_scalar(object, "a boolean", Value::is_boolean)),
         _ => Err(object.field_error("operator", "unknown operator on a boolean")),
     }
 }

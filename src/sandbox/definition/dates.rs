@@ -191,7 +191,11 @@ pub(super) fn check_time_range(object: &ObjectReader<'_>, form: &TimeRangeFields
     Ok(())
 }
 
-fn check_absolute_range(object: &ObjectReader<'_>, kind: &str, [first, second]: [&str; 2]) -> Result<(), String> {
+fn check_absolute_range(
+    object: &ObjectReader<'_>,
+    kind: &str,
+    [first, second]: [&str; 2],
+) -> Result<(), String> {
     let day = |key: &str, suffix: &str| {
         let text = object.text(key)?;
         if is_api_timestamp(text) && text.ends_with(suffix) {

@@ -12,7 +12,10 @@ pub(in crate::sandbox) fn describe(included: &Value, excluded: Option<&Value>) -
             .is_some_and(|all| !all.is_empty())
     };
     if let Some(excluded) = excluded.filter(leaves_out) {
-        text.push_str(&format!(", except those where {}", self::describe_group(excluded)));
+        text.push_str(&format!(
+            ", except those where {}",
+            self::describe_group(excluded)
+        ));
     }
     text
 }
@@ -95,7 +98,8 @@ fn describe_time_range(window: &Value) -> String {
     } else {
         window.get("period_unit").and_then(Value::as_str)
     };
-    let ends = [["value", "value1"], ["days", "days1"], ["from", "to"]].map(|keys| describe_values(window, keys));
+    let ends =
+        [["value", "value1"], ["days", "days1"], ["from", "to"]].map(|keys| describe_values(window, keys));
     let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
     format!(" {kind}{}{unit}", ends.concat())
 }

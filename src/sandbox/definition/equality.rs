@@ -84,7 +84,12 @@ pub(super) fn without_defaults(value: &Value, order_sensitive: bool) -> Value {
             }
             Value::Object(fields)
         }
-        Value::Array(items) => Value::Array(items.iter().map(|item| without_defaults(item, order_sensitive)).collect()),
+        Value::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| without_defaults(item, order_sensitive))
+                .collect(),
+        ),
         // 3 and 3.0 are one number.
         Value::Number(number) => number
             .as_f64()

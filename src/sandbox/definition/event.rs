@@ -1,7 +1,7 @@
 //! Event filters and aggregations.
 
 use super::attribute::check_event_attributes;
-use super::dates::{TimeRangeFields, PERIOD_UNITS, is_api_timestamp, check_time_range};
+use super::dates::{PERIOD_UNITS, TimeRangeFields, check_time_range, is_api_timestamp};
 use super::object_reader::ObjectReader;
 use serde_json::Value;
 
@@ -102,7 +102,10 @@ fn check_aggregations(object: &ObjectReader<'_>, executed: bool, execution: &str
     {
         return Err(group.field_error("filters", "not with a window before or after a day"));
     }
-    check_aggregation(&ObjectReader::new(filter, &format!("{}.filters[0]", group.path()))?)
+    check_aggregation(&ObjectReader::new(
+        filter,
+        &format!("{}.filters[0]", group.path()),
+    )?)
 }
 
 fn check_aggregation(object: &ObjectReader<'_>) -> Result<(), String> {

@@ -103,7 +103,12 @@ impl<'a> ObjectReader<'a> {
     }
 
     /// A list that is not empty, of items that `fits` takes.
-    pub(super) fn check_list(&self, key: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Result<(), String> {
+    pub(super) fn check_list(
+        &self,
+        key: &str,
+        what: &str,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<(), String> {
         match self.require(key)? {
             Value::Array(items) if !items.is_empty() && items.iter().all(fits) => Ok(()),
             _ => Err(self.field_error(key, &format!("must be a list of {what}"))),

@@ -8,5 +8,7 @@ pub(in crate::sandbox) fn unwrap_single_groups(group: Value) -> Value {
         Some([only]) if only.get("filter_type") == Some(&json!("nested_filters")) => only,
         _ => return group,
     };
-    unwrap_single_groups(json!({"filter_operator": only.get("filter_operator"), "filters": only.get("filters")}))
+    unwrap_single_groups(
+        json!({"filter_operator": only.get("filter_operator"), "filters": only.get("filters")}),
+    )
 }

@@ -1,6 +1,6 @@
 mod attributes;
-mod events;
 mod equivalent_forms;
+mod events;
 
 use super::{echo_definition, *};
 use serde_json::json;
@@ -68,7 +68,9 @@ fn valid_filters_are_accepted() {
         event_filter(
             json!({"type": "between", "value": "2026-01-01T00:00:00.000Z", "value1": "2026-01-31T23:59:59.999Z"}),
         ),
-        event_filter(json!({"type": "on", "value": 1, "period_unit": "weeks", "value_type": "relative_past"})),
+        event_filter(
+            json!({"type": "on", "value": 1, "period_unit": "weeks", "value_type": "relative_past"}),
+        ),
         json!({"filter_type": "custom_segments", "id": "moe_all_users"}),
         json!({"filter_type": "custom_segments", "id": "0123456789abcdef01234567", "name": "A"}),
         json!({"filter_type": "user_attributes", "name": "home", "data_type": "geopoint", "value": 1.5, "value1": 2, "radius": 10}),
@@ -177,7 +179,11 @@ fn equivalent_forms_have_the_same_equality_key() {
         json!({"type": "atleast", "count": 1}),
     );
     assert_eq!(
-        equality_key(&and_group(&[spelled, city_filter("in", json!(["a"]))]), None, true),
+        equality_key(
+            &and_group(&[spelled, city_filter("in", json!(["a"]))]),
+            None,
+            true
+        ),
         equality_key(&one, None, true)
     );
 }
@@ -185,7 +191,10 @@ fn equivalent_forms_have_the_same_equality_key() {
 #[test]
 fn filter_order_matters_only_when_the_switch_is_on() {
     let (a, b) = (city_filter("in", json!(["a"])), city_filter("in", json!(["b"])));
-    let (one, other) = (and_group(&[a.clone(), b.clone()]), and_group(&[b.clone(), a.clone()]));
+    let (one, other) = (
+        and_group(&[a.clone(), b.clone()]),
+        and_group(&[b.clone(), a.clone()]),
+    );
     assert_ne!(equality_key(&one, None, true), equality_key(&other, None, true));
     assert_eq!(equality_key(&one, None, false), equality_key(&other, None, false));
     let wrapped = with_field(and_group(&[b]), "filter_type", json!("nested_filters"));

@@ -1,6 +1,6 @@
 //! Cohort sync.
 
-use super::{TestService, COHORT, authorized_request, city_definition};
+use super::{COHORT, TestService, authorized_request, city_definition};
 use crate::sandbox::state::SandboxContents;
 use serde_json::{Value, json};
 

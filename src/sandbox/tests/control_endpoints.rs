@@ -1,6 +1,6 @@
 //! Time, the dashboard, and archiving.
 
-use super::{ARCHIVE, TestService, SEGMENTS, city_definition, segment_id};
+use super::{ARCHIVE, SEGMENTS, TestService, city_definition, segment_id};
 use serde_json::json;
 
 const CLOCK: &str = "/_sandbox/clock";
@@ -93,11 +93,13 @@ fn dashboard_users_can_rename_edit_and_archive() {
     let mut bench = TestService::new();
     let segment = bench.create_and_get_id("A", &city_definition("Pune"));
     bench.advance_seconds(1);
-    let body =
-        json!({"id": segment, "name": "B", "included_filters": city_definition("Goa"), "excluded_filters": city_definition("Leh")});
+    let body = json!({"id": segment, "name": "B", "included_filters": city_definition("Goa"), "excluded_filters": city_definition("Leh")});
     let edited = bench.send("POST", DASHBOARD, &body);
     let data = &edited.body["data"];
-    assert_eq!((segment_id(&edited), &data["name"]), (segment.clone(), &json!("B")));
+    assert_eq!(
+        (segment_id(&edited), &data["name"]),
+        (segment.clone(), &json!("B"))
+    );
     assert_eq!(data["excluded_filters"], city_definition("Leh"));
     assert_eq!(data["updated_time"], "2026-01-01T00:00:01");
     // What was there before the edit is free, what came with it is not.

@@ -1,6 +1,9 @@
 //! What filter segments are refused for.
 
-use super::{TestService, SEGMENTS, and_group, authorized_request, city_definition, segment_id, city_filter, reference_definition};
+use super::{
+    SEGMENTS, TestService, and_group, authorized_request, city_definition, city_filter, reference_definition,
+    segment_id,
+};
 use serde_json::{Value, json};
 
 #[test]
@@ -43,7 +46,11 @@ fn unknown_or_mistyped_body_fields_are_rejected() {
 fn names_are_checked_against_the_documented_rules() {
     let longest = "x".repeat(200);
     for name in ["A", "a b", "Ä & ö", "a.b", "All users", longest.as_str()] {
-        assert_eq!(TestService::new().create(name, &city_definition("Pune")).status, 201, "{name}");
+        assert_eq!(
+            TestService::new().create(name, &city_definition("Pune")).status,
+            201,
+            "{name}"
+        );
     }
     let longer = "ä".repeat(201);
     for name in [
@@ -63,7 +70,11 @@ fn names_are_checked_against_the_documented_rules() {
         "All Users",
         &longer,
     ] {
-        assert_eq!(TestService::new().create(name, &city_definition("Pune")).status, 400, "{name}");
+        assert_eq!(
+            TestService::new().create(name, &city_definition("Pune")).status,
+            400,
+            "{name}"
+        );
     }
 }
 
@@ -77,7 +88,10 @@ fn a_name_conflict_covers_archived_segments_and_does_not_report_the_holder() {
     assert_eq!(reply.status, 409);
     assert!(!reply.body.to_string().contains(&first));
     bench.unarchive("A");
-    let renamed = bench.update(&first, &json!({"name": "B", "included_filters": city_definition("Pune")}));
+    let renamed = bench.update(
+        &first,
+        &json!({"name": "B", "included_filters": city_definition("Pune")}),
+    );
     assert_eq!(renamed.status, 409);
 }
 
@@ -125,7 +139,9 @@ fn unknown_references_and_cycles_are_rejected() {
     let unknown = reference_definition(&["5e6cffffffffffffffffffff"]);
     assert_eq!(bench.create("A", &unknown).status, 400);
     assert_eq!(
-        bench.create("Everyone", &reference_definition(&["moe_all_users"])).status,
+        bench
+            .create("Everyone", &reference_definition(&["moe_all_users"]))
+            .status,
         201
     );
     let first = bench.create_and_get_id("A", &city_definition("Pune"));
@@ -183,8 +199,18 @@ fn references_and_expanded_length_are_limited() {
     let long = bench.create_and_get_id("long", &city_definition(&"x".repeat(140_000)));
     let longer = bench.create_and_get_id("longer", &city_definition(&"y".repeat(140_000)));
     assert_eq!(bench.create("one", &reference_definition(&[&long])).status, 201);
-    assert_eq!(bench.create("both", &reference_definition(&[&long, &longer])).status, 413);
-    assert_eq!(bench.create("longest", &city_definition(&"z".repeat(262_144))).status, 413);
+    assert_eq!(
+        bench
+            .create("both", &reference_definition(&[&long, &longer]))
+            .status,
+        413
+    );
+    assert_eq!(
+        bench
+            .create("longest", &city_definition(&"z".repeat(262_144)))
+            .status,
+        413
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Faults, as far as they show without a socket.
 
-use super::{TestService, SEGMENTS, city_definition};
+use super::{SEGMENTS, TestService, city_definition};
 use crate::sandbox::{Delivery, Fault};
 use serde_json::{Value, json};
 
@@ -69,7 +69,8 @@ fn rate_limit_and_active_limit_errors_are_distinguishable() {
 
 #[test]
 fn a_deferred_request_takes_effect_after_its_delay() {
-    let mut bench = service_with_faults(json!([{"times": 2, "fault": {"slow": {"milliseconds": 7, "when": "before"}}}]));
+    let mut bench =
+        service_with_faults(json!([{"times": 2, "fault": {"slow": {"milliseconds": 7, "when": "before"}}}]));
     bench.create("A", &city_definition("Pune"));
     let body = json!({"name": "A", "included_filters": city_definition("Pune")});
     let call = super::authorized_request("POST", SEGMENTS, &body);
@@ -79,8 +80,9 @@ fn a_deferred_request_takes_effect_after_its_delay() {
 #[test]
 fn faults_affect_only_matching_requests() {
     let on = json!({"method": "POST", "path_prefix": "/v3", "nth": 2});
-    let mut bench =
-        service_with_faults(json!([{"on": on, "times": 2, "fault": {"status": {"code": 500, "when": "before"}}}]));
+    let mut bench = service_with_faults(
+        json!([{"on": on, "times": 2, "fault": {"status": {"code": 500, "when": "before"}}}]),
+    );
     let statuses: Vec<u16> = (0..4)
         .map(|number| {
             bench.get(SEGMENTS);
@@ -104,7 +106,10 @@ fn a_stale_list_misses_the_last_writes() {
     // An archived segment is listed again, an old name comes back.
     let mut bench = service_with_faults(json!([{"times": 2, "fault": {"stale_list": {"missing_last": 1}}}]));
     let id = bench.create_and_get_id("A", &city_definition("Pune"));
-    bench.update(&id, &json!({"name": "B", "included_filters": city_definition("Pune")}));
+    bench.update(
+        &id,
+        &json!({"name": "B", "included_filters": city_definition("Pune")}),
+    );
     assert_eq!(bench.list_names(), ["A"]);
     bench.archive("B");
     assert_eq!(bench.list_names(), ["B"]);

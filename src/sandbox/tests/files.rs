@@ -1,6 +1,6 @@
 //! File segments, from call to callback.
 
-use super::{TestService, FILE, segment_id, users_of_segment};
+use super::{FILE, TestService, segment_id, users_of_segment};
 use serde_json::{Value, json};
 
 fn file_body(name: &str) -> Value {
@@ -46,7 +46,10 @@ fn files_are_processed_in_order_with_callbacks() {
     assert_eq!(process_next_file(&mut bench, "a\nz\n")["user_count"], 2);
     assert_eq!(process_next_file(&mut bench, "d\n")["user_count"], 1);
     assert!(bench.service.next_job().is_none());
-    assert_eq!(users_of_segment(&bench, &id).into_keys().collect::<Vec<_>>(), ["d"]);
+    assert_eq!(
+        users_of_segment(&bench, &id).into_keys().collect::<Vec<_>>(),
+        ["d"]
+    );
 }
 
 #[test]
@@ -90,7 +93,10 @@ fn only_existing_users_match_and_each_batch_has_a_user_limit() {
     let known = [vec!["a", "b"], shared].concat();
     let mut bench = TestService::with_settings(&[("users", json!({"uid": known}))]);
     let id = create_and_get_id(&mut bench, "F");
-    assert_eq!(process_next_file(&mut bench, "a\nnobody\ntwin\n")["user_count"], 1501);
+    assert_eq!(
+        process_next_file(&mut bench, "a\nnobody\ntwin\n")["user_count"],
+        1501
+    );
     assert_eq!(users_of_segment(&bench, &id)["twin"], 1500);
     // Two values with 1500 users each do not fit into one batch.
     let known = [vec!["one"; 1500], vec!["two"; 1500]].concat();

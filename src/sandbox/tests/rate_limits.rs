@@ -1,6 +1,6 @@
 //! Rolling windows and their headers.
 
-use super::{TestService, COHORT, FILE, HttpResponse, SEGMENTS, UNARCHIVE, city_definition};
+use super::{COHORT, FILE, HttpResponse, SEGMENTS, TestService, UNARCHIVE, city_definition};
 use serde_json::{Value, json};
 
 fn service_with_documented_limits() -> TestService {
@@ -86,7 +86,9 @@ fn headers_can_be_disabled_or_describe_the_fullest_window() {
         ("rate_limits", json!("documented")),
         ("rate_headers", json!(false)),
     ];
-    assert!(!has_rate_limit_headers(&TestService::with_settings(&off).get(SEGMENTS)));
+    assert!(!has_rate_limit_headers(
+        &TestService::with_settings(&off).get(SEGMENTS)
+    ));
     let fullest = [
         ("rate_limits", json!("documented")),
         ("rate_headers_window", json!("fullest")),

@@ -1,6 +1,6 @@
 //! Each switch under both settings.
 
-use super::{TestService, SEGMENTS, and_group, city_definition, city_filter, reference_definition};
+use super::{SEGMENTS, TestService, and_group, city_definition, city_filter, reference_definition};
 use serde_json::{Value, json};
 
 /// What `observe` sees with the switch `name` at each value.
@@ -78,14 +78,20 @@ fn unwraps_single_groups_removes_redundant_groups() {
 fn rename_frees_old_name_allows_reuse() {
     check_boolean_switch("rename_frees_old_name", json!(201), json!(409), |bench| {
         let id = bench.create_and_get_id("A", &city_definition("Pune"));
-        bench.update(&id, &json!({"name": "B", "included_filters": city_definition("Pune")}));
+        bench.update(
+            &id,
+            &json!({"name": "B", "included_filters": city_definition("Pune")}),
+        );
         json!(bench.create("A", &city_definition("Goa")).status)
     });
     // The segment itself may always have it back.
     let mut bench = TestService::new();
     let id = bench.create_and_get_id("A", &city_definition("Pune"));
     for name in ["B", "A"] {
-        let reply = bench.update(&id, &json!({"name": name, "included_filters": city_definition("Pune")}));
+        let reply = bench.update(
+            &id,
+            &json!({"name": name, "included_filters": city_definition("Pune")}),
+        );
         assert_eq!(reply.status, 200, "{name}");
     }
 }
@@ -100,7 +106,10 @@ fn names_case_sensitive_distinguishes_case() {
 
 #[test]
 fn patch_without_excluded_keeps_or_clears_excluded_filters() {
-    let cases = [(json!("keep"), city_definition("Goa")), (json!("clear"), Value::Null)];
+    let cases = [
+        (json!("keep"), city_definition("Goa")),
+        (json!("clear"), Value::Null),
+    ];
     check_switch_values("patch_without_excluded", &cases, |bench| {
         let body = json!({"name": "A", "included_filters": city_definition("Pune"), "excluded_filters": city_definition("Goa")});
         let id = super::segment_id(&bench.send("POST", SEGMENTS, &body));
@@ -118,7 +127,10 @@ fn patch_without_change_sets_the_response_to_a_no_op_update() {
     ];
     check_switch_values("patch_without_change", &cases, |bench| {
         let id = bench.create_and_get_id("A", &city_definition("Pune"));
-        let reply = bench.update(&id, &json!({"name": "A", "included_filters": city_definition("Pune")}));
+        let reply = bench.update(
+            &id,
+            &json!({"name": "A", "included_filters": city_definition("Pune")}),
+        );
         json!([reply.status, reply.body["error"]["existing_cs_name"]])
     });
 }

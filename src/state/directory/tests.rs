@@ -1,9 +1,9 @@
 use super::*;
-use crate::state::AppliedPlan;
-use crate::state::StateEntry;
-use crate::state::Intent;
-use crate::state::{LockHolder, Revision, StepKey, IntendedWrite};
 use crate::model::{EndpointClass, Lifecycle, Payload, SegmentId, SegmentName};
+use crate::state::AppliedPlan;
+use crate::state::Intent;
+use crate::state::StateEntry;
+use crate::state::{IntendedWrite, LockHolder, Revision, StepKey};
 use jiff::Timestamp;
 use serde_json::json;
 use std::fs;
@@ -223,7 +223,10 @@ async fn a_failed_append_is_saved_with_the_next() {
         process: None,
     };
     let lock = Lock::acquired("run 2", "segctl apply", holder, Timestamp::UNIX_EPOCH);
-    store.change_lock(|_| LockChange::Put(lock.clone())).await.unwrap();
+    store
+        .change_lock(|_| LockChange::Put(lock.clone()))
+        .await
+        .unwrap();
     store.save(&state()).await.unwrap();
     store.append(&state_with(1), &[journal_entry(0)]).await.unwrap();
     // The lock cannot be looked at, for once.

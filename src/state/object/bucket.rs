@@ -4,8 +4,8 @@
 //! conditional write therefore carries a mark of its own beside the object's bytes: what is found after a refusal is either
 //! this very write, or somebody else's.
 
-use crate::state::StoreError;
 use crate::model::ObjectStoreUrl;
+use crate::state::StoreError;
 use crate::storage::error;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
@@ -92,7 +92,7 @@ impl StateBucket {
     pub(super) fn new(store: Arc<dyn ObjectStore>, location: ObjectStoreUrl) -> Self {
         Self {
             store,
-            location: location,
+            location,
             // No two have the same: each is seeded by the system.
             writer_id: format!("{:016x}", RandomState::new().hash_one("writer")),
             write_count: AtomicU64::new(0),
@@ -131,7 +131,11 @@ impl StateBucket {
         let version = version(&result.meta);
         let write_id = result.attributes.get(&WRITE_ID).map(|mark| mark.to_string());
         let bytes = GetResult::bytes(result).await?.to_vec();
-        Ok(Some(FetchedObject { bytes, version, write_id: write_id }))
+        Ok(Some(FetchedObject {
+            bytes,
+            version,
+            write_id,
+        }))
     }
 
     /// Reads several objects, in their order.
@@ -155,7 +159,11 @@ impl StateBucket {
         text: &str,
         expected: &Precondition,
     ) -> Result<ConditionalWrite, StoreError> {
-        let write_id = format!("{}-{}", self.writer_id, self.write_count.fetch_add(1, Ordering::Relaxed));
+        let write_id = format!(
+            "{}-{}",
+            self.writer_id,
+            self.write_count.fetch_add(1, Ordering::Relaxed)
+        );
         let refused = self.store_error("write", name);
         let path = self.path(name);
         let mut attempt = 1;

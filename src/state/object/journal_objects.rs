@@ -39,7 +39,10 @@ impl JournalObject {
 
 /// The pieces among these names, in their order; other objects are nobody's business.
 pub(super) fn parse_names(names: Vec<String>) -> Vec<JournalObject> {
-    let mut pieces: Vec<JournalObject> = names.iter().filter_map(|name| JournalObject::from_name(name)).collect();
+    let mut pieces: Vec<JournalObject> = names
+        .iter()
+        .filter_map(|name| JournalObject::from_name(name))
+        .collect();
     pieces.sort_unstable();
     pieces
 }

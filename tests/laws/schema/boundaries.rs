@@ -164,8 +164,14 @@ fn dates() -> BoundaryCases {
     let of_year = |value: &str| json!({"value": value, "extract_type": "date_month_of_the_year"});
     let other = json!({"value": DYNAMIC_VALUE, "is_dynamic_value": true, "value_type": "relative_past"});
     vec![
-        (true, with_date_condition("on", json!({"value": "2026-01-31T23:59:59.999Z"}))),
-        (false, with_date_condition("on", json!({"value": "2016-12-31T23:59:60.000Z"}))),
+        (
+            true,
+            with_date_condition("on", json!({"value": "2026-01-31T23:59:59.999Z"})),
+        ),
+        (
+            false,
+            with_date_condition("on", json!({"value": "2016-12-31T23:59:60.000Z"})),
+        ),
         (false, with_date_condition("on", json!({"value": "2026-01-31\n"}))),
         (true, with_date_condition("on", of_year("02-29"))),
         (false, with_date_condition("on", of_year("02-30"))),
@@ -185,7 +191,10 @@ fn conditions() -> BoundaryCases {
     let point = json!({"operator": "is", "value": 1, "value1": 1, "radius": 1});
     let object = json!({"filter_operator": "and", "filters": [], "negate": false});
     vec![
-        (true, of("string", json!({"operator": "is", "value": DYNAMIC_VALUE}))),
+        (
+            true,
+            of("string", json!({"operator": "is", "value": DYNAMIC_VALUE})),
+        ),
         (true, of("string", of_other)),
         (false, of("string", typed)),
         (false, of("array_string", json!({"operator": "is", "value": "x"}))),
@@ -246,14 +255,19 @@ fn date_part_ranges() -> Vec<RangeCase> {
         )
     };
     let mut ranges = vec![
-        range(1, MAX_COUNT, |n| with_date_condition("inTheLast", json!({"value": n}))),
-        range(1, MAX_COUNT, |n| with_date_condition("inTheNext", json!({"value": n}))),
+        range(1, MAX_COUNT, |n| {
+            with_date_condition("inTheLast", json!({"value": n}))
+        }),
+        range(1, MAX_COUNT, |n| {
+            with_date_condition("inTheNext", json!({"value": n}))
+        }),
         range(0, MAX_COUNT, ago),
         range(0, MAX_COUNT, ahead),
     ];
     for extract in ExtractType::ALL.iter().copied() {
         if let Some(part) = extract.range() {
-            let of = move |n| with_date_condition("on", json!({"value": n, "extract_type": extract.as_str()}));
+            let of =
+                move |n| with_date_condition("on", json!({"value": n, "extract_type": extract.as_str()}));
             ranges.push(range((*part.start()).into(), (*part.end()).into(), of));
         }
     }

@@ -102,7 +102,8 @@ pub(super) enum Mutation {
 
 /// Any damage.
 pub(super) fn mutation() -> impl Strategy<Value = Mutation> {
-    let edge = select(&BOUNDARY_VALUES[..]).prop_map(|text| Mutation::Replace(serde_json::from_str(text).unwrap()));
+    let edge =
+        select(&BOUNDARY_VALUES[..]).prop_map(|text| Mutation::Replace(serde_json::from_str(text).unwrap()));
     let word = select(&KEYWORDS[..]).prop_map(|word| Mutation::Replace(json!(word)));
     prop_oneof![
         2 => Just(Mutation::Delete),

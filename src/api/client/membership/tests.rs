@@ -1,4 +1,4 @@
-use super::super::tests::{TestClient, name, acquire};
+use super::super::tests::{TestClient, acquire, name};
 use super::*;
 use crate::model::IdentifierType;
 

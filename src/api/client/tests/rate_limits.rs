@@ -4,14 +4,23 @@ use super::*;
 
 #[tokio::test]
 async fn a_rate_limited_request_waits_for_the_reset_and_blocks_its_class() {
-    let bench = TestClient::with_answers([rate_limited(Some(45)), segment_response(), answer(200, json!({"data": []}))]);
+    let bench = TestClient::with_answers([
+        rate_limited(Some(45)),
+        segment_response(),
+        answer(200, json!({"data": []})),
+    ]);
     create(&bench, &payload()).await.unwrap();
     let seconds = bench.request_seconds();
     assert!((45..=46).contains(&seconds[1]), "{seconds:?}");
     let waited = bench.observed_waits.lock().unwrap().clone();
     assert!(matches!(waited[0].reason, WaitReason::Retry(_)), "{waited:?}");
 
-    let bench = TestClient::with_answers([rate_limited(Some(45)), segment_response(), segment_response(), segment_response()]);
+    let bench = TestClient::with_answers([
+        rate_limited(Some(45)),
+        segment_response(),
+        segment_response(),
+        segment_response(),
+    ]);
     let (payload, id) = (payload(), id());
     let (created, read) = tokio::join!(create(&bench, &payload), bench.client.get(&id));
     created.unwrap();
@@ -192,12 +201,20 @@ async fn separate_limits_of_lists_and_creates_are_learned_and_logged() {
     };
     for (after_the_create, is_pooled) in [(48, true), (49, false)] {
         let list = answer(200, json!({"data": []}));
-        let (bench, log) = TestClient::with_answers([left(49, list), left(after_the_create, segment_response())]).with_request_log([]);
+        let (bench, log) =
+            TestClient::with_answers([left(49, list), left(after_the_create, segment_response())])
+                .with_request_log([]);
         bench.client.list().await.unwrap();
         create(&bench, &payload()).await.unwrap();
-        assert_eq!(bench.client.rate_limiter().list_and_create_share_windows(), is_pooled);
+        assert_eq!(
+            bench.client.rate_limiter().list_and_create_share_windows(),
+            is_pooled
+        );
         bench.client.flush_request_log().await;
-        let told = log.lock().unwrap().contains(&RequestRecord::ListAndCreateSeparate);
+        let told = log
+            .lock()
+            .unwrap()
+            .contains(&RequestRecord::ListAndCreateSeparate);
         assert_eq!(told, !is_pooled);
     }
 }

@@ -55,7 +55,11 @@ fn serve(answer: impl FnOnce(TcpStream) + Send + 'static) -> (u16, JoinHandle<St
 async fn a_request_has_the_headers_of_its_api_version_and_returns_the_full_response() {
     let head = "HTTP/1.1 201 Created\r\nx-ratelimit-limit: 50\r\nX-RateLimit-Remaining: 0\r\nx-ratelimit-reset: 1800000000\r\n";
     let answer = format!("{head}content-length: 2\r\n\r\n{{}}");
-    for (family, with_key_header) in [(ApiVersion::V3, true), (ApiVersion::V2, false), (ApiVersion::V1, true)] {
+    for (family, with_key_header) in [
+        (ApiVersion::V3, true),
+        (ApiVersion::V2, false),
+        (ApiVersion::V1, true),
+    ] {
         let answer = answer.clone();
         let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
         let response = transport(port).send(request(family), LONG).await.unwrap();
@@ -100,8 +104,14 @@ async fn incomplete_responses_are_no_response() {
     ];
     for (what, answer) in answers {
         let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
-        let error = transport(port).send(request(ApiVersion::V3), LONG).await.unwrap_err();
-        assert!(matches!(error, TransportError::NoResponse { .. }), "{what}: {error:?}");
+        let error = transport(port)
+            .send(request(ApiVersion::V3), LONG)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, TransportError::NoResponse { .. }),
+            "{what}: {error:?}"
+        );
         served.join().unwrap();
     }
 }
@@ -130,7 +140,10 @@ async fn a_refused_connection_is_not_sent() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()
     };
-    let error = transport(port).send(request(ApiVersion::V3), LONG).await.unwrap_err();
+    let error = transport(port)
+        .send(request(ApiVersion::V3), LONG)
+        .await
+        .unwrap_err();
     assert!(matches!(error, TransportError::NotSent { .. }), "{error:?}");
 }
 
@@ -165,7 +178,10 @@ async fn an_endless_response_is_cut_off() {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         while stream.write_all(&[b' '; 65_536]).is_ok() {}
     });
-    let error = transport(port).send(request(ApiVersion::V3), LONG).await.unwrap_err();
+    let error = transport(port)
+        .send(request(ApiVersion::V3), LONG)
+        .await
+        .unwrap_err();
     assert_eq!(
         error,
         TransportError::ResponseTooLarge {

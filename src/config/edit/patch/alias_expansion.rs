@@ -4,14 +4,14 @@
 
 use super::super::super::declaration::Declaration;
 use super::super::super::yaml::{Alias, Node, ScalarValue, Yaml, comments_and_aliases};
-use super::super::text_edit::{TextEdit, Patch, apply_patches};
-use super::super::round_trip;
-use super::super::remote_definition::TOP_LEVEL_GROUPS;
-use super::super::ordered_value::OrderedValue;
 use super::super::edit_error::EditError;
+use super::super::ordered_value::OrderedValue;
+use super::super::remote_definition::TOP_LEVEL_GROUPS;
+use super::super::round_trip;
+use super::super::text_edit::{Patch, TextEdit, apply_patches};
+use super::document_editor::{DocumentEditor, Granularity, TooFineGrained};
 use super::map_entries;
 use super::source_text::{SourceText, ValuePosition};
-use super::document_editor::{TooFineGrained, Granularity, DocumentEditor};
 use serde_json::{Number, Value};
 use std::ops::Range;
 
@@ -33,10 +33,13 @@ pub(super) fn affected_aliases((page, document): (&SourceText<'_>, &Node), edits
             alias.value.end
         };
         let is_in = |edit: &TextEdit| edit.range.start <= end && edit.range.end >= alias.anchor.start;
-        let is_gone = |edit: &TextEdit| edit.range.start <= alias.span.start && edit.range.end >= alias.span.end;
+        let is_gone =
+            |edit: &TextEdit| edit.range.start <= alias.span.start && edit.range.end >= alias.span.end;
         edits.iter().any(is_in) && !edits.iter().any(is_gone)
     };
-    aliases_in_definition((page, document)).filter(is_touched).collect()
+    aliases_in_definition((page, document))
+        .filter(is_touched)
+        .collect()
 }
 
 /// The declaration with values in the place of `aliases`, and without the anchors that nothing is left to mean.
@@ -47,7 +50,11 @@ pub(super) fn expand(
     let mut walk = DocumentEditor::new(page, Granularity::Fields);
     for alias in aliases {
         let node = node_at(document, &alias.value).ok_or(TooFineGrained)?;
-        walk.replace(alias_position(page, alias), node, &ordered_value_of(node).ok_or(TooFineGrained)?)?;
+        walk.replace(
+            alias_position(page, alias),
+            node,
+            &ordered_value_of(node).ok_or(TooFineGrained)?,
+        )?;
     }
     let mut anchors: Vec<_> = aliases.iter().map(|alias| &alias.anchor).collect();
     anchors.dedup();
@@ -67,7 +74,10 @@ fn aliases_in_definition((page, document): (&SourceText<'_>, &Node)) -> impl Ite
         let field = keys.take_while(|key| key.span.start < alias.span.start).last();
         field.is_some_and(|key| TOP_LEVEL_GROUPS.contains(&key.text.as_str()))
     };
-    comments_and_aliases(page.text).aliases.into_iter().filter(is_of_definition)
+    comments_and_aliases(page.text)
+        .aliases
+        .into_iter()
+        .filter(is_of_definition)
 }
 
 /// Where an alias stands: behind a dash or colon of its line, or somewhere in brackets.

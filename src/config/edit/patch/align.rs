@@ -91,7 +91,12 @@ impl Moves {
         self.0.values().any(|from| *from == index)
     }
 
-    fn match_items(&mut self, steps: &[ItemEdit], leaving: &mut Vec<usize>, is_pair: impl Fn(usize, usize) -> bool) {
+    fn match_items(
+        &mut self,
+        steps: &[ItemEdit],
+        leaving: &mut Vec<usize>,
+        is_pair: impl Fn(usize, usize) -> bool,
+    ) {
         let coming = steps.iter().filter_map(|step| match *step {
             ItemEdit::Insert(other) | ItemEdit::Replace(_, other) => Some(other),
             ItemEdit::Keep(_) | ItemEdit::Change(..) | ItemEdit::Remove(_) => None,

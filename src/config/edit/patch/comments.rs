@@ -3,15 +3,15 @@
 //! Each comment has an owner: the filter, group or side that it stands above or beside, or in. Those that the new text
 //! lost, or that stand at something else in it, are put back where their owner stands now.
 
-mod comment_owners;
 mod comment_map;
+mod comment_owners;
 
+use self::comment_map::{Comment, CommentMap, CommentOwner, CommentPosition};
 use self::comment_owners::match_owners;
-use self::comment_map::{CommentOwner, Comment, CommentMap, CommentPosition};
 use super::super::super::declaration::Declaration;
-use super::super::text_edit::{TextEdit, Patch, apply_patches};
-use super::super::round_trip;
 use super::super::edit_error::EditError;
+use super::super::round_trip;
+use super::super::text_edit::{Patch, TextEdit, apply_patches};
 use super::source_text::SourceText;
 use serde_json::Value;
 
@@ -42,7 +42,11 @@ pub(super) fn preserve_comments(
 }
 
 /// The text with the comments of `old` put back; nothing where none is astray.
-fn with_restored_comments(old: &CommentMap<'_>, text: &str, form: &Value) -> Result<Option<String>, EditError> {
+fn with_restored_comments(
+    old: &CommentMap<'_>,
+    text: &str,
+    form: &Value,
+) -> Result<Option<String>, EditError> {
     let read = round_trip::read_declaration(text)?;
     let page = SourceText::new(&read.source.text, &read.document);
     let new = CommentMap::from_document(&page, &read.document, form);
@@ -130,8 +134,16 @@ fn removal_edit(page: &SourceText<'_>, note: &Comment<'_>) -> TextEdit {
 }
 
 /// Puts a comment beside what it is about, if it stood so and there is room, or above it.
-fn restoring_edit(page: &SourceText<'_>, astray: &MisplacedComment<'_>, is_filled: impl Fn(usize) -> bool) -> TextEdit {
-    let MisplacedComment { comment: note, new_owner: home, .. } = astray;
+fn restoring_edit(
+    page: &SourceText<'_>,
+    astray: &MisplacedComment<'_>,
+    is_filled: impl Fn(usize) -> bool,
+) -> TextEdit {
+    let MisplacedComment {
+        comment: note,
+        new_owner: home,
+        ..
+    } = astray;
     let field = note.field.and_then(|field| home.field_span(field));
     let about = field
         .filter(|span| page.begins_line(span.start))

@@ -1,10 +1,10 @@
 //! The walk down a document beside the normal forms of what it says and what it should say.
 
 use super::super::super::yaml::{Key, Node, Yaml};
-use super::super::text_edit::TextEdit;
-use super::super::remote_definition::TOP_LEVEL_GROUPS;
-use super::super::ordered_value::OrderedValue;
 use super::super::edit_error::EditError;
+use super::super::ordered_value::OrderedValue;
+use super::super::remote_definition::TOP_LEVEL_GROUPS;
+use super::super::text_edit::TextEdit;
 use super::source_text::{SourceText, ValuePosition};
 use super::time_range::TimeRangeChange;
 use serde_json::{Map, Value};
@@ -69,7 +69,11 @@ impl<'p, 't> DocumentEditor<'p, 't> {
     }
 
     /// The edits of a document.
-    pub(super) fn edit_document(mut self, document: &Node, change: NodeChange<'_>) -> Result<Vec<TextEdit>, TooFineGrained> {
+    pub(super) fn edit_document(
+        mut self,
+        document: &Node,
+        change: NodeChange<'_>,
+    ) -> Result<Vec<TextEdit>, TooFineGrained> {
         let Yaml::Map(entries) = &document.value else {
             return Err(TooFineGrained);
         };
@@ -77,7 +81,12 @@ impl<'p, 't> DocumentEditor<'p, 't> {
         Ok(self.edits)
     }
 
-    pub(super) fn edit_value(&mut self, slot: ValuePosition, node: &Node, change: NodeChange<'_>) -> Result<(), TooFineGrained> {
+    pub(super) fn edit_value(
+        &mut self,
+        slot: ValuePosition,
+        node: &Node,
+        change: NodeChange<'_>,
+    ) -> Result<(), TooFineGrained> {
         let is_alias = node.span.start < slot.start;
         let flow = slot.flow || self.source.is_flow(node);
         match (&node.value, change.old, change.new, change.output) {
@@ -97,7 +106,12 @@ impl<'p, 't> DocumentEditor<'p, 't> {
         }
     }
 
-    fn edit_map(&mut self, flow: bool, entries: &[(Key, Node)], change: NodeChange<'_>) -> Result<(), TooFineGrained> {
+    fn edit_map(
+        &mut self,
+        flow: bool,
+        entries: &[(Key, Node)],
+        change: NodeChange<'_>,
+    ) -> Result<(), TooFineGrained> {
         let (Value::Object(old), Value::Object(new)) = (change.old, change.new) else {
             return Err(TooFineGrained);
         };
@@ -182,7 +196,12 @@ impl<'p, 't> DocumentEditor<'p, 't> {
         }
     }
 
-    fn edit_time_range(&mut self, slot: ValuePosition, node: &Node, change: NodeChange<'_>) -> Result<(), TooFineGrained> {
+    fn edit_time_range(
+        &mut self,
+        slot: ValuePosition,
+        node: &Node,
+        change: NodeChange<'_>,
+    ) -> Result<(), TooFineGrained> {
         let levelled = match &node.value {
             Yaml::Map(entries) => TimeRangeChange::in_form_of_file(entries, change),
             _ => None,
@@ -193,7 +212,12 @@ impl<'p, 't> DocumentEditor<'p, 't> {
         }
     }
 
-    fn remove_fields(&mut self, flow: bool, entries: &[(Key, Node)], gone: &[bool]) -> Result<(), TooFineGrained> {
+    fn remove_fields(
+        &mut self,
+        flow: bool,
+        entries: &[(Key, Node)],
+        gone: &[bool],
+    ) -> Result<(), TooFineGrained> {
         if !gone.contains(&true) {
             return Ok(());
         }

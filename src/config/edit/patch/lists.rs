@@ -1,17 +1,22 @@
 //! Lists: the items that stay are left alone, the others are edited, put in or taken out one by one.
 
 use super::super::super::yaml::{Node, Yaml};
-use super::super::text_edit::{Patch, apply_patches};
 use super::super::ordered_value::OrderedValue;
-use super::align::{Moves, ItemEdit, align};
+use super::super::text_edit::{Patch, apply_patches};
+use super::align::{ItemEdit, Moves, align};
+use super::document_editor::{DocumentEditor, Granularity, NodeChange, TooFineGrained};
 use super::source_text::ValuePosition;
-use super::document_editor::{NodeChange, TooFineGrained, Granularity, DocumentEditor};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl DocumentEditor<'_, '_> {
     /// The items of a list that has some before and after.
-    pub(super) fn edit_list(&mut self, flow: bool, list: &Node, change: NodeChange<'_>) -> Result<(), TooFineGrained> {
+    pub(super) fn edit_list(
+        &mut self,
+        flow: bool,
+        list: &Node,
+        change: NodeChange<'_>,
+    ) -> Result<(), TooFineGrained> {
         let (Yaml::List(items), Value::Array(old), Value::Array(new)) = (&list.value, change.old, change.new)
         else {
             return Err(TooFineGrained);
@@ -33,7 +38,11 @@ impl DocumentEditor<'_, '_> {
                 ItemEdit::Keep(index) => last = Some(index),
                 ItemEdit::Change(index, other) => {
                     let item = items.get(index).ok_or(TooFineGrained)?;
-                    self.edit_item(self.item_position(flow, item)?, item, list.item_change(index, other)?)?;
+                    self.edit_item(
+                        self.item_position(flow, item)?,
+                        item,
+                        list.item_change(index, other)?,
+                    )?;
                     last = Some(index);
                 }
                 ItemEdit::Replace(index, other) => {
@@ -53,11 +62,17 @@ impl DocumentEditor<'_, '_> {
     }
 
     /// A filter or value that is about the same as before.
-    fn edit_item(&mut self, slot: ValuePosition, node: &Node, change: NodeChange<'_>) -> Result<(), TooFineGrained> {
+    fn edit_item(
+        &mut self,
+        slot: ValuePosition,
+        node: &Node,
+        change: NodeChange<'_>,
+    ) -> Result<(), TooFineGrained> {
         let is_group =
             |value: &Value| value.get("filter_type").and_then(Value::as_str) == Some("nested_filters");
         let is_raw = super::has_field(node, "raw") || change.output.get("raw").is_some();
-        let is_whole = self.granularity >= Granularity::Filters && !(is_group(change.old) && is_group(change.new));
+        let is_whole =
+            self.granularity >= Granularity::Filters && !(is_group(change.old) && is_group(change.new));
         if is_raw || is_whole {
             self.replace(slot, node, change.output)
         } else {
@@ -104,7 +119,12 @@ impl DocumentEditor<'_, '_> {
 
     /// Puts an item where another one stood. The comments there stay, unless they went elsewhere with the other one,
     /// or the new one brings its own.
-    fn replace_item(&mut self, list: &EditedList<'_>, index: usize, other: usize) -> Result<(), TooFineGrained> {
+    fn replace_item(
+        &mut self,
+        list: &EditedList<'_>,
+        index: usize,
+        other: usize,
+    ) -> Result<(), TooFineGrained> {
         let item = list.items.get(index).ok_or(TooFineGrained)?;
         let from = list.moves.source_of(other);
         if from.is_none() && (list.flow || !list.moves.moves_away(index)) {
@@ -124,7 +144,12 @@ impl DocumentEditor<'_, '_> {
     }
 
     /// The words of an item that moved, in which only what is new about it is changed.
-    fn moved_item_text(&self, list: &EditedList<'_>, from: usize, other: usize) -> Result<String, TooFineGrained> {
+    fn moved_item_text(
+        &self,
+        list: &EditedList<'_>,
+        from: usize,
+        other: usize,
+    ) -> Result<String, TooFineGrained> {
         let item = list.items.get(from).ok_or(TooFineGrained)?;
         let change = list.item_change(from, other)?;
         let range = if list.flow {
@@ -145,7 +170,12 @@ impl DocumentEditor<'_, '_> {
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 
-    fn remove_items(&mut self, flow: bool, items: &[Node], gone: &BTreeSet<usize>) -> Result<(), TooFineGrained> {
+    fn remove_items(
+        &mut self,
+        flow: bool,
+        items: &[Node],
+        gone: &BTreeSet<usize>,
+    ) -> Result<(), TooFineGrained> {
         if flow {
             let spans: Vec<_> = items.iter().map(|item| item.span.clone()).collect();
             let gone: Vec<_> = (0..items.len()).map(|index| gone.contains(&index)).collect();

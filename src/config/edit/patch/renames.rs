@@ -2,15 +2,15 @@
 
 use super::super::super::declaration::Declaration;
 use super::super::super::yaml::{Key, Node, Yaml};
-use super::super::text_edit::{Patch, apply_patches};
-use super::super::round_trip;
-use super::super::remote_definition::TOP_LEVEL_GROUPS;
-use super::super::ordered_value::OrderedValue;
 use super::super::edit_error::EditError;
-use super::target::changed_unrelated_field;
+use super::super::ordered_value::OrderedValue;
+use super::super::remote_definition::TOP_LEVEL_GROUPS;
+use super::super::round_trip;
+use super::super::text_edit::{Patch, apply_patches};
+use super::document_editor::{DocumentEditor, Granularity, TooFineGrained};
 use super::source_text::{SourceText, ValuePosition};
-use super::document_editor::{TooFineGrained, Granularity, DocumentEditor};
-use super::{map_entries, has_field};
+use super::target::changed_unrelated_field;
+use super::{has_field, map_entries};
 use crate::model::{Reference, SegmentName};
 use std::collections::BTreeMap;
 
@@ -77,7 +77,12 @@ impl DocumentEditor<'_, '_> {
         }
     }
 
-    fn rename_reference(&mut self, filter: &Node, entries: &[(Key, Node)], renames: &Renames) -> Result<(), TooFineGrained> {
+    fn rename_reference(
+        &mut self,
+        filter: &Node,
+        entries: &[(Key, Node)],
+        renames: &Renames,
+    ) -> Result<(), TooFineGrained> {
         let Some((key, value)) = entries.iter().find(|(key, _)| key.text == "name") else {
             return Ok(());
         };

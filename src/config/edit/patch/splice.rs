@@ -1,12 +1,12 @@
 //! Single edits: a value replaced, an item or field put in or taken out, in block and flow style.
 
 use super::super::super::yaml::{Key, Node};
-use super::super::text_edit::TextEdit;
+use super::super::edit_error::EditError;
 use super::super::emit;
 use super::super::ordered_value::OrderedValue;
-use super::super::edit_error::EditError;
+use super::super::text_edit::TextEdit;
+use super::document_editor::{DocumentEditor, TooFineGrained};
 use super::source_text::ValuePosition;
-use super::document_editor::{TooFineGrained, DocumentEditor};
 use std::ops::Range;
 
 /// Spaces that a block stands further in than what it belongs to.
@@ -14,7 +14,12 @@ const INDENT: usize = 2;
 
 impl DocumentEditor<'_, '_> {
     /// Puts `tree` in the place of a value.
-    pub(super) fn replace(&mut self, slot: ValuePosition, node: &Node, tree: &OrderedValue) -> Result<(), TooFineGrained> {
+    pub(super) fn replace(
+        &mut self,
+        slot: ValuePosition,
+        node: &Node,
+        tree: &OrderedValue,
+    ) -> Result<(), TooFineGrained> {
         let span = self.source.value_span(slot, node).ok_or(TooFineGrained)?;
         if slot.flow || self.source.style.json {
             let text = self.flow_value(tree, span.start)?;
@@ -48,8 +53,14 @@ impl DocumentEditor<'_, '_> {
     }
 
     /// The line or lines of an item of a block list in which `anchor` stands.
-    pub(super) fn block_item_text(&self, anchor: &Node, tree: &OrderedValue) -> Result<String, TooFineGrained> {
-        let column = self.source.column(self.source.item_dash(anchor).ok_or(TooFineGrained)?);
+    pub(super) fn block_item_text(
+        &self,
+        anchor: &Node,
+        tree: &OrderedValue,
+    ) -> Result<String, TooFineGrained> {
+        let column = self
+            .source
+            .column(self.source.item_dash(anchor).ok_or(TooFineGrained)?);
         let item = emit::block(tree, self.source.style, column + INDENT)?;
         Ok(format!("{}- {item}", " ".repeat(column)))
     }
@@ -117,12 +128,19 @@ impl DocumentEditor<'_, '_> {
         if !self.source.begins_line(start) {
             return Err(TooFineGrained);
         }
-        self.push_edit(self.source.leading_comments_start(start)..self.source.line_end(end), String::new());
+        self.push_edit(
+            self.source.leading_comments_start(start)..self.source.line_end(end),
+            String::new(),
+        );
         Ok(())
     }
 
     /// Takes those of the `spans` out that are `gone`, each with one of the commas beside it.
-    pub(super) fn remove_in_flow(&mut self, spans: &[Range<usize>], gone: &[bool]) -> Result<(), TooFineGrained> {
+    pub(super) fn remove_in_flow(
+        &mut self,
+        spans: &[Range<usize>],
+        gone: &[bool],
+    ) -> Result<(), TooFineGrained> {
         let is_gone = |index: usize| gone.get(index).copied().unwrap_or(false);
         let mut index = 0;
         while index < spans.len() {

@@ -2,10 +2,10 @@
 
 use super::super::super::declaration::Declaration;
 use super::super::super::yaml::{Key, Node, Yaml};
-use super::super::round_trip;
-use super::super::remote_definition::{RemoteDefinition, TOP_LEVEL_GROUPS};
-use super::super::ordered_value::OrderedValue;
 use super::super::edit_error::EditError;
+use super::super::ordered_value::OrderedValue;
+use super::super::remote_definition::{RemoteDefinition, TOP_LEVEL_GROUPS};
+use super::super::round_trip;
 use super::DeclarationUpdate;
 use super::document_editor::NodeChange;
 use crate::definition::{Identities, encode};
@@ -132,7 +132,11 @@ fn equal_nodes(left: &Node, right: &Node) -> bool {
     match (&left.value, &right.value) {
         (Yaml::Scalar(left), Yaml::Scalar(right)) => left == right,
         (Yaml::List(left), Yaml::List(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal_nodes(left, right))
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| equal_nodes(left, right))
         }
         (Yaml::Map(left), Yaml::Map(right)) => {
             let pairs = left.iter().zip(right);

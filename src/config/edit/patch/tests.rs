@@ -1,5 +1,5 @@
-use super::super::text_edit::TextEdit;
 use super::super::segment_file_text;
+use super::super::text_edit::TextEdit;
 use super::*;
 use crate::config::source::SourceFile;
 use crate::config::{decode, yaml};
@@ -140,13 +140,22 @@ fn only_changed_values_are_replaced() {
         ),
     ];
     for (index, (change, replaced)) in table.into_iter().enumerate() {
-        let wanted = replaced.iter().fold(COMMENTED_SEGMENT.to_owned(), |text, (from, to)| {
-            assert!(text.contains(from), "{index}");
-            text.replace(from, to)
-        });
-        assert_eq!(patched(COMMENTED_SEGMENT, &remote_after(COMMENTED_SEGMENT, change)), wanted, "{index}");
+        let wanted = replaced
+            .iter()
+            .fold(COMMENTED_SEGMENT.to_owned(), |text, (from, to)| {
+                assert!(text.contains(from), "{index}");
+                text.replace(from, to)
+            });
+        assert_eq!(
+            patched(COMMENTED_SEGMENT, &remote_after(COMMENTED_SEGMENT, change)),
+            wanted,
+            "{index}"
+        );
         // Carriage returns stay what ends a line.
-        let (text, wanted) = (COMMENTED_SEGMENT.replace('\n', "\r\n"), wanted.replace('\n', "\r\n"));
+        let (text, wanted) = (
+            COMMENTED_SEGMENT.replace('\n', "\r\n"),
+            wanted.replace('\n', "\r\n"),
+        );
         assert_eq!(patched(&text, &remote_after(&text, change)), wanted, "{index}");
     }
 }
@@ -159,14 +168,23 @@ fn filters_are_added_and_removed_individually() {
     let insert =
         |group: &mut Value, at: usize| group["filters"].as_array_mut().unwrap().insert(at, added.clone());
     let before = |anchor: &str| COMMENTED_SEGMENT.replace(anchor, &format!("{line}{anchor}"));
-    let city = COMMENTED_SEGMENT.lines().find(|line| line.contains("name: city")).unwrap();
+    let city = COMMENTED_SEGMENT
+        .lines()
+        .find(|line| line.contains("name: city"))
+        .unwrap();
     let cases = [
         (
             remote_after(COMMENTED_SEGMENT, |group| insert(group, 0)),
             before("    # the heart of it\n"),
         ),
-        (remote_after(COMMENTED_SEGMENT, |group| insert(group, 1)), before(city)),
-        (remote_after(COMMENTED_SEGMENT, |group| insert(group, 3)), before("# end")),
+        (
+            remote_after(COMMENTED_SEGMENT, |group| insert(group, 1)),
+            before(city),
+        ),
+        (
+            remote_after(COMMENTED_SEGMENT, |group| insert(group, 3)),
+            before("# end"),
+        ),
         (
             remote_after(COMMENTED_SEGMENT, |group| {
                 drop(group["filters"].as_array_mut().unwrap().remove(1))

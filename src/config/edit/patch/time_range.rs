@@ -56,7 +56,8 @@ fn keys_in_use(has: impl Fn(&str) -> bool) -> ValueKeys {
 fn to_days(window: &OrderedValue) -> Option<OrderedValue> {
     let counts_days = window.get("period_unit") == Some(&OrderedValue::text("days"));
     let fields = window.fields().iter().filter(|(key, _)| key != "period_unit");
-    counts_days.then(|| OrderedValue::map(fields.map(|(key, value)| (renamed_key(key, DAY_KEYS), value.clone()))))
+    counts_days
+        .then(|| OrderedValue::map(fields.map(|(key, value)| (renamed_key(key, DAY_KEYS), value.clone()))))
 }
 
 /// A normal form with the values named as in `form`, which has no unit.

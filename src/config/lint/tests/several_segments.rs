@@ -1,8 +1,8 @@
 //! Rules on several segments.
 
-use super::{assert_findings_table, lint_text, declarations, findings};
-use crate::config::lint::lint;
+use super::{assert_findings_table, declarations, findings, lint_text};
 use crate::config::declaration::Declaration;
+use crate::config::lint::lint;
 use std::fmt::Write as _;
 
 /// A document with a definition of its own; `more` is fields, each on its own line.
@@ -144,7 +144,11 @@ fn unknown_and_archived_references_are_reported() {
             ("SEG075", 15, "to refer to everyone, use the id `moe_all_users`"),
         ]
     );
-    let archived = [document("B", "lifecycle: archived\n"), document_with_references("A", &["B"])].concat();
+    let archived = [
+        document("B", "lifecycle: archived\n"),
+        document_with_references("A", &["B"]),
+    ]
+    .concat();
     assert_findings(
         &archived,
         &[("warning SEG080 13", "`B`, which is declared archived")],
@@ -189,10 +193,17 @@ fn nesting_depth_is_limited() {
     let flag = "{filter_type: user_attributes, category: c, name: flag, data_type: bool, operator: exists}";
     let mut text = with_filters("S1", "", &[flag.to_owned()]);
     for level in 2..=6 {
-        text.push_str(&document_with_references(&format!("S{level}"), &[&format!("S{}", level - 1)]));
+        text.push_str(&document_with_references(
+            &format!("S{level}"),
+            &[&format!("S{}", level - 1)],
+        ));
     }
     assert_findings(&text, &[]);
-    let deep = format!("{text}{}{}", document_with_references("S7", &["S6"]), document_with_references("S8", &["S7"]));
+    let deep = format!(
+        "{text}{}{}",
+        document_with_references("S7", &["S6"]),
+        document_with_references("S8", &["S7"])
+    );
     let found = findings(&deep);
     assert_eq!(found.len(), 1, "only where the limit is passed: {found:#?}");
     assert!(
@@ -248,7 +259,11 @@ fn expanded_length_is_limited() {
         with_filters(name, "", &[filter])
     };
     let parts: String = (0..5).map(|index| long(&format!("P{index}"), 60_000)).collect();
-    let two = [parts.as_str(), &document_with_references("A", &["P0", "P1", "P2", "P3"])].concat();
+    let two = [
+        parts.as_str(),
+        &document_with_references("A", &["P0", "P1", "P2", "P3"]),
+    ]
+    .concat();
     assert_findings(&two, &[]);
     let both = [
         parts.as_str(),

@@ -10,12 +10,12 @@
 //! | `cycle` | 2 | all sides are declared, and what they want fits together: only the way there is missing |
 
 mod definition;
-mod matching;
-mod limit;
-mod name;
 mod file_segment;
+mod limit;
+mod matching;
+mod name;
 
-use super::{FindingDocument, location, join_with_and, describe_remote, names, quoted, reference_filter};
+use super::{FindingDocument, describe_remote, join_with_and, location, names, quoted, reference_filter};
 use crate::model::Lifecycle;
 use crate::plan::step::{Conflict, DeclaredRef, RemoteRef};
 use crate::render::json::yaml_scalar::yaml_scalar;

@@ -19,8 +19,16 @@ pub(in super::super) fn guard_violation(refusal: &GuardViolation) -> FindingDocu
             .with_help(format!("for good: `guards: {{{kind}: …%}}` in segctl.yaml"))
     };
     match refusal {
-        GuardViolation::Archives { count, total: of, max_percent: percent } => shares("archive", "archived", (*count, *of, *percent)),
-        GuardViolation::Updates { count, total: of, max_percent: percent } => shares("update", "updated", (*count, *of, *percent)),
+        GuardViolation::Archives {
+            count,
+            total: of,
+            max_percent: percent,
+        } => shares("archive", "archived", (*count, *of, *percent)),
+        GuardViolation::Updates {
+            count,
+            total: of,
+            max_percent: percent,
+        } => shares("update", "updated", (*count, *of, *percent)),
         GuardViolation::Protected { segment, id, origin } => {
             let message = format!("`{segment}` (id {id}) is protected and would be archived");
             let mut finding = new("protected", message);
@@ -45,7 +53,11 @@ pub(in super::super) fn guard_violation(refusal: &GuardViolation) -> FindingDocu
         )
         .with_help("look whether `segments` in segctl.yaml names the right directory")
         .with_help("if it is meant: `--allow-empty`"),
-        GuardViolation::MissingSegments { missing, total: of, max_percent: percent } => missing_segments(*missing, *of, *percent),
+        GuardViolation::MissingSegments {
+            missing,
+            total: of,
+            max_percent: percent,
+        } => missing_segments(*missing, *of, *percent),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Warnings in words.
 
-use super::super::yaml_scalar::yaml_scalar;
 use super::super::plan::ChangeDocument;
-use super::{FindingDocument, location, join_with_and, describe_remote};
+use super::super::yaml_scalar::yaml_scalar;
+use super::{FindingDocument, describe_remote, join_with_and, location};
 use crate::model::SegmentName;
 use crate::plan::step::{DeclaredRef, RemoteRef, SegmentRef, Warning};
 use crate::render::shell_commands;
@@ -32,7 +32,11 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
         Warning::StaleMembersPossible { segments } => stale_members_possible(segments),
         Warning::UsersLost { segments, until } => users_lost(segments, *until),
         Warning::UploadsPending { segments } => uploads_pending(segments),
-        Warning::Expires { segment, at, is_expired: is_over } => expires(segment, *at, *is_over),
+        Warning::Expires {
+            segment,
+            at,
+            is_expired: is_over,
+        } => expires(segment, *at, *is_over),
         Warning::OverwritesManualChanges {
             segment,
             target,
@@ -65,7 +69,11 @@ pub(in super::super) fn warning(warning: &Warning) -> FindingDocument {
         }
         Warning::ArchiveUnmanaged { pattern, segments } => archive_unmanaged(pattern, segments),
         Warning::LikelyRename { segment, target } => likely_rename(segment, target),
-        Warning::StillReferenced { segment, target, referenced_by: by } => still_referenced(segment, target, by),
+        Warning::StillReferenced {
+            segment,
+            target,
+            referenced_by: by,
+        } => still_referenced(segment, target, by),
     }
 }
 
@@ -117,7 +125,10 @@ fn cannot_archive(segments: &[SegmentRef]) -> FindingDocument {
         "no file declares {} any more, and {it} {stays} in use: the API archives no cohorts",
         list_segments(segments)
     );
-    let names: Vec<String> = segments.iter().map(|live| shell_commands::state_rm(&live.name)).collect();
+    let names: Vec<String> = segments
+        .iter()
+        .map(|live| shell_commands::state_rm(&live.name))
+        .collect();
     let mut finding = FindingDocument::new("cannot_archive", message)
         .with_help(format!("archive {it} in the dashboard"))
         .with_help(format!(
@@ -153,8 +164,9 @@ fn users_lost(segments: &[SegmentRef], until: Timestamp) -> FindingDocument {
         list_segments(segments),
         until.strftime("%F")
     );
-    let mut finding = FindingDocument::new("users_lost", message)
-        .with_help("what is taken out later than that is uploaded anew from its list, as long as there is one");
+    let mut finding = FindingDocument::new("users_lost", message).with_help(
+        "what is taken out later than that is uploaded anew from its list, as long as there is one",
+    );
     add_segments(&mut finding, segments);
     finding
 }
@@ -241,7 +253,10 @@ fn archive_unmanaged(pattern: &str, segments: &[SegmentRef]) -> FindingDocument 
     );
     let mut finding = FindingDocument::new("archives_by_hand", message)
         .with_help(match segments {
-            [live] => format!("to keep it: `{}` writes a file for it", shell_commands::import(&live.name)),
+            [live] => format!(
+                "to keep it: `{}` writes a file for it",
+                shell_commands::import(&live.name)
+            ),
             _ => "to keep them: `segctl pull NAME` writes a file for each".to_owned(),
         })
         .with_help(format!(
@@ -296,6 +311,8 @@ fn still_referenced(segment: &SegmentName, target: &RemoteRef, by: &[SegmentRef]
         .with_help("what becomes of their members is not documented: look at them in the dashboard first");
     finding.segments.push(segment.to_string());
     finding.remote_ids.push(target.id.to_string());
-    finding.remote_ids.extend(by.iter().map(|live| live.id.to_string()));
+    finding
+        .remote_ids
+        .extend(by.iter().map(|live| live.id.to_string()));
     finding
 }

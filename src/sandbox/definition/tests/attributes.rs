@@ -1,6 +1,6 @@
 //! Which conditions on attributes are taken, and which are refused.
 
-use super::{assert_all_rejected, assert_all_accepted, event_filter, and_group, user_filter, with_field};
+use super::{and_group, assert_all_accepted, assert_all_rejected, event_filter, user_filter, with_field};
 use serde_json::{Value, json};
 
 #[test]
@@ -25,7 +25,11 @@ fn values_must_have_the_type_of_their_operator() {
         not(of("array_string", "in", json!(["a"]))),
         bare("array_string", "exists"),
         any(of("array_double", "greaterThan", json!(1))),
-        any(with_field(of("array_double", "between", json!(1)), "value1", json!(2))),
+        any(with_field(
+            of("array_double", "between", json!(1)),
+            "value1",
+            json!(2),
+        )),
     ];
     assert_all_accepted(good.map(user_filter));
     let bad = [

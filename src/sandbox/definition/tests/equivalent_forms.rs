@@ -1,7 +1,8 @@
 //! One meaning in several forms, and what a definition is said to be.
 
 use super::{
-    echo_definition, equality_key, event_filter, expanded_length, has_nested_group, and_group, referenced_ids, city_filter, validate, with_field,
+    and_group, city_filter, echo_definition, equality_key, event_filter, expanded_length, has_nested_group,
+    referenced_ids, validate, with_field,
 };
 use crate::sandbox::definition::{EchoFormat, describe};
 use serde_json::{Value, json};
@@ -45,8 +46,12 @@ fn sample_filters() -> Vec<Value> {
         user_filter(
             json!({"data_type": "datetime", "operator": "inTheLast", "value": 3, "value_type": "relative_past"}),
         ),
-        user_filter(json!({"data_type": "datetime", "operator": "on", "value_type": "relative_past", "value": 0})),
-        user_filter(json!({"data_type": "datetime", "operator": "on", "value_type": "relative_future", "value": 0})),
+        user_filter(
+            json!({"data_type": "datetime", "operator": "on", "value_type": "relative_past", "value": 0}),
+        ),
+        user_filter(
+            json!({"data_type": "datetime", "operator": "on", "value_type": "relative_future", "value": 0}),
+        ),
         user_filter(json!({"data_type": "datetime", "operator": "on", "value": "2026-01-05T00:00:00.000Z"})),
         user_filter(json!({"data_type": "datetime", "operator": "today"})),
         user_filter(
@@ -77,7 +82,11 @@ fn sample_filters() -> Vec<Value> {
         with_field(
             event_filter(week.clone()),
             "attributes",
-            and_group(&[with_field(brand.clone(), "filter_type", json!("event_attributes"))]),
+            and_group(&[with_field(
+                brand.clone(),
+                "filter_type",
+                json!("event_attributes"),
+            )]),
         ),
         with_field(event_filter(week), "aggregation_attributes", and_group(&[sum])),
         json!({"filter_type": "psychographic_event", "action_name": "view", "operator_type": "top", "percent_of_users": 5,
@@ -121,7 +130,10 @@ fn sample_filters_are_all_different() {
 #[test]
 fn echo_formats_fill_or_drop_defaults() {
     let week = json!({"type": "inTheLast", "value": 7, "period_unit": "days"});
-    let filled = &echo_definition(&and_group(&[event_filter(week.clone())]), EchoFormat::DefaultsFilled)["filters"][0];
+    let filled = &echo_definition(
+        &and_group(&[event_filter(week.clone())]),
+        EchoFormat::DefaultsFilled,
+    )["filters"][0];
     assert_eq!(filled["execution"], json!({"type": "atleast", "count": 1}));
     assert_eq!(
         filled["attributes"],
@@ -129,7 +141,10 @@ fn echo_formats_fill_or_drop_defaults() {
     );
     assert_eq!(filled["primary_time_range"]["value_type"], json!("relative_past"));
     assert_eq!(
-        echo_definition(&and_group(std::slice::from_ref(filled)), EchoFormat::DefaultsDropped),
+        echo_definition(
+            &and_group(std::slice::from_ref(filled)),
+            EchoFormat::DefaultsDropped
+        ),
         and_group(&[event_filter(week.clone())])
     );
     let days = &echo_definition(&and_group(&[event_filter(week)]), EchoFormat::DashboardDays)["filters"][0]["primary_time_range"];
@@ -139,7 +154,8 @@ fn echo_formats_fill_or_drop_defaults() {
 #[test]
 fn definitions_with_equal_meaning_share_an_equality_key() {
     let segment = |name: &str| json!({"filter_type": "custom_segments", "id": "0123456789abcdef01234567", "name": name});
-    let number = |value: Value| user_filter(json!({"data_type": "double", "operator": "lessThan", "value": value}));
+    let number =
+        |value: Value| user_filter(json!({"data_type": "double", "operator": "lessThan", "value": value}));
     let day = "2026-01-05T00:00:00.000Z";
     for (one, other) in [
         (segment("A"), segment("B")),
@@ -258,7 +274,10 @@ fn references_are_found_in_included_and_excluded_filters_and_in_nested_groups() 
     assert!(has_nested_group(&excluded, Some(&included)));
     assert!(!has_nested_group(&excluded, None));
     // An object is no nested group.
-    assert!(!has_nested_group(&and_group(&[nested_object_filter(3, "a")]), None));
+    assert!(!has_nested_group(
+        &and_group(&[nested_object_filter(3, "a")]),
+        None
+    ));
 }
 
 #[test]

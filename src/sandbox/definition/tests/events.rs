@@ -1,6 +1,9 @@
 //! Which events, affinities and groups are taken, and which are refused.
 
-use super::{assert_all_rejected, assert_all_accepted, event_filter, typed_filter, and_group, user_filter, validate, with_field};
+use super::{
+    and_group, assert_all_accepted, assert_all_rejected, event_filter, typed_filter, user_filter, validate,
+    with_field,
+};
 use serde_json::{Value, json};
 
 #[test]
@@ -93,7 +96,10 @@ fn executions_are_validated() {
         (never(json!({"type": "exactly", "count": 1})), "execution"),
         (with_field(event.clone(), "action_name", json!("")), "action_name"),
         (with_field(event.clone(), "executed", Value::Null), "executed"),
-        (with_field(event.clone(), "description", json!("x")), "description"),
+        (
+            with_field(event.clone(), "description", json!("x")),
+            "description",
+        ),
         (typed_filter("actions", json!({"executed": true})), "action_name"),
         (with_field(event, "attributes", json!([])), "attributes"),
     ]);
@@ -174,7 +180,10 @@ fn aggregations_need_an_executed_event() {
         ),
         (either, "aggregation_attributes.filter_operator"),
         (
-            under(&week, &with_field(one.clone(), "aggregation_type", json!("count"))),
+            under(
+                &week,
+                &with_field(one.clone(), "aggregation_type", json!("count")),
+            ),
             "aggregation_attributes.filters[0].aggregation_type",
         ),
         (
@@ -241,7 +250,10 @@ fn affinities_have_their_own_percentages_and_time_ranges() {
             with_field(how("bottom"), "percent_of_users", json!(101)),
             "percent_of_users",
         ),
-        (with_field(how("top"), "percent_of_times", json!(5)), "percent_of_users"),
+        (
+            with_field(how("top"), "percent_of_times", json!(5)),
+            "percent_of_users",
+        ),
         (
             with_field(affinity.clone(), "percent_of_users", json!(5)),
             "percent_of_users",
@@ -287,7 +299,10 @@ fn affinities_have_their_own_percentages_and_time_ranges() {
 fn included_and_excluded_filters_must_be_groups() {
     let city = user_filter(json!({"data_type": "string", "operator": "is", "value": "Pune"}));
     let good = and_group(std::slice::from_ref(&city));
-    let nested = typed_filter("nested_filters", and_group(&[typed_filter("nested_filters", good.clone())]));
+    let nested = typed_filter(
+        "nested_filters",
+        and_group(&[typed_filter("nested_filters", good.clone())]),
+    );
     assert_all_accepted([nested]);
     for excluded in [None, Some(Value::Null), Some(good.clone())] {
         assert_eq!(validate(&good, excluded.as_ref()), Ok(()), "{excluded:?}");

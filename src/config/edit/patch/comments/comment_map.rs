@@ -71,7 +71,10 @@ impl<'a> CommentMap<'a> {
         };
         notes.collect_top_level_groups(page, document, form);
         let comments = comments_and_aliases(page.text).comments;
-        notes.comments = comments.into_iter().map(|span| notes.comment(page, span)).collect();
+        notes.comments = comments
+            .into_iter()
+            .map(|span| notes.comment(page, span))
+            .collect();
         notes
     }
 
@@ -104,7 +107,12 @@ impl<'a> CommentMap<'a> {
     }
 
     /// Takes down the filters inside of an item; what an alias brought in stands elsewhere.
-    fn collect_filters(&mut self, page: &SourceText<'_>, (node, value): (&'a Node, &'a Value), of: (usize, &'a str)) {
+    fn collect_filters(
+        &mut self,
+        page: &SourceText<'_>,
+        (node, value): (&'a Node, &'a Value),
+        of: (usize, &'a str),
+    ) {
         for (key, child) in map_entries(node) {
             let Some(value) = value.get(&key.text) else {
                 continue;
@@ -172,7 +180,12 @@ impl<'a> CommentMap<'a> {
     }
 
     /// The item that a comment is above of, or the innermost that it is in.
-    fn owner_index(&self, page: &SourceText<'_>, span: &Range<usize>, place: CommentPosition) -> Option<usize> {
+    fn owner_index(
+        &self,
+        page: &SourceText<'_>,
+        span: &Range<usize>,
+        place: CommentPosition,
+    ) -> Option<usize> {
         let own_lines = |item: &CommentOwner<'_>| page.begins_line(item.span.start);
         let is_above = |item: &CommentOwner<'_>| {
             let lead = page.leading_comments_start(item.span.start)..page.line_start(item.span.start);
@@ -196,7 +209,8 @@ fn field_at<'a>(page: &SourceText<'_>, item: &CommentOwner<'a>, at: usize) -> Op
         return None;
     }
     let is_about = |entry: Range<usize>| {
-        page.begins_line(entry.start) && (page.leading_comments_start(entry.start)..page.line_end(entry.end)).contains(&at)
+        page.begins_line(entry.start)
+            && (page.leading_comments_start(entry.start)..page.line_end(entry.end)).contains(&at)
     };
     let mut fields = map_entries(item.node).iter();
     let (key, _) = fields.find(|(key, value)| is_about(entry_span(key, value)))?;

@@ -1,7 +1,7 @@
 //! Which filter of a new text is which one of an old text.
 
 use super::super::align::subject_key;
-use super::comment_map::{CommentOwner, CommentMap};
+use super::comment_map::{CommentMap, CommentOwner};
 
 /// What each old item is in the new text: the new item that it became; of a group that was dissolved, the first of its
 /// filters that is left; nothing where it is gone.
@@ -11,20 +11,37 @@ pub(super) fn match_owners(old: &CommentMap<'_>, new: &CommentMap<'_>) -> Vec<Op
         new,
         matched: vec![None; old.owners.len()],
     };
-    homes.match_unmatched(|_, left, right| left.parent.is_none() && right.parent.is_none() && left.top_level_key == right.top_level_key);
+    homes.match_unmatched(|_, left, right| {
+        left.parent.is_none() && right.parent.is_none() && left.top_level_key == right.top_level_key
+    });
     // The surest first: the same filter with the same comments, in the same group, on the same side.
     homes.match_unmatched(|homes, left, right| {
         is_equal_filter(left, right) && homes.can_change_group(left) && homes.has_same_comments(left, right)
     });
-    homes
-        .match_unmatched(|homes, left, right| is_equal_filter(left, right) && homes.can_change_group(left) && homes.has_matched_parent(left, right));
-    homes.match_unmatched(|homes, left, right| is_equal_filter(left, right) && homes.can_change_group(left) && left.top_level_key == right.top_level_key);
+    homes.match_unmatched(|homes, left, right| {
+        is_equal_filter(left, right) && homes.can_change_group(left) && homes.has_matched_parent(left, right)
+    });
+    homes.match_unmatched(|homes, left, right| {
+        is_equal_filter(left, right)
+            && homes.can_change_group(left)
+            && left.top_level_key == right.top_level_key
+    });
     homes.match_unmatched(|homes, left, right| is_equal_filter(left, right) && homes.can_change_group(left));
-    homes.match_unmatched(|homes, left, right| has_same_subject(left, right) && homes.can_change_group(left) && homes.has_matched_parent(left, right));
-    homes.match_unmatched(|homes, left, right| has_same_subject(left, right) && homes.can_change_group(left) && left.top_level_key == right.top_level_key);
+    homes.match_unmatched(|homes, left, right| {
+        has_same_subject(left, right) && homes.can_change_group(left) && homes.has_matched_parent(left, right)
+    });
+    homes.match_unmatched(|homes, left, right| {
+        has_same_subject(left, right)
+            && homes.can_change_group(left)
+            && left.top_level_key == right.top_level_key
+    });
     // The filters of an event's attributes mean nothing outside of it.
-    homes.match_unmatched(|homes, left, right| is_equal_filter(left, right) && homes.has_matched_parent(left, right));
-    homes.match_unmatched(|homes, left, right| has_same_subject(left, right) && homes.has_matched_parent(left, right));
+    homes.match_unmatched(|homes, left, right| {
+        is_equal_filter(left, right) && homes.has_matched_parent(left, right)
+    });
+    homes.match_unmatched(|homes, left, right| {
+        has_same_subject(left, right) && homes.has_matched_parent(left, right)
+    });
     homes.match_dissolved_groups();
     homes.matched
 }
@@ -51,8 +68,8 @@ impl OwnerMatching<'_, '_> {
                 continue;
             }
             let mut others = self.new.owners.iter().enumerate();
-            let home =
-                others.find(|(other, right)| !self.matched.contains(&Some(*other)) && is_it(self, left, right));
+            let home = others
+                .find(|(other, right)| !self.matched.contains(&Some(*other)) && is_it(self, left, right));
             if let (Some((home, _)), Some(found)) = (home, self.matched.get_mut(index)) {
                 *found = Some(home);
             }

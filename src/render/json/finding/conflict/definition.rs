@@ -1,10 +1,14 @@
 //! Conflicts over definitions in words.
 
-use super::{FindingDocument, location, yaml_scalar, describe_remote, names, reference_help};
+use super::{FindingDocument, describe_remote, location, names, reference_help, yaml_scalar};
 use crate::model::SegmentId;
 use crate::plan::step::{DeclaredRef, RemoteRef};
 
-pub(super) fn definition_taken(segment: &DeclaredRef, holder: &RemoteRef, target: Option<&SegmentId>) -> FindingDocument {
+pub(super) fn definition_taken(
+    segment: &DeclaredRef,
+    holder: &RemoteRef,
+    target: Option<&SegmentId>,
+) -> FindingDocument {
     let name = &segment.name;
     let message = format!("`{name}` has the very definition of {}", describe_remote(holder));
     let finding = FindingDocument::new("definition_taken", message)

@@ -1,19 +1,29 @@
 //! Conflicts over lists of users in words.
 
-use super::{FindingDocument, location, describe_remote};
+use super::{FindingDocument, describe_remote, location};
 use crate::model::{Identifier, Keyword};
 use crate::plan::step::{DeclaredRef, FixedField, RemoteRef};
 use crate::render::shell_commands::apply_excluding;
 use jiff::Timestamp;
 
-pub(super) fn fixed_at_upload(segment: &DeclaredRef, target: &RemoteRef, field: &FixedField) -> FindingDocument {
+pub(super) fn fixed_at_upload(
+    segment: &DeclaredRef,
+    target: &RemoteRef,
+    field: &FixedField,
+) -> FindingDocument {
     let identifier = |identifier: &Identifier| {
         let (attribute, kind) = (&identifier.attribute, identifier.kind.as_str());
         format!("{{attribute: {attribute}, type: {kind}}}")
     };
     let (what, before, now) = match field {
-        FixedField::Identifier { created_with: before, declared: now } => ("identifier", identifier(before), identifier(now)),
-        FixedField::Expiry { created_with: before, declared: now } => ("expires_in_days", before.to_string(), now.to_string()),
+        FixedField::Identifier {
+            created_with: before,
+            declared: now,
+        } => ("identifier", identifier(before), identifier(now)),
+        FixedField::Expiry {
+            created_with: before,
+            declared: now,
+        } => ("expires_in_days", before.to_string(), now.to_string()),
     };
     let message = format!(
         "`{}` was made with `{what}: {before}` and is declared with `{what}: {now}`, which the API never changes",

@@ -9,8 +9,9 @@ pub(super) fn limit_exceeded(segment: &DeclaredRef, limit: &ExceededLimit) -> Fi
     let message = format!("`{}` {what}", segment.name);
     let finding = FindingDocument::new("limit", message).with_segment(segment);
     let at = location(segment);
-    help.into_iter()
-        .fold(finding, |finding, help| finding.with_help(help.replace("{at}", &at)))
+    help.into_iter().fold(finding, |finding, help| {
+        finding.with_help(help.replace("{at}", &at))
+    })
 }
 
 /// What is exceeded, and what to do about it; `{at}` is the segment's place.
@@ -24,7 +25,11 @@ fn message_and_help(segment: &SegmentName, limit: &ExceededLimit) -> (String, [&
                 "take references out at {at}",
             ],
         ),
-        ExceededLimit::Depth { depth: level, limit, path: way } => {
+        ExceededLimit::Depth {
+            depth: level,
+            limit,
+            path: way,
+        } => {
             let way = format_path(std::iter::once(segment).chain(way));
             (
                 format!(

@@ -1,8 +1,8 @@
 //! Conflicts over who is who, and whose, in words.
 
-use super::{FindingDocument, location, yaml_scalar, join_with_and, describe_remote, names};
+use super::{FindingDocument, describe_remote, join_with_and, location, names, yaml_scalar};
 use crate::model::{CohortKey, SegmentId, SegmentKind};
-use crate::plan::step::{DeclaredRef, RemoteRef, MatchReason};
+use crate::plan::step::{DeclaredRef, MatchReason, RemoteRef};
 use crate::render::shell_commands;
 
 pub(super) fn orphan_referenced(
@@ -54,7 +54,10 @@ pub(super) fn cohort_key_changed(
         ))
 }
 
-pub(super) fn members_unknown((segment, kind): (&DeclaredRef, SegmentKind), target: &RemoteRef) -> FindingDocument {
+pub(super) fn members_unknown(
+    (segment, kind): (&DeclaredRef, SegmentKind),
+    target: &RemoteRef,
+) -> FindingDocument {
     let message = format!(
         "nobody knows who is in `{}`: {} is there, the ledger knows nothing of its members, and the API shows none",
         segment.name,
@@ -203,7 +206,11 @@ pub(super) fn archive_refused(target: &RemoteRef, pattern: &str) -> FindingDocum
     );
     let mut finding = FindingDocument::new("archive_refused", message)
         .with_remote(target)
-        .with_help(format!("{}; add `id: {}` to that file", import_help(target), target.id))
+        .with_help(format!(
+            "{}; add `id: {}` to that file",
+            import_help(target),
+            target.id
+        ))
         .with_help(stop_managing_help(&[MatchReason::Pattern(pattern.to_owned())]))
         .with_help("let it go: `adoption: allow` in segctl.yaml, or archive it in the dashboard")
         .with_help("if the ledger was lost: `segctl ledger rebuild`");
@@ -212,7 +219,10 @@ pub(super) fn archive_refused(target: &RemoteRef, pattern: &str) -> FindingDocum
 }
 
 fn import_help(live: &RemoteRef) -> String {
-    format!("keep it: `{}` writes a file for it", shell_commands::import(&live.name))
+    format!(
+        "keep it: `{}` writes a file for it",
+        shell_commands::import(&live.name)
+    )
 }
 
 /// How a segment becomes nobody's.

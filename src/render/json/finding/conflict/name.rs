@@ -1,6 +1,6 @@
 //! Conflicts over names in words.
 
-use super::{FindingDocument, location, yaml_scalar, describe_remote, reference_help, rename_help};
+use super::{FindingDocument, describe_remote, location, reference_help, rename_help, yaml_scalar};
 use crate::model::{Keyword, SegmentKind};
 use crate::plan::step::{DeclaredRef, RemoteRef};
 
@@ -30,10 +30,12 @@ pub(super) fn kind_taken(
             location(segment)
         ))
     };
-    finding.with_helps(reference_help(segment, holder)).with_help(format!(
-        "if the segment is not needed: take {} away",
-        segment.origin.file
-    ))
+    finding
+        .with_helps(reference_help(segment, holder))
+        .with_help(format!(
+            "if the segment is not needed: take {} away",
+            segment.origin.file
+        ))
 }
 
 pub(super) fn cannot_rename(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument {
@@ -58,7 +60,10 @@ pub(super) fn cannot_rename(segment: &DeclaredRef, target: &RemoteRef) -> Findin
 
 pub(super) fn name_taken(segment: &DeclaredRef, holder: &RemoteRef) -> FindingDocument {
     let name = &segment.name;
-    let message = format!("`{name}` cannot have its name: {} has it", describe_remote(holder));
+    let message = format!(
+        "`{name}` cannot have its name: {} has it",
+        describe_remote(holder)
+    );
     let finding = FindingDocument::new("name_taken", message)
         .with_segment(segment)
         .with_remote(holder);

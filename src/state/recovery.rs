@@ -4,16 +4,22 @@
 //! undone since or never been made; either way the plan starts from what is there. What nothing shows, as whether a segment
 //! is archived at a service that lists archived ones too, is taken down as unknown.
 
-use super::members::IN_FLIGHT_LIMIT;
+use super::member_lists::IN_FLIGHT_LIMIT;
 use crate::definition::{Digest, Identities};
-use crate::state::{StateEntry, Intent, State, JournalEntry, UploadState, IntendedWrite};
-use crate::model::{ApiBehavior, Lifecycle, RemoteKind, ObservedSegment, ObservedWorkspace, Payload, SegmentId, SegmentKind};
+use crate::model::{
+    ApiBehavior, Lifecycle, ObservedSegment, ObservedWorkspace, Payload, RemoteKind, SegmentId, SegmentKind,
+};
+use crate::state::{IntendedWrite, Intent, JournalEntry, State, StateEntry, UploadState};
 use jiff::Timestamp;
 
 /// What to take down at `now` of the writes that `ledger` does not know the end of. All of them are settled then but those
 /// that did not take effect and may yet.
 #[must_use]
-pub fn recovery_records(ledger: &State, (observed, behaviour): (&ObservedWorkspace, ApiBehavior), now: Timestamp) -> Vec<JournalEntry> {
+pub fn recovery_records(
+    ledger: &State,
+    (observed, behaviour): (&ObservedWorkspace, ApiBehavior),
+    now: Timestamp,
+) -> Vec<JournalEntry> {
     let mut records = Vec::new();
     for intent in ledger.intents() {
         let learned = recovered_entry(ledger, (observed, behaviour), intent);
@@ -42,8 +48,12 @@ pub fn unrestored_segments<'o>(
         let mut segments = observed.segments.values();
         let live = match &intent.write {
             IntendedWrite::ProbeNameHolder { name, .. } => segments.find(|live| live.name == *name),
-            IntendedWrite::Create { .. } | IntendedWrite::CreateCohort { .. } | IntendedWrite::CreateFileSegment { .. } => None,
-            IntendedWrite::Update { id, .. } | IntendedWrite::SetLifecycle { id, .. } => observed.segments.get(id),
+            IntendedWrite::Create { .. }
+            | IntendedWrite::CreateCohort { .. }
+            | IntendedWrite::CreateFileSegment { .. } => None,
+            IntendedWrite::Update { id, .. } | IntendedWrite::SetLifecycle { id, .. } => {
+                observed.segments.get(id)
+            }
         };
         let is_unrestored = |live: &&ObservedSegment| live.listed && ledger.managed_entry(&live.id).is_none();
         live.filter(is_unrestored)
@@ -52,7 +62,11 @@ pub fn unrestored_segments<'o>(
 }
 
 /// What is known of the segment if the write took effect. What was written since is known better.
-fn recovered_entry(ledger: &State, seen: (&ObservedWorkspace, ApiBehavior), intent: &Intent) -> Option<StateEntry> {
+fn recovered_entry(
+    ledger: &State,
+    seen: (&ObservedWorkspace, ApiBehavior),
+    intent: &Intent,
+) -> Option<StateEntry> {
     let entry = entry_if_applied(ledger, seen, intent)?;
     let known = ledger.managed_entry(&entry.id);
     known
@@ -60,7 +74,11 @@ fn recovered_entry(ledger: &State, seen: (&ObservedWorkspace, ApiBehavior), inte
         .then_some(entry)
 }
 
-fn entry_if_applied(ledger: &State, (observed, behaviour): (&ObservedWorkspace, ApiBehavior), intent: &Intent) -> Option<StateEntry> {
+fn entry_if_applied(
+    ledger: &State,
+    (observed, behaviour): (&ObservedWorkspace, ApiBehavior),
+    intent: &Intent,
+) -> Option<StateEntry> {
     let mut segments = observed.segments.values();
     match &intent.write {
         // What was taken out to see what it is, and is what the step was to make, is what became of the step.
@@ -83,7 +101,8 @@ fn entry_if_applied(ledger: &State, (observed, behaviour): (&ObservedWorkspace, 
         } => {
             let live = observed.segments.get(id)?;
             // With another name it was renamed by hand since, unless it had that definition before.
-            let is_there = has_definition(live, definition) && (live.name == *name || replaces_definition(ledger, intent, id));
+            let is_there = has_definition(live, definition)
+                && (live.name == *name || replaces_definition(ledger, intent, id));
             is_there.then(|| with_definition(stamped_entry(ledger, live, intent), definition, digest))
         }
         // Nobody but its key tells one cohort from another, and nobody shows that; names are unique.
@@ -113,7 +132,8 @@ fn entry_if_applied(ledger: &State, (observed, behaviour): (&ObservedWorkspace, 
         }
         IntendedWrite::SetLifecycle { id, lifecycle, .. } => {
             let live = observed.segments.get(id)?;
-            (live.lifecycle == *lifecycle).then(|| with_lifecycle(stamped_entry(ledger, live, intent), *lifecycle, intent))
+            (live.lifecycle == *lifecycle)
+                .then(|| with_lifecycle(stamped_entry(ledger, live, intent), *lifecycle, intent))
         }
     }
 }
@@ -221,11 +241,20 @@ fn with_definition(entry: StateEntry, definition: &Payload, digest: &str) -> Sta
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::state::{Revision, StepKey};
     use crate::model::SegmentName;
-    use crate::observe::tests::payload;
+    use crate::state::{Revision, StepKey};
+    use serde_json::json;
+
+    pub(crate) fn payload(amount: u8) -> Payload {
+        let filter = json!({"filter_type": "user_attributes", "name": "spend", "data_type": "double",
+                            "operator": "greaterThan", "value": amount});
+        Payload {
+            included_filters: json!({"filter_operator": "and", "filters": [filter]}),
+            excluded_filters: None,
+        }
+    }
 
     fn observed_segment(name: &str, amount: u8, lifecycle: Lifecycle) -> ObservedWorkspace {
         let live = ObservedSegment {
@@ -324,7 +353,10 @@ mod tests {
             ledger.record(entry);
             recover_into(
                 &mut ledger,
-                (&observed_segment("By hand", 1, Lifecycle::Active), ApiBehavior::default()),
+                (
+                    &observed_segment("By hand", 1, Lifecycle::Active),
+                    ApiBehavior::default(),
+                ),
             );
             let entry = ledger.managed_entry(&SegmentId::new("a1")).unwrap();
             // Under the declared name, so that the rename is drift.
@@ -352,7 +384,10 @@ mod tests {
         for (write, is_unknown) in table {
             for is_known in [true, false] {
                 let mut ledger = state_with_intent(is_known, write.clone());
-                recover_into(&mut ledger, (&observed_segment("One", 1, Lifecycle::Active), behaviour));
+                recover_into(
+                    &mut ledger,
+                    (&observed_segment("One", 1, Lifecycle::Active), behaviour),
+                );
                 let id = SegmentId::new("a1");
                 let entry = ledger.any_entry(&id).unwrap();
                 assert_eq!(
@@ -362,7 +397,11 @@ mod tests {
                 );
                 // What is not known to have been done makes nothing ours.
                 let is_move = matches!(write, IntendedWrite::SetLifecycle { .. });
-                assert_eq!(ledger.managed_entry(&id).is_some(), is_known || !is_move, "{write:?}");
+                assert_eq!(
+                    ledger.managed_entry(&id).is_some(),
+                    is_known || !is_move,
+                    "{write:?}"
+                );
             }
         }
     }
@@ -376,8 +415,18 @@ mod tests {
             (create(), false, observed_segment("One", 2, Active), false),
             (create(), false, observed_segment("Other", 1, Active), false),
             (create(), false, nothing.clone(), false),
-            (probe_name_holder(), false, observed_segment("One", 1, Active), true),
-            (probe_name_holder(), false, observed_segment("One", 2, Active), false),
+            (
+                probe_name_holder(),
+                false,
+                observed_segment("One", 1, Active),
+                true,
+            ),
+            (
+                probe_name_holder(),
+                false,
+                observed_segment("One", 2, Active),
+                false,
+            ),
             (probe_name_holder(), false, nothing.clone(), false),
             (update(), true, observed_segment("One", 1, Active), true),
             (update(), true, observed_segment("One", 2, Active), false),
@@ -394,7 +443,10 @@ mod tests {
             // A call that was lost a moment ago may still arrive.
             if !took_effect {
                 let now = Timestamp::from_second(6).unwrap();
-                assert_eq!(recovery_records(&after, (&observed, ApiBehavior::default()), now), []);
+                assert_eq!(
+                    recovery_records(&after, (&observed, ApiBehavior::default()), now),
+                    []
+                );
             }
             recover_into(&mut after, (&observed, ApiBehavior::default()));
             let entry = after.managed_entry(&SegmentId::new("a1")).cloned();

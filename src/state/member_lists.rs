@@ -1,11 +1,11 @@
 //! Who is in a cohort or a file segment, as far as the ledger tells: the service shows nobody.
 
-use crate::state::{StateStore, CohortState, StoreError};
 use crate::member_list::EmptyList;
-use crate::member_list::diff::compare_lists;
 use crate::member_list::compressed_list::{ListReader, ListWriter};
+use crate::member_list::diff::compare_lists;
 use crate::member_list::membership_bounds::MembershipBounds;
 use crate::model::{ListDigest, ListSummary};
+use crate::state::{CohortState, StateStore, StoreError};
 use jiff::SignedDuration;
 use std::{error, fmt, io};
 
@@ -56,7 +56,10 @@ impl RecordedMembers {
     /// # Errors
     ///
     /// One cannot be read, or is not what the ledger says.
-    pub async fn load<S: StateStore>(store: &S, sent: Option<&CohortState>) -> Result<Self, RecordedMembersError> {
+    pub async fn load<S: StateStore>(
+        store: &S,
+        sent: Option<&CohortState>,
+    ) -> Result<Self, RecordedMembersError> {
         let Some(sent) = sent else {
             return Self::load_list(store, None).await;
         };
@@ -73,8 +76,8 @@ impl RecordedMembers {
         };
         Ok(Self {
             confirmed: load_verified(store, &sent.confirmed).await?,
-            upper_bound: upper_bound,
-            partial: partial,
+            upper_bound,
+            partial,
         })
     }
 
@@ -83,13 +86,16 @@ impl RecordedMembers {
     /// # Errors
     ///
     /// It cannot be read, or is not what the ledger says.
-    pub async fn load_list<S: StateStore>(store: &S, sent: Option<&ListSummary>) -> Result<Self, RecordedMembersError> {
+    pub async fn load_list<S: StateStore>(
+        store: &S,
+        sent: Option<&ListSummary>,
+    ) -> Result<Self, RecordedMembersError> {
         let confirmed = match sent {
             Some(sent) => load_verified(store, sent).await?,
             None => empty_list(),
         };
         Ok(Self {
-            confirmed: confirmed,
+            confirmed,
             upper_bound: None,
             partial: None,
         })
@@ -110,13 +116,21 @@ impl RecordedMembers {
     }
 }
 
-async fn load_verified<S: StateStore>(store: &S, list: &ListSummary) -> Result<Vec<u8>, RecordedMembersError> {
+async fn load_verified<S: StateStore>(
+    store: &S,
+    list: &ListSummary,
+) -> Result<Vec<u8>, RecordedMembersError> {
     if list.count == 0 {
         return Ok(empty_list());
     }
-    let bytes = store.load_member_list(&list.digest).await.map_err(RecordedMembersError::Store)?;
+    let bytes = store
+        .load_member_list(&list.digest)
+        .await
+        .map_err(RecordedMembersError::Store)?;
     let bytes = bytes.ok_or_else(|| RecordedMembersError::Missing(list.digest.clone()))?;
-    let found = compare_lists(&mut ListReader::of(bytes.as_slice()), &mut EmptyList, |_, _| Ok(()));
+    let found = compare_lists(&mut ListReader::of(bytes.as_slice()), &mut EmptyList, |_, _| {
+        Ok(())
+    });
     if found.is_ok_and(|found| found.new == *list) {
         Ok(bytes)
     } else {

@@ -1,8 +1,8 @@
 //! The lock of a ledger over time: waiting for it, and renewing it while work is done.
 
 use super::NoteSink;
-use crate::api::{Clock, CancelHandle};
-use crate::state::{StateStore, Lock, ProcessIdentity, StoreError};
+use crate::api::{CancelHandle, Clock};
+use crate::state::{Lock, ProcessIdentity, StateStore, StoreError};
 use futures_util::future::{Either, pending, select};
 use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
@@ -127,7 +127,10 @@ impl HeldLock {
         (on_note, stopper): (&NoteSink, &CancelHandle),
     ) -> Infallible {
         loop {
-            let next = clock.now().saturating_add(RENEWAL_INTERVAL).unwrap_or(Timestamp::MAX);
+            let next = clock
+                .now()
+                .saturating_add(RENEWAL_INTERVAL)
+                .unwrap_or(Timestamp::MAX);
             clock.sleep_until(next).await;
             let now = clock.now();
             match store.change_lock(|held| self.0.renew(held, now)).await {
@@ -157,7 +160,7 @@ impl HeldLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{LockChange, DirectoryStore, LockHolder};
+    use crate::state::{DirectoryStore, LockChange, LockHolder};
     use futures_util::future::poll_fn;
     use std::sync::{Mutex, mpsc};
     use std::task::Poll;
@@ -225,7 +228,8 @@ mod tests {
             .unwrap();
         let work = wait_until(&clock, at(1000));
         let (stopper, stop) = CancelHandle::new();
-        lock.run_while_held((&mine, &clock), work, (silent, &stopper)).await;
+        lock.run_while_held((&mine, &clock), work, (silent, &stopper))
+            .await;
         assert!(!stop.is_cancelled());
         assert!(current_lock(&other).await.unwrap().lease_until > at(1000));
         let refused = HeldLock::acquire((&other, &clock), lock_options("b", 0), silent).await;

@@ -1,6 +1,6 @@
 //! When an answer proves that lists and creates are counted apart, and when it might still be one count.
 
-use super::{AnsweredRequest, RateLimiter, RateLimitHeaders, RateLimits, at, limits, plausible_reset};
+use super::{AnsweredRequest, RateLimitHeaders, RateLimiter, RateLimits, at, limits, plausible_reset};
 use crate::model::EndpointClass::{self, Create, Get, List};
 use proptest::prelude::*;
 
@@ -16,10 +16,12 @@ fn proves_separate(limits: RateLimits, calls: &[RequestCase]) -> bool {
     for (class, sent, answered, accepted, said) in calls {
         pacing.record_counted(*class, at(*sent));
         pacing.record_answered(*class, at(*sent), at(*answered));
-        let headers = said.map_or_else(RateLimitHeaders::default, |(limit, remaining, reset)| RateLimitHeaders {
-            limit: Some(limit),
-            remaining: Some(remaining),
-            reset: Some(at(reset).as_second()),
+        let headers = said.map_or_else(RateLimitHeaders::default, |(limit, remaining, reset)| {
+            RateLimitHeaders {
+                limit: Some(limit),
+                remaining: Some(remaining),
+                reset: Some(at(reset).as_second()),
+            }
         });
         pacing.observe_answer(&AnsweredRequest {
             class: *class,
@@ -36,18 +38,29 @@ fn proves_separate(limits: RateLimits, calls: &[RequestCase]) -> bool {
 #[test]
 fn more_remaining_than_one_window_allows_proves_separate_windows() {
     let table: [(&str, Vec<RequestCase>); 6] = [
-        ("each is the first", vec![accepted_request(List, 0, 49), accepted_request(Create, 2, 49)]),
+        (
+            "each is the first",
+            vec![accepted_request(List, 0, 49), accepted_request(Create, 2, 49)],
+        ),
         (
             "the other way round",
             vec![accepted_request(Create, 0, 49), accepted_request(List, 2, 49)],
         ),
         (
             "a list among creates",
-            vec![accepted_request(Create, 0, 49), accepted_request(List, 2, 49), accepted_request(Create, 4, 48)],
+            vec![
+                accepted_request(Create, 0, 49),
+                accepted_request(List, 2, 49),
+                accepted_request(Create, 4, 48),
+            ],
         ),
         (
             "a call between that said nothing",
-            vec![accepted_request(Create, 0, 49), (List, 2, 3, true, None), accepted_request(Create, 4, 48)],
+            vec![
+                accepted_request(Create, 0, 49),
+                (List, 2, 3, true, None),
+                accepted_request(Create, 4, 48),
+            ],
         ),
         (
             "another service's clock",
@@ -74,12 +87,25 @@ fn remaining_counts_of_one_window_prove_nothing() {
     let said = |limit, remaining, reset| Some((limit, remaining, reset));
     let table: [(&str, Vec<RequestCase>); 14] = [
         ("one call only", vec![accepted_request(Create, 0, 49)]),
-        ("one window", vec![accepted_request(List, 0, 49), accepted_request(Create, 2, 48)]),
-        ("others call, too", vec![accepted_request(List, 0, 49), accepted_request(Create, 2, 12)]),
-        ("one class only", vec![accepted_request(List, 0, 49), accepted_request(List, 2, 48)]),
+        (
+            "one window",
+            vec![accepted_request(List, 0, 49), accepted_request(Create, 2, 48)],
+        ),
+        (
+            "others call, too",
+            vec![accepted_request(List, 0, 49), accepted_request(Create, 2, 12)],
+        ),
+        (
+            "one class only",
+            vec![accepted_request(List, 0, 49), accepted_request(List, 2, 48)],
+        ),
         (
             "headers that stand still, so that they say nothing of creates either",
-            vec![accepted_request(List, 0, 49), accepted_request(List, 2, 49), accepted_request(Create, 4, 49)],
+            vec![
+                accepted_request(List, 0, 49),
+                accepted_request(List, 2, 49),
+                accepted_request(Create, 4, 49),
+            ],
         ),
         (
             "another window of fixed length began",
@@ -140,7 +166,11 @@ fn remaining_counts_of_one_window_prove_nothing() {
         ),
         (
             "classes that have nothing to do with it",
-            vec![accepted_request(List, 0, 49), accepted_request(Get, 2, 49), accepted_request(Create, 4, 48)],
+            vec![
+                accepted_request(List, 0, 49),
+                accepted_request(Get, 2, 49),
+                accepted_request(Create, 4, 48),
+            ],
         ),
     ];
     for (what, calls) in table {

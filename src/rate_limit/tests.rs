@@ -79,7 +79,11 @@ fn lists_and_creates_are_counted_together_until_proved_separate() {
             "{lists:?} {creates:?}"
         );
         pacing.merge_log([RequestRecord::ListAndCreateSeparate], at(0));
-        assert_eq!(pacing.earliest_request(create, at(5)), at(apart), "{lists:?} {creates:?}");
+        assert_eq!(
+            pacing.earliest_request(create, at(5)),
+            at(apart),
+            "{lists:?} {creates:?}"
+        );
     }
 }
 

@@ -3,20 +3,18 @@
 //! Pure: it is told the time and answers with a time. All windows of a class are checked together before a
 //! call is counted, since a limiter per window in series would count calls that the next window then refuses.
 
-mod window_inference;
 mod window;
+mod window_inference;
 
 #[cfg(test)]
 mod tests;
 
 pub use window::{RateLimits, Window, WindowError};
 
-use super::clock::later;
-use super::transport::RateLimitHeaders;
-use crate::model::{RequestRecord, EndpointClass, Keyword};
-use window_inference::WindowInference;
+use crate::model::{EndpointClass, Keyword, RequestRecord};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
+use window_inference::WindowInference;
 
 /// Within this a call is answered or given up; nothing counts it later than that.
 pub const MAX_REQUEST_DURATION: SignedDuration = SignedDuration::from_secs(60);
@@ -24,6 +22,23 @@ pub const MAX_REQUEST_DURATION: SignedDuration = SignedDuration::from_secs(60);
 /// Lists and creates are two methods of one path. Whether the service counts them apart is not documented;
 /// counting them together is safe either way, and is done until an answer proves otherwise.
 const LIST_AND_CREATE: [EndpointClass; 2] = [EndpointClass::List, EndpointClass::Create];
+
+/// The `x-ratelimit-…` headers, each only when it is there and a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateLimitHeaders {
+    /// Calls in the window.
+    pub limit: Option<u64>,
+    /// Calls left in the window.
+    pub remaining: Option<u64>,
+    /// When the window ends, in seconds since the epoch (not a delay).
+    pub reset: Option<i64>,
+}
+
+/// `moment` moved on by `by`; the end of time when there is no such moment.
+#[must_use]
+pub(crate) fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
 
 /// The calls made so far, as far as any window still cares.
 #[derive(Clone, Debug)]
@@ -105,7 +120,9 @@ impl RateLimiter {
             let window = Some(*window);
             Some(Throttle { until, window })
         });
-        let closed = self.shared_histories(class).filter_map(|calls| calls.blocked_until);
+        let closed = self
+            .shared_histories(class)
+            .filter_map(|calls| calls.blocked_until);
         let closed = closed.map(|until| Throttle { until, window: None });
         full.chain(closed)
             .filter(|hold| hold.until > now)
@@ -116,8 +133,9 @@ impl RateLimiter {
     #[must_use]
     pub fn used(&self, class: EndpointClass, window: Window, now: Timestamp) -> usize {
         let gone = |made: &Timestamp| later(*made, window.span()) <= now;
-        let inside =
-            |calls: &RequestHistory| calls.counted_at.len() - calls.counted_at.partition_point(gone) + calls.in_flight.len();
+        let inside = |calls: &RequestHistory| {
+            calls.counted_at.len() - calls.counted_at.partition_point(gone) + calls.in_flight.len()
+        };
         self.shared_histories(class).map(inside).sum()
     }
 
@@ -197,7 +215,9 @@ impl RateLimiter {
             self.block_until(answer.class, reset);
         }
         if self.list_and_create_share_windows() && LIST_AND_CREATE.contains(&answer.class) {
-            self.list_and_create_separate = self.window_inference.proves_separate_windows(answer, &self.limits);
+            self.list_and_create_separate = self
+                .window_inference
+                .proves_separate_windows(answer, &self.limits);
         }
     }
 
@@ -226,7 +246,10 @@ impl RateLimiter {
 
     /// Whether calls of the two classes count toward the same windows.
     fn share_windows(&self, one: EndpointClass, other: EndpointClass) -> bool {
-        one == other || (self.list_and_create_share_windows() && LIST_AND_CREATE.contains(&one) && LIST_AND_CREATE.contains(&other))
+        one == other
+            || (self.list_and_create_share_windows()
+                && LIST_AND_CREATE.contains(&one)
+                && LIST_AND_CREATE.contains(&other))
     }
 
     /// The classes whose calls count toward the windows of `class`, itself among them.
@@ -248,16 +271,25 @@ impl RateLimiter {
     /// When `window` next has room for a call of `class`, should every call under way be counted now; none when it was
     /// never full.
     fn window_free_at(&self, class: EndpointClass, (window, now): (Window, Timestamp)) -> Option<Timestamp> {
-        let made: usize = self.shared_histories(class).map(|calls| calls.counted_at.len()).sum();
-        let under_way: usize = self.shared_histories(class).map(|calls| calls.in_flight.len()).sum();
+        let made: usize = self
+            .shared_histories(class)
+            .map(|calls| calls.counted_at.len())
+            .sum();
+        let under_way: usize = self
+            .shared_histories(class)
+            .map(|calls| calls.in_flight.len())
+            .sum();
         if made + under_way < window.count() {
             return None;
         }
         if under_way >= window.count() {
             return Some(later(now, window.span()));
         }
-        let made_since =
-            |moment: &Timestamp| self.shared_histories(class).map(|calls| calls.count_since(*moment)).sum::<usize>();
+        let made_since = |moment: &Timestamp| {
+            self.shared_histories(class)
+                .map(|calls| calls.count_since(*moment))
+                .sum::<usize>()
+        };
         let since = |moment: &Timestamp| under_way + made_since(moment);
         let oldest_in_the_way = self.shared_histories(class).filter_map(|calls| {
             let made = &calls.counted_at;
@@ -270,7 +302,9 @@ impl RateLimiter {
     /// How many calls of the class any window can still ask about: those of the pool, since the largest window
     /// may be full of calls of one class.
     fn max_history_length(&self, class: EndpointClass) -> usize {
-        let pooled = |other: &EndpointClass| *other == class || LIST_AND_CREATE.contains(&class) && LIST_AND_CREATE.contains(other);
+        let pooled = |other: &EndpointClass| {
+            *other == class || LIST_AND_CREATE.contains(&class) && LIST_AND_CREATE.contains(other)
+        };
         let classes = self.limits.classes().filter(pooled);
         let counts = classes.flat_map(|class| self.limits.windows(class).iter().map(|window| window.count()));
         counts.max().unwrap_or(0)

@@ -8,9 +8,9 @@
 //! earlier runs, calls under way and refused calls are left out: they can only make fewer remain, or may not have
 //! been counted at all.
 
+use super::later;
 use super::window::{RateLimits, Window};
 use super::{AnsweredRequest, LIST_AND_CREATE};
-use crate::api::clock::later;
 use crate::model::EndpointClass;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -66,7 +66,12 @@ impl WindowInference {
     }
 
     /// Holds the answer to the first one about the same window, or keeps it as the first.
-    fn compare_with_first(&mut self, answer: &AnsweredRequest, call: AcceptedRequest, limits: &RateLimits) -> Option<bool> {
+    fn compare_with_first(
+        &mut self,
+        answer: &AnsweredRequest,
+        call: AcceptedRequest,
+        limits: &RateLimits,
+    ) -> Option<bool> {
         let (limit, remaining) = (answer.headers.limit?, answer.headers.remaining?);
         // Less than nothing is never said, so that nothing says little.
         if remaining == 0 {
@@ -99,7 +104,10 @@ impl WindowInference {
             return None;
         }
         let between = || {
-            let made = self.accepted_requests.iter().filter(|made| made.sequence > first.request.sequence);
+            let made = self
+                .accepted_requests
+                .iter()
+                .filter(|made| made.sequence > first.request.sequence);
             made.filter(|made| made.sent >= first.request.answered && made.answered <= call.sent)
         };
         let count = u64::try_from(between().count()).ok()?;
@@ -116,7 +124,11 @@ impl WindowInference {
     /// Drops what no later answer can be held to.
     fn prune(&mut self, now: Timestamp) {
         self.first_answers.retain(|_, first| first.ends_at > now);
-        let oldest = self.first_answers.values().map(|first| first.request.sequence).min();
+        let oldest = self
+            .first_answers
+            .values()
+            .map(|first| first.request.sequence)
+            .min();
         let oldest = oldest.unwrap_or(u64::MAX);
         self.accepted_requests.retain(|made| made.sequence >= oldest);
     }
