@@ -35,7 +35,7 @@ pub(super) fn publisher(
             })?))
         }
         #[cfg(not(feature = "object-store"))]
-        Some(PublishPlace::Objects(place)) => {
+        Some(PublishLocation::ObjectStore(place)) => {
             let message =
                 format!("lists cannot be put into `{place}`: this segctl was built without object stores");
             return Err(Failure::new(FailureKind::Error, message).with_help(

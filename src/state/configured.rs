@@ -37,7 +37,7 @@ impl ConfiguredStore {
                 Ok(Self::Objects(ObjectStateStore::connect(place, variables)?))
             }
             #[cfg(not(feature = "object-store"))]
-            LedgerPlace::Objects(place) => Err(StoreError::Object {
+            StateLocation::ObjectStore(place) => Err(StoreError::Object {
                 operation: "open",
                 object: place.to_string(),
                 reason: "this segctl was built without object stores: install one with `cargo install segctl --locked \

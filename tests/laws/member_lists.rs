@@ -4,7 +4,7 @@
 use super::test_workspace::TestWorkspace;
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use segctl::api::{Client, Clock as ClientLimits};
+use segctl::api::{Client, Clock};
 use segctl::apply::run_report::{RunReport, StepOutcome};
 use segctl::model::{
     Cohort, CohortKey, Contents, DeclaredSegment, FileSegment, Identifier, IdentifierType, Lifecycle,
@@ -15,7 +15,7 @@ use segctl::plan::guards::Overrides;
 use segctl::plan::step::{Action, Conflict, Plan, Warning};
 use segctl::plan::targeting::Selection;
 use segctl::publish::FolderPublisher;
-use segctl::rate_limit::RateLimits;
+use segctl::rate_limit::RateLimits as ClientLimits;
 use segctl::reconcile::{PlanRequest, Reconciler};
 use segctl::sandbox::{RateLimitMode, SandboxSettings};
 use serde_json::{Value, json};
