@@ -134,7 +134,7 @@ fn requests_of_a_killed_run_count_toward_the_next_runs_rate_limits() {
 #[cfg(not(feature = "object-store"))]
 #[test]
 fn state_in_a_bucket_needs_the_object_store_feature() {
-    let wired = two();
+    let wired = sandbox_with_two_segments();
     let settings = wired.repository.read("segctl.yaml");
     wired.repository.write(
         "segctl.yaml",
