@@ -147,13 +147,13 @@ fn state_in_a_bucket_needs_the_object_store_feature() {
     assert_eq!(wired.repository.run(&["validate"]).code, Some(0));
     for arguments in [&["plan"][..], &APPLY, &["ledger", "show"]] {
         let run = wired.repository.run(arguments);
-        assert_eq!(run.code, Some(1), "{arguments:?}: {}", run.err);
+        assert_eq!(run.code, Some(1), "{arguments:?}: {}", run.stderr);
         assert!(
-            run.err
+            run.stderr
                 .contains("cannot open `s3://bucket/prefix`: this segctl was built without object stores")
-                && run.err.contains("--features object-store"),
+                && run.stderr.contains("--features object-store"),
             "{}",
-            run.err
+            run.stderr
         );
     }
     assert!(wired.control("state")["segments"].as_object().unwrap().is_empty());
