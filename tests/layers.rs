@@ -1,37 +1,40 @@
-//! The layers of the library: which folder may use which. Read from the sources, so that an import across the
-//! flow fails the build of whoever writes it.
+//! Checks the imports inside the library: which folder may use which, and that no two files import each other.
+//! The sources are read as text, so an import against the data flow fails this test.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Everything a folder may import of the crate, besides itself. A path narrows it to one module of a folder.
-const ALLOWED_IMPORTS: [(&str, &[&str]); 17] = [
+/// Each folder with the others that it may import. A path narrows a row to one module of a folder.
+const LAYERS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("definition", &["model"]),
     ("diagnostic", &[]),
-    ("config", &["model", "definition", "diagnostic", "members"]),
-    ("api", &["model"]),
-    ("ledger", &["model", "objects"]),
-    ("objects", &["model"]),
-    ("members", &["model"]),
-    ("callbacks", &["model", "ledger"]),
-    ("publish", &["model", "members", "objects"]),
-    ("observe", &["model", "definition", "api", "ledger", "members"]),
-    ("plan", &["model", "definition", "ledger", "api::pacing"]),
+    ("member_list", &["model"]),
+    ("rate_limit", &["model"]),
+    ("storage", &["model"]),
+    ("config", &["model", "definition", "diagnostic", "member_list"]),
+    ("api", &["model", "rate_limit"]),
     (
-        "apply",
+        "state",
         &[
             "model",
-            "plan::step",
-            "api",
-            "ledger",
-            "members",
-            "observe::members",
-            "publish",
+            "definition",
+            "member_list",
+            "storage",
+            "api::Clock",
+            "api::CancelHandle",
         ],
+    ),
+    ("callbacks", &["model", "state"]),
+    ("publish", &["model", "member_list", "storage"]),
+    ("observe", &["model", "definition", "api", "state"]),
+    ("plan", &["model", "definition", "state", "rate_limit"]),
+    (
+        "apply",
+        &["model", "plan::step", "api", "state", "member_list", "publish"],
     ),
     ("sandbox", &[]),
     (
@@ -40,15 +43,25 @@ const ALLOWED_IMPORTS: [(&str, &[&str]); 17] = [
             "model",
             "definition::FieldChange",
             "diagnostic",
-            "ledger",
-            "plan::quota",
+            "state",
+            "plan::estimate",
             "plan::step",
-            "apply::receipt",
+            "apply::run_report",
+            "rate_limit",
         ],
     ),
     (
-        "session",
-        &["api", "apply", "ledger", "members", "model", "observe", "plan"],
+        "reconcile",
+        &[
+            "api",
+            "apply",
+            "member_list",
+            "model",
+            "observe",
+            "plan",
+            "rate_limit",
+            "state",
+        ],
     ),
     (
         "cli",
@@ -59,96 +72,289 @@ const ALLOWED_IMPORTS: [(&str, &[&str]); 17] = [
             "config",
             "definition",
             "diagnostic",
-            "ledger",
-            "members",
+            "member_list",
             "model",
             "observe",
             "plan",
             "publish",
+            "rate_limit",
+            "reconcile",
             "render",
             "sandbox",
-            "session",
+            "state",
         ],
     ),
 ];
 
-/// Folders that never touch the runtime, the network or the clock: what they do is decided by their arguments.
-const PURE_MODULES: [&str; 6] = ["model", "definition", "diagnostic", "config", "plan", "render"];
+/// Folders without runtime, network or clock: their results depend on their arguments only.
+const PURE: [&str; 7] = [
+    "model",
+    "definition",
+    "diagnostic",
+    "config",
+    "plan",
+    "rate_limit",
+    "render",
+];
 
-fn collect_sources(below: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(below).unwrap() {
+/// The path of a module below the crate: `["plan", "step"]`.
+type ModulePath = Vec<String>;
+
+/// A source file of the library, without its unit tests and comments.
+struct SourceFile {
+    path: PathBuf,
+    module: ModulePath,
+    code: String,
+}
+
+impl SourceFile {
+    fn folder(&self) -> &str {
+        &self.module[0]
+    }
+
+    /// Every path that a `use` or an expression names, one for each name in braces.
+    fn paths(&self) -> Vec<UsedPath> {
+        let mut paths = Vec::new();
+        let mut expressions = String::new();
+        for (number, statement) in self.code.split("use ").enumerate() {
+            match statement.split_once(';').filter(|_| number > 0) {
+                Some((tree, after)) => {
+                    expand(tree, &[], &mut paths);
+                    expressions.push_str(after);
+                }
+                None => expressions.push_str(statement),
+            }
+        }
+        for root in ["crate::", "super::"] {
+            for rest in expressions.split(root).skip(1) {
+                let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+                let words = rest.split(|c| !is_word(c)).next().unwrap();
+                let path = format!("{root}{words}");
+                expand(path.trim_end_matches(':'), &[], &mut paths);
+            }
+        }
+        paths.retain(|path| !path.is_empty());
+        paths
+    }
+}
+
+type UsedPath = Vec<String>;
+
+/// Adds the paths of one `use` tree: `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn expand(tree: &str, prefix: &[String], paths: &mut Vec<UsedPath>) {
+    let (head, group) = match tree.split_once('{') {
+        Some((head, group)) => (head, group.rsplit_once('}').map(|(group, _)| group)),
+        None => (tree.split(" as ").next().unwrap(), None),
+    };
+    let words = head.split("::").map(str::trim).filter(|word| !word.is_empty());
+    let path: UsedPath = prefix.iter().cloned().chain(words.map(str::to_owned)).collect();
+    let Some(group) = group else {
+        paths.push(path);
+        return;
+    };
+    let (mut depth, mut item) = (0, String::new());
+    for character in group.chars().chain([',']) {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                if !item.trim().is_empty() {
+                    expand(item.trim(), &path, paths);
+                }
+                item.clear();
+                continue;
+            }
+            _ => {}
+        }
+        item.push(character);
+    }
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            collect_sources(&path, found);
+            rust_files(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }
 }
 
-/// The code of each top-level module, tests left out.
-fn source_by_module() -> BTreeMap<String, Vec<(PathBuf, String)>> {
+/// The library's files; unit tests are excluded.
+fn sources() -> Vec<SourceFile> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    collect_sources(&root, &mut files);
-    let mut modules: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
-    for file in files {
-        let inner = file.strip_prefix(&root).unwrap();
-        let module = inner
+    rust_files(&root, &mut files);
+    files.sort();
+    let sources = files.into_iter().filter_map(|path| {
+        let inner = path.strip_prefix(&root).unwrap().with_extension("");
+        let mut module: ModulePath = inner
             .iter()
-            .next()
-            .unwrap()
-            .to_string_lossy()
-            .trim_end_matches(".rs")
-            .to_owned();
-        if matches!(module.as_str(), "lib" | "main") || inner.ends_with("tests.rs") {
-            continue;
+            .map(|part| part.to_string_lossy().into_owned())
+            .collect();
+        if module.last().is_some_and(|last| last == "mod") {
+            module.pop();
         }
-        let code = fs::read_to_string(&file).unwrap();
-        let code = code.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
-        modules.entry(module).or_default().push((file, code));
-    }
-    modules
+        if module.iter().any(|part| part == "tests") || matches!(module[0].as_str(), "lib" | "main") {
+            return None;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("\n#[cfg(test)]\n").next().unwrap();
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = code.collect::<Vec<_>>().join("\n");
+        Some(SourceFile { path, module, code })
+    });
+    sources.collect()
 }
 
-/// What follows each `crate::`, as `folder` and `folder::module`.
-fn crate_imports(code: &str) -> BTreeSet<(String, String)> {
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let code = lines.collect::<Vec<_>>().join("\n");
-    code.split("crate::")
-        .skip(1)
-        .map(|rest| {
-            let word = |text: &str| {
-                text.chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect::<String>()
-            };
-            let first = word(rest);
-            let second = rest.get(first.len() + 2..).map(word).unwrap_or_default();
-            (first.clone(), format!("{first}::{second}"))
-        })
-        .collect()
+/// The modules and what each re-exports, to find the file that a path leads to.
+struct ModuleTree {
+    modules: BTreeSet<ModulePath>,
+    /// The target of each `pub use`, by module and name.
+    exports: BTreeMap<(ModulePath, String), UsedPath>,
+}
+
+impl ModuleTree {
+    fn new(sources: &[SourceFile]) -> Self {
+        let mut exports = BTreeMap::new();
+        for source in sources {
+            for statement in source.code.split("\npub").skip(1) {
+                let Some((_, tree)) = statement.split_once("use ") else {
+                    continue;
+                };
+                let is_use = statement.starts_with(" use ") || statement.starts_with('(');
+                let mut paths = Vec::new();
+                if is_use && statement.lines().next().unwrap().contains("use ") {
+                    expand(tree.split(';').next().unwrap(), &[], &mut paths);
+                }
+                for path in paths {
+                    let name = path.last().unwrap().clone();
+                    exports.insert((source.module.clone(), name), path);
+                }
+            }
+        }
+        let modules = sources.iter().map(|source| source.module.clone()).collect();
+        Self { modules, exports }
+    }
+
+    /// The module that `path` leads to when it is used in `from`; `None` for other crates.
+    fn resolve(&self, from: &ModulePath, path: &[String]) -> Option<ModulePath> {
+        let mut module = from.clone();
+        let mut rest = path;
+        match rest.first()?.as_str() {
+            "crate" => {
+                module.clear();
+                rest = &rest[1..];
+            }
+            "self" => rest = &rest[1..],
+            "super" => {
+                while rest.first().is_some_and(|word| word == "super") {
+                    module.pop();
+                    rest = &rest[1..];
+                }
+            }
+            first => {
+                let child = [module.as_slice(), &[first.to_owned()]].concat();
+                if !self.modules.contains(&child) {
+                    return None;
+                }
+            }
+        }
+        while let Some(next) = rest.first() {
+            let child = [module.as_slice(), std::slice::from_ref(next)].concat();
+            if !self.modules.contains(&child) {
+                break;
+            }
+            module = child;
+            rest = &rest[1..];
+        }
+        let export = rest.first().map(|name| (module.clone(), name.clone()));
+        match export.and_then(|export| self.exports.get(&export)) {
+            Some(target) if target.as_slice() != rest => self.resolve(&module, target).or(Some(module)),
+            _ => Some(module),
+        }
+    }
+}
+
+/// A file and its submodules count as one: a parent re-exports, and a child may use what its parent defines.
+fn are_related(one: &ModulePath, other: &ModulePath) -> bool {
+    one.starts_with(other) || other.starts_with(one)
 }
 
 #[test]
-fn every_import_is_allowed_by_the_layer_table() {
-    let modules = source_by_module();
-    let known: BTreeSet<&str> = ALLOWED_IMPORTS.iter().map(|(module, _)| *module).collect();
-    let found: BTreeSet<&str> = modules.keys().map(String::as_str).collect();
+fn every_import_follows_the_data_flow() {
+    let sources = sources();
+    let known: BTreeSet<&str> = LAYERS.iter().map(|(folder, _)| *folder).collect();
+    let found: BTreeSet<&str> = sources.iter().map(SourceFile::folder).collect();
     assert_eq!(
         found, known,
-        "a top-level module without a row in the table, or a row without a module"
+        "a folder without a row in LAYERS, or a row without a folder"
     );
-    for (module, allowed) in ALLOWED_IMPORTS {
-        for (file, code) in &modules[module] {
-            for (folder, path) in crate_imports(code) {
-                let fits = folder == module
-                    || allowed.contains(&folder.as_str())
-                    || allowed.contains(&path.as_str());
+    let mut violations = Vec::new();
+    for (folder, allowed) in LAYERS {
+        for source in sources.iter().filter(|source| source.folder() == folder) {
+            for path in source.paths().iter().filter(|path| path[0] == "crate") {
+                let [_, target, rest @ ..] = path.as_slice() else {
+                    continue;
+                };
+                let item = format!("{target}::{}", rest.first().map_or("", String::as_str));
+                if target != folder
+                    && !allowed.contains(&target.as_str())
+                    && !allowed.contains(&item.as_str())
+                {
+                    violations.push(format!("{} imports crate::{item}", source.path.display()));
+                }
+            }
+        }
+    }
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
+#[test]
+fn no_two_files_import_each_other() {
+    let sources = sources();
+    let tree = ModuleTree::new(&sources);
+    let imports: BTreeMap<&ModulePath, BTreeSet<ModulePath>> = sources
+        .iter()
+        .map(|source| {
+            let paths = source.paths();
+            let targets = paths.iter().filter_map(|path| tree.resolve(&source.module, path));
+            let others = targets.filter(|target| !target.is_empty() && !are_related(target, &source.module));
+            (&source.module, others.collect())
+        })
+        .collect();
+    assert!(
+        imports.values().map(BTreeSet::len).sum::<usize>() > 500,
+        "most imports were not recognised"
+    );
+    let reachable = |start: &ModulePath| {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&ModulePath> = imports[start].iter().collect();
+        while let Some(module) = open.pop() {
+            if seen.insert(module) {
+                open.extend(imports.get(module).into_iter().flatten());
+            }
+        }
+        seen
+    };
+    let cyclic = sources.iter().map(|source| &source.module);
+    let cyclic: Vec<String> = cyclic
+        .filter(|module| reachable(module).contains(module))
+        .map(|module| module.join("/"))
+        .collect();
+    assert!(cyclic.is_empty(), "these files import each other: {cyclic:#?}");
+}
+
+#[test]
+fn pure_folders_use_no_runtime_network_or_clock() {
+    for source in sources() {
+        if PURE.contains(&source.folder()) {
+            for forbidden in ["tokio::", "reqwest::", "hyper::", "Timestamp::now", "async fn"] {
                 assert!(
-                    fits,
-                    "{} uses crate::{path}, which {module} may not",
-                    file.display()
+                    !source.code.contains(forbidden),
+                    "{} uses {forbidden}",
+                    source.path.display()
                 );
             }
         }
@@ -156,34 +362,29 @@ fn every_import_is_allowed_by_the_layer_table() {
 }
 
 #[test]
-fn pure_modules_use_no_runtime_network_or_clock() {
-    let modules = source_by_module();
-    for module in PURE_MODULES {
-        for (file, code) in &modules[module] {
-            for forbidden in ["tokio::", "reqwest::", "hyper::", "Timestamp::now", "async fn"] {
-                assert!(!code.contains(forbidden), "{} uses {forbidden}", file.display());
-            }
-        }
-    }
-}
-
-#[test]
-fn only_listed_files_use_the_yaml_parser_and_the_http_client() {
-    let of = |word: &str, module: &str| {
-        let files = source_by_module().remove(module).unwrap();
-        let files = files.into_iter().filter(|(_, code)| code.contains(word));
-        files
-            .map(|(file, _)| file.file_name().unwrap().to_string_lossy().into_owned())
-            .collect::<BTreeSet<_>>()
+fn the_yaml_parser_and_the_http_client_stay_in_few_files() {
+    let users = |word: &str, folder: &str| -> BTreeSet<String> {
+        let sources = sources();
+        let users = sources
+            .iter()
+            .filter(|source| source.folder() == folder && source.code.contains(word));
+        users.map(|source| source.module.join("/")).collect()
     };
-    let http = of("reqwest::", "api");
+    let http = users("reqwest::", "api");
     assert!(
-        http.is_subset(&["http.rs", "endpoint.rs"].map(str::to_owned).into()),
+        http.is_subset(
+            &["api/transport/http", "api/transport/endpoint"]
+                .map(str::to_owned)
+                .into()
+        ),
         "{http:?}"
     );
-    let yaml = of("granit_parser", "config");
-    assert!(
-        yaml.is_subset(&["yaml.rs", "syntax.rs", "tree.rs"].map(str::to_owned).into()),
-        "{yaml:?}"
-    );
+    let yaml = users("granit_parser", "config");
+    let parsers = [
+        "config/yaml",
+        "config/yaml/anchor",
+        "config/yaml/syntax_errors",
+        "config/yaml/tree_builder",
+    ];
+    assert!(yaml.is_subset(&parsers.map(str::to_owned).into()), "{yaml:?}");
 }
