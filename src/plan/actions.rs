@@ -5,13 +5,14 @@ use super::matching::{Match, Matching, declared_ref, management_reasons};
 use super::remote_digests::RemoteDigests;
 use super::step::{
     Action, AssumedMembers, ChangeWithCause, Conflict, DesiredDefinition, MatchReason, ResolvedReferences,
-    SegmentRef, StateUpdate, Step, Target, Unchanged, UpdateAction, Warning,
+    SegmentRef, StateUpdate, Step, Unchanged, UpdateAction, Warning,
 };
+use super::target::{is_lifecycle_unknown, possibly_in, target};
 use super::{PlanInput, cohorts, file_segments};
 use crate::definition::{Digest, FieldChange, canonical, diff, encode};
 use crate::model::{
     Adoption, Contents, DeclaredSegment, Definition, Lifecycle, ObservedSegment, Origin, RemoteKind,
-    SegmentId, SegmentKind, SegmentName,
+    SegmentKind, SegmentName,
 };
 use serde_json::Value;
 
@@ -77,18 +78,6 @@ pub(super) fn propose_all<'a>(
     }
     changes.warnings.extend(cohorts::cannot_archive_warning(&cohorts));
     changes
-}
-
-/// Whether a segment is in use, or is archived, as far as is known.
-pub(super) fn possibly_in(live: &ObservedSegment, lifecycle: Lifecycle, situation: &PlanInput<'_>) -> bool {
-    live.lifecycle == lifecycle || is_lifecycle_unknown(&live.id, situation)
-}
-
-fn is_lifecycle_unknown(id: &SegmentId, situation: &PlanInput<'_>) -> bool {
-    // Whosever it is: what is met for the first time may have been put away by a run that never knew.
-    let known = situation.state.any_entry(id);
-    let is_unknown = known.is_some_and(|entry| entry.lifecycle_unknown);
-    situation.policy.api_behavior.list_shows_archived && is_unknown
 }
 
 /// Segments that are put away or taken out although they may be so already.
@@ -341,16 +330,6 @@ fn actions_for_active(
         }));
     }
     actions
-}
-
-pub(super) fn target(live: &ObservedSegment, matched_by: &MatchReason, forms: &RemoteDigests<'_>) -> Target {
-    Target {
-        id: live.id.clone(),
-        remote_name: live.name.clone(),
-        matched_by: matched_by.clone(),
-        lifecycle: live.lifecycle,
-        digest: forms.digests(live).map(|digests| digests.exact),
-    }
 }
 
 /// Every field in which the live segment differs from its file, each with who made the difference.

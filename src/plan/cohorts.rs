@@ -3,52 +3,16 @@
 //! Nobody can read who is in a cohort. Whoever plans has held the declared list against what the ledger knows, and what
 //! came of it is handed in, so that the planner needs neither.
 
-use super::actions::possibly_in;
-use super::file_segments::ComparedUserList;
+use super::compared_lists::{CohortListDiff, ComparedCohortList};
 use super::matching::{Match, Matching, declared_ref};
 use super::step::{Action, AssumedMembers, CohortSync, Conflict, SegmentRef, Step, Warning};
-use super::{PlanInput, actions, segment_ref};
+use super::target::{possibly_in, require_kind, target};
+use super::{PlanInput, segment_ref};
 use crate::model::{
-    Cohort, DeclaredSegment, Keyword, Lifecycle, ListSummary, ObservedSegment, RemoteKind, SegmentId,
-    SegmentKind, SegmentName,
+    Cohort, DeclaredSegment, Lifecycle, ObservedSegment,
+    SegmentKind,
 };
-use crate::state::{CohortState, StateEntry};
-use std::collections::BTreeMap;
-
-/// The declared lists, held against what the ledger knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ComparedLists {
-    /// Those of cohorts.
-    pub cohorts: BTreeMap<SegmentName, ComparedCohortList>,
-    /// Those of file segments that are files of this machine.
-    pub file_segments: BTreeMap<SegmentName, ComparedUserList>,
-}
-
-/// A declared list, held against what was sent last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ComparedCohortList {
-    /// The list.
-    pub list: ListSummary,
-    /// How many calls send all of it.
-    pub requests: usize,
-    /// What it changes; `None` where nothing is known of the members.
-    pub diff: Option<CohortListDiff>,
-}
-
-/// What a list changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CohortListDiff {
-    /// The segment that the ledger knows; `None` where a run was about to make it.
-    pub id: Option<SegmentId>,
-    /// What it knows.
-    pub recorded: CohortState,
-    /// How many members have to be added.
-    pub added: u64,
-    /// How many have to be removed.
-    pub removed: u64,
-    /// How many calls do so.
-    pub requests: usize,
-}
+use crate::state::StateEntry;
 
 /// What is needed to make a cohort what its file says; nothing when it is so already.
 pub(super) fn actions(
@@ -66,7 +30,7 @@ pub(super) fn actions(
     let entry = situation.state.any_entry(&live.id);
     let sent = entry.and_then(|entry| entry.cohort_state.as_deref());
     check_supported(matches, (segment, live), (cohort, entry))?;
-    let target = actions::target(live, reason, forms);
+    let target = target(live, reason, forms);
     if segment.lifecycle == Lifecycle::Archived {
         if live.lifecycle == Lifecycle::Archived {
             return Ok(Vec::new());
@@ -127,35 +91,6 @@ fn check_supported(
         })),
         None => Ok(()),
     }
-}
-
-/// What is no segment of filters is of the declared kind, as far as the ledger knows, and keeps the name that it has.
-pub(super) fn require_kind(
-    matches: &Matching<'_>,
-    (segment, live): (&DeclaredSegment, &ObservedSegment),
-    (wanted, entry): (SegmentKind, Option<&StateEntry>),
-) -> Result<(), Box<Conflict>> {
-    let kind = match (&live.kind, entry.map(|entry| entry.kind)) {
-        (RemoteKind::Filter, _) => SegmentKind::Filter,
-        (RemoteKind::Other(_), Some(known @ (SegmentKind::File | SegmentKind::Cohort))) => known,
-        (RemoteKind::Other(_), _) => wanted,
-    };
-    let target = matches.remote_ref(live);
-    if kind != wanted {
-        return Err(Box::new(Conflict::KindMismatch {
-            segment: declared_ref(segment),
-            declared_kind: wanted,
-            holder: target,
-            kind: kind.as_str().to_owned(),
-        }));
-    }
-    if live.name != segment.name {
-        return Err(Box::new(Conflict::CannotRename {
-            segment: declared_ref(segment),
-            target,
-        }));
-    }
-    Ok(())
 }
 
 /// Whether a live segment is a cohort that was synchronised before.

@@ -1,6 +1,7 @@
 //! What the service would refuse, found before it is asked: names and definitions in use, references to nothing.
 
-use super::actions::{ProposedStep, possibly_in};
+use super::actions::ProposedStep;
+use super::target::possibly_in;
 use super::cohorts::is_cohort;
 use super::matching::{Matching, declared_ref, management_reasons};
 use super::step::{Action, Conflict, RemoteRef, SegmentRef, Warning};

@@ -4,14 +4,13 @@
 //! send what changes; where there is both, or where it is not known who is in it, a replacement does all at once. Each is
 //! one of the 10 calls an hour, and a replacement counts only whom it adds.
 
-use super::actions::{self, possibly_in};
-use super::cohorts::require_kind;
 use super::matching::{Match, Matching, declared_ref};
 use super::remote_digests::RemoteDigests;
 use super::step::{Action, AssumedMembers, Conflict, FixedField, SegmentRef, Step, UserListUpload, Warning};
+use super::target::{possibly_in, require_kind, target};
 use super::{PlanInput, segment_ref};
 use crate::model::{
-    DeclaredSegment, FileSegment, Lifecycle, ListSummary, ObservedSegment, SegmentId, SegmentKind,
+    DeclaredSegment, FileSegment, Lifecycle, ObservedSegment, SegmentId, SegmentKind,
     UserChange, UserListFingerprint, UserListSource,
 };
 use crate::state::{Addition, StateEntry, UploadState};
@@ -25,26 +24,6 @@ const EXPIRY_WARNING_PERIOD: SignedDuration = SignedDuration::from_hours(14 * 24
 
 /// For how long users that were added count toward the limit of a day.
 const DAILY_LIMIT_WINDOW: SignedDuration = SignedDuration::from_hours(24);
-
-/// A declared list, held against what was uploaded last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ComparedUserList {
-    /// The list.
-    pub list: ListSummary,
-    /// What it changes; `None` where nothing is known of the users.
-    pub diff: Option<UserListDiff>,
-}
-
-/// What a list changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserListDiff {
-    /// The segment that the ledger knows.
-    pub id: SegmentId,
-    /// How many users have to be added.
-    pub added: u64,
-    /// How many have to be removed.
-    pub removed: u64,
-}
 
 /// The scene of all segments.
 type MatchContext<'s, 'a> = (&'s Matching<'a>, &'s RemoteDigests<'s>);
@@ -69,7 +48,7 @@ pub(super) fn actions(
     let entry = situation.state.any_entry(&live.id);
     let uploaded = entry.and_then(|entry| entry.upload_state.as_deref());
     check_supported(situation, matches, (segment, live), (upload, entry))?;
-    let target = actions::target(live, reason, forms);
+    let target = target(live, reason, forms);
     if segment.lifecycle == Lifecycle::Archived {
         let is_in_use = possibly_in(live, Lifecycle::Active, situation);
         return Ok(is_in_use.then_some(Action::Archive(target)).into_iter().collect());

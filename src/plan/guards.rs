@@ -1,7 +1,7 @@
 //! What is too much for one plan: accidents look like wishes, only larger.
 
 use super::PlanInput;
-use super::actions::possibly_in;
+use super::target::possibly_in;
 use super::matching::Matching;
 use super::step::{Action, GuardViolation, Step};
 use crate::model::{Lifecycle, SegmentId, SegmentName};

@@ -19,13 +19,14 @@
 
 mod actions;
 mod adoption;
-pub mod cohorts;
+mod cohorts;
+pub mod compared_lists;
 mod conflicts;
 mod cycle_breaking;
 mod dependencies;
 mod drift;
 pub mod estimate;
-pub mod file_segments;
+mod file_segments;
 pub mod guards;
 mod limits;
 mod matching;
@@ -34,6 +35,7 @@ mod remote_digests;
 pub mod saved;
 mod segment_key;
 pub mod step;
+mod target;
 pub mod targeting;
 mod uniqueness;
 
@@ -42,7 +44,7 @@ use crate::model::{
 };
 use crate::state::State;
 use actions::ProposedStep;
-use cohorts::ComparedLists;
+use compared_lists::ComparedLists;
 use cycle_breaking::CycleBreaker;
 use dependencies::DependencyGraph;
 use guards::Overrides;
@@ -59,6 +61,8 @@ use uniqueness::UniquenessIndex;
 pub struct PlanInput<'a> {
     /// The workspace's name in `segctl.yaml`.
     pub workspace: &'a str,
+    /// Where the workspace is, for people: `MoEngage DC 01`, an address, or the sandbox's file.
+    pub endpoint: &'a str,
     /// What the files say, free of errors.
     pub declared: &'a [DeclaredSegment],
     /// What is live.
@@ -135,6 +139,7 @@ pub fn plan(situation: &PlanInput<'_>) -> Plan {
     unmanaged.sort_unstable();
     Plan {
         workspace: situation.workspace.to_owned(),
+        endpoint: situation.endpoint.to_owned(),
         guard_violations: guards::find(situation, &matches, &steps),
         steps,
         unchanged: changes.unchanged,

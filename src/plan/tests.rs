@@ -118,6 +118,7 @@ fn plan_with_policy(
 ) -> Plan {
     plan(&PlanInput {
         workspace: "test",
+        endpoint: "MoEngage DC 01",
         declared,
         observed: &observed(live),
         state: ledger,

@@ -29,6 +29,8 @@ use std::collections::BTreeSet;
 pub struct Plan {
     /// The workspace's name in `segctl.yaml`.
     pub workspace: String,
+    /// Where the workspace is, for people: `MoEngage DC 01`, an address, or the sandbox's file.
+    pub endpoint: String,
     /// The steps, each after all that it depends on.
     pub steps: Vec<Step>,
     /// Declared segments that are as they should be.

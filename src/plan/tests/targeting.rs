@@ -21,6 +21,7 @@ fn plan_selected(
     );
     plan(&PlanInput {
         workspace: "test",
+        endpoint: "MoEngage DC 01",
         declared,
         observed: &observed(live),
         state: &known,
