@@ -1,60 +1,46 @@
-//! What an answer means for a step, and what a look says about a write that was not answered. Pure: calls are made
-//! elsewhere.
+//! What a response means for a step, and what a later read proves about an unanswered write. Pure: other modules send.
 //!
-//! An answer that is not success is told apart by what it leaves open. One that was lost leaves open everything. A
-//! refusal that names the segment itself, or says that nothing would change, may be the echo of a call that was
-//! delivered twice: the first delivery did it. Any other refusal is what it says, unless an earlier call of the same
-//! step was lost and the service was not even asked this time.
+//! A lost response leaves everything open. A request may be delivered twice: if a refusal names the segment itself, or
+//! reports that nothing would change, the first delivery may have taken effect. Any other refusal is final, unless an
+//! earlier request of the same step was lost and MoEngage did not process this one.
 
 use crate::api::{ApiError, RequestError};
 use crate::model::{SegmentId, SegmentName};
 
-/// What is there, between what was there before a write and what the write was to leave.
+/// What a read shows after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// It took effect.
     Applied,
-    /// It did not, so it may be tried again.
     NotApplied,
-    /// Something else is there than before the write or after it.
+    /// The segment is neither as before the write nor as after it.
     Conflicting,
 }
 
-/// What to do after a write that was not answered with success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextAction {
-    /// Look what is there.
     Verify,
-    /// Ask for the same once more.
     Retry,
-    /// Take the segment out, and then write.
     UnarchiveFirst,
-    /// It failed, and nothing was written.
     Fail,
-    /// Nobody can tell.
     Unknown,
 }
 
-/// What came of a write, once it was looked at.
+/// The result of a write after a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resolution {
-    /// The workspace is as it should be: a lost write did it.
+    /// An unanswered write took effect.
     Applied,
-    /// The workspace is as it should be, and the service had nothing to change.
+    /// MoEngage had nothing to change.
     AlreadyApplied,
-    /// Nothing came of it, so it may be made again.
+    /// The write had no effect and may be sent again.
     Retry,
-    /// The name is taken, and nobody who is listed has it.
+    /// The name is taken, and no listed segment has it.
     HiddenNameHolder,
-    /// Another segment has the name.
     OtherNameHolder,
-    /// The refusal was what it said.
     Rejected,
-    /// Nobody can tell.
     Unknown,
 }
 
-/// Compares a definition: `is_wanted` and `is_as_before` say what is there now.
 pub(super) fn definition_effect(is_desired: bool, is_unchanged: bool) -> Effect {
     match (is_desired, is_unchanged) {
         (true, _) => Effect::Applied,
@@ -63,7 +49,6 @@ pub(super) fn definition_effect(is_desired: bool, is_unchanged: bool) -> Effect 
     }
 }
 
-/// What to do after a create; `was_lost` where an earlier one of the step was not answered.
 pub(super) fn next_after_create(
     error: &RequestError,
     name: &SegmentName,
@@ -80,22 +65,20 @@ pub(super) fn next_after_create(
     }
 }
 
-/// What came of a create, by the listed segment of its name, if there is one: whether it has the definition sent.
+/// `found`: whether the listed segment of that name, if any, has the definition sent.
 pub(super) fn resolve_create(error: &RequestError, found: Option<bool>) -> Resolution {
-    let is_lost = error.is_ambiguous_write();
     match found {
-        Some(true) if is_lost => Resolution::Applied,
+        Some(true) if error.is_ambiguous_write() => Resolution::Applied,
         Some(true) => Resolution::AlreadyApplied,
         Some(false) => Resolution::OtherNameHolder,
         None if matches!(error.kind, ApiError::NameTaken { .. }) => Resolution::HiddenNameHolder,
-        // Lists may lag: that none shows it is no proof that none was made. The name is unique, so that a second try
-        // can be refused and never doubled.
+        // The listing may lag, so a missing segment may still exist. Names are unique: a second create can be refused,
+        // never doubled.
         None => Resolution::Retry,
     }
 }
 
-/// What to do after an update of `id`; `may_take_out` where it was not taken out for this step yet, `was_lost` where an
-/// earlier call of the step was not answered.
+/// `may_unarchive`: the step has not unarchived the segment yet.
 pub(super) fn next_after_update(
     error: &RequestError,
     id: &SegmentId,
@@ -107,19 +90,18 @@ pub(super) fn next_after_update(
             existing_id: Some(holder),
             ..
         } if holder == id => NextAction::Verify,
-        // Nobody says who has it: it may be what the earlier call made of this segment, which arrived meanwhile.
+        // The error names no holder: it may be this segment, changed by an earlier request that has arrived meanwhile.
         ApiError::NameTaken { .. }
         | ApiError::DefinitionTaken {
             existing_id: None, ..
         } if had_ambiguous_attempt => NextAction::Verify,
         ApiError::Refused { status: 400, .. } => NextAction::Verify,
-        // Archived since the plan, or archived and listed all the same; or it is forbidden for another reason.
+        // The segment is archived, or updates are forbidden for another reason.
         ApiError::NotUpdatable { .. } if may_unarchive => NextAction::UnarchiveFirst,
         _ => NextAction::Fail,
     }
 }
 
-/// What came of an update, by what is there.
 pub(super) fn resolve_update(error: &RequestError, effect: Effect) -> Resolution {
     match (error.is_ambiguous_write(), effect) {
         (true, Effect::Applied) => Resolution::Applied,
@@ -127,27 +109,23 @@ pub(super) fn resolve_update(error: &RequestError, effect: Effect) -> Resolution
         (true, Effect::Conflicting) => Resolution::Unknown,
         (false, Effect::Applied) => Resolution::AlreadyApplied,
         (false, Effect::NotApplied) => Resolution::Rejected,
-        // The refusal may be the echo of a call that was delivered twice and that somebody has changed since.
+        // The refusal may answer the second delivery of a request, and the segment may have been edited since.
         (false, Effect::Conflicting) => Resolution::Unknown,
     }
 }
 
-/// What to do after a segment was to be put away or taken out; `was_lost` where an earlier call of the step was not
-/// answered.
-///
-/// What is so already is asked for once more without harm, and the answer says more than a list could, which may lag.
+/// Archive and unarchive are idempotent. A retry proves more than a listing, which may lag.
 pub(super) fn next_after_lifecycle(error: &RequestError, had_ambiguous_attempt: bool) -> NextAction {
     match error.kind {
         _ if error.is_ambiguous_write() => NextAction::Retry,
-        // The segment was there a moment ago and the call is well formed, so a service that refuses it means that the
-        // segment is so already. Where the list can tell, it has to agree.
+        // The segment existed a moment ago and the request is well-formed, so a refusal means that the segment is
+        // already in that state. If the listing can show it, it must agree.
         ApiError::Refused { status: 400, .. } => NextAction::Verify,
         _ if had_ambiguous_attempt => NextAction::Unknown,
         _ => NextAction::Fail,
     }
 }
 
-/// What came of a change of the lifecycle that was refused; `is_so` where the segment is as it was to be.
 pub(super) fn resolve_lifecycle(is_in_lifecycle: bool, had_ambiguous_attempt: bool) -> Resolution {
     match (is_in_lifecycle, had_ambiguous_attempt) {
         (true, true) => Resolution::Applied,

@@ -1,5 +1,5 @@
-//! Taking away published lists that the service has read. Where one cannot be taken away, that and the others are by a later
-//! run: a place that does not answer must not keep the end of a run.
+//! Deletes published lists that MoEngage has read. If one cannot be deleted, a later run deletes it and the rest: storage
+//! that does not respond must not delay the end of a run.
 
 use super::Applier;
 use crate::api::{Clock, Transport};
@@ -8,30 +8,29 @@ use crate::state::{JournalEntry, PublishedFile, StateStore, StoreError};
 use std::collections::BTreeMap;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    /// Takes away published lists that the service has read.
     pub(super) async fn unpublish_consumed(&self) -> Result<(), StoreError> {
         let Some(publisher) = &self.options.publisher else {
             return Ok(());
         };
         let mut unpublished = Vec::new();
-        for (id, published) in self.consumed_lists().await {
-            if publisher.unpublish(&published.name).await.is_err() {
+        for (id, file) in self.consumed_lists().await {
+            if publisher.unpublish(&file.name).await.is_err() {
                 break;
             }
-            unpublished.push((id, published));
+            unpublished.push((id, file));
         }
         if unpublished.is_empty() {
             return Ok(());
         }
         self.append_to_journal(|state| {
             let mut entries = BTreeMap::new();
-            for (id, published) in &unpublished {
-                let Some(known) = state.any_entry(id) else {
+            for (id, file) in &unpublished {
+                let Some(recorded) = state.any_entry(id) else {
                     continue;
                 };
-                let entry = entries.entry(id).or_insert_with(|| known.clone());
-                if let Some(uploaded) = &mut entry.upload_state {
-                    uploaded.published_files.retain(|other| other != published);
+                let entry = entries.entry(id).or_insert_with(|| recorded.clone());
+                if let Some(upload_state) = &mut entry.upload_state {
+                    upload_state.published_files.retain(|other| other != file);
                 }
             }
             entries.into_values().map(JournalEntry::StateEntry).collect()
@@ -39,7 +38,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         .await
     }
 
-    /// Takes away lists that were published for segments that came to nothing, once nobody can be about to read them.
+    /// Deletes lists that were published for segments that were never created, once MoEngage can no longer read them.
     pub(super) async fn unpublish_orphaned(&self) -> Result<(), StoreError> {
         let Some(publisher) = &self.options.publisher else {
             return Ok(());
@@ -47,10 +46,9 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let now = self.clock.now();
         let orphaned: Vec<(ListDigest, bool)> = {
             let state = self.state.lock().await;
-            let over = state
-                .orphaned_files()
-                .filter(|published| published.can_be_deleted(now));
-            over.map(|published| (published.name.clone(), state.is_file_in_use(&published.name)))
+            let files = state.orphaned_files().filter(|file| file.can_be_deleted(now));
+            files
+                .map(|file| (file.name.clone(), state.is_file_in_use(&file.name)))
                 .collect()
         };
         let mut unpublished = Vec::new();
@@ -66,19 +64,16 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         self.append_to_journal(|_| unpublished).await
     }
 
-    /// Published lists that the service has read, with their segments.
     async fn consumed_lists(&self) -> Vec<(SegmentId, PublishedFile)> {
         let now = self.clock.now();
         let state = self.state.lock().await;
-        let entries = state.all_entries();
-        let read = entries.flat_map(|entry| {
-            let uploaded = entry.upload_state.as_deref();
-            let published = uploaded.into_iter().flat_map(move |uploaded| {
-                let published = uploaded.published_files.iter();
-                published.filter(move |published| published.can_be_deleted(now))
-            });
-            published.map(|published| (entry.id.clone(), published.clone()))
-        });
-        read.collect()
+        let mut consumed = Vec::new();
+        for entry in state.all_entries() {
+            let upload_state = entry.upload_state.iter();
+            let files = upload_state.flat_map(|upload| &upload.published_files);
+            let deletable = files.filter(|file| file.can_be_deleted(now));
+            consumed.extend(deletable.map(|file| (entry.id.clone(), file.clone())));
+        }
+        consumed
     }
 }

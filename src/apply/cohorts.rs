@@ -1,15 +1,15 @@
-//! Sending members to a cohort, which the first call makes.
+//! Sends members to a cohort. The first request creates the cohort.
 //!
-//! Nobody can look what came of a call, and nobody needs to: adding who is in and removing who is not change nothing, so
-//! that a call is made again until it is answered. How far a step has come is taken down before every call. A run that ends
-//! between two of them leaves behind who surely is a member and who may be, and the next one sends what makes that sure. A
-//! call that nobody heard of again may arrive late and undo what a later run did, so that this one waits until none can.
+//! The API does not return members, so the result of a request cannot be verified. Adding a member twice and removing one
+//! twice change nothing, so segctl repeats a request until it is answered. It journals the progress before each request:
+//! after an interrupted run the state has the confirmed members and an upper bound, and the next run sends the rest. A
+//! request that was never answered may arrive late, so segctl first waits until none can.
 
 pub(super) mod assume_in_sync;
 mod member_changes;
 
 use super::run_report::{SkipReason, StepOutcome};
-use super::{Applier, MAX_ATTEMPTS, StepError, attempts_exhausted, unverifiable};
+use super::{Applier, LIST_CHANGED, MAX_ATTEMPTS, StepError, attempts_exhausted, unverifiable};
 use crate::api::{ApiError, Clock, MemberBatcher, Operation, RemoteSegment, RequestError, Transport};
 use crate::member_list::SortedValues as _;
 use crate::member_list::compressed_list::ListReader;
@@ -23,31 +23,25 @@ use jiff::Timestamp;
 use member_changes::MemberChanges;
 use std::io;
 
-/// How far a step has come.
 struct CohortSyncRun<'s> {
     step: &'s Step,
     cohort_sync: &'s CohortSync,
-    /// The name that the cohort has at the service.
+    /// The remote name.
     name: &'s SegmentName,
-    /// The segment, once it is known, and whether it was looked at.
     id: Option<SegmentId>,
     is_rechecked: bool,
-    /// Who was in it before the first call.
     state_before: CohortState,
     added: u64,
     removed: u64,
-    /// Calls that were answered.
+    /// Confirmed requests.
     requests_sent: usize,
-    /// Whether a call was about to be made.
     has_started: bool,
-    /// The last call that was not answered, as long as it was not made again.
+    /// The error of the last unanswered request, until a retry is answered.
     ambiguous_error: Option<RequestError>,
-    /// When the last call was made that was not answered.
     ambiguous_since: Option<Timestamp>,
 }
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    /// Sends what a cohort lacks, and takes back what it has too much.
     pub(super) async fn sync_cohort(
         &self,
         step: &Step,
@@ -61,56 +55,53 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             .await
             .map_err(StepError::StateBeforeWrite)?
         {
-            Ok(parcel) => parcel,
-            Err(message) => return Ok(StepOutcome::Failed { message }),
+            Ok(changes) => changes,
+            Err(message) => return Ok(StepOutcome::failed(message)),
         };
-        let before = cohort_sync
-            .recorded
-            .as_ref()
-            .and_then(|known| known.ambiguous_since);
+        let recorded = cohort_sync.recorded.as_ref();
+        let ambiguous_since = recorded.and_then(|recorded| recorded.ambiguous_since);
         let operation = Operation::SyncMembers(step.segment.clone(), MemberChange::Add);
-        self.wait_out_in_flight(operation, before).await?;
+        self.wait_out_in_flight(operation, ambiguous_since).await?;
         self.run_state().has_saved_lists = true;
         for (digest, bytes) in &changes.lists_to_save {
-            let kept = self.store.save_member_list(digest, bytes).await;
-            kept.map_err(StepError::StateBeforeWrite)?;
+            let saved = self.store.save_member_list(digest, bytes).await;
+            saved.map_err(StepError::StateBeforeWrite)?;
         }
         let mut step_run = CohortSyncRun::new(step, cohort_sync, changes.state_before.clone());
-        let sent = self.send_batches(&changes, &mut step_run).await;
-        let outcome = self.with_ambiguity_of(sent, step_run.ambiguous_error.as_ref())?;
+        let result = self.send_batches(&changes, &mut step_run).await;
+        let outcome = self.with_ambiguity_of(result, step_run.ambiguous_error.as_ref())?;
         if !outcome.is_done() {
             self.record_partial_sync(&step_run).await?;
         }
         Ok(step_run.with_progress(outcome))
     }
 
-    /// Whether the ledger knows of the members what it knew when the plan was made.
     async fn members_match_plan(&self, cohort_sync: &CohortSync) -> bool {
         let state = self.state.lock().await;
-        let known = match &cohort_sync.target {
+        let recorded = match &cohort_sync.target {
             Some(target) => state
                 .any_entry(&target.id)
                 .and_then(|entry| entry.cohort_state.as_deref().cloned()),
             None => state.pending_creation(&cohort_sync.cohort.key),
         };
-        known == cohort_sync.recorded
+        recorded == cohort_sync.recorded
     }
 
-    /// Reads the declared list and the ones that were kept; or says why that is of no use.
+    /// The inner error is the message of a failed step.
     async fn load_member_changes(
         &self,
         cohort_sync: &CohortSync,
     ) -> Result<Result<MemberChanges, String>, StoreError> {
-        let kept = match RecordedMembers::load(self.store, cohort_sync.base.as_ref()).await {
-            Ok(kept) => kept,
+        let recorded = match RecordedMembers::load(self.store, cohort_sync.base.as_ref()).await {
+            Ok(recorded) => recorded,
             Err(RecordedMembersError::Store(error)) => return Err(error),
             Err(error) => return Ok(Err(format!("{error}; plan again"))),
         };
-        let packed = MemberChanges::compute(cohort_sync, &kept, &self.options.config_directory);
-        Ok(match packed {
-            Ok(Some(parcel)) => Ok(parcel),
-            Ok(None) => Err("its list was changed since the plan was made; plan again".to_owned()),
-            Err(error) => Err(format!("its list cannot be read: {error}")),
+        let changes = MemberChanges::compute(cohort_sync, &recorded, &self.options.config_directory);
+        Ok(match changes {
+            Ok(Some(changes)) => Ok(changes),
+            Ok(None) => Err(LIST_CHANGED.to_owned()),
+            Err(error) => Err(format!("the member list cannot be read: {error}")),
         })
     }
 
@@ -119,9 +110,6 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         changes: &MemberChanges,
         step_run: &mut CohortSyncRun<'_>,
     ) -> Result<StepOutcome, StepError> {
-        let unreadable = |error: io::Error| StepOutcome::Failed {
-            message: error.to_string(),
-        };
         for (change, list) in [
             (MemberChange::Add, &changes.added),
             (MemberChange::Remove, &changes.removed),
@@ -132,7 +120,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 let members = match next_batch(&mut list, &mut batches) {
                     Ok(Some(members)) => members,
                     Ok(None) => break,
-                    Err(error) => return Ok(unreadable(error)),
+                    Err(error) => return Ok(StepOutcome::failed(error.to_string())),
                 };
                 if let Some(outcome) = self.send_batch((change, &members), step_run).await? {
                     return Ok(outcome);
@@ -148,7 +136,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         self.finish_sync(step_run).await
     }
 
-    /// Makes one call until it is answered; how the step ends where it is not.
+    /// Repeats one request until it is answered; otherwise returns the outcome of the step.
     async fn send_batch(
         &self,
         (change, members): (MemberChange, &[String]),
@@ -159,22 +147,19 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let seen = (step_run.cohort_sync.target.as_ref(), &mut step_run.is_rechecked);
-            let Some(permit) = self.permit_after_recheck(&operation, seen).await? else {
+            let target = (step_run.cohort_sync.target.as_ref(), &mut step_run.is_rechecked);
+            let Some(permit) = self.permit_after_recheck(&operation, target).await? else {
                 return Ok(Some(StepOutcome::Skipped(SkipReason::Drifted)));
             };
             self.record_request_start(step_run).await?;
-            let sent = self
+            let result = self
                 .client
                 .sync_members(permit, (step_run.name, key), (change, members))
                 .await;
-            self.mark_sent(step_run.step, sent.as_ref().err());
-            let error = match sent {
-                Ok(()) => {
-                    step_run.ambiguous_error = None;
-                    return Ok(None);
-                }
-                Err(error) => error,
+            self.mark_sent(step_run.step, &result);
+            let Err(error) = result else {
+                step_run.ambiguous_error = None;
+                return Ok(None);
             };
             if error.is_ambiguous_write() {
                 if error.may_still_be_processed() {
@@ -193,79 +178,74 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         }
     }
 
-    /// Takes down how far the step has come and that one more call is about to be made.
     async fn record_request_start(&self, step_run: &mut CohortSyncRun<'_>) -> Result<(), StepError> {
         step_run.has_started = true;
         let Some(id) = &step_run.id else {
-            let sent = Box::new(partial_cohort_state(step_run, Some(self.clock.now())));
-            let write = IntendedWrite::CreateCohort { cohort_state: sent };
+            let cohort_state = Box::new(partial_cohort_state(step_run, Some(self.clock.now())));
+            let write = IntendedWrite::CreateCohort { cohort_state };
             return self.record_intent(step_run.step, write, false).await;
         };
         let ambiguous_since = Some(self.clock.now());
-        let entry = |state: &State| self.entry_with_partial_sync(state, id, (step_run, ambiguous_since));
-        let recorded = self
-            .append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
-            .await;
-        recorded.map_err(StepError::StateBeforeWrite)
+        self.record_entry(|state| self.entry_with_partial_sync(state, id, (step_run, ambiguous_since)))
+            .await
+            .map_err(StepError::StateBeforeWrite)
     }
 
-    /// Takes down how far the step has come that ends here, and whether a call of it may still arrive.
+    /// Records the progress of an unfinished step, and whether one of its requests may still arrive.
     async fn record_partial_sync(&self, step_run: &CohortSyncRun<'_>) -> Result<(), StepError> {
         let Some(id) = step_run.id.as_ref().filter(|_| step_run.has_started) else {
             return Ok(());
         };
-        let entry =
-            |state: &State| self.entry_with_partial_sync(state, id, (step_run, step_run.ambiguous_since));
-        self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
+        let progress = (step_run, step_run.ambiguous_since);
+        self.record_entry(|state| self.entry_with_partial_sync(state, id, progress))
             .await?;
         Ok(())
     }
 
-    /// Finds the segment that the first call made, of which no answer tells the id.
+    /// Finds the cohort that the first request created. Responses do not contain its id.
     async fn find_created_cohort(
         &self,
         step_run: &mut CohortSyncRun<'_>,
     ) -> Result<Option<StepOutcome>, StepError> {
         let step = step_run.step;
         let mut attempt = 0;
-        let stored = loop {
+        let found = loop {
             attempt += 1;
             match self.find_by_name(&step.segment).await {
-                Ok(Some(stored)) if stored.payload().is_some() => return Ok(Some(not_a_cohort(&stored))),
-                Ok(Some(stored)) => break stored,
+                Ok(Some(found)) if found.payload().is_some() => return Ok(Some(not_a_cohort(&found))),
+                Ok(Some(found)) => break found,
                 Ok(None) => {}
                 Err(error) => {
-                    let message = format!("the service took members, and then {error}");
-                    return Ok(Some(StepOutcome::Unknown { message }));
+                    return Ok(Some(StepOutcome::unknown(format!(
+                        "MoEngage accepted members, but the cohort could not be read: {error}; plan again"
+                    ))));
                 }
             }
             let missing = RequestError {
                 operation: Operation::ListNamed(step.segment.clone()),
                 kind: ApiError::NotFound {
-                    message: "it is not listed yet".to_owned(),
+                    message: "the segment is not listed yet".to_owned(),
                 },
             };
             if attempt == MAX_ATTEMPTS || !self.client.wait_before_verify(attempt, &missing).await {
-                return Ok(Some(StepOutcome::Unknown {
-                    message: COHORT_NOT_CREATED.to_owned(),
-                }));
+                return Ok(Some(StepOutcome::unknown(COHORT_NOT_CREATED)));
             }
         };
-        self.resolve_reference(step, &stored.id);
-        let id = stored.id.clone();
-        self.record_fetched(stored, Lifecycle::Active);
-        let recorded = self.append_to_journal(|state| {
+        self.resolve_reference(step, &found.id);
+        let id = found.id.clone();
+        self.record_fetched(found, Lifecycle::Active);
+        self.append_to_journal(|state| {
             let entry = self.entry_with_partial_sync(state, &id, (step_run, step_run.ambiguous_since));
-            // What an earlier run was about to make is this one.
-            let begun = state
+            // An earlier run may have intended to create this cohort, too.
+            let intents = state
                 .intents()
                 .filter(|intent| creates_same_cohort(intent, step_run));
-            let settled = begun.map(|intent| JournalEntry::Resolved(intent.step.clone()));
+            let resolved = intents.map(|intent| JournalEntry::Resolved(intent.step.clone()));
             std::iter::once(JournalEntry::StateEntry(entry))
-                .chain(settled)
+                .chain(resolved)
                 .collect()
-        });
-        recorded.await?;
+        })
+        .await?;
         step_run.id = Some(id);
         Ok(None)
     }
@@ -276,48 +256,44 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         id: &SegmentId,
         (step_run, ambiguous_since): (&CohortSyncRun<'_>, Option<Timestamp>),
     ) -> StateEntry {
-        let sent = partial_cohort_state(step_run, ambiguous_since);
-        self.entry_with_cohort_state(state, id, (step_run, sent))
+        let cohort_state = partial_cohort_state(step_run, ambiguous_since);
+        self.entry_with_cohort_state(state, id, (step_run, cohort_state))
     }
 
     fn entry_with_cohort_state(
         &self,
         state: &State,
         id: &SegmentId,
-        (step_run, sent): (&CohortSyncRun<'_>, CohortState),
+        (step_run, cohort_state): (&CohortSyncRun<'_>, CohortState),
     ) -> StateEntry {
-        let is_managed = sent.exact_list().is_some()
-            || step_run.cohort_sync.target.is_none()
-            || state.managed_entry(id).is_some();
+        let is_active = cohort_state.exact_list().is_some() || step_run.cohort_sync.target.is_none();
         let mut entry = self.managed_entry(state, id, step_run.name);
-        // What somebody else made is ours when all of it took effect, not before.
-        entry.history_only = !is_managed;
+        // segctl adopts an unmanaged cohort when the whole list was sent, not before.
+        entry.history_only = !is_active && state.managed_entry(id).is_none();
         entry.kind = SegmentKind::Cohort;
         entry.rename(step_run.step.segment.clone());
         entry.protect = step_run.step.protect;
-        if sent.exact_list().is_some() || step_run.cohort_sync.target.is_none() {
-            // What was put away was taken out by the step before, or by somebody.
+        if is_active {
+            // The step before unarchived an archived cohort, or a dashboard user did.
             entry.set_lifecycle(Lifecycle::Active);
         }
-        entry.cohort_state = Some(Box::new(sent));
+        entry.cohort_state = Some(Box::new(cohort_state));
         entry
     }
 
-    /// Takes down that everything was sent.
     async fn finish_sync(&self, step_run: &CohortSyncRun<'_>) -> Result<StepOutcome, StepError> {
         let Some(id) = step_run.id.clone() else {
-            // Nobody is declared empty, so that there was a call.
+            // No declared list is empty, so a request was sent.
             return Ok(StepOutcome::NotAttempted);
         };
-        let sent = CohortState {
+        let cohort_state = CohortState {
             key: step_run.cohort_sync.cohort.key.clone(),
             confirmed: step_run.cohort_sync.list.clone(),
             upper_bound: None,
             partial: None,
             ambiguous_since: step_run.ambiguous_since,
         };
-        let entry = |state: &State| self.entry_with_cohort_state(state, &id, (step_run, sent));
-        self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
+        self.record_entry(|state| self.entry_with_cohort_state(state, &id, (step_run, cohort_state)))
             .await?;
         Ok(StepOutcome::applied(id, Vec::new()))
     }
@@ -351,65 +327,49 @@ impl<'s> CohortSyncRun<'s> {
         self.requests_sent += 1;
     }
 
-    /// An outcome, with how far it had come by then.
     fn with_progress(&self, outcome: StepOutcome) -> StepOutcome {
-        let sent = || {
-            format!(
-                "{} of {} calls were made",
-                self.requests_sent, self.cohort_sync.requests
-            )
-        };
+        let (sent, planned) = (self.requests_sent, self.cohort_sync.requests);
         match outcome {
-            _ if self.requests_sent == 0 => outcome,
-            StepOutcome::NotAttempted => StepOutcome::Failed {
-                message: format!(
-                    "the run was stopped when {}; the next one goes on from there",
-                    sent()
-                ),
-            },
-            StepOutcome::Failed { message } => StepOutcome::Failed {
-                message: format!("{}, and then {message}", sent()),
-            },
+            _ if sent == 0 => outcome,
+            StepOutcome::NotAttempted => StepOutcome::failed(format!(
+                "the run was stopped after {sent} of {planned} requests were sent; the next run continues from there"
+            )),
+            StepOutcome::Failed { message } => StepOutcome::failed(format!(
+                "{sent} of {planned} requests were sent, then an error occurred: {message}"
+            )),
             outcome => outcome,
         }
     }
 }
 
-/// What is known of the members while a list is sent.
 fn partial_cohort_state(step_run: &CohortSyncRun<'_>, ambiguous_since: Option<Timestamp>) -> CohortState {
-    let under_way = PartialSync {
-        list: step_run.cohort_sync.list.clone(),
-        added: step_run.added,
-        removed: step_run.removed,
-    };
     CohortState {
-        partial: Some(under_way),
+        partial: Some(PartialSync {
+            list: step_run.cohort_sync.list.clone(),
+            added: step_run.added,
+            removed: step_run.removed,
+        }),
         ambiguous_since,
         ..step_run.state_before.clone()
     }
 }
 
-/// What is said where a cohort should have been made and is not there.
-const COHORT_NOT_CREATED: &str = "the service took members and lists no segment of that name: it drops without a word a name that \
-                       another segment has, archived ones too; choose another name, or run again if the list lags";
+const COHORT_NOT_CREATED: &str = "MoEngage accepted members but lists no segment of that name: it silently drops members for a \
+     name of another segment, even an archived one; choose another name, or run again if the listing lags";
 
-/// A segment that has the name and that no members can be sent to.
-fn not_a_cohort(stored: &RemoteSegment) -> StepOutcome {
-    let (name, id) = (&stored.name, &stored.id);
-    StepOutcome::Failed {
-        message: format!(
-            "a filter segment named `{name}` (id {id}) appeared since the plan, and the service drops what is sent to it; \
-             plan again"
-        ),
-    }
+/// MoEngage silently drops members that are sent to a filter segment.
+fn not_a_cohort(found: &RemoteSegment) -> StepOutcome {
+    let (name, id) = (&found.name, &found.id);
+    StepOutcome::failed(format!(
+        "a filter segment named `{name}` (id {id}) appeared since the plan, and MoEngage silently drops members sent to it; \
+         plan again"
+    ))
 }
 
-/// Whether a run was about to make the cohort of a step.
 fn creates_same_cohort(intent: &Intent, step_run: &CohortSyncRun<'_>) -> bool {
-    matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state: sent } if sent.key == step_run.cohort_sync.cohort.key)
+    matches!(&intent.write, IntendedWrite::CreateCohort { cohort_state } if cohort_state.key == step_run.cohort_sync.cohort.key)
 }
 
-/// The members of the next call.
 fn next_batch(list: &mut ListReader<&[u8]>, batches: &mut MemberBatcher) -> io::Result<Option<Vec<String>>> {
     while let Some(value) = list.next()? {
         let full = batches.push(String::from_utf8_lossy(value).into_owned());

@@ -1,15 +1,12 @@
-//! Creating a segment.
-
 use super::classify::{NextAction, Resolution};
 use super::run_report::StepOutcome;
 use super::{Applier, StepError, attempts_exhausted, classify, unverifiable};
 use crate::api::{Clock, RemoteSegment, RequestError, Transport};
-use crate::model::Payload;
+use crate::model::{Payload, SegmentName};
 use crate::plan::step::{DesiredDefinition, Step};
 use crate::state::StateStore;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    /// Creates, and where the answer is lost or the name is taken, finds out by whom.
     pub(super) async fn create(
         &self,
         step: &Step,
@@ -17,11 +14,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     ) -> Result<StepOutcome, StepError> {
         let payload = match desired.resolved(&self.resolved_references()) {
             Ok(payload) => payload,
-            Err(name) => {
-                return Ok(StepOutcome::Failed {
-                    message: unresolved_reference(&name),
-                });
-            }
+            Err(name) => return Ok(unresolved_reference(&name)),
         };
         let digest = desired.digests.exact.to_string();
         let mut lost = None::<RequestError>;
@@ -33,30 +26,27 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 Ok(Err(error)) | Err(StepError::Request(error)) => error,
                 Err(other) => return Err(other),
             };
-            match (
-                classify::next_after_create(&error, &step.segment, lost.is_some()),
-                &lost,
-            ) {
+            let next = classify::next_after_create(&error, &step.segment, lost.is_some());
+            match (next, &lost) {
                 (NextAction::Verify, _) => {}
                 (NextAction::Unknown, Some(lost)) => return Ok(unverifiable(lost, &error)),
                 _ => return Ok(self.failed_request_outcome(&error)),
             }
-            // A name that is taken may have been taken by this very call, delivered twice.
+            // If the name is taken, this request may have been delivered twice and taken it.
             self.run_state().ambiguous_steps.insert(step.number);
-            lost = Some(error.clone());
-            let may_go_on = self.should_retry(attempt, &error).await;
-            match (self.verify_create(step, desired, (&payload, &error)).await, &lost) {
-                // Lists may lag: that they show no segment is no proof that none was made.
-                (Err(StepError::Request(other)), Some(lost)) => return Ok(unverifiable(lost, &other)),
-                (Ok(None), _) if may_go_on => {}
-                (Ok(None), _) => return Ok(attempts_exhausted(attempt, &error)),
-                (Ok(Some(outcome)), _) => return Ok(outcome),
-                (Err(interruption), _) => return Err(interruption),
+            let should_retry = self.should_retry(attempt, &error).await;
+            match self.verify_create(step, desired, (&payload, &error)).await {
+                Err(StepError::Request(read)) => return Ok(unverifiable(&error, &read)),
+                // The listing may lag, so a missing segment may still exist.
+                Ok(None) if should_retry => lost = Some(error),
+                Ok(None) => return Ok(attempts_exhausted(attempt, &error)),
+                Ok(Some(outcome)) => return Ok(outcome),
+                Err(other) => return Err(other),
             }
         }
     }
 
-    /// The outcome after a create that was not answered with success; `None` when it may be tried again.
+    /// `None`: the create may be sent again.
     async fn verify_create(
         &self,
         step: &Step,
@@ -65,49 +55,43 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     ) -> Result<Option<StepOutcome>, StepError> {
         let found = match self.find_by_name(&step.segment).await {
             Ok(found) => found,
-            Err(look_up) => return Ok(Some(unverifiable(error, &look_up))),
+            Err(read) => return Ok(Some(unverifiable(error, &read))),
         };
-        let is_wanted = |stored: &RemoteSegment| {
-            let found = stored.payload();
-            found.is_some_and(|found| desired.is_identical_to(&found, &self.resolved_references()))
-        };
-        let note = match (
-            classify::resolve_create(error, found.as_ref().map(is_wanted)),
-            &found,
-        ) {
+        let has_definition = found.as_ref().map(|found| self.has_definition(desired, found));
+        let resolution = classify::resolve_create(error, has_definition);
+        let (note, found) = match (resolution, found) {
             (Resolution::HiddenNameHolder, _) => {
                 return self.unarchive_name_holder(step, desired, payload).await.map(Some);
             }
-            (Resolution::OtherNameHolder, Some(stored)) => {
-                return Ok(Some(segment_appeared_since_plan(step, stored)));
+            (Resolution::OtherNameHolder, Some(found)) => {
+                return Ok(Some(segment_appeared_since_plan(step, &found)));
             }
-            (Resolution::Applied, _) => "the answer was lost; the segment was found with the definition sent",
-            (Resolution::AlreadyApplied, _) => {
-                "it was there already with the definition sent: another run made it, or one whose answer was lost"
-            }
+            (Resolution::Applied, Some(found)) => (
+                "the response was lost; the segment exists with the definition sent",
+                found,
+            ),
+            (Resolution::AlreadyApplied, Some(found)) => (
+                "the segment already exists with the definition sent: another run created it, or a request whose \
+                 response was lost",
+                found,
+            ),
             _ => return Ok(None),
         };
-        match found {
-            Some(stored) => {
-                let notes = vec![note.to_owned()];
-                self.finish_write(step, desired, stored, notes).await.map(Some)
-            }
-            None => Ok(None),
-        }
+        let notes = vec![note.to_owned()];
+        self.finish_write(step, desired, found, notes).await.map(Some)
     }
 }
 
-/// A live segment has the name, and is not ours.
-fn segment_appeared_since_plan(step: &Step, stored: &RemoteSegment) -> StepOutcome {
-    StepOutcome::Failed {
-        message: format!(
-            "a segment named `{}` (id {}) with another definition appeared since the plan; plan again",
-            step.segment, stored.id
-        ),
-    }
+fn segment_appeared_since_plan(step: &Step, found: &RemoteSegment) -> StepOutcome {
+    StepOutcome::failed(format!(
+        "a segment named `{}` (id {}) with another definition appeared since the plan; plan again",
+        step.segment, found.id
+    ))
 }
 
-/// What to say when a reference has no id: the step that makes its segment should have come before.
-pub(super) fn unresolved_reference(name: &crate::model::SegmentName) -> String {
-    format!("it refers to `{name}`, which has no id yet; plan again")
+/// The step that creates the referenced segment should have run before.
+pub(super) fn unresolved_reference(name: &SegmentName) -> StepOutcome {
+    StepOutcome::failed(format!(
+        "the segment refers to `{name}`, which has no id yet; plan again"
+    ))
 }

@@ -1,4 +1,4 @@
-//! Which step is run when: each as soon as what it depends on is done, several at once.
+//! Runs each step as soon as its dependencies are done, several steps at once.
 
 use super::run_report::{SkipReason, StepOutcome, StepReport};
 use super::upload_results::PendingUpload;
@@ -11,8 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeSet;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    /// Runs all steps, unless `stop` holds a reason not to; their outcomes in the order of the plan, and what ended the
-    /// run early. A step is started only while nothing speaks against it; those that are under way are waited for.
+    /// Starts no step while there is an `abort_reason`, and waits for running steps. The reports are in plan order.
     pub(super) async fn run_all(
         &self,
         steps: &[Step],
@@ -43,72 +42,69 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                 on_event(StepEvent::Started(step));
                 running.push(self.run_task(index, StepTask::Step(step)));
             }
-            let Some((index, task, done)) = running.next().await else {
+            let Some((index, task, result)) = running.next().await else {
                 break;
             };
             match task {
                 StepTask::WaitForCallback(..) => waiting -= 1,
                 StepTask::Step(step) => {
-                    if let Some(pending) = self.take_pending_upload(step).filter(|_| done.is_ok()) {
+                    let pending = self.run_state().pending_uploads.remove(&step.number);
+                    if let Some(pending) = pending.filter(|_| result.is_ok()) {
                         waiting += 1;
                         running.push(self.run_task(index, StepTask::WaitForCallback(step, pending)));
                         continue;
                     }
                 }
             }
-            let (outcome, reason) = match done {
+            let (outcome, reason) = match result {
                 Ok(outcome) => (outcome, None),
-                Err(interruption) => self.failed_step_outcome(interruption),
+                Err(error) => self.failed_step_outcome(error),
             };
-            // Whoever waits and is stopped leaves nothing to be started, and something unknown.
-            let is_cut_off = matches!(task, StepTask::WaitForCallback(..)) && !outcome.is_done();
-            let cancelled =
-                (is_cut_off && self.options.cancel_token.is_cancelled()).then_some(AbortReason::Cancelled);
+            // A cancelled wait leaves its step unknown, even if no other step is left to start.
+            let is_cut_off = matches!(task, StepTask::WaitForCallback(..))
+                && !outcome.is_done()
+                && self.options.cancel_token.is_cancelled();
+            let cancelled = is_cut_off.then_some(AbortReason::Cancelled);
             abort_reason = abort_reason.or(reason).or(cancelled);
             self.run_state().is_stopping = abort_reason.is_some();
             on_event(StepEvent::Finished(progress.finish(index, outcome)));
         }
-        // What was asked to stop may have had nothing left to start, and still left steps that waited undone.
+        // A cancelled run may have had no step left to start, and still leave steps not attempted.
         if abort_reason.is_none() && self.options.cancel_token.is_cancelled() && progress.has_unattempted() {
             abort_reason = Some(AbortReason::Cancelled);
         }
-        for entry in progress.unfinished() {
-            on_event(StepEvent::Finished(entry));
+        for report in progress.unfinished() {
+            on_event(StepEvent::Finished(report));
         }
         (progress.reports, abort_reason)
     }
 
-    /// Does a part of a step; what came of it, with what it was.
     async fn run_task<'s>(
         &self,
         index: usize,
         task: StepTask<'s>,
     ) -> (usize, StepTask<'s>, Result<StepOutcome, StepError>) {
-        let done = match &task {
+        let result = match &task {
             StepTask::Step(step) => self.run_step(step).await,
-            StepTask::WaitForCallback(step, awaited) => self.wait_for_callback(step, awaited).await,
+            StepTask::WaitForCallback(step, pending) => self.wait_for_callback(step, pending).await,
         };
-        (index, task, done)
+        (index, task, result)
     }
 }
 
-/// What is done of a step: the step itself, or the wait for what the service says of its list.
 enum StepTask<'s> {
     Step(&'s Step),
     WaitForCallback(&'s Step, PendingUpload),
 }
 
-/// What came of the steps so far.
+/// All lists are in plan order; `dependents` and `ready` contain indices of steps.
 struct Progress<'p> {
     steps: &'p [Step],
-    /// One for each step; not attempted until it is finished.
+    /// Not attempted until finished.
     reports: Vec<StepReport>,
     is_finished: Vec<bool>,
-    /// For each step, how many that it depends on are unfinished.
     unmet_dependencies: Vec<usize>,
-    /// For each step, the places of those that depend on it.
     dependents: Vec<Vec<usize>>,
-    /// Places of steps that can be started.
     ready: BTreeSet<usize>,
 }
 
@@ -116,50 +112,46 @@ impl<'p> Progress<'p> {
     fn new(steps: &'p [Step]) -> Self {
         let mut dependents = vec![Vec::new(); steps.len()];
         for (index, step) in steps.iter().enumerate() {
-            // Steps are numbered from 1 in the order of the plan.
-            let needs = step.depends_on.iter().filter_map(|need| need.checked_sub(1));
-            for need in needs {
-                if let Some(list) = dependents.get_mut(need) {
+            // Steps are numbered from 1 in plan order.
+            for dependency in step.depends_on.iter().filter_map(|number| number.checked_sub(1)) {
+                if let Some(list) = dependents.get_mut(dependency) {
                     list.push(index);
                 }
             }
         }
-        let entry = |step: &Step| StepReport {
+        let report = |step: &Step| StepReport {
             number: step.number,
             segment: step.segment.clone(),
             action: step.action.as_str(),
             outcome: StepOutcome::NotAttempted,
         };
         Self {
-            reports: steps.iter().map(entry).collect(),
+            reports: steps.iter().map(report).collect(),
             is_finished: vec![false; steps.len()],
             unmet_dependencies: steps.iter().map(|step| step.depends_on.len()).collect(),
             dependents,
             ready: (0..steps.len())
-                .filter(|place| steps.get(*place).is_some_and(|step| step.depends_on.is_empty()))
+                .filter(|index| steps[*index].depends_on.is_empty())
                 .collect(),
             steps,
         }
     }
 
-    /// The next step that can be started, with its place; it is handed out once.
     fn take_next(&mut self) -> Option<(usize, &'p Step)> {
         let index = self.ready.pop_first()?;
-        self.steps.get(index).map(|step| (index, step))
+        Some((index, &self.steps[index]))
     }
 
-    /// What keeps a step from being run, of the steps that it depends on.
     fn blocked_outcome(&self, step: &Step) -> Option<StepOutcome> {
-        let needs = step.depends_on.iter().filter_map(|need| need.checked_sub(1));
-        let mut needed = needs.filter_map(|place| self.reports.get(place));
-        let unmet = needed.find(|entry| !entry.outcome.is_done())?;
+        let dependencies = step.depends_on.iter().filter_map(|number| number.checked_sub(1));
+        let mut reports = dependencies.filter_map(|index| self.reports.get(index));
+        let unmet = reports.find(|report| !report.outcome.is_done())?;
         Some(match unmet.outcome {
             StepOutcome::NotAttempted => StepOutcome::NotAttempted,
             _ => StepOutcome::Skipped(SkipReason::DependencyNotApplied(unmet.segment.clone())),
         })
     }
 
-    /// Takes down what came of the step in a place.
     fn finish(&mut self, index: usize, outcome: StepOutcome) -> &StepReport {
         self.is_finished[index] = true;
         for dependent in &self.dependents[index] {
@@ -168,21 +160,18 @@ impl<'p> Progress<'p> {
                 self.ready.insert(*dependent);
             }
         }
-        let entry = &mut self.reports[index];
-        entry.outcome = outcome;
-        entry
+        let report = &mut self.reports[index];
+        report.outcome = outcome;
+        report
     }
 
     fn has_unattempted(&self) -> bool {
-        let mut entries = self.reports.iter();
-        entries.any(|entry| entry.outcome == StepOutcome::NotAttempted)
+        let mut reports = self.reports.iter();
+        reports.any(|report| report.outcome == StepOutcome::NotAttempted)
     }
 
-    /// Steps that were not come to.
     fn unfinished(&self) -> impl Iterator<Item = &StepReport> {
-        let entries = self.reports.iter().zip(&self.is_finished);
-        entries
-            .filter(|(_, finished)| !**finished)
-            .map(|(entry, _)| entry)
+        let reports = self.reports.iter().zip(&self.is_finished);
+        reports.filter_map(|(report, finished)| (!finished).then_some(report))
     }
 }

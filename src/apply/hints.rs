@@ -1,32 +1,27 @@
-//! What to do about a refusal, where that depends on what segctl.yaml says of the service.
+//! Hints for API errors that depend on `api_behavior:` in segctl.yaml.
 
 use crate::api::ApiError;
 use crate::model::ApiBehavior;
 
-/// What to do; `None` where there is nothing to say beyond the error's own words.
-pub(super) fn hint(error: &ApiError, behaviour: &ApiBehavior) -> Option<String> {
+pub(super) fn hint(error: &ApiError, behavior: &ApiBehavior) -> Option<String> {
     match error {
         ApiError::ActiveLimit {
             limit: Some(limit), ..
-        } if !matches_limit(behaviour.active_limit, *limit) => Some(format!(
-            "with `service: {{active_limit: {limit}}}` in segctl.yaml the plan knows it beforehand"
+        } if usize::try_from(*limit) != Ok(behavior.active_limit) => Some(format!(
+            "set `api_behavior: {{active_limit: {limit}}}` in segctl.yaml so that plans check this limit"
         )),
-        ApiError::NameTaken { .. } if behaviour.rename_frees_names => Some(
-            "if no segment has it, a rename did not free it: take `rename_frees_names: true` out of segctl.yaml"
+        ApiError::NameTaken { .. } if behavior.rename_frees_names => Some(
+            "if no segment has the name, a rename did not free it: remove `rename_frees_names: true` from segctl.yaml"
                 .to_owned(),
         ),
-        ApiError::DefinitionTaken { .. } if !behaviour.archived_definitions_conflict => Some(
-            "refer to that one, or change the definition; if that one is archived: with \
-             `service: {archived_definitions_conflict: true}` in segctl.yaml plans count the archived ones that they see"
+        ApiError::DefinitionTaken { .. } if !behavior.archived_definitions_conflict => Some(
+            "refer to that segment, or change the definition; if that segment is archived, set \
+             `api_behavior: {archived_definitions_conflict: true}` in segctl.yaml so that plans check archived segments"
                 .to_owned(),
         ),
-        ApiError::DefinitionTaken { .. } => Some("refer to that one, or change the definition".to_owned()),
+        ApiError::DefinitionTaken { .. } => Some("refer to that segment, or change the definition".to_owned()),
         _ => None,
     }
-}
-
-fn matches_limit(configured: usize, reported: u64) -> bool {
-    u64::try_from(configured).is_ok_and(|set| set == reported)
 }
 
 #[cfg(test)]
@@ -59,14 +54,14 @@ mod tests {
             (&taken, "archived_definitions_conflict: true", (true, false)),
             (&taken, "change the definition", (true, true)),
         ];
-        for (error, words, expected) in table {
-            let says = |behaviour| hint(error, behaviour).is_some_and(|advice| advice.contains(words));
-            assert_eq!((says(&unset), says(&set)), expected, "{words}");
+        for (error, text, expected) in table {
+            let has_hint = |behavior| hint(error, behavior).is_some_and(|hint| hint.contains(text));
+            assert_eq!((has_hint(&unset), has_hint(&set)), expected, "{text}");
         }
-        let silent = ApiError::ActiveLimit {
+        let unspecific = ApiError::ActiveLimit {
             actual_count: None,
             limit: None,
         };
-        assert_eq!(hint(&silent, &unset), None);
+        assert_eq!(hint(&unspecific, &unset), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What the ledger learns from a run: before a write what is about to be replaced, after it what is there now.
+//! Records a run in the state: before a write what is about to be replaced, after it the result.
 
 use super::cohorts::assume_in_sync::set_assumed_members;
 use super::write::UpdateRequest;
@@ -13,62 +13,54 @@ use crate::state::{
 use std::collections::BTreeSet;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    /// Takes down the segments that need no write: those that are met for the first time, and those that were changed
-    /// the same way in the files and in the workspace. A saved plan is taken down with them, so that it is not applied
-    /// twice, whatever comes of it.
+    /// Records the segments that need no write: adopted ones, and those whose configuration and remote definition changed
+    /// to the same. A saved plan is recorded with them, whatever its result, so that it is not applied twice.
     pub(super) async fn record_state_updates(&self, plan: &Plan) -> Result<(), StoreError> {
-        if plan.state_updates.is_empty()
-            && self.options.saved_plan_digest.is_none()
-            && !self.options.recovered_writes
-        {
+        let saved_plan = self.options.saved_plan_digest.as_ref();
+        if plan.state_updates.is_empty() && saved_plan.is_none() && !self.options.recovered_writes {
             return Ok(());
         }
         let mut saved_lists = BTreeSet::new();
-        for record in &plan.state_updates {
-            let assumed = record.assumed_members.as_ref();
-            if let Some(assumed) = assumed
+        for update in &plan.state_updates {
+            if let Some(assumed) = &update.assumed_members
                 && self.save_assumed_list(assumed).await?
             {
-                saved_lists.insert(&record.id);
+                saved_lists.insert(&update.id);
             }
         }
         self.append_to_journal(|state| {
-            let entries = plan.state_updates.iter().map(|record| {
-                let mut entry = self.managed_entry(state, &record.id, &record.segment);
-                entry.rename(record.segment.clone());
-                // No write tells what is unknown.
+            let entries = plan.state_updates.iter().map(|update| {
+                let mut entry = self.managed_entry(state, &update.id, &update.segment);
+                entry.rename(update.segment.clone());
+                // Only a write resolves an unknown lifecycle.
                 if !entry.lifecycle_unknown {
-                    entry.lifecycle = record.lifecycle;
+                    entry.lifecycle = update.lifecycle;
                 }
-                entry.protect = record.protect;
-                if let Some(definition) = &record.definition {
-                    entry.digest = Some(exact_digest(definition, &self.resolved_references()).to_string());
-                    entry.definition = Some(definition.clone());
+                entry.protect = update.protect;
+                if let Some(definition) = &update.definition {
+                    self.set_definition(&mut entry, definition.clone());
                 }
-                if let Some(assumed) = record
-                    .assumed_members
-                    .as_ref()
-                    .filter(|_| saved_lists.contains(&record.id))
+                if let Some(assumed) = &update.assumed_members
+                    && saved_lists.contains(&update.id)
                 {
                     set_assumed_members(&mut entry, assumed);
                 }
                 JournalEntry::StateEntry(entry)
             });
-            let plan = self.options.saved_plan_digest.as_ref().map(|digest| {
+            let applied_plan = saved_plan.map(|digest| {
                 JournalEntry::AppliedPlan(AppliedPlan {
                     digest: digest.clone(),
                     applied_at: self.clock.now(),
                 })
             });
-            entries.chain(plan).collect()
+            entries.chain(applied_plan).collect()
         })
         .await
     }
 
-    /// Takes down a write that is about to be made. It is on the disk before the write is sent: whatever happens then,
-    /// the next run finds out what became of it.
+    /// Journals a write before it is sent, so that after a crash the next run verifies its result.
     ///
-    /// `takes_out` where the segment is not ours, was archived, and is to be archived again unless it becomes ours.
+    /// `rearchive_if_unadopted`: the segment is unmanaged and was archived. It is archived again unless it is adopted.
     pub(super) async fn record_intent(
         &self,
         step: &Step,
@@ -80,8 +72,8 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         recorded.map_err(StepError::StateBeforeWrite)
     }
 
-    /// Takes down what is about to be overwritten together with the write that does it. Whose it is does not change by
-    /// that: it is ours when the write took effect.
+    /// Journals the definition that an update replaces together with its intent. An unmanaged segment stays unmanaged
+    /// until the write took effect.
     pub(super) async fn record_overwrite(
         &self,
         step: &Step,
@@ -90,15 +82,14 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
     ) -> Result<(), StepError> {
         let intent = self.intent_record(step, update.intended_write(), update.rearchive_if_unadopted);
         let recorded = self.append_to_journal(|state| {
-            let known = state.any_entry(&current.id).cloned();
-            let before = (current.clone(), known.clone());
+            let recorded = state.any_entry(&current.id).cloned();
             self.run_state()
                 .before_update
                 .entry(step.number)
-                .or_insert(before);
+                .or_insert_with(|| (current.clone(), recorded.clone()));
             let entry = current.payload().map(|definition| {
-                // What was applied is still what was applied, and when.
-                let mut entry = known.unwrap_or_else(|| StateEntry {
+                // This does not change when the segment was applied.
+                let mut entry = recorded.unwrap_or_else(|| StateEntry {
                     history_only: true,
                     ..self.managed_entry(state, &current.id, &current.name)
                 });
@@ -109,8 +100,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
                     run: self.options.run_id.clone(),
                 });
                 if entry.definition.is_none() && !entry.history_only {
-                    entry.digest = Some(exact_digest(&definition, &self.resolved_references()).to_string());
-                    entry.definition = Some(definition);
+                    self.set_definition(&mut entry, definition);
                 }
                 JournalEntry::StateEntry(entry)
             });
@@ -119,61 +109,59 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         recorded.await.map_err(StepError::StateBeforeWrite)
     }
 
-    /// Takes down that nothing became of a write: what somebody else made is still theirs, and what was taken back is what
-    /// it was.
+    /// Records that a write had no effect or was rolled back: the entry is again what it was `before`.
     pub(super) async fn record_restored(
         &self,
         step: &Step,
         (id, before): (&SegmentId, Option<StateEntry>),
     ) -> Result<(), StoreError> {
-        // A call that was not answered may still be on its way, and overwrite what is there again.
+        // An unanswered request may still arrive and overwrite the restored definition: keep its revision.
         let may_still_arrive = self.run_state().ambiguous_steps.contains(&step.number);
         self.append_to_journal(|state| {
-            let kept = state.any_entry(id).filter(|_| may_still_arrive);
-            let before = match (before, kept) {
-                (Some(before), Some(kept)) => JournalEntry::StateEntry(before.with_revisions_of(kept)),
+            let current = state.any_entry(id).filter(|_| may_still_arrive);
+            let restored = match (before, current) {
+                (Some(before), Some(current)) => JournalEntry::StateEntry(before.with_revisions_of(current)),
                 (Some(before), None) => JournalEntry::StateEntry(before),
-                (None, Some(kept)) => {
+                (None, Some(current)) => {
                     let entry = StateEntry {
                         history_only: true,
-                        run: kept.run.clone(),
-                        ..StateEntry::new(id.clone(), kept.name.clone(), kept.applied_at)
+                        run: current.run.clone(),
+                        ..StateEntry::new(id.clone(), current.name.clone(), current.applied_at)
                     };
-                    JournalEntry::StateEntry(entry.with_revisions_of(kept))
+                    JournalEntry::StateEntry(entry.with_revisions_of(current))
                 }
                 (None, None) => JournalEntry::Forgotten(id.clone()),
             };
-            vec![before, JournalEntry::Resolved(self.step_key(step))]
+            vec![restored, JournalEntry::Resolved(self.step_key(step))]
         })
         .await
     }
 
-    /// Takes down that a segment in passing has the definition of its file, under the name that it had `before`; what was
-    /// replaced on the way is kept.
+    /// Records that a segment with a temporary change now has its declared definition under its name from `before`.
+    /// Revisions that the run recorded are kept.
     pub(super) async fn record_declared_definition(
         &self,
         step: &Step,
-        (before, known): (&RemoteSegment, Option<StateEntry>),
+        (before, recorded): (&RemoteSegment, Option<StateEntry>),
         (desired, definition): (&DesiredDefinition, Payload),
     ) -> Result<(), StoreError> {
         self.append_to_journal(|state| {
-            let now = self.managed_entry(state, &before.id, &before.name);
-            let known = known.map_or_else(|| now.clone(), |known| known.with_revisions_of(&now));
+            let current = self.managed_entry(state, &before.id, &before.name);
+            let recorded = match recorded {
+                Some(recorded) => recorded.with_revisions_of(&current),
+                None => current,
+            };
             let entry = StateEntry {
                 history_only: false,
                 digest: Some(desired.digests.exact.to_string()),
                 definition: Some(definition),
-                ..known
+                ..recorded
             };
-            vec![
-                JournalEntry::StateEntry(entry),
-                JournalEntry::Resolved(self.step_key(step)),
-            ]
+            self.entry_and_resolution(step, entry)
         })
         .await
     }
 
-    /// Takes down that it is known what became of a step's write, where it is not yet.
     pub(super) async fn record_resolved(&self, step: &Step) -> Result<(), StoreError> {
         let key = self.step_key(step);
         if self.state.lock().await.intent(&key).is_none() {
@@ -183,30 +171,26 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             .await
     }
 
-    /// Takes down a definition that the service stored.
     pub(super) async fn record_written(&self, step: &Step, stored: &RemoteSegment) -> Result<(), StoreError> {
         self.resolve_reference(step, &stored.id);
         self.record_fetched(stored.clone(), Lifecycle::Active);
         self.append_to_journal(|state| {
             let mut entry = self.managed_entry(state, &stored.id, &step.segment);
-            // The name that is there: a passing step leaves a temporary one, which is known by the declared name.
+            // After a temporary change the remote name differs: the state has the declared one.
             entry.rename(step.segment.clone());
             entry.set_lifecycle(Lifecycle::Active);
             entry.protect = step.protect;
-            if let Some(wanted) = step.action.desired() {
-                entry.digest = Some(wanted.digests.exact.to_string());
-                // What was sent, not what came back: a service that stores something else made a difference to tell of.
-                entry.definition = wanted.resolved(&self.resolved_references()).ok();
+            if let Some(desired) = step.action.desired() {
+                entry.digest = Some(desired.digests.exact.to_string());
+                // What was sent, not what MoEngage returned: plans report the difference as drift.
+                entry.definition = desired.resolved(&self.resolved_references()).ok();
             }
-            vec![
-                JournalEntry::StateEntry(entry),
-                JournalEntry::Resolved(self.step_key(step)),
-            ]
+            self.entry_and_resolution(step, entry)
         })
         .await
     }
 
-    /// Takes down that a segment was put away or taken out, by a call that was made now or by somebody some time before.
+    /// `is_done_now`: segctl changed the lifecycle in this run, and no other process earlier.
     pub(super) async fn record_lifecycle(
         &self,
         step: &Step,
@@ -217,59 +201,65 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         self.record_fetched(current.clone(), lifecycle);
         self.append_to_journal(|state| {
             let mut entry = self.managed_entry(state, &current.id, &current.name);
-            // Without a file this is the live name: the entry must not lay claim to a name that a file may declare. What
-            // is taken out under another name gets the declared one by its update, which may fail.
+            // The entry must not claim a name that a file may declare. A segment that is unarchived under another name gets
+            // the declared name by its update, which may fail.
             if lifecycle == Lifecycle::Archived || current.name == step.segment {
                 entry.rename(step.segment.clone());
             }
             entry.set_lifecycle(lifecycle);
             entry.protect = step.protect;
-            if let Some(uploaded) = &mut entry.upload_state {
+            if let Some(upload_state) = &mut entry.upload_state {
                 let now = self.clock.now();
                 match lifecycle {
-                    Lifecycle::Archived => uploaded.archived_at = is_done_now.then_some(now),
-                    Lifecycle::Active => uploaded.mark_unarchived(now),
+                    Lifecycle::Archived => upload_state.archived_at = is_done_now.then_some(now),
+                    Lifecycle::Active => upload_state.mark_unarchived(now),
                 }
             }
             if let Some(definition) = current.payload().filter(|_| entry.definition.is_none()) {
-                entry.digest = Some(exact_digest(&definition, &self.resolved_references()).to_string());
-                entry.definition = Some(definition);
+                self.set_definition(&mut entry, definition);
             }
-            vec![
-                JournalEntry::StateEntry(entry),
-                JournalEntry::Resolved(self.step_key(step)),
-            ]
+            self.entry_and_resolution(step, entry)
         })
         .await
     }
 
-    /// Takes down records, and is back when they are on the disk.
-    pub(super) async fn append_to_journal(
+    pub(super) async fn record_entry(
         &self,
-        records: impl FnOnce(&State) -> Vec<JournalEntry>,
+        entry: impl FnOnce(&State) -> StateEntry,
     ) -> Result<(), StoreError> {
-        let mut state = self.state.lock().await;
-        let records = records(&state);
-        for record in &records {
-            state.apply_journal_entry(record.clone());
-        }
-        self.run_state().has_journaled = true;
-        self.store.append(&state, &records).await
+        self.append_to_journal(|state| vec![JournalEntry::StateEntry(entry(state))])
+            .await
     }
 
-    /// Brings what was taken down step by step into one, at the end of a run.
+    /// Returns when the entries are durable.
+    pub(super) async fn append_to_journal(
+        &self,
+        entries: impl FnOnce(&State) -> Vec<JournalEntry>,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state.lock().await;
+        let entries = entries(&state);
+        for entry in &entries {
+            state.apply_journal_entry(entry.clone());
+        }
+        self.run_state().has_journaled = true;
+        self.store.append(&state, &entries).await
+    }
+
     pub(super) async fn compact_journal(&self) {
-        if self.run_state().has_journaled {
-            let state = self.state.lock().await;
-            // Where this fails, all of it is still there as it was taken down.
-            let is_saved = self.store.save(&state).await.is_ok();
-            if is_saved && self.run_state().has_saved_lists {
-                // What is left takes room, and does no other harm.
-                drop(self.store.retain_member_lists(&state.referenced_lists()).await);
-            }
-            if is_saved && (self.options.recovered_writes || self.options.callbacks.is_some()) {
-                drop(self.store.retain_callbacks(&state.pending_uploads()).await);
-            }
+        if !self.run_state().has_journaled {
+            return;
+        }
+        let state = self.state.lock().await;
+        // If this fails, the journal still has everything.
+        if self.store.save(&state).await.is_err() {
+            return;
+        }
+        if self.run_state().has_saved_lists {
+            // Unreferenced lists only use space.
+            drop(self.store.retain_member_lists(&state.referenced_lists()).await);
+        }
+        if self.options.recovered_writes || self.options.callbacks.is_some() {
+            drop(self.store.retain_callbacks(&state.pending_uploads()).await);
         }
     }
 
@@ -291,27 +281,37 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         })
     }
 
+    fn entry_and_resolution(&self, step: &Step, entry: StateEntry) -> Vec<JournalEntry> {
+        let resolved = JournalEntry::Resolved(self.step_key(step));
+        vec![JournalEntry::StateEntry(entry), resolved]
+    }
+
+    fn set_definition(&self, entry: &mut StateEntry, definition: Payload) {
+        entry.digest = Some(exact_digest(&definition, &self.resolved_references()).to_string());
+        entry.definition = Some(definition);
+    }
+
     pub(super) fn resolve_reference(&self, step: &Step, id: &SegmentId) {
         if step.origin.is_none() {
             return;
         }
-        let mut known = self.resolved_references_mut();
-        known.ids_by_name.insert(step.segment.clone(), id.clone());
-        known
+        let mut references = self.resolved_references_mut();
+        references.ids_by_name.insert(step.segment.clone(), id.clone());
+        references
             .identities
             .declared_by_id
             .insert(id.clone(), step.segment.clone());
     }
 
-    /// What is known of `id`, stamped with this run, which makes it ours; an entry of its own where nothing is.
+    /// The entry of `id`, or a new one, as applied by this run.
     pub(super) fn managed_entry(&self, state: &State, id: &SegmentId, name: &SegmentName) -> StateEntry {
         let now = self.clock.now();
-        let known = state.any_entry(id).cloned();
+        let recorded = state.any_entry(id).cloned();
         StateEntry {
             history_only: false,
             applied_at: now,
             run: self.options.run_id.clone(),
-            ..known.unwrap_or_else(|| StateEntry::new(id.clone(), name.clone(), now))
+            ..recorded.unwrap_or_else(|| StateEntry::new(id.clone(), name.clone(), now))
         }
     }
 }

@@ -1,26 +1,21 @@
-//! Runs a plan's steps and says what came of each.
+//! Runs a plan's steps and reports the outcome of each.
 //!
-//! A step is: wait for the turn of its write, look at the target and compare it with what the plan saw, take down what is
-//! about to be done, write at once, and where the answer was lost, read until it is known what happened. No create and no
-//! update is ever repeated blindly: before a second try the service is asked whether the first one took effect. Putting
-//! away and taking out are repeated, since what is so already stays so. A step that fails skips only the steps that depend
-//! on it.
+//! A step acquires a permit, re-reads its target, compares it with the plan, journals the intent and sends the write.
+//! segctl never repeats a create or an update blindly: if the response was lost, it first verifies the result. Archive
+//! and unarchive are idempotent and are repeated. A failed step skips only the steps that depend on it.
 //!
-//! The service has no idempotency keys, but names are unique for ever: a create that is repeated after a look-up
-//! can be refused, never doubled.
+//! The API has no idempotency keys, but a name can never be reused: a repeated create can be refused, never doubled.
 //!
-//! # Side by side
+//! # Parallel steps
 //!
-//! The plan's dependencies are all the order there is: `schedule` starts every step whose needs are met, the lowest
-//! number first, up to a bound, and all of them share one budget of calls. Steps run inside one task, so that nothing
-//! but the answers' order decides what happens next. What they share is the ledger, behind a lock that is held while it
-//! is written, and a memory that is never held across a wait.
+//! The executor starts every step whose dependencies are done, the lowest number first, up to a limit. All steps run
+//! inside one task, so only the order of responses decides what happens next. They share the state, which is locked
+//! while it is written, and `RunState`, which is never locked across an await.
 //!
-//! # Stopping
+//! # Cancellation
 //!
-//! Once somebody wants to stop, no step is started any more; a step under way goes on as far as it can without waiting
-//! for its turn. A write that was never sent leaves its step not attempted; one whose answer is still to be settled
-//! leaves it unknown, and the next run starts from what is there.
+//! After a cancel request no step is started. A running step continues as far as it needs no wait for a permit. A write
+//! that was never sent leaves its step not attempted. A write with an unverified result leaves its step unknown.
 
 mod classify;
 mod cleanup;
@@ -56,51 +51,46 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 pub use upload_results::CallbackOptions;
 use upload_results::PendingUpload;
 
-/// How often a write is tried whose answer was lost and that a look showed not to have happened: with the waits before each
-/// look that is up to a quarter of a minute, and five times as long as an answer is waited for where none comes.
+/// The attempts of a write whose response was lost and that, when verified, had no effect. The waits before the
+/// verifications add up to 15 s at most, plus five response timeouts.
 const MAX_ATTEMPTS: u32 = 5;
 
-/// How long what was read to see whether a saved plan still holds stands for the look right before a write: a plan of some
-/// dozen steps is then not read twice.
+const LIST_CHANGED: &str = "the member list changed since the plan was made; plan again";
+
+/// The age up to which the recheck of a saved plan replaces the re-read before a write. A plan of some dozen steps is
+/// then not read twice.
 const MAX_RECHECK_AGE: SignedDuration = SignedDuration::from_secs(30);
 
-/// What steps are run with.
 pub struct Applier<'a, T: Transport, C: Clock, S> {
     client: &'a Client<T, C>,
     clock: &'a C,
     store: &'a S,
     options: ApplyOptions,
-    /// Held while it is written, so that what is on the disk is always the latest.
+    /// Locked while it is written, so that the stored state is always the latest.
     state: tokio::sync::Mutex<State>,
-    /// What references meant when the plan was made: what it saw is compared by that.
+    /// The references as the plan resolved them. What the plan read is compared by them.
     planned_references: ResolvedReferences,
-    /// What they mean by now.
+    /// The references including those that steps of this run resolved.
     current_references: RwLock<ResolvedReferences>,
     run_state: Mutex<RunState>,
 }
 
-/// How a run goes about its steps.
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
-    /// Names this run in the ledger.
     pub run_id: String,
-    /// What is known of the service where its documentation is silent.
     pub api_behavior: ApiBehavior,
-    /// Whether what somebody else made may be taken over where only the service's answer tells of it.
+    /// Whether segctl may adopt an unmanaged segment that only a refusal by MoEngage reveals.
     pub adoption: Adoption,
-    /// The digest of the saved plan that is run: it is taken down before the first write, so that it is not run twice.
+    /// The digest of the saved plan. It is journaled before the first write, so that no plan is applied twice.
     pub saved_plan_digest: Option<String>,
-    /// Whether the ledger was settled after it was read: that is taken down even where there is nothing to do.
+    /// Whether recovery changed the state. That is journaled even if the plan is empty.
     pub recovered_writes: bool,
-    /// Where the paths of lists begin: the folder of `segctl.yaml`.
+    /// The directory of `segctl.yaml`: paths of member lists are relative to it.
     pub config_directory: PathBuf,
-    /// Puts lists where the service reads them.
     pub publisher: Option<Arc<dyn Publisher>>,
-    /// Where the service calls back, where anybody listens.
     pub callbacks: Option<CallbackOptions>,
-    /// The most steps that are under way at once.
+    /// The maximum number of concurrent steps.
     pub parallelism: usize,
-    /// Raised when somebody wants to stop.
     pub cancel_token: CancelToken,
 }
 
@@ -121,74 +111,62 @@ impl Default for ApplyOptions {
     }
 }
 
-/// What steps leave for others.
+/// What steps share. Steps are keyed by their numbers.
 #[derive(Default)]
 struct RunState {
-    /// What segments were before their updates, and what the ledger knew of them, by the number of the step.
+    /// Each updated segment before its update, with its entry in the state.
     before_update: BTreeMap<usize, (RemoteSegment, Option<state::StateEntry>)>,
-    /// What was read to see whether the plan still holds: good for one write that follows at once.
+    /// What the recheck of a saved plan read: each replaces one re-read.
     rechecked: BTreeMap<SegmentId, FetchedSegment>,
-    /// Steps of which a call was not answered, so that it may have done what it was to do.
+    /// Steps with a request that got no clear response and may have taken effect.
     ambiguous_steps: BTreeSet<usize>,
-    /// Steps that took out what is not ours and could not put it back: they stay taken down.
+    /// Steps that unarchived an unmanaged segment and could not archive it again: their intents stay in the journal.
     left_unarchived: BTreeSet<usize>,
-    /// Steps of which the service took a call.
+    /// Steps with a request that MoEngage accepted.
     written_steps: BTreeSet<usize>,
-    /// What steps that were applied have to wait for.
     pending_uploads: BTreeMap<usize, PendingUpload>,
-    /// Whether nothing is started any more, so that nobody waits either.
+    /// Whether no step is started any more, so that no step waits for a callback either.
     is_stopping: bool,
-    /// Whether anything was taken down.
     has_journaled: bool,
-    /// Whether lists of members were kept, so that others may be of no use any more.
+    /// Whether member lists were saved, so that older ones may be unreferenced.
     has_saved_lists: bool,
-    /// What the service showed last of the segments that were written.
+    /// The last read of each written segment.
     fetched: BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,
 }
 
-/// Something worth showing while steps are run.
 #[derive(Clone, Copy, Debug)]
 pub enum StepEvent<'a> {
-    /// A step begins.
     Started(&'a Step),
-    /// A step came to its end.
     Finished(&'a StepReport),
 }
 
-/// What a run leaves behind.
 #[derive(Debug)]
 pub struct RunResult {
-    /// What came of each step.
     pub report: RunReport,
-    /// What ended it before its last step, if anything did.
+    /// Why the run ended before its last step.
     pub abort_reason: Option<AbortReason>,
-    /// Whether the service took a write, or may have taken one.
+    /// Whether MoEngage accepted a write, or may have.
     pub has_written: bool,
-    /// What the service showed last of segments, and whether they were left in use: the next plan starts from it.
+    /// The last read of each written segment and its lifecycle: the next plan starts from it.
     pub fetched: BTreeMap<SegmentId, (RemoteSegment, Lifecycle)>,
-    /// What was applied by now.
     pub state: State,
 }
 
-/// Why a run ended before its last step.
 #[derive(Debug)]
 pub enum AbortReason {
-    /// The service refused the credentials: every other call would be refused as well.
+    /// MoEngage rejected the credentials and would reject every other request.
     CredentialsRejected(RequestError),
-    /// The ledger cannot be written, so what comes next could not be remembered.
+    /// segctl cannot record any further write.
     StateWriteFailed(StoreError),
-    /// Somebody wanted it to.
     Cancelled,
 }
 
-/// How a step ends when it does not end with an outcome of its own.
+/// Why a step ended without an outcome of its own.
 enum StepError {
     Request(RequestError),
-    /// The ledger cannot be written, after a write to the service.
     StateAfterWrite(StoreError),
-    /// The ledger cannot be written, before one.
     StateBeforeWrite(StoreError),
-    /// The ledger cannot be written, before a call of a step of which an earlier one did something, or may have.
+    /// The state cannot be written before a request; an earlier request of the step took effect, or may have.
     StateBetweenWrites(StoreError),
 }
 
@@ -205,7 +183,7 @@ impl From<StoreError> for StepError {
 }
 
 impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
-    /// Runs steps through `client`, and remembers them in `store`, where `ledger` was read from.
+    /// `state` was loaded from `store`.
     pub fn new(
         client: &'a Client<T, C>,
         clock: &'a C,
@@ -224,28 +202,23 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         }
     }
 
-    /// Lets what was read a moment ago, to see whether a saved plan still holds, stand for the read before a write.
+    /// Uses what the recheck of a saved plan read in place of the re-reads before the first writes.
     #[must_use]
     pub fn with_rechecked(self, rechecked: BTreeMap<SegmentId, FetchedSegment>) -> Self {
         self.run_state().rechecked = rechecked;
         self
     }
 
-    /// Runs the steps of `plan`, which must be free of conflicts, and tells `on_event` of each.
-    ///
-    /// There is a receipt in any case.
+    /// Runs the steps of `plan`, which must have no conflicts. There is a report in any case.
     pub async fn apply(mut self, plan: &Plan, on_event: &(dyn Fn(StepEvent<'_>) + Sync)) -> RunResult {
         self.planned_references = plan.references.clone();
         *self.resolved_references_mut() = plan.references.clone();
-        let abort_reason = self
-            .record_state_updates(plan)
-            .await
-            .err()
-            .map(AbortReason::StateWriteFailed);
+        let recorded = self.record_state_updates(plan).await;
+        let abort_reason = recorded.err().map(AbortReason::StateWriteFailed);
         let (mut reports, mut abort_reason) = self.run_all(&plan.steps, abort_reason, on_event).await;
         self.roll_back_temporary(plan, (&mut reports, &mut abort_reason), on_event)
             .await;
-        // What stays published is taken away by a later run. Without the lock another one may publish the same lists by now.
+        // A later run deletes what stays published. Without the lock another run may be publishing the same lists.
         if !matches!(abort_reason, Some(AbortReason::StateWriteFailed(_))) {
             drop(self.unpublish_consumed().await);
             drop(self.unpublish_orphaned().await);
@@ -255,7 +228,7 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         let report = RunReport { steps: reports };
         let mut run_state = self.run_state();
         RunResult {
-            // A refusal may be the echo of a write that was delivered twice: then only the outcome tells of it.
+            // A refusal may answer the second delivery of a write: then only the outcome shows that it took effect.
             has_written: !run_state.written_steps.is_empty()
                 || !run_state.ambiguous_steps.is_empty()
                 || report.may_have_written(),
@@ -267,39 +240,38 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
     }
 
     async fn run_step(&self, step: &Step) -> Result<StepOutcome, StepError> {
-        let done = match &step.action {
-            Action::Create(wanted) => self.create(step, wanted).await,
+        let result = match &step.action {
+            Action::Create(desired) => self.create(step, desired).await,
             Action::Update(change) => self.update(step, change).await,
-            Action::Archive(target) => self.archive(step, target).await,
-            Action::Unarchive(target) => self.unarchive(step, target).await,
-            Action::SyncCohort(sending) => self.sync_cohort(step, sending).await,
-            Action::UploadUserList(uploading) => self.upload(step, uploading).await,
+            Action::Archive(target) => self.change_lifecycle(step, target, Lifecycle::Archived).await,
+            Action::Unarchive(target) => self.change_lifecycle(step, target, Lifecycle::Active).await,
+            Action::SyncCohort(cohort_sync) => self.sync_cohort(step, cohort_sync).await,
+            Action::UploadUserList(list_upload) => self.upload(step, list_upload).await,
         };
-        let done = done.map_err(|interruption| match interruption {
+        let result = result.map_err(|error| match error {
             StepError::StateBeforeWrite(error) if self.may_be_partially_applied(step) => {
                 StepError::StateBetweenWrites(error)
             }
             other => other,
         });
-        let is_known = match &done {
+        let is_resolved = match &result {
             Ok(outcome) => !matches!(outcome, StepOutcome::Unknown { .. }),
             Err(StepError::Request(error)) => !error.is_ambiguous_write(),
             Err(_) => false,
         };
-        if is_known && !self.run_state().left_unarchived.contains(&step.number) {
-            // Where this cannot be taken down, the next write cannot either, and ends the run; the next one finds out.
+        if is_resolved && !self.run_state().left_unarchived.contains(&step.number) {
+            // If this cannot be journaled, the next write cannot either and ends the run. The next run recovers.
             drop(self.record_resolved(step).await);
         }
-        done
+        result
     }
 
-    /// Whether a call of a step did something, or may have.
     fn may_be_partially_applied(&self, step: &Step) -> bool {
         let run_state = self.run_state();
         run_state.written_steps.contains(&step.number) || run_state.ambiguous_steps.contains(&step.number)
     }
 
-    /// What a write stored, compared with what it should have stored.
+    /// Records a confirmed write and compares what MoEngage stored with what was sent.
     async fn finish_write(
         &self,
         step: &Step,
@@ -310,132 +282,116 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
         self.record_written(step, &stored).await?;
         let name = match &step.action {
             Action::Update(change) => &change.name,
-            Action::Create(_)
-            | Action::Archive(_)
-            | Action::Unarchive(_)
-            | Action::SyncCohort(_)
-            | Action::UploadUserList(_) => &step.segment,
+            _ => &step.segment,
         };
         if stored.name != *name {
             notes.push(format!(
-                "it was renamed meanwhile: it is `{}`, not `{name}`; the next plan puts it right",
+                "the segment was renamed during the run to `{}` instead of `{name}`; the next plan corrects it",
                 stored.name
             ));
         }
-        let answered = match stored.payload() {
-            Some(definition) => Some(definition),
-            // The write was answered with success; that it cannot be looked at now does not undo it.
-            None => self
-                .client
-                .get(&stored.id)
-                .await
-                .ok()
-                .and_then(|found| found.payload()),
-        };
-        match answered {
+        let mut definition = stored.payload();
+        if definition.is_none() {
+            // MoEngage confirmed the write: a failed read does not undo it.
+            let found = self.client.get(&stored.id).await.ok();
+            definition = found.and_then(|found| found.payload());
+        }
+        match definition {
             Some(definition) if desired.is_identical_to(&definition, &self.resolved_references()) => {}
             Some(_) => notes.push(
-                "the service stored a definition that differs from the one sent; the next plan shows how"
+                "MoEngage stored a definition that differs from the one sent; the next plan shows the difference"
                     .to_owned(),
             ),
-            None => notes.push("the service does not show the definition that it stored".to_owned()),
+            None => notes.push(
+                "MoEngage does not return the definition that it stored; run `segctl plan` to check it".to_owned(),
+            ),
         }
         Ok(StepOutcome::applied(stored.id, notes))
     }
 
-    /// The live segment of this name, with its definition, if the list shows one.
     async fn find_by_name(&self, name: &SegmentName) -> Result<Option<RemoteSegment>, RequestError> {
         let listed = self.client.list_named(name).await?;
         let Some(listed) = listed.into_iter().find(|listed| listed.name == *name) else {
             return Ok(None);
         };
-        let stored = self.client.get(&listed.id).await?;
-        // Lists may lag: it may have another name by now.
-        Ok(Some(stored).filter(|stored| stored.name == *name))
+        let found = self.client.get(&listed.id).await?;
+        // The listing may lag: the segment may have another name by now.
+        Ok(Some(found).filter(|found| found.name == *name))
     }
 
-    /// Whether a segment is as the plan saw it, or as an earlier step left it. What the plan saw is read as references
-    /// were known then; a passing definition may refer to what an earlier step made, which is known only now.
+    fn has_definition(&self, desired: &DesiredDefinition, segment: &RemoteSegment) -> bool {
+        let definition = segment.payload();
+        definition.is_some_and(|found| desired.is_identical_to(&found, &self.resolved_references()))
+    }
+
+    /// Whether a segment is as the plan read it, or as an earlier step left it. A temporary definition may refer to a
+    /// segment that an earlier step created: the plan could not resolve that reference.
     fn matches_plan(&self, target: &Target, current: &RemoteSegment) -> bool {
-        let found = current.payload();
-        let is_seen = |known: &ResolvedReferences| {
-            found.as_ref().map(|found| exact_digest(found, known)) == target.digest
+        let definition = current.payload();
+        let is_planned = |references: &ResolvedReferences| {
+            definition.as_ref().map(|found| exact_digest(found, references)) == target.digest
         };
         current.name == target.remote_name
-            && (is_seen(&self.planned_references) || is_seen(&self.resolved_references()))
+            && (is_planned(&self.planned_references) || is_planned(&self.resolved_references()))
     }
 
-    /// What the next plan starts from.
-    fn record_fetched(&self, stored: RemoteSegment, lifecycle: Lifecycle) {
-        self.run_state()
-            .fetched
-            .insert(stored.id.clone(), (stored, lifecycle));
+    fn record_fetched(&self, segment: RemoteSegment, lifecycle: Lifecycle) {
+        let id = segment.id.clone();
+        self.run_state().fetched.insert(id, (segment, lifecycle));
     }
 
-    /// What ended a step, as its outcome, and why no other step may be started.
-    fn failed_step_outcome(&self, interruption: StepError) -> (StepOutcome, Option<AbortReason>) {
-        match interruption {
+    fn failed_step_outcome(&self, error: StepError) -> (StepOutcome, Option<AbortReason>) {
+        let (outcome, error) = match error {
             StepError::Request(error) => {
                 let outcome = self.failed_request_outcome(&error);
                 let is_final = matches!(error.kind, ApiError::InvalidCredentials { .. });
-                (
-                    outcome,
-                    is_final.then_some(AbortReason::CredentialsRejected(error)),
-                )
+                let reason = is_final.then_some(AbortReason::CredentialsRejected(error));
+                return (outcome, reason);
             }
             StepError::StateAfterWrite(error) => {
-                let message = format!("the service did it, but {}", error_chain(&error));
-                (
-                    StepOutcome::Unknown { message },
-                    Some(AbortReason::StateWriteFailed(error)),
-                )
+                let cause = error_chain(&error);
+                let message = format!("the write succeeded, but could not be recorded: {cause}");
+                (StepOutcome::unknown(message), error)
             }
             StepError::StateBeforeWrite(error) => {
                 let message = format!("nothing was written: {}", error_chain(&error));
-                (
-                    StepOutcome::Failed { message },
-                    Some(AbortReason::StateWriteFailed(error)),
-                )
+                (StepOutcome::failed(message), error)
             }
             StepError::StateBetweenWrites(error) => {
-                let message = format!("it may be half done, and then {}", error_chain(&error));
-                (
-                    StepOutcome::Unknown { message },
-                    Some(AbortReason::StateWriteFailed(error)),
-                )
+                let message = format!("the step may be partially applied: {}", error_chain(&error));
+                (StepOutcome::unknown(message), error)
             }
-        }
+        };
+        (outcome, Some(AbortReason::StateWriteFailed(error)))
     }
 
-    /// What a call that failed for good means for its step.
     fn failed_request_outcome(&self, error: &RequestError) -> StepOutcome {
         let message = error.to_string();
         if error.is_ambiguous_write() {
-            StepOutcome::Unknown { message }
+            StepOutcome::unknown(message)
         } else if matches!(error.kind, ApiError::Cancelled) || self.was_cancelled_before_retry(&error.kind) {
             StepOutcome::NotAttempted
         } else {
-            let advice = hints::hint(&error.kind, &self.options.api_behavior);
-            let message = std::iter::once(message).chain(advice).collect::<Vec<_>>();
-            StepOutcome::Failed {
-                message: message.join("; "),
-            }
+            StepOutcome::failed(match hints::hint(&error.kind, &self.options.api_behavior) {
+                Some(hint) => format!("{message}; {hint}"),
+                None => message,
+            })
         }
     }
 
-    /// Waits before it is looked what came of a write whose answer was lost; whether it may be made again if nothing did.
-    /// An answer that leaves something open, but was one, is looked into at once.
+    /// Waits before the result of an unanswered write is verified. True if the write may be sent again if it had no
+    /// effect. A response that leaves the result open is verified at once.
     async fn should_retry(&self, attempt: u32, error: &RequestError) -> bool {
-        let is_lost = error.is_ambiguous_write();
-        attempt < MAX_ATTEMPTS && (!is_lost || self.client.wait_before_verify(attempt, error).await)
+        let is_ambiguous = error.is_ambiguous_write();
+        attempt < MAX_ATTEMPTS && (!is_ambiguous || self.client.wait_before_verify(attempt, error).await)
     }
 
-    /// Whether a call was turned away unread, and somebody wanted to stop before it could be made again.
+    /// Whether MoEngage rejected a request unprocessed and the run was cancelled before the retry.
     fn was_cancelled_before_retry(&self, error: &ApiError) -> bool {
         matches!(error, ApiError::RateLimited { .. }) && self.options.cancel_token.is_cancelled()
     }
 
-    // Every change of what is shared is a single step, so that what a panicking task left is whole.
+    // Every change of shared data is a single step, so a panicking task leaves it consistent.
 
     fn run_state(&self) -> MutexGuard<'_, RunState> {
         self.run_state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -454,7 +410,6 @@ impl<'a, T: Transport, C: Clock, S: StateStore> Applier<'a, T, C, S> {
     }
 }
 
-/// An error and what caused it, in one line.
 fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -465,16 +420,15 @@ fn error_chain(error: &dyn Error) -> String {
     text
 }
 
-/// A write of which no try was answered, and of which nothing came as far as could be seen.
+/// No attempt of a write was answered, and as far as segctl could verify, none took effect.
 fn attempts_exhausted(attempts: u32, last: &RequestError) -> StepOutcome {
-    StepOutcome::Unknown {
-        message: format!("no try of {attempts} was answered with success; the last: {last}; plan again"),
-    }
+    StepOutcome::unknown(format!(
+        "gave up after attempt {attempts} of {MAX_ATTEMPTS}; last error: {last}; plan again"
+    ))
 }
 
-/// A write whose answer was lost, and a read that should have told what became of it and failed as well.
 fn unverifiable(write: &RequestError, read: &RequestError) -> StepOutcome {
-    StepOutcome::Unknown {
-        message: format!("{write}; and it could not be found out whether it was done: {read}"),
-    }
+    StepOutcome::unknown(format!(
+        "{write}; the result could not be verified: {read}; plan again"
+    ))
 }

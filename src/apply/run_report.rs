@@ -1,106 +1,81 @@
-//! What came of each step: the record that every run leaves, also one that failed.
+//! The outcome of each step. Every run has a report, even if it fails.
 
 use crate::model::{SegmentId, SegmentName, UploadCounts};
 
-/// What came of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunReport {
-    /// One entry for each step, in the order of the plan.
+    /// One report for each step, in plan order.
     pub steps: Vec<StepReport>,
 }
 
-/// What came of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepReport {
-    /// The step's number in the plan.
     pub number: usize,
     /// The declared name.
     pub segment: SegmentName,
-    /// The word for the action.
+    /// The action in text and JSON, e.g. `create`.
     pub action: &'static str,
-    /// What came of it.
     pub outcome: StepOutcome,
 }
 
-/// What can come of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepOutcome {
-    /// The workspace is as the step wanted it.
     Applied {
-        /// The segment's id.
         id: SegmentId,
-        /// What is worth knowing about the way there, or about what the service made of it.
         notes: Vec<String>,
-        /// What became of its list, where the service was told of one.
+        /// Set if a user list was uploaded.
         list_outcome: Option<ListOutcome>,
     },
-    /// The workspace was so already, and nothing was written.
+    /// The segment was already in the desired state, and nothing was written.
     Unchanged {
-        /// The segment's id.
         id: SegmentId,
-        /// What is worth knowing.
         notes: Vec<String>,
     },
     /// Nothing was written.
     Skipped(SkipReason),
-    /// The service refused: the segment is not as the step wanted it.
     Failed {
-        /// Why, and what to do.
         message: String,
     },
-    /// The service may or may not have done it.
+    /// MoEngage may or may not have applied the step.
     Unknown {
-        /// What happened, and what to do.
         message: String,
     },
-    /// It was applied in passing, what should have followed was not, and it was taken back.
+    /// The temporary change was applied and rolled back, because its final step was not applied.
     RolledBack,
-    /// The run ended before.
     NotAttempted,
 }
 
-/// What became of a list that the service was told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListOutcome {
-    /// It reads the list later, and nobody waited for what it says then, or it said nothing in time.
+    /// MoEngage reads the list later: the run did not wait for the callback, or none arrived in time.
     Pending,
-    /// It said so.
     Processed(UploadCounts),
 }
 
-/// Why nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SkipReason {
-    /// A step that this one depends on was not applied.
     DependencyNotApplied(SegmentName),
-    /// The segment is not as the plan saw it.
+    /// The segment is not as the plan read it.
     Drifted,
 }
 
-/// How many steps came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutcomeCounts {
-    /// Done.
     pub applied: usize,
-    /// So already.
     pub unchanged: usize,
-    /// Not written.
+    /// Includes rolled-back steps.
     pub skipped: usize,
-    /// Refused.
     pub failed: usize,
-    /// Not known.
     pub unknown: usize,
-    /// Not come to.
     pub not_attempted: usize,
 }
 
 impl RunReport {
-    /// Counts the outcomes.
     #[must_use]
     pub fn counts(&self) -> OutcomeCounts {
         let mut counts = OutcomeCounts::default();
-        for entry in &self.steps {
-            match entry.outcome {
+        for step in &self.steps {
+            match step.outcome {
                 StepOutcome::Applied { .. } => counts.applied += 1,
                 StepOutcome::Unchanged { .. } => counts.unchanged += 1,
                 StepOutcome::Skipped(_) | StepOutcome::RolledBack => counts.skipped += 1,
@@ -112,9 +87,8 @@ impl RunReport {
         counts
     }
 
-    /// Whether a step wrote something, or may have, by its outcome.
     pub(super) fn may_have_written(&self) -> bool {
-        self.steps.iter().any(|entry| match entry.outcome {
+        self.steps.iter().any(|step| match step.outcome {
             StepOutcome::Applied { .. } | StepOutcome::Unknown { .. } | StepOutcome::RolledBack => true,
             StepOutcome::Failed { .. }
             | StepOutcome::Skipped(_)
@@ -123,15 +97,14 @@ impl RunReport {
         })
     }
 
-    /// Whether the workspace is as every step wanted it.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.steps.iter().all(|entry| entry.outcome.is_done())
+        self.steps.iter().all(|step| step.outcome.is_done())
     }
 }
 
 impl StepOutcome {
-    /// A step that was applied, and that told the service of no list.
+    /// Applied, without a user list.
     #[must_use]
     pub fn applied(id: SegmentId, notes: Vec<String>) -> Self {
         Self::Applied {
@@ -141,13 +114,23 @@ impl StepOutcome {
         }
     }
 
-    /// Whether the workspace is as the step wanted it.
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::Failed { message }
+    }
+
+    pub(super) fn unknown(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::Unknown { message }
+    }
+
+    /// Whether the segment is in the desired state.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Applied { .. } | Self::Unchanged { .. })
     }
 
-    /// The word for the outcome in text and JSON.
+    /// The outcome in JSON.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -156,8 +139,8 @@ impl StepOutcome {
             Self::Skipped(_) => "skipped",
             Self::Failed { .. } => "failed",
             Self::Unknown { .. } => "unknown",
-            Self::RolledBack => "taken back",
-            Self::NotAttempted => "not attempted",
+            Self::RolledBack => "rolled_back",
+            Self::NotAttempted => "not_attempted",
         }
     }
 }

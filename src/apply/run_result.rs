@@ -1,27 +1,24 @@
-//! What a run comes to: what its exit code says of it.
+//! The status of a run, which its exit code reports.
 
 use super::{AbortReason, RunResult};
 
-/// What a run comes to. Whoever reads it knows without the receipt whether everything was done, and whether nothing was.
+/// Shows without the report whether everything was applied and whether nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunStatus {
-    /// The workspace is as every step wanted it.
     Complete,
-    /// Steps were not applied, or it is not known whether they were.
+    /// Steps were not applied, or their results are unknown.
     Partial,
-    /// The service refused the credentials before anything was written.
+    /// Nothing was written.
     CredentialsRejected,
-    /// The ledger could not be written, and nothing was written to the service.
+    /// Nothing was written to MoEngage.
     StateWriteFailed,
-    /// Somebody wanted the run to stop before its last step.
+    /// `has_written`: something was, or may have been, written.
     Cancelled {
-        /// Whether anything was, or may have been, written before.
         has_written: bool,
     },
 }
 
 impl RunResult {
-    /// What the run comes to.
     #[must_use]
     pub fn status(&self) -> RunStatus {
         let has_written = self.has_written;
@@ -48,9 +45,7 @@ mod tests {
     #[test]
     fn a_run_that_wrote_never_reports_that_nothing_was_written() {
         let applied = || StepOutcome::applied(SegmentId::new("a"), Vec::new());
-        let failed = || StepOutcome::Failed {
-            message: String::new(),
-        };
+        let failed = || StepOutcome::failed("");
         let state_write_failed = || Some(AbortReason::StateWriteFailed(StoreError::LockLost { by: None }));
         let cancelled = |has_written| RunStatus::Cancelled { has_written };
         let table = [
@@ -64,7 +59,7 @@ mod tests {
                 false,
                 RunStatus::StateWriteFailed,
             ),
-            // It was taken out, and then the service refused it.
+            // The segment was unarchived, then MoEngage refused the update.
             (vec![failed()], state_write_failed(), true, RunStatus::Partial),
             (
                 vec![StepOutcome::NotAttempted],
@@ -79,23 +74,23 @@ mod tests {
                 cancelled(true),
             ),
         ];
-        for (outcomes, stop, has_written, verdict) in table {
-            let entries = outcomes.into_iter().map(|outcome| StepReport {
+        for (outcomes, abort_reason, has_written, status) in table {
+            let steps = outcomes.into_iter().map(|outcome| StepReport {
                 number: 1,
                 segment: SegmentName::new("A"),
                 action: "create",
                 outcome,
             });
-            let ended = RunResult {
+            let result = RunResult {
                 report: RunReport {
-                    steps: entries.collect(),
+                    steps: steps.collect(),
                 },
-                abort_reason: stop,
+                abort_reason,
                 has_written,
                 fetched: BTreeMap::new(),
                 state: State::default(),
             };
-            assert_eq!(ended.status(), verdict, "{ended:?}");
+            assert_eq!(result.status(), status, "{result:?}");
         }
     }
 }

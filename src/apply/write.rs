@@ -1,6 +1,6 @@
-//! Making a write. Waiting for its turn may take hours, so that the order is always the same: the turn, then a look at
-//! what is there, then the intent, which also makes sure of the ledger's lock, and then the call, at once. Where the
-//! service certainly did not process it, all of that is done again.
+//! The write protocol. Waiting for a permit may take hours, so the order is fixed: segctl acquires the permit, re-reads
+//! the segment, journals the intent, which also checks the state lock, and then sends the request at once. If MoEngage
+//! certainly did not process the request, all of this is repeated.
 
 use super::classify::Effect;
 use super::run_report::StepOutcome;
@@ -12,45 +12,39 @@ use crate::state::member_lists::IN_FLIGHT_LIMIT;
 use crate::state::{IntendedWrite, StateStore};
 use jiff::{SignedDuration, Timestamp};
 
-/// For how long something that was read stands for a look right before a write.
+/// The age up to which an earlier read replaces the re-read before a write.
 const MAX_FETCH_AGE: SignedDuration = SignedDuration::from_secs(2);
 
-/// A segment that is to be overwritten.
 pub(super) struct UpdateRequest<'a> {
     pub(super) id: &'a SegmentId,
-    /// The name it is to have.
+    /// The desired name.
     pub(super) name: &'a SegmentName,
     pub(super) definition: &'a Payload,
     /// The exact digest of the definition.
     pub(super) digest: String,
-    /// Whether it was archived, is not ours, and was taken out for this.
+    /// Whether the segment is unmanaged and was unarchived for this update.
     pub(super) rearchive_if_unadopted: bool,
-    /// What it means that this is there.
+    /// The effect of the update that a read shows.
     pub(super) compare: &'a (dyn Fn(&RemoteSegment) -> Effect + Sync),
 }
 
-/// A segment that is to be put away or taken out.
 pub(super) struct LifecycleRequest<'a> {
     pub(super) name: &'a SegmentName,
     pub(super) target: LifecycleTarget<'a>,
     pub(super) lifecycle: Lifecycle,
 }
 
-/// Which segment is put away or taken out.
 #[derive(Clone, Copy)]
 pub(super) enum LifecycleTarget<'a> {
     ById(&'a SegmentId),
-    /// Whoever has the name; it is ours if it has this definition, of which the digest is given.
+    /// The holder of the name. It is managed if it has this definition, given with its digest.
     ByName(&'a Payload, &'a str),
 }
 
-/// What came of a write.
 pub(super) enum WriteResult {
-    /// The service stored it.
     Confirmed(RemoteSegment),
-    /// It did not say so.
     NotConfirmed(RequestError),
-    /// Nothing was sent: what is there is not what was to be overwritten.
+    /// Nothing was sent, because the segment is not as expected.
     Mismatch(RemoteSegment, Effect),
 }
 
@@ -88,17 +82,9 @@ impl LifecycleRequest<'_> {
             },
         }
     }
-
-    fn id(&self) -> Option<&SegmentId> {
-        match self.target {
-            LifecycleTarget::ById(id) => Some(id),
-            LifecycleTarget::ByName(..) => None,
-        }
-    }
 }
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    /// Makes a segment under the declared name.
     pub(super) async fn send_create(
         &self,
         step: &Step,
@@ -107,26 +93,22 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         let operation = Operation::Create(step.segment.clone());
         let mut attempt = 1;
         loop {
-            let turn = self.client.acquire(&operation).await?;
+            let permit = self.client.acquire(&operation).await?;
             let write = IntendedWrite::Create {
                 definition: definition.clone(),
                 digest: digest.to_owned(),
             };
             self.record_intent(step, write, false).await?;
-            let sent = self.client.create(turn, &step.segment, definition).await;
-            self.mark_sent(step, sent.as_ref().err());
-            let error = match sent {
-                Ok(stored) => return Ok(Ok(stored)),
-                Err(error) => error,
-            };
-            if !self.client.backoff(attempt, &error).await {
-                return Ok(Err(error));
+            let result = self.client.create(permit, &step.segment, definition).await;
+            self.mark_sent(step, &result);
+            match result {
+                Err(error) if self.client.backoff(attempt, &error).await => attempt += 1,
+                result => return Ok(result),
             }
-            attempt += 1;
         }
     }
 
-    /// Overwrites a segment, as long as what is to be overwritten is there.
+    /// Overwrites a segment if `update.compare` finds it as it was before the update.
     pub(super) async fn send_update(
         &self,
         step: &Step,
@@ -139,56 +121,47 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             let (permit, current) = self
                 .acquire_and_recheck(&operation, update.id, fetched.take())
                 .await?;
-            match (update.compare)(&current) {
-                Effect::NotApplied => {}
-                verdict => {
-                    self.client.release(permit);
-                    return Ok(WriteResult::Mismatch(current, verdict));
-                }
+            let effect = (update.compare)(&current);
+            if effect != Effect::NotApplied {
+                self.client.release(permit);
+                return Ok(WriteResult::Mismatch(current, effect));
             }
             self.record_overwrite(step, &current, update).await?;
             let rename = (current.name != *update.name).then_some(update.name);
-            let sent = self
+            let result = self
                 .client
                 .update(permit, (update.id, rename), update.definition)
                 .await;
-            self.mark_sent(step, sent.as_ref().err());
-            let error = match sent {
+            self.mark_sent(step, &result);
+            match result {
                 Ok(stored) => return Ok(WriteResult::Confirmed(stored)),
-                Err(error) => error,
-            };
-            if !self.client.backoff(attempt, &error).await {
-                return Ok(WriteResult::NotConfirmed(error));
+                Err(error) if self.client.backoff(attempt, &error).await => attempt += 1,
+                Err(error) => return Ok(WriteResult::NotConfirmed(error)),
             }
-            attempt += 1;
         }
     }
 
-    /// Puts a segment away or takes one out, whatever it is.
+    /// Sends the request without a comparison of the segment with the plan.
     pub(super) async fn send_lifecycle(
         &self,
         step: &Step,
-        to: &LifecycleRequest<'_>,
+        request: &LifecycleRequest<'_>,
         rearchive_if_unadopted: bool,
     ) -> Result<Result<(), RequestError>, StepError> {
         let mut attempt = 1;
         loop {
-            let turn = self.client.acquire(&to.operation()).await?;
-            self.record_intent(step, to.intended_write(), rearchive_if_unadopted)
+            let permit = self.client.acquire(&request.operation()).await?;
+            self.record_intent(step, request.intended_write(), rearchive_if_unadopted)
                 .await?;
-            let error = match self.send_lifecycle_once(step, turn, to).await {
-                Ok(()) => return Ok(Ok(())),
-                Err(error) => error,
-            };
-            if !self.client.backoff(attempt, &error).await {
-                return Ok(Err(error));
+            match self.send_lifecycle_once(step, permit, request).await {
+                Err(error) if self.client.backoff(attempt, &error).await => attempt += 1,
+                result => return Ok(result),
             }
-            attempt += 1;
         }
     }
 
-    /// The turn of a call about a segment of which the service shows no members. It is looked at once, before the first such
-    /// call of a step; none where it is not as the plan saw it.
+    /// Acquires a permit to send members or users. segctl re-reads the segment once, before the first request of a step.
+    /// `None`: the segment is not as the plan read it.
     pub(super) async fn permit_after_recheck(
         &self,
         operation: &Operation,
@@ -199,7 +172,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         let (permit, current) = self.acquire_and_recheck(operation, &target.id, None).await?;
         *is_rechecked = self.matches_plan(target, &current);
-        // What was put away was taken out by the step before.
+        // The step before unarchived an archived segment.
         self.record_fetched(current, Lifecycle::Active);
         if *is_rechecked {
             return Ok(Some(permit));
@@ -208,7 +181,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         Ok(None)
     }
 
-    /// Waits until no call of an earlier run can arrive any more, of which the last was sent at a moment.
+    /// Waits until no request of an earlier run, sent at `sent_at` at the latest, can arrive any more.
     pub(super) async fn wait_out_in_flight(
         &self,
         operation: Operation,
@@ -219,7 +192,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         };
         let now = self.clock.now();
         match sent_at.checked_add(IN_FLIGHT_LIMIT) {
-            // A clock that was set back says nothing.
+            // If the clock was set back, `sent_at` proves nothing.
             Ok(until) if sent_at <= now && now < until => {
                 self.client.wait_out_in_flight(operation, until).await
             }
@@ -227,7 +200,7 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         }
     }
 
-    /// How a step ends: where a call of it was lost, a later one that failed leaves open what became of that.
+    /// If a response was lost before a request failed, the outcome of the step is unknown.
     pub(super) fn with_ambiguity_of(
         &self,
         result: Result<StepOutcome, StepError>,
@@ -236,37 +209,39 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         match (result, ambiguous_error) {
             (Err(StepError::Request(error)), Some(lost)) => Ok(unverifiable(lost, &error)),
             (Err(StepError::Request(error)), None) => Ok(self.failed_request_outcome(&error)),
-            (sent, _) => sent,
+            (result, _) => result,
         }
     }
 
-    /// Takes down that a call of a step did what it was to do, or may have.
-    pub(super) fn mark_sent(&self, step: &Step, error: Option<&RequestError>) {
-        let mut memory = self.run_state();
-        match error {
-            None => memory.written_steps.insert(step.number),
-            Some(error) if error.is_ambiguous_write() => memory.ambiguous_steps.insert(step.number),
-            Some(_) => false,
+    pub(super) fn mark_sent<V>(&self, step: &Step, result: &Result<V, RequestError>) {
+        let mut run_state = self.run_state();
+        match result {
+            Ok(_) => run_state.written_steps.insert(step.number),
+            Err(error) if error.is_ambiguous_write() => run_state.ambiguous_steps.insert(step.number),
+            Err(_) => false,
         };
     }
 
-    /// Makes the call that puts a segment away or takes one out.
     pub(super) async fn send_lifecycle_once(
         &self,
         step: &Step,
         permit: Permit,
-        to: &LifecycleRequest<'_>,
+        request: &LifecycleRequest<'_>,
     ) -> Result<(), RequestError> {
-        let sent = match to.lifecycle {
-            Lifecycle::Archived => self.client.archive(permit, to.name, to.id()).await,
-            Lifecycle::Active => self.client.unarchive(permit, to.name, to.id()).await,
+        let id = match request.target {
+            LifecycleTarget::ById(id) => Some(id),
+            LifecycleTarget::ByName(..) => None,
         };
-        self.mark_sent(step, sent.as_ref().err());
-        sent
+        let result = match request.lifecycle {
+            Lifecycle::Archived => self.client.archive(permit, request.name, id).await,
+            Lifecycle::Active => self.client.unarchive(permit, request.name, id).await,
+        };
+        self.mark_sent(step, &result);
+        result
     }
 
-    /// A segment right before it is written, with the turn of the write. What was read a moment ago will do where
-    /// the write need not wait.
+    /// Returns the permit of a write and the segment right before it. A recent read is used if the permit is available
+    /// without a wait.
     pub(super) async fn acquire_and_recheck(
         &self,
         write: &Operation,
@@ -274,14 +249,14 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
         fetched: Option<FetchedSegment>,
     ) -> Result<(Permit, RemoteSegment), RequestError> {
         let now = self.clock.now();
-        let is_fresh = |seen: &FetchedSegment, holds| seen.fetched_at.duration_until(now).abs() <= holds;
-        let before = self.run_state().rechecked.remove(id);
-        let before = before.filter(|before| is_fresh(before, super::MAX_RECHECK_AGE));
-        let seen = fetched.filter(|seen| is_fresh(seen, MAX_FETCH_AGE)).or(before);
-        if let Some(seen) = seen
-            && let Some(turn) = self.client.try_acquire(write).await
+        let is_fresh = |read: &FetchedSegment, max_age| read.fetched_at.duration_until(now).abs() <= max_age;
+        let rechecked = self.run_state().rechecked.remove(id);
+        let rechecked = rechecked.filter(|read| is_fresh(read, super::MAX_RECHECK_AGE));
+        let recent = fetched.filter(|read| is_fresh(read, MAX_FETCH_AGE)).or(rechecked);
+        if let Some(recent) = recent
+            && let Some(permit) = self.client.try_acquire(write).await
         {
-            return Ok((turn, seen.segment));
+            return Ok((permit, recent.segment));
         }
         self.client.acquire_and_fetch(write, id).await
     }

@@ -58,7 +58,6 @@ fn rate_limited() -> ApiError {
 }
 
 fn ambiguous_errors() -> [ApiError; 3] {
-    let (expected, came) = (String::new(), String::new());
     [
         no_response(),
         ApiError::Server {
@@ -66,8 +65,8 @@ fn ambiguous_errors() -> [ApiError; 3] {
             message: String::new(),
         },
         ApiError::MalformedResponse {
-            expected,
-            received: came,
+            expected: String::new(),
+            received: String::new(),
         },
     ]
 }
@@ -80,14 +79,14 @@ fn the_effect_follows_from_the_remote_definition() {
         ((false, true), Effect::NotApplied),
         ((false, false), Effect::Conflicting),
     ];
-    for ((is_wanted, is_as_before), effect) in definitions {
-        assert_eq!(definition_effect(is_wanted, is_as_before), effect);
+    for ((is_desired, is_unchanged), effect) in definitions {
+        assert_eq!(definition_effect(is_desired, is_unchanged), effect);
     }
 }
 
 #[test]
-fn a_create_without_success_is_verified_or_has_failed() {
-    // What was heard, and what follows without a lost answer before and after one.
+fn a_create_without_success_is_verified_or_fails() {
+    // The error, the next action without an earlier lost response, and the next action after one.
     let table = [
         (name_taken(), NextAction::Verify, NextAction::Verify),
         (
@@ -103,16 +102,14 @@ fn a_create_without_success_is_verified_or_has_failed() {
         (ApiError::PermitExpired, NextAction::Fail, NextAction::Unknown),
     ];
     let error_for = |kind: &ApiError| error(Operation::Create(name()), kind);
-    for (kind, at_first, after_lost) in table {
-        let next = |was_lost| next_after_create(&error_for(&kind), &name(), was_lost);
-        assert_eq!((next(false), next(true)), (at_first, after_lost), "{kind:?}");
+    for (kind, first, after_ambiguous) in table {
+        let next = |is_retry| next_after_create(&error_for(&kind), &name(), is_retry);
+        assert_eq!((next(false), next(true)), (first, after_ambiguous), "{kind:?}");
     }
     for kind in ambiguous_errors() {
-        for was_lost in [false, true] {
-            assert_eq!(
-                next_after_create(&error_for(&kind), &name(), was_lost),
-                NextAction::Verify
-            );
+        for is_retry in [false, true] {
+            let next = next_after_create(&error_for(&kind), &name(), is_retry);
+            assert_eq!(next, NextAction::Verify);
         }
         let resolutions =
             [Some(true), Some(false), None].map(|found| resolve_create(&error_for(&kind), found));
@@ -214,24 +211,18 @@ fn a_lost_archive_or_unarchive_is_retried_and_a_refused_one_is_verified() {
         (ApiError::Cancelled, NextAction::Fail, NextAction::Unknown),
     ];
     let error_for = |kind: &ApiError| error(Operation::Archive(name()), kind);
-    for (kind, at_first, after_lost) in table {
-        let next = |was_lost| next_after_lifecycle(&error_for(&kind), was_lost);
-        assert_eq!((next(false), next(true)), (at_first, after_lost), "{kind:?}");
+    for (kind, first, after_ambiguous) in table {
+        let next = |is_retry| next_after_lifecycle(&error_for(&kind), is_retry);
+        assert_eq!((next(false), next(true)), (first, after_ambiguous), "{kind:?}");
     }
     for kind in ambiguous_errors() {
-        assert_eq!(
-            next_after_lifecycle(&error_for(&kind), false),
-            NextAction::Retry,
-            "{kind:?}"
-        );
-        assert_eq!(
-            next_after_lifecycle(&error_for(&kind), true),
-            NextAction::Retry,
-            "{kind:?}"
-        );
+        for is_retry in [false, true] {
+            let next = next_after_lifecycle(&error_for(&kind), is_retry);
+            assert_eq!(next, NextAction::Retry, "{kind:?}");
+        }
     }
     let resolutions = [(true, true), (true, false), (false, true), (false, false)]
-        .map(|(is_so, was_lost)| resolve_lifecycle(is_so, was_lost));
+        .map(|(is_in_lifecycle, is_retry)| resolve_lifecycle(is_in_lifecycle, is_retry));
     assert_eq!(
         resolutions,
         [

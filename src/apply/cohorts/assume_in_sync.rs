@@ -1,4 +1,4 @@
-//! Members that a segment is taken to have without having been sent, because somebody said so.
+//! `--assume-members-in-sync`: records declared members as sent without sending them.
 
 use super::super::Applier;
 use crate::api::{Clock, Transport};
@@ -12,63 +12,58 @@ use crate::state::{CohortState, StateEntry, StateStore, StoreError, UploadState}
 use std::io;
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    /// Keeps the list that a segment is taken to have; false where it is not the one that was planned with any more.
+    /// False if the list is not the planned one any more, or cannot be read: the next plan reports why.
     pub(in super::super) async fn save_assumed_list(
         &self,
         assumed: &AssumedMembers,
     ) -> Result<bool, StoreError> {
         let base = &self.options.config_directory;
-        let read = match assumed {
-            AssumedMembers::Members(cohort, listing) => {
+        let (list, bytes) = match assumed {
+            AssumedMembers::Members(cohort, list) => {
                 let source = ListSource::of(&cohort.members, base);
-                read_planned_list(&source, &Cohort::identifier(), listing)
-                    .map(|bytes| Some((listing, bytes?)))
+                (list, read_planned_list(&source, &Cohort::identifier(), list))
             }
-            AssumedMembers::Users(upload, UserListFingerprint::Values(listing)) => match &upload.users {
+            AssumedMembers::Users(upload, UserListFingerprint::Values(list)) => match &upload.users {
                 UserListSource::Local(path) => {
                     let source = ListSource::File(base.join(path));
-                    read_planned_list(&source, &upload.identifier, listing)
-                        .map(|bytes| Some((listing, bytes?)))
+                    (list, read_planned_list(&source, &upload.identifier, list))
                 }
-                UserListSource::Published { .. } => Ok(None),
+                UserListSource::Published { .. } => return Ok(false),
             },
-            // Nobody here knows its values.
+            // A published list: segctl does not read its values.
             AssumedMembers::Users(_, UserListFingerprint::Published { .. }) => return Ok(true),
         };
-        // The next plan says what is wrong with a list that cannot be read.
-        let Ok(Some((listing, bytes))) = read else {
+        let Ok(Some(bytes)) = bytes else {
             return Ok(false);
         };
-        self.store.save_member_list(&listing.digest, &bytes).await?;
+        self.store.save_member_list(&list.digest, &bytes).await?;
         Ok(true)
     }
 }
 
-/// A list, compressed; `None` where it is not the one that was planned with.
+/// The list, compressed; `None` if it is not the planned one any more.
 fn read_planned_list(
     source: &ListSource<'_>,
     identifier: &Identifier,
-    listing: &ListSummary,
+    planned: &ListSummary,
 ) -> io::Result<Option<Vec<u8>>> {
-    let mut whole = ListWriter::to(Vec::new());
-    let each = |_: ValueChange, value: &[u8]| whole.push(value);
-    let found = source.clone().compare(identifier, &mut EmptyList, each)?;
-    let is_planned_list = found.is_ok_and(|found| found.new == *listing);
-    Ok(if is_planned_list {
-        Some(whole.finish()?)
+    let mut list = ListWriter::to(Vec::new());
+    let each = |_: ValueChange, value: &[u8]| list.push(value);
+    let compared = source.clone().compare(identifier, &mut EmptyList, each)?;
+    if compared.is_ok_and(|compared| compared.new == *planned) {
+        list.finish().map(Some)
     } else {
-        None
-    })
+        Ok(None)
+    }
 }
 
-/// Takes down that a segment has a list.
 pub(in super::super) fn set_assumed_members(entry: &mut StateEntry, assumed: &AssumedMembers) {
     match assumed {
-        AssumedMembers::Members(cohort, listing) => {
+        AssumedMembers::Members(cohort, list) => {
             entry.kind = SegmentKind::Cohort;
             entry.cohort_state = Some(Box::new(CohortState {
                 key: cohort.key.clone(),
-                confirmed: listing.clone(),
+                confirmed: list.clone(),
                 upper_bound: None,
                 partial: None,
                 ambiguous_since: None,

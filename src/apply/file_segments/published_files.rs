@@ -1,6 +1,6 @@
-//! The files that the service reads: whole lists, or what changes of them.
+//! The files that MoEngage reads: full lists, or only their changes.
 
-use super::super::Applier;
+use super::super::{Applier, LIST_CHANGED};
 use super::FileUploadRun;
 use crate::api::{Clock, Transport};
 use crate::member_list::EmptyList;
@@ -15,23 +15,20 @@ use crate::state::{PublishedFile, StateStore, StoreError};
 use std::io;
 use std::path::Path;
 
-/// Where a list is, or has to be put.
 pub(super) enum UploadSource {
-    /// Somebody publishes it.
+    /// A list that is already published.
     Url(String),
-    /// What has to be published, as it is kept.
+    /// Compressed lists that segctl publishes.
     Local {
         digest: ListDigest,
         full_list: Vec<u8>,
-        /// What is added or removed, where that is less.
+        /// The values to add or to remove, if the request does not replace all users.
         delta: Option<Vec<u8>>,
     },
 }
 
-/// The file of one call.
 pub(super) enum UploadFile<'l> {
     Url(&'l str),
-    /// Its name, and the list that it has.
     ToPublish(ListDigest, &'l [u8]),
 }
 
@@ -45,7 +42,7 @@ impl UploadFile<'_> {
 }
 
 impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
-    /// Reads the declared list, and what it changes; or says why that is of no use.
+    /// The inner error is the message of a failed step.
     pub(super) async fn load_upload_source(
         &self,
         list_upload: &UserListUpload,
@@ -54,109 +51,102 @@ impl<T: Transport, C: Clock, S: StateStore> Applier<'_, T, C, S> {
             UserListSource::Published { url, .. } => return Ok(Ok(UploadSource::Url(url.clone()))),
             UserListSource::Local(path) => self.options.config_directory.join(path),
         };
-        let is_part = matches!(list_upload.change, Some(UserChange::Add | UserChange::Remove));
-        let before = list_upload.recorded.as_ref().filter(|_| is_part);
-        let before = before.and_then(|before| before.users.as_ref()?.summary());
-        let kept = match RecordedMembers::load_list(self.store, before).await {
-            Ok(kept) => kept,
+        let is_delta = matches!(list_upload.change, Some(UserChange::Add | UserChange::Remove));
+        let recorded = list_upload.recorded.as_ref().filter(|_| is_delta);
+        let before = recorded.and_then(|recorded| recorded.users.as_ref()?.summary());
+        let members = match RecordedMembers::load_list(self.store, before).await {
+            Ok(members) => members,
             Err(RecordedMembersError::Store(error)) => return Err(error),
             Err(error) => return Ok(Err(format!("{error}; plan again"))),
         };
-        let gathered = read_upload_source(list_upload, &path, before.map(|_| &kept));
-        Ok(match gathered {
-            Ok(Some(lists)) => Ok(lists),
-            Ok(None) => Err("its list was changed since the plan was made; plan again".to_owned()),
-            Err(error) => Err(format!("its list cannot be read: {error}")),
+        let source = read_upload_source(list_upload, &path, before.map(|_| &members));
+        Ok(match source {
+            Ok(Some(source)) => Ok(source),
+            Ok(None) => Err(LIST_CHANGED.to_owned()),
+            Err(error) => Err(format!("the member list cannot be read: {error}")),
         })
     }
 
-    /// The file that the service reads for the next call.
     pub(super) fn file_to_publish<'l>(
         &self,
         source: &'l UploadSource,
         step_run: &mut FileUploadRun<'_>,
     ) -> io::Result<UploadFile<'l>> {
-        let (digest, whole, part) = match source {
+        let (digest, full_list, delta) = match source {
             UploadSource::Url(url) => return Ok(UploadFile::Url(url)),
             UploadSource::Local {
                 digest,
-                full_list: whole,
-                delta: part,
-            } => (digest, whole, part),
+                full_list,
+                delta,
+            } => (digest, full_list, delta),
         };
-        let is_part = matches!(step_run.change, Some(UserChange::Add | UserChange::Remove));
-        let part = part.as_ref().filter(|_| is_part);
-        let digest = match part {
-            Some(part) => compressed_list_digest(part)?,
+        let is_delta = matches!(step_run.change, Some(UserChange::Add | UserChange::Remove));
+        let delta = delta.as_ref().filter(|_| is_delta);
+        let digest = match delta {
+            Some(delta) => compressed_list_digest(delta)?,
             None => digest.clone(),
         };
         let name = published_name(&step_run.step.segment, &digest);
-        let at = self.clock.now();
-        let published = &mut step_run.upload_state.published_files;
-        // A call before this one may read the same file, later than this one: then nobody can say when it was read.
-        let is_shared = published
-            .iter()
-            .any(|other| other.name == name && !other.is_processed);
-        published.retain(|published| published.name != name);
-        published.push(PublishedFile {
+        let files = &mut step_run.upload_state.published_files;
+        // An earlier request may read the same file later than this one: then no callback proves that it was read.
+        let is_shared = files.iter().any(|file| file.name == name && !file.is_processed);
+        files.retain(|file| file.name != name);
+        files.push(PublishedFile {
             name: name.clone(),
-            submitted_at: at,
+            submitted_at: self.clock.now(),
             upload: step_run.upload_id.clone().filter(|_| !is_shared),
             is_processed: false,
         });
-        Ok(UploadFile::ToPublish(name, part.unwrap_or(whole)))
+        Ok(UploadFile::ToPublish(name, delta.unwrap_or(full_list)))
     }
 
-    /// Puts a file where the service reads it; its address.
+    /// Returns the URL of the file.
     pub(super) async fn publish(&self, file: &UploadFile<'_>) -> io::Result<String> {
         match file {
             UploadFile::Url(url) => Ok((*url).to_owned()),
             UploadFile::ToPublish(name, list) => {
                 let publisher = self.options.publisher.as_ref();
-                let nowhere = || io::Error::other("segctl.yaml does not say where to, by `publish`");
-                publisher
-                    .ok_or_else(nowhere)?
-                    .publish(name, &mut ListReader::of(*list))
-                    .await
+                let unset = || io::Error::other("`publish` is not set in segctl.yaml");
+                let publisher = publisher.ok_or_else(unset)?;
+                publisher.publish(name, &mut ListReader::of(*list)).await
             }
         }
     }
 }
 
-/// Reads the declared list, and puts aside what it changes in the one that was `before`; `None` where it is not the list that
-/// was planned with.
+/// Collects the values that differ from `before`. `None` if the declared list is not the planned one any more.
 fn read_upload_source(
     list_upload: &UserListUpload,
     path: &Path,
     before: Option<&RecordedMembers>,
 ) -> io::Result<Option<UploadSource>> {
-    let (mut whole, mut part) = (ListWriter::to(Vec::new()), ListWriter::to(Vec::new()));
-    let sent = match list_upload.change {
+    let (mut full_list, mut delta) = (ListWriter::to(Vec::new()), ListWriter::to(Vec::new()));
+    let delta_change = match list_upload.change {
         Some(UserChange::Remove) => ValueChange::Removed,
         _ => ValueChange::Added,
     };
     let each = |change: ValueChange, value: &[u8]| {
         if change != ValueChange::Removed {
-            whole.push(value)?;
+            full_list.push(value)?;
         }
-        if change == sent {
-            part.push(value)?;
+        if change == delta_change {
+            delta.push(value)?;
         }
         Ok(())
     };
     let source = ListSource::File(path.to_owned());
     let identifier = &list_upload.upload.identifier;
-    let found = match before {
+    let compared = match before {
         Some(before) => source.compare(identifier, &mut before.bounds()?, each)?,
         None => source.compare(identifier, &mut EmptyList, each)?,
     };
-    let (whole, part) = (whole.finish()?, part.finish()?);
-    let found = found.ok().map(|found| found.new);
-    let found = found.filter(|found| list_upload.list.summary() == Some(found));
-    Ok(found.map(|found| UploadSource::Local {
-        digest: found.digest,
-        full_list: whole,
-        delta: before.map(|_| part),
+    let (full_list, delta) = (full_list.finish()?, delta.finish()?);
+    let list = compared.ok().map(|compared| compared.new);
+    let planned = list.filter(|list| list_upload.list.summary() == Some(list));
+    Ok(planned.map(|list| UploadSource::Local {
+        digest: list.digest,
+        full_list,
+        delta: before.map(|_| delta),
     }))
 }
 
