@@ -1,4 +1,4 @@
-//! Cohort sync. A cohort is known by its partner and its id; the name it got first stays.
+//! Cohort sync. The partner and the cohort id identify a cohort; its first name stays.
 
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 /// The API's limit on one request, in bytes.
 const BODY_LIMIT: usize = 128 * 1024;
 
-/// A request in parts.
 struct CohortSyncRequest {
     is_add: bool,
     partner: String,
@@ -20,18 +19,17 @@ struct CohortSyncRequest {
     uids: BTreeSet<String>,
 }
 
-/// What is wrong with a request: the field and what it must be.
 struct InvalidField(&'static str, &'static str);
 
 /// `POST /v1/integrations/cohortsync`
-pub(super) fn sync(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> HttpResponse {
-    if call.header("content-type").is_none() {
+pub(super) fn sync(state: &mut SandboxState, now: Timestamp, request: &HttpRequest) -> HttpResponse {
+    if request.header("content-type").is_none() {
         return EndpointFamily::V1.error(415, "Content-Type is missing");
     }
-    if call.body.len() > BODY_LIMIT {
+    if request.body.len() > BODY_LIMIT {
         return EndpointFamily::V1.error(413, "the body is over 128 KB");
     }
-    let sync = match parse_request(call) {
+    let sync = match parse_request(request) {
         Ok(sync) => sync,
         Err(InvalidField(attribute, must)) => {
             let mut more = Map::new();
@@ -39,7 +37,7 @@ pub(super) fn sync(state: &mut SandboxState, now: Timestamp, call: &HttpRequest)
             return EndpointFamily::V1.error_with(400, &format!("{attribute}: {must}"), more);
         }
     };
-    let done = HttpResponse::new(200, json!({"status": "success", "message": "accepted"}));
+    let success = HttpResponse::new(200, json!({"status": "success", "message": "accepted"}));
     let is_same = |segment: &&SandboxSegment| {
         matches!(&segment.contents, SandboxContents::Cohort { partner, cohort_id, .. }
             if *partner == sync.partner && *cohort_id == sync.cohort_id)
@@ -54,11 +52,11 @@ pub(super) fn sync(state: &mut SandboxState, now: Timestamp, call: &HttpRequest)
         }
         segment.updated = now;
         state.put_segment(segment);
-        return done;
+        return success;
     }
-    // Taken and then dropped without a word, as the original does.
+    // Accepted and silently dropped, as MoEngage does.
     if name_rules::name_error(&sync.name).is_some() || state.find_name_holder(&sync.name).is_some() {
-        return done;
+        return success;
     }
     if state.is_at_active_limit() {
         return EndpointFamily::V1.active_limit_error(state);
@@ -70,11 +68,11 @@ pub(super) fn sync(state: &mut SandboxState, now: Timestamp, call: &HttpRequest)
     };
     let segment = SandboxSegment::new(state.new_id(), sync.name, "Cohort Sync", now, contents);
     state.put_segment(segment);
-    done
+    success
 }
 
-fn parse_request(call: &HttpRequest) -> Result<CohortSyncRequest, InvalidField> {
-    let Ok(Value::Object(body)) = serde_json::from_slice(&call.body) else {
+fn parse_request(request: &HttpRequest) -> Result<CohortSyncRequest, InvalidField> {
+    let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) else {
         return Err(InvalidField("body", "must be a JSON object"));
     };
     if has_unknown_fields(&body, &["action", "partner", "parameters"]) {
@@ -92,10 +90,8 @@ fn parse_request(call: &HttpRequest) -> Result<CohortSyncRequest, InvalidField> 
     if has_unknown_fields(parameters, &known) {
         return Err(InvalidField("parameters", "has an unknown field"));
     }
-    if parameters
-        .get("cohort_description")
-        .is_some_and(|text| !text.is_string())
-    {
+    let description = parameters.get("cohort_description");
+    if description.is_some_and(|text| !text.is_string()) {
         return Err(InvalidField("cohort_description", "must be a string"));
     }
     let members = parameters.get("members").and_then(Value::as_array);

@@ -1,18 +1,17 @@
-//! Who may call: Basic authentication and the client headers of each family.
+//! Basic authentication, and the client headers of each endpoint family.
 
 use super::SandboxCredentials;
 use super::error_responses::EndpointFamily;
 use super::http_message::HttpRequest;
 
-/// Checks everything that a call of `family` has to carry.
 pub(super) fn check_credentials(
     credentials: &SandboxCredentials,
     family: EndpointFamily,
-    call: &HttpRequest,
+    request: &HttpRequest,
 ) -> Result<(), &'static str> {
-    check_basic_credentials(credentials, call)?;
-    let has_key = call.header("moe-appkey") == Some(credentials.workspace_id.as_str());
-    let has_database = call.header("moe-dbname") == Some(credentials.db_name.as_str());
+    check_basic_credentials(credentials, request)?;
+    let has_key = request.header("moe-appkey") == Some(credentials.workspace_id.as_str());
+    let has_database = request.header("moe-dbname") == Some(credentials.db_name.as_str());
     match family {
         EndpointFamily::V3 if has_key || has_database => Ok(()),
         EndpointFamily::V3 => Err("MOE-APPKEY is missing or wrong"),
@@ -23,23 +22,22 @@ pub(super) fn check_credentials(
     }
 }
 
-/// Checks the user and the password.
 pub(super) fn check_basic_credentials(
     credentials: &SandboxCredentials,
-    call: &HttpRequest,
+    request: &HttpRequest,
 ) -> Result<(), &'static str> {
     let expected = format!("{}:{}", credentials.workspace_id, credentials.api_key);
-    let given = call
+    let encoded = request
         .header("authorization")
         .and_then(|header| header.strip_prefix("Basic "));
-    if given == Some(base64(expected.as_bytes()).as_str()) {
+    if encoded == Some(base64(expected.as_bytes()).as_str()) {
         Ok(())
     } else {
         Err("the credentials are wrong")
     }
 }
 
-/// Standard base64 with padding. Encoding the expected value and comparing spares a decoder of untrusted input.
+/// Standard base64 with padding. Encoding the expected value and comparing avoids a decoder of untrusted input.
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
@@ -48,10 +46,10 @@ fn base64(bytes: &[u8]) -> String {
             .iter()
             .fold(0_u32, |group, byte| (group << 8) | u32::from(*byte));
         let group = group << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let index = (group >> (18 - 6 * place)) & 63;
+        for position in 0..4 {
+            let index = (group >> (18 - 6 * position)) & 63;
             let letter = ALPHABET.get(index as usize).copied().unwrap_or(b'=');
-            text.push(if place <= chunk.len() {
+            text.push(if position <= chunk.len() {
                 char::from(letter)
             } else {
                 '='

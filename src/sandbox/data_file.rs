@@ -1,7 +1,7 @@
-//! The service's state in one file, replaced whole, shared by the processes that serve it.
+//! The service's state in one file, which is written atomically and shared by several processes.
 //!
-//! Commands that run at the same time each embed a service on the same file. Beside it lies a lock file, which also
-//! holds the number of the last save: who sees another number than its own reads the state again before it answers.
+//! Commands that run at the same time each embed a service on the same file. A lock file beside it contains the number
+//! of the last save. A process whose own number differs re-reads the state before it answers.
 
 use super::SandboxError;
 use super::state::{FORMAT_VERSION, SandboxState};
@@ -11,20 +11,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// The file of one service.
 #[derive(Debug)]
 pub(super) struct DataFile {
     path: PathBuf,
     lock: File,
-    /// The number of the save that is in memory.
+    /// The number of the save that this process has read or written.
     loaded_save_number: u64,
 }
 
-/// The file, for as long as nobody else may use it.
 pub(super) struct LockedDataFile<'a>(&'a mut DataFile);
 
 impl DataFile {
-    /// Opens or makes the lock file beside `path`.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let lock = OpenOptions::new()
             .read(true)
@@ -43,7 +40,7 @@ impl DataFile {
         &self.path
     }
 
-    /// Waits until nobody else uses the file: others hold it for no longer than one save takes.
+    /// Waits for the lock. Other processes hold it for one request and its save.
     pub(super) fn lock(&mut self) -> io::Result<LockedDataFile<'_>> {
         self.lock.lock()?;
         Ok(LockedDataFile(self))
@@ -52,13 +49,13 @@ impl DataFile {
 
 impl Drop for LockedDataFile<'_> {
     fn drop(&mut self) {
-        // The system unlocks the file at the latest when it is closed.
+        // If this fails, the system unlocks the file when it is closed.
         self.0.lock.unlock().ok();
     }
 }
 
 impl LockedDataFile<'_> {
-    /// The state as it was saved last; `None` where there is no file yet.
+    /// `None` if there is no file yet.
     pub(super) fn load(&mut self) -> Result<Option<SandboxState>, SandboxError> {
         let number = self.last_save_number().map_err(|source| SandboxError::File {
             path: self.0.path.clone(),
@@ -69,7 +66,7 @@ impl LockedDataFile<'_> {
         Ok(state)
     }
 
-    /// The state, if somebody else saved it since it was last read.
+    /// `None` unless another process saved the state since this one read it.
     pub(super) fn load_if_changed(&mut self) -> Result<Option<SandboxState>, SandboxError> {
         match self.last_save_number() {
             Ok(number) if number == self.0.loaded_save_number => Ok(None),
@@ -77,14 +74,14 @@ impl LockedDataFile<'_> {
         }
     }
 
-    /// Replaces the state, whole or not at all.
+    /// Replaces the file atomically.
     pub(super) fn save(&mut self, state: &SandboxState) -> io::Result<()> {
         let temporary = sibling_path(&self.0.path, ".new");
         let mut file = File::create(&temporary)?;
         file.write_all(&serde_json::to_vec_pretty(state)?)?;
-        // A crash must not leave a file whose name arrived before its bytes.
+        // Without a sync, a crash could leave the new name with missing contents.
         file.sync_all()?;
-        // The number goes first: after a crash between the two, others read the old state once more in vain.
+        // The number is written first: after a crash between the two, other processes only re-read the old state.
         let number = self.last_save_number()?.wrapping_add(1);
         self.0.lock.rewind()?;
         self.0.lock.write_all(&number.to_le_bytes())?;
@@ -93,7 +90,6 @@ impl LockedDataFile<'_> {
         Ok(())
     }
 
-    /// The number of the last save; 0 where there was none.
     fn last_save_number(&self) -> io::Result<u64> {
         let mut lock = &self.0.lock;
         lock.rewind()?;
@@ -110,7 +106,6 @@ fn sibling_path(path: &Path, ending: &str) -> PathBuf {
 }
 
 fn read_state(path: &Path) -> Result<Option<SandboxState>, SandboxError> {
-    /// What files of all versions have.
     #[derive(Deserialize)]
     struct Version {
         format_version: u32,
@@ -131,11 +126,11 @@ fn read_state(path: &Path) -> Result<Option<SandboxState>, SandboxError> {
         reason,
     };
     let unreadable = |error: serde_json::Error| corrupt(error.to_string());
-    // The version comes first: the fields of another one would only confuse.
+    // The version is read first, because errors about fields of another version would be misleading.
     let Version { format_version } = serde_json::from_slice(&bytes).map_err(unreadable)?;
     if format_version != FORMAT_VERSION {
         return Err(corrupt(format!(
-            "it has format version {format_version}, and this segctl knows {FORMAT_VERSION}"
+            "it has format version {format_version}, but this segctl supports {FORMAT_VERSION}"
         )));
     }
     serde_json::from_slice(&bytes).map(Some).map_err(unreadable)

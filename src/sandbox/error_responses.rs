@@ -1,10 +1,9 @@
-//! The three families of answers, each with its own shape of errors.
+//! The three endpoint families, each with its own shape of errors.
 
 use super::http_message::HttpResponse;
 use super::state::SandboxState;
 use serde_json::{Map, Value, json};
 
-/// Which family an endpoint belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EndpointFamily {
     V3,
@@ -13,12 +12,10 @@ pub(super) enum EndpointFamily {
 }
 
 impl EndpointFamily {
-    /// An error in the family's shape.
     pub(super) fn error(self, status: u16, message: &str) -> HttpResponse {
         self.error_with(status, message, Map::new())
     }
 
-    /// An error with more fields beside its message.
     pub(super) fn error_with(self, status: u16, message: &str, more: Map<String, Value>) -> HttpResponse {
         let mut error = Map::new();
         let (kind, text) = match self {
@@ -40,8 +37,8 @@ impl EndpointFamily {
         HttpResponse::new(status, body)
     }
 
-    /// The error of a workspace that is full. The documentation shows it for v3 alone; the other families carry its
-    /// numbers too, because only these tell it from a rate limit.
+    /// MoEngage documents the two numbers for v3 only. The other families carry them, too: nothing else distinguishes
+    /// this error from a rate limit.
     pub(super) fn active_limit_error(self, state: &SandboxState) -> HttpResponse {
         let mut more = Map::new();
         more.insert("actual_count".to_owned(), state.active_count().into());
@@ -50,17 +47,17 @@ impl EndpointFamily {
     }
 }
 
-/// Tells the answers of a service apart, wherever the family puts the word for it.
-pub(super) fn set_request_number(reply: &mut HttpResponse, sequence: u64) {
-    let word = format!("sandbox-{sequence}");
-    if let Some(place) = reply.body.get_mut("response_id") {
-        *place = word.into();
-    } else if let Some(place) = reply.body.pointer_mut("/error/request_id") {
-        *place = word.into();
+/// Sets the id of the response, in the field that the family has for it.
+pub(super) fn set_request_number(response: &mut HttpResponse, sequence: u64) {
+    let id = format!("sandbox-{sequence}");
+    if let Some(field) = response.body.get_mut("response_id") {
+        *field = id.into();
+    } else if let Some(field) = response.body.pointer_mut("/error/request_id") {
+        *field = id.into();
     }
 }
 
-/// The service's own words, whose case is as uneven as the original's.
+/// The case is as inconsistent as in MoEngage's errors.
 fn status_text(status: u16) -> &'static str {
     match status {
         400 => "Invalid request",

@@ -1,4 +1,4 @@
-//! A script of faults: which calls go wrong, and how.
+//! The fault script: which requests fail, and how.
 
 use super::error_responses::EndpointFamily;
 use super::http_message::{Delivery, HttpRequest, HttpResponse};
@@ -9,29 +9,26 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// One kind of fault on some calls.
+const FAULT_MESSAGE: &str = "error of the fault script";
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Which calls; every call where nothing is said.
+    /// Every request by default.
     #[serde(default)]
     pub on: FaultMatcher,
-    /// How many of them, one after the other; 1 where nothing is said.
+    /// How many matching requests in a row; 1 by default.
     #[serde(default = "one")]
     pub times: usize,
-    /// What happens.
     pub fault: FaultKind,
 }
 
-/// The calls that a fault is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultMatcher {
-    /// Only calls with this method.
     pub method: Option<String>,
-    /// Only calls whose path starts so.
     pub path_prefix: Option<String>,
-    /// Only from this one of them on, the first being 1.
+    /// The first matching request that is affected; counted from 1.
     pub nth: usize,
 }
 
@@ -49,83 +46,75 @@ fn one() -> usize {
     1
 }
 
-/// Other numbers cannot be sent as the status of a whole answer, and would end the connection instead.
+/// A response with another status cannot be sent; the connection would end instead.
 fn final_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     let code = u16::deserialize(deserializer)?;
     if (200..600).contains(&code) {
         Ok(code)
     } else {
-        Err(D::Error::custom(format!("{code} is no status from 200 to 599")))
+        Err(D::Error::custom(format!(
+            "invalid status {code}; expected 200 to 599"
+        )))
     }
 }
 
-/// Whether a fault comes before the call has its effect or after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultTiming {
-    /// Nothing is done.
+    /// The request has no effect.
     Before,
-    /// Everything is done, and only the answer suffers.
+    /// The request takes effect; only the response is affected.
     After,
 }
 
-/// What can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum FaultKind {
-    /// 429 as if a window were full; nothing is done.
+    /// 429 as if a window were full; the request has no effect.
     RateLimited {
         /// Seconds until `x-ratelimit-reset`.
         reset_in: i64,
     },
-    /// 429 as if the active limit were reached; nothing is done.
+    /// 429 as if the active limit were reached; the request has no effect.
     ActiveLimit,
-    /// Another status than the service would answer.
     Status {
-        /// The status, from 200 to 599.
+        /// From 200 to 599.
         #[serde(deserialize_with = "final_status")]
         code: u16,
-        /// Whether the call has its effect.
         when: FaultTiming,
     },
-    /// The connection ends without an answer.
+    /// The connection ends without a response.
     Reset {
-        /// Whether the call has its effect.
         when: FaultTiming,
     },
-    /// The answer takes long.
+    /// A delayed response. With `Before` the effect is delayed, too; the caller may have closed the connection by then.
     Slow {
-        /// How long.
         milliseconds: u64,
-        /// Whether the call has its effect at once or when the time is over. The caller may have gone by then.
         when: FaultTiming,
     },
-    /// The connection ends in the middle of the answer; the call has its effect.
+    /// The connection ends in the middle of the response; the request takes effect.
     Truncated,
-    /// The answer is no JSON; the call has its effect.
+    /// The response is not JSON; the request takes effect.
     Garbage,
-    /// The list is as it was before the last writes.
     StaleList {
-        /// How many writes are missing.
         missing_last: usize,
     },
-    /// A POST arrives twice; the answer is that to the second.
+    /// A POST arrives twice; the response is the second one.
     ReplayedPost,
 }
 
 impl FaultKind {
-    /// Whether it can happen to this call at all.
-    fn can_affect(self, call: &HttpRequest) -> bool {
+    fn can_affect(self, request: &HttpRequest) -> bool {
         match self {
             Self::StaleList { .. } => {
-                call.method == "GET" && call.path_without_trailing_slash() == "/v3/custom-segments"
+                request.method == "GET" && request.path_without_trailing_slash() == "/v3/custom-segments"
             }
-            Self::ReplayedPost => call.method == "POST",
+            Self::ReplayedPost => request.method == "POST",
             _ => true,
         }
     }
 
-    /// The answer of a fault that keeps the call from having an effect.
+    /// The response of a fault that prevents the effect of the request.
     pub(super) fn response_without_effect(
         self,
         state: &SandboxState,
@@ -135,15 +124,20 @@ impl FaultKind {
         Some(match self {
             Self::RateLimited { reset_in } => {
                 let message = "API rate limit breached. Current limit: 50/1 mins";
-                let mut reply = family.error(429, message);
-                rate_limits::set_window_headers(&mut reply, 50, 0, now.as_second().saturating_add(reset_in));
-                reply
+                let mut response = family.error(429, message);
+                rate_limits::set_window_headers(
+                    &mut response,
+                    50,
+                    0,
+                    now.as_second().saturating_add(reset_in),
+                );
+                response
             }
             Self::ActiveLimit => family.active_limit_error(state),
             Self::Status {
                 code,
                 when: FaultTiming::Before,
-            } => family.error(code, "as the script of faults wants it"),
+            } => family.error(code, FAULT_MESSAGE),
             Self::Reset {
                 when: FaultTiming::Before,
             } => HttpResponse::new(503, Value::Null).with_delivery(Delivery::Reset),
@@ -151,28 +145,31 @@ impl FaultKind {
         })
     }
 
-    /// What a fault that leaves the call its effect makes of the answer.
-    pub(super) fn response_after_effect(self, family: EndpointFamily, reply: HttpResponse) -> HttpResponse {
+    /// The response of a fault that lets the request take effect.
+    pub(super) fn response_after_effect(
+        self,
+        family: EndpointFamily,
+        response: HttpResponse,
+    ) -> HttpResponse {
         match self {
             Self::Status {
                 code,
                 when: FaultTiming::After,
-            } => family.error(code, "as the script of faults wants it"),
+            } => family.error(code, FAULT_MESSAGE),
             Self::Reset {
                 when: FaultTiming::After,
-            } => reply.with_delivery(Delivery::Reset),
+            } => response.with_delivery(Delivery::Reset),
             Self::Slow {
                 milliseconds,
                 when: FaultTiming::After,
-            } => reply.with_delivery(Delivery::Delayed(milliseconds)),
-            Self::Truncated => reply.with_delivery(Delivery::Truncated),
-            Self::Garbage => reply.with_delivery(Delivery::NotJson),
-            _ => reply,
+            } => response.with_delivery(Delivery::Delayed(milliseconds)),
+            Self::Truncated => response.with_delivery(Delivery::Truncated),
+            Self::Garbage => response.with_delivery(Delivery::NotJson),
+            _ => response,
         }
     }
 }
 
-/// The faults that are still to come.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FaultScript(Vec<Fault>);
 
@@ -181,17 +178,16 @@ impl FaultScript {
         Self(faults)
     }
 
-    /// What happens to this call, if anything: the first fault of the script whose turn it is.
-    pub(super) fn next_fault(&mut self, call: &HttpRequest) -> Option<FaultKind> {
+    pub(super) fn next_fault(&mut self, request: &HttpRequest) -> Option<FaultKind> {
         for Fault { on, times, fault } in &mut self.0 {
-            let fits = *times > 0
-                && fault.can_affect(call)
-                && on.method.as_ref().is_none_or(|method| *method == call.method)
+            let is_match = *times > 0
+                && fault.can_affect(request)
+                && on.method.as_ref().is_none_or(|method| *method == request.method)
                 && on
                     .path_prefix
                     .as_ref()
-                    .is_none_or(|prefix| call.path.starts_with(prefix));
-            if !fits {
+                    .is_none_or(|prefix| request.path.starts_with(prefix));
+            if !is_match {
                 continue;
             }
             if on.nth > 1 {

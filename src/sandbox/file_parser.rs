@@ -1,36 +1,35 @@
-//! How the service reads a file of users.
+//! Reads a member list.
 
 use std::collections::BTreeSet;
 
-/// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FileValues {
-    /// Values that can match a user, in order, each once.
+    /// The distinct values that can match a user, in the order of the file.
     pub(super) values: Vec<String>,
-    /// Lines that hold something.
+    /// The number of lines that are not empty.
     pub(super) lines_found: usize,
 }
 
-/// One value a line. Values with spaces around them, in quotes or with a comma at the end match nobody, and what is
-/// not UTF-8 neither; empty lines and repeated values are passed over.
+/// One value a line. A value matches no user if it has spaces around it, quotes, a comma at the end, or invalid UTF-8.
+/// Empty lines and duplicates are ignored.
 pub(super) fn parse_file(bytes: &[u8]) -> FileValues {
-    let mut read = FileValues::default();
+    let mut file = FileValues::default();
     let mut seen = BTreeSet::new();
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             continue;
         }
-        read.lines_found += 1;
+        file.lines_found += 1;
         let Ok(value) = std::str::from_utf8(line) else {
             continue;
         };
         let quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
         if value.trim() == value && !quoted && !value.ends_with(',') && seen.insert(value) {
-            read.values.push(value.to_owned());
+            file.values.push(value.to_owned());
         }
     }
-    read
+    file
 }
 
 #[cfg(test)]
@@ -54,15 +53,15 @@ mod tests {
     #[test]
     fn blank_lines_hold_no_values() {
         for (bytes, found) in [(&b""[..], 0), (b"\n\r\n", 0), (b"  \n\t", 2)] {
-            let read = parse_file(bytes);
-            assert_eq!((read.values.len(), read.lines_found), (0, found), "{bytes:?}");
+            let file = parse_file(bytes);
+            assert_eq!((file.values.len(), file.lines_found), (0, found), "{bytes:?}");
         }
     }
 
     #[test]
     fn values_with_spaces_quotes_commas_or_invalid_utf8_are_ignored() {
-        let read = parse_file(b"a\r\nb\n b\n\"c\"\nd,\n\na\n\xff\xfe\ne");
-        assert_eq!(read.values, ["a", "b", "e"]);
-        assert_eq!(read.lines_found, 8);
+        let file = parse_file(b"a\r\nb\n b\n\"c\"\nd,\n\na\n\xff\xfe\ne");
+        assert_eq!(file.values, ["a", "b", "e"]);
+        assert_eq!(file.lines_found, 8);
     }
 }

@@ -1,4 +1,4 @@
-//! File segments: taken at once, processed later.
+//! Requests on file segments, which are accepted at once and processed later.
 
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
@@ -9,16 +9,16 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// `POST /v2/custom-segments/file-segment`
-pub(super) fn create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> HttpResponse {
-    try_create(state, now, call).unwrap_or_else(|refused| refused)
+pub(super) fn create(state: &mut SandboxState, now: Timestamp, request: &HttpRequest) -> HttpResponse {
+    try_create(state, now, request).unwrap_or_else(|error| error)
 }
 
 fn try_create(
     state: &mut SandboxState,
     now: Timestamp,
-    call: &HttpRequest,
+    request: &HttpRequest,
 ) -> Result<HttpResponse, HttpResponse> {
-    let body = parse_body(call, "expiry_time")?;
+    let body = parse_body(request, "expiry_time")?;
     let days = body.get("expiry_time").and_then(Value::as_i64);
     let Some(days) = days.filter(|days| *days > 0) else {
         return Err(EndpointFamily::V2.error(400, "expiry_time: must be a number of days"));
@@ -32,7 +32,7 @@ fn try_create(
     }
     let id = state.new_id();
     if name_rules::name_error(name).is_some() {
-        // Taken and then dropped without a word, as the original does.
+        // Accepted and silently dropped, as MoEngage does.
         return Ok(accepted_response(name, &id));
     }
     let contents = SandboxContents::File {
@@ -40,26 +40,21 @@ fn try_create(
         expires: plus_days(now, days),
         users: BTreeMap::new(),
     };
-    state.put_segment(SandboxSegment::new(
-        id.clone(),
-        name.to_owned(),
-        "API",
-        now,
-        contents,
-    ));
+    let segment = SandboxSegment::new(id.clone(), name.to_owned(), "API", now, contents);
+    state.put_segment(segment);
     enqueue(state, &id, FileOperation::Add, &body);
     Ok(accepted_response(name, &id))
 }
 
-/// `PUT /v2/custom-segments/file-segment/{add-users,remove-users,replace}`: `cs_id` decides over `name`.
+/// `PUT /v2/custom-segments/file-segment/{add-users,remove-users,replace}`: `cs_id` takes precedence over `name`.
 pub(super) fn enqueue_change(
     state: &mut SandboxState,
-    call: &HttpRequest,
+    request: &HttpRequest,
     operation: FileOperation,
 ) -> HttpResponse {
-    let body = match parse_body(call, "cs_id") {
+    let body = match parse_body(request, "cs_id") {
         Ok(body) => body,
-        Err(refused) => return refused,
+        Err(error) => return error,
     };
     let found = match body.get("cs_id") {
         Some(Value::String(id)) => state.segments.get(id),
@@ -99,34 +94,33 @@ fn text_field<'a>(body: &'a Map<String, Value>, key: &str) -> &'a str {
     body.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The fields that all file calls have, and `own`, which only this one has.
-fn parse_body(call: &HttpRequest, own: &str) -> Result<Map<String, Value>, HttpResponse> {
+/// Accepts the fields that all file requests have, and `own`, which only this one has.
+fn parse_body(request: &HttpRequest, own: &str) -> Result<Map<String, Value>, HttpResponse> {
     const REQUIRED: [&str; 4] = ["name", "attribute_name", "attribute_type", "file_url"];
     const OPTIONAL: [&str; 2] = ["callback_url", "emails"];
-    let refused = |message: &str| Err(EndpointFamily::V2.error(400, message));
-    let Ok(Value::Object(body)) = serde_json::from_slice(&call.body) else {
-        return refused("the body must be a JSON object");
+    let reject = |message: &str| Err(EndpointFamily::V2.error(400, message));
+    let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) else {
+        return reject("the body must be a JSON object");
     };
     let is_known = |key: &str| key == own || REQUIRED.contains(&key) || OPTIONAL.contains(&key);
     if let Some(key) = body.keys().find(|key| !is_known(key)) {
-        return refused(&format!("{key}: unknown field"));
+        return reject(&format!("{key}: unknown field"));
     }
     if let Some(key) = REQUIRED.into_iter().find(|key| text_field(&body, key).is_empty()) {
-        return refused(&format!("{key}: must be a string that is not empty"));
+        return reject(&format!("{key}: must be a string that is not empty"));
     }
     if !matches!(text_field(&body, "attribute_type"), "string" | "double") {
-        return refused("attribute_type: must be string or double");
+        return reject("attribute_type: must be string or double");
     }
     if body.get("callback_url").is_some_and(|url| !url.is_string()) {
-        return refused("callback_url: must be a string");
+        return reject("callback_url: must be a string");
     }
-    let are_texts = |value: &Value| {
-        value
-            .as_array()
-            .is_some_and(|items| items.iter().all(Value::is_string))
+    let is_string_list = |value: &Value| {
+        let items = value.as_array();
+        items.is_some_and(|items| items.iter().all(Value::is_string))
     };
-    if body.get("emails").is_some_and(|emails| !are_texts(emails)) {
-        return refused("emails: must be a list of strings");
+    if body.get("emails").is_some_and(|emails| !is_string_list(emails)) {
+        return reject("emails: must be a list of strings");
     }
     Ok(body)
 }

@@ -1,4 +1,4 @@
-//! Fetching files of users, and calling back: on this machine only.
+//! Downloads member lists and sends callbacks, on this machine only.
 
 use reqwest::Url;
 use std::fs::File;
@@ -9,23 +9,16 @@ use std::{error, fmt, io};
 /// The API's limit on a file, in bytes.
 const FILE_SIZE_LIMIT: usize = 150 * 1024 * 1024;
 
-/// A file of that size takes far less on one machine; a server that hangs must not hold up the queue.
+/// Far more than the largest file needs locally. A server that hangs must not block the queue.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why there are no bytes.
 #[derive(Debug)]
 pub(super) enum DownloadError {
-    /// The text is no URL.
     InvalidUrl(String),
-    /// Neither http on loopback nor a file of this machine.
     NotLocal(String),
-    /// The file cannot be read.
     File(io::Error),
-    /// Nobody answers, or not to the end.
     Http(reqwest::Error),
-    /// The server answers something else than the file.
     Status(reqwest::StatusCode),
-    /// More than the API's limit.
     TooLarge,
 }
 
@@ -35,7 +28,7 @@ impl fmt::Display for DownloadError {
             Self::InvalidUrl(url) => write!(formatter, "`{url}` is not a URL"),
             Self::NotLocal(url) => write!(
                 formatter,
-                "the sandbox fetches over http on loopback and from files of this machine only, not from `{url}`"
+                "cannot download `{url}`: the sandbox reads only local files and http URLs on loopback"
             ),
             Self::File(_) => formatter.write_str("the file cannot be read"),
             Self::Http(_) => formatter.write_str("the download failed"),
@@ -55,22 +48,20 @@ impl error::Error for DownloadError {
     }
 }
 
-/// The bytes at `url`, or why there are none.
 pub(super) async fn download(url: &str) -> Result<Vec<u8>, DownloadError> {
     let url = Url::parse(url).map_err(|_| DownloadError::InvalidUrl(url.to_owned()))?;
     if url.scheme() == "file" {
-        let reading = tokio::task::spawn_blocking(move || read_local_file(&url));
-        return reading
-            .await
-            .map_err(|error| DownloadError::File(io::Error::other(error)))?;
+        let task = tokio::task::spawn_blocking(move || read_local_file(&url));
+        let ended = task.await;
+        return ended.map_err(|error| DownloadError::File(io::Error::other(error)))?;
     }
     let sent = local_http_client(&url)?.get(url).send().await;
-    let mut answer = sent.map_err(DownloadError::Http)?;
-    if !answer.status().is_success() {
-        return Err(DownloadError::Status(answer.status()));
+    let mut response = sent.map_err(DownloadError::Http)?;
+    if !response.status().is_success() {
+        return Err(DownloadError::Status(response.status()));
     }
     let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(DownloadError::Http)? {
+    while let Some(chunk) = response.chunk().await.map_err(DownloadError::Http)? {
         if bytes.len() + chunk.len() > FILE_SIZE_LIMIT {
             return Err(DownloadError::TooLarge);
         }
@@ -79,7 +70,7 @@ pub(super) async fn download(url: &str) -> Result<Vec<u8>, DownloadError> {
     Ok(bytes)
 }
 
-/// Tells `url` what came of a file. Nobody is told when it does not answer.
+/// Sends the result of a file to `url`. Failures are ignored.
 pub(super) async fn send_callback(url: &str, body: &serde_json::Value) {
     let Ok(url) = Url::parse(url) else { return };
     if let Ok(client) = local_http_client(&url) {
@@ -95,13 +86,13 @@ fn read_local_file(url: &Url) -> Result<Vec<u8>, DownloadError> {
     let path = url
         .to_file_path()
         .map_err(|()| DownloadError::NotLocal(url.to_string()))?;
-    let found = path.metadata().map_err(DownloadError::File)?;
-    // Opening a pipe would wait for a writer that may never come.
-    if !found.is_file() {
+    let metadata = path.metadata().map_err(DownloadError::File)?;
+    // Opening a pipe waits for a writer, possibly for ever.
+    if !metadata.is_file() {
         return Err(DownloadError::File(io::Error::other("not a regular file")));
     }
     let mut bytes = Vec::new();
-    // One byte more than fits tells a file that is too large, however long it is.
+    // One byte over the limit proves that the file is too large.
     let file = File::open(path).map_err(DownloadError::File)?;
     file.take(FILE_SIZE_LIMIT as u64 + 1)
         .read_to_end(&mut bytes)
@@ -112,14 +103,13 @@ fn read_local_file(url: &Url) -> Result<Vec<u8>, DownloadError> {
     Ok(bytes)
 }
 
-/// A client for `url`, which has to be on this machine.
 fn local_http_client(url: &Url) -> Result<reqwest::Client, DownloadError> {
     let is_loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
     if url.scheme() != "http" || !is_loopback {
         return Err(DownloadError::NotLocal(url.to_string()));
     }
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Every client of reqwest needs one, also for plain http. Another thread may come first with the same.
+        // reqwest needs a provider even for plain http. It fails if another thread has installed one, which is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
     let client = reqwest::Client::builder()
@@ -143,18 +133,18 @@ mod tests {
         fs::write(&path, "a\nb\n").unwrap();
         let url = |path: &Path| Url::from_file_path(path).unwrap().to_string();
         assert_eq!(download(&url(&path)).await.unwrap(), b"a\nb\n");
-        let gone = download(&url(&folder.path().join("gone"))).await;
-        assert!(matches!(gone, Err(DownloadError::File(_))), "{gone:?}");
+        let missing = download(&url(&folder.path().join("missing"))).await;
+        assert!(matches!(missing, Err(DownloadError::File(_))), "{missing:?}");
         let directory = download(&url(folder.path())).await;
         assert!(matches!(directory, Err(DownloadError::File(_))), "{directory:?}");
-        for elsewhere in [
+        for remote in [
             "http://example.com/users.csv",
             "http://127.0.0.1.example.com/users.csv",
             "https://127.0.0.1/users.csv",
             "ftp://localhost/users.csv",
         ] {
-            let refused = download(elsewhere).await;
-            assert!(matches!(refused, Err(DownloadError::NotLocal(_))), "{refused:?}");
+            let result = download(remote).await;
+            assert!(matches!(result, Err(DownloadError::NotLocal(_))), "{result:?}");
         }
         let malformed = download("users.csv").await;
         assert!(
@@ -164,16 +154,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_over_the_limit_are_refused() {
+    async fn files_over_the_limit_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("large.csv");
-        // A hole: it takes no room on the disk.
+        // A sparse file: it occupies no disk space.
         fs::File::create(&path)
             .unwrap()
             .set_len(super::FILE_SIZE_LIMIT as u64 + 1)
             .unwrap();
-        let refused = download(Url::from_file_path(&path).unwrap().as_str()).await;
-        assert!(matches!(refused, Err(DownloadError::TooLarge)), "{refused:?}");
+        let result = download(Url::from_file_path(&path).unwrap().as_str()).await;
+        assert!(matches!(result, Err(DownloadError::TooLarge)), "{result:?}");
     }
 
     #[tokio::test]
@@ -181,7 +171,7 @@ mod tests {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let refused = download(&format!("http://{address}/users.csv")).await;
-        assert!(matches!(refused, Err(DownloadError::Http(_))), "{refused:?}");
+        let result = download(&format!("http://{address}/users.csv")).await;
+        assert!(matches!(result, Err(DownloadError::Http(_))), "{result:?}");
     }
 }

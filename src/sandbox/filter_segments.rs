@@ -1,34 +1,36 @@
-//! List, get, create and update.
+//! Requests on filter segments: list, get, create and update.
 
-use super::definition::{describe, echo_definition, equality_key, unwrap_single_groups, validate};
+use super::definition::{
+    DefinitionJson, describe, echo_definition, equality_key, unwrap_single_groups, validate,
+};
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
 use super::settings::{MissingExcludedBehavior, SandboxSettings, UnchangedUpdateBehavior};
 use super::state::{SandboxContents, SandboxSegment, SandboxState};
-use super::write_checks::{self, DefinitionJson};
+use super::write_checks;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Sources whose segments are imports or the service's own are not here: those cannot be updated.
+/// Only segments of these sources can be updated: not imported ones, and not those that MoEngage created.
 const EDITABLE_SOURCES: [&str; 2] = ["API", "Segmentation"];
 
 /// `GET /v3/custom-segments`
 pub(super) fn list(
     segments: &BTreeMap<String, SandboxSegment>,
     settings: &SandboxSettings,
-    call: &HttpRequest,
+    request: &HttpRequest,
 ) -> HttpResponse {
-    let wanted = call.query.get("name");
-    let shown = |segment: &&SandboxSegment| {
+    let name_filter = request.query.get("name");
+    let is_listed = |segment: &&SandboxSegment| {
         (segment.archived.is_none() || settings.list_includes_archived)
-            && wanted.is_none_or(|name| *name == segment.name)
+            && name_filter.is_none_or(|name| *name == segment.name)
     };
     let row = |segment: &SandboxSegment| {
         json!({"name": segment.name, "id": segment.id, "created_time": format_time(segment.created),
                "type": segment_type(segment), "source": segment.source})
     };
-    let rows: Vec<Value> = segments.values().filter(shown).map(row).collect();
+    let rows: Vec<Value> = segments.values().filter(is_listed).map(row).collect();
     HttpResponse::new(
         200,
         json!({"data": rows, "response_id": "", "type": "custom_segment"}),
@@ -47,86 +49,89 @@ pub(super) fn get(state: &SandboxState, id: &str) -> HttpResponse {
 }
 
 /// `POST /v3/custom-segments`
-pub(super) fn create(state: &mut SandboxState, now: Timestamp, call: &HttpRequest) -> HttpResponse {
-    try_create(state, now, call).unwrap_or_else(|refused| refused)
+pub(super) fn create(state: &mut SandboxState, now: Timestamp, request: &HttpRequest) -> HttpResponse {
+    try_create(state, now, request).unwrap_or_else(|error| error)
 }
 
 fn try_create(
     state: &mut SandboxState,
     now: Timestamp,
-    call: &HttpRequest,
+    request: &HttpRequest,
 ) -> Result<HttpResponse, HttpResponse> {
-    let body = parse_body(call, &["name", "included_filters", "excluded_filters"])?;
+    let body = parse_body(request, &["name", "included_filters", "excluded_filters"])?;
     let Some(name) = body.get("name").and_then(Value::as_str) else {
         return Err(EndpointFamily::V3.error(400, "name: must be a string"));
     };
     let definition = parse_definition(&body)?;
-    let refused = write_checks::check_name(state, name, None)
-        .or_else(|| write_checks::check_create(state, &definition))
-        .or_else(|| {
-            state
-                .is_at_active_limit()
-                .then(|| EndpointFamily::V3.active_limit_error(state))
-        });
-    if let Some(refused) = refused {
-        return Err(refused);
+    let error = write_checks::check_name(state, name, None)
+        .or_else(|| write_checks::check_create(state, &definition));
+    if let Some(error) = error {
+        return Err(error);
+    }
+    if state.is_at_active_limit() {
+        return Err(EndpointFamily::V3.active_limit_error(state));
     }
     let contents = stored_contents(state, definition);
     let segment = SandboxSegment::new(state.new_id(), name.to_owned(), "API", now, contents);
-    let answer = segment_response(state, &segment);
+    let body = segment_response(state, &segment);
     state.put_segment(segment);
-    Ok(HttpResponse::new(201, answer))
+    Ok(HttpResponse::new(201, body))
 }
 
 /// `PATCH /v3/custom-segments/{id}`
-pub(super) fn update(state: &mut SandboxState, now: Timestamp, id: &str, call: &HttpRequest) -> HttpResponse {
-    try_update(state, now, id, call).unwrap_or_else(|refused| refused)
+pub(super) fn update(
+    state: &mut SandboxState,
+    now: Timestamp,
+    id: &str,
+    request: &HttpRequest,
+) -> HttpResponse {
+    try_update(state, now, id, request).unwrap_or_else(|error| error)
 }
 
 fn try_update(
     state: &mut SandboxState,
     now: Timestamp,
     id: &str,
-    call: &HttpRequest,
+    request: &HttpRequest,
 ) -> Result<HttpResponse, HttpResponse> {
-    let refused = |status, message: &str| Err(EndpointFamily::V3.error(status, message));
+    let reject = |status, message: &str| Err(EndpointFamily::V3.error(status, message));
     if !is_id(id) {
-        return refused(400, "the id is not an object id");
+        return reject(400, "the id is not an object id");
     }
     let known = ["name", "included_filters", "excluded_filters", "updated_by"];
-    let body = parse_body(call, &known)?;
+    let body = parse_body(request, &known)?;
     let mut definition = parse_definition(&body)?;
-    let is_address = |value: &Value| value.as_str().is_some_and(|text| text.contains('@'));
-    if body.get("updated_by").is_some_and(|value| !is_address(value)) {
-        return refused(400, "updated_by: must be an e-mail address");
+    let is_email = |value: &Value| value.as_str().is_some_and(|text| text.contains('@'));
+    if body.get("updated_by").is_some_and(|value| !is_email(value)) {
+        return reject(400, "updated_by: must be an e-mail address");
     }
     let Some(segment) = state.segments.get(id) else {
-        return refused(404, "no segment has this id");
+        return reject(404, "no segment has this id");
     };
-    let Some(stored) = updatable_definition(segment) else {
-        return refused(403, "the segment is archived or not made of filters");
+    let Some(current) = updatable_definition(segment) else {
+        return reject(403, "the segment is archived or not made of filters");
     };
     if !body.contains_key("excluded_filters")
         && state.settings.patch_without_excluded == MissingExcludedBehavior::Keep
     {
-        definition.1.clone_from(&stored.1);
+        definition.1.clone_from(&current.1);
     }
     let name = match body.get("name") {
         None => segment.name.clone(),
         Some(Value::String(name)) => name.clone(),
-        Some(_) => return refused(400, "name: must be a string"),
+        Some(_) => return reject(400, "name: must be a string"),
     };
-    if name == segment.name && is_same_definition(state, &stored, &definition) {
+    if name == segment.name && is_same_definition(state, &current, &definition) {
         match state.settings.patch_without_change {
             UnchangedUpdateBehavior::Accepted => {}
-            UnchangedUpdateBehavior::Refused => return refused(400, "nothing would change"),
+            UnchangedUpdateBehavior::Refused => return reject(400, "the update changes nothing"),
             UnchangedUpdateBehavior::Conflict => return Err(write_checks::definition_conflict(segment)),
         }
     }
-    let conflict = write_checks::check_name(state, &name, Some(id))
+    let error = write_checks::check_name(state, &name, Some(id))
         .or_else(|| write_checks::check_update(state, &definition, id));
-    if let Some(refused) = conflict {
-        return Err(refused);
+    if let Some(error) = error {
+        return Err(error);
     }
     let changed = SandboxSegment {
         updated: now,
@@ -137,19 +142,18 @@ fn try_update(
     Ok(get(state, id))
 }
 
-/// Keeps `segment` under `name`; its former name stays taken unless the settings free it.
+/// Stores `segment` under `name`. Its former name stays reserved unless the settings free it.
 pub(super) fn rename(state: &mut SandboxState, mut segment: SandboxSegment, name: String) {
     if name != segment.name && !state.settings.rename_frees_old_name {
-        state
-            .former_names
-            .insert(segment.name.clone(), segment.id.clone());
+        let former = segment.name.clone();
+        state.former_names.insert(former, segment.id.clone());
     }
     state.former_names.remove(&name);
     segment.name = name;
     state.put_segment(segment);
 }
 
-/// `{data, response_id, type}` around a segment. Files and cohorts have no filters to show.
+/// The body of get, create and update. File and cohort segments have no filters in it.
 pub(super) fn segment_response(state: &SandboxState, segment: &SandboxSegment) -> Value {
     let mut data = json!({
         "name": segment.name, "id": segment.id, "created_time": format_time(segment.created),
@@ -166,18 +170,16 @@ pub(super) fn segment_response(state: &SandboxState, segment: &SandboxSegment) -
     json!({"data": data, "response_id": "", "type": "custom_segment"})
 }
 
-/// The definition of a segment that may be updated.
 fn updatable_definition(segment: &SandboxSegment) -> Option<DefinitionJson> {
-    let may_be = segment.archived.is_none() && EDITABLE_SOURCES.contains(&segment.source.as_str());
+    let is_editable = segment.archived.is_none() && EDITABLE_SOURCES.contains(&segment.source.as_str());
     match &segment.contents {
-        SandboxContents::Filters { included, excluded } if may_be => {
+        SandboxContents::Filters { included, excluded } if is_editable => {
             Some((included.clone(), excluded.clone()))
         }
         _ => None,
     }
 }
 
-/// A definition as it is kept.
 fn stored_contents(state: &SandboxState, (mut included, mut excluded): DefinitionJson) -> SandboxContents {
     if state.settings.unwraps_single_groups {
         included = unwrap_single_groups(included);
@@ -187,8 +189,9 @@ fn stored_contents(state: &SandboxState, (mut included, mut excluded): Definitio
 }
 
 fn is_same_definition(state: &SandboxState, one: &DefinitionJson, other: &DefinitionJson) -> bool {
-    let ordered = state.settings.equality_order_sensitive;
-    let key = |(included, excluded): &DefinitionJson| equality_key(included, excluded.as_ref(), ordered);
+    let order_sensitive = state.settings.equality_order_sensitive;
+    let key =
+        |(included, excluded): &DefinitionJson| equality_key(included, excluded.as_ref(), order_sensitive);
     key(one) == key(other)
 }
 
@@ -200,22 +203,22 @@ fn segment_type(segment: &SandboxSegment) -> &'static str {
     }
 }
 
-/// Without an offset, which means UTC.
-fn format_time(moment: Timestamp) -> String {
-    moment.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+/// In UTC, without an offset.
+fn format_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 fn is_id(id: &str) -> bool {
     id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn parse_body(call: &HttpRequest, known: &[&str]) -> Result<Map<String, Value>, HttpResponse> {
-    let refused = |message: &str| Err(EndpointFamily::V3.error(400, message));
-    let Ok(Value::Object(body)) = serde_json::from_slice(&call.body) else {
-        return refused("the body must be a JSON object");
+fn parse_body(request: &HttpRequest, known: &[&str]) -> Result<Map<String, Value>, HttpResponse> {
+    let reject = |message: &str| Err(EndpointFamily::V3.error(400, message));
+    let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) else {
+        return reject("the body must be a JSON object");
     };
     match body.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => refused(&format!("{key}: unknown field")),
+        Some(key) => reject(&format!("{key}: unknown field")),
         None => Ok(body),
     }
 }

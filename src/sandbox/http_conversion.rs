@@ -1,4 +1,4 @@
-//! HTTP to calls, and replies to HTTP, cut short where a fault wants it so.
+//! Converts between hyper's types and the service's, and truncates responses for faults.
 
 use super::http_message::{Delivery, HttpRequest, HttpResponse};
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
@@ -9,25 +9,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::{error, fmt, mem};
 
-/// Bytes of a body that are read: far more than the longest definition takes.
+/// The longest body that is read, in bytes: far more than the longest definition.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// A connection that ends without a whole answer.
 #[derive(Debug)]
 pub(super) struct ConnectionCut;
 
 impl fmt::Display for ConnectionCut {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the connection is cut")
+        formatter.write_str("the sandbox closed the connection")
     }
 }
 
 impl error::Error for ConnectionCut {}
 
-/// The body of an answer.
 pub(super) type ResponseBody = http_body_util::combinators::BoxBody<Bytes, ConnectionCut>;
 
-/// Reads a request to its end.
 pub(super) async fn read_request(request: Request<Incoming>) -> Result<HttpRequest, ConnectionCut> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, BODY_LIMIT)
@@ -51,23 +48,22 @@ pub(super) async fn read_request(request: Request<Incoming>) -> Result<HttpReque
     })
 }
 
-/// The response to send; [`Cut`] closes the connection without one.
-pub(super) fn to_http_response(reply: &HttpResponse) -> Result<Response<ResponseBody>, ConnectionCut> {
-    let text = match reply.delivery {
+pub(super) fn to_http_response(response: &HttpResponse) -> Result<Response<ResponseBody>, ConnectionCut> {
+    let text = match response.delivery {
         Delivery::Reset => return Err(ConnectionCut),
         Delivery::NotJson => "<html><body>Bad gateway</body></html>".to_owned(),
         Delivery::Complete | Delivery::Delayed(_) | Delivery::Deferred(_) | Delivery::Truncated => {
-            reply.body.to_string()
+            response.body.to_string()
         }
     };
-    let mut response = Response::builder()
-        .status(reply.status)
+    let mut builder = Response::builder()
+        .status(response.status)
         .header("content-type", "application/json");
-    for (name, value) in &reply.headers {
-        response = response.header(name, value);
+    for (name, value) in &response.headers {
+        builder = builder.header(name, value);
     }
-    let body = if reply.delivery == Delivery::Truncated {
-        response = response.header("content-length", text.len());
+    let body = if response.delivery == Delivery::Truncated {
+        builder = builder.header("content-length", text.len());
         let half = text.as_bytes().get(..text.len() / 2).unwrap_or_default();
         StreamBody::new(TruncatedBody::FirstHalf(Bytes::copy_from_slice(half))).boxed()
     } else {
@@ -75,13 +71,13 @@ pub(super) fn to_http_response(reply: &HttpResponse) -> Result<Response<Response
             .map_err(|never: Infallible| match never {})
             .boxed()
     };
-    response.body(body).map_err(|_| ConnectionCut)
+    builder.body(body).map_err(|_| ConnectionCut)
 }
 
-/// The beginning of a body, and then the end of the connection.
+/// Sends the first half of a body, then closes the connection.
 enum TruncatedBody {
     FirstHalf(Bytes),
-    /// Half-way: hyper sends what it has when a body lets it wait, and throws it away at an error.
+    /// Pending once, so that hyper sends its buffer. At an error hyper discards it.
     Flushing,
     Aborted,
 }

@@ -1,57 +1,46 @@
-//! Calls and replies, apart from sockets.
+//! Requests and responses, independent of sockets.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A call as it came in.
 #[derive(Clone, Debug, Default)]
 pub struct HttpRequest {
-    /// `GET`, `POST`, `PATCH` or `PUT`.
     pub method: String,
-    /// The path, without the query.
     pub path: String,
-    /// The query, decoded.
+    /// Decoded.
     pub query: BTreeMap<String, String>,
-    /// Headers by lower-case name.
+    /// By lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
-/// What the service answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpResponse {
-    /// HTTP status.
     pub status: u16,
-    /// Headers by lower-case name.
+    /// By lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// JSON body.
     pub body: Value,
-    /// How the answer reaches the caller.
     pub delivery: Delivery,
 }
 
-/// How an answer reaches the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delivery {
-    /// Whole.
     #[default]
     Complete,
-    /// Not at all yet: nothing was done, and the call goes to `Service::handle_postponed` after so many
-    /// milliseconds, whether or not the caller is still there.
+    /// Nothing was done yet. After these milliseconds the request goes to `Service::handle_deferred`, even if the caller
+    /// has closed the connection.
     Deferred(u64),
-    /// Whole, after so many milliseconds.
+    /// After these milliseconds.
     Delayed(u64),
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     Reset,
     /// The connection is closed in the middle of the body.
     Truncated,
-    /// Something that is no JSON comes instead of the body.
+    /// The body is replaced by HTML.
     NotJson,
 }
 
 impl HttpResponse {
-    /// A whole answer without headers of its own.
     pub(super) fn new(status: u16, body: Value) -> Self {
         Self {
             status,
@@ -75,7 +64,6 @@ impl HttpRequest {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// The path without a slash at its end, which callers may or may not write.
     pub(super) fn path_without_trailing_slash(&self) -> &str {
         self.path.strip_suffix('/').unwrap_or(&self.path)
     }

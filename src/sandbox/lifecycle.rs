@@ -1,4 +1,4 @@
-//! What puts segments out of use and back: calls, and time.
+//! Archiving and unarchiving: by requests, and after a time.
 
 use super::error_responses::EndpointFamily;
 use super::http_message::{HttpRequest, HttpResponse};
@@ -6,49 +6,49 @@ use super::state::{SandboxContents, SandboxState, plus_days};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Days without a run after which a segment is archived.
+/// The service archives a segment that was not run for so many days.
 const IDLE_ARCHIVE_DAYS: i64 = 60;
 
-/// Days after which the users of an archived file segment are destroyed.
+/// The service deletes the users of a file segment so many days after it was archived.
 const USER_RETENTION_DAYS: i64 = 30;
 
-/// `PATCH /v2/custom-segments/archive` and `…/unarchive`: `cs_id` decides over `name`, which has to be there.
+/// `PATCH /v2/custom-segments/archive` and `…/unarchive`: `name` is required, and `cs_id` takes precedence over it.
 pub(super) fn set_archived(
     state: &mut SandboxState,
     now: Timestamp,
-    call: &HttpRequest,
+    request: &HttpRequest,
     archive: bool,
 ) -> HttpResponse {
-    let refused = |status, message: &str| EndpointFamily::V2.error(status, message);
-    let Ok(Value::Object(body)) = serde_json::from_slice(&call.body) else {
-        return refused(400, "the body must be a JSON object");
+    let error = |status, message: &str| EndpointFamily::V2.error(status, message);
+    let Ok(Value::Object(body)) = serde_json::from_slice(&request.body) else {
+        return error(400, "the body must be a JSON object");
     };
     if let Some(key) = body.keys().find(|key| !matches!(key.as_str(), "name" | "cs_id")) {
-        return refused(400, &format!("{key}: unknown field"));
+        return error(400, &format!("{key}: unknown field"));
     }
     let Some(name) = body.get("name").and_then(Value::as_str) else {
-        return refused(400, "name: must be a string");
+        return error(400, "name: must be a string");
     };
     let found = match body.get("cs_id") {
         Some(Value::String(id)) => state.segments.get(id),
-        Some(_) => return refused(400, "cs_id: must be a string"),
+        Some(_) => return error(400, "cs_id: must be a string"),
         None => state.find_by_current_name(name),
     };
     let Some(mut segment) = found.cloned() else {
-        return refused(404, "no segment has this name or cs_id");
+        return error(404, "no segment has this name or cs_id");
     };
     if archive && matches!(segment.contents, SandboxContents::Cohort { .. }) {
-        return refused(400, "only filter and file segments can be archived");
+        return error(400, "only filter and file segments can be archived");
     }
-    let answer = HttpResponse::new(
+    let success = HttpResponse::new(
         200,
         json!({"message": "done", "success": true, "cs_name": segment.name}),
     );
     if segment.archived.is_some() == archive {
-        return if state.settings.archive_idempotent {
-            answer
-        } else {
-            refused(400, "the segment is so already")
+        return match (state.settings.archive_idempotent, archive) {
+            (true, _) => success,
+            (false, true) => error(400, "the segment is already archived"),
+            (false, false) => error(400, "the segment is already active"),
         };
     }
     if !archive && state.settings.unarchive_checks_active_limit && state.is_at_active_limit() {
@@ -56,15 +56,15 @@ pub(super) fn set_archived(
     }
     segment.archived = archive.then_some(now);
     if !archive {
-        // Otherwise it would be archived again for not having run.
+        // Without this, the next idle check would archive it again.
         segment.last_run = now;
     }
     state.put_segment(segment);
-    answer
+    success
 }
 
-/// What time does on its own: archives what nothing ran for 60 days and what expired, and drops the users of files
-/// that expired or were archived for more than 30 days.
+/// Archives segments that expired or were idle for 60 days. Deletes the users of file segments that expired or were
+/// archived 30 days ago.
 pub(super) fn apply_elapsed_time(state: &mut SandboxState, now: Timestamp) {
     for segment in state.segments.values_mut() {
         let idle = plus_days(segment.last_run, IDLE_ARCHIVE_DAYS);
@@ -72,9 +72,9 @@ pub(super) fn apply_elapsed_time(state: &mut SandboxState, now: Timestamp) {
             SandboxContents::File { expires, .. } => Some(*expires),
             SandboxContents::Filters { .. } | SandboxContents::Cohort { .. } => None,
         };
-        let ends = expires.map_or(idle, |expires| expires.min(idle));
-        if segment.archived.is_none() && ends <= now {
-            segment.archived = Some(ends);
+        let end = expires.map_or(idle, |expires| expires.min(idle));
+        if segment.archived.is_none() && end <= now {
+            segment.archived = Some(end);
         }
         if let (Some(archived), SandboxContents::File { expires, users, .. }) =
             (segment.archived, &mut segment.contents)

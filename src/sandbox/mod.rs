@@ -1,18 +1,20 @@
-//! The Segments service on this machine: strict where MoEngage is documented, switchable where it is not.
+//! An emulation of MoEngage's Segments API on this machine: strict where the API is documented, switchable elsewhere.
 //!
-//! It shares no code with the client, so that each can find the other's mistakes. At its heart is [`Service`], a
-//! value that answers calls and does no input or output of its own; [`Server`] puts it on a loopback socket, keeps
-//! its state in a file, fetches files of users and calls back. Time is the machine's plus an offset that can be
-//! moved forward, so that what takes 60 days can be seen at once.
+//! It shares no code with the client, so that each side exposes the other's mistakes. [`Service`] answers requests
+//! and does no input or output of its own. [`Server`] puts it on a loopback socket, saves its state in a file,
+//! downloads member lists and sends callbacks. Its clock is the machine's plus an offset that only grows, so that a
+//! test can skip 60 days.
 //!
-//! Beside the API's paths there is `/_sandbox/…` with the same credentials, for tests and the curious: `GET log`,
-//! `GET state`, `GET clock`, `POST clock {advance_seconds}`, `POST run {id}` (a query or campaign uses a segment),
-//! `POST segments` (what a dashboard user does), `POST faults` (which calls go wrong), `POST settle` (waits until
-//! all files are processed) and `GET told-apart` (which of the settings in [`Options::compare_with`] would have made a
-//! difference so far).
+//! Control endpoints below `/_sandbox/` take the same credentials:
+//! - `GET log`, `GET state`, `GET clock`
+//! - `POST clock {advance_seconds}`
+//! - `POST run {id}`: a query or campaign uses the segment
+//! - `POST segments`: creates or edits a segment as a dashboard user does
+//! - `POST faults`: replaces the fault script
+//! - `POST process-files`: waits until all files are processed
+//! - `GET distinguished-switches`: the values of [`SandboxOptions::add_compared_switch`] that would have changed a response so far
 
 mod cohorts;
-mod control_endpoints;
 mod credentials;
 mod data_file;
 mod definition;
@@ -27,12 +29,12 @@ mod http_conversion;
 mod http_message;
 mod lifecycle;
 mod name_rules;
+mod rate_limit_class;
 mod rate_limits;
 mod route;
 mod server;
 mod service;
 mod settings;
-mod shadow;
 mod shared_service;
 mod state;
 mod write_checks;
@@ -40,7 +42,7 @@ mod write_checks;
 pub use definition::EchoFormat;
 pub use faults::{Fault, FaultKind, FaultMatcher, FaultTiming};
 pub use http_message::{Delivery, HttpRequest, HttpResponse};
-pub use rate_limits::{RateLimitClass, RateLimitWindow};
+pub use rate_limit_class::{RateLimitClass, RateLimitWindow};
 pub use server::Server;
 pub use service::{LogEntry, Service};
 pub use settings::{
@@ -53,28 +55,26 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
 
-/// Who may call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SandboxCredentials {
-    /// The user.
+    /// The user name of Basic authentication.
     pub workspace_id: String,
-    /// The password.
+    /// The password of Basic authentication.
     pub api_key: String,
-    /// The value of `MOE-DBNAME`.
+    /// The value of the header `MOE-DBNAME`.
     pub db_name: String,
 }
 
 impl SandboxCredentials {
-    /// Credentials for a service that only this process knows of: other users of the machine reach its socket too.
+    /// Credentials with a random API key: other users of the machine can reach the socket, too.
     #[must_use]
     pub fn random() -> Self {
-        let word = || "sandbox".to_owned();
         // The standard library seeds these from the system's randomness.
         let random = || RandomState::new().build_hasher().finish();
         Self {
-            workspace_id: word(),
+            workspace_id: "sandbox".to_owned(),
             api_key: format!("{:016x}{:016x}", random(), random()),
-            db_name: word(),
+            db_name: "sandbox".to_owned(),
         }
     }
 }
@@ -88,23 +88,21 @@ impl fmt::Debug for SandboxCredentials {
     }
 }
 
-/// How a service is run.
 #[derive(Clone, Debug)]
 pub struct SandboxOptions {
-    /// Where to listen; port 0 takes a free one.
+    /// Port 0 selects a free port.
     pub listen: SocketAddr,
-    /// The file that keeps the state; without it the state ends with the process.
+    /// Without a data file the state ends with the process.
     pub data_file: Option<PathBuf>,
-    /// Who may call; made up where nothing is said.
+    /// Random when `None`.
     pub credentials: Option<SandboxCredentials>,
-    /// Faults from the start.
     pub faults: Vec<Fault>,
     switches: Vec<(String, String)>,
     compared_switches: Vec<(String, String)>,
 }
 
 impl SandboxOptions {
-    /// A service for the length of one command, kept in `data`.
+    /// For one command: a free port, and the state in `data`.
     #[must_use]
     pub fn embedded(data: &Path) -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -114,7 +112,7 @@ impl SandboxOptions {
         }
     }
 
-    /// A service on an address, in memory.
+    /// With its state in memory.
     #[must_use]
     pub fn standalone(listen: SocketAddr) -> Self {
         Self {
@@ -127,103 +125,81 @@ impl SandboxOptions {
         }
     }
 
-    /// Puts the switch `name` to `value`.
-    ///
-    /// # Errors
-    ///
-    /// No such switch, or no such value of it.
+    /// `value` is JSON or a bare word.
     pub fn set_switch(&mut self, name: &str, value: &str) -> Result<(), SandboxError> {
         self.switches.push(check_switch(name, value)?);
         Ok(())
     }
 
-    /// Has the service tell, at `GET /_sandbox/told-apart`, whether anything would have been another way with the switch
-    /// `name` at `value`. Only for a service in memory: with a data file, others write to it, too.
-    ///
-    /// # Errors
-    ///
-    /// No such switch, or no such value of it.
+    /// Makes `GET /_sandbox/distinguished-switches` report whether any response would have differed with this switch value. It
+    /// has no effect with a data file, which other processes also write.
     pub fn add_compared_switch(&mut self, name: &str, value: &str) -> Result<(), SandboxError> {
         self.compared_switches.push(check_switch(name, value)?);
         Ok(())
     }
 
-    /// Takes a script of faults: a JSON list.
-    ///
-    /// # Errors
-    ///
-    /// Text that is no such list.
+    /// `script` is a JSON list of [`Fault`]s.
     pub fn set_faults(&mut self, script: &str) -> Result<(), SandboxError> {
         self.faults = serde_json::from_str(script).map_err(SandboxError::Faults)?;
         Ok(())
     }
 }
 
-/// A switch and its value, if there is such a switch with such a value.
 fn check_switch(name: &str, value: &str) -> Result<(String, String), SandboxError> {
-    let checked = SandboxSettings::default().with_switch(name, value);
-    checked.map_err(|source| SandboxError::Switch {
-        name: name.to_owned(),
-        source,
-    })?;
+    SandboxSettings::default().with_switch(name, value)?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Why a service cannot be run.
 #[derive(Debug)]
 pub enum SandboxError {
-    /// It would be open to other machines.
+    /// Other machines could reach the address.
     NotLoopback(SocketAddr),
-    /// The address cannot be had.
     Listen {
-        /// The address.
         address: SocketAddr,
-        /// The system's answer.
         source: io::Error,
     },
-    /// The data file cannot be read.
     File {
-        /// The file.
         path: PathBuf,
-        /// The system's answer.
         source: io::Error,
     },
-    /// The data file is not what the service wrote.
     Corrupt {
-        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
         reason: String,
     },
-    /// There is no such switch, or no such value of it.
+    /// The switch or the value does not exist; `source` lists the existing ones.
     Switch {
-        /// Its name.
         name: String,
-        /// What was expected.
         source: serde_json::Error,
     },
-    /// The script of faults cannot be read.
     Faults(serde_json::Error),
 }
 
 impl fmt::Display for SandboxError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotLoopback(address) => {
-                write!(
-                    formatter,
-                    "the sandbox listens on loopback only, not on {address}; use 127.0.0.1"
-                )
-            }
-            Self::Listen { address, .. } => write!(formatter, "the sandbox cannot listen on {address}"),
-            Self::File { path, .. } => write!(formatter, "the sandbox cannot use `{}`", path.display()),
-            Self::Corrupt { path, reason } => write!(
+            Self::NotLoopback(address) => write!(
                 formatter,
-                "the sandbox's file `{}` cannot be used: {reason}; move it away to start afresh",
+                "the sandbox cannot listen on {address}: it accepts loopback addresses only; use 127.0.0.1"
+            ),
+            Self::Listen { address, .. } => write!(
+                formatter,
+                "the sandbox cannot listen on {address}; use another address or port"
+            ),
+            Self::File { path, .. } => write!(
+                formatter,
+                "the sandbox cannot read or write its data file `{}`",
                 path.display()
             ),
-            Self::Switch { name, .. } => write!(formatter, "the sandbox's switch `{name}` cannot be set so"),
-            Self::Faults(_) => formatter.write_str("the script of faults cannot be read"),
+            Self::Corrupt { path, reason } => write!(
+                formatter,
+                "the sandbox data file `{}` is invalid: {reason}; move it away to start with an empty workspace",
+                path.display()
+            ),
+            Self::Switch { name, .. } => write!(
+                formatter,
+                "cannot set the sandbox switch `{name}`: unknown name or invalid value"
+            ),
+            Self::Faults(_) => formatter.write_str("invalid fault script; expected a JSON list of faults"),
         }
     }
 }

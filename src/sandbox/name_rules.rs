@@ -1,6 +1,5 @@
-//! Which names the service takes.
+//! The rules for segment names.
 
-/// Why a name is refused; `None` when it is taken.
 pub(super) fn name_error(name: &str) -> Option<&'static str> {
     const FORBIDDEN: [char; 10] = [':', '|', '*', '?', '\\', '<', '>', '=', '$', '"'];
     if name.trim().is_empty() {

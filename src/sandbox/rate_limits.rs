@@ -1,70 +1,12 @@
-//! Rolling windows of calls: each class of endpoint has its own, and a call has to fit into all of them.
+//! Rolling rate limits: each class of endpoints has its own windows, and a request must fit into all of them.
 
 use super::http_message::HttpResponse;
+use super::rate_limit_class::{MINUTE, RateLimitClass, RateLimitWindow};
 use super::settings::{HeaderWindow, RateLimitMode, SandboxSettings};
 use super::state::SandboxState;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// Endpoints that are counted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RateLimitClass {
-    /// The list of segments.
-    List,
-    /// Creation of filter segments.
-    Create,
-    /// One segment by its id.
-    Get,
-    /// Updates of filter segments.
-    Update,
-    /// Archive and unarchive.
-    Lifecycle,
-    /// All calls on file segments.
-    File,
-    /// Cohort sync.
-    Cohort,
-}
-
-/// A number of calls in a span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RateLimitWindow {
-    /// How many.
-    pub calls: usize,
-    /// In how many seconds.
-    pub seconds: u32,
-}
-
-impl RateLimitWindow {
-    const fn new(calls: usize, seconds: u32) -> Self {
-        Self { calls, seconds }
-    }
-
-    fn milliseconds(self) -> i64 {
-        i64::from(self.seconds) * 1000
-    }
-
-    /// When its calls of `history` were taken, the oldest first.
-    fn request_times_within(self, history: &VecDeque<i64>, now: i64) -> impl Iterator<Item = i64> {
-        let since = now.saturating_sub(self.milliseconds());
-        let first = history.partition_point(|moment| *moment <= since);
-        history.range(first..).copied()
-    }
-
-    /// The number and the minutes, in the words of the service's message.
-    fn to_message(self) -> String {
-        let Self { calls, seconds } = self;
-        if seconds.is_multiple_of(MINUTE) {
-            format!("{calls}/{} mins", seconds / MINUTE)
-        } else {
-            format!("{calls}/{:.2} mins", f64::from(seconds) / f64::from(MINUTE))
-        }
-    }
-}
-
-const MINUTE: u32 = 60;
 const HOUR: u32 = 60 * MINUTE;
 const DAY: u32 = 24 * HOUR;
 const CREATE_OR_LIST_WINDOWS: [RateLimitWindow; 3] = [
@@ -80,7 +22,7 @@ const GET_WINDOWS: [RateLimitWindow; 3] = [
 const FILE_WINDOWS: [RateLimitWindow; 2] = [RateLimitWindow::new(10, HOUR), RateLimitWindow::new(100, DAY)];
 const COHORT_WINDOWS: [RateLimitWindow; 1] = [RateLimitWindow::new(300, MINUTE)];
 
-/// The windows of a class, the shortest first. None are documented for updates and lifecycle calls.
+/// The windows of a class, the shortest first. No limits are documented for updates and lifecycle requests.
 fn windows(settings: &SandboxSettings, class: RateLimitClass) -> Vec<RateLimitWindow> {
     let documented: &[RateLimitWindow] = match class {
         RateLimitClass::List | RateLimitClass::Create => &CREATE_OR_LIST_WINDOWS,
@@ -98,7 +40,7 @@ fn windows(settings: &SandboxSettings, class: RateLimitClass) -> Vec<RateLimitWi
     windows
 }
 
-/// The class whose history a call of `class` joins.
+/// The class whose history the requests of `class` are recorded in.
 fn pooled_class(settings: &SandboxSettings, class: RateLimitClass) -> RateLimitClass {
     match class {
         RateLimitClass::List if settings.list_create_share_window => RateLimitClass::Create,
@@ -106,7 +48,8 @@ fn pooled_class(settings: &SandboxSettings, class: RateLimitClass) -> RateLimitC
     }
 }
 
-/// Takes a call into the windows of its class, or says which is full; refused calls do not count.
+/// Counts a request toward the windows of its class. If a window is full, the request does not count, and the message
+/// of the API's error is returned.
 pub(super) fn check_and_count(
     state: &mut SandboxState,
     class: RateLimitClass,
@@ -117,66 +60,61 @@ pub(super) fn check_and_count(
         return Ok(());
     };
     let pool = pooled_class(&state.settings, class);
-    let history = state.calls.entry(pool).or_default();
+    let history = state.request_times.entry(pool).or_default();
     let now = now.as_millisecond();
-    let kept = longest.milliseconds().max(i64::from(DAY) * 1000);
-    while history.front().is_some_and(|oldest| *oldest <= now - kept) {
+    let retention = longest.milliseconds().max(i64::from(DAY) * 1000);
+    while history.front().is_some_and(|oldest| *oldest <= now - retention) {
         history.pop_front();
     }
     for window in windows {
         if window.request_times_within(history, now).count() >= window.calls {
-            return Err(format!(
-                "API rate limit breached. Current limit: {}",
-                window.to_message()
-            ));
+            let limit = window.to_message();
+            return Err(format!("API rate limit breached. Current limit: {limit}"));
         }
     }
     state.record_request_time(pool, now);
     Ok(())
 }
 
-/// Puts the headers of one window on an answer. Updates and lifecycle calls have no window to describe.
+/// Sets the headers of one window. Updates and lifecycle requests have no documented window.
 pub(super) fn set_rate_limit_headers(
     state: &SandboxState,
     class: RateLimitClass,
     now: Timestamp,
-    reply: &mut HttpResponse,
+    response: &mut HttpResponse,
 ) {
     if !state.settings.rate_headers {
         return;
     }
     let now = now.as_millisecond();
     let none = VecDeque::new();
-    let history = state
-        .calls
-        .get(&pooled_class(&state.settings, class))
-        .unwrap_or(&none);
-    let left = |window: &RateLimitWindow| {
-        window
-            .calls
-            .saturating_sub(window.request_times_within(history, now).count())
+    let pool = pooled_class(&state.settings, class);
+    let history = state.request_times.get(&pool).unwrap_or(&none);
+    let remaining = |window: &RateLimitWindow| {
+        let used = window.request_times_within(history, now).count();
+        window.calls.saturating_sub(used)
     };
     let windows = windows(&state.settings, class);
     let described = match state.settings.rate_headers_window {
         HeaderWindow::Shortest => windows.first(),
-        HeaderWindow::Fullest => windows.iter().min_by_key(|window| left(window)),
+        HeaderWindow::Fullest => windows.iter().min_by_key(|window| remaining(window)),
     };
     let Some(window) = described else {
         return;
     };
     let oldest = window.request_times_within(history, now).next().unwrap_or(now);
-    // The next whole second, so that a caller who waits until then is not a moment early.
+    // Rounded up, so that a client that waits until then is not a moment early.
     let reset = (oldest + window.milliseconds() + 999).div_euclid(1000);
-    set_window_headers(reply, window.calls, left(window), reset);
+    set_window_headers(response, window.calls, remaining(window), reset);
 }
 
-/// Puts the headers of a window on an answer, the end of the window in seconds since 1970.
-pub(super) fn set_window_headers(reply: &mut HttpResponse, limit: usize, remaining: usize, reset: i64) {
+/// `reset` is the end of the window in seconds since 1970.
+pub(super) fn set_window_headers(response: &mut HttpResponse, limit: usize, remaining: usize, reset: i64) {
     for (key, value) in [
         ("x-ratelimit-limit", limit.to_string()),
         ("x-ratelimit-remaining", remaining.to_string()),
         ("x-ratelimit-reset", reset.to_string()),
     ] {
-        reply.headers.insert(key.to_owned(), value);
+        response.headers.insert(key.to_owned(), value);
     }
 }

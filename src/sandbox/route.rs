@@ -1,11 +1,10 @@
-//! Which operation a call asks for.
+//! The operations of the API, and the paths that lead to them.
 
 use super::error_responses::EndpointFamily;
 use super::http_message::HttpRequest;
-use super::rate_limits::RateLimitClass;
+use super::rate_limit_class::RateLimitClass;
 use super::state::FileOperation;
 
-/// The operations of the API.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Route<'a> {
     List,
@@ -45,27 +44,31 @@ impl Route<'_> {
     }
 }
 
-/// The operation that `call` asks for; `None` where there is no such endpoint.
-pub(super) fn route_request(call: &HttpRequest) -> Option<Route<'_>> {
-    Some(match (call.method.as_str(), call.path_without_trailing_slash()) {
-        ("GET", "/v3/custom-segments") => Route::List,
-        ("POST", "/v3/custom-segments") => Route::Create,
-        ("POST", "/v2/custom-segments/file-segment") => Route::CreateFile,
-        ("PUT", "/v2/custom-segments/file-segment/add-users") => Route::ChangeFile(FileOperation::Add),
-        ("PUT", "/v2/custom-segments/file-segment/remove-users") => Route::ChangeFile(FileOperation::Remove),
-        ("PUT", "/v2/custom-segments/file-segment/replace") => Route::ChangeFile(FileOperation::Replace),
-        ("PATCH", "/v2/custom-segments/archive") => Route::Archive,
-        ("PATCH", "/v2/custom-segments/unarchive") => Route::Unarchive,
-        ("POST", "/v1/integrations/cohortsync") => Route::Cohort,
-        (method, path) => {
-            let id = path
-                .strip_prefix("/v3/custom-segments/")
-                .filter(|id| !id.contains('/'))?;
-            match method {
-                "GET" => Route::Get(id),
-                "PATCH" => Route::Update(id),
-                _ => return None,
+/// `None` if there is no such endpoint.
+pub(super) fn route_request(request: &HttpRequest) -> Option<Route<'_>> {
+    Some(
+        match (request.method.as_str(), request.path_without_trailing_slash()) {
+            ("GET", "/v3/custom-segments") => Route::List,
+            ("POST", "/v3/custom-segments") => Route::Create,
+            ("POST", "/v2/custom-segments/file-segment") => Route::CreateFile,
+            ("PUT", "/v2/custom-segments/file-segment/add-users") => Route::ChangeFile(FileOperation::Add),
+            ("PUT", "/v2/custom-segments/file-segment/remove-users") => {
+                Route::ChangeFile(FileOperation::Remove)
             }
-        }
-    })
+            ("PUT", "/v2/custom-segments/file-segment/replace") => Route::ChangeFile(FileOperation::Replace),
+            ("PATCH", "/v2/custom-segments/archive") => Route::Archive,
+            ("PATCH", "/v2/custom-segments/unarchive") => Route::Unarchive,
+            ("POST", "/v1/integrations/cohortsync") => Route::Cohort,
+            (method, path) => {
+                let id = path
+                    .strip_prefix("/v3/custom-segments/")
+                    .filter(|id| !id.contains('/'))?;
+                match method {
+                    "GET" => Route::Get(id),
+                    "PATCH" => Route::Update(id),
+                    _ => return None,
+                }
+            }
+        },
+    )
 }

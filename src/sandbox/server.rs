@@ -1,8 +1,9 @@
-//! The service on a socket of this machine.
+//! The service on a loopback socket.
 //!
-//! On hyper itself rather than on a framework: faults close connections before or in the middle of an answer, and a
-//! framework answers always.
+//! It uses hyper directly, because faults close connections before or in the middle of a response. A framework always
+//! sends a response.
 
+use super::credentials::check_basic_credentials;
 use super::http_conversion::{ConnectionCut, ResponseBody, read_request, to_http_response};
 use super::http_message::Delivery;
 use super::shared_service::SharedService;
@@ -19,10 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// How long to wait for file handles when there are none.
+/// The pause after a failed accept, which means that the process has no free file handles.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// A running service.
 pub struct Server {
     address: SocketAddr,
     shared: Arc<SharedService>,
@@ -31,49 +31,42 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a service on loopback.
-    ///
-    /// # Errors
-    ///
-    /// An address that is not loopback or in use, or a data file that cannot be used.
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         if !options.listen.ip().is_loopback() {
             return Err(SandboxError::NotLoopback(options.listen));
         }
-        let listening = |source| SandboxError::Listen {
+        let cannot_listen = |source| SandboxError::Listen {
             address: options.listen,
             source,
         };
         let shared = Arc::new(SharedService::open(&options)?);
-        let listener = TcpListener::bind(options.listen).await.map_err(listening)?;
-        let address = listener.local_addr().map_err(listening)?;
-        let (stop, stopped) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), stopped));
-        // Files that a former run left in the queue.
+        let listener = TcpListener::bind(options.listen).await.map_err(cannot_listen)?;
+        let address = listener.local_addr().map_err(cannot_listen)?;
+        let (stop_sender, stopped) = watch::channel(false);
+        let accept_task = tokio::spawn(accept(listener, Arc::clone(&shared), stopped));
+        // The data file can contain queued files.
         process_queue_in_background(&shared);
         Ok(Self {
             address,
             shared,
-            stop_sender: stop,
-            accept_task: accepting,
+            stop_sender,
+            accept_task,
         })
     }
 
-    /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What callers have to use.
     #[must_use]
     pub fn credentials(&self) -> &SandboxCredentials {
         &self.shared.credentials
     }
 
-    /// Lets answers in progress finish, processes the files that are queued, and saves.
+    /// Finishes the responses in progress, processes the queued files, and saves.
     pub async fn stop(self) {
-        // Nobody listens any more when the task is gone already.
+        // Sending fails if the accept task has already ended.
         self.stop_sender.send(true).ok();
         self.accept_task.await.ok();
         self.shared.shut_down().await;
@@ -117,31 +110,32 @@ async fn handle_request(
     shared: Arc<SharedService>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, ConnectionCut> {
-    let call = read_request(request).await?;
-    if call.path == "/_sandbox/settle" && shared.may_control(&call) {
+    let request = read_request(request).await?;
+    let may_control = check_basic_credentials(&shared.credentials, &request).is_ok();
+    if request.path == "/_sandbox/process-files" && may_control {
         shared.process_queue().await;
     }
-    let mut reply = shared.answer(&call, false);
-    if let Delivery::Deferred(milliseconds) = reply.delivery {
-        let (send, answered) = oneshot::channel();
-        let later = Arc::clone(&shared);
-        // Not in this task: that one ends when the caller hangs up.
+    let mut response = shared.answer(&request, false);
+    if let Delivery::Deferred(milliseconds) = response.delivery {
+        let (sender, receiver) = oneshot::channel();
+        let service = Arc::clone(&shared);
+        // In a task of its own, because this one ends when the caller closes the connection.
         shared.spawn(async move {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-            drop(send.send(later.answer(&call, true)));
+            drop(sender.send(service.answer(&request, true)));
         });
-        reply = answered.await.map_err(|_| ConnectionCut)?;
+        response = receiver.await.map_err(|_| ConnectionCut)?;
     }
     process_queue_in_background(&shared);
-    if let Delivery::Delayed(milliseconds) = reply.delivery {
+    if let Delivery::Delayed(milliseconds) = response.delivery {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
-    to_http_response(&reply)
+    to_http_response(&response)
 }
 
 fn process_queue_in_background(shared: &Arc<SharedService>) {
     if shared.has_queued_files() {
-        let working = Arc::clone(shared);
-        shared.spawn(async move { working.process_queue().await });
+        let service = Arc::clone(shared);
+        shared.spawn(async move { service.process_queue().await });
     }
 }

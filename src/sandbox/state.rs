@@ -1,20 +1,19 @@
-//! What the service keeps: segments, names, queued work, and how often it was called.
+//! What the service stores: segments, former names, queued files and the times of requests.
 
 use super::definition::equality_key;
-use super::rate_limits::RateLimitClass;
+use super::rate_limit_class::RateLimitClass;
 use super::settings::SandboxSettings;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// The format of the state that this version writes and reads.
+/// The version of the data file that this segctl reads and writes.
 pub(super) const FORMAT_VERSION: u32 = 1;
 
-/// Writes that a list can lag behind.
+/// The maximum number of writes that a stale list can miss.
 const STALE_LIST_LIMIT: usize = 64;
 
-/// Everything that outlives the process, and what follows from it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SandboxState {
@@ -22,23 +21,22 @@ pub(super) struct SandboxState {
     pub(super) settings: SandboxSettings,
     /// How far the service's clock is ahead of the machine's.
     pub(super) clock_ahead_seconds: i64,
-    /// Ids are handed out in order, so that runs repeat.
+    /// Ids are assigned in order, so that runs are repeatable.
     pub(super) last_id: u64,
-    /// Changed through `write` and `pass_time` alone.
+    /// Definitions change through `put_segment` alone, which updates `equality_keys`.
     pub(super) segments: BTreeMap<String, SandboxSegment>,
-    /// Names that segments had before a rename, by the name.
+    /// The ids of renamed segments by the names they had before.
     pub(super) former_names: BTreeMap<String, String>,
-    /// Files still to be processed, in the order they came.
+    /// Files to be processed, in the order of their requests.
     pub(super) jobs: VecDeque<FileJob>,
-    /// When calls of each class were taken, in milliseconds, in order.
-    pub(super) calls: BTreeMap<RateLimitClass, VecDeque<i64>>,
-    /// How many users files added, and when.
+    /// The times of the requests of each class in milliseconds, in order.
+    #[serde(rename = "calls")]
+    pub(super) request_times: BTreeMap<RateLimitClass, VecDeque<i64>>,
     pub(super) users_added: VecDeque<(Timestamp, usize)>,
-    /// Calls that were counted since the state was last saved.
+    /// Requests that were counted since the state was last saved.
     #[serde(skip)]
     unsaved_request_times: Vec<(RateLimitClass, i64)>,
-    /// What makes the definition of each filter segment equal to another: computed once, for it is compared with
-    /// every new one.
+    /// The equality key of each filter segment. It is computed once, because every new definition is compared with it.
     #[serde(skip)]
     equality_keys: BTreeMap<String, String>,
     /// What each of the last writes replaced, newest last.
@@ -46,7 +44,6 @@ pub(super) struct SandboxState {
     replaced_segments: VecDeque<(String, Option<SandboxSegment>)>,
 }
 
-/// A segment of any kind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SandboxSegment {
@@ -55,14 +52,13 @@ pub(super) struct SandboxSegment {
     pub(super) source: String,
     pub(super) created: Timestamp,
     pub(super) updated: Timestamp,
-    /// The last query or campaign; without one for 60 days the segment is archived.
+    /// The last query or campaign. The service archives a segment 60 days later.
     pub(super) last_run: Timestamp,
     pub(super) archived: Option<Timestamp>,
     pub(super) contents: SandboxContents,
 }
 
 impl SandboxSegment {
-    /// An active segment that starts to be now.
     pub(super) fn new(
         id: String,
         name: String,
@@ -83,7 +79,6 @@ impl SandboxSegment {
     }
 }
 
-/// What makes a segment's members.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub(super) enum SandboxContents {
@@ -94,7 +89,7 @@ pub(super) enum SandboxContents {
     File {
         attribute: String,
         expires: Timestamp,
-        /// How many users each value stands for.
+        /// The number of users by the value that they share.
         users: BTreeMap<String, usize>,
     },
     Cohort {
@@ -104,38 +99,37 @@ pub(super) enum SandboxContents {
     },
 }
 
-/// A file to be processed.
+impl SandboxContents {
+    fn equality_key(&self, order_sensitive: bool) -> Option<String> {
+        match self {
+            Self::Filters { included, excluded } => {
+                Some(equality_key(included, excluded.as_ref(), order_sensitive))
+            }
+            Self::File { .. } | Self::Cohort { .. } => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileJob {
-    /// Tells jobs apart, in callbacks too.
     pub request_id: String,
-    /// The segment it is for.
     pub segment_id: String,
-    /// What is done with the users of the file.
     pub operation: FileOperation,
-    /// Whether the values are numbers.
     pub is_number: bool,
-    /// Where the file is.
     pub file_url: String,
-    /// Who wants to know what came of it.
     pub callback_url: Option<String>,
 }
 
-/// What is done with the users of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileOperation {
-    /// They are added.
     Add,
-    /// They are taken out.
     Remove,
-    /// They are the users from now on.
     Replace,
 }
 
 impl SandboxState {
-    /// A workspace with nothing in it.
     pub(super) fn new(settings: SandboxSettings) -> Self {
         Self {
             format_version: FORMAT_VERSION,
@@ -144,20 +138,15 @@ impl SandboxState {
         }
     }
 
-    /// Puts the settings in force, also for what is there already.
+    /// Applies the settings to existing segments, too.
     pub(super) fn apply_settings(&mut self, settings: SandboxSettings) {
         self.settings = settings;
-        self.equality_keys.clear();
-        for (id, segment) in &self.segments {
-            if let SandboxContents::Filters { included, excluded } = &segment.contents {
-                let key = equality_key(
-                    included,
-                    excluded.as_ref(),
-                    self.settings.equality_order_sensitive,
-                );
-                self.equality_keys.insert(id.clone(), key);
-            }
-        }
+        let order_sensitive = self.settings.equality_order_sensitive;
+        let with_keys = self.segments.iter().filter_map(|(id, segment)| {
+            let key = segment.contents.equality_key(order_sensitive)?;
+            Some((id.clone(), key))
+        });
+        self.equality_keys = with_keys.collect();
     }
 
     /// A new id: 24 hexadecimal characters.
@@ -166,12 +155,10 @@ impl SandboxState {
         format!("5e6c{:020x}", self.last_id)
     }
 
-    /// Keeps a new or changed segment.
     pub(super) fn put_segment(&mut self, segment: SandboxSegment) {
         let id = segment.id.clone();
-        if let SandboxContents::Filters { included, excluded } = &segment.contents {
-            let ordered = self.settings.equality_order_sensitive;
-            let key = equality_key(included, excluded.as_ref(), ordered);
+        let order_sensitive = self.settings.equality_order_sensitive;
+        if let Some(key) = segment.contents.equality_key(order_sensitive) {
             self.equality_keys.insert(id.clone(), key);
         }
         let replaced = self.segments.insert(id.clone(), segment);
@@ -193,13 +180,12 @@ impl SandboxState {
         segments
     }
 
-    /// The segments whose definition equals one with this key.
     pub(super) fn segments_with_equality_key(&self, key: &str) -> impl Iterator<Item = &SandboxSegment> {
         let same = self.equality_keys.iter().filter(move |(_, other)| *other == key);
         same.filter_map(|(id, _)| self.segments.get(id))
     }
 
-    /// The segment that holds `name`, archived ones and former names included.
+    /// The segment that reserves `name`: active, archived, or renamed.
     pub(super) fn find_name_holder(&self, name: &str) -> Option<&SandboxSegment> {
         self.find_by_current_name(name).or_else(|| {
             let mut former = self.former_names.iter();
@@ -208,11 +194,9 @@ impl SandboxState {
         })
     }
 
-    /// The segment whose present name is `name`.
     pub(super) fn find_by_current_name(&self, name: &str) -> Option<&SandboxSegment> {
-        self.segments
-            .values()
-            .find(|segment| self.is_same_name(&segment.name, name))
+        let mut segments = self.segments.values();
+        segments.find(|segment| self.is_same_name(&segment.name, name))
     }
 
     fn is_same_name(&self, one: &str, other: &str) -> bool {
@@ -224,56 +208,52 @@ impl SandboxState {
     }
 
     pub(super) fn active_count(&self) -> usize {
-        self.segments
-            .values()
-            .filter(|segment| segment.archived.is_none())
-            .count()
+        let segments = self.segments.values();
+        segments.filter(|segment| segment.archived.is_none()).count()
     }
 
     pub(super) fn is_at_active_limit(&self) -> bool {
         self.active_count() >= self.settings.active_limit
     }
 
-    /// Whether all that is saved is the same, but for the settings.
+    /// Whether everything that is saved, except the settings, is the same.
     pub(super) fn has_same_data_as(&self, other: &Self) -> bool {
-        let kept = |state: &Self| {
+        let data = |state: &Self| {
             let mut state = state.clone();
             state.settings = SandboxSettings::default();
             serde_json::to_value(state).ok()
         };
-        kept(self) == kept(other)
+        data(self) == data(other)
     }
 
-    /// Counts a call toward the windows of its class.
     pub(super) fn record_request_time(&mut self, class: RateLimitClass, milliseconds: i64) {
-        self.calls.entry(class).or_default().push_back(milliseconds);
+        let history = self.request_times.entry(class).or_default();
+        history.push_back(milliseconds);
         self.unsaved_request_times.push((class, milliseconds));
     }
 
-    /// Says that everything up to here is saved.
     pub(super) fn mark_saved(&mut self) {
         self.unsaved_request_times.clear();
     }
 
-    /// Takes over what another process saved, and adds the calls that only this one knows of.
+    /// Replaces the state with one that another process saved, and adds the requests that only this process counted.
     pub(super) fn reload(&mut self, saved: Self) {
         let unsaved = std::mem::take(&mut self.unsaved_request_times);
         let settings = self.settings.clone();
         *self = saved;
         self.apply_settings(settings);
         for (class, milliseconds) in unsaved {
-            let history = self.calls.entry(class).or_default();
-            let place = history.partition_point(|moment| *moment <= milliseconds);
-            history.insert(place, milliseconds);
+            let history = self.request_times.entry(class).or_default();
+            let index = history.partition_point(|time| *time <= milliseconds);
+            history.insert(index, milliseconds);
             self.unsaved_request_times.push((class, milliseconds));
         }
     }
 }
 
-/// So many days later; the end of time where there is no such moment.
-pub(super) fn plus_days(moment: Timestamp, days: i64) -> Timestamp {
-    let hours = days.saturating_mul(24);
-    SignedDuration::try_from_hours(hours)
-        .and_then(|later| moment.checked_add(later).ok())
+/// The time `days` later, or the last representable time.
+pub(super) fn plus_days(time: Timestamp, days: i64) -> Timestamp {
+    SignedDuration::try_from_hours(days.saturating_mul(24))
+        .and_then(|later| time.checked_add(later).ok())
         .unwrap_or(Timestamp::MAX)
 }

@@ -1,4 +1,4 @@
-//! The service by its answers, without sockets.
+//! The responses of the service, without sockets.
 
 mod cohorts;
 mod control_endpoints;
@@ -24,7 +24,6 @@ const COHORT: &str = "/v1/integrations/cohortsync";
 /// `w:key` in base64.
 const AUTHORIZATION: &str = "Basic dzprZXk=";
 
-/// A service and the moment of the next call.
 struct TestService {
     service: Service,
     now: Timestamp,
@@ -35,7 +34,7 @@ impl TestService {
         Self::with_settings(&[])
     }
 
-    /// Without limits on calls, but with these switches.
+    /// Rate limits are off unless `switches` sets them.
     fn with_settings(switches: &[(&str, Value)]) -> Self {
         let mut settings = SandboxSettings {
             rate_limits: RateLimitMode::Off,
@@ -77,15 +76,22 @@ impl TestService {
         self.send("POST", SEGMENTS, &body)
     }
 
-    /// The id of a new segment.
     fn create_and_get_id(&mut self, name: &str, included: &Value) -> String {
-        let reply = self.create(name, included);
-        assert_eq!(reply.status, 201, "{}", reply.body);
-        segment_id(&reply)
+        let response = self.create(name, included);
+        assert_eq!(response.status, 201, "{}", response.body);
+        segment_id(&response)
+    }
+
+    fn create_status(&mut self, name: &str, included: &Value) -> u16 {
+        self.create(name, included).status
     }
 
     fn update(&mut self, id: &str, body: &Value) -> HttpResponse {
         self.send("PATCH", &format!("{SEGMENTS}/{id}"), body)
+    }
+
+    fn set_filters(&mut self, id: &str, included: &Value) -> HttpResponse {
+        self.update(id, &json!({"included_filters": included}))
     }
 
     fn archive(&mut self, name: &str) -> HttpResponse {
@@ -101,7 +107,6 @@ impl TestService {
     }
 }
 
-/// A call with everything that the service asks of callers.
 fn authorized_request(method: &str, path: &str, body: &Value) -> HttpRequest {
     let headers = [
         ("authorization", AUTHORIZATION),
@@ -109,30 +114,29 @@ fn authorized_request(method: &str, path: &str, body: &Value) -> HttpRequest {
         ("moe-dbname", "db"),
         ("content-type", "application/json"),
     ];
-    let (path, query) = path.split_once("?name=").unwrap_or((path, ""));
-    let query = Some(query).filter(|name| !name.is_empty());
+    let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    let (path, name) = path.split_once("?name=").unwrap_or((path, ""));
+    let query = Some(("name", name)).filter(|(_, name)| !name.is_empty());
     HttpRequest {
         method: method.to_owned(),
         path: path.to_owned(),
-        query: query
-            .into_iter()
-            .map(|name| ("name".to_owned(), name.to_owned()))
-            .collect(),
-        headers: headers
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
+        query: query.into_iter().map(owned).collect(),
+        headers: headers.map(owned).into(),
         body: body.to_string().into_bytes(),
     }
 }
 
-fn segment_id(reply: &HttpResponse) -> String {
-    reply.body["data"]["id"].as_str().unwrap().to_owned()
+fn segment_id(response: &HttpResponse) -> String {
+    response.body["data"]["id"].as_str().unwrap().to_owned()
 }
 
-fn segment_names(reply: &HttpResponse) -> Vec<String> {
-    let rows = reply.body["data"].as_array().unwrap();
-    rows.iter()
-        .map(|row| row["name"].as_str().unwrap().to_owned())
+fn segment_names(response: &HttpResponse) -> Vec<String> {
+    let name = |row: &Value| row["name"].as_str().unwrap().to_owned();
+    response.body["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(name)
         .collect()
 }
 
@@ -140,7 +144,6 @@ fn and_group(filters: &[Value]) -> Value {
     json!({"filter_operator": "and", "filters": filters})
 }
 
-/// Users of one city: a definition for each word.
 fn city_definition(city: &str) -> Value {
     and_group(&[city_filter(city)])
 }
@@ -157,41 +160,37 @@ fn reference_definition(ids: &[&str]) -> Value {
 
 #[test]
 fn a_filter_segment_can_be_created_read_listed_and_updated() {
-    let mut bench = TestService::new();
-    let created = bench.create("A", &city_definition("Pune"));
+    let mut api = TestService::new();
+    let created = api.create("A", &city_definition("Pune"));
     let id = segment_id(&created);
     assert_eq!(created.status, 201);
     assert_eq!(id.len(), 24);
     let data = &created.body["data"];
     assert_eq!(data["created_time"], "2026-01-01T00:00:00");
-    assert_eq!(
-        (&data["type"], &data["source"]),
-        (&json!("ELASTIC_SEARCH"), &json!("API"))
-    );
+    assert_eq!(data["type"], "ELASTIC_SEARCH");
+    assert_eq!(data["source"], "API");
     assert_eq!(data["included_filters"], city_definition("Pune"));
     assert!(data.get("excluded_filters").is_none());
 
-    let read = bench.get(&format!("{SEGMENTS}/{id}"));
+    let read = api.get(&format!("{SEGMENTS}/{id}"));
     assert_eq!((read.status, &read.body["data"]), (200, data));
-    let listed = bench.get(&format!("{SEGMENTS}/"));
+    let listed = api.get(&format!("{SEGMENTS}/"));
     assert_eq!(
         listed.body["data"],
         json!([{"name": "A", "id": id, "created_time": "2026-01-01T00:00:00",
                 "type": "ELASTIC_SEARCH", "source": "API"}])
     );
-    assert_eq!(segment_names(&bench.get(&format!("{SEGMENTS}?name=B"))).len(), 0);
+    assert_eq!(segment_names(&api.get(&format!("{SEGMENTS}?name=B"))).len(), 0);
 
-    bench.advance_seconds(5);
+    api.advance_seconds(5);
     let body = json!({"name": "B", "included_filters": city_definition("Goa"), "excluded_filters": city_definition("Pune"),
                       "updated_by": "someone@example.com"});
-    let updated = bench.update(&id, &body);
+    let updated = api.update(&id, &body);
     assert_eq!(updated.status, 200, "{}", updated.body);
     let data = &updated.body["data"];
     assert_eq!(data["updated_time"], "2026-01-01T00:00:05");
-    assert_eq!(
-        (&data["name"], &data["excluded_filters"]),
-        (&json!("B"), &city_definition("Pune"))
-    );
+    assert_eq!(data["name"], "B");
+    assert_eq!(data["excluded_filters"], city_definition("Pune"));
     assert_ne!(updated.body["response_id"], read.body["response_id"]);
 }
 
@@ -199,7 +198,7 @@ fn a_filter_segment_can_be_created_read_listed_and_updated() {
 fn requests_are_authorized_by_the_headers_of_their_family() {
     let wrong = "Basic dzpubw==";
     let (v3, v2, v1) = (("GET", SEGMENTS), ("PATCH", ARCHIVE), ("POST", COHORT));
-    for (number, ((method, path), header, value, refused)) in [
+    for (number, ((method, path), header, value, is_rejected)) in [
         (v3, "authorization", None, true),
         (v3, "authorization", Some(wrong), true),
         (v3, "moe-appkey", None, false),
@@ -211,37 +210,42 @@ fn requests_are_authorized_by_the_headers_of_their_family() {
         (v1, "moe-dbname", None, false),
         (v1, "moe-appkey", None, true),
         (("GET", "/_sandbox/state"), "authorization", Some(wrong), true),
-        (("POST", "/_sandbox/settle"), "authorization", None, true),
+        (("POST", "/_sandbox/process-files"), "authorization", None, true),
     ]
     .into_iter()
     .enumerate()
     {
-        let mut call = authorized_request(method, path, &Value::Null);
+        let mut request = authorized_request(method, path, &Value::Null);
         match value {
-            Some(value) => call.headers.insert(header.to_owned(), value.to_owned()),
-            None => call.headers.remove(header),
+            Some(value) => request.headers.insert(header.to_owned(), value.to_owned()),
+            None => request.headers.remove(header),
         };
-        let mut bench = TestService::new();
-        let reply = bench.service.handle(bench.now, &call);
-        assert_eq!(reply.status == 401, refused, "case {number}: {}", reply.body);
+        let mut api = TestService::new();
+        let response = api.service.handle(api.now, &request);
+        assert_eq!(
+            response.status == 401,
+            is_rejected,
+            "case {number}: {}",
+            response.body
+        );
     }
-    // Neither of the two that v3 asks for.
+    // v3 requires one of the two client headers.
     let mut neither = authorized_request("GET", SEGMENTS, &Value::Null);
     neither.headers.retain(|name, _| !name.starts_with("moe-"));
-    let mut bench = TestService::new();
-    assert_eq!(bench.service.handle(bench.now, &neither).status, 401);
+    let mut api = TestService::new();
+    assert_eq!(api.service.handle(api.now, &neither).status, 401);
 }
 
 #[test]
 fn each_endpoint_family_has_its_own_error_format() {
-    let mut bench = TestService::new();
-    let v3 = bench.create("", &city_definition("Pune")).body;
+    let mut api = TestService::new();
+    let v3 = api.create("", &city_definition("Pune")).body;
     assert_eq!(v3["type"], "custom_segment");
     assert!(v3["response_id"].is_string());
     assert!(v3["error"]["code"].is_string() && v3["error"]["message"].is_string());
-    let v2 = bench.archive("nobody").body;
+    let v2 = api.archive("missing").body;
     assert!(v2["title"].is_string() && v2["description"].is_string());
-    let v1 = bench.send("POST", COHORT, &json!({"action": "clear"})).body;
+    let v1 = api.send("POST", COHORT, &json!({"action": "clear"})).body;
     assert_eq!(v1["status"], "fail");
     assert_eq!(v1["error"]["attribute"], "action");
     for key in ["message", "type", "request_id"] {
@@ -251,7 +255,7 @@ fn each_endpoint_family_has_its_own_error_format() {
 
 #[test]
 fn unknown_endpoints_and_ids_answer_404() {
-    let mut bench = TestService::new();
+    let mut api = TestService::new();
     for (method, path) in [
         ("GET", "/"),
         ("DELETE", SEGMENTS),
@@ -261,9 +265,9 @@ fn unknown_endpoints_and_ids_answer_404() {
         ("POST", ARCHIVE),
         ("GET", "/_sandbox/nothing"),
     ] {
-        let reply = bench.send(method, path, &Value::Null);
-        assert_eq!(reply.status, 404, "{method} {path}");
-        assert!(reply.body.is_object());
+        let response = api.send(method, path, &Value::Null);
+        assert_eq!(response.status, 404, "{method} {path}");
+        assert!(response.body.is_object());
     }
 }
 
@@ -282,14 +286,14 @@ fn an_invalid_switch_is_rejected_with_its_name() {
 
 #[test]
 fn the_log_has_every_api_request_and_no_control_request() {
-    let mut bench = TestService::new();
-    bench.create_and_get_id("A", &city_definition("Pune"));
-    bench.get(&format!("{SEGMENTS}?name=A"));
-    bench.get("/nowhere");
-    let log = bench.get("/_sandbox/log").body;
-    let seen: Vec<_> = log.as_array().unwrap().iter().map(log_summary).collect();
+    let mut api = TestService::new();
+    api.create_and_get_id("A", &city_definition("Pune"));
+    api.get(&format!("{SEGMENTS}?name=A"));
+    api.get("/nowhere");
+    let log = api.get("/_sandbox/log").body;
+    let entries: Vec<_> = log.as_array().unwrap().iter().map(log_summary).collect();
     assert_eq!(
-        seen,
+        entries,
         [
             json!([1, "POST", {}, "create", 201, true]),
             json!([2, "GET", {"name": "A"}, "list", 200, false]),
@@ -303,9 +307,8 @@ fn log_summary(entry: &Value) -> Value {
     keys.iter().map(|key| entry[*key].clone()).collect()
 }
 
-/// The users of a file segment by the value that stands for them.
-fn users_of_segment(bench: &TestService, id: &str) -> BTreeMap<String, usize> {
-    match &bench.service.state.segments[id].contents {
+fn users_of_segment(api: &TestService, id: &str) -> BTreeMap<String, usize> {
+    match &api.service.state.segments[id].contents {
         super::state::SandboxContents::File { users, .. } => users.clone(),
         _ => BTreeMap::new(),
     }

@@ -1,6 +1,6 @@
-//! What keeps a filter segment from being created or changed, beside the form of its definition.
+//! The checks before a filter segment is created or updated, except for the form of its definition.
 
-use super::definition::{equality_key, expanded_length, has_nested_group, referenced_ids};
+use super::definition::{DefinitionJson, equality_key, expanded_length, has_nested_group, referenced_ids};
 use super::error_responses::EndpointFamily;
 use super::http_message::HttpResponse;
 use super::name_rules;
@@ -8,50 +8,46 @@ use super::state::{SandboxContents, SandboxSegment, SandboxState};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The API's limit on levels of segments that refer to each other.
+/// The API's limit on the nesting level.
 const NESTING_LIMIT: usize = 6;
 
-/// The API's limit on segments that one definition refers to.
+/// The API's limit on the segments that one definition refers to.
 const REFERENCE_LIMIT: usize = 10;
 
-/// The API's limit on a definition with every reference written out, in characters.
+/// The API's limit on a definition with every reference expanded, in characters.
 const EXPANDED_LENGTH_LIMIT: usize = 262_144;
 
-/// A definition: who is in, who is out.
-pub(super) type DefinitionJson = (Value, Option<Value>);
-
-/// Bad names, and names that another segment than `of` holds.
-pub(super) fn check_name(state: &SandboxState, name: &str, of: Option<&str>) -> Option<HttpResponse> {
-    if let Some(fault) = name_rules::name_error(name) {
-        return Some(EndpointFamily::V3.error(400, fault));
+/// Rejects invalid names, and names that a segment other than `id` has.
+pub(super) fn check_name(state: &SandboxState, name: &str, id: Option<&str>) -> Option<HttpResponse> {
+    if let Some(error) = name_rules::name_error(name) {
+        return Some(EndpointFamily::V3.error(400, error));
     }
     let holder = state
         .find_name_holder(name)
-        .filter(|holder| of != Some(holder.id.as_str()));
-    // No id: the holder may be archived and hidden.
+        .filter(|holder| id != Some(holder.id.as_str()));
+    // Without the id of the holder, as in MoEngage's error.
     holder.map(|_| EndpointFamily::V3.error(409, "a segment with this name exists already"))
 }
 
-/// References in a circle, for a definition that segment `of` is to have; then all that [`of_new`] refuses.
+/// Rejects what `check_create` rejects, and references that form a cycle with segment `id`.
 pub(super) fn check_update(
     state: &SandboxState,
     definition: &DefinitionJson,
-    of: &str,
+    id: &str,
 ) -> Option<HttpResponse> {
-    check_cycle(state, definition, of)
+    check_cycle(state, definition, id)
         .or_else(|| check_size(state, definition))
         .or_else(|| check_references(state, definition))
-        .or_else(|| check_duplicate(state, definition, Some(of)))
+        .or_else(|| check_duplicate(state, definition, Some(id)))
 }
 
-/// Definitions that are too large, refer to nothing, or exist already.
+/// Rejects definitions that are too large, have unknown references, or exist already.
 pub(super) fn check_create(state: &SandboxState, definition: &DefinitionJson) -> Option<HttpResponse> {
     check_size(state, definition)
         .or_else(|| check_references(state, definition))
         .or_else(|| check_duplicate(state, definition, None))
 }
 
-/// The conflict with `holder`, which has the same definition.
 pub(super) fn definition_conflict(holder: &SandboxSegment) -> HttpResponse {
     let mut more = Map::new();
     more.insert("existing_cs_name".to_owned(), holder.name.clone().into());
@@ -62,20 +58,17 @@ pub(super) fn definition_conflict(holder: &SandboxSegment) -> HttpResponse {
 fn check_duplicate(
     state: &SandboxState,
     (included, excluded): &DefinitionJson,
-    of: Option<&str>,
+    id: Option<&str>,
 ) -> Option<HttpResponse> {
-    let key = equality_key(
-        included,
-        excluded.as_ref(),
-        state.settings.equality_order_sensitive,
-    );
-    let counts = |segment: &&SandboxSegment| {
-        of != Some(segment.id.as_str())
+    let order_sensitive = state.settings.equality_order_sensitive;
+    let key = equality_key(included, excluded.as_ref(), order_sensitive);
+    let is_conflict = |segment: &&SandboxSegment| {
+        id != Some(segment.id.as_str())
             && (segment.archived.is_none() || state.settings.archived_definitions_conflict)
     };
     state
         .segments_with_equality_key(&key)
-        .find(counts)
+        .find(is_conflict)
         .map(definition_conflict)
 }
 
@@ -96,12 +89,12 @@ fn check_references(state: &SandboxState, (included, excluded): &DefinitionJson)
 fn check_cycle(
     state: &SandboxState,
     (included, excluded): &DefinitionJson,
-    of: &str,
+    id: &str,
 ) -> Option<HttpResponse> {
     let mut seen = BTreeSet::new();
     let mut next: Vec<String> = referenced_ids(included, excluded.as_ref()).into_iter().collect();
     while let Some(reached) = next.pop() {
-        if reached == of {
+        if reached == id {
             return Some(EndpointFamily::V3.error(412, "the segment would refer to itself"));
         }
         if let Some((included, excluded)) = definition_of(state, &reached)
@@ -114,18 +107,18 @@ fn check_cycle(
 }
 
 fn check_size(state: &SandboxState, (included, excluded): &DefinitionJson) -> Option<HttpResponse> {
-    let refused = |message: &str| Some(EndpointFamily::V3.error(413, message));
+    let reject = |message: &str| Some(EndpointFamily::V3.error(413, message));
     let definition = (included, excluded.as_ref());
     if counted_references(state, definition).len() > REFERENCE_LIMIT {
-        return refused("more than 10 custom segments");
+        return reject("more than 10 custom segments");
     }
     if nesting_level(state, definition, &mut BTreeMap::new()) > NESTING_LIMIT {
-        return refused("nested more than 6 levels");
+        return reject("nested more than 6 levels");
     }
     let stored =
         |id: &str| definition_of(state, id).map(|(included, excluded)| (included.clone(), excluded.cloned()));
     if expanded_length(included, excluded.as_ref(), &stored) > EXPANDED_LENGTH_LIMIT {
-        return refused("query length limit exceeded");
+        return reject("query length limit exceeded");
     }
     None
 }
@@ -137,24 +130,21 @@ fn definition_of<'a>(state: &'a SandboxState, id: &str) -> Option<(&'a Value, Op
     }
 }
 
-/// Files and cohorts count toward neither the number of references nor the level.
+/// File and cohort segments count toward neither the number of references nor the nesting level.
 fn counted_references(
     state: &SandboxState,
     (included, excluded): (&Value, Option<&Value>),
 ) -> impl ExactSizeIterator<Item = String> + use<> {
     let mut ids = referenced_ids(included, excluded);
     ids.retain(|id| {
-        state
-            .segments
-            .get(id)
-            .is_none_or(|segment| matches!(segment.contents, SandboxContents::Filters { .. }))
+        let segment = state.segments.get(id);
+        segment.is_none_or(|segment| matches!(segment.contents, SandboxContents::Filters { .. }))
     });
     ids.into_iter()
 }
 
-/// 1 without references; with them one more than the highest referred to, and one more for nested groups. `known`
-/// holds the levels found already: a diamond must not be walked once for each way through it. A segment that is
-/// still being walked counts nothing, so that circles end.
+/// 1 without references. Otherwise one more than the highest referenced level, plus one for nested groups. `known` caches
+/// levels, so that a diamond is walked once per segment. A segment that is being walked counts 0, so that cycles end.
 fn nesting_level(
     state: &SandboxState,
     definition: (&Value, Option<&Value>),
@@ -162,7 +152,7 @@ fn nesting_level(
 ) -> usize {
     let mut highest = 0;
     for id in counted_references(state, definition) {
-        let reached = match known.get(&id) {
+        let level = match known.get(&id) {
             Some(level) => *level,
             None => match definition_of(state, &id) {
                 Some(referenced) => {
@@ -174,7 +164,7 @@ fn nesting_level(
                 None => 0,
             },
         };
-        highest = highest.max(reached);
+        highest = highest.max(level);
     }
     match highest {
         0 => 1,

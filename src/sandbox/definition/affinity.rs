@@ -89,6 +89,6 @@ fn check_affinity_attribute(object: &ObjectReader<'_>) -> Result<(), String> {
             only(&["value", "value1"])?;
             object.check_range()
         }
-        _ => Err(object.field_error("operator", "unknown operator on an affinity attribute")),
+        _ => Err(object.field_error("operator", "unknown operator for an affinity attribute")),
     }
 }

@@ -1,45 +1,42 @@
 //! Conditions on attributes.
 
-use super::dates;
+use super::condition::{COMMON_FIELDS, allow_condition_fields, check_template};
 use super::object_reader::ObjectReader;
-use super::{DEPTH_LIMIT, object_reader};
+use super::{DEPTH_LIMIT, dates};
 use serde_json::Value;
 
-const COMMON_FIELDS: [&str; 5] = ["filter_type", "name", "data_type", "category", "negate"];
-const DYNAMIC_FIELDS: [&str; 2] = ["is_dynamic_value", "dynamic_attribute_type"];
-
-/// Whether a condition may be compared with another attribute.
+/// Only conditions on user attributes may be compared with another attribute.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AttributeOwner {
     User,
     Event,
 }
 
-pub(super) fn check_user_attribute(object: &ObjectReader<'_>, depth: usize) -> Result<(), String> {
-    check_condition(object, AttributeOwner::User, depth)
-}
-
-/// The attributes of an event: a group of conditions, whose filter types are taken and ignored.
+/// The attributes of an event: a group of conditions, whose filter types are ignored.
 pub(super) fn check_event_attributes(object: &ObjectReader<'_>, depth: usize) -> Result<(), String> {
-    let Some(value) = object.get("attributes") else {
+    if object.get("attributes").is_none() {
         return Ok(());
-    };
-    let group = object_reader::ObjectReader::new(value, &format!("{}.attributes", object.path()))?;
+    }
+    let group = object.child("attributes")?;
     group.allow_only(&["filter_operator", "filters"])?;
     check_children(&group, AttributeOwner::Event, depth)
 }
 
-fn check_children(group: &ObjectReader<'_>, of: AttributeOwner, depth: usize) -> Result<(), String> {
+fn check_children(group: &ObjectReader<'_>, owner: AttributeOwner, depth: usize) -> Result<(), String> {
     if depth > DEPTH_LIMIT {
-        return Err(format!("{}: too many objects inside each other", group.path()));
+        return Err(format!("{}: objects are nested too deeply", group.path()));
     }
     group.keyword("filter_operator", &["and", "or"])?;
     group.check_each("filters", |value, path| {
-        check_condition(&ObjectReader::new(value, path)?, of, depth + 1)
+        check_condition(&ObjectReader::new(value, path)?, owner, depth + 1)
     })
 }
 
-fn check_condition(object: &ObjectReader<'_>, of: AttributeOwner, depth: usize) -> Result<(), String> {
+pub(super) fn check_condition(
+    object: &ObjectReader<'_>,
+    owner: AttributeOwner,
+    depth: usize,
+) -> Result<(), String> {
     object.text("name")?;
     object.optional_text("category")?;
     object.optional_bool("negate")?;
@@ -54,13 +51,13 @@ fn check_condition(object: &ObjectReader<'_>, of: AttributeOwner, depth: usize) 
                 "filter_operator",
                 "filters",
             ])?;
-            return check_children(object, of, depth);
+            return check_children(object, owner, depth);
         }
         "geopoint" => return check_geopoint(object),
         "string" | "double" | "bool" | "datetime" | "array_string" | "array_double" => {}
         _ => return Err(object.field_error("data_type", "unknown data type")),
     }
-    let dynamic = is_dynamic(object, of, kind)?;
+    let dynamic = is_dynamic(object, owner, kind)?;
     match kind {
         "string" => check_string(object, dynamic),
         "double" => check_double(object, dynamic, &[]),
@@ -74,7 +71,7 @@ fn check_condition(object: &ObjectReader<'_>, of: AttributeOwner, depth: usize) 
     }
 }
 
-fn is_dynamic(object: &ObjectReader<'_>, of: AttributeOwner, kind: &str) -> Result<bool, String> {
+fn is_dynamic(object: &ObjectReader<'_>, owner: AttributeOwner, kind: &str) -> Result<bool, String> {
     let types = ["string", "double", "bool", "datetime"];
     if object.get("dynamic_attribute_type").is_some() {
         object.keyword("dynamic_attribute_type", &types)?;
@@ -82,46 +79,19 @@ fn is_dynamic(object: &ObjectReader<'_>, of: AttributeOwner, kind: &str) -> Resu
     if !object.optional_bool("is_dynamic_value")? {
         return Ok(false);
     }
-    if of == AttributeOwner::Event {
-        return Err(object.field_error("is_dynamic_value", "only for user attributes"));
+    if owner == AttributeOwner::Event {
+        return Err(object.field_error("is_dynamic_value", "allowed only for user attributes"));
     }
-    let wanted = kind.trim_start_matches("array_");
-    if object.keyword("dynamic_attribute_type", &types)? != wanted {
+    let value_type = kind.trim_start_matches("array_");
+    if object.keyword("dynamic_attribute_type", &types)? != value_type {
         return Err(object.field_error("dynamic_attribute_type", "must be the type of the attribute"));
     }
     match object.text("operator")? {
-        "exists" | "today" => {
-            Err(object.field_error("is_dynamic_value", "not with an operator without a value"))
-        }
+        "exists" | "today" => Err(object.field_error(
+            "is_dynamic_value",
+            "not allowed with an operator that has no value",
+        )),
         _ => Ok(true),
-    }
-}
-
-/// The fields that a condition of one type and operator has.
-pub(super) fn allow_condition_fields(object: &ObjectReader<'_>, more: &[&str]) -> Result<(), String> {
-    let known: Vec<&str> = COMMON_FIELDS
-        .iter()
-        .chain(&DYNAMIC_FIELDS)
-        .chain(&["operator"])
-        .chain(more)
-        .copied()
-        .collect();
-    object.allow_only(&known)
-}
-
-/// `{{MoeUserAttribute['other']}}`, alone or as the only item of a list.
-pub(super) fn check_template(object: &ObjectReader<'_>) -> Result<(), String> {
-    let value = match object.require("value")? {
-        Value::Array(items) if items.len() == 1 => items.first(),
-        other => Some(other),
-    };
-    let name = value
-        .and_then(Value::as_str)
-        .and_then(|text| text.strip_prefix("{{MoeUserAttribute['"))
-        .and_then(|text| text.strip_suffix("']}}"));
-    match name {
-        Some(name) if !name.is_empty() && !name.contains('\'') => Ok(()),
-        _ => Err(object.field_error("value", "must be {{MoeUserAttribute['name']}}")),
     }
 }
 
@@ -144,20 +114,20 @@ fn check_string(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), String> 
         }
         _ if lists.contains(&operator) => object.check_list("value", "strings", Value::is_string),
         "contains" | "is" => check_scalar(object, "a string", Value::is_string),
-        _ => Err(object.field_error("operator", "unknown operator on a string")),
+        _ => Err(object.field_error("operator", "unknown operator for a string")),
     }
 }
 
-fn check_scalar(object: &ObjectReader<'_>, what: &str, fits: fn(&Value) -> bool) -> Result<(), String> {
-    if fits(object.require("value")?) {
+fn check_scalar(object: &ObjectReader<'_>, what: &str, is_valid: fn(&Value) -> bool) -> Result<(), String> {
+    if is_valid(object.require("value")?) {
         Ok(())
     } else {
         Err(object.field_error("value", &format!("must be {what}")))
     }
 }
 
-/// Numbers: on their own, and as the elements of a list with one field `more`.
-pub(super) fn check_double(object: &ObjectReader<'_>, dynamic: bool, more: &[&str]) -> Result<(), String> {
+/// Numbers and lists of numbers, which also allow the fields in `more`.
+fn check_double(object: &ObjectReader<'_>, dynamic: bool, more: &[&str]) -> Result<(), String> {
     let with = |keys: &[&'static str]| -> Result<(), String> {
         let known: Vec<&str> = keys.iter().chain(more).copied().collect();
         allow_condition_fields(object, &known)
@@ -167,7 +137,7 @@ pub(super) fn check_double(object: &ObjectReader<'_>, dynamic: bool, more: &[&st
         "between" => {
             with(&["value", "value1"])?;
             if dynamic {
-                return Err(object.field_error("is_dynamic_value", "not with between"));
+                return Err(object.field_error("is_dynamic_value", "not allowed with between"));
             }
             object.check_range()
         }
@@ -178,7 +148,7 @@ pub(super) fn check_double(object: &ObjectReader<'_>, dynamic: bool, more: &[&st
         "lessThan" | "greaterThan" => {
             with(&["value"]).and_then(|()| check_scalar(object, "a number", Value::is_number))
         }
-        _ => Err(object.field_error("operator", "unknown operator on a number")),
+        _ => Err(object.field_error("operator", "unknown operator for a number")),
     }
 }
 
@@ -188,7 +158,7 @@ fn check_boolean(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), String>
         "is" if dynamic => allow_condition_fields(object, &["value"]).and_then(|()| check_template(object)),
         "is" => allow_condition_fields(object, &["value"])
             .and_then(|()| check_scalar(object, "a boolean", Value::is_boolean)),
-        _ => Err(object.field_error("operator", "unknown operator on a boolean")),
+        _ => Err(object.field_error("operator", "unknown operator for a boolean")),
     }
 }
 
@@ -201,7 +171,7 @@ fn check_geopoint(object: &ObjectReader<'_>) -> Result<(), String> {
     object.allow_only(&known)?;
     for (key, limit) in [("value", 90.0), ("value1", 180.0)] {
         if object.number(key)?.abs() > limit {
-            return Err(object.field_error(key, "not on the globe"));
+            return Err(object.field_error(key, &format!("must be from -{limit} to {limit}")));
         }
     }
     if object.number("radius")? > 0.0 {
@@ -224,17 +194,17 @@ fn check_array_string(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), St
                     object.check_list("value", "strings", Value::is_string)
                 }
                 "is" => check_scalar(object, "a string", Value::is_string),
-                _ => Err(object.field_error("operator", "unknown operator on a list of strings")),
+                _ => Err(object.field_error("operator", "unknown operator for a list of strings")),
             }
         }
     }
 }
 
-/// Said unless negated, where it has no meaning.
+/// Required unless the condition is negated or its operator is `exists`; not allowed with `negate`.
 fn check_array_filter_type(object: &ObjectReader<'_>) -> Result<(), String> {
     let exists = object.text("operator")? == "exists";
     match (object.optional_bool("negate")?, object.get("array_filter_type")) {
-        (true, Some(_)) => Err(object.field_error("array_filter_type", "not with negate")),
+        (true, Some(_)) => Err(object.field_error("array_filter_type", "not allowed with negate")),
         (true, None) => Ok(()),
         (false, None) if exists => Ok(()),
         (false, _) => object

@@ -1,20 +1,17 @@
-//! Dates: conditions on them, and the windows of events.
+//! Conditions on dates, and the time ranges of events.
 
-use super::attribute::{allow_condition_fields, check_template};
+use super::condition::{allow_condition_fields, check_template};
 use super::object_reader::ObjectReader;
 use serde_json::Value;
 
-/// A moment in the one form that the API takes.
+/// Whether `text` is a timestamp in the only form that the API accepts.
 pub(super) fn is_api_timestamp(text: &str) -> bool {
     const SHAPE: &str = "0000-00-00T00:00:00.000Z";
-    // The parser takes more than one way of writing a date and a time.
-    let fits = |(given, wanted): (u8, u8)| given == wanted || (wanted == b'0' && given.is_ascii_digit());
-    let is_shaped = text.len() == SHAPE.len() && text.bytes().zip(SHAPE.bytes()).all(fits);
-    is_shaped
-        && text
-            .trim_end_matches('Z')
-            .parse::<jiff::civil::DateTime>()
-            .is_ok()
+    // The parser accepts other forms, too.
+    let is_match = |(byte, shape): (u8, u8)| byte == shape || (shape == b'0' && byte.is_ascii_digit());
+    let has_shape = text.len() == SHAPE.len() && text.bytes().zip(SHAPE.bytes()).all(is_match);
+    let civil = text.trim_end_matches('Z');
+    has_shape && civil.parse::<jiff::civil::DateTime>().is_ok()
 }
 
 pub(super) fn check_datetime(object: &ObjectReader<'_>, dynamic: bool) -> Result<(), String> {
@@ -36,7 +33,7 @@ pub(super) fn check_datetime(object: &ObjectReader<'_>, dynamic: bool) -> Result
     if extract == "date_month_of_the_year"
         && !matches!(operator, "today" | "on" | "between" | "inTheLast" | "inTheNext")
     {
-        return Err(object.field_error("operator", "not with date_month_of_the_year"));
+        return Err(object.field_error("operator", "not allowed with date_month_of_the_year"));
     }
     match operator {
         "exists" | "today" => allow_condition_fields(object, &["extract_type"]),
@@ -51,13 +48,13 @@ pub(super) fn check_datetime(object: &ObjectReader<'_>, dynamic: bool) -> Result
         }
         "inTheLast" | "inTheNext" => {
             allow_condition_fields(object, &["extract_type", "value_type", "value"])?;
-            let locked = match (dynamic, operator) {
+            let required = match (dynamic, operator) {
                 (true, _) => "absolute",
                 (false, "inTheLast") => "relative_past",
                 (false, _) => "relative_future",
             };
             if object.get("value_type").is_some() {
-                object.keyword("value_type", &[locked])?;
+                object.keyword("value_type", &[required])?;
             }
             if dynamic {
                 check_template(object)
@@ -76,14 +73,14 @@ pub(super) fn check_datetime(object: &ObjectReader<'_>, dynamic: bool) -> Result
             }
             object.check_list("value", "dates", |value| is_date_part(value, extract))
         }
-        _ => Err(object.field_error("operator", "unknown operator on a date")),
+        _ => Err(object.field_error("operator", "unknown operator for a date")),
     }
 }
 
 fn check_between(object: &ObjectReader<'_>, extract: &str, dynamic: bool) -> Result<(), String> {
     allow_condition_fields(object, &["extract_type", "value_type", "value", "value1"])?;
     if dynamic {
-        return Err(object.field_error("is_dynamic_value", "not with between"));
+        return Err(object.field_error("is_dynamic_value", "not allowed with between"));
     }
     let value_type = value_type(object, false)?;
     check_value(object, "value", value_type, extract)?;
@@ -100,7 +97,7 @@ fn check_between(object: &ObjectReader<'_>, extract: &str, dynamic: bool) -> Res
             [object.text("value")?, object.text("value1")?],
         );
     }
-    // Parts may wrap around: from hour 22 to hour 3.
+    // Parts of dates can wrap around: from hour 22 to hour 3.
     Ok(())
 }
 
@@ -137,18 +134,15 @@ fn is_date_part(value: &Value, extract: &str) -> bool {
     }
 }
 
-/// Every unit that windows are counted in.
 pub(super) const PERIOD_UNITS: [&str; 4] = ["hours", "days", "weeks", "months"];
 
-/// The names that a form of window gives to its two values.
 pub(super) struct TimeRangeFields {
     pub(super) relative: [&'static str; 2],
     pub(super) absolute: [&'static str; 2],
-    /// The units of relative ones; where there is one alone it need not be said.
+    /// The units of relative time ranges. A single unit is the default.
     pub(super) units: &'static [&'static str],
 }
 
-/// A window of time.
 pub(super) fn check_time_range(object: &ObjectReader<'_>, form: &TimeRangeFields) -> Result<(), String> {
     let kind = object.keyword("type", &["inTheLast", "between", "on", "before", "after"])?;
     let is_absolute = kind != "inTheLast" && object.get(form.absolute[0]).is_some_and(Value::is_string);
@@ -169,7 +163,7 @@ pub(super) fn check_time_range(object: &ObjectReader<'_>, form: &TimeRangeFields
     object.allow_only(&known)?;
     match (kind, value_type) {
         ("inTheLast", "absolute") | ("after", "relative_past") => {
-            return Err(object.field_error("value_type", "not with this type"));
+            return Err(object.field_error("value_type", "not allowed with this type"));
         }
         _ => {}
     }

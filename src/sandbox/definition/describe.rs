@@ -1,74 +1,47 @@
-//! The description that the service makes of a definition.
+//! The description that the service generates from a definition.
 
+use super::filters_of;
 use serde_json::Value;
 
-/// A sentence about who is in the segment.
 pub(in crate::sandbox) fn describe(included: &Value, excluded: Option<&Value>) -> String {
-    let mut text = format!("Users where {}", describe_group(included));
-    let leaves_out = |group: &&Value| {
-        group
-            .get("filters")
-            .and_then(Value::as_array)
-            .is_some_and(|all| !all.is_empty())
-    };
-    if let Some(excluded) = excluded.filter(leaves_out) {
-        text.push_str(&format!(
-            ", except those where {}",
-            self::describe_group(excluded)
-        ));
+    let included = describe_group(included);
+    match excluded.filter(|group| !filters_of(group).is_empty()) {
+        Some(excluded) => format!(
+            "Users where {included}, except those where {}",
+            describe_group(excluded)
+        ),
+        None => format!("Users where {included}"),
     }
-    text
 }
 
 fn describe_group(group: &Value) -> String {
-    let operator = group
-        .get("filter_operator")
-        .and_then(Value::as_str)
-        .unwrap_or("and");
-    let filters = group
-        .get("filters")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    filters
-        .iter()
-        .map(describe_filter)
-        .collect::<Vec<_>>()
-        .join(&format!(" {operator} "))
+    let operator = group.get("filter_operator").and_then(Value::as_str);
+    let filters: Vec<String> = filters_of(group).iter().map(describe_filter).collect();
+    filters.join(&format!(" {} ", operator.unwrap_or("and")))
 }
 
 fn describe_filter(filter: &Value) -> String {
     let text = |key: &str| filter.get(key).and_then(Value::as_str).unwrap_or_default();
+    let name = text("name");
     match text("filter_type") {
         "nested_filters" => format!("({})", describe_group(filter)),
-        "custom_segments" => format!(
-            "in segment {}",
-            if text("name").is_empty() {
-                text("id")
-            } else {
-                text("name")
-            }
-        ),
+        "custom_segments" if name.is_empty() => format!("in segment {}", text("id")),
+        "custom_segments" => format!("in segment {name}"),
         "actions" | "psychographic_event" => {
-            let has = if filter.get("executed") == Some(&Value::Bool(false)) {
-                "has not"
-            } else {
-                "has"
+            let has = match filter.get("executed") {
+                Some(Value::Bool(false)) => "has not",
+                _ => "has",
             };
-            format!(
-                "{has} executed {}{}",
-                text("action_name"),
-                describe_time_range(&filter["primary_time_range"])
-            )
+            let time_range = describe_time_range(&filter["primary_time_range"]);
+            format!("{has} executed {}{time_range}", text("action_name"))
         }
         _ if matches!(text("data_type"), "object" | "array_object") => {
-            format!("{} with ({})", text("name"), describe_group(filter))
+            format!("{name} with ({})", describe_group(filter))
         }
         _ => {
-            let not = if filter.get("negate") == Some(&Value::Bool(true)) {
-                "not "
-            } else {
-                ""
+            let not = match filter.get("negate") {
+                Some(Value::Bool(true)) => "not ",
+                _ => "",
             };
             let insensitive = match filter.get("case_sensitive") {
                 Some(Value::Bool(true)) => "",
@@ -76,35 +49,31 @@ fn describe_filter(filter: &Value) -> String {
                 _ => "",
             };
             let operator = match text("operator") {
-                // Points on the globe have none.
+                // Geopoints have no operator.
                 "" => "near",
                 operator => operator,
             };
-            format!(
-                "{} {not}{operator}{}{insensitive}",
-                text("name"),
-                describe_values(filter, ["value", "value1"])
-            )
+            let values = describe_values(filter, ["value", "value1"]);
+            format!("{name} {not}{operator}{values}{insensitive}")
         }
     }
 }
 
-fn describe_time_range(window: &Value) -> String {
-    let Some(kind) = window.get("type").and_then(Value::as_str) else {
+fn describe_time_range(range: &Value) -> String {
+    let Some(kind) = range.get("type").and_then(Value::as_str) else {
         return String::new();
     };
-    let unit = if window.get("days").is_some() {
-        Some("days")
-    } else {
-        window.get("period_unit").and_then(Value::as_str)
+    let unit = match range.get("days") {
+        Some(_) => Some("days"),
+        None => range.get("period_unit").and_then(Value::as_str),
     };
     let ends =
-        [["value", "value1"], ["days", "days1"], ["from", "to"]].map(|keys| describe_values(window, keys));
+        [["value", "value1"], ["days", "days1"], ["from", "to"]].map(|keys| describe_values(range, keys));
     let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
     format!(" {kind}{}{unit}", ends.concat())
 }
 
-/// The values that are there, each after a space.
+/// The values that exist, each after a space.
 fn describe_values(of: &Value, keys: [&str; 2]) -> String {
     let [first, second] = keys.map(|key| of.get(key));
     match (first, second) {

@@ -1,26 +1,22 @@
-//! How stored definitions come back: the meaning is kept, the form need not be.
+//! The form in which stored definitions are returned. Their meaning stays the same.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// The forms in which definitions come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EchoFormat {
-    /// As they were sent.
     #[default]
     AsSent,
-    /// With every default stated, and `category` gone.
+    /// With every default, and without `category`.
     DefaultsFilled,
-    /// With defaults left out.
     DefaultsDropped,
-    /// Windows in days as the dashboard has them.
+    /// Time ranges in days, in the form of the dashboard.
     DashboardDays,
 }
 
-/// `group` as it comes back.
-pub(in crate::sandbox) fn echo_definition(group: &Value, style: EchoFormat) -> Value {
-    match style {
+pub(in crate::sandbox) fn echo_definition(group: &Value, format: EchoFormat) -> Value {
+    match format {
         EchoFormat::AsSent => group.clone(),
         EchoFormat::DefaultsFilled => map_objects(group, &fill_defaults),
         EchoFormat::DefaultsDropped => map_objects(group, &drop_defaults),
@@ -45,28 +41,21 @@ fn map_objects(value: &Value, change: &dyn Fn(&mut Map<String, Value>)) -> Value
 
 fn fill_defaults(fields: &mut Map<String, Value>) {
     fields.remove("category");
-    let kind = fields
-        .get("data_type")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let mut state = |key: &str, default: Value| {
-        fields.entry(key.to_owned()).or_insert(default);
-    };
-    match kind.as_str() {
-        "" | "object" | "array_object" => {}
-        "string" | "array_string" => {
-            state("negate", json!(false));
-            state("case_sensitive", json!(false));
+    let data_type = fields.get("data_type").cloned().unwrap_or_default();
+    let data_type = data_type.as_str().unwrap_or_default();
+    if !matches!(data_type, "" | "object" | "array_object") {
+        fields.entry("negate").or_insert(json!(false));
+    }
+    if matches!(data_type, "string" | "array_string") {
+        fields.entry("case_sensitive").or_insert(json!(false));
+    }
+    if data_type == "datetime" {
+        fields
+            .entry("extract_type")
+            .or_insert(json!("default_option_date"));
+        if let Some(default) = default_value_type(fields) {
+            fields.entry("value_type").or_insert(json!(default));
         }
-        "datetime" => {
-            state("negate", json!(false));
-            state("extract_type", json!("default_option_date"));
-            if let Some(implied) = default_value_type(fields) {
-                fields.entry("value_type").or_insert(json!(implied));
-            }
-        }
-        _ => state("negate", json!(false)),
     }
     if fields.contains_key("action_name") {
         fill_event_defaults(fields);
@@ -81,9 +70,9 @@ fn fill_event_defaults(fields: &mut Map<String, Value>) {
     fields
         .entry("attributes")
         .or_insert(json!({"filter_operator": "and", "filters": []}));
-    if let Some(Value::Object(window)) = fields.get_mut("primary_time_range") {
-        let implied = default_time_range_value_type(window);
-        window.entry("value_type").or_insert(json!(implied));
+    if let Some(Value::Object(range)) = fields.get_mut("primary_time_range") {
+        let default = default_time_range_value_type(range);
+        range.entry("value_type").or_insert(json!(default));
     }
 }
 
@@ -95,8 +84,8 @@ fn default_execution(executed: &Value) -> Value {
     }
 }
 
-fn default_time_range_value_type(window: &Map<String, Value>) -> &'static str {
-    let is_text = |key: &str| window.get(key).is_some_and(Value::is_string);
+fn default_time_range_value_type(range: &Map<String, Value>) -> &'static str {
+    let is_text = |key: &str| range.get(key).is_some_and(Value::is_string);
     if is_text("value") || is_text("from") {
         "absolute"
     } else {
@@ -104,7 +93,7 @@ fn default_time_range_value_type(window: &Map<String, Value>) -> &'static str {
     }
 }
 
-/// What a condition on a date means when it does not say; `None` where there is no value to have a type.
+/// The default `value_type` of a condition on a date. `None` for operators without a value.
 fn default_value_type(condition: &Map<String, Value>) -> Option<&'static str> {
     let is_dynamic = condition.get("is_dynamic_value") == Some(&json!(true));
     match condition.get("operator").and_then(Value::as_str)? {
@@ -125,7 +114,7 @@ fn drop_defaults(fields: &mut Map<String, Value>) {
     };
     fields.retain(|key, value| !is_default(key, value));
     if fields.get("data_type") == Some(&json!("datetime"))
-        && default_value_type(fields).is_some_and(|implied| fields.get("value_type") == Some(&json!(implied)))
+        && default_value_type(fields).is_some_and(|default| fields.get("value_type") == Some(&json!(default)))
     {
         fields.remove("value_type");
     }
@@ -139,10 +128,10 @@ fn drop_event_defaults(fields: &mut Map<String, Value>) {
     if fields.get("execution") == Some(&default_execution(&executed)) {
         fields.remove("execution");
     }
-    if let Some(Value::Object(window)) = fields.get_mut("primary_time_range")
-        && window.get("value_type") == Some(&json!(default_time_range_value_type(window)))
+    if let Some(Value::Object(range)) = fields.get_mut("primary_time_range")
+        && range.get("value_type") == Some(&json!(default_time_range_value_type(range)))
     {
-        window.remove("value_type");
+        range.remove("value_type");
     }
 }
 

@@ -1,34 +1,23 @@
-//! When two definitions are one: the same text after everything that says nothing is left out.
+//! Equality of definitions: two are equal if they have the same text without defaults and redundant fields.
 
+use super::filters_of;
 use serde_json::{Map, Value, json};
 
-/// A text that two definitions share when the service takes them for one.
+/// Two definitions are equal if their keys are.
 pub(in crate::sandbox) fn equality_key(
     included: &Value,
     excluded: Option<&Value>,
     order_sensitive: bool,
 ) -> String {
     let mut sides = vec![canonical_group(included, order_sensitive)];
-    if let Some(excluded) = excluded.filter(|excluded| !is_empty_group(excluded)) {
+    if let Some(excluded) = excluded.filter(|group| !filters_of(group).is_empty()) {
         sides.push(canonical_group(excluded, order_sensitive));
     }
     Value::Array(sides).to_string()
 }
 
-fn is_empty_group(group: &Value) -> bool {
-    group
-        .get("filters")
-        .and_then(Value::as_array)
-        .is_none_or(Vec::is_empty)
-}
-
 fn canonical_group(value: &Value, order_sensitive: bool) -> Value {
-    let filters = value
-        .get("filters")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let mut filters: Vec<Value> = filters
+    let mut filters: Vec<Value> = filters_of(value)
         .iter()
         .map(|filter| canonical_filter(filter, order_sensitive))
         .collect();
@@ -58,8 +47,7 @@ fn canonical_filter(filter: &Value, order_sensitive: bool) -> Value {
     }
 }
 
-/// A filter without what says nothing.
-pub(super) fn without_defaults(value: &Value, order_sensitive: bool) -> Value {
+fn without_defaults(value: &Value, order_sensitive: bool) -> Value {
     match value {
         Value::Object(fields) => {
             let mut fields: Map<String, Value> = fields
@@ -70,7 +58,7 @@ pub(super) fn without_defaults(value: &Value, order_sensitive: bool) -> Value {
             canonicalize_time_range(&mut fields);
             canonicalize_execution(&mut fields);
             canonicalize_value_type(&mut fields);
-            let members = take_child_filters(&mut fields, order_sensitive);
+            let children = take_child_filters(&mut fields, order_sensitive);
             for (key, value) in &mut fields {
                 *value = match (key.as_str(), &*value) {
                     ("attributes" | "psychographic_attributes", Value::Object(_)) => {
@@ -79,8 +67,8 @@ pub(super) fn without_defaults(value: &Value, order_sensitive: bool) -> Value {
                     _ => without_defaults(value, order_sensitive),
                 };
             }
-            if let Some(members) = members {
-                fields.insert("filters".to_owned(), members);
+            if let Some(children) = children {
+                fields.insert("filters".to_owned(), children);
             }
             Value::Object(fields)
         }
@@ -90,7 +78,7 @@ pub(super) fn without_defaults(value: &Value, order_sensitive: bool) -> Value {
                 .map(|item| without_defaults(item, order_sensitive))
                 .collect(),
         ),
-        // 3 and 3.0 are one number.
+        // 3 and 3.0 are the same number.
         Value::Number(number) => number
             .as_f64()
             .map_or_else(|| value.clone(), |number| json!(number)),
@@ -98,8 +86,8 @@ pub(super) fn without_defaults(value: &Value, order_sensitive: bool) -> Value {
     }
 }
 
-/// Takes what makes an object a group out of it, so that nothing walks the members a second time: with one walk more
-/// for each level, an object of a dozen levels would never be done.
+/// Removes the filters of an object, so that they are walked only once. A second walk at each level would take
+/// exponential time.
 fn take_child_filters(fields: &mut Map<String, Value>, order_sensitive: bool) -> Option<Value> {
     let filters = fields.remove("filters")?;
     let operator = fields.remove("filter_operator");
@@ -107,14 +95,12 @@ fn take_child_filters(fields: &mut Map<String, Value>, order_sensitive: bool) ->
     Some(canonical_attribute_group(&group, order_sensitive))
 }
 
-/// A group of attribute conditions: their filter types are ignored.
+/// A group of attribute conditions, whose filter types are ignored.
 fn canonical_attribute_group(value: &Value, order_sensitive: bool) -> Value {
     let mut stripped = value.clone();
     if let Some(Value::Array(filters)) = stripped.get_mut("filters") {
-        for filter in filters.iter_mut() {
-            if let Value::Object(fields) = filter {
-                fields.remove("filter_type");
-            }
+        for fields in filters.iter_mut().filter_map(Value::as_object_mut) {
+            fields.remove("filter_type");
         }
     }
     canonical_group(&stripped, order_sensitive)
@@ -125,16 +111,14 @@ fn is_default_field(key: &str, value: &Value) -> bool {
         (_, Value::Null) | ("category" | "dynamic_attribute_type", _) => true,
         ("negate" | "case_sensitive" | "is_dynamic_value", Value::Bool(false)) => true,
         ("extract_type", Value::String(text)) => text == "default_option_date",
-        ("attributes" | "aggregation_attributes", group) => is_empty_group(group),
+        ("attributes" | "aggregation_attributes", group) => filters_of(group).is_empty(),
         _ => false,
     }
 }
 
 fn canonicalize_time_range(fields: &mut Map<String, Value>) {
-    if !fields.get("type").is_some_and(|kind| {
-        kind.as_str()
-            .is_some_and(|kind| matches!(kind, "inTheLast" | "between" | "on" | "before" | "after"))
-    }) {
+    let kind = fields.get("type").and_then(Value::as_str);
+    if !matches!(kind, Some("inTheLast" | "between" | "on" | "before" | "after")) {
         return;
     }
     for (from, to) in [
@@ -158,12 +142,12 @@ fn canonicalize_execution(fields: &mut Map<String, Value>) {
     let Some(executed) = fields.get("executed").cloned() else {
         return;
     };
-    let says_default = match (executed.as_bool(), fields.get("execution")) {
+    let is_default = match (executed.as_bool(), fields.get("execution")) {
         (Some(false), _) => true,
         (Some(true), Some(execution)) => *execution == json!({"type": "atleast", "count": 1}),
         _ => false,
     };
-    if says_default {
+    if is_default {
         fields.remove("execution");
     }
     if executed == json!(true) {
@@ -172,28 +156,22 @@ fn canonicalize_execution(fields: &mut Map<String, Value>) {
 }
 
 fn canonicalize_value_type(fields: &mut Map<String, Value>) {
-    let implied = match fields.get("operator").and_then(Value::as_str) {
-        Some("inTheLast") => "relative_past",
-        Some("inTheNext") => "relative_future",
-        Some("exists") => {
-            fields.remove("array_filter_type");
-            "absolute"
-        }
-        Some(_) => "absolute",
-        None => return,
+    let is_dynamic = fields.contains_key("is_dynamic_value");
+    let Some(operator) = fields.get("operator").and_then(Value::as_str) else {
+        return;
     };
-    let implied = if fields.contains_key("is_dynamic_value") {
-        "absolute"
-    } else {
-        implied
+    let default = match operator {
+        "inTheLast" if !is_dynamic => "relative_past",
+        "inTheNext" if !is_dynamic => "relative_future",
+        _ => "absolute",
     };
-    if fields
-        .get("value_type")
-        .is_some_and(|value_type| value_type == implied)
-    {
+    if operator == "exists" {
+        fields.remove("array_filter_type");
+    }
+    if fields.get("value_type").and_then(Value::as_str) == Some(default) {
         fields.remove("value_type");
     }
-    if fields.contains_key("is_dynamic_value")
+    if is_dynamic
         && let Some(Value::Array(items)) = fields.get("value")
         && let [only] = items.as_slice()
     {

@@ -10,7 +10,7 @@ const API_FIELDS: TimeRangeFields = TimeRangeFields {
     absolute: ["value", "value1"],
     units: &PERIOD_UNITS,
 };
-/// What segments made in the dashboard come back with.
+/// The form that the API returns for segments created in the dashboard.
 const DASHBOARD_FIELDS: TimeRangeFields = TimeRangeFields {
     relative: ["days", "days1"],
     absolute: ["value", "value1"],
@@ -42,7 +42,7 @@ pub(super) fn check_event(object: &ObjectReader<'_>, depth: usize) -> Result<(),
     check_aggregations(object, executed, kind)
 }
 
-/// How often; the type that is meant comes back.
+/// Checks how often the event was executed, and returns the type, or the default type.
 pub(super) fn execution_type<'a>(object: &ObjectReader<'a>, executed: bool) -> Result<&'a str, String> {
     if object.get("execution").is_none() {
         return Ok(if executed { "atleast" } else { "exactly" });
@@ -77,35 +77,32 @@ fn check_event_time_range(object: &ObjectReader<'_>) -> Result<(), String> {
 }
 
 fn check_aggregations(object: &ObjectReader<'_>, executed: bool, execution: &str) -> Result<(), String> {
-    let Some(group) = object.get("aggregation_attributes") else {
+    if object.get("aggregation_attributes").is_none() {
         return Ok(());
-    };
-    let group = ObjectReader::new(group, &format!("{}.aggregation_attributes", object.path()))?;
+    }
+    let group = object.child("aggregation_attributes")?;
     group.allow_only(&["filter_operator", "filters"])?;
     group.keyword("filter_operator", &["and"])?;
     let Some(Value::Array(filters)) = group.get("filters") else {
         return Err(group.field_error("filters", "must be a list"));
     };
     let [filter] = filters.as_slice() else {
-        return Err(group.field_error("filters", "must hold one aggregation"));
+        return Err(group.field_error("filters", "must contain exactly one aggregation"));
     };
     if !executed || matches!(execution, "firstTime" | "lastTime") {
         return Err(group.field_error(
             "filters",
-            "needs an event that was executed, and not the first or last time",
+            "requires executed true, and no execution of type firstTime or lastTime",
         ));
     }
-    if let Some(window) = object
-        .get("primary_time_range")
-        .and_then(|window| window.get("type"))
-        && (window == "before" || window == "after")
+    let time_range = object.get("primary_time_range");
+    if let Some(kind) = time_range.and_then(|range| range.get("type"))
+        && (kind == "before" || kind == "after")
     {
-        return Err(group.field_error("filters", "not with a window before or after a day"));
+        return Err(group.field_error("filters", "not allowed with a time range of type before or after"));
     }
-    check_aggregation(&ObjectReader::new(
-        filter,
-        &format!("{}.filters[0]", group.path()),
-    )?)
+    let path = format!("{}.filters[0]", group.path());
+    check_aggregation(&ObjectReader::new(filter, &path)?)
 }
 
 fn check_aggregation(object: &ObjectReader<'_>) -> Result<(), String> {
@@ -126,13 +123,13 @@ fn check_aggregation(object: &ObjectReader<'_>) -> Result<(), String> {
     object.keyword("aggregation_type", &["sum", "avg", "min", "max", "median"])?;
     object.optional_bool("negate")?;
     if object.optional_bool("is_dynamic_value")? {
-        return Err(object.field_error("is_dynamic_value", "only for user attributes"));
+        return Err(object.field_error("is_dynamic_value", "allowed only for user attributes"));
     }
     let operator = object.keyword("operator", &["is", "between", "lessThan", "greaterThan"])?;
     object.number("value")?;
     match (operator, object.get("value1")) {
         ("between", _) => object.check_range()?,
-        (_, Some(_)) => return Err(object.field_error("value1", "only with between")),
+        (_, Some(_)) => return Err(object.field_error("value1", "allowed only with between")),
         (_, None) => {}
     }
     match (object.get("comparator"), object.get("base_time_range")) {
@@ -141,7 +138,7 @@ fn check_aggregation(object: &ObjectReader<'_>) -> Result<(), String> {
             object.keyword("comparator", &["change", "percentageChange"])?;
             check_base_time_range(&object.child("base_time_range")?)
         }
-        _ => Err(object.field_error("comparator", "comes with base_time_range")),
+        _ => Err(object.field_error("comparator", "must be set together with base_time_range")),
     }
 }
 

@@ -1,10 +1,11 @@
-//! The service's own reading of definitions: what it takes, when two are one, how long one becomes.
+//! Definitions in the service: validation, equality, references and the form in which they are returned.
 //!
-//! Written from the API's documentation over plain JSON, apart from everything that the client does with
-//! definitions, so that a misreading on one side shows as a disagreement.
+//! It is written from the API's documentation over plain JSON and shares no code with the client, so that a
+//! misreading on one side shows as a difference.
 
 mod affinity;
 mod attribute;
+mod condition;
 mod dates;
 mod describe;
 mod echo;
@@ -18,16 +19,17 @@ pub(super) use describe::describe;
 pub use echo::EchoFormat;
 pub(super) use echo::echo_definition;
 pub(super) use equality::equality_key;
-pub(super) use references::{expanded_length, has_nested_group, referenced_ids};
+pub(super) use references::{DefinitionJson, expanded_length, has_nested_group, referenced_ids};
 pub(super) use single_groups::unwrap_single_groups;
 
+use attribute::AttributeOwner;
 use object_reader::ObjectReader;
 use serde_json::Value;
 
-/// Groups inside each other that are read; the service names no number, and nobody comes near it.
+/// The maximum depth of nested groups. MoEngage documents no limit; real definitions stay far below this one.
 const DEPTH_LIMIT: usize = 64;
 
-/// Refuses what the API's documentation does not allow; the message names the path of the first fault.
+/// Rejects what the API's documentation does not allow. The message starts with the path of the first error.
 pub(super) fn validate(included: &Value, excluded: Option<&Value>) -> Result<(), String> {
     check_group(included, "included_filters", 0)?;
     match excluded {
@@ -44,7 +46,7 @@ fn check_group(value: &Value, path: &str, depth: usize) -> Result<(), String> {
 
 fn check_group_fields(object: &ObjectReader<'_>, depth: usize) -> Result<(), String> {
     if depth > DEPTH_LIMIT {
-        return Err(format!("{}: too many groups inside each other", object.path()));
+        return Err(format!("{}: groups are nested too deeply", object.path()));
     }
     object.keyword("filter_operator", &["and", "or"])?;
     object.check_each("filters", |value, path| check_filter(value, path, depth))
@@ -53,7 +55,7 @@ fn check_group_fields(object: &ObjectReader<'_>, depth: usize) -> Result<(), Str
 fn check_filter(value: &Value, path: &str, depth: usize) -> Result<(), String> {
     let object = ObjectReader::new(value, path)?;
     match object.text("filter_type")? {
-        "user_attributes" => attribute::check_user_attribute(&object, depth),
+        "user_attributes" => attribute::check_condition(&object, AttributeOwner::User, depth),
         "actions" => event::check_event(&object, depth),
         "psychographic_event" => affinity::check_affinity(&object, depth),
         "custom_segments" => check_reference(&object),
@@ -76,6 +78,15 @@ fn check_reference(object: &ObjectReader<'_>) -> Result<(), String> {
         Some(Value::String(_)) | None => Ok(()),
         Some(_) => Err(object.field_error("name", "must be a string")),
     }
+}
+
+fn filters_of(group: &Value) -> &[Value] {
+    let filters = group.get("filters").and_then(Value::as_array);
+    filters.map(Vec::as_slice).unwrap_or_default()
+}
+
+fn is_nested_group(filter: &Value) -> bool {
+    filter.get("filter_type").and_then(Value::as_str) == Some("nested_filters")
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
-//! Questions to one JSON object, each answered or refused with the path.
+//! Reads the fields of a JSON object. Errors start with the path of the field.
 
 use serde_json::{Map, Value};
 
-/// An object with the path that leads to it.
 pub(super) struct ObjectReader<'a> {
     path: String,
     fields: &'a Map<String, Value>,
@@ -27,7 +26,6 @@ impl<'a> ObjectReader<'a> {
         format!("{}.{key}: {what}", self.path)
     }
 
-    /// Refuses fields that are not among `known`.
     pub(super) fn allow_only(&self, known: &[&str]) -> Result<(), String> {
         match self.fields.keys().find(|key| !known.contains(&key.as_str())) {
             Some(key) => Err(self.field_error(key, "unknown field")),
@@ -43,7 +41,6 @@ impl<'a> ObjectReader<'a> {
         self.get(key).ok_or_else(|| self.field_error(key, "missing"))
     }
 
-    /// Text that is not empty.
     pub(super) fn text(&self, key: &str) -> Result<&'a str, String> {
         match self.require(key)? {
             Value::String(text) if !text.is_empty() => Ok(text),
@@ -55,16 +52,16 @@ impl<'a> ObjectReader<'a> {
         self.get(key).map_or(Ok(()), |_| self.text(key).map(|_| ()))
     }
 
-    pub(super) fn keyword(&self, key: &str, words: &[&str]) -> Result<&'a str, String> {
+    pub(super) fn keyword(&self, key: &str, keywords: &[&str]) -> Result<&'a str, String> {
         let text = self.text(key)?;
-        if words.contains(&text) {
+        if keywords.contains(&text) {
             Ok(text)
         } else {
-            Err(self.field_error(key, &format!("must be one of {words:?}")))
+            Err(self.field_error(key, &format!("must be one of {keywords:?}")))
         }
     }
 
-    /// A boolean that is false when it is left out.
+    /// A boolean, by default false.
     pub(super) fn optional_bool(&self, key: &str) -> Result<bool, String> {
         match self.get(key) {
             None => Ok(false),
@@ -79,15 +76,13 @@ impl<'a> ObjectReader<'a> {
             .ok_or_else(|| self.field_error(key, "must be a number"))
     }
 
-    /// A whole number of at least `least`.
-    pub(super) fn count(&self, key: &str, least: u64) -> Result<u64, String> {
+    pub(super) fn count(&self, key: &str, minimum: u64) -> Result<u64, String> {
         match self.require(key)?.as_u64() {
-            Some(count) if count >= least => Ok(count),
-            _ => Err(self.field_error(key, &format!("must be a whole number of at least {least}"))),
+            Some(count) if count >= minimum => Ok(count),
+            _ => Err(self.field_error(key, &format!("must be a whole number of at least {minimum}"))),
         }
     }
 
-    /// Each item of a list, with its path.
     pub(super) fn check_each(
         &self,
         key: &str,
@@ -102,20 +97,19 @@ impl<'a> ObjectReader<'a> {
         Ok(())
     }
 
-    /// A list that is not empty, of items that `fits` takes.
     pub(super) fn check_list(
         &self,
         key: &str,
         what: &str,
-        fits: impl Fn(&Value) -> bool,
+        is_valid: impl Fn(&Value) -> bool,
     ) -> Result<(), String> {
         match self.require(key)? {
-            Value::Array(items) if !items.is_empty() && items.iter().all(fits) => Ok(()),
+            Value::Array(items) if !items.is_empty() && items.iter().all(is_valid) => Ok(()),
             _ => Err(self.field_error(key, &format!("must be a list of {what}"))),
         }
     }
 
-    /// Refuses a range whose second end, under the second of `keys`, is not above its first.
+    /// Requires the second end of a range to be greater than the first.
     pub(super) fn check_order<N: PartialOrd>(&self, keys: [&str; 2], ends: [N; 2]) -> Result<(), String> {
         let ([first_key, second_key], [first, second]) = (keys, ends);
         if first < second {
@@ -125,7 +119,6 @@ impl<'a> ObjectReader<'a> {
         }
     }
 
-    /// Two numbers, the second above the first.
     pub(super) fn check_range(&self) -> Result<(), String> {
         self.check_order(
             ["value", "value1"],
@@ -133,7 +126,6 @@ impl<'a> ObjectReader<'a> {
         )
     }
 
-    /// The object below `key`.
     pub(super) fn child(&self, key: &str) -> Result<Self, String> {
         Self::new(self.require(key)?, &format!("{}.{key}", self.path))
     }

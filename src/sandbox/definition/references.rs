@@ -1,12 +1,12 @@
-//! What a definition refers to, and how long it is with all of that written out.
+//! The references of a definition, and its length with every reference expanded.
 
+use super::{filters_of, is_nested_group};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A definition as it is stored.
 pub(in crate::sandbox) type DefinitionJson = (Value, Option<Value>);
 
-/// The ids referred to, without the one for everyone.
+/// The referenced ids, without the pseudo id for all users.
 pub(in crate::sandbox) fn referenced_ids(included: &Value, excluded: Option<&Value>) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     for group in std::iter::once(included).chain(excluded) {
@@ -19,20 +19,12 @@ pub(in crate::sandbox) fn referenced_ids(included: &Value, excluded: Option<&Val
     ids
 }
 
-/// Whether any group stands inside another.
 pub(in crate::sandbox) fn has_nested_group(included: &Value, excluded: Option<&Value>) -> bool {
-    let mut found = false;
-    for group in std::iter::once(included).chain(excluded) {
-        visit_filters(group, &mut |filter| {
-            found |= filter
-                .get("filter_type")
-                .is_some_and(|kind| kind == "nested_filters")
-        });
-    }
-    found
+    let mut groups = std::iter::once(included).chain(excluded);
+    groups.any(|group| filters_of(group).iter().any(is_nested_group))
 }
 
-/// Characters of the definition with every reference replaced by what it refers to.
+/// The length in characters of the definition with every reference replaced by the referenced definition.
 pub(in crate::sandbox) fn expanded_length(
     included: &Value,
     excluded: Option<&Value>,
@@ -48,9 +40,9 @@ pub(in crate::sandbox) fn expanded_length(
 
 struct LengthExpansion<'a> {
     definition_of: &'a dyn Fn(&str) -> Option<DefinitionJson>,
-    /// Lengths found already: a diamond of references must not be walked once for each way through it.
+    /// A cache, so that a diamond of references is walked once per segment and not once per path.
     known_lengths: BTreeMap<String, usize>,
-    /// Being walked; a circle adds nothing the second time.
+    /// The segments that are being walked. A cycle adds nothing the second time.
     in_progress: BTreeSet<String>,
 }
 
@@ -65,9 +57,9 @@ impl LengthExpansion<'_> {
                     references.push((id.to_owned(), filter.to_string().chars().count()));
                 }
             });
-            for (id, own) in references {
+            for (id, own_length) in references {
                 if let Some(expanded) = self.length_of_id(&id) {
-                    length = length.saturating_sub(own).saturating_add(expanded);
+                    length = length.saturating_sub(own_length).saturating_add(expanded);
                 }
             }
         }
@@ -81,8 +73,8 @@ impl LengthExpansion<'_> {
         if !self.in_progress.insert(id.to_owned()) {
             return None;
         }
-        let length =
-            (self.definition_of)(id).map(|(included, excluded)| self.length(&included, excluded.as_ref()));
+        let definition = (self.definition_of)(id);
+        let length = definition.map(|(included, excluded)| self.length(&included, excluded.as_ref()));
         self.in_progress.remove(id);
         if let Some(length) = length {
             self.known_lengths.insert(id.to_owned(), length);
@@ -97,19 +89,11 @@ fn referenced_id(filter: &Value) -> Option<&str> {
         .flatten()
 }
 
-fn visit_filters(group: &Value, see: &mut dyn FnMut(&Value)) {
-    for filter in group
-        .get("filters")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        see(filter);
-        if filter
-            .get("filter_type")
-            .is_some_and(|kind| kind == "nested_filters")
-        {
-            visit_filters(filter, see);
+fn visit_filters(group: &Value, visit: &mut dyn FnMut(&Value)) {
+    for filter in filters_of(group) {
+        visit(filter);
+        if is_nested_group(filter) {
+            visit_filters(filter, visit);
         }
     }
 }

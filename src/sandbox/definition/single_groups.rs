@@ -1,11 +1,12 @@
-//! Groups that are nothing but another group.
+//! Groups that contain only another group.
 
+use super::{filters_of, is_nested_group};
 use serde_json::{Value, json};
 
-/// `group` without the groups around it that hold nothing else; who is in it stays the same.
+/// `group` without outer groups that contain only one nested group. Its members stay the same.
 pub(in crate::sandbox) fn unwrap_single_groups(group: Value) -> Value {
-    let only = match group.get("filters").and_then(Value::as_array).map(Vec::as_slice) {
-        Some([only]) if only.get("filter_type") == Some(&json!("nested_filters")) => only,
+    let only = match filters_of(&group) {
+        [only] if is_nested_group(only) => only,
         _ => return group,
     };
     unwrap_single_groups(

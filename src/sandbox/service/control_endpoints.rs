@@ -1,23 +1,24 @@
-//! What a test or a curious person may do that the API cannot: move the clock, act as a dashboard user, look in.
+//! The control endpoints: what a test may do that the API cannot. They move the clock, act as a dashboard user and
+//! return what the service stores.
 
-use super::faults::Fault;
-use super::filter_segments::{rename, segment_response};
-use super::http_message::{HttpRequest, HttpResponse};
-use super::service::Service;
-use super::state::{SandboxContents, SandboxSegment, SandboxState};
-use super::write_checks;
+use super::Service;
+use crate::sandbox::faults::Fault;
+use crate::sandbox::filter_segments::{rename, segment_response};
+use crate::sandbox::http_message::{HttpRequest, HttpResponse};
+use crate::sandbox::state::{SandboxContents, SandboxSegment, SandboxState};
+use crate::sandbox::write_checks;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A segment as a dashboard user makes or edits it: no limits, and filters that the API need not know.
+/// A segment as a dashboard user creates or edits it: without limits, and with filters that the API need not know.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DashboardSegment {
-    /// A new segment where it is missing.
+    /// Without an id a new segment is created.
     id: Option<String>,
     name: Option<String>,
-    /// `Segmentation` for new segments where nothing is said.
+    /// `Segmentation` by default.
     source: Option<String>,
     included_filters: Option<Value>,
     excluded_filters: Option<Value>,
@@ -27,7 +28,7 @@ struct DashboardSegment {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AdvanceClock {
-    /// Not negative: windows and expiries know no way back.
+    /// Not negative: rate limits and expiry assume that time only grows.
     advance_seconds: u32,
 }
 
@@ -37,42 +38,46 @@ struct SegmentRun {
     id: String,
 }
 
-/// Answers the call to `/_sandbox/{path}`. The server empties the queue of files before `settle` comes here.
-pub(super) fn handle(service: &mut Service, now: Timestamp, path: &str, call: &HttpRequest) -> HttpResponse {
-    let answered = match (call.method.as_str(), path) {
+/// Answers a request to `/_sandbox/{path}`. For `process-files` the server processes the queued files first.
+pub(super) fn handle(
+    service: &mut Service,
+    now: Timestamp,
+    path: &str,
+    request: &HttpRequest,
+) -> HttpResponse {
+    let result = match (request.method.as_str(), path) {
         ("GET", "log") => Ok(json!(service.log())),
         ("GET", "state") => serde_json::to_value(&service.state).map_err(|error| error.to_string()),
-        ("GET", "told-apart") => Ok(json!(service.distinguished_switches())),
+        ("GET", "distinguished-switches") => Ok(json!(service.distinguished_switches())),
         ("GET", "clock") => Ok(json!({"now": now})),
-        ("POST", "clock") => parse_body(call).map(|AdvanceClock { advance_seconds }| {
+        ("POST", "clock") => parse_body(request).map(|AdvanceClock { advance_seconds }| {
             let ahead = &mut service.state.clock_ahead_seconds;
             *ahead = ahead.saturating_add(i64::from(advance_seconds));
             json!({"clock_ahead_seconds": ahead})
         }),
-        ("POST", "faults") => parse_body::<Vec<Fault>>(call).map(|faults| {
+        ("POST", "faults") => parse_body::<Vec<Fault>>(request).map(|faults| {
             service.set_faults(faults);
             json!({})
         }),
         ("POST", "run") => {
-            parse_body(call).and_then(|SegmentRun { id }| mark_as_run(&mut service.state, now, &id))
+            parse_body(request).and_then(|SegmentRun { id }| mark_as_run(&mut service.state, now, &id))
         }
         ("POST", "segments") => {
-            parse_body(call).and_then(|edit| apply_dashboard_edit(&mut service.state, now, edit))
+            parse_body(request).and_then(|edit| apply_dashboard_edit(&mut service.state, now, edit))
         }
-        ("POST", "settle") => Ok(json!({"queued": service.state.jobs.len()})),
-        _ => return HttpResponse::new(404, json!({"error": "there is no such control"})),
+        ("POST", "process-files") => Ok(json!({"queued": service.state.jobs.len()})),
+        _ => return HttpResponse::new(404, json!({"error": "unknown control endpoint"})),
     };
-    match answered {
+    match result {
         Ok(body) => HttpResponse::new(200, body),
         Err(message) => HttpResponse::new(400, json!({"error": message})),
     }
 }
 
-fn parse_body<T: for<'de> Deserialize<'de>>(call: &HttpRequest) -> Result<T, String> {
-    serde_json::from_slice(&call.body).map_err(|error| error.to_string())
+fn parse_body<T: for<'de> Deserialize<'de>>(request: &HttpRequest) -> Result<T, String> {
+    serde_json::from_slice(&request.body).map_err(|error| error.to_string())
 }
 
-/// What a query or a campaign does: the segment is in use.
 fn mark_as_run(state: &mut SandboxState, now: Timestamp, id: &str) -> Result<Value, String> {
     let segment = state.segments.get_mut(id).ok_or("no segment has this id")?;
     segment.last_run = now;
@@ -91,17 +96,17 @@ fn apply_dashboard_edit(
     if let Some(name) = &edit.name
         && write_checks::check_name(state, name, Some(&segment.id)).is_some()
     {
-        return Err("the name is bad or taken".to_owned());
+        return Err("the name is invalid or another segment has it".to_owned());
     }
     if let Some(source) = edit.source {
         segment.source = source;
     }
     if let SandboxContents::Filters { included, excluded } = &mut segment.contents {
-        if let Some(wanted) = edit.included_filters {
-            *included = wanted;
+        if let Some(filters) = edit.included_filters {
+            *included = filters;
         }
-        if let Some(wanted) = edit.excluded_filters {
-            *excluded = Some(wanted);
+        if let Some(filters) = edit.excluded_filters {
+            *excluded = Some(filters);
         }
     } else if edit.included_filters.is_some() || edit.excluded_filters.is_some() {
         return Err("only filter segments have filters".to_owned());
@@ -118,8 +123,8 @@ fn apply_dashboard_edit(
     let id = segment.id.clone();
     let name = edit.name.unwrap_or_else(|| segment.name.clone());
     rename(state, segment, name);
-    let kept = state.segments.get(&id).ok_or("the segment is gone")?;
-    Ok(segment_response(state, kept))
+    let segment = state.segments.get(&id).ok_or("no segment has this id")?;
+    Ok(segment_response(state, segment))
 }
 
 fn new_dashboard_segment(
@@ -128,18 +133,11 @@ fn new_dashboard_segment(
     edit: &DashboardSegment,
 ) -> Result<SandboxSegment, String> {
     let name = edit.name.clone().ok_or("a new segment needs a name")?;
-    let Some(included) = edit.included_filters.clone() else {
-        return Err("a new segment needs included_filters".to_owned());
-    };
+    let included = edit.included_filters.clone();
     let contents = SandboxContents::Filters {
-        included,
+        included: included.ok_or("a new segment needs included_filters")?,
         excluded: None,
     };
-    Ok(SandboxSegment::new(
-        state.new_id(),
-        name,
-        "Segmentation",
-        now,
-        contents,
-    ))
+    let id = state.new_id();
+    Ok(SandboxSegment::new(id, name, "Segmentation", now, contents))
 }
