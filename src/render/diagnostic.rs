@@ -1,7 +1,7 @@
-//! Diagnostics as text with excerpts, in the form that rustc made familiar, and as JSON.
+//! Diagnostics as text with excerpts, in the style of rustc, and as JSON.
 //!
-//! Files are strangers' text, and terminals obey control characters: none of either reaches the output as it
-//! is. Excerpts are cut to the lines and the part of a line that matter, so cost does not grow with the file.
+//! Files are untrusted and terminals interpret control characters, so no control character reaches the output.
+//! Excerpts contain only the relevant part of a file, so the cost does not grow with the file.
 
 mod excerpt;
 
@@ -12,13 +12,14 @@ use anstream::adapter::strip_str;
 use serde_json::{Value, json};
 
 use self::excerpt::Excerpt;
-use crate::diagnostic::{Diagnostic, Label, Location, Severity};
+use super::json::LabelDocument;
+use super::phrases::count_noun;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::escape_unprintable;
 
-/// Bytes of one message that are shown; names in it can be as long as the file allows.
+/// In bytes; a message can contain a name as long as the file.
 const MAX_MESSAGE_BYTES: usize = 1000;
 
-/// Puts diagnostics in the order of files, lines and columns, in which people work through them.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)));
 }
@@ -30,16 +31,15 @@ fn sort_key(diagnostic: &Diagnostic) -> (&str, u32, u32, &str, &str) {
     (file, line, column, diagnostic.code, &diagnostic.message)
 }
 
-/// Diagnostics for people, in the order given, with `summary` as the last line; empty when there are none.
+/// In the given order, with [`summary`] as the last line; empty without diagnostics.
 ///
-/// `sources` gives the text of a file by the name in its places; without it only the place is shown.
-#[must_use]
+/// `sources` returns the text of a file by its name; without it, only the location is shown.
 pub fn diagnostics_text<'a>(
     diagnostics: &[Diagnostic],
     sources: &dyn Fn(&str) -> Option<&'a str>,
-    colour: bool,
+    color: bool,
 ) -> String {
-    let renderer = if colour {
+    let renderer = if color {
         Renderer::styled()
     } else {
         Renderer::plain()
@@ -56,8 +56,7 @@ pub fn diagnostics_text<'a>(
     text
 }
 
-/// How much is wrong in how many files: `2 errors, 1 warning in 3 files`.
-#[must_use]
+/// As in `2 errors, 1 warning in 3 files`.
 pub fn summary(diagnostics: &[Diagnostic]) -> String {
     let counts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Note]
         .into_iter()
@@ -75,16 +74,11 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
     if counts.is_empty() {
         return "no errors".to_owned();
     }
-    let found = counts.join(", ");
+    let counts = counts.join(", ");
     if files.is_empty() {
-        return found;
+        return counts;
     }
-    format!("{found} in {}", count_noun(files.len(), "file"))
-}
-
-fn count_noun(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
+    format!("{counts} in {}", count_noun(files.len(), "file"))
 }
 
 fn diagnostic_text<'a>(
@@ -92,47 +86,38 @@ fn diagnostic_text<'a>(
     diagnostic: &Diagnostic,
     sources: &dyn Fn(&str) -> Option<&'a str>,
 ) -> String {
-    let Diagnostic {
-        severity,
-        code,
-        message,
-        labels,
-        notes,
-        help,
-    } = diagnostic;
-    let level = match severity {
+    let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let mut group = Group::with_title(level.primary_title(printable_excerpt(message)).id(*code));
-    for (index, excerpt) in excerpt::excerpts(labels, sources).iter().enumerate() {
+    let title = level.primary_title(printable_excerpt(&diagnostic.message));
+    let mut group = Group::with_title(title.id(diagnostic.code));
+    for (index, excerpt) in excerpt::excerpts(&diagnostic.labels, sources).iter().enumerate() {
         if index > 0 {
             group = group.element(Padding);
         }
         group = with_excerpt(group, excerpt);
     }
-    let notes = notes
-        .iter()
-        .map(|note| Level::NOTE.message(printable_excerpt(note)));
-    let help = help
-        .iter()
-        .map(|help| Level::HELP.message(printable_excerpt(help)));
+    let notes = diagnostic.notes.iter();
+    let notes = notes.map(|note| Level::NOTE.message(printable_excerpt(note)));
+    let help = diagnostic.help.iter();
+    let help = help.map(|help| Level::HELP.message(printable_excerpt(help)));
     let text = renderer.render(&[group.elements(notes).elements(help)]);
-    // Places are given apart from excerpts, since a cut line would make for a wrong column; for excerpts
-    // without a place the renderer writes this line.
-    let superfluous = |line: &&str| strip_str(line).to_string().trim() == ":::";
-    let lines: Vec<&str> = text.lines().filter(|line| !superfluous(line)).collect();
+    // Locations are separate elements, since a column in a cut line would be wrong. The renderer writes this line for
+    // each excerpt without a location.
+    let is_empty_location = |line: &str| strip_str(line).to_string().trim() == ":::";
+    let lines: Vec<&str> = text.lines().filter(|line| !is_empty_location(line)).collect();
     lines.join("\n")
 }
 
 fn with_excerpt<'a>(group: Group<'a>, excerpt: &Excerpt<'_>) -> Group<'a> {
-    let Location {
-        file, line, column, ..
-    } = excerpt.location;
-    let mut origin = Origin::path(printable_excerpt(file));
-    if *line > 0 {
-        origin = origin.line(*line as usize).char_column(*column as usize);
+    let location = excerpt.location;
+    let mut origin = Origin::path(printable_excerpt(&location.file));
+    if location.line > 0 {
+        origin = origin
+            .line(location.line as usize)
+            .char_column(location.column as usize);
     }
     let group = group.element(origin);
     if excerpt.marks.is_empty() {
@@ -144,8 +129,8 @@ fn with_excerpt<'a>(group: Group<'a>, excerpt: &Excerpt<'_>) -> Group<'a> {
         } else {
             AnnotationKind::Context
         };
-        let words = (!mark.label.is_empty()).then(|| printable_excerpt(mark.label));
-        kind.span(mark.span.clone()).label(words)
+        let label = (!mark.label.is_empty()).then(|| printable_excerpt(mark.label));
+        kind.span(mark.span.clone()).label(label)
     });
     group.element(
         Snippet::source(excerpt.text.clone())
@@ -154,54 +139,29 @@ fn with_excerpt<'a>(group: Group<'a>, excerpt: &Excerpt<'_>) -> Group<'a> {
     )
 }
 
-/// Text of bearable length with nothing in it that a terminal would obey or that would turn its direction.
+/// Text of limited length without control characters or characters that change its direction.
 fn printable_excerpt(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_MESSAGE_BYTES);
-    let mut safe = escape_unprintable(text.get(..end).unwrap_or(text));
+    let mut printable = escape_unprintable(text.get(..end).unwrap_or(text));
     if end < text.len() {
-        safe.push('…');
+        printable.push('…');
     }
-    safe
+    printable
 }
 
-/// Diagnostics for programs, in the order given.
-///
-/// `line` and `column` are null where a whole file is meant.
-#[must_use]
+/// In the given order. `line` and `column` are null for a whole file.
 pub fn diagnostics_json(diagnostics: &[Diagnostic]) -> Value {
     diagnostics.iter().map(diagnostic_json).collect()
 }
 
 fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
-    let Diagnostic {
-        severity,
-        code,
-        message,
-        labels,
-        notes,
-        help,
-    } = diagnostic;
     json!({
-        "severity": severity.as_str(),
-        "code": code,
-        "message": message,
-        "labels": labels.iter().map(label_json).collect::<Vec<_>>(),
-        "notes": notes,
-        "help": help,
-    })
-}
-
-fn label_json(label: &Label) -> Value {
-    let Label {
-        location: place,
-        message,
-    } = label;
-    let counted = |number: u32| (number > 0).then_some(number);
-    json!({
-        "file": &*place.file,
-        "line": counted(place.line),
-        "column": counted(place.column),
-        "message": message,
+        "severity": diagnostic.severity.as_str(),
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "labels": diagnostic.labels.iter().map(LabelDocument::of).collect::<Vec<_>>(),
+        "notes": diagnostic.notes,
+        "help": diagnostic.help,
     })
 }
 

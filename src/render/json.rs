@@ -1,8 +1,9 @@
-//! Plans, receipts and events as documents: the one shape behind text and JSON.
+//! Plans, run reports and events as documents: the one form behind text and JSON.
 //!
-//! `format_version` is `MAJOR.MINOR`: a new minor only adds fields, a new major may change them, and a reader
-//! refuses a major that it does not know.
+//! `format_version` is `MAJOR.MINOR`. A new minor version only adds fields; a new major version may change them, and
+//! a reader rejects a major version that it does not know.
 
+mod change;
 mod diagnostic;
 mod drift;
 mod estimate;
@@ -11,11 +12,13 @@ mod finding;
 mod freshness;
 mod history;
 mod members;
+mod origin;
 mod plan;
 mod run_report;
 mod state;
 mod yaml_scalar;
 
+pub use change::ChangeDocument;
 pub use diagnostic::{DiagnosticDocument, FindingKind, LabelDocument};
 pub use drift::{DriftReport, PatchDocument};
 pub use estimate::{BlockedClassDocument, EstimateDocument, WindowDocument};
@@ -24,38 +27,33 @@ pub use finding::FindingDocument;
 pub use freshness::FreshnessDocument;
 pub use history::{HistoryDocument, RestoredDocument, RevisionDocument};
 pub use members::MembersDocument;
+pub use origin::OriginDocument;
 pub use plan::{
-    ChangeDocument, DependentDocument, DriftDocument, ExcludedDocument, MatchDocument,
-    MissingSegmentDocument, OriginDocument, PlanDocument, SegmentRefDocument, StepDocument, SummaryDocument,
+    DependentDocument, DriftDocument, ExcludedDocument, MatchDocument, MissingSegmentDocument, PlanDocument,
+    SegmentRefDocument, StepDocument, SummaryDocument,
 };
 pub use run_report::{OutcomeCountsDocument, OutcomeDocument, RunReportDocument, RunSummaryDocument};
 pub use state::{StateDocument, StateEntryDocument};
 
-/// The version of plans, receipts and events as JSON.
-pub const FORMAT_VERSION: &str = "2.0";
+/// The version of all documents and events as JSON.
+pub const FORMAT_VERSION: &str = "1.0";
 
-/// Why a document cannot be shown.
 #[derive(Debug)]
 pub enum DocumentError {
-    /// It is no JSON, or not of the shape that segctl writes.
     Malformed(serde_json::Error),
-    /// It is of a major version that this segctl does not know.
     UnknownVersion(String),
 }
 
 impl std::fmt::Display for DocumentError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Malformed(_) => write!(
-                formatter,
-                "it is no plan that `segctl plan --out` or `segctl plan --json` wrote, or it is broken"
+            Self::Malformed(_) => formatter.write_str(
+                "not a valid plan file; expected the output of `segctl plan --out` or `segctl plan --json`",
             ),
-            Self::UnknownVersion(version) => {
-                write!(
-                    formatter,
-                    "it has format version {version}, and this segctl knows {FORMAT_VERSION}"
-                )
-            }
+            Self::UnknownVersion(version) => write!(
+                formatter,
+                "format version {version} is not supported; this segctl reads {FORMAT_VERSION}: create a new plan"
+            ),
         }
     }
 }
@@ -69,7 +67,6 @@ impl std::error::Error for DocumentError {
     }
 }
 
-/// Refuses documents of another major version.
 fn check_version(version: &str) -> Result<(), DocumentError> {
     let major = |version: &str| version.split('.').next().map(str::to_owned);
     if major(version) == major(FORMAT_VERSION) {

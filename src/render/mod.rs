@@ -1,7 +1,8 @@
-//! Values to text and JSON. Decides nothing: what is shown, and in which order of importance, is in the
-//! values. Writes nothing either: printing is for the command line.
+//! Values to text and JSON. Renders and decides nothing: the values hold what is shown and in which order. The
+//! command line prints.
 
 pub mod diagnostic;
 pub mod json;
+mod phrases;
 pub mod shell_commands;
 pub mod text;

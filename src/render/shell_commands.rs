@@ -1,53 +1,45 @@
-//! Commands to be pasted into a shell. Names are other people's: a name must never be run.
+//! Commands for pasting into a shell. Other people choose the names, so a name must never be executed.
 
 use crate::model::{SegmentName, is_unprintable};
 
-/// Writes a file for a live segment.
-#[must_use]
 pub fn import(name: &SegmentName) -> String {
-    // A name is a pattern of itself: the two wildcards are characters that no name may hold.
-    command_line("segctl pull", name.as_str())
+    // A name is a pattern that matches itself: names cannot contain the two wildcards.
+    command_line("segctl import", name.as_str())
 }
 
-/// Shows what a segment was before each change.
-#[must_use]
 pub fn state_history(name: &str) -> String {
-    command_line("segctl ledger history", name)
+    command_line("segctl state history", name)
 }
 
-/// Makes a segment nobody's.
-#[must_use]
 pub fn state_rm(name: &SegmentName) -> String {
-    command_line("segctl ledger forget", name.as_str())
+    command_line("segctl state rm", name.as_str())
 }
 
-/// Applies everything but a segment.
-#[must_use]
 pub fn apply_excluding(name: &SegmentName) -> String {
-    // A flag takes what follows for its own with a sign in between, whatever it begins with.
+    // With `=`, a name that begins with a dash is still the flag's value.
     format!("segctl apply --exclude={}", shell_quote(name.as_str()))
 }
 
-fn command_line(words: &str, argument: &str) -> String {
-    // What begins with a dash would be taken for a flag.
+fn command_line(command: &str, argument: &str) -> String {
+    // Otherwise an argument that begins with a dash would be read as a flag.
     let end_of_flags = if argument.starts_with('-') { "-- " } else { "" };
-    format!("{words} {end_of_flags}{}", shell_quote(argument))
+    format!("{command} {end_of_flags}{}", shell_quote(argument))
 }
 
-/// One word of a POSIX shell, in which nothing is special.
+/// One word of a POSIX shell without special characters.
 fn shell_quote(text: &str) -> String {
     let mut before = None;
     let has_hidden = text
         .chars()
         .any(|next| is_unprintable(next, before.replace(next)));
     if has_hidden {
-        // Only what can be seen can be pasted: `printf` makes the rest.
+        // Only visible characters can be pasted: `printf` writes the others.
         return format!("\"$(printf '{}')\"", printf_escape(text));
     }
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A format of `printf` that prints `text` and holds nothing special in single quotes.
+/// A format of `printf` that prints `text`; it has no special characters within single quotes.
 fn printf_escape(text: &str) -> String {
     let mut format = String::new();
     for byte in text.bytes() {
@@ -77,16 +69,16 @@ mod tests {
             "é\nb",
         ] {
             let line = import(&SegmentName::new(name));
-            let arguments = line.strip_prefix("segctl pull ").unwrap();
+            let arguments = line.strip_prefix("segctl import ").unwrap();
             let echo = format!("printf '%s|' {}", arguments.trim_start_matches("-- "));
-            let read = Command::new("sh").args(["-c", &echo]).output().unwrap();
+            let printed = Command::new("sh").args(["-c", &echo]).output().unwrap();
             assert_eq!(
-                String::from_utf8(read.stdout).unwrap(),
+                String::from_utf8(printed.stdout).unwrap(),
                 format!("{name}|"),
                 "{line}"
             );
             assert_eq!(crate::model::escape_unprintable(&line), line);
         }
-        assert_eq!(state_rm(&SegmentName::new("-x")), "segctl ledger forget -- '-x'");
+        assert_eq!(state_rm(&SegmentName::new("-x")), "segctl state rm -- '-x'");
     }
 }

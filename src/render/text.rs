@@ -1,7 +1,7 @@
-//! Plans and receipts as text for people.
+//! Plans and run reports as text for people.
 //!
-//! The marks `+ ~ - ^` stand at the start of their lines, so that a plan pasted into a `diff` block of a pull
-//! request is coloured there. Colour repeats what the marks say and is never the only signal.
+//! The marks `+ ~ - ^` start their lines, so that a plan in a `diff` block of a pull request is colored there. Color
+//! repeats the marks and is never the only signal.
 
 mod drift;
 mod estimate;
@@ -16,77 +16,76 @@ pub use history::{history, restored, shared_name_note};
 pub use state::state;
 
 use super::json::{
-    ChangeDocument, FindingDocument, MembersDocument, OutcomeCountsDocument, OutcomeDocument, PlanDocument,
+    ChangeDocument, FindingDocument, MembersDocument, OriginDocument, OutcomeDocument, PlanDocument,
     RunSummaryDocument, StepDocument, SummaryDocument,
 };
+use super::phrases::{count_noun, join_limited};
 use crate::model::escape_unprintable;
+use crate::plan::step::{LifecycleDrift, TemporaryChange};
 use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Values longer than this are cut in the text of a change; JSON has them whole.
+/// Longer values of a change are cut; JSON has them whole.
 const MAX_VALUE_LENGTH: usize = 160;
 
-/// The plan as text, with times as clocks of `zone` show them; its last line is the summary.
-#[must_use]
-pub fn plan(document: &PlanDocument, colour: bool, zone: &TimeZone) -> String {
-    let mut text = String::new();
-    for refusal in &document.guard_violations {
-        finding(&mut text, "refused", refusal, paint(colour, AnsiColor::Red));
+/// Times are in `zone`; the last line is the summary.
+pub fn plan(document: &PlanDocument, color: bool, zone: &TimeZone) -> String {
+    let mut text = workspace_line(&document.workspace, &document.endpoint);
+    for violation in &document.guard_violations {
+        finding(&mut text, "blocked", violation, paint(color, AnsiColor::Red));
     }
     for conflict in &document.conflicts {
-        finding(&mut text, "conflict", conflict, paint(colour, AnsiColor::Red));
+        finding(&mut text, "conflict", conflict, paint(color, AnsiColor::Red));
     }
     for warning in &document.warnings {
-        finding(&mut text, "warning", warning, paint(colour, AnsiColor::Yellow));
+        finding(&mut text, "warning", warning, paint(color, AnsiColor::Yellow));
     }
     for step in &document.steps {
-        self::step(&mut text, step, colour);
+        self::step(&mut text, step, &document.steps, color);
     }
     if !document.steps.is_empty() {
         text.push('\n');
     }
-    let cost = document
-        .estimate
-        .as_ref()
-        .map(|quota| self::estimate(quota, zone));
-    let age = document.freshness.as_ref().and_then(freshness::freshness);
-    for line in plan_notes::plan_notes(document)
+    let estimate = document.estimate.as_ref();
+    let lines = plan_notes::plan_notes(document)
         .into_iter()
-        .chain(age)
-        .chain(cost)
-    {
-        text.push_str(&line);
-        text.push('\n');
+        .chain(document.freshness.as_ref().and_then(freshness::freshness))
+        .chain(estimate.map(|estimate| self::estimate(estimate, zone)));
+    for line in lines {
+        let _ = writeln!(text, "{line}");
     }
-    let last = match (document.conflicts.len(), document.guard_violations.len()) {
-        (0, 0) if document.steps.is_empty() => "No changes.".to_owned(),
-        (0, 0) => plan_summary(document.summary),
-        (0, 1) => "Refused: 1 guard.".to_owned(),
-        (0, count) => format!("Refused: {count} guards."),
-        (1, _) => "Cannot apply: 1 conflict.".to_owned(),
-        (count, _) => format!("Cannot apply: {count} conflicts."),
+    let blocked = [
+        (document.conflicts.len(), "conflict"),
+        (document.guard_violations.len(), "guard violation"),
+    ];
+    let blocked: Vec<_> = blocked
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| count_noun(count, noun))
+        .collect();
+    let last = match (blocked.is_empty(), document.steps.is_empty()) {
+        (false, _) => format!("Cannot apply: {}.", blocked.join(", ")),
+        (true, true) => "No changes.".to_owned(),
+        (true, false) => plan_summary(document.summary),
     };
-    text.push_str(&last);
-    text.push('\n');
+    let _ = writeln!(text, "{last}");
     text
 }
 
-/// What came of one step, as one line and its notes.
-#[must_use]
-pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
+pub fn outcome(outcome: &OutcomeDocument, color: bool) -> String {
     let style = match outcome.outcome.as_str() {
         "applied" | "unchanged" => Style::new(),
-        "skipped" | "not attempted" => paint(colour, AnsiColor::Yellow),
-        _ => paint(colour, AnsiColor::Red),
+        "skipped" | "not_attempted" => paint(color, AnsiColor::Yellow),
+        _ => paint(color, AnsiColor::Red),
     };
     let mut text = format!(
         "{} {} {}: {style}{}{style:#}\n",
         action_symbol(&outcome.action),
         outcome.action,
         quoted(&outcome.segment),
-        outcome.outcome
+        outcome.outcome.replace('_', " ")
     );
     for note in outcome.notes.iter().chain(&outcome.message) {
         let _ = writeln!(text, "    {}", escape_unprintable(note));
@@ -94,175 +93,204 @@ pub fn outcome(outcome: &OutcomeDocument, colour: bool) -> String {
     text
 }
 
-/// The last lines of a run.
-#[must_use]
-pub fn run_summary(end: &RunSummaryDocument) -> String {
-    let tally = end.counts;
-    let stopped: Vec<String> = end
-        .stop_reasons
-        .iter()
-        .map(|why| escape_unprintable(why))
-        .collect();
-    if tally == OutcomeCountsDocument::default() {
-        // Without steps there is nothing to count.
-        return match stopped.as_slice() {
-            [] => "Receipt: nothing to do.\n".to_owned(),
-            why => format!("Receipt: nothing was attempted: {}.\n", why.join("; ")),
-        };
+pub fn run_summary(summary: &RunSummaryDocument) -> String {
+    let counts = summary.counts;
+    let reasons = summary.stop_reasons.iter();
+    let reasons: Vec<_> = reasons.map(|reason| escape_unprintable(reason)).collect();
+    let done = counts.applied + counts.unchanged;
+    let not_done = counts.skipped + counts.failed + counts.unknown;
+    // Without a reason, the error is on standard error.
+    let is_failed = !reasons.is_empty() || summary.exit_code != 0;
+    if done + not_done == 0 && is_failed {
+        let because = if reasons.is_empty() { "" } else { ": " };
+        return format!(
+            "Apply failed{because}{}. No changes were made.\n",
+            reasons.join("; ")
+        );
     }
-    let mut text = String::new();
-    if !stopped.is_empty() {
-        let _ = writeln!(text, "Stopped: {}", stopped.join("\n    "));
+    if done + not_done + counts.not_attempted == 0 {
+        return "No changes.\n".to_owned();
     }
-    let mut parts = vec![format!("{} applied", tally.applied)];
+    let stopped = match reasons.as_slice() {
+        [] => String::new(),
+        reasons => format!("Stopped: {}\n", reasons.join("\n    ")),
+    };
+    let is_complete = !is_failed && not_done + counts.not_attempted == 0;
+    let end = if is_complete { "complete" } else { "incomplete" };
     let others = [
-        (tally.unchanged, "unchanged"),
-        (tally.skipped, "skipped"),
-        (tally.failed, "failed"),
-        (tally.unknown, "unknown"),
-        (tally.not_attempted, "not attempted"),
+        (counts.unchanged, "unchanged"),
+        (counts.skipped, "skipped"),
+        (counts.failed, "failed"),
+        (counts.unknown, "unknown"),
+        (counts.not_attempted, "not attempted"),
     ];
-    parts.extend(
-        others
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}")),
-    );
-    let _ = writeln!(text, "Receipt: {}.", parts.join(", "));
-    text
+    let others = others.iter().filter(|(count, _)| *count > 0);
+    let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
+    format!("{stopped}Apply {end}: {} applied{others}.\n", counts.applied)
+}
+
+fn workspace_line(workspace: &str, endpoint: &str) -> String {
+    let [workspace, endpoint] = [workspace, endpoint].map(escape_unprintable);
+    format!("Workspace: {workspace} ({endpoint})\n\n")
 }
 
 fn plan_summary(summary: SummaryDocument) -> String {
-    let SummaryDocument {
-        create,
-        update,
-        archive,
-        unarchive,
-        adopt: _,
-        archive_unmanaged: _,
-    } = summary;
-    format!("Plan: {create} to create, {update} to update, {archive} to archive, {unarchive} to unarchive.")
+    let counts = [
+        (summary.create, "create"),
+        (summary.update, "update"),
+        (summary.archive, "archive"),
+        (summary.unarchive, "unarchive"),
+    ];
+    let counts: Vec<_> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, action)| format!("{count} to {action}"))
+        .collect();
+    format!("Plan: {}.", counts.join(", "))
 }
 
-fn step(text: &mut String, step: &StepDocument, colour: bool) {
+fn step(text: &mut String, step: &StepDocument, steps: &[StepDocument], color: bool) {
     let style = match step.action.as_str() {
-        "create" | "unarchive" => paint(colour, AnsiColor::Green),
-        "archive" => paint(colour, AnsiColor::Red),
-        _ => paint(colour, AnsiColor::Yellow),
+        "create" | "unarchive" => paint(color, AnsiColor::Green),
+        "archive" => paint(color, AnsiColor::Red),
+        _ => paint(color, AnsiColor::Yellow),
     };
-    let origin = match &step.origin {
-        Some(origin) => format!("{}:{}", origin.file, origin.line),
-        None => "no file declares it".to_owned(),
+    // Without a location, the reason for the match is that the segment is not in the configuration.
+    let location = match (&step.origin, &step.match_reason) {
+        (Some(origin), _) => file_and_line(origin),
+        (None, Some(reason)) => escape_unprintable(reason),
+        (None, None) => NOT_IN_CONFIGURATION.to_owned(),
     };
-    let _ = writeln!(
-        text,
-        "{style}{} {}{style:#} {} ({})",
-        action_symbol(&step.action),
-        step.action,
-        quoted(&step.segment),
-        escape_unprintable(&origin)
-    );
-    if let (Some(id), Some(reason)) = (&step.id, &step.matched_by) {
-        let _ = writeln!(
-            text,
-            "    live: {} ({})",
-            escape_unprintable(id),
-            escape_unprintable(reason)
-        );
+    let (symbol, action, name) = (action_symbol(&step.action), &step.action, quoted(&step.segment));
+    let _ = writeln!(text, "{style}{symbol} {action}{style:#} {name} ({location})");
+    if let Some(id) = &step.id {
+        let _ = write!(text, "    id: {}", escape_unprintable(id));
+        if let (Some(_), Some(reason)) = (&step.origin, &step.match_reason) {
+            let _ = write!(text, " ({})", escape_unprintable(reason));
+        }
+        text.push('\n');
     }
-    if let Some(gone) = &step.replaces_missing {
-        let _ = writeln!(
-            text,
-            "    was there before: id {}, applied {:.0}; the service does not know that id any more",
-            escape_unprintable(&gone.id),
-            gone.applied_at
-        );
-    }
-    if let Some(drift) = &step.lifecycle_drift {
-        let _ = writeln!(text, "    {drift}");
-    }
-    if step.adopts {
-        text.push_str(match step.origin {
-            Some(_) => "    adopts it: segctl did not make it\n",
-            None => "    first contact: segctl did not make it; the ledger keeps what it was\n",
-        });
-    }
-    // Whoever waits for the room may be all that pulls it in.
-    let room = step.frees_slot_for.as_ref();
-    if let Some(name) = room {
-        let _ = writeln!(text, "    makes room for {}", quoted(name));
-    }
-    let pulling: Vec<&String> = step
-        .required_by
-        .iter()
-        .filter(|name| room != Some(*name))
-        .collect();
-    if let [first, more @ ..] = pulling.as_slice() {
-        let (depend, names) = match more {
-            [] => ("depends", quoted(first)),
-            _ => ("depend", plan_notes::quoted_list(&pulling)),
-        };
-        let _ = writeln!(text, "    pulled in: {names} {depend} on it");
-    }
-    if let Some(passing) = &step.temporary_change {
-        let _ = writeln!(
-            text,
-            "    in passing: gives up its {passing} for another segment; a later step is final"
-        );
-    }
-    if let Some(members) = &step.members {
-        self::members(text, members);
+    for line in step_notes(step, steps) {
+        let _ = writeln!(text, "    {line}");
     }
     for change in &step.changes {
         let _ = writeln!(text, "    {}", self::change(change));
     }
 }
 
-/// Who comes and who goes.
-fn members(text: &mut String, members: &MembersDocument) {
-    let changes = [(members.added, '+'), (members.removed, '-')];
-    let known = changes
-        .iter()
-        .filter_map(|(count, mark)| Some((count.as_ref()?, mark)));
-    let known: Vec<String> = known
-        .map(|(count, mark)| format!("{mark}{}", with_thousands_separators(*count)))
-        .collect();
-    let changes = match known.as_slice() {
-        [] => "those of its list".to_owned(),
-        known => known.join(" "),
-    };
-    let all = members
-        .total
-        .map(|listed| format!(", {} in all", with_thousands_separators(listed)));
-    let calls = match (members.operation.as_str(), members.requests) {
-        ("sync", 1) => "in 1 call".to_owned(),
-        ("sync", calls) => format!("in {calls} calls"),
-        (by, _) => format!("by {by}"),
-    };
-    let what = if members.operation == "sync" {
-        "members"
-    } else {
-        "users"
-    };
-    let _ = writeln!(text, "    {what}: {changes}{}, {calls}", all.unwrap_or_default());
-    if let Some(failed) = &members.previous_error {
-        let _ = writeln!(
-            text,
-            "    the service could not read the list before, and nobody is in it: {}",
-            escape_unprintable(failed)
-        );
+fn step_notes(step: &StepDocument, steps: &[StepDocument]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(missing) = &step.replaces_missing {
+        notes.push(format!(
+            "replaces a missing segment: id {}, applied {:.0}, does not exist in MoEngage any more",
+            escape_unprintable(&missing.id),
+            missing.applied_at
+        ));
     }
-    if members.resumes {
-        text.push_str("    nobody knows what came of an earlier call: those of whom that leaves it open are sent again\n");
+    notes.extend(
+        step.lifecycle_drift
+            .map(|drift| lifecycle_drift(drift).to_owned()),
+    );
+    if step.adopts {
+        notes.push(match step.origin {
+            Some(_) => "adopts an existing segment".to_owned(),
+            None => "not created by segctl; the state keeps its definition".to_owned(),
+        });
+    }
+    let freed_for = step.frees_slot_for.as_ref();
+    notes.extend(freed_for.map(|name| format!("frees a slot for {}", quoted(name))));
+    // The segment that needs the slot may be the only one that requires the step.
+    let required_by = step.required_by.iter().filter(|name| freed_for != Some(*name));
+    let required_by = join_limited(required_by.map(|name| quoted(name)));
+    if !required_by.is_empty() {
+        notes.push(format!("required by {required_by}"));
+    }
+    notes.extend(temporary_change(step, steps));
+    if let Some(members) = &step.members {
+        notes.extend(self::members(members));
+    }
+    notes
+}
+
+fn lifecycle_drift(drift: LifecycleDrift) -> &'static str {
+    match drift {
+        LifecycleDrift::Archived => "archived outside segctl",
+        LifecycleDrift::AutoArchived => {
+            "auto-archived: MoEngage archives segments that are unused for 60 days"
+        }
+        LifecycleDrift::Unarchived => "unarchived outside segctl",
+        LifecycleDrift::Missing => "missing: MoEngage has no segment with this id",
     }
 }
 
-/// A number with a comma for every thousand.
+/// Which step of a temporary change it is, and which one is final.
+fn temporary_change(step: &StepDocument, steps: &[StepDocument]) -> Option<String> {
+    let freed = match step.temporary_change? {
+        TemporaryChange::Name => "name",
+        TemporaryChange::Definition => "definition",
+        TemporaryChange::Both => "name and definition",
+    };
+    let updates: Vec<&StepDocument> = steps
+        .iter()
+        .filter(|other| other.id == step.id && other.action == step.action)
+        .collect();
+    let position = updates.iter().position(|other| other.number == step.number);
+    let last = updates.last().filter(|last| last.temporary_change.is_none());
+    Some(match (position, last) {
+        (Some(position), Some(last)) => format!(
+            "temporary change {} of {}: frees its {freed} for another segment; step {} sets the final {freed}",
+            position + 1,
+            updates.len(),
+            last.number
+        ),
+        _ => format!("temporary change: frees its {freed} for another segment"),
+    })
+}
+
+fn members(members: &MembersDocument) -> Vec<String> {
+    let is_sync = members.operation == "sync";
+    let noun = if is_sync { "members" } else { "users" };
+    let changes = [(members.added, "added"), (members.removed, "removed")];
+    let known: Vec<String> = changes
+        .iter()
+        .filter_map(|(count, word)| Some(format!("{} {word}", with_thousands_separators((*count)?))))
+        .collect();
+    let changes = match known.as_slice() {
+        [] => "all of the list".to_owned(),
+        known => known.join(", "),
+    };
+    let total = members
+        .total
+        .map(|total| format!(" ({} total)", with_thousands_separators(total)));
+    let requests = if is_sync {
+        count_noun(members.requests, "request")
+    } else {
+        // The API's name of the operation has dashes.
+        format!("by {}", members.operation.replace('_', "-"))
+    };
+    let mut lines = vec![format!(
+        "{noun}: {changes}{}, {requests}",
+        total.unwrap_or_default()
+    )];
+    if let Some(error) = &members.previous_error {
+        lines.push(format!(
+            "the segment is empty: MoEngage could not read the previous list: {}",
+            escape_unprintable(error)
+        ));
+    }
+    if members.resumes {
+        lines.push(format!(
+            "the result of an earlier request is unknown: the {noun} it may have changed are sent again"
+        ));
+    }
+    lines
+}
+
 fn with_thousands_separators(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -271,19 +299,10 @@ fn with_thousands_separators(number: u64) -> String {
 }
 
 fn finding(text: &mut String, kind: &str, finding: &FindingDocument, style: Style) {
-    let _ = writeln!(
-        text,
-        "{style}{kind}{style:#}: {}",
-        escape_unprintable(&finding.message)
-    );
+    let message = escape_unprintable(&finding.message);
+    let _ = writeln!(text, "{style}{kind}{style:#}: {message}");
     for origin in &finding.origins {
-        let _ = writeln!(
-            text,
-            "  --> {}:{}:{}",
-            escape_unprintable(&origin.file),
-            origin.line,
-            origin.column
-        );
+        let _ = writeln!(text, "  --> {}:{}", file_and_line(origin), origin.column);
     }
     for change in &finding.changes {
         let _ = writeln!(text, "    {}", self::change(change));
@@ -299,15 +318,11 @@ fn change(change: &ChangeDocument) -> String {
     if let Some(field) = &change.field {
         let _ = write!(text, ": {}", escape_unprintable(field));
     }
-    let _ = write!(
-        text,
-        " {} -> {}",
-        value_text(change.before.as_ref()),
-        value_text(change.after.as_ref())
-    );
+    let [before, after] = [&change.before, &change.after].map(|value| value_text(value.as_ref()));
+    let _ = write!(text, " {before} -> {after}");
     match change.cause.as_deref() {
-        Some("workspace") => text.push_str(" (changed in the workspace)"),
-        Some("both") => text.push_str(" (changed in the file and in the workspace)"),
+        Some("remote") => text.push_str(" (drift)"),
+        Some("both") => text.push_str(" (drift, and changed in the configuration)"),
         _ => {}
     }
     text
@@ -333,11 +348,17 @@ fn action_symbol(action: &str) -> char {
     }
 }
 
-/// A name in quotes, as names may hold spaces.
+const NOT_IN_CONFIGURATION: &str = "not in the configuration";
+
+fn file_and_line(origin: &OriginDocument) -> String {
+    format!("{}:{}", escape_unprintable(&origin.file), origin.line)
+}
+
+/// Quotes show where a name with spaces begins and ends.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", escape_unprintable(name))
 }
 
-fn paint(colour: bool, with: AnsiColor) -> Style {
-    if colour { with.on_default() } else { Style::new() }
+fn paint(color: bool, with: AnsiColor) -> Style {
+    if color { with.on_default() } else { Style::new() }
 }

@@ -1,54 +1,53 @@
-//! The few lines of a file that a diagnostic is about, made fit to print.
+//! The lines of a file around a diagnostic, in printable form.
 
 use std::ops::Range;
 
 use crate::diagnostic::{Label, Location};
 use crate::model::is_unprintable;
 
-/// Places of one file that are further apart than this many lines get excerpts of their own.
+/// Locations of one file that are further apart get separate excerpts.
 const MAX_LINES_APART: u32 = 200;
-/// Bytes of a line that are kept; what the terminal cannot show is cut again when it is drawn.
+/// In bytes; the renderer cuts again what the terminal cannot show.
 const MAX_LINE_BYTES: usize = 400;
-/// Bytes of a long line that are kept before the place.
+/// Bytes of a long line before the location.
 const CONTEXT_BYTES: usize = 60;
 
-/// Some lines with marks; without marks only the place is known.
+/// Lines with marks; without marks, only the location is known.
 pub(super) struct Excerpt<'a> {
-    /// The place to name.
     pub location: &'a Location,
     pub text: String,
-    /// The number of the first line in `text`.
     pub line: u32,
     pub marks: Vec<Mark<'a>>,
 }
 
-/// Bytes of the excerpt with the words beside them.
 pub(super) struct Mark<'a> {
     pub span: Range<usize>,
     pub label: &'a str,
     pub primary: bool,
 }
 
-/// The excerpts for `labels`, the one with the first label first.
+/// The excerpt with the first label is first.
 pub(super) fn excerpts<'a, 't>(
     labels: &'a [Label],
     sources: &dyn Fn(&str) -> Option<&'t str>,
 ) -> Vec<Excerpt<'a>> {
-    let mut runs: Vec<Vec<&Label>> = Vec::new();
+    let mut groups: Vec<Vec<&Label>> = Vec::new();
     for label in labels {
-        let near = |run: &&mut Vec<&Label>| {
-            run.iter()
+        let is_near = |group: &&mut Vec<&Label>| {
+            group
+                .iter()
                 .all(|other| belong_together(&other.location, &label.location))
         };
-        match runs.iter_mut().find(near) {
-            Some(run) => run.push(label),
-            None => runs.push(vec![label]),
+        match groups.iter_mut().find(is_near) {
+            Some(group) => group.push(label),
+            None => groups.push(vec![label]),
         }
     }
     let primary = labels.first();
-    runs.iter()
-        .filter_map(|run| {
-            let first = &run.first()?.location;
+    groups
+        .iter()
+        .filter_map(|group| {
+            let first = &group.first()?.location;
             let mut excerpt = Excerpt {
                 location: first,
                 text: String::new(),
@@ -56,7 +55,7 @@ pub(super) fn excerpts<'a, 't>(
                 marks: Vec::new(),
             };
             if let Some(text) = sources(&first.file).filter(|_| first.line > 0) {
-                excerpt.fill(run, text, primary);
+                excerpt.fill(group, text, primary);
             }
             Some(excerpt)
         })
@@ -70,10 +69,11 @@ fn belong_together(left: &Location, right: &Location) -> bool {
 }
 
 impl<'a> Excerpt<'a> {
-    /// Adds the lines from the first to the last label; none when the text is not the one the places are of.
-    fn fill(&mut self, run: &[&'a Label], text: &str, primary: Option<&'a Label>) {
+    /// Adds the lines from the first to the last label; none when the labels do not belong to `text`.
+    fn fill(&mut self, group: &[&'a Label], text: &str, primary: Option<&'a Label>) {
         let start = |label: &&&Label| label.location.span.start;
-        let (Some(top), Some(bottom)) = (run.iter().min_by_key(start), run.iter().max_by_key(start)) else {
+        let (Some(top), Some(bottom)) = (group.iter().min_by_key(start), group.iter().max_by_key(start))
+        else {
             return;
         };
         let (Some(before), Some(after)) = (
@@ -89,14 +89,15 @@ impl<'a> Excerpt<'a> {
             if index > 0 {
                 self.text.push('\n');
             }
-            let here = |label: &&&'a Label| (at..=at + line.len()).contains(&label.location.span.start);
-            let here: Vec<&'a Label> = run.iter().filter(here).copied().collect();
-            self.push_line(line, at, &here, primary);
+            let starts_here =
+                |label: &&&'a Label| (at..=at + line.len()).contains(&label.location.span.start);
+            let labels: Vec<&'a Label> = group.iter().filter(starts_here).copied().collect();
+            self.push_line(line, at, &labels, primary);
             at += line.len() + 1;
         }
     }
 
-    /// Adds one line that begins at byte `at` of the file, with the marks that begin in it.
+    /// `at` is the byte of the file at which the line starts; `labels` start in the line.
     fn push_line(&mut self, line: &str, at: usize, labels: &[&'a Label], primary: Option<&'a Label>) {
         let starts = labels.iter().map(|label| label.location.span.start - at);
         let kept = visible_range(line, starts.min().unwrap_or(0));
@@ -109,14 +110,11 @@ impl<'a> Excerpt<'a> {
             base + visible_text(line.get(kept.start..byte).unwrap_or("")).len()
         };
         for &label in labels {
-            let Label {
-                location: place,
-                message,
-            } = label;
-            // A value of many lines is marked where it begins.
-            let end = place.span.end.min(at + line.len());
+            let Label { location, message } = label;
+            // A value of several lines is marked only in its first line.
+            let end = location.span.end.min(at + line.len());
             self.marks.push(Mark {
-                span: moved(place.span.start - at)..moved(end.saturating_sub(at)),
+                span: moved(location.span.start - at)..moved(end.saturating_sub(at)),
                 label: message,
                 primary: primary.is_some_and(|primary| std::ptr::eq(primary, label)),
             });
@@ -129,7 +127,7 @@ impl<'a> Excerpt<'a> {
     }
 }
 
-/// The part of `line` to keep so that byte `from` is in it.
+/// The part of `line` to keep; it contains byte `from`.
 fn visible_range(line: &str, from: usize) -> Range<usize> {
     if line.len() <= MAX_LINE_BYTES {
         return 0..line.len();
@@ -138,7 +136,7 @@ fn visible_range(line: &str, from: usize) -> Range<usize> {
     start..line.floor_char_boundary(start + MAX_LINE_BYTES)
 }
 
-/// One character for each, so that marks stay below what they mean.
+/// One character for each character, so that marks stay aligned.
 fn visible_text(line: &str) -> String {
     let mut before = None;
     let characters = line.chars().filter(|next| !matches!(next, '\r' | '\u{feff}'));

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::diagnostic::Location;
 
 const SEGMENT: &str = "name: Lapsed buyers\nkind: filter\nname: Lapsed\nlabels: [a]\n";
 
@@ -29,41 +30,36 @@ fn rendered(text: &str, diagnostics: &[Diagnostic]) -> String {
 
 fn duplicate() -> Diagnostic {
     let second = location("a.yaml", SEGMENT, 3, "name");
-    Diagnostic::error(
-        "SEG004",
-        "the key `name` stands twice in one map",
-        second,
-        "the second one",
-    )
-    .with_label(location("a.yaml", SEGMENT, 1, "name"), "the first one")
-    .with_note("a fact")
-    .with_help("keep one of the two")
+    Diagnostic::error("SEG004", "duplicate key `name`", second, "duplicate")
+        .with_label(location("a.yaml", SEGMENT, 1, "name"), "first defined here")
+        .with_note("a note")
+        .with_help("remove one of the two")
 }
 
 #[test]
-fn one_file_with_two_locations() {
+fn two_locations_in_one_file_share_an_excerpt() {
     insta::assert_snapshot!(rendered(SEGMENT, &[duplicate()]), @r#"
-    error[SEG004]: the key `name` stands twice in one map
+    error[SEG004]: duplicate key `name`
      --> a.yaml:3:1
       |
     1 | name: Lapsed buyers
-      | ---- the first one
+      | ---- first defined here
     2 | kind: filter
     3 | name: Lapsed
-      | ^^^^ the second one
+      | ^^^^ duplicate
       |
-      = note: a fact
-      = help: keep one of the two
+      = note: a note
+      = help: remove one of the two
 
     1 error in 1 file
     "#);
 }
 
 #[test]
-fn locations_in_several_files() {
+fn each_file_has_its_own_excerpt() {
     let clash = Diagnostic::warning(
         "SEG040",
-        "two segments have one name",
+        "two segments have the same name",
         location("b.yaml", SEGMENT, 1, "Lapsed buyers"),
         "declared here",
     )
@@ -71,7 +67,7 @@ fn locations_in_several_files() {
     .with_label(Location::whole_file(Arc::from("segctl.yaml")), "")
     .with_label(location("missing.yaml", SEGMENT, 2, "kind"), "");
     insta::assert_snapshot!(rendered(SEGMENT, &[clash]), @r#"
-    warning[SEG040]: two segments have one name
+    warning[SEG040]: two segments have the same name
      --> b.yaml:1:7
       |
     1 | name: Lapsed buyers
@@ -91,10 +87,10 @@ fn locations_in_several_files() {
 }
 
 #[test]
-fn a_whole_file() {
-    let place = Location::whole_file(Arc::from("a.yaml"));
+fn a_whole_file_is_shown_without_an_excerpt() {
+    let file = Location::whole_file(Arc::from("a.yaml"));
     let missing =
-        Diagnostic::error("SEG001", "the file `a.yaml` does not exist", place, "").with_help("check it");
+        Diagnostic::error("SEG001", "the file `a.yaml` does not exist", file, "").with_help("check it");
     insta::assert_snapshot!(rendered(SEGMENT, &[missing]), @r#"
     error[SEG001]: the file `a.yaml` does not exist
     --> a.yaml
@@ -105,9 +101,9 @@ fn a_whole_file() {
 }
 
 #[test]
-fn control_characters_are_shown_not_obeyed() {
+fn control_characters_are_escaped() {
     let text = "\u{feff}a:\t\"\u{1b}[2J\u{9b}\u{202e}é\u{7f}\" # x\r\nb: 1\r\n";
-    let fault = Diagnostic::error(
+    let diagnostic = Diagnostic::error(
         "SEG010",
         "the name `\u{1b}[2J\n\u{9b}` is bad",
         location("\u{1b}a.yaml", text, 1, "é"),
@@ -115,7 +111,7 @@ fn control_characters_are_shown_not_obeyed() {
     )
     .with_note("note \u{7}\u{202e}")
     .with_help("help \r");
-    let shown = rendered(text, &[fault]);
+    let shown = rendered(text, &[diagnostic]);
     assert!(
         !shown
             .chars()
@@ -137,7 +133,7 @@ fn control_characters_are_shown_not_obeyed() {
 }
 
 #[test]
-fn long_lines_and_long_files_are_cut_to_what_matters() {
+fn long_lines_and_long_files_are_cut() {
     let line = format!(
         "{}: [{}HERE, {}]",
         "k".repeat(20),
@@ -145,7 +141,7 @@ fn long_lines_and_long_files_are_cut_to_what_matters() {
         "y, ".repeat(1_000_000)
     );
     let text = format!("{}{line}\n{}", "a: 1\n".repeat(300_000), "b: 1\n".repeat(300_000));
-    let fault = Diagnostic::error(
+    let diagnostic = Diagnostic::error(
         "SEG010",
         "found",
         location("a.yaml", &text, 300_001, "HERE"),
@@ -153,7 +149,7 @@ fn long_lines_and_long_files_are_cut_to_what_matters() {
     )
     .with_label(location("a.yaml", &text, 299_999, "1"), "near")
     .with_label(location("a.yaml", &text, 2, "1"), "far");
-    let shown = rendered(&text, &[fault]);
+    let shown = rendered(&text, &[diagnostic]);
     assert!(shown.lines().all(|line| line.chars().count() <= 160), "{shown}");
     insta::assert_snapshot!(shown, @r#"
     error[SEG010]: found
@@ -175,7 +171,7 @@ fn long_lines_and_long_files_are_cut_to_what_matters() {
 }
 
 #[test]
-fn locations_at_the_end_of_a_file_and_outside_of_it() {
+fn locations_at_and_beyond_the_end_of_a_file_are_shown() {
     let end = Location {
         file: Arc::from("a.yaml"),
         line: 2,
@@ -203,8 +199,8 @@ fn locations_at_the_end_of_a_file_and_outside_of_it() {
         line: 1,
         ..end
     };
-    let fault = Diagnostic::error("SEG010", "it is long", many_lines, "from here");
-    insta::assert_snapshot!(rendered(&"a: b\n".repeat(20), &[fault]), @r#"
+    let diagnostic = Diagnostic::error("SEG010", "it is long", many_lines, "from here");
+    insta::assert_snapshot!(rendered(&"a: b\n".repeat(20), &[diagnostic]), @r#"
     error[SEG010]: it is long
      --> a.yaml:1:3
       |
@@ -216,33 +212,33 @@ fn locations_at_the_end_of_a_file_and_outside_of_it() {
 }
 
 #[test]
-fn json_has_the_same_facts() {
-    let place = Location::whole_file(Arc::from("a.yaml"));
-    let diagnostics = [duplicate(), Diagnostic::warning("SEG007", "empty", place, "")];
+fn json_has_the_same_content_as_text() {
+    let file = Location::whole_file(Arc::from("a.yaml"));
+    let diagnostics = [duplicate(), Diagnostic::warning("SEG007", "empty", file, "")];
     insta::assert_json_snapshot!(diagnostics_json(&diagnostics), @r#"
     [
       {
         "code": "SEG004",
         "help": [
-          "keep one of the two"
+          "remove one of the two"
         ],
         "labels": [
           {
             "column": 1,
             "file": "a.yaml",
             "line": 3,
-            "message": "the second one"
+            "message": "duplicate"
           },
           {
             "column": 1,
             "file": "a.yaml",
             "line": 1,
-            "message": "the first one"
+            "message": "first defined here"
           }
         ],
-        "message": "the key `name` stands twice in one map",
+        "message": "duplicate key `name`",
         "notes": [
-          "a fact"
+          "a note"
         ],
         "severity": "error"
       },
@@ -266,7 +262,7 @@ fn json_has_the_same_facts() {
 }
 
 #[test]
-fn summaries_count_what_there_is() {
+fn summaries_count_severities_and_files() {
     let at = |file: &str| Location::whole_file(Arc::from(file));
     let error = |file: &str| Diagnostic::error("SEG001", "x", at(file), "");
     let warning = Diagnostic::warning("SEG001", "x", at("c.yaml"), "");
@@ -303,8 +299,8 @@ fn diagnostics_are_sorted_by_file_line_and_column() {
 }
 
 #[test]
-fn colour_is_added_only_when_asked_for() {
-    let coloured = diagnostics_text(&[duplicate()], &|_| Some(SEGMENT), true);
-    assert!(coloured.contains("\u{1b}["));
+fn color_is_added_only_on_request() {
+    let colored = diagnostics_text(&[duplicate()], &|_| Some(SEGMENT), true);
+    assert!(colored.contains("\u{1b}["));
     assert!(!rendered(SEGMENT, &[duplicate()]).contains('\u{1b}'));
 }

@@ -1,4 +1,4 @@
-//! What a plan costs, as a document.
+//! The cost of a plan as a document.
 
 use crate::model::Keyword;
 use crate::plan::estimate::duration::round_up_seconds;
@@ -7,113 +7,97 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a plan costs. Moments and durations are estimates, in whole seconds.
+/// Times and durations are estimates, in whole seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EstimateDocument {
-    /// How many calls of each class, as `rate_limits` names classes.
+    /// By class, as `rate_limits` names them.
     pub requests: BTreeMap<String, usize>,
-    /// How many calls in all.
     pub total: usize,
-    /// When the estimate was made.
     pub estimated_at: Timestamp,
-    /// When about the last call is answered.
     pub finishes_at: Timestamp,
-    /// How long no call is under way.
+    /// The time without a request in flight.
     pub wait_seconds: i64,
-    /// What most of the waiting is for: `window` is the first of `tightest`, `service` the first of `closed`, and
-    /// `nothing` when there is no waiting.
+    /// The cause of most of the waiting: `window` is the first of `limiting_windows`, `blocked_class` the first of
+    /// `blocked_classes`, and `nothing` means no waiting.
     pub waits_for: String,
-    /// The windows that make the plan wait, the longest wait first; when none does, those that it fills the most.
+    /// The windows that the plan waits for, the longest wait first. Without waiting: those that it fills the most.
     pub limiting_windows: Vec<WindowDocument>,
-    /// Classes that wait for the service, which said that it lets nothing through.
+    /// Classes that MoEngage currently rejects.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub blocked_classes: Vec<BlockedClassDocument>,
 }
 
-/// A window and what the plan needs of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowDocument {
-    /// The classes that are counted together in it.
     pub classes: Vec<String>,
-    /// The window as `rate_limits` writes it.
+    /// As in `rate_limits`.
     pub limit: String,
-    /// How many calls fit.
     pub max_requests: usize,
-    /// How long it is.
     pub span_seconds: i64,
-    /// Calls in it before the plan begins.
+    /// Before the plan begins.
     pub used: usize,
-    /// Calls that fit into it before the plan begins.
+    /// Before the plan begins.
     pub left: usize,
-    /// Calls of the plan that count toward it.
     pub needed: usize,
-    /// How long the plan waits for it.
     pub wait_seconds: i64,
 }
 
-/// A class that the service closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockedClassDocument {
-    /// The class that waits for it.
     pub class: String,
-    /// Until when.
     pub until: Timestamp,
-    /// How long the plan waits for it.
     pub wait_seconds: i64,
 }
 
 impl EstimateDocument {
-    /// The document of `quota`.
-    #[must_use]
-    pub fn new(quota: &Estimate) -> Self {
-        let calls = quota.requests.iter();
-        let waits_for = match quota.bottleneck() {
+    pub fn new(estimate: &Estimate) -> Self {
+        let requests = estimate.requests.iter();
+        let waits_for = match estimate.bottleneck() {
             Bottleneck::Window(_) => "window",
-            Bottleneck::Throttled(_) => "service",
+            Bottleneck::Throttled(_) => "blocked_class",
             Bottleneck::Requests(_) => "nothing",
         };
         Self {
-            requests: calls
+            requests: requests
                 .map(|(class, count)| (class.as_str().to_owned(), *count))
                 .collect(),
-            total: quota.total,
-            estimated_at: round_up_to_second(quota.estimated_at),
-            finishes_at: round_up_to_second(quota.finishes_at),
-            wait_seconds: round_up_seconds(quota.wait_time, 1),
+            total: estimate.total,
+            estimated_at: round_up_to_second(estimate.estimated_at),
+            finishes_at: round_up_to_second(estimate.finishes_at),
+            wait_seconds: round_up_seconds(estimate.wait_time, 1),
             waits_for: waits_for.to_owned(),
-            limiting_windows: quota.tightest_windows.iter().map(window).collect(),
-            blocked_classes: quota.throttled_classes.iter().map(blocked_class).collect(),
+            limiting_windows: estimate.tightest_windows.iter().map(window).collect(),
+            blocked_classes: estimate.throttled_classes.iter().map(blocked_class).collect(),
         }
     }
 }
 
-fn window(window: &WindowUsage) -> WindowDocument {
+fn window(usage: &WindowUsage) -> WindowDocument {
     WindowDocument {
-        classes: window
+        classes: usage
             .classes
             .iter()
             .map(|class| class.as_str().to_owned())
             .collect(),
-        limit: window.window.to_string(),
-        max_requests: window.window.count(),
-        span_seconds: window.window.span().as_secs(),
-        used: window.used,
-        left: window.remaining,
-        needed: window.required,
-        wait_seconds: round_up_seconds(window.wait_time, 1),
+        limit: usage.window.to_string(),
+        max_requests: usage.window.count(),
+        span_seconds: usage.window.span().as_secs(),
+        used: usage.used,
+        left: usage.remaining,
+        needed: usage.required,
+        wait_seconds: round_up_seconds(usage.wait_time, 1),
     }
 }
 
-fn blocked_class(closed: &ThrottledClass) -> BlockedClassDocument {
+fn blocked_class(throttled: &ThrottledClass) -> BlockedClassDocument {
     BlockedClassDocument {
-        class: closed.class.as_str().to_owned(),
-        until: round_up_to_second(closed.until),
-        wait_seconds: round_up_seconds(closed.wait_time, 1),
+        class: throttled.class.as_str().to_owned(),
+        until: round_up_to_second(throttled.until),
+        wait_seconds: round_up_seconds(throttled.wait_time, 1),
     }
 }
 
-/// The moment, or the next whole second.
-fn round_up_to_second(moment: Timestamp) -> Timestamp {
-    let since_epoch = SignedDuration::from_nanos_i128(moment.as_nanosecond());
-    Timestamp::from_second(round_up_seconds(since_epoch, 1)).unwrap_or(moment)
+fn round_up_to_second(time: Timestamp) -> Timestamp {
+    let since_epoch = SignedDuration::from_nanos_i128(time.as_nanosecond());
+    Timestamp::from_second(round_up_seconds(since_epoch, 1)).unwrap_or(time)
 }

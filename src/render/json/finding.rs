@@ -1,4 +1,4 @@
-//! What keeps a plan from being applied, and what is likely not meant, in words.
+//! Conflicts, guard violations and warnings as messages with help.
 
 mod conflict;
 mod guard_violation;
@@ -8,48 +8,44 @@ pub(super) use conflict::conflict;
 pub(super) use guard_violation::{guard_violation, max_duration_exceeded};
 pub(super) use warning::warning;
 
-use super::plan::{ChangeDocument, OriginDocument};
+use super::change::ChangeDocument;
+use super::origin::OriginDocument;
 use super::yaml_scalar::yaml_scalar;
 use crate::model::{Lifecycle, SegmentName};
 use crate::plan::step::{DeclaredRef, RemoteRef};
+use crate::render::phrases::join_with_and;
 use serde::{Deserialize, Serialize};
 
-/// A conflict, a refusal or a warning.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FindingDocument {
-    /// A stable word for the kind of finding.
     pub code: String,
-    /// The segments it is about, declared ones by their declared names.
+    /// Declared segments under their declared names.
     pub segments: Vec<String>,
-    /// Where they are declared.
     pub origins: Vec<OriginDocument>,
-    /// The live segments on the other side, by id.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub remote_ids: Vec<String>,
-    /// What is the matter.
     pub message: String,
-    /// What to do about it.
     pub help: Vec<String>,
-    /// What is lost from the workspace.
+    /// What an apply overwrites in the workspace.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changes: Vec<ChangeDocument>,
 }
 
 impl FindingDocument {
-    fn new(kind: &str, message: String) -> Self {
+    fn new(code: &str, message: String) -> Self {
         Self {
-            code: kind.to_owned(),
-            segments: Vec::new(),
-            origins: Vec::new(),
-            remote_ids: Vec::new(),
+            code: code.to_owned(),
             message,
-            help: Vec::new(),
-            changes: Vec::new(),
+            ..Self::default()
         }
     }
 
+    fn between(code: &str, message: String, segment: &DeclaredRef, remote: &RemoteRef) -> Self {
+        Self::new(code, message).with_segment(segment).with_remote(remote)
+    }
+
     fn with_segment(mut self, segment: &DeclaredRef) -> Self {
-        // The live segment on the other side may be the declared one itself.
+        // The remote segment may match the declared one itself.
         if !self.segments.contains(&segment.name.to_string()) {
             self.segments.push(segment.name.to_string());
             self.origins.push(OriginDocument::of(&segment.origin));
@@ -61,10 +57,10 @@ impl FindingDocument {
         segments.iter().fold(self, Self::with_segment)
     }
 
-    /// The other side, with its place where it is declared.
-    fn with_remote(mut self, holder: &RemoteRef) -> Self {
-        self.remote_ids.push(holder.id.to_string());
-        match &holder.declared {
+    /// Adds a remote segment, with its location if it is declared.
+    fn with_remote(mut self, remote: &RemoteRef) -> Self {
+        self.remote_ids.push(remote.id.to_string());
+        match &remote.declared {
             Some(declared) => self.with_segment(declared),
             None => self,
         }
@@ -81,41 +77,30 @@ impl FindingDocument {
     }
 }
 
-/// A live segment, told from a declared one of the same name.
-fn describe_remote(holder: &RemoteRef) -> String {
-    let state = match holder.lifecycle {
-        Lifecycle::Active => "live",
+/// Distinguishes a remote segment from a declared one of the same name.
+fn describe_remote(remote: &RemoteRef) -> String {
+    let lifecycle = match remote.lifecycle {
+        Lifecycle::Active => "existing",
         Lifecycle::Archived => "archived",
     };
-    match &holder.declared {
-        Some(declared) if declared.name != holder.name => format!(
-            "the {state} segment `{}` (id {}, declared as `{}`)",
-            holder.name, holder.id, declared.name
+    match &remote.declared {
+        Some(declared) if declared.name != remote.name => format!(
+            "the {lifecycle} segment `{}` (id {}, declared as `{}`)",
+            remote.name, remote.id, declared.name
         ),
-        _ => format!("the {state} segment `{}` (id {})", holder.name, holder.id),
+        _ => format!("the {lifecycle} segment `{}` (id {})", remote.name, remote.id),
     }
 }
 
-/// Declared segments by name.
 fn names(segments: &[DeclaredRef]) -> String {
     let names: Vec<_> = segments.iter().map(|segment| quoted(&segment.name)).collect();
     join_with_and(&names)
 }
 
-/// As in `a`, `b` and `c`.
-fn join_with_and(words: &[String]) -> String {
-    match words {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        _ => words.concat(),
-    }
-}
-
-/// Where a segment is declared.
 fn location(segment: &DeclaredRef) -> String {
     format!("{}:{}", segment.origin.file, segment.origin.line)
 }
 
-/// A filter that refers to a segment, as a file has it.
 fn reference_filter(name: &str) -> String {
     format!("`{{filter_type: custom_segments, name: {}}}`", yaml_scalar(name))
 }

@@ -1,240 +1,177 @@
-//! A plan as a document.
+//! A plan as a document, complete enough to be shown without the configuration or the workspace.
 
+use super::change::ChangeDocument;
 use super::estimate::EstimateDocument;
 use super::finding::{self, FindingDocument};
 use super::freshness::FreshnessDocument;
 use super::members::MembersDocument;
+use super::origin::OriginDocument;
 use super::{DocumentError, FORMAT_VERSION, check_version};
-use crate::definition::FieldChange;
-use crate::model::Origin;
+use crate::model::{SegmentId, SegmentName};
 use crate::plan::estimate::{Estimate, MaxDurationExceeded};
 use crate::plan::step::{
-    Action, ChangeWithCause, Drift, Excluded, LifecycleDrift, Plan, SegmentRef, Step, Unchanged,
+    Action, Drift, Excluded, LifecycleDrift, MatchReason, Plan, SegmentRef, Step, TemporaryChange,
 };
 use crate::state::StateEntry;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A plan, complete enough to be shown without the files or the workspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanDocument {
-    /// See the module's documentation.
     pub format_version: String,
-    /// The segctl that made the plan.
     pub segctl_version: String,
-    /// The workspace's name in `segctl.yaml`.
     pub workspace: String,
-    /// The steps, counted.
+    /// For people: `MoEngage DC 01`, a URL, or the sandbox's file.
+    pub endpoint: String,
     pub summary: SummaryDocument,
-    /// The steps in the order to run them.
     pub steps: Vec<StepDocument>,
-    /// Declared segments that are as they should be.
     pub unchanged: Vec<MatchDocument>,
-    /// Those of them that are met for the first time.
+    /// Existing segments that match the configuration and become managed without a write.
     pub adopted: Vec<MatchDocument>,
-    /// Live segments that are neither declared nor owned.
     pub unmanaged: Vec<SegmentRefDocument>,
-    /// What changed in the workspace since it was last applied.
     pub drift: Vec<DriftDocument>,
-    /// What cannot be applied.
     pub conflicts: Vec<FindingDocument>,
-    /// What is too much to be applied without being told.
     pub guard_violations: Vec<FindingDocument>,
-    /// What is likely not meant.
     pub warnings: Vec<FindingDocument>,
-    /// What `--target` and `--exclude` left out.
     pub excluded: ExcludedDocument,
-    /// What applying it costs; missing where nobody asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub estimate: Option<EstimateDocument>,
-    /// How old what it saw is; missing where it is not known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub freshness: Option<FreshnessDocument>,
 }
 
-/// A declared segment with the live one that it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatchDocument {
-    /// The declared name.
     pub segment: String,
-    /// The live segment's id; missing where nothing is live and nothing should be.
+    /// Missing when there is no remote segment and none is declared active.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub id: Option<String>,
-    /// Why the live segment is taken for the declared one.
+    /// A code: `id`, `state`, `name`, `temporary_name`, `previous_name`, `definition`, `removed_from_configuration`
+    /// or `pattern`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub matched_by: Option<String>,
+    /// `matched_by` as a phrase.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub match_reason: Option<String>,
 }
 
-/// What a selection left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExcludedDocument {
-    /// How many steps.
     pub steps: usize,
-    /// The flags that left them out.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub flags: Vec<String>,
-    /// Segments that would be in the plan if they did not depend on what `--exclude` names.
+    /// Segments that are excluded only because they depend on a segment that `--exclude` matches.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub dependents: Vec<DependentDocument>,
 }
 
-/// A segment and the one that it depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DependentDocument {
-    /// The segment.
     pub segment: String,
-    /// The one that it depends on.
     pub depends_on: String,
 }
 
-/// A live segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentRefDocument {
-    /// Its name.
     pub name: String,
-    /// Its id.
     pub id: String,
 }
 
-/// What changed of one segment in the workspace.
+/// The changes of one segment in the workspace since the last apply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DriftDocument {
-    /// The name it was last applied under.
+    /// The name at the last apply.
     pub segment: String,
-    /// Its id.
     pub id: String,
-    /// Where it is declared, if it is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub origin: Option<OriginDocument>,
-    /// The name it was given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub renamed_to: Option<String>,
-    /// What became of its lifecycle, in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub lifecycle: Option<String>,
-    /// Fields of its definition, from what was applied to what is there.
+    pub lifecycle: Option<LifecycleDrift>,
+    /// From the applied definition to the remote one.
     pub changes: Vec<ChangeDocument>,
 }
 
-/// How many steps there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummaryDocument {
-    /// Segments made.
     pub create: usize,
-    /// Segments changed.
     pub update: usize,
-    /// Segments put away.
     pub archive: usize,
-    /// Segments taken out again.
     pub unarchive: usize,
-    /// Declared segments met for the first time, changed or not.
+    /// Declared segments that become managed, changed or not.
     pub adopt: usize,
-    /// Segments put away that segctl did not make and that only a pattern in `owns` names.
+    /// Unmanaged segments that are archived because a pattern in `manages` matches them.
     #[serde(default)]
     pub archive_unmanaged: usize,
 }
 
-/// A segment that was live and is gone.
+/// A segment that the state contains and MoEngage does not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingSegmentDocument {
-    /// Its id.
     pub id: String,
-    /// When it was applied last.
     pub applied_at: Timestamp,
 }
 
-/// One step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepDocument {
-    /// 1-based place in the plan.
     pub number: usize,
     /// `create`, `update`, `archive` or `unarchive`.
     pub action: String,
-    /// The declared name.
+    /// The declared name; the remote name when the segment is not in the configuration.
     pub segment: String,
-    /// The live segment's id, when there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub id: Option<String>,
-    /// Why the live segment is taken for the declared one.
+    /// A code, as in [`MatchDocument`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub matched_by: Option<String>,
-    /// Where the segment is declared; missing when no file declares it.
+    /// `matched_by` as a phrase.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub match_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub origin: Option<OriginDocument>,
-    /// The name the segment has after the step, when the step changes it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub renamed_to: Option<String>,
-    /// What the step gives up in passing: `name`, `definition` or `name and definition`.
+    /// What the step frees for another segment; a later step sets the final value.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub temporary_change: Option<String>,
-    /// What became of the segment's lifecycle since it was last applied, in words.
+    pub temporary_change: Option<TemporaryChange>,
+    /// The lifecycle change in the workspace that an unarchive reverts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub lifecycle_drift: Option<String>,
-    /// The segment that it was before, where that one is gone.
+    pub lifecycle_drift: Option<LifecycleDrift>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replaces_missing: Option<MissingSegmentDocument>,
-    /// Whether this is the first contact with a segment that somebody else made.
+    /// Whether the step is the first one on an existing segment that segctl did not create.
     #[serde(default)]
     pub adopts: bool,
-    /// For the sake of which segments it is there, where `--target` did not name its own.
+    /// The targeted segments that need the step, when `--target` does not match its own segment.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub required_by: Vec<String>,
-    /// The segment that fits into the workspace once it is done, near the limit of active ones.
+    /// Near the limit of active segments, the segment that needs the slot.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub frees_slot_for: Option<String>,
-    /// Steps that have to be applied before.
     pub depends_on: Vec<usize>,
-    /// What changes, for updates.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changes: Vec<ChangeDocument>,
-    /// Who comes and who goes, for cohorts and file segments.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub members: Option<MembersDocument>,
-    /// The definition after the step in normal form, when the step stores one.
+    /// The canonical definition after the step, when the step writes one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub after: Option<Value>,
-    /// The digest of `after`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub digest: Option<String>,
 }
 
-/// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OriginDocument {
-    /// The file as the user would name it.
-    pub file: String,
-    /// 1-based.
-    pub line: u32,
-    /// 1-based, in characters.
-    pub column: u32,
-}
-
-/// One changed field.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChangeDocument {
-    /// The way to it.
-    pub path: Vec<String>,
-    /// The field; `null` when a whole filter came or went.
-    pub field: Option<String>,
-    /// The value before; `null` when there was none.
-    pub before: Option<Value>,
-    /// The value after; `null` when there is none.
-    pub after: Option<Value>,
-    /// Who made the difference: `files`, `workspace` or `both`; missing where the ledger does not know.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cause: Option<String>,
-}
-
 impl PlanDocument {
-    /// The document of `plan`.
-    #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let summary = plan.summary();
+        let adopted = plan.state_updates.iter().filter(|update| update.adopts);
+        let violations = plan.guard_violations.iter();
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             segctl_version: env!("CARGO_PKG_VERSION").to_owned(),
             workspace: plan.workspace.clone(),
+            endpoint: plan.endpoint.clone(),
             summary: SummaryDocument {
                 create: summary.create,
                 update: summary.update,
@@ -244,16 +181,21 @@ impl PlanDocument {
                 archive_unmanaged: summary.archive_unmanaged,
             },
             steps: plan.steps.iter().map(|step| self::step(step, plan)).collect(),
-            unchanged: plan.unchanged.iter().map(MatchDocument::of).collect(),
-            adopted: adopted(plan),
+            unchanged: plan
+                .unchanged
+                .iter()
+                .map(|unchanged| {
+                    let remote = unchanged.remote.as_ref();
+                    MatchDocument::new(&unchanged.segment, remote.map(|(id, reason)| (id, reason)))
+                })
+                .collect(),
+            adopted: adopted
+                .map(|update| MatchDocument::new(&update.segment, Some((&update.id, &update.matched_by))))
+                .collect(),
             unmanaged: plan.unmanaged.iter().map(SegmentRefDocument::of).collect(),
             drift: plan.drift.iter().map(DriftDocument::of).collect(),
             conflicts: plan.conflicts.iter().map(finding::conflict).collect(),
-            guard_violations: plan
-                .guard_violations
-                .iter()
-                .map(finding::guard_violation)
-                .collect(),
+            guard_violations: violations.map(finding::guard_violation).collect(),
             warnings: plan.warnings.iter().map(finding::warning).collect(),
             excluded: ExcludedDocument::of(&plan.excluded),
             estimate: None,
@@ -261,29 +203,20 @@ impl PlanDocument {
         }
     }
 
-    /// With what applying the plan costs, and that this is more time than it may take.
-    #[must_use]
-    pub fn with_estimate(mut self, quota: &Estimate, over: Option<&MaxDurationExceeded>) -> Self {
+    pub fn with_estimate(mut self, estimate: &Estimate, exceeded: Option<&MaxDurationExceeded>) -> Self {
         self.guard_violations
-            .extend(over.map(finding::max_duration_exceeded));
-        if quota.total > 0 {
-            self.estimate = Some(EstimateDocument::new(quota));
+            .extend(exceeded.map(finding::max_duration_exceeded));
+        if estimate.total > 0 {
+            self.estimate = Some(EstimateDocument::new(estimate));
         }
         self
     }
 
-    /// With how old what the plan saw is.
-    #[must_use]
-    pub fn with_freshness(mut self, seen: FreshnessDocument) -> Self {
-        self.freshness = Some(seen);
+    pub fn with_freshness(mut self, freshness: FreshnessDocument) -> Self {
+        self.freshness = Some(freshness);
         self
     }
 
-    /// Reads a document that was written as JSON.
-    ///
-    /// # Errors
-    ///
-    /// Text that is no such document, or one of another major version.
     pub fn from_json(text: &str) -> Result<Self, DocumentError> {
         let value: Value = serde_json::from_str(text).map_err(DocumentError::Malformed)?;
         if let Some(version) = value.get("format_version").and_then(Value::as_str) {
@@ -293,135 +226,96 @@ impl PlanDocument {
     }
 }
 
-fn adopted(plan: &Plan) -> Vec<MatchDocument> {
-    let records = plan.state_updates.iter().filter(|record| record.adopts);
-    let adopted = records.map(|record| MatchDocument {
-        segment: record.segment.to_string(),
-        id: Some(record.id.to_string()),
-        matched_by: Some(record.matched_by.to_string()),
-    });
-    adopted.collect()
-}
-
 fn step(step: &Step, plan: &Plan) -> StepDocument {
-    let wanted = step.action.desired();
+    let desired = step.action.desired();
     let target = step.action.target();
-    let change = match &step.action {
-        Action::Update(change) => Some(change),
-        Action::Create(_)
-        | Action::Archive(_)
-        | Action::Unarchive(_)
-        | Action::SyncCohort(_)
-        | Action::UploadUserList(_) => None,
+    let update = match &step.action {
+        Action::Update(update) => Some(update),
+        _ => None,
     };
     StepDocument {
         number: step.number,
         action: step.action.as_str().to_owned(),
         segment: step.segment.to_string(),
         id: target.map(|target| target.id.to_string()),
-        matched_by: target.map(|target| target.matched_by.to_string()),
+        matched_by: target.map(|target| match_code(&target.matched_by).to_owned()),
+        match_reason: target.map(|target| target.matched_by.to_string()),
         origin: step.origin.as_ref().map(OriginDocument::of),
-        renamed_to: change
-            .filter(|change| change.renames())
-            .map(|change| change.name.to_string()),
-        temporary_change: step
-            .action
-            .temporary_change()
-            .map(|passing| passing.as_str().to_owned()),
+        renamed_to: update
+            .filter(|update| update.renames())
+            .map(|update| update.name.to_string()),
+        temporary_change: step.action.temporary_change(),
         lifecycle_drift: lifecycle_drift(step, plan),
         replaces_missing: replaces_missing(step, plan),
         adopts: step.adopts,
         required_by: step.required_by.iter().map(ToString::to_string).collect(),
         frees_slot_for: step.frees_slot_for.as_ref().map(ToString::to_string),
         depends_on: step.depends_on.clone(),
-        changes: change
+        changes: update
             .into_iter()
-            .flat_map(|change| change.changes.iter().map(ChangeDocument::with_cause))
+            .flat_map(|update| update.changes.iter().map(ChangeDocument::with_cause))
             .collect(),
         members: MembersDocument::of(&step.action),
-        after: wanted.map(|wanted| wanted.canonical(&plan.references)),
-        digest: wanted.map(|wanted| wanted.digests.exact.to_string()),
+        after: desired.map(|desired| desired.canonical(&plan.references)),
+        digest: desired.map(|desired| desired.digests.exact.to_string()),
     }
 }
 
-/// Why a segment has to be taken out that nobody put away in the files.
-fn lifecycle_drift(step: &Step, plan: &Plan) -> Option<String> {
+fn lifecycle_drift(step: &Step, plan: &Plan) -> Option<LifecycleDrift> {
     let Action::Unarchive(target) = &step.action else {
         return None;
     };
-    let drift = plan.drift.iter().find(|drift| drift.id == target.id)?;
-    drift.lifecycle.map(|lifecycle| lifecycle.as_str().to_owned())
+    plan.drift.iter().find(|drift| drift.id == target.id)?.lifecycle
 }
 
-/// What was live under the name of a segment that has to be made, as far as the ledger knows.
 fn replaces_missing(step: &Step, plan: &Plan) -> Option<MissingSegmentDocument> {
     if step.action.target().is_some() {
         return None;
     }
-    let mut drift = plan.drift.iter();
-    let gone = drift
-        .find(|drift| drift.segment == step.segment && drift.lifecycle == Some(LifecycleDrift::Missing))?;
+    let is_missing =
+        |drift: &&Drift| drift.segment == step.segment && drift.lifecycle == Some(LifecycleDrift::Missing);
+    let missing = plan.drift.iter().find(is_missing)?;
     Some(MissingSegmentDocument {
-        id: gone.id.to_string(),
-        applied_at: gone.applied_at,
+        id: missing.id.to_string(),
+        applied_at: missing.applied_at,
     })
 }
 
-impl OriginDocument {
-    /// The document of a place.
-    #[must_use]
-    pub fn of(origin: &Origin) -> Self {
-        Self {
-            file: origin.file.clone(),
-            line: origin.line,
-            column: origin.column,
-        }
-    }
-}
-
-impl ChangeDocument {
-    /// The document of a change of which nobody asks who made it.
-    #[must_use]
-    pub fn of(change: &FieldChange) -> Self {
-        Self {
-            path: change.path.clone(),
-            field: change.field.clone(),
-            before: change.before.clone(),
-            after: change.after.clone(),
-            cause: None,
-        }
-    }
-
-    fn with_cause(changed: &ChangeWithCause) -> Self {
-        Self {
-            cause: changed.cause.map(|cause| cause.as_str().to_owned()),
-            ..Self::of(&changed.change)
-        }
+fn match_code(reason: &MatchReason) -> &'static str {
+    match reason {
+        MatchReason::Id => "id",
+        MatchReason::State => "state",
+        MatchReason::Name => "name",
+        MatchReason::TemporaryName => "temporary_name",
+        MatchReason::PreviousName => "previous_name",
+        MatchReason::Definition => "definition",
+        MatchReason::RemovedFromConfiguration(_) => "removed_from_configuration",
+        MatchReason::Pattern(_) => "pattern",
     }
 }
 
 impl MatchDocument {
-    fn of(unchanged: &Unchanged) -> Self {
-        let live = unchanged.remote.as_ref();
+    fn new(segment: &SegmentName, remote: Option<(&SegmentId, &MatchReason)>) -> Self {
         Self {
-            segment: unchanged.segment.to_string(),
-            id: live.map(|(id, _)| id.to_string()),
-            matched_by: live.map(|(_, reason)| reason.to_string()),
+            segment: segment.to_string(),
+            id: remote.map(|(id, _)| id.to_string()),
+            matched_by: remote.map(|(_, reason)| match_code(reason).to_owned()),
+            match_reason: remote.map(|(_, reason)| reason.to_string()),
         }
     }
 }
 
 impl ExcludedDocument {
-    fn of(left_out: &Excluded) -> Self {
+    fn of(excluded: &Excluded) -> Self {
         let flags = [
-            (left_out.by_target, "--target"),
-            (left_out.by_exclude, "--exclude"),
+            (excluded.by_target, "--target"),
+            (excluded.by_exclude, "--exclude"),
         ];
-        let flags = flags.into_iter().filter(|(is_meant, _)| *is_meant);
-        let dependents = left_out.dependents.iter();
+        let used = flags.into_iter().filter(|(is_used, _)| *is_used);
+        let dependents = excluded.dependents.iter();
         Self {
-            steps: left_out.steps,
-            flags: flags.map(|(_, flag)| flag.to_owned()).collect(),
+            steps: excluded.steps,
+            flags: used.map(|(_, flag)| flag.to_owned()).collect(),
             dependents: dependents
                 .map(|dependent| DependentDocument {
                     segment: dependent.segment.to_string(),
@@ -433,8 +327,6 @@ impl ExcludedDocument {
 }
 
 impl SegmentRefDocument {
-    /// The document of a segment under the name that it was last applied under.
-    #[must_use]
     pub fn of_entry(entry: &StateEntry) -> Self {
         Self {
             name: entry.name.to_string(),
@@ -442,24 +334,22 @@ impl SegmentRefDocument {
         }
     }
 
-    fn of(live: &SegmentRef) -> Self {
+    fn of(remote: &SegmentRef) -> Self {
         Self {
-            name: live.name.to_string(),
-            id: live.id.to_string(),
+            name: remote.name.to_string(),
+            id: remote.id.to_string(),
         }
     }
 }
 
 impl DriftDocument {
-    /// The document of one segment's drift.
-    #[must_use]
     pub fn of(drift: &Drift) -> Self {
         Self {
             segment: drift.segment.to_string(),
             id: drift.id.to_string(),
             origin: drift.origin.as_ref().map(OriginDocument::of),
             renamed_to: drift.renamed_to.as_ref().map(ToString::to_string),
-            lifecycle: drift.lifecycle.map(|lifecycle| lifecycle.as_str().to_owned()),
+            lifecycle: drift.lifecycle,
             changes: drift.changes.iter().map(ChangeDocument::of).collect(),
         }
     }

@@ -1,8 +1,8 @@
-//! Names as they can be pasted into YAML.
+//! Names that can be pasted into YAML.
 
 use serde_yaml::FlowSeq;
 
-/// A name as it can stand in braces and brackets: in quotes where YAML would take it for something else.
+/// A name for use in braces and brackets, in quotes where YAML would read it as something else.
 pub(super) fn yaml_scalar(name: &str) -> String {
     let options = serde_yaml::ser_options! { prefer_block_scalars: false };
     let text = serde_yaml::to_string_with_options(&FlowSeq(vec![name]), options);
@@ -29,8 +29,8 @@ mod tests {
             "é, ü",
         ] {
             let text = yaml_scalar(name);
-            let read: Vec<String> = serde_yaml::from_str(&format!("[{text}]")).unwrap();
-            assert_eq!(read, [name]);
+            let parsed: Vec<String> = serde_yaml::from_str(&format!("[{text}]")).unwrap();
+            assert_eq!(parsed, [name]);
         }
         assert_eq!(yaml_scalar("Buyers 7d"), "Buyers 7d");
     }

@@ -1,47 +1,62 @@
-//! How old what a plan saw is, in one line.
+//! The age of the data behind a plan, in one line.
 
 use crate::render::json::FreshnessDocument;
+use crate::render::phrases::count_noun;
 use jiff::Timestamp;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// One line without its end; `None` where everything was read for the plan, or a moment before.
+/// One line without its end; `None` when all data is less than a minute old.
 pub(super) fn freshness(document: &FreshnessDocument) -> Option<String> {
-    let age = |moment: Timestamp| moment.duration_until(document.planned_at).as_secs();
+    let age = |time: Timestamp| time.duration_until(document.planned_at).as_secs();
     let listed = document.listed_at.map_or(0, age);
     let oldest = document.oldest_cached_at.map_or(0, age);
     if listed.max(oldest) < MINUTE {
         return None;
     }
-    let list = if listed < MINUTE {
-        "list just now".to_owned()
+    let (mut refreshed, mut cached) = (Vec::new(), Vec::new());
+    let is_list_cached = listed >= MINUTE;
+    if is_list_cached {
+        cached.push(format!("segment list ({} old)", format_age(listed)));
     } else {
-        format!("list {} ago", format_age(listed))
-    };
-    let unread = match document.not_read {
-        0 => String::new(),
-        1 => "; 1 definition was never read".to_owned(),
-        count => format!("; {count} definitions were never read"),
-    };
-    Some(format!(
-        "Seen: {list}, {} of {} definitions from the snapshot, the oldest read {} ago{unread}.",
-        document.cached,
-        document.definitions,
-        format_age(oldest)
-    ))
+        refreshed.push("segment list".to_owned());
+    }
+    if document.definitions > document.cached {
+        refreshed.push(count_noun(document.definitions - document.cached, "definition"));
+    }
+    if document.cached > 0 {
+        let count = if is_list_cached {
+            count_noun(document.cached, "definition")
+        } else {
+            document.cached.to_string()
+        };
+        cached.push(format!("{count} (oldest {})", format_age(oldest)));
+    }
+    let not_read = (document.not_read > 0).then(|| document.not_read.to_string());
+    let parts = [
+        ("Refreshed", refreshed),
+        ("Cached", cached),
+        ("Not read", Vec::from_iter(not_read)),
+    ];
+    let sentences = parts
+        .into_iter()
+        .filter(|(_, items)| !items.is_empty())
+        .map(|(label, items)| format!("{label}: {}.", items.join(", ")));
+    Some(sentences.collect::<Vec<_>>().join(" "))
 }
 
-/// In the largest unit that is whole.
 fn format_age(seconds: i64) -> String {
-    let units = [(DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")];
-    let Some((length, unit)) = units.into_iter().find(|(length, _)| seconds >= *length) else {
-        return "less than a minute".to_owned();
-    };
-    let count = seconds / length;
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {unit}{plural}")
+    match seconds {
+        ..MINUTE => "under 1 min".to_owned(),
+        ..HOUR => format!("{} min", seconds / MINUTE),
+        ..DAY => format!("{} h", seconds / HOUR),
+        _ => match seconds / DAY {
+            1 => "1 day".to_owned(),
+            days => format!("{days} days"),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -59,23 +74,24 @@ mod tests {
             oldest_cached_at: Some(at(1_000_000 - oldest)),
             not_read: 0,
         };
-        assert_eq!(freshness(&document(0, 59)), None);
-        assert_eq!(
-            freshness(&document(0, 3 * DAY + 5)).as_deref(),
-            Some(
-                "Seen: list just now, 288 of 300 definitions from the snapshot, the oldest read 3 days ago."
-            )
-        );
         let offline = FreshnessDocument {
+            definitions: 288,
             not_read: 2,
             ..document(HOUR, 90 * MINUTE)
         };
-        assert_eq!(
-            freshness(&offline).as_deref(),
-            Some(
-                "Seen: list 1 hour ago, 288 of 300 definitions from the snapshot, the oldest read 1 hour ago; 2 \
-                 definitions were never read."
-            )
-        );
+        let table = [
+            (document(0, 59), None),
+            (
+                document(0, 3 * DAY + 5),
+                Some("Refreshed: segment list, 12 definitions. Cached: 288 (oldest 3 days)."),
+            ),
+            (
+                offline,
+                Some("Cached: segment list (1 h old), 288 definitions (oldest 1 h). Not read: 2."),
+            ),
+        ];
+        for (document, expected) in table {
+            assert_eq!(freshness(&document).as_deref(), expected);
+        }
     }
 }

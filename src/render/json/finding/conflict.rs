@@ -1,13 +1,7 @@
-//! Conflicts in words, each with the other side, its id, and every way out that leads somewhere.
+//! Conflicts: each message names the other segment and its id, and the help lists every resolution that can work.
 //!
-//! Three ways out are usual: adopt the other segment, refer to it, or change what is wanted. Fewer stand where there are
-//! no more:
-//!
-//! | kind | ways out | why |
-//! |---|---|---|
-//! | `name_taken` by a declared segment | 2 | it is declared, so that nobody can adopt it, and archived, so that nobody should refer to it |
-//! | those with an archived segment on the other side | one less | what is put away is not there to be referred to |
-//! | `cycle` | 2 | all sides are declared, and what they want fits together: only the way there is missing |
+//! Usually there are three: adopt the other segment, reference it, or change the declaration. A declared segment cannot
+//! be adopted, and an archived one cannot be referenced.
 
 mod definition;
 mod file_segment;
@@ -15,12 +9,11 @@ mod limit;
 mod matching;
 mod name;
 
-use super::{FindingDocument, describe_remote, join_with_and, location, names, quoted, reference_filter};
+use super::{FindingDocument, describe_remote, location, names, quoted, reference_filter};
 use crate::model::Lifecycle;
 use crate::plan::step::{Conflict, DeclaredRef, RemoteRef};
 use crate::render::json::yaml_scalar::yaml_scalar;
 
-/// A conflict in words.
 pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
     match conflict {
         Conflict::KindMismatch {
@@ -28,13 +21,13 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             declared_kind,
             holder,
             kind,
-        } => name::kind_taken((segment, *declared_kind), holder, kind),
+        } => name::kind_mismatch((segment, *declared_kind), holder, kind),
         Conflict::CohortKeyChanged {
             segment,
             target,
-            created_with: before,
-            declared: now,
-        } => matching::cohort_key_changed(segment, target, (before, now)),
+            created_with,
+            declared,
+        } => matching::cohort_key_changed(segment, target, (created_with, declared)),
         Conflict::MembersUnknown {
             segment,
             kind,
@@ -47,14 +40,14 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             target,
             field,
         } => file_segment::fixed_at_upload(segment, target, field),
-        Conflict::PublishNotConfigured { segment } => file_segment::not_published(segment),
+        Conflict::PublishNotConfigured { segment } => file_segment::publish_not_configured(segment),
         Conflict::DailyUserLimit {
             segment,
             count,
-            used: taken,
+            used,
             limit,
-            available_at: fits_from,
-        } => file_segment::daily_user_limit(segment, (*count, *taken, *limit), *fits_from),
+            available_at,
+        } => file_segment::daily_user_limit(segment, (*count, *used, *limit), *available_at),
         Conflict::NameTaken { segment, holder } => name::name_taken(segment, holder),
         Conflict::NameReserved { segment, holder } => name::name_reserved(segment, holder),
         Conflict::DefinitionTaken {
@@ -67,8 +60,8 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
         Conflict::OrphanReferenced {
             segment,
             target,
-            managed_by: owned_by,
-        } => matching::orphan_referenced(segment, target, owned_by),
+            managed_by,
+        } => matching::orphan_referenced(segment, target, managed_by),
         Conflict::SharedTarget {
             segments,
             target,
@@ -79,12 +72,12 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
             segment,
             target,
             other,
-            managed_by: owned_by,
-        } => matching::previous_name_live(segment, (target, other), owned_by),
+            managed_by,
+        } => matching::previous_name_in_use(segment, (target, other), managed_by),
         Conflict::UnknownId { segment, id } => matching::unknown_id(segment, id),
         Conflict::AdoptionRefused { segment, target } => matching::adoption_refused(segment, target),
         Conflict::ArchiveRefused { target, pattern } => matching::archive_refused(target, pattern),
-        Conflict::ReferenceLimit { segment, limit } => limit::limit_exceeded(segment, limit),
+        Conflict::ReferenceLimit { segment, limit } => limit::reference_limit(segment, limit),
         Conflict::Cycle { segments } => limit::cycle(segments),
         Conflict::ActiveLimit { count, limit } => limit::active_limit(*count, *limit),
     }
@@ -92,56 +85,51 @@ pub(in super::super) fn conflict(conflict: &Conflict) -> FindingDocument {
 
 fn cannot_archive(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument {
     let message = format!(
-        "`{}` is to be archived, and the API archives no cohorts: {} is in use",
-        segment.name,
+        "cannot archive {}: cohorts cannot be archived through the API",
         describe_remote(target)
     );
-    FindingDocument::new("cannot_archive", message)
-        .with_segment(segment)
-        .with_remote(target)
-        .with_help("archive it in the dashboard: the plan takes it as it is then")
+    FindingDocument::between("cannot_archive", message, segment, target)
+        .with_help("archive it in the dashboard; the next plan then has no conflict")
         .with_help(format!(
-            "to keep it: take `lifecycle: archived` out of {}",
+            "to keep it: remove `lifecycle: archived` from {}",
             location(segment)
         ))
 }
 
 fn unknown_reference(segment: &DeclaredRef, reference: &str) -> FindingDocument {
-    let message = format!(
-        "`{}` refers to `{reference}`, which is neither declared nor live",
-        segment.name
-    );
+    let message = format!("`{}` references the unknown segment `{reference}`", segment.name);
     FindingDocument::new("unknown_reference", message)
         .with_segment(segment)
         .with_help(format!(
-            "declare it: a segment file with `name: {}`",
+            "declare it: add a segment file with `name: {}`",
             yaml_scalar(reference)
         ))
         .with_help(format!(
-            "if another one is meant: correct `name` in the `custom_segments` filter below {}",
+            "if another segment is meant: correct `name` in the `custom_segments` filter below {}",
             location(segment)
         ))
-        .with_help("if none is needed: take that filter out")
+        .with_help("if the reference is not needed: remove that filter")
 }
 
-/// That another segment is used in place of this one: one that is in use.
+/// Referencing an active segment instead of declaring the same one again.
 fn reference_help(segment: &DeclaredRef, holder: &RemoteRef) -> Option<String> {
     (holder.lifecycle == Lifecycle::Active).then(|| {
         let (name, at) = (&segment.name, location(segment));
         if holder.name == *name {
             return format!(
-                "refer to it: take `{name}` out of {at}; whoever refers to that name means it then"
+                "to use the existing segment: remove `{name}` from {at}; references to that name then mean it"
             );
         }
         let reference = reference_filter(holder.name.as_str());
-        format!("refer to it: take `{name}` out of {at}, and write {reference} where it is used")
+        format!(
+            "to use the existing segment: remove `{name}` from {at}, and replace references to it with {reference}"
+        )
     })
 }
 
-/// That a segment gets a name that nobody has.
 fn rename_help(segment: &DeclaredRef) -> String {
     format!(
-        "choose another name: `name` of `{}` at {}; names are unique in a workspace, archived segments too",
+        "choose another `name` for `{}` at {}; names are unique in a workspace, including archived segments",
         segment.name,
         location(segment)
     )

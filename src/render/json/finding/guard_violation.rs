@@ -1,89 +1,86 @@
-//! What guards refuse, in words.
+//! Guard violations: the count, the limit, and the flag that overrides it.
 
-use super::super::plan::OriginDocument;
+use super::super::origin::OriginDocument;
 use super::FindingDocument;
 use crate::plan::estimate::MaxDurationExceeded;
 use crate::plan::step::GuardViolation;
 
-/// A refusal in words: the number, the limit, the flag and the key.
-pub(in super::super) fn guard_violation(refusal: &GuardViolation) -> FindingDocument {
-    let new = FindingDocument::new;
-    let shares = |kind: &str, what: &str, (count, of, percent): (usize, usize, u32)| {
-        let message =
-            format!("{count} of {of} managed segments would be {what}, and the guard is at {percent}%");
-        new(&format!("guard_{kind}"), message)
-            .with_help(format!(
-                "look at each of them; if they are meant: `--max-{kind}s {}%`",
-                (count * 100).div_ceil(of.max(1))
-            ))
-            .with_help(format!("for good: `guards: {{{kind}: …%}}` in segctl.yaml"))
-    };
-    match refusal {
+pub(in super::super) fn guard_violation(violation: &GuardViolation) -> FindingDocument {
+    match violation {
         GuardViolation::Archives {
             count,
-            total: of,
-            max_percent: percent,
-        } => shares("archive", "archived", (*count, *of, *percent)),
+            total,
+            max_percent,
+        } => too_many("archive", *count, *total, *max_percent),
         GuardViolation::Updates {
             count,
-            total: of,
-            max_percent: percent,
-        } => shares("update", "updated", (*count, *of, *percent)),
+            total,
+            max_percent,
+        } => too_many("update", *count, *total, *max_percent),
         GuardViolation::Protected { segment, id, origin } => {
-            let message = format!("`{segment}` (id {id}) is protected and would be archived");
-            let mut finding = new("protected", message);
+            let message = format!("would archive `{segment}` (id {id}), which is protected");
+            let mut finding = FindingDocument::new("protected", message);
             finding.segments.push(segment.to_string());
             finding.origins.extend(origin.as_ref().map(OriginDocument::of));
-            match origin {
-                Some(_) => finding.with_help("take `protect: true` out of the file first"),
-                None => finding
-                    .with_help("put its file back; to archive it, set `protect: false` there and apply before removing it"),
-            }
-        }
-        GuardViolation::EmptyConfiguration { managed: owned } => new(
-            "nothing_declared",
-            format!(
-                "no segment is declared for this workspace, and {} would be archived",
-                match owned {
-                    1 => "the one that is owned".to_owned(),
-                    2 => "both that are owned".to_owned(),
-                    _ => format!("all {owned} that are owned"),
+            finding.with_help(match origin {
+                Some(_) => "to archive it: remove `protect: true` first",
+                None => {
+                    "restore its file; to archive it: set `protect: false` there and apply, then remove the file"
                 }
-            ),
-        )
-        .with_help("look whether `segments` in segctl.yaml names the right directory")
-        .with_help("if it is meant: `--allow-empty`"),
+            })
+        }
+        GuardViolation::EmptyConfiguration { managed } => {
+            let segments = if *managed == 1 { "segment" } else { "segments" };
+            let message = format!(
+                "the configuration declares no segments for this workspace; would archive {managed} managed {segments}"
+            );
+            FindingDocument::new("empty_configuration", message)
+                .with_help("check that `segments` in segctl.yaml is correct")
+                .with_help("to archive all managed segments: `--allow-empty`")
+        }
         GuardViolation::MissingSegments {
             missing,
-            total: of,
-            max_percent: percent,
-        } => missing_segments(*missing, *of, *percent),
+            total,
+            max_percent,
+        } => missing_segments(*missing, *total, *max_percent),
     }
 }
 
-fn missing_segments(missing: usize, of: usize, percent: Option<u32>) -> FindingDocument {
-    let message = match percent {
+fn too_many(action: &str, count: usize, total: usize, max_percent: u32) -> FindingDocument {
+    let percent = (count * 100).div_ceil(total.max(1));
+    let message = format!(
+        "would {action} {count} of {total} managed segments ({percent}%); the limit is {max_percent}%"
+    );
+    FindingDocument::new(&format!("guard_{action}"), message)
+        .with_help(format!(
+            "review the list; to proceed: `--max-{action}s {percent}%`"
+        ))
+        .with_help(format!(
+            "to change the limit: `guards: {{{action}: …%}}` in segctl.yaml"
+        ))
+}
+
+fn missing_segments(missing: usize, total: usize, max_percent: Option<u32>) -> FindingDocument {
+    let message = match max_percent {
         Some(percent) => format!(
-            "the service does not list {missing} of {of} segments that the ledger knows to be in use, and the guard \
-             is at {percent}%"
+            "MoEngage does not list {missing} of {total} segments that are active in the state; the limit is {percent}%"
         ),
         None => format!(
-            "the service lists no segment that is in use, and the ledger knows {missing} that the files have in use"
+            "MoEngage lists no active segments; the state and the configuration have {missing} active segments"
         ),
     };
-    let finding = FindingDocument::new("short_list", message)
-        .with_help("look at the workspace: is it the right one, and does its dashboard show them?")
-        .with_help("if they were archived: `--allow-short-list`");
-    match percent {
-        Some(_) => finding.with_help("for good: `guards: {archive: …%}` in segctl.yaml"),
+    let finding = FindingDocument::new("missing_segments", message)
+        .with_help("check that this is the right workspace and that its dashboard shows the segments")
+        .with_help("if they were archived: `--allow-missing-segments`");
+    match max_percent {
+        Some(_) => finding.with_help("to change the limit: `guards: {archive: …%}` in segctl.yaml"),
         None => finding,
     }
 }
 
-/// A plan that takes longer than it may, in words.
-pub(in super::super) fn max_duration_exceeded(over: &MaxDurationExceeded) -> FindingDocument {
+pub(in super::super) fn max_duration_exceeded(exceeded: &MaxDurationExceeded) -> FindingDocument {
     FindingDocument {
-        help: over.help(),
-        ..FindingDocument::new("max_duration", over.to_string())
+        help: exceeded.help(),
+        ..FindingDocument::new("max_duration", exceeded.to_string())
     }
 }

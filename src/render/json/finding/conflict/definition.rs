@@ -1,4 +1,4 @@
-//! Conflicts over definitions in words.
+//! Conflicts over definitions.
 
 use super::{FindingDocument, describe_remote, location, names, reference_help, yaml_scalar};
 use crate::model::SegmentId;
@@ -9,65 +9,55 @@ pub(super) fn definition_taken(
     holder: &RemoteRef,
     target: Option<&SegmentId>,
 ) -> FindingDocument {
-    let name = &segment.name;
-    let message = format!("`{name}` has the very definition of {}", describe_remote(holder));
-    let finding = FindingDocument::new("definition_taken", message)
-        .with_segment(segment)
-        .with_remote(holder);
-    // What is live already stays what it is, and cannot become the other one.
-    let finding = match (&holder.declared, target) {
-        (Some(declared), None) => finding.with_help(format!(
-            "if `{name}` is a new name for `{}`: take that one out of {}, and add `previous_names: [{}]` to `{name}` at {}",
+    let (name, at) = (&segment.name, location(segment));
+    let message = format!("`{name}` has the same definition as {}", describe_remote(holder));
+    // A segment that already has a remote segment keeps its id, so it cannot match the other one.
+    let help = match (&holder.declared, target) {
+        (Some(declared), None) => format!(
+            "if `{name}` is a new name for `{}`: remove `{}` from {}, and add `previous_names: [{}]` to `{name}` at {at}",
+            declared.name,
             declared.name,
             location(declared),
             yaml_scalar(holder.name.as_str()),
-            location(segment)
-        )),
-        (None, None) => finding.with_help(format!(
-            "adopt it: add `id: {}` to `{name}` at {}, and it is renamed with its id kept",
-            holder.id,
-            location(segment)
-        )),
-        (Some(declared), Some(_)) => finding.with_help(format!(
-            "give `{}` another definition first: change it at {} while it is in use, and apply",
+        ),
+        (None, None) => format!(
+            "to adopt it: add `id: {}` to `{name}` at {at}; it is renamed and keeps its id",
+            holder.id
+        ),
+        (Some(declared), Some(_)) => format!(
+            "change the definition of `{}` at {} first, and apply while it is active",
             declared.name,
             location(declared)
-        )),
-        (None, Some(_)) => finding.with_help(format!(
-            "if the other one is not needed: give it another definition in the dashboard, or archive it there; `{name}` is \
-             live with the id of its own and cannot become it"
-        )),
+        ),
+        (None, Some(_)) => format!(
+            "if the other segment is not needed: change its definition or archive it in the dashboard; `{name}` has its \
+             own id and cannot match it"
+        ),
     };
-    finding
+    FindingDocument::between("definition_taken", message, segment, holder)
+        .with_help(help)
         .with_helps(reference_help(segment, holder))
-        .with_help(change_definition_help(segment))
+        .with_help(format!(
+            "change the definition of `{name}` at {at}: any value, operator or filter in `included_filters` or \
+             `excluded_filters`; a new name alone is not enough"
+        ))
 }
 
 pub(super) fn definition_shared(segments: &[DeclaredRef]) -> FindingDocument {
     let message = format!(
-        "{} have one definition: what they refer to is the same in this workspace",
+        "{} have the same definition in this workspace: their references mean the same segments",
         names(segments)
     );
     let (others, rest) = match segments {
         [_, _] => ("the other one is", "one of them"),
-        _ => ("the others are", "all of them but one"),
+        _ => ("the others are", "all but one of them"),
     };
     FindingDocument::new("definition_shared", message)
         .with_segments(segments)
-        .with_help(format!("keep one of them, and refer to it where {others} used"))
+        .with_help(format!("keep one of them, and reference it where {others} used"))
         .with_help(format!(
-            "change the definition of {rest}: any value, operator or filter; another name or another spelling of a \
-             reference does not make it another one"
+            "change the definition of {rest}: any value, operator or filter; a new name, or a reference by id instead of by \
+             name, is not enough"
         ))
-        .with_help(format!("put {rest} away: `lifecycle: archived`"))
-}
-
-/// What makes a definition another one.
-fn change_definition_help(segment: &DeclaredRef) -> String {
-    format!(
-        "change the definition of `{}` at {}: any value, operator or filter in `included_filters` or `excluded_filters`; \
-         another name does not make it another one",
-        segment.name,
-        location(segment)
-    )
+        .with_help(format!("archive {rest}: `lifecycle: archived`"))
 }

@@ -1,4 +1,4 @@
-//! Conflicts over lists of users in words.
+//! Conflicts over user lists.
 
 use super::{FindingDocument, describe_remote, location};
 use crate::model::{Identifier, Keyword};
@@ -15,62 +15,65 @@ pub(super) fn fixed_at_upload(
         let (attribute, kind) = (&identifier.attribute, identifier.kind.as_str());
         format!("{{attribute: {attribute}, type: {kind}}}")
     };
-    let (what, before, now) = match field {
+    let (key, before, after) = match field {
         FixedField::Identifier {
-            created_with: before,
-            declared: now,
-        } => ("identifier", identifier(before), identifier(now)),
+            created_with,
+            declared,
+        } => ("identifier", identifier(created_with), identifier(declared)),
         FixedField::Expiry {
-            created_with: before,
-            declared: now,
-        } => ("expires_in_days", before.to_string(), now.to_string()),
+            created_with,
+            declared,
+        } => ("expires_in_days", created_with.to_string(), declared.to_string()),
     };
     let message = format!(
-        "`{}` was made with `{what}: {before}` and is declared with `{what}: {now}`, which the API never changes",
+        "`{}` was created with `{key}: {before}` and is declared with `{key}: {after}`; the API cannot change it",
         segment.name
     );
-    FindingDocument::new("fixed_at_upload", message)
-        .with_segment(segment)
-        .with_remote(target)
-        .with_help(format!("to keep it: say `{what}: {before}` at {}", location(segment)))
+    FindingDocument::between("fixed_at_upload", message, segment, target)
         .with_help(format!(
-            "to have another: declare it under a new name, and {} with `lifecycle: archived` until nothing refers to it",
+            "to keep it: set `{key}: {before}` at {}",
+            location(segment)
+        ))
+        .with_help(format!(
+            "to change it: declare a segment with a new name, and set `lifecycle: archived` for {} once nothing references \
+             it",
             describe_remote(target)
         ))
 }
 
-pub(super) fn not_published(segment: &DeclaredRef) -> FindingDocument {
+pub(super) fn publish_not_configured(segment: &DeclaredRef) -> FindingDocument {
     let message = format!(
-        "the list of `{}` is a file of this machine, and the service reads lists from addresses",
+        "the member list of `{}` is a local file, and MoEngage reads lists from a URL",
         segment.name
     );
-    FindingDocument::new("not_published", message)
+    FindingDocument::new("publish_not_configured", message)
         .with_segment(segment)
-        .with_help("say where lists are put and read: `publish: {directory: FOLDER, url: https://…}` in the workspace in segctl.yaml")
+        .with_help("set where segctl publishes lists: `publish: {directory: FOLDER, url: https://…}` in the workspace in segctl.yaml")
         .with_help(format!(
-            "if somebody else publishes it: say `users: {{url: https://…, sha256: …}}` at {}",
+            "if the list is published elsewhere: set `users: {{url: https://…, sha256: …}}` at {}",
             location(segment)
         ))
 }
 
 pub(super) fn daily_user_limit(
     segment: &DeclaredRef,
-    (count, taken, limit): (u64, u64, u64),
-    fits_from: Timestamp,
+    (count, used, limit): (u64, u64, u64),
+    available_at: Timestamp,
 ) -> FindingDocument {
     let message = format!(
-        "`{}` would add {count} users to {taken} of the last 24 hours and of this plan, and the service adds no more than {limit} \
-         in a day",
+        "`{}` would add {count} users; {used} are added in the last 24 hours and by this plan, and the daily limit is {limit}",
         segment.name
     );
-    let exclude = apply_excluding(&segment.name);
-    let found = FindingDocument::new("users_a_day", message).with_segment(segment);
-    let found = if count > limit {
-        found.with_help("apply with a part of the list first, and with all of it a day later")
+    let help = if count > limit {
+        "apply a part of the list first, and the whole list a day later".to_owned()
     } else {
-        found.with_help(format!(
-            "leave it to a later run, from {fits_from:.0} on: `{exclude}`"
-        ))
+        format!(
+            "apply it in a later run, after {available_at:.0}; until then: `{}`",
+            apply_excluding(&segment.name)
+        )
     };
-    found.with_help("if MoEngage raised your limit: `service: {users_a_day: …}` in segctl.yaml")
+    FindingDocument::new("daily_user_limit", message)
+        .with_segment(segment)
+        .with_help(help)
+        .with_help("if MoEngage raised your limit: set `api_behavior: {daily_user_limit: …}` in segctl.yaml")
 }

@@ -1,92 +1,93 @@
-//! What is too much, and what goes round in circles, in words.
+//! Exceeded limits and cycles.
 
 use super::{FindingDocument, location, names, quoted};
 use crate::model::SegmentName;
 use crate::plan::step::{DeclaredRef, ExceededLimit};
 
-pub(super) fn limit_exceeded(segment: &DeclaredRef, limit: &ExceededLimit) -> FindingDocument {
-    let (what, help) = message_and_help(&segment.name, limit);
-    let message = format!("`{}` {what}", segment.name);
-    let finding = FindingDocument::new("limit", message).with_segment(segment);
+pub(super) fn reference_limit(segment: &DeclaredRef, limit: &ExceededLimit) -> FindingDocument {
     let at = location(segment);
-    help.into_iter().fold(finding, |finding, help| {
-        finding.with_help(help.replace("{at}", &at))
-    })
+    let (problem, help) = problem_and_help(&segment.name, limit);
+    let help = help.into_iter().map(|help| help.replace("{at}", &at));
+    FindingDocument::new("reference_limit", format!("`{}` {problem}", segment.name))
+        .with_segment(segment)
+        .with_helps(help)
 }
 
-/// What is exceeded, and what to do about it; `{at}` is the segment's place.
-fn message_and_help(segment: &SegmentName, limit: &ExceededLimit) -> (String, [&'static str; 3]) {
+/// `{at}` in the help is the segment's location.
+fn problem_and_help(segment: &SegmentName, limit: &ExceededLimit) -> (String, [&'static str; 3]) {
     match limit {
         ExceededLimit::References { count, limit } => (
-            format!("refers to {count} segments, and the service takes {limit}"),
+            format!("references {count} segments; the limit is {limit}"),
             [
-                "put some of them into a segment of their own, and refer to that one at {at}",
-                "write the filters of some of them at {at} in place of the references",
-                "take references out at {at}",
+                "move some of the references to a segment of their own, and reference that one at {at}",
+                "copy the filters of some of the segments to {at} in place of the references",
+                "remove references at {at}",
             ],
         ),
-        ExceededLimit::Depth {
-            depth: level,
-            limit,
-            path: way,
-        } => {
-            let way = format_path(std::iter::once(segment).chain(way));
+        ExceededLimit::Depth { depth, limit, path } => {
+            let path = format_path(std::iter::once(segment).chain(path));
             (
-                format!(
-                    "is {level} levels deep with what it refers to, and the service takes {limit}: {way}"
-                ),
+                format!("is {depth} levels deep including its references; the limit is {limit}: {path}"),
                 [
-                    "each reference is a level: write the filters of one of these segments where it is referred to",
-                    "a nested group beside a reference is one more level: move its filters up, or drop the group",
-                    "refer at {at} to a segment further down that way",
+                    "each reference is a level: copy the filters of one of these segments in place of the reference to it",
+                    "a nested group beside a reference is one more level: move its filters up, or remove the group",
+                    "at {at}, reference a segment further down that path",
                 ],
             )
         }
         ExceededLimit::Length { length, limit } => (
-            format!("has {length} characters with everything it refers to, and the service takes {limit}"),
+            format!("has {length} characters including its references; the limit is {limit}"),
             [
-                "refer to less at {at}",
-                "shorten what it refers to: long lists of values count each time",
-                "split `included_filters` at {at} over two segments that are not referred to together",
+                "remove references at {at}",
+                "shorten the referenced segments: long lists of values count at every reference",
+                "split `included_filters` at {at} into two segments that are not referenced together",
             ],
         ),
-        ExceededLimit::Cycle { path: way } => (
-            format!("refers to itself through a live segment: {}", format_path(way)),
+        ExceededLimit::Cycle { path } => (
+            format!(
+                "references itself through an existing segment: {}",
+                format_path(path)
+            ),
             [
-                "take the reference at {at} out",
-                "take one of the other references out in the dashboard first",
-                "declare the live segments on the way, without the reference that closes the circle",
+                "remove the reference at {at}",
+                "remove one of the other references in the dashboard first",
+                "declare the existing segments of the cycle, without the reference that closes it",
             ],
         ),
     }
 }
 
-/// The segments on a way of references.
-fn format_path<'n>(way: impl IntoIterator<Item = &'n SegmentName>) -> String {
-    let names: Vec<_> = way.into_iter().map(quoted).collect();
+fn format_path<'n>(path: impl IntoIterator<Item = &'n SegmentName>) -> String {
+    let names: Vec<_> = path.into_iter().map(quoted).collect();
     names.join(" -> ")
 }
 
 pub(super) fn cycle(segments: &[DeclaredRef]) -> FindingDocument {
     let message = format!(
-        "{} wait for each other, and no step in passing can break the circle",
+        "{} form a cycle that cannot be resolved automatically",
         names(segments)
     );
     FindingDocument::new("cycle", message)
         .with_segments(segments)
-        .with_help("change one of them to a third name and definition first, apply, and then to its own")
-        .with_help("leave one of them as it is in the workspace, and make what it should be as a new segment with another name")
+        .with_help(
+            "give one of them a temporary name and definition, apply, then set the final ones and apply again",
+        )
+        .with_help("leave one of them as it is in MoEngage, and declare its new version under another name")
 }
 
 pub(super) fn active_limit(count: usize, limit: usize) -> FindingDocument {
-    let fit = if limit == 1 { "fits" } else { "fit" };
-    let message = format!("{count} segments would be active at once, and {limit} {fit}");
+    let message = format!(
+        "{count} segments would be active at once, which exceeds the limit of {limit} active segments"
+    );
+    let unused = match count - limit {
+        1 => "1 unused segment".to_owned(),
+        over => format!("{over} unused segments"),
+    };
     FindingDocument::new("active_limit", message)
         .with_help(format!(
-            "archive {} that are not used: `lifecycle: archived` in their files, or in the dashboard those that `segctl pull` \
-             lists",
-            count - limit
+            "archive {unused}: a declared one with `lifecycle: archived`, an unmanaged one (see `segctl import`) in the \
+             dashboard"
         ))
-        .with_help("apply a part of it: `--target NAME`")
-        .with_help("if MoEngage raised your limit: `service: {active_limit: …}` in segctl.yaml")
+        .with_help("apply a part of the plan: `--target NAME`")
+        .with_help("if MoEngage raised your limit: set `api_behavior: {active_limit: …}` in segctl.yaml")
 }

@@ -1,83 +1,59 @@
-//! Conflicts over names in words.
+//! Conflicts over names.
 
 use super::{FindingDocument, describe_remote, location, reference_help, rename_help, yaml_scalar};
 use crate::model::{Keyword, SegmentKind};
 use crate::plan::step::{DeclaredRef, RemoteRef};
 
-pub(super) fn kind_taken(
+pub(super) fn kind_mismatch(
     (segment, declared_kind): (&DeclaredRef, SegmentKind),
     holder: &RemoteRef,
     kind: &str,
 ) -> FindingDocument {
+    let (name, at) = (&segment.name, location(segment));
     let message = format!(
-        "the name `{}` belongs to a segment of the kind {kind} (id {})",
+        "the name `{}` belongs to a segment of kind {kind} (id {})",
         holder.name, holder.id
     );
-    let finding = FindingDocument::new("kind_taken", message)
-        .with_segment(segment)
-        .with_remote(holder);
-    let finding = if holder.name == segment.name {
-        finding.with_help(format!(
-            "choose another name: `name` of `{}` at {}; names are never free again",
-            segment.name,
-            location(segment)
-        ))
-    } else {
-        finding.with_help(format!(
-            "if a {} segment is meant: take `id` and `previous_names` out of `{}` at {}",
-            declared_kind.as_str(),
-            segment.name,
-            location(segment)
-        ))
-    };
-    finding
+    FindingDocument::between("kind_mismatch", message, segment, holder)
+        .with_help(if holder.name == *name {
+            format!("choose another `name` for `{name}` at {at}; a name can never be reused")
+        } else {
+            format!(
+                "if a {} segment is meant: remove `id` and `previous_names` from `{name}` at {at}",
+                declared_kind.as_str()
+            )
+        })
         .with_helps(reference_help(segment, holder))
-        .with_help(format!(
-            "if the segment is not needed: take {} away",
-            segment.origin.file
-        ))
+        .with_help(format!("if the segment is not needed: remove it from {at}"))
 }
 
 pub(super) fn cannot_rename(segment: &DeclaredRef, target: &RemoteRef) -> FindingDocument {
+    let (name, at) = (&segment.name, location(segment));
     let message = format!(
-        "`{}` is {}, and the API renames filter segments only",
-        segment.name,
+        "`{name}` matches {}; the API can rename only filter segments",
         describe_remote(target)
     );
-    FindingDocument::new("cannot_rename", message)
-        .with_segment(segment)
-        .with_remote(target)
+    FindingDocument::between("cannot_rename", message, segment, target)
         .with_help(format!(
-            "if it is the same segment: say `name: {}` at {}",
-            yaml_scalar(target.name.as_str()),
-            location(segment)
+            "if it is the same segment: set `name: {}` at {at}",
+            yaml_scalar(target.name.as_str())
         ))
-        .with_help(format!(
-            "if another one is meant: take `id` out of {}",
-            location(segment)
-        ))
+        .with_help(format!("if another segment is meant: remove `id` from {at}"))
 }
 
 pub(super) fn name_taken(segment: &DeclaredRef, holder: &RemoteRef) -> FindingDocument {
-    let name = &segment.name;
-    let message = format!(
-        "`{name}` cannot have its name: {} has it",
-        describe_remote(holder)
-    );
-    let finding = FindingDocument::new("name_taken", message)
-        .with_segment(segment)
-        .with_remote(holder);
+    let (name, at) = (&segment.name, location(segment));
+    let message = format!("the name `{name}` is already used by {}", describe_remote(holder));
+    let finding = FindingDocument::between("name_taken", message, segment, holder);
     match &holder.declared {
         Some(declared) => finding.with_help(rename_help(segment)).with_help(format!(
-            "if it is the same segment: take `{}` out of {}, and `id` and `previous_names` out of `{name}` at {}",
+            "if it is the same segment: remove `{}` from {}, and remove `id` and `previous_names` from `{name}` at {at}",
             declared.name,
-            location(declared),
-            location(segment)
+            location(declared)
         )),
         None => finding
             .with_help(format!(
-                "if it is the same segment: take `previous_names` out of `{name}` at {}, and say `id: {}`",
-                location(segment),
+                "if it is the same segment: remove `previous_names` from `{name}` at {at}, and set `id: {}`",
                 holder.id
             ))
             .with_helps(reference_help(segment, holder))
@@ -86,47 +62,35 @@ pub(super) fn name_taken(segment: &DeclaredRef, holder: &RemoteRef) -> FindingDo
 }
 
 pub(super) fn name_reserved(segment: &DeclaredRef, holder: &RemoteRef) -> FindingDocument {
-    let name = &segment.name;
-    let gives_up = if holder.name == *name {
-        format!(
-            "`{name}` wants a name that {} gives up, and a name that was given up may stay reserved for ever",
-            describe_remote(holder)
-        )
-    } else {
-        format!(
-            "`{name}` wants a name that {} had before, and a name that was given up may stay reserved for ever",
-            describe_remote(holder)
-        )
-    };
-    let finding = FindingDocument::new("name_reserved", gives_up)
-        .with_segment(segment)
-        .with_remote(holder)
-        .with_help(rename_help(segment));
-    let finding = match &holder.declared {
-        Some(declared) if holder.name == *name => finding.with_help(format!(
-            "leave the name where it is and change the definitions: `id: {}` in `{name}` at {}, and no `id` and no `{}` in \
-             `previous_names` of `{}` at {}",
+    let (name, at) = (&segment.name, location(segment));
+    let has_name = holder.name == *name;
+    let used = if has_name { "currently" } else { "previously" };
+    let message = format!(
+        "`{name}` needs the name {used} used by {}; a name can never be reused",
+        describe_remote(holder)
+    );
+    let help = match &holder.declared {
+        Some(declared) if has_name => format!(
+            "keep the names and swap the definitions: set `id: {}` in `{name}` at {at}; remove `id`, and `{}` from \
+             `previous_names`, in `{}` at {}",
             holder.id,
-            location(segment),
             yaml_scalar(name.as_str()),
             declared.name,
             location(declared)
-        )),
-        Some(declared) => finding.with_help(format!(
-            "if `{name}` is that segment again: take `{}` out of {}, and say `id: {}` at {}",
+        ),
+        Some(declared) => format!(
+            "if `{name}` is the same segment: remove `{}` from {}, and set `id: {}` at {at}",
             declared.name,
             location(declared),
-            holder.id,
-            location(segment)
-        )),
-        None => finding.with_help(format!(
-            "if `{name}` is that segment again: say `id: {}` at {}",
-            holder.id,
-            location(segment)
-        )),
+            holder.id
+        ),
+        None => format!("if `{name}` is the same segment: set `id: {}` at {at}", holder.id),
     };
-    finding.with_help(
-        "if renames free names in your workspace: `service: {rename_frees_names: true}` in segctl.yaml; it is not \
-         documented",
-    )
+    FindingDocument::between("name_reserved", message, segment, holder)
+        .with_help(rename_help(segment))
+        .with_help(help)
+        .with_help(
+            "if your workspace frees the old name of a renamed segment: set `api_behavior: {rename_frees_names: true}` in \
+             segctl.yaml; the API does not document it",
+        )
 }
