@@ -1,4 +1,4 @@
-//! One file, checked, sorted and compared: whether the service can take it as it stands, and what it changes.
+//! Checks, sorts and compares one list file: whether MoEngage accepts it, and what it changes.
 
 use super::diff::{ListDiff, ValueChange, compare_lists};
 use super::lines::Lines;
@@ -10,44 +10,39 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, BufRead};
 
-/// The largest file that the service takes: 150 MB, of which nobody says whether they are of 1,000 or 1,024.
+/// MoEngage accepts files of up to 150 MB. Whether a megabyte has 1,000 or 1,024 kilobytes is not documented.
 pub const MAX_FILE_BYTES: u64 = 150_000_000;
 
-/// The most users that one segment can have. How many of them can be added in a day is less, and depends on how many are
-/// new.
+/// The users of one segment. The daily limit of added users is lower, and counts only new users.
 pub const MAX_USERS: u64 = 5_000_000;
 
-/// Faults that are kept one by one; a file with more has one mistake many times.
+/// A file with more errors usually has one mistake many times.
 pub const MAX_REPORTED_ERRORS: usize = 100;
 
-/// Something in a file that the service would not take, or would take for something else.
+/// An error that makes MoEngage reject a file or misread it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListFileError {
-    /// The first line has the name of the attribute: a header, which files must not have.
+    /// The first line is the attribute name. MoEngage would read it as a value.
     Header,
-    /// A line stands for nobody.
     Line(LineError),
-    /// A line says what an earlier one says.
     Duplicate {
-        /// The earlier one, from 1.
+        /// The number of the first line with this value, from 1.
         first: u32,
     },
-    /// There is no value at all.
     NoValues,
-    /// There are more users than [`MOST_USERS`].
     TooManyUsers,
-    /// There are more bytes than [`MOST_BYTES`]; the rest was not looked at.
+    /// segctl does not read the rest.
     TooManyBytes,
 }
 
 impl ListFileError {
-    /// Whether a cleaned file is without it.
+    /// Whether `segctl validate --fix` can remove it.
     #[must_use]
     pub fn is_fixable(self) -> bool {
         match self {
             Self::Duplicate { .. } => true,
-            Self::Line(fault) => fault.is_fixable(),
-            // Nobody but the author knows whether it is a value all the same.
+            Self::Line(error) => error.is_fixable(),
+            // The attribute name may also be a value.
             Self::Header => false,
             Self::NoValues | Self::TooManyUsers | Self::TooManyBytes => false,
         }
@@ -57,97 +52,90 @@ impl ListFileError {
 impl fmt::Display for ListFileError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Header => formatter.write_str("the first line is the name of the attribute"),
-            Self::Line(fault) => fault.fmt(formatter),
-            Self::Duplicate { first } => write!(formatter, "line {first} has the same value"),
-            Self::NoValues => formatter.write_str("the file has no value"),
-            Self::TooManyUsers => write!(formatter, "the file has more than {MAX_USERS} values"),
-            Self::TooManyBytes => write!(formatter, "the file has more than {MAX_FILE_BYTES} bytes"),
+            Self::Header => formatter.write_str("the first line is a header: it contains the attribute name"),
+            Self::Line(error) => error.fmt(formatter),
+            Self::Duplicate { first } => write!(formatter, "line {first} contains the same value"),
+            Self::NoValues => formatter.write_str("the file contains no values"),
+            Self::TooManyUsers => write!(formatter, "the file contains more than {MAX_USERS} values"),
+            Self::TooManyBytes => write!(formatter, "the file is larger than {MAX_FILE_BYTES} bytes"),
         }
     }
 }
 
-/// What is wrong with a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListFileErrors {
-    /// The first [`MOST_FAULTS`] by line; line 0 stands for the whole file.
+    /// The first [`MAX_REPORTED_ERRORS`] with their lines, in order. Line 0 is the whole file.
     reported: BTreeSet<(u32, ListFileError)>,
     count: u64,
     fixable_count: u64,
 }
 
 impl ListFileErrors {
-    /// The first of them, with their lines from 1, or 0 for the file; in order.
+    /// The first errors with their lines, in order. Lines count from 1, and line 0 is the whole file.
     pub fn reported(&self) -> impl Iterator<Item = (u32, ListFileError)> {
         self.reported.iter().copied()
     }
 
-    /// How many there are in all.
+    /// All errors, not only the reported ones.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Whether a cleaned file is without some of them.
     #[must_use]
     pub fn is_fixable(&self) -> bool {
         self.fixable_count > 0
     }
 
-    fn add(&mut self, line: u32, fault: ListFileError) {
+    fn add(&mut self, line: u32, error: ListFileError) {
         self.count += 1;
-        self.fixable_count += u64::from(fault.is_fixable());
-        self.reported.insert((line, fault));
+        self.fixable_count += u64::from(error.is_fixable());
+        self.reported.insert((line, error));
         if self.reported.len() > MAX_REPORTED_ERRORS {
             self.reported.pop_last();
         }
     }
 }
 
-/// Reads a file to its end, and compares it with the list that was sent last, telling `each` of every value of both, in
-/// order; unless there is a fault in it, of which every line is told then.
-///
-/// What `each` puts aside is good when there is a comparison: a repeated value shows late.
-///
-/// # Errors
-///
-/// The file or the old list cannot be read, temporary files cannot be written, or `each` fails.
+/// Reads a file to its end and compares it with the last uploaded list. Calls `each` for every value of both lists, in
+/// order, unless a line is invalid. Use the collected values only if the result is a diff, because duplicates are found
+/// late.
 pub fn check(
     input: impl BufRead,
     identifier: &Identifier,
     old: &mut dyn PreviousMembers,
     each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
 ) -> io::Result<Result<ListDiff, ListFileErrors>> {
-    let mut faults = ListFileErrors::default();
-    let sorted = sort_lines(input, identifier, &mut faults)?;
-    let is_sound = faults.count == 0;
+    let mut errors = ListFileErrors::default();
+    let sorted = sort_lines(input, identifier, &mut errors)?;
+    let is_valid = errors.count == 0;
     let mut unique = UniqueValues::of(sorted, |line, first| {
-        faults.add(line, ListFileError::Duplicate { first })
+        errors.add(line, ListFileError::Duplicate { first })
     });
-    // Without the values of faulty lines it is no list to compare anything with.
-    let comparison = if is_sound {
+    // Without the values of invalid lines, the list is incomplete and cannot be compared.
+    let diff = if is_valid {
         Some(compare_lists(&mut unique, old, each)?)
     } else {
         while unique.next()?.is_some() {}
         None
     };
     if unique.count > MAX_USERS {
-        faults.add(0, ListFileError::TooManyUsers);
+        errors.add(0, ListFileError::TooManyUsers);
     }
-    Ok(comparison.filter(|_| faults.count == 0).ok_or(faults))
+    Ok(diff.filter(|_| errors.count == 0).ok_or(errors))
 }
 
 fn sort_lines(
     input: impl BufRead,
     identifier: &Identifier,
-    faults: &mut ListFileErrors,
+    errors: &mut ListFileErrors,
 ) -> io::Result<MergedRuns> {
     let mut lines = Lines::of(input, MAX_FILE_BYTES);
     let mut sorter = Sorter::new();
     let mut has_values = false;
     while let Some((number, line)) = lines.next()? {
         if number == 1 && is_header(line, &identifier.attribute) {
-            faults.add(number, ListFileError::Header);
+            errors.add(number, ListFileError::Header);
             continue;
         }
         match value::parse_value(line, identifier.kind) {
@@ -155,27 +143,27 @@ fn sort_lines(
                 has_values = true;
                 sorter.push(&value, number)?;
             }
-            Err(fault) => faults.add(number, ListFileError::Line(fault)),
+            Err(error) => errors.add(number, ListFileError::Line(error)),
         }
     }
     if lines.bytes() > MAX_FILE_BYTES {
-        faults.add(0, ListFileError::TooManyBytes);
+        errors.add(0, ListFileError::TooManyBytes);
     }
-    // Where lines have faults, those say why.
-    if !has_values && faults.count == 0 {
-        faults.add(0, ListFileError::NoValues);
+    // Invalid lines already explain why there are no values.
+    if !has_values && errors.count == 0 {
+        errors.add(0, ListFileError::NoValues);
     }
     sorter.finish()
 }
 
 fn is_header(line: &[u8], attribute: &str) -> bool {
-    std::str::from_utf8(line).is_ok_and(|line| value::normalised(line) == attribute)
+    std::str::from_utf8(line).is_ok_and(|line| value::normalized(line) == attribute)
 }
 
-/// Values in order, each once; those that are repeated are told, with the first line that has them.
+/// Values in order without duplicates. Each duplicate is passed to `on_duplicate` with the first line of its value.
 pub(super) struct UniqueValues<F> {
     sorted: MergedRuns,
-    /// The value that was handed out last, and its first line.
+    /// The value that was returned last, and its first line.
     last: Option<(Vec<u8>, u32)>,
     count: u64,
     on_duplicate: F,
@@ -229,18 +217,18 @@ mod tests {
 
     fn checked(bytes: &[u8], kind: IdentifierType) -> Result<Vec<String>, Vec<(u32, ListFileError)>> {
         let mut values = Vec::new();
-        let found = check(bytes, &identifier(kind), &mut EmptyList, |_, value| {
+        let result = check(bytes, &identifier(kind), &mut EmptyList, |_, value| {
             values.push(String::from_utf8(value.to_vec()).unwrap());
             Ok(())
         });
-        match found.unwrap() {
-            Ok(comparison) => {
-                assert_eq!(comparison.new.count, values.len() as u64);
+        match result.unwrap() {
+            Ok(diff) => {
+                assert_eq!(diff.new.count, values.len() as u64);
                 Ok(values)
             }
-            Err(faults) => {
-                assert_eq!(faults.count(), faults.reported().count() as u64);
-                Err(faults.reported().collect())
+            Err(errors) => {
+                assert_eq!(errors.count(), errors.reported().count() as u64);
+                Err(errors.reported().collect())
             }
         }
     }
@@ -258,13 +246,13 @@ mod tests {
         }
     }
 
-    /// A file, the type of its values, and what is wrong with it.
+    /// A file, the type of its values, and the expected errors.
     type Case<'c> = (&'c [u8], IdentifierType, &'c [(u32, ListFileError)]);
 
     #[test]
     fn every_error_is_reported_with_its_line() {
-        let line = |line, fault| (line, ListFileError::Line(fault));
-        let repeated = |line, first| (line, ListFileError::Duplicate { first });
+        let line = |line, error| (line, ListFileError::Line(error));
+        let duplicate = |line, first| (line, ListFileError::Duplicate { first });
         let table: [Case<'_>; 8] = [
             (b"", Text, &[(0, ListFileError::NoValues)]),
             (b"\n", Text, &[line(1, LineError::Empty)]),
@@ -278,7 +266,7 @@ mod tests {
             (
                 b"b\na\nb\na\nb\n",
                 Text,
-                &[repeated(3, 1), repeated(4, 2), repeated(5, 1)],
+                &[duplicate(3, 1), duplicate(4, 2), duplicate(5, 1)],
             ),
             (
                 b"a\n b\n\"c\"\n\xff\nd,\n\ne,f\na\n",
@@ -290,33 +278,33 @@ mod tests {
                     line(5, LineError::TrailingComma),
                     line(6, LineError::Empty),
                     line(7, LineError::SecondColumn),
-                    repeated(8, 1),
+                    duplicate(8, 1),
                 ],
             ),
             (
                 b"1.0\n1\nx\n",
                 Number,
-                &[repeated(2, 1), line(3, LineError::NotANumber)],
+                &[duplicate(2, 1), line(3, LineError::NotANumber)],
             ),
         ];
-        for (bytes, kind, faults) in table {
+        for (bytes, kind, errors) in table {
             assert_eq!(
                 checked(bytes, kind).unwrap_err(),
-                faults,
+                errors,
                 "{}",
                 String::from_utf8_lossy(bytes)
             );
         }
     }
 
-    /// Digits that count up, without keeping them.
-    struct Counting {
+    /// Generates ascending numbers, one a line, without storing them.
+    struct Numbers {
         next: u64,
         end: u64,
         line: Vec<u8>,
     }
 
-    impl io::Read for Counting {
+    impl io::Read for Numbers {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             if self.line.is_empty() && self.next < self.end {
                 self.line = format!("{:x}\n", self.next).into_bytes();
@@ -331,58 +319,53 @@ mod tests {
 
     #[test]
     fn one_user_over_the_limit_is_an_error() {
-        for (end, is_sound) in [(MAX_USERS, true), (MAX_USERS + 1, false)] {
-            let input = Counting {
+        for (end, is_valid) in [(MAX_USERS, true), (MAX_USERS + 1, false)] {
+            let input = io::BufReader::new(Numbers {
                 next: 0,
                 end,
                 line: Vec::new(),
-            };
-            let found = check(
-                io::BufReader::new(input),
-                &identifier(Text),
-                &mut EmptyList,
-                |_, _| Ok(()),
-            )
-            .unwrap();
-            assert_eq!(found.is_ok(), is_sound);
-            if let Err(faults) = found {
+            });
+            let result = check(input, &identifier(Text), &mut EmptyList, |_, _| Ok(())).unwrap();
+            assert_eq!(result.is_ok(), is_valid);
+            if let Err(errors) = result {
                 assert_eq!(
-                    faults.reported().collect::<Vec<_>>(),
+                    errors.reported().collect::<Vec<_>>(),
                     [(0, ListFileError::TooManyUsers)]
                 );
             }
         }
     }
 
+    fn errors(input: impl BufRead) -> ListFileErrors {
+        let result = check(input, &identifier(Text), &mut EmptyList, |_, _| Ok(()));
+        result.unwrap().unwrap_err()
+    }
+
     #[test]
     fn an_endless_file_is_read_up_to_the_byte_limit() {
         let input = io::BufReader::new(io::repeat(b'x'));
-        let faults = check(input, &identifier(Text), &mut EmptyList, |_, _| Ok(()))
-            .unwrap()
-            .unwrap_err();
+        let errors = errors(input);
         let too_long = (1, ListFileError::Line(LineError::TooLong));
-        let wanted = [(0, ListFileError::TooManyBytes), too_long];
-        assert_eq!(faults.reported().collect::<Vec<_>>(), wanted);
+        let expected = [(0, ListFileError::TooManyBytes), too_long];
+        assert_eq!(errors.reported().collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn the_first_errors_are_reported_and_all_are_counted() {
         let lines = "a\n".repeat(1000);
-        let faults = check(lines.as_bytes(), &identifier(Text), &mut EmptyList, |_, _| Ok(()))
-            .unwrap()
-            .unwrap_err();
-        let lines: Vec<u32> = faults.reported().map(|(line, _)| line).collect();
-        assert_eq!((faults.count(), lines), (999, (2..=101).collect()));
+        let errors = errors(lines.as_bytes());
+        let lines: Vec<u32> = errors.reported().map(|(line, _)| line).collect();
+        assert_eq!((errors.count(), lines), (999, (2..=101).collect()));
     }
 
     #[test]
     fn a_file_with_errors_is_not_compared() {
-        let mut told = 0;
-        let found = check(&b"a\nb \n"[..], &identifier(Text), &mut EmptyList, |_, _| {
-            told += 1;
+        let mut count = 0;
+        let result = check(&b"a\nb \n"[..], &identifier(Text), &mut EmptyList, |_, _| {
+            count += 1;
             Ok(())
         });
-        assert!(found.unwrap().is_err());
-        assert_eq!(told, 0);
+        assert!(result.unwrap().is_err());
+        assert_eq!(count, 0);
     }
 }

@@ -1,8 +1,7 @@
-//! The list that was sent last, as it is kept: in order, one value a line, compressed.
+//! The stored form of the last uploaded list: sorted, one value a line, gzip. `zcat` prints it.
 //!
-//! It is plain gzip, so that `zcat` shows it. Damage, another order and anything behind the list are seen while it is read,
-//! but only at its end: nothing may be done by what was read before that. Whether it is the list that it should be is told
-//! by its digest, which the comparison hands out; a list that was not finished has another.
+//! The reader detects damage, a wrong order and trailing data, but possibly only at the end of the list. A caller must not
+//! act on the values before that. The digest, which the comparison returns, shows whether it is the expected list.
 
 use super::SortedValues;
 use super::value::MAX_VALUE_BYTES;
@@ -11,43 +10,33 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-/// Writes a list.
 pub struct ListWriter<W: Write> {
     output: GzEncoder<W>,
     last: Option<Vec<u8>>,
 }
 
 impl<W: Write> ListWriter<W> {
-    /// Writes to `output`.
     pub fn to(output: W) -> Self {
         Self {
-            // What more work would save is little: the values have not much in common but their order.
+            // Better compression would save little, because values have little in common except their order.
             output: GzEncoder::new(output, Compression::fast()),
             last: None,
         }
     }
 
-    /// Writes the next value. They come in order, each once.
-    ///
-    /// # Errors
-    ///
-    /// The output fails, or the value cannot follow the one before it.
+    /// The values must be in ascending order without duplicates.
     pub fn push(&mut self, value: &[u8]) -> io::Result<()> {
         if value.contains(&b'\n') || !advance_if_greater(&mut self.last, value) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "values are out of order",
+                "the values of a list are not in ascending order",
             ));
         }
         self.output.write_all(value)?;
         self.output.write_all(b"\n")
     }
 
-    /// Writes what is left; the output with the whole list.
-    ///
-    /// # Errors
-    ///
-    /// The output fails.
+    /// Returns the output after the complete list.
     pub fn finish(self) -> io::Result<W> {
         let mut output = self.output.finish()?;
         output.flush()?;
@@ -55,7 +44,6 @@ impl<W: Write> ListWriter<W> {
     }
 }
 
-/// Reads a list that was kept.
 pub struct ListReader<R: BufRead> {
     input: BufReader<GzDecoder<R>>,
     value: Vec<u8>,
@@ -63,7 +51,6 @@ pub struct ListReader<R: BufRead> {
 }
 
 impl<R: BufRead> ListReader<R> {
-    /// Reads from `input`.
     pub fn of(input: R) -> Self {
         Self {
             input: BufReader::new(GzDecoder::new(input)),
@@ -79,32 +66,28 @@ impl<R: BufRead> ListReader<R> {
 
 impl<R: BufRead> SortedValues for ListReader<R> {
     fn next(&mut self) -> io::Result<Option<&[u8]>> {
-        let damaged = || {
-            let message = "the list that was sent last is not as it was written";
+        let corrupt = || {
+            let message = "the stored list of the last upload is corrupt";
             io::Error::new(io::ErrorKind::InvalidData, message)
         };
         self.value.clear();
-        // A file that nobody here wrote must not take all memory.
-        let most = (MAX_VALUE_BYTES + 1) as u64;
+        // A corrupt file must not use unlimited memory.
+        let max_line_bytes = (MAX_VALUE_BYTES + 1) as u64;
         self.input
             .by_ref()
-            .take(most)
+            .take(max_line_bytes)
             .read_until(b'\n', &mut self.value)?;
-        if self.value.is_empty() {
-            return if self.is_at_end()? {
-                Ok(None)
-            } else {
-                Err(damaged())
-            };
+        if self.value.is_empty() && self.is_at_end()? {
+            return Ok(None);
         }
         if self.value.pop() != Some(b'\n') || !advance_if_greater(&mut self.last, &self.value) {
-            return Err(damaged());
+            return Err(corrupt());
         }
         Ok(Some(&self.value))
     }
 }
 
-/// Whether a value comes behind the last one, which it is from now on.
+/// Replaces `last` with `value` if `value` is greater. Returns whether it was.
 fn advance_if_greater(last: &mut Option<Vec<u8>>, value: &[u8]) -> bool {
     match last {
         Some(last) if last.as_slice() >= value => false,
@@ -125,12 +108,12 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> io::Result<Vec<Vec<u8>>> {
-        let mut kept = ListReader::of(bytes);
-        let mut found = Vec::new();
-        while let Some(value) = kept.next()? {
-            found.push(value.to_vec());
+        let mut reader = ListReader::of(bytes);
+        let mut values = Vec::new();
+        while let Some(value) = reader.next()? {
+            values.push(value.to_vec());
         }
-        Ok(found)
+        Ok(values)
     }
 
     #[test]
@@ -143,11 +126,11 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(read(&bytes[..length]).is_err(), "{length}");
         }
-        for place in 10..bytes.len() {
+        for index in 10..bytes.len() {
             let mut damaged = bytes.clone();
-            damaged[place] ^= 0x10;
-            // The bits that fill up the last byte mean nothing.
-            assert!(read(&damaged).map_or(true, |found| found == values), "{place}");
+            damaged[index] ^= 0x10;
+            // The padding bits of the last byte have no meaning.
+            assert!(read(&damaged).map_or(true, |read| read == values), "{index}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Two lists in order, held against each other in one pass.
+//! Compares two sorted lists in one pass.
 
 use super::{PreviousMembers, SortedValues};
 use crate::model::{ListDigest, ListSummary};
@@ -6,42 +6,35 @@ use sha2::{Digest as _, Sha256};
 use std::cmp::Ordering;
 use std::io;
 
-/// What becomes of a value of two lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueChange {
-    /// It is in both, for sure.
+    /// Certainly in both lists.
     Unchanged,
-    /// It is in the new list, and in the old one not or not for sure.
+    /// In the new list, and not certainly in the old one.
     Added,
-    /// It is in the old list alone.
+    /// In the old list only.
     Removed,
 }
 
-/// What two lists are, and how they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListDiff {
-    /// The new list.
     pub new: ListSummary,
-    /// The old one: whoever knows what it should be can tell.
+    /// The caller compares it with the expected old list.
     pub old: ListSummary,
-    /// How many values the new list has that the old one lacks, or does not have for sure.
+    /// Values of the new list that are not certainly in the old one.
     pub added: u64,
-    /// How many values it lacks that the old one has.
+    /// Values of the old list that are not in the new one.
     pub removed: u64,
 }
 
-/// Compares a list with the one before it and tells `each` of every value of both, in order. Whether either list is whole
-/// shows only at its end: what `each` puts aside is good when the comparison is.
-///
-/// # Errors
-///
-/// A list cannot be read, or `each` fails.
+/// Calls `each` for every value of both lists, in order. Damage of a list may be found only at its end, so the collected
+/// values are valid only if this function succeeds.
 pub fn compare_lists(
     new: &mut dyn SortedValues,
     old: &mut dyn PreviousMembers,
     mut each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
 ) -> io::Result<ListDiff> {
-    let (mut new_tally, mut old_tally) = (ListDigester::default(), ListDigester::default());
+    let (mut new_digester, mut old_digester) = (ListDigester::default(), ListDigester::default());
     let (mut added, mut removed) = (0, 0);
     let (mut next_new, mut next_old) = (new.next()?, old.next_possible_member()?);
     loop {
@@ -52,19 +45,19 @@ pub fn compare_lists(
             (Some(new), Some((old, _))) => new.cmp(old),
         };
         if let Some(value) = next_new.filter(|_| order != Ordering::Greater) {
-            new_tally.add(value);
-            let is_sure = order == Ordering::Equal && next_old.is_some_and(|(_, is_sure)| is_sure);
-            let change = if is_sure {
+            new_digester.add(value);
+            let is_unchanged = order == Ordering::Equal && next_old.is_some_and(|(_, is_certain)| is_certain);
+            let change = if is_unchanged {
                 ValueChange::Unchanged
             } else {
                 ValueChange::Added
             };
-            added += u64::from(change == ValueChange::Added);
+            added += u64::from(!is_unchanged);
             each(change, value)?;
             next_new = new.next()?;
         }
         if let Some((value, _)) = next_old.filter(|_| order != Ordering::Less) {
-            old_tally.add(value);
+            old_digester.add(value);
             if order == Ordering::Greater {
                 removed += 1;
                 each(ValueChange::Removed, value)?;
@@ -73,14 +66,13 @@ pub fn compare_lists(
         }
     }
     Ok(ListDiff {
-        new: new_tally.summary(),
-        old: old_tally.summary(),
+        new: new_digester.summary(),
+        old: old_digester.summary(),
         added,
         removed,
     })
 }
 
-/// What was read of a list.
 #[derive(Default)]
 struct ListDigester {
     hash: Sha256,
@@ -136,20 +128,21 @@ mod tests {
 
     #[test]
     fn the_digest_is_pinned() {
-        let found = compare_lists(&mut List::of(&all(&["b", "a"])), &mut EmptyList, |_, _| Ok(())).unwrap();
+        let values = all(&["b", "a"]);
+        let added = compare_lists(&mut List::of(&values), &mut EmptyList, |_, _| Ok(())).unwrap();
         // printf 'a\nb\n' | sha256sum
-        let wanted = "911169ddaaf146aff539f58c26c489af3b892dff0fe283c1c264c65ae5aa59a2";
+        let expected = "911169ddaaf146aff539f58c26c489af3b892dff0fe283c1c264c65ae5aa59a2";
         assert_eq!(
-            (found.new.digest.as_str(), found.new.count, found.added),
-            (wanted, 2, 2)
+            (added.new.digest.as_str(), added.new.count, added.added),
+            (expected, 2, 2)
         );
-        let turned = compare_lists(&mut EmptyList, &mut List::of(&all(&["b", "a"])), |_, _| Ok(())).unwrap();
-        assert_eq!((turned.old, turned.removed), (found.new, 2));
-        let nobody = compare_lists(&mut EmptyList, &mut EmptyList, |_, _| Ok(())).unwrap();
+        let removed = compare_lists(&mut EmptyList, &mut List::of(&values), |_, _| Ok(())).unwrap();
+        assert_eq!((removed.old, removed.removed), (added.new, 2));
+        let empty = compare_lists(&mut EmptyList, &mut EmptyList, |_, _| Ok(())).unwrap();
         // sha256sum </dev/null
-        let wanted = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!((nobody.new.digest.as_str(), nobody.new.count), (wanted, 0));
-        assert_eq!(nobody.new, ListSummary::empty());
+        let expected = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!((empty.new.digest.as_str(), empty.new.count), (expected, 0));
+        assert_eq!(empty.new, ListSummary::empty());
     }
 
     proptest! {
@@ -162,24 +155,24 @@ mod tests {
                 texts.iter().map(|text| text.as_bytes().to_vec()).collect()
             };
             let (old, new) = (bytes(&old), bytes(&new));
-            let mut told = Vec::new();
-            let found = compare_lists(&mut List::of(&new), &mut List::of(&old), |change, value| {
-                told.push((value.to_vec(), change));
+            let mut changes = Vec::new();
+            let diff = compare_lists(&mut List::of(&new), &mut List::of(&old), |change, value| {
+                changes.push((value.to_vec(), change));
                 Ok(())
             }).unwrap();
-            let of = |wanted: ValueChange| -> BTreeSet<Vec<u8>> {
-                told.iter().filter(|(_, change)| *change == wanted).map(|(value, _)| value.clone()).collect()
+            let values_with = |expected: ValueChange| -> BTreeSet<Vec<u8>> {
+                changes.iter().filter(|(_, change)| *change == expected).map(|(value, _)| value.clone()).collect()
             };
-            prop_assert_eq!(of(ValueChange::Added), &new - &old);
-            prop_assert_eq!(of(ValueChange::Removed), &old - &new);
-            prop_assert_eq!(of(ValueChange::Unchanged), &old & &new);
-            prop_assert!(told.is_sorted_by(|one, other| one.0 < other.0));
-            let counts = (found.new.count, found.added, found.removed);
-            let wanted = (new.len(), (&new - &old).len(), (&old - &new).len());
-            prop_assert_eq!(counts, (wanted.0 as u64, wanted.1 as u64, wanted.2 as u64));
-            let again = compare_lists(&mut List::of(&new), &mut List::of(&new), |_, _| Ok(())).unwrap();
-            prop_assert_eq!((&again.new, &again.old), (&found.new, &found.new));
-            prop_assert_eq!((again.added, again.removed), (0, 0));
+            prop_assert_eq!(values_with(ValueChange::Added), &new - &old);
+            prop_assert_eq!(values_with(ValueChange::Removed), &old - &new);
+            prop_assert_eq!(values_with(ValueChange::Unchanged), &old & &new);
+            prop_assert!(changes.is_sorted_by(|one, other| one.0 < other.0));
+            let counts = (diff.new.count, diff.added, diff.removed);
+            let expected = (new.len(), (&new - &old).len(), (&old - &new).len());
+            prop_assert_eq!(counts, (expected.0 as u64, expected.1 as u64, expected.2 as u64));
+            let same = compare_lists(&mut List::of(&new), &mut List::of(&new), |_, _| Ok(())).unwrap();
+            prop_assert_eq!((&same.new, &same.old), (&diff.new, &diff.new));
+            prop_assert_eq!((same.added, same.removed), (0, 0));
         }
     }
 }

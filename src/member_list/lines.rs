@@ -1,23 +1,21 @@
-//! A stream of bytes, line after line, in bounded memory.
+//! Reads the lines of a stream in bounded memory.
 
 use super::value::MAX_VALUE_BYTES;
 use std::io::{self, BufRead, Read};
 
-/// The lines of a stream. A line ends with `\n`, whatever `\r` stand before it; what follows the last end is a line if it is
-/// there at all. What the service makes of `\r` is not documented, so that none is handed on.
+/// A line ends with `\n`. The last line may lack it. How MoEngage reads `\r` before a line end is not documented, so it is
+/// removed.
 pub(super) struct Lines<R> {
     input: R,
     line: Vec<u8>,
-    /// The number of the line that was read last, from 1.
+    /// The number of the last line, from 1.
     number: u32,
-    /// Bytes that were read.
     bytes: u64,
-    /// Where more were read than these, there are no more lines, whatever is left.
+    /// After this many bytes, the current line is the last one.
     byte_limit: u64,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Ends with the line that makes it more than `most` bytes.
     pub(super) fn of(input: R, byte_limit: u64) -> Self {
         Self {
             input,
@@ -28,18 +26,18 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next line without its end. Of one that is too long for a value the start is enough to say so.
+    /// The next line without its end. A line that is too long for a value is truncated to just over the limit.
     pub(super) fn next(&mut self) -> io::Result<Option<(u32, &[u8])>> {
         self.line.clear();
         if self.bytes > self.byte_limit {
             return Ok(None);
         }
-        // One byte more than a line that ends with `\r\n` can have tells one that is too long.
-        let longest = (MAX_VALUE_BYTES + 3) as u64;
+        // Longer than the longest valid line with `\r\n`.
+        let max_line_bytes = (MAX_VALUE_BYTES + 3) as u64;
         let read = self
             .input
             .by_ref()
-            .take(longest)
+            .take(max_line_bytes)
             .read_until(b'\n', &mut self.line)?;
         if read == 0 {
             return Ok(None);
@@ -49,15 +47,13 @@ impl<R: BufRead> Lines<R> {
         if self.line.last() != Some(&b'\n') {
             self.skip_rest()?;
         }
-        let mut line = self.line.as_slice();
-        line = line.strip_suffix(b"\n").unwrap_or(line);
-        while let Some(bare) = line.strip_suffix(b"\r") {
-            line = bare;
+        let mut line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        while let Some(rest) = line.strip_suffix(b"\r") {
+            line = rest;
         }
         Ok(Some((self.number, line)))
     }
 
-    /// How many bytes were read.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -86,13 +82,13 @@ impl<R: BufRead> Lines<R> {
 mod tests {
     use super::*;
 
-    fn all(bytes: &[u8]) -> (Vec<(u32, Vec<u8>)>, u64) {
+    fn read_all(bytes: &[u8]) -> (Vec<(u32, Vec<u8>)>, u64) {
         let mut lines = Lines::of(bytes, u64::MAX);
-        let mut found = Vec::new();
+        let mut all = Vec::new();
         while let Some((number, line)) = lines.next().unwrap() {
-            found.push((number, line.to_vec()));
+            all.push((number, line.to_vec()));
         }
-        (found, lines.bytes())
+        (all, lines.bytes())
     }
 
     #[test]
@@ -105,10 +101,10 @@ mod tests {
             (b"\n\n", &[b"", b""]),
             (b"a\rb\r\r\n", &[b"a\rb"]),
         ];
-        for (bytes, wanted) in table {
-            let (found, length) = all(bytes);
-            let found: Vec<_> = found.iter().map(|(_, line)| line.as_slice()).collect();
-            assert_eq!(found, wanted, "{bytes:?}");
+        for (bytes, expected) in table {
+            let (lines, length) = read_all(bytes);
+            let lines: Vec<_> = lines.iter().map(|(_, line)| line.as_slice()).collect();
+            assert_eq!(lines, expected, "{bytes:?}");
             assert_eq!(length, bytes.len() as u64);
         }
     }
@@ -117,10 +113,10 @@ mod tests {
     fn an_overlong_line_uses_bounded_memory_and_hides_no_other() {
         let mut bytes = vec![b'x'; 10 * MAX_VALUE_BYTES];
         bytes.extend(b"\nb\n");
-        let (found, length) = all(&bytes);
-        assert_eq!(found.len(), 2);
-        assert!(found[0].1.len() > MAX_VALUE_BYTES && found[0].1.len() < 2 * MAX_VALUE_BYTES);
-        assert_eq!(found[1], (2, b"b".to_vec()));
+        let (lines, length) = read_all(&bytes);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].1.len() > MAX_VALUE_BYTES && lines[0].1.len() < 2 * MAX_VALUE_BYTES);
+        assert_eq!(lines[1], (2, b"b".to_vec()));
         assert_eq!(length, bytes.len() as u64);
     }
 }

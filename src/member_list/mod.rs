@@ -1,57 +1,47 @@
-//! Lists of members: the users of a file segment and the members of a cohort.
+//! Member lists: the users of a file segment and the members of a cohort.
 //!
-//! The service takes such a list as one value a line and never shows it again. A value that it cannot match is dropped
-//! without a word, so every line is checked before anything is sent (`line`); and what was sent last is kept (`kept`), so
-//! that a plan can say who comes and who goes, and so that a change can be sent as a change.
+//! MoEngage reads a list as one value a line and never returns it. It silently ignores a value that matches no user, so
+//! `value` checks every line before segctl sends anything. The last uploaded list is stored (`compressed_list`), so that a
+//! plan shows added and removed members, and an update sends only the changes.
 //!
-//! A list may have two million values in 150 MB. It is read once, whatever its size, in bounded memory: values are sorted
-//! in runs that go to unnamed temporary files and are merged (`sort`), and while they are merged they are held against
-//! the list that was sent last (`compare`), which is kept in the same order. `check` is the whole of it for one file,
-//! `clean` writes a file without what is wrong with it.
+//! A list may have two million values in 150 MB. segctl reads it once, in bounded memory. `sort` writes sorted runs to
+//! temporary files and merges them. During the merge, `diff` compares the values with the last uploaded list. `check` runs
+//! all of this for one file, and `normalize` writes a fixed file.
 //!
-//! The order is that of bytes, so that it depends on no language; numbers are compared as numbers, since the service does
-//! so, and stand in one spelling (`1.0` and `1` are the same user).
+//! The order is the byte order, independent of any language. MoEngage compares numbers by value, so a number has one
+//! canonical form (`1.0` and `1` are the same user).
 
 pub mod check;
 pub mod compressed_list;
 pub mod diff;
 mod lines;
 pub mod membership_bounds;
-pub mod normalise;
+pub mod normalize;
 mod sort;
 pub mod source;
 pub mod value;
 
 use std::io;
 
-/// Values in order, one after the other.
+/// Values in ascending byte order.
 pub trait SortedValues {
-    /// The next value, or `None` behind the last.
-    ///
-    /// # Errors
-    ///
-    /// What they are read from fails.
     fn next(&mut self) -> io::Result<Option<&[u8]>>;
 }
 
-/// Those who were in a segment before, in order.
+/// The values that the segment may have had before, in ascending byte order.
 pub trait PreviousMembers {
-    /// The next who may be in it, and whether that is sure; `None` behind the last.
-    ///
-    /// # Errors
-    ///
-    /// What they are read from fails.
+    /// The next value, and whether it is certainly a member.
     fn next_possible_member(&mut self) -> io::Result<Option<(&[u8], bool)>>;
 }
 
-/// A list that was sent whole.
+/// A list whose upload is confirmed.
 impl<V: SortedValues> PreviousMembers for V {
     fn next_possible_member(&mut self) -> io::Result<Option<(&[u8], bool)>> {
         Ok(self.next()?.map(|value| (value, true)))
     }
 }
 
-/// No values: what is compared with where nothing was sent before.
+/// The previous list if nothing was uploaded before.
 #[derive(Clone, Copy, Debug)]
 pub struct EmptyList;
 

@@ -1,16 +1,13 @@
-//! Sorting more values than memory should hold: runs are sorted in memory, put aside in unnamed temporary files, and
-//! merged.
+//! External merge sort: sorts runs in memory, writes them to temporary files, and merges them.
 //!
-//! The files have no name, so that nothing is left of them however the process ends, and nobody else can open them.
+//! The temporary files have no name. The system deletes them however the process ends, and no other process can open them.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 
-/// What a run may take of memory before it is put aside, in bytes. The largest list that the service takes comes in three
-/// or four runs.
+/// The memory of a run in bytes. The largest list that MoEngage accepts needs three or four runs.
 const RUN_BYTES: usize = 64 * 1024 * 1024;
 
-/// Takes values in any order.
 pub(super) struct Sorter {
     bytes: Vec<u8>,
     spans: Vec<ValueSpan>,
@@ -18,10 +15,10 @@ pub(super) struct Sorter {
     spilled_runs: Vec<SortedRun>,
 }
 
-/// Where a value of a run stands.
+/// The position of a value in the bytes of a run.
 #[derive(Clone, Copy)]
 struct ValueSpan {
-    /// Its first bytes: most comparisons need no more.
+    /// The first bytes of the value. They decide most comparisons.
     prefix: u64,
     start: u32,
     length: u32,
@@ -42,10 +39,9 @@ impl Sorter {
         }
     }
 
-    /// Takes the value of a line.
     pub(super) fn push(&mut self, value: &[u8], line: u32) -> io::Result<()> {
-        let taken = self.bytes.len() + value.len() + (self.spans.len() + 1) * size_of::<ValueSpan>();
-        if taken > self.memory_limit && !self.spans.is_empty() {
+        let used = self.bytes.len() + value.len() + (self.spans.len() + 1) * size_of::<ValueSpan>();
+        if used > self.memory_limit && !self.spans.is_empty() {
             self.spill()?;
         }
         let too_large = || io::Error::new(io::ErrorKind::InvalidInput, "a value is too large to be sorted");
@@ -59,10 +55,9 @@ impl Sorter {
         Ok(())
     }
 
-    /// All values in order.
     pub(super) fn finish(mut self) -> io::Result<MergedRuns> {
         if !self.spilled_runs.is_empty() && !self.spans.is_empty() {
-            // Two runs in memory, one of them being read, would be twice what one may take.
+            // The merge reads from all runs. A run in memory would exceed the memory limit.
             self.spill()?;
         }
         let mut runs = self.spilled_runs;
@@ -92,8 +87,9 @@ impl Sorter {
 
     fn spill(&mut self) -> io::Result<()> {
         self.write_spilled_run().map_err(|error| {
-            let message =
-                format!("it is too large for memory, and a temporary file cannot be written: {error}");
+            let message = format!(
+                "the list is too large to be sorted in memory, and segctl cannot write a temporary file: {error}"
+            );
             io::Error::new(error.kind(), message)
         })
     }
@@ -101,10 +97,10 @@ impl Sorter {
     fn write_spilled_run(&mut self) -> io::Result<()> {
         sort(&self.bytes, &mut self.spans);
         let mut file = BufWriter::new(tempfile::tempfile()?);
-        for place in &self.spans {
-            file.write_all(&place.line.to_le_bytes())?;
-            file.write_all(&place.length.to_le_bytes())?;
-            file.write_all(place.of(&self.bytes))?;
+        for span in &self.spans {
+            file.write_all(&span.line.to_le_bytes())?;
+            file.write_all(&span.length.to_le_bytes())?;
+            file.write_all(span.of(&self.bytes))?;
         }
         let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
@@ -125,22 +121,21 @@ impl ValueSpan {
     }
 }
 
-fn sort(bytes: &[u8], places: &mut [ValueSpan]) {
-    places.sort_unstable_by(|one, other| {
-        let by_head = one.prefix.cmp(&other.prefix);
+fn sort(bytes: &[u8], spans: &mut [ValueSpan]) {
+    spans.sort_unstable_by(|one, other| {
+        let by_prefix = one.prefix.cmp(&other.prefix);
         let by_value = || one.of(bytes).cmp(other.of(bytes));
-        by_head.then_with(by_value).then(one.line.cmp(&other.line))
+        by_prefix.then_with(by_value).then(one.line.cmp(&other.line))
     });
 }
 
-/// The first eight bytes as a number that is ordered as they are.
+/// The first eight bytes as a number with the same order.
 fn prefix(value: &[u8]) -> u64 {
     let mut bytes = [0; 8];
     bytes.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
     u64::from_be_bytes(bytes)
 }
 
-/// Values that are sorted, each with its line.
 enum SortedRun {
     InMemory {
         bytes: Vec<u8>,
@@ -148,12 +143,10 @@ enum SortedRun {
     },
     OnDisk {
         file: BufReader<File>,
-        /// How many values of it were not read yet.
         remaining: usize,
     },
 }
 
-/// A run and its next value.
 struct PeekableRun {
     run: SortedRun,
     value: Vec<u8>,
@@ -161,23 +154,20 @@ struct PeekableRun {
 }
 
 impl PeekableRun {
-    /// Goes to the next value; whether there is one.
+    /// Reads the next value. Returns false at the end.
     fn advance(&mut self) -> io::Result<bool> {
         self.value.clear();
         match &mut self.run {
-            SortedRun::InMemory { bytes, spans: places } => {
-                let Some(place) = places.next() else {
+            SortedRun::InMemory { bytes, spans } => {
+                let Some(span) = spans.next() else {
                     return Ok(false);
                 };
-                self.line = place.line;
-                self.value.extend_from_slice(place.of(bytes));
+                self.line = span.line;
+                self.value.extend_from_slice(span.of(bytes));
             }
             SortedRun::OnDisk { remaining: 0, .. } => return Ok(false),
-            SortedRun::OnDisk {
-                file,
-                remaining: left,
-            } => {
-                *left -= 1;
+            SortedRun::OnDisk { file, remaining } => {
+                *remaining -= 1;
                 self.line = read_u32(file)?;
                 let length = read_u32(file)?;
                 self.value.resize(length as usize, 0);
@@ -194,16 +184,15 @@ fn read_u32(file: &mut BufReader<File>) -> io::Result<u32> {
     Ok(u32::from_le_bytes(bytes))
 }
 
-/// Values in order, the same ones by their lines.
+/// All values in order. Equal values are ordered by their lines.
 pub(super) struct MergedRuns {
-    /// Those that have a value left.
+    /// The runs that are not at their end.
     runs: Vec<PeekableRun>,
-    /// The run whose value was handed out last.
+    /// The run whose value was returned last.
     current: Option<usize>,
 }
 
 impl MergedRuns {
-    /// The next value and its line.
     pub(super) fn next_line(&mut self) -> io::Result<Option<(&[u8], u32)>> {
         if let Some(current) = self.current.take()
             && let Some(run) = self.runs.get_mut(current)
@@ -211,14 +200,13 @@ impl MergedRuns {
         {
             self.runs.remove(current);
         }
-        // There are so few runs that a heap would not pay.
-        let least = self.runs.iter().enumerate();
-        let least =
-            least.min_by(|(_, one), (_, other)| one.value.cmp(&other.value).then(one.line.cmp(&other.line)));
-        let Some((place, run)) = least else {
+        // There are too few runs for a heap to pay off.
+        let runs = self.runs.iter().enumerate();
+        let next = runs.min_by(|(_, one), (_, other)| (&one.value, one.line).cmp(&(&other.value, other.line)));
+        let Some((index, run)) = next else {
             return Ok(None);
         };
-        self.current = Some(place);
+        self.current = Some(index);
         Ok(Some((&run.value, run.line)))
     }
 }
@@ -228,35 +216,35 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sorted(values: &[Vec<u8>], runs_of: usize) -> Vec<(Vec<u8>, u32)> {
-        let mut sorter = Sorter::with_memory_limit(runs_of);
+    fn sorted(values: &[Vec<u8>], memory_limit: usize) -> Vec<(Vec<u8>, u32)> {
+        let mut sorter = Sorter::with_memory_limit(memory_limit);
         for (line, value) in (1..).zip(values) {
             sorter.push(value, line).unwrap();
         }
-        let mut sorted = sorter.finish().unwrap();
-        let mut found = Vec::new();
-        while let Some((value, line)) = sorted.next_line().unwrap() {
-            found.push((value.to_vec(), line));
+        let mut merged = sorter.finish().unwrap();
+        let mut sorted = Vec::new();
+        while let Some((value, line)) = merged.next_line().unwrap() {
+            sorted.push((value.to_vec(), line));
         }
-        found
+        sorted
     }
 
-    /// Of few letters and with a common start, so that most comparisons have to look at the end.
+    /// Few letters and a common prefix, so that most comparisons reach the end of the values.
     fn value() -> impl Strategy<Value = Vec<u8>> {
-        let common = prop_oneof![Just("user.000"), Just("user"), Just("")];
-        (common, proptest::collection::vec(0_u8..3, 0..4))
-            .prop_map(|(start, end)| [start.as_bytes(), &end].concat())
+        let prefix = prop_oneof![Just("user.000"), Just("user"), Just("")];
+        (prefix, proptest::collection::vec(0_u8..3, 0..4))
+            .prop_map(|(prefix, suffix)| [prefix.as_bytes(), &suffix].concat())
     }
 
     proptest! {
         #[test]
         fn output_is_the_sorted_input_for_any_number_of_runs(
             values in proptest::collection::vec(value(), 0..200),
-            runs_of in 1_usize..2000,
+            memory_limit in 1_usize..2000,
         ) {
-            let mut wanted: Vec<(Vec<u8>, u32)> = values.iter().cloned().zip(1..).collect();
-            wanted.sort();
-            prop_assert_eq!(sorted(&values, runs_of), wanted);
+            let mut expected: Vec<(Vec<u8>, u32)> = values.iter().cloned().zip(1..).collect();
+            expected.sort();
+            prop_assert_eq!(sorted(&values, memory_limit), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a list that a file declares comes from.
+//! The sources of a declared list: a file, or inline values.
 
 use super::check::{ListFileErrors, check};
 use super::diff::{ListDiff, ValueChange, compare_lists};
@@ -9,17 +9,16 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-/// A list that can be read.
 #[derive(Clone, Debug)]
 pub enum ListSource<'s> {
-    /// A file of one value a line.
+    /// One value a line.
     File(PathBuf),
-    /// Values that are written where the segment is declared, and were checked there.
+    /// Inline values, which `config` has checked.
     Values(&'s [String]),
 }
 
 impl<'s> ListSource<'s> {
-    /// The list of a cohort; its path is from `base`.
+    /// The path of a cohort's list is relative to `base`.
     #[must_use]
     pub fn of(members: &'s MemberSource, base: &Path) -> Self {
         match members {
@@ -28,33 +27,25 @@ impl<'s> ListSource<'s> {
         }
     }
 
-    /// Reads the list to its end and holds it against what was `before`, telling `each` of every value of both, in order;
-    /// unless there is a fault in it. What `each` puts aside is good when there is a comparison.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read, temporary files cannot be written, or `each` fails.
+    /// Reads the list to its end and compares it with the previous members. Calls `each` for every value of both, in order,
+    /// unless a line is invalid. Use the collected values only if the result is a diff.
     pub fn compare(
         &self,
         identifier: &Identifier,
-        before: &mut dyn PreviousMembers,
+        previous: &mut dyn PreviousMembers,
         each: impl FnMut(ValueChange, &[u8]) -> io::Result<()>,
     ) -> io::Result<Result<ListDiff, ListFileErrors>> {
         match self {
-            Self::File(path) => check(BufReader::new(open(path)?), identifier, before, each),
+            Self::File(path) => check(BufReader::new(open(path)?), identifier, previous, each),
             Self::Values(values) => {
                 let values: BTreeSet<&[u8]> = values.iter().map(String::as_bytes).collect();
-                compare_lists(&mut InlineValues(values.into_iter()), before, each).map(Ok)
+                compare_lists(&mut InlineValues(values.into_iter()), previous, each).map(Ok)
             }
         }
     }
 }
 
-/// Opens a list. A device or a pipe is not even opened, since that could block.
-///
-/// # Errors
-///
-/// It is no regular file, or cannot be opened.
+/// Opens a regular file. Opening a device or a pipe could block, so segctl rejects them first.
 pub fn open(path: &Path) -> io::Result<File> {
     if fs::metadata(path)?.is_file() {
         return File::open(path);
@@ -65,7 +56,6 @@ pub fn open(path: &Path) -> io::Result<File> {
     ))
 }
 
-/// Values in order.
 struct InlineValues<'v>(btree_set::IntoIter<&'v [u8]>);
 
 impl SortedValues for InlineValues<'_> {

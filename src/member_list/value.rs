@@ -1,51 +1,42 @@
-//! What one line of a list may be. Pure.
+//! Checks one line of a list. Pure.
 //!
-//! The rules are those of the service's guide to file segments: one column, UTF-8, no spaces around a value, no quotes
-//! around it, no comma at its end, no empty line. Breaking one is no error there; the value just matches nobody.
+//! The rules come from MoEngage's guide to file segments: one column, UTF-8, and no spaces or quotes around a value, no
+//! trailing comma, no empty line. MoEngage reports no error for an invalid line, which matches no user.
 
 use crate::model::IdentifierType;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The longest line that can be a value, in bytes. The service documents none; no attribute that identifies a user comes
-/// near it, and a list in which a line is longer is something else than a list.
+/// The API documents no limit. Identifying attributes are far shorter, so a longer line shows that the file is not a list.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
-/// What some programs put before UTF-8.
+/// Some programs write it at the start of UTF-8 files.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Why a line stands for nobody.
+/// Why a line matches no user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LineError {
-    /// There is nothing in it.
     Empty,
-    /// It is not UTF-8.
     NotUtf8,
-    /// It is longer than [`LONGEST`].
     TooLong,
-    /// A byte order mark stands before the value and would be part of it: at the start of a file, or where files were put
-    /// together.
+    /// At the start of a file, or where files were concatenated. MoEngage would read it as part of the value.
     ByteOrderMark,
-    /// There are spaces before or behind the value.
     OuterSpaces,
-    /// The value ends with a comma.
     TrailingComma,
-    /// The value is wrapped in quotes.
     Quotes,
-    /// A quote stands at both ends, and it is not clear what they wrap.
+    /// There are quotes at both ends, and they do not clearly enclose one value.
     UnclearQuotes,
-    /// A comma makes two columns of it.
     SecondColumn,
-    /// There is something in the value that nobody sees: a tab, a zero, another sort of line end.
+    /// A tab, a null character, or another kind of line end.
     ControlCharacter,
-    /// The attribute is a number and the value is none in plain digits.
+    /// The attribute is a number, and the value is not a number in plain digits.
     NotANumber,
-    /// The number has more digits than the service can tell apart.
+    /// MoEngage stores numbers as doubles.
     TooManyDigits,
 }
 
 impl LineError {
-    /// Whether it is clear what the line should be, and that is a value or nothing.
+    /// Whether the intended line is unambiguous: a value, or an empty line.
     #[must_use]
     pub fn is_fixable(self) -> bool {
         match self {
@@ -67,32 +58,29 @@ impl fmt::Display for LineError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Empty => "the line is empty",
-            Self::NotUtf8 => "the line is not UTF-8",
-            Self::TooLong => "the line is longer than any value can be",
+            Self::NotUtf8 => "the line is not valid UTF-8",
+            Self::TooLong => "the line is longer than a value can be",
             Self::ByteOrderMark => "the line begins with a byte order mark",
             Self::OuterSpaces => "there are spaces around the value",
             Self::TrailingComma => "the value ends with a comma",
-            Self::Quotes => "the value stands in quotes",
-            Self::UnclearQuotes => "the line begins and ends with a quote, and there are others inside",
+            Self::Quotes => "the value is enclosed in quotes",
+            Self::UnclearQuotes => "the line begins and ends with a quote and contains other quotes",
             Self::SecondColumn => "a comma makes a second column",
-            Self::ControlCharacter => "there is an invisible character in the value",
+            Self::ControlCharacter => "the value contains an invisible character",
             Self::NotANumber => "the value is not a number in plain digits",
-            Self::TooManyDigits => "the number has more digits than the service tells apart",
+            Self::TooManyDigits => "the number has more digits than MoEngage distinguishes",
         })
     }
 }
 
-/// The value of a line, without its end: as it is compared, so that two lines that mean one user are equal.
-///
-/// # Errors
-///
-/// Why it stands for nobody: what nobody but the author can mend, before what can be cleaned.
+/// The canonical value of a line (without its line end), so that two lines for one user are equal. Ambiguous errors take
+/// precedence over fixable ones.
 pub fn parse_value(line: &[u8], kind: IdentifierType) -> Result<Cow<'_, [u8]>, LineError> {
     if line.len() > MAX_VALUE_BYTES {
         return Err(LineError::TooLong);
     }
     let text = std::str::from_utf8(line).map_err(|_| LineError::NotUtf8)?;
-    let bare = normalised(text);
+    let bare = normalized(text);
     if bare.is_empty() {
         return Err(LineError::Empty);
     }
@@ -102,21 +90,21 @@ pub fn parse_value(line: &[u8], kind: IdentifierType) -> Result<Cow<'_, [u8]>, L
         IdentifierType::Number => Some(canonical_number(&bare)?),
     };
     match error_around(text, &bare) {
-        Some(fault) => Err(fault),
+        Some(error) => Err(error),
         None => Ok(number.map_or(Cow::Borrowed(line), |number| Cow::Owned(number.into_bytes()))),
     }
 }
 
-/// What is left of a line without a byte order mark, spaces, commas and one pair of quotes around its value.
+/// Removes a byte order mark, spaces, commas and one pair of quotes around the value.
 #[must_use]
-pub fn normalised(line: &str) -> Cow<'_, str> {
+pub fn normalized(line: &str) -> Cow<'_, str> {
     let bare = trimmed(line).trim_end_matches(|letter: char| letter == ',' || letter.is_whitespace());
     let Some(inside) = unquoted(bare) else {
         return Cow::Borrowed(bare);
     };
     let bare = trimmed(inside);
     if bare.contains('"') {
-        // Between quotes, two of them stand for one.
+        // Inside quotes, two quotes mean one.
         Cow::Owned(bare.replace("\"\"", "\""))
     } else {
         Cow::Borrowed(bare)
@@ -124,31 +112,30 @@ pub fn normalised(line: &str) -> Cow<'_, str> {
 }
 
 fn trimmed(text: &str) -> &str {
-    let is_before = |letter: char| letter == BYTE_ORDER_MARK || letter.is_whitespace();
-    text.trim_start_matches(is_before).trim_end()
+    let is_ignored = |letter: char| letter == BYTE_ORDER_MARK || letter.is_whitespace();
+    text.trim_start_matches(is_ignored).trim_end()
 }
 
-/// What stands between a pair of quotes that wrap all of a text: every quote inside is written twice.
+/// The text inside a pair of quotes that encloses all of `text`. Every quote inside must be doubled.
 fn unquoted(text: &str) -> Option<&str> {
     let inside = text.strip_prefix('"')?.strip_suffix('"')?;
     (!inside.replace("\"\"", "").contains('"')).then_some(inside)
 }
 
-/// What is wrong with a value itself.
 fn check_value(value: &str) -> Result<(), LineError> {
-    let is_hidden = |letter: char| letter.is_control() || letter == BYTE_ORDER_MARK;
+    let is_invisible = |letter: char| letter.is_control() || letter == BYTE_ORDER_MARK;
     if value.contains(',') {
         Err(LineError::SecondColumn)
     } else if value.len() > 1 && value.starts_with('"') && value.ends_with('"') {
         Err(LineError::UnclearQuotes)
-    } else if value.contains(is_hidden) {
+    } else if value.contains(is_invisible) {
         Err(LineError::ControlCharacter)
     } else {
         Ok(())
     }
 }
 
-/// What stands around the value of a line that is more than the value.
+/// What a line contains besides its value.
 fn error_around(line: &str, value: &str) -> Option<LineError> {
     if line == value {
         None
@@ -163,7 +150,6 @@ fn error_around(line: &str, value: &str) -> Option<LineError> {
     }
 }
 
-/// One spelling for each number.
 fn canonical_number(text: &str) -> Result<String, LineError> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -172,17 +158,16 @@ fn canonical_number(text: &str) -> Result<String, LineError> {
         return Err(LineError::NotANumber);
     }
     let number: f64 = text.parse().map_err(|_| LineError::NotANumber)?;
-    // There is one zero.
-    let spelled = (number + 0.0).to_string();
-    // Where a double prints as other digits, it stands for other numbers, too.
-    if spelled.trim_start_matches('-') == without_redundant_zeros(whole, fraction) {
-        Ok(spelled)
+    // Adding zero turns -0.0 into 0.0.
+    let canonical = (number + 0.0).to_string();
+    // If the double prints with other digits, other numbers have the same double.
+    if canonical.trim_start_matches('-') == without_redundant_zeros(whole, fraction) {
+        Ok(canonical)
     } else {
         Err(LineError::TooManyDigits)
     }
 }
 
-/// Digits without the zeros that say nothing.
 fn without_redundant_zeros(whole: &str, fraction: &str) -> String {
     let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
     let whole = if whole.is_empty() { "0" } else { whole };
@@ -263,12 +248,12 @@ mod tests {
             (b"1,5", Number, Err(SecondColumn)),
             ("\u{0661}".as_bytes(), Number, Err(NotANumber)),
         ];
-        for (line, kind, wanted) in table {
-            let found = parse_value(line, *kind);
-            let found = found.as_ref().map(|value| std::str::from_utf8(value).unwrap());
+        for (line, kind, expected) in table {
+            let value = parse_value(line, *kind);
+            let value = value.as_ref().map(|value| std::str::from_utf8(value).unwrap());
             assert_eq!(
-                found.map_err(|fault| *fault),
-                *wanted,
+                value.map_err(|error| *error),
+                *expected,
                 "{:?}",
                 String::from_utf8_lossy(line)
             );
@@ -278,21 +263,21 @@ mod tests {
     proptest! {
         #[test]
         fn a_fixable_line_becomes_a_value_or_empty(line in "[ab\",; \t\u{feff}\r\u{a0}]{0,8}") {
-            let after = normalised(&line);
+            let fixed = normalized(&line);
             match parse_value(line.as_bytes(), Text) {
-                Ok(value) => prop_assert_eq!(value.as_ref(), after.as_bytes()),
-                Err(LineError::Empty) => prop_assert_eq!(after.as_ref(), ""),
-                Err(fault) if fault.is_fixable() => {
-                    prop_assert_eq!(parse_value(after.as_bytes(), Text), Ok(after.as_bytes().into()));
+                Ok(value) => prop_assert_eq!(value.as_ref(), fixed.as_bytes()),
+                Err(LineError::Empty) => prop_assert_eq!(fixed.as_ref(), ""),
+                Err(error) if error.is_fixable() => {
+                    prop_assert_eq!(parse_value(fixed.as_bytes(), Text), Ok(fixed.as_bytes().into()));
                 }
-                // What the author alone can mend is left as it is.
+                // Ambiguous lines are left unchanged.
                 Err(_) => {}
             }
         }
 
         #[test]
         fn different_numbers_stay_different(one in "-?[0-9]{1,18}(\\.[0-9]{1,3})?", bump in 1_u8..9) {
-            // The same number but for its last digit.
+            // Another number that differs only in the last digit.
             let last = one.bytes().last().unwrap() - b'0';
             let other = format!("{}{}", &one[..one.len() - 1], (last + bump) % 10);
             if let (Ok(one), Ok(other)) = (parse_value(one.as_bytes(), Number), parse_value(other.as_bytes(), Number)) {
