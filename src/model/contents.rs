@@ -1,94 +1,78 @@
-//! What makes a segment's members, as its file says it.
+//! What a segment's members come from, as declared in its file.
 
 use super::filter::{Definition, Reference};
 use super::member_list::CohortKey;
-use super::segment::SegmentKind;
+use super::segment_kind::SegmentKind;
 use serde::{Deserialize, Serialize};
 
-/// What makes a segment's members.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Contents {
-    /// Filters, evaluated by the service.
     Filter(Definition),
-    /// A list of users that is uploaded.
     File(FileSegment),
-    /// Members that are synchronised.
     Cohort(Cohort),
 }
 
-/// The users of a file segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileSegment {
-    /// What the values of the list are.
     pub identifier: Identifier,
-    /// Where the list is.
     pub users: UserListSource,
-    /// Days after its creation at which the service archives the segment and drops its users; at least 1.
+    /// Days after its creation at which MoEngage archives the segment and drops its users; at least 1.
     pub expires_in_days: u32,
-    /// Where the service tells what came of each upload.
+    /// MoEngage sends the result of each upload to this URL.
     pub callback_url: Option<String>,
-    /// E-mail addresses that the service tells it, too.
+    /// MoEngage also sends the result to these e-mail addresses.
     pub notify: Vec<String>,
 }
 
-/// The attribute by whose values a file segment knows its users.
+/// The attribute that a file segment matches its users by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identifier {
-    /// Its name.
     pub attribute: String,
-    /// Its type.
     pub kind: IdentifierType,
 }
 
-/// Where the list of a file segment is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserListSource {
-    /// A file, by its path from the folder of `segctl.yaml`.
+    /// A path relative to the folder of `segctl.yaml`.
     Local(String),
-    /// A file that somebody else publishes.
+    /// A file that another process publishes.
     Published {
-        /// Where the service reads it.
+        /// MoEngage reads the list from this URL.
         url: String,
-        /// The SHA-256 of its bytes in lower-case hex: a change of it is a change of the segment.
+        /// The SHA-256 of the file in lowercase hexadecimal. segctl plans an upload when it changes.
         sha256: String,
     },
 }
 
-/// A segment whose members a partner synchronises.
+/// A segment whose members a partner syncs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cohort {
-    /// What the service knows it by.
     pub key: CohortKey,
-    /// Who is in it.
     pub members: MemberSource,
 }
 
-/// The members of a cohort, by their `uid`.
+/// The members of a cohort, as values of `uid`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberSource {
-    /// A file, by its path from the folder of `segctl.yaml`.
+    /// A path relative to the folder of `segctl.yaml`.
     Local(String),
-    /// Written where the segment is declared.
     Inline(Vec<String>),
 }
 
 super::keyword::keywords! {
-    /// The type of the attribute by whose values a file segment knows its users.
     pub enum IdentifierType("identifier type") {
-        /// Text.
         Text = "string",
-        /// A number.
         Number = "double",
     }
 }
 
 impl Cohort {
-    /// What the members of every cohort are: the service matches them by nothing else.
+    /// MoEngage matches cohort members by `uid` only.
     #[must_use]
     pub fn identifier() -> Identifier {
         Identifier {
@@ -99,7 +83,6 @@ impl Cohort {
 }
 
 impl Contents {
-    /// The word for it in files.
     #[must_use]
     pub fn kind(&self) -> SegmentKind {
         match self {
@@ -109,7 +92,6 @@ impl Contents {
         }
     }
 
-    /// The filters, where it is made of filters.
     #[must_use]
     pub fn definition(&self) -> Option<&Definition> {
         match self {
@@ -118,7 +100,6 @@ impl Contents {
         }
     }
 
-    /// The path of the file that its members are in, where they are in one.
     pub fn member_file_path_mut(&mut self) -> Option<&mut String> {
         match self {
             Self::File(FileSegment {
@@ -133,7 +114,6 @@ impl Contents {
         }
     }
 
-    /// Every reference to other segments, in the order written. Only filters have any.
     #[must_use]
     pub fn references(&self) -> Vec<&Reference> {
         self.definition().map(Definition::references).unwrap_or_default()

@@ -1,34 +1,32 @@
-//! Other people's text in front of people: names and answers hold whatever somebody typed, and terminals obey some of it.
+//! Makes text from MoEngage and from users safe to print: names and answers may contain terminal control sequences.
 
-/// Text with everything spelled out that a terminal would obey, that turns the direction of writing, or that cannot be
-/// seen: as in `\u{202e}`. What scripts and emoji need behind their letters stays.
+/// Escapes what a terminal obeys, what changes the writing direction, and what is invisible, as in `\u{202e}`.
+/// Joiners and variation selectors that scripts and emoji need stay.
 #[must_use]
 pub fn escape_unprintable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut before = None;
+    let mut escaped = String::with_capacity(text.len());
+    let mut previous = None;
     for next in text.chars() {
-        if is_unprintable(next, before) {
-            shown.extend(next.escape_default());
+        if is_unprintable(next, previous) {
+            escaped.extend(next.escape_default());
         } else {
-            shown.push(next);
+            escaped.push(next);
         }
-        before = Some(next);
+        previous = Some(next);
     }
-    shown
+    escaped
 }
 
-/// Whether a character, behind the one `before`, is not there to be seen.
 #[must_use]
-pub fn is_unprintable(next: char, before: Option<char>) -> bool {
-    next.is_control() || (is_invisible(next) && !(is_joiner(next) && before.is_some_and(accepts_joiner)))
+pub fn is_unprintable(next: char, previous: Option<char>) -> bool {
+    next.is_control() || (is_invisible(next) && !(is_joiner(next) && previous.is_some_and(accepts_joiner)))
 }
 
-/// Whether a character is one that joiners and variants belong to.
 fn accepts_joiner(character: char) -> bool {
     !character.is_ascii() && (!is_invisible(character) || is_joiner(character))
 }
 
-/// Characters of no width, those that turn the direction of text, and spaces that are not the one on the keyboard.
+/// Zero-width characters, direction marks, and spaces other than U+0020.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -54,7 +52,7 @@ fn is_invisible(character: char) -> bool {
     )
 }
 
-/// What shapes the letter or picture before it: joiners, and the choice of a variant.
+/// Joiners and variation selectors, which belong to the character before them.
 fn is_joiner(character: char) -> bool {
     matches!(
         character,
@@ -66,24 +64,24 @@ fn is_joiner(character: char) -> bool {
     )
 }
 
-/// A text without what addresses in it have behind a `?`: a signature there is as good as a key for as long as it holds.
+/// Removes the query strings of URLs. A signature in a query string grants access until it expires.
 #[must_use]
 pub fn redact_query_strings(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
+    let mut redacted = String::with_capacity(text.len());
     let is_end = |end: char| end.is_whitespace() || "\"'`<>".contains(end);
     for part in text.split_inclusive(is_end) {
-        let address = part.find("://");
-        let query = address.and_then(|start| Some(start + part.get(start..)?.find('?')?));
+        let url = part.find("://");
+        let query = url.and_then(|start| Some(start + part.get(start..)?.find('?')?));
         match query.and_then(|query| part.split_at_checked(query)) {
             Some((before, query)) => {
-                kept.push_str(before);
-                kept.push_str("?[redacted]");
-                kept.extend(query.chars().last().filter(|end| is_end(*end)));
+                redacted.push_str(before);
+                redacted.push_str("?[redacted]");
+                redacted.extend(query.chars().last().filter(|end| is_end(*end)));
             }
-            None => kept.push_str(part),
+            None => redacted.push_str(part),
         }
     }
-    kept
+    redacted
 }
 
 #[cfg(test)]
@@ -92,7 +90,7 @@ mod tests {
 
     #[test]
     fn unprintable_characters_are_escaped() {
-        for (text, shown) in [
+        for (text, escaped) in [
             ("Buyers, gold", "Buyers, gold"),
             ("a\u{1b}[31mb\nc\td", "a\\u{1b}[31mb\\nc\\td"),
             ("a\u{202e}b\u{2066}c", "a\\u{202e}b\\u{2066}c"),
@@ -106,13 +104,13 @@ mod tests {
             ("می\u{200c}خواهم é", "می\u{200c}خواهم é"),
             ("é\u{202e}\u{200d}", "é\\u{202e}\\u{200d}"),
         ] {
-            assert_eq!(escape_unprintable(text), shown);
+            assert_eq!(escape_unprintable(text), escaped);
         }
     }
 
     #[test]
     fn query_strings_of_urls_are_redacted() {
-        for (text, kept) in [
+        for (text, redacted) in [
             (
                 "download of https://b.example/a.csv?X-Signature=s3cret&b=c failed: https://c.example",
                 "download of https://b.example/a.csv?[redacted] failed: https://c.example",
@@ -124,7 +122,7 @@ mod tests {
             ("really? yes", "really? yes"),
             ("s3://b/é?ü", "s3://b/é?[redacted]"),
         ] {
-            assert_eq!(redact_query_strings(text), kept);
+            assert_eq!(redact_query_strings(text), redacted);
         }
     }
 }

@@ -1,47 +1,42 @@
-//! The two ways to say which segment is meant: the name that people write and the id that the service hands out.
+//! Segments are identified by the name that people write and by the id that MoEngage assigns.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// The pseudo id that references use for everyone; no segment has it.
+/// The pseudo id that references use for all users. No segment has it.
 pub const ALL_USERS_ID: &str = "moe_all_users";
 
-/// The longest name that the service takes, in characters.
+/// MoEngage's limit, in characters.
 const MAX_NAME_LENGTH: usize = 200;
 
-/// What temporary names end with. A person who sees one in the dashboard should know that it does not stay.
-const TEMPORARY_SUFFIX: &str = " (segctl moves it)";
+/// A user who sees a temporary name in the dashboard should know that segctl will rename the segment.
+const TEMPORARY_SUFFIX: &str = " (segctl temporary name)";
 
-/// A segment's name, as written or as the service answered it.
-///
-/// Not checked on construction: live segments may hold names that the rules of today refuse. What people
-/// declare is checked by the naming rules of `config`.
+/// Not checked on construction: existing segments may have names that today's rules reject.
+/// The naming rules of `config` check declared names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SegmentName(Arc<str>);
 
 impl SegmentName {
-    /// Takes `name` as it stands.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into().into())
     }
 
-    /// The name's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name that the segment has while another still has this one: told from this name alone, so that a run that
-    /// ended in between is continued by the next.
+    /// The segment's name while another segment still has the final one. It depends on the final name alone, so that
+    /// the next run can continue an interrupted one.
     #[must_use]
     pub fn temporary(&self) -> Self {
-        let kept = self.0.chars().take(MAX_NAME_LENGTH - TEMPORARY_SUFFIX.len());
-        Self::new(kept.collect::<String>() + TEMPORARY_SUFFIX)
+        let shortened = self.0.chars().take(MAX_NAME_LENGTH - TEMPORARY_SUFFIX.len());
+        Self::new(shortened.collect::<String>() + TEMPORARY_SUFFIX)
     }
 
-    /// Whether a service that does not regard case would take the two for one, and they are not the same.
     #[must_use]
     pub fn differs_by_case_only(&self, other: &Self) -> bool {
         self != other && self.0.to_lowercase() == other.0.to_lowercase()
@@ -54,24 +49,21 @@ impl fmt::Display for SegmentName {
     }
 }
 
-/// A segment's id: opaque text from the service (24 hexadecimal characters today), stable through renames.
+/// Opaque text from MoEngage (24 hexadecimal characters today). A rename does not change it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SegmentId(Arc<str>);
 
 impl SegmentId {
-    /// Takes `id` as it stands.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into().into())
     }
 
-    /// The id's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is the pseudo id that means everyone.
     #[must_use]
     pub fn is_all_users(&self) -> bool {
         *self.0 == *ALL_USERS_ID

@@ -1,22 +1,19 @@
-//! Closed sets of words that the API spells one way: an enum, its texts, and the list of them all.
+//! Closed sets of API keywords: an enum, the text of each value, and the list of all values.
 
-/// A word from a closed set, as files, the API, the schema and messages spell it.
 pub trait Keyword: Copy + Eq + 'static {
-    /// What the set is called in messages, such as "operator".
+    /// The set's name in messages, such as "operator".
     const DISPLAY_NAME: &'static str;
-    /// Every word of the set, in the order of the API's documentation.
+    /// In the order of the API's documentation.
     const ALL: &'static [Self];
 
-    /// The word's spelling.
     fn as_str(self) -> &'static str;
 
-    /// The word that `text` spells, if it is one of the set.
     fn from_text(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|word| word.as_str() == text)
     }
 }
 
-/// Declares an enum of keywords; each variant's text is stated once.
+/// Declares an enum of keywords. Each variant's text appears once.
 macro_rules! keywords {
     (
         $(#[$meta:meta])*
@@ -51,7 +48,7 @@ macro_rules! keywords {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <String as serde::Deserialize>::deserialize(deserializer)?;
                 $crate::model::Keyword::from_text(&text)
-                    .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no {}", $what)))
+                    .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a valid {}", $what)))
             }
         }
     };

@@ -1,72 +1,63 @@
-//! Lists of members, and what becomes of those who are in a segment.
+//! Member lists, their digests, and changes of members.
 
 use super::hexadecimal::{hexadecimal, is_hexadecimal};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Names a list by its values: SHA-256 over all of them in order of their bytes, each with a line end behind it, in
-/// lowercase hexadecimal. It is the same for the same values in any order.
+/// SHA-256 of all values in byte order, each followed by a line end, in lowercase hexadecimal. It does not depend on the
+/// order of the values in the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ListDigest(String);
 
-/// A list by its name and size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListSummary {
-    /// Names it.
     pub digest: ListDigest,
-    /// How many values it has.
     pub count: u64,
 }
 
-/// The list of a file segment, by what names it.
+/// Identifies the contents of a file segment's user list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserListFingerprint {
-    /// A list whose values are known here.
+    /// segctl knows the values.
     Values(ListSummary),
-    /// A file that somebody else publishes.
+    /// A file that another process publishes.
     Published {
-        /// The SHA-256 of its bytes in lower-case hex.
+        /// The SHA-256 of the file in lowercase hexadecimal.
         sha256: String,
     },
 }
 
-/// What becomes of the users of a file segment.
+/// The effect of a user list on the users of a file segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserChange {
-    /// Those of the list come in.
     Add,
-    /// Those of the list go.
     Remove,
-    /// Those of the list are all there are.
     Replace,
 }
 
-/// What becomes of the members of a cohort.
+/// The effect of a request on the members of a cohort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberChange {
-    /// Those that are named come in.
     Add,
-    /// Those that are named go.
     Remove,
 }
 
-/// What the service knows a cohort by. It never changes.
+/// Identifies a cohort in the API. It never changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CohortKey {
-    /// Who synchronises it.
+    /// The partner that syncs the cohort.
     pub partner: String,
-    /// The partner's own id of it.
+    /// Assigned by the partner.
     pub cohort_id: String,
 }
 
 impl ListSummary {
-    /// The list without values.
     #[must_use]
     pub fn empty() -> Self {
         Self {
@@ -76,25 +67,24 @@ impl ListSummary {
     }
 }
 
-/// SHA-256 over nothing.
+/// SHA-256 of no bytes.
 const EMPTY_SHA256: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
 impl UserListFingerprint {
-    /// The list, where its values are known here.
     #[must_use]
     pub fn summary(&self) -> Option<&ListSummary> {
         match self {
-            Self::Values(listing) => Some(listing),
+            Self::Values(summary) => Some(summary),
             Self::Published { .. } => None,
         }
     }
 }
 
 impl UserChange {
-    /// The words for it, as the API has them.
+    /// The name in the API's paths.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -106,13 +96,11 @@ impl UserChange {
 }
 
 impl ListDigest {
-    /// The digest of which these are the bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(hexadecimal(&bytes))
     }
 
-    /// The digest as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -125,7 +113,7 @@ impl fmt::Display for ListDigest {
     }
 }
 
-/// It is part of the names of files, so that nothing else may pass for one.
+/// Strict, because a digest is part of file names.
 impl TryFrom<String> for ListDigest {
     type Error = &'static str;
 
@@ -133,7 +121,7 @@ impl TryFrom<String> for ListDigest {
         if is_hexadecimal(&text, 32) {
             Ok(Self(text))
         } else {
-            Err("the digest of a list has 64 digits of 0-9 and a-f")
+            Err("a list digest has 64 digits of 0-9 and a-f")
         }
     }
 }
@@ -154,7 +142,7 @@ mod tests {
         let text = serde_json::to_string(&digest).unwrap();
         assert_eq!(text, format!("\"{}\"", "a5".repeat(32)));
         assert_eq!(serde_json::from_str::<ListDigest>(&text).unwrap(), digest);
-        for other in ["", "../ledger", &"A5".repeat(32), &"a5".repeat(33)] {
+        for other in ["", "../state", &"A5".repeat(32), &"a5".repeat(33)] {
             serde_json::from_value::<ListDigest>(other.into()).unwrap_err();
         }
     }

@@ -1,8 +1,8 @@
-//! The vocabulary: names, ids, filters, values, windows, references, segment kinds.
+//! The vocabulary of all stages: names, ids, filters, values, time ranges, references and segment kinds.
 //!
-//! No I/O, no YAML and no API JSON; the stages that use it import it and it imports none of them. The filter
-//! vocabulary is the API's own, as closed enums: what the API refuses by form cannot be built. What depends on
-//! other fields or other segments is checked by the rules of `config`.
+//! It contains no I/O, no YAML and no API JSON, and imports no other stage. The filter vocabulary is the API's own, as
+//! closed enums, so that a filter of invalid form cannot be built. The rules of `config` check what depends on other
+//! fields or segments.
 
 mod attribute;
 mod contents;
@@ -11,20 +11,23 @@ mod endpoint_class;
 mod escape;
 mod event;
 mod filter;
+mod group_operator;
 mod hexadecimal;
 mod identity;
 mod keyword;
 mod member_list;
 mod number;
+mod operand;
 mod pattern;
 mod policy;
 mod segment;
+mod segment_kind;
 mod storage_url;
 mod upload_result;
 
 pub use attribute::{
     ArrayMatching, ArrayStringTest, ArrayTextOperator, AttributeFilter, AttributeGroup, BoolTest, Condition,
-    DataType, DoubleTest, Operand, StringTest, TextListOperator, TextOperator,
+    DataType, DoubleTest, StringTest, TextListOperator, TextOperator,
 };
 pub use contents::{Cohort, Contents, FileSegment, Identifier, IdentifierType, MemberSource, UserListSource};
 pub use datetime::{
@@ -37,18 +40,21 @@ pub use event::{
     Aggregation, AggregationTest, AggregationType, BaseTimeRange, Comparator, EventFilter, Execution,
     ExecutionType, PeriodComparison, PeriodUnit, TimeRange, TimeRangeType,
 };
-pub use filter::{Definition, Filter, FilterType, Group, GroupOperator, Reference};
+pub use filter::{Definition, Filter, FilterType, Group, Reference};
+pub use group_operator::GroupOperator;
 pub use hexadecimal::{hexadecimal, is_hexadecimal};
 pub use identity::{ALL_USERS_ID, SegmentId, SegmentName};
 pub use keyword::Keyword;
 pub(crate) use keyword::keywords;
 pub use member_list::{CohortKey, ListDigest, ListSummary, MemberChange, UserChange, UserListFingerprint};
 pub use number::Number;
+pub use operand::Operand;
 pub use pattern::{NamePattern, PatternError};
 pub use policy::{Adoption, ApiBehavior, Guards, Policy};
 pub use segment::{
-    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind, SegmentKind,
+    DeclaredSegment, Lifecycle, ObservedSegment, ObservedWorkspace, Origin, Payload, RemoteKind,
 };
+pub use segment_kind::SegmentKind;
 pub use storage_url::{
     ObjectStoreProvider, ObjectStoreUrl, PublishLocation, StateLocation, is_loopback_http,
 };

@@ -1,52 +1,48 @@
-//! Numbers in filters: every numeric attribute is a double at the service.
+//! Numbers in filters. MoEngage stores every numeric attribute as a double.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
-/// A finite double.
-///
-/// The service stores integers, floats and longs alike as doubles, so `3` and `3.0` are one number. Negative
-/// zero is kept as zero, so that equal numbers print alike.
+/// A finite double, so `3` and `3.0` are one number. Negative zero is stored as zero, so that equal numbers print alike.
 #[derive(Clone, Copy, Debug)]
 pub struct Number(f64);
 
-/// Integers up to this size have a double of their own: 2 to the power of 53.
+/// 2 to the power of 53. Up to this size, every integer has its own double.
 const LARGEST_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 impl Number {
-    /// Takes a finite number; `None` for infinities and not-a-number.
+    /// `None` for infinities and not-a-number.
     #[must_use]
     pub fn new(value: f64) -> Option<Self> {
-        // Adding zero turns -0.0 into 0.0 and leaves every other number alone.
+        // Adding zero turns -0.0 into 0.0 and changes no other number.
         value.is_finite().then_some(Self(value + 0.0))
     }
 
-    /// Takes an integer that a double can hold exactly; `None` beyond 2 to the power of 53.
+    /// `None` if a double cannot store the integer exactly.
     #[must_use]
     pub fn from_integer(value: i128) -> Option<Self> {
-        // Asked of the integer: the double of one just beyond the limit is the limit itself.
+        // The check uses the integer, because the double of 2^53 + 1 is 2^53.
         if value.unsigned_abs() > 1 << 53 {
             return None;
         }
         #[expect(
             clippy::cast_precision_loss,
-            reason = "what would be rounded is refused above"
+            reason = "integers that would be rounded are rejected above"
         )]
         let number = value as f64;
         Some(Self(number))
     }
 
-    /// The number itself.
     #[must_use]
     pub fn get(self) -> f64 {
         self.0
     }
 
-    /// The number as JSON: without a fraction where it has none, as people write it.
+    /// Without a fraction where the number has none, as people write it.
     #[must_use]
     pub fn to_json(self) -> serde_json::Value {
         if self.0.fract() == 0.0 && self.0.abs() <= LARGEST_EXACT_INTEGER {
-            #[expect(clippy::cast_possible_truncation, reason = "an integer below 2^53 fits")]
+            #[expect(clippy::cast_possible_truncation, reason = "integers up to 2^53 fit into i64")]
             let integer = self.0 as i64;
             serde_json::Value::from(integer)
         } else {

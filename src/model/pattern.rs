@@ -1,12 +1,10 @@
-//! Patterns of segment names: `*` stands for any text, `?` for one character, everything else for itself.
+//! Patterns of segment names: `*` matches any text, `?` matches one character, everything else matches itself.
 
 use super::identity::SegmentName;
 use globset::{GlobBuilder, GlobMatcher};
 use std::fmt;
 
-/// A pattern of names, such as `CRM / *`.
-///
-/// The two wildcards are characters that no name may hold, so that a name is always a pattern of itself.
+/// Names cannot contain the two wildcards, so a name is also a pattern that matches only itself.
 #[derive(Clone, Debug)]
 pub struct NamePattern {
     text: String,
@@ -14,19 +12,12 @@ pub struct NamePattern {
 }
 
 impl NamePattern {
-    /// Reads a pattern.
-    ///
-    /// # Errors
-    ///
-    /// An empty text, which no name fits, or one too large to be matched.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let refused = || PatternError {
-            text: text.to_owned(),
-        };
+        let invalid = || PatternError(text.to_owned());
         if text.is_empty() {
-            return Err(refused());
+            return Err(invalid());
         }
-        // Classes, alternatives and escapes of globs would make names that hold such characters unnameable.
+        // Classes, alternatives and escapes of globs are disabled, because names may contain their characters.
         let plain: String = text
             .chars()
             .map(|character| match character {
@@ -37,17 +28,16 @@ impl NamePattern {
         let glob = GlobBuilder::new(&plain).literal_separator(false).build();
         Ok(Self {
             text: text.to_owned(),
-            matcher: glob.map_err(|_| refused())?.compile_matcher(),
+            matcher: glob.map_err(|_| invalid())?.compile_matcher(),
         })
     }
 
-    /// Whether `name` fits, letter by letter.
+    /// Case-sensitive.
     #[must_use]
     pub fn matches(&self, name: &SegmentName) -> bool {
         self.matcher.is_match(name.as_str())
     }
 
-    /// The pattern as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -62,18 +52,15 @@ impl PartialEq for NamePattern {
 
 impl Eq for NamePattern {}
 
-/// Why a text is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PatternError {
-    text: String,
-}
+pub struct PatternError(String);
 
 impl fmt::Display for PatternError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "`{}` is no pattern of names: write a name, with `*` for any text and `?` for one character",
-            self.text
+            "`{}` is not a valid name pattern: write a name, with `*` for any text and `?` for one character",
+            self.0
         )
     }
 }
@@ -99,11 +86,11 @@ mod tests {
             ("!x", "!x", true),
             ("!x", "y", false),
         ];
-        for (pattern, name, fits) in table {
+        for (pattern, name, matches) in table {
             let pattern = NamePattern::parse(pattern).unwrap();
             assert_eq!(
                 pattern.matches(&SegmentName::new(name)),
-                fits,
+                matches,
                 "{} {name}",
                 pattern.as_str()
             );

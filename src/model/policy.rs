@@ -1,4 +1,4 @@
-//! What a workspace lets segctl do, and what is known of the service where its documentation is silent.
+//! What segctl may change in a workspace, and how MoEngage behaves where its behavior is not documented.
 
 use super::identity::SegmentName;
 use super::keyword::keywords;
@@ -6,59 +6,50 @@ use super::pattern::NamePattern;
 use super::storage_url::PublishLocation;
 
 keywords! {
-    /// What to do with a live segment that a file declares and that segctl has not met before.
+    /// What to do with a declared segment that already exists in MoEngage and is not in the state.
     pub enum Adoption("adoption") {
-        /// Take it over.
         Allow = "allow",
-        /// Refuse the plan.
         Refuse = "refuse",
     }
 }
 
-/// What a workspace lets segctl do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Undeclared live segments whose names fit are ours to archive.
+    /// `manages:`. segctl archives undeclared segments whose names match.
     pub managed_patterns: Vec<NamePattern>,
-    /// Whether segments made by hand may be taken over.
     pub adoption: Adoption,
-    /// How much one plan may change.
     pub guards: Guards,
-    /// What the service does where it is not documented.
     pub api_behavior: ApiBehavior,
-    /// Where lists of users are put for the service to read; `None` where they are not.
+    /// Where segctl uploads member lists for MoEngage to read. `None` if nothing is configured.
     pub publish: Option<PublishLocation>,
 }
 
-/// How much one plan may change, in percent of the active segments that are managed.
+/// In percent of the managed active segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guards {
-    /// The most that may be archived.
     pub archive: u32,
-    /// The most that may be updated.
     pub update: u32,
-    /// The guards are not applied to workspaces with fewer managed segments than this.
+    /// The guards apply only if the workspace has at least this many managed segments.
     pub min_segments: usize,
 }
 
-/// What the service does where its documentation is silent: the likelier answers, until a workspace says otherwise.
+/// `api_behavior:`. The defaults are the more likely behaviors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiBehavior {
-    /// Whether the list shows archived segments. Then only the ledger tells which are archived: what the service or a
-    /// person archives is not seen.
+    /// Whether the list contains archived segments. If so, only the state shows which segments are archived, and segctl
+    /// does not detect archiving by MoEngage or in the dashboard.
     pub list_shows_archived: bool,
     /// Whether a rename frees the old name for other segments.
     pub rename_frees_names: bool,
-    /// Whether the definition of an archived segment blocks others.
+    /// Whether an archived segment's definition blocks an identical one.
     pub archived_definitions_conflict: bool,
-    /// Active segments that fit into the workspace; 1000 are documented, and the limit can be raised.
+    /// Documented as 1000; MoEngage can raise it per workspace.
     pub active_limit: usize,
-    /// Users that lists may add in 24 hours, of all segments together; 2,000,000 are documented, and the limit can be raised.
+    /// How many users the lists of all segments may add in 24 hours. Documented as 2,000,000; MoEngage can raise it.
     pub daily_user_limit: u64,
 }
 
 impl Policy {
-    /// Whether an undeclared live segment of this name is ours.
     #[must_use]
     pub fn manages(&self, name: &SegmentName) -> bool {
         self.managed_patterns.iter().any(|pattern| pattern.matches(name))
@@ -78,7 +69,7 @@ impl Default for Policy {
 }
 
 impl Default for Guards {
-    /// A third of a workspace at once is more likely an accident than a wish; in small ones a third is one segment.
+    /// Changing a third of a workspace is probably a mistake. In a small workspace, a third is one segment.
     fn default() -> Self {
         Self {
             archive: 30,

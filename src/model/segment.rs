@@ -1,4 +1,4 @@
-//! Segments as people declare them and as the service shows them.
+//! Segments as declared in the configuration and as observed in MoEngage.
 
 use super::contents::Contents;
 use super::identity::{SegmentId, SegmentName};
@@ -10,55 +10,37 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 keywords! {
-    /// What makes a segment's members.
-    pub enum SegmentKind("kind") {
-        /// Filters, evaluated by the service.
-        Filter = "filter",
-        /// A list of users in a file.
-        File = "file",
-        /// Members synchronised by a partner.
-        Cohort = "cohort",
-    }
-}
-
-keywords! {
-    /// Whether a segment is in use. Nothing is ever deleted.
+    /// Segments are never deleted, only archived.
     pub enum Lifecycle("lifecycle") {
-        /// In use; counts toward the active limit.
+        /// Counts toward the limit of active segments.
         Active = "active",
-        /// Put away: keeps its name, cannot be updated, may be hidden from lists.
+        /// Has a reserved name and cannot be updated. The list may omit it.
         Archived = "archived",
     }
 }
 
-/// A segment that the files of one workspace say should be there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeclaredSegment {
-    /// Unique in the workspace, for ever.
+    /// Unique in the workspace. MoEngage never frees a name.
     pub name: SegmentName,
-    /// The live segment that it is, where a file says so.
+    /// Set if a file pins the segment's id.
     pub id: Option<SegmentId>,
-    /// Names the segment had before; a live holder of one is renamed.
+    /// segctl renames a remote segment that has one of these names.
     pub previous_names: Vec<SegmentName>,
-    /// Whether it should be in use.
     pub lifecycle: Lifecycle,
-    /// Whether it must not be put away, not even by removing the file.
+    /// Never archive the segment, even if its file is removed.
     pub protect: bool,
-    /// Who is in it.
     pub contents: Contents,
-    /// Where it is declared.
     pub origin: Origin,
 }
 
-/// Where something is declared, for messages and JSON.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// The file as the user would name it.
+    /// As the user would write the path.
     pub file: String,
-    /// 1-based line.
     pub line: u32,
-    /// 1-based column in characters.
+    /// 1-based, in characters.
     pub column: u32,
 }
 
@@ -68,60 +50,50 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What is live in a workspace, as far as it was read.
+/// What segctl has read of a workspace so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObservedWorkspace {
-    /// When the list was read.
     pub listed_at: Option<Timestamp>,
-    /// The segments by id.
     pub segments: BTreeMap<SegmentId, ObservedSegment>,
 }
 
-/// A segment at the service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObservedSegment {
-    /// Stable through renames.
     pub id: SegmentId,
-    /// As the service answered it.
     pub name: SegmentName,
-    /// Filter, file, cohort, or something this version does not know.
     pub kind: RemoteKind,
-    /// Archived as far as known: the service's answers carry no such flag.
+    /// As far as known: the API's answers contain no such flag.
     pub lifecycle: Lifecycle,
-    /// What made it, such as `API`, where the service said so.
+    /// What created it, such as `API`.
     pub source: Option<String>,
-    /// When it was made, as the service prints it: UTC without an offset.
+    /// UTC without an offset, as MoEngage prints it.
     pub created_time: Option<String>,
-    /// Whether the list showed it.
+    /// Whether the list contained it.
     pub listed: bool,
-    /// When its definition was read; `None` when it was only listed.
+    /// `None` if segctl read only the list.
     pub fetched_at: Option<Timestamp>,
-    /// What the ledger knew then: when it was applied last, if it was. Times of two machines, or of a clock that was set,
-    /// do not tell which of two things came first; that the ledger says another time does.
+    /// When segctl last applied the segment, according to the state at the time of the read. segctl compares it only for
+    /// equality, because clocks of two machines, or a clock that was set, do not order events.
     pub applied_before_fetch_at: Option<Timestamp>,
-    /// The filters; `None` when they were not read or the kind has none.
+    /// `None` if not read, or if the kind has no filters.
     pub definition: Option<Payload>,
 }
 
-/// A live segment's kind: what the service calls it is not documented for all kinds.
+/// The API's types of the other kinds are not all documented.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemoteKind {
-    /// A filter segment: the one kind that can be updated.
+    /// The only kind that the API can update.
     Filter,
-    /// Anything else, by the service's own word.
+    /// The API's own word.
     Other(String),
 }
 
-/// A definition in the API's own JSON: what is sent, and what the service answered.
-///
-/// Answers are kept as they are, unknown parts too: nothing in them was checked.
+/// A definition as API JSON. Answers of MoEngage are stored unchanged and unchecked, including unknown fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payload {
-    /// `included_filters`
     pub included_filters: Value,
-    /// `excluded_filters`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded_filters: Option<Value>,
 }

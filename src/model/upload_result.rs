@@ -1,51 +1,46 @@
-//! What the service says of a list of users, some time after it took the call about it.
+//! The result of a user list upload, which MoEngage reports some time after it accepted the request.
 
 use super::hexadecimal::{hexadecimal, is_hexadecimal};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Names a call about a list of users: what the service says of the call later comes to an address that ends with it. 32
-/// digits in lowercase hexadecimal.
+/// Identifies an upload. The callback URL of the upload ends with it. 32 digits in lowercase hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UploadId(String);
 
-/// What became of a list of users.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UploadResult {
-    /// The service read it.
     Processed(UploadCounts),
-    /// It could not, and nobody is in the segment.
+    /// MoEngage could not read the list, and the segment has no users.
     Failed {
-        /// Why, in its own words.
+        /// MoEngage's own message.
         message: String,
     },
 }
 
-/// What the service made of a list. What it did not say is missing.
+/// Counts that MoEngage did not report are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UploadCounts {
-    /// How many values it found.
+    /// Values in the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values_found: Option<u64>,
-    /// How many of them it looked for users with.
+    /// Values that MoEngage searched users for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values_processed: Option<u64>,
-    /// How many users are in the segment since.
+    /// Users in the segment afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_count: Option<u64>,
 }
 
 impl UploadId {
-    /// The id of which these are the bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(hexadecimal(&bytes))
     }
 
-    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -58,7 +53,7 @@ impl fmt::Display for UploadId {
     }
 }
 
-/// It is part of the names of files, and comes from whoever calls back: nothing else may pass for one.
+/// Strict, because an upload id is part of file names and comes from unauthenticated callbacks.
 impl TryFrom<String> for UploadId {
     type Error = &'static str;
 
@@ -66,7 +61,7 @@ impl TryFrom<String> for UploadId {
         if is_hexadecimal(&text, 16) {
             Ok(Self(text))
         } else {
-            Err("the id of an upload has 32 digits of 0-9 and a-f")
+            Err("an upload id has 32 digits of 0-9 and a-f")
         }
     }
 }
@@ -77,7 +72,6 @@ impl From<UploadId> for String {
     }
 }
 
-/// What it said, in words.
 impl fmt::Display for UploadCounts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = [
@@ -85,10 +79,10 @@ impl fmt::Display for UploadCounts {
             (self.values_processed, "processed"),
             (self.user_count, "users in the segment"),
         ];
-        let known = counts
+        let known: Vec<String> = counts
             .iter()
-            .filter_map(|(count, words)| Some(format!("{} {words}", (*count)?)));
-        let known: Vec<String> = known.collect();
+            .filter_map(|(count, words)| Some(format!("{} {words}", (*count)?)))
+            .collect();
         if known.is_empty() {
             return formatter.write_str("processed");
         }
@@ -106,20 +100,20 @@ mod tests {
         let text = serde_json::to_string(&id).unwrap();
         assert_eq!(text, format!("\"{}\"", "5a".repeat(16)));
         assert_eq!(serde_json::from_str::<UploadId>(&text).unwrap(), id);
-        for other in ["", "../ledger", &"5A".repeat(16), &"5a".repeat(32)] {
+        for other in ["", "../state", &"5A".repeat(16), &"5a".repeat(32)] {
             serde_json::from_value::<UploadId>(other.into()).unwrap_err();
         }
     }
 
     #[test]
     fn only_reported_counts_are_printed() {
-        let whole = UploadCounts {
+        let all = UploadCounts {
             values_found: Some(3),
             values_processed: Some(2),
             user_count: Some(1),
         };
         assert_eq!(
-            whole.to_string(),
+            all.to_string(),
             "3 values found, 2 processed, 1 users in the segment"
         );
         assert_eq!(UploadCounts::default().to_string(), "processed");
