@@ -1,11 +1,11 @@
-//! Windows: how many calls in how long, as `segctl.yaml` writes them and as the API documents them.
+//! Rate limit windows, as `segctl.yaml` writes them and as the API documents them.
 
 use crate::model::EndpointClass;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// At most `count` calls in any time of length `span`.
+/// At most `count` requests in any period of length `span`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     count: usize,
@@ -16,7 +16,6 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// The units of a span and their lengths in seconds.
 const UNITS: [(&str, i64); 9] = [
     ("s", 1),
     ("sec", 1),
@@ -29,33 +28,28 @@ const UNITS: [(&str, i64); 9] = [
     ("days", DAY),
 ];
 
-/// No documented count is over 4000; the history that is kept for a window is as long as its count.
+/// No documented count exceeds 4000. The request history of a class can be as long as the count.
 const MAX_COUNT: usize = 1_000_000;
-/// No documented span is over a day; a month leaves room and catches a number in the wrong place.
+/// No documented span exceeds a day. A month is generous and still catches a misplaced number.
 const MAX_SPAN_SECONDS: i64 = 31 * DAY;
 
 impl Window {
-    /// How many calls fit, at least 1.
+    /// At least 1.
     #[must_use]
     pub fn count(self) -> usize {
         self.count
     }
 
-    /// How long the window is, more than zero.
+    /// More than zero.
     #[must_use]
     pub fn span(self) -> SignedDuration {
         self.span
     }
 
-    /// Reads `COUNT/SPAN`, such as `100/min`, `4000/day` or `10/3s`.
-    ///
-    /// # Errors
-    ///
-    /// When the text is no such thing, or names no calls, no time, or more of either than makes sense.
+    /// Parses `COUNT/SPAN`, such as `100/min`, `4000/day` or `10/3s`.
     pub fn parse(text: &str) -> Result<Self, WindowError> {
-        let malformed = || WindowError::Malformed {
-            text: text.to_owned(),
-        };
+        let malformed = || WindowError::Malformed(text.to_owned());
+        let out_of_range = || WindowError::OutOfRange(text.to_owned());
         let (count, span) = text.split_once('/').ok_or_else(malformed)?;
         let (count, span) = (count.trim(), span.trim());
         let split = span
@@ -69,9 +63,6 @@ impl Window {
         if !count.bytes().all(|byte| byte.is_ascii_digit()) || count.is_empty() {
             return Err(malformed());
         }
-        let out_of_range = || WindowError::OutOfRange {
-            text: text.to_owned(),
-        };
         let number = match number {
             "" => 1,
             digits => digits.parse::<i64>().map_err(|_| out_of_range())?,
@@ -93,7 +84,7 @@ impl Window {
 }
 
 impl fmt::Display for Window {
-    /// Writes what [`Window::parse`] reads, in the longest unit that fits.
+    /// Prints what [`Window::parse`] reads, in the longest unit that divides the span.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.span.as_secs();
         let units = [("day", DAY), ("h", HOUR), ("min", MINUTE), ("s", 1)];
@@ -106,31 +97,23 @@ impl fmt::Display for Window {
     }
 }
 
-/// Why a text is not a window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WindowError {
     /// Not of the form `COUNT/SPAN`.
-    Malformed {
-        /// What was written.
-        text: String,
-    },
-    /// No calls, no time, or too much of either.
-    OutOfRange {
-        /// What was written.
-        text: String,
-    },
+    Malformed(String),
+    OutOfRange(String),
 }
 
 impl fmt::Display for WindowError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed { text } => write!(
+            Self::Malformed(text) => write!(
                 formatter,
-                "`{text}` is not a rate limit: write COUNT/SPAN, such as `100/min`, `1000/h`, `4000/day` or `10/3s`"
+                "`{text}` is not a valid rate limit: write COUNT/SPAN, such as `100/min`, `1000/h`, `4000/day` or `10/3s`"
             ),
-            Self::OutOfRange { text } => write!(
+            Self::OutOfRange(text) => write!(
                 formatter,
-                "the rate limit `{text}` is out of range: a count from 1 to {MAX_COUNT} and a span from 1s to {} days",
+                "the rate limit `{text}` is out of range: the count must be 1 to {MAX_COUNT} and the span 1s to {} days",
                 MAX_SPAN_SECONDS / DAY
             ),
         }
@@ -139,29 +122,27 @@ impl fmt::Display for WindowError {
 
 impl std::error::Error for WindowError {}
 
-/// The windows of each class. Limits can be raised per workspace, so every one can be replaced.
+/// MoEngage can raise limits per workspace, so the windows of every class can be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimits(BTreeMap<EndpointClass, Vec<Window>>);
 
 impl RateLimits {
-    /// Puts `windows` in place of those of `class`; none at all means no limit.
+    /// Replaces the windows of `class`. An empty list means no limit.
     pub fn set(&mut self, class: EndpointClass, windows: Vec<Window>) {
         self.0.insert(class, windows);
     }
 
-    /// The longest time that any window looks back.
     #[must_use]
     pub fn longest_span(&self) -> SignedDuration {
         let windows = self.classes().flat_map(|class| self.windows(class));
         windows.map(|window| window.span()).max().unwrap_or_default()
     }
 
-    /// The classes that have windows.
     pub fn classes(&self) -> impl Iterator<Item = EndpointClass> {
         self.0.keys().copied()
     }
 
-    /// The windows of `class`, all of which hold at once.
+    /// All windows of a class apply at once.
     #[must_use]
     pub fn windows(&self, class: EndpointClass) -> &[Window] {
         self.0.get(&class).map_or(&[], Vec::as_slice)
@@ -171,9 +152,9 @@ impl RateLimits {
 impl Default for RateLimits {
     /// The documented limits of a workspace.
     ///
-    /// None is documented for updates, archives and unarchives. They get the smallest documented number of
-    /// calls a minute for the same paths; hours and days are left out, since a guess there would stop a large
-    /// run for hours, and the service says by 429 when the guess was too high.
+    /// Updates, archives and unarchives have no documented limits. They get the smallest documented number of requests per
+    /// minute for the same paths. They get no limits per hour or day, because a wrong guess would delay a large run for
+    /// hours, and MoEngage answers with 429 if the guess is too high.
     fn default() -> Self {
         let undocumented = vec![Window::new(50, MINUTE)];
         let list_or_create = vec![
@@ -239,7 +220,7 @@ mod tests {
             "10/fortnight",
         ] {
             let error = Window::parse(text).unwrap_err();
-            assert!(matches!(error, WindowError::Malformed { .. }), "{text}");
+            assert!(matches!(error, WindowError::Malformed(_)), "{text}");
             assert!(error.to_string().contains("COUNT/SPAN"), "{text}");
         }
         for text in [
@@ -251,7 +232,7 @@ mod tests {
             "1/9223372036854775807day",
         ] {
             let error = Window::parse(text).unwrap_err();
-            assert!(matches!(error, WindowError::OutOfRange { .. }), "{text}");
+            assert!(matches!(error, WindowError::OutOfRange(_)), "{text}");
         }
     }
 }
