@@ -1,10 +1,18 @@
-//! Segments as code for MoEngage: files say which audience segments a workspace should have, `plan` shows
-//! what would change, `apply` makes it so.
+//! Segments as code for MoEngage: YAML files define the audience segments of a workspace, `plan` shows the changes,
+//! and `apply` makes them.
 //!
-//! The folders are the data flow: `config` turns files into declared segments, `observe` reads what is live,
-//! `plan` compares the two and decides everything, `apply` runs the plan's steps through `api`, with lists of users put where
-//! the service reads them by `publish` and what it says of them heard by `callbacks`, `render` prints what came of it.
-//! `session` says in which order. `model` and `definition` are the vocabulary under all of them.
+//! The folders follow the data flow:
+//!
+//! 1. `config` reads the YAML files into declared segments. `member_list` reads their member lists.
+//! 2. `state` loads what segctl last applied, and recovers the journal of an interrupted run.
+//! 3. `observe` reads the remote segments.
+//! 4. `plan` compares the three and decides every change. `definition` encodes, compares and digests filters.
+//! 5. `apply` executes the plan through `api`, within the limits of `rate_limit`. `publish` uploads user lists for
+//!    MoEngage to read, and `callbacks` receives the results.
+//! 6. `render` prints plans, progress and results as text or JSON.
+//!
+//! `reconcile` runs these stages in order, and `cli` is the user interface. `model` and `diagnostic` are the vocabulary of
+//! all stages. `storage` connects to object stores. `sandbox` is an embedded server that behaves like MoEngage.
 
 pub mod api;
 pub mod apply;

@@ -1,4 +1,4 @@
-//! The command-line program; everything it does is in the library.
+//! The command-line program. All code is in the library.
 
 use std::process::ExitCode;
 

@@ -1,16 +1,15 @@
-//! The wish to stop, told to whatever waits. A call that is under way is finished, and one that would have to wait for its
-//! turn is given up: an hour's window must not keep a pipeline that somebody has cancelled.
+//! Cancellation of a run. A request in flight is finished, and a request that waits is given up: a cancelled pipeline
+//! must not wait for an hour's window.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// Raises the wish; dropped unraised, it is never raised. Clones raise the same one.
+/// Cancels the run. A handle that is dropped unused never cancels it. Clones cancel the same run.
 #[derive(Clone, Debug)]
 pub struct CancelHandle(Arc<CancelState>);
 
-/// Listens for the wish. Clones hear the same one, in the order in which they began to wait, so that a run can be
-/// repeated exactly.
+/// Clones observe the same cancellation and wake in the order in which they began to wait, so that runs are repeatable.
 #[derive(Clone, Debug)]
 pub struct CancelToken(Option<Arc<CancelState>>);
 
@@ -21,14 +20,12 @@ struct CancelState {
 }
 
 impl CancelHandle {
-    /// A wish that was not raised yet, and what listens for it.
     #[must_use]
     pub fn new() -> (Self, CancelToken) {
-        let wish = Arc::new(CancelState::default());
-        (Self(Arc::clone(&wish)), CancelToken(Some(wish)))
+        let state = Arc::new(CancelState::default());
+        (Self(Arc::clone(&state)), CancelToken(Some(state)))
     }
 
-    /// Raises the wish, for good.
     pub fn cancel(&self) {
         self.0.is_cancelled.store(true, Ordering::SeqCst);
         self.0.notify.notify_waiters();
@@ -36,28 +33,26 @@ impl CancelHandle {
 }
 
 impl CancelToken {
-    /// A signal that is never raised.
+    /// A token that is never cancelled.
     #[must_use]
     pub fn never() -> Self {
         Self(None)
     }
 
-    /// Whether the wish was raised.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        let wish = self.0.as_ref();
-        wish.is_some_and(|wish| wish.is_cancelled.load(Ordering::SeqCst))
+        let state = self.0.as_ref();
+        state.is_some_and(|state| state.is_cancelled.load(Ordering::SeqCst))
     }
 
-    /// Returns when the wish is raised.
     pub async fn cancelled(&self) {
-        let Some(wish) = &self.0 else {
+        let Some(state) = &self.0 else {
             return std::future::pending().await;
         };
-        // Made before the wish is looked at: what is raised in between is heard all the same.
-        let raised = wish.notify.notified();
+        // Created before the check, so that a cancellation between the two wakes this task.
+        let notified = state.notify.notified();
         if !self.is_cancelled() {
-            raised.await;
+            notified.await;
         }
     }
 }
@@ -70,21 +65,21 @@ mod tests {
 
     #[tokio::test]
     async fn waiters_are_woken_in_the_order_in_which_they_started_waiting() {
-        let (stopper, signal) = CancelHandle::new();
+        let (handle, token) = CancelHandle::new();
         let wait = |number: usize| {
-            let signal = signal.clone();
+            let token = token.clone();
             async move {
-                signal.cancelled().await;
+                token.cancelled().await;
                 number
             }
         };
         let mut waiting: FuturesUnordered<_> = (0..32).map(wait).collect();
         assert!(waiting.next().now_or_never().is_none());
-        assert!(!signal.is_cancelled());
-        stopper.cancel();
-        let heard: Vec<usize> = waiting.collect().await;
-        assert_eq!(heard, Vec::from_iter(0..32));
-        assert!(signal.is_cancelled());
-        signal.cancelled().await;
+        assert!(!token.is_cancelled());
+        handle.cancel();
+        let woken: Vec<usize> = waiting.collect().await;
+        assert_eq!(woken, Vec::from_iter(0..32));
+        assert!(token.is_cancelled());
+        token.cancelled().await;
     }
 }

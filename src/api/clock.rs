@@ -1,28 +1,25 @@
-//! Where time comes from. Tests and the simulator put a clock of their own in its place.
+//! The source of time. Tests and the simulator replace it.
 
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// What time it is, and waiting for a later one.
 pub trait Clock: Send + Sync {
-    /// The time now.
     fn now(&self) -> Timestamp;
 
-    /// Returns at `moment`, at once when it is past.
+    /// Returns immediately if `moment` is past.
     fn sleep_until(&self, moment: Timestamp) -> impl Future<Output = ()> + Send;
 }
 
-/// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-/// Long waits are slept in parts, so that a clock that was set or a machine that was suspended is noticed.
+/// A long sleep is split, so that segctl notices a clock that was set and a machine that was suspended.
 const MAX_SLEEP: SignedDuration = SignedDuration::from_secs(30);
 
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place where the system clock is read; everything else is handed a timestamp"
+            reason = "the only place that reads the system clock; other code receives timestamps"
     )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
@@ -34,8 +31,8 @@ impl Clock for SystemClock {
             if left <= SignedDuration::ZERO {
                 return;
             }
-            let nap = Duration::try_from(left.min(MAX_SLEEP)).unwrap_or_default();
-            tokio::time::sleep(nap).await;
+            let sleep = Duration::try_from(left.min(MAX_SLEEP)).unwrap_or_default();
+            tokio::time::sleep(sleep).await;
         }
     }
 }

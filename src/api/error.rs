@@ -1,5 +1,5 @@
-//! What a failed call means for the caller: told apart by status and fields, never by wording, since the
-//! service's codes and texts differ from answer to answer.
+//! What a failed request means for the caller. segctl classifies by status and fields and never by wording, because
+//! MoEngage's codes and texts vary.
 
 mod classify;
 
@@ -10,24 +10,21 @@ use crate::model::{SegmentId, SegmentName};
 use jiff::Timestamp;
 use std::fmt;
 
-/// A call that failed, for good as far as this client is concerned.
+/// A request that failed. The client does not retry it any further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestError {
-    /// Which call.
     pub operation: Operation,
-    /// What came of it.
     pub kind: ApiError,
 }
 
 impl RequestError {
-    /// Whether the call was a write whose effect is unknown: only reading back can tell.
+    /// Whether the effect of a write is unknown. Then only reading the segment shows it.
     #[must_use]
     pub fn is_ambiguous_write(&self) -> bool {
         self.operation.is_write() && self.kind.may_have_been_processed()
     }
 
-    /// Whether the call may be processed later than its answer came, if one did: what stands between here and the service
-    /// answers for it when it waited long enough.
+    /// Whether MoEngage may process the request after its answer. A gateway that timed out answers in MoEngage's place.
     #[must_use]
     pub fn may_still_be_processed(&self) -> bool {
         match self.kind {
@@ -37,8 +34,8 @@ impl RequestError {
         }
     }
 
-    /// Whether the service looked at the segment before it refused, or may have: where an earlier call was not answered,
-    /// any other refusal leaves open what became of that one.
+    /// Whether MoEngage may have checked the segment before it rejected the request. After an unanswered earlier attempt,
+    /// any other rejection does not show the effect of that attempt.
     #[must_use]
     pub fn may_reflect_segment_state(&self) -> bool {
         match &self.kind {
@@ -65,10 +62,9 @@ impl fmt::Display for RequestError {
         let Self { operation, kind } = self;
         write!(formatter, "cannot {operation}: {kind}")?;
         if self.is_ambiguous_write() {
-            formatter
-                .write_str("; it may have taken effect: read the segment back before anything is sent again")
-        } else if let Some(next) = kind.help() {
-            write!(formatter, "; {next}")
+            formatter.write_str("; the write may have had an effect: check the segment before you retry")
+        } else if let Some(help) = kind.help() {
+            write!(formatter, "; {help}")
         } else {
             Ok(())
         }
@@ -77,91 +73,71 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-/// The ways a call fails. Messages are the service's own words: printable, short and without the key.
+/// Messages of MoEngage in these errors are escaped, truncated and redacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiError {
-    /// No connection came about; the call was certainly not processed.
+    /// There was no connection, so MoEngage certainly did not process the request.
     Unreachable {
-        /// What went wrong.
         message: String,
     },
-    /// The call went out and no answer came.
+    /// The request was sent, and no complete answer arrived.
     NoResponse {
-        /// What went wrong.
         message: String,
     },
-    /// Wrong credentials, or a key without this scope: every other call will fail likewise.
+    /// The credentials are wrong, or the key lacks a scope. All other requests will fail too.
     InvalidCredentials {
-        /// 401 or 403; `None` when nothing was sent because a credential is missing.
+        /// 401 or 403; `None` if segctl sent nothing because a credential is missing.
         status: Option<u16>,
-        /// The service's words.
         message: String,
     },
-    /// The segment cannot be updated: it is archived, or no filter segment.
+    /// The segment is archived, or is not a filter segment.
     NotUpdatable {
-        /// The service's words.
         message: String,
     },
-    /// No segment has this id or name.
     NotFound {
-        /// The service's words.
         message: String,
     },
-    /// Another segment, active or archived, has this name.
+    /// The name belongs to another segment, active or archived.
     NameTaken {
-        /// The service's words.
         message: String,
     },
-    /// Another segment has this definition.
     DefinitionTaken {
-        /// Its id, when the service says so.
         existing_id: Option<SegmentId>,
-        /// Its name, when the service says so.
         existing_name: Option<SegmentName>,
     },
-    /// The service does not take this call as it is: bad format, circular reference, too large.
+    /// MoEngage rejects the request itself: bad format, circular reference, too large.
     Refused {
-        /// The HTTP status.
         status: u16,
-        /// The service's words.
         message: String,
     },
-    /// The workspace holds as many active segments as it may.
     ActiveLimit {
-        /// How many it holds.
         actual_count: Option<u64>,
-        /// How many it may hold.
         limit: Option<u64>,
     },
-    /// Too many calls; the call was not processed.
+    /// MoEngage did not process the request.
     RateLimited {
-        /// The service's words, which name the window.
+        /// MoEngage's message, which names the window.
         message: String,
-        /// When the window ends, when the service says so.
+        /// The end of the window, if MoEngage reports it.
         reset: Option<Timestamp>,
     },
-    /// Nothing was sent: somebody wanted the run to end while the call waited for its turn.
+    /// segctl sent nothing: the run was cancelled while the request waited.
     Cancelled,
-    /// Nothing was sent: getting ready for it took so long that what it rests on may be old.
+    /// segctl sent nothing: the permit expired, so the data that the write depends on may be stale.
     PermitExpired,
-    /// The service failed.
     Server {
-        /// The HTTP status.
         status: u16,
-        /// The service's words.
         message: String,
     },
-    /// An answer of success that cannot be read.
+    /// A success whose body cannot be decoded.
     MalformedResponse {
-        /// What it should have held.
         expected: String,
-        /// How it began.
         received: String,
     },
 }
 
 impl ApiError {
-    /// Whether the service may have acted on the call all the same.
+    /// Whether MoEngage may have processed the request although it failed.
     #[must_use]
     pub fn may_have_been_processed(&self) -> bool {
         match self {
@@ -180,27 +156,26 @@ impl ApiError {
         }
     }
 
-    /// What a person can do about it.
     fn help(&self) -> Option<&'static str> {
         match self {
             Self::Unreachable { .. } => {
                 Some("nothing was sent: check the endpoint, the network and the proxy")
             }
             Self::InvalidCredentials { status: None, .. } => {
-                Some("nothing was sent: set it for this workspace")
+                Some("nothing was sent: set it for the workspace in segctl.yaml")
             }
             Self::InvalidCredentials { .. } => Some(
                 "check `workspace_id`, `api_key` (the Data key, or one with the Segmentation scope) and the data center",
             ),
             Self::NotUpdatable { .. } => {
-                Some("an archived segment has to be unarchived first; only filter segments can be updated")
+                Some("if the segment is archived, unarchive it first; only filter segments can be updated")
             }
             Self::NameTaken { .. } => Some(
-                "names stay taken when segments are archived, and may when they are renamed: choose another one",
+                "choose another name: an archived segment keeps its name, and a renamed one may keep its old name",
             ),
-            Self::ActiveLimit { .. } => Some("archive segments that nobody uses, or have the limit raised"),
+            Self::ActiveLimit { .. } => Some("archive unused segments, or ask MoEngage to raise the limit"),
             Self::RateLimited { .. } => Some(
-                "it was not processed: run again later, or lower `rate_limits` when others share the workspace",
+                "the request was not processed: run again later, or lower `rate_limits` if other programs use the workspace's API",
             ),
             Self::NoResponse { .. }
             | Self::Server { .. }
@@ -215,23 +190,16 @@ impl ApiError {
 impl fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable { message } => write!(formatter, "no connection to the service ({message})"),
-            Self::NoResponse { message } => write!(formatter, "the answer was lost ({message})"),
-            Self::InvalidCredentials {
-                status: None,
-                message,
-            } => formatter.write_str(message),
-            Self::InvalidCredentials {
-                status: Some(status),
-                message,
-            } => write!(
-                formatter,
-                "the service refused the credentials ({status}: {message})"
-            ),
+            Self::Unreachable { message } => write!(formatter, "cannot connect to the API ({message})"),
+            Self::NoResponse { message } => write!(formatter, "no response ({message})"),
+            Self::InvalidCredentials { status, message } => match status {
+                None => formatter.write_str(message),
+                Some(status) => write!(formatter, "MoEngage rejected the credentials ({status}: {message})"),
+            },
             Self::NotUpdatable { message } => {
                 write!(formatter, "the segment cannot be updated (403: {message})")
             }
-            Self::NotFound { message } => write!(formatter, "there is no such segment ({message})"),
+            Self::NotFound { message } => write!(formatter, "segment not found ({message})"),
             Self::NameTaken { message } => write!(formatter, "another segment has the name ({message})"),
             Self::DefinitionTaken {
                 existing_id,
@@ -247,7 +215,7 @@ impl fmt::Display for ApiError {
                 formatter.write_str(" already has this definition")
             }
             Self::Refused { status, message } => {
-                write!(formatter, "the service does not take it ({status}: {message})")
+                write!(formatter, "MoEngage rejected the request ({status}: {message})")
             }
             Self::ActiveLimit { actual_count, limit } => {
                 formatter.write_str("the workspace's limit of active segments is reached")?;
@@ -258,23 +226,17 @@ impl fmt::Display for ApiError {
                 }
             }
             Self::RateLimited { message, reset } => {
-                write!(formatter, "too many calls ({message})")?;
+                write!(formatter, "rate limit exceeded ({message})")?;
                 match reset {
-                    Some(reset) => write!(formatter, ", none is let through before {reset:.0}"),
+                    Some(reset) => write!(formatter, ", retry after {reset:.0}"),
                     None => Ok(()),
                 }
             }
-            Self::Cancelled => formatter.write_str("the run was stopped before it was sent"),
-            Self::PermitExpired => formatter.write_str("its turn was over before it was sent"),
-            Self::Server { status, message } => write!(formatter, "the service failed ({status}: {message})"),
-            Self::MalformedResponse {
-                expected,
-                received: came,
-            } => {
-                write!(
-                    formatter,
-                    "the answer cannot be read: expected {expected}, got `{came}`"
-                )
+            Self::Cancelled => formatter.write_str("the run was interrupted before the request was sent"),
+            Self::PermitExpired => formatter.write_str("the request was not sent in time"),
+            Self::Server { status, message } => write!(formatter, "server error ({status}: {message})"),
+            Self::MalformedResponse { expected, received } => {
+                write!(formatter, "unexpected response: expected {expected}, got `{received}`")
             }
         }
     }

@@ -1,19 +1,18 @@
 //! The client of the Segments API.
 //!
-//! It answers for four things: that the service's limits are kept, that a write is never sent twice unless
-//! the first one certainly did nothing, that whatever comes back is told apart by what a caller has to do
-//! next, and that no key ever reaches a message. It decides nothing about segments: settling a write whose
-//! answer was lost is the business of `apply`, which reads the segment back.
+//! It guarantees four things: it stays within the rate limits; it never repeats a write unless the first one certainly had
+//! no effect; it classifies errors by what the caller has to do next; and no key appears in a message. It decides nothing
+//! about segments: `apply` verifies the effect of an unanswered write.
 //!
-//! - `transport` is the one place that knows HTTP; the rest sees a [`Request`] and a [`Response`].
-//! - `clock` is where time comes from, so that tests can move it; `service_clock` knows how far that of the service is off.
-//! - `wire` decodes answers: strict on ids and names, lenient on everything else.
-//! - `error` says what a failed call means, from status and fields, never from wording.
-//! - `call_log` is where runs on one ledger tell each other of their calls.
-//! - `stop` tells whatever waits that somebody wants the run to end.
-//! - `pacing` and `retry` are pure: they answer "not before this moment", and only `client` waits.
+//! - `transport` is the only module that uses HTTP. The others use [`Request`] and [`Response`].
+//! - `clock` is the source of time, so that tests can control it. `server_clock` estimates the offset of MoEngage's clock.
+//! - `responses` decodes answers: strict on ids and names, lenient on other fields.
+//! - `error` classifies a failed request by status and fields, never by wording.
+//! - `request_log` shares the sent requests among the runs that use one state.
+//! - `cancellation` ends waits when the run is cancelled.
+//! - `retry` is pure: it decides when to retry, and only `client` waits.
 //!
-//! One [`Client`] serves a whole run by reference, and concurrent calls share its budget.
+//! One [`Client`] serves a whole run by reference, and concurrent requests share its retry budget.
 
 mod cancellation;
 mod client;

@@ -1,35 +1,24 @@
-//! The calls this client makes, as messages name them and as limits count them.
+//! The API requests of this client, as messages name them and as rate limits count them.
 
 use crate::model::{EndpointClass, MemberChange, SegmentId, SegmentName, UserChange};
 use std::fmt;
 
-/// One call and the segment it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Every segment of the workspace.
     List,
-    /// The segments of exactly this name.
     ListNamed(SegmentName),
-    /// One segment with its definition.
     Get(SegmentId),
-    /// A new filter segment.
     Create(SegmentName),
-    /// A new definition, and perhaps a new name.
     Update(SegmentId),
-    /// Out of use.
     Archive(SegmentName),
-    /// Back into use.
     Unarchive(SegmentName),
-    /// A new file segment.
     Upload(SegmentName),
-    /// Other users in a file segment.
     ChangeUsers(SegmentName, UserChange),
-    /// Other members in a cohort, which is made where there is none.
+    /// Creates the cohort if it does not exist.
     SyncMembers(SegmentName, MemberChange),
 }
 
 impl Operation {
-    /// The limits that the call counts toward.
     #[must_use]
     pub fn class(&self) -> EndpointClass {
         match self {
@@ -43,7 +32,6 @@ impl Operation {
         }
     }
 
-    /// Whether the call changes the workspace, so that sending it twice may do something twice.
     #[must_use]
     pub fn is_write(&self) -> bool {
         match self {

@@ -1,17 +1,16 @@
-//! Where calls are taken down for everybody who shares the service's limits.
+//! The log of API requests that all runs on one workspace share.
 
 use crate::model::RequestRecord;
 use futures_util::future::BoxFuture;
 
-/// What is made of the calls that others took down: what this one adds. Where it is asked again, its earlier answer is
-/// void, and it is told of what was added since.
+/// Receives the records of other runs and returns the records to add. If the log calls it again, the records returned
+/// before were not added, and it receives only the records added since.
 pub type RecordExchange<'a> = Box<dyn FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send + 'a>;
 
-/// A log that several runs share.
 pub trait RequestLog: Send + Sync {
-    /// Hands what others took down since the last time to `respond`, and adds what it answers, before anybody else can
-    /// add anything: two runs never take the same place in a window.
+    /// Passes the new records of other runs to `respond` and adds the records that it returns. Both happen atomically, so
+    /// two runs never use the same slot of a window.
     ///
-    /// A log that cannot be kept says so to a person by itself; `respond` may not have been asked then.
+    /// A log that fails reports its error itself, and may not call `respond`.
     fn exchange<'a>(&'a self, respond: RecordExchange<'a>) -> BoxFuture<'a, ()>;
 }

@@ -1,48 +1,38 @@
-//! Answers, decoded: strict on ids and names, without which nothing can be done, and lenient on the rest.
+//! Decodes answers: strict on ids and names, which segctl needs, and lenient on other fields.
 //!
-//! Definitions stay raw JSON, whatever they hold; fields that nobody here knows are passed over.
+//! Definitions stay raw JSON. Unknown fields are ignored.
 
 use crate::model::{Payload, SegmentId, SegmentName};
 use serde_json::{Map, Value};
 
-/// A segment as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteSummary {
-    /// Stable through renames.
     pub id: SegmentId,
-    /// Unique in the workspace.
     pub name: SegmentName,
-    /// The service's word for what it is, such as `ELASTIC_SEARCH` for filter segments; may be empty.
+    /// The API's type, such as `ELASTIC_SEARCH` for filter segments. It may be empty.
     pub kind: String,
-    /// What made it, such as `API`.
+    /// What created it, such as `API`.
     pub source: Option<String>,
-    /// UTC without an offset, as the service prints it.
+    /// UTC without an offset, as MoEngage prints it.
     pub created_time: Option<String>,
 }
 
-/// A segment with its definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteSegment {
-    /// Stable through renames.
     pub id: SegmentId,
-    /// Unique in the workspace.
     pub name: SegmentName,
-    /// The service's word for what it is, such as `ELASTIC_SEARCH` for filter segments; may be empty.
+    /// The API's type, such as `ELASTIC_SEARCH` for filter segments. It may be empty.
     pub kind: String,
-    /// What made it, such as `API`.
     pub source: Option<String>,
-    /// UTC without an offset, as the service prints it.
     pub created_time: Option<String>,
-    /// As above. It moves for reasons of the service's own, so it proves no edit.
+    /// MoEngage also changes it for internal reasons, so it does not prove an edit.
     pub updated_time: Option<String>,
-    /// Who is in it; file and cohort segments have none.
+    /// `None` for file segments and cohorts.
     pub included_filters: Option<Value>,
-    /// Who is left out.
     pub excluded_filters: Option<Value>,
 }
 
 impl RemoteSegment {
-    /// The definition, when the segment has one.
     #[must_use]
     pub fn payload(&self) -> Option<Payload> {
         Some(Payload {
@@ -52,47 +42,41 @@ impl RemoteSegment {
     }
 }
 
-/// What archive and unarchive say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Acknowledgement {
-    /// False when the service answers with success and means failure.
+    /// False if MoEngage answers with HTTP success and reports a failure.
     pub(super) success: bool,
-    /// Its words.
     pub(super) message: String,
 }
 
-/// What an answer should have held and did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MalformedBody {
-    /// A phrase such as "`data[3].id` as text".
+    /// What the body should have contained: a phrase such as "`data[3].id` as text".
     pub(super) expected: String,
 }
 
-/// Decodes the answer to a list.
 pub(super) fn decode_list(body: &[u8]) -> Result<Vec<RemoteSummary>, MalformedBody> {
     let answer = decode_object(body)?;
     let Some(Value::Array(entries)) = answer.get("data") else {
         return Err(expected("`data` as a list"));
     };
-    let entries = entries.iter().enumerate();
-    entries
-        .map(|(index, entry)| {
-            let place = format!("data[{index}]");
-            let Value::Object(entry) = entry else {
-                return Err(expected(&format!("`{place}` as an object")));
-            };
-            Ok(RemoteSummary {
-                id: SegmentId::new(required(entry, "id", &place)?),
-                name: SegmentName::new(required(entry, "name", &place)?),
-                kind: optional(entry, "type").unwrap_or_default(),
-                source: optional(entry, "source"),
-                created_time: optional(entry, "created_time"),
-            })
+    let decode = |(index, entry): (usize, &Value)| {
+        let path = format!("data[{index}]");
+        let Value::Object(entry) = entry else {
+            return Err(expected(&format!("`{path}` as an object")));
+        };
+        Ok(RemoteSummary {
+            id: SegmentId::new(required(entry, "id", &path)?),
+            name: SegmentName::new(required(entry, "name", &path)?),
+            kind: optional(entry, "type").unwrap_or_default(),
+            source: optional(entry, "source"),
+            created_time: optional(entry, "created_time"),
         })
-        .collect()
+    };
+    entries.iter().enumerate().map(decode).collect()
 }
 
-/// Decodes the answer to a get, a create or an update.
+/// Decodes the answer to a get, create or update request.
 pub(super) fn decode_segment(body: &[u8]) -> Result<RemoteSegment, MalformedBody> {
     let mut answer = decode_object(body)?;
     let Some(Value::Object(mut data)) = answer.remove("data") else {
@@ -112,7 +96,6 @@ pub(super) fn decode_segment(body: &[u8]) -> Result<RemoteSegment, MalformedBody
     })
 }
 
-/// Decodes the answer to an archive or unarchive.
 pub(super) fn decode_acknowledgement(body: &[u8]) -> Result<Acknowledgement, MalformedBody> {
     let answer = decode_object(body)?;
     Ok(Acknowledgement {
@@ -121,14 +104,12 @@ pub(super) fn decode_acknowledgement(body: &[u8]) -> Result<Acknowledgement, Mal
     })
 }
 
-/// Decodes the answer to a call about the users of a file segment: they are processed later.
 pub(super) fn decode_upload_response(body: &[u8]) -> Result<(SegmentId, Acknowledgement), MalformedBody> {
     let answer = decode_object(body)?;
     let id = SegmentId::new(required(&answer, "cs_id", "answer")?);
     Ok((id, decode_acknowledgement(body)?))
 }
 
-/// Decodes the answer to a sync of members.
 pub(super) fn decode_sync_response(body: &[u8]) -> Result<Acknowledgement, MalformedBody> {
     let answer = decode_object(body)?;
     let status = required(&answer, "status", "answer")?;
@@ -138,7 +119,7 @@ pub(super) fn decode_sync_response(body: &[u8]) -> Result<Acknowledgement, Malfo
     })
 }
 
-/// The body as a JSON object. Nesting beyond the parser's limit of 128 levels is no object either.
+/// The parser rejects more than 128 levels of nesting.
 fn decode_object(body: &[u8]) -> Result<Map<String, Value>, MalformedBody> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(map)) => Ok(map),
@@ -147,14 +128,14 @@ fn decode_object(body: &[u8]) -> Result<Map<String, Value>, MalformedBody> {
     }
 }
 
-fn required(entry: &Map<String, Value>, field: &str, place: &str) -> Result<String, MalformedBody> {
+fn required(entry: &Map<String, Value>, field: &str, path: &str) -> Result<String, MalformedBody> {
     match entry.get(field) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
-        _ => Err(expected(&format!("`{place}.{field}` as text"))),
+        _ => Err(expected(&format!("`{path}.{field}` as text"))),
     }
 }
 
-/// Text that may be absent or null; anything else is nothing that this client could use.
+/// `None` if the field is absent, null or not text.
 fn optional(entry: &Map<String, Value>, field: &str) -> Option<String> {
     entry.get(field)?.as_str().map(str::to_owned)
 }
@@ -186,7 +167,7 @@ mod tests {
             created_time: None,
         };
         assert_eq!(listed[1], sparse);
-        assert_eq!(super::decode_list(br#"{"data":[]}"#).unwrap(), []);
+        assert_eq!(decode_list(br#"{"data":[]}"#).unwrap(), []);
     }
 
     #[test]
@@ -195,10 +176,10 @@ mod tests {
             json!({"filter_operator": "and", "filters": [{"filter_type": "of next year", "x": [null, 1.5]}]});
         let body =
             json!({"data": {"id": "a", "name": "A", "included_filters": filters, "excluded_filters": null}});
-        let stored = decode_segment(body.to_string().as_bytes()).unwrap();
-        assert_eq!(stored.included_filters, Some(filters));
-        assert_eq!(stored.excluded_filters, None);
-        let file = super::decode_segment(br#"{"data":{"id":"a","name":"A","type":"FILE"}}"#).unwrap();
+        let segment = decode_segment(body.to_string().as_bytes()).unwrap();
+        assert_eq!(segment.included_filters, Some(filters));
+        assert_eq!(segment.excluded_filters, None);
+        let file = decode_segment(br#"{"data":{"id":"a","name":"A","type":"FILE"}}"#).unwrap();
         assert_eq!(file.payload(), None);
     }
 

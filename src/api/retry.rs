@@ -1,42 +1,39 @@
-//! Whether a failed call is made again, and when. Pure: it is told the time and answers with a time.
+//! Whether and when to retry a failed request. Pure: it receives the time and returns a time.
 //!
-//! The rule that everything else rests on: a write is repeated only when it certainly was not processed. A
-//! 5xx, a timeout or an unreadable answer to a write goes back to the caller, which reads before it writes.
+//! A write is retried only if MoEngage certainly did not process it. After a 5xx, a timeout or a malformed answer to a
+//! write, the error goes to the caller, which reads the segment before it writes again.
 
 use super::error::{ApiError, RequestError};
 use crate::rate_limit::later;
 use jiff::{SignedDuration, Timestamp};
 
-/// Attempts of one call at a service that fails: about half a minute.
+/// Attempts per request while the server fails: about half a minute.
 const MAX_ATTEMPTS: u32 = 6;
-/// Attempts of one call at a service that limits: some minutes, since the shortest documented window is one.
+/// Attempts per request while MoEngage limits the rate: some minutes, since the shortest documented window is a minute.
 const MAX_RATE_LIMITED_ATTEMPTS: u32 = 10;
-/// Repetitions in a whole run. A service that fails every call should fail the run while somebody watches;
-/// one that limits with a stated reset makes it slow instead, so those waits are free.
+/// Retries per run, so that a run fails soon if MoEngage fails every request. Waits for a reported reset are not counted,
+/// since they only slow the run down.
 const RUN_RETRY_BUDGET: u32 = 200;
-/// The first backoff at a service that fails, doubled with each attempt.
+/// The first backoff while the server fails. It doubles with each attempt.
 const INITIAL_BACKOFF: SignedDuration = SignedDuration::from_secs(1);
-/// The first backoff at a service that limits and does not say until when.
+/// The first backoff after a rate limit response without a reset time.
 const INITIAL_RATE_LIMITED_BACKOFF: SignedDuration = SignedDuration::from_secs(10);
-/// No backoff is longer, and the shortest documented window is no longer either.
+/// The maximum backoff, and the length of the shortest documented window.
 const MAX_BACKOFF: SignedDuration = SignedDuration::from_secs(60);
 
-/// What came of an attempt, as far as repeating it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retryability {
-    /// Not processed: the service lets nothing through before `reset`, when it says so.
+    /// MoEngage did not process the request, and accepts no other before `reset`, if it reports one.
     RateLimited {
-        /// End of the service's window.
         reset: Option<Timestamp>,
     },
-    /// Repeating it is safe and may help.
+    /// A retry is safe and may succeed.
     Retryable,
-    /// Repeating it is useless or dangerous.
+    /// A retry is useless or unsafe.
     NotRetryable,
 }
 
 impl Retryability {
-    /// What `error` means for repeating its call.
     #[must_use]
     pub fn of_error(error: &RequestError) -> Self {
         match &error.kind {
@@ -48,16 +45,14 @@ impl Retryability {
     }
 }
 
-/// What to do after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// Make the call again, not before this moment.
+    /// Retry at this time or later.
     RetryAt(Timestamp),
-    /// Hand the error to the caller.
     GiveUp,
 }
 
-/// Exponential backoff with full jitter, and one budget for the whole run.
+/// Exponential backoff with full jitter, and one retry budget per run.
 #[derive(Clone, Debug)]
 pub struct RetryPolicy {
     retries_left: u32,
@@ -65,17 +60,17 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Starts with the whole budget; equal seeds give equal waits.
+    /// Equal seeds give equal waits.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
             retries_left: RUN_RETRY_BUDGET,
-            // The generator cannot leave zero; the constant is an arbitrary odd pattern of bits.
+            // The generator cannot leave zero, so the seed is mixed with an arbitrary odd constant.
             rng_state: seed ^ 0x9e37_79b9_7f4a_7c15,
         }
     }
 
-    /// What to do after the attempt numbered `attempt`, from 1, came to `outcome` at `now`.
+    /// Decides after attempt number `attempt`, from 1.
     pub fn decide(&mut self, attempt: u32, outcome: Retryability, now: Timestamp) -> RetryDecision {
         let (attempts, first) = match outcome {
             Retryability::RateLimited { .. } => (MAX_RATE_LIMITED_ATTEMPTS, INITIAL_RATE_LIMITED_BACKOFF),
@@ -86,7 +81,7 @@ impl RetryPolicy {
             return RetryDecision::GiveUp;
         }
         if let Retryability::RateLimited { reset: Some(reset) } = outcome {
-            // Every run that met this limit waits for the same moment: the jitter keeps them from meeting again.
+            // All runs wait for the same reset. The jitter spreads them.
             return RetryDecision::RetryAt(later(reset.max(now), self.jitter(attempt, INITIAL_BACKOFF)));
         }
         let Some(budget) = self.retries_left.checked_sub(1) else {
@@ -96,7 +91,7 @@ impl RetryPolicy {
         RetryDecision::RetryAt(later(now, self.jitter(attempt, first)))
     }
 
-    /// Any time from zero to the backoff of this attempt.
+    /// Full jitter: a random time from zero to the backoff of this attempt.
     fn jitter(&mut self, attempt: u32, first: SignedDuration) -> SignedDuration {
         let doubled = 2_i32.saturating_pow(attempt.saturating_sub(1));
         let backoff = first.saturating_mul(doubled).min(MAX_BACKOFF);
@@ -105,7 +100,7 @@ impl RetryPolicy {
         SignedDuration::from_millis(i64::try_from(chosen).unwrap_or(0))
     }
 
-    /// Xorshift with a multiplied output: far better than backoff needs, and the same on every machine.
+    /// xorshift64*: good enough for backoff, and the same on every machine.
     fn next_random(&mut self) -> u64 {
         if self.rng_state == 0 {
             self.rng_state = 1;
@@ -132,7 +127,7 @@ mod tests {
         }
     }
 
-    /// Each kind of failure, and whether a read and a write are repeated after it.
+    /// Each error, and whether a read and a write are retried after it.
     fn error_kinds() -> Vec<(ApiError, bool, bool)> {
         let message = || "m".to_owned();
         let limited = ApiError::RateLimited {
@@ -143,7 +138,7 @@ mod tests {
             status: 500,
             message: message(),
         };
-        let garbage = ApiError::MalformedResponse {
+        let malformed = ApiError::MalformedResponse {
             expected: message(),
             received: message(),
         };
@@ -157,7 +152,7 @@ mod tests {
             (limited, true, true),
             (ApiError::NoResponse { message: message() }, true, false),
             (server, true, false),
-            (garbage, true, false),
+            (malformed, true, false),
             (full, false, false),
             (ApiError::NameTaken { message: message() }, false, false),
             (ApiError::NotFound { message: message() }, false, false),
@@ -194,15 +189,14 @@ mod tests {
     fn backoff_doubles_under_full_jitter_up_to_the_cap() {
         for seed in 0..200 {
             let mut policy = RetryPolicy::new(seed);
-            for (attempt, most) in [(1, 1_000), (2, 2_000), (3, 4_000), (5, 16_000)] {
-                let waited =
-                    milliseconds_until_retry(policy.decide(attempt, Retryability::Retryable, NOW)).unwrap();
-                assert!((0..=most).contains(&waited), "{attempt}: {waited}");
+            for (attempt, max) in [(1, 1_000), (2, 2_000), (3, 4_000), (5, 16_000)] {
+                let decision = policy.decide(attempt, Retryability::Retryable, NOW);
+                let wait = milliseconds_until_retry(decision).unwrap();
+                assert!((0..=max).contains(&wait), "{attempt}: {wait}");
             }
-            let waited =
-                milliseconds_until_retry(policy.decide(9, Retryability::RateLimited { reset: None }, NOW))
-                    .unwrap();
-            assert!((0..=60_000).contains(&waited), "{waited}");
+            let decision = policy.decide(9, Retryability::RateLimited { reset: None }, NOW);
+            let wait = milliseconds_until_retry(decision).unwrap();
+            assert!((0..=60_000).contains(&wait), "{wait}");
         }
         let waits = (0..50).filter_map(|seed| {
             milliseconds_until_retry(RetryPolicy::new(seed).decide(4, Retryability::Retryable, NOW))
@@ -221,36 +215,26 @@ mod tests {
         let outcome = Retryability::RateLimited { reset: Some(reset) };
         let mut policy = RetryPolicy::new(7);
         for _ in 0..2 * RUN_RETRY_BUDGET {
-            let waited = milliseconds_until_retry(policy.decide(1, outcome, NOW)).unwrap();
-            assert!((3_000_000..=3_001_000).contains(&waited), "{waited}");
+            let wait = milliseconds_until_retry(policy.decide(1, outcome, NOW)).unwrap();
+            assert!((3_000_000..=3_001_000).contains(&wait), "{wait}");
         }
     }
 
     #[test]
     fn attempts_and_the_retry_budget_of_a_run_are_limited() {
         let mut policy = RetryPolicy::new(0);
-        assert_eq!(
-            policy.decide(MAX_ATTEMPTS, Retryability::Retryable, NOW),
-            RetryDecision::GiveUp
-        );
+        let mut decide = |attempt, outcome| policy.decide(attempt, outcome, NOW);
         let limited = Retryability::RateLimited { reset: None };
-        assert_eq!(
-            policy.decide(MAX_RATE_LIMITED_ATTEMPTS, limited, NOW),
-            RetryDecision::GiveUp
-        );
-        assert_eq!(
-            policy.decide(1, Retryability::NotRetryable, NOW),
-            RetryDecision::GiveUp
-        );
-        for _ in 0..RUN_RETRY_BUDGET {
-            assert_ne!(
-                policy.decide(1, Retryability::Retryable, NOW),
-                RetryDecision::GiveUp
-            );
+        for (attempt, outcome) in [
+            (MAX_ATTEMPTS, Retryability::Retryable),
+            (MAX_RATE_LIMITED_ATTEMPTS, limited),
+            (1, Retryability::NotRetryable),
+        ] {
+            assert_eq!(decide(attempt, outcome), RetryDecision::GiveUp);
         }
-        assert_eq!(
-            policy.decide(1, Retryability::Retryable, NOW),
-            RetryDecision::GiveUp
-        );
+        for _ in 0..RUN_RETRY_BUDGET {
+            assert_ne!(decide(1, Retryability::Retryable), RetryDecision::GiveUp);
+        }
+        assert_eq!(decide(1, Retryability::Retryable), RetryDecision::GiveUp);
     }
 }

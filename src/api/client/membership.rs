@@ -1,12 +1,12 @@
-//! Calls about segments whose members nobody can read back: users in files, and cohorts.
+//! Requests about segments whose members the API does not return: file segments and cohorts.
 //!
-//! The service takes such a call and does what it says later, so that success means no more than that it was taken. Of a
-//! cohort it answers with success also where it drops a name that it does not like, so that names are checked before.
+//! MoEngage processes such a request later, so success means only that it accepted the request. It also answers with
+//! success if it drops an invalid cohort name, so segctl checks names first.
 
 use super::super::error::{self, ApiError, RequestError};
 use super::super::operation::Operation;
 use super::super::responses::{self, Acknowledgement};
-use super::super::transport::Transport;
+use super::super::transport::{Request, Transport};
 use super::{Client, Clock, Permit, WaitNotice, WaitReason, requests};
 use crate::model::{
     CohortKey, EndpointClass, Identifier, Keyword, MemberChange, SegmentId, SegmentName, UserChange,
@@ -15,52 +15,39 @@ use crate::rate_limit::later;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-/// The most bytes that the body of one sync of members may have: 128 KB.
+/// The API's limit for the body of a cohort sync: 128 KB.
 const MAX_SYNC_BODY_BYTES: usize = 128 * 1024;
 
-/// A list of users, as the service is told of it.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadParameters<'a> {
-    /// Where the service reads it: one value a line.
+    /// MoEngage reads the list, one value a line, from this URL.
     pub url: &'a str,
-    /// What the values are.
     pub identifier: &'a Identifier,
-    /// Where the service tells what came of it.
+    /// MoEngage sends the result to this URL.
     pub callback_url: Option<&'a str>,
-    /// E-mail addresses that it tells it, too.
+    /// MoEngage also sends the result to these e-mail addresses.
     pub notify: &'a [String],
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
-    /// Makes a file segment, which has no users until the service has read the list; its id comes back.
-    ///
-    /// # Errors
-    ///
-    /// It was not made, or its effect is unknown.
+    /// Creates a file segment and returns its id. It has no users until MoEngage has read the list.
     pub async fn upload(
         &self,
-        turn: Permit,
+        permit: Permit,
         name: &SegmentName,
         (file, expires_in_days): (UploadParameters<'_>, u32),
     ) -> Result<SegmentId, RequestError> {
         let mut body = upload_body(name, file);
         body.insert("expiry_time".to_owned(), expires_in_days.into());
-        let call = requests::file_segment(None, Value::Object(body));
+        let request = requests::file_segment(None, Value::Object(body));
         let operation = Operation::Upload(name.clone());
-        let (id, done) = self
-            .send_write(turn, (operation.clone(), call), responses::decode_upload_response)
-            .await?;
-        self.check_acknowledgement(operation, done).map(|()| id)
+        self.send_upload(permit, operation, request).await
     }
 
-    /// Changes the users of a file segment, which its id decides where it is given.
-    ///
-    /// # Errors
-    ///
-    /// The service did not take it, or may have.
+    /// If `id` is given, MoEngage finds the segment by id and not by name.
     pub async fn change_users(
         &self,
-        turn: Permit,
+        permit: Permit,
         (name, id): (&SegmentName, Option<&SegmentId>),
         (change, file): (UserChange, UploadParameters<'_>),
     ) -> Result<(), RequestError> {
@@ -68,101 +55,107 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if let Some(id) = id {
             body.insert("cs_id".to_owned(), id.as_str().into());
         }
-        let call = requests::file_segment(Some(change), Value::Object(body));
+        let request = requests::file_segment(Some(change), Value::Object(body));
         let operation = Operation::ChangeUsers(name.clone(), change);
-        let (_, done) = self
-            .send_write(turn, (operation.clone(), call), responses::decode_upload_response)
-            .await?;
-        self.check_acknowledgement(operation, done)
+        self.send_upload(permit, operation, request).await.map(drop)
     }
 
-    /// Waits a while for what the service says of a list, until a moment at most; whether it may be waited on.
+    async fn send_upload(
+        &self,
+        permit: Permit,
+        operation: Operation,
+        request: Request,
+    ) -> Result<SegmentId, RequestError> {
+        let request = (operation.clone(), request);
+        let (id, acknowledgement) = self
+            .send_write(permit, request, responses::decode_upload_response)
+            .await?;
+        self.check_acknowledgement(operation, acknowledgement)?;
+        Ok(id)
+    }
+
+    /// Waits for part of the time until `until`, for the result of an upload. Returns false if the run was cancelled.
     pub async fn wait_for_callback(
         &self,
         segment: &SegmentName,
-        (nap, until): (SignedDuration, Timestamp),
+        (pause, until): (SignedDuration, Timestamp),
     ) -> bool {
-        let waiting = WaitNotice {
+        let notice = WaitNotice {
             class: EndpointClass::File,
             until,
             reason: WaitReason::Callback(segment.clone()),
         };
-        let moment = later(self.clock.now(), nap).min(until);
-        self.wait_until(&waiting, moment).await.is_ok()
+        let moment = later(self.clock.now(), pause).min(until);
+        self.wait_until(&notice, moment).await.is_ok()
     }
 
-    /// Changes the members of a cohort, and makes it where there is none. What is done twice is done once.
-    ///
-    /// # Errors
-    ///
-    /// The service did not take it, or may have.
+    /// Adds or removes cohort members, and creates the cohort if it does not exist. Repeating the request has no effect.
     pub async fn sync_members(
         &self,
-        turn: Permit,
+        permit: Permit,
         (name, key): (&SegmentName, &CohortKey),
         (change, members): (MemberChange, &[String]),
     ) -> Result<(), RequestError> {
-        let call = requests::cohort_sync(sync_body((name, key), change, members));
         let operation = Operation::SyncMembers(name.clone(), change);
-        let done = self
-            .send_write(turn, (operation.clone(), call), responses::decode_sync_response)
+        let request = requests::cohort_sync(sync_body((name, key), change, members));
+        let request = (operation.clone(), request);
+        let acknowledgement = self
+            .send_write(permit, request, responses::decode_sync_response)
             .await?;
-        self.check_acknowledgement(operation, done)
+        self.check_acknowledgement(operation, acknowledgement)
     }
 
-    /// A service that answers with success and means failure did nothing.
+    /// An HTTP success whose body reports failure had no effect.
     pub(super) fn check_acknowledgement(
         &self,
         operation: Operation,
-        done: Acknowledgement,
+        acknowledgement: Acknowledgement,
     ) -> Result<(), RequestError> {
-        if done.success {
+        if acknowledgement.success {
             return Ok(());
         }
-        let message = error::escape_and_truncate(&self.transport.redact(&done.message));
+        let message = error::escape_and_truncate(&self.transport.redact(&acknowledgement.message));
         let kind = ApiError::Refused { status: 200, message };
         Err(RequestError { operation, kind })
     }
 }
 
-/// Members that come one after the other, put together so that they fill the bodies of as few calls as will do.
+/// Packs a stream of members into as few request bodies as possible.
 #[derive(Clone, Debug)]
 pub struct MemberBatcher {
-    /// The bytes of a body without members.
     envelope_bytes: usize,
     body_bytes: usize,
     members: Vec<String>,
 }
 
 impl MemberBatcher {
-    /// For the cohort of this name.
     #[must_use]
     pub fn new(name: &SegmentName, key: &CohortKey) -> Self {
-        // The longer of the two words for what is done.
-        let around = sync_body((name, key), MemberChange::Remove, &[])
+        // `remove_members` is longer than `add_members`.
+        let envelope_bytes = sync_body((name, key), MemberChange::Remove, &[])
             .to_string()
             .len();
         Self {
-            envelope_bytes: around,
-            body_bytes: around,
+            envelope_bytes,
+            body_bytes: envelope_bytes,
             members: Vec::new(),
         }
     }
 
-    /// Takes the next member. Where it does not fit, those before it come back: they fill a call.
+    /// Adds a member. If it does not fit, returns the members before it, which fill a request.
     ///
-    /// A member that fits into no call is alone in one, which the service refuses.
+    /// A member that is too long for any request is returned alone, and MoEngage rejects it.
     pub fn push(&mut self, member: String) -> Option<Vec<String>> {
-        // With a comma.
-        let own = json!({"uid": member}).to_string().len() + 1;
-        let is_full = self.body_bytes + own > MAX_SYNC_BODY_BYTES && !self.members.is_empty();
+        // Including a comma.
+        let member_bytes = json!({"uid": member}).to_string().len() + 1;
+        let is_full = self.body_bytes + member_bytes > MAX_SYNC_BODY_BYTES && !self.members.is_empty();
         let full = is_full.then(|| self.take());
-        self.body_bytes += own;
+        self.body_bytes += member_bytes;
         self.members.push(member);
         full
     }
 
-    /// The members of the last call, if there are any left.
+    /// The members of the last request, if any.
     pub fn finish(&mut self) -> Option<Vec<String>> {
         (!self.members.is_empty()).then(|| self.take())
     }
@@ -186,7 +179,6 @@ fn sync_body((name, key): (&SegmentName, &CohortKey), change: MemberChange, memb
     })
 }
 
-/// The fields that all calls about users have.
 fn upload_body(name: &SegmentName, file: UploadParameters<'_>) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("name".to_owned(), name.as_str().into());

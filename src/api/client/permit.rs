@@ -1,6 +1,6 @@
-//! Turns: whose call may be made now. A call is counted before it is sent, so that no window is ever broken.
+//! Permits to send a request now. A request is counted before it is sent, so no window is ever exceeded.
 
-use super::{Cancelled, Client, WaitNotice, WaitReason};
+use super::{Cancelled, Client, ClientState, WaitNotice, WaitReason};
 use crate::api::clock::Clock;
 use crate::api::error::{ApiError, RequestError};
 use crate::api::operation::Operation;
@@ -10,229 +10,183 @@ use crate::model::{EndpointClass, RequestRecord, SegmentId};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// For how long a turn is good: time enough to read a segment and to take down what is about to be done to it, and
-/// short beside the lease of the ledger's lock. A process that stood still for longer asks again, and finds out.
+/// Long enough to read a segment and to journal the write, and much shorter than the lease of the state lock. A process
+/// that was suspended for longer has to acquire a new permit and to verify again.
 const PERMIT_LIFETIME: SignedDuration = SignedDuration::from_secs(10);
 
-/// A call that is counted and may be made now, for a moment.
+/// A request that is already counted and may be sent now.
 #[derive(Debug)]
-#[must_use = "it is counted: make the call, or give it back"]
+#[must_use = "the request is already counted: send it, or release the permit"]
 pub struct Permit {
     class: EndpointClass,
     acquired_at: Timestamp,
 }
 
-/// Whether calls may be made now.
 struct Admission {
-    /// When they were counted, or what they have to wait for.
+    /// When the requests were counted, or what they have to wait for.
     result: Result<Timestamp, WaitNotice>,
-    /// What has to be taken down; last of it the calls themselves, where they may be made.
+    /// Records for the log. If the requests may be sent, they are the last records.
     records: Vec<RequestRecord>,
 }
 
 impl Permit {
-    /// For how long it has been held at `now`; `None` where it is over. A clock that was set back says nothing.
+    /// How long it has been held at `now`; `None` if it expired. The difference is absolute, as the clock may be set back.
     pub(super) fn held_for(&self, now: Timestamp) -> Option<Duration> {
         let held = self.acquired_at.duration_until(now).abs();
         (held <= PERMIT_LIFETIME).then_some(held.unsigned_abs())
     }
 
-    /// What was counted.
     pub(super) fn class_and_time(&self) -> (EndpointClass, Timestamp) {
         (self.class, self.acquired_at)
     }
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
-    /// Waits until a call may be made, and counts it.
-    ///
-    /// # Errors
-    ///
-    /// Somebody wanted the run to end while it waited.
+    /// Waits until a request may be sent, and counts it.
     pub async fn acquire(&self, operation: &Operation) -> Result<Permit, RequestError> {
         let class = operation.class();
-        let at = self.acquire_all(operation, &[class]).await?;
-        Ok(Permit {
-            class,
-            acquired_at: at,
-        })
+        let acquired_at = self.acquire_all(operation, &[class]).await?;
+        Ok(Permit { class, acquired_at })
     }
 
-    /// Counts a call that may be made now; `None` where it would have to wait.
+    /// Counts a request that may be sent now; `None` if it would have to wait.
     pub async fn try_acquire(&self, operation: &Operation) -> Option<Permit> {
         let class = operation.class();
-        let at = self.admit_with_log(&[class]).await.ok()?;
-        Some(Permit {
-            class,
-            acquired_at: at,
-        })
+        let acquired_at = self.admit_with_log(&[class]).await.ok()?;
+        Some(Permit { class, acquired_at })
     }
 
-    /// Waits until a segment may be read and then written, counts both, and reads it: what is there comes with the turn
-    /// of the write, and the write never waits behind what it rests on.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read, or somebody wanted the run to end while it waited.
+    /// Waits until a segment may be read and then written, counts both requests, and reads the segment. The write never
+    /// waits after the read that it depends on.
     pub async fn acquire_and_fetch(
         &self,
         write: &Operation,
         id: &SegmentId,
     ) -> Result<(Permit, RemoteSegment), RequestError> {
-        let class = write.class();
-        let at = self.acquire_all(write, &[EndpointClass::Get, class]).await?;
-        let (read, turn) = (
-            Permit {
-                class: EndpointClass::Get,
-                acquired_at: at,
-            },
-            Permit {
-                class,
-                acquired_at: at,
-            },
-        );
-        match self.get_with_permit(Some(read), id).await {
-            Ok(stored) => Ok((turn, stored)),
+        let classes = [EndpointClass::Get, write.class()];
+        let acquired_at = self.acquire_all(write, &classes).await?;
+        let [read_permit, write_permit] = classes.map(|class| Permit { class, acquired_at });
+        match self.get_with_permit(Some(read_permit), id).await {
+            Ok(remote) => Ok((write_permit, remote)),
             Err(error) => {
-                self.release(turn);
+                self.release(write_permit);
                 Err(error)
             }
         }
     }
 
-    /// Waits until a moment up to which a call like this one, which an earlier run made and never heard of, may arrive.
-    ///
-    /// # Errors
-    ///
-    /// Somebody wanted the run to end while it waited.
+    /// Waits until an unanswered request of an interrupted run, equal to this one, can no longer arrive.
     pub async fn wait_out_in_flight(
         &self,
         operation: Operation,
         until: Timestamp,
     ) -> Result<(), RequestError> {
-        let waiting = WaitNotice {
+        let notice = WaitNotice {
             class: operation.class(),
             until,
             reason: WaitReason::InFlightRequests(operation.clone()),
         };
         let kind = ApiError::Cancelled;
-        self.wait(waiting)
+        self.wait(notice)
             .await
             .map_err(|Cancelled| RequestError { operation, kind })
     }
 
-    /// Gives a turn back in which no call was made. Other runs may have heard of it, and count it where it was.
-    pub fn release(&self, turn: Permit) {
-        let Permit {
-            class,
-            acquired_at: at,
-        } = turn;
-        let mut shared = self.lock_state();
-        shared.rate_limiter.discard_sent(class, at);
-        if let Some(count) = shared.request_counts.get_mut(&class) {
-            *count -= 1;
-        }
-        let (sent, at) = (at, at);
-        shared
-            .unlogged_records
-            .push(RequestRecord::Answered { class, sent, at });
+    /// Releases a permit without sending a request. Other runs may have read its log record, so it counts as answered.
+    pub fn release(&self, permit: Permit) {
+        let (class, at) = permit.class_and_time();
+        let mut state = self.lock_state();
+        state.discard_sent(class, at);
+        let record = RequestRecord::Answered { class, sent: at, at };
+        state.unlogged_records.push(record);
     }
 
-    /// Waits until a call of each class may be made, and counts them; the moment they were counted at.
+    /// Waits until a request of each class may be sent, and counts them. Returns the time at which they were counted.
     async fn acquire_all(
         &self,
         operation: &Operation,
         classes: &[EndpointClass],
     ) -> Result<Timestamp, RequestError> {
-        self.wait_for_admission(classes)
-            .await
-            .map_err(|Cancelled| RequestError {
+        loop {
+            let notice = match self.admit_with_log(classes).await {
+                Ok(counted_at) => return Ok(counted_at),
+                Err(notice) => notice,
+            };
+            // Another task that waits for the same moment may be admitted first, so the loop checks again.
+            self.wait(notice).await.map_err(|Cancelled| RequestError {
                 operation: operation.clone(),
                 kind: ApiError::Cancelled,
-            })
-    }
-
-    async fn wait_for_admission(&self, classes: &[EndpointClass]) -> Result<Timestamp, Cancelled> {
-        loop {
-            let waiting = match self.admit_with_log(classes).await {
-                Ok(sent) => return Ok(sent),
-                Err(waiting) => waiting,
-            };
-            // Others that wait for the same moment may take the place first: it is asked for again.
-            self.wait(waiting).await?;
+            })?;
         }
     }
 
-    /// Admits calls by what is in the log, and takes them down there.
+    /// Admits requests after it has read the log, and writes them to the log.
     async fn admit_with_log(&self, classes: &[EndpointClass]) -> Result<Timestamp, WaitNotice> {
-        let mut admitted: Option<Admission> = None;
+        let mut admission: Option<Admission> = None;
         if let Some(log) = &self.request_log {
             let respond = |others| {
-                if let Some(void) = admitted.take() {
+                if let Some(void) = admission.take() {
                     self.undo_admission(classes, void);
                 }
-                let admission = self.admit(classes, others);
-                let records = admission.records.clone();
-                admitted = Some(admission);
+                let new = self.admit(classes, others);
+                let records = new.records.clone();
+                admission = Some(new);
                 records
             };
             log.exchange(Box::new(respond)).await;
         }
-        let admitted = admitted.unwrap_or_else(|| self.admit(classes, Vec::new()));
-        admitted.result
+        let admission = admission.unwrap_or_else(|| self.admit(classes, Vec::new()));
+        admission.result
     }
 
-    /// Undoes an admission that did not come about.
+    /// Undoes an admission whose records were not written to the log.
     fn undo_admission(&self, classes: &[EndpointClass], void: Admission) {
-        let Admission {
-            result: answer,
-            mut records,
-        } = void;
-        let mut shared = self.lock_state();
-        if let Ok(sent) = answer {
+        let Admission { result, mut records } = void;
+        let mut state = self.lock_state();
+        if let Ok(counted_at) = result {
             for class in classes {
-                shared.rate_limiter.discard_sent(*class, sent);
-                if let Some(count) = shared.request_counts.get_mut(class) {
-                    *count -= 1;
-                }
+                state.discard_sent(*class, counted_at);
                 records.pop();
             }
         }
-        records.append(&mut shared.unlogged_records);
-        shared.unlogged_records = records;
+        records.append(&mut state.unlogged_records);
+        state.unlogged_records = records;
     }
 
-    /// Admits calls by what others took down, all of them or none, and says what to take down of it.
+    /// Merges the records of other runs, and then admits all of the requests or none of them.
     fn admit(&self, classes: &[EndpointClass], others: Vec<RequestRecord>) -> Admission {
         let now = self.clock.now();
-        let mut shared = self.lock_state();
-        shared.rate_limiter.merge_log(others, now);
-        let mut records = std::mem::take(&mut shared.unlogged_records);
-        let hold = |class: &EndpointClass| Some((shared.rate_limiter.throttle(*class, now)?, *class));
-        let held = classes.iter().filter_map(hold).max_by_key(|(hold, _)| hold.until);
-        let Some((hold, class)) = held else {
+        let mut state = self.lock_state();
+        state.rate_limiter.merge_log(others, now);
+        let mut records = std::mem::take(&mut state.unlogged_records);
+        let throttle = |class: &EndpointClass| Some((state.rate_limiter.throttle(*class, now)?, *class));
+        let throttled = classes.iter().filter_map(throttle);
+        let Some((throttle, class)) = throttled.max_by_key(|(throttle, _)| throttle.until) else {
             for class in classes {
-                shared.rate_limiter.record_sent(*class, now);
-                *shared.request_counts.entry(*class).or_default() += 1;
+                state.rate_limiter.record_sent(*class, now);
+                *state.request_counts.entry(*class).or_default() += 1;
                 records.push(RequestRecord::Sent {
                     class: *class,
                     at: now,
                 });
             }
-            let answer = Ok(now);
-            return Admission {
-                result: answer,
-                records,
-            };
+            let result = Ok(now);
+            return Admission { result, records };
         };
-        let classes = shared.rate_limiter.classes_sharing_windows(class);
-        let own_limit = |window| WaitReason::ConfiguredLimit { window, classes };
-        let reason = hold.window.map_or(WaitReason::ServerLimit, own_limit);
-        let until = hold.until;
-        let answer = Err(WaitNotice { class, until, reason });
-        Admission {
-            result: answer,
-            records,
+        let classes = state.rate_limiter.classes_sharing_windows(class);
+        let configured = |window| WaitReason::ConfiguredLimit { window, classes };
+        let reason = throttle.window.map_or(WaitReason::ServerLimit, configured);
+        let until = throttle.until;
+        let result = Err(WaitNotice { class, until, reason });
+        Admission { result, records }
+    }
+}
+
+impl ClientState {
+    fn discard_sent(&mut self, class: EndpointClass, at: Timestamp) {
+        self.rate_limiter.discard_sent(class, at);
+        if let Some(count) = self.request_counts.get_mut(&class) {
+            *count -= 1;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The requests of the calls, as the service takes them.
+//! The HTTP requests of each operation.
 
 use crate::api::error::{ApiError, RequestError};
 use crate::api::operation::Operation;
@@ -7,13 +7,13 @@ use crate::api::transport::{ApiVersion, Method, Request};
 use crate::model::{SegmentId, SegmentName, UserChange};
 use serde_json::{Map, Value};
 
-const SEGMENTS: &str = "/v3/custom-segments";
+const SEGMENTS_PATH: &str = "/v3/custom-segments";
 
 pub(super) fn list(name: Option<&SegmentName>) -> Request {
     let name = name.map(|name| ("name".to_owned(), name.as_str().to_owned()));
     Request {
         query: name.into_iter().collect(),
-        ..request(Method::Get, SEGMENTS, None)
+        ..request(Method::Get, SEGMENTS_PATH, None)
     }
 }
 
@@ -22,7 +22,7 @@ pub(super) fn get(operation: &Operation, id: &SegmentId) -> Result<Request, Requ
 }
 
 pub(super) fn create(body: Value) -> Request {
-    request(Method::Post, SEGMENTS, Some(body))
+    request(Method::Post, SEGMENTS_PATH, Some(body))
 }
 
 pub(super) fn update(operation: &Operation, id: &SegmentId, body: Value) -> Result<Request, RequestError> {
@@ -48,7 +48,7 @@ fn lifecycle(path: &str, name: &SegmentName, id: Option<&SegmentId>) -> Request 
     }
 }
 
-/// The call that makes a file segment, or changes its users.
+/// Without `change`, the request creates a file segment.
 pub(super) fn file_segment(change: Option<UserChange>, body: Value) -> Request {
     let (method, path) = match change {
         None => (Method::Post, ""),
@@ -80,25 +80,25 @@ fn request(method: Method, path: &str, body: Option<Value>) -> Request {
     }
 }
 
-/// The path of one segment. An id that could not have come from the service might lead to another path.
+/// An id with other characters cannot come from MoEngage and could change the path.
 fn segment_path(operation: &Operation, id: &SegmentId) -> Result<String, RequestError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if id.as_str().is_empty() || !id.as_str().bytes().all(plain) {
         return Err(RequestError {
             operation: operation.clone(),
             kind: ApiError::NotFound {
-                message: "nothing was sent: ids are letters and digits".to_owned(),
+                message: "nothing was sent: an id consists of letters, digits, `-` and `_`".to_owned(),
             },
         });
     }
-    Ok(format!("{SEGMENTS}/{id}"))
+    Ok(format!("{SEGMENTS_PATH}/{id}"))
 }
 
-/// A segment that must be the one that was asked for.
+/// The answer must contain the requested segment.
 pub(super) fn decode_segment_with_id(id: &SegmentId, body: &[u8]) -> Result<RemoteSegment, MalformedBody> {
-    let stored = responses::decode_segment(body)?;
-    if stored.id.as_str().eq_ignore_ascii_case(id.as_str()) {
-        return Ok(stored);
+    let segment = responses::decode_segment(body)?;
+    if segment.id.as_str().eq_ignore_ascii_case(id.as_str()) {
+        return Ok(segment);
     }
     Err(MalformedBody {
         expected: format!("`data.id` to be `{id}`"),

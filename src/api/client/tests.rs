@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// A clock that waiting moves.
+/// Waiting advances this clock.
 #[derive(Clone)]
 pub(super) struct VirtualClock(Arc<Mutex<Timestamp>>);
 
@@ -26,7 +26,7 @@ impl Clock for VirtualClock {
 
 type ScriptedAnswer = Result<Response, TransportError>;
 
-/// Answers from a script and keeps what was asked, and when.
+/// Answers from a script and records the requests with their times.
 pub(super) struct ScriptedTransport {
     clock: VirtualClock,
     answers: Mutex<VecDeque<ScriptedAnswer>>,
@@ -45,7 +45,6 @@ impl Transport for ScriptedTransport {
     }
 }
 
-/// A log in this process.
 struct InMemoryRequestLog {
     records: Arc<Mutex<Vec<RequestRecord>>>,
     read: Mutex<usize>,
@@ -62,7 +61,6 @@ impl RequestLog for InMemoryRequestLog {
     }
 }
 
-/// A client with everything that a test looks at.
 pub(super) struct TestClient {
     pub(super) client: Client<ScriptedTransport, VirtualClock>,
     sent_requests: Arc<Mutex<Vec<(i64, Request)>>>,
@@ -72,20 +70,20 @@ pub(super) struct TestClient {
 impl TestClient {
     fn new(limits: RateLimits, answers: impl IntoIterator<Item = ScriptedAnswer>) -> Self {
         let clock = VirtualClock(Arc::new(Mutex::new(start())));
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let sent_requests = Arc::new(Mutex::new(Vec::new()));
         let transport = ScriptedTransport {
             clock: clock.clone(),
             answers: Mutex::new(answers.into_iter().collect()),
-            sent_requests: Arc::clone(&asked),
+            sent_requests: Arc::clone(&sent_requests),
         };
-        let waited = Arc::new(Mutex::new(Vec::new()));
-        let observed = Arc::clone(&waited);
+        let observed_waits = Arc::new(Mutex::new(Vec::new()));
+        let waits = Arc::clone(&observed_waits);
         let client = Client::new(transport, clock, limits, 1)
-            .with_wait_observer(move |waiting| observed.lock().unwrap().push(waiting.clone()));
+            .with_wait_observer(move |notice| waits.lock().unwrap().push(notice.clone()));
         Self {
             client,
-            sent_requests: asked,
-            observed_waits: waited,
+            sent_requests,
+            observed_waits,
         }
     }
 
@@ -93,14 +91,14 @@ impl TestClient {
         Self::new(RateLimits::default(), answers)
     }
 
-    /// Shares its calls with runs that took down gets at these seconds.
+    /// Shares a log with runs that sent get requests at these seconds.
     fn with_request_log(self, gets: impl IntoIterator<Item = i64>) -> (Self, Arc<Mutex<Vec<RequestRecord>>>) {
-        let calls = gets.into_iter().map(|second| RequestRecord::Answered {
+        let records = gets.into_iter().map(|second| RequestRecord::Answered {
             class: EndpointClass::Get,
             sent: after(second),
             at: after(second),
         });
-        let records = Arc::new(Mutex::new(calls.collect()));
+        let records = Arc::new(Mutex::new(records.collect()));
         let log = InMemoryRequestLog {
             records: Arc::clone(&records),
             read: Mutex::new(0),
@@ -122,16 +120,11 @@ impl TestClient {
         self.sent_requests.lock().unwrap()[index].1.clone()
     }
 
-    /// The request without its query on one line.
+    /// The request on one line, without its query.
     fn request_line(&self, index: usize) -> String {
-        let Request {
-            method,
-            path,
-            api_version: family,
-            body,
-            ..
-        } = self.request(index);
-        format!("{method:?} {family:?} {path} {}", body.unwrap_or_default())
+        let request = self.request(index);
+        let (method, version, path) = (request.method, request.api_version, request.path);
+        format!("{method:?} {version:?} {path} {}", request.body.unwrap_or_default())
     }
 }
 
@@ -196,56 +189,59 @@ fn id() -> SegmentId {
     SegmentId::new("a1")
 }
 
-/// A write as it is made: in its turn, and again where it was certainly not processed.
-async fn create(bench: &TestClient, payload: &Payload) -> Result<RemoteSegment, RequestError> {
+/// Creates a segment like `apply`: with a permit, and with retries while MoEngage certainly did not process the request.
+async fn create(test: &TestClient, payload: &Payload) -> Result<RemoteSegment, RequestError> {
     let mut attempt = 1;
     loop {
-        let turn = bench.client.acquire(&Operation::Create(name())).await?;
-        match bench.client.create(turn, &name(), payload).await {
-            Err(error) if bench.client.backoff(attempt, &error).await => attempt += 1,
+        let permit = test.client.acquire(&Operation::Create(name())).await?;
+        match test.client.create(permit, &name(), payload).await {
+            Err(error) if test.client.backoff(attempt, &error).await => attempt += 1,
             done => return done,
         }
     }
 }
 
-pub(super) async fn acquire(bench: &TestClient, operation: Operation) -> Permit {
-    bench.client.acquire(&operation).await.unwrap()
+pub(super) async fn acquire(test: &TestClient, operation: Operation) -> Permit {
+    test.client.acquire(&operation).await.unwrap()
 }
 
-/// Makes every write once against its own copy of `answers`: the errors, and how many requests each sent.
+/// Updates the segment with a fresh or an earlier permit.
+async fn update(test: &TestClient, permit: Permit) -> Result<RemoteSegment, RequestError> {
+    let (id, payload) = (id(), payload());
+    test.client.update(permit, (&id, None), &payload).await
+}
+
+/// Sends every write once, each with its own copy of `answers`. Returns each error and the number of requests sent.
 async fn every_write(answers: impl Fn() -> Vec<ScriptedAnswer>) -> Vec<(RequestError, usize)> {
     let mut outcomes = Vec::new();
     for write in 0..7 {
-        let bench = TestClient::with_answers(answers());
-        let client = &bench.client;
-        let update = acquire(&bench, Operation::Update(id())).await;
-        let lifecycle = acquire(&bench, Operation::Archive(name())).await;
+        let test = TestClient::with_answers(answers());
+        let client = &test.client;
+        let update_permit = acquire(&test, Operation::Update(id())).await;
+        let lifecycle = acquire(&test, Operation::Archive(name())).await;
         let error = match write {
-            0 => create(&bench, &payload()).await.unwrap_err(),
-            1 => client
-                .update(update, (&id(), None), &payload())
-                .await
-                .unwrap_err(),
+            0 => create(&test, &payload()).await.unwrap_err(),
+            1 => update(&test, update_permit).await.unwrap_err(),
             2 => client.archive(lifecycle, &name(), Some(&id())).await.unwrap_err(),
             3 => client.unarchive(lifecycle, &name(), None).await.unwrap_err(),
-            other => super::membership::tests::nth_write_error(&bench, other - 4).await,
+            other => super::membership::tests::nth_write_error(&test, other - 4).await,
         };
-        outcomes.push((error, bench.request_seconds().len()));
+        outcomes.push((error, test.request_seconds().len()));
     }
     outcomes
 }
 
 #[tokio::test]
 async fn an_ambiguous_write_is_never_sent_again() {
-    let silences: [fn() -> ScriptedAnswer; 5] = [
+    let answers: [fn() -> ScriptedAnswer; 5] = [
         no_response,
         || answer(500, ""),
         || answer(504, "<html>gateway timeout</html>"),
         || answer(201, r#"{"data":{"id":"a1","na"#),
         || Err(TransportError::ResponseTooLarge { limit: 1 }),
     ];
-    for silence in silences {
-        for (error, sent) in every_write(|| vec![silence(), segment_response()]).await {
+    for lost in answers {
+        for (error, sent) in every_write(|| vec![lost(), segment_response()]).await {
             assert!(error.is_ambiguous_write(), "{error}");
             assert_eq!(sent, 1, "{error}");
         }
@@ -274,25 +270,25 @@ async fn refusals_are_final_and_not_ambiguous() {
 
 #[tokio::test]
 async fn a_write_that_was_certainly_not_processed_is_retried() {
-    let bench = TestClient::with_answers([not_sent(), rate_limited(None), segment_response()]);
-    create(&bench, &payload()).await.unwrap();
-    assert_eq!(bench.request_seconds().len(), 3);
+    let test = TestClient::with_answers([not_sent(), rate_limited(None), segment_response()]);
+    create(&test, &payload()).await.unwrap();
+    assert_eq!(test.request_seconds().len(), 3);
     assert_eq!(
-        bench.client.request_counts(),
+        test.client.request_counts(),
         BTreeMap::from([(EndpointClass::Create, 3)])
     );
-    assert_eq!(bench.request(0), bench.request(2));
+    assert_eq!(test.request(0), test.request(2));
 
-    // Not after an ambiguous attempt, though.
-    let bench = TestClient::with_answers([not_sent(), no_response(), segment_response()]);
-    let error = create(&bench, &payload()).await.unwrap_err();
+    // An ambiguous attempt ends the retries.
+    let test = TestClient::with_answers([not_sent(), no_response(), segment_response()]);
+    let error = create(&test, &payload()).await.unwrap_err();
     assert!(error.is_ambiguous_write());
-    assert_eq!(bench.request_seconds().len(), 2);
+    assert_eq!(test.request_seconds().len(), 2);
 }
 
 #[tokio::test]
 async fn reads_are_retried_until_they_succeed() {
-    let bench = TestClient::with_answers([
+    let test = TestClient::with_answers([
         no_response(),
         answer(503, ""),
         answer(200, r#"{"data":{"id":"a1","#),
@@ -300,80 +296,73 @@ async fn reads_are_retried_until_they_succeed() {
         segment_response(),
     ]);
     assert_eq!(
-        bench.client.get(&id()).await.unwrap().included_filters,
+        test.client.get(&id()).await.unwrap().included_filters,
         Some(group())
     );
-    assert_eq!(bench.request_seconds().len(), 5);
+    assert_eq!(test.request_seconds().len(), 5);
 
-    let bench = TestClient::with_answers((0..10).map(|_| no_response()));
-    let error = bench.client.list().await.unwrap_err();
+    let test = TestClient::with_answers((0..10).map(|_| no_response()));
+    let error = test.client.list().await.unwrap_err();
     assert!(matches!(error.kind, ApiError::NoResponse { .. }) && !error.is_ambiguous_write());
-    assert_eq!(bench.request_seconds().len(), 6);
+    assert_eq!(test.request_seconds().len(), 6);
 }
 
 #[tokio::test]
 async fn a_lookup_by_name_returns_only_the_exact_name() {
     let body = json!({"data": [{"id": "b2", "name": "a"}, {"id": "a1", "name": "A"}]});
-    let bench = TestClient::with_answers([answer(200, &body), answer(200, &body)]);
-    assert_eq!(bench.client.list().await.unwrap().len(), 2);
-    let named = bench.client.list_named(&name()).await.unwrap();
+    let test = TestClient::with_answers([answer(200, &body), answer(200, &body)]);
+    assert_eq!(test.client.list().await.unwrap().len(), 2);
+    let named = test.client.list_named(&name()).await.unwrap();
     assert_eq!(named.len(), 1);
     assert_eq!(named[0].id, id());
-    assert_eq!(bench.request_line(0), "Get V3 /v3/custom-segments null");
-    assert_eq!(bench.request_line(1), "Get V3 /v3/custom-segments null");
-    assert_eq!(bench.request(0).query, []);
-    assert_eq!(bench.request(1).query, [("name".to_owned(), "A".to_owned())]);
+    assert_eq!(test.request_line(0), "Get V3 /v3/custom-segments null");
+    assert_eq!(test.request_line(1), "Get V3 /v3/custom-segments null");
+    assert_eq!(test.request(0).query, []);
+    assert_eq!(test.request(1).query, [("name".to_owned(), "A".to_owned())]);
 }
 
 #[tokio::test]
 async fn updates_always_send_excluded_filters() {
-    let bench = TestClient::with_answers([
-        segment_response(),
-        segment_response(),
-        segment_response(),
-        segment_response(),
-    ]);
-    let client = &bench.client;
+    let test = TestClient::with_answers((0..4).map(|_| segment_response()));
+    let client = &test.client;
     let with_excluded = Payload {
-        excluded_filters: Some(json!(["whom"])),
+        excluded_filters: Some(json!(["excluded"])),
         ..payload()
     };
     let renamed = SegmentName::new("B");
-    create(&bench, &payload()).await.unwrap();
-    create(&bench, &with_excluded).await.unwrap();
+    create(&test, &payload()).await.unwrap();
+    create(&test, &with_excluded).await.unwrap();
     for (name, definition) in [(Some(&renamed), &payload()), (None, &with_excluded)] {
-        let turn = acquire(&bench, Operation::Update(id())).await;
-        client.update(turn, (&id(), name), definition).await.unwrap();
+        let permit = acquire(&test, Operation::Update(id())).await;
+        client.update(permit, (&id(), name), definition).await.unwrap();
     }
     let included = payload().included_filters;
     let bodies = [
         json!({"name": "A", "included_filters": included}),
-        json!({"name": "A", "included_filters": included, "excluded_filters": ["whom"]}),
+        json!({"name": "A", "included_filters": included, "excluded_filters": ["excluded"]}),
         json!({"name": "B", "included_filters": included, "excluded_filters": group()}),
-        json!({"included_filters": included, "excluded_filters": ["whom"]}),
+        json!({"included_filters": included, "excluded_filters": ["excluded"]}),
     ];
-    let calls = ["Post V3 /v3/custom-segments", "Patch V3 /v3/custom-segments/a1"];
+    let lines = ["Post V3 /v3/custom-segments", "Patch V3 /v3/custom-segments/a1"];
     for (index, body) in bodies.iter().enumerate() {
-        assert_eq!(bench.request_line(index), format!("{} {body}", calls[index / 2]));
+        assert_eq!(test.request_line(index), format!("{} {body}", lines[index / 2]));
     }
 }
 
 #[tokio::test]
 async fn lifecycle_requests_send_the_name_and_the_id_if_known() {
     let done = || answer(200, json!({"success": true}));
-    let bench = TestClient::with_answers([done(), done()]);
-    let (first, second) = (
-        acquire(&bench, Operation::Archive(name())).await,
-        acquire(&bench, Operation::Unarchive(name())).await,
-    );
-    bench.client.archive(first, &name(), Some(&id())).await.unwrap();
-    bench.client.unarchive(second, &name(), None).await.unwrap();
+    let test = TestClient::with_answers([done(), done()]);
+    let permit = acquire(&test, Operation::Archive(name())).await;
+    test.client.archive(permit, &name(), Some(&id())).await.unwrap();
+    let permit = acquire(&test, Operation::Unarchive(name())).await;
+    test.client.unarchive(permit, &name(), None).await.unwrap();
     assert_eq!(
-        bench.request_line(0),
+        test.request_line(0),
         r#"Patch V2 /v2/custom-segments/archive {"cs_id":"a1","name":"A"}"#
     );
     assert_eq!(
-        bench.request_line(1),
+        test.request_line(1),
         r#"Patch V2 /v2/custom-segments/unarchive {"name":"A"}"#
     );
 }
@@ -381,38 +370,33 @@ async fn lifecycle_requests_send_the_name_and_the_id_if_known() {
 #[tokio::test]
 async fn ids_that_could_change_the_url_path_are_never_sent() {
     for text in ["", ".", "..", "../archive", "a/b", "a?name=B", "a b", "é"] {
-        let bench = TestClient::with_answers([]);
-        let error = bench.client.get(&SegmentId::new(text)).await.unwrap_err();
+        let test = TestClient::with_answers([]);
+        let error = test.client.get(&SegmentId::new(text)).await.unwrap_err();
         assert!(matches!(error.kind, ApiError::NotFound { .. }), "{text}");
-        assert_eq!(bench.request_seconds().len(), 0);
+        assert_eq!(test.request_seconds().len(), 0);
     }
 }
 
 #[tokio::test]
 async fn a_response_with_another_segment_id_is_malformed() {
-    let other = || answer(200, json!({"data": {"id": "b2", "name": "s3cret"}}));
-    let bench = TestClient::with_answers([other()]);
-    let turn = acquire(&bench, Operation::Update(id())).await;
-    let error = bench.client.update(turn, (&id(), None), &payload()).await;
-    let error = error.unwrap_err();
+    let other = answer(200, json!({"data": {"id": "b2", "name": "s3cret"}}));
+    let test = TestClient::with_answers([other]);
+    let permit = acquire(&test, Operation::Update(id())).await;
+    let error = update(&test, permit).await.unwrap_err();
     assert!(error.is_ambiguous_write());
-    assert_eq!(
-        error.kind,
-        ApiError::MalformedResponse {
-            expected: "`data.id` to be `a1`".to_owned(),
-            received: r#"{"data":{"id":"b2","name":"[redacted]"}}"#.to_owned(),
-        }
-    );
+    let expected = ApiError::MalformedResponse {
+        expected: "`data.id` to be `a1`".to_owned(),
+        received: r#"{"data":{"id":"b2","name":"[redacted]"}}"#.to_owned(),
+    };
+    assert_eq!(error.kind, expected);
 }
 
 #[tokio::test]
 async fn a_lifecycle_response_that_reports_failure_is_a_refusal() {
-    let bench = TestClient::with_answers([answer(
-        200,
-        json!({"success": false, "message": "key s3cret\u{7}"}),
-    )]);
-    let turn = acquire(&bench, Operation::Archive(name())).await;
-    let error = bench.client.archive(turn, &name(), None).await.unwrap_err();
+    let body = json!({"success": false, "message": "key s3cret\u{7}"});
+    let test = TestClient::with_answers([answer(200, body)]);
+    let permit = acquire(&test, Operation::Archive(name())).await;
+    let error = test.client.archive(permit, &name(), None).await.unwrap_err();
     let expected = ApiError::Refused {
         status: 200,
         message: "key [redacted]\\u{7}".to_owned(),
@@ -428,8 +412,8 @@ async fn secrets_in_responses_are_redacted_in_messages() {
             json!({"error": {"message": "bad s3cret"}}).to_string(),
         ];
         for body in bodies {
-            let bench = TestClient::with_answers((0..10).map(|_| answer(status, &body)));
-            let error = bench.client.get(&id()).await.unwrap_err();
+            let test = TestClient::with_answers((0..10).map(|_| answer(status, &body)));
+            let error = test.client.get(&id()).await.unwrap_err();
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
         }
     }
@@ -437,22 +421,18 @@ async fn secrets_in_responses_are_redacted_in_messages() {
 
 #[tokio::test]
 async fn a_write_is_not_sent_with_an_expired_permit() {
-    let bench = TestClient::with_answers([segment_response()]);
-    let early = acquire(&bench, Operation::Update(id())).await;
-    bench.client.clock.sleep_until(after(11)).await;
-    let error = bench.client.update(early, (&id(), None), &payload()).await;
-    assert_eq!(error.unwrap_err().kind, ApiError::PermitExpired);
+    let test = TestClient::with_answers([segment_response()]);
+    let early = acquire(&test, Operation::Update(id())).await;
+    test.client.clock.sleep_until(after(11)).await;
+    let error = update(&test, early).await.unwrap_err();
+    assert_eq!(error.kind, ApiError::PermitExpired);
     assert_eq!(
-        (bench.request_seconds().len(), bench.client.request_counts()),
+        (test.request_seconds().len(), test.client.request_counts()),
         (0, BTreeMap::from([(EndpointClass::Update, 0)]))
     );
-    let late = acquire(&bench, Operation::Update(id())).await;
-    bench
-        .client
-        .update(late, (&id(), None), &payload())
-        .await
-        .unwrap();
-    assert_eq!(bench.request_seconds(), [11]);
+    let late = acquire(&test, Operation::Update(id())).await;
+    update(&test, late).await.unwrap();
+    assert_eq!(test.request_seconds(), [11]);
 }
 
 #[tokio::test]
@@ -460,18 +440,14 @@ async fn a_segment_is_read_for_a_write_only_when_both_permits_are_free() {
     let mut limits = RateLimits::default();
     limits.set(EndpointClass::Get, vec![Window::parse("1/30s").unwrap()]);
     limits.set(EndpointClass::Update, vec![Window::parse("1/25s").unwrap()]);
-    let bench = TestClient::new(limits, (0..3).map(|_| segment_response()));
-    let update = Operation::Update(id());
-    let (first, _) = bench.client.acquire_and_fetch(&update, &id()).await.unwrap();
-    bench
-        .client
-        .update(first, (&id(), None), &payload())
-        .await
-        .unwrap();
-    assert!(bench.client.try_acquire(&update).await.is_none());
-    let (second, _) = bench.client.acquire_and_fetch(&update, &id()).await.unwrap();
-    assert_eq!(bench.request_seconds(), [0, 0, 30]);
-    // Given back, it can be had again.
-    bench.client.release(second);
-    assert!(bench.client.try_acquire(&update).await.is_some());
+    let test = TestClient::new(limits, (0..3).map(|_| segment_response()));
+    let operation = Operation::Update(id());
+    let (first, _) = test.client.acquire_and_fetch(&operation, &id()).await.unwrap();
+    update(&test, first).await.unwrap();
+    assert!(test.client.try_acquire(&operation).await.is_none());
+    let (second, _) = test.client.acquire_and_fetch(&operation, &id()).await.unwrap();
+    assert_eq!(test.request_seconds(), [0, 0, 30]);
+    // A released permit can be acquired again.
+    test.client.release(second);
+    assert!(test.client.try_acquire(&operation).await.is_some());
 }

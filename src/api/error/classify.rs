@@ -1,5 +1,5 @@
-//! From an answer, or from silence, to the error it means. Three shapes of error bodies are read, none is
-//! insisted on: a proxy's page of HTML is quoted like the service's own words.
+//! Classifies error responses and missing responses. Three shapes of error bodies are recognized. Any other body, such as
+//! a proxy's HTML page, is quoted as it is.
 
 use super::ApiError;
 use crate::api::operation::Operation;
@@ -9,12 +9,10 @@ use crate::model::{self, SegmentId, SegmentName};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// Enough of a text to recognise it by; more is no help and could be a whole page.
+/// In characters. Enough to recognize a text; the rest could be a whole page.
 const MAX_QUOTE_LENGTH: usize = 200;
 
-/// What an answer other than success means.
-///
-/// `body` is the answer's text without secrets, `reset` the end of the service's window where it was said.
+/// `body` is redacted, and `reset` is the end of MoEngage's window if the response reports it.
 pub(in crate::api) fn classify(
     operation: &Operation,
     status: u16,
@@ -22,10 +20,7 @@ pub(in crate::api) fn classify(
     reset: Option<Timestamp>,
 ) -> ApiError {
     let answer = serde_json::from_str(body).unwrap_or(Value::Null);
-    let message = error_message(&answer).map_or_else(
-        || escape_and_truncate(body),
-        |message| escape_and_truncate(&message),
-    );
+    let message = escape_and_truncate(error_message(&answer).as_deref().unwrap_or(body));
     match (status, operation) {
         (403, Operation::Update(_)) => ApiError::NotUpdatable { message },
         (401 | 403, _) => ApiError::InvalidCredentials {
@@ -37,13 +32,12 @@ pub(in crate::api) fn classify(
             classify_conflict(&answer, message)
         }
         (429, _) => classify_too_many_requests(&answer, message, reset),
-        // A request that timed out at a proxy may have been passed on before.
+        // A proxy that timed out may have forwarded the request.
         (408 | 500.., _) => ApiError::Server { status, message },
         _ => ApiError::Refused { status, message },
     }
 }
 
-/// What the lack of a whole answer means.
 pub(in crate::api) fn classify_transport_error(error: TransportError) -> ApiError {
     match error {
         TransportError::NotSent { message } => ApiError::Unreachable {
@@ -58,12 +52,11 @@ pub(in crate::api) fn classify_transport_error(error: TransportError) -> ApiErro
         },
         TransportError::MissingDatabaseName => ApiError::InvalidCredentials {
             status: None,
-            message: "it needs `db_name`, the name of the workspace's database".to_owned(),
+            message: "`db_name` (the name of the workspace's database) is not set".to_owned(),
         },
     }
 }
 
-/// What an answer of success means that is not as it should be; `body` is its text without secrets.
 pub(in crate::api) fn malformed_response(mismatch: MalformedBody, body: &str) -> ApiError {
     ApiError::MalformedResponse {
         expected: mismatch.expected,
@@ -71,7 +64,7 @@ pub(in crate::api) fn malformed_response(mismatch: MalformedBody, body: &str) ->
     }
 }
 
-/// A conflict over the definition carries its holder; one over the name carries none.
+/// A conflict of definitions names the other segment. A conflict of names does not.
 fn classify_conflict(answer: &Value, message: String) -> ApiError {
     let text = |key| find_field(answer, key).and_then(Value::as_str);
     let existing_id = text("existing_cs_id").map(SegmentId::new);
@@ -85,7 +78,7 @@ fn classify_conflict(answer: &Value, message: String) -> ApiError {
     }
 }
 
-/// Only the limit of active segments counts what is there; a rate's answer may well name its limit.
+/// Only the limit of active segments reports `actual_count`. A rate limit may also report its `limit`.
 fn classify_too_many_requests(answer: &Value, message: String, reset: Option<Timestamp>) -> ApiError {
     let number = |key| {
         let value = find_field(answer, key)?;
@@ -100,7 +93,7 @@ fn classify_too_many_requests(answer: &Value, message: String, reset: Option<Tim
     }
 }
 
-/// The service's words in any of its families.
+/// The message of any API version's error body.
 fn error_message(answer: &Value) -> Option<String> {
     let text = |value: &Value, key| value.get(key).and_then(Value::as_str).map(str::to_owned);
     let of_error = answer
@@ -113,8 +106,7 @@ fn error_message(answer: &Value) -> Option<String> {
     of_error.or_else(of_title).or_else(|| text(answer, "message"))
 }
 
-/// The value of `key`, at the top or in any object below: where the extra fields stand is not documented.
-/// The parser's limit of nesting bounds the recursion.
+/// Searches all levels, because the position of the extra fields is not documented. The JSON parser limits the depth.
 fn find_field<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     match value {
         Value::Object(map) => {
@@ -126,8 +118,7 @@ fn find_field<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     }
 }
 
-/// The beginning of `text` with everything escaped that would move a cursor, colour a terminal or turn the
-/// direction of writing.
+/// Escapes what a terminal obeys or what changes the writing direction.
 pub(in crate::api) fn escape_and_truncate(text: &str) -> String {
     let text = text.trim();
     let end = text.char_indices().nth(MAX_QUOTE_LENGTH).map(|(at, _)| at);
@@ -136,7 +127,7 @@ pub(in crate::api) fn escape_and_truncate(text: &str) -> String {
         quote.push('…');
     }
     if quote.is_empty() {
-        quote.push_str("nothing");
+        quote.push_str("no message");
     }
     quote
 }

@@ -130,7 +130,7 @@ fn messages_of_every_api_version_are_found_truncated_and_escaped() {
         (r#"{"status":"fail","error":"v1"}"#.to_owned(), "v1".to_owned()),
         (r#"{"message":"plain"}"#.to_owned(), "plain".to_owned()),
         ("<html>\n".to_owned(), "<html>".to_owned()),
-        ("  ".to_owned(), "nothing".to_owned()),
+        ("  ".to_owned(), "no message".to_owned()),
         (
             "\u{1b}[31mred\u{202e}".to_owned(),
             "\\u{1b}[31mred\\u{202e}".to_owned(),
@@ -159,26 +159,26 @@ fn errors_name_the_request_the_cause_and_the_next_step() {
         status: 503,
         message: "busy".to_owned(),
     };
-    let lost = ApiError::NoResponse {
-        message: "nothing came within 60 s".to_owned(),
+    let no_response = ApiError::NoResponse {
+        message: "no complete response within 60 s".to_owned(),
     };
     let table = [
         (
             create(),
             server(),
-            "cannot create segment `Lapsed`: the service failed (503: busy); it may have taken effect: read the \
-             segment back before anything is sent again",
+            "cannot create segment `Lapsed`: server error (503: busy); the write may have had an effect: check the \
+             segment before you retry",
         ),
         (
             Operation::List,
             server(),
-            "cannot list the segments: the service failed (503: busy); run again later",
+            "cannot list the segments: server error (503: busy); run again later",
         ),
         (
             update(),
-            lost,
-            "cannot update the segment with id `a1`: the answer was lost (nothing came within 60 s); it may have \
-             taken effect: read the segment back before anything is sent again",
+            no_response,
+            "cannot update the segment with id `a1`: no response (no complete response within 60 s); the write may have \
+             had an effect: check the segment before you retry",
         ),
         (
             create(),
@@ -191,8 +191,8 @@ fn errors_name_the_request_the_cause_and_the_next_step() {
         (
             archive(),
             classify_transport_error(crate::api::TransportError::MissingDatabaseName),
-            "cannot archive segment `Lapsed`: it needs `db_name`, the name of the workspace's database; nothing was \
-             sent: set it for this workspace",
+            "cannot archive segment `Lapsed`: `db_name` (the name of the workspace's database) is not set; nothing was \
+             sent: set it for the workspace in segctl.yaml",
         ),
     ];
     for (operation, kind, expected) in table {

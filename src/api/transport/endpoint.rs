@@ -1,9 +1,9 @@
-//! Where the service is, and what is refused as an address: anything that would send the key in the clear.
+//! API endpoints. An endpoint that would send the key unencrypted to another machine is rejected.
 
 use reqwest::Url;
 use std::fmt;
 
-/// The address of a service: https, or http on this machine.
+/// An https URL, or an http URL on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     base_url: Url,
@@ -11,76 +11,48 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Takes an address such as `https://api-01.moengage.com`; a path in it comes before those of the API.
-    ///
-    /// # Errors
-    ///
-    /// When the text is no address, would send the key unencrypted to another machine, or holds what an
-    /// address of a service cannot hold.
+    /// Parses a URL such as `https://api-01.moengage.com`. Its path is prepended to the API's paths.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
-        let root = Url::parse(text).map_err(|error| EndpointError::InvalidUrl {
-            reason: error.to_string(),
-        })?;
-        // Checked first, so that no later message repeats a password.
-        if !root.username().is_empty() || root.password().is_some() {
+        let base_url = Url::parse(text).map_err(|error| EndpointError::InvalidUrl(error.to_string()))?;
+        // Checked first, so that no later message quotes a password.
+        if !base_url.username().is_empty() || base_url.password().is_some() {
             return Err(EndpointError::ContainsCredentials);
         }
-        let Some(host) = root.host_str() else {
-            return Err(EndpointError::InvalidUrl {
-                reason: "it names no host".to_owned(),
-            });
+        let Some(host) = base_url.host_str() else {
+            return Err(EndpointError::InvalidUrl("it has no host".to_owned()));
         };
         let loopback = is_loopback(host);
-        match root.scheme() {
+        match base_url.scheme() {
             "https" => {}
             "http" if loopback => {}
-            "http" => {
-                return Err(EndpointError::Unencrypted {
-                    host: host.to_owned(),
-                });
-            }
-            scheme => {
-                return Err(EndpointError::UnknownScheme {
-                    scheme: scheme.to_owned(),
-                });
-            }
+            "http" => return Err(EndpointError::Unencrypted(host.to_owned())),
+            scheme => return Err(EndpointError::UnknownScheme(scheme.to_owned())),
         }
-        if root.query().is_some() || root.fragment().is_some() {
+        if base_url.query().is_some() || base_url.fragment().is_some() {
             return Err(EndpointError::ContainsQuery);
         }
-        Ok(Self {
-            base_url: root,
-            loopback,
-        })
+        Ok(Self { base_url, loopback })
     }
 
-    /// The address of MoEngage's data centre `number`, such as `01` or `101`.
-    ///
-    /// # Errors
-    ///
-    /// When `number` is not two or three digits.
+    /// `number` is the number of a MoEngage data center, such as `01` or `101`.
     pub fn data_center(number: &str) -> Result<Self, EndpointError> {
         if !matches!(number.len(), 2 | 3) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(EndpointError::UnknownDataCenter {
-                number: number.to_owned(),
-            });
+            return Err(EndpointError::UnknownDataCenter(number.to_owned()));
         }
         Self::parse(&format!("https://api-{number}.moengage.com"))
     }
 
-    /// Whether the service is on this machine, where no proxy has any business.
+    /// Whether the endpoint is on this machine. Then no proxy is used.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }
 
-    /// Whether calls are encrypted.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
         self.base_url.scheme() == "https"
     }
 
-    /// The address of one call.
     pub(super) fn url(&self, path: &str, query: &[(String, String)]) -> Url {
         let mut url = self.base_url.clone();
         url.set_path(&format!("{}{path}", self.base_url.path().trim_end_matches('/')));
@@ -100,61 +72,41 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why a text is not the address of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointError {
-    /// Not a URL. The text is left out: it may hold a password.
-    InvalidUrl {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A user or a password is in the address.
+    /// The text is not quoted, because it may contain a password.
+    InvalidUrl(String),
     ContainsCredentials,
-    /// Plain http to another machine.
-    Unencrypted {
-        /// The other machine.
-        host: String,
-    },
-    /// Neither https nor http.
-    UnknownScheme {
-        /// What it is.
-        scheme: String,
-    },
-    /// A `?` or `#` part.
+    /// http to this host, which is another machine.
+    Unencrypted(String),
+    UnknownScheme(String),
     ContainsQuery,
-    /// No data centre is numbered so.
-    UnknownDataCenter {
-        /// What was written.
-        number: String,
-    },
+    UnknownDataCenter(String),
 }
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidUrl { reason } => {
-                write!(
-                    formatter,
-                    "the endpoint is not an address such as `https://api-01.moengage.com`: {reason}"
-                )
-            }
-            Self::ContainsCredentials => formatter.write_str(
-                "the endpoint holds a user or a password: use `workspace_id` and `api_key` instead",
+            Self::InvalidUrl(reason) => write!(
+                formatter,
+                "the endpoint is not a valid URL such as `https://api-01.moengage.com`: {reason}"
             ),
-            Self::Unencrypted { host } => write!(
+            Self::ContainsCredentials => formatter.write_str(
+                "the endpoint contains a user name or a password: remove it and set `workspace_id` and `api_key`",
+            ),
+            Self::Unencrypted(host) => write!(
                 formatter,
                 "the endpoint would send the API key unencrypted to `{host}`: use https, or http on this machine only"
             ),
-            Self::UnknownScheme { scheme } => {
-                write!(
-                    formatter,
-                    "the endpoint begins with `{scheme}:`: expected `https:`"
-                )
+            Self::UnknownScheme(scheme) => {
+                write!(formatter, "the endpoint has the unsupported scheme `{scheme}`: use `https`")
             }
-            Self::ContainsQuery => formatter.write_str("the endpoint holds a `?` or `#` part: leave it out"),
-            Self::UnknownDataCenter { number } => write!(
+            Self::ContainsQuery => {
+                formatter.write_str("the endpoint contains a query or a fragment: remove the part after `?` or `#`")
+            }
+            Self::UnknownDataCenter(number) => write!(
                 formatter,
-                "`{number}` is not a data center: write two or three digits, such as `01`"
+                "`{number}` is not a valid data center: use two or three digits, such as `01`"
             ),
         }
     }
@@ -170,8 +122,7 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// Escapes all but the characters that mean themselves everywhere. A space is `%20`: `+` is a space only to
-/// servers that read queries as forms.
+/// Escapes all characters but the unreserved ones. A space becomes `%20`, since only form decoders read `+` as a space.
 fn percent_encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {

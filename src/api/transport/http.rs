@@ -1,4 +1,4 @@
-//! The transport over HTTP, and the credentials that it alone can read.
+//! The HTTP transport. No other code reads the credentials.
 
 use super::{ApiVersion, Endpoint, Method, Request, Response, Transport, TransportError};
 use crate::model::redact_query_strings;
@@ -12,27 +12,27 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// The list of a thousand segments is well under a megabyte and a definition under 262,144 characters.
+/// A list of a thousand segments is well under a megabyte, and a definition is under 262,144 characters.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// A service that is there accepts a connection in a round trip or two. Ending the attempt early leaves most
-/// of a call's time to the answer, and tells "never sent" from "perhaps processed".
+/// A reachable server accepts a connection within a few round trips. An early timeout leaves most of the deadline to the
+/// answer, and distinguishes "not sent" from "possibly processed".
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Shorter secrets are not taken out of messages: they would be found in every other word.
+/// Shorter secrets are not redacted, because they would match parts of ordinary words.
 const MIN_REDACTED_LENGTH: usize = 4;
 
 const REDACTED: &str = "[redacted]";
 const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("moe-appkey");
 const DATABASE_HEADER: HeaderName = HeaderName::from_static("moe-dbname");
 
-/// Who is calling. Printing it in any way shows no secret.
+/// `Debug` output contains no secret.
 pub struct Credentials {
-    /// The user of every call.
+    /// The user name of basic authentication.
     pub workspace_id: String,
-    /// The password of every call.
+    /// The password of basic authentication.
     pub api_key: SecretString,
-    /// The workspace's database; archive and unarchive need it.
+    /// The workspace's database. Requests of API version 2 need it.
     pub db_name: Option<String>,
 }
 
@@ -51,54 +51,46 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Calls a service over HTTPS, or over HTTP on this machine.
 #[derive(Debug)]
 pub struct HttpTransport {
     endpoint: Endpoint,
     credentials: Credentials,
-    /// Headers of calls of these families; the authorization among them is marked as sensitive.
+    /// The authorization header is marked as sensitive.
     headers_v1_v3: HeaderMap,
-    /// Likewise.
     headers_v2: HeaderMap,
     client: reqwest::Client,
-    /// Another secret that answers may repeat.
+    /// Another secret that answers may contain.
     extra_secret: Arc<OnceLock<SecretString>>,
 }
 
 impl HttpTransport {
-    /// Makes ready to call `endpoint`; no connection is made yet.
-    ///
-    /// # Errors
-    ///
-    /// When a credential cannot be sent as it is, or the machine's TLS set-up does not work.
+    /// Prepares a client without connecting.
     pub fn new(endpoint: Endpoint, credentials: Credentials) -> Result<Self, SetupError> {
         check_credentials(&credentials)?;
         let workspace = header_value(&credentials.workspace_id, "workspace_id")?;
-        let mut v2 = HeaderMap::new();
+        let mut headers_v2 = HeaderMap::new();
         if let Some(name) = &credentials.db_name {
-            v2.insert(DATABASE_HEADER, header_value(name, "db_name")?);
+            headers_v2.insert(DATABASE_HEADER, header_value(name, "db_name")?);
         }
         let client = build_client(&endpoint)?;
-        v2.insert(AUTHORIZATION, authorization(&client, &endpoint, &credentials)?);
-        let mut v3_and_v1 = v2.clone();
-        v3_and_v1.insert(WORKSPACE_HEADER, workspace);
+        headers_v2.insert(AUTHORIZATION, authorization(&client, &endpoint, &credentials)?);
+        let mut headers_v1_v3 = headers_v2.clone();
+        headers_v1_v3.insert(WORKSPACE_HEADER, workspace);
         Ok(Self {
             endpoint,
             credentials,
-            headers_v1_v3: v3_and_v1,
-            headers_v2: v2,
+            headers_v1_v3,
+            headers_v2,
             client,
             extra_secret: Arc::default(),
         })
     }
 
-    /// Takes another secret out of messages, too, once there is one: it is what the service is told with calls.
+    /// Also redacts a secret that is set later: the one in the callback URLs that segctl sends.
     #[must_use]
-    pub fn with_redacted_secret(self, other: Arc<OnceLock<SecretString>>) -> Self {
-        Self {
-            extra_secret: other,
-            ..self
-        }
+    pub fn with_redacted_secret(mut self, secret: Arc<OnceLock<SecretString>>) -> Self {
+        self.extra_secret = secret;
+        self
     }
 
     fn build_request(
@@ -134,32 +126,25 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     async fn send(&self, request: Request, deadline: Duration) -> Result<Response, TransportError> {
-        let prepared = self.build_request(request, deadline)?;
-        let answer = prepared
+        let response = self
+            .build_request(request, deadline)?
             .send()
             .await
             .map_err(|error| transport_error(&error, deadline))?;
-        let status = answer.status().as_u16();
-        let headers = rate_headers(answer.headers());
-        let date = date_header(answer.headers());
-        let body = read_body(answer, deadline).await?;
         Ok(Response {
-            status,
-            headers,
-            date,
-            body,
+            status: response.status().as_u16(),
+            headers: rate_headers(response.headers()),
+            date: date_header(response.headers()),
+            body: read_body(response, deadline).await?,
         })
     }
 
     fn redact(&self, text: &str) -> String {
         let key = self.credentials.api_key.expose_secret();
-        let encoded = self
-            .headers_v2
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let encoded = encoded.and_then(|value| value.strip_prefix("Basic "));
-        let other = self.extra_secret.get().map(ExposeSecret::expose_secret);
-        let secrets = [Some(key), encoded, other].into_iter().flatten();
+        let authorization = self.headers_v2.get(AUTHORIZATION);
+        let encoded = authorization.and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
+        let extra = self.extra_secret.get().map(ExposeSecret::expose_secret);
+        let secrets = [Some(key), encoded, extra].into_iter().flatten();
         secrets
             .filter(|secret| secret.len() >= MIN_REDACTED_LENGTH)
             .fold(redact_query_strings(text), |text, secret| {
@@ -168,19 +153,16 @@ impl Transport for HttpTransport {
     }
 }
 
-/// Why calls cannot be made at all.
 #[derive(Debug)]
 pub enum SetupError {
-    /// A credential is empty or holds characters that cannot be sent, such as a line break at its end.
+    /// A credential is empty or contains characters that cannot be sent, such as a line break at its end.
     BadCredential {
-        /// Its name in `segctl.yaml`.
+        /// The key in `segctl.yaml`.
         name: &'static str,
-        /// What is wrong with it.
         reason: &'static str,
     },
-    /// The machine's TLS or proxy set-up does not work.
+    /// The machine's TLS or proxy configuration does not work.
     Client {
-        /// What the HTTP client says.
         source: reqwest::Error,
     },
 }
@@ -188,14 +170,12 @@ pub enum SetupError {
 impl fmt::Display for SetupError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadCredential { name, reason: fault } => {
-                write!(
-                    formatter,
-                    "`{name}` {fault}: check where the workspace's settings take it from"
-                )
-            }
+            Self::BadCredential { name, reason } => write!(
+                formatter,
+                "`{name}` {reason}: check its value, or the source of the value, in segctl.yaml"
+            ),
             Self::Client { .. } => formatter.write_str(
-                "no HTTPS client could be set up: check the machine's certificates and proxy variables",
+                "cannot set up the HTTPS client: check the machine's certificates and proxy variables",
             ),
         }
     }
@@ -217,17 +197,17 @@ fn check_credentials(credentials: &Credentials) -> Result<(), SetupError> {
         ("db_name", credentials.db_name.as_deref()),
     ];
     for (name, text) in texts {
-        let fault = match text {
+        let reason = match text {
             Some("") => "is empty",
             Some(text) if text.chars().any(char::is_control) => {
-                "holds a line break or another control character"
+                "contains a line break or another control character"
             }
             Some(text) if text.trim() != text => "begins or ends with a space",
-            // Basic authentication ends the user at the first colon.
-            Some(text) if name == "workspace_id" && text.contains(':') => "holds a colon",
+            // Basic authentication ends the user name at the first colon.
+            Some(text) if name == "workspace_id" && text.contains(':') => "contains a colon",
             _ => continue,
         };
-        return Err(SetupError::BadCredential { name, reason: fault });
+        return Err(SetupError::BadCredential { name, reason });
     }
     Ok(())
 }
@@ -235,11 +215,11 @@ fn check_credentials(credentials: &Credentials) -> Result<(), SetupError> {
 fn header_value(text: &str, name: &'static str) -> Result<HeaderValue, SetupError> {
     HeaderValue::from_str(text).map_err(|_| SetupError::BadCredential {
         name,
-        reason: "holds characters that a header cannot hold",
+        reason: "contains characters that an HTTP header cannot contain",
     })
 }
 
-/// The header that carries the key, marked so that printing a request does not show it.
+/// The authorization header, marked as sensitive so that `Debug` output does not show it.
 fn authorization(
     client: &reqwest::Client,
     endpoint: &Endpoint,
@@ -254,13 +234,13 @@ fn authorization(
     let header = request.headers().get(AUTHORIZATION).cloned();
     header.ok_or(SetupError::BadCredential {
         name: "api_key",
-        reason: "cannot be sent",
+        reason: "cannot be sent in an HTTP header",
     })
 }
 
 fn build_client(endpoint: &Endpoint) -> Result<reqwest::Client, SetupError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may come first; then the provider is the same one.
+        // Another thread may install it first; it installs the same provider.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
     let mut builder = reqwest::Client::builder()
@@ -273,27 +253,27 @@ fn build_client(endpoint: &Endpoint) -> Result<reqwest::Client, SetupError> {
         builder = builder.no_proxy();
     }
     if !endpoint.is_encrypted() {
-        // The sandbox has to work where no certificates are installed.
+        // The sandbox must work on machines without certificates.
         builder = builder.tls_certs_only([]);
     }
     builder.build().map_err(|source| SetupError::Client { source })
 }
 
-/// Tells a request that never left from one whose answer is missing. In doubt it is the latter.
+/// Distinguishes a request that was not sent from one without a response. In doubt, the request was sent.
 fn transport_error(error: &reqwest::Error, deadline: Duration) -> TransportError {
-    let message = root_cause(error);
     if error.is_connect() || error.is_builder() {
+        let message = root_cause(error);
         return TransportError::NotSent { message };
     }
     let message = if error.is_timeout() {
-        format!("nothing came within {} s", deadline.as_secs_f32())
+        format!("no complete response within {} s", deadline.as_secs_f32())
     } else {
-        message
+        root_cause(error)
     };
     TransportError::NoResponse { message }
 }
 
-/// The cause under the client's own words, which say no more than that a request failed, and to which address.
+/// The innermost cause. The HTTP client's own text contains only the URL and that the request failed.
 fn root_cause(error: &reqwest::Error) -> String {
     let Some(mut cause) = error.source() else {
         return "the request failed".to_owned();
@@ -304,7 +284,7 @@ fn root_cause(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// The `Date` header, in the one form that HTTP allows today.
+/// HTTP allows only this date format today.
 fn date_header(headers: &HeaderMap) -> Option<Timestamp> {
     let text = headers.get(DATE)?.to_str().ok()?;
     rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
@@ -321,10 +301,10 @@ fn rate_headers(headers: &HeaderMap) -> RateLimitHeaders {
     }
 }
 
-async fn read_body(mut answer: reqwest::Response, deadline: Duration) -> Result<Vec<u8>, TransportError> {
+async fn read_body(mut response: reqwest::Response, deadline: Duration) -> Result<Vec<u8>, TransportError> {
     let mut body = Vec::new();
     loop {
-        let part = answer
+        let part = response
             .chunk()
             .await
             .map_err(|error| transport_error(&error, deadline))?;

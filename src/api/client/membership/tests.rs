@@ -24,8 +24,8 @@ fn email() -> Identifier {
     }
 }
 
-/// Makes one of the three writes about members; its error.
-pub(in super::super) async fn nth_write_error(bench: &TestClient, write: usize) -> RequestError {
+/// Sends one of the three writes about members and returns its error.
+pub(in super::super) async fn nth_write_error(test: &TestClient, write: usize) -> RequestError {
     let identifier = email();
     let file = UploadParameters {
         url: "https://files.example.com/a.csv",
@@ -33,24 +33,21 @@ pub(in super::super) async fn nth_write_error(bench: &TestClient, write: usize) 
         callback_url: None,
         notify: &[],
     };
-    let add = (UserChange::Add, file);
+    let (name, client) = (name(), &test.client);
     match write {
         0 => {
-            let turn = acquire(bench, Operation::Upload(name())).await;
-            bench.client.upload(turn, &name(), (file, 90)).await.unwrap_err()
+            let permit = acquire(test, Operation::Upload(name.clone())).await;
+            client.upload(permit, &name, (file, 90)).await.unwrap_err()
         }
         1 => {
-            let turn = acquire(bench, Operation::ChangeUsers(name(), UserChange::Add)).await;
-            let changed = bench.client.change_users(turn, (&name(), None), add).await;
-            changed.unwrap_err()
+            let permit = acquire(test, Operation::ChangeUsers(name.clone(), UserChange::Add)).await;
+            let change = (UserChange::Add, file);
+            client.change_users(permit, (&name, None), change).await.unwrap_err()
         }
         _ => {
-            let turn = acquire(bench, Operation::SyncMembers(name(), MemberChange::Add)).await;
-            let members = (MemberChange::Add, ["u".to_owned()]);
-            let synced = bench
-                .client
-                .sync_members(turn, (&name(), &key()), (members.0, &members.1))
-                .await;
+            let permit = acquire(test, Operation::SyncMembers(name.clone(), MemberChange::Add)).await;
+            let change = (MemberChange::Add, &["u".to_owned()][..]);
+            let synced = client.sync_members(permit, (&name, &key()), change).await;
             synced.unwrap_err()
         }
     }
@@ -72,7 +69,7 @@ fn members_are_packed_into_as_few_requests_as_possible() {
         (members(5_000, 10), 1),
         (members(20_000, 10), 4),
         (quoted, 2),
-        // What fits into no call is for the service to refuse.
+        // MoEngage rejects a member that fits into no request.
         (long, 1),
     ];
     for (members, count) in table {
@@ -89,7 +86,7 @@ fn members_are_packed_into_as_few_requests_as_possible() {
                 .iter()
                 .all(|part| length(part) <= MAX_SYNC_BODY_BYTES || part.len() == 1)
         );
-        // None of them would have taken the first of the next.
+        // No part has room for the first member of the next part.
         for pair in parts.windows(2) {
             let more = [pair[0].as_slice(), &pair[1][..1]].concat();
             assert!(length(&more) + 1 > MAX_SYNC_BODY_BYTES);

@@ -1,33 +1,33 @@
-//! The service's limits: waited for, shared with other runs, and learned from answers.
+//! Rate limits: segctl waits for them, shares them with other runs, and learns them from answers.
 
 use super::*;
 
 #[tokio::test]
 async fn a_rate_limited_request_waits_for_the_reset_and_blocks_its_class() {
-    let bench = TestClient::with_answers([
+    let test = TestClient::with_answers([
         rate_limited(Some(45)),
         segment_response(),
         answer(200, json!({"data": []})),
     ]);
-    create(&bench, &payload()).await.unwrap();
-    let seconds = bench.request_seconds();
+    create(&test, &payload()).await.unwrap();
+    let seconds = test.request_seconds();
     assert!((45..=46).contains(&seconds[1]), "{seconds:?}");
-    let waited = bench.observed_waits.lock().unwrap().clone();
-    assert!(matches!(waited[0].reason, WaitReason::Retry(_)), "{waited:?}");
+    let waits = test.observed_waits.lock().unwrap().clone();
+    assert!(matches!(waits[0].reason, WaitReason::Retry(_)), "{waits:?}");
 
-    let bench = TestClient::with_answers([
+    let test = TestClient::with_answers([
         rate_limited(Some(45)),
         segment_response(),
         segment_response(),
         segment_response(),
     ]);
     let (payload, id) = (payload(), id());
-    let (created, read) = tokio::join!(create(&bench, &payload), bench.client.get(&id));
+    let (created, read) = tokio::join!(create(&test, &payload), test.client.get(&id));
     created.unwrap();
     read.unwrap();
-    let hold = |class| bench.client.rate_limiter().throttle(class, after(44));
-    assert!(hold(EndpointClass::List).is_some_and(|hold| hold.window.is_none()));
-    assert_eq!(hold(EndpointClass::Get), None);
+    let throttle = |class| test.client.rate_limiter().throttle(class, after(44));
+    assert!(throttle(EndpointClass::List).is_some_and(|throttle| throttle.window.is_none()));
+    assert_eq!(throttle(EndpointClass::Get), None);
 }
 
 #[tokio::test]
@@ -38,29 +38,29 @@ async fn an_exhausted_window_is_waited_out_before_the_next_request() {
         remaining: Some(0),
         reset: Some(after(30).as_second()),
     };
-    let bench = TestClient::with_answers([Ok(last), segment_response()]);
-    bench.client.get(&id()).await.unwrap();
-    bench.client.get(&id()).await.unwrap();
-    assert_eq!(bench.request_seconds(), [0, 30]);
+    let test = TestClient::with_answers([Ok(last), segment_response()]);
+    test.client.get(&id()).await.unwrap();
+    test.client.get(&id()).await.unwrap();
+    assert_eq!(test.request_seconds(), [0, 30]);
     let expected = WaitNotice {
         class: EndpointClass::Get,
         until: after(30),
         reason: WaitReason::ServerLimit,
     };
-    assert_eq!(*bench.observed_waits.lock().unwrap(), [expected]);
+    assert_eq!(*test.observed_waits.lock().unwrap(), [expected]);
 }
 
-/// By how many seconds a service's clock is ahead.
+/// By how many seconds the server's clock is ahead.
 const CLOCK_OFFSETS: [i64; 7] = [0, 7200, -7200, 30, -30, 5, -5];
 
 #[tokio::test]
 async fn a_reset_is_read_by_the_server_clock() {
     for ahead in CLOCK_OFFSETS {
-        let mut refused = rate_limited(Some(ahead + 20)).unwrap();
-        refused.date = Some(after(ahead));
-        let bench = TestClient::with_answers([Ok(refused), segment_response()]);
-        create(&bench, &payload()).await.unwrap();
-        let seconds = bench.request_seconds();
+        let mut rejected = rate_limited(Some(ahead + 20)).unwrap();
+        rejected.date = Some(after(ahead));
+        let test = TestClient::with_answers([Ok(rejected), segment_response()]);
+        create(&test, &payload()).await.unwrap();
+        let seconds = test.request_seconds();
         assert!((20..=21).contains(&seconds[1]), "{ahead}: {seconds:?}");
 
         let mut last = segment_response().unwrap();
@@ -70,41 +70,41 @@ async fn a_reset_is_read_by_the_server_clock() {
             remaining: Some(0),
             reset: Some(after(ahead + 20).as_second()),
         };
-        let bench = TestClient::with_answers([Ok(last), segment_response()]);
-        create(&bench, &payload()).await.unwrap();
-        create(&bench, &payload()).await.unwrap();
-        assert_eq!(bench.request_seconds(), [0, 20], "{ahead}");
-        assert_eq!(bench.client.server_time(), after(ahead + 20));
+        let test = TestClient::with_answers([Ok(last), segment_response()]);
+        create(&test, &payload()).await.unwrap();
+        create(&test, &payload()).await.unwrap();
+        assert_eq!(test.request_seconds(), [0, 20], "{ahead}");
+        assert_eq!(test.client.server_time(), after(ahead + 20));
     }
 }
 
 #[tokio::test]
 async fn retries_end_when_every_answer_is_rate_limited() {
-    let bench = TestClient::with_answers((0..20).map(|_| rate_limited(None)));
-    let error = create(&bench, &payload()).await.unwrap_err();
+    let test = TestClient::with_answers((0..20).map(|_| rate_limited(None)));
+    let error = create(&test, &payload()).await.unwrap_err();
     assert!(matches!(error.kind, ApiError::RateLimited { .. }), "{error}");
     assert!(!error.is_ambiguous_write());
-    assert_eq!(bench.request_seconds().len(), 10);
+    assert_eq!(test.request_seconds().len(), 10);
 }
 
 #[tokio::test]
 async fn concurrent_requests_and_earlier_runs_share_the_windows() {
     let mut limits = RateLimits::default();
     limits.set(EndpointClass::Get, vec![Window::parse("2/10s").unwrap()]);
-    let bench = TestClient::new(limits, (0..4).map(|_| segment_response()));
-    let (bench, log) = bench.with_request_log([-1, 3600, -500]);
-    let (client, id) = (&bench.client, id());
+    let test = TestClient::new(limits, (0..4).map(|_| segment_response()));
+    let (test, log) = test.with_request_log([-1, 3600, -500]);
+    let (client, id) = (&test.client, id());
     let (a, b, c, d) = tokio::join!(client.get(&id), client.get(&id), client.get(&id), client.get(&id));
     for read in [a, b, c, d] {
         read.unwrap();
     }
-    assert_eq!(bench.request_seconds(), [0, 9, 10, 19]);
+    assert_eq!(test.request_seconds(), [0, 9, 10, 19]);
     let expected = WaitReason::ConfiguredLimit {
         window: Window::parse("2/10s").unwrap(),
         classes: vec![EndpointClass::Get],
     };
-    let waited = bench.observed_waits.lock().unwrap().clone();
-    assert!(!waited.is_empty() && waited.iter().all(|waiting| waiting.reason == expected));
+    let waits = test.observed_waits.lock().unwrap().clone();
+    assert!(!waits.is_empty() && waits.iter().all(|notice| notice.reason == expected));
     client.flush_request_log().await;
     let log = log.lock().unwrap();
     let own = log.iter().filter(|record| match record {
@@ -115,7 +115,7 @@ async fn concurrent_requests_and_earlier_runs_share_the_windows() {
     assert_eq!(own.count(), 9, "{log:?}");
 }
 
-/// A log in which others come first for the first few times.
+/// A log in which another run adds a record before each of the first exchanges.
 struct ContendedRequestLog {
     clock: VirtualClock,
     records: Arc<Mutex<Vec<RequestRecord>>>,
@@ -143,8 +143,8 @@ async fn an_admission_that_another_run_preempted_is_undone() {
     limits.set(EndpointClass::Get, vec![Window::parse("3/min").unwrap()]);
     let TestClient {
         client,
-        sent_requests: asked,
-        observed_waits: waited,
+        sent_requests,
+        observed_waits,
     } = TestClient::new(limits, (0..2).map(|_| segment_response()));
     let records = Arc::default();
     let clock = client.clock.clone();
@@ -154,9 +154,10 @@ async fn an_admission_that_another_run_preempted_is_undone() {
         others: Mutex::new(2),
     });
     client.get(&id()).await.unwrap();
-    // One of its own and one of others are in the window: the second would be the third, until others took its place.
+    // The window contains one own request and one of another run. The second own request would be the third, and then the
+    // other run uses that slot first.
     client.get(&id()).await.unwrap();
-    assert_eq!(waited.lock().unwrap().len(), 1);
+    assert_eq!(observed_waits.lock().unwrap().len(), 1);
     assert_eq!(client.request_counts()[&EndpointClass::Get], 2);
     client.flush_request_log().await;
     let records = records.lock().unwrap();
@@ -167,7 +168,7 @@ async fn an_admission_that_another_run_preempted_is_undone() {
         .iter()
         .filter(|record| matches!(record, RequestRecord::Answered { .. }));
     assert_eq!(
-        (sent.count(), answered.count(), asked.lock().unwrap().len()),
+        (sent.count(), answered.count(), sent_requests.lock().unwrap().len()),
         (2, 2, 2)
     );
 }
@@ -176,8 +177,8 @@ async fn an_admission_that_another_run_preempted_is_undone() {
 async fn requests_logged_by_another_run_count_before_the_next_request() {
     let mut limits = RateLimits::default();
     limits.set(EndpointClass::Get, vec![Window::parse("2/10s").unwrap()]);
-    let (bench, log) = TestClient::new(limits, (0..2).map(|_| segment_response())).with_request_log([]);
-    bench.client.get(&id()).await.unwrap();
+    let (test, log) = TestClient::new(limits, (0..2).map(|_| segment_response())).with_request_log([]);
+    test.client.get(&id()).await.unwrap();
     let class = EndpointClass::Get;
     let other = RequestRecord::Answered {
         class,
@@ -185,13 +186,13 @@ async fn requests_logged_by_another_run_count_before_the_next_request() {
         at: start(),
     };
     log.lock().unwrap().push(other);
-    bench.client.get(&id()).await.unwrap();
-    assert_eq!(bench.request_seconds(), [0, 10]);
+    test.client.get(&id()).await.unwrap();
+    assert_eq!(test.request_seconds(), [0, 10]);
 }
 
 #[tokio::test]
 async fn separate_limits_of_lists_and_creates_are_learned_and_logged() {
-    let left = |remaining: u64, answer: ScriptedAnswer| {
+    let with_remaining = |remaining: u64, answer: ScriptedAnswer| {
         let headers = RateLimitHeaders {
             limit: Some(50),
             remaining: Some(remaining),
@@ -199,22 +200,20 @@ async fn separate_limits_of_lists_and_creates_are_learned_and_logged() {
         };
         Ok(Response { headers, ..answer? })
     };
-    for (after_the_create, is_pooled) in [(48, true), (49, false)] {
-        let list = answer(200, json!({"data": []}));
-        let (bench, log) =
-            TestClient::with_answers([left(49, list), left(after_the_create, segment_response())])
-                .with_request_log([]);
-        bench.client.list().await.unwrap();
-        create(&bench, &payload()).await.unwrap();
+    for (remaining_after_create, are_shared) in [(48, true), (49, false)] {
+        let answers = [
+            with_remaining(49, answer(200, json!({"data": []}))),
+            with_remaining(remaining_after_create, segment_response()),
+        ];
+        let (test, log) = TestClient::with_answers(answers).with_request_log([]);
+        test.client.list().await.unwrap();
+        create(&test, &payload()).await.unwrap();
         assert_eq!(
-            bench.client.rate_limiter().list_and_create_share_windows(),
-            is_pooled
+            test.client.rate_limiter().list_and_create_share_windows(),
+            are_shared
         );
-        bench.client.flush_request_log().await;
-        let told = log
-            .lock()
-            .unwrap()
-            .contains(&RequestRecord::ListAndCreateSeparate);
-        assert_eq!(told, !is_pooled);
+        test.client.flush_request_log().await;
+        let log = log.lock().unwrap();
+        assert_eq!(log.contains(&RequestRecord::ListAndCreateSeparate), !are_shared);
     }
 }

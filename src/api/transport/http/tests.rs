@@ -21,48 +21,53 @@ fn transport(port: u16) -> HttpTransport {
     HttpTransport::new(endpoint, credentials()).unwrap()
 }
 
-fn request(family: ApiVersion) -> Request {
+fn request(version: ApiVersion) -> Request {
     Request {
         method: Method::Patch,
         path: "/v3/custom-segments/a1".to_owned(),
         query: vec![("name".to_owned(), "a b".to_owned())],
-        api_version: family,
+        api_version: version,
         body: Some(json!({"x": "é"})),
     }
 }
 
-// The runtime's own worker keeps closing connections while a test waits for the serving thread to end.
+async fn send_error(port: u16, deadline: Duration) -> TransportError {
+    let sent = transport(port).send(request(ApiVersion::V3), deadline).await;
+    sent.unwrap_err()
+}
 
-/// Takes one connection, reads the request, and lets `answer` do what it will; the request as text.
+// With its own worker, the runtime closes connections while a test waits for the server thread to end.
+
+/// Accepts one connection, reads the request, and calls `answer`. Joining the thread returns the request as text.
 fn serve(answer: impl FnOnce(TcpStream) + Send + 'static) -> (u16, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let served = std::thread::spawn(move || {
+    let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut asked = Vec::new();
+        let mut request = Vec::new();
         let mut part = [0; 4096];
-        while !asked.ends_with(b"}") {
+        while !request.ends_with(b"}") {
             let count = stream.read(&mut part).unwrap();
-            asked.extend_from_slice(&part[..count]);
+            request.extend_from_slice(&part[..count]);
         }
         answer(stream);
-        String::from_utf8(asked).unwrap()
+        String::from_utf8(request).unwrap()
     });
-    (port, served)
+    (port, server)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_request_has_the_headers_of_its_api_version_and_returns_the_full_response() {
     let head = "HTTP/1.1 201 Created\r\nx-ratelimit-limit: 50\r\nX-RateLimit-Remaining: 0\r\nx-ratelimit-reset: 1800000000\r\n";
     let answer = format!("{head}content-length: 2\r\n\r\n{{}}");
-    for (family, with_key_header) in [
+    for (version, with_key_header) in [
         (ApiVersion::V3, true),
         (ApiVersion::V2, false),
         (ApiVersion::V1, true),
     ] {
         let answer = answer.clone();
-        let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
-        let response = transport(port).send(request(family), LONG).await.unwrap();
+        let (port, server) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
+        let response = transport(port).send(request(version), LONG).await.unwrap();
         let expected = RateLimitHeaders {
             limit: Some(50),
             remaining: Some(0),
@@ -72,24 +77,24 @@ async fn a_request_has_the_headers_of_its_api_version_and_returns_the_full_respo
             (response.status, response.headers, response.body.as_slice()),
             (201, expected, &b"{}"[..])
         );
-        let asked = served.join().unwrap();
+        let request = server.join().unwrap();
         assert!(
-            asked.starts_with("PATCH /v3/custom-segments/a1?name=a%20b HTTP/1.1\r\n"),
-            "{asked}"
+            request.starts_with("PATCH /v3/custom-segments/a1?name=a%20b HTTP/1.1\r\n"),
+            "{request}"
         );
         // "W1:hunter2-data-key"
         assert!(
-            asked.contains("authorization: Basic VzE6aHVudGVyMi1kYXRhLWtleQ==\r\n"),
-            "{asked}"
+            request.contains("authorization: Basic VzE6aHVudGVyMi1kYXRhLWtleQ==\r\n"),
+            "{request}"
         );
-        assert!(asked.contains("content-type: application/json\r\n"), "{asked}");
+        assert!(request.contains("content-type: application/json\r\n"), "{request}");
         assert!(
-            asked.contains(concat!("user-agent: segctl/", env!("CARGO_PKG_VERSION"), "\r\n")),
-            "{asked}"
+            request.contains(concat!("user-agent: segctl/", env!("CARGO_PKG_VERSION"), "\r\n")),
+            "{request}"
         );
-        assert!(asked.contains("moe-dbname: db\r\n"), "{asked}");
-        assert_eq!(asked.contains("moe-appkey: W1\r\n"), with_key_header, "{asked}");
-        assert!(asked.ends_with("\r\n\r\n{\"x\":\"é\"}"), "{asked}");
+        assert!(request.contains("moe-dbname: db\r\n"), "{request}");
+        assert_eq!(request.contains("moe-appkey: W1\r\n"), with_key_header, "{request}");
+        assert!(request.ends_with("\r\n\r\n{\"x\":\"é\"}"), "{request}");
     }
 }
 
@@ -97,40 +102,34 @@ async fn a_request_has_the_headers_of_its_api_version_and_returns_the_full_respo
 async fn incomplete_responses_are_no_response() {
     let truncated = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":";
     let answers: [(&str, &'static str); 4] = [
-        ("closed without an answer", ""),
+        ("closed before the response", ""),
         ("closed inside the head", "HTTP/1.1 200"),
         ("closed inside the body", truncated),
-        ("no HTTP at all", "\u{1}\u{2}\u{3} who is there\r\n\r\n"),
+        ("not HTTP", "\u{1}\u{2}\u{3} hello\r\n\r\n"),
     ];
     for (what, answer) in answers {
-        let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
-        let error = transport(port)
-            .send(request(ApiVersion::V3), LONG)
-            .await
-            .unwrap_err();
+        let (port, server) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
+        let error = send_error(port, LONG).await;
         assert!(
             matches!(error, TransportError::NoResponse { .. }),
             "{what}: {error:?}"
         );
-        served.join().unwrap();
+        server.join().unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_response_after_the_deadline_is_no_response_even_if_partly_received() {
     for begun in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":"] {
-        let (port, served) = serve(move |mut stream| {
+        let (port, server) = serve(move |mut stream| {
             stream.write_all(begun.as_bytes()).unwrap();
-            // Holds the connection open until the client has given up on it.
+            // Keeps the connection open until the client gives up.
             while stream.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
         });
-        let error = transport(port)
-            .send(request(ApiVersion::V3), SHORT)
-            .await
-            .unwrap_err();
-        let message = "nothing came within 0.3 s".to_owned();
+        let error = send_error(port, SHORT).await;
+        let message = "no complete response within 0.3 s".to_owned();
         assert_eq!(error, TransportError::NoResponse { message });
-        served.join().unwrap();
+        server.join().unwrap();
     }
 }
 
@@ -140,10 +139,7 @@ async fn a_refused_connection_is_not_sent() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()
     };
-    let error = transport(port)
-        .send(request(ApiVersion::V3), LONG)
-        .await
-        .unwrap_err();
+    let error = send_error(port, LONG).await;
     assert!(matches!(error, TransportError::NotSent { .. }), "{error:?}");
 }
 
@@ -151,7 +147,7 @@ async fn a_refused_connection_is_not_sent() {
 async fn a_failed_tls_handshake_is_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let served = std::thread::spawn(move || {
+    let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
     });
@@ -159,36 +155,29 @@ async fn a_failed_tls_handshake_is_not_sent() {
     let transport = HttpTransport::new(endpoint, credentials()).unwrap();
     let error = transport.send(request(ApiVersion::V3), LONG).await.unwrap_err();
     assert!(matches!(error, TransportError::NotSent { .. }), "{error:?}");
-    served.join().unwrap();
+    server.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn redirects_are_returned_and_not_followed() {
     let answer =
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
-    let (port, served) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
+    let (port, server) = serve(move |mut stream| stream.write_all(answer.as_bytes()).unwrap());
     let response = transport(port).send(request(ApiVersion::V3), LONG).await.unwrap();
     assert_eq!(response.status, 307);
-    served.join().unwrap();
+    server.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_endless_response_is_cut_off() {
-    let (port, served) = serve(|mut stream| {
+    let (port, server) = serve(|mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         while stream.write_all(&[b' '; 65_536]).is_ok() {}
     });
-    let error = transport(port)
-        .send(request(ApiVersion::V3), LONG)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error,
-        TransportError::ResponseTooLarge {
-            limit: MAX_RESPONSE_BYTES
-        }
-    );
-    served.join().unwrap();
+    let error = send_error(port, LONG).await;
+    let limit = MAX_RESPONSE_BYTES;
+    assert_eq!(error, TransportError::ResponseTooLarge { limit });
+    server.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -227,12 +216,12 @@ fn invalid_credentials_are_rejected_and_not_shown() {
     let endpoint = || Endpoint::data_center("01").unwrap();
     let table = [
         ("W1", "", Some("db"), "`api_key` is empty"),
-        ("W1", "hunter2\n", Some("db"), "`api_key` holds a line break"),
+        ("W1", "hunter2\n", Some("db"), "`api_key` contains a line break"),
         ("W1", " hunter2", None, "`api_key` begins or ends with a space"),
         ("", "hunter2", None, "`workspace_id` is empty"),
-        ("W:1", "hunter2", None, "`workspace_id` holds a colon"),
+        ("W:1", "hunter2", None, "`workspace_id` contains a colon"),
         ("W1", "hunter2", Some(""), "`db_name` is empty"),
-        ("W1", "hunter2", Some("d\r\nb"), "`db_name` holds a line break"),
+        ("W1", "hunter2", Some("d\r\nb"), "`db_name` contains a line break"),
     ];
     for (workspace_id, key, db_name, start) in table {
         let credentials = Credentials {
