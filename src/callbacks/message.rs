@@ -4,23 +4,20 @@ use crate::model::{UploadCounts, UploadResult, redact_query_strings};
 use serde_json::Value;
 use std::{error, fmt};
 
-/// What the service says of a failure is repeated to people, and so much of it is enough.
+/// Longer error messages from MoEngage are truncated.
 const MAX_MESSAGE_CHARS: usize = 500;
 
-/// Why a body says nothing of a list.
 #[derive(Debug)]
 pub enum MessageError {
-    /// It is no JSON.
     InvalidJson(serde_json::Error),
-    /// It has no status.
     MissingStatus,
 }
 
 impl fmt::Display for MessageError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidJson(_) => formatter.write_str("the body is no JSON"),
-            Self::MissingStatus => formatter.write_str("the body has no `status` that is a number"),
+            Self::InvalidJson(_) => formatter.write_str("the body is not valid JSON"),
+            Self::MissingStatus => formatter.write_str("the body has no numeric `status`"),
         }
     }
 }
@@ -34,19 +31,16 @@ impl error::Error for MessageError {
     }
 }
 
-/// What a callback says.
 #[derive(Debug)]
 pub(super) struct Message {
-    pub(super) callback: UploadResult,
-    /// What the service calls the segment.
+    pub(super) result: UploadResult,
     pub(super) segment: Option<String>,
 }
 
-/// What stands in place of the secret where the service repeats it.
 const REDACTED: &str = "[redacted]";
 
-/// Reads a body: 201 is documented for success, 400 and 500 for failure. What it says beside that is taken as far as it is
-/// there, since a callback that is refused is lost.
+/// Parses a body. The documented status is 201 for success, and 400 or 500 for failure. All other fields are optional here,
+/// since a rejected callback is lost.
 pub(super) fn parse(body: &[u8], secret: &str) -> Result<Message, MessageError> {
     let body: Value = serde_json::from_slice(body).map_err(MessageError::InvalidJson)?;
     let status = body
@@ -54,7 +48,7 @@ pub(super) fn parse(body: &[u8], secret: &str) -> Result<Message, MessageError> 
         .and_then(number)
         .ok_or(MessageError::MissingStatus)?;
     let text = |field| body.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
-    let callback = if (200..300).contains(&status) {
+    let result = if (200..300).contains(&status) {
         let count = |field| body.get(field).and_then(number);
         UploadResult::Processed(UploadCounts {
             values_found: count("values_found"),
@@ -69,10 +63,10 @@ pub(super) fn parse(body: &[u8], secret: &str) -> Result<Message, MessageError> 
         }
     };
     let segment = text("segment_name");
-    Ok(Message { callback, segment })
+    Ok(Message { result, segment })
 }
 
-/// A number, also as text.
+/// Accepts a number in a string, too.
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
@@ -83,7 +77,7 @@ mod tests {
 
     #[test]
     fn missing_optional_fields_are_accepted() {
-        let whole = UploadCounts {
+        let counts = UploadCounts {
             values_found: Some(3),
             values_processed: Some(2),
             user_count: Some(1),
@@ -92,7 +86,7 @@ mod tests {
             (
                 r#"{"db_name": "d", "segment_name": "s", "request_id": "r", "values_found": 3, "values_processed": 2,
                     "user_count": 1, "status": 201}"#,
-                UploadResult::Processed(whole),
+                UploadResult::Processed(counts),
             ),
             (
                 r#"{"status": "201"}"#,
@@ -117,12 +111,12 @@ mod tests {
                 },
             ),
         ];
-        for (body, said) in table {
-            assert_eq!(parse(body.as_bytes(), "s3cret").unwrap().callback, said, "{body}");
+        for (body, result) in table {
+            assert_eq!(parse(body.as_bytes(), "s3cret").unwrap().result, result, "{body}");
         }
         let long = format!(r#"{{"status": 400, "error_message": "{}"}}"#, "ü".repeat(2000));
         assert_eq!(
-            parse(long.as_bytes(), "s3cret").unwrap().callback,
+            parse(long.as_bytes(), "s3cret").unwrap().result,
             UploadResult::Failed {
                 message: "ü".repeat(MAX_MESSAGE_CHARS)
             }

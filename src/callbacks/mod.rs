@@ -1,10 +1,9 @@
-//! A place where the service says what became of lists: a small HTTP server that keeps what it is told beside the ledger.
+//! Receives upload results from MoEngage: a small HTTP server that stores callbacks beside the state.
 //!
-//! The service signs nothing. An address is what tells a callback from anything else: it ends with a secret that only the
-//! service was told, and with the id of the call that it is about. Whatever else is asked for is not found.
+//! MoEngage does not sign callbacks. The path authenticates them: it ends with a secret that only MoEngage receives, and
+//! with the id of the upload. All other paths return 404.
 //!
-//! Nothing is decided here. A callback is kept before it is answered, so that a service that gets an answer need not try
-//! again, and one that gets none may; runs read what was kept.
+//! The server stores a callback before it answers, so MoEngage can retry one without an answer. Runs read the stored results.
 
 mod message;
 mod server;

@@ -1,4 +1,4 @@
-//! The server.
+//! The HTTP server for callbacks.
 
 use super::message;
 use crate::model::{UploadId, UploadResult};
@@ -20,41 +20,32 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A callback is some hundred bytes.
+/// A callback has a few hundred bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Whoever takes longer than this for a request and its answer is no service.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// For so long answers that are under way hold up the end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So many connections at once: whoever knows no secret must not take all memory.
+/// Limits the memory that unauthenticated clients can use.
 const MAX_CONNECTIONS: usize = 256;
 
-/// How long to wait for file handles when there are none.
+/// How long to wait after a failed accept, such as without free file handles.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Told of every callback that was kept, or could not be.
 pub type CallbackHandler = dyn Fn(&CallbackEvent<'_>) + Send + Sync;
 
-/// A callback that came.
 #[derive(Debug)]
 pub enum CallbackEvent<'h> {
-    /// It is kept; with what the service calls the segment.
     Stored(Option<&'h str>, &'h UploadResult),
-    /// It cannot be kept, for this reason.
     StoreFailed(StoreError),
 }
 
-/// Keeps what the service says.
 pub struct CallbackServer {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     accept_task: JoinHandle<()>,
 }
 
-/// It cannot listen where it is to.
 #[derive(Debug)]
 pub struct CallbackServerError {
     address: SocketAddr,
@@ -63,7 +54,7 @@ pub struct CallbackServerError {
 
 impl fmt::Display for CallbackServerError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "callbacks cannot be heard on {}", self.address)
+        write!(formatter, "cannot listen for callbacks on {}", self.address)
     }
 }
 
@@ -73,7 +64,6 @@ impl error::Error for CallbackServerError {
     }
 }
 
-/// What connections share.
 struct ServerContext<S> {
     store: S,
     secret: SecretString,
@@ -81,11 +71,7 @@ struct ServerContext<S> {
 }
 
 impl CallbackServer {
-    /// Listens on `address` for callbacks to addresses with `secret` in them, and keeps them in `store`.
-    ///
-    /// # Errors
-    ///
-    /// The address cannot be had.
+    /// Listens on `address` for callbacks with `secret` in their path, and stores them in `store`.
     pub async fn start<S: StateStore + 'static>(
         address: SocketAddr,
         (store, secret): (S, &SecretString),
@@ -94,13 +80,13 @@ impl CallbackServer {
         let failed = |source| CallbackServerError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        let shared = ServerContext {
+        let context = ServerContext {
             store,
             secret: secret.clone(),
             on_callback,
         };
         let (stop, stopped) = watch::channel(false);
-        let accept_task = tokio::spawn(accept_connections(listener, Arc::new(shared), stopped));
+        let accept_task = tokio::spawn(accept_connections(listener, Arc::new(context), stopped));
         Ok(Self {
             address: bound,
             stop,
@@ -108,15 +94,13 @@ impl CallbackServer {
         })
     }
 
-    /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers what was asked, and listens no more.
     pub async fn stop(self) {
-        // Nobody listens any more when the task is gone already.
+        // The send fails only if the task has ended.
         self.stop.send(true).ok();
         self.accept_task.await.ok();
     }
@@ -124,16 +108,16 @@ impl CallbackServer {
 
 async fn accept_connections<S: StateStore + 'static>(
     listener: TcpListener,
-    shared: Arc<ServerContext<S>>,
+    context: Arc<ServerContext<S>>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
     loop {
-        let is_free = connections.len() < MAX_CONNECTIONS;
+        let has_capacity = connections.len() < MAX_CONNECTIONS;
         tokio::select! {
-            accepted = listener.accept(), if is_free => match accepted {
+            accepted = listener.accept(), if has_capacity => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, Arc::clone(&shared), stopped.clone()));
+                    connections.spawn(serve_connection(stream, Arc::clone(&context), stopped.clone()));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
@@ -141,28 +125,28 @@ async fn accept_connections<S: StateStore + 'static>(
             _ = stopped.changed() => break,
         }
     }
-    let last = async { while connections.join_next().await.is_some() {} };
-    // Whoever is not done by then asks again, or never was to.
-    drop(tokio::time::timeout(SHUTDOWN_TIMEOUT, last).await);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    // MoEngage retries a request that is still unanswered then.
+    drop(tokio::time::timeout(SHUTDOWN_TIMEOUT, drained).await);
 }
 
 async fn serve_connection<S: StateStore + 'static>(
     stream: TcpStream,
-    shared: Arc<ServerContext<S>>,
+    context: Arc<ServerContext<S>>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let serve = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(handle_request(&shared, request).await) }
+        let context = Arc::clone(&context);
+        async move { Ok::<_, Infallible>(handle_request(&context, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // One request for each: whoever knows no secret must not keep others out by staying.
+        // Idle connections of unauthenticated clients must not block others.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), serve);
     tokio::pin!(connection);
     tokio::select! {
-        // Whoever hangs up needs no answer.
+        // A client that disconnected needs no answer.
         _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection.as_mut()) => {}
         _ = stopped.changed() => {
             connection.as_mut().graceful_shutdown();
@@ -172,54 +156,44 @@ async fn serve_connection<S: StateStore + 'static>(
 }
 
 async fn handle_request<S: StateStore>(
-    shared: &ServerContext<S>,
+    context: &ServerContext<S>,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    let secret = shared.secret.expose_secret();
+    let secret = context.secret.expose_secret();
     let Some(upload) = authorized_upload_id(request.uri().path(), secret) else {
-        return text_response(StatusCode::NOT_FOUND, "there is nothing here");
+        return text_response(StatusCode::NOT_FOUND, "not found");
     };
     if request.method() != Method::POST {
-        return text_response(StatusCode::METHOD_NOT_ALLOWED, "callbacks are posted");
+        return text_response(StatusCode::METHOD_NOT_ALLOWED, "use POST for callbacks");
     }
-    let body = match Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_) => {
-            return text_response(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is too large, or not whole",
-            );
-        }
+    let body = Limited::new(request.into_body(), MAX_BODY_BYTES);
+    let Ok(body) = body.collect().await else {
+        let text = "the body is too large or incomplete";
+        return text_response(StatusCode::PAYLOAD_TOO_LARGE, text);
     };
-    let message = match message::parse(&body, secret) {
+    let message = match message::parse(&body.to_bytes(), secret) {
         Ok(message) => message,
         Err(error) => return text_response(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    match shared.store.save_callback(&upload, &message.callback).await {
+    let message::Message { result, segment } = message;
+    match context.store.save_callback(&upload, &result).await {
         Ok(()) => {
-            (shared.on_callback)(&CallbackEvent::Stored(
-                message.segment.as_deref(),
-                &message.callback,
-            ));
-            text_response(StatusCode::OK, "kept")
+            (context.on_callback)(&CallbackEvent::Stored(segment.as_deref(), &result));
+            text_response(StatusCode::OK, "stored")
         }
         Err(error) => {
-            (shared.on_callback)(&CallbackEvent::StoreFailed(error));
-            text_response(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "it cannot be kept now; try again",
-            )
+            (context.on_callback)(&CallbackEvent::StoreFailed(error));
+            text_response(StatusCode::SERVICE_UNAVAILABLE, "cannot store it now; try again")
         }
     }
 }
 
-/// The upload that an address is of, which ends with the secret and its id: what stands before is the business of whoever
-/// passes requests on.
+/// Reads a path that ends with the secret and an upload id. A proxy may add a prefix.
 fn authorized_upload_id(path: &str, secret: &str) -> Option<UploadId> {
     let (rest, upload) = path.rsplit_once('/')?;
     let (_, given) = rest.rsplit_once('/')?;
     let upload = UploadId::try_from(upload.to_owned()).ok()?;
-    // Digests are compared, so that the time it takes tells nothing of the secret.
+    // The time to compare digests does not reveal the secret.
     (secret_digest(given) == secret_digest(secret)).then_some(upload)
 }
 
@@ -227,8 +201,8 @@ fn secret_digest(secret: &str) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 
-fn text_response(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{words}\n"))));
+fn text_response(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
     *response.status_mut() = status;
     response
 }
@@ -240,17 +214,21 @@ mod tests {
     #[test]
     fn a_callback_path_requires_the_secret_and_an_upload_id() {
         let id = "5a".repeat(16);
-        for (path, is_one) in [
+        for (path, is_authorized) in [
             (format!("/s3cret/{id}"), true),
             (format!("/hooks/segctl/s3cret/{id}"), true),
             (format!("/secret/{id}"), false),
             (format!("/s3cret/{id}/"), false),
             (format!("/{id}"), false),
-            ("/s3cret/../../ledger".to_owned(), false),
+            ("/s3cret/../../state".to_owned(), false),
             (format!("//{id}"), false),
             (String::new(), false),
         ] {
-            assert_eq!(authorized_upload_id(&path, "s3cret").is_some(), is_one, "{path}");
+            assert_eq!(
+                authorized_upload_id(&path, "s3cret").is_some(),
+                is_authorized,
+                "{path}"
+            );
         }
     }
 }

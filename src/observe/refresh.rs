@@ -1,27 +1,23 @@
-//! What is read again although it is remembered. Pure.
+//! Selects the cached definitions to re-read. Pure.
 
 use crate::model::SegmentId;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How much of what is remembered is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refresh {
-    /// Everything.
     Full,
-    /// The part that was read the longest ago, so that every edit by hand is found in the end.
+    /// The least recently read definitions, so that segctl eventually detects every change outside segctl.
     Partial,
-    /// Nothing.
     None,
 }
 
-/// A rolling refresh reads at least so many: a small workspace is seen whole each time.
+/// A partial refresh re-reads a small workspace completely.
 const MIN_PARTIAL_READS: usize = 12;
 
-/// A rolling refresh reads one of so many: a day of hourly plans sees everything.
+/// A partial refresh re-reads 1 of 25 definitions, so hourly plans re-read everything in about a day.
 const PARTIAL_DIVISOR: usize = 25;
 
-/// Which of the remembered segments, with the times of their reads, are read again.
 #[must_use]
 pub(super) fn ids_to_reread(
     cached: &BTreeMap<SegmentId, Timestamp>,

@@ -1,4 +1,4 @@
-//! A bucket of an object store. Nobody can read it who is not told an address that is signed, and good for a while.
+//! Publishes lists in a private bucket, which MoEngage reads with signed URLs.
 
 use super::{Publisher, file_name};
 use crate::member_list::SortedValues;
@@ -13,16 +13,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// For how long an address is good: as long as a published list is left where it is when nobody says that it was read.
+/// As long as a list without a reported result stays published.
 const SIGNED_URL_LIFETIME: Duration = Duration::from_hours(24);
 
-/// What is larger is sent in parts: stores take parts from 5 MB on, and a list has 150 MB at most.
+/// Larger lists are uploaded in parts. Stores accept parts from 5 MB on, and a list has at most 150 MB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// Parts that are under way at once.
 const MAX_PARALLEL_PARTS: usize = 2;
 
-/// A bucket of lists.
 #[derive(Debug)]
 pub struct BucketPublisher {
     store: Arc<dyn SignedObjectStore>,
@@ -30,11 +28,7 @@ pub struct BucketPublisher {
 }
 
 impl BucketPublisher {
-    /// The bucket at `place`, which is reached as these variables say; no request is made yet.
-    ///
-    /// # Errors
-    ///
-    /// The variables do not say enough, or contradict each other.
+    /// Reads the setup from environment variables. Sends no request.
     pub fn connect(
         storage_url: &ObjectStoreUrl,
         variables: impl IntoIterator<Item = (String, String)>,
@@ -61,7 +55,7 @@ impl BucketPublisher {
         let part = match self.upload_parts(&path, list, &mut parts).await {
             Ok(part) => part,
             Err(error) => {
-                // What was sent of it would stay, where nobody sees it.
+                // Without an abort the store would retain the uploaded parts.
                 if let Some(parts) = parts {
                     drop(parts.abort().await);
                 }
@@ -83,7 +77,7 @@ impl BucketPublisher {
         Ok(signed.map_err(self.storage_error())?.to_string())
     }
 
-    /// Sends a list in parts where it is large; the last part comes back.
+    /// Uploads all but the last part of a list, and returns the last one.
     async fn upload_parts(
         &self,
         path: &Path,
@@ -110,11 +104,8 @@ impl BucketPublisher {
     }
 
     async fn start_multipart(&self, path: &Path) -> io::Result<WriteMultipart> {
-        let upload = self
-            .store
-            .put_multipart(path)
-            .await
-            .map_err(self.storage_error())?;
+        let upload = self.store.put_multipart(path).await;
+        let upload = upload.map_err(self.storage_error())?;
         Ok(WriteMultipart::new_with_chunk_size(upload, PART_BYTES))
     }
 
@@ -138,8 +129,7 @@ impl Publisher for BucketPublisher {
     fn unpublish<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>> {
         async {
             match self.store.delete(&self.path(name)).await {
-                Ok(()) => Ok(()),
-                Err(Error::NotFound { .. }) => Ok(()),
+                Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
                 Err(error) => Err(self.storage_error()(error)),
             }
         }

@@ -1,4 +1,4 @@
-//! A folder that a web server serves, or that whoever reads the lists can read itself.
+//! Publishes lists in a folder that a web server serves, or that the reader can open.
 
 use super::{Publisher, file_name};
 use crate::member_list::SortedValues;
@@ -9,19 +9,16 @@ use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-/// What the names of files begin with that are not whole yet.
 const TEMP_FILE_PREFIX: &str = ".segctl-";
 
-/// A folder of lists.
 #[derive(Clone, Debug)]
 pub struct FolderPublisher {
     folder: PathBuf,
-    /// What the addresses of files begin with; `None` where whoever reads them is on this machine.
+    /// The base URL; `None` if the reader is on this machine.
     url: Option<String>,
 }
 
 impl FolderPublisher {
-    /// The folder at a path.
     #[must_use]
     pub fn at(folder: PathBuf, url: Option<String>) -> Self {
         Self { folder, url }
@@ -31,24 +28,23 @@ impl FolderPublisher {
         fs::create_dir_all(&self.folder)?;
         let name = file_name(name);
         let path = self.folder.join(&name);
-        let new = tempfile::Builder::new()
+        let file = tempfile::Builder::new()
             .prefix(TEMP_FILE_PREFIX)
             .tempfile_in(&self.folder)?;
-        let mut output = BufWriter::new(new);
+        let mut output = BufWriter::new(file);
         while let Some(value) = list.next()? {
             output.write_all(value)?;
             output.write_all(b"\n")?;
         }
-        let new = output.into_inner().map_err(io::IntoInnerError::into_error)?;
-        // Whoever serves it is somebody else, and it is not there half.
-        make_world_readable(new.as_file())?;
-        new.as_file().sync_all()?;
-        new.persist(&path)?;
-        let address = match &self.url {
+        let file = output.into_inner().map_err(io::IntoInnerError::into_error)?;
+        // The web server usually runs as another user.
+        make_world_readable(file.as_file())?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(match &self.url {
             Some(url) => format!("{}/{name}", url.trim_end_matches('/')),
             None => format!("file://{}", escape_url_path(&fs::canonicalize(&path)?)),
-        };
-        Ok(address)
+        })
     }
 
     fn remove(&self, name: &ListDigest) -> io::Result<()> {
@@ -73,7 +69,6 @@ impl Publisher for FolderPublisher {
     }
 }
 
-/// A path with what would mean something else in an address written out.
 fn escape_url_path(path: &Path) -> String {
     let path = path.to_string_lossy().replace('%', "%25");
     path.replace('#', "%23").replace('?', "%3F").replace(' ', "%20")

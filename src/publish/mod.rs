@@ -1,7 +1,7 @@
-//! Lists of users, put where the service reads them.
+//! Publishes user lists for MoEngage to download.
 //!
-//! The service takes no list with a call: it takes an address and reads there later, for as long as it likes. So a list is
-//! a file of its own, under a name that says what is in it, until it is taken away again.
+//! A request contains the URL of a list, not the list itself, and MoEngage downloads it later. segctl therefore publishes
+//! each list as a file of its own and deletes it after MoEngage has processed it.
 
 #[cfg(feature = "object-store")]
 mod bucket;
@@ -17,28 +17,19 @@ use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use std::{fmt, io};
 
-/// A place where the service reads lists.
 pub trait Publisher: fmt::Debug + Send + Sync {
-    /// Puts a list there, one value a line; the address that the service is told.
-    ///
-    /// # Errors
-    ///
-    /// The place refuses, or the list cannot be read.
+    /// Publishes a list, one value a line, and returns its URL.
     fn publish<'a>(
         &'a self,
         name: &'a ListDigest,
         list: &'a mut (dyn SortedValues + Send),
     ) -> BoxFuture<'a, io::Result<String>>;
 
-    /// Takes a list away; nothing where there is none.
-    ///
-    /// # Errors
-    ///
-    /// The place refuses.
+    /// Deletes a published list; succeeds if there is none.
     fn unpublish<'a>(&'a self, name: &'a ListDigest) -> BoxFuture<'a, io::Result<()>>;
 }
 
-/// Names the file of a segment's list: two segments with one list have a file each, so that one can go.
+/// Names the file of a segment's list. Segments with equal lists have separate files, so each can be deleted.
 #[must_use]
 pub fn published_name(segment: &SegmentName, list: &ListDigest) -> ListDigest {
     ListDigest::from_bytes(Sha256::digest(format!("{list} {segment}")).into())

@@ -1,4 +1,4 @@
-//! The declared lists, held against what the ledger knows of the members that were sent.
+//! Compares the declared member lists with the members that the state records.
 
 use super::{LoadedWorkspace, NoteSink, ReconcileError};
 use crate::api::MemberBatcher;
@@ -10,30 +10,28 @@ use crate::model::{
     Cohort, CohortKey, Contents, Identifier, Lifecycle, ObservedWorkspace, SegmentId, SegmentName,
     UserListSource,
 };
-use crate::plan::cohorts::{CohortListDiff, ComparedCohortList};
-use crate::plan::file_segments::{ComparedUserList, UserListDiff};
+use crate::plan::compared_lists::{CohortListDiff, ComparedCohortList, ComparedUserList, UserListDiff};
 use crate::state::member_lists::{RecordedMembers, RecordedMembersError};
 use crate::state::{CohortState, State, StateEntry, StateStore};
 use std::path::Path;
 use std::{fmt, io};
 
-/// Why a list cannot be planned with.
 #[derive(Debug)]
 pub enum MemberListError {
-    /// It cannot be read.
     Unreadable(io::Error),
-    /// The service would not take it, or would take it for something else.
     Invalid(Box<ListFileErrors>),
 }
 
 impl fmt::Display for MemberListError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(error) => write!(formatter, "its list cannot be read: {error}"),
-            Self::Invalid(faults) => match faults.reported().next() {
-                Some((0, fault)) => write!(formatter, "its list cannot be used: {fault}"),
-                Some((line, fault)) => write!(formatter, "line {line} of its list cannot be used: {fault}"),
-                None => formatter.write_str("its list cannot be used"),
+            Self::Unreadable(error) => write!(formatter, "its member list cannot be read: {error}"),
+            Self::Invalid(errors) => match errors.reported().next() {
+                Some((0, error)) => write!(formatter, "its member list is invalid: {error}"),
+                Some((line, error)) => {
+                    write!(formatter, "line {line} of its member list is invalid: {error}")
+                }
+                None => formatter.write_str("its member list is invalid"),
             },
         }
     }
@@ -46,11 +44,7 @@ impl From<io::Error> for MemberListError {
 }
 
 impl LoadedWorkspace {
-    /// Reads the lists of the declared segments, and what `store` keeps of those that were sent.
-    ///
-    /// # Errors
-    ///
-    /// A list cannot be used, or the ledger cannot be read.
+    /// Reads the lists of the active declared segments, and the recorded lists in `store`.
     pub async fn load_member_lists<S: StateStore>(
         &mut self,
         (store, on_note): (&S, &NoteSink),
@@ -59,38 +53,37 @@ impl LoadedWorkspace {
         let active = declared.filter(|segment| segment.lifecycle == Lifecycle::Active);
         for segment in active {
             let name = &segment.name;
-            let unusable = |error| ReconcileError::MemberList(name.clone(), error);
+            let list_error = |error| ReconcileError::MemberList(name.clone(), error);
             match &segment.contents {
                 Contents::Cohort(cohort) => {
-                    let known = recorded_cohort_state((&self.state, &self.observed), &cohort.key);
-                    let sent = known.as_ref().map(|(_, sent)| sent);
-                    let kept =
-                        warn_if_unavailable(RecordedMembers::load(store, sent).await, (name, on_note))?;
-                    let known = known.zip(kept.as_ref());
-                    let compared = compare_cohort((name, cohort), &self.request.directory, known);
+                    let recorded = recorded_cohort_state((&self.state, &self.observed), &cohort.key);
+                    let state = recorded.as_ref().map(|(_, state)| state);
+                    let members = RecordedMembers::load(store, state).await;
+                    let members = warn_if_unavailable(members, (name, on_note))?;
+                    let recorded = recorded.zip(members.as_ref());
+                    let compared = compare_cohort((name, cohort), &self.request.directory, recorded);
                     self.member_lists
                         .cohorts
-                        .insert(name.clone(), compared.map_err(unusable)?);
+                        .insert(name.clone(), compared.map_err(list_error)?);
                 }
                 Contents::File(upload) => {
                     let UserListSource::Local(path) = &upload.users else {
                         continue;
                     };
                     let entries = self.state.all_entries();
-                    let own = entries.filter(|entry| entry.name == *name && entry.upload_state.is_some());
-                    let known = own.max_by_key(|entry| entry.applied_at);
-                    let listing =
-                        known.and_then(|entry| entry.upload_state.as_ref()?.users.as_ref()?.summary());
-                    let kept = warn_if_unavailable(
-                        RecordedMembers::load_list(store, listing).await,
-                        (name, on_note),
-                    )?;
-                    let known = known.filter(|_| listing.is_some()).zip(kept.as_ref());
+                    let latest = entries
+                        .filter(|entry| entry.name == *name && entry.upload_state.is_some())
+                        .max_by_key(|entry| entry.applied_at);
+                    let list =
+                        latest.and_then(|entry| entry.upload_state.as_ref()?.users.as_ref()?.summary());
+                    let members = RecordedMembers::load_list(store, list).await;
+                    let members = warn_if_unavailable(members, (name, on_note))?;
+                    let recorded = latest.filter(|_| list.is_some()).zip(members.as_ref());
                     let path = self.request.directory.join(path);
-                    let compared = compare_user_list(&path, &upload.identifier, known);
+                    let compared = compare_user_list(&path, &upload.identifier, recorded);
                     self.member_lists
                         .file_segments
-                        .insert(name.clone(), compared.map_err(unusable)?);
+                        .insert(name.clone(), compared.map_err(list_error)?);
                 }
                 Contents::Filter(_) => {}
             }
@@ -99,36 +92,34 @@ impl LoadedWorkspace {
     }
 }
 
-/// What is kept; nothing where it is of no use, which is told of.
 fn warn_if_unavailable(
-    kept: Result<RecordedMembers, RecordedMembersError>,
+    members: Result<RecordedMembers, RecordedMembersError>,
     (name, on_note): (&SegmentName, &NoteSink),
 ) -> Result<Option<RecordedMembers>, ReconcileError> {
-    match kept {
-        Ok(kept) => Ok(Some(kept)),
+    match members {
+        Ok(members) => Ok(Some(members)),
         Err(RecordedMembersError::Store(error)) => Err(error.into()),
         Err(error) => {
-            on_note(format!("nobody knows who is in `{name}`: {error}"));
+            on_note(format!("the members of `{name}` are unknown: {error}"));
             Ok(None)
         }
     }
 }
 
-/// Holds the list of a file segment against the one that was uploaded last.
 fn compare_user_list(
     path: &Path,
     identifier: &Identifier,
-    known: Option<(&StateEntry, &RecordedMembers)>,
+    recorded: Option<(&StateEntry, &RecordedMembers)>,
 ) -> Result<ComparedUserList, MemberListError> {
     let source = ListSource::File(path.to_owned());
-    let comparison = match known {
-        Some((_, kept)) => source.compare(identifier, &mut kept.bounds()?, |_, _| Ok(())),
+    let comparison = match recorded {
+        Some((_, members)) => source.compare(identifier, &mut members.bounds()?, |_, _| Ok(())),
         None => source.compare(identifier, &mut EmptyList, |_, _| Ok(())),
     };
-    let comparison = comparison?.map_err(|faults| MemberListError::Invalid(Box::new(faults)))?;
+    let comparison = comparison?.map_err(|errors| MemberListError::Invalid(Box::new(errors)))?;
     Ok(ComparedUserList {
         list: comparison.new,
-        diff: known.map(|(entry, _)| UserListDiff {
+        diff: recorded.map(|(entry, _)| UserListDiff {
             id: entry.id.clone(),
             added: comparison.added,
             removed: comparison.removed,
@@ -139,13 +130,13 @@ fn compare_user_list(
 fn compare_cohort(
     (name, cohort): (&SegmentName, &Cohort),
     base: &Path,
-    known: Option<((Option<SegmentId>, CohortState), &RecordedMembers)>,
+    recorded: Option<((Option<SegmentId>, CohortState), &RecordedMembers)>,
 ) -> Result<ComparedCohortList, MemberListError> {
-    let none = || RequestCounter::new(name, cohort);
-    let (mut whole, mut adds, mut removes) = (none(), none(), none());
+    let counter = || RequestCounter::new(name, cohort);
+    let (mut all, mut adds, mut removes) = (counter(), counter(), counter());
     let each = |change: ValueChange, value: &[u8]| {
         if change != ValueChange::Removed {
-            whole.count(value);
+            all.count(value);
         }
         match change {
             ValueChange::Unchanged => {}
@@ -155,42 +146,43 @@ fn compare_cohort(
         Ok(())
     };
     let source = ListSource::of(&cohort.members, base);
-    let comparison = match &known {
-        Some((_, kept)) => source.compare(&Cohort::identifier(), &mut kept.bounds()?, each),
+    let comparison = match &recorded {
+        Some((_, members)) => source.compare(&Cohort::identifier(), &mut members.bounds()?, each),
         None => source.compare(&Cohort::identifier(), &mut EmptyList, each),
     };
-    let comparison = comparison?.map_err(|faults| MemberListError::Invalid(Box::new(faults)))?;
-    let calls = adds.finish() + removes.finish();
+    let comparison = comparison?.map_err(|errors| MemberListError::Invalid(Box::new(errors)))?;
+    let requests = adds.finish() + removes.finish();
     Ok(ComparedCohortList {
         list: comparison.new,
-        requests: whole.finish(),
-        diff: known.map(|((id, sent), _)| CohortListDiff {
+        requests: all.finish(),
+        diff: recorded.map(|((id, recorded), _)| CohortListDiff {
             id,
-            recorded: sent,
+            recorded,
             added: comparison.added,
             removed: comparison.removed,
-            requests: calls,
+            requests,
         }),
     })
 }
 
-/// What the ledger knows of a cohort's members, and of which segment; `None` in place of one that a run was about to make.
+/// The recorded members of a cohort and its segment id, which is `None` while its creation has an unknown result.
 fn recorded_cohort_state(
-    (ledger, observed): (&State, &ObservedWorkspace),
+    (state, observed): (&State, &ObservedWorkspace),
     key: &CohortKey,
 ) -> Option<(Option<SegmentId>, CohortState)> {
-    let entries = ledger
+    let entries = state
         .all_entries()
         .filter_map(|entry| Some((entry, entry.cohort_state.as_deref()?)));
-    // A workspace that was made anew has the cohort anew, too.
-    let own = entries.filter(|(entry, sent)| sent.key == *key && observed.segments.contains_key(&entry.id));
-    let last = own.max_by_key(|(entry, _)| entry.applied_at);
-    let begun = || Some((None, ledger.pending_creation(key)?));
-    last.map(|(entry, sent)| (Some(entry.id.clone()), sent.clone()))
-        .or_else(begun)
+    // A re-created workspace has other segment ids.
+    let latest = entries
+        .filter(|(entry, cohort)| cohort.key == *key && observed.segments.contains_key(&entry.id))
+        .max_by_key(|(entry, _)| entry.applied_at);
+    match latest {
+        Some((entry, cohort)) => Some((Some(entry.id.clone()), cohort.clone())),
+        None => Some((None, state.pending_creation(key)?)),
+    }
 }
 
-/// How many calls it takes to send members.
 struct RequestCounter {
     batches: MemberBatcher,
     full_batches: usize,

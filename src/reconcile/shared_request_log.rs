@@ -1,4 +1,4 @@
-//! The calls of all runs on a ledger, as the client shares them.
+//! Shares the request log of a state between the clients of all runs.
 
 use super::NoteSink;
 use crate::api::{RecordExchange, RequestLog};
@@ -7,7 +7,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
-/// The log in a ledger's store.
 pub struct SharedCallLog<S> {
     store: S,
     on_note: Box<NoteSink>,
@@ -16,14 +15,11 @@ pub struct SharedCallLog<S> {
 
 #[derive(Default)]
 struct LogCursor {
-    /// The number of the first call that was not read yet.
     next_unread: u64,
-    /// Whether it was said already that the log cannot be kept.
     has_reported_failure: bool,
 }
 
 impl<S: StateStore> SharedCallLog<S> {
-    /// A log of which nothing was read yet.
     pub fn new(store: S, on_note: Box<NoteSink>) -> Self {
         Self {
             store,
@@ -36,19 +32,19 @@ impl<S: StateStore> SharedCallLog<S> {
 impl<S: StateStore> RequestLog for SharedCallLog<S> {
     fn exchange<'a>(&'a self, respond: RecordExchange<'a>) -> BoxFuture<'a, ()> {
         async move {
-            // Calls of one run that are under way at once take turns here, so that each sees what the last one left.
+            // Serializes the parallel requests of one run, so that each sees the records of the previous one.
             let mut cursor = self.cursor.lock().await;
             let exchanged = self
                 .store
                 .exchange_requests(&mut cursor.next_unread, respond)
                 .await;
-            match exchanged {
-                Ok(()) => {}
-                Err(error) if !cursor.has_reported_failure => {
-                    cursor.has_reported_failure = true;
-                    (self.on_note)(format!("other runs will not know of these calls: {error}"));
-                }
-                Err(_) => {}
+            if let Err(error) = exchanged
+                && !cursor.has_reported_failure
+            {
+                cursor.has_reported_failure = true;
+                (self.on_note)(format!(
+                    "other runs cannot count the API requests of this run: {error}"
+                ));
             }
         }
         .boxed()

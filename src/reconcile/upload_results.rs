@@ -1,38 +1,31 @@
-//! What the service said of uploads since the ledger was written.
+//! The upload results that MoEngage reported since the last run.
 
 use super::{NoteSink, Reconciler};
 use crate::api::{Clock, Transport};
-use crate::model::{UploadId, UploadResult};
+use crate::model::{SegmentName, UploadId, UploadResult};
 use crate::state::{State, StateEntry, StateStore, StoreError};
 use jiff::SignedDuration;
 
-/// How often it is looked whether the service said something.
 const RESULT_POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 
 impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
-    /// Reads the ledger, and what the service said since it was written; whether it said anything.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read.
+    /// Reads the state and applies new upload results; returns whether there were any.
     pub async fn load_state(&self) -> Result<(State, bool), StoreError> {
         load_state_with_upload_results(&self.store, &self.on_note).await
     }
 
-    /// Waits until it is known what became of every list that runs before sent, for so long at most. What is not known then
-    /// is told of by the plan; somebody who wants the run to stop ends it earlier.
-    ///
-    /// # Errors
-    ///
-    /// The ledger cannot be read.
-    pub async fn wait_for_earlier_upload_results(&self, longest: SignedDuration) -> Result<(), StoreError> {
-        let ledger = self.store.load().await?;
+    /// Waits for the results of all earlier uploads, until the timeout or a cancellation. The plan reports missing results.
+    pub async fn wait_for_earlier_upload_results(&self, timeout: SignedDuration) -> Result<(), StoreError> {
+        let state = self.store.load().await?;
         let now = self.clock.now();
-        let until = now.saturating_add(longest).unwrap_or(now);
-        for entry in ledger.all_entries() {
-            let uploaded = entry.upload_state.as_deref();
-            for upload in uploaded.into_iter().flat_map(|uploaded| &uploaded.pending) {
-                // A callback that cannot be read is one that did not come.
+        let until = now.saturating_add(timeout).unwrap_or(now);
+        for entry in state.all_entries() {
+            let pending = entry
+                .upload_state
+                .iter()
+                .flat_map(|upload_state| &upload_state.pending);
+            for upload in pending {
+                // An unreadable result counts as missing.
                 while !matches!(self.store.load_callback(upload).await, Ok(Some(_))) {
                     let wait = (RESULT_POLL_INTERVAL, until);
                     if self.clock.now() >= until || !self.client.wait_for_callback(&entry.name, wait).await {
@@ -45,58 +38,51 @@ impl<T: Transport, C: Clock, S: StateStore> Reconciler<T, C, S> {
     }
 }
 
-/// Reads a ledger, and takes in what the service said of uploads; whether it said anything.
 pub(super) async fn load_state_with_upload_results<S: StateStore>(
     store: &S,
     on_note: &NoteSink,
 ) -> Result<(State, bool), StoreError> {
-    let mut ledger = store.load().await?;
-    let awaited: Vec<UploadId> = ledger.pending_uploads().into_iter().cloned().collect();
+    let mut state = store.load().await?;
+    let pending: Vec<UploadId> = state.pending_uploads().into_iter().cloned().collect();
     let mut has_upload_results = false;
-    for upload in awaited {
+    for upload in pending {
         match store.load_callback(&upload).await {
-            Ok(Some(callback)) => {
-                has_upload_results |= apply_upload_result(&mut ledger, (&upload, &callback), on_note)
+            Ok(Some(result)) => {
+                has_upload_results |= apply_upload_result(&mut state, (&upload, &result), on_note)
             }
             Ok(None) => {}
-            // What is not read is as if it had not come yet, and no reason to plan nothing.
-            Err(error) => on_note(format!(
-                "it is not known what the service said of a list: {error}"
-            )),
+            // An unreadable result counts as missing and does not stop the plan.
+            Err(error) => on_note(format!("cannot read the result of upload {upload}: {error}")),
         }
     }
-    Ok((ledger, has_upload_results))
+    Ok((state, has_upload_results))
 }
 
-/// Takes in what the service said of one upload.
 fn apply_upload_result(
-    ledger: &mut State,
-    (upload, callback): (&UploadId, &UploadResult),
+    state: &mut State,
+    (upload, result): (&UploadId, &UploadResult),
     on_note: &NoteSink,
 ) -> bool {
-    let waits = |entry: &&StateEntry| {
-        let uploaded = entry.upload_state.as_deref();
-        uploaded.is_some_and(|uploaded| uploaded.pending.contains(upload))
+    let is_pending = |entry: &&StateEntry| {
+        let upload_state = entry.upload_state.as_deref();
+        upload_state.is_some_and(|upload_state| upload_state.pending.contains(upload))
     };
-    let waiting: Vec<StateEntry> = ledger.all_entries().filter(waits).cloned().collect();
-    for mut entry in waiting.iter().cloned() {
-        if let Some(uploaded) = &mut entry.upload_state {
-            uploaded.record_result(upload, callback.clone());
+    let entries: Vec<StateEntry> = state.all_entries().filter(is_pending).cloned().collect();
+    for mut entry in entries.iter().cloned() {
+        if let Some(upload_state) = &mut entry.upload_state {
+            upload_state.record_result(upload, result.clone());
         }
-        on_note(upload_result_message(&entry, callback));
-        ledger.record(entry);
+        on_note(upload_result_message(&entry.name, result));
+        state.record(entry);
     }
-    !waiting.is_empty()
+    !entries.is_empty()
 }
 
-fn upload_result_message(entry: &StateEntry, callback: &UploadResult) -> String {
-    match callback {
-        UploadResult::Processed(processed) => {
-            format!("the service read the list of `{}`: {processed}", entry.name)
+fn upload_result_message(name: &SegmentName, result: &UploadResult) -> String {
+    match result {
+        UploadResult::Processed(counts) => format!("MoEngage processed the list of `{name}`: {counts}"),
+        UploadResult::Failed { message } => {
+            format!("MoEngage could not read the list of `{name}`, which has no users now: {message}")
         }
-        UploadResult::Failed { message } => format!(
-            "the service could not read the list of `{}`, and nobody is in it: {message}",
-            entry.name
-        ),
     }
 }

@@ -1,31 +1,29 @@
-//! What tells a damaged file from one that is as it was written.
+//! Detects damaged files.
 //!
-//! The checksum of JSON is SHA-256, in hexadecimal, of its text without the white space between its tokens: what editors,
-//! formatters and git's line ends may change without changing what it says. Everything else counts, down to the order of
-//! keys and the spelling of numbers, so that nothing has to be read before it is known to be whole.
+//! The checksum of JSON is SHA-256, in hexadecimal, of its text without the white space between tokens. Editors, formatters
+//! and git's line endings may change that white space. Everything else counts, including the order of keys and the form of
+//! numbers, so segctl verifies a text before it decodes it.
 
 use crate::model::hexadecimal;
 use sha2::{Digest as _, Sha256};
 
-/// The checksum of a JSON text.
 pub(super) fn checksum(text: &str) -> String {
     hexadecimal(&Sha256::digest(without_whitespace(text)))
 }
 
-/// A JSON text without the white space between its tokens.
 fn without_whitespace(text: &str) -> Vec<u8> {
-    let mut kept = Vec::with_capacity(text.len());
-    let (mut is_inside, mut is_escaped) = (false, false);
+    let mut result = Vec::with_capacity(text.len());
+    let (mut in_string, mut is_escaped) = (false, false);
     for byte in text.bytes() {
-        if is_inside || !byte.is_ascii_whitespace() {
-            kept.push(byte);
+        if in_string || !byte.is_ascii_whitespace() {
+            result.push(byte);
         }
         if byte == b'"' && !is_escaped {
-            is_inside = !is_inside;
+            in_string = !in_string;
         }
-        is_escaped = is_inside && byte == b'\\' && !is_escaped;
+        is_escaped = in_string && byte == b'\\' && !is_escaped;
     }
-    kept
+    result
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The form of what a ledger keeps whole: JSON with a version and a checksum.
+//! The format of files that segctl replaces as a whole: JSON with a version and a checksum.
 
 use super::checksum::checksum;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ struct Envelope<T> {
     contents: T,
 }
 
-/// As much of a file as tells whether it can be used; a file of another version may lack any of it.
+/// The fields that segctl checks before the contents. A file of another version may lack any of them.
 #[derive(Deserialize)]
 struct RawEnvelope<'a> {
     format_version: Option<u64>,
@@ -21,37 +21,31 @@ struct RawEnvelope<'a> {
     contents: Option<&'a RawValue>,
 }
 
-/// The text of a file.
 pub(super) fn encode(version: u32, contents: &impl Serialize) -> String {
-    // Plain structures of text and numbers always serialise.
+    // Structures of text and numbers always serialize.
     let text = serde_json::to_string(contents).unwrap_or_default();
-    let document = Envelope {
+    let envelope = Envelope {
         format_version: version,
         checksum: checksum(&text),
         contents,
     };
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    serde_json::to_string_pretty(&envelope).unwrap_or_default() + "\n"
 }
 
-/// Reads the text of a file.
-///
-/// # Errors
-///
-/// What is wrong with it, in words.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], known: u32) -> Result<T, String> {
-    let sealed: RawEnvelope<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    match sealed.format_version {
-        None => return Err("it has no format version".to_owned()),
-        Some(version) if version != u64::from(known) => {
-            return Err(format!(
-                "it has format version {version}, and this segctl knows {known}"
-            ));
-        }
-        Some(_) => {}
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], supported: u32) -> Result<T, String> {
+    let envelope: RawEnvelope<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let version = envelope.format_version.ok_or("it has no format version")?;
+    if version != u64::from(supported) {
+        return Err(format!(
+            "its format version is {version}, and this segctl reads version {supported}"
+        ));
     }
-    // Where it may be absent, nothing is told from `null`: a free lock is one.
-    let text = sealed.contents.map_or("null", RawValue::get);
-    if sealed.checksum.is_none_or(|sealed| sealed != checksum(text)) {
+    // serde reads an optional `null` as absent. The contents of a free lock are `null`.
+    let text = envelope.contents.map_or("null", RawValue::get);
+    if envelope
+        .checksum
+        .is_none_or(|expected| expected != checksum(text))
+    {
         return Err("its checksum does not match its contents".to_owned());
     }
     serde_json::from_str(text).map_err(|error| error.to_string())
@@ -65,17 +59,17 @@ mod tests {
     fn the_checksum_ignores_layout_but_detects_changes() {
         let contents = vec!["a  b".to_owned(), "c\\\" d".to_owned()];
         let text = encode(7, &contents);
-        let laid_out = [
+        let reformatted = [
             text.clone(),
             text.replace('\n', "\r\n"),
             text.replace("\n  ", "\n\t"),
         ];
-        for text in laid_out {
+        for text in reformatted {
             assert_eq!(decode(text.as_bytes(), 7), Ok(contents.clone()), "{text}");
         }
         let damaged = text.replace("a  b", "a b");
-        let refused = decode::<Vec<String>>(damaged.as_bytes(), 7).unwrap_err();
-        assert!(refused.contains("checksum"), "{refused}");
+        let error = decode::<Vec<String>>(damaged.as_bytes(), 7).unwrap_err();
+        assert!(error.contains("checksum"), "{error}");
     }
 
     #[test]
@@ -86,7 +80,7 @@ mod tests {
 
     #[test]
     fn another_format_version_is_rejected_by_its_number_alone() {
-        let refused = decode::<String>(b"{\"format_version\": 8, \"shape\": []}", 7).unwrap_err();
-        assert_eq!(refused, "it has format version 8, and this segctl knows 7");
+        let error = decode::<String>(b"{\"format_version\": 8, \"shape\": []}", 7).unwrap_err();
+        assert_eq!(error, "its format version is 8, and this segctl reads version 7");
     }
 }

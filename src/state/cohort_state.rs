@@ -1,52 +1,47 @@
-//! What the ledger knows of members that were sent: the service shows nobody who is in a cohort.
+//! What the state records of a cohort's members, which the API does not return.
 
 use crate::model::{CohortKey, ListDigest, ListSummary};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Whom a cohort has, as far as what was sent tells. The lists themselves are kept beside the ledger, by their digests.
+/// The members of a cohort, as far as the sent requests show. The lists are stored beside the state, by their digests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CohortState {
-    /// What the service knows it by.
     pub key: CohortKey,
-    /// Those who surely are in it, unless a list is under way.
+    /// Its certain members, unless a list was sent partially.
     pub confirmed: ListSummary,
-    /// Nobody else than these may be in it, where that is more.
+    /// All possible members, where these are more than the confirmed ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upper_bound: Option<ListSummary>,
-    /// The list that was sent in part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<PartialSync>,
-    /// When the last call was made that was not answered, or of which nobody knows whether it was: it may arrive long after.
+    /// When the last request without a known result was sent. It may arrive late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ambiguous_since: Option<Timestamp>,
 }
 
-/// A list of which some calls were made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartialSync {
-    /// The list.
     pub list: ListSummary,
-    /// How many of those whom it adds were added, in order.
+    /// How many of the members to add were added, in list order.
     pub added: u64,
-    /// How many of those whom it removes were removed, in order.
+    /// How many of the members to remove were removed, in list order.
     pub removed: u64,
 }
 
 impl CohortState {
-    /// The list that the cohort has for sure, unless a call arrives late.
+    /// The members, if they are certain. A late request may still change them.
     #[must_use]
     pub fn exact_list(&self) -> Option<&ListSummary> {
-        let is_whole = self.upper_bound.is_none() && self.partial.is_none();
-        is_whole.then_some(&self.confirmed)
+        let is_exact = self.upper_bound.is_none() && self.partial.is_none();
+        is_exact.then_some(&self.confirmed)
     }
 
-    /// The lists that have to be kept.
     pub fn referenced_lists(&self) -> impl Iterator<Item = &ListDigest> {
-        let under_way = self.partial.as_ref().map(|under_way| &under_way.list);
-        let lists = [Some(&self.confirmed), self.upper_bound.as_ref(), under_way];
+        let partial = self.partial.as_ref().map(|partial| &partial.list);
+        let lists = [Some(&self.confirmed), self.upper_bound.as_ref(), partial];
         lists.into_iter().flatten().map(|list| &list.digest)
     }
 }

@@ -1,6 +1,6 @@
-//! The store that a workspace's settings name.
+//! The store that `state:` in segctl.yaml configures.
 
-use super::{Cache, DirectoryStore, JournalEntry, Lock, LockChange, State, StateStore, StoreError};
+use super::{Cache, DirectoryStore, JournalEntry, Lock, LockChange, State, StateStore, StoreResult};
 use crate::model::{ListDigest, RequestRecord, StateLocation, UploadId, UploadResult};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -9,46 +9,38 @@ use std::path::Path;
 #[cfg(feature = "object-store")]
 use {super::ObjectStateStore, std::env, std::ffi::OsString};
 
-/// A directory or an object store.
 #[derive(Debug)]
 pub enum ConfiguredStore {
-    /// A directory.
     Directory(DirectoryStore),
-    /// Objects in a bucket.
     #[cfg(feature = "object-store")]
     Objects(ObjectStateStore),
 }
 
 impl ConfiguredStore {
-    /// The store at `place`; directories are relative to `base`.
-    ///
-    /// # Errors
-    ///
-    /// An object store in a segctl that was built without them, or one whose set-up in the environment is wrong.
-    pub fn open(place: &StateLocation, base: &Path) -> Result<Self, StoreError> {
-        match place {
+    /// Directories are relative to `base`.
+    pub fn open(location: &StateLocation, base: &Path) -> StoreResult<Self> {
+        match location {
             StateLocation::Directory(directory) => {
                 Ok(Self::Directory(DirectoryStore::new(base.join(directory))))
             }
             #[cfg(feature = "object-store")]
-            StateLocation::ObjectStore(place) => {
+            StateLocation::ObjectStore(url) => {
                 let text = |value: OsString| value.into_string().ok();
                 let variables = env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
-                Ok(Self::Objects(ObjectStateStore::connect(place, variables)?))
+                Ok(Self::Objects(ObjectStateStore::connect(url, variables)?))
             }
             #[cfg(not(feature = "object-store"))]
-            StateLocation::ObjectStore(place) => Err(StoreError::Object {
+            StateLocation::ObjectStore(url) => Err(super::StoreError::Object {
                 operation: "open",
-                object: place.to_string(),
-                reason: "this segctl was built without object stores: install one with `cargo install segctl --locked \
-                         --features object-store`, or keep the ledger in a directory"
+                object: url.to_string(),
+                reason: "this segctl was built without object stores; install one with `cargo install segctl --locked \
+                         --features object-store`, or set `state:` to a directory"
                     .to_owned(),
             }),
         }
     }
 }
 
-/// What the store says, whichever it is.
 macro_rules! either {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {
@@ -60,58 +52,58 @@ macro_rules! either {
 }
 
 impl StateStore for ConfiguredStore {
-    async fn load(&self) -> Result<State, StoreError> {
+    async fn load(&self) -> StoreResult<State> {
         either!(self, store => store.load())
     }
 
-    async fn save(&self, ledger: &State) -> Result<(), StoreError> {
-        either!(self, store => store.save(ledger))
+    async fn save(&self, state: &State) -> StoreResult {
+        either!(self, store => store.save(state))
     }
 
-    async fn append(&self, ledger: &State, records: &[JournalEntry]) -> Result<(), StoreError> {
-        either!(self, store => store.append(ledger, records))
+    async fn append(&self, state: &State, entries: &[JournalEntry]) -> StoreResult {
+        either!(self, store => store.append(state, entries))
     }
 
     async fn change_lock(
         &self,
         change: impl Fn(Option<&Lock>) -> LockChange + Send,
-    ) -> Result<Option<Lock>, StoreError> {
+    ) -> StoreResult<Option<Lock>> {
         either!(self, store => store.change_lock(change))
     }
 
-    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> StoreResult {
         either!(self, store => store.save_member_list(digest, bytes))
     }
 
-    async fn load_member_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn load_member_list(&self, digest: &ListDigest) -> StoreResult<Option<Vec<u8>>> {
         either!(self, store => store.load_member_list(digest))
     }
 
-    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
+    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> StoreResult {
         either!(self, store => store.retain_member_lists(keep))
     }
 
-    async fn save_callback(&self, upload: &UploadId, callback: &UploadResult) -> Result<(), StoreError> {
-        either!(self, store => store.save_callback(upload, callback))
+    async fn save_callback(&self, upload: &UploadId, result: &UploadResult) -> StoreResult {
+        either!(self, store => store.save_callback(upload, result))
     }
 
-    async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
+    async fn load_callback(&self, upload: &UploadId) -> StoreResult<Option<UploadResult>> {
         either!(self, store => store.load_callback(upload))
     }
 
-    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
+    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> StoreResult {
         either!(self, store => store.retain_callbacks(keep))
     }
 
-    async fn load_cache(&self) -> Result<Cache, StoreError> {
+    async fn load_cache(&self) -> StoreResult<Cache> {
         either!(self, store => store.load_cache())
     }
 
-    async fn save_cache(&self, snapshot: &Cache) -> Result<(), StoreError> {
-        either!(self, store => store.save_cache(snapshot))
+    async fn save_cache(&self, cache: &Cache) -> StoreResult {
+        either!(self, store => store.save_cache(cache))
     }
 
-    async fn load_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
+    async fn load_requests(&self) -> StoreResult<Vec<RequestRecord>> {
         either!(self, store => store.load_requests())
     }
 
@@ -119,11 +111,11 @@ impl StateStore for ConfiguredStore {
         &self,
         next: &mut u64,
         respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
-    ) -> Result<(), StoreError> {
+    ) -> StoreResult {
         either!(self, store => store.exchange_requests(next, respond))
     }
 
-    async fn prune_requests(&self, before: Timestamp) -> Result<(), StoreError> {
+    async fn prune_requests(&self, before: Timestamp) -> StoreResult {
         either!(self, store => store.prune_requests(before))
     }
 }

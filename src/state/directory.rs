@@ -1,18 +1,15 @@
-//! The ledger in a directory.
+//! A state in a directory.
 //!
-//! `ledger.json` is replaced whole, and what a run takes down as it goes is added to `journal.jsonl`: a step then costs a
-//! few lines, however large the ledger is. At its end a run takes the journal in and removes it; one that is cut off leaves
-//! it to the next.
+//! segctl replaces `state.json` atomically and appends the entries of a run to `journal.jsonl`, so a step costs a few lines,
+//! however large the state is. At its end a run compacts the journal into `state.json` and deletes it. An interrupted run
+//! leaves the journal to the next one.
 //!
-//! `ledger.json` counts its generations, and says whether a journal follows; the journal names the generation that it
-//! follows. One that follows an older generation was taken in, and one that follows the next generation and holds nothing
-//! was made for a change that did not come about: both are passed over. One that should be there and is not is damage.
+//! `state.json` contains its generation, and whether a journal follows. The journal contains the generation that it follows.
+//! segctl ignores a journal of an older generation, which was compacted, and an empty one of the next generation, which
+//! belongs to a failed change. A missing journal is damage.
 //!
-//! Lists of members stand in a folder of their own, each under its digest, so that none is ever changed; and so does what the
-//! service said of uploads, each under its id, since who hears that is not alone with the ledger.
-//!
-//! `lock.json` says who is alone. Beside them stands what may be lost without harm: what was seen last, and the calls of
-//! all runs.
+//! `lists/` contains member lists under their digests. `callbacks/` contains upload results under their ids, since the
+//! receiver writes them without the lock. `cache.json` and `requests.jsonl` may be lost without harm.
 
 #[cfg(test)]
 mod tests;
@@ -21,13 +18,12 @@ use super::file_format::{
     CACHE_VERSION, CALLBACK_VERSION, LOCK_VERSION, STATE_VERSION, StateFile, StateFileGeneration,
 };
 use super::filesystem::{FileSystem, LocalFileSystem};
-use super::journal::Journal;
 use super::request_log::RequestLogFile;
 use super::store::{
     CACHE_FILE, CALLBACKS_FOLDER, LISTS_FOLDER, LOCK_FILE, REQUEST_LOG_FILE, STATE_FILE, callback_file_name,
     keeps_existing_callback, list_file_name, parse_callback_file_name, parse_list_file_name,
 };
-use super::{Cache, JournalEntry, Lock, LockChange, State, StateStore, StoreError};
+use super::{Cache, JournalEntry, Lock, LockChange, State, StateStore, StoreError, StoreResult};
 use super::{checksummed_json, journal};
 use crate::model::{ListDigest, RequestRecord, UploadId, UploadResult};
 use jiff::Timestamp;
@@ -39,31 +35,28 @@ use std::path::{Path, PathBuf};
 use tokio::sync::Mutex;
 
 const JOURNAL_FILE: &str = "journal.jsonl";
-/// What the name of a file ends with that is to replace another.
 const TEMPORARY_SUFFIX: &str = ".new";
-/// Held while a file is replaced: two runs at once write into one temporary file otherwise.
+/// Locked while a file is replaced, so that two processes never write the same temporary file.
 const GUARD_FILE: &str = ".guard";
+const OLD_FORMAT_FILES: [&str; 2] = ["ledger.json", "snapshot.json"];
 
-/// A ledger in a directory.
 #[derive(Debug)]
 pub struct DirectoryStore<D = LocalFileSystem> {
     directory: PathBuf,
     filesystem: D,
-    /// Whether the journal follows the ledger as this run left it, so that it can be added to.
+    /// Whether the journal follows the state as this run left it.
     can_append: Mutex<bool>,
-    /// The lock that was put: the ledger is changed only while it stands.
+    /// The lock that this store put: it changes the state only while it holds the lock.
     held_lock: Mutex<Option<Lock>>,
 }
 
 impl DirectoryStore {
-    /// A ledger in `directory`, which is made when the ledger is first written.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self::with_filesystem(LocalFileSystem, directory)
     }
 }
 
 impl<D: FileSystem> DirectoryStore<D> {
-    /// A ledger in a directory of another disk than this machine's.
     pub fn with_filesystem(filesystem: D, directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -73,16 +66,12 @@ impl<D: FileSystem> DirectoryStore<D> {
         }
     }
 
-    async fn read_bytes(&self, file: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn read_bytes(&self, file: &str) -> StoreResult<Option<Vec<u8>>> {
         let path = self.directory.join(file);
         self.filesystem.read(&path).await.map_err(io_error("read", &path))
     }
 
-    async fn read_json<T: DeserializeOwned>(
-        &self,
-        file: &str,
-        version: u32,
-    ) -> Result<Option<T>, StoreError> {
+    async fn read_json<T: DeserializeOwned>(&self, file: &str, version: u32) -> StoreResult<Option<T>> {
         let bytes = self.read_bytes(file).await?;
         let contents = bytes.map(|bytes| checksummed_json::decode(&bytes, version));
         contents.transpose().map_err(self.corrupt_error(file))
@@ -93,43 +82,46 @@ impl<D: FileSystem> DirectoryStore<D> {
         |reason| StoreError::Corrupt { path, reason }
     }
 
-    async fn write_json(
-        &self,
-        file: &str,
-        version: u32,
-        contents: &impl Serialize,
-    ) -> Result<(), StoreError> {
+    async fn write_json(&self, file: &str, version: u32, contents: &impl Serialize) -> StoreResult {
         self.write_text(file, &checksummed_json::encode(version, contents))
             .await
     }
 
-    async fn write_text(&self, file: &str, text: &str) -> Result<(), StoreError> {
+    async fn write_text(&self, file: &str, text: &str) -> StoreResult {
         let _guard = self.acquire_guard(file).await?;
-        self.replace_text(file, text).await
+        self.replace(file, text.as_bytes()).await
     }
 
-    /// Waits until this one alone replaces files; `file` is the one it is about.
-    async fn acquire_guard(&self, file: &str) -> Result<D::Guard, StoreError> {
-        let made = self.filesystem.create_directories(&self.directory).await;
-        made.map_err(io_error("write", &self.directory.join(file)))?;
+    /// Waits for the right to replace files. An error names `file`.
+    async fn acquire_guard(&self, file: &str) -> StoreResult<D::Guard> {
+        let created = self.filesystem.create_directories(&self.directory).await;
+        created.map_err(io_error("write", &self.directory.join(file)))?;
         let guard = self.directory.join(GUARD_FILE);
-        let alone = self.filesystem.lock_exclusively(&guard).await;
-        alone.map_err(io_error("write", &guard))
+        let locked = self.filesystem.lock_exclusively(&guard).await;
+        locked.map_err(io_error("write", &guard))
     }
 
-    async fn replace_text(&self, file: &str, text: &str) -> Result<(), StoreError> {
+    async fn replace(&self, file: &str, bytes: &[u8]) -> StoreResult {
         let path = self.directory.join(file);
-        let replaced = self.replace_atomically(&path, text.as_bytes()).await;
-        replaced.map_err(io_error("write", &path))
+        let replaced = async {
+            if let Some((folder, _)) = file.rsplit_once('/') {
+                self.filesystem
+                    .create_directories(&self.directory.join(folder))
+                    .await?;
+                self.filesystem.sync_directory(&self.directory).await?;
+            }
+            self.replace_atomically(&path, bytes).await
+        };
+        replaced.await.map_err(io_error("write", &path))
     }
 
-    /// Replaces a file so that a crash leaves the old one or the new one, never a part of either.
+    /// Replaces a file so that a crash leaves either the old or the new one.
     async fn replace_atomically(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(TEMPORARY_SUFFIX);
         let temporary = PathBuf::from(temporary);
         self.filesystem.write(&temporary, bytes).await?;
-        // Without this the rename may reach the disk before the bytes do.
+        // The bytes have to reach the disk before the rename does.
         self.filesystem.sync(&temporary).await?;
         self.filesystem.rename(&temporary, path).await?;
         self.filesystem
@@ -137,67 +129,70 @@ impl<D: FileSystem> DirectoryStore<D> {
             .await
     }
 
-    /// The ledger's file and the records that follow it.
-    async fn read_file_and_journal(&self) -> Result<(StateFile, Vec<JournalEntry>), StoreError> {
+    async fn read_file_and_journal(&self) -> StoreResult<(StateFile, Vec<JournalEntry>)> {
         loop {
-            let Some(contents) = self.read_json::<StateFile>(STATE_FILE, STATE_VERSION).await? else {
-                // It is never written after its journal, so what a journal without it follows was lost.
+            let Some(file) = self.read_json::<StateFile>(STATE_FILE, STATE_VERSION).await? else {
+                self.reject_old_format().await?;
+                // `state.json` is written before its journal, so the state of a journal without it is lost.
                 return Ok((StateFile::default(), Vec::new()));
             };
             let bytes = self.read_bytes(JOURNAL_FILE).await?;
             let journal = bytes.map(|bytes| journal::decode(&bytes)).transpose();
-            let journal = journal.map_err(self.corrupt_error(JOURNAL_FILE))?;
-            if let Some(Journal {
-                base_generation: follows,
-                records,
-            }) = &journal
-                && *follows == contents.generation
-            {
-                return Ok((contents, records.clone()));
-            }
-            if self.read_generation().await? != contents.generation {
-                // Somebody replaced the ledger in between, and the journal that its file followed.
+            let journal = match journal.map_err(self.corrupt_error(JOURNAL_FILE))? {
+                Some(journal) if journal.base_generation == file.generation => {
+                    return Ok((file, journal.entries));
+                }
+                journal => journal,
+            };
+            if self.read_generation().await? != file.generation {
+                // Another process replaced the state meanwhile, and the journal of the old one.
                 continue;
             }
             return match journal {
-                None if contents.has_journal => {
-                    let reason = format!("it is gone, and `{STATE_FILE}` is not whole without it");
+                None if file.has_journal => {
+                    let reason = format!("it is missing, and `{STATE_FILE}` is incomplete without it");
                     Err(self.corrupt_error(JOURNAL_FILE)(reason))
                 }
-                Some(Journal {
-                    base_generation: follows,
-                    records,
-                }) if follows > contents.generation && !records.is_empty() => {
-                    Err(self.corrupt_error(STATE_FILE)(format!(
-                        "it is of generation {}, and `{JOURNAL_FILE}` follows generation {follows}, which is later",
-                        contents.generation
-                    )))
+                Some(journal) if journal.base_generation > file.generation && !journal.entries.is_empty() => {
+                    let reason = format!(
+                        "its generation is {}, and `{JOURNAL_FILE}` follows the later generation {}",
+                        file.generation, journal.base_generation
+                    );
+                    Err(self.corrupt_error(STATE_FILE)(reason))
                 }
-                _ => Ok((contents, Vec::new())),
+                _ => Ok((file, Vec::new())),
             };
         }
     }
 
-    async fn read_generation(&self) -> Result<u64, StoreError> {
-        let counted: Option<StateFileGeneration> = self.read_json(STATE_FILE, STATE_VERSION).await?;
-        Ok(counted.unwrap_or_default().generation)
+    async fn reject_old_format(&self) -> StoreResult {
+        for file in OLD_FORMAT_FILES {
+            if self.read_bytes(file).await?.is_some() {
+                let directory = self.directory.clone();
+                return Err(StoreError::OldFormat { directory, file });
+            }
+        }
+        Ok(())
     }
 
-    /// Replaces the ledger's file by its next generation, which a journal follows or not.
-    async fn write_next_generation(&self, ledger: &State, with_journal: bool) -> Result<(), StoreError> {
+    async fn read_generation(&self) -> StoreResult<u64> {
+        let file: Option<StateFileGeneration> = self.read_json(STATE_FILE, STATE_VERSION).await?;
+        Ok(file.unwrap_or_default().generation)
+    }
+
+    async fn write_next_generation(&self, state: &State, with_journal: bool) -> StoreResult {
         let journal = self.read_bytes(JOURNAL_FILE).await?;
         let has_journal = journal.is_some();
         let followed = journal.and_then(|bytes| journal::decode(&bytes).ok());
         let followed = followed.map_or(0, |journal| journal.base_generation);
         let generation = self.read_generation().await?.max(followed) + 1;
-        let contents = StateFile::of(ledger, (generation, with_journal));
-        let header = journal::encode_header(contents.generation);
+        let header = journal::encode_header(generation);
         if with_journal && !has_journal {
-            // There is one before the ledger says so.
+            // The journal has to exist before `state.json` refers to it.
             self.write_text(JOURNAL_FILE, &header).await?;
         }
-        let text = checksummed_json::encode(STATE_VERSION, &contents);
-        self.write_text(STATE_FILE, &text).await?;
+        let file = StateFile::of(state, (generation, with_journal));
+        self.write_json(STATE_FILE, STATE_VERSION, &file).await?;
         match (with_journal, has_journal) {
             (true, true) => self.write_text(JOURNAL_FILE, &header).await,
             (false, true) => self.remove(JOURNAL_FILE).await,
@@ -205,8 +200,8 @@ impl<D: FileSystem> DirectoryStore<D> {
         }
     }
 
-    /// Refuses where the lock that was put stands no more.
-    async fn require_lock(&self) -> Result<(), StoreError> {
+    /// Fails if this store put a lock and no longer holds it.
+    async fn require_lock(&self) -> StoreResult {
         let held = self.held_lock.lock().await;
         let Some(held) = held.as_ref() else {
             return Ok(());
@@ -220,25 +215,8 @@ impl<D: FileSystem> DirectoryStore<D> {
         }
     }
 
-    /// Keeps a file in one of the folders.
-    async fn save_file(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.directory.join(name);
-        let kept = async {
-            if let Some(folder) = path.parent() {
-                self.filesystem.create_directories(folder).await?;
-                self.filesystem.sync_directory(&self.directory).await?;
-            }
-            self.replace_atomically(&path, bytes).await
-        };
-        kept.await.map_err(io_error("write", &path))
-    }
-
-    /// Removes the files of a folder that are of no use, and those that a run left half.
-    async fn delete_unneeded(
-        &self,
-        folder: &str,
-        is_useless: impl Fn(&str) -> bool,
-    ) -> Result<(), StoreError> {
+    /// Deletes the unneeded files of a folder, and the incomplete files that a crash left.
+    async fn delete_unneeded(&self, folder: &str, is_unneeded: impl Fn(&str) -> bool) -> StoreResult {
         self.require_lock().await?;
         let path = self.directory.join(folder);
         let names = self
@@ -247,8 +225,8 @@ impl<D: FileSystem> DirectoryStore<D> {
             .await
             .map_err(io_error("read", &path))?;
         for name in names {
-            if name.ends_with(TEMPORARY_SUFFIX) || is_useless(&name) {
-                // Whoever writes one holds the guard until it is whole: what is half then stays half.
+            if name.ends_with(TEMPORARY_SUFFIX) || is_unneeded(&name) {
+                // A writer holds the guard until its file is complete, so no write is in progress now.
                 let _guard = self.acquire_guard(folder).await?;
                 self.remove(&format!("{folder}/{name}")).await?;
             }
@@ -256,7 +234,7 @@ impl<D: FileSystem> DirectoryStore<D> {
         Ok(())
     }
 
-    async fn remove(&self, file: &str) -> Result<(), StoreError> {
+    async fn remove(&self, file: &str) -> StoreResult {
         let path = self.directory.join(file);
         self.filesystem
             .remove(&path)
@@ -264,63 +242,54 @@ impl<D: FileSystem> DirectoryStore<D> {
             .map_err(io_error("remove", &path))
     }
 
-    /// Adds to the end of a file that was begun, or begins it; on the disk when it is back.
-    async fn append_or_create(&self, file: &str, (text, is_begun): (&str, bool)) -> Result<(), StoreError> {
+    /// Appends to a file, or replaces it where `is_started` is false. The text is durable when this returns.
+    async fn append_or_create(&self, file: &str, (text, is_started): (&str, bool)) -> StoreResult {
         let path = self.directory.join(file);
-        let added = self
-            .append_or_create_bytes(&path, (text.as_bytes(), is_begun))
-            .await;
-        added.map_err(io_error("write", &path))
-    }
-
-    async fn append_or_create_bytes(&self, path: &Path, (bytes, is_begun): (&[u8], bool)) -> io::Result<()> {
-        if is_begun {
-            self.filesystem.append(path, bytes).await?;
-            return self.filesystem.sync(path).await;
-        }
-        self.filesystem.write(path, bytes).await?;
-        self.filesystem.sync(path).await?;
-        self.filesystem.sync_directory(&self.directory).await
+        let written = async {
+            if is_started {
+                self.filesystem.append(&path, text.as_bytes()).await?;
+                return self.filesystem.sync(&path).await;
+            }
+            self.filesystem.write(&path, text.as_bytes()).await?;
+            self.filesystem.sync(&path).await?;
+            self.filesystem.sync_directory(&self.directory).await
+        };
+        written.await.map_err(io_error("write", &path))
     }
 }
 
 impl<D: FileSystem> StateStore for DirectoryStore<D> {
-    async fn load(&self) -> Result<State, StoreError> {
-        let (contents, records) = self.read_file_and_journal().await?;
-        let mut ledger = contents.into_state();
-        for record in records {
-            ledger.apply_journal_entry(record);
-        }
-        Ok(ledger)
+    async fn load(&self) -> StoreResult<State> {
+        let (file, journal) = self.read_file_and_journal().await?;
+        Ok(file.into_state(journal))
     }
 
-    async fn save(&self, ledger: &State) -> Result<(), StoreError> {
+    async fn save(&self, state: &State) -> StoreResult {
         self.require_lock().await?;
-        let mut is_followed = self.can_append.lock().await;
-        *is_followed = false;
-        self.write_next_generation(ledger, false).await
+        let mut can_append = self.can_append.lock().await;
+        *can_append = false;
+        self.write_next_generation(state, false).await
     }
 
-    async fn append(&self, ledger: &State, records: &[JournalEntry]) -> Result<(), StoreError> {
-        // Whatever ends this early leaves nothing that can be added to: a line may be torn, and what was not added is
-        // missing.
-        let mut is_followed = self.can_append.lock().await;
-        let can_be_added_to = std::mem::take(&mut *is_followed);
+    async fn append(&self, state: &State, entries: &[JournalEntry]) -> StoreResult {
+        // After a failure the journal may end with an incomplete line or lack entries, so the next append replaces it.
+        let mut can_append = self.can_append.lock().await;
+        let could_append = std::mem::take(&mut *can_append);
         self.require_lock().await?;
-        if can_be_added_to {
-            self.append_or_create(JOURNAL_FILE, (&journal::encode_lines(records), true))
+        if could_append {
+            self.append_or_create(JOURNAL_FILE, (&journal::encode_lines(entries), true))
                 .await?;
         } else {
-            self.write_next_generation(ledger, true).await?;
+            self.write_next_generation(state, true).await?;
         }
-        *is_followed = true;
+        *can_append = true;
         Ok(())
     }
 
     async fn change_lock(
         &self,
         change: impl Fn(Option<&Lock>) -> LockChange + Send,
-    ) -> Result<Option<Lock>, StoreError> {
+    ) -> StoreResult<Option<Lock>> {
         let _guard = self.acquire_guard(LOCK_FILE).await?;
         let before: Option<Lock> = self.read_json(LOCK_FILE, LOCK_VERSION).await?;
         match change(before.as_ref()) {
@@ -330,61 +299,61 @@ impl<D: FileSystem> StateStore for DirectoryStore<D> {
                 *self.held_lock.lock().await = None;
             }
             LockChange::Put(lock) => {
-                self.replace_text(LOCK_FILE, &checksummed_json::encode(LOCK_VERSION, &lock))
-                    .await?;
+                let text = checksummed_json::encode(LOCK_VERSION, &lock);
+                self.replace(LOCK_FILE, text.as_bytes()).await?;
                 *self.held_lock.lock().await = Some(lock);
             }
         }
         Ok(before)
     }
 
-    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> StoreResult {
         let name = list_file_name(digest);
         let _guard = self.acquire_guard(&name).await?;
-        self.save_file(&name, bytes).await
+        self.replace(&name, bytes).await
     }
 
-    async fn load_member_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn load_member_list(&self, digest: &ListDigest) -> StoreResult<Option<Vec<u8>>> {
         self.read_bytes(&list_file_name(digest)).await
     }
 
-    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
-        let is_useless =
+    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> StoreResult {
+        let is_unneeded =
             |name: &str| parse_list_file_name(name).is_some_and(|digest| !keep.contains(&digest));
-        self.delete_unneeded(LISTS_FOLDER, is_useless).await
+        self.delete_unneeded(LISTS_FOLDER, is_unneeded).await
     }
 
-    async fn save_callback(&self, upload: &UploadId, callback: &UploadResult) -> Result<(), StoreError> {
+    async fn save_callback(&self, upload: &UploadId, result: &UploadResult) -> StoreResult {
         let name = callback_file_name(upload);
         let _guard = self.acquire_guard(&name).await?;
-        if keeps_existing_callback(self.read_json(&name, CALLBACK_VERSION).await?.as_ref(), callback) {
+        if keeps_existing_callback(self.load_callback(upload).await?.as_ref(), result) {
             return Ok(());
         }
-        let text = checksummed_json::encode(CALLBACK_VERSION, callback);
-        self.save_file(&name, text.as_bytes()).await
+        let text = checksummed_json::encode(CALLBACK_VERSION, result);
+        self.replace(&name, text.as_bytes()).await
     }
 
-    async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
+    async fn load_callback(&self, upload: &UploadId) -> StoreResult<Option<UploadResult>> {
         self.read_json(&callback_file_name(upload), CALLBACK_VERSION)
             .await
     }
 
-    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
-        let is_useless =
+    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> StoreResult {
+        let is_unneeded =
             |name: &str| parse_callback_file_name(name).is_some_and(|upload| !keep.contains(&upload));
-        self.delete_unneeded(CALLBACKS_FOLDER, is_useless).await
+        self.delete_unneeded(CALLBACKS_FOLDER, is_unneeded).await
     }
 
-    async fn load_cache(&self) -> Result<Cache, StoreError> {
-        let snapshot = self.read_json(CACHE_FILE, CACHE_VERSION).await?;
-        Ok(snapshot.unwrap_or_default())
+    async fn load_cache(&self) -> StoreResult<Cache> {
+        let cache = self.read_json(CACHE_FILE, CACHE_VERSION).await?;
+        Ok(cache.unwrap_or_default())
     }
 
-    async fn save_cache(&self, snapshot: &Cache) -> Result<(), StoreError> {
-        self.write_json(CACHE_FILE, CACHE_VERSION, snapshot).await
+    async fn save_cache(&self, cache: &Cache) -> StoreResult {
+        self.write_json(CACHE_FILE, CACHE_VERSION, cache).await
     }
 
-    async fn load_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
+    async fn load_requests(&self) -> StoreResult<Vec<RequestRecord>> {
         let bytes = self.read_bytes(REQUEST_LOG_FILE).await?;
         Ok(RequestLogFile::decode(bytes.as_deref()).records_from(0))
     }
@@ -393,7 +362,7 @@ impl<D: FileSystem> StateStore for DirectoryStore<D> {
         &self,
         next: &mut u64,
         mut respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
-    ) -> Result<(), StoreError> {
+    ) -> StoreResult {
         let _guard = self.acquire_guard(REQUEST_LOG_FILE).await?;
         let bytes = self.read_bytes(REQUEST_LOG_FILE).await?;
         let requests = RequestLogFile::decode(bytes.as_deref());
@@ -408,11 +377,11 @@ impl<D: FileSystem> StateStore for DirectoryStore<D> {
         Ok(())
     }
 
-    async fn prune_requests(&self, before: Timestamp) -> Result<(), StoreError> {
+    async fn prune_requests(&self, before: Timestamp) -> StoreResult {
         let _guard = self.acquire_guard(REQUEST_LOG_FILE).await?;
         let bytes = self.read_bytes(REQUEST_LOG_FILE).await?;
         match RequestLogFile::decode(bytes.as_deref()).without_records_before(before) {
-            Some(text) => self.replace_text(REQUEST_LOG_FILE, &text).await,
+            Some(text) => self.replace(REQUEST_LOG_FILE, text.as_bytes()).await,
             None => Ok(()),
         }
     }

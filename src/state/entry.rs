@@ -1,79 +1,66 @@
-//! What the ledger knows of one segment.
+//! What the state records of one segment.
 
 use super::{CohortState, UploadState};
 use crate::model::{Lifecycle, Payload, SegmentId, SegmentKind, SegmentName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Replaced definitions that are kept of one segment. MoEngage's own history holds the last 20 edits.
+/// How many replaced definitions the state stores of one segment. MoEngage's own history holds the last 20 edits.
 pub const REVISION_LIMIT: usize = 20;
 
-/// What was last applied to one segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateEntry {
-    /// The segment's id.
     pub id: SegmentId,
-    /// Its name when it was applied.
     pub name: SegmentName,
-    /// What makes its members.
     pub kind: SegmentKind,
-    /// Whether it was left in use.
     pub lifecycle: Lifecycle,
-    /// Whether that may be wrong: a run was to put it away or to take it out and never learned whether that was done, at a
-    /// service whose list shows archived segments as well.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// Whether `lifecycle` may be wrong: a run was interrupted while it archived or unarchived the segment, and the list
+    /// shows archived segments too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lifecycle_unknown: bool,
-    /// Whether its file protected it: remembered, since the file may be gone when it matters.
+    /// Whether its configuration protected it. The file may no longer exist when this matters.
     #[serde(default)]
     pub protect: bool,
-    /// Whether it is remembered only for a definition that a run was about to replace, or for a call whose end nobody
-    /// knows: no write of it is known to have taken effect, so that it is nobody's of ours.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// Whether the entry exists only for a definition that a run was about to replace, or for a write with an unknown
+    /// result. No write is known to have taken effect, so the segment is unmanaged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub history_only: bool,
-    /// Its definition with the ids of all references; `None` when it was only put away or taken out again.
+    /// Its definition, with ids in references; `None` if segctl only archived or unarchived it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Payload>,
-    /// The exact digest of the definition at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// Whom it has, where its members are sent; `None` also where nothing is known of them.
+    /// `None` also for a cohort with unknown members; likewise for `upload_state`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cohort_state: Option<Box<CohortState>>,
-    /// Whom it has, where its users are uploaded; `None` also where nothing is known of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_state: Option<Box<UploadState>>,
-    /// Names it had before: reserved for ever where a rename does not free names.
+    /// Reserved forever where a rename does not free names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previous_names: Vec<SegmentName>,
-    /// Definitions that were replaced, oldest first.
+    /// Replaced definitions, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
-    /// How many older ones were dropped: the number of one that is kept never changes.
+    /// How many older revisions were dropped, so that the number of a stored one never changes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_revisions: usize,
-    /// When it was applied.
     pub applied_at: Timestamp,
-    /// Which run applied it.
     pub run: String,
 }
 
-/// A definition that is not in the workspace any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revision {
-    /// The segment's name at that time.
     pub name: SegmentName,
-    /// What the service showed before it was overwritten.
+    /// What MoEngage returned before it was overwritten.
     pub definition: Payload,
-    /// When it was overwritten.
     pub replaced_at: Timestamp,
-    /// Which run overwrote it.
     pub run: String,
 }
 
 impl StateEntry {
-    /// An active filter segment of which nothing else is known.
+    /// An active filter segment without a known definition.
     #[must_use]
     pub fn new(id: SegmentId, name: SegmentName, applied_at: Timestamp) -> Self {
         Self {
@@ -96,27 +83,22 @@ impl StateEntry {
         }
     }
 
-    /// Learns for certain whether the segment is in use.
     pub fn set_lifecycle(&mut self, lifecycle: Lifecycle) {
         self.lifecycle = lifecycle;
         self.lifecycle_unknown = false;
     }
 
-    /// Keeps a definition that is about to be overwritten.
-    pub fn add_revision(&mut self, replaced: Revision) {
-        // A run that is repeated after a crash overwrites the same definition again: it is the one that does it.
-        let is_same =
-            |last: &&mut Revision| last.definition == replaced.definition && last.name == replaced.name;
-        match self.revisions.last_mut().filter(is_same) {
-            Some(last) => *last = replaced,
-            None => self.revisions.push(replaced),
+    pub fn add_revision(&mut self, new: Revision) {
+        match self.revisions.last_mut() {
+            // A run after a crash replaces the same definition again.
+            Some(last) if last.definition == new.definition && last.name == new.name => *last = new,
+            _ => self.revisions.push(new),
         }
-        let beyond = self.revisions.len().saturating_sub(REVISION_LIMIT);
-        self.revisions.drain(..beyond);
-        self.dropped_revisions = self.dropped_revisions.saturating_add(beyond);
+        let excess = self.revisions.len().saturating_sub(REVISION_LIMIT);
+        self.revisions.drain(..excess);
+        self.dropped_revisions = self.dropped_revisions.saturating_add(excess);
     }
 
-    /// The entry with the definitions that `other` keeps.
     #[must_use]
     pub fn with_revisions_of(self, other: &Self) -> Self {
         Self {
@@ -126,45 +108,38 @@ impl StateEntry {
         }
     }
 
-    /// Definitions that were replaced, oldest first, each with its number: 1 is the first that was ever kept.
+    /// The revisions, oldest first, each with its number: 1 is the first that was ever recorded.
     pub fn numbered_revisions(&self) -> impl Iterator<Item = (usize, &Revision)> {
-        let replaced = self.revisions.iter().enumerate();
-        replaced.map(|(index, replaced)| (self.dropped_revisions.saturating_add(index + 1), replaced))
+        let stored = self.revisions.iter().enumerate();
+        stored.map(|(index, revision)| (self.dropped_revisions.saturating_add(index + 1), revision))
     }
 
-    /// The definition that was replaced and has `number`, as long as it is kept.
     #[must_use]
     pub fn revision(&self, number: usize) -> Option<&Revision> {
         let index = number.checked_sub(self.dropped_revisions.saturating_add(1))?;
         self.revisions.get(index)
     }
 
-    /// Whether the segment had `name` at some time, as far as is known.
     #[must_use]
     pub fn has_or_had_name(&self, name: &SegmentName) -> bool {
-        let replaced = self.revisions.iter().map(|replaced| &replaced.name);
+        let replaced = self.revisions.iter().map(|revision| &revision.name);
         let mut names = self.previous_names.iter().chain(replaced).chain([&self.name]);
-        names.any(|known| known == name)
+        names.any(|other| other == name)
     }
 
-    /// Gives the segment another name and remembers the one it had.
     pub fn rename(&mut self, name: SegmentName) {
         if name == self.name {
             return;
         }
         let former = std::mem::replace(&mut self.name, name);
         self.previous_names
-            .retain(|known| *known != former && *known != self.name);
+            .retain(|other| *other != former && *other != self.name);
         self.previous_names.push(former);
     }
 }
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
-}
-
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 #[cfg(test)]
@@ -197,7 +172,7 @@ mod tests {
         let mut entry = entry();
         for amount in 1..=REVISION_LIMIT + 5 {
             entry.add_revision(revision(amount));
-            // A run that is repeated uses no number up.
+            // A repeated run does not use up a number.
             entry.add_revision(revision(amount));
             let numbers: Vec<usize> = entry.numbered_revisions().map(|(number, _)| number).collect();
             let oldest = amount.saturating_sub(REVISION_LIMIT) + 1;
@@ -231,12 +206,12 @@ mod tests {
             entry.add_revision(revision(amount));
         }
         let written = serde_json::to_value(&entry).unwrap();
-        assert_eq!(written.get("dropped"), None);
+        assert_eq!(written.get("dropped_revisions"), None);
         let mut read: StateEntry = serde_json::from_value(written).unwrap();
         read.add_revision(revision(REVISION_LIMIT + 1));
         assert_eq!(read.revision(2), Some(&revision(2)));
         let written: Value = serde_json::to_value(&read).unwrap();
-        assert_eq!(written.get("dropped"), Some(&json!(1)));
+        assert_eq!(written.get("dropped_revisions"), Some(&json!(1)));
         assert_eq!(serde_json::from_value::<StateEntry>(written).unwrap(), read);
     }
 
@@ -245,10 +220,10 @@ mod tests {
         let mut entry = entry();
         entry.rename(SegmentName::new("Two"));
         entry.add_revision(Revision {
-            name: SegmentName::new("By hand"),
+            name: SegmentName::new("Other"),
             ..revision(1)
         });
-        for (name, had) in [("One", true), ("Two", true), ("By hand", true), ("Three", false)] {
+        for (name, had) in [("One", true), ("Two", true), ("Other", true), ("Three", false)] {
             assert_eq!(entry.has_or_had_name(&SegmentName::new(name)), had, "{name}");
         }
     }

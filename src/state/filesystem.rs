@@ -1,53 +1,49 @@
-//! The operations on files that a ledger is made of: the seam where machines fail.
+//! The file operations of a state directory.
 //!
-//! A write is on the disk once its file was synced, and a new name once its directory was. Everything that a ledger
-//! promises across a crash rests on the order of these few calls, so that a simulated disk can lose what was not synced
-//! and end the process between any two of them.
+//! A write is durable after a sync of its file, and a new name after a sync of its directory. Crash safety depends on the
+//! order of these operations: the simulator loses unsynced data and ends the process between any two of them.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::future::Future;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Files in directories.
 pub trait FileSystem: Send + Sync {
-    /// What is held by whoever is alone inside; dropping it lets the next one in.
+    /// Dropping it unlocks the file.
     type Guard: Send;
 
-    /// The bytes of a file; `None` where there is none.
+    /// `None` if the file does not exist.
     fn read(&self, path: &Path) -> impl Future<Output = io::Result<Option<Vec<u8>>>> + Send;
 
-    /// Makes a file of these bytes, in place of one that is there.
+    /// Creates a file, or replaces its contents.
     fn write(&self, path: &Path, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Adds to the end of a file, which is made where there is none.
+    /// Creates the file if it does not exist.
     fn append(&self, path: &Path, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Is back when the file's bytes outlast a crash.
+    /// The bytes of the file are durable when this returns.
     fn sync(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Gives a file the name of another, which is gone then.
+    /// Replaces `to` if it exists.
     fn rename(&self, from: &Path, to: &Path) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Removes a file; nothing where there is none.
+    /// Succeeds if the file does not exist.
     fn remove(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// The names of the files in a directory; none where there is no such directory.
+    /// Empty if the directory does not exist.
     fn file_names(&self, path: &Path) -> impl Future<Output = io::Result<Vec<String>>> + Send;
 
-    /// Is back when the names in a directory outlast a crash.
+    /// The names in the directory are durable when this returns.
     fn sync_directory(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Makes a directory and those above it.
     fn create_directories(&self, path: &Path) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Waits until nobody else holds the guard of this file, which is made where there is none. It ends with the guard,
-    /// or with the process.
+    /// Creates the file if it does not exist, and waits until no other holder has it locked. The lock ends with the guard
+    /// or the process.
     fn lock_exclusively(&self, path: &Path) -> impl Future<Output = io::Result<Self::Guard>> + Send;
 }
 
-/// The file system of this machine. Its calls are made in place: the files are small, and what a run does next depends
-/// on them.
+/// The file system of this machine. Its operations block: the files are small, and the next step of a run needs them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalFileSystem;
 
@@ -72,7 +68,7 @@ impl FileSystem for LocalFileSystem {
     }
 
     async fn sync(&self, path: &Path) -> io::Result<()> {
-        // Some systems sync only what is open for writing.
+        // Some systems sync only files that are open for writing.
         OpenOptions::new().append(true).open(path)?.sync_all()
     }
 
@@ -112,7 +108,7 @@ impl FileSystem for LocalFileSystem {
             .truncate(false)
             .open(path)?;
         loop {
-            // Never blocked on: another future of this very process may hold it.
+            // Polled, since another future of this process may hold the lock.
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_POLL_INTERVAL).await,
@@ -122,7 +118,6 @@ impl FileSystem for LocalFileSystem {
     }
 }
 
-/// How often a guard that somebody else holds is tried again: they are held for as long as a file is written.
 const LOCK_POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(10);
 
 #[cfg(test)]

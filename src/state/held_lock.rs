@@ -1,4 +1,4 @@
-//! The lock of a ledger over time: waiting for it, and renewing it while work is done.
+//! Waits for the state lock, and renews it during a run.
 
 use super::NoteSink;
 use crate::api::{CancelHandle, Clock};
@@ -9,39 +9,30 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::{error, fmt};
 
-/// How often a lock that somebody else holds is looked at: a run that waits begins a second late at the worst.
 const POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 
-/// How often a lease is renewed: three times may fail before it runs out.
+/// Three renewals may fail before the lease expires.
 const RENEWAL_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 
-/// A lock that this run holds.
 #[derive(Debug)]
 pub struct HeldLock(Lock);
 
-/// How a lock is asked for.
 pub struct LockOptions<'a> {
-    /// What is taken.
     pub lock: Lock,
-    /// For how long somebody else's lock is waited for.
     pub timeout: SignedDuration,
-    /// Whether a process has ended, asked where it is sure.
     pub has_exited: &'a (dyn Fn(&ProcessIdentity) -> bool + Send + Sync),
 }
 
-/// Why a lock was not taken.
 #[derive(Debug)]
 pub enum LockError {
-    /// Somebody else holds it.
     Held(Box<Lock>),
-    /// It could not be read or written.
     Store(StoreError),
 }
 
 impl fmt::Display for LockError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Held(lock) => write!(formatter, "the ledger is locked by {lock}"),
+            Self::Held(lock) => write!(formatter, "the state is locked by {lock}"),
             Self::Store(error) => error.fmt(formatter),
         }
     }
@@ -63,22 +54,15 @@ impl From<StoreError> for LockError {
 }
 
 impl HeldLock {
-    /// Takes the lock, after waiting for whoever holds it.
-    ///
-    /// # Errors
-    ///
-    /// It is still held when the time is up, or cannot be written.
+    /// Acquires the lock, and waits for another holder until the timeout.
     pub async fn acquire<S: StateStore, C: Clock>(
         (store, clock): (&S, &C),
         options: LockOptions<'_>,
         on_note: &NoteSink,
     ) -> Result<Self, LockError> {
-        let LockOptions {
-            mut lock,
-            timeout,
-            has_exited,
-        } = options;
-        let deadline = clock.now().saturating_add(timeout).unwrap_or(Timestamp::MAX);
+        let (mut lock, has_exited) = (options.lock, options.has_exited);
+        let deadline = clock.now().saturating_add(options.timeout);
+        let deadline = deadline.unwrap_or(Timestamp::MAX);
         let mut has_reported_wait = false;
         loop {
             lock = Lock::acquired(&lock.run, &lock.command, lock.holder, clock.now());
@@ -87,7 +71,7 @@ impl HeldLock {
                 return Ok(Self(lock));
             };
             if held.is_stale(lock.acquired_at, has_exited) {
-                on_note(format!("the lock was left behind by {held}, which has ended"));
+                on_note(format!("removed the stale state lock of {held}, which has ended"));
                 return Ok(Self(lock));
             }
             let now = clock.now();
@@ -97,7 +81,7 @@ impl HeldLock {
             if !has_reported_wait {
                 let until = deadline.strftime("%H:%M:%S UTC");
                 on_note(format!(
-                    "waiting until {until} at most: the ledger is locked by {held}"
+                    "waiting until {until} at most: the state is locked by {held}"
                 ));
                 has_reported_wait = true;
             }
@@ -106,15 +90,14 @@ impl HeldLock {
         }
     }
 
-    /// Does `work` while the lock is kept from running out; where it is lost all the same, `stopper` is told, so that
-    /// nothing waits any more for a write that must not be made.
+    /// Runs `work` and renews the lock meanwhile. If the lock is lost, `canceller` ends all waits for further writes.
     pub async fn run_while_held<S: StateStore, C: Clock, A>(
         &self,
         (store, clock): (&S, &C),
         work: impl Future<Output = A>,
-        (on_note, stopper): (&NoteSink, &CancelHandle),
+        (on_note, canceller): (&NoteSink, &CancelHandle),
     ) -> A {
-        let renewal = pin!(self.renew((store, clock), (on_note, stopper)));
+        let renewal = pin!(self.renew((store, clock), (on_note, canceller)));
         match select(pin!(work), renewal).await {
             Either::Left((done, _)) => done,
             Either::Right((never, _)) => match never {},
@@ -124,7 +107,7 @@ impl HeldLock {
     async fn renew<S: StateStore, C: Clock>(
         &self,
         (store, clock): (&S, &C),
-        (on_note, stopper): (&NoteSink, &CancelHandle),
+        (on_note, canceller): (&NoteSink, &CancelHandle),
     ) -> Infallible {
         loop {
             let next = clock
@@ -136,21 +119,17 @@ impl HeldLock {
             match store.change_lock(|held| self.0.renew(held, now)).await {
                 Ok(Some(held)) if held.is_same_claim(&self.0) => {}
                 Ok(_) => {
-                    on_note("the ledger's lock was taken away: no further write begins".to_owned());
-                    // A write that is ready finds out by itself, before it is sent.
-                    stopper.cancel();
+                    on_note("this run lost the state lock: it starts no further write".to_owned());
+                    // A write that is ready checks the lock itself before it is sent.
+                    canceller.cancel();
                     return pending().await;
                 }
-                Err(error) => on_note(format!("the ledger's lock could not be renewed: {error}")),
+                Err(error) => on_note(format!("cannot renew the state lock: {error}")),
             }
         }
     }
 
-    /// Gives the lock back, unless somebody took it away.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be written: it is free once its lease has run out.
+    /// Releases the lock, unless another process removed it. After an error the lock expires with its lease.
     pub async fn release(self, store: &impl StateStore) -> Result<(), StoreError> {
         store.change_lock(|held| self.0.release(held)).await?;
         Ok(())
@@ -165,7 +144,6 @@ mod tests {
     use std::sync::{Mutex, mpsc};
     use std::task::Poll;
 
-    /// Time goes by when somebody waits for it, one wait at a time.
     struct SimulatedClock(Mutex<Timestamp>);
 
     impl Clock for SimulatedClock {
@@ -201,7 +179,6 @@ mod tests {
         store.change_lock(|_| LockChange::Keep).await.unwrap()
     }
 
-    /// Goes on until a moment of the clock.
     async fn wait_until(clock: &SimulatedClock, moment: Timestamp) {
         poll_fn(|context| {
             context.waker().wake_by_ref();
@@ -217,23 +194,21 @@ mod tests {
     #[tokio::test]
     async fn a_lock_is_renewed_while_the_work_runs() {
         let directory = tempfile::tempdir().unwrap();
-        let (mine, other) = (
-            DirectoryStore::new(directory.path()),
-            DirectoryStore::new(directory.path()),
-        );
+        let store = || DirectoryStore::new(directory.path());
+        let (mine, other) = (store(), store());
         let clock = SimulatedClock(Mutex::new(at(0)));
-        let silent: &NoteSink = &|note| panic!("{note}");
-        let lock = HeldLock::acquire((&mine, &clock), lock_options("a", 0), silent)
+        let no_notes: &NoteSink = &|note| panic!("{note}");
+        let lock = HeldLock::acquire((&mine, &clock), lock_options("a", 0), no_notes)
             .await
             .unwrap();
         let work = wait_until(&clock, at(1000));
-        let (stopper, stop) = CancelHandle::new();
-        lock.run_while_held((&mine, &clock), work, (silent, &stopper))
+        let (canceller, token) = CancelHandle::new();
+        lock.run_while_held((&mine, &clock), work, (no_notes, &canceller))
             .await;
-        assert!(!stop.is_cancelled());
+        assert!(!token.is_cancelled());
         assert!(current_lock(&other).await.unwrap().lease_until > at(1000));
-        let refused = HeldLock::acquire((&other, &clock), lock_options("b", 0), silent).await;
-        assert!(matches!(refused, Err(LockError::Held(lock)) if lock.run == "a"));
+        let error = HeldLock::acquire((&other, &clock), lock_options("b", 0), no_notes).await;
+        assert!(matches!(error, Err(LockError::Held(lock)) if lock.run == "a"));
         lock.release(&mine).await.unwrap();
         assert_eq!(current_lock(&other).await, None);
     }
@@ -241,52 +216,51 @@ mod tests {
     #[tokio::test]
     async fn losing_the_lock_cancels_the_run() {
         let directory = tempfile::tempdir().unwrap();
-        let (mine, other) = (
-            DirectoryStore::new(directory.path()),
-            DirectoryStore::new(directory.path()),
-        );
+        let store = || DirectoryStore::new(directory.path());
+        let (mine, other) = (store(), store());
         let clock = SimulatedClock(Mutex::new(at(0)));
-        let (tell, told) = mpsc::channel();
-        let tell: Box<NoteSink> = Box::new(move |note| tell.send(note).unwrap());
-        let lock = HeldLock::acquire((&mine, &clock), lock_options("a", 0), &tell)
+        let (sender, notes) = mpsc::channel();
+        let on_note: Box<NoteSink> = Box::new(move |note| sender.send(note).unwrap());
+        let lock = HeldLock::acquire((&mine, &clock), lock_options("a", 0), &on_note)
             .await
             .unwrap();
         other.change_lock(|_| LockChange::Remove).await.unwrap();
-        let (stopper, stop) = CancelHandle::new();
-        lock.run_while_held((&mine, &clock), stop.cancelled(), (&tell, &stopper))
+        let (canceller, token) = CancelHandle::new();
+        lock.run_while_held((&mine, &clock), token.cancelled(), (&on_note, &canceller))
             .await;
         assert!(clock.now() <= at(30), "{}", clock.now());
-        assert!(told.recv().unwrap().contains("was taken away"));
+        assert!(notes.recv().unwrap().contains("lost the state lock"));
     }
 
     #[tokio::test]
     async fn a_waiting_run_takes_over_an_expired_lock() {
         let directory = tempfile::tempdir().unwrap();
-        let (gone, next) = (
-            DirectoryStore::new(directory.path()),
-            DirectoryStore::new(directory.path()),
-        );
+        let store = || DirectoryStore::new(directory.path());
+        let (crashed, next) = (store(), store());
         let clock = SimulatedClock(Mutex::new(at(0)));
-        let silent: &NoteSink = &|note| panic!("{note}");
-        HeldLock::acquire((&gone, &clock), lock_options("a", 0), silent)
+        let no_notes: &NoteSink = &|note| panic!("{note}");
+        HeldLock::acquire((&crashed, &clock), lock_options("a", 0), no_notes)
             .await
             .unwrap();
-        let (tell, told) = mpsc::channel();
-        let tell: Box<NoteSink> = Box::new(move |note| tell.send(note).unwrap());
-        let lock = HeldLock::acquire((&next, &clock), lock_options("b", 600), &tell)
+        let (sender, notes) = mpsc::channel();
+        let on_note: Box<NoteSink> = Box::new(move |note| sender.send(note).unwrap());
+        let lock = HeldLock::acquire((&next, &clock), lock_options("b", 600), &on_note)
             .await
             .unwrap();
-        let taken_at = current_lock(&next).await.unwrap().acquired_at;
-        assert!(at(120) < taken_at && taken_at <= at(122), "{taken_at}");
-        let notes: Vec<String> = told.try_iter().collect();
+        let acquired_at = current_lock(&next).await.unwrap().acquired_at;
+        assert!(at(120) < acquired_at && acquired_at <= at(122), "{acquired_at}");
+        let notes: Vec<String> = notes.try_iter().collect();
         assert!(
             notes[0].starts_with("waiting until 00:10:00 UTC at most"),
             "{notes:?}"
         );
-        assert!(notes[1].starts_with("the lock was left behind by"), "{notes:?}");
-        // The first one writes nothing more, and does not give back what it does not hold.
-        let refused = gone.append(&crate::state::State::default(), &[]).await;
-        assert!(matches!(refused, Err(StoreError::LockLost { by: Some(lock) }) if lock.run == "b"));
+        assert!(
+            notes[1].starts_with("removed the stale state lock of"),
+            "{notes:?}"
+        );
+        // The first holder cannot write any more.
+        let error = crashed.append(&crate::state::State::default(), &[]).await;
+        assert!(matches!(error, Err(StoreError::LockLost { by: Some(lock) }) if lock.run == "b"));
         next.append(&crate::state::State::default(), &[]).await.unwrap();
         lock.release(&next).await.unwrap();
     }

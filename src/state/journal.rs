@@ -1,9 +1,8 @@
-//! The form of what a ledger keeps as it goes: one record a line, added to the end.
+//! The format of `journal.jsonl`: one entry a line, appended during a run.
 //!
-//! The first line says which state of `ledger.json` the others follow. Every line carries its own checksum, so that one
-//! that a crash cut short is told from one that somebody changed: the last line may lack its end, since nothing rests on a
-//! record before it is on the disk; any other that does not check is damage. The first line is never cut short: the file is
-//! put in its place when it is whole.
+//! The first line contains the generation of `state.json` that the entries follow. It is never incomplete, since the file
+//! is created atomically. Every line has its own checksum, which distinguishes a crash from a later change. Only the last line may
+//! be incomplete, since no write is sent before its entry is on the disk.
 
 use super::checksum::checksum;
 use super::journal_entry::JournalEntry;
@@ -11,18 +10,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// The version of the format.
-const VERSION: u32 = 3;
+const VERSION: u32 = 1;
 
-#[derive(Serialize)]
-struct JournalLine {
-    checksum: String,
-    record: Box<RawValue>,
-}
-
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawJournalLine<'a> {
+struct JournalLine<'a> {
     checksum: String,
     #[serde(borrow)]
     record: &'a RawValue,
@@ -35,16 +27,12 @@ struct JournalHeader {
     base_generation: u64,
 }
 
-/// What a journal holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Journal {
-    /// The generation of `ledger.json` that the records follow.
     pub(super) base_generation: u64,
-    /// The records, in their order.
-    pub(super) records: Vec<JournalEntry>,
+    pub(super) entries: Vec<JournalEntry>,
 }
 
-/// The first line of a journal.
 pub(super) fn encode_header(base_generation: u64) -> String {
     encode_line(&JournalHeader {
         format_version: VERSION,
@@ -52,62 +40,52 @@ pub(super) fn encode_header(base_generation: u64) -> String {
     })
 }
 
-/// The lines of some records.
-pub(super) fn encode_lines(records: &[JournalEntry]) -> String {
-    records.iter().map(encode_line).collect()
+pub(super) fn encode_lines(entries: &[JournalEntry]) -> String {
+    entries.iter().map(encode_line).collect()
 }
 
-/// Reads a journal.
-///
-/// # Errors
-///
-/// What is wrong with it, in words.
 pub(super) fn decode(bytes: &[u8]) -> Result<Journal, String> {
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
-    let first = lines
-        .next()
-        .and_then(|(line, _)| decode_line::<JournalHeader>(line));
-    let header = first.ok_or("its first line is damaged")?;
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let header: Option<JournalHeader> = lines.next().and_then(decode_line);
+    let header = header.ok_or("its first line is damaged")?;
     if header.format_version != VERSION {
         return Err(format!(
-            "it has format version {}, and this segctl knows {VERSION}",
+            "its format version is {}, and this segctl reads version {VERSION}",
             header.format_version
         ));
     }
-    let mut records = Vec::new();
-    for (line, number) in lines {
+    let mut entries = Vec::new();
+    for (line, number) in lines.zip(2..) {
         match decode_line(line) {
-            Some(record) => records.push(record),
-            // Only the last line has no end.
+            Some(entry) => entries.push(entry),
+            // Only the last line can lack its end.
             None if !line.ends_with(b"\n") => {}
             None => return Err(format!("line {number} is damaged")),
         }
     }
     Ok(Journal {
         base_generation: header.base_generation,
-        records,
+        entries,
     })
 }
 
 fn encode_line(record: &impl Serialize) -> String {
-    // Plain structures of text and numbers always serialise.
-    let Ok(record) = to_raw_value(record) else {
-        return String::new();
-    };
+    // Structures of text and numbers always serialize.
+    let record = to_raw_value(record).unwrap_or_default();
     let line = JournalLine {
         checksum: checksum(record.get()),
-        record,
+        record: &record,
     };
     serde_json::to_string(&line).unwrap_or_default() + "\n"
 }
 
-/// A line that is whole and as it was written.
+/// `None` for a line that is incomplete or damaged.
 fn decode_line<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     let text = line.strip_suffix(b"\n")?;
-    let line: RawJournalLine<'_> = serde_json::from_slice(text).ok()?;
+    let line: JournalLine<'_> = serde_json::from_slice(text).ok()?;
     let record = line.record.get();
-    let is_whole = line.checksum == checksum(record);
-    is_whole.then(|| serde_json::from_str(record).ok())?
+    let is_intact = line.checksum == checksum(record);
+    is_intact.then(|| serde_json::from_str(record).ok())?
 }
 
 #[cfg(test)]
@@ -116,7 +94,7 @@ mod tests {
     use super::*;
     use crate::model::SegmentId;
 
-    fn records() -> Vec<JournalEntry> {
+    fn entries() -> Vec<JournalEntry> {
         let step = StepKey {
             run: "run".to_owned(),
             step: 1,
@@ -129,35 +107,36 @@ mod tests {
 
     #[test]
     fn a_truncated_journal_yields_its_complete_entries() {
-        let text = encode_header(7) + &encode_lines(&records());
-        let whole = decode(text.as_bytes()).unwrap();
-        assert_eq!((whole.base_generation, whole.records), (7, records()));
+        let text = encode_header(7) + &encode_lines(&entries());
+        let complete = decode(text.as_bytes()).unwrap();
+        assert_eq!((complete.base_generation, complete.entries), (7, entries()));
         let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end + 1).collect();
         for cut in 0..text.len() {
-            let read = decode(&text.as_bytes()[..cut]).ok();
-            let whole_lines = ends.iter().filter(|end| **end <= cut).count();
-            let found = read.map(|journal| journal.records.len() + 1);
-            assert_eq!(found.unwrap_or_default(), whole_lines, "cut at {cut}");
+            let journal = decode(&text.as_bytes()[..cut]).ok();
+            let complete_lines = ends.iter().filter(|end| **end <= cut).count();
+            let found = journal.map(|journal| journal.entries.len() + 1);
+            assert_eq!(found.unwrap_or_default(), complete_lines, "cut at {cut}");
         }
     }
 
     #[test]
     fn damage_other_than_truncation_is_rejected() {
-        let text = encode_header(7) + &encode_lines(&records());
+        let text = encode_header(7) + &encode_lines(&entries());
         for (from, to, reason) in [
-            ("\"follows\":7", "\"follows\":8", "first line"),
-            ("\"unknown\":\"a\"", "\"unknown\":\"b\"", "line 2"),
+            ("\"base_generation\":7", "\"base_generation\":8", "first line"),
+            ("\"forgotten\":\"a\"", "\"forgotten\":\"b\"", "line 2"),
             ("\"step\":1", "\"step\":2", "line 3"),
         ] {
             let damaged = text.replace(from, to);
             assert_ne!(damaged, text);
-            let refused = decode(damaged.as_bytes()).unwrap_err();
-            assert!(refused.contains(reason), "{refused}");
+            let error = decode(damaged.as_bytes()).unwrap_err();
+            assert!(error.contains(reason), "{error}");
         }
         let newer = encode_line(&JournalHeader {
             format_version: VERSION + 1,
             base_generation: 0,
         });
-        assert!(decode(newer.as_bytes()).unwrap_err().contains("format version 4"));
+        let error = decode(newer.as_bytes()).unwrap_err();
+        assert!(error.contains("format version is 2"), "{error}");
     }
 }

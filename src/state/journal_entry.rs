@@ -1,4 +1,4 @@
-//! What a run takes down while it goes on: changes of the ledger, and writes that it is about to make.
+//! What a run appends to the journal: changes of the state, and writes that it is about to send.
 
 use super::cohort_state::CohortState;
 use super::entry::StateEntry;
@@ -7,165 +7,128 @@ use crate::model::{CohortKey, Identifier, Lifecycle, ListDigest, Payload, Segmen
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// One change of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JournalEntry {
-    /// What is known of a segment from now on, in place of what was known.
+    /// Replaces what the state records of a segment.
     StateEntry(StateEntry),
-    /// Nothing is known of a segment any more.
     Forgotten(SegmentId),
-    /// A saved plan is being applied.
     AppliedPlan(AppliedPlan),
-    /// A file is published for a segment of which nothing is known.
+    /// A file was published for a segment without an entry.
     Published(PublishedFile),
-    /// Such a file is not there any more, or is that of a segment by now.
+    /// Such a file was deleted, or a segment has it now.
     Unpublished(ListDigest),
-    /// A write is about to be made. Until it is settled nobody knows whether it was.
+    /// A run is about to send a write. Its result is unknown until `Resolved`.
     Intent(Intent),
-    /// What became of a write is known.
     Resolved(StepKey),
 }
 
-/// A step of a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepKey {
-    /// The run.
     pub run: String,
-    /// The number of its step.
     pub step: usize,
 }
 
-/// A write that is about to be made: enough to tell later, by reading, whether it was.
+/// A write that is about to be sent: enough to verify later, by reading, whether it took effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intent {
-    /// The step that makes it. A step has one write under way at a time.
+    /// A step has at most one write in flight.
     pub step: StepKey,
-    /// The declared name; the live one of a segment that no file declares.
+    /// The declared name; the remote name of a segment that is not in the configuration.
     pub segment: SegmentName,
-    /// Whether the segment's file protects it.
     pub protect: bool,
-    /// When it was about to be made.
     pub at: Timestamp,
-    /// Whether the step takes out, or took out, an archived segment that is not ours, and that is to be archived again
-    /// unless it becomes ours.
+    /// Whether the step unarchives an unmanaged segment, which is archived again unless segctl adopts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rearchive_if_unadopted: bool,
-    /// The write.
     pub write: IntendedWrite,
 }
 
-/// A write to the service, with the ids of all references.
+/// A write to MoEngage, with ids in references. Each `digest` is the exact digest of its definition at planning time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum IntendedWrite {
-    /// A segment is made under the declared name.
     Create {
-        /// Its definition.
         definition: Payload,
-        /// The exact digest of it, as the plan knew what references mean.
         digest: String,
     },
-    /// A segment is changed.
     Update {
-        /// Which.
         id: SegmentId,
-        /// The name it is to have.
         name: SegmentName,
-        /// The definition it is to have.
         definition: Payload,
-        /// The exact digest of it, as the plan knew what references mean.
         digest: String,
     },
-    /// Whoever has a name and is not listed is taken out, to see who it is.
+    /// Unarchives the unlisted segment that has a name, to find out which one it is.
     ProbeNameHolder {
-        /// The name.
         name: SegmentName,
-        /// The definition that it has if it is what the step, or one before it, made in a call that was not answered.
+        /// Its definition, if an unanswered create of this step or an earlier one created it.
         definition: Payload,
-        /// The exact digest of it, as the plan knew what references mean.
         digest: String,
     },
-    /// A cohort is made by the first call that sends members.
     CreateCohort {
-        /// What is known of its members when the call was made and nobody knows what came of it.
+        /// The members while the result of the request is unknown.
         cohort_state: Box<CohortState>,
     },
-    /// A file segment is made.
     CreateFileSegment {
-        /// What the values of its list are.
         identifier: Identifier,
-        /// Days after which the service archives it.
         expires_in_days: u32,
-        /// The file that is put where the service reads it, where there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         published_file: Option<ListDigest>,
     },
-    /// A segment is put away or taken out.
     SetLifecycle {
-        /// Which.
         id: SegmentId,
-        /// Its name at the service.
         name: SegmentName,
-        /// What it is to be.
         lifecycle: Lifecycle,
     },
 }
 
 impl IntendedWrite {
-    /// The segment that is written; `None` where it is known by its name only.
+    /// `None` if only the name of the segment is known.
     #[must_use]
     pub fn id(&self) -> Option<&SegmentId> {
         match self {
+            Self::Update { id, .. } | Self::SetLifecycle { id, .. } => Some(id),
             Self::Create { .. }
             | Self::ProbeNameHolder { .. }
             | Self::CreateCohort { .. }
             | Self::CreateFileSegment { .. } => None,
-            Self::Update { id, .. } | Self::SetLifecycle { id, .. } => Some(id),
         }
     }
 }
 
 impl Intent {
-    /// The file that is put where the service reads it.
     #[must_use]
     pub fn published_file(&self) -> Option<PublishedFile> {
-        let IntendedWrite::CreateFileSegment {
-            published_file: published,
-            ..
-        } = &self.write
-        else {
+        let IntendedWrite::CreateFileSegment { published_file, .. } = &self.write else {
             return None;
         };
         Some(PublishedFile {
-            name: published.clone()?,
+            name: published_file.clone()?,
             submitted_at: self.at,
             upload: None,
             is_processed: false,
         })
     }
 
-    /// Whether a segment of this id and name is the one that is written, as far as is known.
     #[must_use]
     pub fn targets(&self, id: &SegmentId, name: &SegmentName) -> bool {
         match self.write.id() {
-            Some(written) => written == id,
+            Some(target) => target == id,
             None => self.segment == *name,
         }
     }
 }
 
 impl State {
-    /// Takes down one change.
-    pub fn apply_journal_entry(&mut self, record: JournalEntry) {
-        match record {
+    pub fn apply_journal_entry(&mut self, entry: JournalEntry) {
+        match entry {
             JournalEntry::StateEntry(entry) => self.record(entry),
             JournalEntry::Forgotten(id) => self.remove(&id),
             JournalEntry::AppliedPlan(plan) => self.record_applied_plan(plan),
-            JournalEntry::Published(published) => {
-                self.orphaned_files.insert(published.name.clone(), published);
+            JournalEntry::Published(file) => {
+                self.orphaned_files.insert(file.name.clone(), file);
             }
             JournalEntry::Unpublished(name) => {
                 self.orphaned_files.remove(&name);
@@ -179,25 +142,25 @@ impl State {
         }
     }
 
-    /// The write of a step of which nobody knows whether it was made.
     #[must_use]
     pub fn intent(&self, step: &StepKey) -> Option<&Intent> {
         self.intents.get(step)
     }
 
-    /// What is known of the members of a cohort that a run was about to make, as long as nobody knows whether it did.
     #[must_use]
     pub fn pending_creation(&self, key: &CohortKey) -> Option<CohortState> {
-        let begun = self.intents().filter_map(|intent| match &intent.write {
-            IntendedWrite::CreateCohort { cohort_state: sent } if sent.key == *key => Some((sent, intent.at)),
+        let creations = self.intents().filter_map(|intent| match &intent.write {
+            IntendedWrite::CreateCohort { cohort_state } if cohort_state.key == *key => {
+                Some((cohort_state, intent.at))
+            }
             _ => None,
         });
-        // The last knows what those before it may have done.
-        let (sent, _) = begun.max_by_key(|(_, at)| *at)?;
-        Some((**sent).clone())
+        // The latest includes the possible effects of the earlier ones.
+        let (latest, _) = creations.max_by_key(|(_, at)| *at)?;
+        Some((**latest).clone())
     }
 
-    /// Writes of which nobody knows whether they were made, in the order of their steps.
+    /// The writes with an unknown result, in the order of their steps.
     pub fn intents(&self) -> impl Iterator<Item = &Intent> {
         self.intents.values()
     }

@@ -1,4 +1,4 @@
-//! Who is in a cohort or a file segment, as far as the ledger tells: the service shows nobody.
+//! The members of a cohort or file segment as the state records them. The API does not return members.
 
 use crate::member_list::EmptyList;
 use crate::member_list::compressed_list::{ListReader, ListWriter};
@@ -9,10 +9,9 @@ use crate::state::{CohortState, StateStore, StoreError};
 use jiff::SignedDuration;
 use std::{error, fmt, io};
 
-/// For how long a call that was not answered may still be on its way: several times as long as an answer is waited for.
+/// How long a request without an answer may still arrive: several times the request timeout.
 pub const IN_FLIGHT_LIMIT: SignedDuration = SignedDuration::from_mins(5);
 
-/// The lists that the ledger keeps of a cohort, and how far a run came that was sending one.
 #[derive(Clone, Debug)]
 pub struct RecordedMembers {
     confirmed: Vec<u8>,
@@ -20,14 +19,10 @@ pub struct RecordedMembers {
     partial: Option<(Vec<u8>, (u64, u64))>,
 }
 
-/// Why nobody knows who is in a cohort.
 #[derive(Debug)]
 pub enum RecordedMembersError {
-    /// The ledger cannot be read.
     Store(StoreError),
-    /// A list is gone.
     Missing(ListDigest),
-    /// A list is not as it was written.
     Corrupt(ListDigest),
 }
 
@@ -35,8 +30,8 @@ impl fmt::Display for RecordedMembersError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(formatter),
-            Self::Missing(digest) => write!(formatter, "the ledger's list {digest} is gone"),
-            Self::Corrupt(digest) => write!(formatter, "the ledger's list {digest} is not as it was written"),
+            Self::Missing(digest) => write!(formatter, "the member list {digest} is missing in the state"),
+            Self::Corrupt(digest) => write!(formatter, "the member list {digest} of the state is damaged"),
         }
     }
 }
@@ -51,47 +46,39 @@ impl error::Error for RecordedMembersError {
 }
 
 impl RecordedMembers {
-    /// Reads the lists that `sent` names, or those of a cohort that is not there yet.
-    ///
-    /// # Errors
-    ///
-    /// One cannot be read, or is not what the ledger says.
+    /// Reads the lists of a cohort; without a state, those of one that does not exist yet.
     pub async fn load<S: StateStore>(
         store: &S,
-        sent: Option<&CohortState>,
+        cohort_state: Option<&CohortState>,
     ) -> Result<Self, RecordedMembersError> {
-        let Some(sent) = sent else {
+        let Some(state) = cohort_state else {
             return Self::load_list(store, None).await;
         };
-        let upper_bound = match &sent.upper_bound {
-            Some(possibly) => Some(load_verified(store, possibly).await?),
+        let upper_bound = match &state.upper_bound {
+            Some(list) => Some(load_verified(store, list).await?),
             None => None,
         };
-        let partial = match &sent.partial {
-            Some(under_way) => {
-                let bytes = load_verified(store, &under_way.list).await?;
-                Some((bytes, (under_way.added, under_way.removed)))
+        let partial = match &state.partial {
+            Some(partial) => {
+                let bytes = load_verified(store, &partial.list).await?;
+                Some((bytes, (partial.added, partial.removed)))
             }
             None => None,
         };
         Ok(Self {
-            confirmed: load_verified(store, &sent.confirmed).await?,
+            confirmed: load_verified(store, &state.confirmed).await?,
             upper_bound,
             partial,
         })
     }
 
-    /// Reads a list that was sent whole; nobody where there is none.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read, or is not what the ledger says.
+    /// Reads a list that was sent completely; an empty one for `None`.
     pub async fn load_list<S: StateStore>(
         store: &S,
-        sent: Option<&ListSummary>,
+        list: Option<&ListSummary>,
     ) -> Result<Self, RecordedMembersError> {
-        let confirmed = match sent {
-            Some(sent) => load_verified(store, sent).await?,
+        let confirmed = match list {
+            Some(list) => load_verified(store, list).await?,
             None => empty_list(),
         };
         Ok(Self {
@@ -101,17 +88,13 @@ impl RecordedMembers {
         })
     }
 
-    /// Who is in it, from the first on.
-    ///
-    /// # Errors
-    ///
-    /// A list cannot be read.
+    /// Reads the members from the first one on.
     pub fn bounds(&self) -> io::Result<MembershipBounds<&[u8]>> {
-        let possibly = self.upper_bound.as_deref().unwrap_or(&self.confirmed);
-        let known = MembershipBounds::of(self.confirmed.as_slice(), possibly)?;
+        let upper_bound = self.upper_bound.as_deref().unwrap_or(&self.confirmed);
+        let bounds = MembershipBounds::of(self.confirmed.as_slice(), upper_bound)?;
         match &self.partial {
-            Some((list, progress)) => known.with_partial(list, *progress),
-            None => Ok(known),
+            Some((list, progress)) => bounds.with_partial(list, *progress),
+            None => Ok(bounds),
         }
     }
 }
@@ -128,17 +111,13 @@ async fn load_verified<S: StateStore>(
         .await
         .map_err(RecordedMembersError::Store)?;
     let bytes = bytes.ok_or_else(|| RecordedMembersError::Missing(list.digest.clone()))?;
-    let found = compare_lists(&mut ListReader::of(bytes.as_slice()), &mut EmptyList, |_, _| {
-        Ok(())
-    });
-    if found.is_ok_and(|found| found.new == *list) {
-        Ok(bytes)
-    } else {
-        Err(RecordedMembersError::Corrupt(list.digest.clone()))
+    let mut reader = ListReader::of(bytes.as_slice());
+    match compare_lists(&mut reader, &mut EmptyList, |_, _| Ok(())) {
+        Ok(comparison) if comparison.new == *list => Ok(bytes),
+        _ => Err(RecordedMembersError::Corrupt(list.digest.clone())),
     }
 }
 
-/// The list without members.
 fn empty_list() -> Vec<u8> {
     // Writing to memory does not fail.
     ListWriter::to(Vec::new()).finish().unwrap_or_default()

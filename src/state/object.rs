@@ -1,17 +1,15 @@
-//! The ledger in an object store.
+//! A state in an object store.
 //!
-//! The objects are those of the directory, under one prefix. Each is replaced whole, on the condition that it is what was
-//! read: who comes second finds out. Nothing can be added to an object, so that what a run takes down as it goes is one
-//! small object for each time, `journal/<generation>/<number>.jsonl`, and the end of the run takes them in.
+//! The objects are those of the directory store, under one prefix. Writes are conditional on the version that was read, so
+//! the second of two writers fails. Every append writes one small object, `journal/<generation>/<number>.jsonl`, and the end
+//! of the run compacts them.
 //!
-//! Two runs never both go on:
-//!
-//! - `ledger.json` counts its generations and is replaced only by the one that read the last. The first thing that a run
-//!   takes down replaces it, so that nothing an earlier run still sends changes what the ledger is.
-//! - A journal's object is written, and then the lock is looked at. Where it still stands, the next holder reads after this
-//!   and meets the object; where it does not, nothing rests on the object, and at worst the next run asks about a write
-//!   that was not made.
-//! - `lock.json` is never deleted, since that knows no condition: a free lock is one that names nobody.
+//! These rules keep two runs apart:
+//! - `state.json` contains its generation, and only the writer that read the latest one replaces it. The first append of a
+//!   run replaces it, so no late write of an earlier run changes the state.
+//! - A run re-reads the lock after it wrote a journal object. If it still holds the lock, the next holder finds the object.
+//!   If not, the run sends no write, and at worst the next run verifies a write that was never sent.
+//! - `lock.json` is never deleted, since a delete cannot be conditional. A free lock has the contents `null`.
 
 mod bucket;
 mod journal_objects;
@@ -22,7 +20,7 @@ use super::store::{
     CACHE_FILE, CALLBACKS_FOLDER, LISTS_FOLDER, LOCK_FILE, REQUEST_LOG_FILE, STATE_FILE, callback_file_name,
     keeps_existing_callback, list_file_name, parse_callback_file_name, parse_list_file_name,
 };
-use super::{Cache, JournalEntry, Lock, LockChange, State, StateStore, StoreError};
+use super::{Cache, JournalEntry, Lock, LockChange, State, StateStore, StoreError, StoreResult};
 use super::{checksummed_json, journal};
 use crate::model::{ListDigest, ObjectStoreUrl, RequestRecord, UploadId, UploadResult};
 use crate::storage::connect;
@@ -34,26 +32,24 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tokio::sync::Mutex;
 
-/// How often a change is decided anew because somebody else came first. Each time somebody got on.
+/// How often a change is retried after a conflict. Each conflict means that another process made progress.
 const CONFLICT_RETRIES: usize = 50;
 
-/// After so many pieces the journal is taken in: a run that follows one that was cut off reads every one.
+/// A longer journal is compacted, since the run after an interrupted one reads every object.
 const JOURNAL_OBJECTS_LIMIT: u64 = 200;
 
-/// A ledger in an object store.
 #[derive(Debug)]
 pub struct ObjectStateStore {
     bucket: StateBucket,
     position: Mutex<WritePosition>,
-    /// The lock that was put: the ledger is changed only while it stands.
+    /// The lock that this store put: it changes the state only while it holds the lock.
     held_lock: Mutex<Option<Lock>>,
 }
 
 #[derive(Debug, Default)]
 struct WritePosition {
-    /// The ledger's object as this run knows it.
     base: Option<BaseVersion>,
-    /// The next piece of the journal, where the journal follows the ledger as this run left it.
+    /// `None` where the journal does not follow the state as this run left it.
     next_journal_object: Option<JournalObject>,
 }
 
@@ -64,22 +60,18 @@ struct BaseVersion {
 }
 
 impl ObjectStateStore {
-    /// A ledger at `place`, which is reached as these variables say; no request is made yet.
-    ///
-    /// # Errors
-    ///
-    /// The variables do not say enough, or contradict each other.
+    /// Reads the setup from environment variables. Sends no request.
     pub fn connect(
-        place: &ObjectStoreUrl,
+        url: &ObjectStoreUrl,
         variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, StoreError> {
-        let store = connect(place, variables).map_err(|reason| StoreError::Object {
+    ) -> StoreResult<Self> {
+        let store = connect(url, variables).map_err(|reason| StoreError::Object {
             operation: "open",
-            object: place.to_string(),
+            object: url.to_string(),
             reason,
         })?;
         Ok(Self {
-            bucket: StateBucket::new(store, place.clone()),
+            bucket: StateBucket::new(store, url.clone()),
             position: Mutex::default(),
             held_lock: Mutex::new(None),
         })
@@ -93,123 +85,130 @@ impl ObjectStateStore {
         }
     }
 
-    fn decode<T: DeserializeOwned>(
+    async fn read_json<T: DeserializeOwned>(
         &self,
-        (name, version): (&str, u32),
-        found: &FetchedObject,
-    ) -> Result<T, StoreError> {
-        checksummed_json::decode(&found.bytes, version).map_err(self.corrupt_error(name))
+        name: &str,
+        version: u32,
+    ) -> StoreResult<(Option<FetchedObject>, Option<T>)> {
+        let object = self.bucket.get(name).await?;
+        let contents = object
+            .as_ref()
+            .map(|object| checksummed_json::decode(&object.bytes, version));
+        let contents = contents.transpose().map_err(self.corrupt_error(name))?;
+        Ok((object, contents))
     }
 
-    /// Deletes the objects of a folder that are of no use.
-    async fn delete_unneeded(
-        &self,
-        folder: &str,
-        is_useless: impl Fn(&str) -> bool,
-    ) -> Result<(), StoreError> {
+    async fn read_lock(&self) -> StoreResult<(Option<FetchedObject>, Option<Lock>)> {
+        let (object, lock) = self.read_json::<Option<Lock>>(LOCK_FILE, LOCK_VERSION).await?;
+        Ok((object, lock.flatten()))
+    }
+
+    async fn delete_unneeded(&self, folder: &str, is_unneeded: impl Fn(&str) -> bool) -> StoreResult {
         self.require_lock().await?;
-        let names = self.bucket.list(folder).await?;
-        let useless = names.into_iter().filter(|name| is_useless(name));
-        self.bucket.delete_all(useless.collect()).await;
+        let mut names = self.bucket.list(folder).await?;
+        names.retain(|name| is_unneeded(name));
+        self.bucket.delete_all(names).await;
         Ok(())
     }
 
-    /// Somebody else changes an object all the time.
     fn too_many_conflicts(&self, name: &str) -> StoreError {
         StoreError::Object {
             operation: "write",
             object: self.bucket.url(name),
-            reason: "other runs change it all the time; try again when fewer run at once".to_owned(),
+            reason: "other runs change it continuously; try again when fewer runs are active".to_owned(),
         }
     }
 
-    /// The ledger's object, and the records that follow it.
-    async fn read_file_and_journal(&self) -> Result<(BaseVersion, StateFile, Vec<JournalEntry>), StoreError> {
+    async fn read_file_and_journal(&self) -> StoreResult<(BaseVersion, StateFile, Vec<JournalEntry>)> {
         for _ in 0..CONFLICT_RETRIES {
-            let found = self.bucket.get(STATE_FILE).await?;
-            let Some(found) = found else {
-                // It is never written after its journal, so what a journal without it follows was lost.
+            let Some(object) = self.bucket.get(STATE_FILE).await? else {
+                // `state.json` is written before its journal, so the state of a journal without it is lost.
                 return Ok((BaseVersion::default(), StateFile::default(), Vec::new()));
             };
-            let contents: StateFile = self.decode((STATE_FILE, STATE_VERSION), &found)?;
-            let pieces = journal_objects::parse_names(self.bucket.list(JOURNAL_FOLDER).await?);
-            let followed = pieces
-                .iter()
-                .filter(|piece| piece.generation == contents.generation);
-            let names: Vec<String> = followed.map(JournalObject::name).collect();
-            let read = self.bucket.get_all(&names).await?;
+            let (base, file) = self.decode_state(&object)?;
+            let journal = journal_objects::parse_names(self.bucket.list(JOURNAL_FOLDER).await?);
+            let current = journal.iter().filter(|part| part.generation == base.generation);
+            let names: Vec<String> = current.map(JournalObject::name).collect();
+            let objects = self.bucket.get_all(&names).await?;
             let again = self.bucket.get(STATE_FILE).await?;
-            if again.is_none_or(|again| again.version != found.version) {
-                // Somebody replaced the ledger in between, and took in the journal that followed.
+            if again.is_none_or(|again| again.version != object.version) {
+                // Another process replaced the state meanwhile, and compacted the journal.
                 continue;
             }
-            if let Some(later) = pieces.iter().find(|piece| piece.generation > contents.generation) {
+            if let Some(later) = journal.iter().find(|part| part.generation > base.generation) {
                 return Err(self.corrupt_error(STATE_FILE)(format!(
-                    "it is of generation {}, and `{}` follows a later one",
-                    contents.generation,
+                    "its generation is {}, and `{}` follows a later one",
+                    base.generation,
                     later.name()
                 )));
             }
-            let records = self.decode_journal(contents.generation, &names, read)?;
-            let (generation, object) = (contents.generation, Precondition::of(Some(&found)));
-            return Ok((BaseVersion { generation, object }, contents, records));
+            let entries = self.decode_journal(base.generation, &names, objects)?;
+            return Ok((base, file, entries));
         }
         Err(self.too_many_conflicts(STATE_FILE))
     }
 
-    /// The records of a journal, whose pieces are to be there from the first on.
+    fn decode_state(&self, object: &FetchedObject) -> StoreResult<(BaseVersion, StateFile)> {
+        let file: Result<StateFile, _> = checksummed_json::decode(&object.bytes, STATE_VERSION);
+        let file = file.map_err(self.corrupt_error(STATE_FILE))?;
+        let base = BaseVersion {
+            generation: file.generation,
+            object: Precondition::of(Some(object)),
+        };
+        Ok((base, file))
+    }
+
+    /// The entries of a journal, whose objects have to exist from the first one on.
     fn decode_journal(
         &self,
         generation: u64,
         names: &[String],
-        read: Vec<Option<FetchedObject>>,
-    ) -> Result<Vec<JournalEntry>, StoreError> {
-        let mut records = Vec::new();
-        for (number, (name, found)) in (1..).zip(names.iter().zip(read)) {
+        objects: Vec<Option<FetchedObject>>,
+    ) -> StoreResult<Vec<JournalEntry>> {
+        let mut entries = Vec::new();
+        for (number, (name, object)) in (1..).zip(names.iter().zip(objects)) {
             let expected = JournalObject { generation, number }.name();
-            let Some(found) = found.filter(|_| *name == expected) else {
-                let reason = format!("it is gone, and `{STATE_FILE}` is not whole without it");
+            let Some(object) = object.filter(|_| *name == expected) else {
+                let reason = format!("it is missing, and `{STATE_FILE}` is incomplete without it");
                 return Err(self.corrupt_error(&expected)(reason));
             };
-            let read = journal::decode(&found.bytes).map_err(self.corrupt_error(name))?;
-            if read.base_generation != generation || !found.bytes.ends_with(b"\n") {
-                let reason = "it is not what was written under this name".to_owned();
+            let journal = journal::decode(&object.bytes).map_err(self.corrupt_error(name))?;
+            if journal.base_generation != generation || !object.bytes.ends_with(b"\n") {
+                let reason = "it is not what segctl wrote under this name".to_owned();
                 return Err(self.corrupt_error(name)(reason));
             }
-            records.extend(read.records);
+            entries.extend(journal.entries);
         }
-        Ok(records)
+        Ok(entries)
     }
 
-    /// Replaces the ledger by its next generation, and hands out the pieces of the journal that it leaves behind.
+    /// Replaces the state by its next generation, and returns the obsolete journal objects.
     async fn write_next_generation(
         &self,
-        state: &mut WritePosition,
-        ledger: &State,
-    ) -> Result<Vec<JournalObject>, StoreError> {
+        position: &mut WritePosition,
+        state: &State,
+    ) -> StoreResult<Vec<JournalObject>> {
         self.require_lock().await?;
-        if state.base.is_none() {
-            state.base = Some(self.read_file_and_journal().await?.0);
+        if position.base.is_none() {
+            position.base = Some(self.read_file_and_journal().await?.0);
         }
-        // Kept where this fails: what somebody else wrote since is not overwritten by the next attempt either.
-        let mut base = state.base.clone().unwrap_or_default();
-        let behind = journal_objects::parse_names(self.bucket.list(JOURNAL_FOLDER).await?);
-        let latest = behind.iter().map(|piece| piece.generation).max();
+        // Unchanged on a conflict, so that the next attempt does not overwrite another process's state either.
+        let mut base = position.base.clone().unwrap_or_default();
+        let obsolete = journal_objects::parse_names(self.bucket.list(JOURNAL_FOLDER).await?);
+        let latest = obsolete.iter().map(|part| part.generation).max();
         for _ in 0..CONFLICT_RETRIES {
             let generation = base.generation.max(latest.unwrap_or_default()) + 1;
-            let contents = StateFile::of(ledger, (generation, false));
-            let text = checksummed_json::encode(STATE_VERSION, &contents);
+            let file = StateFile::of(state, (generation, false));
+            let text = checksummed_json::encode(STATE_VERSION, &file);
             match self.bucket.put_if(STATE_FILE, &text, &base.object).await? {
                 ConditionalWrite::Done(version) => {
                     let object = Precondition::Version(version);
-                    state.base = Some(BaseVersion { generation, object });
-                    return Ok(behind);
+                    position.base = Some(BaseVersion { generation, object });
+                    return Ok(obsolete);
                 }
-                // A write that was given up arrived after all.
-                ConditionalWrite::Conflict(Some(found)) if self.bucket.is_own_write(&found) => {
-                    let contents: StateFile = self.decode((STATE_FILE, STATE_VERSION), &found)?;
-                    let (generation, object) = (contents.generation, Precondition::of(Some(&found)));
-                    base = BaseVersion { generation, object };
+                // An abandoned write arrived late.
+                ConditionalWrite::Conflict(Some(object)) if self.bucket.is_own_write(&object) => {
+                    base = self.decode_state(&object)?.0;
                 }
                 ConditionalWrite::Conflict(_) => return Err(self.conflict_error().await),
             }
@@ -217,7 +216,6 @@ impl ObjectStateStore {
         Err(self.too_many_conflicts(STATE_FILE))
     }
 
-    /// Somebody else changed the ledger.
     async fn conflict_error(&self) -> StoreError {
         match self.require_lock().await {
             Err(error) => error,
@@ -225,14 +223,13 @@ impl ObjectStateStore {
         }
     }
 
-    /// Refuses where the lock that was put stands no more.
-    async fn require_lock(&self) -> Result<(), StoreError> {
+    /// Fails if this store put a lock and no longer holds it.
+    async fn require_lock(&self) -> StoreResult {
         let held = self.held_lock.lock().await;
         let Some(held) = held.as_ref() else {
             return Ok(());
         };
-        let found = self.bucket.get(LOCK_FILE).await?;
-        match self.decode_lock(found.as_ref())? {
+        match self.read_lock().await?.1 {
             Some(lock) if lock.is_same_claim(held) => Ok(()),
             other => Err(StoreError::LockLost {
                 by: other.map(Box::new),
@@ -240,14 +237,8 @@ impl ObjectStateStore {
         }
     }
 
-    /// Who holds the lock, if anybody does.
-    fn decode_lock(&self, found: Option<&FetchedObject>) -> Result<Option<Lock>, StoreError> {
-        let lock = found.map(|found| self.decode::<Option<Lock>>((LOCK_FILE, LOCK_VERSION), found));
-        Ok(lock.transpose()?.flatten())
-    }
-
-    /// Makes the lock's object for the first time, free, and makes sure that nobody can overwrite it unseen.
-    async fn create_lock(&self) -> Result<(), StoreError> {
+    /// Creates a free lock, and verifies that the store supports conditional writes.
+    async fn create_lock(&self) -> StoreResult {
         let free = checksummed_json::encode(LOCK_VERSION, &None::<Lock>);
         match self
             .bucket
@@ -261,109 +252,100 @@ impl ObjectStateStore {
 }
 
 impl StateStore for ObjectStateStore {
-    async fn load(&self) -> Result<State, StoreError> {
-        let mut state = self.position.lock().await;
-        let (base, contents, records) = self.read_file_and_journal().await?;
-        *state = WritePosition {
+    async fn load(&self) -> StoreResult<State> {
+        let mut position = self.position.lock().await;
+        let (base, file, journal) = self.read_file_and_journal().await?;
+        *position = WritePosition {
             base: Some(base),
             next_journal_object: None,
         };
-        drop(state);
-        let mut ledger = contents.into_state();
-        for record in records {
-            ledger.apply_journal_entry(record);
-        }
-        Ok(ledger)
+        drop(position);
+        Ok(file.into_state(journal))
     }
 
-    async fn save(&self, ledger: &State) -> Result<(), StoreError> {
-        let mut state = self.position.lock().await;
-        state.next_journal_object = None;
-        let behind = self.write_next_generation(&mut state, ledger).await?;
-        drop(state);
-        let names = behind.iter().map(JournalObject::name).collect();
+    async fn save(&self, state: &State) -> StoreResult {
+        let mut position = self.position.lock().await;
+        position.next_journal_object = None;
+        let obsolete = self.write_next_generation(&mut position, state).await?;
+        drop(position);
+        let names = obsolete.iter().map(JournalObject::name).collect();
         self.bucket.delete_all(names).await;
         Ok(())
     }
 
-    async fn append(&self, ledger: &State, records: &[JournalEntry]) -> Result<(), StoreError> {
-        let mut state = self.position.lock().await;
-        // Whatever ends this early leaves nothing that can be added to: nobody knows what arrived.
-        let Some(piece) = state.next_journal_object.take() else {
-            self.write_next_generation(&mut state, ledger).await?;
-            state.next_journal_object = state
-                .base
-                .as_ref()
-                .map(|base| JournalObject::first(base.generation));
+    async fn append(&self, state: &State, entries: &[JournalEntry]) -> StoreResult {
+        let mut position = self.position.lock().await;
+        // After a failure it is unknown which object arrived, so the next append replaces the journal.
+        let Some(object) = position.next_journal_object.take() else {
+            self.write_next_generation(&mut position, state).await?;
+            let base = position.base.as_ref();
+            position.next_journal_object = base.map(|base| JournalObject::first(base.generation));
             return Ok(());
         };
-        let text = journal::encode_header(piece.generation) + &journal::encode_lines(records);
+        let text = journal::encode_header(object.generation) + &journal::encode_lines(entries);
         let written = self
             .bucket
-            .put_if(&piece.name(), &text, &Precondition::Absent)
+            .put_if(&object.name(), &text, &Precondition::Absent)
             .await?;
         if let ConditionalWrite::Conflict(_) = written {
             return Err(self.conflict_error().await);
         }
         self.require_lock().await?;
-        state.next_journal_object = Some(piece.next()).filter(|next| next.number <= JOURNAL_OBJECTS_LIMIT);
+        position.next_journal_object =
+            Some(object.next()).filter(|next| next.number <= JOURNAL_OBJECTS_LIMIT);
         Ok(())
     }
 
     async fn change_lock(
         &self,
         change: impl Fn(Option<&Lock>) -> LockChange + Send,
-    ) -> Result<Option<Lock>, StoreError> {
+    ) -> StoreResult<Option<Lock>> {
         for _ in 0..CONFLICT_RETRIES {
-            let found = self.bucket.get(LOCK_FILE).await?;
-            let before = self.decode_lock(found.as_ref())?;
-            let wanted = match change(before.as_ref()) {
+            let (object, before) = self.read_lock().await?;
+            let after = match change(before.as_ref()) {
                 LockChange::Keep => return Ok(before),
                 LockChange::Remove => None,
                 LockChange::Put(lock) => Some(lock),
             };
-            if found.is_none() {
+            if object.is_none() {
                 self.create_lock().await?;
                 continue;
             }
-            let text = checksummed_json::encode(LOCK_VERSION, &wanted);
-            let expected = Precondition::of(found.as_ref());
+            let text = checksummed_json::encode(LOCK_VERSION, &after);
+            let expected = Precondition::of(object.as_ref());
             if let ConditionalWrite::Done(_) = self.bucket.put_if(LOCK_FILE, &text, &expected).await? {
-                *self.held_lock.lock().await = wanted;
+                *self.held_lock.lock().await = after;
                 return Ok(before);
             }
         }
         Err(self.too_many_conflicts(LOCK_FILE))
     }
 
-    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> Result<(), StoreError> {
-        // Whoever writes it writes the same.
+    async fn save_member_list(&self, digest: &ListDigest, bytes: &[u8]) -> StoreResult {
+        // The name contains the digest, so every writer writes the same bytes.
         self.bucket.put(&list_file_name(digest), bytes.to_vec()).await
     }
 
-    async fn load_member_list(&self, digest: &ListDigest) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = self.bucket.get(&list_file_name(digest)).await?;
-        Ok(found.map(|found| found.bytes))
+    async fn load_member_list(&self, digest: &ListDigest) -> StoreResult<Option<Vec<u8>>> {
+        let object = self.bucket.get(&list_file_name(digest)).await?;
+        Ok(object.map(|object| object.bytes))
     }
 
-    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> Result<(), StoreError> {
-        let is_useless =
+    async fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> StoreResult {
+        let is_unneeded =
             |name: &str| parse_list_file_name(name).is_some_and(|digest| !keep.contains(&digest));
-        self.delete_unneeded(LISTS_FOLDER, is_useless).await
+        self.delete_unneeded(LISTS_FOLDER, is_unneeded).await
     }
 
-    async fn save_callback(&self, upload: &UploadId, callback: &UploadResult) -> Result<(), StoreError> {
+    async fn save_callback(&self, upload: &UploadId, result: &UploadResult) -> StoreResult {
         let name = callback_file_name(upload);
-        let text = checksummed_json::encode(CALLBACK_VERSION, callback);
+        let text = checksummed_json::encode(CALLBACK_VERSION, result);
         for _ in 0..CONFLICT_RETRIES {
-            let found = self.bucket.get(&name).await?;
-            let kept = found
-                .as_ref()
-                .map(|found| self.decode((&name, CALLBACK_VERSION), found));
-            if keeps_existing_callback(kept.transpose()?.as_ref(), callback) {
+            let (object, existing) = self.read_json(&name, CALLBACK_VERSION).await?;
+            if keeps_existing_callback(existing.as_ref(), result) {
                 return Ok(());
             }
-            let expected = Precondition::of(found.as_ref());
+            let expected = Precondition::of(object.as_ref());
             if let ConditionalWrite::Done(_) = self.bucket.put_if(&name, &text, &expected).await? {
                 return Ok(());
             }
@@ -371,53 +353,50 @@ impl StateStore for ObjectStateStore {
         Err(self.too_many_conflicts(&name))
     }
 
-    async fn load_callback(&self, upload: &UploadId) -> Result<Option<UploadResult>, StoreError> {
+    async fn load_callback(&self, upload: &UploadId) -> StoreResult<Option<UploadResult>> {
         let name = callback_file_name(upload);
-        let found = self.bucket.get(&name).await?;
-        found
-            .map(|found| self.decode((&name, CALLBACK_VERSION), &found))
-            .transpose()
+        Ok(self.read_json(&name, CALLBACK_VERSION).await?.1)
     }
 
-    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> Result<(), StoreError> {
-        let is_useless =
+    async fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> StoreResult {
+        let is_unneeded =
             |name: &str| parse_callback_file_name(name).is_some_and(|upload| !keep.contains(&upload));
-        self.delete_unneeded(CALLBACKS_FOLDER, is_useless).await
+        self.delete_unneeded(CALLBACKS_FOLDER, is_unneeded).await
     }
 
-    async fn load_cache(&self) -> Result<Cache, StoreError> {
-        let found = self.bucket.get(CACHE_FILE).await?;
-        let snapshot = found.map(|found| self.decode((CACHE_FILE, CACHE_VERSION), &found));
-        Ok(snapshot.transpose()?.unwrap_or_default())
+    async fn load_cache(&self) -> StoreResult<Cache> {
+        let (_, cache) = self.read_json(CACHE_FILE, CACHE_VERSION).await?;
+        Ok(cache.unwrap_or_default())
     }
 
-    async fn save_cache(&self, snapshot: &Cache) -> Result<(), StoreError> {
-        let text = checksummed_json::encode(CACHE_VERSION, snapshot);
+    async fn save_cache(&self, cache: &Cache) -> StoreResult {
+        let text = checksummed_json::encode(CACHE_VERSION, cache);
         self.bucket.put(CACHE_FILE, text).await
     }
 
-    async fn load_requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
-        let found = self.bucket.get(REQUEST_LOG_FILE).await?;
-        Ok(RequestLogFile::decode(found.as_ref().map(|found| found.bytes.as_slice())).records_from(0))
+    async fn load_requests(&self) -> StoreResult<Vec<RequestRecord>> {
+        let object = self.bucket.get(REQUEST_LOG_FILE).await?;
+        let bytes = object.as_ref().map(|object| object.bytes.as_slice());
+        Ok(RequestLogFile::decode(bytes).records_from(0))
     }
 
     async fn exchange_requests(
         &self,
         next: &mut u64,
         mut respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
-    ) -> Result<(), StoreError> {
+    ) -> StoreResult {
         for _ in 0..CONFLICT_RETRIES {
-            let found = self.bucket.get(REQUEST_LOG_FILE).await?;
-            let requests = RequestLogFile::decode(found.as_ref().map(|found| found.bytes.as_slice()));
+            let object = self.bucket.get(REQUEST_LOG_FILE).await?;
+            let bytes = object.as_ref().map(|object| object.bytes.as_slice());
+            let requests = RequestLogFile::decode(bytes);
             let others = requests.records_from(std::mem::replace(next, requests.next_number()));
             let records = respond(others);
             if records.is_empty() {
                 return Ok(());
             }
-            let begun = found.as_ref().filter(|_| requests.has_header());
-            let begun = begun.map(|found| String::from_utf8_lossy(&found.bytes));
-            let text = begun.unwrap_or_default().into_owned() + &requests.encode_addition(&records);
-            let expected = Precondition::of(found.as_ref());
+            let existing = bytes.filter(|_| requests.has_header()).unwrap_or_default();
+            let text = String::from_utf8_lossy(existing).into_owned() + &requests.encode_addition(&records);
+            let expected = Precondition::of(object.as_ref());
             if let ConditionalWrite::Done(_) = self.bucket.put_if(REQUEST_LOG_FILE, &text, &expected).await? {
                 *next += records.len() as u64;
                 return Ok(());
@@ -426,14 +405,14 @@ impl StateStore for ObjectStateStore {
         Err(self.too_many_conflicts(REQUEST_LOG_FILE))
     }
 
-    async fn prune_requests(&self, before: Timestamp) -> Result<(), StoreError> {
-        let Some(found) = self.bucket.get(REQUEST_LOG_FILE).await? else {
+    async fn prune_requests(&self, before: Timestamp) -> StoreResult {
+        let Some(object) = self.bucket.get(REQUEST_LOG_FILE).await? else {
             return Ok(());
         };
-        let kept = RequestLogFile::decode(Some(&found.bytes)).without_records_before(before);
-        if let Some(text) = kept {
-            // Where others came first, the next run has it to do.
-            let expected = Precondition::of(Some(&found));
+        let pruned = RequestLogFile::decode(Some(&object.bytes)).without_records_before(before);
+        if let Some(text) = pruned {
+            // After a conflict the next run prunes the log.
+            let expected = Precondition::of(Some(&object));
             self.bucket.put_if(REQUEST_LOG_FILE, &text, &expected).await?;
         }
         Ok(())

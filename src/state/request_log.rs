@@ -1,17 +1,16 @@
-//! The calls that every run on a ledger made: all of them count toward the same windows of the service.
+//! The API requests of all runs that share a state, which count toward the same rate limits.
 //!
-//! A line for each, added to the end before the call is sent. The first line says how many lines were dropped before it,
-//! so that a reader knows which lines it has seen. The file may be lost or damaged at the price of a wait: a line that
-//! cannot be read is passed over, and a file that cannot be used is begun anew.
+//! A run appends a line before it sends a request. The first line contains the number of pruned lines, so that a reader
+//! knows which lines it has read. A lost or damaged file costs only waiting time: segctl skips damaged lines and replaces a
+//! file without a valid first line.
 
 use crate::model::{EndpointClass, RequestRecord};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The version of the format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 1;
 
-/// When so many lines count toward no window any more, the file is written anew.
+/// The file is rewritten when more lines than this no longer count toward any window.
 const OLD_LINES_LIMIT: usize = 1000;
 
 #[derive(Serialize, Deserialize)]
@@ -22,8 +21,13 @@ struct RequestLogHeader {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "call", rename_all = "snake_case", deny_unknown_fields)]
-enum RequestLogLine {
+#[serde(
+    remote = "RequestRecord",
+    tag = "type",
+    rename_all = "snake_case",
+    deny_unknown_fields
+)]
+enum RequestRecordFormat {
     Sent {
         class: EndpointClass,
         at: Timestamp,
@@ -33,65 +37,59 @@ enum RequestLogLine {
         sent: Timestamp,
         at: Timestamp,
     },
-    SeparateListAndCreate,
+    ListAndCreateSeparate,
 }
 
-/// What is in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct RequestLogLine(#[serde(with = "RequestRecordFormat")] RequestRecord);
+
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct RequestLogFile<'a> {
-    /// How many lines stood before the first one.
+    /// The number of lines that were pruned before the first one.
     dropped: u64,
-    /// The lines after the first. They are read only where they are asked for: there are thousands, and a call asks for
-    /// the newest few.
+    /// The lines after the header, not yet decoded: there are thousands, and a reader needs the newest few.
     lines: &'a [u8],
-    /// Whether the file can be added to.
     has_header: bool,
-    /// Whether its last line was cut short.
     is_torn: bool,
 }
 
 impl<'a> RequestLogFile<'a> {
-    /// Reads the file's bytes, if there is a file.
     pub(super) fn decode(bytes: Option<&'a [u8]>) -> Self {
         let bytes = bytes.unwrap_or_default();
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let (header, lines) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
-        let header = serde_json::from_slice(header).ok();
-        let Some(RequestLogHeader { dropped, .. }) =
-            header.filter(|header: &RequestLogHeader| header.format_version == VERSION)
-        else {
+        let header: Option<RequestLogHeader> = serde_json::from_slice(header).ok();
+        let Some(header) = header.filter(|header| header.format_version == VERSION) else {
             return Self::default();
         };
         Self {
-            dropped,
+            dropped: header.dropped,
             lines,
             has_header: true,
             is_torn: !bytes.ends_with(b"\n"),
         }
     }
 
-    /// The lines, the last of which may be cut short.
     fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
         self.lines.split_inclusive(|byte| *byte == b'\n')
     }
 
-    /// The records from number `from` on, counted from the first one that ever was.
+    /// The records from number `from` on; the numbers include pruned lines.
     pub(super) fn records_from(&self, from: u64) -> Vec<RequestRecord> {
         let skipped = usize::try_from(from.saturating_sub(self.dropped)).unwrap_or(usize::MAX);
         self.lines().skip(skipped).filter_map(decode_record).collect()
     }
 
-    /// Whether the file can be added to.
     pub(super) fn has_header(&self) -> bool {
         self.has_header
     }
 
-    /// The number of the next record.
     pub(super) fn next_number(&self) -> u64 {
         self.dropped + self.lines().count() as u64
     }
 
-    /// What has to be added to the file, or be a file's whole content, for these records to be in it.
+    /// The text to append for these records, or the content of a new file if this one has no header.
     pub(super) fn encode_addition(&self, records: &[RequestRecord]) -> String {
         let mut text = String::new();
         if !self.has_header {
@@ -104,7 +102,7 @@ impl<'a> RequestLogFile<'a> {
         text
     }
 
-    /// The file without what was taken down before a moment, where that is worth it.
+    /// The file without records before a moment; `None` where there are too few of them.
     pub(super) fn without_records_before(&self, moment: Timestamp) -> Option<String> {
         let is_old = |line: &Option<RequestRecord>| match line {
             Some(RequestRecord::Sent { at, .. } | RequestRecord::Answered { at, .. }) => *at < moment,
@@ -116,44 +114,36 @@ impl<'a> RequestLogFile<'a> {
         if old.len() <= OLD_LINES_LIMIT {
             return None;
         }
-        let is_apart = old.contains(&Some(RequestRecord::ListAndCreateSeparate));
-        // Takes the place of one that is dropped.
-        let apart = is_apart.then_some(RequestRecord::ListAndCreateSeparate);
-        let dropped = self.dropped + (old.len() - usize::from(is_apart)) as u64;
-        let kept = apart.into_iter().chain(rest.iter().copied().flatten());
-        Some(kept.fold(encode_header(dropped), |text, record| {
+        // This record stays, in place of one pruned line.
+        let marker = RequestRecord::ListAndCreateSeparate;
+        let marker = old.contains(&Some(marker)).then_some(marker);
+        let dropped = self.dropped + (old.len() - usize::from(marker.is_some())) as u64;
+        let remaining = marker.into_iter().chain(rest.iter().copied().flatten());
+        Some(remaining.fold(encode_header(dropped), |text, record| {
             text + &encode_record(&record)
         }))
     }
 }
 
 fn encode_header(dropped: u64) -> String {
-    let header = RequestLogHeader {
+    encode_line(&RequestLogHeader {
         format_version: VERSION,
         dropped,
-    };
-    encode_line(&header)
-}
-
-fn encode_record(record: &RequestRecord) -> String {
-    encode_line(&match *record {
-        RequestRecord::Sent { class, at } => RequestLogLine::Sent { class, at },
-        RequestRecord::Answered { class, sent, at } => RequestLogLine::Answered { class, sent, at },
-        RequestRecord::ListAndCreateSeparate => RequestLogLine::SeparateListAndCreate,
     })
 }
 
+fn encode_record(record: &RequestRecord) -> String {
+    encode_line(&RequestLogLine(*record))
+}
+
 fn encode_line(value: &impl Serialize) -> String {
-    // Plain structures of text and numbers always serialise.
+    // Structures of text and numbers always serialize.
     serde_json::to_string(value).unwrap_or_default() + "\n"
 }
 
 fn decode_record(line: &[u8]) -> Option<RequestRecord> {
-    Some(match serde_json::from_slice(line).ok()? {
-        RequestLogLine::Sent { class, at } => RequestRecord::Sent { class, at },
-        RequestLogLine::Answered { class, sent, at } => RequestRecord::Answered { class, sent, at },
-        RequestLogLine::SeparateListAndCreate => RequestRecord::ListAndCreateSeparate,
-    })
+    let RequestLogLine(record) = serde_json::from_slice(line).ok()?;
+    Some(record)
 }
 
 #[cfg(test)]
@@ -211,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_file_is_started_anew() {
+    fn an_unusable_file_is_replaced() {
         for text in [
             "",
             "{",
@@ -239,12 +229,12 @@ mod tests {
         let moment = |second| Timestamp::from_second(second).unwrap();
         assert_eq!(requests.without_records_before(moment(old - 5)), None);
         let text = requests.without_records_before(moment(old)).unwrap();
-        let kept = read(&text);
+        let pruned = read(&text);
         assert_eq!(
-            kept.records_from(0),
+            pruned.records_from(0),
             [RequestRecord::ListAndCreateSeparate, sent(old), sent(old + 1)]
         );
-        assert_eq!(kept.next_number(), requests.next_number());
-        assert_eq!(kept.records_from(requests.next_number() - 1), [sent(old + 1)]);
+        assert_eq!(pruned.next_number(), requests.next_number());
+        assert_eq!(pruned.records_from(requests.next_number() - 1), [sent(old + 1)]);
     }
 }

@@ -1,4 +1,4 @@
-//! Where a ledger is kept: the seam for directories, other stores and simulated ones.
+//! Where a state is stored: implemented by directories, object stores and simulated stores.
 
 use super::lock::{Lock, LockChange};
 use super::{Cache, JournalEntry, State};
@@ -9,165 +9,130 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::{error, fmt, io};
 
-/// What the parts of a ledger are called wherever it is kept.
-pub(super) const STATE_FILE: &str = "ledger.json";
+pub(super) const STATE_FILE: &str = "state.json";
 pub(super) const LOCK_FILE: &str = "lock.json";
-pub(super) const CACHE_FILE: &str = "snapshot.json";
+pub(super) const CACHE_FILE: &str = "cache.json";
 pub(super) const REQUEST_LOG_FILE: &str = "requests.jsonl";
-
-/// Where lists of members are.
 pub(super) const LISTS_FOLDER: &str = "lists";
+pub(super) const CALLBACKS_FOLDER: &str = "callbacks";
+const GZIP_EXTENSION: &str = ".gz";
+const JSON_EXTENSION: &str = ".json";
 
-/// What a list of members is called.
 pub(super) fn list_file_name(digest: &ListDigest) -> String {
     format!("{LISTS_FOLDER}/{digest}{GZIP_EXTENSION}")
 }
 
-/// The digest of the list that is called so; `None` where it is no list.
 pub(super) fn parse_list_file_name(name: &str) -> Option<ListDigest> {
     let digest = name.rsplit('/').next()?.strip_suffix(GZIP_EXTENSION)?;
     ListDigest::try_from(digest.to_owned()).ok()
 }
 
-const GZIP_EXTENSION: &str = ".gz";
-
-/// Where it stands what the service said of uploads.
-pub(super) const CALLBACKS_FOLDER: &str = "callbacks";
-
-/// What it is called what the service said of an upload.
 pub(super) fn callback_file_name(upload: &UploadId) -> String {
     format!("{CALLBACKS_FOLDER}/{upload}{JSON_EXTENSION}")
 }
 
-/// The upload of which it is called so what the service said; `None` where it is nothing of that kind.
 pub(super) fn parse_callback_file_name(name: &str) -> Option<UploadId> {
     let id = name.rsplit('/').next()?.strip_suffix(JSON_EXTENSION)?;
     UploadId::try_from(id.to_owned()).ok()
 }
 
-const JSON_EXTENSION: &str = ".json";
-
-/// Whether what is kept of an upload stays when something else comes: what failed has failed.
-pub(super) fn keeps_existing_callback(kept: Option<&UploadResult>, callback: &UploadResult) -> bool {
-    kept.is_some_and(|kept| kept == callback || matches!(kept, UploadResult::Failed { .. }))
+/// Whether a stored result stays when another one arrives: a failure is final.
+pub(super) fn keeps_existing_callback(existing: Option<&UploadResult>, new: &UploadResult) -> bool {
+    existing.is_some_and(|existing| existing == new || matches!(existing, UploadResult::Failed { .. }))
 }
 
-/// Where a ledger is kept.
 pub trait StateStore: Send + Sync {
-    /// Reads the ledger; an empty one where none was written yet.
-    fn load(&self) -> impl Future<Output = Result<State, StoreError>> + Send;
+    /// Reads the state; an empty one before the first write.
+    fn load(&self) -> impl Future<Output = StoreResult<State>> + Send;
 
-    /// Replaces the ledger, whole or not at all.
-    fn save(&self, ledger: &State) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn save(&self, state: &State) -> impl Future<Output = StoreResult> + Send;
 
-    /// Adds what was just taken down in `ledger`; it outlasts a crash from then on. Only one who is alone may.
-    fn append(
-        &self,
-        ledger: &State,
-        records: &[JournalEntry],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Adds `entries`, which `state` contains already. They are durable when this returns. Needs the lock.
+    fn append(&self, state: &State, entries: &[JournalEntry]) -> impl Future<Output = StoreResult> + Send;
 
-    /// Replaces the lock by what `change` makes of it, as one, and hands out what was there. One who put a lock can from
-    /// then on change the ledger only while it stands; `change` may be asked more than once.
+    /// Applies `change` to the lock atomically, and returns the lock before. The store may call `change` more than once.
+    /// After a store has put a lock, it changes the state only while it holds that lock.
     fn change_lock(
         &self,
         change: impl Fn(Option<&Lock>) -> LockChange + Send,
-    ) -> impl Future<Output = Result<Option<Lock>, StoreError>> + Send;
+    ) -> impl Future<Output = StoreResult<Option<Lock>>> + Send;
 
-    /// Keeps a list of members, compressed, under its digest; it outlasts a crash from then on.
-    fn save_member_list(
-        &self,
-        digest: &ListDigest,
-        bytes: &[u8],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Stores a compressed member list under its digest. It is durable when this returns.
+    fn save_member_list(&self, digest: &ListDigest, bytes: &[u8])
+    -> impl Future<Output = StoreResult> + Send;
 
-    /// Reads a list that was kept; `None` where there is none of this digest.
     fn load_member_list(
         &self,
         digest: &ListDigest,
-    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+    ) -> impl Future<Output = StoreResult<Option<Vec<u8>>>> + Send;
 
-    /// Drops the lists that are not to be kept, as those that a run left which ended before it took down that it made them.
-    /// Only one who is alone may.
-    fn retain_member_lists(
-        &self,
-        keep: &BTreeSet<&ListDigest>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Deletes all other member lists, such as those of a run that crashed before it recorded them. Needs the lock.
+    fn retain_member_lists(&self, keep: &BTreeSet<&ListDigest>) -> impl Future<Output = StoreResult> + Send;
 
-    /// Keeps what the service said of an upload; it outlasts a crash from then on. What is said twice is kept once, and what
-    /// failed stays failed. Anybody may, whoever is alone with the ledger.
+    /// Stores the result of an upload. It is durable when this returns. A stored failure is never replaced. Does not need
+    /// the lock.
     fn save_callback(
         &self,
         upload: &UploadId,
-        callback: &UploadResult,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+        result: &UploadResult,
+    ) -> impl Future<Output = StoreResult> + Send;
 
-    /// Reads what the service said of an upload; `None` where it said nothing yet.
     fn load_callback(
         &self,
         upload: &UploadId,
-    ) -> impl Future<Output = Result<Option<UploadResult>, StoreError>> + Send;
+    ) -> impl Future<Output = StoreResult<Option<UploadResult>>> + Send;
 
-    /// Drops what the service said of uploads that nobody waits for. Only one who is alone may.
-    fn retain_callbacks(
-        &self,
-        keep: &BTreeSet<&UploadId>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Deletes the results of all other uploads. Needs the lock.
+    fn retain_callbacks(&self, keep: &BTreeSet<&UploadId>) -> impl Future<Output = StoreResult> + Send;
 
-    /// Reads what was seen last; nothing where nothing was kept. It may be lost without harm.
-    fn load_cache(&self) -> impl Future<Output = Result<Cache, StoreError>> + Send;
+    fn load_cache(&self) -> impl Future<Output = StoreResult<Cache>> + Send;
 
-    /// Replaces what was seen last.
-    fn save_cache(&self, snapshot: &Cache) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn save_cache(&self, cache: &Cache) -> impl Future<Output = StoreResult> + Send;
 
-    /// Reads the calls of all runs; none where none were kept. They may be lost at the price of a wait.
-    fn load_requests(&self) -> impl Future<Output = Result<Vec<RequestRecord>, StoreError>> + Send;
+    /// Reads the requests of all runs. A lost log costs only waiting time.
+    fn load_requests(&self) -> impl Future<Output = StoreResult<Vec<RequestRecord>>> + Send;
 
-    /// Hands the calls that were taken down from number `next` on to `respond`, and adds what it answers, as one. `next` is
-    /// moved past what was handed on, whatever comes of it, and past what was added.
+    /// Passes the requests from number `next` on to `respond`, and appends its answer, in one atomic step. `next` moves
+    /// past the requests that were passed on, even on an error, and past the appended ones.
     ///
-    /// Where others come first, `respond` is asked again, with what they added: its earlier answer is void then.
+    /// After a conflict with another run, the store calls `respond` again with the new requests and drops its earlier answer.
     fn exchange_requests(
         &self,
         next: &mut u64,
         respond: impl FnMut(Vec<RequestRecord>) -> Vec<RequestRecord> + Send,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = StoreResult> + Send;
 
-    /// Drops the calls before a moment that counts toward no window any more, when there are many.
-    fn prune_requests(&self, before: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Deletes the requests before a moment, which count toward no window any more, if there are many.
+    fn prune_requests(&self, before: Timestamp) -> impl Future<Output = StoreResult> + Send;
 }
 
-/// Why a ledger could not be read or written.
+pub type StoreResult<T = ()> = Result<T, StoreError>;
+
 #[derive(Debug)]
 pub enum StoreError {
-    /// The file system refused.
     Io {
-        /// What was tried: `read`, `write`.
         operation: &'static str,
-        /// On which file.
         path: PathBuf,
-        /// Its answer.
         source: io::Error,
     },
-    /// The object store refused, or did not answer.
     Object {
-        /// What was tried: `read`, `write`.
         operation: &'static str,
-        /// On which object, as an address.
         object: String,
-        /// Its answer, and what to do about it; in words that hold no secret.
+        /// The cause and how to fix it, without secrets.
         reason: String,
     },
     /// The file or object is not what segctl wrote.
     Corrupt {
-        /// The file, or the address of the object.
+        /// The path of the file or the URL of the object.
         path: PathBuf,
-        /// What is wrong with it.
         reason: String,
     },
-    /// The lock was taken away.
+    /// The directory holds a state in the format of an unreleased segctl.
+    OldFormat {
+        directory: PathBuf,
+        file: &'static str,
+    },
     LockLost {
-        /// Who holds it now, if anybody does.
         by: Option<Box<Lock>>,
     },
 }
@@ -183,38 +148,29 @@ impl fmt::Display for StoreError {
                 object,
                 reason,
             } => write!(formatter, "cannot {operation} `{object}`: {reason}"),
-            Self::LockLost { by: None } => {
-                formatter.write_str("the ledger's lock was taken away from this run")
-            }
-            Self::LockLost { by: Some(lock) } => {
-                write!(
-                    formatter,
-                    "the ledger's lock was taken away from this run by {lock}"
-                )
-            }
-            Self::Corrupt { path, reason } if path.ends_with(LOCK_FILE) => write!(
+            Self::LockLost { by: None } => formatter
+                .write_str("this run lost the state lock: another process removed it; run the command again"),
+            Self::LockLost { by: Some(lock) } => write!(
                 formatter,
-                "`{}` cannot be used: {reason}; remove it when nobody runs segctl on this ledger",
-                path.display()
+                "this run lost the state lock, which is now held by {lock}; wait for that run, then run the command again"
             ),
-            Self::Corrupt { path, reason }
-                if [CACHE_FILE, REQUEST_LOG_FILE]
-                    .iter()
-                    .any(|file| path.ends_with(file)) =>
-            {
-                write!(
-                    formatter,
-                    "`{}` cannot be used: {reason}; move it away: what is lost with it costs requests and time, not correctness",
-                    path.display()
-                )
-            }
-            Self::Corrupt { path, reason } => write!(
+            Self::OldFormat { directory, file } => write!(
                 formatter,
-                "`{}` cannot be used: {reason}; restore the ledger from a backup, or move all of it away and run `segctl \
-                 ledger rebuild`, which finds again what is live; what it keeps of definitions that were replaced is lost \
-                 with it",
-                path.display()
+                "the directory `{}` holds the state of a segctl before 0.1 (`{file}`), which this version does not read; to \
+                 start anew move it away and run `segctl state rebuild`",
+                directory.display()
             ),
+            Self::Corrupt { path, reason } => {
+                let fix = if path.ends_with(LOCK_FILE) {
+                    "delete it when no other segctl run uses this state"
+                } else if path.ends_with(CACHE_FILE) || path.ends_with(REQUEST_LOG_FILE) {
+                    "move it away: losing it costs requests and time, not correctness"
+                } else {
+                    "restore the state from a backup, or move all its files away and run `segctl state rebuild`, which \
+                     records the existing segments again, without their replaced definitions"
+                };
+                write!(formatter, "`{}` cannot be used: {reason}; {fix}", path.display())
+            }
         }
     }
 }
@@ -223,7 +179,7 @@ impl error::Error for StoreError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::Object { .. } | Self::Corrupt { .. } | Self::LockLost { .. } => None,
+            _ => None,
         }
     }
 }

@@ -1,89 +1,79 @@
-//! What the ledger knows of users that were uploaded: the service shows nobody who is in a file segment.
+//! What the state records of a file segment's users, which the API does not return.
 
 use crate::model::{Identifier, ListDigest, UploadId, UploadResult, UserListFingerprint};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Whom a file segment has, as far as what was uploaded tells. The list itself is kept beside the ledger, by its digest.
+/// The users of a file segment, as far as the uploads show. The list is stored beside the state, by its digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UploadState {
-    /// What the values are. It never changes.
+    /// Never changes after the creation.
     pub identifier: Identifier,
-    /// Days after its creation at which the service archives it. They never change.
+    /// Days after its creation at which MoEngage archives it. Never changes.
     pub expires_in_days: u32,
-    /// When it was made; `None` where somebody else made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// Whom it has; `None` where a call was not answered, or a run ended before it was.
+    /// `None` after a request without a known result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<UserListFingerprint>,
-    /// When a call put it away, as long as it is: its users are dropped some time later. `None` where it is not known.
+    /// When segctl archived it, until it is unarchived. MoEngage deletes the users of an archived segment after a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived_at: Option<Timestamp>,
-    /// When the last call was made that was not answered, or of which nobody knows whether it was: it may arrive long after.
+    /// When the last request without a known result was sent. It may arrive late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ambiguous_since: Option<Timestamp>,
-    /// Calls that the service took, or may have, and of whose lists it has not said what became of them; the latest last.
+    /// Possibly accepted uploads whose result MoEngage has not reported; the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<UploadId>,
-    /// What it said of the latest, or of one that failed, until it takes another.
+    /// The result of the latest upload, or of a failed one, until MoEngage accepts another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_result: Option<UploadResult>,
-    /// How many users calls of the last day added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub additions: Vec<Addition>,
-    /// Files that were put where the service reads them, and are there still.
+    /// Files that were published for MoEngage and not deleted yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published_files: Vec<PublishedFile>,
 }
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// For how long a published list stays where it is when nobody tells that the service has read it.
 const UNPROCESSED_FILE_RETENTION: SignedDuration = DAY;
 
-/// For how long it stays where it is although the service has read it: a call that was delivered twice on the way has it read
-/// twice, and a list that is gone by then leaves nobody in the segment.
+/// How long a processed file stays published. MoEngage reads it twice if a request is delivered twice, and a missing list
+/// would empty the segment.
 const PROCESSED_FILE_RETENTION: SignedDuration = SignedDuration::from_hours(1);
 
-/// So many calls are waited for at most: where nobody listens, none is ever heard of.
+/// Without a callback receiver no result ever arrives.
 const PENDING_LIMIT: usize = 20;
 
-/// How long the users of an archived segment are surely kept: 30 days less one, for clocks that differ and for waits.
+/// How long MoEngage certainly stores the users of an archived segment: 30 days, less one for clock differences and waits.
 const ARCHIVED_USERS_RETENTION: SignedDuration = SignedDuration::from_hours(29 * 24);
 
-/// Users that a call added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Addition {
-    /// When.
     pub at: Timestamp,
-    /// How many, at most: those who were in the segment before count no more.
+    /// An upper bound: users that were in the segment already do not count.
     pub users: u64,
-    /// The call, where the service says what becomes of its list.
+    /// `None` if MoEngage does not report a result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<UploadId>,
 }
 
-/// A file for the service to read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedFile {
-    /// Names it where files are published.
     pub name: ListDigest,
-    /// When the service was told of it.
     pub submitted_at: Timestamp,
-    /// The call that told it, where it says what becomes of the list.
+    /// `None` if MoEngage does not report a result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<UploadId>,
-    /// Whether the service said what became of that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_processed: bool,
 }
 
 impl PublishedFile {
-    /// Whether the service has read it and does not read it again, or has had the time to.
     #[must_use]
     pub fn can_be_deleted(&self, now: Timestamp) -> bool {
         let age = self.submitted_at.duration_until(now);
@@ -92,7 +82,6 @@ impl PublishedFile {
 }
 
 impl UploadState {
-    /// What is known of a segment from before the first call about it.
     #[must_use]
     pub fn new(identifier: Identifier, expires_in_days: u32) -> Self {
         Self {
@@ -109,80 +98,75 @@ impl UploadState {
         }
     }
 
-    /// Takes down that a call added users.
     pub fn record_addition(&mut self, addition: Addition) {
         if addition.users == 0 {
             return;
         }
-        let counts = |added: &Addition| added.at.duration_until(addition.at) < DAY;
-        self.additions.retain(counts);
+        self.additions
+            .retain(|earlier| earlier.at.duration_until(addition.at) < DAY);
         self.additions.push(addition);
     }
 
-    /// Waits for what becomes of a call, besides of those before.
     pub fn add_pending(&mut self, upload: UploadId) {
         self.pending.push(upload);
-        let beyond = self.pending.len().saturating_sub(PENDING_LIMIT);
-        self.pending.drain(..beyond);
+        let excess = self.pending.len().saturating_sub(PENDING_LIMIT);
+        self.pending.drain(..excess);
     }
 
-    /// Learns what became of a call; whether that is news.
+    /// Records the result of an upload, and returns whether it was pending.
     ///
-    /// Calls about one segment are done one after the other. Whatever failed emptied the segment under all that followed, so
-    /// that nobody knows who is in it; a list that was read says nothing of the others.
-    pub fn record_result(&mut self, upload: &UploadId, callback: UploadResult) -> bool {
-        let Some(place) = self.pending.iter().position(|awaited| awaited == upload) else {
+    /// MoEngage processes the uploads of one segment in order. A failed upload empties the segment for all later ones, so
+    /// its users are unknown then. A processed upload does not show the result of any other.
+    pub fn record_result(&mut self, upload: &UploadId, result: UploadResult) -> bool {
+        let Some(position) = self.pending.iter().position(|pending| pending == upload) else {
             return false;
         };
-        let is_latest = place + 1 == self.pending.len();
-        let own = self
-            .published_files
-            .iter_mut()
-            .filter(|published| published.upload.as_ref() == Some(upload));
-        own.for_each(|published| published.is_processed = true);
-        match &callback {
+        let is_latest = position + 1 == self.pending.len();
+        for file in &mut self.published_files {
+            file.is_processed |= file.upload.as_ref() == Some(upload);
+        }
+        match &result {
             UploadResult::Processed(_) => {
-                self.pending.remove(place);
-                // What was heard before is of a later one.
+                self.pending.remove(position);
+                // An earlier reported result is that of a later upload.
                 if is_latest && self.last_result.is_none() {
-                    self.last_result = Some(callback);
+                    self.last_result = Some(result);
                 }
             }
             UploadResult::Failed { .. } => {
                 self.pending.clear();
                 self.additions
-                    .retain(|added| added.upload.as_ref() != Some(upload));
+                    .retain(|addition| addition.upload.as_ref() != Some(upload));
                 self.users = None;
-                self.last_result = Some(callback);
+                self.last_result = Some(result);
             }
         }
         true
     }
 
-    /// Whether as much is known of the users as by `other`, whatever was heard or published.
+    /// Compares what is known of the users, whatever was uploaded, published or reported.
     #[must_use]
     pub fn eq_ignoring_uploads(&self, other: &Self) -> bool {
-        let known = |one: &Self| Self {
+        let without_uploads = |state: &Self| Self {
             pending: Vec::new(),
             last_result: None,
             additions: Vec::new(),
             published_files: Vec::new(),
-            ..one.clone()
+            ..state.clone()
         };
-        known(self) == known(other)
+        without_uploads(self) == without_uploads(other)
     }
 
-    /// Whether the service may have dropped the users of the segment by `now`, which is put away or was until then.
+    /// Whether MoEngage may have deleted the users of the segment, which is archived or was until `now`.
     #[must_use]
     pub fn may_have_lost_users(&self, now: Timestamp) -> bool {
-        let is_kept = self.archived_at.is_some_and(|at| {
+        let is_retained = self.archived_at.is_some_and(|at| {
             let age = now.duration_since(at);
             !age.is_negative() && age < ARCHIVED_USERS_RETENTION
         });
-        !is_kept || self.expires_at().is_some_and(|at| at <= now)
+        !is_retained || self.expires_at().is_some_and(|at| at <= now)
     }
 
-    /// Learns that the segment is in use again.
     pub fn mark_unarchived(&mut self, now: Timestamp) {
         if self.may_have_lost_users(now) {
             self.users = None;
@@ -190,7 +174,6 @@ impl UploadState {
         self.archived_at = None;
     }
 
-    /// When the service archives it, where that is known.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         let days = SignedDuration::from_hours(24 * i64::from(self.expires_in_days));
@@ -212,12 +195,10 @@ mod tests {
             attribute: "email".to_owned(),
             kind: IdentifierType::Text,
         };
-        let mut uploaded = UploadState::new(identifier, 30);
-        uploaded.users = Some(UserListFingerprint::Values(ListSummary::empty()));
-        numbers
-            .iter()
-            .for_each(|number| uploaded.add_pending(id(*number)));
-        uploaded
+        let mut state = UploadState::new(identifier, 30);
+        state.users = Some(UserListFingerprint::Values(ListSummary::empty()));
+        numbers.iter().for_each(|number| state.add_pending(id(*number)));
+        state
     }
 
     fn processed(found: u64) -> UploadResult {
@@ -235,7 +216,7 @@ mod tests {
 
     #[test]
     fn upload_results_are_recorded_correctly_in_any_order() {
-        /// What is said of which call, which calls are waited for then, whether the users are known, what is told.
+        /// The results by upload, then what is expected: the pending uploads, whether users are known, the last result.
         type Case = (Vec<(u8, UploadResult)>, Vec<u8>, bool, Option<UploadResult>);
         let cases: [Case; 7] = [
             (vec![(1, processed(1))], vec![2], true, None),
@@ -252,7 +233,7 @@ mod tests {
                 true,
                 Some(processed(2)),
             ),
-            // The second was done on what the first left empty, whichever is heard of first.
+            // The first upload emptied the segment before the second, whichever result arrives first.
             (
                 vec![(1, failed()), (2, processed(2))],
                 vec![],
@@ -267,28 +248,28 @@ mod tests {
             ),
             (vec![(9, failed())], vec![1, 2], true, None),
         ];
-        for (said, waits, is_known, told) in cases {
-            let mut uploaded = with_pending(&[1, 2]);
-            for (number, callback) in &said {
-                uploaded.record_result(&id(*number), callback.clone());
+        for (results, pending, is_known, last_result) in cases {
+            let mut state = with_pending(&[1, 2]);
+            for (number, result) in &results {
+                state.record_result(&id(*number), result.clone());
                 assert!(
-                    !uploaded.record_result(&id(*number), failed()),
-                    "{said:?} is heard once"
+                    !state.record_result(&id(*number), failed()),
+                    "{results:?} is recorded once"
                 );
             }
-            let waits: Vec<UploadId> = waits.into_iter().map(id).collect();
+            let pending: Vec<UploadId> = pending.into_iter().map(id).collect();
             assert_eq!(
-                (uploaded.pending, uploaded.users.is_some(), uploaded.last_result),
-                (waits, is_known, told),
-                "{said:?}"
+                (state.pending, state.users.is_some(), state.last_result),
+                (pending, is_known, last_result),
+                "{results:?}"
             );
         }
     }
 
     #[test]
     fn the_oldest_pending_uploads_are_dropped_beyond_the_limit() {
-        let uploaded = with_pending(&Vec::from_iter(0..30));
-        assert_eq!(uploaded.pending, Vec::from_iter((10..30).map(id)));
+        let state = with_pending(&Vec::from_iter(0..30));
+        assert_eq!(state.pending, Vec::from_iter((10..30).map(id)));
     }
 
     #[test]
@@ -300,29 +281,23 @@ mod tests {
             upload: Some(id(number)),
             is_processed: false,
         };
-        let later = at + PROCESSED_FILE_RETENTION;
-        let read = |uploaded: &UploadState| -> Vec<bool> {
-            let published = uploaded.published_files.iter();
-            published
-                .map(|published| published.can_be_deleted(later))
-                .collect()
+        let can_be_deleted = |state: &UploadState, at| -> Vec<bool> {
+            let files = state.published_files.iter();
+            files.map(|file| file.can_be_deleted(at)).collect()
         };
-        for (said, are_read) in [(processed(1), [true, false]), (failed(), [true, false])] {
-            let mut uploaded = with_pending(&[1, 2]);
-            uploaded.published_files = vec![file(1), file(2)];
-            uploaded.record_result(&id(1), said);
-            assert_eq!(read(&uploaded), are_read);
-            let mut published = uploaded.published_files.iter();
-            assert!(
-                !published.any(|published| published.can_be_deleted(at)),
-                "it may be read again"
-            );
+        let later = at + PROCESSED_FILE_RETENTION;
+        for result in [processed(1), failed()] {
+            let mut state = with_pending(&[1, 2]);
+            state.published_files = vec![file(1), file(2)];
+            state.record_result(&id(1), result);
+            assert_eq!(can_be_deleted(&state, later), [true, false]);
+            assert_eq!(can_be_deleted(&state, at), [false, false], "it may be read again");
         }
-        // What takes the place of all that came before says nothing of their files.
-        let mut uploaded = with_pending(&[1]);
-        uploaded.published_files = vec![file(1)];
-        uploaded.pending.clear();
-        assert_eq!(read(&uploaded), [false]);
+        // A full upload clears the pending ones, without any result of theirs.
+        let mut state = with_pending(&[1]);
+        state.published_files = vec![file(1)];
+        state.pending.clear();
+        assert_eq!(can_be_deleted(&state, later), [false]);
         let day = SignedDuration::from_hours(24);
         assert!(
             file(1).can_be_deleted(at + day)
@@ -332,16 +307,16 @@ mod tests {
 
     #[test]
     fn users_of_a_failed_upload_are_not_counted() {
-        let mut uploaded = with_pending(&[1, 2]);
+        let mut state = with_pending(&[1, 2]);
         for number in [1, 2] {
-            uploaded.record_addition(Addition {
+            state.record_addition(Addition {
                 at: Timestamp::UNIX_EPOCH,
                 users: u64::from(number),
                 upload: Some(id(number)),
             });
         }
-        uploaded.record_result(&id(2), failed());
-        let left: Vec<u64> = uploaded.additions.iter().map(|added| added.users).collect();
-        assert_eq!(left, [1]);
+        state.record_result(&id(2), failed());
+        let counted: Vec<u64> = state.additions.iter().map(|addition| addition.users).collect();
+        assert_eq!(counted, [1]);
     }
 }

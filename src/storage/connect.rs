@@ -1,4 +1,4 @@
-//! Ways to the object stores, with credentials from the environment alone.
+//! Connects to object stores, with credentials from the environment only.
 
 use super::{SignedObjectStore, error};
 use crate::model::{ObjectStoreProvider, ObjectStoreUrl, is_loopback_http};
@@ -10,27 +10,21 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a request is repeated. A lock outlasts a store that is away for as long as all of them take.
+/// The lease of a lock outlasts all retries.
 const MAX_RETRIES: usize = 4;
 
-/// After this no request is repeated any more.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Makes ready to reach the objects at `place`; no request is made yet.
-///
-/// # Errors
-///
-/// Why the variables do not lead there, in words that hold no secret.
+/// Prepares a connection without a request. Errors contain no secrets.
 pub fn connect(
     storage_url: &ObjectStoreUrl,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> std::result::Result<Arc<dyn SignedObjectStore>, String> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may come first; then the provider is the same one.
+        // Another thread may install the same provider first.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
-    let variables: Vec<_> = variables.into_iter().collect();
-    let variables = allow_local_plain_http(storage_url.provider, variables)?;
+    let variables = allow_local_plain_http(storage_url.provider, variables.into_iter().collect())?;
     let store = match storage_url.provider {
         ObjectStoreProvider::S3 => s3(&storage_url.bucket, &variables),
         ObjectStoreProvider::Gs => gs(&storage_url.bucket, &variables),
@@ -40,13 +34,12 @@ pub fn connect(
 }
 
 fn s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObjectStore>> {
-    let settings = client_options("AWS_", variables);
-    let builder = settings.fold(AmazonS3Builder::new(), |builder, (key, value)| {
-        builder.with_config(key, value)
-    });
-    let store = builder
+    let store = client_options("AWS_", variables)
+        .fold(AmazonS3Builder::new(), |builder, (key, value)| {
+            builder.with_config(key, value)
+        })
         .with_bucket_name(bucket)
-        // Not every store that speaks the protocol can delete several objects at once.
+        // Not every S3-compatible store supports bulk deletes.
         .with_disable_bulk_delete(true)
         .with_retry(retry_config())
         .build()?;
@@ -54,11 +47,10 @@ fn s3(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObje
 }
 
 fn gs(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObjectStore>> {
-    let settings = client_options("GOOGLE_", variables);
-    let builder = settings.fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| {
-        builder.with_config(key, value)
-    });
-    let store = builder
+    let store = client_options("GOOGLE_", variables)
+        .fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| {
+            builder.with_config(key, value)
+        })
         .with_bucket_name(bucket)
         .with_retry(retry_config())
         .build()?;
@@ -66,27 +58,22 @@ fn gs(bucket: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObje
 }
 
 fn az(container: &str, variables: &[(String, String)]) -> Result<Arc<dyn SignedObjectStore>> {
-    let settings = client_options("AZURE_", variables);
-    let builder = settings.fold(MicrosoftAzureBuilder::new(), |builder, (key, value)| {
-        builder.with_config(key, value)
-    });
-    let store = builder
+    let store = client_options("AZURE_", variables)
+        .fold(MicrosoftAzureBuilder::new(), |builder, (key, value)| {
+            builder.with_config(key, value)
+        })
         .with_container_name(container)
         .with_retry(retry_config())
         .build()?;
     Ok(Arc::new(store))
 }
 
-/// The variables with leave to use plain http, where the store is on this machine.
-///
-/// # Errors
-///
-/// The store is on another machine, plain http leads there, and nobody allowed that.
+/// Allows plain http to a store on this machine. To another machine the user has to allow it.
 fn allow_local_plain_http(
-    service: ObjectStoreProvider,
+    provider: ObjectStoreProvider,
     mut variables: Vec<(String, String)>,
 ) -> std::result::Result<Vec<(String, String)>, String> {
-    let (endpoints, allow_variable): (&[&str], _) = match service {
+    let (endpoints, allow_variable): (&[&str], _) = match provider {
         ObjectStoreProvider::S3 => (
             &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"],
             "AWS_ALLOW_HTTP",
@@ -103,8 +90,7 @@ fn allow_local_plain_http(
     let plain: Vec<_> = variables.iter().filter(is_plain).collect();
     if let Some((name, _)) = plain.iter().find(|(_, value)| !is_loopback_http(value)) {
         return Err(format!(
-            "{name} is plain http, on which everybody on the way can read what is kept there; write https, or allow it with \
-             {allow_variable}=true"
+            "{name} uses plain http, which does not encrypt the data; use https, or set {allow_variable}=true to allow it"
         ));
     }
     if !plain.is_empty() {
@@ -113,13 +99,13 @@ fn allow_local_plain_http(
     Ok(variables)
 }
 
-/// The variables that begin like this and that the store's client knows.
+/// The variables with this prefix that the client of the store supports.
 fn client_options<K: FromStr>(
     prefix: &str,
     variables: &[(String, String)],
 ) -> impl Iterator<Item = (K, String)> {
-    let own = variables.iter().filter(move |(name, _)| name.starts_with(prefix));
-    own.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.clone())))
+    let prefixed = variables.iter().filter(move |(name, _)| name.starts_with(prefix));
+    prefixed.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.clone())))
 }
 
 fn retry_config() -> RetryConfig {

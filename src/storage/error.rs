@@ -1,63 +1,49 @@
-//! What an object store's refusal means to a person.
+//! Describes errors of object stores, with fixes.
 //!
-//! Answers of object stores may repeat a token, and addresses may hold a signature: of both only what is known to be
-//! harmless is printed.
+//! Responses of object stores may contain a token, and URLs may contain a signature. segctl prints only the harmless parts.
 
 use crate::model::ObjectStoreProvider;
 use object_store::Error;
 
-/// So much of what a store says is repeated.
 const MAX_ERROR_CHARS: usize = 200;
 
-/// A refused request in words, with what to do about it.
-pub fn describe_error(service: ObjectStoreProvider, error: &Error) -> String {
-    let said = safe_error_text(error);
+pub fn describe_error(provider: ObjectStoreProvider, error: &Error) -> String {
+    let text = safe_error_text(error);
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => format!(
-            "the store refuses the credentials ({said}); they come from {}, and have to allow reading, writing, \
-             deleting and listing there",
-            setup_variables(service)
+            "the object store rejects the credentials ({text}); check {}, and that they allow reading, writing, deleting \
+             and listing",
+            setup_variables(provider)
         ),
         Error::NotFound { .. } => {
-            format!("there is no such bucket ({said}); make it, or correct its address in segctl.yaml")
+            format!("the bucket does not exist ({text}); create it, or correct its URL in segctl.yaml")
         }
         _ if lacks_conditional_writes(error) => NO_CONDITIONAL_WRITES.to_owned(),
-        _ => format!(
-            "{said}; check the network, and the store's set-up in {}",
-            setup_variables(service)
-        ),
+        _ => format!("{text}; check the network and {}", setup_variables(provider)),
     }
 }
 
-/// A set-up that cannot be used, in words.
-pub fn describe_setup_error(service: ObjectStoreProvider, error: &Error) -> String {
-    format!(
-        "{}; it is set up by {}",
-        safe_error_text(error),
-        setup_variables(service)
-    )
+pub fn describe_setup_error(provider: ObjectStoreProvider, error: &Error) -> String {
+    format!("{}; check {}", safe_error_text(error), setup_variables(provider))
 }
 
-/// Without conditions two runs overwrite each other's locks.
-pub const NO_CONDITIONAL_WRITES: &str = "the store does not keep conditions of writes (If-Match, If-None-Match), \
-                                        without which two runs cannot be kept apart; keep the ledger in a store \
-                                        that does, or in a directory";
+/// Without conditional writes two runs overwrite each other's locks.
+pub const NO_CONDITIONAL_WRITES: &str = "the object store does not support conditional writes (If-Match, If-None-Match), \
+                                        which the state lock needs; set `state:` to another store or to a directory";
 
-/// Whether the store does not know conditional writes, and says so.
 pub fn lacks_conditional_writes(error: &Error) -> bool {
     matches!(error, Error::NotImplemented { .. } | Error::NotSupported { .. })
         || error_chain(error).any(|text| text.contains("status code: 501"))
 }
 
-/// Whether it is the bucket that is missing, not the object.
+/// Whether the bucket is missing, not only the object.
 pub fn is_bucket_missing(error: &Error) -> bool {
     let names = ["NoSuchBucket", "ContainerNotFound"];
     error_chain(error).any(|text| names.iter().any(|name| text.contains(name)))
 }
 
-/// Where the store's set-up is read from.
-fn setup_variables(service: ObjectStoreProvider) -> &'static str {
-    match service {
+fn setup_variables(provider: ObjectStoreProvider) -> &'static str {
+    match provider {
         ObjectStoreProvider::S3 => {
             "the variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL"
         }
@@ -71,10 +57,10 @@ fn error_chain(error: &Error) -> impl Iterator<Item = String> {
     std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string)
 }
 
-/// The innermost cause, which names no address; of an answer its status and code alone.
+/// The innermost cause, which contains no URL; of a response only its status and code.
 fn safe_error_text(error: &Error) -> String {
     let text = error_chain(error).last().unwrap_or_default();
-    let words = match text.split_once("status code: ") {
+    let text = match text.split_once("status code: ") {
         Some((_, answer)) => {
             let status = answer.split(':').next().unwrap_or_default();
             let code = answer
@@ -84,7 +70,7 @@ fn safe_error_text(error: &Error) -> String {
         }
         None => text,
     };
-    let printable = words
+    let printable = text
         .chars()
         .map(|next| if next.is_control() { ' ' } else { next });
     printable.take(MAX_ERROR_CHARS).collect()
@@ -105,39 +91,42 @@ mod tests {
     fn an_error_shows_status_and_code_but_never_the_response_body() {
         let text = "Server returned non-2xx status code: 400 Bad Request: <Error><Code>ExpiredToken</Code><Message>The \
                     token has expired.</Message><Token-0>s3cret</Token-0></Error>";
-        let said = describe_error(ObjectStoreProvider::S3, &generic_error(text));
-        assert!(said.starts_with("400 Bad Request, ExpiredToken; check"), "{said}");
+        let message = describe_error(ObjectStoreProvider::S3, &generic_error(text));
+        assert!(
+            message.starts_with("400 Bad Request, ExpiredToken; check"),
+            "{message}"
+        );
         let plain = "Server returned non-2xx status code: 400 Bad Request: {\"assertion\": \"s3cret\"}";
-        let said = describe_error(ObjectStoreProvider::Gs, &generic_error(plain));
-        assert!(said.starts_with("400 Bad Request; check"), "{said}");
+        let message = describe_error(ObjectStoreProvider::Gs, &generic_error(plain));
+        assert!(message.starts_with("400 Bad Request; check"), "{message}");
     }
 
     #[test]
     fn errors_say_how_to_fix_them() {
         let source = || "status code: 403 Forbidden: <Code>AccessDenied</Code>".into();
         let path = String::new;
-        for (error, words) in [
+        for (error, part) in [
             (
                 Error::PermissionDenied {
                     path: path(),
                     source: source(),
                 },
-                "(403 Forbidden, AccessDenied); they come from the variables AZURE_",
+                "(403 Forbidden, AccessDenied); check the variables AZURE_",
             ),
             (
                 Error::NotFound {
                     path: path(),
                     source: "status code: 404 Not Found: <Code>ContainerNotFound</Code>".into(),
                 },
-                "there is no such bucket (404 Not Found, ContainerNotFound)",
+                "the bucket does not exist (404 Not Found, ContainerNotFound)",
             ),
             (
                 generic_error("status code: 501 Not Implemented: "),
                 "If-None-Match",
             ),
         ] {
-            let said = describe_error(ObjectStoreProvider::Az, &error);
-            assert!(said.contains(words), "{said}");
+            let message = describe_error(ObjectStoreProvider::Az, &error);
+            assert!(message.contains(part), "{message}");
         }
     }
 }

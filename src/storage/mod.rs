@@ -1,4 +1,4 @@
-//! Ways to object stores, with credentials from the environment alone, and what their refusals mean to a person.
+//! Connections to object stores with credentials from the environment, and readable errors.
 
 mod connect;
 pub mod error;
@@ -8,7 +8,6 @@ pub use connect::connect;
 use object_store::ObjectStore;
 use object_store::signer::Signer;
 
-/// A bucket, and addresses at which others read what is in it.
 pub trait SignedObjectStore: ObjectStore + Signer {}
 
 impl<O: ObjectStore + Signer> SignedObjectStore for O {}

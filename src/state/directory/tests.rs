@@ -1,15 +1,12 @@
 use super::*;
 use crate::model::{EndpointClass, Lifecycle, Payload, SegmentId, SegmentName};
-use crate::state::AppliedPlan;
-use crate::state::Intent;
-use crate::state::StateEntry;
-use crate::state::{IntendedWrite, LockHolder, Revision, StepKey};
+use crate::state::{AppliedPlan, IntendedWrite, Intent, LockHolder, Revision, StateEntry, StepKey};
 use jiff::Timestamp;
 use serde_json::json;
 use std::fs;
 
 fn state() -> State {
-    let mut ledger = State::default();
+    let mut state = State::default();
     let payload = Payload {
         included_filters: json!({"filter_operator": "and", "filters": [{"value": 1.5}]}),
         excluded_filters: None,
@@ -33,13 +30,13 @@ fn state() -> State {
             replaced_at: Timestamp::UNIX_EPOCH,
             run: "run 0".to_owned(),
         });
-        ledger.record(entry);
+        state.record(entry);
     }
-    ledger.record_applied_plan(AppliedPlan {
+    state.record_applied_plan(AppliedPlan {
         digest: "abc".to_owned(),
         applied_at: Timestamp::UNIX_EPOCH,
     });
-    ledger
+    state
 }
 
 fn journal_entry(number: usize) -> JournalEntry {
@@ -73,7 +70,7 @@ async fn a_saved_state_is_loaded_unchanged() {
 async fn every_run_reads_each_request_once() {
     let directory = tempfile::tempdir().unwrap();
     let store = DirectoryStore::new(directory.path().join("deep/down"));
-    let call = |second| RequestRecord::Sent {
+    let sent = |second| RequestRecord::Sent {
         class: EndpointClass::Get,
         at: Timestamp::from_second(second).unwrap(),
     };
@@ -81,44 +78,61 @@ async fn every_run_reads_each_request_once() {
     let mut next = 0;
     let exchanged = store.exchange_requests(&mut next, |others| {
         assert_eq!(others, []);
-        vec![call(1), call(2)]
+        vec![sent(1), sent(2)]
     });
     exchanged.await.unwrap();
     assert_eq!(next, 2);
     let other = DirectoryStore::new(directory.path().join("deep/down"));
     let mut next = 1;
     let exchanged = other.exchange_requests(&mut next, |others| {
-        assert_eq!(others, [call(2)]);
-        vec![call(3)]
+        assert_eq!(others, [sent(2)]);
+        vec![sent(3)]
     });
     exchanged.await.unwrap();
     assert_eq!(next, 3);
     let mut next = 2;
     store.exchange_requests(&mut next, |_| Vec::new()).await.unwrap();
     assert_eq!(next, 3);
-    assert_eq!(store.load_requests().await.unwrap(), [call(1), call(2), call(3)]);
-    // Few old ones are not worth it.
+    assert_eq!(store.load_requests().await.unwrap(), [sent(1), sent(2), sent(3)]);
+    // Few old records are not pruned.
     store.prune_requests(Timestamp::MAX).await.unwrap();
     assert_eq!(store.load_requests().await.unwrap().len(), 3);
-    let many: Vec<RequestRecord> = (0..2000).map(call).collect();
+    let many: Vec<RequestRecord> = (0..2000).map(sent).collect();
     store.exchange_requests(&mut 3, |_| many.clone()).await.unwrap();
     store
         .prune_requests(Timestamp::from_second(1999).unwrap())
         .await
         .unwrap();
-    assert_eq!(store.load_requests().await.unwrap(), [call(1999)]);
+    assert_eq!(store.load_requests().await.unwrap(), [sent(1999)]);
     let mut next = 3;
     other.exchange_requests(&mut next, |_| Vec::new()).await.unwrap();
     assert_eq!(next, 2003);
 }
 
-/// The ledger with the first records taken down.
-fn state_with(records: usize) -> State {
-    let mut ledger = state();
-    for number in 0..records {
-        ledger.apply_journal_entry(journal_entry(number));
+fn state_with(entries: usize) -> State {
+    let mut state = state();
+    for number in 0..entries {
+        state.apply_journal_entry(journal_entry(number));
     }
-    ledger
+    state
+}
+
+#[tokio::test]
+async fn a_state_from_before_the_first_release_is_refused() {
+    for file in ["ledger.json", "snapshot.json"] {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(file), "{}").unwrap();
+        let store = DirectoryStore::new(directory.path());
+        let expected = format!(
+            "the directory `{}` holds the state of a segctl before 0.1 (`{file}`), which this version does not read; to \
+             start anew move it away and run `segctl state rebuild`",
+            directory.path().display()
+        );
+        assert_eq!(store.load().await.unwrap_err().to_string(), expected);
+        // A directory with a readable state may hold such a file.
+        store.save(&state()).await.unwrap();
+        assert_eq!(store.load().await.unwrap(), state());
+    }
 }
 
 #[tokio::test]
@@ -137,16 +151,16 @@ async fn the_next_run_reads_the_journal_up_to_a_torn_last_line() {
     let text = fs::read(&journal).unwrap();
     fs::write(&journal, &text[..text.len() - 5]).unwrap();
     assert_eq!(next.load().await.unwrap(), state_with(2));
-    // Its first change leaves the torn line behind.
+    // The first change of the next run drops the torn line.
     next.append(&state_with(3), &[journal_entry(2)]).await.unwrap();
     next.append(&state_with(4), &[journal_entry(3)]).await.unwrap();
     assert_eq!(store.load().await.unwrap(), state_with(4));
-    // A run takes the journal in at its end. One that ended before it removed it: it follows an older generation.
-    let journal_of_before = fs::read(&journal).unwrap();
+    // A run that crashed after it compacted the journal leaves one that follows an older generation.
+    let old_journal = fs::read(&journal).unwrap();
     store.save(&state_with(1)).await.unwrap();
     assert!(!journal.exists());
     assert_eq!(store.load().await.unwrap(), state_with(1));
-    fs::write(&journal, &journal_of_before).unwrap();
+    fs::write(&journal, &old_journal).unwrap();
     assert_eq!(store.load().await.unwrap(), state_with(1));
 }
 
@@ -158,15 +172,15 @@ async fn a_mismatched_journal_is_rejected_and_a_missing_state_is_empty() {
     let backup = fs::read(directory.path().join(STATE_FILE)).unwrap();
     store.save(&state()).await.unwrap();
     store.append(&state_with(1), &[journal_entry(0)]).await.unwrap();
-    let begun = fs::read(directory.path().join(STATE_FILE)).unwrap();
+    let current = fs::read(directory.path().join(STATE_FILE)).unwrap();
     fs::write(directory.path().join(STATE_FILE), &backup).unwrap();
-    // Nothing was added to what the journal follows.
+    // The journal of the later generation has no entries.
     assert_eq!(store.load().await.unwrap(), state());
-    fs::write(directory.path().join(STATE_FILE), begun).unwrap();
+    fs::write(directory.path().join(STATE_FILE), current).unwrap();
     store.append(&state_with(2), &[journal_entry(1)]).await.unwrap();
     fs::write(directory.path().join(STATE_FILE), backup).unwrap();
-    let refused = store.load().await.unwrap_err().to_string();
-    assert!(refused.contains("follows generation 3"), "{refused}");
+    let error = store.load().await.unwrap_err().to_string();
+    assert!(error.contains("follows the later generation 3"), "{error}");
     fs::remove_file(directory.path().join(STATE_FILE)).unwrap();
     assert_eq!(store.load().await.unwrap(), State::default());
     let next = DirectoryStore::new(directory.path());
@@ -174,17 +188,17 @@ async fn a_mismatched_journal_is_rejected_and_a_missing_state_is_empty() {
     assert_eq!(store.load().await.unwrap(), state_with(2));
     for text in ["{}\n{}\n", "garbage", ""] {
         fs::write(directory.path().join(JOURNAL_FILE), text).unwrap();
-        let refused = store.load().await.unwrap_err().to_string();
+        let error = store.load().await.unwrap_err().to_string();
         assert!(
-            refused.contains("journal.jsonl") && refused.contains("first line"),
-            "{refused}"
+            error.contains("journal.jsonl") && error.contains("first line"),
+            "{error}"
         );
     }
     fs::remove_file(directory.path().join(JOURNAL_FILE)).unwrap();
-    let refused = store.load().await.unwrap_err().to_string();
+    let error = store.load().await.unwrap_err().to_string();
     assert!(
-        refused.contains("journal.jsonl` cannot be used: it is gone"),
-        "{refused}"
+        error.contains("journal.jsonl` cannot be used: it is missing"),
+        "{error}"
     );
 }
 
@@ -194,10 +208,10 @@ async fn a_damaged_file_is_rejected_by_name() {
     let store = DirectoryStore::new(directory.path());
     let good = checksummed_json::encode(STATE_VERSION, &StateFile::of(&state(), (1, false)));
     let damaged = [
-        (good.replace("\"One\"", "\"Own\""), "checksum"),
+        (good.replace("\"One\"", "\"Two\""), "checksum"),
         (
-            good.replace("\"format_version\": 4", "\"format_version\": 5"),
-            "format version 5",
+            good.replace("\"format_version\": 1", "\"format_version\": 5"),
+            "format version is 5",
         ),
         (good[..good.len() / 2].to_owned(), "EOF"),
         (String::new(), "EOF"),
@@ -205,11 +219,8 @@ async fn a_damaged_file_is_rejected_by_name() {
     ];
     for (text, reason) in damaged {
         fs::write(directory.path().join(STATE_FILE), text).unwrap();
-        let refused = store.load().await.unwrap_err().to_string();
-        assert!(
-            refused.contains(reason) && refused.contains("ledger.json"),
-            "{refused}"
-        );
+        let error = store.load().await.unwrap_err().to_string();
+        assert!(error.contains(reason) && error.contains("state.json"), "{error}");
     }
 }
 
@@ -229,13 +240,13 @@ async fn a_failed_append_is_saved_with_the_next() {
         .unwrap();
     store.save(&state()).await.unwrap();
     store.append(&state_with(1), &[journal_entry(0)]).await.unwrap();
-    // The lock cannot be looked at, for once.
-    let (file, away) = (directory.path().join(LOCK_FILE), directory.path().join("away"));
-    fs::rename(&file, &away).unwrap();
+    // The lock is unreadable for a moment.
+    let (file, moved) = (directory.path().join(LOCK_FILE), directory.path().join("moved"));
+    fs::rename(&file, &moved).unwrap();
     fs::create_dir(&file).unwrap();
     assert!(store.append(&state_with(2), &[journal_entry(1)]).await.is_err());
     fs::remove_dir(&file).unwrap();
-    fs::rename(&away, &file).unwrap();
+    fs::rename(&moved, &file).unwrap();
     store.append(&state_with(3), &[journal_entry(2)]).await.unwrap();
     let next = DirectoryStore::new(directory.path());
     assert_eq!(next.load().await.unwrap(), state_with(3));

@@ -1,8 +1,8 @@
-//! Objects that are read whole and written on conditions.
+//! Conditional writes of objects.
 //!
-//! A write whose answer is lost may have taken effect, and its repetition is refused by what it wrote itself. Every
-//! conditional write therefore carries a mark of its own beside the object's bytes: what is found after a refusal is either
-//! this very write, or somebody else's.
+//! A write without an answer may have taken effect, and its own result then rejects a retry. Every conditional write
+//! therefore stores a unique id beside the object's bytes. After a conflict the id shows whether the stored object is
+//! this write or that of another process.
 
 use crate::model::ObjectStoreUrl;
 use crate::state::StoreError;
@@ -19,27 +19,22 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often a write of which nobody knows whether it took effect is made again; the store's own client repeats what it
-/// knows to have failed.
+/// Attempts at a write with an unknown result. The client of the store itself retries known failures.
 const WRITE_ATTEMPTS: usize = 3;
 
-/// How many objects are read at once.
 const CONCURRENT_READS: usize = 16;
 
-/// The name of the mark. Letters alone: every store takes them.
+/// Letters only, which every store accepts in names.
 const WRITE_ID: Attribute = Attribute::Metadata(Cow::Borrowed("segctlwrite"));
 
-/// The objects of a ledger.
 #[derive(Debug)]
 pub(super) struct StateBucket {
     store: Arc<dyn ObjectStore>,
     location: ObjectStoreUrl,
-    /// What the marks of this one begin with.
     writer_id: String,
     write_count: AtomicU64,
 }
 
-/// An object as it was read.
 #[derive(Clone, Debug)]
 pub(super) struct FetchedObject {
     pub(super) bytes: Vec<u8>,
@@ -47,35 +42,30 @@ pub(super) struct FetchedObject {
     write_id: Option<String>,
 }
 
-/// What an object has to be for a write to take effect.
+/// What has to be stored for a write to take effect.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Precondition {
-    /// There is none.
     #[default]
     Absent,
-    /// This version.
     Version(UpdateVersion),
 }
 
-/// What came of a conditional write.
 #[derive(Debug)]
 pub(super) enum ConditionalWrite {
-    /// The object is as it was written, and has this version.
     Done(UpdateVersion),
-    /// It is another than was expected: this one, unless it is gone.
+    /// The precondition failed: this object is stored instead, or none.
     Conflict(Option<FetchedObject>),
 }
 
 impl Precondition {
-    /// What was read, to be replaced.
-    pub(super) fn of(found: Option<&FetchedObject>) -> Self {
-        found.map_or(Self::Absent, |found| Self::Version(found.version.clone()))
+    pub(super) fn of(object: Option<&FetchedObject>) -> Self {
+        object.map_or(Self::Absent, |object| Self::Version(object.version.clone()))
     }
 
-    fn is_met_by(&self, found: Option<&FetchedObject>) -> bool {
-        match (self, found) {
+    fn is_met_by(&self, object: Option<&FetchedObject>) -> bool {
+        match (self, object) {
             (Self::Absent, None) => true,
-            (Self::Version(version), Some(found)) => *version == found.version,
+            (Self::Version(version), Some(object)) => *version == object.version,
             _ => false,
         }
     }
@@ -93,13 +83,12 @@ impl StateBucket {
         Self {
             store,
             location,
-            // No two have the same: each is seeded by the system.
+            // Unique, since the system seeds each hasher.
             writer_id: format!("{:016x}", RandomState::new().hash_one("writer")),
             write_count: AtomicU64::new(0),
         }
     }
 
-    /// The address of an object.
     pub(super) fn url(&self, name: &str) -> String {
         format!("{}/{name}", self.location)
     }
@@ -110,15 +99,14 @@ impl StateBucket {
     }
 
     fn store_error(&self, operation: &'static str, name: &str) -> impl Fn(Error) -> StoreError {
-        let (object, service) = (self.url(name), self.location.provider);
+        let (object, provider) = (self.url(name), self.location.provider);
         move |error| StoreError::Object {
             operation,
             object: object.clone(),
-            reason: error::describe_error(service, &error),
+            reason: error::describe_error(provider, &error),
         }
     }
 
-    /// Reads an object; `None` where there is none.
     pub(super) async fn get(&self, name: &str) -> Result<Option<FetchedObject>, StoreError> {
         self.read(name).await.map_err(self.store_error("read", name))
     }
@@ -129,7 +117,7 @@ impl StateBucket {
             result => result?,
         };
         let version = version(&result.meta);
-        let write_id = result.attributes.get(&WRITE_ID).map(|mark| mark.to_string());
+        let write_id = result.attributes.get(&WRITE_ID).map(|id| id.to_string());
         let bytes = GetResult::bytes(result).await?.to_vec();
         Ok(Some(FetchedObject {
             bytes,
@@ -138,33 +126,28 @@ impl StateBucket {
         }))
     }
 
-    /// Reads several objects, in their order.
+    /// Reads several objects in parallel; the result has the order of `names`.
     pub(super) async fn get_all(&self, names: &[String]) -> Result<Vec<Option<FetchedObject>>, StoreError> {
-        // Collected first: a stream that made them as it went could not be sent to another thread.
+        // Collected first, since a lazy stream of these futures is not `Send`.
         let reads: Vec<_> = names.iter().map(|name| self.get(name)).collect();
-        let read = stream::iter(reads).buffered(CONCURRENT_READS);
-        read.try_collect().await
+        let objects = stream::iter(reads).buffered(CONCURRENT_READS);
+        objects.try_collect().await
     }
 
-    /// Replaces an object, whatever it is.
     pub(super) async fn put(&self, name: &str, bytes: impl Into<PutPayload>) -> Result<(), StoreError> {
         let put = self.store.put(&self.path(name), bytes.into()).await;
         put.map(drop).map_err(self.store_error("write", name))
     }
 
-    /// Replaces an object where it is what is expected.
     pub(super) async fn put_if(
         &self,
         name: &str,
         text: &str,
         expected: &Precondition,
     ) -> Result<ConditionalWrite, StoreError> {
-        let write_id = format!(
-            "{}-{}",
-            self.writer_id,
-            self.write_count.fetch_add(1, Ordering::Relaxed)
-        );
-        let refused = self.store_error("write", name);
+        let number = self.write_count.fetch_add(1, Ordering::Relaxed);
+        let write_id = format!("{}-{number}", self.writer_id);
+        let write_error = self.store_error("write", name);
         let path = self.path(name);
         let mut attempt = 1;
         loop {
@@ -183,33 +166,33 @@ impl StateBucket {
                         version: done.version,
                     }));
                 }
-                Err(error) if is_permanent(&error) => return Err(refused(error)),
+                Err(error) if is_permanent(&error) => return Err(write_error(error)),
                 Err(error) => error,
             };
-            let found = self.get(name).await?;
-            if let Some(found) = &found
-                && found.write_id.as_ref() == Some(&write_id)
+            let object = self.get(name).await?;
+            if let Some(object) = &object
+                && object.write_id.as_ref() == Some(&write_id)
             {
-                return Ok(ConditionalWrite::Done(found.version.clone()));
+                return Ok(ConditionalWrite::Done(object.version.clone()));
             }
-            if !expected.is_met_by(found.as_ref()) {
-                return Ok(ConditionalWrite::Conflict(found));
+            if !expected.is_met_by(object.as_ref()) {
+                return Ok(ConditionalWrite::Conflict(object));
             }
-            // It did not take effect, though nothing is in its way.
+            // The write did not take effect, although its precondition is met.
             if attempt == WRITE_ATTEMPTS {
-                return Err(refused(error));
+                return Err(write_error(error));
             }
             attempt += 1;
         }
     }
 
-    /// Whether an object is what an earlier write of this one left there, one that was given up.
-    pub(super) fn is_own_write(&self, found: &FetchedObject) -> bool {
-        let mark = found.write_id.as_ref().and_then(|mark| mark.split_once('-'));
-        mark.is_some_and(|(writer, _)| writer == self.writer_id)
+    /// Whether an earlier, abandoned write of this process left the object.
+    pub(super) fn is_own_write(&self, object: &FetchedObject) -> bool {
+        let id = object.write_id.as_ref().and_then(|id| id.split_once('-'));
+        id.is_some_and(|(writer, _)| writer == self.writer_id)
     }
 
-    /// Whether the store keeps conditions, tried on an object that is there and must not change by this.
+    /// Fails if the store ignores preconditions. It tries writes with failing preconditions on an existing object.
     pub(super) async fn require_conditional_writes(&self, name: &str, text: &str) -> Result<(), StoreError> {
         let never = UpdateVersion {
             e_tag: Some("\"never\"".to_owned()),
@@ -233,7 +216,6 @@ impl StateBucket {
         Ok(())
     }
 
-    /// The names of the objects in a folder, in no order.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let prefix = self.path(folder);
         let listed: Result<Vec<ObjectMeta>, Error> = self.store.list(Some(&prefix)).try_collect().await;
@@ -246,7 +228,6 @@ impl StateBucket {
         Ok(listed.into_iter().filter_map(name).collect())
     }
 
-    /// Deletes objects, as far as that succeeds.
     pub(super) async fn delete_all(&self, names: Vec<String>) {
         let paths: Vec<_> = names.iter().map(|name| Ok(self.path(name))).collect();
         let deleted = self.store.delete_stream(stream::iter(paths).boxed());
@@ -255,7 +236,7 @@ impl StateBucket {
                 if let Err(error) = deleted {
                     tracing::debug!(
                         error = error::describe_error(self.location.provider, &error),
-                        "an object was left"
+                        "an obsolete object was not deleted"
                     );
                 }
                 std::future::ready(())
@@ -264,7 +245,7 @@ impl StateBucket {
     }
 }
 
-/// Whether a write that failed took no effect, and would fail again.
+/// Whether a failed write had no effect, and a retry would fail again.
 fn is_permanent(error: &Error) -> bool {
     matches!(
         error,
