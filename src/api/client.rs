@@ -325,7 +325,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let reset = self.record_response(permit, response.as_ref().ok());
         let decoded = match response {
             Ok(response) => self.decode_response((operation, reset), &response, decode),
-            Err(error) => Err(error::classify_transport_error(error)),
+            Err(error) => Err(error::from_transport_error(error)),
         };
         match &decoded {
             Ok(_) => tracing::debug!(%operation, "request answered"),
@@ -407,7 +407,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if (200..300).contains(status) {
             return decode(body).map_err(|mismatch| error::malformed_response(mismatch, &text()));
         }
-        Err(error::classify(operation, *status, &text(), reset))
+        Err(error::from_response(operation, *status, &text(), reset))
     }
 
     fn decide(&self, (attempt, outcome): (u32, Retryability), error: &RequestError) -> RetryDecision {

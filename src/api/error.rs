@@ -1,9 +1,9 @@
 //! What a failed request means for the caller. segctl classifies by status and fields and never by wording, because
 //! MoEngage's codes and texts vary.
 
-mod classify;
+mod from_response;
 
-pub(super) use classify::{classify, classify_transport_error, escape_and_truncate, malformed_response};
+pub(super) use from_response::{from_response, from_transport_error, escape_and_truncate, malformed_response};
 
 use super::operation::Operation;
 use crate::model::{SegmentId, SegmentName};

@@ -1,7 +1,7 @@
 //! The service without sockets: takes a request and the time, returns a response.
 
 mod control_endpoints;
-mod shadow;
+mod switch_comparison;
 
 use super::error_responses::{self, EndpointFamily};
 use super::faults::{Fault, FaultKind, FaultScript, FaultTiming};
@@ -17,7 +17,7 @@ use super::{
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shadow::{ShadowService, SwitchValue};
+use switch_comparison::{ShadowService, SwitchValue};
 use std::collections::BTreeMap;
 
 /// The maximum number of log entries: the log of a service that runs for weeks must not grow without end.

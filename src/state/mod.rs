@@ -10,7 +10,7 @@ mod cache;
 mod checksum;
 mod checksummed_json;
 mod cohort_state;
-mod configured;
+mod configured_store;
 mod directory;
 mod entry;
 mod file_format;
@@ -21,7 +21,7 @@ mod journal_entry;
 mod lock;
 pub mod member_lists;
 #[cfg(feature = "object-store")]
-mod object;
+mod object_store;
 pub mod recovery;
 mod request_log;
 mod store;
@@ -29,7 +29,7 @@ mod upload_state;
 
 pub use cache::{Cache, CachedSegment};
 pub use cohort_state::{CohortState, PartialSync};
-pub use configured::ConfiguredStore;
+pub use configured_store::ConfiguredStore;
 pub use directory::DirectoryStore;
 pub use entry::{REVISION_LIMIT, Revision, StateEntry};
 pub use filesystem::{FileSystem, LocalFileSystem};
@@ -37,7 +37,7 @@ pub use held_lock::{HeldLock, LockError, LockOptions};
 pub use journal_entry::{IntendedWrite, Intent, JournalEntry, StepKey};
 pub use lock::{Lock, LockChange, LockHolder, ProcessIdentity};
 #[cfg(feature = "object-store")]
-pub use object::ObjectStateStore;
+pub use object_store::ObjectStateStore;
 pub use store::{StateStore, StoreError, StoreResult};
 pub use upload_state::{Addition, PublishedFile, UploadState};
 

@@ -50,7 +50,7 @@ fn http_statuses_map_to_errors() {
     ];
     for (operation, status, expected) in table {
         assert_eq!(
-            classify(&operation, status, &v3.to_string(), None),
+            from_response(&operation, status, &v3.to_string(), None),
             expected,
             "{status}"
         );
@@ -69,7 +69,7 @@ fn a_definition_conflict_names_its_holder_at_any_depth() {
             existing_name: Some(SegmentName::new("Other")),
         };
         assert_eq!(
-            classify(&create(), 409, &body.to_string(), None),
+            from_response(&create(), 409, &body.to_string(), None),
             expected,
             "{body}"
         );
@@ -79,7 +79,7 @@ fn a_definition_conflict_names_its_holder_at_any_depth() {
         existing_id: None,
         existing_name: Some(SegmentName::new("Other")),
     };
-    assert_eq!(classify(&update(), 409, &half.to_string(), None), expected);
+    assert_eq!(from_response(&update(), 409, &half.to_string(), None), expected);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_429_with_actual_count_is_the_active_limit_and_any_other_a_rate_limit() {
     let reset = Timestamp::from_second(1_800_000_000).ok();
     let rate = |body: &str| {
         matches!(
-            classify(&create(), 429, body, reset),
+            from_response(&create(), 429, body, reset),
             ApiError::RateLimited { reset: Some(_), .. }
         )
     };
@@ -111,7 +111,7 @@ fn a_429_with_actual_count_is_the_active_limit_and_any_other_a_rate_limit() {
             limit: number,
         };
         assert_eq!(
-            classify(&create(), 429, &body.to_string(), reset),
+            from_response(&create(), 429, &body.to_string(), reset),
             expected,
             "{body}"
         );
@@ -142,7 +142,7 @@ fn messages_of_every_api_version_are_found_truncated_and_escaped() {
         ),
     ];
     for (body, expected) in table {
-        let error = classify(&create(), 400, &body, None);
+        let error = from_response(&create(), 400, &body, None);
         assert_eq!(
             error,
             ApiError::Refused {
@@ -190,7 +190,7 @@ fn errors_name_the_request_the_cause_and_the_next_step() {
         ),
         (
             archive(),
-            classify_transport_error(crate::api::TransportError::MissingDatabaseName),
+            from_transport_error(crate::api::TransportError::MissingDatabaseName),
             "cannot archive segment `Lapsed`: `db_name` (the name of the workspace's database) is not set; nothing was \
              sent: set it for the workspace in segctl.yaml",
         ),

@@ -13,7 +13,7 @@ use serde_json::Value;
 const MAX_QUOTE_LENGTH: usize = 200;
 
 /// `body` is redacted, and `reset` is the end of MoEngage's window if the response reports it.
-pub(in crate::api) fn classify(
+pub(in crate::api) fn from_response(
     operation: &Operation,
     status: u16,
     body: &str,
@@ -38,7 +38,7 @@ pub(in crate::api) fn classify(
     }
 }
 
-pub(in crate::api) fn classify_transport_error(error: TransportError) -> ApiError {
+pub(in crate::api) fn from_transport_error(error: TransportError) -> ApiError {
     match error {
         TransportError::NotSent { message } => ApiError::Unreachable {
             message: escape_and_truncate(&message),

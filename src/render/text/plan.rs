@@ -1,0 +1,212 @@
+//! A plan as text.
+
+use super::estimate::estimate;
+use super::freshness::freshness;
+use super::plan_notes::plan_notes;
+use super::{
+    NOT_IN_CONFIGURATION, action_symbol, change, file_and_line, finding, lifecycle_drift, paint, quoted, workspace_line,
+};
+use crate::model::escape_unprintable;
+use crate::plan::step::TemporaryChange;
+use crate::render::json::{MembersDocument, PlanDocument, StepDocument, SummaryDocument};
+use crate::render::phrases::{count_noun, join_limited};
+use anstyle::AnsiColor;
+use jiff::tz::TimeZone;
+use std::fmt::Write as _;
+
+/// Times are in `zone`; the last line is the summary.
+pub fn plan(document: &PlanDocument, color: bool, zone: &TimeZone) -> String {
+    let mut text = workspace_line(&document.workspace, &document.endpoint);
+    for violation in &document.guard_violations {
+        finding(&mut text, "blocked", violation, paint(color, AnsiColor::Red));
+    }
+    for conflict in &document.conflicts {
+        finding(&mut text, "conflict", conflict, paint(color, AnsiColor::Red));
+    }
+    for warning in &document.warnings {
+        finding(&mut text, "warning", warning, paint(color, AnsiColor::Yellow));
+    }
+    for step in &document.steps {
+        self::step(&mut text, step, &document.steps, color);
+    }
+    if !document.steps.is_empty() {
+        text.push('\n');
+    }
+    let estimate = document.estimate.as_ref();
+    let lines = plan_notes(document)
+        .into_iter()
+        .chain(document.freshness.as_ref().and_then(freshness))
+        .chain(estimate.map(|estimate| self::estimate(estimate, zone)));
+    for line in lines {
+        let _ = writeln!(text, "{line}");
+    }
+    let blocked = [
+        (document.conflicts.len(), "conflict"),
+        (document.guard_violations.len(), "guard violation"),
+    ];
+    let blocked: Vec<_> = blocked
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| count_noun(count, noun))
+        .collect();
+    let last = match (blocked.is_empty(), document.steps.is_empty()) {
+        (false, _) => format!("Cannot apply: {}.", blocked.join(", ")),
+        (true, true) => "No changes.".to_owned(),
+        (true, false) => plan_summary(document.summary),
+    };
+    let _ = writeln!(text, "{last}");
+    text
+}
+
+fn plan_summary(summary: SummaryDocument) -> String {
+    let counts = [
+        (summary.create, "create"),
+        (summary.update, "update"),
+        (summary.archive, "archive"),
+        (summary.unarchive, "unarchive"),
+    ];
+    let counts: Vec<_> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, action)| format!("{count} to {action}"))
+        .collect();
+    format!("Plan: {}.", counts.join(", "))
+}
+
+fn step(text: &mut String, step: &StepDocument, steps: &[StepDocument], color: bool) {
+    let style = match step.action.as_str() {
+        "create" | "unarchive" => paint(color, AnsiColor::Green),
+        "archive" => paint(color, AnsiColor::Red),
+        _ => paint(color, AnsiColor::Yellow),
+    };
+    // Without a location, the reason for the match is that the segment is not in the configuration.
+    let location = match (&step.origin, &step.match_reason) {
+        (Some(origin), _) => file_and_line(origin),
+        (None, Some(reason)) => escape_unprintable(reason),
+        (None, None) => NOT_IN_CONFIGURATION.to_owned(),
+    };
+    let (symbol, action, name) = (action_symbol(&step.action), &step.action, quoted(&step.segment));
+    let _ = writeln!(text, "{style}{symbol} {action}{style:#} {name} ({location})");
+    if let Some(id) = &step.id {
+        let _ = write!(text, "    id: {}", escape_unprintable(id));
+        if let (Some(_), Some(reason)) = (&step.origin, &step.match_reason) {
+            let _ = write!(text, " ({})", escape_unprintable(reason));
+        }
+        text.push('\n');
+    }
+    for line in step_notes(step, steps) {
+        let _ = writeln!(text, "    {line}");
+    }
+    for change in &step.changes {
+        let _ = writeln!(text, "    {}", self::change(change));
+    }
+}
+
+fn step_notes(step: &StepDocument, steps: &[StepDocument]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(missing) = &step.replaces_missing {
+        notes.push(format!(
+            "replaces a missing segment: id {}, applied {:.0}, does not exist in MoEngage any more",
+            escape_unprintable(&missing.id),
+            missing.applied_at
+        ));
+    }
+    notes.extend(
+        step.lifecycle_drift
+            .map(|drift| lifecycle_drift(drift).to_owned()),
+    );
+    if step.adopts {
+        notes.push(match step.origin {
+            Some(_) => "adopts an existing segment".to_owned(),
+            None => "not created by segctl; the state keeps its definition".to_owned(),
+        });
+    }
+    let freed_for = step.frees_slot_for.as_ref();
+    notes.extend(freed_for.map(|name| format!("frees a slot for {}", quoted(name))));
+    // The segment that needs the slot may be the only one that requires the step.
+    let required_by = step.required_by.iter().filter(|name| freed_for != Some(*name));
+    let required_by = join_limited(required_by.map(|name| quoted(name)));
+    if !required_by.is_empty() {
+        notes.push(format!("required by {required_by}"));
+    }
+    notes.extend(temporary_change(step, steps));
+    if let Some(members) = &step.members {
+        notes.extend(self::members(members));
+    }
+    notes
+}
+
+/// Which step of a temporary change it is, and which one is final.
+fn temporary_change(step: &StepDocument, steps: &[StepDocument]) -> Option<String> {
+    let freed = match step.temporary_change? {
+        TemporaryChange::Name => "name",
+        TemporaryChange::Definition => "definition",
+        TemporaryChange::Both => "name and definition",
+    };
+    let updates: Vec<&StepDocument> = steps
+        .iter()
+        .filter(|other| other.id == step.id && other.action == step.action)
+        .collect();
+    let position = updates.iter().position(|other| other.number == step.number);
+    let last = updates.last().filter(|last| last.temporary_change.is_none());
+    Some(match (position, last) {
+        (Some(position), Some(last)) => format!(
+            "temporary change {} of {}: frees its {freed} for another segment; step {} sets the final {freed}",
+            position + 1,
+            updates.len(),
+            last.number
+        ),
+        _ => format!("temporary change: frees its {freed} for another segment"),
+    })
+}
+
+fn members(members: &MembersDocument) -> Vec<String> {
+    let is_sync = members.operation == "sync";
+    let noun = if is_sync { "members" } else { "users" };
+    let changes = [(members.added, "added"), (members.removed, "removed")];
+    let known: Vec<String> = changes
+        .iter()
+        .filter_map(|(count, word)| Some(format!("{} {word}", with_thousands_separators((*count)?))))
+        .collect();
+    let changes = match known.as_slice() {
+        [] => "all of the list".to_owned(),
+        known => known.join(", "),
+    };
+    let total = members
+        .total
+        .map(|total| format!(" ({} total)", with_thousands_separators(total)));
+    let requests = if is_sync {
+        count_noun(members.requests, "request")
+    } else {
+        // The API's name of the operation has dashes.
+        format!("by {}", members.operation.replace('_', "-"))
+    };
+    let mut lines = vec![format!(
+        "{noun}: {changes}{}, {requests}",
+        total.unwrap_or_default()
+    )];
+    if let Some(error) = &members.previous_error {
+        lines.push(format!(
+            "the segment is empty: MoEngage could not read the previous list: {}",
+            escape_unprintable(error)
+        ));
+    }
+    if members.resumes {
+        lines.push(format!(
+            "the result of an earlier request is unknown: the {noun} it may have changed are sent again"
+        ));
+    }
+    lines
+}
+
+fn with_thousands_separators(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
