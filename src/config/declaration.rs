@@ -1,4 +1,4 @@
-//! A segment as written: what it says, and where each part of it stands.
+//! A declared segment, and the location of each of its parts.
 
 use super::source::SourceFile;
 use super::yaml::{Node, Yaml};
@@ -6,68 +6,54 @@ use crate::diagnostic::Location;
 use crate::model::DeclaredSegment;
 use std::sync::Arc;
 
-/// One document of a segment file that has no fault in form.
+/// One document of a segment file, decoded without errors.
 #[derive(Clone, Debug)]
 pub struct Declaration {
-    /// What it says.
     pub segment: DeclaredSegment,
-    /// The workspaces it is for; `None` means all of them.
+    /// `None` means all workspaces.
     pub workspaces: Option<Vec<String>>,
-    /// The file it stands in.
     pub(in crate::config) source: Arc<SourceFile>,
-    /// Its tree, for places: kept, because a rule that finds a fault later has to point at it.
+    /// Rules need its spans to point at errors.
     pub(in crate::config) document: Node,
 }
 
-/// One step down a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathElement {
-    /// The value of a field.
     Field(&'static str),
-    /// An item of a list, from 0.
     Item(usize),
 }
 
 impl Declaration {
-    /// Where the value at `path` stands; as far down as the path leads, since what is left out stands nowhere.
+    /// The location of the value at `path`, or of its deepest part that is present.
     #[must_use]
     pub fn location_of(&self, path: &[PathElement]) -> Location {
         let mut node = &self.document;
-        for step in path {
-            let next = match (step, &node.value) {
-                (PathElement::Field(name), Yaml::Map(entries)) => {
-                    entries.iter().find(|(key, _)| key.text == *name)
-                }
-                (PathElement::Item(index), Yaml::List(items)) => match items.get(*index) {
-                    Some(item) => {
-                        node = item;
-                        continue;
-                    }
-                    None => break,
-                },
-                _ => break,
+        for element in path {
+            let next = match (element, &node.value) {
+                (PathElement::Field(name), Yaml::Map(entries)) => entries
+                    .iter()
+                    .find_map(|(key, value)| (key.text == *name).then_some(value)),
+                (PathElement::Item(index), Yaml::List(items)) => items.get(*index),
+                _ => None,
             };
             match next {
-                Some((_, value)) => node = value,
+                Some(next) => node = next,
                 None => break,
             }
         }
         self.source.location(highlight_span(node))
     }
 
-    /// The file it stands in, as the user would name it, and the file's text as it was read.
     #[must_use]
     pub fn file_name_and_text(&self) -> (&str, &str) {
         (&self.source.file, &self.source.text)
     }
 
-    /// Where the segment is named.
     #[must_use]
     pub fn name_location(&self) -> Location {
         self.location_of(&[PathElement::Field("name")])
     }
 
-    /// Whether the segment is for `workspace`.
     #[must_use]
     pub fn applies_to(&self, workspace: &str) -> bool {
         self.workspaces
@@ -76,7 +62,7 @@ impl Declaration {
     }
 }
 
-/// What to underline for a node: scalars whole, of maps the first key, so that excerpts stay short.
+/// The whole scalar, or only the first key or item, to keep excerpts short.
 fn highlight_span(node: &Node) -> std::ops::Range<usize> {
     match &node.value {
         Yaml::Map(entries) => entries

@@ -1,27 +1,23 @@
-//! Directories and globs of `segments:` to the files they stand for.
+//! Finds the segment files that the directories, files and globs of `segments:` match.
 //!
-//! Reads names only. Ignore files of version control play no part: which files count follows from the
-//! directory alone, so a file that is declared cannot go missing by a rule on somebody's machine.
+//! Ignores `.gitignore` and similar files: a rule on one machine must not hide a declared segment.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobBuilder;
 use ignore::WalkBuilder;
 
 use crate::diagnostic::{Diagnostic, Location};
 
-/// The endings of files that can declare segments; JSON is YAML.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
-/// What makes a pattern a glob.
 const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
-/// The files that `patterns` stand for, sorted and each once, below `base` or absolute as the pattern is.
+/// The files that `patterns` match, sorted and without duplicates.
 ///
-/// A pattern is a directory (all files in it, at any depth), a file, or a glob. Names that begin with a dot
-/// are passed over, links are followed. `SEG007` is a pattern that stands for nothing, `SEG001` something on
-/// the way that cannot be read.
+/// A pattern is a directory (all files in it, at any depth), a file, or a glob, relative to `base` or absolute.
+/// Names that start with a dot are skipped, and links are followed.
 #[must_use]
 pub fn discover(base: &Path, patterns: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
     let mut found = DiscoveredFiles::default();
@@ -34,7 +30,7 @@ pub fn discover(base: &Path, patterns: &[String]) -> (Vec<PathBuf>, Vec<Diagnost
         } else if pattern.contains(WILDCARDS) {
             found.add_glob(base, pattern);
         } else {
-            found.diagnostics.push(no_match_error(pattern, "does not exist"));
+            found.diagnostics.push(pattern_error(pattern, "does not exist"));
         }
     }
     (found.files.into_iter().collect(), found.diagnostics)
@@ -46,74 +42,57 @@ struct DiscoveredFiles {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// What one walk came upon.
-#[derive(Default)]
-struct WalkResult {
-    /// Everything that is no directory.
-    entries: Vec<PathBuf>,
-    diagnostics: Vec<Diagnostic>,
-}
-
 impl DiscoveredFiles {
     fn add_directory(&mut self, path: &Path, pattern: &str) {
-        let walked = walk(path);
-        let silent = walked.entries.is_empty() || !walked.diagnostics.is_empty();
-        let before = self.files.len();
-        let matching: Vec<PathBuf> = walked
-            .entries
-            .into_iter()
-            .filter(|entry| is_segment_file(entry))
-            .collect();
-        self.diagnostics.extend(walked.diagnostics);
-        if matching.is_empty() && !silent && before == self.files.len() {
-            let place = Location::whole_file(Arc::from(pattern));
-            let message = format!("the directory `{pattern}` holds files, but none that declares segments");
-            let fault = Diagnostic::warning("SEG007", message, place, "");
+        let (mut matching, diagnostics) = walk(path);
+        let has_other_files = !matching.is_empty() && diagnostics.is_empty();
+        matching.retain(|entry| is_segment_file(entry));
+        self.diagnostics.extend(diagnostics);
+        if matching.is_empty() && has_other_files {
+            let location = Location::whole_file(Arc::from(pattern));
+            let message = format!("the directory `{pattern}` contains files, but no segment files");
+            let warning = Diagnostic::warning("SEG007", message, location, "");
             self.diagnostics
-                .push(fault.with_help("such files end in .yaml, .yml or .json"));
+                .push(warning.with_help("names of segment files end in .yaml, .yml or .json"));
         }
         self.files.extend(matching);
     }
 
     fn add_glob(&mut self, base: &Path, pattern: &str) {
         let (root, rest) = split_glob(pattern);
-        let matcher = match glob_matcher(&rest) {
-            Ok(matcher) => matcher,
+        let matcher = match GlobBuilder::new(&rest).literal_separator(true).build() {
+            Ok(glob) => glob.compile_matcher(),
             Err(error) => {
-                let place = Location::whole_file(Arc::from(pattern));
-                let message = format!("`{pattern}` is not a valid glob: {}", error.kind());
-                return self
-                    .diagnostics
-                    .push(Diagnostic::error("SEG007", message, place, ""));
+                let what = format!("is not a valid glob: {}", error.kind());
+                return self.diagnostics.push(pattern_error(pattern, &what));
             }
         };
         let root = base.join(root);
         if !root.is_dir() {
-            return self.diagnostics.push(no_match_error(pattern, "matches no file"));
+            return self.diagnostics.push(pattern_error(pattern, "matches no file"));
         }
-        let walked = walk(&root);
-        let matches = |entry: &PathBuf| {
+        let (mut matching, diagnostics) = walk(&root);
+        matching.retain(|entry| {
             let relative = entry.strip_prefix(&root).unwrap_or(entry);
             is_segment_file(entry) && matcher.is_match(relative)
-        };
-        let matching: Vec<PathBuf> = walked.entries.into_iter().filter(matches).collect();
-        if matching.is_empty() && walked.diagnostics.is_empty() {
-            self.diagnostics.push(no_match_error(pattern, "matches no file"));
+        });
+        if matching.is_empty() && diagnostics.is_empty() {
+            self.diagnostics.push(pattern_error(pattern, "matches no file"));
         }
-        self.diagnostics.extend(walked.diagnostics);
+        self.diagnostics.extend(diagnostics);
         self.files.extend(matching);
     }
 }
 
-fn no_match_error(pattern: &str, what: &str) -> Diagnostic {
-    let place = Location::whole_file(Arc::from(pattern));
-    Diagnostic::error("SEG007", format!("`{pattern}` {what}"), place, "").with_help(
-        "`segments:` takes directories, files and globs, relative to the file it stands in; \
-         an empty directory is fine",
+fn pattern_error(pattern: &str, what: &str) -> Diagnostic {
+    let location = Location::whole_file(Arc::from(pattern));
+    Diagnostic::error("SEG007", format!("`{pattern}` {what}"), location, "").with_help(
+        "`segments:` accepts directories, files and globs, relative to segctl.yaml; \
+         a directory may be empty",
     )
 }
 
-/// The directory before the first part with a wildcard, and the rest.
+/// Splits a glob into the directory before the first wildcard, and the rest.
 fn split_glob(pattern: &str) -> (PathBuf, String) {
     let parts: Vec<&str> = pattern.split('/').collect();
     let literal = parts
@@ -128,74 +107,64 @@ fn split_glob(pattern: &str) -> (PathBuf, String) {
     (PathBuf::from(directory), rest.join("/"))
 }
 
-fn glob_matcher(glob: &str) -> Result<GlobMatcher, globset::Error> {
-    let glob = GlobBuilder::new(glob).literal_separator(true).build()?;
-    Ok(glob.compile_matcher())
-}
-
 fn is_segment_file(path: &Path) -> bool {
-    path.extension()
-        .and_then(|ending| ending.to_str())
-        .is_some_and(|ending| EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let is = |known: &&str| extension.is_some_and(|extension| extension.eq_ignore_ascii_case(known));
+    EXTENSIONS.iter().any(is)
 }
 
-fn walk(root: &Path) -> WalkResult {
-    let mut walked = WalkResult::default();
+/// Everything below `root` except directories.
+fn walk(root: &Path) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+    let (mut entries, mut diagnostics) = (Vec::new(), Vec::new());
     let mut builder = WalkBuilder::new(root);
     builder.standard_filters(false).hidden(true).follow_links(true);
     for entry in builder.build() {
         match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {}
-            Ok(entry) => walked.entries.push(entry.into_path()),
-            Err(error) => walked.diagnostics.extend(walk_error(root, None, error)),
+            Ok(entry) => entries.push(entry.into_path()),
+            Err(error) => diagnostics.extend(walk_error(root, None, error)),
         }
     }
-    // The walk follows the order of the file system.
-    walked
-        .diagnostics
-        .sort_by(|left, right| left.message.cmp(&right.message));
-    walked
+    // The walk has the order of the file system.
+    diagnostics.sort_by(|left, right| left.message.cmp(&right.message));
+    (entries, diagnostics)
 }
 
-/// Nothing for a dangling link that could not have declared anything.
+/// `None` for a broken link that is not a segment file.
 fn walk_error(root: &Path, path: Option<PathBuf>, error: ignore::Error) -> Option<Diagnostic> {
-    let shown = |path: Option<&Path>| path.unwrap_or(root).to_string_lossy().into_owned();
+    let display = |path: &Path| path.to_string_lossy().into_owned();
     match error {
         ignore::Error::WithPath { path, err } => walk_error(root, Some(path), *err),
         ignore::Error::WithDepth { err, .. } => walk_error(root, path, *err),
         ignore::Error::Loop { ancestor, child } => {
-            let child = shown(Some(&child));
-            let message = format!("the link `{child}` leads back to `{}`", ancestor.display());
-            let place = Location::whole_file(Arc::from(child));
-            let fault = Diagnostic::warning("SEG007", message, place, "");
-            Some(fault.with_note("it was not followed"))
+            let child = display(&child);
+            let message = format!("the link `{child}` points to its parent `{}`", ancestor.display());
+            let location = Location::whole_file(Arc::from(child));
+            let warning = Diagnostic::warning("SEG007", message, location, "");
+            Some(warning.with_help("remove the link; segctl did not follow it"))
         }
-        ignore::Error::Io(error) => {
-            let dangling = error.kind() == std::io::ErrorKind::NotFound;
-            if dangling && !path.as_deref().is_some_and(is_segment_file) {
+        error => {
+            let is_broken_link = error
+                .io_error()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+            if is_broken_link && !path.as_deref().is_some_and(is_segment_file) {
                 return None;
             }
-            let shown = shown(path.as_deref());
-            let message = if dangling {
-                format!("the link `{shown}` leads nowhere")
+            let path = display(path.as_deref().unwrap_or(root));
+            let location = Location::whole_file(Arc::from(path.as_str()));
+            let message = if is_broken_link {
+                format!("the target of the link `{path}` does not exist")
             } else {
-                format!("`{shown}` cannot be read: {error}")
+                format!("cannot read `{path}`: {error}")
             };
-            let place = Location::whole_file(Arc::from(shown));
-            Some(Diagnostic::error("SEG001", message, place, ""))
-        }
-        other => {
-            let shown = shown(path.as_deref());
-            let message = format!("`{shown}` cannot be read: {other}");
-            let place = Location::whole_file(Arc::from(shown));
-            Some(Diagnostic::error("SEG001", message, place, ""))
+            let error = Diagnostic::error("SEG001", message, location, "");
+            Some(error.with_help("check the path and its permissions"))
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-
     use std::fs;
 
     use super::*;
@@ -214,14 +183,13 @@ mod tests {
         directory
     }
 
-    /// Files relative to the base, and codes with severities.
     fn discovered(base: &Path, patterns: &[&str]) -> (Vec<String>, Vec<String>) {
         let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
         let (files, diagnostics) = discover(base, &patterns);
         let relative = |path: &PathBuf| path.strip_prefix(base).unwrap().to_str().unwrap().to_owned();
         let codes = diagnostics
             .iter()
-            .map(|fault| format!("{} {}", fault.code, fault.severity.as_str()))
+            .map(|found| format!("{} {}", found.code, found.severity.as_str()))
             .collect();
         (files.iter().map(relative).collect(), codes)
     }
@@ -263,9 +231,9 @@ mod tests {
             ),
         ];
         for (patterns, files, codes) in table {
-            let (found, faults) = discovered(base.path(), patterns);
-            assert_eq!(found, *files, "{patterns:?}");
-            assert_eq!(faults, *codes, "{patterns:?}");
+            let (found_files, found_codes) = discovered(base.path(), patterns);
+            assert_eq!(found_files, *files, "{patterns:?}");
+            assert_eq!(found_codes, *codes, "{patterns:?}");
         }
         let absolute = base.path().join("s/*.yml").to_str().unwrap().to_owned();
         assert_eq!(discovered(base.path(), &[&absolute]).0, ["s/a.yml"]);

@@ -1,42 +1,41 @@
-//! The lists of users that segments name: files of one value a line, beside the file that names them.
+//! Checks the member lists that segments refer to: files with one value per line.
 //!
-//! They are read apart from the rest: a list may have two million values, and only some commands need it.
+//! They are checked apart from the segment files: a list can have millions of values, and only some commands
+//! need it.
 
 use super::declaration::{Declaration, PathElement};
-use super::lint::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE, LIST_VALUE_DUPLICATE, LIST_VALUE_INVALID};
+use super::lint::{
+    COHORT_SIZE_LIMIT, LIST_HEADER, LIST_SIZE, LIST_UNREADABLE, LIST_VALUE_DUPLICATE, LIST_VALUE_INVALID,
+    large_cohort_warning,
+};
 use super::load::LoadedConfig;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::member_list::EmptyList;
 use crate::member_list::check::{ListFileError, ListFileErrors, check};
-use crate::member_list::normalise::{NormaliseSummary, normalise};
+use crate::member_list::normalize::{NormalizeSummary, normalize};
 use crate::member_list::source::open;
-use crate::model::{Cohort, Contents, Identifier, IdentifierType, MemberSource, UserListSource};
+use crate::model::{Cohort, Contents, Identifier, IdentifierType, MemberSource, SegmentKind, UserListSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, BufReader, BufWriter, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// Faults of one list that are told one by one: a list with more has one mistake many times.
+/// Errors of one list that are reported one by one. A list with more errors usually repeats one mistake.
 const REPORTED_ERROR_LIMIT: usize = 10;
 
-/// A list that is a file.
 #[derive(Debug)]
 pub struct MemberListFile<'a> {
-    /// Where it is.
     path: PathBuf,
-    /// How the user would name it.
     display_name: Arc<str>,
-    /// What its values are.
     identifier: Identifier,
-    /// The first that names it.
     declared_by: &'a Declaration,
-    /// Whether another segment takes its values for something else.
+    cohorts: Vec<&'a Declaration>,
+    /// Another segment reads the list with another identifier type.
     has_conflicting_identifier: bool,
 }
 
-/// The lists that declarations name, each once for each sort of values that it is to have; `base` is the folder of
-/// `segctl.yaml`.
+/// The member lists of all declarations, once per identifier; `base` is the folder of `segctl.yaml`.
 #[must_use]
 pub fn member_list_files<'a>(
     loaded: &'a LoadedConfig,
@@ -51,27 +50,29 @@ pub fn member_list_files<'a>(
         };
         let path = base.join(path);
         let plain = without_parent_components(&path);
-        identifier_types
-            .entry(plain.clone())
-            .or_default()
-            .insert(identifier.kind);
+        let types = identifier_types.entry(plain.clone()).or_default();
+        types.insert(identifier.kind);
         let key = (plain.clone(), identifier.attribute.clone(), identifier.kind);
-        lists.entry(key).or_insert_with(|| MemberListFile {
+        let list = lists.entry(key).or_insert_with(|| MemberListFile {
             display_name: Arc::from(display_path(&plain)),
             path,
             identifier,
             declared_by: declaration,
+            cohorts: Vec::new(),
             has_conflicting_identifier: false,
         });
+        if declaration.segment.contents.kind() == SegmentKind::Cohort {
+            list.cohorts.push(declaration);
+        }
     }
     let lists = lists.into_iter().map(|((plain, ..), list)| MemberListFile {
-        has_conflicting_identifier: identifier_types.get(&plain).is_some_and(|kinds| kinds.len() > 1),
+        has_conflicting_identifier: identifier_types.get(&plain).is_some_and(|types| types.len() > 1),
         ..list
     });
     lists.collect()
 }
 
-/// A path without `..` where that is plain: for people, since a link may lead elsewhere.
+/// Removes `..` from a path for display. Not for opening files: a link may lead to another folder.
 fn without_parent_components(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -85,11 +86,10 @@ fn without_parent_components(path: &Path) -> PathBuf {
     plain
 }
 
-/// The path of the list that a declaration names, and what its values are.
 fn local_list(declaration: &Declaration) -> Option<(&str, Identifier)> {
     match &declaration.segment.contents {
-        Contents::File(upload) => match &upload.users {
-            UserListSource::Local(path) => Some((path, upload.identifier.clone())),
+        Contents::File(file) => match &file.users {
+            UserListSource::Local(path) => Some((path, file.identifier.clone())),
             UserListSource::Published { .. } => None,
         },
         Contents::Cohort(cohort) => match &cohort.members {
@@ -101,43 +101,36 @@ fn local_list(declaration: &Declaration) -> Option<(&str, Identifier)> {
 }
 
 impl MemberListFile<'_> {
-    /// How the user would name it.
     #[must_use]
     pub fn display_name(&self) -> &str {
         &self.display_name
     }
 
-    /// What is wrong with its values.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read.
+    /// The errors in its values. `Err` means that the list cannot be read.
     pub fn check(&self) -> io::Result<ListFileErrors> {
         let file = BufReader::new(open(&self.path)?);
         let checked = check(file, &self.identifier, &mut EmptyList, |_, _| Ok(()))?;
         Ok(checked.err().unwrap_or_default())
     }
 
-    /// What [`check`](Self::check) found, in words.
     #[must_use]
     pub fn diagnostics(&self, result: &io::Result<ListFileErrors>) -> Vec<Diagnostic> {
         match result {
-            Ok(faults) => self.value_diagnostics(faults),
+            Ok(errors) if errors.count() == 0 => self.size_warnings(),
+            Ok(errors) => self.value_diagnostics(errors),
             Err(error) => vec![self.unreadable_diagnostic(error)],
         }
     }
 
-    /// Puts a list without what can be mended in its place. One that is outside of `repository` is somebody else's.
+    /// Fixes the list in place. Never changes a list outside of `repository`: it may belong to another project.
     ///
-    /// # Errors
-    ///
-    /// It cannot be read, it must not be mended, or the new one cannot be written: then the old one is still there.
-    pub fn normalise(&self, repository: &Path) -> io::Result<NormaliseSummary> {
+    /// On an error, the old list is unchanged.
+    pub fn normalize(&self, repository: &Path) -> io::Result<NormalizeSummary> {
         let refused = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         if self.has_conflicting_identifier {
-            return refused("segments read it with identifiers of different types");
+            return refused("segments use it with identifiers of different types");
         }
-        // Where a link leads, so that it stays one.
+        // Replaces the target of a link, not the link.
         let path = fs::canonicalize(&self.path)?;
         if !path.starts_with(fs::canonicalize(repository)?) {
             return refused("it is outside of the folder of segctl.yaml");
@@ -147,39 +140,58 @@ impl MemberListFile<'_> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut new = tempfile::Builder::new().prefix(".segctl-").tempfile_in(folder)?;
         let mut output = BufWriter::new(new.as_file_mut());
-        let cleaned = normalise(&mut BufReader::new(file), &self.identifier, &mut output)?;
+        let summary = normalize(&mut BufReader::new(file), &self.identifier, &mut output)?;
         output.flush()?;
         drop(output);
         new.as_file().set_permissions(before.permissions())?;
         new.as_file().sync_all()?;
         let now = fs::metadata(&path)?;
         if now.len() != before.len() || now.modified()? != before.modified()? {
-            return refused("it was changed meanwhile");
+            return refused("another process changed it at the same time");
         }
         new.persist(path)?;
-        Ok(cleaned)
+        Ok(summary)
+    }
+
+    /// Counts the lines of a list without errors: each is one member.
+    fn size_warnings(&self) -> Vec<Diagnostic> {
+        if self.cohorts.is_empty() {
+            return Vec::new();
+        }
+        let is_large = open(&self.path)
+            .is_ok_and(|file| BufReader::new(file).split(b'\n').nth(COHORT_SIZE_LIMIT).is_some());
+        let large = self.cohorts.iter().filter(|_| is_large);
+        large.map(|cohort| large_cohort_warning(cohort)).collect()
     }
 
     fn unreadable_diagnostic(&self, error: &io::Error) -> Diagnostic {
-        let fault = |message| Diagnostic::error(LIST_UNREADABLE, message, self.declared_at(), "named here");
-        if error.kind() == io::ErrorKind::NotFound {
-            return fault(format!("the list `{}` does not exist", self.display_name))
-                .with_help("check the name; it is relative to the file that names it");
-        }
-        fault(format!(
-            "the list `{}` cannot be checked: {error}",
-            self.display_name
-        ))
+        let name = &self.display_name;
+        let (message, help) = match error.kind() {
+            io::ErrorKind::NotFound => (
+                format!("the member list `{name}` does not exist"),
+                "check the path; it is relative to the file that contains it",
+            ),
+            _ => (
+                format!("cannot read the member list `{name}`: {error}"),
+                "check that it is a readable, regular file",
+            ),
+        };
+        let field = match self.declared_by.segment.contents {
+            Contents::Cohort(_) => "members",
+            Contents::File(_) | Contents::Filter(_) => "users",
+        };
+        let path = [PathElement::Field(field), PathElement::Field("path")];
+        let location = self.declared_by.location_of(&path);
+        Diagnostic::error(LIST_UNREADABLE, message, location, "used here").with_help(help)
     }
 
-    /// The faults with their lines; of many the first ones and how many there are.
-    fn value_diagnostics(&self, faults: &ListFileErrors) -> Vec<Diagnostic> {
-        let first = faults.reported().take(REPORTED_ERROR_LIMIT);
+    fn value_diagnostics(&self, errors: &ListFileErrors) -> Vec<Diagnostic> {
+        let first = errors.reported().take(REPORTED_ERROR_LIMIT);
         let mut diagnostics: Vec<_> = first
-            .map(|(line, fault)| self.value_diagnostic(line, fault))
+            .map(|(line, error)| self.value_diagnostic(line, error))
             .collect();
-        let more = faults.count().saturating_sub(diagnostics.len() as u64);
-        let noun = if more == 1 { "fault" } else { "faults" };
+        let more = errors.count().saturating_sub(diagnostics.len() as u64);
+        let noun = if more == 1 { "error" } else { "errors" };
         if let Some(last) = diagnostics.pop() {
             diagnostics.push(match more {
                 0 => last,
@@ -189,44 +201,73 @@ impl MemberListFile<'_> {
         diagnostics
     }
 
-    /// A fault in words. There is no excerpt of a list, so the message says it all.
-    fn value_diagnostic(&self, line: u32, fault: ListFileError) -> Diagnostic {
-        let (code, message) = match fault {
-            ListFileError::Header => (LIST_HEADER, fault.to_string()),
-            ListFileError::Line(_) => (LIST_VALUE_INVALID, format!("this line matches nobody: {fault}")),
+    /// Member lists have no excerpts, so the message must be complete.
+    fn value_diagnostic(&self, line: u32, error: ListFileError) -> Diagnostic {
+        let (code, message) = match error {
+            ListFileError::Header => (LIST_HEADER, error.to_string()),
+            ListFileError::Line(_) => (
+                LIST_VALUE_INVALID,
+                format!("this line cannot match a user: {error}"),
+            ),
             ListFileError::Duplicate { first } => (
                 LIST_VALUE_DUPLICATE,
-                format!("this line has the value of line {first} again"),
+                format!("this line repeats the value of line {first}"),
             ),
             ListFileError::NoValues | ListFileError::TooManyUsers | ListFileError::TooManyBytes => {
-                (LIST_SIZE, fault.to_string())
+                (LIST_SIZE, error.to_string())
             }
         };
-        let place = Location {
+        let location = Location {
             line,
             column: line.min(1),
             ..Location::whole_file(Arc::clone(&self.display_name))
         };
-        let diagnostic = Diagnostic::error(code, message, place, "");
-        match fault {
-            ListFileError::Header => {
-                diagnostic.with_help("take it out: the service would look for a user of that value")
+        let help = match error {
+            ListFileError::Header => "remove the line: MoEngage would look for a user with that value",
+            ListFileError::NoValues => "to empty a segment, archive it: `lifecycle: archived`",
+            ListFileError::TooManyUsers | ListFileError::TooManyBytes => {
+                "split the list into several segments, and refer to them from one filter segment"
             }
-            ListFileError::NoValues => {
-                diagnostic.with_help("a segment that nobody should be in is archived: `lifecycle: archived`")
-            }
-            _ if fault.is_fixable() => diagnostic.with_help("`segctl validate --fix` mends it"),
-            _ => diagnostic,
+            _ if error.is_fixable() => "`segctl validate --fix` fixes it",
+            _ => "correct the line or remove it",
+        };
+        Diagnostic::error(code, message, location, "").with_help(help)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{decode_segment, source::SourceFile, yaml};
+    use super::*;
+
+    fn load(text: &str) -> LoadedConfig {
+        let source = Arc::new(SourceFile::new("a.yaml", text));
+        let (documents, _) = yaml::parse(&source);
+        let declarations = documents
+            .into_iter()
+            .map(|document| decode_segment(&source, document).0.unwrap());
+        LoadedConfig {
+            declarations: declarations.collect(),
+            ..LoadedConfig::default()
         }
     }
 
-    /// Where the first segment names it.
-    fn declared_at(&self) -> Location {
-        let field = match self.declared_by.segment.contents {
-            Contents::Cohort(_) => "members",
-            Contents::File(_) | Contents::Filter(_) => "users",
+    #[test]
+    fn a_large_member_list_gets_a_warning_for_its_cohorts_only() {
+        let file = "---\nkind: file\nname: F\nidentifier: {attribute: uid, type: string}\nusers: {path: list}\nexpires_in_days: 9\n";
+        let cohort = "---\nname: C\nkind: cohort\npartner: p\ncohort_id: '1'\nmembers: {path: list}\n";
+        let loaded = load(&[file, cohort].concat());
+        let folder = tempfile::tempdir().unwrap();
+        let warnings = |size: usize| -> Vec<_> {
+            let text: String = (0..size).map(|number| format!("u{number}\n")).collect();
+            fs::write(folder.path().join("list"), text).unwrap();
+            member_list_files(&loaded, folder.path(), &|_| "list".to_owned())
+                .iter()
+                .flat_map(|list| list.diagnostics(&list.check()))
+                .map(|found| (found.code, found.labels[0].location.line))
+                .collect()
         };
-        self.declared_by
-            .location_of(&[PathElement::Field(field), PathElement::Field("path")])
+        assert_eq!(warnings(10_000), []);
+        assert_eq!(warnings(10_001), [("SEG048", 9)]);
     }
 }

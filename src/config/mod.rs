@@ -1,8 +1,7 @@
-//! Text to declared segments, or to everything that is wrong with the files.
+//! The configuration: from YAML files to declared segments, or to the errors in the files.
 //!
-//! Files become spanned trees (`yaml`), trees become declared segments; each step keeps going after a
-//! fault, so that one run names all of them with file, line, column and the fix. Strict on purpose: what
-//! people write is checked to the letter. Nothing here knows what is live in a workspace.
+//! `yaml` parses files into trees with spans, and `decode` turns trees into declared segments. Each stage
+//! continues after an error, so that one run reports all of them. Nothing here reads a workspace.
 
 pub mod declaration;
 mod decode;

@@ -1,13 +1,12 @@
-//! Work on many files at once. Reading, parsing and digesting share nothing between files.
+//! Runs work on many files in parallel.
 
 use std::num::NonZero;
 use std::panic;
 use std::thread;
 
-/// Below this many items a thread costs more than it saves.
+/// With fewer items, a thread costs more than it saves.
 const MIN_ITEMS_PER_THREAD: usize = 32;
 
-/// `map` of every item, in the order of the items.
 pub(super) fn map<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let chunk_size = items.len().div_ceil(threads).max(MIN_ITEMS_PER_THREAD);
@@ -17,11 +16,11 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -
     thread::scope(|scope| {
         let map = &map;
         let work = |items| scope.spawn(move || <[T]>::iter(items).map(map).collect::<Vec<R>>());
-        let shares: Vec<_> = items.chunks(chunk_size).map(work).collect();
-        // A panic in a thread goes on here, as it would without threads.
-        shares
+        let threads: Vec<_> = items.chunks(chunk_size).map(work).collect();
+        // A panic in a thread continues here, as without threads.
+        threads
             .into_iter()
-            .flat_map(|share| share.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+            .flat_map(|thread| thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
             .collect()
     })
 }

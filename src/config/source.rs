@@ -1,7 +1,7 @@
-//! One file that somebody wrote: reading it, its text, and the way from byte spans to places.
+//! Reads one file and converts byte spans to locations.
 //!
-//! Spans are bytes of `text` as it is on disk, byte-order mark and carriage returns included, so that
-//! excerpts and editors agree with them. Not for finding files: that is `discover`.
+//! Spans are bytes of the text on disk, including byte-order mark and carriage returns. They match the offsets
+//! of editors.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -11,29 +11,25 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Location};
 
-/// Bytes of one file. The largest sound one, a thousand segments of the largest size, is a tenth of it.
+/// 16 MiB. A thousand segments of the largest size need a tenth of it.
 const FILE_LIMIT: u64 = 16 * 1024 * 1024;
 
-/// The byte-order mark that some editors put before the first line.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The text of one file under the name that the user knows it by.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
-    /// The name that diagnostics show.
+    /// The display name in diagnostics.
     pub file: Arc<str>,
-    /// The whole text, unchanged.
     pub text: String,
     /// Byte offset of the first character of each line; never empty.
     line_starts: Vec<usize>,
 }
 
 impl SourceFile {
-    /// Wraps `text`, to be shown as `file`.
     #[must_use]
     pub fn new(file: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
         let text = text.into();
-        // Column 1 is the first character that the reader sees.
+        // Column 1 is the first visible character.
         let first = if text.starts_with(BYTE_ORDER_MARK) {
             BYTE_ORDER_MARK.len_utf8()
         } else {
@@ -48,7 +44,7 @@ impl SourceFile {
         }
     }
 
-    /// The place of `span`, moved into the text and onto character boundaries where it is not.
+    /// The location of `span`, clamped to the text and to character boundaries.
     #[must_use]
     pub fn location(&self, span: Range<usize>) -> Location {
         let start = self.text.floor_char_boundary(span.start);
@@ -64,65 +60,48 @@ impl SourceFile {
         }
     }
 
-    /// The text with the values of fields that may be secrets blotted out, byte for byte, so that spans hold.
+    /// The text without the values of fields that may be secrets. Replaces byte by byte, so spans stay valid.
     ///
-    /// Excerpts of `segctl.yaml` are taken from it: a fault beside a secret must not print the secret.
+    /// Excerpts of `segctl.yaml` use this text: an error beside a secret must not print the secret.
     #[must_use]
     pub fn redacted_text(&self) -> String {
         self.text.split_inclusive('\n').map(redact_secret).collect()
     }
 
-    /// The text that `span` covers; empty when it is not a part of the text.
+    /// Empty if `span` is not inside the text.
     #[must_use]
     pub fn slice(&self, span: &Range<usize>) -> &str {
         self.text.get(span.clone()).unwrap_or("")
     }
 }
 
-/// Reads the file at `path`, to be shown as `shown_as`.
-///
-/// # Errors
-///
-/// `SEG001` for what is missing, unreadable, no regular file (devices and pipes are not even opened, since
-/// that could block) or over 16 MiB; `SEG002` for what is not UTF-8 text.
+/// Reads a regular UTF-8 file of at most 16 MiB. Never opens a device or a pipe, because that could block.
 pub fn read(path: &Path, display_name: &str) -> Result<SourceFile, Diagnostic> {
-    let refused = |message: String, label: &str| {
-        Diagnostic::error(
-            "SEG001",
-            message,
-            Location::whole_file(Arc::from(display_name)),
-            label,
-        )
-    };
+    let location = Location::whole_file(Arc::from(display_name));
+    let unreadable = |message: String| Diagnostic::error("SEG001", message, location.clone(), "");
     let failed = |error: &io::Error| match error.kind() {
-        io::ErrorKind::NotFound => refused(format!("the file `{display_name}` does not exist"), "")
-            .with_help("check the name; names are relative to the file that mentions them"),
-        io::ErrorKind::PermissionDenied => refused(format!("the file `{display_name}` may not be read"), "")
-            .with_help("give the user that runs this read access"),
-        _ => refused(format!("the file `{display_name}` cannot be read: {error}"), ""),
+        io::ErrorKind::NotFound => unreadable(format!("the file `{display_name}` does not exist"))
+            .with_help("check the path; it is relative to the file that contains it"),
+        _ => unreadable(format!("cannot read `{display_name}`: {error}"))
+            .with_help("check that the current user has read access"),
     };
     let metadata = fs::metadata(path).map_err(|error| failed(&error))?;
     if metadata.is_dir() {
-        return Err(refused(
-            format!("`{display_name}` is a directory, not a file"),
-            "",
-        ));
+        return Err(unreadable(format!("`{display_name}` is a directory, not a file")));
     }
     if !metadata.is_file() {
-        return Err(refused(format!("`{display_name}` is not a regular file"), ""));
+        return Err(unreadable(format!("`{display_name}` is not a regular file")));
     }
     let too_large = || {
-        let message = format!(
-            "the file `{display_name}` is larger than {} MiB",
-            FILE_LIMIT >> 20
-        );
-        refused(message, "").with_help("split it: a file may hold one segment, and a directory any number")
+        let limit = FILE_LIMIT >> 20;
+        let message = format!("the file `{display_name}` is larger than {limit} MiB");
+        unreadable(message).with_help("split it into several files")
     };
     if metadata.len() > FILE_LIMIT {
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-    // The file may grow, and some file systems give no length.
+    // The file may grow, and some file systems report no length.
     File::open(path)
         .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
         .map_err(|error| failed(&error))?;
@@ -132,7 +111,6 @@ pub fn read(path: &Path, display_name: &str) -> Result<SourceFile, Diagnostic> {
     decode_text(bytes, display_name)
 }
 
-/// A line with its value blotted out when its field sounds like a secret.
 fn redact_secret(line: &str) -> String {
     const SECRET_KEYWORDS: [&str; 6] = ["key", "secret", "token", "pass", "api", "auth"];
     let lower = line.to_ascii_lowercase();
@@ -158,17 +136,18 @@ fn redact_secret(line: &str) -> String {
 
 fn decode_text(bytes: Vec<u8>, display_name: &str) -> Result<SourceFile, Diagnostic> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        let place = Location::whole_file(Arc::from(display_name));
+        let location = Location::whole_file(Arc::from(display_name));
         let message = format!("the file `{display_name}` is UTF-16 text");
-        return Err(Diagnostic::error("SEG002", message, place, "").with_help("save it as UTF-8"));
+        return Err(Diagnostic::error("SEG002", message, location, "").with_help("save the file as UTF-8"));
     }
     match String::from_utf8(bytes) {
         Ok(text) => match text.find('\0') {
             None => Ok(SourceFile::new(display_name, text)),
             Some(at) => {
-                let message = format!("byte {at} of `{display_name}` is NUL: this is no text file");
-                let place = location_after(display_name, text.get(..at).unwrap_or(""));
-                Err(Diagnostic::error("SEG002", message, place, "the NUL"))
+                let message = format!("byte {at} of `{display_name}` is NUL, so this is not a text file");
+                let location = location_after(display_name, text.get(..at).unwrap_or(""));
+                let error = Diagnostic::error("SEG002", message, location, "the NUL byte");
+                Err(error.with_help("save the file as UTF-8 text"))
             }
         },
         Err(error) => {
@@ -176,8 +155,9 @@ fn decode_text(bytes: Vec<u8>, display_name: &str) -> Result<SourceFile, Diagnos
             let bytes = error.into_bytes();
             let before = String::from_utf8_lossy(bytes.get(..error_at).unwrap_or(&[]));
             let message = format!("byte {error_at} of `{display_name}` is not UTF-8");
-            let place = location_after(display_name, &before);
-            Err(Diagnostic::error("SEG002", message, place, "the byte").with_help("save the file as UTF-8"))
+            let location = location_after(display_name, &before);
+            let error = Diagnostic::error("SEG002", message, location, "invalid byte");
+            Err(error.with_help("save the file as UTF-8"))
         }
     }
 }
@@ -188,21 +168,20 @@ fn location_after(display_name: &str, before: &str) -> Location {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]
     fn secrets_are_redacted_and_spans_stay_valid() {
         let text = "a: b\n  api_key: hünter # x\nw: {api_kye: \"s3cret\"}\nname: plain\n";
-        let blotted = SourceFile::new("segctl.yaml", text).redacted_text();
-        assert_eq!(blotted.len(), text.len());
+        let redacted = SourceFile::new("segctl.yaml", text).redacted_text();
+        assert_eq!(redacted.len(), text.len());
         assert!(
-            !blotted.contains("nter") && !blotted.contains("s3cret"),
-            "{blotted}"
+            !redacted.contains("nter") && !redacted.contains("s3cret"),
+            "{redacted}"
         );
         assert!(
-            blotted.contains("a: b\n  api_key: ") && blotted.contains("name: plain"),
-            "{blotted}"
+            redacted.contains("a: b\n  api_key: ") && redacted.contains("name: plain"),
+            "{redacted}"
         );
     }
 
@@ -211,8 +190,9 @@ mod tests {
         let source = SourceFile::new("a.yaml", "\u{feff}a: ü\r\nb: ü!\n");
         let at = |text: &str| {
             let start = source.text.find(text).unwrap_or(usize::MAX);
-            let place = source.location(start..start + text.len());
-            (place.line, place.column, source.slice(&place.span).to_owned())
+            let location = source.location(start..start + text.len());
+            let text = source.slice(&location.span).to_owned();
+            (location.line, location.column, text)
         };
         assert_eq!(at("a"), (1, 1, "a".into()));
         assert_eq!(at("b"), (2, 1, "b".into()));
@@ -222,9 +202,9 @@ mod tests {
     #[test]
     fn spans_are_clamped_to_the_text_and_to_character_boundaries() {
         let source = SourceFile::new("a.yaml", "\u{feff}ü");
-        for (span, kept) in [(0..0, 0..0), (4..5, 3..5), (9..12, 5..5)] {
-            let place = source.location(span);
-            assert_eq!((place.line, place.span), (1, kept));
+        for (span, clamped) in [(0..0, 0..0), (4..5, 3..5), (9..12, 5..5)] {
+            let location = source.location(span);
+            assert_eq!((location.line, location.span), (1, clamped));
         }
     }
 
@@ -239,12 +219,12 @@ mod tests {
             (b"\xfe\xff\0a", "SEG002 0:0"),
             (b"a: \0", "SEG002 1:4"),
         ];
-        for (bytes, wanted) in table {
-            let found = decode_text(bytes.to_vec(), "a.yaml").err().map(|fault| {
-                let place = &fault.labels.first().unwrap().location;
-                format!("{} {}:{}", fault.code, place.line, place.column)
+        for (bytes, expected) in table {
+            let found = decode_text(bytes.to_vec(), "a.yaml").err().map(|error| {
+                let location = &error.labels.first().unwrap().location;
+                format!("{} {}:{}", error.code, location.line, location.column)
             });
-            assert_eq!(found.unwrap_or_default(), wanted, "{bytes:?}");
+            assert_eq!(found.unwrap_or_default(), expected, "{bytes:?}");
         }
     }
 
@@ -252,18 +232,18 @@ mod tests {
     fn only_regular_files_within_the_size_limit_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        fs::write(path("sound.yaml"), "a: 1\n").unwrap();
-        // Sparse: takes no room on the disk.
+        fs::write(path("valid.yaml"), "a: 1\n").unwrap();
+        // Sparse: uses no disk space.
         File::create(path("large.yaml"))
             .unwrap()
             .set_len(FILE_LIMIT + 1)
             .unwrap();
         let reads = |path: &Path| match read(path, "shown.yaml") {
             Ok(source) => source.text,
-            Err(fault) => format!("{} {}", fault.code, fault.message),
+            Err(error) => format!("{} {}", error.code, error.message),
         };
-        assert_eq!(reads(&path("sound.yaml")), "a: 1\n");
-        let refused = [
+        assert_eq!(reads(&path("valid.yaml")), "a: 1\n");
+        let rejected = [
             (
                 path("missing.yaml"),
                 "SEG001 the file `shown.yaml` does not exist",
@@ -274,8 +254,8 @@ mod tests {
                 "SEG001 the file `shown.yaml` is larger than 16 MiB",
             ),
         ];
-        for (path, wanted) in refused {
-            assert_eq!(reads(&path), wanted);
+        for (path, expected) in rejected {
+            assert_eq!(reads(&path), expected);
         }
     }
 
@@ -284,9 +264,9 @@ mod tests {
     fn a_pipe_is_rejected_without_waiting_for_a_writer() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pipe.yaml");
-        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
-        assert!(made.success());
-        let fault = read(&path, "pipe.yaml").unwrap_err();
-        assert_eq!(fault.message, "`pipe.yaml` is not a regular file");
+        let status = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(status.success());
+        let error = read(&path, "pipe.yaml").unwrap_err();
+        assert_eq!(error.message, "`pipe.yaml` is not a regular file");
     }
 }

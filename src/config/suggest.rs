@@ -1,14 +1,11 @@
-//! "Did you mean …?" for keys, operators and names that nobody knows.
-//!
-//! Advice only: nothing is ever taken for what it resembles.
+//! "Did you mean …?" for unknown keys, operators and names.
 
-/// Longer words are not slips of the pen, and comparing them would take time.
+/// Longer words are not typos, and comparing them is slow.
 const MAX_WORD_LENGTH: usize = 64;
 
-/// The one of `known` that `written` probably stands for.
+/// The most similar word of `known`, or the first of several.
 ///
-/// The same word in another case or with other separators (`includedFilters`) wins over any slip; among slips
-/// the nearest wins, and of equals the first.
+/// A word that differs only in case or separators (`includedFilters`) is preferred over any typo.
 #[must_use]
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = folded(written);
@@ -26,8 +23,7 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, known)| known)
 }
 
-/// Slips that a word of this many characters may hold: one in three, so that short words such as `is` and
-/// `in` are not taken for each other.
+/// About one typo in three characters, so that short words such as `is` and `in` do not match each other.
 fn max_distance(length: usize) -> usize {
     match length {
         0..=2 => 0,
@@ -37,7 +33,6 @@ fn max_distance(length: usize) -> usize {
     }
 }
 
-/// Lower case without separators.
 fn folded(word: &str) -> Vec<char> {
     word.chars()
         .filter(|next| !matches!(next, '_' | '-' | ' '))
@@ -46,7 +41,7 @@ fn folded(word: &str) -> Vec<char> {
         .collect()
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours between the two words.
+/// Insertions, deletions, replacements and swaps of neighbors.
 fn edit_distance(left: &[char], right: &[char]) -> usize {
     let mut two_ago: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=right.len()).collect();
@@ -118,8 +113,8 @@ mod tests {
             ("game_over", None),
             ("filter", None),
         ];
-        for (written, wanted) in table {
-            assert_eq!(did_you_mean(written, known), wanted, "{written:?}");
+        for (written, expected) in table {
+            assert_eq!(did_you_mean(written, known), expected, "{written:?}");
         }
         assert_eq!(did_you_mean(&"name".repeat(1000), known), None);
     }

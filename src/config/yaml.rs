@@ -1,11 +1,11 @@
-//! YAML and JSON text to a tree in which each node knows its bytes.
+//! Parses YAML and JSON into a tree whose nodes have byte spans.
 //!
-//! With the module for syntax faults below it, the only place that knows the YAML parser. The tree is the
-//! part of YAML 1.2 that a reviewer can read without surprises: lists, maps with text keys, scalars,
-//! anchors and aliases. Merge keys, tags and keys that are lists or maps are refused with advice, and so is
-//! text built to exhaust the reader: depth, alias expansion, size. What the values mean is not decided here.
+//! Only this module and `syntax_errors` use the YAML parser. The tree supports a simple part of YAML 1.2:
+//! lists, mappings with text keys, scalars, anchors and aliases. Merge keys, tags and complex keys are
+//! rejected with help. Depth, alias expansion and size are limited.
 
 mod alias;
+mod anchor;
 mod comments_and_aliases;
 mod scalar;
 mod syntax_errors;
@@ -18,50 +18,41 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, T
 
 use self::comments_and_aliases::CommentAndAliasCollector;
 pub use self::comments_and_aliases::{Alias, CommentsAndAliases};
-pub use self::scalar::{Ambiguity, Scalar, ScalarValue};
+pub use self::scalar::{Scalar, ScalarValue};
 use self::tree_builder::TreeBuilder;
 use super::source::SourceFile;
 use crate::diagnostic::Diagnostic;
 
-/// Lists and maps inside each other. The deepest definition that the service takes needs about 30; the
-/// limit lets every later stage walk trees by recursion.
+/// Nesting of lists and mappings. The deepest definition that MoEngage accepts needs about 30 levels. With
+/// this limit, every later stage can recurse.
 pub const NESTING_LIMIT: usize = 64;
 
-/// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// Bytes of the value, without anchor and tag. What an alias brought in keeps the bytes of the anchored
-    /// value, since that is where its faults are mended.
+    /// Bytes of the value, without anchor and tag. A copy that replaces an alias keeps the span of the
+    /// anchored value, because the user fixes its errors there.
     pub span: Range<usize>,
-    /// The value.
     pub value: Yaml,
 }
 
-/// The kinds of values.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Yaml {
-    /// Text, number, boolean or null.
     Scalar(Scalar),
-    /// A sequence.
     List(Vec<Node>),
-    /// A mapping in the order of the file; of duplicate keys, which are reported, only the first.
+    /// In file order; of duplicate keys, only the first.
     Map(Vec<(Key, Node)>),
-    /// Something whose fault is reported already: later stages pass over it in silence.
+    /// Its error is already reported; later stages ignore it.
     Invalid,
 }
 
-/// A mapping key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The key, unquoted.
     pub text: String,
-    /// Its bytes, quotes included.
     pub span: Range<usize>,
 }
 
-/// Reads `source` into one node per document, without the empty ones, and all that is wrong with it.
-///
-/// After a syntax error the rest of the file is left alone: what a parser says from there on is noise.
+/// Returns one node per non-empty document, and the errors. Reading stops at the first syntax error, because
+/// later errors would be misleading.
 #[must_use]
 pub fn parse(source: &SourceFile) -> (Vec<Node>, Vec<Diagnostic>) {
     let mut tree = TreeBuilder::new(source);
@@ -70,14 +61,14 @@ pub fn parse(source: &SourceFile) -> (Vec<Node>, Vec<Diagnostic>) {
             Ok((event, span)) => handle_event(&mut tree, event, span),
             Err(error) => tree.stop(syntax_errors::syntax_error(source, &error)),
         }
-        if tree.is_stopped() {
+        if tree.is_stopped {
             break;
         }
     }
     tree.finish()
 }
 
-/// The comments and aliases of a text that holds one document and that was read without a fault.
+/// The comments and aliases of a text with one document, which must be free of errors.
 #[must_use]
 pub fn comments_and_aliases(text: &str) -> CommentsAndAliases {
     let mut options = parser_options();
@@ -90,7 +81,7 @@ pub fn comments_and_aliases(text: &str) -> CommentsAndAliases {
         match event {
             Event::Comment(..) => collector.comment(bytes),
             Event::Scalar(_, _, id, _) => {
-                // A block scalar ends where its last word ends, as in the tree.
+                // A block scalar ends after its last word, as in the tree.
                 let text = text.get(bytes.clone()).unwrap_or_default();
                 collector.value(id, bytes.start..bytes.start + text.trim_end().len());
             }
@@ -134,12 +125,12 @@ fn handle_event(tree: &mut TreeBuilder<'_>, event: Event<'_>, span: Span) {
         Event::SequenceEnd | Event::MappingEnd => tree.close_collection(&bytes),
         Event::Alias(id) => tree.expand_alias(id, bytes),
         Event::UnresolvedAlias(_) => tree.report_undefined_alias(bytes),
-        Event::DocumentEnd => tree.end_document(),
+        Event::DocumentEnd => tree.anchors.clear(),
         _ => {}
     }
 }
 
-/// A tag as far as it matters: `!!str` only says what quotes would say, all others are refused.
+/// `!!str` has the effect of quotes; all other tags are rejected.
 enum TagKind {
     Text,
     Unsupported(Range<usize>),
@@ -160,7 +151,7 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&TagKind>, bytes: 
     if style != ScalarStyle::Plain || matches!(tag, Some(TagKind::Text)) {
         return Scalar::quoted(text.into_owned());
     }
-    // The parser writes a value that is not there as `~`.
+    // The parser reports an empty value as `~`.
     let text = if bytes.is_empty() { Cow::Borrowed("") } else { text };
     Scalar::plain(text.into_owned())
 }

@@ -1,7 +1,7 @@
-//! What changed between two definitions, field by field, at paths that a person can follow.
+//! The changes between two definitions, field by field.
 //!
-//! Filters of a group are aligned first (longest common subsequence, then by what they are about), so that a
-//! filter put in at the top is one change and not a change of all that follow.
+//! The filters of a group are aligned first (longest common subsequence, then by subject), so that a filter inserted at
+//! the top is one change.
 
 use super::digest::canonical_json;
 use crate::model::SegmentName;
@@ -10,22 +10,18 @@ use serde_json::{Map, Value};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::fmt;
 
-/// One field, or one whole filter, that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldChange {
-    /// The way to it: `included_filters`, the operator of each group, and filters as `[2] purchase`.
+    /// `included_filters`, the operator of each group, and filters as `[2] purchase`.
     pub path: Vec<String>,
-    /// The field's name; `None` when the whole filter at `path` came or went.
+    /// `None` when the whole filter at `path` was added or removed.
     pub field: Option<String>,
-    /// The value before; `None` when it was not there.
     pub before: Option<Value>,
-    /// The value after; `None` when it is not there any more.
     pub after: Option<Value>,
 }
 
 impl FieldChange {
-    /// Another name.
     #[must_use]
     pub fn rename(before: &SegmentName, after: &SegmentName) -> Self {
         Self {
@@ -53,31 +49,29 @@ impl fmt::Display for FieldChange {
     }
 }
 
-/// The changes that lead from `before` to `after`, both in exact normal form, in the order of the definition.
+/// Both definitions are in exact canonical form; the changes are in the order of the definition.
 #[must_use]
 pub fn diff(before: &Value, after: &Value) -> Vec<FieldChange> {
     let mut changes = Vec::new();
-    for side in ["included_filters", "excluded_filters"] {
-        let mut walk = DefinitionDiff {
-            path: vec![side.to_owned()],
+    for key in ["included_filters", "excluded_filters"] {
+        let mut comparison = DefinitionDiff {
+            path: vec![key.to_owned()],
             changes: &mut changes,
         };
-        match (before.get(side), after.get(side)) {
-            (Some(before), Some(after)) => walk.compare_values(before, after),
-            (before, after) => walk.push_whole_change(before, after),
+        match (before.get(key), after.get(key)) {
+            (Some(before), Some(after)) => comparison.compare_values(before, after),
+            (before, after) => comparison.push_whole_change(before, after),
         }
     }
     changes
 }
 
-/// The place the comparison has come to, and what it found.
 struct DefinitionDiff<'a> {
     path: Vec<String>,
     changes: &'a mut Vec<FieldChange>,
 }
 
 impl DefinitionDiff<'_> {
-    /// Two objects at one place: a group, a filter, or an inner object of a filter.
     fn compare_values(&mut self, before: &Value, after: &Value) {
         match (before, after) {
             (Value::Object(before), Value::Object(after)) => self.compare_fields(before, after),
@@ -88,18 +82,22 @@ impl DefinitionDiff<'_> {
 
     fn push_whole_change(&mut self, before: Option<&Value>, after: Option<&Value>) {
         if before != after {
-            self.changes.push(FieldChange {
-                path: self.path.clone(),
-                field: None,
-                before: before.cloned(),
-                after: after.cloned(),
-            });
+            self.push(None, before.cloned(), after.cloned());
         }
+    }
+
+    fn push(&mut self, field: Option<&str>, before: Option<Value>, after: Option<Value>) {
+        self.changes.push(FieldChange {
+            path: self.path.clone(),
+            field: field.map(str::to_owned),
+            before,
+            after,
+        });
     }
 
     fn compare_fields(&mut self, before: &Map<String, Value>, after: &Map<String, Value>) {
         let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
-        // Filters come last, so that what changed about a group is said before what changed inside it.
+        // Filters come last: a change of the group is shown before the changes inside it.
         keys.sort_by_key(|key| (key.as_str() == "filters", key.as_str()));
         keys.dedup();
         for key in keys {
@@ -110,22 +108,17 @@ impl DefinitionDiff<'_> {
     fn compare_field(&mut self, key: &str, before: Option<&Value>, after: Option<&Value>, operator: &str) {
         match (before, after) {
             (Some(Value::Array(before)), Some(Value::Array(after))) if key == "filters" => {
-                self.within(operator, |walk| walk.compare_filters(before, after));
+                self.within(operator, |comparison| comparison.compare_filters(before, after));
             }
-            // The count of an execution is said at the filter: there is only one.
+            // A filter has one execution, so its fields are shown as fields of the filter.
             (Some(Value::Object(before)), Some(Value::Object(after))) if key == "execution" => {
                 self.compare_fields(before, after);
             }
             (Some(Value::Object(before)), Some(Value::Object(after))) => {
-                self.within(key, |walk| walk.compare_fields(before, after));
+                self.within(key, |comparison| comparison.compare_fields(before, after));
             }
             _ if before == after => {}
-            _ => self.changes.push(FieldChange {
-                path: self.path.clone(),
-                field: Some(key.to_owned()),
-                before: before.cloned(),
-                after: after.cloned(),
-            }),
+            _ => self.push(Some(key), before.cloned(), after.cloned()),
         }
     }
 
@@ -138,9 +131,9 @@ impl DefinitionDiff<'_> {
     fn compare_filters(&mut self, before: &[Value], after: &[Value]) {
         let (mut old, mut new) = unmatched_filters(before, after);
         let mut pairs = Vec::new();
-        // The closest kinship first: the same filter moved, one about the same thing, one of the same type.
-        for kinship in [canonical_json, filter_label, filter_type_label] {
-            pair_by(&mut old, &mut new, kinship, &mut pairs);
+        // First the same filter at another position, then the same subject, then the same type.
+        for key in [canonical_json, filter_label, filter_type_label] {
+            pair_by(&mut old, &mut new, key, &mut pairs);
         }
         pairs.extend(old.into_iter().map(|old| (Some(old), None)));
         pairs.extend(new.into_iter().map(|new| (None, Some(new))));
@@ -153,24 +146,17 @@ impl DefinitionDiff<'_> {
     fn compare_filter(&mut self, old: Option<&NumberedFilter<'_>>, new: Option<&NumberedFilter<'_>>) {
         let Some(shown) = new.or(old) else { return };
         let step = format!("[{}] {}", shown.number, filter_label(shown.filter));
-        self.within(&step, |walk| match (old, new) {
-            (Some(old), Some(new)) if old.filter == new.filter => walk.push_move(old.number, new.number),
-            (Some(old), Some(new)) => walk.compare_values(old.filter, new.filter),
-            (old, new) => walk.push_whole_change(old.map(|old| old.filter), new.map(|new| new.filter)),
-        });
-    }
-
-    fn push_move(&mut self, from: usize, to: usize) {
-        self.changes.push(FieldChange {
-            path: self.path.clone(),
-            field: Some("position".to_owned()),
-            before: Some(from.into()),
-            after: Some(to.into()),
+        self.within(&step, |comparison| match (old, new) {
+            (Some(old), Some(new)) if old.filter == new.filter => {
+                comparison.push(Some("position"), Some(old.number.into()), Some(new.number.into()));
+            }
+            (Some(old), Some(new)) => comparison.compare_values(old.filter, new.filter),
+            (old, new) => comparison.push_whole_change(old.map(|old| old.filter), new.map(|new| new.filter)),
         });
     }
 }
 
-/// A filter with its 1-based place in its group.
+/// A filter with its 1-based position in its group.
 struct NumberedFilter<'a> {
     number: usize,
     filter: &'a Value,
@@ -178,7 +164,7 @@ struct NumberedFilter<'a> {
 
 type FilterPair<'a> = (Option<NumberedFilter<'a>>, Option<NumberedFilter<'a>>);
 
-/// The filters of each side that have no equal partner in the same order on the other side.
+/// The filters without an equal filter in the same order on the other side.
 fn unmatched_filters<'a>(
     before: &'a [Value],
     after: &'a [Value],
@@ -187,28 +173,19 @@ fn unmatched_filters<'a>(
     let mut old = number_filters(before);
     let mut new = number_filters(after);
     for step in capture_diff_slices(Algorithm::Myers, &texts(before), &texts(after)) {
-        if let DiffOp::Equal {
-            old_index,
-            new_index,
-            len,
-        } = step
-        {
-            old.retain(|filter| !(old_index + 1..=old_index + len).contains(&filter.number));
-            new.retain(|filter| !(new_index + 1..=new_index + len).contains(&filter.number));
+        if matches!(step, DiffOp::Equal { .. }) {
+            old.retain(|filter| !step.old_range().contains(&(filter.number - 1)));
+            new.retain(|filter| !step.new_range().contains(&(filter.number - 1)));
         }
     }
     (old, new)
 }
 
 fn number_filters(filters: &[Value]) -> Vec<NumberedFilter<'_>> {
-    filters
-        .iter()
-        .enumerate()
-        .map(|(index, filter)| NumberedFilter {
-            number: index + 1,
-            filter,
-        })
-        .collect()
+    let numbered = (1..)
+        .zip(filters)
+        .map(|(number, filter)| NumberedFilter { number, filter });
+    numbered.collect()
 }
 
 fn pair_by<'a>(
@@ -219,8 +196,8 @@ fn pair_by<'a>(
 ) {
     let mut left = Vec::new();
     for candidate in old.drain(..) {
-        let kin = key(candidate.filter);
-        match new.iter().position(|filter| key(filter.filter) == kin) {
+        let label = key(candidate.filter);
+        match new.iter().position(|filter| key(filter.filter) == label) {
             Some(index) => pairs.push((Some(candidate), Some(new.remove(index)))),
             None => left.push(candidate),
         }
@@ -228,15 +205,14 @@ fn pair_by<'a>(
     *old = left;
 }
 
-/// What a filter is about, in a word: the event, the attribute, or the segment.
 fn filter_label(filter: &Value) -> String {
     let text = |key| filter.get(key).and_then(Value::as_str);
     let segment = text("segment").map(|segment| segment.trim_start_matches("name:"));
-    let about = text("action_name")
+    let label = text("action_name")
         .or_else(|| text("name"))
         .or_else(|| text("attribute_name"))
         .or(segment);
-    about.map_or_else(|| filter_type_label(filter), str::to_owned)
+    label.map_or_else(|| filter_type_label(filter), str::to_owned)
 }
 
 fn filter_type_label(filter: &Value) -> String {

@@ -1,9 +1,8 @@
-//! Digests of definitions: equal digests mean equal audiences, as far as form can tell.
+//! Digests of definitions: equal digests mean equal audiences, as far as the form shows.
 //!
-//! A digest is the lower-case hexadecimal SHA-256 of the RFC 8785 canonical JSON of a definition in normal
-//! form. `sha256(canonical({"included_filters": …, "excluded_filters": …}))` is all there is to it, so
-//! anybody can compute one from the normal form's specification. The literals in the tests are part of the
-//! format: ledgers and saved plans hold digests, so a change of the normal form is a change of format.
+//! A digest is the lowercase hexadecimal SHA-256 of the RFC 8785 canonical JSON of a definition in canonical form:
+//! `sha256(canonical({"included_filters": …, "excluded_filters": …}))`. The literals in the tests are part of the
+//! format: the state and saved plans contain digests, so a change of the canonical form is a change of the format.
 
 use super::canonical::{self, Identities};
 use crate::model::Payload;
@@ -12,18 +11,16 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
-/// The SHA-256 of a definition's normal form; 64 lower-case hexadecimal characters wherever it is written.
+/// Displayed as 64 lowercase hexadecimal characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The exact digest of `payload`.
     #[must_use]
     pub fn exact(payload: &Payload, identities: &Identities) -> Self {
         Self::of_canonical(&canonical::exact(payload, identities))
     }
 
-    /// The digest of a definition in normal form.
     #[must_use]
     pub fn of_canonical(form: &Value) -> Self {
         Self(Sha256::digest(canonical_json(form).as_bytes()).into())
@@ -63,28 +60,28 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::from_text(&text).ok_or_else(|| serde::de::Error::custom("no SHA-256 in hexadecimal"))
+        Self::from_text(&text).ok_or_else(|| {
+            serde::de::Error::custom("invalid digest: expected a SHA-256 in lowercase hexadecimal")
+        })
     }
 }
 
-/// Both digests of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Digests {
-    /// Of the exact normal form: equal means that the service certainly sees a duplicate.
+    /// Equal digests: MoEngage certainly reports a duplicate.
     pub exact: Digest,
-    /// Of the unordered normal form: equal means that it likely does.
+    /// Equal digests: MoEngage probably reports a duplicate.
     pub unordered: Digest,
 }
 
 impl Digests {
-    /// The digests of `payload`.
     #[must_use]
     pub fn of(payload: &Payload, identities: &Identities) -> Self {
         Self::of_exact(&canonical::exact(payload, identities))
     }
 
-    /// The digests of a definition in exact normal form.
+    /// `form` is in exact canonical form.
     #[must_use]
     pub fn of_exact(form: &Value) -> Self {
         Self {
@@ -94,20 +91,19 @@ impl Digests {
     }
 }
 
-/// RFC 8785 canonical JSON.
+/// RFC 8785.
 pub(super) fn canonical_json(value: &Value) -> String {
     let text = if is_plain_json_canonical(value) {
         serde_json::to_string(value)
     } else {
         serde_json_canonicalizer::to_string(value)
     };
-    // Canonicalisation refuses only numbers that are not finite, which a JSON value cannot hold; should it
-    // ever fail, plain JSON is a text as stable as the value itself.
+    // Canonicalization fails only for numbers that are not finite, and a JSON value has none.
     text.unwrap_or_else(|_| value.to_string())
 }
 
-/// Whether plain JSON is canonical already, which is several times faster to write: keys stand in order, and numbers
-/// are integers that a double holds. Strings are escaped alike by both.
+/// Plain JSON is several times faster to write. It is canonical if the keys are sorted and the numbers are integers
+/// that a double holds; both escape strings alike.
 fn is_plain_json_canonical(value: &Value) -> bool {
     const EXACT_INTEGER: u64 = 1 << 53;
     match value {
@@ -117,7 +113,7 @@ fn is_plain_json_canonical(value: &Value) -> bool {
             .is_some_and(|integer| integer.unsigned_abs() <= EXACT_INTEGER),
         Value::Array(items) => items.iter().all(is_plain_json_canonical),
         Value::Object(fields) => {
-            // Beyond ASCII the order of bytes is not that of UTF-16, which RFC 8785 sorts by.
+            // RFC 8785 sorts by UTF-16, which differs from the order of bytes beyond ASCII.
             let in_order = fields.keys().is_sorted() && fields.keys().all(|key| key.is_ascii());
             in_order && fields.values().all(is_plain_json_canonical)
         }
@@ -157,7 +153,7 @@ mod tests {
         )
     }
 
-    fn of_many_types() -> Payload {
+    fn with_many_types() -> Payload {
         payload(
             json!({"filter_operator": "or", "filters": [
                 {"filter_type": "user_attributes", "name": "spend", "data_type": "double", "operator": "between",
@@ -178,8 +174,8 @@ mod tests {
         )
     }
 
-    /// The data types that the others leave out, and an aggregation over dates.
-    fn of_the_other_types() -> Payload {
+    /// The data types that the others lack, and an aggregation over dates.
+    fn with_other_types() -> Payload {
         payload(
             json!({"filter_operator": "and", "filters": [
                 {"filter_type": "user_attributes", "name": "opted_in", "data_type": "bool", "operator": "is", "value": true},
@@ -218,26 +214,20 @@ mod tests {
                 "2496fc34bd0f069561e21c3452a2a14eac971e0ae3999d43aeb9b4eae341b5b9",
             ),
             (
-                of_many_types(),
+                with_many_types(),
                 "7e2c1faaa0c4d56c27b2826e195e463c4ea1ece3089b80c0ac1a0eb611f81538",
                 "e6000c1ccdd4b227afd8e0c95acc01fb1516af122a655486d7ba9ca856121446",
             ),
             (
-                of_the_other_types(),
+                with_other_types(),
                 "5d959986bcab36a442abd23bc1f633644269b1ef95febb33a127aa0a0212f452",
                 "90274d6c7db4f2594814a8f973a971dbdd5082d1470f0740da02d946db501821",
             ),
         ];
         for (payload, exact, unordered) in pinned {
             let digests = Digests::of(&payload, &Identities::default());
-            assert_eq!(
-                (
-                    digests.exact.to_string().as_str(),
-                    digests.unordered.to_string().as_str()
-                ),
-                (exact, unordered),
-                "{payload:?}"
-            );
+            let digests = [digests.exact.to_string(), digests.unordered.to_string()];
+            assert_eq!(digests, [exact, unordered], "{payload:?}");
         }
     }
 
@@ -256,10 +246,11 @@ mod tests {
                 serde_json_canonicalizer::to_string(&value).unwrap()
             );
         }
+        let too_large = json!(9_007_199_254_740_993_i64);
         for value in [
             json!(1.5),
             json!(1e21),
-            json!(9_007_199_254_740_993_i64),
+            too_large,
             json!(u64::MAX),
             json!({"é": 1}),
         ] {
@@ -276,13 +267,9 @@ mod tests {
                     \"string\",\"filter_type\":\"user_attributes\",\"name\":\"city\",\"negate\":false,\"operator\":\"in\",\
                     \"value\":[\"Pune\"]}]}}";
         assert_eq!(canonical_json(&form), text);
-        let digest: String = Sha256::digest(text.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(
-            Digests::of(&simple(), &Identities::default()).exact.to_string(),
-            digest
-        );
+        let bytes = Sha256::digest(text.as_bytes());
+        let digest: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let exact = Digests::of(&simple(), &Identities::default()).exact;
+        assert_eq!(exact.to_string(), digest);
     }
 }

@@ -1,6 +1,6 @@
-//! Definitions as the API's JSON, every default stated: what is sent, and the start of the normal form.
+//! Definitions as the JSON of the API, with every default explicit.
 //!
-//! References by name are printed by name; the id is filled in when the name's holder is known.
+//! References by name stay names; segctl replaces them by ids before it sends the definition.
 
 mod attribute;
 mod event;
@@ -8,7 +8,6 @@ mod event;
 use crate::model::{Definition, Filter, Group, Keyword, Payload, Reference};
 use serde_json::{Map, Value};
 
-/// The definition in the API's JSON.
 #[must_use]
 pub fn encode(definition: &Definition) -> Payload {
     Payload {
@@ -52,7 +51,6 @@ fn reference(reference: &Reference) -> Value {
     fields.into_value()
 }
 
-/// The fields of one JSON object.
 #[derive(Default)]
 struct JsonObject(Map<String, Value>);
 
@@ -61,8 +59,8 @@ impl JsonObject {
         self.0.insert(key.to_owned(), value.into());
     }
 
-    fn put_keyword(&mut self, key: &str, word: impl Keyword) {
-        self.put(key, word.as_str());
+    fn put_keyword(&mut self, key: &str, keyword: impl Keyword) {
+        self.put(key, keyword.as_str());
     }
 
     fn put_optional(&mut self, key: &str, value: Option<impl Into<Value>>) {

@@ -1,7 +1,6 @@
-//! What a definition is, whoever wrote it: printed in the API's JSON, levelled to a normal form, digested,
-//! and compared field by field.
+//! Definitions: encoded as the JSON of the API, in canonical form, digested, and compared field by field.
 //!
-//! The planner compares nothing but normal forms, so a difference in spelling is never a change.
+//! The planner compares only canonical forms, so a difference in spelling is never a change.
 
 pub mod canonical;
 mod diff;

@@ -1,5 +1,6 @@
-//! Changes as people write them: a normal form says `segment: "name:Buyers"` or `segment: "id:5e6c"`, a file and the
-//! API say `name: Buyers` or `id: 5e6c`.
+//! Changes with references as segment files spell them: `name: Buyers` or `id: 5e6c`.
+//!
+//! The canonical form has `segment: "name:Buyers"` or `segment: "id:5e6c"`.
 
 use super::canonical::Identities;
 use super::diff::FieldChange;
@@ -7,26 +8,23 @@ use crate::model::{SegmentId, SegmentName};
 use serde_json::{Map, Value, json};
 
 impl FieldChange {
-    /// The change with every reference by the name of its segment, or by its id where nobody knows a name.
+    /// A reference stays an id if `identities` has no name for it.
     #[must_use]
     pub fn with_readable_references(self, identities: &Identities) -> Self {
-        let spelling = ReferenceFormatter(identities);
-        let path = self.path.iter().map(|step| spelling.path_part(step)).collect();
-        let is_reference = self.field.as_deref() == Some("segment");
-        if !is_reference {
-            let spell = |value: Option<Value>| value.map(|value| spelling.value(value));
+        let formatter = ReferenceFormatter(identities);
+        let path = self.path.iter().map(|step| formatter.path_part(step)).collect();
+        if self.field.as_deref() != Some("segment") {
+            let readable = |value: Option<Value>| value.map(|value| formatter.value(value));
             return Self {
                 path,
-                before: spell(self.before),
-                after: spell(self.after),
+                before: readable(self.before),
+                after: readable(self.after),
                 ..self
             };
         }
         let pair = |value: &Option<Value>| {
-            value
-                .as_ref()
-                .and_then(Value::as_str)
-                .map(|text| spelling.reference(text))
+            let text = value.as_ref().and_then(Value::as_str);
+            text.map(|text| formatter.reference(text))
         };
         let (before, after) = (pair(&self.before), pair(&self.after));
         let keys: Vec<_> = before.iter().chain(&after).map(|(key, _)| *key).collect();
@@ -34,7 +32,7 @@ impl FieldChange {
         let value = |pair: Option<(&str, String)>| {
             pair.map(|(key, text)| match shared {
                 Some(_) => Value::from(text),
-                // One of each kind, each as the file would say it.
+                // One name and one id: each with its key.
                 None => json!({key: text}),
             })
         };
@@ -50,7 +48,6 @@ impl FieldChange {
 struct ReferenceFormatter<'a>(&'a Identities);
 
 impl ReferenceFormatter<'_> {
-    /// The key and the value of a reference.
     fn reference(&self, text: &str) -> (&'static str, String) {
         if let Some(name) = text.strip_prefix("name:") {
             return ("name", name.to_owned());
@@ -70,7 +67,7 @@ impl ReferenceFormatter<'_> {
         self.0.declared_by_id.get(id).or_else(undeclared)
     }
 
-    /// A step of a path, which may be called after the segment that a filter refers to.
+    /// A filter may be labeled with the id of the segment that it refers to.
     fn path_part(&self, step: &str) -> String {
         match step.split_once("] id:") {
             Some((number, id)) if step.starts_with('[') => match self.name_of(&SegmentId::new(id)) {
@@ -118,15 +115,16 @@ mod tests {
     fn references_are_shown_by_name_when_the_name_is_known() {
         let identities = Identities {
             declared_by_id: [(SegmentId::new("a1"), SegmentName::new("Buyers"))].into(),
-            undeclared_by_name: [(SegmentName::new("By hand"), SegmentId::new("b1"))].into(),
+            undeclared_by_name: [(SegmentName::new("Unmanaged"), SegmentId::new("b1"))].into(),
         };
         let filter = |segment: &str| json!({"filter_type": "custom_segments", "segment": segment});
         let named = |name: &str| json!({"filter_type": "custom_segments", "name": name});
+        let by_id = json!({"filter_type": "custom_segments", "id": "c1"});
         let group = |filter: Value| json!({"filter_type": "nested_filters", "filters": [filter]});
         let table = [
             (
                 change(Some("segment"), json!("name:A"), json!("id:b1")),
-                change(Some("name"), json!("A"), json!("By hand")),
+                change(Some("name"), json!("A"), json!("Unmanaged")),
             ),
             (
                 change(Some("segment"), json!("id:c1"), json!("id:d1")),
@@ -138,25 +136,21 @@ mod tests {
             ),
             (
                 change(None, filter("id:b1"), Value::Null),
-                change(None, named("By hand"), Value::Null),
+                change(None, named("Unmanaged"), Value::Null),
             ),
             (
                 change(None, Value::Null, group(filter("id:c1"))),
-                change(
-                    None,
-                    Value::Null,
-                    group(json!({"filter_type": "custom_segments", "id": "c1"})),
-                ),
+                change(None, Value::Null, group(by_id)),
             ),
-            // What only looks like a reference is left alone.
+            // A value that only looks like a reference stays unchanged.
             (
                 change(Some("value"), json!("id:b1"), json!(["name:A"])),
                 change(Some("value"), json!("id:b1"), json!(["name:A"])),
             ),
         ];
-        for (change, mut wanted) in table {
-            "[1] Buyers".clone_into(&mut wanted.path[1]);
-            assert_eq!(change.with_readable_references(&identities), wanted);
+        for (change, mut expected) in table {
+            "[1] Buyers".clone_into(&mut expected.path[1]);
+            assert_eq!(change.with_readable_references(&identities), expected);
         }
     }
 }

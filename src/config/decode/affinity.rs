@@ -1,59 +1,46 @@
-//! Affinity filters: users whose occurrences of an event lean to certain values.
+//! Affinity filters: users whose occurrences of an event mostly have certain attribute values.
 
 use super::super::yaml::Node;
 use super::attribute::flag;
 use super::decoder::{Decoder, Fields};
 use super::event::{attributes, execution};
-use super::operands::{OperandDecoder, double_test};
+use super::operands::{Operands, double_test};
 use super::time_range::affinity_time_range;
 use crate::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType, DataType,
     GroupOperator, Keyword,
 };
 
-/// The fields of a `psychographic_event` filter, its type read already.
-pub(super) fn affinity(reader: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<AffinityFilter> {
+/// Decodes a `psychographic_event` filter; `filter_type` is already decoded.
+pub(super) fn affinity(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<AffinityFilter> {
     fields.describe("a `psychographic_event` filter");
-    let action_name = reader
-        .require(&mut fields, "action_name")
-        .and_then(|node| reader.non_empty_text(node));
-    let executed = fields
-        .take("executed")
-        .map_or(Some(true), |node| reader.boolean(node));
+    let action_name = decoder.required(&mut fields, "action_name", Decoder::non_empty_text);
+    let executed = decoder.or(&mut fields, "executed", true, Decoder::boolean);
     if executed == Some(false) {
-        reader.misplaced_field::<()>(
-            &fields,
-            "executed",
-            "an affinity is computed from occurrences, so `executed` is true",
-        );
+        let message = "an affinity filter requires `executed: true`: it is computed from occurrences";
+        decoder.misplaced_field::<()>(&fields, "executed", message);
     }
-    let execution = execution(reader, &mut fields, executed.map(|_| true));
-    let mode = affinity_mode(reader, &mut fields);
-    let preferred = reader
-        .require(&mut fields, "psychographic_attributes")
-        .and_then(|node| preferred_attributes(reader, node));
-    let attributes = attributes(reader, &mut fields);
-    let window = reader
-        .require(&mut fields, "primary_time_range")
-        .and_then(|node| affinity_time_range(reader, node));
-    reader.finish(&fields);
+    let execution = execution(decoder, &mut fields, executed.map(|_| true));
+    let affinity = affinity_type(decoder, &mut fields);
+    let preferred = decoder.required(&mut fields, "psychographic_attributes", preferred_attributes);
+    let attributes = attributes(decoder, &mut fields);
+    let time_range = decoder.required(&mut fields, "primary_time_range", affinity_time_range);
+    decoder.finish(&fields);
     executed.filter(|executed| *executed)?;
     let (preferred_operator, preferred) = preferred?;
     Some(AffinityFilter {
         action_name: action_name?,
         execution: execution?,
-        affinity: mode?,
+        affinity: affinity?,
         preferred,
         preferred_operator,
         attributes: attributes?,
-        time_range: window?,
+        time_range: time_range?,
     })
 }
 
-fn affinity_mode(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Affinity> {
-    let kind = reader
-        .require(fields, "operator_type")
-        .and_then(|node| reader.keyword::<AffinityType>(node));
+fn affinity_type(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Affinity> {
+    let kind = decoder.required(fields, "operator_type", Decoder::keyword::<AffinityType>);
     let Some(kind) = kind else {
         fields.ignore_unknown_fields();
         return None;
@@ -62,11 +49,7 @@ fn affinity_mode(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Af
         "a `psychographic_event` filter of the type `{}`",
         kind.as_str()
     ));
-    let mut percent = |key| {
-        reader
-            .require(fields, key)
-            .and_then(|node| reader.count(node, 1..=100))
-    };
+    let mut percent = |key| decoder.required(fields, key, |decoder, node| decoder.count(node, 1..=100));
     Some(match kind {
         AffinityType::Predominant => Affinity::Predominant,
         AffinityType::Minimum => Affinity::Minimum(percent("percent_of_times")?),
@@ -76,51 +59,43 @@ fn affinity_mode(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Af
 }
 
 fn preferred_attributes(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     node: &Node,
 ) -> Option<(GroupOperator, Vec<AffinityAttribute>)> {
-    let mut fields = reader.fields(node, "a group of affinity attributes")?;
-    let operator = reader
-        .require(&mut fields, "filter_operator")
-        .and_then(|node| reader.keyword(node));
-    let filters = reader
-        .require(&mut fields, "filters")
-        .and_then(|node| reader.non_empty_list(node, attribute));
-    reader.finish(&fields);
+    let mut fields = decoder.fields(node, "a group of affinity attributes")?;
+    let operator = decoder.required(&mut fields, "filter_operator", Decoder::keyword);
+    let filters = decoder.required(&mut fields, "filters", |decoder, node| {
+        decoder.non_empty_list(node, attribute)
+    });
+    decoder.finish(&fields);
     Some((operator?, filters?))
 }
 
-fn attribute(reader: &mut Decoder<'_>, node: &Node) -> Option<AffinityAttribute> {
-    let mut fields = reader.fields(node, "an affinity attribute")?;
-    let name = reader
-        .require(&mut fields, "name")
-        .and_then(|node| reader.non_empty_text(node));
-    let category = fields.take("category").map(|node| reader.non_empty_text(node));
-    let negate = flag(reader, &mut fields, "negate");
-    let data_type = reader
-        .require(&mut fields, "data_type")
-        .and_then(|node| reader.keyword_among(node, &[DataType::String, DataType::Double]));
-    let operator = reader.require(&mut fields, "operator");
+fn attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<AffinityAttribute> {
+    let mut fields = decoder.fields(node, "an affinity attribute")?;
+    let name = decoder.required(&mut fields, "name", Decoder::non_empty_text);
+    let category = decoder.optional(&mut fields, "category", Decoder::non_empty_text);
+    let negate = flag(decoder, &mut fields, "negate");
+    let data_type = decoder.required(&mut fields, "data_type", |decoder, node| {
+        decoder.keyword_among(node, &[DataType::String, DataType::Double])
+    });
+    let operator = decoder.require(&mut fields, "operator");
     let (data_type, operator) = (data_type?, operator?);
     let test = match data_type {
-        DataType::Double => double(reader, &mut fields, operator),
-        _ => text(reader, &mut fields, operator),
+        DataType::Double => double(decoder, &mut fields, operator),
+        _ => text(decoder, &mut fields, operator),
     };
-    reader.finish(&fields);
-    let category = match category {
-        Some(read) => Some(read?),
-        None => None,
-    };
+    decoder.finish(&fields);
     Some(AffinityAttribute {
         name: name?,
-        category,
+        category: category?,
         negate: negate?,
         test: test?,
     })
 }
 
-fn text(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
-    let Some(operator) = reader.keyword::<AffinityTextOperator>(operator) else {
+fn text(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
+    let Some(operator) = decoder.keyword::<AffinityTextOperator>(operator) else {
         fields.ignore_unknown_fields();
         return None;
     };
@@ -131,34 +106,31 @@ fn text(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> O
     if operator == AffinityTextOperator::Exists {
         return Some(AffinityTest::TextExists);
     }
-    let case_sensitive = flag(reader, fields, "case_sensitive");
-    let value = reader.require(fields, "value")?;
+    let case_sensitive = flag(decoder, fields, "case_sensitive");
+    let value = decoder.require(fields, "value")?;
     if operator == AffinityTextOperator::In {
-        let values = reader.non_empty_list(value, Decoder::text);
+        let values = decoder.non_empty_list(value, Decoder::text);
         return Some(AffinityTest::TextIn {
             values: values?,
             case_sensitive: case_sensitive?,
         });
     }
-    let value = reader.text(value);
     Some(AffinityTest::Text {
         operator,
-        value: value?,
+        value: decoder.text(value)?,
         case_sensitive: case_sensitive?,
     })
 }
 
-fn double(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
-    let mut operands = OperandDecoder {
-        reader,
+fn double(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, operator: &Node) -> Option<AffinityTest> {
+    let mut operands = Operands {
+        decoder,
         fields,
         dynamic: false,
     };
     if operands.operator_text(operator)? == "is" {
         operands.describe("double", "is");
-        let value = operands
-            .require("value")
-            .and_then(|node| operands.reader.number(node));
+        let value = decoder.required(fields, "value", Decoder::number);
         return value.map(AffinityTest::DoubleIs);
     }
     double_test(&mut operands, operator).map(AffinityTest::Double)

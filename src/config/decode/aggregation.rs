@@ -1,6 +1,6 @@
-//! Aggregations: conditions on the numbers of an event's attribute.
+//! Aggregations: conditions on the numeric values of an event attribute.
 
-use super::super::yaml::{Node, Scalar, ScalarValue, Yaml};
+use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::attribute::flag;
 use super::codes;
 use super::date::DayBoundary;
@@ -9,43 +9,43 @@ use crate::model::{
     Aggregation, AggregationTest, AggregationType, BaseTimeRange, DataType, GroupOperator, PeriodComparison,
 };
 
-/// The group that holds the one aggregation of an event filter.
-pub(super) fn aggregation(reader: &mut Decoder<'_>, node: &Node) -> Option<Aggregation> {
-    let mut fields = reader.fields(node, "an aggregation group")?;
-    let operator = fields
-        .take("filter_operator")
-        .map(|node| reader.keyword::<GroupOperator>(node));
-    let filters = reader.require(&mut fields, "filters");
-    reader.finish(&fields);
+pub(super) fn aggregation(decoder: &mut Decoder<'_>, node: &Node) -> Option<Aggregation> {
+    let mut fields = decoder.fields(node, "an aggregation group")?;
+    let operator = decoder.optional(&mut fields, "filter_operator", Decoder::keyword::<GroupOperator>);
+    let filters = decoder.require(&mut fields, "filters");
+    decoder.finish(&fields);
     let node = filters?;
-    let mut read = reader.list(node, single_aggregation)?;
-    operator.unwrap_or(Some(GroupOperator::And))?;
-    if read.len() != 1 {
-        let message = format!("an event filter has one aggregation, not {}", read.len());
-        return reader.error(codes::OUT_OF_RANGE, &node.span, message, "expected one");
+    let mut aggregations = decoder.list(node, single_aggregation)?;
+    operator?;
+    if aggregations.len() != 1 {
+        let message = format!(
+            "an event filter has exactly one aggregation, found {}",
+            aggregations.len()
+        );
+        return decoder.error(codes::OUT_OF_RANGE, &node.span, message, "expected one");
     }
-    read.pop()
+    aggregations.pop()
 }
 
-fn single_aggregation(reader: &mut Decoder<'_>, node: &Node) -> Option<Aggregation> {
-    let mut fields = reader.fields(node, "an aggregation")?;
-    let attribute_name = reader
-        .require(&mut fields, "attribute_name")
-        .and_then(|node| reader.non_empty_text(node));
-    if let Some(node) = fields.take("data_type") {
-        reader.keyword_among(node, &[DataType::Double]);
-    }
-    let aggregation_type = reader
-        .require(&mut fields, "aggregation_type")
-        .and_then(|node| reader.keyword::<AggregationType>(node));
-    let negate = flag(reader, &mut fields, "negate");
-    if flag(reader, &mut fields, "is_dynamic_value") == Some(true) {
+fn single_aggregation(decoder: &mut Decoder<'_>, node: &Node) -> Option<Aggregation> {
+    let mut fields = decoder.fields(node, "an aggregation")?;
+    let attribute_name = decoder.required(&mut fields, "attribute_name", Decoder::non_empty_text);
+    decoder.optional(&mut fields, "data_type", |decoder, node| {
+        decoder.keyword_among(node, &[DataType::Double])
+    });
+    let aggregation_type = decoder.required(
+        &mut fields,
+        "aggregation_type",
+        Decoder::keyword::<AggregationType>,
+    );
+    let negate = flag(decoder, &mut fields, "negate");
+    if flag(decoder, &mut fields, "is_dynamic_value") == Some(true) {
         let message = "only user attributes can be compared with another attribute";
-        reader.misplaced_field::<()>(&fields, "is_dynamic_value", message);
+        decoder.misplaced_field::<()>(&fields, "is_dynamic_value", message);
     }
-    let test = aggregation_test(reader, &mut fields);
-    let comparison = comparison(reader, &mut fields);
-    reader.finish(&fields);
+    let test = aggregation_test(decoder, &mut fields);
+    let comparison = comparison(decoder, &mut fields);
+    decoder.finish(&fields);
     Some(Aggregation {
         attribute_name: attribute_name?,
         aggregation_type: aggregation_type?,
@@ -55,9 +55,9 @@ fn single_aggregation(reader: &mut Decoder<'_>, node: &Node) -> Option<Aggregati
     })
 }
 
-fn aggregation_test(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<AggregationTest> {
-    let operator = reader.require(fields, "operator");
-    let word = operator.and_then(|node| reader.scalar(node, "an operator"));
+fn aggregation_test(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<AggregationTest> {
+    let operator = decoder.require(fields, "operator");
+    let word = operator.and_then(|node| decoder.scalar(node, "a string (operator)"));
     let (Some(operator), Some(word)) = (operator, word.map(|scalar| scalar.text.as_str())) else {
         fields.ignore_unknown_fields();
         return None;
@@ -65,16 +65,12 @@ fn aggregation_test(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option
     let words = ["is", "between", "lessThan", "greaterThan"];
     if !words.contains(&word) {
         fields.ignore_unknown_fields();
-        return reader.unknown_keyword(operator, "operator on an aggregate", &words);
+        return decoder.invalid_operator(operator, "an aggregation", &words);
     }
     fields.describe(format!("an aggregation with the operator `{word}`"));
-    let value = reader
-        .require(fields, "value")
-        .and_then(|node| reader.number(node));
+    let value = decoder.required(fields, "value", Decoder::number);
     if word == "between" {
-        let value1 = reader
-            .require(fields, "value1")
-            .and_then(|node| reader.number(node));
+        let value1 = decoder.required(fields, "value1", Decoder::number);
         return Some(AggregationTest::Between(value?, value1?));
     }
     Some(match word {
@@ -84,59 +80,57 @@ fn aggregation_test(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option
     })
 }
 
-/// A comparator and its base window come together or not at all.
-fn comparison(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Option<PeriodComparison>> {
+/// `comparator` and `base_time_range` are valid only together.
+fn comparison(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Option<PeriodComparison>> {
     match (fields.take("comparator"), fields.take("base_time_range")) {
         (None, None) => Some(None),
         (Some(_), None) => {
-            reader.require(fields, "base_time_range");
+            decoder.require(fields, "base_time_range");
             None
         }
-        (None, Some(_)) => reader.misplaced_field(
-            fields,
-            "base_time_range",
-            "`base_time_range` needs a `comparator`",
-        ),
+        (None, Some(_)) => {
+            let message = "`base_time_range` requires a `comparator`";
+            decoder.misplaced_field(fields, "base_time_range", message)
+        }
         (Some(comparator), Some(base)) => {
-            let comparator = reader.keyword(comparator);
-            let base = base_time_range(reader, base);
+            let comparator = decoder.keyword(comparator);
+            let base_time_range = base_time_range(decoder, base);
             Some(Some(PeriodComparison {
                 comparator: comparator?,
-                base_time_range: base?,
+                base_time_range: base_time_range?,
             }))
         }
     }
 }
 
-fn base_time_range(reader: &mut Decoder<'_>, node: &Node) -> Option<BaseTimeRange> {
-    let mut fields = reader.fields(node, "a base window")?;
-    let kind = reader.require(&mut fields, "type")?;
-    let window = match reader.scalar(kind, "a window type")?.text.as_str() {
+fn base_time_range(decoder: &mut Decoder<'_>, node: &Node) -> Option<BaseTimeRange> {
+    let mut fields = decoder.fields(node, "a base time range")?;
+    let kind = decoder.require(&mut fields, "type")?;
+    let time_range = match decoder.scalar(kind, "a string (time range type)")?.text.as_str() {
         "previousPeriod" => Some(BaseTimeRange::PreviousPeriod),
-        "between" => base_time_range_between(reader, &mut fields),
-        _ => return reader.unknown_keyword(kind, "type of a base window", &["previousPeriod", "between"]),
+        "between" => base_time_range_between(decoder, &mut fields),
+        _ => return decoder.unknown_keyword(kind, "base time range type", &["previousPeriod", "between"]),
     };
-    reader.finish(&fields);
-    window
+    decoder.finish(&fields);
+    time_range
 }
 
-fn base_time_range_between(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<BaseTimeRange> {
-    let value = reader.require(fields, "value");
-    let value1 = reader.require(fields, "value1");
+fn base_time_range_between(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<BaseTimeRange> {
+    let value = decoder.require(fields, "value");
+    let value1 = decoder.require(fields, "value1");
     let (value, value1) = (value?, value1?);
-    // 7.0 is a count, too, as everywhere.
-    let is_number =
-        |scalar: &Scalar| matches!(scalar.resolved, ScalarValue::Integer(_) | ScalarValue::Float(_));
-    if matches!(&value.value, Yaml::Scalar(scalar) if is_number(scalar)) {
-        let nearer = reader.count(value, 0..=COUNT_LIMIT);
-        let farther = reader.count(value1, 0..=COUNT_LIMIT);
+    if let Yaml::Scalar(scalar) = &value.value
+        && matches!(scalar.resolved, ScalarValue::Integer(_) | ScalarValue::Float(_))
+    {
+        let nearer = decoder.count(value, 0..=COUNT_LIMIT);
+        let farther = decoder.count(value1, 0..=COUNT_LIMIT);
         return Some(BaseTimeRange::Ago {
             nearer: nearer?,
             farther: farther?,
         });
     }
-    let first = reader.day(value, DayBoundary::Start);
-    let last = reader.day(value1, DayBoundary::End);
+    let first = decoder.day(value, DayBoundary::Start);
+    let last = decoder.day(value1, DayBoundary::End);
     Some(BaseTimeRange::Dates {
         first: first?,
         last: last?,

@@ -1,93 +1,75 @@
-//! Conditions on attributes, in the three places where they stand.
+//! Conditions on attributes: of users, inside objects and of events.
 
-use super::super::yaml::{Node, Yaml};
+use super::super::yaml::Node;
 use super::datetime::datetime_test;
 use super::decoder::{Decoder, Fields};
-use super::operands::{OperandDecoder, array_string_test, bool_test, double_test, string_test};
+use super::operands::{Operands, array_string_test, bool_test, double_test, string_test};
 use crate::model::{
-    ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, Condition, DataType, DoubleTest,
-    GroupOperator, Keyword,
+    ArrayMatching, ArrayStringTest, AttributeFilter, AttributeGroup, Condition, DataType, DoubleTest, Keyword,
 };
 
-/// Where a condition stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConditionContext {
-    /// A `user_attributes` filter, its type read already.
+pub(super) enum Context {
+    /// A `user_attributes` filter; `filter_type` is already decoded.
     UserFilter,
-    /// Inside an object.
     InObject,
-    /// One of an event's attributes: no comparison with user attributes, and the category is `default`.
+    /// An event attribute. It cannot be compared with user attributes, and its category is `default`.
     InEvent,
 }
 
-/// The fields of a condition.
 pub(super) fn attribute(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     mut fields: Fields<'_>,
-    position: ConditionContext,
+    context: Context,
 ) -> Option<AttributeFilter> {
-    if position == ConditionContext::InEvent
+    // Some exported payloads contain one of these two in event attributes; it has no effect.
+    let ignored = ["user_attributes", "event_attributes"];
+    if context == Context::InEvent
         && let Some(node) = fields.take("filter_type")
-        && !is_ignored_filter_type(node)
+        && !ignored.contains(&node.scalar_text())
     {
-        // Payloads of other origin carry one of these two here, without a meaning.
-        reader.unknown_keyword::<()>(node, "filter type", &["user_attributes", "event_attributes"]);
+        decoder.unknown_keyword::<()>(node, "filter type", &ignored);
     }
-    let name = reader
-        .require(&mut fields, "name")
-        .and_then(|node| reader.non_empty_text(node));
-    let category = fields.take("category").map(|node| reader.non_empty_text(node));
-    let data_type = reader
-        .require(&mut fields, "data_type")
-        .and_then(|node| reader.keyword::<DataType>(node))?;
+    let name = decoder.required(&mut fields, "name", Decoder::non_empty_text);
+    let category = decoder.optional(&mut fields, "category", Decoder::non_empty_text);
+    let data_type = decoder.required(&mut fields, "data_type", Decoder::keyword::<DataType>)?;
     fields.describe(format!("a `{}` condition", data_type.as_str()));
-    let condition = condition(reader, &mut fields, data_type, position);
-    reader.finish(&fields);
-    let category = match (category, position) {
-        (Some(given), _) => Some(given?),
-        (None, ConditionContext::InEvent) => Some("default".to_owned()),
-        (None, _) => None,
-    };
+    let condition = condition(decoder, &mut fields, data_type, context);
+    decoder.finish(&fields);
+    let default_category = (context == Context::InEvent).then(|| "default".to_owned());
     Some(AttributeFilter {
         name: name?,
-        category,
+        category: category?.or(default_category),
         condition: condition?,
     })
 }
 
-fn is_ignored_filter_type(node: &Node) -> bool {
-    matches!(&node.value, Yaml::Scalar(scalar) if matches!(scalar.text.as_str(), "user_attributes" | "event_attributes"))
-}
-
-/// `{filter_operator, filters}` of conditions.
 pub(super) fn attribute_group(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     node: &Node,
-    position: ConditionContext,
+    context: Context,
 ) -> Option<AttributeGroup> {
-    let what = if position == ConditionContext::InEvent {
+    let description = if context == Context::InEvent {
         "a group of event attributes"
     } else {
         "an object"
     };
-    let mut fields = reader.fields(node, what)?;
-    let group = group_fields(reader, &mut fields, position);
-    reader.finish(&fields);
+    let mut fields = decoder.fields(node, description)?;
+    let group = group_fields(decoder, &mut fields, context);
+    decoder.finish(&fields);
     group
 }
 
 fn group_fields(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
-    position: ConditionContext,
+    context: Context,
 ) -> Option<AttributeGroup> {
-    let operator = reader
-        .require(fields, "filter_operator")
-        .and_then(|node| reader.keyword::<GroupOperator>(node));
-    let filters = reader.require(fields, "filters").and_then(|node| {
-        reader.list(node, |reader, node| {
-            let fields = reader.fields(node, "a condition")?;
-            attribute(reader, fields, position)
+    let operator = decoder.required(fields, "filter_operator", Decoder::keyword);
+    let filters = decoder.required(fields, "filters", |decoder, node| {
+        decoder.list(node, |decoder, node| {
+            let fields = decoder.fields(node, "a condition")?;
+            attribute(decoder, fields, context)
         })
     });
     Some(AttributeGroup {
@@ -97,86 +79,69 @@ fn group_fields(
 }
 
 fn condition(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     data_type: DataType,
-    position: ConditionContext,
+    context: Context,
 ) -> Option<Condition> {
-    let inner = if position == ConditionContext::InEvent {
-        ConditionContext::InEvent
-    } else {
-        ConditionContext::InObject
+    let inner = match context {
+        Context::InEvent => Context::InEvent,
+        Context::InObject | Context::UserFilter => Context::InObject,
     };
     match data_type {
-        DataType::Object => group_fields(reader, fields, inner).map(Condition::Object),
-        DataType::ArrayObject => group_fields(reader, fields, inner).map(Condition::ArrayObject),
-        DataType::Geopoint => geopoint(reader, fields),
+        DataType::Object => group_fields(decoder, fields, inner).map(Condition::Object),
+        DataType::ArrayObject => group_fields(decoder, fields, inner).map(Condition::ArrayObject),
+        DataType::Geopoint => geopoint(decoder, fields),
         DataType::String | DataType::Double | DataType::Bool | DataType::Datetime => {
-            single_value(reader, fields, data_type, position)
+            single_value(decoder, fields, data_type, context)
         }
-        DataType::ArrayString => array_string(reader, fields, position),
-        DataType::ArrayDouble => array_double(reader, fields, position),
+        DataType::ArrayString => array_string(decoder, fields, context),
+        DataType::ArrayDouble => array_double(decoder, fields, context),
     }
 }
 
-/// A condition on one value.
 fn single_value(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     data_type: DataType,
-    position: ConditionContext,
+    context: Context,
 ) -> Option<Condition> {
-    let negate = flag(reader, fields, "negate");
+    let negate = flag(decoder, fields, "negate");
     let case_sensitive = if data_type == DataType::String {
-        flag(reader, fields, "case_sensitive")
+        flag(decoder, fields, "case_sensitive")
     } else {
         Some(false)
     };
-    let (operator, mut operands) = operand_decoder(reader, fields, data_type, position)?;
+    let (operator, mut operands) = operands(decoder, fields, data_type, context)?;
+    // `test` comes first: its errors must be reported even if `negate` is invalid.
     match data_type {
-        DataType::String => {
-            let test = string_test(&mut operands, operator);
-            Some(Condition::String {
-                negate: negate?,
-                case_sensitive: case_sensitive?,
-                test: test?,
-            })
-        }
-        DataType::Bool => {
-            let test = bool_test(&mut operands, operator);
-            Some(Condition::Bool {
-                negate: negate?,
-                test: test?,
-            })
-        }
-        DataType::Datetime => {
-            let test = datetime_test(&mut operands, operator);
-            Some(Condition::Datetime {
-                negate: negate?,
-                test: test?,
-            })
-        }
-        _ => {
-            let test = double_test(&mut operands, operator);
-            Some(Condition::Double {
-                negate: negate?,
-                test: test?,
-            })
-        }
+        DataType::String => Some(Condition::String {
+            test: string_test(&mut operands, operator)?,
+            negate: negate?,
+            case_sensitive: case_sensitive?,
+        }),
+        DataType::Bool => Some(Condition::Bool {
+            test: bool_test(&mut operands, operator)?,
+            negate: negate?,
+        }),
+        DataType::Datetime => Some(Condition::Datetime {
+            test: datetime_test(&mut operands, operator)?,
+            negate: negate?,
+        }),
+        _ => Some(Condition::Double {
+            test: double_test(&mut operands, operator)?,
+            negate: negate?,
+        }),
     }
 }
 
-fn array_string(
-    reader: &mut Decoder<'_>,
-    fields: &mut Fields<'_>,
-    position: ConditionContext,
-) -> Option<Condition> {
-    let negate = flag(reader, fields, "negate");
-    let case_sensitive = flag(reader, fields, "case_sensitive");
-    let (operator, mut operands) = operand_decoder(reader, fields, DataType::ArrayString, position)?;
+fn array_string(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, context: Context) -> Option<Condition> {
+    let negate = flag(decoder, fields, "negate");
+    let case_sensitive = flag(decoder, fields, "case_sensitive");
+    let (operator, mut operands) = operands(decoder, fields, DataType::ArrayString, context)?;
     let test = array_string_test(&mut operands, operator);
     let exists = matches!(test, Some(ArrayStringTest::Exists));
-    let matching = array_matching(reader, fields, negate, exists);
+    let matching = array_matching(decoder, fields, negate, exists);
     Some(Condition::ArrayString {
         negate: negate?,
         case_sensitive: case_sensitive?,
@@ -185,15 +150,12 @@ fn array_string(
     })
 }
 
-fn array_double(
-    reader: &mut Decoder<'_>,
-    fields: &mut Fields<'_>,
-    position: ConditionContext,
-) -> Option<Condition> {
-    let negate = flag(reader, fields, "negate");
-    let (operator, mut operands) = operand_decoder(reader, fields, DataType::ArrayDouble, position)?;
+fn array_double(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, context: Context) -> Option<Condition> {
+    let negate = flag(decoder, fields, "negate");
+    let (operator, mut operands) = operands(decoder, fields, DataType::ArrayDouble, context)?;
     let test = double_test(&mut operands, operator);
-    let matching = array_matching(reader, fields, negate, matches!(test, Some(DoubleTest::Exists)));
+    let exists = matches!(test, Some(DoubleTest::Exists));
+    let matching = array_matching(decoder, fields, negate, exists);
     Some(Condition::ArrayDouble {
         negate: negate?,
         matching: matching?,
@@ -201,45 +163,36 @@ fn array_double(
     })
 }
 
-/// The operator, and what reads its values; without either, nothing can be said of the other fields.
-fn operand_decoder<'r, 'a, 'f, 'n>(
-    reader: &'r mut Decoder<'a>,
-    fields: &'f mut Fields<'n>,
+/// The operator and the decoder of its values. Without both, the other fields cannot be checked.
+fn operands<'r, 'a, 'n>(
+    decoder: &'r mut Decoder<'a>,
+    fields: &'r mut Fields<'n>,
     data_type: DataType,
-    position: ConditionContext,
-) -> Option<(&'n Node, OperandDecoder<'r, 'a, 'f, 'n>)> {
-    let operator = reader.require(fields, "operator");
-    let dynamic = is_dynamic_value(reader, fields, data_type, position);
+    context: Context,
+) -> Option<(&'n Node, Operands<'r, 'a, 'n>)> {
+    let operator = decoder.require(fields, "operator");
+    let dynamic = is_dynamic_value(decoder, fields, data_type, context);
     let (Some(operator), Some(dynamic)) = (operator, dynamic) else {
         fields.ignore_unknown_fields();
         return None;
     };
-    Some((
-        operator,
-        OperandDecoder {
-            reader,
-            fields,
-            dynamic,
-        },
-    ))
+    let operands = Operands {
+        decoder,
+        fields,
+        dynamic,
+    };
+    Some((operator, operands))
 }
 
-/// A boolean that is false when left out.
-pub(super) fn flag(reader: &mut Decoder<'_>, fields: &mut Fields<'_>, key: &'static str) -> Option<bool> {
-    fields.take(key).map_or(Some(false), |node| reader.boolean(node))
+pub(super) fn flag(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>, key: &'static str) -> Option<bool> {
+    decoder.or(fields, key, false, Decoder::boolean)
 }
 
-fn geopoint(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Condition> {
-    let negate = flag(reader, fields, "negate");
-    let latitude = reader
-        .require(fields, "value")
-        .and_then(|node| reader.number(node));
-    let longitude = reader
-        .require(fields, "value1")
-        .and_then(|node| reader.number(node));
-    let radius = reader
-        .require(fields, "radius")
-        .and_then(|node| reader.number(node));
+fn geopoint(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Condition> {
+    let negate = flag(decoder, fields, "negate");
+    let latitude = decoder.required(fields, "value", Decoder::number);
+    let longitude = decoder.required(fields, "value1", Decoder::number);
+    let radius = decoder.required(fields, "radius", Decoder::number);
     Some(Condition::Geopoint {
         negate: negate?,
         latitude: latitude?,
@@ -248,9 +201,9 @@ fn geopoint(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<Conditi
     })
 }
 
-/// How many elements have to fit: said exactly when it means something.
+/// How many elements must match. Required, except with `negate` and `exists`, where it has no effect.
 fn array_matching(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     negate: Option<bool>,
     exists: bool,
@@ -258,48 +211,45 @@ fn array_matching(
     let given = fields.take("array_filter_type");
     if negate? {
         return match given {
-            Some(_) => reader.misplaced_field(
-                fields,
-                "array_filter_type",
-                "`array_filter_type` has no meaning under `negate`",
-            ),
+            Some(_) => {
+                let message = "`array_filter_type` has no effect with `negate: true`";
+                decoder.misplaced_field(fields, "array_filter_type", message)
+            }
             None => Some(None),
         };
     }
     match given {
-        // The service takes it here and makes nothing of it.
-        Some(node) if exists => reader.keyword::<ArrayMatching>(node).map(|_| None),
-        Some(node) => reader.keyword(node).map(Some),
+        // MoEngage accepts the field here and ignores it.
+        Some(node) if exists => decoder.keyword::<ArrayMatching>(node).map(|_| None),
+        Some(node) => decoder.keyword(node).map(Some),
         None if exists => Some(None),
         None => {
-            reader.require(fields, "array_filter_type");
+            decoder.require(fields, "array_filter_type");
             None
         }
     }
 }
 
-/// Whether the value is another attribute's. `None` when the question itself has a fault.
 fn is_dynamic_value(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     data_type: DataType,
-    position: ConditionContext,
+    context: Context,
 ) -> Option<bool> {
-    let is_dynamic = flag(reader, fields, "is_dynamic_value")?;
-    if !is_dynamic {
+    if !flag(decoder, fields, "is_dynamic_value")? {
         return Some(false);
     }
-    if position == ConditionContext::InEvent {
+    if context == Context::InEvent {
         let message = "only user attributes can be compared with another attribute";
-        return reader.misplaced_field(fields, "is_dynamic_value", message);
+        return decoder.misplaced_field(fields, "is_dynamic_value", message);
     }
-    let wanted = match data_type {
+    let expected = match data_type {
         DataType::ArrayString => DataType::String,
         DataType::ArrayDouble => DataType::Double,
         other => other,
     };
     if let Some(node) = fields.take("dynamic_attribute_type") {
-        reader.keyword_among(node, &[wanted])?;
+        decoder.keyword_among(node, &[expected])?;
     }
     Some(true)
 }

@@ -1,4 +1,4 @@
-//! The stable codes of faults in form, found while a file is read.
+//! Codes of the errors that the decoder reports; [`ERROR_CODES`](super::super::lint::ERROR_CODES) explains them.
 
 pub(in crate::config) const UNKNOWN_FIELD: &str = "SEG010";
 pub(in crate::config) const MISSING_FIELD: &str = "SEG011";

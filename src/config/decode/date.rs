@@ -1,16 +1,14 @@
-//! Dates: `YYYY-MM-DD`, or the API's long form of it.
+//! Dates: `YYYY-MM-DD`, or the long form that the API uses.
 
 use super::super::yaml::Node;
 use super::codes;
 use super::decoder::Decoder;
 use jiff::civil::{Date, DateTime, Time};
 
-/// Which end of a day a date stands for.
+/// The moment that a date without a time means.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum DayBoundary {
-    /// `T00:00:00.000Z`
     Start,
-    /// `T23:59:59.999Z`
     End,
 }
 
@@ -31,57 +29,50 @@ impl DayBoundary {
 }
 
 impl Decoder<'_> {
-    /// A moment of wall time; a plain date stands for its `edge`.
-    pub(super) fn datetime(&mut self, node: &Node, edge: DayBoundary) -> Option<DateTime> {
+    pub(super) fn datetime(&mut self, node: &Node, boundary: DayBoundary) -> Option<DateTime> {
         let text = self.text(node)?;
-        let read = if text.contains('T') {
+        let datetime = if text.contains('T') {
             long_form(&text)
         } else {
-            date(&text).map(|date| date.to_datetime(edge.time()))
+            date(&text).map(|date| date.to_datetime(boundary.time()))
         };
-        read.or_else(|| self.invalid_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.mmmZ"))
+        datetime.or_else(|| self.invalid_date(node, &text, "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.mmmZ"))
     }
 
-    /// A whole day; the long form has to name its `edge`, the only moment that the API takes there.
-    pub(super) fn day(&mut self, node: &Node, edge: DayBoundary) -> Option<Date> {
+    /// A whole day. In the long form, the API accepts only the moment of `boundary`.
+    pub(super) fn day(&mut self, node: &Node, boundary: DayBoundary) -> Option<Date> {
         let text = self.text(node)?;
-        let read = if text.contains('T') {
-            text.strip_suffix(edge.suffix()).and_then(date)
+        let day = if text.contains('T') {
+            text.strip_suffix(boundary.suffix()).and_then(date)
         } else {
             date(&text)
         };
-        read.or_else(|| self.invalid_date(node, &text, &format!("YYYY-MM-DD or YYYY-MM-DD{}", edge.suffix())))
+        let format = format!("YYYY-MM-DD or YYYY-MM-DD{}", boundary.suffix());
+        day.or_else(|| self.invalid_date(node, &text, &format))
     }
 
-    /// `MM-DD` of some year, 29 February too.
+    /// Month and day from `MM-DD`; accepts 29 February.
     pub(super) fn month_day(&mut self, node: &Node) -> Option<(u32, u32)> {
         let text = self.text(node)?;
-        // Any leap year will do.
+        // Any leap year works.
         let read = (text.len() == 5).then(|| date(&format!("2024-{text}"))).flatten();
         let read =
             read.and_then(|date| Some((u32::try_from(date.month()).ok()?, u32::try_from(date.day()).ok()?)));
         read.or_else(|| self.invalid_date(node, &text, "MM-DD"))
     }
 
-    fn invalid_date<T>(&mut self, node: &Node, text: &str, form: &str) -> Option<T> {
-        let message = format!("`{text}` is no date of the form {form}");
-        self.error(
-            codes::INVALID_DATE,
-            &node.span,
-            message,
-            format!("expected {form}"),
-        )
+    fn invalid_date<T>(&mut self, node: &Node, text: &str, format: &str) -> Option<T> {
+        let message = format!("invalid date `{text}`");
+        let label = format!("expected {format}");
+        self.error(codes::INVALID_DATE, &node.span, message, label)
     }
 }
 
-/// `YYYY-MM-DD` to the letter: the parser alone would take more forms.
+/// Exactly `YYYY-MM-DD`; the parser alone accepts more forms.
 fn date(text: &str) -> Option<Date> {
-    let shape = |(index, byte): (usize, u8)| {
-        if matches!(index, 4 | 7) {
-            byte == b'-'
-        } else {
-            byte.is_ascii_digit()
-        }
+    let shape = |(index, byte): (usize, u8)| match index {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
     };
     if text.len() != 10 || !text.bytes().enumerate().all(shape) {
         return None;
@@ -89,7 +80,6 @@ fn date(text: &str) -> Option<Date> {
     text.parse().ok()
 }
 
-/// `YYYY-MM-DDTHH:MM:SS.mmmZ` to the letter.
 fn long_form(text: &str) -> Option<DateTime> {
     let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
     let shape = |(index, byte): (usize, u8)| match index {
@@ -97,7 +87,7 @@ fn long_form(text: &str) -> Option<DateTime> {
         8 => byte == b'.',
         _ => byte.is_ascii_digit(),
     };
-    // The time parser would read a leap second as the second before it.
+    // The time parser reads a leap second as the second before it.
     if time.len() != 12 || !time.bytes().enumerate().all(shape) || time.get(6..8) == Some("60") {
         return None;
     }

@@ -1,44 +1,36 @@
-//! Tests of dates.
+//! Tests of `datetime` attributes.
 
 use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::date::DayBoundary;
 use super::decoder::{COUNT_LIMIT, Decoder};
-use super::operands::OperandDecoder;
+use super::operands::Operands;
 use crate::model::{
     DateComparison, DateValue, DatetimeOperator, DatetimeTest, ExtractType, Keyword, Moment, MomentRange,
     Operand, ValueType,
 };
 
-/// The test of a `datetime` condition.
-pub(super) fn datetime_test(
-    operands: &mut OperandDecoder<'_, '_, '_, '_>,
-    operator: &Node,
-) -> Option<DatetimeTest> {
-    let extract = match operands.fields.take("extract_type") {
-        Some(node) => operands.reader.keyword::<ExtractType>(node),
-        None => Some(ExtractType::Date),
-    };
+pub(super) fn datetime_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<DatetimeTest> {
+    let (decoder, fields) = (&mut *operands.decoder, &mut *operands.fields);
+    let extract = decoder.or(fields, "extract_type", ExtractType::Date, Decoder::keyword);
     let Some(extract) = extract else {
-        operands.fields.ignore_unknown_fields();
+        fields.ignore_unknown_fields();
         return None;
     };
-    let allowed: Vec<_> = DatetimeOperator::ALL
-        .iter()
-        .copied()
-        .filter(|word| extract.allows(*word))
-        .collect();
     let word = operands.operator_text(operator)?;
     operands.describe("datetime", word);
-    let Some(known) = allowed.iter().copied().find(|known| known.as_str() == word) else {
-        let words: Vec<&str> = allowed.iter().map(|word| word.as_str()).collect();
-        return operands.unknown_operator(operator, "operator on a `datetime`", &words);
+    let allowed = DatetimeOperator::ALL
+        .iter()
+        .filter(|known| extract.allows(**known));
+    let Some(known) = allowed.clone().find(|known| known.as_str() == word) else {
+        let words: Vec<&str> = allowed.map(|known| known.as_str()).collect();
+        return operands.invalid_operator(operator, "`datetime`", &words);
     };
-    let comparison = comparison(operands, known, extract)?;
+    let comparison = comparison(operands, *known, extract)?;
     Some(DatetimeTest { extract, comparison })
 }
 
 fn comparison(
-    operands: &mut OperandDecoder<'_, '_, '_, '_>,
+    operands: &mut Operands<'_, '_, '_>,
     operator: DatetimeOperator,
     extract: ExtractType,
 ) -> Option<DateComparison> {
@@ -56,95 +48,89 @@ fn comparison(
         }
         DatetimeOperator::In => {
             check_fixed_value_type(operands, ValueType::Absolute)?;
-            DateComparison::In(
-                operands
-                    .list_operand(|reader, node| date_value(reader, node, extract, DayBoundary::Start))?,
-            )
+            let dates =
+                operands.list_operand(|decoder, node| date_value(decoder, node, extract, DayBoundary::Start));
+            DateComparison::In(dates?)
         }
         DatetimeOperator::Today => operands.without_operand(DateComparison::Today)?,
         DatetimeOperator::Exists => operands.without_operand(DateComparison::Exists)?,
     })
 }
 
-fn moment(operands: &mut OperandDecoder<'_, '_, '_, '_>, extract: ExtractType) -> Option<Operand<Moment>> {
+fn moment(operands: &mut Operands<'_, '_, '_>, extract: ExtractType) -> Option<Operand<Moment>> {
     let value_type = value_type(operands)?;
-    operands.single_operand(|reader, node| match value_type {
-        ValueType::Absolute => date_value(reader, node, extract, DayBoundary::Start).map(Moment::At),
-        ValueType::RelativePast => reader.count(node, 0..=COUNT_LIMIT).map(Moment::Ago),
-        ValueType::RelativeFuture => reader.count(node, 0..=COUNT_LIMIT).map(Moment::FromNow),
+    operands.single_operand(|decoder, node| match value_type {
+        ValueType::Absolute => date_value(decoder, node, extract, DayBoundary::Start).map(Moment::At),
+        ValueType::RelativePast => decoder.count(node, 0..=COUNT_LIMIT).map(Moment::Ago),
+        ValueType::RelativeFuture => decoder.count(node, 0..=COUNT_LIMIT).map(Moment::FromNow),
     })
 }
 
-fn moments(operands: &mut OperandDecoder<'_, '_, '_, '_>, extract: ExtractType) -> Option<MomentRange> {
+fn moments(operands: &mut Operands<'_, '_, '_>, extract: ExtractType) -> Option<MomentRange> {
     let value_type = value_type(operands)?;
     if value_type == ValueType::Absolute {
-        let mut edges = [DayBoundary::Start, DayBoundary::End].into_iter();
-        let read = |reader: &mut Decoder<'_>, node: &Node| {
-            date_value(reader, node, extract, edges.next().unwrap_or(DayBoundary::End))
-        };
-        return operands
-            .between_operands(read)
-            .map(|(first, last)| MomentRange::At(first, last));
+        let mut boundaries = [DayBoundary::Start, DayBoundary::End].into_iter();
+        let (first, last) = operands.between_operands(|decoder, node| {
+            let boundary = boundaries.next().unwrap_or(DayBoundary::End);
+            date_value(decoder, node, extract, boundary)
+        })?;
+        return Some(MomentRange::At(first, last));
     }
-    let (nearer, farther) = operands.between_operands(|reader, node| reader.count(node, 0..=COUNT_LIMIT))?;
+    let (nearer, farther) =
+        operands.between_operands(|decoder, node| decoder.count(node, 0..=COUNT_LIMIT))?;
     Some(match value_type {
         ValueType::RelativeFuture => MomentRange::FromNow(nearer, farther),
         ValueType::Absolute | ValueType::RelativePast => MomentRange::Ago(nearer, farther),
     })
 }
 
-fn period_count(operands: &mut OperandDecoder<'_, '_, '_, '_>, fixed: ValueType) -> Option<Operand<u32>> {
-    // Comparing with another attribute is always absolute.
-    check_fixed_value_type(
-        operands,
-        if operands.dynamic {
-            ValueType::Absolute
-        } else {
-            fixed
-        },
-    )?;
-    operands.single_operand(|reader, node| reader.count(node, 1..=COUNT_LIMIT))
+fn period_count(operands: &mut Operands<'_, '_, '_>, fixed: ValueType) -> Option<Operand<u32>> {
+    // A comparison with another attribute is always absolute.
+    let expected = if operands.dynamic {
+        ValueType::Absolute
+    } else {
+        fixed
+    };
+    check_fixed_value_type(operands, expected)?;
+    operands.single_operand(|decoder, node| decoder.count(node, 1..=COUNT_LIMIT))
 }
 
-/// The given value type, or absolute: a bare number could be a day of either direction, so it has to say which.
-fn value_type(operands: &mut OperandDecoder<'_, '_, '_, '_>) -> Option<ValueType> {
-    let given = operands.fields.take("value_type");
-    match given {
-        Some(node) if operands.dynamic => operands.reader.keyword_among(node, &[ValueType::Absolute]),
-        Some(node) => operands.reader.keyword(node),
+/// The default is absolute: a bare count would not tell the past from the future.
+fn value_type(operands: &mut Operands<'_, '_, '_>) -> Option<ValueType> {
+    match operands.fields.take("value_type") {
+        Some(node) if operands.dynamic => operands.decoder.keyword_among(node, &[ValueType::Absolute]),
+        Some(node) => operands.decoder.keyword(node),
         None => Some(ValueType::Absolute),
     }
 }
 
-fn check_fixed_value_type(operands: &mut OperandDecoder<'_, '_, '_, '_>, fixed: ValueType) -> Option<()> {
+fn check_fixed_value_type(operands: &mut Operands<'_, '_, '_>, fixed: ValueType) -> Option<()> {
     if let Some(node) = operands.fields.take("value_type") {
-        operands.reader.keyword_among(node, &[fixed])?;
+        operands.decoder.keyword_among(node, &[fixed])?;
     }
     Some(())
 }
 
-/// A date, or the part of one that is compared.
 fn date_value(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     node: &Node,
     extract: ExtractType,
-    edge: DayBoundary,
+    boundary: DayBoundary,
 ) -> Option<DateValue> {
     if let Some(range) = extract.range() {
-        return reader.count(node, range).map(DateValue::Part);
+        return decoder.count(node, range).map(DateValue::Part);
     }
     if extract == ExtractType::DateMonthOfTheYear {
-        return reader
-            .month_day(node)
-            .map(|(month, day)| DateValue::MonthDay { month, day });
+        let (month, day) = decoder.month_day(node)?;
+        return Some(DateValue::MonthDay { month, day });
     }
     let is_number =
         matches!(&node.value, Yaml::Scalar(scalar) if matches!(scalar.resolved, ScalarValue::Integer(_)));
-    let read = reader.datetime(node, edge);
+    let datetime = decoder.datetime(node, boundary);
     if is_number {
-        reader.add_help(
-            "for so many days before or after today, say `value_type: relative_past` or `relative_future`",
+        decoder.add_help(
+            "to count days before or after today, set `value_type: relative_past` or `relative_future`",
         );
     }
-    read.map(DateValue::At)
+    datetime.map(DateValue::At)
 }

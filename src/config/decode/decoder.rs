@@ -1,5 +1,4 @@
-//! Reading values off the tree: each question that a node does not answer becomes a diagnostic, and reading
-//! goes on.
+//! Typed access to YAML nodes. A value that cannot be decoded becomes a diagnostic, and decoding continues.
 
 use super::super::source::SourceFile;
 use super::super::suggest::did_you_mean;
@@ -9,67 +8,57 @@ use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{Keyword, Number};
 use std::ops::{Range, RangeInclusive};
 
-/// The largest count that windows, executions and dates take: far beyond use, well inside 32 bits.
+/// The largest count in time ranges, executions and dates: far above real values and well inside 32 bits.
 pub(in crate::config) const COUNT_LIMIT: u32 = 1_000_000_000;
 
-/// Collects what is wrong with one file while its values are read. A `None` answer is reported already.
+/// Collects the errors of one file. A method that returns `None` has already reported why.
 pub(in crate::config) struct Decoder<'a> {
     source: &'a SourceFile,
     diagnostics: Vec<Diagnostic>,
 }
 
-/// The fields of a map: those asked for are known, the others are reported at the end.
+/// The fields of a mapping. [`Decoder::finish`] reports every field that was never requested.
 pub(in crate::config) struct Fields<'n> {
-    /// What the map is, to follow "of": `an event filter`.
+    /// What the mapping is, with its article: `an event filter`.
     description: String,
     span: Range<usize>,
     entries: &'n [(Key, Node)],
     known_keys: Vec<&'static str>,
-    /// What decides which fields make sense is itself faulty, so nothing can be said of the others.
+    /// Set when the field that decides which other fields are valid is itself invalid.
     ignores_unknown_fields: bool,
 }
 
 impl<'n> Fields<'n> {
-    /// The value of `key`, which is known from now on.
+    /// The value of `key`; marks `key` as a known field.
     pub(in crate::config) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known_keys.push(key);
-        self.entries
-            .iter()
-            .find(|(found, _)| found.text == key)
-            .map(|(_, node)| node)
+        self.get(key)
     }
 
-    /// Whether `key` is there; it is not known by being asked for.
+    fn get(&self, key: &str) -> Option<&'n Node> {
+        let found = self.entries.iter().find(|(found, _)| found.text == key);
+        found.map(|(_, node)| node)
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|(found, _)| found.text == key)
+        self.get(key).is_some()
     }
 
-    /// Says more exactly what the map is, now that more of it is read.
-    pub(in crate::config) fn describe(&mut self, what: impl Into<String>) {
-        self.description = what.into();
+    pub(in crate::config) fn describe(&mut self, description: impl Into<String>) {
+        self.description = description.into();
     }
 
-    /// Stops [`Reader::finish`] from calling fields unknown that a mended fault would make known.
     pub(super) fn ignore_unknown_fields(&mut self) {
         self.ignores_unknown_fields = true;
     }
 
-    /// The bytes to point at for something about `key`: its value, or the start of the map.
-    fn span_of(&self, key: &str) -> Range<usize> {
-        let found = self.entries.iter().find(|(found, _)| found.text == key);
-        found.map_or_else(|| self.first_key_span(), |(_, node)| node.span.clone())
-    }
-
-    /// The first key: a missing field is shown there, not over the whole map.
     fn first_key_span(&self) -> Range<usize> {
-        self.entries
-            .first()
-            .map_or_else(|| self.span.clone(), |(key, _)| key.span.clone())
+        let first = self.entries.first();
+        first.map_or_else(|| self.span.clone(), |(key, _)| key.span.clone())
     }
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads values of `source`.
     pub(in crate::config) fn new(source: &'a SourceFile) -> Self {
         Self {
             source,
@@ -77,7 +66,6 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// All that was wrong.
     pub(in crate::config) fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.diagnostics
     }
@@ -90,7 +78,7 @@ impl<'a> Decoder<'a> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Reports an error at `span` and answers nothing.
+    /// Reports an error and returns `None`.
     pub(in crate::config) fn error<T>(
         &mut self,
         code: &'static str,
@@ -98,58 +86,51 @@ impl<'a> Decoder<'a> {
         message: impl Into<String>,
         label: impl Into<String>,
     ) -> Option<T> {
-        let place = self.location(span);
-        self.report(Diagnostic::error(code, message, place, label));
+        let location = self.location(span);
+        self.report(Diagnostic::error(code, message, location, label));
         None
     }
 
-    /// The last error reported gains advice.
     pub(in crate::config) fn add_help(&mut self, help: impl Into<String>) {
         if let Some(last) = self.diagnostics.pop() {
             self.diagnostics.push(last.with_help(help));
         }
     }
 
-    /// A map's fields. `what` follows "of" in messages: `a segment`.
-    pub(in crate::config) fn fields<'n>(&mut self, node: &'n Node, what: &str) -> Option<Fields<'n>> {
+    /// The fields of a mapping; `description` has its article: `a segment`.
+    pub(in crate::config) fn fields<'n>(&mut self, node: &'n Node, description: &str) -> Option<Fields<'n>> {
         match &node.value {
             Yaml::Map(entries) => Some(Fields {
-                description: what.to_owned(),
+                description: description.to_owned(),
                 span: node.span.clone(),
                 entries,
                 known_keys: Vec::new(),
                 ignores_unknown_fields: false,
             }),
-            _ => self.wrong_type(node, &format!("the fields of {what}")),
+            _ => self.wrong_type(node, &format!("a mapping ({description})")),
         }
     }
 
-    /// Reports the fields that nobody asked for.
     pub(in crate::config) fn finish(&mut self, fields: &Fields<'_>) {
         if fields.ignores_unknown_fields {
             return;
         }
-        for (key, _) in fields
-            .entries
-            .iter()
-            .filter(|(key, _)| !fields.known_keys.contains(&key.text.as_str()))
-        {
-            let message = format!("{} has no field `{}`", fields.description, key.text);
-            let absent = fields
-                .known_keys
-                .iter()
-                .copied()
-                .filter(|known| !fields.has(known));
-            let suggestion = did_you_mean(&key.text, absent);
-            self.error::<()>(codes::UNKNOWN_FIELD, &key.span, message, "not known here");
-            match suggestion {
-                Some(meant) => self.add_help(format!("did you mean `{meant}`?")),
-                None => self.add_help(format!("its fields are {}", quoted(&fields.known_keys))),
+        let known = fields.known_keys.as_slice();
+        for (key, _) in fields.entries {
+            if known.contains(&key.text.as_str()) {
+                continue;
+            }
+            let message = format!("unknown field `{}` in {}", key.text, fields.description);
+            self.error::<()>(codes::UNKNOWN_FIELD, &key.span, message, "unknown field");
+            let absent = known.iter().copied().filter(|known| !fields.has(known));
+            match did_you_mean(&key.text, absent) {
+                Some(suggestion) => self.add_help(format!("did you mean `{suggestion}`?")),
+                None => self.add_help(format!("valid fields are {}", quoted(known))),
             }
         }
     }
 
-    /// The value of a field that has to be there.
+    /// The value of a field that must be present.
     pub(in crate::config) fn require<'n>(
         &mut self,
         fields: &mut Fields<'n>,
@@ -157,59 +138,85 @@ impl<'a> Decoder<'a> {
     ) -> Option<&'n Node> {
         let node = fields.take(key);
         if node.is_none() {
-            let message = format!("{} needs the field `{key}`", fields.description);
-            self.error::<()>(
-                codes::MISSING_FIELD,
-                &fields.first_key_span(),
-                message,
-                format!("`{key}` is missing"),
-            );
+            let message = format!("missing field `{key}` in {}", fields.description);
+            let label = format!("add `{key}` to these fields");
+            self.error::<()>(codes::MISSING_FIELD, &fields.first_key_span(), message, label);
         }
         node
     }
 
-    /// Reports that `key` cannot stand here, and why.
+    pub(in crate::config) fn required<T>(
+        &mut self,
+        fields: &mut Fields<'_>,
+        key: &'static str,
+        decode: impl FnOnce(&mut Self, &Node) -> Option<T>,
+    ) -> Option<T> {
+        let node = self.require(fields, key)?;
+        decode(self, node)
+    }
+
+    /// Decodes a field that may be absent: `Some(None)` if it is, `None` if its value is invalid.
+    pub(in crate::config) fn optional<T>(
+        &mut self,
+        fields: &mut Fields<'_>,
+        key: &'static str,
+        decode: impl FnOnce(&mut Self, &Node) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match fields.take(key) {
+            Some(node) => decode(self, node).map(Some),
+            None => Some(None),
+        }
+    }
+
+    pub(in crate::config) fn or<T>(
+        &mut self,
+        fields: &mut Fields<'_>,
+        key: &'static str,
+        default: T,
+        decode: impl FnOnce(&mut Self, &Node) -> Option<T>,
+    ) -> Option<T> {
+        match fields.take(key) {
+            Some(node) => decode(self, node),
+            None => Some(default),
+        }
+    }
+
+    /// Reports a known field that is not valid beside the other fields.
     pub(super) fn misplaced_field<T>(
         &mut self,
         fields: &Fields<'_>,
         key: &str,
         message: impl Into<String>,
     ) -> Option<T> {
-        self.error(codes::MISPLACED_FIELD, &fields.span_of(key), message, "")
+        let node = fields.get(key);
+        let span = node.map_or_else(|| fields.first_key_span(), |node| node.span.clone());
+        self.error(codes::MISPLACED_FIELD, &span, message, "")
     }
 
     pub(in crate::config) fn text(&mut self, node: &Node) -> Option<String> {
-        let scalar = self.scalar(node, "text")?;
-        if let Some(trap) = scalar.ambiguity() {
-            let message = format!(
-                "`{}` is read as {}, but text is wanted",
-                scalar.text, trap.read_as
-            );
-            self.error::<()>(codes::AMBIGUOUS_SCALAR, &node.span, message, "write it in quotes");
+        let scalar = self.scalar(node, "a string")?;
+        if let Some(read_as) = scalar.ambiguity() {
+            let message = match scalar.text.as_str() {
+                "" => "empty value; expected a string".to_owned(),
+                text => format!("`{text}` is read as {read_as}; expected a string"),
+            };
+            self.error::<()>(codes::AMBIGUOUS_SCALAR, &node.span, message, "put it in quotes");
             self.add_help(format!("write \"{}\"", scalar.text.escape_default()));
             return None;
         }
         if scalar.resolved != ScalarValue::Text {
-            self.wrong_type::<()>(node, "text");
-            self.add_help(format!(
-                "if the text is meant, write it in quotes: \"{}\"",
-                scalar.text
-            ));
+            self.wrong_type::<()>(node, "a string");
+            self.add_help(format!("for a string, use quotes: \"{}\"", scalar.text));
             return None;
         }
         Some(scalar.text.clone())
     }
 
-    /// Text that says something: an attribute or event has no empty name.
     pub(in crate::config) fn non_empty_text(&mut self, node: &Node) -> Option<String> {
         let text = self.text(node)?;
         if text.is_empty() {
-            return self.error(
-                codes::OUT_OF_RANGE,
-                &node.span,
-                "the text is empty",
-                "needs at least one character",
-            );
+            let label = "expected at least one character";
+            return self.error(codes::OUT_OF_RANGE, &node.span, "the string is empty", label);
         }
         Some(text)
     }
@@ -221,8 +228,8 @@ impl<'a> Decoder<'a> {
         }
         self.wrong_type::<()>(node, "true or false");
         match scalar.text.to_ascii_lowercase().as_str() {
-            "yes" | "y" | "on" | "true" => self.add_help("write true"),
-            "no" | "n" | "off" | "false" => self.add_help("write false"),
+            "yes" | "y" | "on" | "true" => self.add_help("write `true`"),
+            "no" | "n" | "off" | "false" => self.add_help("write `false`"),
             _ => {}
         }
         None
@@ -238,23 +245,21 @@ impl<'a> Decoder<'a> {
             }
         };
         number.or_else(|| {
-            let message = format!("`{}` is no number that the service can hold exactly", scalar.text);
-            self.error(
-                codes::OUT_OF_RANGE,
-                &node.span,
-                message,
-                "the service stores doubles",
-            )
+            let message = format!("MoEngage cannot store the number `{}` exactly", scalar.text);
+            let label = "not an exact 64-bit floating-point number";
+            self.error(codes::OUT_OF_RANGE, &node.span, message, label)
         })
     }
 
-    /// A whole number in `range`.
     pub(in crate::config) fn count(&mut self, node: &Node, range: RangeInclusive<u32>) -> Option<u32> {
         let scalar = self.scalar(node, "a whole number")?;
         let value = match scalar.resolved {
             ScalarValue::Integer(value) => value,
-            // 7.0 is a whole number, too; payloads that went through other programs have it so.
-            #[expect(clippy::cast_possible_truncation, reason = "whole and small, by the guard")]
+            // Some programs rewrite the whole number 7 as 7.0.
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the guard admits only whole numbers up to COUNT_LIMIT"
+            )]
             ScalarValue::Float(value) if value.fract() == 0.0 && value.abs() <= f64::from(COUNT_LIMIT) => {
                 value as i64
             }
@@ -264,20 +269,19 @@ impl<'a> Decoder<'a> {
             return Some(count);
         }
         let message = match (*range.start(), *range.end()) {
-            (low, COUNT_LIMIT) => format!("{value} is not {low} or more"),
-            (low, high) => format!("{value} is not between {low} and {high}"),
+            (low, COUNT_LIMIT) => format!("must be at least {low}, found {value}"),
+            (low, high) => format!("must be between {low} and {high}, found {value}"),
         };
         self.error(codes::OUT_OF_RANGE, &node.span, message, "out of range")
     }
 
-    /// A word of a closed set. Plain `on` is fine here, whatever YAML 1.1 made of it.
+    /// A keyword. Plain `on` is accepted here although YAML 1.1 reads it as a boolean.
     pub(in crate::config) fn keyword<K: Keyword>(&mut self, node: &Node) -> Option<K> {
         self.keyword_among(node, K::ALL)
     }
 
-    /// A word of a part of a closed set.
     pub(super) fn keyword_among<K: Keyword>(&mut self, node: &Node, allowed: &[K]) -> Option<K> {
-        let scalar = self.scalar(node, &format!("one of the words of {}", K::DISPLAY_NAME))?;
+        let scalar = self.scalar(node, &format!("a string ({})", K::DISPLAY_NAME))?;
         if let Some(word) = allowed.iter().copied().find(|word| word.as_str() == scalar.text) {
             return Some(word);
         }
@@ -285,30 +289,30 @@ impl<'a> Decoder<'a> {
         self.unknown_keyword(node, K::DISPLAY_NAME, &words)
     }
 
-    /// Reports a word that is none of `words`.
     pub(super) fn unknown_keyword<T>(&mut self, node: &Node, what: &str, words: &[&str]) -> Option<T> {
-        let written = match &node.value {
-            Yaml::Scalar(scalar) => scalar.text.as_str(),
-            _ => "",
-        };
-        let message = format!("unknown {what} `{written}`");
-        self.error::<()>(
-            codes::UNKNOWN_KEYWORD,
-            &node.span,
-            message,
-            format!("expected {}", quoted(words)),
-        );
-        if let Some(meant) = did_you_mean(written, words.iter().copied()) {
-            self.add_help(format!("did you mean `{meant}`?"));
+        let message = format!("invalid {what} `{}`", node.scalar_text());
+        self.keyword_error(node, message, words)
+    }
+
+    pub(super) fn invalid_operator<T>(&mut self, node: &Node, target: &str, words: &[&str]) -> Option<T> {
+        let message = format!("operator `{}` is not valid for {target}", node.scalar_text());
+        self.keyword_error(node, message, words)
+    }
+
+    fn keyword_error<T>(&mut self, node: &Node, message: String, words: &[&str]) -> Option<T> {
+        let label = format!("expected {}", quoted(words));
+        self.error::<()>(codes::UNKNOWN_KEYWORD, &node.span, message, label);
+        if let Some(suggestion) = did_you_mean(node.scalar_text(), words.iter().copied()) {
+            self.add_help(format!("did you mean `{suggestion}`?"));
         }
         None
     }
 
-    /// The items of a list, each read by `read`; all are read even when one is faulty.
+    /// Decodes every item, also after an invalid one.
     pub(in crate::config) fn list<T>(
         &mut self,
         node: &Node,
-        mut read: impl FnMut(&mut Self, &Node) -> Option<T>,
+        mut decode: impl FnMut(&mut Self, &Node) -> Option<T>,
     ) -> Option<Vec<T>> {
         let Yaml::List(items) = &node.value else {
             self.wrong_type::<()>(node, "a list");
@@ -317,33 +321,27 @@ impl<'a> Decoder<'a> {
             }
             return None;
         };
-        let read: Vec<Option<T>> = items.iter().map(|item| read(self, item)).collect();
-        read.into_iter().collect()
+        let decoded: Vec<Option<T>> = items.iter().map(|item| decode(self, item)).collect();
+        decoded.into_iter().collect()
     }
 
-    /// The items of a list that has at least one.
     pub(in crate::config) fn non_empty_list<T>(
         &mut self,
         node: &Node,
-        read: impl FnMut(&mut Self, &Node) -> Option<T>,
+        decode: impl FnMut(&mut Self, &Node) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let items = self.list(node, read)?;
+        let items = self.list(node, decode)?;
         if items.is_empty() {
-            return self.error(
-                codes::OUT_OF_RANGE,
-                &node.span,
-                "the list is empty",
-                "needs at least one value",
-            );
+            let label = "expected at least one value";
+            return self.error(codes::OUT_OF_RANGE, &node.span, "the list is empty", label);
         }
         Some(items)
     }
 
-    /// The scalar that a node is.
-    pub(super) fn scalar<'n>(&mut self, node: &'n Node, wanted: &str) -> Option<&'n Scalar> {
+    pub(super) fn scalar<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n Scalar> {
         match &node.value {
             Yaml::Scalar(scalar) => Some(scalar),
-            _ => self.wrong_type(node, wanted),
+            _ => self.wrong_type(node, expected),
         }
     }
 
@@ -355,32 +353,34 @@ impl<'a> Decoder<'a> {
         None
     }
 
-    pub(in crate::config) fn wrong_type<T>(&mut self, node: &Node, wanted: &str) -> Option<T> {
+    pub(in crate::config) fn wrong_type<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
         let found = match &node.value {
             Yaml::Invalid => return None,
             Yaml::List(_) => "a list".to_owned(),
-            Yaml::Map(_) => "a map".to_owned(),
+            Yaml::Map(_) => "a mapping".to_owned(),
             Yaml::Scalar(scalar) => match scalar.resolved {
-                ScalarValue::Null => "nothing".to_owned(),
+                ScalarValue::Null => "null".to_owned(),
                 ScalarValue::Bool(value) => format!("the boolean {value}"),
                 ScalarValue::Integer(_) | ScalarValue::Float(_) => format!("the number {}", scalar.text),
-                ScalarValue::Text => "text".to_owned(),
+                ScalarValue::Text => "a string".to_owned(),
             },
         };
-        let message = format!("expected {wanted}, found {found}");
-        self.error(
-            codes::WRONG_TYPE,
-            &node.span,
-            message,
-            format!("expected {wanted}"),
-        )
+        let label = format!("expected {expected}");
+        let message = format!("{label}, found {found}");
+        self.error(codes::WRONG_TYPE, &node.span, message, label)
+    }
+}
+
+impl Node {
+    pub(super) fn scalar_text(&self) -> &str {
+        match &self.value {
+            Yaml::Scalar(scalar) => &scalar.text,
+            _ => "",
+        }
     }
 }
 
 fn quoted(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    words.join(", ")
 }

@@ -1,119 +1,105 @@
-//! Event filters: what happened, how often, when, with which attributes.
+//! Event filters: which event, how often, when, and with which attributes.
 
 use super::super::yaml::Node;
 use super::aggregation::aggregation;
-use super::attribute::{ConditionContext, attribute_group};
+use super::attribute::{Context, attribute_group};
 use super::codes;
 use super::decoder::{COUNT_LIMIT, Decoder, Fields};
 use super::time_range::event_time_range;
 use crate::model::{AttributeGroup, EventFilter, Execution, ExecutionType, Keyword};
 
-/// The fields of an `actions` filter, its type read already.
-pub(super) fn event(reader: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<EventFilter> {
+/// Decodes an `actions` filter; `filter_type` is already decoded.
+pub(super) fn event(decoder: &mut Decoder<'_>, mut fields: Fields<'_>) -> Option<EventFilter> {
     fields.describe("an `actions` filter");
-    let action_name = reader
-        .require(&mut fields, "action_name")
-        .and_then(|node| reader.non_empty_text(node));
-    let project_name = fields
-        .take("project_name")
-        .map(|node| reader.non_empty_text(node));
-    let executed = reader
-        .require(&mut fields, "executed")
-        .and_then(|node| reader.boolean(node));
-    let execution = execution(reader, &mut fields, executed);
-    let window = reader
-        .require(&mut fields, "primary_time_range")
-        .and_then(|node| event_time_range(reader, node));
-    let attributes = attributes(reader, &mut fields);
-    let aggregation = fields
-        .take("aggregation_attributes")
-        .map(|node| aggregation(reader, node));
-    reader.finish(&fields);
+    let action_name = decoder.required(&mut fields, "action_name", Decoder::non_empty_text);
+    let project_name = decoder.optional(&mut fields, "project_name", Decoder::non_empty_text);
+    let executed = decoder.required(&mut fields, "executed", Decoder::boolean);
+    let execution = execution(decoder, &mut fields, executed);
+    let time_range = decoder.required(&mut fields, "primary_time_range", event_time_range);
+    let attributes = attributes(decoder, &mut fields);
+    let aggregation = decoder.optional(&mut fields, "aggregation_attributes", aggregation);
+    decoder.finish(&fields);
     Some(EventFilter {
         action_name: action_name?,
-        project_name: optional(project_name)?,
+        project_name: project_name?,
         execution: execution?,
-        time_range: window?,
+        time_range: time_range?,
         attributes: attributes?,
-        aggregation: optional(aggregation)?,
+        aggregation: aggregation?,
     })
 }
 
-/// Absent is fine; present and faulty is not.
-fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    match read {
-        Some(read) => read.map(Some),
-        None => Some(None),
-    }
+pub(super) fn attributes(decoder: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<AttributeGroup> {
+    decoder.or(fields, "attributes", AttributeGroup::empty(), |decoder, node| {
+        attribute_group(decoder, node, Context::InEvent)
+    })
 }
 
-/// The conditions on occurrences; none when left out.
-pub(super) fn attributes(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<AttributeGroup> {
-    match fields.take("attributes") {
-        Some(node) => attribute_group(reader, node, ConditionContext::InEvent),
-        None => Some(AttributeGroup::empty()),
-    }
-}
-
-/// How often; at least once when left out, and never when it is not executed.
+/// The default is at least once, or never with `executed: false`.
 pub(super) fn execution(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     executed: Option<bool>,
 ) -> Option<Execution> {
     let given = fields.take("execution");
     match (executed?, given) {
         (true, None) => Some(Execution::AtLeast(1)),
-        (true, Some(node)) => execution_fields(reader, node),
+        (true, Some(node)) => execution_fields(decoder, node),
         (false, None) => Some(Execution::Never),
-        (false, Some(node)) => zero_executions(reader, node),
+        (false, Some(node)) => zero_executions(decoder, node),
     }
 }
 
-fn execution_fields(reader: &mut Decoder<'_>, node: &Node) -> Option<Execution> {
-    let mut fields = reader.fields(node, "an execution")?;
-    let kind = reader
-        .require(&mut fields, "type")
-        .and_then(|node| reader.keyword::<ExecutionType>(node))?;
+fn execution_fields(decoder: &mut Decoder<'_>, node: &Node) -> Option<Execution> {
+    let mut fields = decoder.fields(node, "an execution")?;
+    let kind = decoder.required(&mut fields, "type", Decoder::keyword::<ExecutionType>)?;
     fields.describe(format!("an execution of the type `{}`", kind.as_str()));
+    let mut count = || {
+        decoder.required(&mut fields, "count", |decoder, node| {
+            decoder.count(node, 1..=COUNT_LIMIT)
+        })
+    };
     let execution = match kind {
         ExecutionType::FirstTime => Some(Execution::FirstTime),
         ExecutionType::LastTime => Some(Execution::LastTime),
-        ExecutionType::AtLeast | ExecutionType::Exactly | ExecutionType::AtMost => {
-            let count = reader
-                .require(&mut fields, "count")
-                .and_then(|node| reader.count(node, 1..=COUNT_LIMIT));
-            count.map(|count| match kind {
-                ExecutionType::Exactly => Execution::Exactly(count),
-                ExecutionType::AtMost => Execution::AtMost(count),
-                _ => Execution::AtLeast(count),
-            })
-        }
+        ExecutionType::AtLeast => count().map(Execution::AtLeast),
+        ExecutionType::Exactly => count().map(Execution::Exactly),
+        ExecutionType::AtMost => count().map(Execution::AtMost),
     };
-    reader.finish(&fields);
+    decoder.finish(&fields);
     execution
 }
 
-/// `executed: false` means exactly 0 times, and nothing else can stand beside it.
-fn zero_executions(reader: &mut Decoder<'_>, node: &Node) -> Option<Execution> {
-    let mut fields = reader.fields(node, "an execution")?;
-    let kind = reader
-        .require(&mut fields, "type")
-        .and_then(|node| reader.keyword::<ExecutionType>(node));
+/// `executed: false` allows no `execution` except exactly 0 times.
+fn zero_executions(decoder: &mut Decoder<'_>, node: &Node) -> Option<Execution> {
+    let mut fields = decoder.fields(node, "an execution")?;
+    let kind = decoder.required(&mut fields, "type", Decoder::keyword::<ExecutionType>);
     let count = fields
         .take("count")
-        .map(|node| reader.count(node, 0..=COUNT_LIMIT));
-    reader.finish(&fields);
-    if kind? == ExecutionType::Exactly && count? == Some(0) {
+        .map(|node| decoder.count(node, 0..=COUNT_LIMIT));
+    decoder.finish(&fields);
+    if kind? == ExecutionType::Exactly && count == Some(Some(0)) {
         return Some(Execution::Never);
     }
-    let message = "`executed: false` means exactly 0 times, but the execution says otherwise";
-    reader.error::<()>(
-        codes::EXECUTION_CONTRADICTION,
-        &node.span,
-        message,
-        "contradicts `executed: false`",
-    );
-    reader.add_help("leave `execution` out, or say `executed: true`");
+    let message = "`executed: false` means exactly 0 times, but `execution` sets something else";
+    let label = "contradicts `executed: false`";
+    decoder.error::<()>(codes::EXECUTION_CONTRADICTION, &node.span, message, label);
+    decoder.add_help("remove `execution`, or set `executed: true`");
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{source::SourceFile, yaml};
+
+    #[test]
+    fn an_execution_without_a_count_contradicts_executed_false() {
+        let source = SourceFile::new("a.yaml", "{type: exactly}");
+        let (documents, _) = yaml::parse(&source);
+        let mut decoder = Decoder::new(&source);
+        assert_eq!(zero_executions(&mut decoder, &documents[0]), None);
+        let found = decoder.into_diagnostics();
+        assert!(matches!(found.as_slice(), [only] if only.code == codes::EXECUTION_CONTRADICTION));
+    }
 }

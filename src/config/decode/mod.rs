@@ -1,8 +1,8 @@
-//! Trees to values of the model, collecting every fault on the way.
+//! Decodes YAML trees into model values and collects every error.
 //!
-//! By hand, not by serde: a tagged enum read through serde loses the places of its fields, and stops at the
-//! first fault. What is refused here is form alone, exactly what the JSON Schema of a segment file refuses;
-//! what depends on other fields or other segments is for the rules of `check`.
+//! Does not use serde, which loses the location of fields in a tagged enum and stops at the first error. The
+//! decoder rejects exactly what the JSON Schema of a segment file rejects. Rules that depend on other fields or
+//! other segments are in `lint`.
 
 mod affinity;
 mod aggregation;

@@ -1,106 +1,94 @@
-//! Operators and the values they take, by data type.
+//! Operators and their values, by data type.
 
 use super::super::yaml::{Node, Yaml};
 use super::codes;
 use super::decoder::{Decoder, Fields};
 use crate::model::{
-    ArrayStringTest, ArrayTextOperator, BoolTest, DoubleTest, Keyword, Number, Operand, StringTest,
-    TextListOperator, TextOperator,
+    ArrayStringTest, ArrayTextOperator, BoolTest, DoubleTest, Keyword, Operand, StringTest, TextListOperator,
+    TextOperator,
 };
 
-/// Reads the values of a condition, which are fixed or another attribute's.
-pub(super) struct OperandDecoder<'r, 'a, 'f, 'n> {
-    pub(super) reader: &'r mut Decoder<'a>,
-    pub(super) fields: &'f mut Fields<'n>,
+pub(super) struct Operands<'r, 'a, 'n> {
+    pub(super) decoder: &'r mut Decoder<'a>,
+    pub(super) fields: &'r mut Fields<'n>,
+    /// The value names another attribute.
     pub(super) dynamic: bool,
 }
 
-impl<'n> OperandDecoder<'_, '_, '_, 'n> {
-    pub(super) fn require(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.reader.require(self.fields, key)
-    }
-
-    /// `value` as one value.
+impl Operands<'_, '_, '_> {
     pub(super) fn single_operand<T>(
         &mut self,
-        read: impl FnOnce(&mut Decoder<'_>, &Node) -> Option<T>,
+        decode: impl FnOnce(&mut Decoder<'_>, &Node) -> Option<T>,
     ) -> Option<Operand<T>> {
-        let node = self.require("value")?;
+        let node = self.decoder.require(self.fields, "value")?;
         if self.dynamic {
-            return Some(Operand::Dynamic(dynamic_attribute(self.reader, node)?));
+            return Some(Operand::Dynamic(dynamic_attribute(self.decoder, node)?));
         }
-        Some(Operand::Fixed(read(self.reader, node)?))
+        Some(Operand::Fixed(decode(self.decoder, node)?))
     }
 
-    /// `value` as a list.
     pub(super) fn list_operand<T>(
         &mut self,
-        read: impl FnMut(&mut Decoder<'_>, &Node) -> Option<T>,
+        decode: impl FnMut(&mut Decoder<'_>, &Node) -> Option<T>,
     ) -> Option<Operand<Vec<T>>> {
-        let node = self.require("value")?;
+        let node = self.decoder.require(self.fields, "value")?;
         if !self.dynamic {
-            return Some(Operand::Fixed(self.reader.non_empty_list(node, read)?));
+            return Some(Operand::Fixed(self.decoder.non_empty_list(node, decode)?));
         }
-        match &node.value {
+        let attribute = match &node.value {
             Yaml::List(items) => match items.as_slice() {
-                [only] => Some(Operand::Dynamic(dynamic_attribute(self.reader, only)?)),
+                [only] => only,
                 _ => {
                     let message = "a comparison with another attribute has exactly one value";
-                    self.reader.error(
-                        codes::OUT_OF_RANGE,
-                        &node.span,
-                        message,
-                        "expected one `{{MoeUserAttribute['…']}}`",
-                    )
+                    let label = "expected one `{{MoeUserAttribute['…']}}`";
+                    let span = &node.span;
+                    return self.decoder.error(codes::OUT_OF_RANGE, span, message, label);
                 }
             },
-            _ => Some(Operand::Dynamic(dynamic_attribute(self.reader, node)?)),
-        }
+            _ => node,
+        };
+        Some(Operand::Dynamic(dynamic_attribute(self.decoder, attribute)?))
     }
 
-    /// `value` and `value1` of `between`, which are never another attribute's.
+    /// `value` and `value1` of `between`, which cannot name another attribute.
     pub(super) fn between_operands<T>(
         &mut self,
-        mut read: impl FnMut(&mut Decoder<'_>, &Node) -> Option<T>,
+        mut decode: impl FnMut(&mut Decoder<'_>, &Node) -> Option<T>,
     ) -> Option<(T, T)> {
         if self.dynamic {
-            let message = "`between` cannot compare with another attribute";
-            return self
-                .reader
-                .misplaced_field(self.fields, "is_dynamic_value", message);
+            return self.reject_dynamic("`between` cannot compare with another attribute");
         }
-        let first = self.require("value").and_then(|node| read(self.reader, node));
-        let second = self.require("value1").and_then(|node| read(self.reader, node));
+        let first = self.decoder.required(self.fields, "value", &mut decode);
+        let second = self.decoder.required(self.fields, "value1", decode);
         Some((first?, second?))
     }
 
-    /// A test without values.
     pub(super) fn without_operand<T>(&mut self, test: T) -> Option<T> {
         if self.dynamic {
-            let message = "there is no value to compare with another attribute";
-            return self
-                .reader
-                .misplaced_field(self.fields, "is_dynamic_value", message);
+            return self.reject_dynamic("this operator has no value to compare with another attribute");
         }
         Some(test)
     }
 
-    /// The operator's text, if the node is a scalar.
+    fn reject_dynamic<T>(&mut self, message: &str) -> Option<T> {
+        let key = "is_dynamic_value";
+        self.decoder.misplaced_field(self.fields, key, message)
+    }
+
     pub(super) fn operator_text<'o>(&mut self, operator: &'o Node) -> Option<&'o str> {
-        let scalar = self.reader.scalar(operator, "an operator");
+        let scalar = self.decoder.scalar(operator, "a string (operator)");
         if scalar.is_none() {
             self.fields.ignore_unknown_fields();
         }
         scalar.map(|scalar| scalar.text.as_str())
     }
 
-    /// Reports an operator that the data type does not have.
-    pub(super) fn unknown_operator<T>(&mut self, operator: &Node, what: &str, words: &[&str]) -> Option<T> {
+    pub(super) fn invalid_operator<T>(&mut self, operator: &Node, target: &str, words: &[&str]) -> Option<T> {
         self.fields.ignore_unknown_fields();
-        self.reader.unknown_keyword(operator, what, words)
+        self.decoder.invalid_operator(operator, target, words)
     }
 
-    /// The words of an operator decide which fields make sense, so later messages name it.
+    /// Names the operator in later messages, because it decides which fields are valid.
     pub(super) fn describe(&mut self, data_type: &str, operator: &str) {
         self.fields.describe(format!(
             "a `{data_type}` condition with the operator `{operator}`"
@@ -108,31 +96,21 @@ impl<'n> OperandDecoder<'_, '_, '_, 'n> {
     }
 }
 
-/// The attribute in `{{MoeUserAttribute['…']}}`.
-fn dynamic_attribute(reader: &mut Decoder<'_>, node: &Node) -> Option<String> {
-    let text = reader.text(node)?;
+fn dynamic_attribute(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let text = decoder.text(node)?;
     let attribute = text
         .strip_prefix("{{MoeUserAttribute['")
-        .and_then(|rest| rest.strip_suffix("']}}"));
-    match attribute.filter(|name| !name.is_empty() && !name.contains('\'')) {
-        Some(name) => Some(name.to_owned()),
-        None => {
-            let message = format!("`{text}` names no attribute to compare with");
-            reader.error(
-                codes::UNKNOWN_KEYWORD,
-                &node.span,
-                message,
-                "expected {{MoeUserAttribute['attribute']}}",
-            )
-        }
+        .and_then(|rest| rest.strip_suffix("']}}"))
+        .filter(|name| !name.is_empty() && !name.contains('\''));
+    if let Some(name) = attribute {
+        return Some(name.to_owned());
     }
+    let message = format!("`{text}` is not a reference to a user attribute");
+    let label = "expected {{MoeUserAttribute['attribute']}}";
+    decoder.error(codes::UNKNOWN_KEYWORD, &node.span, message, label)
 }
 
-/// Tests of text.
-pub(super) fn string_test(
-    operands: &mut OperandDecoder<'_, '_, '_, '_>,
-    operator: &Node,
-) -> Option<StringTest> {
+pub(super) fn string_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<StringTest> {
     let word = operands.operator_text(operator)?;
     operands.describe("string", word);
     if let Some(list) = TextListOperator::from_text(word) {
@@ -144,13 +122,16 @@ pub(super) fn string_test(
     if word == "exists" {
         return operands.without_operand(StringTest::Exists);
     }
-    let words = keywords_and_exists(&[keywords_of(TextListOperator::ALL), keywords_of(TextOperator::ALL)]);
-    operands.unknown_operator(operator, "operator on a `string`", &words)
+    let words = [
+        keywords(TextListOperator::ALL),
+        keywords(TextOperator::ALL),
+        vec!["exists"],
+    ];
+    operands.invalid_operator(operator, "`string`", &words.concat())
 }
 
-/// Tests of lists of text.
 pub(super) fn array_string_test(
-    operands: &mut OperandDecoder<'_, '_, '_, '_>,
+    operands: &mut Operands<'_, '_, '_>,
     operator: &Node,
 ) -> Option<ArrayStringTest> {
     let word = operands.operator_text(operator)?;
@@ -162,20 +143,17 @@ pub(super) fn array_string_test(
         "is" => Some(ArrayStringTest::Is(operands.single_operand(text)?)),
         "exists" => operands.without_operand(ArrayStringTest::Exists),
         _ => {
-            let words = keywords_and_exists(&[keywords_of(ArrayTextOperator::ALL), vec!["is"]]);
-            operands.unknown_operator(operator, "operator on an `array_string`", &words)
+            let words = [keywords(ArrayTextOperator::ALL), vec!["is", "exists"]];
+            operands.invalid_operator(operator, "`array_string`", &words.concat())
         }
     }
 }
 
-/// Tests of numbers, on their own and as elements of a list.
-pub(super) fn double_test(
-    operands: &mut OperandDecoder<'_, '_, '_, '_>,
-    operator: &Node,
-) -> Option<DoubleTest> {
+/// Tests a number, or the elements of a list of numbers.
+pub(super) fn double_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<DoubleTest> {
     let word = operands.operator_text(operator)?;
     operands.describe("double", word);
-    let number = |reader: &mut Decoder<'_>, node: &Node| -> Option<Number> { reader.number(node) };
+    let number = |decoder: &mut Decoder<'_>, node: &Node| decoder.number(node);
     match word {
         "in" => Some(DoubleTest::In(operands.list_operand(number)?)),
         "lessThan" => Some(DoubleTest::LessThan(operands.single_operand(number)?)),
@@ -186,32 +164,28 @@ pub(super) fn double_test(
         "exists" => operands.without_operand(DoubleTest::Exists),
         _ => {
             let words = ["in", "lessThan", "greaterThan", "between", "exists"];
-            operands.unknown_operator(operator, "operator on numbers", &words)
+            operands.invalid_operator(operator, "numbers", &words)
         }
     }
 }
 
-/// Tests of booleans.
-pub(super) fn bool_test(operands: &mut OperandDecoder<'_, '_, '_, '_>, operator: &Node) -> Option<BoolTest> {
+pub(super) fn bool_test(operands: &mut Operands<'_, '_, '_>, operator: &Node) -> Option<BoolTest> {
     let word = operands.operator_text(operator)?;
     operands.describe("bool", word);
     match word {
-        "is" => Some(BoolTest::Is(
-            operands.single_operand(|reader, node| reader.boolean(node))?,
-        )),
+        "is" => {
+            let value = operands.single_operand(|decoder, node| decoder.boolean(node));
+            value.map(BoolTest::Is)
+        }
         "exists" => operands.without_operand(BoolTest::Exists),
-        _ => operands.unknown_operator(operator, "operator on a `bool`", &["is", "exists"]),
+        _ => operands.invalid_operator(operator, "`bool`", &["is", "exists"]),
     }
 }
 
-fn keywords_of<K: Keyword>(words: &[K]) -> Vec<&'static str> {
+fn keywords<K: Keyword>(words: &[K]) -> Vec<&'static str> {
     words.iter().map(|word| word.as_str()).collect()
 }
 
-fn keywords_and_exists(lists: &[Vec<&'static str>]) -> Vec<&'static str> {
-    lists.iter().flatten().copied().chain(["exists"]).collect()
-}
-
-fn text(reader: &mut Decoder<'_>, node: &Node) -> Option<String> {
-    reader.text(node)
+fn text(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    decoder.text(node)
 }

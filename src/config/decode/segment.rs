@@ -1,4 +1,4 @@
-//! A document of a segment file.
+//! One document of a segment file.
 
 use super::super::declaration::Declaration;
 use super::super::source::SourceFile;
@@ -9,74 +9,54 @@ use crate::diagnostic::Diagnostic;
 use crate::model::{DeclaredSegment, Lifecycle, Origin, SegmentId, SegmentName};
 use std::sync::Arc;
 
-/// Reads one document; `None` when it has a fault, which is among the diagnostics then.
+/// Decodes one document; without errors, the declaration is `Some`.
 #[must_use]
 pub fn segment(source: &Arc<SourceFile>, document: Node) -> (Option<Declaration>, Vec<Diagnostic>) {
-    let mut reader = Decoder::new(source);
-    let declaration = read(&mut reader, &document).map(|(segment, workspaces)| Declaration {
+    let mut decoder = Decoder::new(source);
+    let declaration = decode(&mut decoder, &document).map(|(segment, workspaces)| Declaration {
         segment,
         workspaces,
         source: Arc::clone(source),
         document,
     });
-    (declaration, reader.into_diagnostics())
+    (declaration, decoder.into_diagnostics())
 }
 
-fn read(reader: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
-    let mut fields = reader.fields(node, "a segment")?;
-    let kind = contents::kind(reader, &mut fields);
-    let name_node = reader.require(&mut fields, "name");
-    let name = name_node.and_then(|node| reader.text(node));
-    for key in ["description", "owner"] {
-        if let Some(node) = fields.take(key) {
-            reader.text(node);
-        }
-    }
-    if let Some(node) = fields.take("labels") {
-        reader.list(node, Decoder::text);
-    }
-    let lifecycle = match fields.take("lifecycle") {
-        Some(node) => reader.keyword(node),
-        None => Some(Lifecycle::Active),
-    };
-    let id = fields.take("id").map(|node| reader.non_empty_text(node));
-    let protect = match fields.take("protect") {
-        Some(node) => reader.boolean(node),
-        None => Some(false),
-    };
-    let previous_names = match fields.take("previous_names") {
-        Some(node) => reader.list(node, |reader, node| {
-            reader.non_empty_text(node).map(SegmentName::new)
-        }),
-        None => Some(Vec::new()),
-    };
-    let workspaces = fields
-        .take("workspaces")
-        .map(|node| reader.list(node, Decoder::non_empty_text));
-    let contents = kind.and_then(|kind| contents::contents(reader, &mut fields, kind));
-    reader.finish(&fields);
+fn decode(decoder: &mut Decoder<'_>, node: &Node) -> Option<(DeclaredSegment, Option<Vec<String>>)> {
+    let mut fields = decoder.fields(node, "a segment")?;
+    let kind = contents::kind(decoder, &mut fields);
+    let name_node = decoder.require(&mut fields, "name");
+    let name = name_node.and_then(|node| decoder.text(node));
+    // segctl checks these fields and does not use them.
+    decoder.optional(&mut fields, "description", Decoder::text);
+    decoder.optional(&mut fields, "owner", Decoder::text);
+    let labels = fields.take("labels");
+    labels.and_then(|node| decoder.list(node, Decoder::text));
+    let lifecycle = decoder.or(&mut fields, "lifecycle", Lifecycle::Active, Decoder::keyword);
+    let id = decoder.optional(&mut fields, "id", Decoder::non_empty_text);
+    let protect = decoder.or(&mut fields, "protect", false, Decoder::boolean);
+    let previous_names = decoder.or(&mut fields, "previous_names", Vec::new(), text_list);
+    let workspaces = decoder.optional(&mut fields, "workspaces", text_list);
+    let contents = kind.and_then(|kind| contents::contents(decoder, &mut fields, kind));
+    decoder.finish(&fields);
 
-    let place = reader.location(&name_node?.span);
-    let workspaces = match workspaces {
-        Some(read) => Some(read?),
-        None => None,
-    };
-    let id = match id {
-        Some(read) => Some(SegmentId::new(read?)),
-        None => None,
-    };
+    let location = decoder.location(&name_node?.span);
     let segment = DeclaredSegment {
         name: SegmentName::new(name?),
-        id,
-        previous_names: previous_names?,
+        id: id?.map(SegmentId::new),
+        previous_names: previous_names?.into_iter().map(SegmentName::new).collect(),
         lifecycle: lifecycle?,
         protect: protect?,
         contents: contents?,
         origin: Origin {
-            file: place.file.to_string(),
-            line: place.line,
-            column: place.column,
+            file: location.file.to_string(),
+            line: location.line,
+            column: location.column,
         },
     };
-    Some((segment, workspaces))
+    Some((segment, workspaces?))
+}
+
+fn text_list(decoder: &mut Decoder<'_>, node: &Node) -> Option<Vec<String>> {
+    decoder.list(node, Decoder::non_empty_text)
 }

@@ -1,5 +1,4 @@
-//! Windows of time, in the three forms that payloads have: values with a unit, the dashboard's days, and the
-//! days and dates of affinity filters.
+//! Time ranges, in the three forms that API payloads use: values with a unit, days, and dates.
 
 use super::super::yaml::{Node, ScalarValue, Yaml};
 use super::codes;
@@ -7,91 +6,62 @@ use super::date::DayBoundary;
 use super::decoder::{COUNT_LIMIT, Decoder, Fields};
 use crate::model::{PeriodUnit, TimeRange, TimeRangeType, ValueType};
 
-/// The names that a form gives to its two values.
 struct TimeRangeKeys {
     first: &'static str,
     second: &'static str,
-    /// Counts have a unit of their own; otherwise they are days.
+    /// Without a unit, counts are days.
     has_unit: bool,
 }
 
-const VALUE_KEYS: TimeRangeKeys = TimeRangeKeys {
-    first: "value",
-    second: "value1",
-    has_unit: true,
-};
-const DAY_KEYS: TimeRangeKeys = TimeRangeKeys {
-    first: "days",
-    second: "days1",
-    has_unit: false,
-};
-const DATE_KEYS: TimeRangeKeys = TimeRangeKeys {
-    first: "from",
-    second: "to",
-    has_unit: false,
-};
+const VALUE_KEYS: TimeRangeKeys = keys("value", "value1", true);
+const DAY_KEYS: TimeRangeKeys = keys("days", "days1", false);
+const DATE_KEYS: TimeRangeKeys = keys("from", "to", false);
 
-/// The window of an event filter.
-pub(super) fn event_time_range(reader: &mut Decoder<'_>, node: &Node) -> Option<TimeRange> {
-    let mut fields = reader.fields(node, "a window of time")?;
-    let kind = reader
-        .require(&mut fields, "type")
-        .and_then(|node| reader.keyword::<TimeRangeType>(node))?;
-    let form = if fields.has("days") {
-        &DAY_KEYS
+const fn keys(first: &'static str, second: &'static str, has_unit: bool) -> TimeRangeKeys {
+    TimeRangeKeys {
+        first,
+        second,
+        has_unit,
+    }
+}
+
+pub(super) fn event_time_range(decoder: &mut Decoder<'_>, node: &Node) -> Option<TimeRange> {
+    let fields = decoder.fields(node, "a time range")?;
+    let uses_days = fields.has("days");
+    time_range(decoder, fields, if uses_days { &DAY_KEYS } else { &VALUE_KEYS })
+}
+
+pub(super) fn affinity_time_range(decoder: &mut Decoder<'_>, node: &Node) -> Option<TimeRange> {
+    let fields = decoder.fields(node, "the time range of an affinity filter")?;
+    let uses_dates = fields.has("from");
+    time_range(decoder, fields, if uses_dates { &DATE_KEYS } else { &DAY_KEYS })
+}
+
+fn time_range(decoder: &mut Decoder<'_>, mut fields: Fields<'_>, keys: &TimeRangeKeys) -> Option<TimeRange> {
+    let kind = decoder.required(&mut fields, "type", Decoder::keyword::<TimeRangeType>)?;
+    let first = decoder.require(&mut fields, keys.first)?;
+    let value_type = value_type(decoder, &mut fields, kind, first)?;
+    let is_absolute = value_type == ValueType::Absolute;
+    if is_absolute && keys.first == DAY_KEYS.first {
+        let message = "an absolute time range takes dates, not days";
+        return decoder.error(codes::MISPLACED_FIELD, &first.span, message, "a number of days");
+    }
+    if !is_absolute && keys.first == DATE_KEYS.first {
+        let message = "a relative time range takes `days`, not dates";
+        return decoder.error(codes::MISPLACED_FIELD, &first.span, message, "a date");
+    }
+    let time_range = if is_absolute {
+        absolute_time_range(decoder, &mut fields, (kind, first), keys)
     } else {
-        &VALUE_KEYS
+        relative_time_range(decoder, &mut fields, (kind, first), keys)
     };
-    time_range(reader, fields, kind, form)
+    decoder.finish(&fields);
+    time_range
 }
 
-/// The window of an affinity filter.
-pub(super) fn affinity_time_range(reader: &mut Decoder<'_>, node: &Node) -> Option<TimeRange> {
-    let mut fields = reader.fields(node, "the window of an affinity filter")?;
-    let kind = reader
-        .require(&mut fields, "type")
-        .and_then(|node| reader.keyword::<TimeRangeType>(node))?;
-    let form = if fields.has("from") { &DATE_KEYS } else { &DAY_KEYS };
-    time_range(reader, fields, kind, form)
-}
-
-fn time_range(
-    reader: &mut Decoder<'_>,
-    mut fields: Fields<'_>,
-    kind: TimeRangeType,
-    keys: &TimeRangeKeys,
-) -> Option<TimeRange> {
-    let first = reader.require(&mut fields, keys.first)?;
-    let value_type = value_type(reader, &mut fields, kind, first)?;
-    if value_type == ValueType::Absolute && keys.first == DAY_KEYS.first {
-        return reader.error(
-            codes::MISPLACED_FIELD,
-            &first.span,
-            "an absolute window has dates, not days",
-            "a count of days",
-        );
-    }
-    if value_type != ValueType::Absolute && keys.first == DATE_KEYS.first {
-        return reader.error(
-            codes::MISPLACED_FIELD,
-            &first.span,
-            "a relative window has `days`",
-            "a date",
-        );
-    }
-    let window = match value_type {
-        ValueType::Absolute => absolute_time_range(reader, &mut fields, (kind, first), keys),
-        ValueType::RelativePast | ValueType::RelativeFuture => {
-            relative_time_range(reader, &mut fields, (kind, first), keys)
-        }
-    };
-    reader.finish(&fields);
-    window
-}
-
-/// What the type allows and, where nothing is said, what the first value is.
+/// The given value type, or the one that the time range type or the first value implies.
 fn value_type(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     kind: TimeRangeType,
     first: &Node,
@@ -104,42 +74,36 @@ fn value_type(
         }
     };
     if let Some(node) = fields.take("value_type") {
-        return reader.keyword_among(node, allowed);
+        return decoder.keyword_among(node, allowed);
     }
     let is_count = matches!(&first.value, Yaml::Scalar(scalar) if scalar.resolved != ScalarValue::Text);
-    let implied = if is_count {
-        ValueType::RelativePast
-    } else {
-        ValueType::Absolute
-    };
     Some(match allowed {
         [only] => *only,
-        _ => implied,
+        _ if is_count => ValueType::RelativePast,
+        _ => ValueType::Absolute,
     })
 }
 
 fn relative_time_range(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     (kind, first): (TimeRangeType, &Node),
     keys: &TimeRangeKeys,
 ) -> Option<TimeRange> {
-    let least = u32::from(kind == TimeRangeType::InTheLast);
-    let count = reader.count(first, least..=COUNT_LIMIT);
-    let second = match kind {
-        TimeRangeType::Between => Some(
-            reader
-                .require(fields, keys.second)
-                .and_then(|node| reader.count(node, 0..=COUNT_LIMIT)),
-        ),
-        _ => None,
-    };
+    let minimum = u32::from(kind == TimeRangeType::InTheLast);
+    let count = decoder.count(first, minimum..=COUNT_LIMIT);
+    let second = (kind == TimeRangeType::Between).then(|| {
+        decoder.required(fields, keys.second, |decoder, node| {
+            decoder.count(node, 0..=COUNT_LIMIT)
+        })
+    });
     let unit = if keys.has_unit {
-        reader
-            .require(fields, "period_unit")
-            .and_then(|node| reader.keyword(node))
+        decoder.required(fields, "period_unit", Decoder::keyword)
     } else {
-        day_unit(reader, fields)
+        // Some payloads set the unit here too.
+        decoder.or(fields, "period_unit", PeriodUnit::Days, |decoder, node| {
+            decoder.keyword_among(node, &[PeriodUnit::Days])
+        })
     };
     let (count, unit) = (count?, unit?);
     Some(match (kind, second) {
@@ -154,34 +118,23 @@ fn relative_time_range(
     })
 }
 
-/// The unit of the forms that count in days; some payloads say so, too.
-fn day_unit(reader: &mut Decoder<'_>, fields: &mut Fields<'_>) -> Option<PeriodUnit> {
-    match fields.take("period_unit") {
-        Some(node) => reader.keyword_among(node, &[PeriodUnit::Days]),
-        None => Some(PeriodUnit::Days),
-    }
-}
-
 fn absolute_time_range(
-    reader: &mut Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     fields: &mut Fields<'_>,
     (kind, first): (TimeRangeType, &Node),
     keys: &TimeRangeKeys,
 ) -> Option<TimeRange> {
-    let date = reader.day(first, DayBoundary::Start);
-    let last = match kind {
-        TimeRangeType::Between => Some(
-            reader
-                .require(fields, keys.second)
-                .and_then(|node| reader.day(node, DayBoundary::End)),
-        ),
-        _ => None,
-    };
-    // Payloads carry a unit here, too; it has no meaning and is kept.
+    let date = decoder.day(first, DayBoundary::Start);
+    let last = (kind == TimeRangeType::Between).then(|| {
+        decoder.required(fields, keys.second, |decoder, node| {
+            decoder.day(node, DayBoundary::End)
+        })
+    });
+    // Some payloads set a unit here; it has no effect, and segctl preserves it.
     let unit = match fields.take("period_unit") {
-        Some(node) if keys.has_unit => Some(reader.keyword(node)?),
+        Some(node) if keys.has_unit => Some(decoder.keyword(node)?),
         Some(node) => {
-            reader.keyword_among(node, &[PeriodUnit::Days])?;
+            decoder.keyword_among(node, &[PeriodUnit::Days])?;
             None
         }
         None => None,

@@ -1,53 +1,45 @@
-//! Why something live cannot be said in a file.
+//! Why segctl cannot write a remote definition to a file.
 
 use std::error::Error;
 use std::fmt;
 
-/// A definition, or a change, that no text says.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EditError {
-    /// A part of a live definition that should be a group of filters is none: a fault or a novelty of the service.
+    /// MoEngage returned something else where a group of filters should be.
     NotAGroup {
-        /// The way to it, such as `included_filters`.
         path: String,
     },
-    /// A filter that is not even JSON that a `raw` filter holds.
+    /// Not even valid as a `raw` filter.
     InvalidFilter {
-        /// The way to it, such as `included_filters.filters[2]`.
         path: String,
-        /// What the decoder says of it.
         reason: String,
     },
-    /// The text would have a fault in form.
     InvalidText {
-        /// The field that it is about, or `document` for the whole.
         path: String,
-        /// What the decoder says of it.
         reason: String,
     },
-    /// The text would say something else.
     RoundTripMismatch {
-        /// The first difference.
         path: String,
     },
-    /// Edits of one file that touch each other.
     OverlappingEdits {
-        /// The byte of the file where they meet.
+        /// In bytes of the file.
         offset: usize,
     },
-    /// Another field would change with what is edited, such as behind an alias.
+    /// The edit would also change another field, such as one behind the same alias.
     SharedField {
-        /// The field.
         field: String,
     },
-    /// A comment about something that stays would be lost.
     LostComment {
-        /// The comment.
         text: String,
     },
-    /// The emitter failed.
     Serialization(serde_yaml::ser::Error),
+}
+
+impl EditError {
+    pub(super) fn mismatch(path: impl Into<String>) -> Self {
+        Self::RoundTripMismatch { path: path.into() }
+    }
 }
 
 impl fmt::Display for EditError {
@@ -55,34 +47,34 @@ impl fmt::Display for EditError {
         match self {
             Self::NotAGroup { path } => write!(
                 formatter,
-                "`{path}` is no group of filters that a file can hold; declare the segment by hand"
+                "`{path}` is not a group of filters, so segctl cannot write it; declare the segment manually"
             ),
             Self::InvalidFilter { path, reason } => {
                 write!(
                     formatter,
-                    "the filter `{path}` cannot be written, not even as raw: {reason}"
+                    "cannot write the filter `{path}`, not even as `raw`: {reason}"
                 )
             }
             Self::InvalidText { path, reason } => {
-                write!(formatter, "the text for `{path}` would be refused: {reason}")
+                write!(formatter, "the new text for `{path}` would be invalid: {reason}")
             }
             Self::RoundTripMismatch { path } => write!(
                 formatter,
-                "the text would say something else than the workspace: {path}; edit the file by hand"
+                "the new text would differ from the workspace: {path}; edit the file manually"
             ),
-            Self::OverlappingEdits { offset: at } => write!(
+            Self::OverlappingEdits { offset } => write!(
                 formatter,
-                "two edits of the file meet at byte {at}; write one declaration at a time"
+                "two edits of the file overlap at byte {offset}; update one segment at a time"
             ),
             Self::SharedField { field } => write!(
                 formatter,
-                "the field `{field}` would change with it; edit the file by hand"
+                "the field `{field}` would also change; edit the file manually"
             ),
             Self::LostComment { text } => write!(
                 formatter,
-                "the comment `{text}` would be lost; edit the file by hand"
+                "the comment `{text}` would be lost; edit the file manually"
             ),
-            Self::Serialization(_) => formatter.write_str("the definition cannot be written as YAML"),
+            Self::Serialization(_) => formatter.write_str("cannot write the definition as YAML"),
         }
     }
 }

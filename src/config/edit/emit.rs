@@ -1,4 +1,4 @@
-//! Trees to text: YAML through the emitter that knows what to quote, JSON for files that are kept as JSON.
+//! Values to text: YAML, or JSON in files that are JSON.
 
 use super::edit_error::EditError;
 use super::ordered_value::OrderedValue;
@@ -6,84 +6,73 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 use serde_yaml::{FlowMap, FlowSeq};
 
-/// How a file is written, as far as new text has to fit in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Style {
-    /// Keys in quotes and braces around everything: the file may be read by others as JSON.
+    /// Quoted keys and braces everywhere: other programs may read the file as JSON.
     pub(super) json: bool,
 }
 
-/// Text over several lines, to begin at `column`: groups and lists as blocks, what is short in braces.
-pub(super) fn block(tree: &OrderedValue, style: Style, column: usize) -> Result<String, EditError> {
+/// Several lines that begin at `column`: groups and lists as blocks, short values in braces.
+pub(super) fn block(value: &OrderedValue, style: Style, column: usize) -> Result<String, EditError> {
     if style.json {
-        return Ok(json_lines(tree, column));
+        return Ok(json_lines(value, column));
     }
-    let text = yaml(&StyledValue {
-        value: tree,
-        inline: false,
-    })?;
+    let inline = false;
+    let text = yaml(&StyledValue { value, inline })?;
     let gap = format!("\n{}", " ".repeat(column));
     Ok(text.trim_end_matches('\n').replace('\n', &gap))
 }
 
-/// Text on one line that can stand anywhere, in braces too.
-pub(super) fn inline(tree: &OrderedValue, style: Style) -> Result<String, EditError> {
+/// One line that is valid everywhere, also inside braces.
+pub(super) fn inline(value: &OrderedValue, style: Style) -> Result<String, EditError> {
     if style.json {
-        return Ok(json(tree));
+        return Ok(json(value));
     }
-    // Inside brackets the emitter quotes what only brackets make dangerous.
-    let text = yaml(&StyledValue {
-        value: &OrderedValue::List(vec![tree.clone()]),
-        inline: true,
-    })?;
+    // Inside brackets the emitter also quotes text that only brackets make ambiguous.
+    let value = &OrderedValue::List(vec![value.clone()]);
+    let text = yaml(&StyledValue { value, inline: true })?;
     let text = text.trim_end_matches('\n');
     let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     Ok(inner.unwrap_or(text).to_owned())
 }
 
-/// A field on one line outside of braces; its value has to fit a line.
+/// One line outside braces; the value must fit on one line.
 pub(super) fn field(key: &str, value: &OrderedValue, style: Style) -> Result<String, EditError> {
     if style.json {
-        return Ok(format!("{}: {}", json_text(key), json(value)));
+        return Ok(json_field(key, &json(value)));
     }
     let text = document(&OrderedValue::Map(vec![(key.to_owned(), value.clone())]))?;
     Ok(text.trim_end_matches('\n').to_owned())
 }
 
-/// A YAML document: fields that are never in braces themselves.
-pub(super) fn document(tree: &OrderedValue) -> Result<String, EditError> {
-    yaml(&StyledChildren {
-        value: tree,
-        inline: false,
-    })
+/// The top-level fields are never in braces.
+pub(super) fn document(value: &OrderedValue) -> Result<String, EditError> {
+    let inline = false;
+    yaml(&StyledChildren { value, inline })
 }
 
-/// JSON on one line, spaced as people write it.
-pub(super) fn json(tree: &OrderedValue) -> String {
-    match tree {
+pub(super) fn json(value: &OrderedValue) -> String {
+    match value {
         OrderedValue::Scalar(Value::String(text)) => json_text(text),
         OrderedValue::Scalar(value) => value.to_string(),
         OrderedValue::List(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(", ")),
         OrderedValue::Map(fields) => {
-            let fields: Vec<_> = fields
-                .iter()
-                .map(|(key, value)| format!("{}: {}", json_text(key), json(value)))
-                .collect();
-            format!("{{{}}}", fields.join(", "))
+            let fields = fields.iter().map(|(key, value)| json_field(key, &json(value)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
         }
     }
 }
 
-fn json_lines(tree: &OrderedValue, column: usize) -> String {
+fn json_lines(value: &OrderedValue, column: usize) -> String {
     let inner = format!("\n{}", " ".repeat(column + 2));
     let outer = format!("\n{}", " ".repeat(column));
     let lines = |open: char, parts: Vec<String>, close: char| {
         let parts = parts.join(&format!(",{inner}"));
         format!("{open}{inner}{parts}{outer}{close}")
     };
-    match tree {
-        _ if tree.fits_on_one_line() => json(tree),
-        OrderedValue::Scalar(_) => json(tree),
+    match value {
+        OrderedValue::Scalar(_) => json(value),
+        _ if value.fits_on_one_line() => json(value),
         OrderedValue::List(items) => {
             let items = items.iter().map(|item| json_lines(item, column + 2));
             lines('[', items.collect(), ']')
@@ -91,13 +80,17 @@ fn json_lines(tree: &OrderedValue, column: usize) -> String {
         OrderedValue::Map(fields) => {
             let fields = fields
                 .iter()
-                .map(|(key, value)| format!("{}: {}", json_text(key), json_lines(value, column + 2)));
+                .map(|(key, value)| json_field(key, &json_lines(value, column + 2)));
             lines('{', fields.collect(), '}')
         }
     }
 }
 
-/// A text in JSON's quotes; what editors hide and YAML folds or refuses is escaped, too.
+fn json_field(key: &str, value: &str) -> String {
+    format!("{}: {value}", json_text(key))
+}
+
+/// Also escapes characters that editors hide and YAML folds or rejects.
 fn json_text(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + 2);
     for character in Value::from(text).to_string().chars() {
@@ -111,29 +104,25 @@ fn json_text(text: &str) -> String {
     written
 }
 
-fn yaml(laid: &impl Serialize) -> Result<String, EditError> {
+fn yaml(styled: &impl Serialize) -> Result<String, EditError> {
     let options = serde_yaml::ser_options! {
         compact_list_indent: false,
-        // Texts in quotes stay on one line, so that indenting them changes nothing.
+        // Quoted text stays on one line, so that indentation does not change it.
         prefer_block_scalars: false,
     };
-    serde_yaml::to_string_with_options(laid, options).map_err(EditError::Serialization)
+    serde_yaml::to_string_with_options(styled, options).map_err(EditError::Serialization)
 }
 
-/// A tree with the decision which parts stand in braces.
 struct StyledValue<'a> {
     value: &'a OrderedValue,
-    /// Everything stands in braces.
     inline: bool,
 }
 
 impl Serialize for StyledValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let inline = self.inline || self.value.fits_on_one_line();
-        let parts = StyledChildren {
-            value: self.value,
-            inline,
-        };
+        let value = self.value;
+        let parts = StyledChildren { value, inline };
         match self.value {
             OrderedValue::Scalar(value) => value.serialize(serializer),
             OrderedValue::List(_) if inline => FlowSeq(parts).serialize(serializer),
@@ -143,7 +132,6 @@ impl Serialize for StyledValue<'_> {
     }
 }
 
-/// The parts of a list or map.
 struct StyledChildren<'a> {
     value: &'a OrderedValue,
     inline: bool,
@@ -151,23 +139,21 @@ struct StyledChildren<'a> {
 
 impl Serialize for StyledChildren<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let laid = |tree| StyledValue {
-            value: tree,
-            inline: self.inline,
-        };
+        let inline = self.inline;
+        let styled = |value| StyledValue { value, inline };
         match self.value {
             OrderedValue::Scalar(value) => value.serialize(serializer),
             OrderedValue::List(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {
-                    list.serialize_element(&laid(item))?;
+                    list.serialize_element(&styled(item))?;
                 }
                 list.end()
             }
             OrderedValue::Map(fields) => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;
                 for (key, value) in fields {
-                    map.serialize_entry(key, &laid(value))?;
+                    map.serialize_entry(key, &styled(value))?;
                 }
                 map.end()
             }

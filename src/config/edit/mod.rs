@@ -1,8 +1,7 @@
-//! Live definitions to text: new segment files, and edits that bring a change into a file that somebody keeps.
+//! Text for remote definitions: new segment files, and edits of existing files.
 //!
-//! Text is a means here: whatever is written is read back by this crate's own decoder and compared in normal form
-//! before anybody sees it, so a file can never say something else than the workspace. What a file cannot say in the
-//! vocabulary is written as a `raw` filter; what it cannot say at all is refused. Nothing here touches the disk.
+//! The decoder reads every text back, and segctl compares it in canonical form. A filter outside the vocabulary becomes
+//! a `raw` filter. A definition that no text can express is an error. Nothing here accesses the disk.
 
 mod edit_error;
 mod emit;

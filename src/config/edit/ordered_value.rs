@@ -1,8 +1,8 @@
-//! What is to be written: JSON whose fields stand in the order that a reader expects.
+//! JSON to write, with its fields in the order that readers expect.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// The order of fields; others follow in the order of the alphabet.
+/// Other fields follow in alphabetical order.
 const FIELD_ORDER: [&str; 44] = [
     "filter_type",
     "id",
@@ -50,57 +50,47 @@ const FIELD_ORDER: [&str; 44] = [
     "raw",
 ];
 
-/// Lists of values up to this many characters stand on one line.
+/// In characters: shorter lists are on one line.
 const LIST_WIDTH_LIMIT: usize = 80;
-/// Maps of plain fields likewise.
+/// In characters: shorter maps of plain fields are on one line.
 const MAP_WIDTH_LIMIT: usize = 96;
 
-/// A value to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum OrderedValue {
-    /// Text, number, boolean or null.
     Scalar(Value),
-    /// A list.
     List(Vec<Self>),
-    /// Fields in the order in which they are written.
     Map(Vec<(String, Self)>),
 }
 
 impl OrderedValue {
-    /// JSON as it stands, its fields put in order.
     pub(super) fn from_json(value: &Value) -> Self {
         match value {
             Value::Array(items) => Self::List(items.iter().map(Self::from_json).collect()),
-            Value::Object(fields) => Self::map(
-                fields
-                    .iter()
-                    .map(|(key, value)| (key.clone(), Self::from_json(value))),
-            ),
+            Value::Object(fields) => Self::from_fields(fields),
             scalar => Self::Scalar(scalar.clone()),
         }
     }
 
-    /// A map with its fields put in order.
+    pub(super) fn from_fields(fields: &Map<String, Value>) -> Self {
+        let value = |(key, value): (&String, &Value)| (key.clone(), Self::from_json(value));
+        Self::map(fields.iter().map(value))
+    }
+
     pub(super) fn map(fields: impl IntoIterator<Item = (String, Self)>) -> Self {
         let mut fields: Vec<_> = fields.into_iter().collect();
         fields.sort_by(|(left, _), (right, _)| (field_rank(left), left).cmp(&(field_rank(right), right)));
         Self::Map(fields)
     }
 
-    /// A text.
     pub(super) fn text(text: &str) -> Self {
         Self::Scalar(text.into())
     }
 
-    /// The value of a field.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        self.fields()
-            .iter()
-            .find(|(found, _)| found == key)
-            .map(|(_, value)| value)
+        let mut fields = self.fields().iter();
+        fields.find(|(found, _)| found == key).map(|(_, value)| value)
     }
 
-    /// The fields; none of what is no map.
     pub(super) fn fields(&self) -> &[(String, Self)] {
         match self {
             Self::Map(fields) => fields,
@@ -108,7 +98,6 @@ impl OrderedValue {
         }
     }
 
-    /// The items; none of what is no list.
     pub(super) fn items(&self) -> &[Self] {
         match self {
             Self::List(items) => items,
@@ -116,7 +105,7 @@ impl OrderedValue {
         }
     }
 
-    /// Whether it reads well on one line: values, short lists of values, and short maps of these.
+    /// A scalar, a short list of scalars, or a short map of these.
     pub(super) fn fits_on_one_line(&self) -> bool {
         match self {
             Self::Scalar(_) => true,
@@ -134,23 +123,21 @@ impl OrderedValue {
         }
     }
 
-    /// Characters on one line, about.
+    /// The approximate number of characters on one line.
     fn width(&self) -> usize {
         match self {
             Self::Scalar(Value::String(text)) => text.chars().count(),
             Self::Scalar(value) => value.to_string().len(),
             Self::List(items) => items.iter().map(|item| item.width() + 2).sum(),
-            Self::Map(fields) => fields
-                .iter()
-                .map(|(key, value)| key.chars().count() + value.width() + 4)
-                .sum(),
+            Self::Map(fields) => {
+                let width = |(key, value): &(String, Self)| key.chars().count() + value.width() + 4;
+                fields.iter().map(width).sum()
+            }
         }
     }
 }
 
 fn field_rank(key: &str) -> usize {
-    FIELD_ORDER
-        .iter()
-        .position(|known| *known == key)
-        .unwrap_or(FIELD_ORDER.len())
+    let rank = FIELD_ORDER.iter().position(|known| *known == key);
+    rank.unwrap_or(FIELD_ORDER.len())
 }

@@ -1,4 +1,4 @@
-//! The law of this module: what is written is read back as what it was written for.
+//! Verifies that written text is read back as the definition that it was written for.
 
 use super::super::declaration::Declaration;
 use super::super::decode;
@@ -8,49 +8,47 @@ use super::edit_error::EditError;
 use super::emit;
 use super::ordered_value::OrderedValue;
 use crate::definition::{Identities, canonical, diff, encode};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Severity;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// The one declaration of a text.
 pub(super) fn read_declaration(text: &str) -> Result<Declaration, EditError> {
     let source = Arc::new(SourceFile::new("written", text));
-    let (documents, mut faults) = yaml::parse(&source);
+    let (documents, mut diagnostics) = yaml::parse(&source);
     let mut read = Vec::new();
     for document in documents {
-        let (declaration, more) = decode::segment(&source, document);
-        faults.extend(more);
+        let (declaration, others) = decode::segment(&source, document);
+        diagnostics.extend(others);
         read.extend(declaration);
     }
-    let refused = |reason: String| EditError::InvalidText {
+    let invalid = |reason: String| EditError::InvalidText {
         path: "document".to_owned(),
         reason,
     };
-    if let Some(fault) = faults.iter().find(|fault| fault.severity == Severity::Error) {
-        return Err(refused(rejection_reason(fault)));
+    if let Some(error) = diagnostics.iter().find(|error| error.severity == Severity::Error) {
+        return Err(invalid(format!("{} ({})", error.message, error.code)));
     }
     match (read.pop(), read.is_empty()) {
         (Some(only), true) => Ok(only),
-        _ => Err(refused("it holds no single document".to_owned())),
+        _ => Err(invalid("it must contain exactly one YAML document".to_owned())),
     }
 }
 
-/// Whether a declaration's definition has the normal form `form`.
 pub(super) fn verify_definition(
     declaration: &Declaration,
     form: &Value,
     identities: &Identities,
 ) -> Result<(), EditError> {
-    let found = canonical_form(declaration, identities);
-    if found == *form {
+    let actual = canonical_form(declaration, identities);
+    if actual == *form {
         return Ok(());
     }
-    let first = diff(form, &found).into_iter().next();
+    let first = diff(form, &actual).into_iter().next();
     let path = first.map_or_else(|| "definition".to_owned(), |change| change.to_string());
-    Err(EditError::RoundTripMismatch { path })
+    Err(EditError::mismatch(path))
 }
 
-/// The normal form of a declaration's definition; nothing where it is not made of filters.
+/// Empty for a segment without filters.
 pub(super) fn canonical_form(declaration: &Declaration, identities: &Identities) -> Value {
     let definition = declaration.segment.contents.definition();
     definition.map_or_else(
@@ -59,25 +57,21 @@ pub(super) fn canonical_form(declaration: &Declaration, identities: &Identities)
     )
 }
 
-/// Whether a filter as written has the normal form `form`; if not, why.
+/// The error is the reason.
 pub(super) fn verify_filter(
     filter: &OrderedValue,
     form: &Value,
     identities: &Identities,
 ) -> Result<(), String> {
-    // JSON, since it is fast and its quoting is beyond doubt; the whole text is proven as YAML in the end.
+    // JSON, because it is fast and its quoting is unambiguous; the whole text is verified as YAML at the end.
     let text = format!(
         r#"{{"name": "A", "included_filters": {{"filter_operator": "and", "filters": [{}]}}}}"#,
         emit::json(filter)
     );
-    let declaration = read_declaration(&text).map_err(|fault| match fault {
+    let declaration = read_declaration(&text).map_err(|error| match error {
         EditError::InvalidText { reason, .. } => reason,
         other => other.to_string(),
     })?;
     let form = serde_json::json!({"included_filters": {"filter_operator": "and", "filters": [form]}});
-    verify_definition(&declaration, &form, identities).map_err(|fault| fault.to_string())
-}
-
-fn rejection_reason(fault: &Diagnostic) -> String {
-    format!("{} ({})", fault.message, fault.code)
+    verify_definition(&declaration, &form, identities).map_err(|error| error.to_string())
 }

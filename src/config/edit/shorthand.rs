@@ -1,37 +1,36 @@
-//! One live filter in the vocabulary of files: from its normal form, with what the decoder fills left out.
+//! One remote filter in the vocabulary of segment files.
 //!
-//! The normal form has levelled how the service said it, so there is one spelling for each meaning. From the live
-//! filter itself comes what the normal form leaves out but a file should keep: categories and the labels of ids.
-//! Whether the result is sound is for the caller to prove; unknown fields stay, so that the proof fails on them.
+//! The input is its canonical form, so each meaning has one spelling; values that the decoder adds are omitted.
+//! Categories and labels of ids come from the remote filter, because the canonical form has none. The caller verifies
+//! the result: unknown fields stay, so that the verification fails.
 
 use super::ordered_value::OrderedValue;
 use serde_json::{Map, Value};
 
 type JsonFields = Map<String, Value>;
+type Shorten<'a> = dyn Fn(&Value, &JsonFields) -> OrderedValue + 'a;
 
-/// The start of a day as the API has it, after the date.
 const DAY_START: &str = "T00:00:00.000Z";
-/// The end of a day as the API has it, after the date.
 const DAY_END: &str = "T23:59:59.999Z";
 
-/// `live`, whose normal form is `form`, as a file says it.
-pub(super) fn filter_shorthand(live: &Value, form: &Value) -> OrderedValue {
+/// `form` is the canonical form of `remote`.
+pub(super) fn filter_shorthand(remote: &Value, form: &Value) -> OrderedValue {
     let Value::Object(fields) = form else {
         return OrderedValue::from_json(form);
     };
     match text_of(fields, "filter_type") {
-        "user_attributes" => condition(live, fields, false),
-        "actions" => event(live, fields),
-        "psychographic_event" => affinity(live, fields),
-        "custom_segments" => reference(live, fields),
+        "user_attributes" => condition(remote, fields, false),
+        "actions" => event(remote, fields),
+        "psychographic_event" => affinity(remote, fields),
+        "custom_segments" => reference(remote, fields),
         _ => OrderedValue::from_json(form),
     }
 }
 
-/// A condition; `of_event` where the decoder knows the category.
-fn condition(live: &Value, form: &JsonFields, of_event: bool) -> OrderedValue {
+/// `of_event`: the decoder knows the category.
+fn condition(remote: &Value, form: &JsonFields, of_event: bool) -> OrderedValue {
     let mut fields = form.clone();
-    let category = live.get("category").and_then(Value::as_str);
+    let category = remote.get("category").and_then(Value::as_str);
     if let Some(category) = category.filter(|category| !(of_event && *category == "default")) {
         fields.insert("category".to_owned(), category.into());
     }
@@ -41,12 +40,12 @@ fn condition(live: &Value, form: &JsonFields, of_event: bool) -> OrderedValue {
         shorten_datetime(&mut fields);
     }
     let children = fields.remove("filters");
-    let mut written = ordered_fields(&fields);
-    written.extend(children.map(|children| {
-        let spell = |live: &Value, form: &JsonFields| condition(live, form, of_event);
-        ("filters".to_owned(), map_filters(live, &children, &spell))
+    let mut output = ordered_fields(&fields);
+    output.extend(children.map(|children| {
+        let shorten = |remote: &Value, form: &JsonFields| condition(remote, form, of_event);
+        ("filters".to_owned(), map_filters(remote, &children, &shorten))
     }));
-    OrderedValue::map(written)
+    OrderedValue::map(output)
 }
 
 fn shorten_datetime(fields: &mut JsonFields) {
@@ -65,7 +64,7 @@ fn shorten_datetime(fields: &mut JsonFields) {
     }
 }
 
-/// Days without the time that the decoder adds.
+/// Removes the time of day that the decoder adds.
 fn shorten_dates(fields: &mut JsonFields) {
     for (key, edge) in [
         ("value", DAY_START),
@@ -88,45 +87,38 @@ fn shorten_date(value: &mut Value, edge: &str) {
     }
 }
 
-fn event(live: &Value, form: &JsonFields) -> OrderedValue {
+fn event(remote: &Value, form: &JsonFields) -> OrderedValue {
     let mut fields = form.clone();
     remove_default_execution(&mut fields);
-    if let Some(Value::Object(window)) = fields.get_mut("primary_time_range") {
-        remove_implied_value_type(window);
-        shorten_dates(window);
+    if let Some(Value::Object(range)) = fields.get_mut("primary_time_range") {
+        remove_implied_value_type(range);
+        shorten_dates(range);
     }
     let attributes = fields.remove("attributes");
     let aggregation = fields.remove("aggregation_attributes");
-    let mut written = ordered_fields(&fields);
-    written.extend(attributes.and_then(|group| attribute_group(live, &group, true)));
-    written.extend(aggregation.map(|group| {
-        (
-            "aggregation_attributes".to_owned(),
-            aggregation_group(live, &group),
-        )
-    }));
-    OrderedValue::map(written)
+    let mut output = ordered_fields(&fields);
+    output.extend(attributes.and_then(|group| attribute_group(remote, &group, true)));
+    output.extend(aggregation.map(|group| aggregation_group(remote, &group)));
+    OrderedValue::map(output)
 }
 
-fn affinity(live: &Value, form: &JsonFields) -> OrderedValue {
+fn affinity(remote: &Value, form: &JsonFields) -> OrderedValue {
     let mut fields = form.clone();
     remove_default_execution(&mut fields);
     if fields.get("executed") == Some(&Value::Bool(true)) {
         fields.remove("executed");
     }
-    if let Some(Value::Object(window)) = fields.get_mut("primary_time_range") {
-        shorten_affinity_time_range(window);
+    if let Some(Value::Object(range)) = fields.get_mut("primary_time_range") {
+        shorten_affinity_time_range(range);
     }
     let attributes = fields.remove("attributes");
     let preferred = fields.remove("psychographic_attributes");
-    let mut written = ordered_fields(&fields);
-    written.extend(attributes.and_then(|group| attribute_group(live, &group, true)));
-    written.extend(preferred.map(|group| {
-        let key = "psychographic_attributes";
-        let live = live.get(key).unwrap_or(&Value::Null);
-        (key.to_owned(), group_of_conditions(live, &group, false))
-    }));
-    OrderedValue::map(written)
+    let mut output = ordered_fields(&fields);
+    output.extend(attributes.and_then(|group| attribute_group(remote, &group, true)));
+    output.extend(
+        preferred.map(|group| group_of_conditions(remote, "psychographic_attributes", &group, false)),
+    );
+    OrderedValue::map(output)
 }
 
 fn remove_default_execution(fields: &mut JsonFields) {
@@ -141,25 +133,25 @@ fn remove_default_execution(fields: &mut JsonFields) {
     }
 }
 
-fn remove_implied_value_type(window: &mut JsonFields) {
-    let is_count = window.get("value").is_some_and(Value::is_number);
-    let implied = match text_of(window, "type") {
+fn remove_implied_value_type(range: &mut JsonFields) {
+    let is_count = range.get("value").is_some_and(Value::is_number);
+    let implied = match text_of(range, "type") {
         "inTheLast" => "relative_past",
         "after" => "absolute",
         _ if is_count => "relative_past",
         _ => "absolute",
     };
-    if text_of(window, "value_type") == implied {
-        window.remove("value_type");
+    if text_of(range, "value_type") == implied {
+        range.remove("value_type");
     }
 }
 
-/// Affinity filters count in days, and call their dates `from` and `to`.
-fn shorten_affinity_time_range(window: &mut JsonFields) {
-    let is_absolute = text_of(window, "value_type") == "absolute";
-    remove_implied_value_type(window);
-    if text_of(window, "period_unit") == "days" {
-        window.remove("period_unit");
+/// Affinity filters count in days, and name their dates `from` and `to`.
+fn shorten_affinity_time_range(range: &mut JsonFields) {
+    let is_absolute = text_of(range, "value_type") == "absolute";
+    remove_implied_value_type(range);
+    if text_of(range, "period_unit") == "days" {
+        range.remove("period_unit");
     }
     let names = if is_absolute {
         ["from", "to"]
@@ -167,55 +159,35 @@ fn shorten_affinity_time_range(window: &mut JsonFields) {
         ["days", "days1"]
     };
     for (key, name) in ["value", "value1"].into_iter().zip(names) {
-        if let Some(value) = window.remove(key) {
-            window.insert(name.to_owned(), value);
+        if let Some(value) = range.remove(key) {
+            range.insert(name.to_owned(), value);
         }
     }
-    shorten_dates(window);
+    shorten_dates(range);
 }
 
-/// The conditions on occurrences; `None` when there are none.
-fn attribute_group(live: &Value, group: &Value, of_event: bool) -> Option<(String, OrderedValue)> {
-    let key = "attributes";
-    if group
-        .get("filters")
-        .and_then(Value::as_array)
-        .is_some_and(Vec::is_empty)
-    {
+/// `None` for an event without conditions.
+fn attribute_group(remote: &Value, group: &Value, of_event: bool) -> Option<(String, OrderedValue)> {
+    let filters = group.get("filters").and_then(Value::as_array);
+    if filters.is_some_and(Vec::is_empty) {
         return None;
     }
-    let live = live.get(key).unwrap_or(&Value::Null);
-    Some((key.to_owned(), group_of_conditions(live, group, of_event)))
+    Some(group_of_conditions(remote, "attributes", group, of_event))
 }
 
-fn group_of_conditions(live: &Value, group: &Value, of_event: bool) -> OrderedValue {
-    let Value::Object(group) = group else {
-        return OrderedValue::from_json(group);
-    };
-    let spell = |live: &Value, form: &JsonFields| condition(live, form, of_event);
-    OrderedValue::map(group.iter().map(|(key, value)| {
-        let tree = match key.as_str() {
-            "filters" => map_filters(live, value, &spell),
-            _ => OrderedValue::from_json(value),
-        };
-        (key.clone(), tree)
-    }))
+fn group_of_conditions(remote: &Value, key: &str, group: &Value, of_event: bool) -> (String, OrderedValue) {
+    let shorten = |remote: &Value, form: &JsonFields| condition(remote, form, of_event);
+    (key.to_owned(), map_group(remote.get(key), group, &shorten))
 }
 
-/// The one aggregation of an event filter: its group needs no operator.
-fn aggregation_group(live: &Value, group: &Value) -> OrderedValue {
-    let Value::Object(fields) = group else {
-        return OrderedValue::from_json(group);
-    };
-    let live = live.get("aggregation_attributes").unwrap_or(&Value::Null);
-    let fields = fields.iter().filter(|(key, _)| *key != "filter_operator");
-    OrderedValue::map(fields.map(|(key, value)| {
-        let tree = match key.as_str() {
-            "filters" => map_filters(live, value, &|_, form| aggregation(form)),
-            _ => OrderedValue::from_json(value),
-        };
-        (key.clone(), tree)
-    }))
+/// An event has at most one aggregation, so its group needs no operator.
+fn aggregation_group(remote: &Value, group: &Value) -> (String, OrderedValue) {
+    let key = "aggregation_attributes";
+    let mut value = map_group(remote.get(key), group, &|_, form| aggregation(form));
+    if let OrderedValue::Map(fields) = &mut value {
+        fields.retain(|(key, _)| key != "filter_operator");
+    }
+    (key.to_owned(), value)
 }
 
 fn aggregation(form: &JsonFields) -> OrderedValue {
@@ -227,11 +199,11 @@ fn aggregation(form: &JsonFields) -> OrderedValue {
     if let Some(Value::Object(base)) = fields.get_mut("base_time_range") {
         shorten_dates(base);
     }
-    OrderedValue::map(ordered_fields(&fields))
+    OrderedValue::from_fields(&fields)
 }
 
-/// By name where the normal form knows it; else by id, with the name that the live filter carries as a label.
-fn reference(live: &Value, form: &JsonFields) -> OrderedValue {
+/// By name if the canonical form has one; else by id, with the name of the remote filter as its label.
+fn reference(remote: &Value, form: &JsonFields) -> OrderedValue {
     let mut fields = form.clone();
     let segment = fields.remove("segment").unwrap_or_default();
     let segment = segment.as_str().unwrap_or_default();
@@ -239,32 +211,40 @@ fn reference(live: &Value, form: &JsonFields) -> OrderedValue {
         fields.insert("name".to_owned(), name.into());
     } else if let Some(id) = segment.strip_prefix("id:") {
         fields.insert("id".to_owned(), id.into());
-        let label = live.get("name").and_then(Value::as_str);
+        let label = remote.get("name").and_then(Value::as_str);
         if let Some(label) = label.filter(|label| !label.is_empty()) {
             fields.insert("name".to_owned(), label.into());
         }
     }
-    OrderedValue::map(ordered_fields(&fields))
+    OrderedValue::from_fields(&fields)
 }
 
-/// A list with each of its maps spelled, beside the live list that it comes from.
-fn map_filters(
-    live: &Value,
-    forms: &Value,
-    spell: &dyn Fn(&Value, &JsonFields) -> OrderedValue,
-) -> OrderedValue {
+fn map_group(remote: Option<&Value>, group: &Value, shorten: &Shorten<'_>) -> OrderedValue {
+    let Value::Object(fields) = group else {
+        return OrderedValue::from_json(group);
+    };
+    OrderedValue::map(fields.iter().map(|(key, value)| {
+        let value = match key.as_str() {
+            "filters" => map_filters(remote.unwrap_or(&Value::Null), value, shorten),
+            _ => OrderedValue::from_json(value),
+        };
+        (key.clone(), value)
+    }))
+}
+
+fn map_filters(remote: &Value, forms: &Value, shorten: &Shorten<'_>) -> OrderedValue {
     let Value::Array(forms) = forms else {
         return OrderedValue::from_json(forms);
     };
-    let lives = live.get("filters").and_then(Value::as_array);
-    let spelled = forms.iter().enumerate().map(|(index, form)| match form {
+    let remotes = remote.get("filters").and_then(Value::as_array);
+    let shortened = forms.iter().enumerate().map(|(index, form)| match form {
         Value::Object(form) => {
-            let live = lives.and_then(|lives| lives.get(index));
-            spell(live.unwrap_or(&Value::Null), form)
+            let remote = remotes.and_then(|remotes| remotes.get(index));
+            shorten(remote.unwrap_or(&Value::Null), form)
         }
         other => OrderedValue::from_json(other),
     });
-    OrderedValue::List(spelled.collect())
+    OrderedValue::List(shortened.collect())
 }
 
 fn ordered_fields(fields: &JsonFields) -> Vec<(String, OrderedValue)> {

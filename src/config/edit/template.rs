@@ -1,30 +1,26 @@
-//! A new segment file for what cannot be read back: the service shows neither who is in a file segment or a cohort, nor most of
-//! what made it.
+//! A template for a file segment or a cohort: the API returns neither the members nor most of the settings.
 //!
-//! It is no segment file yet, and has another ending, so that it declares nothing until somebody who knows what is missing has
-//! filled that in and renamed it.
+//! The file has another extension, so it declares nothing until a person completes and renames it.
 
 use super::edit_error::EditError;
 use super::emit::{self, Style};
 use super::new_file::comment_line;
 use super::ordered_value::OrderedValue;
-use crate::model::{SegmentKind, SegmentName};
+use crate::model::{Keyword, SegmentKind, SegmentName};
 
-/// A segment without filters that is to become a file.
 pub struct SegmentTemplate<'a> {
-    /// Where it comes from, for the comment at the top.
+    /// The origin, for the comment at the top.
     pub comment: &'a str,
-    /// The name.
     pub name: &'a SegmentName,
-    /// What it is, where that is known.
+    /// `None` when the API type does not determine it.
     pub kind: Option<SegmentKind>,
-    /// What the service calls that.
+    /// As the API names it.
     pub api_type: &'a str,
 }
 
 const INSTRUCTIONS: &str =
-    "# Fill that in, take these lines away, and let the file's name end with .yaml. Then apply with
-# --resend to send the whole list, or with --assume-in-sync where those of the list are in it.
+    "# Fill in the values in capitals, delete these comments, and rename the file so that it ends with .yaml. Then run
+# `segctl apply` with --force-upload to upload the whole list, or with --assume-members-in-sync if MoEngage has it.
 ";
 
 const FILE_SEGMENT_FIELDS: &str = "identifier: {attribute: ATTRIBUTE, type: string}
@@ -37,36 +33,29 @@ cohort_id: COHORT_ID
 members: {path: LIST.txt}
 ";
 
-/// The text of a file that says what is not known of `stub`, and how to declare it.
-///
-/// # Errors
-///
-/// The name cannot be written.
-pub fn template_text(stub: &SegmentTemplate<'_>) -> Result<String, EditError> {
-    let name = emit::field(
-        "name",
-        &OrderedValue::text(stub.name.as_str()),
-        Style { json: false },
-    )?;
-    let mut text = comment_line(stub.comment);
-    let called = format!(
-        "The service calls it {}, and does not tell who is in it, nor what else is in capitals below.",
-        stub.api_type
-    );
-    text.push_str(&comment_line(&called));
+pub fn template_text(template: &SegmentTemplate<'_>) -> Result<String, EditError> {
+    let name = OrderedValue::text(template.name.as_str());
+    let name = emit::field("name", &name, Style { json: false })?;
+    let mut text = comment_line(template.comment);
+    let missing = "The API returns neither the member list nor the values in capitals below.";
+    text.push_str(&comment_line(&format!(
+        "Type in MoEngage: {}. {missing}",
+        template.api_type
+    )));
     text.push_str(INSTRUCTIONS);
-    if stub.kind.is_none() {
-        text.push_str("# It is one of the two.\n");
+    if template.kind.is_none() {
+        text.push_str("# Keep one of the two documents.\n");
     }
     let kinds = [
-        (SegmentKind::File, "file", FILE_SEGMENT_FIELDS),
-        (SegmentKind::Cohort, "cohort", COHORT_FIELDS),
+        (SegmentKind::File, FILE_SEGMENT_FIELDS),
+        (SegmentKind::Cohort, COHORT_FIELDS),
     ];
-    let kinds = kinds
+    let documents: Vec<_> = kinds
         .into_iter()
-        .filter(|(kind, ..)| stub.kind.is_none_or(|known| known == *kind));
-    let declarations = kinds.map(|(_, word, fields)| format!("kind: {word}\n{name}\n{fields}"));
-    text.push_str(&declarations.collect::<Vec<_>>().join("---\n"));
+        .filter(|(kind, _)| template.kind.is_none_or(|known| known == *kind))
+        .map(|(kind, fields)| format!("kind: {}\n{name}\n{fields}", kind.as_str()))
+        .collect();
+    text.push_str(&documents.join("---\n"));
     Ok(text)
 }
 
@@ -77,13 +66,13 @@ mod tests {
     use crate::config::source::SourceFile;
 
     fn template_of(name: &str, kind: Option<SegmentKind>) -> String {
-        let stub = SegmentTemplate {
-            comment: "pulled from id a1\nkind: filter",
+        let template = SegmentTemplate {
+            comment: "imported from id a1\nkind: filter",
             name: &SegmentName::new(name),
             kind,
             api_type: "FILE_V2\u{2028}name: B",
         };
-        template_text(&stub).unwrap()
+        template_text(&template).unwrap()
     }
 
     #[test]
@@ -94,8 +83,13 @@ mod tests {
             (Some(SegmentKind::Cohort), 1),
         ] {
             let text = template_of("A\nkind: filter\u{2029}x", kind);
-            let (documents, faults) = crate::config::yaml::parse(&SourceFile::new("a.yaml", text.as_str()));
-            assert_eq!((documents.len(), faults.as_slice()), (count, &[][..]), "{text}");
+            let (documents, diagnostics) =
+                crate::config::yaml::parse(&SourceFile::new("a.yaml", text.as_str()));
+            assert_eq!(
+                (documents.len(), diagnostics.as_slice()),
+                (count, &[][..]),
+                "{text}"
+            );
             assert!(!text.contains("\nkind: filter"), "{text}");
         }
     }
@@ -105,9 +99,9 @@ mod tests {
         for (kind, name) in [(SegmentKind::File, "no: A"), (SegmentKind::Cohort, "true")] {
             let text = template_of(name, Some(kind));
             let filled = text.replace("DAYS", "30");
-            let declared = round_trip::read_declaration(&filled).unwrap().segment;
+            let segment = round_trip::read_declaration(&filled).unwrap().segment;
             assert_eq!(
-                (declared.name.as_str(), declared.contents.kind()),
+                (segment.name.as_str(), segment.contents.kind()),
                 (name, kind),
                 "{filled}"
             );

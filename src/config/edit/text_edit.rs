@@ -1,32 +1,28 @@
-//! Edits of a text: which bytes become what.
+//! Edits of a text: a byte range and the text that replaces it.
 
 use super::edit_error::EditError;
 use std::ops::Range;
 
-/// One place of a text that changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextEdit {
-    /// The bytes that go; empty where something is only put in.
+    /// Empty for an insertion.
     pub range: Range<usize>,
-    /// What comes in their place.
     pub text: String,
 }
 
-/// The edits that bring one declaration up to date, in the order of the file; none when it is up to date.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patch {
-    /// Bytes are those of the declaration's file as it was read.
+    /// Bytes of the file as it was read.
     pub edits: Vec<TextEdit>,
 }
 
 impl Patch {
-    /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
 
-    /// The edit that makes `before`, which begins at byte `start` of the file, into `after`; none where they are equal.
+    /// The smallest edit from `before`, which begins at byte `start` of the file, to `after`.
     pub(super) fn between(start: usize, before: &str, after: &str) -> Self {
         if before == after {
             return Self::default();
@@ -47,18 +43,14 @@ impl Patch {
         }
     }
 
-    /// Puts edits in the order of the file; those that begin together keep theirs, and what is put in comes first.
+    /// Sorts the edits; at the same byte, an insertion comes before a replacement.
     pub(super) fn new(mut edits: Vec<TextEdit>) -> Self {
         edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
         Self { edits }
     }
 }
 
-/// `text` with the patches of its declarations, in any order.
-///
-/// # Errors
-///
-/// When two edits touch each other, which those of different declarations never do, or lie outside of the text.
+/// Fails when edits overlap, which those of different declarations never do, or are outside the text.
 pub fn apply_patches<'p>(
     text: &str,
     patches: impl IntoIterator<Item = &'p Patch>,
@@ -72,10 +64,10 @@ pub fn apply_patches<'p>(
         if range.start < done {
             return Err(overlap);
         }
-        let (Some(kept), Some(_)) = (text.get(done..range.start), text.get(range.clone())) else {
+        let (Some(unchanged), Some(_)) = (text.get(done..range.start), text.get(range.clone())) else {
             return Err(overlap);
         };
-        result.push_str(kept);
+        result.push_str(unchanged);
         result.push_str(new);
         done = range.end;
     }

@@ -1,139 +1,166 @@
-//! Rules on segments that are not made of filters.
+//! Rules on cohort and file segments.
 
-use super::super::declaration::{Declaration, PathElement};
+use super::super::declaration::Declaration;
+use super::super::declaration::PathElement::{Field, Item};
+use super::duplicates::for_each_duplicate;
 use super::workspace_view::{SegmentView, WorkspaceView};
 use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Contents, Keyword, MemberSource, SegmentKind};
 use std::collections::BTreeMap;
 
+/// Above this size, uploading one file takes far fewer requests than cohort sync.
+pub(in crate::config) const COHORT_SIZE_LIMIT: usize = 10_000;
+
 pub(super) const RENAME_UNSUPPORTED: Rule = Rule {
     code: "SEG041",
-    name: "previous-names-useless",
-    explanation: "The API renames filter segments only. The name of a file or cohort segment is what it was made \
-                  with, so that there are no previous names to find it by. Declare it under the name that it has.",
+    name: "rename-unsupported",
+    explanation: "The API renames only filter segments. A file or cohort segment keeps the name that it was \
+                  created with, so it has no previous names. Declare it under its current name.",
     check: RuleCheck::Segment(rename_unsupported),
 };
 
 pub(super) const DUPLICATE_COHORT: Rule = Rule {
     code: "SEG042",
-    name: "cohort-shared",
-    explanation: "`partner` and `cohort_id` together are what the service knows a cohort by, so two segments with the \
-                  same would be one, with one of the two names. Give one of them another `cohort_id`.",
+    name: "cohort-duplicate",
+    explanation: "MoEngage identifies a cohort by `partner` and `cohort_id`, so the two segments are the same \
+                  cohort. Give one of them another `cohort_id`.",
     check: RuleCheck::Workspace(duplicate_cohort),
 };
 
 pub(super) const INVALID_MEMBER: Rule = Rule {
     code: "SEG043",
-    name: "list-value-unusable",
-    explanation: "A value of a list matches nobody: it is empty, has spaces, quotes or a comma around it or a second \
-                  column, is no UTF-8 or, for an identifier of the type double, no number. The service drops it \
-                  without a word. `segctl validate --fix` takes out of a file what stands around values.",
+    name: "member-invalid",
+    explanation: "A value of a member list cannot match a user. It is empty, is not UTF-8, is not a number \
+                  although the identifier has the type double, or contains spaces, quotes, a comma or a second \
+                  column. MoEngage silently ignores it. `segctl validate --fix` removes what surrounds the values \
+                  of a file.",
     check: RuleCheck::Segment(invalid_member),
 };
 
 pub(super) const DUPLICATE_MEMBER: Rule = Rule {
     code: "SEG044",
-    name: "list-value-repeated",
-    explanation: "A list has a value twice. It counts once, so one of the two may be a slip for another one. Take it \
-                  out; `segctl validate --fix` does so in a file.",
+    name: "member-duplicate",
+    explanation: "A member list contains a value twice. It counts once, so one of the two may be a typo. Remove \
+                  it; `segctl validate --fix` does this in a file.",
     check: RuleCheck::Segment(duplicate_member),
+};
+
+pub(super) const LARGE_COHORT: Rule = Rule {
+    code: "SEG048",
+    name: "cohort-large",
+    explanation: "Cohort sync is for small sets, of at most 10,000 members. Use `kind: file` for larger ones: \
+                  MoEngage then downloads the whole list at once.",
+    check: RuleCheck::Segment(large_cohort),
 };
 
 fn rename_unsupported(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     let segment = &declaration.segment;
-    if segment.contents.kind() == SegmentKind::Filter || segment.previous_names.is_empty() {
+    let kind = segment.contents.kind();
+    if kind == SegmentKind::Filter || segment.previous_names.is_empty() {
         return;
     }
     let message = format!(
         "a {} segment cannot be renamed, so it has no previous names",
-        segment.contents.kind().as_str()
+        kind.as_str()
     );
-    let place = declaration.location_of(&[PathElement::Field("previous_names")]);
+    let location = declaration.location_of(&[Field("previous_names")]);
+    let label = "the API renames only filter segments";
     found.push(
-        Diagnostic::error(
-            RENAME_UNSUPPORTED.code,
-            message,
-            place,
-            "the API renames filter segments only",
-        )
-        .with_help("take `previous_names` out, and declare the segment under the name that it has"),
+        Diagnostic::error(RENAME_UNSUPPORTED.code, message, location, label)
+            .with_help("remove `previous_names`, and declare the segment under its current name"),
     );
 }
 
 fn duplicate_cohort(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    let key = |member: &SegmentView<'_>| match &member.declaration.segment.contents {
+    let key = |segment: &SegmentView<'_>| match &segment.declaration.segment.contents {
         Contents::Cohort(cohort) => Some(cohort.key.clone()),
         Contents::Filter(_) | Contents::File(_) => None,
     };
+    let location = |segment: &SegmentView<'_>| segment.declaration.location_of(&[Field("cohort_id")]);
     for group in view.groups_with_same(key) {
-        let [first, others @ ..] = group.as_slice() else {
-            continue;
-        };
-        for other in others {
-            let message = format!("`{}` and `{}` are one cohort", first.name(), other.name());
-            let place =
-                |member: &SegmentView<'_>| member.declaration.location_of(&[PathElement::Field("cohort_id")]);
+        for_each_duplicate(&group, |first, other| {
+            let message = format!("`{}` and `{}` are the same cohort", first.name(), other.name());
             found.push(
-                Diagnostic::error(DUPLICATE_COHORT.code, message, place(other), "the second one")
-                    .with_label(place(first), "the first one")
-                    .with_note("the service knows a cohort by `partner` and `cohort_id`")
+                Diagnostic::error(DUPLICATE_COHORT.code, message, location(other), "duplicate")
+                    .with_label(location(first), "first declared here")
+                    .with_note("MoEngage identifies a cohort by `partner` and `cohort_id`")
                     .with_help("give one of the two another `cohort_id`"),
             );
-        }
+        });
     }
 }
 
-/// The members that a declaration lists itself.
 fn inline_members(declaration: &Declaration) -> &[String] {
     match &declaration.segment.contents {
         Contents::Cohort(cohort) => match &cohort.members {
-            MemberSource::Inline(listed) => listed,
+            MemberSource::Inline(members) => members,
             MemberSource::Local(_) => &[],
         },
         Contents::Filter(_) | Contents::File(_) => &[],
     }
 }
 
-/// Why a member matches nobody. No line is made of it, so that commas and quotes are part of it.
+/// Why a member cannot match a user. Inline members are not lines of a file, so commas and quotes are allowed.
 fn member_error(member: &str) -> Option<&'static str> {
-    let is_unseen = |letter: char| letter.is_control() || letter == '\u{feff}';
+    let is_invisible = |letter: char| letter.is_control() || letter == '\u{feff}';
     if member.trim().is_empty() {
-        Some("there is nothing in it")
+        Some("the value is empty")
     } else if member.trim() != member {
-        Some("there are spaces around it")
-    } else if member.contains(is_unseen) {
-        Some("there is a character in it that nobody sees")
+        Some("the value starts or ends with a space")
+    } else if member.contains(is_invisible) {
+        Some("the value contains an invisible character")
     } else {
         None
     }
 }
 
+fn member_location(declaration: &Declaration, index: usize) -> crate::diagnostic::Location {
+    declaration.location_of(&[Field("members"), Item(index)])
+}
+
 fn invalid_member(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     for (index, member) in inline_members(declaration).iter().enumerate() {
-        if let Some(fault) = member_error(member) {
-            let place = declaration.location_of(&[PathElement::Field("members"), PathElement::Item(index)]);
-            let message = format!("the member `{}` matches nobody", member.escape_debug());
+        if let Some(error) = member_error(member) {
+            let location = member_location(declaration, index);
+            let message = format!("the member `{}` cannot match a user", member.escape_debug());
             found.push(
-                Diagnostic::error(INVALID_MEMBER.code, message, place, fault)
-                    .with_note("the service drops it without a word"),
+                Diagnostic::error(INVALID_MEMBER.code, message, location, error)
+                    .with_note("MoEngage silently ignores it")
+                    .with_help("correct the value or remove it"),
             );
         }
     }
 }
 
 fn duplicate_member(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
-    let place = |index| declaration.location_of(&[PathElement::Field("members"), PathElement::Item(index)]);
     let mut seen = BTreeMap::new();
     for (index, member) in inline_members(declaration).iter().enumerate() {
-        if let Some(first) = seen.insert(member, index) {
-            seen.insert(member, first);
-            let message = format!("the member `{member}` stands in the list twice");
+        let first = *seen.entry(member).or_insert(index);
+        if first != index {
+            let location = member_location(declaration, index);
+            let message = format!("the member `{member}` is listed twice");
             found.push(
-                Diagnostic::error(DUPLICATE_MEMBER.code, message, place(index), "the second one")
-                    .with_label(place(first), "the first one")
-                    .with_help("take one of the two out"),
+                Diagnostic::error(DUPLICATE_MEMBER.code, message, location, "duplicate")
+                    .with_label(member_location(declaration, first), "first listed here")
+                    .with_help("remove one of the two"),
             );
         }
     }
+}
+
+fn large_cohort(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
+    if inline_members(declaration).len() > COHORT_SIZE_LIMIT {
+        found.push(large_cohort_warning(declaration));
+    }
+}
+
+pub(in crate::config) fn large_cohort_warning(declaration: &Declaration) -> Diagnostic {
+    let message = format!(
+        "the cohort segment `{}` has more than {COHORT_SIZE_LIMIT} members",
+        declaration.segment.name
+    );
+    let location = declaration.location_of(&[Field("kind")]);
+    Diagnostic::warning(LARGE_COHORT.code, message, location, "for small sets only")
+        .with_help("use `kind: file` for a large member list")
 }

@@ -1,84 +1,65 @@
-//! Rules on what two segments must not share: names, previous names, definitions.
+//! Rules on what two segments cannot share: names, ids, previous names, definitions.
 
-use super::super::declaration::PathElement;
+use super::super::declaration::PathElement::{Field, Item};
 use super::workspace_view::{SegmentView, WorkspaceView};
 use super::{Rule, RuleCheck};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Location};
 use crate::model::SegmentName;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const DUPLICATE_NAME: Rule = Rule {
     code: "SEG070",
     name: "name-duplicate",
-    explanation: "A name belongs to one segment of a workspace, active or archived, for ever. Rename one of the \
-                  two, or keep them apart with `workspaces`.",
+    explanation: "A name belongs to one segment of a workspace, active or archived, and can never be reused. \
+                  Rename one of the two, or assign them to different workspaces with `workspaces`.",
     check: RuleCheck::Workspace(duplicate_name),
 };
 
 pub(super) const NEAR_DUPLICATE_NAME: Rule = Rule {
     code: "SEG071",
     name: "name-near-duplicate",
-    explanation: "Whether the service tells names apart that differ only in upper and lower case or in outer \
-                  spaces is not documented, and people do not. Give one of the two a name of its own.",
+    explanation: "Two names differ only in case or in outer spaces. Readers confuse such names, and MoEngage does \
+                  not document whether it distinguishes them. Give one of the two a different name.",
     check: RuleCheck::Workspace(near_duplicate_name),
 };
 
 pub(super) const DUPLICATE_PREVIOUS_NAME: Rule = Rule {
     code: "SEG072",
-    name: "previous-name-claimed",
-    explanation: "A previous name finds the live segment that is to be renamed. If two declared segments claim one \
-                  previous name, it is not clear whose the live segment is. Leave the name to one of them. A segment \
-                  that has the name today is another matter: it gets the name when the rename has freed it.",
+    name: "previous-name-duplicate",
+    explanation: "A previous name identifies the remote segment to rename. If two declared segments have the same \
+                  previous name, segctl cannot tell which one to match. Remove it from one of them. A segment \
+                  whose current name it is does not conflict: segctl frees the name by the rename first.",
     check: RuleCheck::Workspace(duplicate_previous_name),
 };
 
 pub(super) const DUPLICATE_DEFINITION: Rule = Rule {
     code: "SEG073",
     name: "definition-duplicate",
-    explanation: "The service refuses a segment whose filters equal those of another. Keep one of the two, and \
-                  refer to it where the other was used, or change one of them. While one of them is archived it \
-                  is a warning: whether archived definitions block others is not documented.",
+    explanation: "MoEngage rejects a segment with the same filters as another. Keep one and refer to it, or change \
+                  one. It is a warning if one is archived: MoEngage does not document whether archived definitions \
+                  conflict.",
     check: RuleCheck::Workspace(duplicate_definition),
 };
 
 pub(super) const EQUIVALENT_DEFINITION: Rule = Rule {
     code: "SEG074",
-    name: "definition-alike",
+    name: "definition-equivalent",
     explanation: "Two definitions differ only in the order of filters, in repeated filters, or in groups of one \
-                  filter. They match the same users, and the service may refuse the second as a duplicate: how it \
-                  compares is not documented. Keep one of the two.",
+                  filter. They match the same users, and MoEngage may reject the second as a duplicate. Keep one \
+                  of the two.",
     check: RuleCheck::Workspace(equivalent_definition),
 };
 
 pub(super) const DUPLICATE_ID: Rule = Rule {
     code: "SEG081",
     name: "id-duplicate",
-    explanation: "An `id` pins a declared segment to one live segment, so two of one workspace cannot have the same. \
-                  Leave it to the one that the live segment is, and take it out of the other, which is found by its \
-                  name or made.",
+    explanation: "An `id` ties a declared segment to one remote segment. Keep it on the segment that it belongs \
+                  to. segctl matches the other segment by name, or creates it.",
     check: RuleCheck::Workspace(duplicate_id),
 };
 
-fn duplicate_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    for group in view.groups_with_same(|member| Some(member.name())) {
-        for_each_duplicate(&group, |first, other| {
-            let message = format!("the name `{}` is declared twice", other.name());
-            found.push(
-                Diagnostic::error(
-                    DUPLICATE_NAME.code,
-                    message,
-                    other.declaration.name_location(),
-                    "the second one",
-                )
-                .with_label(first.declaration.name_location(), "the first one")
-                .with_help("rename one of them, or keep them apart with `workspaces`"),
-            );
-        });
-    }
-}
-
-/// Pairs the first of a group with each of the others: as many messages as there are things to mend.
-fn for_each_duplicate<'s, 'a>(
+/// Pairs the first segment of a group with each of the others.
+pub(super) fn for_each_duplicate<'s, 'a>(
     group: &[&'s SegmentView<'a>],
     mut report: impl FnMut(&'s SegmentView<'a>, &'s SegmentView<'a>),
 ) {
@@ -87,41 +68,51 @@ fn for_each_duplicate<'s, 'a>(
     }
 }
 
-fn duplicate_id(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    for group in view.groups_with_same(|member| member.declaration.segment.id.as_ref()) {
+fn duplicate_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
+    for group in view.groups_with_same(|segment| Some(segment.name())) {
         for_each_duplicate(&group, |first, other| {
-            let message = format!(
-                "`{}` and `{}` have one `id`, which is one live segment's",
-                first.name(),
-                other.name()
-            );
-            let place =
-                |member: &SegmentView<'_>| member.declaration.location_of(&[PathElement::Field("id")]);
+            let message = format!("the name `{}` is declared twice", other.name());
+            let location = other.declaration.name_location();
             found.push(
-                Diagnostic::error(DUPLICATE_ID.code, message, place(other), "the second one")
-                    .with_label(place(first), "the first one")
-                    .with_help("take it out of the one that the live segment is not"),
+                Diagnostic::error(DUPLICATE_NAME.code, message, location, "duplicate")
+                    .with_label(first.declaration.name_location(), "first declared here")
+                    .with_help("rename one of them, or separate them with `workspaces`"),
+            );
+        });
+    }
+}
+
+fn duplicate_id(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
+    let location = |segment: &SegmentView<'_>| segment.declaration.location_of(&[Field("id")]);
+    for group in view.groups_with_same(|segment| segment.declaration.segment.id.as_ref()) {
+        for_each_duplicate(&group, |first, other| {
+            let message = format!("`{}` and `{}` have the same `id`", first.name(), other.name());
+            found.push(
+                Diagnostic::error(DUPLICATE_ID.code, message, location(other), "duplicate")
+                    .with_label(location(first), "first declared here")
+                    .with_note("an `id` identifies exactly one remote segment")
+                    .with_help("remove `id` from the segment that it does not belong to"),
             );
         });
     }
 }
 
 fn near_duplicate_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in view.groups_with_same(|member| Some(member.name().as_str().trim().to_lowercase())) {
+    for mut group in view.groups_with_same(|segment| Some(segment.name().as_str().trim().to_lowercase())) {
         let mut seen = BTreeSet::new();
-        group.retain(|member| seen.insert(member.name()));
+        group.retain(|segment| seen.insert(segment.name()));
         for_each_duplicate(&group, |first, other| {
             let message = format!(
-                "the names `{}` and `{}` are hardly different",
+                "the names `{}` and `{}` differ only in case or outer spaces",
                 first.name(),
                 other.name()
             );
-            let place = other.declaration.name_location();
+            let location = other.declaration.name_location();
             found.push(
-                Diagnostic::warning(NEAR_DUPLICATE_NAME.code, message, place, "the second one")
-                    .with_label(first.declaration.name_location(), "the first one")
-                    .with_note("whether the service tells them apart is not documented")
-                    .with_help("give one of them a name of its own"),
+                Diagnostic::warning(NEAR_DUPLICATE_NAME.code, message, location, "the second name")
+                    .with_label(first.declaration.name_location(), "the first name")
+                    .with_note("MoEngage does not document whether it distinguishes them")
+                    .with_help("give one of them a different name"),
             );
         });
     }
@@ -129,60 +120,57 @@ fn near_duplicate_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
 
 fn duplicate_previous_name(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
     let mut owners: BTreeMap<&SegmentName, (&SegmentView<'_>, usize)> = BTreeMap::new();
-    for member in &view.segments {
-        for (index, previous) in member.declaration.segment.previous_names.iter().enumerate() {
-            if previous == member.name() {
+    for segment in &view.segments {
+        for (index, previous) in segment.declaration.segment.previous_names.iter().enumerate() {
+            if previous == segment.name() {
                 continue;
             }
-            let earlier = owners
-                .get(previous)
-                .filter(|(other, _)| other.index != member.index);
-            let Some((claimer, at)) = earlier else {
-                owners.entry(previous).or_insert((member, index));
+            let (owner, first) = *owners.entry(previous).or_insert((segment, index));
+            if owner.index == segment.index {
                 continue;
-            };
-            let (other, label) = (previous_name_location(claimer, *at), "claimed here first");
+            }
             let message = format!(
                 "the previous name `{previous}` of `{}` belongs to another segment",
-                member.name()
+                segment.name()
             );
-            let place = previous_name_location(member, index);
+            let location = previous_name_location(segment, index);
             found.push(
-                Diagnostic::error(DUPLICATE_PREVIOUS_NAME.code, message, place, "claimed here")
-                    .with_label(other, label)
-                    .with_help("leave the name to one of the two"),
+                Diagnostic::error(DUPLICATE_PREVIOUS_NAME.code, message, location, "duplicate")
+                    .with_label(previous_name_location(owner, first), "first declared here")
+                    .with_help("remove the previous name from one of the two segments"),
             );
         }
     }
 }
 
-fn previous_name_location(member: &SegmentView<'_>, index: usize) -> crate::diagnostic::Location {
-    member
+fn previous_name_location(segment: &SegmentView<'_>, index: usize) -> Location {
+    segment
         .declaration
-        .location_of(&[PathElement::Field("previous_names"), PathElement::Item(index)])
+        .location_of(&[Field("previous_names"), Item(index)])
 }
 
 fn duplicate_definition(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in view.groups_with_same(|member| member.digests.as_ref().map(|digests| &digests.exact)) {
-        // An active one first: it is certain to clash with the other active ones.
-        group.sort_by_key(|member| !member.is_active());
+    for mut group in view.groups_with_same(|segment| Some(&segment.digests.as_ref()?.exact)) {
+        // An active one first: it certainly conflicts with the other active ones.
+        group.sort_by_key(|segment| !segment.is_active());
         for_each_duplicate(&group, |first, other| {
             let message = format!(
                 "`{}` and `{}` have the same definition",
                 first.name(),
                 other.name()
             );
-            let place = other.declaration.name_location();
-            let fault = if first.is_active() && other.is_active() {
-                Diagnostic::error(DUPLICATE_DEFINITION.code, message, place, "this one")
-                    .with_note("the service refuses the second of two equal definitions")
+            let location = other.declaration.name_location();
+            let label = "same definition";
+            let diagnostic = if first.is_active() && other.is_active() {
+                Diagnostic::error(DUPLICATE_DEFINITION.code, message, location, label)
+                    .with_note("MoEngage rejects the second of two identical definitions")
             } else {
-                Diagnostic::warning(DUPLICATE_DEFINITION.code, message, place, "this one")
+                Diagnostic::warning(DUPLICATE_DEFINITION.code, message, location, label)
                     .with_note(archived_note(first, other))
             };
             found.push(
-                fault
-                    .with_label(first.declaration.name_location(), "and this one")
+                diagnostic
+                    .with_label(first.declaration.name_location(), "first declared here")
                     .with_help("keep one of the two and refer to it, or change one of them"),
             );
         });
@@ -192,31 +180,27 @@ fn duplicate_definition(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
 fn archived_note(first: &SegmentView<'_>, other: &SegmentView<'_>) -> String {
     let archived = if other.is_active() { first } else { other };
     format!(
-        "`{}` is declared archived; whether archived definitions block others is not documented",
+        "`{}` is declared archived; MoEngage does not document whether archived definitions conflict",
         archived.name()
     )
 }
 
 fn equivalent_definition(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    for mut group in view.groups_with_same(|member| member.digests.as_ref().map(|digests| &digests.unordered))
-    {
+    for mut group in view.groups_with_same(|segment| Some(&segment.digests.as_ref()?.unordered)) {
         let mut seen = BTreeSet::new();
-        group.retain(|member| seen.insert(member.digests.as_ref().map(|digests| &digests.exact)));
+        group.retain(|segment| seen.insert(segment.digests.as_ref().map(|digests| &digests.exact)));
         for_each_duplicate(&group, |first, other| {
             let message = format!("`{}` and `{}` match the same users", first.name(), other.name());
-            let mut fault = Diagnostic::warning(
-                EQUIVALENT_DEFINITION.code,
-                message,
-                other.declaration.name_location(),
-                "this one",
-            )
-            .with_label(first.declaration.name_location(), "and this one")
-            .with_note("the definitions differ only in order, repetition or groups of one filter")
-            .with_help("keep one of the two: the service may refuse the second");
+            let location = other.declaration.name_location();
+            let label = "equivalent definition";
+            let mut warning = Diagnostic::warning(EQUIVALENT_DEFINITION.code, message, location, label)
+                .with_label(first.declaration.name_location(), "first declared here")
+                .with_note("the definitions differ only in order, repetition or groups of one filter")
+                .with_help("keep one of the two: MoEngage may reject the second");
             if !first.is_active() || !other.is_active() {
-                fault = fault.with_note(archived_note(first, other));
+                warning = warning.with_note(archived_note(first, other));
             }
-            found.push(fault);
+            found.push(warning);
         });
     }
 }

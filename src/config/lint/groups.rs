@@ -1,6 +1,6 @@
-//! Rules on groups: an empty one would match everybody.
+//! Rules on groups: an empty group would match all users.
 
-use super::super::declaration::PathElement;
+use super::super::declaration::PathElement::Field;
 use super::parts::Located;
 use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
@@ -9,29 +9,24 @@ use crate::model::{AttributeFilter, Condition, Group};
 pub(super) const EMPTY_GROUP: Rule = Rule {
     code: "SEG032",
     name: "group-empty",
-    explanation: "A group without filters asks for nothing, so it would match everybody, and it is more often an \
-                  accident than a wish. Add a filter or take the group out. If everybody is meant, say so with a \
-                  `custom_segments` filter that has the id `moe_all_users`.",
+    explanation: "A group without filters would match all users. Add a filter or remove the group. To match all \
+                  users on purpose, use a `custom_segments` filter with the id `moe_all_users`.",
     check: RuleCheck::Group(empty_group),
 };
 
 pub(super) const EMPTY_OBJECT: Rule = Rule {
     code: "SEG033",
     name: "object-empty",
-    explanation: "A condition on an object consists of the conditions inside it; without one it asks for nothing. \
-                  Add the conditions that the object's own attributes have to meet.",
+    explanation: "A condition on an object needs at least one condition on an attribute of that object. Add one.",
     check: RuleCheck::Condition(empty_object),
 };
 
 fn empty_group(group: &Located<'_, Group>, found: &mut Vec<Diagnostic>) {
     if group.part.filters.is_empty() {
-        let place = group.location_of(&[PathElement::Field("filters")]);
-        let message = "a group without filters would match everybody";
-        found.push(
-            Diagnostic::error(EMPTY_GROUP.code, message, place, "no filter").with_help(
-                "add a filter; to match everybody, use {filter_type: custom_segments, id: moe_all_users}",
-            ),
-        );
+        let location = group.location_of(&[Field("filters")]);
+        let message = "a group without filters would match all users";
+        let help = "add a filter; to match all users, use {filter_type: custom_segments, id: moe_all_users}";
+        found.push(Diagnostic::error(EMPTY_GROUP.code, message, location, "no filter").with_help(help));
     }
 }
 
@@ -39,11 +34,11 @@ fn empty_object(condition: &Located<'_, AttributeFilter>, found: &mut Vec<Diagno
     if let Condition::Object(group) | Condition::ArrayObject(group) = &condition.part.condition
         && group.filters.is_empty()
     {
-        let place = condition.location_of(&[PathElement::Field("filters")]);
-        let message = format!("the object `{}` has no conditions inside", condition.part.name);
+        let location = condition.location_of(&[Field("filters")]);
+        let message = format!("the object `{}` has no conditions", condition.part.name);
         found.push(
-            Diagnostic::error(EMPTY_OBJECT.code, message, place, "no condition")
-                .with_help("add a condition on one of the object's own attributes"),
+            Diagnostic::error(EMPTY_OBJECT.code, message, location, "no condition")
+                .with_help("add a condition on one of the attributes of the object"),
         );
     }
 }

@@ -1,12 +1,12 @@
-//! Rules on what has no fault in form: what depends on other fields, other segments or the service's domain.
+//! Rules that depend on several fields, on other segments, or on MoEngage's limits.
 //!
-//! One rule, one function, one stable code, one entry in [`RULES`]. A rule looks at the declarations of one
-//! workspace and at nothing else; what is live there is the planner's business.
+//! Each rule has one code, one function and one entry in [`RULES`]. A rule sees the declarations of one
+//! workspace and nothing else. The planner checks the remote segments.
 
 mod aggregation;
 mod contents;
-mod decode_codes;
 mod duplicates;
+mod error_codes;
 mod groups;
 mod limits;
 mod names;
@@ -17,32 +17,27 @@ mod time_ranges;
 mod values;
 mod workspace_view;
 
-pub use decode_codes::{DECODE_CODES, DecodeCode};
-pub(super) use decode_codes::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE};
+pub(super) use contents::{COHORT_SIZE_LIMIT, large_cohort_warning};
+pub use error_codes::{ERROR_CODES, ErrorCode};
+pub(super) use error_codes::{LIST_HEADER, LIST_SIZE, LIST_UNREADABLE};
 
-/// The code of a value of a list that matches nobody.
 pub(super) const LIST_VALUE_INVALID: &str = contents::INVALID_MEMBER.code;
-/// The code of a value that a list has twice.
 pub(super) const LIST_VALUE_DUPLICATE: &str = contents::DUPLICATE_MEMBER.code;
 
 use self::parts::{DefinitionParts, Located};
-use self::workspace_view::{SegmentView, WorkspaceView};
+use self::workspace_view::WorkspaceView;
 use super::declaration::Declaration;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{AttributeFilter, Filter, Group};
 
-/// A rule that declared segments have to keep.
 pub struct Rule {
-    /// Stable for ever; the code of every diagnostic that the rule gives.
+    /// Never changes.
     pub code: &'static str,
-    /// What the rule is called, in kebab-case.
     pub name: &'static str,
-    /// Why the rule is there and what to do about a breach, in a few sentences.
     pub explanation: &'static str,
     check: RuleCheck,
 }
 
-/// What a rule looks at.
 enum RuleCheck {
     Segment(fn(&Declaration, &mut Vec<Diagnostic>)),
     Definition(fn(&DefinitionParts<'_>, &mut Vec<Diagnostic>)),
@@ -52,7 +47,7 @@ enum RuleCheck {
     Workspace(fn(&WorkspaceView<'_>, &mut Vec<Diagnostic>)),
 }
 
-/// Every rule, by code.
+/// Sorted by code.
 pub const RULES: &[Rule] = &[
     names::EMPTY_NAME,
     names::NAME_TOO_LONG,
@@ -78,6 +73,7 @@ pub const RULES: &[Rule] = &[
     contents::DUPLICATE_COHORT,
     contents::INVALID_MEMBER,
     contents::DUPLICATE_MEMBER,
+    contents::LARGE_COHORT,
     duplicates::DUPLICATE_NAME,
     duplicates::NEAR_DUPLICATE_NAME,
     duplicates::DUPLICATE_PREVIOUS_NAME,
@@ -96,7 +92,6 @@ pub const RULES: &[Rule] = &[
     notes::BEYOND_RETENTION,
 ];
 
-/// What the rules say of one workspace's declarations, in the order of the rules.
 #[must_use]
 pub fn lint(declarations: &[&Declaration]) -> Vec<Diagnostic> {
     let view = WorkspaceView::of(declarations);
@@ -112,29 +107,21 @@ impl Rule {
         if let RuleCheck::Workspace(check) = self.check {
             return check(view, found);
         }
-        for SegmentView {
-            declaration, parts, ..
-        } in &view.segments
-        {
+        for segment in &view.segments {
+            let parts = &segment.parts;
             match self.check {
-                RuleCheck::Segment(check) => check(declaration, found),
+                RuleCheck::Segment(check) => check(segment.declaration, found),
                 RuleCheck::Definition(check) => check(parts, found),
-                RuleCheck::Group(check) => parts.groups.iter().for_each(|group| check(group, found)),
-                RuleCheck::Filter(check) => parts.filters.iter().for_each(|filter| check(filter, found)),
-                RuleCheck::Condition(check) => {
-                    parts
-                        .conditions
-                        .iter()
-                        .for_each(|condition| check(condition, found));
-                }
+                RuleCheck::Group(check) => parts.groups.iter().for_each(|part| check(part, found)),
+                RuleCheck::Filter(check) => parts.filters.iter().for_each(|part| check(part, found)),
+                RuleCheck::Condition(check) => parts.conditions.iter().for_each(|part| check(part, found)),
                 RuleCheck::Workspace(_) => {}
             }
         }
     }
 }
 
-/// Whether people are told unasked. Notes are for those who ask, but that something is not checked at all is not
-/// what anybody expects.
+/// Notes are hidden by default, except that a raw filter is not checked at all.
 #[must_use]
 pub fn is_shown_by_default(found: &Diagnostic) -> bool {
     found.severity != Severity::Note || found.code == notes::UNCHECKED_RAW_FILTER.code

@@ -1,90 +1,87 @@
-//! Rules on one segment's names.
+//! Rules on the names of one segment.
 //!
-//! Names are for ever: there is no delete, and some of the service's calls drop a bad name without a word. So
-//! a name that the documentation refuses is never sent.
+//! A name is permanent: the API cannot delete segments, and some endpoints silently drop an invalid name. So
+//! segctl never sends a name that the documentation forbids.
 
-use super::super::declaration::{Declaration, PathElement};
+use super::super::declaration::Declaration;
+use super::super::declaration::PathElement::{Field, Item};
 use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::is_unprintable;
 use std::collections::BTreeSet;
 
-/// The service's limit, in characters.
+/// MoEngage's limit in characters.
 const LENGTH_LIMIT: usize = 200;
-/// The characters that the service's guide forbids.
+/// From MoEngage's user guide.
 const FORBIDDEN: &str = ":|*?\\<>=$\"";
-/// The name that the service keeps for everyone.
 const RESERVED_NAME: &str = "All Users";
 
 pub(super) const EMPTY_NAME: Rule = Rule {
     code: "SEG020",
     name: "name-empty",
-    explanation: "The service refuses a name that is empty or holds only spaces. Give the segment a name that \
-                  says who is in it.",
+    explanation: "MoEngage rejects an empty name. Use a name that describes the members of the segment.",
     check: RuleCheck::Segment(empty_name),
 };
 
 pub(super) const NAME_TOO_LONG: Rule = Rule {
     code: "SEG021",
     name: "name-too-long",
-    explanation: "A name has at most 200 characters at the service. Shorten it; `description` has room for the rest.",
+    explanation: "MoEngage accepts at most 200 characters. Shorten the name, and put the details into \
+                  `description`.",
     check: RuleCheck::Segment(name_too_long),
 };
 
 pub(super) const FORBIDDEN_CHARACTER: Rule = Rule {
     code: "SEG022",
     name: "name-forbidden-character",
-    explanation: "The service forbids : | * ? \\ < > = $ and double quotes in names, and control characters \
-                  cannot be seen. Some of its calls accept such a name and drop it silently, so it is never \
-                  sent. Use other characters.",
+    explanation: "MoEngage forbids : | * ? \\ < > = $ and double quotes in names. Some endpoints accept such a \
+                  name and silently drop it, so segctl never sends it. Use other characters.",
     check: RuleCheck::Segment(forbidden_character),
 };
 
 pub(super) const LEADING_DOT: Rule = Rule {
     code: "SEG023",
     name: "name-leading-dot",
-    explanation: "The service forbids names that start with a dot. Start with another character.",
+    explanation: "MoEngage forbids names that start with a dot. Start with another character.",
     check: RuleCheck::Segment(leading_dot),
 };
 
 pub(super) const RESERVED_NAME_USED: Rule = Rule {
     code: "SEG024",
     name: "name-reserved",
-    explanation: "`All Users` is the service's own name for everyone. Choose another; to refer to everyone, use \
-                  the id `moe_all_users`.",
+    explanation: "MoEngage reserves the name `All Users`. To refer to all users, use the id `moe_all_users`.",
     check: RuleCheck::Segment(reserved_name),
 };
 
 pub(super) const AMPERSAND: Rule = Rule {
     code: "SEG025",
     name: "name-ampersand",
-    explanation: "The service refuses names with HTML characters and does not document which these are; `&` may \
-                  be one. Write \"and\" to be sure.",
+    explanation: "MoEngage rejects names with HTML characters, and `&` may be one. Write \"and\" to be safe.",
     check: RuleCheck::Segment(ampersand),
 };
 
 pub(super) const OUTER_SPACES: Rule = Rule {
     code: "SEG026",
     name: "name-outer-spaces",
-    explanation: "Spaces before or after a name cannot be seen, and whether the service drops them when it \
-                  compares names is not documented. Leave them out.",
+    explanation: "Spaces around a name are invisible, and MoEngage does not document whether it ignores them. \
+                  Remove them.",
     check: RuleCheck::Segment(outer_spaces),
 };
 
 pub(super) const REDUNDANT_PREVIOUS_NAME: Rule = Rule {
     code: "SEG027",
-    name: "previous-name-idle",
-    explanation: "An entry of `previous_names` that is the segment's name of today, or stands there twice, \
-                  changes nothing. It is probably a slip: write the name that the segment had before.",
+    name: "previous-name-redundant",
+    explanation: "An entry of `previous_names` that equals the current name, or is listed twice, has no effect. It \
+                  is probably a typo: write the name that the segment had before, or remove the entry.",
     check: RuleCheck::Segment(redundant_previous_name),
 };
 
 pub(super) const INVISIBLE_CHARACTER: Rule = Rule {
     code: "SEG039",
     name: "name-invisible-character",
-    explanation: "A character that cannot be seen, or that looks like a space and is none, makes two names of what \
-                  people read as one; it mostly comes from copied text. Write the name without it. Joiners and \
-                  variants that scripts and emoji need behind their letters are no such characters.",
+    explanation: "A name contains an invisible character, or one that looks like a space. Two different names then \
+                  look the same. Such characters often come from copied text. Write the name without it. Joiners \
+                  and variation selectors that scripts and emoji need after their letters are allowed.",
     check: RuleCheck::Segment(invisible_character),
 };
 
@@ -92,13 +89,20 @@ fn name(declaration: &Declaration) -> &str {
     declaration.segment.name.as_str()
 }
 
+fn error(rule: &Rule, declaration: &Declaration, message: String, label: impl Into<String>) -> Diagnostic {
+    Diagnostic::error(rule.code, message, declaration.name_location(), label)
+}
+
+fn warning(rule: &Rule, declaration: &Declaration, message: String, label: impl Into<String>) -> Diagnostic {
+    Diagnostic::warning(rule.code, message, declaration.name_location(), label)
+}
+
 fn empty_name(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     if name(declaration).trim().is_empty() {
-        let message = "the segment has no name";
-        let place = declaration.name_location();
+        let message = "the segment has no name".to_owned();
         found.push(
-            Diagnostic::error(EMPTY_NAME.code, message, place, "empty or only spaces")
-                .with_help("write a name that says who is in the segment"),
+            error(&EMPTY_NAME, declaration, message, "empty or only spaces")
+                .with_help("write a name that describes the members of the segment"),
         );
     }
 }
@@ -109,8 +113,8 @@ fn name_too_long(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
         let message = format!("the name has {length} characters; the limit is {LENGTH_LIMIT}");
         let label = format!("{} too many", length - LENGTH_LIMIT);
         found.push(
-            Diagnostic::error(NAME_TOO_LONG.code, message, declaration.name_location(), label)
-                .with_help("shorten it; `description` has room for the rest"),
+            error(&NAME_TOO_LONG, declaration, message, label)
+                .with_help("shorten it, and put the details into `description`"),
         );
     }
 }
@@ -118,27 +122,23 @@ fn name_too_long(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
 fn forbidden_character(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     let name = name(declaration);
     let is_forbidden = |next: char| FORBIDDEN.contains(next) || next.is_control();
-    let bad: Vec<String> = name
+    let forbidden: Vec<String> = name
         .chars()
         .enumerate()
         .filter(|(_, next)| is_forbidden(*next))
         .map(|(index, next)| format!("{} at character {}", describe_character(next), index + 1))
         .collect();
-    if bad.is_empty() {
+    if forbidden.is_empty() {
         return;
     }
     let message = format!(
-        "the name `{}` holds a character that names must not hold",
+        "the name `{}` contains a character that is not allowed in names",
         name.escape_debug()
     );
     found.push(
-        Diagnostic::error(
-            FORBIDDEN_CHARACTER.code,
-            message,
-            declaration.name_location(),
-            bad.join(", "),
-        )
-        .with_note("forbidden are : | * ? \\ < > = $ \" and control characters"),
+        error(&FORBIDDEN_CHARACTER, declaration, message, forbidden.join(", "))
+            .with_note("not allowed are : | * ? \\ < > = $ \" and control characters")
+            .with_help("remove the character or use another one"),
     );
 }
 
@@ -152,37 +152,31 @@ fn describe_character(character: char) -> String {
 
 fn invisible_character(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     let name = name(declaration);
-    let mut hidden = Vec::new();
+    let mut invisible = Vec::new();
     let mut clean = String::new();
     for (index, next) in name.chars().enumerate() {
-        // Control characters are forbidden, and told of by the rule that says so.
+        // SEG022 reports control characters.
         if !next.is_control() && is_unprintable(next, clean.chars().next_back()) {
-            hidden.push(format!("U+{:04X} at character {}", u32::from(next), index + 1));
+            invisible.push(format!("U+{:04X} at character {}", u32::from(next), index + 1));
         } else {
             clean.push(next);
         }
     }
-    if hidden.is_empty() || clean.trim().is_empty() {
+    if invisible.is_empty() || clean.trim().is_empty() {
         return;
     }
-    let message = format!("the name `{clean}` holds a character that cannot be seen");
+    let message = format!("the name `{clean}` contains an invisible character");
     found.push(
-        Diagnostic::warning(
-            INVISIBLE_CHARACTER.code,
-            message,
-            declaration.name_location(),
-            hidden.join(", "),
-        )
-        .with_help("type the name anew: such characters come from copied text")
-        .with_help(format!(
-            "if the live segment is called so, as one that was pulled is: leave the name, or write the clean one and \
-             keep this one in `previous_names: [\"{}\"]`",
-            escaped(name)
-        )),
+        warning(&INVISIBLE_CHARACTER, declaration, message, invisible.join(", "))
+            .with_help("type the name again: such characters come from copied text")
+            .with_help(format!(
+                "if the remote segment has this name, keep it, or write the clean name and \
+                 `previous_names: [\"{}\"]`",
+                escaped(name)
+            )),
     );
 }
 
-/// A name as it can stand in double quotes of YAML, which knows such escapes.
 fn escaped(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for next in name.chars() {
@@ -200,33 +194,22 @@ fn leading_dot(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     if name.starts_with('.') {
         let message = format!("the name `{name}` starts with a dot");
         found.push(
-            Diagnostic::error(
-                LEADING_DOT.code,
-                message,
-                declaration.name_location(),
-                "starts with `.`",
-            )
-            .with_help("start with another character"),
+            error(&LEADING_DOT, declaration, message, "starts with `.`")
+                .with_help("start with another character"),
         );
     }
 }
 
 fn reserved_name(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     if is_reserved(name(declaration)) {
-        let message = format!("the name `{RESERVED_NAME}` is reserved by the service");
+        let message = format!("the name `{RESERVED_NAME}` is reserved by MoEngage");
         found.push(
-            Diagnostic::error(
-                RESERVED_NAME_USED.code,
-                message,
-                declaration.name_location(),
-                "reserved",
-            )
-            .with_help("choose another name; to refer to everyone, use the id `moe_all_users`"),
+            error(&RESERVED_NAME_USED, declaration, message, "reserved")
+                .with_help("choose another name; to refer to all users, use the id `moe_all_users`"),
         );
     }
 }
 
-/// Whether `name` is the service's own name for everyone.
 pub(super) fn is_reserved(name: &str) -> bool {
     name.trim().eq_ignore_ascii_case(RESERVED_NAME)
 }
@@ -234,15 +217,10 @@ pub(super) fn is_reserved(name: &str) -> bool {
 fn ampersand(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     let name = name(declaration);
     if name.contains('&') {
-        let message = format!("the service may refuse the `&` in the name `{name}`");
+        let message = format!("MoEngage may reject the `&` in the name `{name}`");
         found.push(
-            Diagnostic::warning(
-                AMPERSAND.code,
-                message,
-                declaration.name_location(),
-                "may count as HTML",
-            )
-            .with_help("write \"and\" to be sure"),
+            warning(&AMPERSAND, declaration, message, "may count as HTML")
+                .with_help("write \"and\" to be safe"),
         );
     }
 }
@@ -253,14 +231,9 @@ fn outer_spaces(declaration: &Declaration, found: &mut Vec<Diagnostic>) {
     if trimmed.len() != name.len() && !trimmed.is_empty() {
         let message = format!("the name `{name}` starts or ends with a space");
         found.push(
-            Diagnostic::warning(
-                OUTER_SPACES.code,
-                message,
-                declaration.name_location(),
-                "outer spaces",
-            )
-            .with_note("whether the service drops them when it compares names is not documented")
-            .with_help(format!("write `{trimmed}`")),
+            warning(&OUTER_SPACES, declaration, message, "outer spaces")
+                .with_note("MoEngage does not document whether it ignores them when it compares names")
+                .with_help(format!("write `{trimmed}`")),
         );
     }
 }
@@ -269,18 +242,17 @@ fn redundant_previous_name(declaration: &Declaration, found: &mut Vec<Diagnostic
     let mut seen = BTreeSet::new();
     for (index, previous) in declaration.segment.previous_names.iter().enumerate() {
         let label = if *previous == declaration.segment.name {
-            "the name of today"
+            "the current name"
         } else if seen.insert(previous) {
             continue;
         } else {
-            "stands here twice"
+            "listed twice"
         };
-        let place =
-            declaration.location_of(&[PathElement::Field("previous_names"), PathElement::Item(index)]);
-        let message = format!("the previous name `{previous}` changes nothing");
+        let location = declaration.location_of(&[Field("previous_names"), Item(index)]);
+        let message = format!("the previous name `{previous}` has no effect");
         found.push(
-            Diagnostic::warning(REDUNDANT_PREVIOUS_NAME.code, message, place, label)
-                .with_help("write the name that the segment had before, or leave the entry out"),
+            Diagnostic::warning(REDUNDANT_PREVIOUS_NAME.code, message, location, label)
+                .with_help("write the name that the segment had before, or remove the entry"),
         );
     }
 }

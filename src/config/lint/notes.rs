@@ -1,6 +1,6 @@
-//! Notes: nothing to mend, but worth knowing before the service decides.
+//! Notes on definitions that are valid but may not do what the author expects.
 
-use super::super::declaration::PathElement;
+use super::super::declaration::PathElement::Field;
 use super::aggregation::days_between;
 use super::parts::{DefinitionParts, Located};
 use super::time_ranges::time_range_of;
@@ -8,40 +8,39 @@ use super::{Rule, RuleCheck};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Execution, Filter, PeriodUnit, TimeRange};
 
-/// Days that a workspace keeps events, unless its contract says otherwise.
+/// Days that MoEngage keeps events unless the contract sets another value.
 const DEFAULT_RETENTION_DAYS: i64 = 60;
 
 pub(super) const MISSING_CATEGORY: Rule = Rule {
     code: "SEG090",
     name: "category-missing",
-    explanation: "The API's documentation asks for a `category` on every `user_attributes` filter, but the \
-                  service's own answers lack it and clients that leave it out report success. The category of an \
-                  attribute is in the payload that the dashboard shows.",
+    explanation: "The API documentation requires a `category` on every `user_attributes` filter, but the API \
+                  returns filters without one. The dashboard shows the category of an attribute in the payload.",
     check: RuleCheck::Definition(missing_category),
 };
 
 pub(super) const UNCHECKED_RAW_FILTER: Rule = Rule {
     code: "SEG091",
-    name: "raw-unchecked",
-    explanation: "A `raw` filter is sent as it stands; nothing inside it was checked. It is for what the API knows \
-                  and this version does not.",
+    name: "raw-filter-unchecked",
+    explanation: "segctl does not check the fields of a `raw` filter. Use it only for API features that this \
+                  version does not support.",
     check: RuleCheck::Filter(unchecked_raw_filter),
 };
 
 pub(super) const AMBIGUOUS_AT_MOST: Rule = Rule {
     code: "SEG092",
     name: "atmost-zero",
-    explanation: "Whether `atmost` counts users who never did it is not documented. To be sure, say both sides: \
-                  one filter with `atleast` 1 and one with `atmost` joined by `and` leave them out; a filter with \
-                  `executed: false` joined by `or` takes them in.",
+    explanation: "MoEngage does not document whether `atmost` includes users without any occurrence. To exclude \
+                  them, join `atleast` 1 and `atmost` with `and`. To include them, join a filter with `executed: \
+                  false` with `or`.",
     check: RuleCheck::Filter(ambiguous_at_most),
 };
 
 pub(super) const BEYOND_RETENTION: Rule = Rule {
     code: "SEG093",
-    name: "window-beyond-retention",
-    explanation: "Segments see events only as far back as the workspace keeps them, 60 days by default. A longer \
-                  window is taken, but older events do not count unless the workspace keeps them.",
+    name: "time-range-beyond-retention",
+    explanation: "A workspace keeps events for 60 days by default. MoEngage accepts a longer time range, but older \
+                  events do not count unless the workspace keeps them.",
     check: RuleCheck::Filter(beyond_retention),
 };
 
@@ -55,22 +54,19 @@ fn missing_category(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
         0 => "a user attribute has no `category`".to_owned(),
         others => format!("{} user attributes have no `category`", others + 1),
     };
-    let place = first.location_of(&[PathElement::Field("name")]);
+    let location = first.location_of(&[Field("name")]);
     found.push(
-        Diagnostic::note(MISSING_CATEGORY.code, message, place, "the first one")
-            .with_note("the documentation asks for it, the service's own answers lack it"),
+        Diagnostic::note(MISSING_CATEGORY.code, message, location, "the first one")
+            .with_note("the API documentation requires it, but the API itself returns filters without it"),
     );
 }
 
 fn unchecked_raw_filter(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
     if matches!(filter.part, Filter::Raw(_)) {
-        let message = "a raw filter is sent unchecked";
-        found.push(Diagnostic::note(
-            UNCHECKED_RAW_FILTER.code,
-            message,
-            filter.location(),
-            "sent as it stands",
-        ));
+        let message = "segctl sends a raw filter unchecked";
+        let location = filter.location_of(&[]);
+        let note = Diagnostic::note(UNCHECKED_RAW_FILTER.code, message, location, "raw filter");
+        found.push(note.with_help("use it only for what segctl does not support yet"));
     }
 }
 
@@ -81,31 +77,33 @@ fn ambiguous_at_most(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) 
         _ => return,
     };
     if let Execution::AtMost(count) = execution {
-        let message = format!("whether at most {count} includes users who never did it is not documented");
-        let place = filter.location_of(&[PathElement::Field("execution"), PathElement::Field("type")]);
+        let message = format!("`atmost` {count} may or may not include users without any occurrence");
+        let location = filter.location_of(&[Field("execution"), Field("type")]);
+        let help = "to exclude them, add a filter with `atleast` 1; to include them, with `executed: false`";
         found.push(
-            Diagnostic::note(AMBIGUOUS_AT_MOST.code, message, place, "0 may or may not count")
-                .with_help("to leave them out, add a filter with `atleast` 1; to take them in, one with `executed: false`"),
+            Diagnostic::note(AMBIGUOUS_AT_MOST.code, message, location, "may include 0")
+                .with_note("MoEngage does not document whether 0 occurrences count")
+                .with_help(help),
         );
     }
 }
 
 fn beyond_retention(filter: &Located<'_, Filter>, found: &mut Vec<Diagnostic>) {
-    let Some(days) = time_range_of(filter.part).and_then(days_covered) else {
-        return;
-    };
-    if days > DEFAULT_RETENTION_DAYS {
-        let message = format!("the window reaches over more than {DEFAULT_RETENTION_DAYS} days");
-        let place = filter.location_of(&[PathElement::Field("primary_time_range")]);
-        let label = "longer than events are kept by default";
+    if time_range_of(filter.part)
+        .and_then(days_covered)
+        .is_some_and(|days| days > DEFAULT_RETENTION_DAYS)
+    {
+        let message = format!("time range exceeds {DEFAULT_RETENTION_DAYS} days (default event retention)");
+        let location = filter.location_of(&[Field("primary_time_range")]);
+        let label = "longer than the default event retention";
         found.push(
-            Diagnostic::note(BEYOND_RETENTION.code, message, place, label)
-                .with_note("events older than the workspace's retention do not count"),
+            Diagnostic::note(BEYOND_RETENTION.code, message, location, label)
+                .with_note("events older than the event retention of the workspace do not count"),
         );
     }
 }
 
-/// Days that a window reaches back, or spans where it stands on dates; `None` for windows without a beginning.
+/// Days back from today, or the days between two dates; `None` for time ranges without a start.
 fn days_covered(time_range: &TimeRange) -> Option<i64> {
     let (count, unit) = match time_range {
         TimeRange::InTheLast { count, unit } | TimeRange::OnAgo { count, unit } => (*count, *unit),
@@ -116,11 +114,10 @@ fn days_covered(time_range: &TimeRange) -> Option<i64> {
         | TimeRange::BeforeDate { .. }
         | TimeRange::AfterDate { .. } => return None,
     };
-    let count = i64::from(count);
     Some(match unit {
-        PeriodUnit::Hours => count.div_euclid(24) + i64::from(count % 24 > 0),
-        PeriodUnit::Days => count,
-        PeriodUnit::Weeks => count * 7,
-        PeriodUnit::Months => count * 30,
+        PeriodUnit::Hours => i64::from(count.div_ceil(24)),
+        PeriodUnit::Days => i64::from(count),
+        PeriodUnit::Weeks => i64::from(count) * 7,
+        PeriodUnit::Months => i64::from(count) * 30,
     })
 }

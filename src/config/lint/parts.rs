@@ -1,75 +1,62 @@
 //! The parts of a definition, each with its path in the document, so that rules can point at fields.
 
-use super::super::declaration::{Declaration, PathElement};
+use super::super::declaration::Declaration;
+use super::super::declaration::PathElement::{self, Field, Item};
 use crate::diagnostic::Location;
 use crate::model::{AttributeFilter, AttributeGroup, Condition, Filter, Group, Reference};
 
-/// A part of a declared definition and where it stands.
 pub(super) struct Located<'a, T> {
     pub(super) declaration: &'a Declaration,
     pub(super) part: &'a T,
     path: Vec<PathElement>,
 }
 
-/// Every part of one definition, in the order of the file, the nested and excluded ones too.
+/// Every part of one definition in file order, including nested and excluded ones.
+#[derive(Default)]
 pub(super) struct DefinitionParts<'a> {
     pub(super) groups: Vec<Located<'a, Group>>,
     pub(super) filters: Vec<Located<'a, Filter>>,
-    /// Conditions of filters, of events, and inside objects.
     pub(super) conditions: Vec<Located<'a, AttributeFilter>>,
     pub(super) references: Vec<Located<'a, Reference>>,
 }
 
 impl<T> Located<'_, T> {
-    /// Where the part stands.
-    pub(super) fn location(&self) -> Location {
-        self.declaration.location_of(&self.path)
-    }
-
-    /// Where a field of the part stands, `steps` down from it; the part itself where it is left out.
+    /// The location of the field at `steps`, or of the part if that field is absent.
     pub(super) fn location_of(&self, steps: &[PathElement]) -> Location {
         self.declaration.location_of(&[&self.path, steps].concat())
     }
 
-    /// Where the first of `keys` stands that is written: forms of one window name the same value differently.
+    /// The first of `keys` that is present. The forms of a time range have different keys for the same value.
     pub(super) fn location_of_any(&self, steps: &[PathElement], keys: &[&'static str]) -> Location {
         let parent = self.location_of(steps);
-        let mut places = keys
+        let mut locations = keys
             .iter()
-            .map(|key| self.location_of(&[steps, &[PathElement::Field(key)]].concat()));
-        places.find(|place| *place != parent).unwrap_or(parent)
+            .map(|key| self.location_of(&[steps, &[Field(key)]].concat()));
+        locations.find(|location| *location != parent).unwrap_or(parent)
     }
 
-    /// Whether the part stands inside an event filter, where user attributes cannot be compared with.
+    /// Inside an event filter, values cannot be compared with user attributes.
     pub(super) fn is_in_event(&self) -> bool {
-        self.path.contains(&PathElement::Field("attributes"))
+        self.path.contains(&Field("attributes"))
     }
 }
 
 impl<'a> DefinitionParts<'a> {
     pub(super) fn of(declaration: &'a Declaration) -> Self {
-        let mut walk = PartCollector {
+        let mut collector = PartCollector {
             declaration,
             path: Vec::new(),
-            parts: Self {
-                groups: Vec::new(),
-                filters: Vec::new(),
-                conditions: Vec::new(),
-                references: Vec::new(),
-            },
+            parts: Self::default(),
         };
-        let Some(definition) = declaration.segment.contents.definition() else {
-            return walk.parts;
-        };
-        walk.descend(&[PathElement::Field("included_filters")], |walk| {
-            walk.group(&definition.included);
-        });
-        if let Some(excluded) = &definition.excluded {
-            walk.descend(&[PathElement::Field("excluded_filters")], |walk| {
-                walk.group(excluded)
-            });
+        if let Some(definition) = declaration.segment.contents.definition() {
+            let included = Field("included_filters");
+            collector.descend(&[included], |collector| collector.group(&definition.included));
+            if let Some(group) = &definition.excluded {
+                let excluded = Field("excluded_filters");
+                collector.descend(&[excluded], |collector| collector.group(group));
+            }
         }
-        walk.parts
+        collector.parts
     }
 }
 
@@ -80,11 +67,10 @@ struct PartCollector<'a> {
 }
 
 impl<'a> PartCollector<'a> {
-    /// Walks on `steps` further down.
-    fn descend(&mut self, steps: &[PathElement], walk: impl FnOnce(&mut Self)) {
+    fn descend(&mut self, steps: &[PathElement], collect: impl FnOnce(&mut Self)) {
         let depth = self.path.len();
         self.path.extend_from_slice(steps);
-        walk(self);
+        collect(self);
         self.path.truncate(depth);
     }
 
@@ -99,12 +85,8 @@ impl<'a> PartCollector<'a> {
     fn group(&mut self, group: &'a Group) {
         self.parts.groups.push(self.located(group));
         for (index, filter) in group.filters.iter().enumerate() {
-            self.descend(
-                &[PathElement::Field("filters"), PathElement::Item(index)],
-                |walk| {
-                    walk.filter(filter);
-                },
-            );
+            let steps = [Field("filters"), Item(index)];
+            self.descend(&steps, |collector| collector.filter(filter));
         }
     }
 
@@ -121,17 +103,14 @@ impl<'a> PartCollector<'a> {
     }
 
     fn event_attributes(&mut self, group: &'a AttributeGroup) {
-        self.descend(&[PathElement::Field("attributes")], |walk| walk.conditions(group));
+        let steps = [Field("attributes")];
+        self.descend(&steps, |collector| collector.conditions(group));
     }
 
     fn conditions(&mut self, group: &'a AttributeGroup) {
         for (index, condition) in group.filters.iter().enumerate() {
-            self.descend(
-                &[PathElement::Field("filters"), PathElement::Item(index)],
-                |walk| {
-                    walk.condition(condition);
-                },
-            );
+            let steps = [Field("filters"), Item(index)];
+            self.descend(&steps, |collector| collector.condition(condition));
         }
     }
 

@@ -1,6 +1,6 @@
-//! Rules on what references lead to: nothing, themselves, archived segments.
+//! Rules on the segments that references name: undeclared, cyclic or archived ones.
 
-use super::super::declaration::{Declaration, PathElement};
+use super::super::declaration::PathElement::Field;
 use super::super::suggest::did_you_mean;
 use super::names::is_reserved;
 use super::workspace_view::{SegmentView, WorkspaceView};
@@ -9,39 +9,38 @@ use crate::diagnostic::{Diagnostic, Location};
 use crate::model::{Reference, SegmentName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Unknown names that get a suggestion. Each is compared with every declared name, and when more than these
-/// are unknown the files are incomplete, not misspelt.
+/// Unknown names that get a suggestion. Each is compared with every declared name. With more unknown names,
+/// the files are probably incomplete, not misspelled.
 const SUGGESTION_LIMIT: usize = 20;
 
 pub(super) const UNKNOWN_REFERENCE: Rule = Rule {
     code: "SEG075",
     name: "reference-unknown",
-    explanation: "A reference names a segment that is not declared for this workspace. The plan looks the name up \
-                  among the live segments and fails if there is none, so this is a warning only.",
+    explanation: "A reference names a segment that is not declared for this workspace. This is only a warning: the \
+                  plan searches for the name in the remote segments, and fails if there is none.",
     check: RuleCheck::Workspace(unknown_reference),
 };
 
 pub(super) const REFERENCE_CYCLE: Rule = Rule {
     code: "SEG076",
     name: "reference-cycle",
-    explanation: "Segments that refer to each other in a circle, or to themselves, have no members that could be \
-                  computed; the service refuses them. Take one of the references out.",
+    explanation: "Segments refer to each other in a cycle, or a segment refers to itself. MoEngage cannot compute \
+                  their members and rejects them. Remove one of the references.",
     check: RuleCheck::Workspace(reference_cycle),
 };
 
 pub(super) const ARCHIVED_REFERENCE: Rule = Rule {
     code: "SEG080",
     name: "reference-archived",
-    explanation: "An active segment refers to one that is declared archived. What the service makes of it is not \
-                  documented: an archived filter segment may still be evaluated, and updates that refer to it may \
-                  be refused. Keep the segment active, or take the reference out.",
+    explanation: "An active segment refers to an archived one. MoEngage does not document the effect, and may \
+                  reject updates that refer to it. Keep the segment active, or remove the reference.",
     check: RuleCheck::Workspace(archived_reference),
 };
 
 fn unknown_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    let previous = current_names_by_previous_name(view);
+    let current_names = current_names_by_previous_name(view);
     let mut helps: BTreeMap<&SegmentName, Option<String>> = BTreeMap::new();
-    for reference in view.segments.iter().flat_map(|member| &member.parts.references) {
+    for reference in view.segments.iter().flat_map(|segment| &segment.parts.references) {
         let Reference::Name(name) = reference.part else {
             continue;
         };
@@ -49,34 +48,32 @@ fn unknown_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         let may_suggest = helps.len() < SUGGESTION_LIMIT;
-        let help = helps.entry(name).or_insert_with(|| match previous.get(name) {
+        let help = || match current_names.get(name) {
             _ if is_reserved(name.as_str()) => {
-                Some("to refer to everyone, use the id `moe_all_users`".to_owned())
+                Some("to refer to all users, use the id `moe_all_users`".to_owned())
             }
-            Some(today) => Some(format!("`{name}` is a previous name of `{today}`: write that")),
-            None if may_suggest => {
-                did_you_mean(name.as_str(), view.names()).map(|meant| format!("did you mean `{meant}`?"))
-            }
+            Some(current) => Some(format!("`{name}` is a previous name of `{current}`")),
+            None if may_suggest => did_you_mean(name.as_str(), view.names())
+                .map(|suggestion| format!("did you mean `{suggestion}`?")),
             None => None,
-        });
+        };
+        let help = helps.entry(name).or_insert_with(help);
         let message = format!("no segment `{name}` is declared for this workspace");
-        let place = reference.location_of(&[PathElement::Field("name")]);
-        let mut fault = Diagnostic::warning(UNKNOWN_REFERENCE.code, message, place, "not declared")
-            .with_note("the plan looks the name up in the workspace");
-        fault.help.extend(help.clone());
-        found.push(fault);
+        let location = reference.location_of(&[Field("name")]);
+        let mut warning = Diagnostic::warning(UNKNOWN_REFERENCE.code, message, location, "not declared")
+            .with_note("the plan searches for the name in the workspace");
+        warning.help.extend(help.clone());
+        found.push(warning);
     }
 }
 
 fn current_names_by_previous_name<'a>(
     view: &WorkspaceView<'a>,
 ) -> BTreeMap<&'a SegmentName, &'a SegmentName> {
-    let names = |member: &SegmentView<'a>| {
-        let segment = &member.declaration.segment;
-        segment
-            .previous_names
-            .iter()
-            .map(|previous| (previous, &segment.name))
+    let names = |segment: &SegmentView<'a>| {
+        let declared = &segment.declaration.segment;
+        let previous = declared.previous_names.iter();
+        previous.map(|previous| (previous, &declared.name))
     };
     view.segments.iter().flat_map(names).collect()
 }
@@ -87,11 +84,11 @@ fn reference_cycle(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
         let Some(first) = path.first() else {
             continue;
         };
-        let names = path.iter().chain([first]).map(|member| member.name().as_str());
+        let names = path.iter().chain([first]).map(|segment| segment.name().as_str());
         let message = match path.as_slice() {
             [only] => format!("the segment `{}` refers to itself", only.name()),
             _ => format!(
-                "segments refer to each other in a circle: {}",
+                "segments refer to each other in a cycle: {}",
                 names.collect::<Vec<_>>().join(" -> ")
             ),
         };
@@ -99,94 +96,88 @@ fn reference_cycle(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
         let mut labels = path
             .iter()
             .zip(next)
-            .map(|(member, next)| reference_label(member, next.name()));
-        let Some((place, label)) = labels.next() else {
+            .map(|(segment, next)| reference_label(segment, next.name()));
+        let Some((location, label)) = labels.next() else {
             continue;
         };
-        let mut fault = Diagnostic::error(REFERENCE_CYCLE.code, message, place, label);
-        for (place, label) in labels {
-            fault = fault.with_label(place, label);
+        let mut error = Diagnostic::error(REFERENCE_CYCLE.code, message, location, label);
+        for (location, label) in labels {
+            error = error.with_label(location, label);
         }
         let others = cycle.len() - path.len();
         if others > 0 {
-            fault = fault.with_note(format!("segments in circles with these: {others} more"));
+            error = error.with_note(format!("other segments in cycles with these: {others}"));
         }
-        found.push(fault.with_help("take one of these references out"));
+        found.push(error.with_help("remove one of these references"));
     }
 }
 
-/// Where `member` refers to `next`, or where it is named when the reference stands in a raw filter.
-fn reference_label(member: &SegmentView<'_>, next: &SegmentName) -> (Location, String) {
-    let place = reference_location(member, &Reference::Name(next.clone()));
-    let place = place.unwrap_or_else(|| member.declaration.name_location());
-    (place, format!("refers to `{next}`"))
+/// Points at the reference, or at the segment's name if the reference is in a raw filter.
+fn reference_label(segment: &SegmentView<'_>, next: &SegmentName) -> (Location, String) {
+    let location = reference_location(segment, &Reference::Name(next.clone()));
+    let location = location.unwrap_or_else(|| segment.declaration.name_location());
+    (location, format!("refers to `{next}`"))
 }
 
-/// The shortest way from the first of a circle back to itself.
+/// The shortest path from the first segment of a cycle back to itself.
 fn shortest_cycle<'s, 'a>(view: &'s WorkspaceView<'a>, cycle: &BTreeSet<usize>) -> Vec<&'s SegmentView<'a>> {
     let Some(start) = cycle.first().and_then(|index| view.segments.get(*index)) else {
         return Vec::new();
     };
     let mut predecessors: BTreeMap<usize, usize> = BTreeMap::new();
     let mut waiting = VecDeque::from([start]);
-    while let Some(member) = waiting.pop_front() {
+    while let Some(segment) = waiting.pop_front() {
         for next in view
-            .referenced_indexes(member)
+            .referenced_indexes(segment)
             .filter(|next| cycle.contains(next))
         {
             predecessors.entry(next).or_insert_with(|| {
                 waiting.extend(view.segments.get(next));
-                member.index
+                segment.index
             });
         }
     }
     let mut path = vec![start];
     let mut current = predecessors.get(&start.index);
-    while let Some(member) = current.and_then(|index| view.segments.get(*index)) {
-        if member.index == start.index {
+    while let Some(segment) = current.and_then(|index| view.segments.get(*index)) {
+        if segment.index == start.index {
             break;
         }
-        path.push(member);
-        current = predecessors.get(&member.index);
+        path.push(segment);
+        current = predecessors.get(&segment.index);
     }
-    // Found from the end: turn all but the start around.
+    // The predecessors gave the path backwards.
     if let [_, rest @ ..] = path.as_mut_slice() {
         rest.reverse();
     }
     path
 }
 
-/// Where `member` refers to that segment by name.
-pub(super) fn reference_location(member: &SegmentView<'_>, to: &Reference) -> Option<Location> {
-    let mut references = member.parts.references.iter();
+pub(super) fn reference_location(segment: &SegmentView<'_>, to: &Reference) -> Option<Location> {
+    let mut references = segment.parts.references.iter();
     let reference = references.find(|reference| reference.part == to)?;
-    Some(reference.location_of(&[PathElement::Field("name")]))
+    Some(reference.location_of(&[Field("name")]))
 }
 
 fn archived_reference(view: &WorkspaceView<'_>, found: &mut Vec<Diagnostic>) {
-    for member in view.segments.iter().filter(|member| member.is_active()) {
-        for reference in &member.parts.references {
-            let Some(target) = view
-                .referenced_segment(reference.part)
-                .filter(|target| !target.is_active())
-            else {
+    for segment in view.segments.iter().filter(|segment| segment.is_active()) {
+        for reference in &segment.parts.references {
+            let target = view.referenced_segment(reference.part);
+            let Some(target) = target.filter(|target| !target.is_active()) else {
                 continue;
             };
             let message = format!(
                 "`{}` refers to `{}`, which is declared archived",
-                member.name(),
+                segment.name(),
                 target.name()
             );
-            let place = reference.location_of(&[PathElement::Field("name")]);
+            let location = reference.location_of(&[Field("name")]);
+            let lifecycle = target.declaration.location_of(&[Field("lifecycle")]);
             found.push(
-                Diagnostic::warning(ARCHIVED_REFERENCE.code, message, place, "the reference")
-                    .with_label(lifecycle_location(target.declaration), "archived here")
-                    .with_help("keep the segment active, or take the reference out"),
+                Diagnostic::warning(ARCHIVED_REFERENCE.code, message, location, "the reference")
+                    .with_label(lifecycle, "archived here")
+                    .with_help("keep the segment active, or remove the reference"),
             );
         }
     }
-}
-
-fn lifecycle_location(declaration: &Declaration) -> Location {
-    declaration.location_of(&[PathElement::Field("lifecycle")])
 }

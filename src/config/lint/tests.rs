@@ -1,4 +1,4 @@
-//! Rules one segment at a time, in tables; what concerns several segments has its own file.
+//! Tests of the rules on one segment; rules on several segments are tested in their own file.
 
 use self::events::event;
 use super::super::decode::segment;
@@ -13,14 +13,14 @@ mod contents;
 mod events;
 mod several_segments;
 
-/// The declarations of `text`, which has no fault in form.
+/// The declarations of `text`, which must decode without errors.
 fn declarations(text: &str) -> Vec<Declaration> {
     let source = Arc::new(SourceFile::new("a.yaml", text));
-    let (documents, faults) = yaml::parse(&source);
-    assert!(faults.is_empty(), "{faults:#?}\n{text}");
+    let (documents, errors) = yaml::parse(&source);
+    assert!(errors.is_empty(), "{errors:#?}\n{text}");
     let read = documents.into_iter().map(|document| segment(&source, document));
-    read.map(|(declaration, faults)| {
-        assert!(faults.is_empty(), "{faults:#?}\n{text}");
+    read.map(|(declaration, errors)| {
+        assert!(errors.is_empty(), "{errors:#?}\n{text}");
         declaration.unwrap()
     })
     .collect()
@@ -31,28 +31,22 @@ fn lint_text(text: &str) -> Vec<Diagnostic> {
     lint(&declarations.iter().collect::<Vec<_>>())
 }
 
-/// Severity, code, line and message of each finding.
 fn findings(text: &str) -> Vec<String> {
     let line = |found: &Diagnostic| found.labels.first().map_or(0, |label| label.location.line);
-    let shown = |found: &Diagnostic| {
-        format!(
-            "{} {} {}: {}",
-            found.severity.as_str(),
-            found.code,
-            line(found),
-            found.message
-        )
+    let describe = |found: &Diagnostic| {
+        let (severity, message) = (found.severity.as_str(), &found.message);
+        format!("{severity} {} {}: {message}", found.code, line(found))
     };
-    lint_text(text).iter().map(shown).collect()
+    lint_text(text).iter().map(describe).collect()
 }
 
-/// Each text, as a whole segment, gives exactly the findings that start with `wanted` and hold its words.
+/// Each text must give exactly the expected findings: how each starts, and words that it contains.
 fn assert_findings_table(segment: impl Fn(&str) -> String, table: &[(&str, &[(&str, &str)])]) {
-    for (part, wanted) in table {
+    for (part, expected) in table {
         let text = segment(part);
         let found = findings(&text);
-        assert_eq!(found.len(), wanted.len(), "{found:#?}\n{text}");
-        for (finding, (start, words)) in found.iter().zip(*wanted) {
+        assert_eq!(found.len(), expected.len(), "{found:#?}\n{text}");
+        for (finding, (start, words)) in found.iter().zip(*expected) {
             assert!(finding.starts_with(start), "{finding} is not {start}\n{text}");
             assert!(finding.contains(words), "{finding} lacks {words}\n{text}");
         }
@@ -65,14 +59,13 @@ const ANY_FILTERS: &str = "included_filters: {filter_operator: and, filters: [{f
 #[test]
 fn codes_and_names_are_unique_sorted_and_explained() {
     let rules = RULES.iter().map(|rule| (rule.code, rule.name, rule.explanation));
-    let forms = DECODE_CODES
-        .iter()
-        .map(|form| (form.code, form.name, form.explanation));
-    for table in [rules.clone().collect::<Vec<_>>(), forms.clone().collect()] {
+    let errors = ERROR_CODES.iter();
+    let errors = errors.map(|error| (error.code, error.name, error.explanation));
+    for table in [rules.clone().collect::<Vec<_>>(), errors.clone().collect()] {
         assert!(table.is_sorted_by_key(|(code, ..)| *code));
     }
     let (mut codes, mut names) = (BTreeSet::new(), BTreeSet::new());
-    for (code, name, explanation) in rules.chain(forms) {
+    for (code, name, explanation) in rules.chain(errors) {
         assert!(codes.insert(code), "{code} twice");
         assert!(names.insert(name), "{name} twice");
         assert!(
@@ -88,7 +81,7 @@ fn every_code_of_config_has_an_explanation() {
     let explained: BTreeSet<&str> = RULES
         .iter()
         .map(|rule| rule.code)
-        .chain(DECODE_CODES.iter().map(|form| form.code))
+        .chain(ERROR_CODES.iter().map(|error| error.code))
         .collect();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config")];
     while let Some(folder) = folders.pop() {
@@ -106,7 +99,7 @@ fn every_code_of_config_has_an_explanation() {
                 }
                 assert!(
                     explained.contains(code),
-                    "{code} of {} has no explanation: add it to RULES or FORM_CODES",
+                    "{code} of {} has no explanation: add it to RULES or ERROR_CODES",
                     path.display()
                 );
             }
@@ -153,9 +146,9 @@ fn redundant_previous_names_are_reported() {
     assert_findings_table(
         previous,
         &[
-            ("- B\n- \"C: odd, but live once\"", &[]),
-            ("- A", &[("warning SEG027 3", "`A` changes nothing")]),
-            ("- B\n- C\n- B", &[("warning SEG027 5", "`B` changes nothing")]),
+            ("- B\n- \"C: odd, but used once\"", &[]),
+            ("- A", &[("warning SEG027 3", "`A` has no effect")]),
+            ("- B\n- C\n- B", &[("warning SEG027 5", "`B` has no effect")]),
         ],
     );
 }
@@ -198,7 +191,7 @@ fn empty_value_ranges_are_rejected() {
             ),
             (
                 "data_type: datetime\noperator: between\nvalue_type: relative_past\nvalue: 5\nvalue1: 3",
-                &[("error SEG028 12", "from 5 to 3 is out of order")],
+                &[("error SEG028 12", "from 5 to 3 is in the wrong order")],
             ),
             (
                 "data_type: datetime\noperator: between\nvalue_type: relative_future\nvalue: 3\nvalue1: 5",
@@ -246,7 +239,7 @@ fn geopoint_template_and_object_rules_are_enforced() {
             ),
             (
                 "data_type: string\noperator: in\nvalue: [a, \"{{MoeUserAttribute['x']}}\"]",
-                &[("warning SEG031 10", "letter by letter")],
+                &[("warning SEG031 10", "as plain text")],
             ),
             (
                 "data_type: object\nfilter_operator: and\nfilters: []",
@@ -272,13 +265,13 @@ fn empty_groups_are_rejected() {
             ),
             (
                 "included_filters:\n  filter_operator: and\n  filters: []",
-                &[("error SEG032 4", "would match everybody")],
+                &[("error SEG032 4", "would match all users")],
             ),
             (
                 &format!(
                     "{ANY_FILTERS}\nexcluded_filters:\n  filter_operator: or\n  filters:\n  - {{filter_type: nested_filters, filter_operator: and, filters: []}}"
                 ),
-                &[("error SEG032 6", "would match everybody")],
+                &[("error SEG032 6", "would match all users")],
             ),
         ],
     );
@@ -294,15 +287,15 @@ fn notes_are_reported_once() {
     let at_most = event(
         "execution:\n  type: atmost\n  count: 3\nprimary_time_range: {type: inTheLast, value: 7, period_unit: days}",
     );
-    let certain = at_most.replace("atmost", "atleast");
+    let at_least = at_most.replace("atmost", "atleast");
     let table: [(&str, &[(&str, &str)]); 4] = [
         (&two, &[("note SEG090 5", "2 user attributes have no `category`")]),
         (
             &with_filter("raw: {filter_type: new}"),
             &[("note SEG091 5", "unchecked")],
         ),
-        (&at_most, &[("note SEG092 9", "at most 3")]),
-        (&certain, &[]),
+        (&at_most, &[("note SEG092 9", "`atmost` 3")]),
+        (&at_least, &[]),
     ];
     assert_findings_table(str::to_owned, &table);
 }
@@ -327,18 +320,18 @@ fn invisible_characters_are_reported_with_code_point_and_position() {
             "name: \"{name}\"\nincluded_filters: {{filter_operator: and, filters: [{{filter_type: custom_segments, id: a}}]}}\n"
         )
     };
-    let warned: &[(&str, &str)] = &[("warning SEG039 1", "the name `Buyers` holds")];
+    let warning: &[(&str, &str)] = &[("warning SEG039 1", "the name `Buyers` contains")];
     let table: [(&str, &[(&str, &str)]); 9] = [
-        ("Buy\\u200Bers", warned),
-        ("Buyers\\u2060", warned),
-        ("\\uFEFFBuyers", warned),
-        ("Buy\\u00ADers", warned),
-        ("B\\u202Euy\\u200Ders", warned),
+        ("Buy\\u200Bers", warning),
+        ("Buyers\\u2060", warning),
+        ("\\uFEFFBuyers", warning),
+        ("Buy\\u00ADers", warning),
+        ("B\\u202Euy\\u200Ders", warning),
         (
             "Buyers of a\\u00A0year",
             &[("warning SEG039 1", "`Buyers of ayear`")],
         ),
-        // Letters and pictures that are made of several characters.
+        // Letters and emoji that consist of several characters.
         ("ക്\\u200D", &[]),
         ("❤\\uFE0F 👩\\u200D👩", &[]),
         ("Ünïcode 漢字", &[]),

@@ -1,6 +1,6 @@
 //! Rules on the values of conditions.
 
-use super::super::declaration::PathElement;
+use super::super::declaration::PathElement::{self, Field, Item};
 use super::parts::{DefinitionParts, Located};
 use super::{Rule, RuleCheck};
 use crate::diagnostic::{Diagnostic, Location};
@@ -10,73 +10,59 @@ use crate::model::{
 };
 use std::cmp::Ordering;
 
-/// How a comparison with another attribute begins.
 const TEMPLATE_PREFIX: &str = "{{MoeUserAttribute[";
 
 pub(super) const EMPTY_VALUE_RANGE: Rule = Rule {
     code: "SEG028",
-    name: "range-empty",
-    explanation: "A `between` whose first value is not less than its second matches nothing. Numbers match from \
-                  the first value up to, but without, the second. Dates match both ends. Of two relative dates \
-                  the nearer one comes first: 3 and 5 days ago. Parts of a date, such as hours, may wrap and are \
-                  not checked.",
+    name: "value-range-empty",
+    explanation: "A `between` whose first value is not less than its second matches nothing. Number ranges exclude \
+                  the second value, and date ranges include it. Of two relative dates, the nearer comes first: 3 \
+                  and 5 days ago. Parts of a date, such as hours, may wrap and are not checked.",
     check: RuleCheck::Definition(empty_value_range),
 };
 
 pub(super) const GEOPOINT_OUT_OF_RANGE: Rule = Rule {
     code: "SEG030",
-    name: "geopoint-off-the-globe",
-    explanation: "A geopoint's `value` is its latitude, -90 to 90 degrees, `value1` its longitude, -180 to 180 \
-                  degrees, and `radius` more than 0 metres. Latitude and longitude are easily swapped.",
+    name: "geopoint-out-of-range",
+    explanation: "In a geopoint, `value` is the latitude (-90 to 90 degrees), `value1` the longitude (-180 to 180 \
+                  degrees), and `radius` more than 0 meters. Check that latitude and longitude are not swapped.",
     check: RuleCheck::Condition(geopoint_out_of_range),
 };
 
 pub(super) const TEMPLATE_AS_TEXT: Rule = Rule {
     code: "SEG031",
     name: "template-as-text",
-    explanation: "A value such as {{MoeUserAttribute['city']}} is compared letter by letter unless the condition \
-                  says `is_dynamic_value: true`. Only conditions on user attributes can compare with another \
-                  attribute.",
+    explanation: "A value such as {{MoeUserAttribute['city']}} is compared as plain text unless the condition sets \
+                  `is_dynamic_value: true`. Only conditions on user attributes can compare with another attribute.",
     check: RuleCheck::Definition(template_as_text),
 };
 
 fn empty_value_range(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
     for condition in &parts.conditions {
-        match &condition.part.condition {
-            Condition::Double { test, .. } | Condition::ArrayDouble { test, .. } => {
-                report_range_error(number_range_error(test), condition, &[], found);
-            }
-            Condition::Datetime { test, .. } => {
-                if let DateComparison::Between(moments) = &test.comparison {
-                    report_range_error(date_range_error(moments), condition, &[], found);
-                }
-            }
-            _ => {}
-        }
+        let error = match &condition.part.condition {
+            Condition::Double { test, .. } | Condition::ArrayDouble { test, .. } => number_range_error(test),
+            Condition::Datetime { test, .. } => match &test.comparison {
+                DateComparison::Between(moments) => date_range_error(moments),
+                _ => None,
+            },
+            _ => None,
+        };
+        report_range_error(error, condition, &[], found);
     }
     for filter in &parts.filters {
         match filter.part {
             Filter::Event(event) => {
-                if let Some(AggregationTest::Between(low, high)) =
-                    event.aggregation.as_ref().map(|made| made.test)
-                {
-                    let steps = [
-                        PathElement::Field("aggregation_attributes"),
-                        PathElement::Field("filters"),
-                        PathElement::Item(0),
-                    ];
+                let test = event.aggregation.as_ref().map(|aggregation| aggregation.test);
+                if let Some(AggregationTest::Between(low, high)) = test {
+                    let steps = attribute_path("aggregation_attributes", 0);
                     report_range_error(half_open_range_error(low, high), filter, &steps, found);
                 }
             }
             Filter::Affinity(affinity) => {
                 for (index, preferred) in affinity.preferred.iter().enumerate() {
                     if let AffinityTest::Double(test) = &preferred.test {
-                        report_range_error(
-                            number_range_error(test),
-                            filter,
-                            &affinity_attribute_path(index),
-                            found,
-                        );
+                        let steps = attribute_path("psychographic_attributes", index);
+                        report_range_error(number_range_error(test), filter, &steps, found);
                     }
                 }
             }
@@ -85,68 +71,53 @@ fn empty_value_range(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn affinity_attribute_path(index: usize) -> [PathElement; 3] {
-    [
-        PathElement::Field("psychographic_attributes"),
-        PathElement::Field("filters"),
-        PathElement::Item(index),
-    ]
+fn attribute_path(field: &'static str, index: usize) -> [PathElement; 3] {
+    [Field(field), Field("filters"), Item(index)]
 }
 
-/// What is wrong with a range, and what to do about it.
-struct RangeError {
-    message: String,
-    help: String,
-}
+type MessageAndHelp = (String, &'static str);
 
 fn report_range_error<T>(
-    fault: Option<RangeError>,
-    at: &Located<'_, T>,
+    error: Option<MessageAndHelp>,
+    part: &Located<'_, T>,
     steps: &[PathElement],
     found: &mut Vec<Diagnostic>,
 ) {
-    if let Some(RangeError { message, help }) = fault {
-        let value = at.location_of(&[steps, &[PathElement::Field("value")]].concat());
-        let value1 = at.location_of(&[steps, &[PathElement::Field("value1")]].concat());
+    if let Some((message, help)) = error {
+        let value = part.location_of(&[steps, &[Field("value")]].concat());
+        let value1 = part.location_of(&[steps, &[Field("value1")]].concat());
+        let label = "not after the first value";
         found.push(
-            Diagnostic::error(
-                EMPTY_VALUE_RANGE.code,
-                message,
-                value1,
-                "not after the first value",
-            )
-            .with_label(value, "the first value")
-            .with_help(help),
+            Diagnostic::error(EMPTY_VALUE_RANGE.code, message, value1, label)
+                .with_label(value, "the first value")
+                .with_help(help),
         );
     }
 }
 
-fn number_range_error(test: &DoubleTest) -> Option<RangeError> {
+fn number_range_error(test: &DoubleTest) -> Option<MessageAndHelp> {
     match test {
         DoubleTest::Between(low, high) => half_open_range_error(*low, *high),
         _ => None,
     }
 }
 
-fn half_open_range_error(low: Number, high: Number) -> Option<RangeError> {
-    let (shown_low, shown_high) = (low.to_json(), high.to_json());
+fn half_open_range_error(low: Number, high: Number) -> Option<MessageAndHelp> {
     let help = match low.cmp(&high) {
         Ordering::Less => return None,
-        Ordering::Equal => "the second value is not included: use an operator for one value",
+        Ordering::Equal => "the range excludes the second value: use an operator for a single value",
         Ordering::Greater => "swap `value` and `value1`",
     };
-    Some(RangeError {
-        message: format!("no number is at least {shown_low} and less than {shown_high}"),
-        help: help.to_owned(),
-    })
+    let (low, high) = (low.to_json(), high.to_json());
+    Some((format!("no number is at least {low} and less than {high}"), help))
 }
 
-fn date_range_error(moments: &MomentRange) -> Option<RangeError> {
+fn date_range_error(moments: &MomentRange) -> Option<MessageAndHelp> {
     match moments {
-        MomentRange::At(DateValue::At(first), DateValue::At(last)) if last <= first => Some(RangeError {
-            message: format!("the range from {first} to {last} holds no date"),
-            help: "write the earlier date as `value`; both ends are included".to_owned(),
-        }),
+        MomentRange::At(DateValue::At(first), DateValue::At(last)) if last <= first => Some((
+            format!("the range from {first} to {last} contains no date"),
+            "write the earlier date as `value`; the range includes both ends",
+        )),
         MomentRange::Ago(nearer, farther) | MomentRange::FromNow(nearer, farther) => {
             relative_range_error(*nearer, *farther)
         }
@@ -155,16 +126,14 @@ fn date_range_error(moments: &MomentRange) -> Option<RangeError> {
     }
 }
 
-fn relative_range_error(nearer: u32, farther: u32) -> Option<RangeError> {
+fn relative_range_error(nearer: u32, farther: u32) -> Option<MessageAndHelp> {
     let help = match nearer.cmp(&farther) {
         Ordering::Less => return None,
         Ordering::Equal => "for one unit, use the operator `on`",
-        Ordering::Greater => "`value` is the nearer end: swap `value` and `value1`",
+        Ordering::Greater => "swap `value` and `value1`: `value` is the nearer end",
     };
-    Some(RangeError {
-        message: format!("the relative range from {nearer} to {farther} is out of order"),
-        help: help.to_owned(),
-    })
+    let message = format!("the relative range from {nearer} to {farther} is in the wrong order");
+    Some((message, help))
 }
 
 fn geopoint_out_of_range(condition: &Located<'_, AttributeFilter>, found: &mut Vec<Diagnostic>) {
@@ -177,60 +146,41 @@ fn geopoint_out_of_range(condition: &Located<'_, AttributeFilter>, found: &mut V
     else {
         return;
     };
-    let is_swapped =
-        latitude.get().abs() > 90.0 && latitude.get().abs() <= 180.0 && longitude.get().abs() <= 90.0;
-    let faults = [
-        (
-            "value",
-            latitude,
-            latitude.get().abs() > 90.0,
-            "a latitude",
-            "-90 to 90 degrees",
-        ),
-        (
-            "value1",
-            longitude,
-            longitude.get().abs() > 180.0,
-            "a longitude",
-            "-180 to 180 degrees",
-        ),
-        (
-            "radius",
-            radius,
-            radius.get() <= 0.0,
-            "a radius",
-            "more than 0 metres",
-        ),
-    ];
-    for (key, number, is_fault, what, range) in faults {
-        if is_fault {
-            let message = format!("{} is not {what}", number.to_json());
-            let place = condition.location_of(&[PathElement::Field(key)]);
-            let fault = Diagnostic::error(
-                GEOPOINT_OUT_OF_RANGE.code,
-                message,
-                place,
-                format!("expected {range}"),
-            );
-            found.push(if key == "value" && is_swapped {
-                fault.with_help("`value` is the latitude and `value1` the longitude: swap them")
-            } else {
-                fault
-            });
+    let (latitude_size, longitude_size) = (latitude.get().abs(), longitude.get().abs());
+    if latitude_size > 90.0 {
+        let mut error = geopoint_error(condition, "value", latitude, ("latitude", "-90 to 90 degrees"));
+        if latitude_size <= 180.0 && longitude_size <= 90.0 {
+            error = error.with_help("swap them: `value` is the latitude and `value1` the longitude");
         }
+        found.push(error);
     }
+    if longitude_size > 180.0 {
+        let expected = ("longitude", "-180 to 180 degrees");
+        found.push(geopoint_error(condition, "value1", longitude, expected));
+    }
+    if radius.get() <= 0.0 {
+        let expected = ("radius", "more than 0 meters");
+        found.push(geopoint_error(condition, "radius", radius, expected));
+    }
+}
+
+fn geopoint_error(
+    condition: &Located<'_, AttributeFilter>,
+    key: &'static str,
+    number: &Number,
+    (what, range): (&str, &str),
+) -> Diagnostic {
+    let message = format!("{} is not a {what}", number.to_json());
+    let location = condition.location_of(&[Field(key)]);
+    let label = format!("expected {range}");
+    Diagnostic::error(GEOPOINT_OUT_OF_RANGE.code, message, location, label)
 }
 
 fn template_as_text(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
     for condition in &parts.conditions {
-        let template =
-            literal_texts(&condition.part.condition).find(|text| text.starts_with(TEMPLATE_PREFIX));
-        if let Some(template) = template {
-            found.push(template_warning(
-                template,
-                condition.location_of(&[PathElement::Field("value")]),
-                condition.is_in_event(),
-            ));
+        if let Some(template) = template_in(literal_texts(&condition.part.condition)) {
+            let location = condition.location_of(&[Field("value")]);
+            found.push(template_warning(template, location, condition.is_in_event()));
         }
     }
     for filter in &parts.filters {
@@ -243,18 +193,21 @@ fn template_as_text(parts: &DefinitionParts<'_>, found: &mut Vec<Diagnostic>) {
                 AffinityTest::TextIn { values, .. } => values.as_slice(),
                 _ => &[],
             };
-            if let Some(template) = texts.iter().find(|text| text.starts_with(TEMPLATE_PREFIX)) {
-                let steps = affinity_attribute_path(index);
-                let place = filter.location_of(&[&steps, &[PathElement::Field("value")][..]].concat());
-                found.push(template_warning(template, place, true));
+            if let Some(template) = template_in(texts) {
+                let mut steps = attribute_path("psychographic_attributes", index).to_vec();
+                steps.push(Field("value"));
+                found.push(template_warning(template, filter.location_of(&steps), true));
             }
         }
     }
 }
 
-/// The texts that a condition compares with letter by letter.
-fn literal_texts(condition: &Condition) -> impl Iterator<Item = &String> {
-    let texts: &[String] = match condition {
+fn template_in(texts: &[String]) -> Option<&String> {
+    texts.iter().find(|text| text.starts_with(TEMPLATE_PREFIX))
+}
+
+fn literal_texts(condition: &Condition) -> &[String] {
+    match condition {
         Condition::String { test, .. } => match test {
             StringTest::Any(_, Operand::Fixed(values)) => values,
             StringTest::One(_, Operand::Fixed(value)) => std::slice::from_ref(value),
@@ -266,16 +219,15 @@ fn literal_texts(condition: &Condition) -> impl Iterator<Item = &String> {
             _ => &[],
         },
         _ => &[],
-    };
-    texts.iter()
+    }
 }
 
-fn template_warning(template: &str, place: Location, is_of_event: bool) -> Diagnostic {
-    let message = format!("`{template}` is compared letter by letter");
-    let help = if is_of_event {
+fn template_warning(template: &str, location: Location, is_in_event: bool) -> Diagnostic {
+    let message = format!("`{template}` is compared as plain text");
+    let help = if is_in_event {
         "only conditions on user attributes can compare with another attribute"
     } else {
-        "to compare with the user's own value, add `is_dynamic_value: true`"
+        "to compare with the attribute of the user, add `is_dynamic_value: true`"
     };
-    Diagnostic::warning(TEMPLATE_AS_TEXT.code, message, place, "taken as plain text").with_help(help)
+    Diagnostic::warning(TEMPLATE_AS_TEXT.code, message, location, "plain text").with_help(help)
 }

@@ -1,4 +1,4 @@
-//! The declarations of one workspace together, with what several rules ask of them computed once.
+//! The declarations of one workspace, with what several rules need, computed once.
 
 use super::super::declaration::Declaration;
 use super::super::parallel;
@@ -10,23 +10,20 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One workspace's declarations.
 pub(super) struct WorkspaceView<'a> {
     pub(super) segments: Vec<SegmentView<'a>>,
-    /// The first member of each name.
     by_name: BTreeMap<&'a SegmentName, usize>,
-    /// Members that refer to each other in a circle, or to themselves; each in the order of the files.
+    /// Segments that refer to each other in a cycle, or to themselves.
     pub(super) cycles: Vec<BTreeSet<usize>>,
     in_cycle: BTreeSet<usize>,
 }
 
-/// One declaration.
 pub(super) struct SegmentView<'a> {
     pub(super) index: usize,
     pub(super) declaration: &'a Declaration,
     pub(super) parts: DefinitionParts<'a>,
     pub(super) outline: ReferenceSummary,
-    /// `None` where it is not made of filters.
+    /// Only filter segments have digests.
     pub(super) digests: Option<Digests>,
 }
 
@@ -37,33 +34,29 @@ impl<'a> WorkspaceView<'a> {
             SegmentView::of(*index, declaration)
         });
         let mut by_name = BTreeMap::new();
-        for member in &segments {
-            by_name
-                .entry(&member.declaration.segment.name)
-                .or_insert(member.index);
+        for segment in &segments {
+            by_name.entry(segment.name()).or_insert(segment.index);
         }
-        let mut set = Self {
+        let mut view = Self {
             segments,
             by_name,
             cycles: Vec::new(),
             in_cycle: BTreeSet::new(),
         };
-        set.cycles = set.find_cycles();
-        set.in_cycle = set.cycles.iter().flatten().copied().collect();
-        set
+        view.cycles = view.find_cycles();
+        view.in_cycle = view.cycles.iter().flatten().copied().collect();
+        view
     }
 
-    /// The declared names.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
         self.by_name.keys().map(|name| name.as_str())
     }
 
-    /// The member of that name.
     pub(super) fn segment_named(&self, name: &SegmentName) -> Option<&SegmentView<'a>> {
         self.by_name.get(name).and_then(|index| self.segments.get(*index))
     }
 
-    /// The member that a reference means; references by id are for the plan to find.
+    /// The declared segment of a reference by name; the plan resolves references by id.
     pub(super) fn referenced_segment(&self, reference: &Reference) -> Option<&SegmentView<'a>> {
         match reference {
             Reference::Name(name) => self.segment_named(name),
@@ -71,39 +64,38 @@ impl<'a> WorkspaceView<'a> {
         }
     }
 
-    /// What a reference weighs; `undeclared` for those to other segments. A circle weighs nothing, so that it
-    /// is reported once, as a circle.
+    /// What a reference counts as; `undeclared` if its segment is not declared. Segments in a cycle count as
+    /// unknown, because SEG076 reports them.
     pub(super) fn referent<'s>(
         &'s self,
         reference: &Reference,
         undeclared: ReferencedSegment<'s>,
     ) -> ReferencedSegment<'s> {
         match self.referenced_segment(reference) {
-            Some(member) if self.is_in_cycle(member) => ReferencedSegment::Unknown,
-            Some(member) if member.digests.is_none() => ReferencedSegment::FileOrCohort,
-            Some(member) => ReferencedSegment::Filter(&member.outline),
+            Some(segment) if self.is_in_cycle(segment) => ReferencedSegment::Unknown,
+            Some(segment) if segment.digests.is_none() => ReferencedSegment::FileOrCohort,
+            Some(segment) => ReferencedSegment::Filter(&segment.outline),
             None => undeclared,
         }
     }
 
-    pub(super) fn is_in_cycle(&self, member: &SegmentView<'_>) -> bool {
-        self.in_cycle.contains(&member.index)
+    pub(super) fn is_in_cycle(&self, segment: &SegmentView<'_>) -> bool {
+        self.in_cycle.contains(&segment.index)
     }
 
-    /// Members that share a key with others, each group and the groups in the order of the files. What has no key shares
-    /// none.
+    /// Groups of two or more segments with the same key, in file order.
     pub(super) fn groups_with_same<'s, K: Ord>(
         &'s self,
         key: impl Fn(&'s SegmentView<'a>) -> Option<K>,
     ) -> Vec<Vec<&'s SegmentView<'a>>> {
         let mut groups: BTreeMap<K, Vec<&SegmentView<'a>>> = BTreeMap::new();
-        for member in &self.segments {
-            if let Some(key) = key(member) {
-                groups.entry(key).or_default().push(member);
+        for segment in &self.segments {
+            if let Some(key) = key(segment) {
+                groups.entry(key).or_default().push(segment);
             }
         }
         let mut shared: Vec<_> = groups.into_values().filter(|group| group.len() > 1).collect();
-        shared.sort_by_key(|group| group.first().map(|member| member.index));
+        shared.sort_by_key(|group| group.first().map(|segment| segment.index));
         shared
     }
 
@@ -112,9 +104,9 @@ impl<'a> WorkspaceView<'a> {
         for _ in &self.segments {
             graph.add_node(());
         }
-        for member in &self.segments {
-            for next in self.referenced_indexes(member) {
-                graph.update_edge(NodeIndex::new(member.index), NodeIndex::new(next), ());
+        for segment in &self.segments {
+            for next in self.referenced_indexes(segment) {
+                graph.update_edge(NodeIndex::new(segment.index), NodeIndex::new(next), ());
             }
         }
         let mut cycles: Vec<BTreeSet<usize>> = kosaraju_scc(&graph)
@@ -125,30 +117,25 @@ impl<'a> WorkspaceView<'a> {
             })
             .map(|nodes| nodes.into_iter().map(NodeIndex::index).collect())
             .collect();
-        cycles.sort_by_key(|circle| circle.first().copied());
+        cycles.sort_by_key(|cycle| cycle.first().copied());
         cycles
     }
 
-    /// The members that `member` refers to.
-    pub(super) fn referenced_indexes(&self, member: &SegmentView<'_>) -> impl Iterator<Item = usize> {
-        let references = member.outline.references.keys();
-        references
-            .filter_map(|reference| self.referenced_segment(reference))
-            .map(|next| next.index)
+    pub(super) fn referenced_indexes(&self, segment: &SegmentView<'_>) -> impl Iterator<Item = usize> {
+        let references = segment.outline.references.keys();
+        references.filter_map(|reference| Some(self.referenced_segment(reference)?.index))
     }
 }
 
 impl<'a> SegmentView<'a> {
     fn of(index: usize, declaration: &'a Declaration) -> Self {
         let payload = declaration.segment.contents.definition().map(encode);
+        let outline = payload.as_ref().map(ReferenceSummary::from_payload);
         Self {
             index,
             declaration,
             parts: DefinitionParts::of(declaration),
-            outline: payload
-                .as_ref()
-                .map(ReferenceSummary::from_payload)
-                .unwrap_or_default(),
+            outline: outline.unwrap_or_default(),
             digests: payload.map(|payload| Digests::of(&payload, &Identities::default())),
         }
     }

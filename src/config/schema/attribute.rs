@@ -1,8 +1,8 @@
-//! Conditions on attributes, in the three places where they stand.
+//! Conditions on attributes: of a user, inside an object, and of an event.
 
 use super::builders::{
     ObjectSchema, any_of, boolean, constant, count, described, discriminated_by, keyword_enum, list,
-    non_empty_list, non_empty_text, number, schema_ref, text,
+    non_empty_list, non_empty_text, number, schema_ref, text, with_hover_text,
 };
 use super::date::compared_value;
 use crate::model::{
@@ -11,7 +11,6 @@ use crate::model::{
 };
 use serde_json::{Value, json};
 
-/// Where a condition stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AttributeSchemaKind {
     UserAttribute,
@@ -20,7 +19,6 @@ pub(super) enum AttributeSchemaKind {
 }
 
 impl AttributeSchemaKind {
-    /// The name of the schema's part for conditions there.
     pub(super) fn def_name(self) -> &'static str {
         match self {
             Self::UserAttribute => "userAttribute",
@@ -30,8 +28,7 @@ impl AttributeSchemaKind {
     }
 }
 
-/// Any condition at `position`. What each data type adds is the same everywhere, so it stands in parts of its own,
-/// and fields that none of them knows are refused here.
+/// The parts per data type are shared, so `unevaluatedProperties` rejects the fields that none of them allows.
 pub(super) fn condition(position: AttributeSchemaKind) -> Value {
     let inner = if position == AttributeSchemaKind::EventAttribute {
         AttributeSchemaKind::EventAttribute
@@ -53,18 +50,9 @@ pub(super) fn condition(position: AttributeSchemaKind) -> Value {
         DataType::ALL.iter().map(|kind| (kind.as_str(), of_type(kind))),
     );
     let mut fields = ObjectSchema::default()
-        .with_required(
-            "name",
-            described(non_empty_text(), "The attribute's name at the service."),
-        )
+        .with_required("name", non_empty_text())
         .with_required("data_type", keyword_enum::<DataType>())
-        .with_optional(
-            "category",
-            described(
-                non_empty_text(),
-                "The dashboard's category of the attribute; sent when given.",
-            ),
-        );
+        .with_optional("category", non_empty_text());
     fields = match position {
         AttributeSchemaKind::UserAttribute => {
             fields.with_required("filter_type", constant("user_attributes"))
@@ -89,7 +77,6 @@ pub(super) fn condition(position: AttributeSchemaKind) -> Value {
     schema
 }
 
-/// The parts that conditions are made of, by name.
 pub(super) fn schema_defs() -> Vec<(&'static str, Value)> {
     let kinds = DataType::ALL
         .iter()
@@ -97,22 +84,14 @@ pub(super) fn schema_defs() -> Vec<(&'static str, Value)> {
     let mut parts: Vec<_> = kinds
         .map(|kind| (condition_def_name(*kind), condition_of_type(*kind)))
         .collect();
-    let negate = described(
-        boolean(),
-        "NOT. Users without the attribute match a negated condition.",
-    );
-    let case_sensitive = described(
-        boolean(),
-        "Whether upper and lower case differ; they do not by default.",
-    );
-    let template = json!({"type": "string", "pattern": r"^\{\{MoeUserAttribute\['[^']+'\]\}\}$"});
-    let template = described(
-        template,
-        "The user's own value of another attribute: {{MoeUserAttribute['name']}}.",
-    );
+    let template = json!({
+        "type": "string",
+        "pattern": r"^\{\{MoeUserAttribute\['[^']+'\]\}\}$",
+        "description": "Another attribute of the same user: {{MoeUserAttribute['name']}}.",
+    });
     parts.extend([
-        ("negate", negate),
-        ("caseSensitive", case_sensitive),
+        ("negate", with_hover_text("negate", boolean())),
+        ("caseSensitive", with_hover_text("case_sensitive", boolean())),
         ("otherAttribute", template),
     ]);
     parts
@@ -137,7 +116,7 @@ fn condition_of_type(kind: DataType) -> Value {
         DataType::Geopoint => negated()
             .with_required("value", described(number(), "Latitude in degrees."))
             .with_required("value1", described(number(), "Longitude in degrees."))
-            .with_required("radius", described(number(), "Metres around the point."))
+            .with_required("radius", number())
             .allowing_other_fields(),
         DataType::String => {
             let base = negated().with_optional("case_sensitive", case_sensitive());
@@ -148,10 +127,9 @@ fn condition_of_type(kind: DataType) -> Value {
                 base: negated(),
                 kind,
             };
-            operators.one_of([
-                ("is", operators.with_one_value("is", &boolean())),
-                ("exists", operators.without_value("exists")),
-            ])
+            let is = operators.with_one_value("is", &boolean());
+            let exists = operators.without_value("exists");
+            discriminated_by("operator", [("is", is), ("exists", exists)])
         }
         DataType::Datetime => datetime(&OperatorSchemas {
             base: negated(),
@@ -179,22 +157,20 @@ fn case_sensitive() -> Value {
     schema_ref("caseSensitive")
 }
 
-/// How many elements have to fit: said unless negated, where it has no meaning.
+/// A negated condition has no `array_filter_type`, and for `exists` it is optional.
 fn array_matching(base: &ObjectSchema, of: impl Fn(ObjectSchema) -> Value) -> Value {
-    let words = described(
-        keyword_enum::<ArrayMatching>(),
-        "Whether any or all elements of the list have to fit.",
-    );
+    let text = "Whether any or all elements of the list must match.";
+    let matching = described(keyword_enum::<ArrayMatching>(), text);
     let exists = base
         .clone()
         .with_optional("negate", constant_bool(false))
-        .with_optional("array_filter_type", words.clone());
+        .with_optional("array_filter_type", matching.clone());
     any_of([
         of(base.clone().with_required("negate", constant_bool(true))),
         of(base
             .clone()
             .with_optional("negate", constant_bool(false))
-            .with_required("array_filter_type", words)),
+            .with_required("array_filter_type", matching)),
         exists
             .with_required("operator", constant("exists"))
             .with_optional("is_dynamic_value", constant_bool(false))
@@ -206,21 +182,28 @@ fn constant_bool(value: bool) -> Value {
     json!({"const": value})
 }
 
-/// The operators of one data type.
 struct OperatorSchemas {
     base: ObjectSchema,
     kind: DataType,
 }
 
 impl OperatorSchemas {
-    fn one_of<const N: usize>(&self, operators: [(&'static str, Value); N]) -> Value {
-        discriminated_by("operator", operators)
+    fn with_constant(&self, key: &str, value: &str, is_default: bool) -> Self {
+        let base = self.base.clone();
+        let base = if is_default {
+            base.with_optional(key, constant(value))
+        } else {
+            base.with_required(key, constant(value))
+        };
+        Self {
+            base,
+            kind: self.kind,
+        }
     }
 
     fn with_literal(&self, operator: &str) -> ObjectSchema {
-        self.base
-            .clone()
-            .with_required("operator", constant(operator))
+        let base = self.base.clone();
+        base.with_required("operator", constant(operator))
             .with_optional("is_dynamic_value", constant_bool(false))
     }
 
@@ -230,20 +213,17 @@ impl OperatorSchemas {
             DataType::ArrayDouble => DataType::Double,
             other => other,
         };
-        self.base
-            .clone()
-            .with_required("operator", constant(operator))
+        let base = self.base.clone();
+        base.with_required("operator", constant(operator))
             .with_required("is_dynamic_value", constant_bool(true))
             .with_optional("dynamic_attribute_type", constant(kind.as_str()))
             .with_required("value", value)
     }
 
-    /// No value.
     fn without_value(&self, operator: &str) -> Value {
         self.with_literal(operator).allowing_other_fields()
     }
 
-    /// One value, or another attribute's.
     fn with_one_value(&self, operator: &str, value: &Value) -> Value {
         Self::literal_or_template(
             self.with_literal(operator).with_required("value", value.clone()),
@@ -251,7 +231,6 @@ impl OperatorSchemas {
         )
     }
 
-    /// A list of values, or another attribute's.
     fn with_value_list(&self, operator: &str, value: &Value) -> Value {
         let templates = any_of([
             template(),
@@ -264,7 +243,6 @@ impl OperatorSchemas {
         )
     }
 
-    /// Two values.
     fn with_two_values(&self, operator: &str, value: &Value) -> Value {
         self.with_literal(operator)
             .with_required("value", value.clone())
@@ -272,8 +250,8 @@ impl OperatorSchemas {
             .allowing_other_fields()
     }
 
-    fn literal_or_template(fixed: ObjectSchema, dynamic: ObjectSchema) -> Value {
-        any_of([fixed.allowing_other_fields(), dynamic.allowing_other_fields()])
+    fn literal_or_template(literal: ObjectSchema, template: ObjectSchema) -> Value {
+        any_of([literal.allowing_other_fields(), template.allowing_other_fields()])
     }
 }
 
@@ -282,62 +260,45 @@ fn template() -> Value {
 }
 
 fn string(operators: &OperatorSchemas) -> Value {
+    let list = |operator| (operator, operators.with_value_list(operator, &text()));
+    let one = |operator| (operator, operators.with_one_value(operator, &text()));
     let lists = TextListOperator::ALL
         .iter()
-        .map(|word| (word.as_str(), operators.with_value_list(word.as_str(), &text())));
-    let ones = TextOperator::ALL
-        .iter()
-        .map(|word| (word.as_str(), operators.with_one_value(word.as_str(), &text())));
-    discriminated_by(
-        "operator",
-        lists
-            .chain(ones)
-            .chain([("exists", operators.without_value("exists"))]),
-    )
+        .map(|operator| list(operator.as_str()));
+    let ones = TextOperator::ALL.iter().map(|operator| one(operator.as_str()));
+    let exists = ("exists", operators.without_value("exists"));
+    discriminated_by("operator", lists.chain(ones).chain([exists]))
 }
 
 fn array_string(operators: &OperatorSchemas) -> Value {
+    let list = |operator| (operator, operators.with_value_list(operator, &text()));
     let lists = ArrayTextOperator::ALL
         .iter()
-        .map(|word| (word.as_str(), operators.with_value_list(word.as_str(), &text())));
-    discriminated_by(
-        "operator",
-        lists.chain([
-            ("is", operators.with_one_value("is", &text())),
-            ("exists", operators.without_value("exists")),
-        ]),
-    )
+        .map(|operator| list(operator.as_str()));
+    let is = ("is", operators.with_one_value("is", &text()));
+    let exists = ("exists", operators.without_value("exists"));
+    discriminated_by("operator", lists.chain([is, exists]))
 }
 
 fn double(operators: &OperatorSchemas) -> Value {
-    operators.one_of([
+    let one = |operator| (operator, operators.with_one_value(operator, &number()));
+    let between = operators.with_two_values("between", &number());
+    let between = described(between, "`value` is inclusive, `value1` is exclusive.");
+    let operators = [
         ("in", operators.with_value_list("in", &number())),
-        ("lessThan", operators.with_one_value("lessThan", &number())),
-        ("greaterThan", operators.with_one_value("greaterThan", &number())),
-        (
-            "between",
-            described(
-                operators.with_two_values("between", &number()),
-                "From value to less than value1.",
-            ),
-        ),
+        one("lessThan"),
+        one("greaterThan"),
+        ("between", between),
         ("exists", operators.without_value("exists")),
-    ])
+    ];
+    discriminated_by("operator", operators)
 }
 
 fn datetime(operators: &OperatorSchemas) -> Value {
     let of_extract = |extract: &ExtractType| {
         let extract = *extract;
-        let word = constant(extract.as_str());
-        let with = if extract == ExtractType::Date {
-            operators.base.clone().with_optional("extract_type", word)
-        } else {
-            operators.base.clone().with_required("extract_type", word)
-        };
-        let operators = OperatorSchemas {
-            base: with,
-            kind: operators.kind,
-        };
+        let is_default = extract == ExtractType::Date;
+        let operators = operators.with_constant("extract_type", extract.as_str(), is_default);
         let allowed = DatetimeOperator::ALL
             .iter()
             .filter(|operator| extract.allows(**operator));
@@ -350,59 +311,42 @@ fn datetime(operators: &OperatorSchemas) -> Value {
 }
 
 fn date_operator(operators: &OperatorSchemas, operator: DatetimeOperator, extract: ExtractType) -> Value {
-    let word = operator.as_str();
-    let typed = |value_type: &str| {
-        let base = if value_type == "absolute" {
-            operators
-                .base
-                .clone()
-                .with_optional("value_type", constant(value_type))
-        } else {
-            operators
-                .base
-                .clone()
-                .with_required("value_type", constant(value_type))
-        };
-        OperatorSchemas {
-            base,
-            kind: operators.kind,
-        }
+    let keyword = operator.as_str();
+    let typed = |value_type| operators.with_constant("value_type", value_type, value_type == "absolute");
+    let days = |value_type| {
+        typed(value_type)
+            .with_literal(keyword)
+            .with_required("value", count(0))
     };
-    let fixed =
-        |value_type: &str, value: Value| typed(value_type).with_literal(word).with_required("value", value);
     match operator {
         DatetimeOperator::On | DatetimeOperator::Is | DatetimeOperator::Before | DatetimeOperator::After => {
             any_of([
-                typed("absolute").with_one_value(word, &compared_value(extract)),
-                fixed("relative_past", count(0)).allowing_other_fields(),
-                fixed("relative_future", count(0)).allowing_other_fields(),
+                typed("absolute").with_one_value(keyword, &compared_value(extract)),
+                days("relative_past").allowing_other_fields(),
+                days("relative_future").allowing_other_fields(),
             ])
         }
         DatetimeOperator::Between => any_of([
-            typed("absolute").with_two_values(word, &compared_value(extract)),
-            fixed("relative_past", count(0))
-                .with_required("value1", count(0))
-                .allowing_other_fields(),
-            fixed("relative_future", count(0))
-                .with_required("value1", count(0))
-                .allowing_other_fields(),
+            typed("absolute").with_two_values(keyword, &compared_value(extract)),
+            typed("relative_past").with_two_values(keyword, &count(0)),
+            typed("relative_future").with_two_values(keyword, &count(0)),
         ]),
-        DatetimeOperator::InTheLast => day_count(operators, word, "relative_past"),
-        DatetimeOperator::InTheNext => day_count(operators, word, "relative_future"),
-        DatetimeOperator::In => typed("absolute").with_value_list(word, &compared_value(extract)),
-        DatetimeOperator::Today | DatetimeOperator::Exists => operators.without_value(word),
+        DatetimeOperator::InTheLast => day_count(operators, keyword, "relative_past"),
+        DatetimeOperator::InTheNext => day_count(operators, keyword, "relative_future"),
+        DatetimeOperator::In => typed("absolute").with_value_list(keyword, &compared_value(extract)),
+        DatetimeOperator::Today | DatetimeOperator::Exists => operators.without_value(keyword),
     }
 }
 
-/// A number of days; the direction is locked, and absolute when compared with another attribute.
-fn day_count(operators: &OperatorSchemas, word: &str, locked: &str) -> Value {
+/// The operator fixes the direction; a comparison with another attribute is always absolute.
+fn day_count(operators: &OperatorSchemas, keyword: &str, direction: &str) -> Value {
     OperatorSchemas::literal_or_template(
         operators
-            .with_literal(word)
-            .with_optional("value_type", constant(locked))
+            .with_literal(keyword)
+            .with_optional("value_type", constant(direction))
             .with_required("value", count(1)),
         operators
-            .with_template(word, template())
+            .with_template(keyword, template())
             .with_optional("value_type", constant("absolute")),
     )
 }

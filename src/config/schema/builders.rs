@@ -1,11 +1,10 @@
-//! The bricks of the schemas: closed objects, words, numbers, lists.
+//! Building blocks of the schemas: objects, keywords, numbers, lists.
 
 use super::super::decode::decoder::COUNT_LIMIT;
 use super::hover;
 use crate::model::Keyword;
 use serde_json::{Map, Value, json};
 
-/// The fields of an object.
 #[derive(Clone, Default)]
 pub(super) struct ObjectSchema {
     properties: Map<String, Value>,
@@ -13,25 +12,22 @@ pub(super) struct ObjectSchema {
 }
 
 impl ObjectSchema {
-    /// With a field that has to be there.
     pub(super) fn with_required(mut self, key: &str, schema: Value) -> Self {
         self.required.push(key.into());
         self.with_optional(key, schema)
     }
 
-    /// With a field that may be there.
     pub(super) fn with_optional(mut self, key: &str, schema: Value) -> Self {
         self.properties
             .insert(key.to_owned(), with_hover_text(key, schema));
         self
     }
 
-    /// The schema of objects that have at least these fields; which others there may be is said elsewhere.
+    /// For parts of a schema: another part decides which other fields are allowed.
     pub(super) fn allowing_other_fields(self) -> Value {
         json!({"properties": self.properties, "required": self.required})
     }
 
-    /// The schema of objects that have these fields and no others.
     pub(super) fn closed(self) -> Value {
         json!({
             "type": "object",
@@ -42,56 +38,50 @@ impl ObjectSchema {
     }
 }
 
-/// The schema with the words for its field, unless it has its own, refers to a part that has, or is one of the
-/// cases of [`by`], which says them once for all cases.
-fn with_hover_text(key: &str, schema: Value) -> Value {
+/// Adds the description of the field, unless the schema has its own or refers to a part that has one. The cases of
+/// [`discriminated_by`] have none either: it describes their key once.
+pub(super) fn with_hover_text(key: &str, schema: Value) -> Value {
     let is_case =
         schema.get("const").is_some() && matches!(key, "operator" | "operator_type" | "filter_type");
-    let has_words = is_case || schema.get("description").is_some() || schema.get("$ref").is_some();
+    let is_described = is_case || schema.get("description").is_some() || schema.get("$ref").is_some();
     match hover::hover_text(key) {
-        Some(words) if !has_words => described(schema, words),
+        Some(text) if !is_described => described(schema, text),
         _ => schema,
     }
 }
 
-/// Any of the schemas.
 pub(super) fn any_of(schemas: impl IntoIterator<Item = Value>) -> Value {
     json!({"anyOf": schemas.into_iter().collect::<Vec<_>>()})
 }
 
-/// An object whose field `key` says which schema it has to fit: editors complete the fields of that one alone.
+/// An object whose field `key` selects its schema, so that editors complete the fields of that schema only.
 pub(super) fn discriminated_by(key: &str, cases: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     let cases: Vec<_> = cases.into_iter().collect();
-    let words: Vec<_> = cases.iter().map(|(word, _)| *word).collect();
+    let keywords: Vec<_> = cases.iter().map(|(keyword, _)| *keyword).collect();
     let rules: Vec<_> = cases
         .iter()
-        .map(|(word, schema)| {
-            json!({"if": {"properties": {key: {"const": word}}, "required": [key]}, "then": schema})
+        .map(|(keyword, schema)| {
+            json!({"if": {"properties": {key: {"const": keyword}}, "required": [key]}, "then": schema})
         })
         .collect();
-    json!({"type": "object", "properties": {key: with_hover_text(key, json!({"enum": words}))}, "required": [key], "allOf": rules})
+    json!({"type": "object", "properties": {key: with_hover_text(key, json!({"enum": keywords}))}, "required": [key], "allOf": rules})
 }
 
-/// A schema with words for whoever points at it.
-pub(super) fn described(schema: Value, description: &str) -> Value {
-    let mut schema = schema;
+pub(super) fn described(mut schema: Value, description: &str) -> Value {
     schema["description"] = description.into();
     schema
 }
 
-/// A reference to a part of the schema that has a name.
 pub(super) fn schema_ref(name: &str) -> Value {
     json!({"$ref": format!("#/$defs/{name}")})
 }
 
-/// Exactly this word.
-pub(super) fn constant(word: &str) -> Value {
-    json!({"const": word})
+pub(super) fn constant(keyword: &str) -> Value {
+    json!({"const": keyword})
 }
 
-/// One of a closed set of words.
 pub(super) fn keyword_enum<K: Keyword>() -> Value {
-    json!({"enum": K::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>()})
+    json!({"enum": K::ALL.iter().map(|keyword| keyword.as_str()).collect::<Vec<_>>()})
 }
 
 pub(super) fn text() -> Value {
@@ -110,13 +100,13 @@ pub(super) fn number() -> Value {
     json!({"type": "number"})
 }
 
-/// A whole number from `least` to what the decoder takes at most.
-pub(super) fn count(least: u32) -> Value {
-    integer_between(least, COUNT_LIMIT)
+/// Up to the limit of the decoder.
+pub(super) fn count(minimum: u32) -> Value {
+    integer_between(minimum, COUNT_LIMIT)
 }
 
-pub(super) fn integer_between(least: u32, most: u32) -> Value {
-    json!({"type": "integer", "minimum": least, "maximum": most})
+pub(super) fn integer_between(minimum: u32, maximum: u32) -> Value {
+    json!({"type": "integer", "minimum": minimum, "maximum": maximum})
 }
 
 pub(super) fn list(items: &Value) -> Value {

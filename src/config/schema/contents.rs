@@ -1,4 +1,4 @@
-//! What makes a segment's members: the fields that depend on its kind.
+//! Fields that depend on the kind of a segment.
 
 use super::builders::{
     ObjectSchema, any_of, constant, count, described, keyword_enum, list, non_empty_list, non_empty_text,
@@ -7,103 +7,55 @@ use super::builders::{
 use crate::model::{IdentifierType, Keyword, SegmentKind};
 use serde_json::{Value, json};
 
-/// Segments that the service makes of filters.
-pub(super) fn filter_segment(envelope: ObjectSchema) -> Value {
-    envelope
+pub(super) fn filter_segment(common_fields: ObjectSchema) -> Value {
+    let included = described(schema_ref("group"), "Users who match are in the segment.");
+    let excluded = described(schema_ref("group"), "Users who match are excluded.");
+    common_fields
         .with_optional("kind", constant(SegmentKind::Filter.as_str()))
-        .with_required(
-            "included_filters",
-            described(schema_ref("group"), "Who is in the segment."),
-        )
-        .with_optional(
-            "excluded_filters",
-            described(schema_ref("group"), "Who is left out of it."),
-        )
+        .with_required("included_filters", included)
+        .with_optional("excluded_filters", excluded)
         .closed()
 }
 
-/// Segments of users in a list that is uploaded.
-pub(super) fn file_segment(envelope: ObjectSchema) -> Value {
-    let attribute = described(
-        non_empty_text(),
-        "The attribute whose values the list has; each has to be one user's.",
-    );
-    let kind = described(keyword_enum::<IdentifierType>(), "The attribute's type.");
+pub(super) fn file_segment(common_fields: ObjectSchema) -> Value {
+    let kind = described(keyword_enum::<IdentifierType>(), "Type of the attribute.");
     let identifier = ObjectSchema::default()
-        .with_required("attribute", attribute)
+        .with_required("attribute", non_empty_text())
         .with_required("type", kind)
         .closed();
-    let url = described(http_url(), "Where the service reads the list.");
-    let digest = described(
-        json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
-        "The SHA-256 of its bytes: another one means another list.",
-    );
+    let url = described(http_url(), "URL from which MoEngage reads the list.");
     let published = ObjectSchema::default()
         .with_required("url", url)
-        .with_required("sha256", digest)
+        .with_required("sha256", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}))
         .closed();
-    let users = any_of([local_file("One value a line, without a header."), published]);
-    envelope
+    let users = any_of([local_file("One value per line, without a header."), published]);
+    common_fields
         .with_required("kind", constant(SegmentKind::File.as_str()))
-        .with_required(
-            "identifier",
-            described(identifier, "What the values of the list are."),
-        )
-        .with_required("users", described(users, "Who is in the segment."))
-        .with_required(
-            "expires_in_days",
-            described(
-                count(1),
-                "Days after its creation at which the service archives the segment and drops its users.",
-            ),
-        )
-        .with_optional(
-            "callback_url",
-            described(http_url(), "Where the service tells what came of each upload."),
-        )
-        .with_optional(
-            "notify",
-            described(
-                list(&email_address()),
-                "E-mail addresses that the service tells it, too.",
-            ),
-        )
+        .with_required("identifier", identifier)
+        .with_required("users", users)
+        .with_required("expires_in_days", count(1))
+        .with_optional("callback_url", http_url())
+        .with_optional("notify", list(&email_address()))
         .closed()
 }
 
-/// Segments whose members are synchronised.
-pub(super) fn cohort_segment(envelope: ObjectSchema) -> Value {
+pub(super) fn cohort_segment(common_fields: ObjectSchema) -> Value {
     let members = any_of([
         non_empty_list(&non_empty_text()),
-        local_file("One `uid` a line, without a header."),
+        local_file("One `uid` per line, without a header."),
     ]);
-    envelope
+    common_fields
         .with_required("kind", constant(SegmentKind::Cohort.as_str()))
-        .with_required(
-            "partner",
-            described(
-                non_empty_text(),
-                "Who synchronises the members; it never changes.",
-            ),
-        )
-        .with_required(
-            "cohort_id",
-            described(
-                non_empty_text(),
-                "The partner's own id of the segment; it never changes.",
-            ),
-        )
-        .with_required(
-            "members",
-            described(members, "The `uid` of each user in the segment."),
-        )
+        .with_required("partner", non_empty_text())
+        .with_required("cohort_id", non_empty_text())
+        .with_required("members", members)
         .closed()
 }
 
-fn local_file(lines: &str) -> Value {
+fn local_file(format: &str) -> Value {
     let path = described(
         non_empty_text(),
-        &format!("A file, by its path from the file that declares the segment. {lines}"),
+        &format!("Path of a file, relative to the file that declares the segment. {format}"),
     );
     ObjectSchema::default().with_required("path", path).closed()
 }

@@ -1,4 +1,4 @@
-//! Dates, and windows of time.
+//! Dates and time ranges.
 
 use super::builders::{
     ObjectSchema, any_of, constant, count, described, integer_between, keyword_enum, schema_ref,
@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 
 const DATE: &str = r"^\d{4}-\d{2}-\d{2}$";
 const TIMESTAMP: &str = r"^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$";
-/// Days by month, 29 February among them.
+/// Days by month, including 29 February.
 const MONTH_DAY: &str =
     r"^((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d))$";
 
-/// The parts that other schemas refer to, by name.
 pub(super) fn schema_defs() -> [(&'static str, Value); 3] {
     let moment = any_of([
         date(),
@@ -21,25 +20,29 @@ pub(super) fn schema_defs() -> [(&'static str, Value); 3] {
     [
         (
             "moment",
-            described(moment, "A date, or a moment as 2026-01-31T00:00:00.000Z."),
+            described(moment, "A date, or a time such as 2026-01-31T00:00:00.000Z."),
         ),
         (
             "firstMoment",
-            described(day_boundary(r"T00:00:00\.000Z$"), "A date, or its first moment."),
+            described(
+                day_boundary(r"T00:00:00\.000Z$"),
+                "A date, or its first millisecond.",
+            ),
         ),
         (
             "lastMoment",
-            described(day_boundary(r"T23:59:59\.999Z$"), "A date, or its last moment."),
+            described(
+                day_boundary(r"T23:59:59\.999Z$"),
+                "A date, or its last millisecond.",
+            ),
         ),
     ]
 }
 
-/// A plain date, or its first moment in the API's long form.
 pub(super) fn first_moment() -> Value {
     schema_ref("firstMoment")
 }
 
-/// A plain date, or its last moment in the API's long form.
 pub(super) fn last_moment() -> Value {
     schema_ref("lastMoment")
 }
@@ -56,7 +59,6 @@ fn date() -> Value {
     json!({"type": "string", "format": "date", "pattern": DATE})
 }
 
-/// What a date is compared with, by the part of it that is compared.
 pub(super) fn compared_value(extract: ExtractType) -> Value {
     match (extract.range(), extract) {
         (Some(range), _) => integer_between(*range.start(), *range.end()),
@@ -65,13 +67,12 @@ pub(super) fn compared_value(extract: ExtractType) -> Value {
     }
 }
 
-/// The window of an event filter.
 pub(super) fn event_time_range() -> Value {
     let unit = keyword_enum::<PeriodUnit>();
-    let relative = |kind, least| {
+    let relative = |kind, minimum| {
         ObjectSchema::default()
             .with_required("type", time_range_type(kind))
-            .with_required("value", count(least))
+            .with_required("value", count(minimum))
             .with_optional("value_type", constant("relative_past"))
             .with_required("period_unit", unit.clone())
     };
@@ -98,20 +99,18 @@ pub(super) fn event_time_range() -> Value {
     any_of(forms)
 }
 
-/// The form of a window, with what it spans.
-pub(super) fn time_range_type(word: &str) -> Value {
-    let words = match word {
-        "inTheLast" => "From the start of the unit that lies so many units back, until now.",
-        "between" => "From the start of the farther end to the end of the nearer one, both included.",
-        "on" => "One whole unit or day; 0 units back is the current one.",
-        "before" => "Everything before that unit or day.",
-        "after" => "Everything after that day.",
-        _ => "As long as the filter's own window, right before it.",
+pub(super) fn time_range_type(keyword: &str) -> Value {
+    let text = match keyword {
+        "inTheLast" => "From the start of the unit that is this many units back, until now.",
+        "between" => "From the start of the farther end to the end of the nearer end, both inclusive.",
+        "on" => "One whole unit or day; 0 units back is the current unit.",
+        "before" => "Before that unit or day.",
+        "after" => "After that day.",
+        _ => "As long as the time range of the filter, directly before it.",
     };
-    described(constant(word), words)
+    described(constant(keyword), text)
 }
 
-/// The window of an affinity filter.
 pub(super) fn affinity_time_range() -> Value {
     let absolute = |kind| {
         ObjectSchema::default()
@@ -130,12 +129,12 @@ pub(super) fn affinity_time_range() -> Value {
     any_of(forms)
 }
 
-/// Windows that count in days, as the dashboard has them.
+/// The form of the dashboard, which counts in days.
 fn day_count_time_ranges() -> Vec<Value> {
-    let relative = |kind, least| {
+    let relative = |kind, minimum| {
         ObjectSchema::default()
             .with_required("type", time_range_type(kind))
-            .with_required("days", count(least))
+            .with_required("days", count(minimum))
             .with_optional("value_type", constant("relative_past"))
             .with_optional("period_unit", constant("days"))
     };

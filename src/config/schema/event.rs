@@ -9,35 +9,17 @@ use super::date::{affinity_time_range, event_time_range, first_moment, last_mome
 use crate::model::{AffinityTextOperator, AffinityType, AggregationType, Comparator, GroupOperator, Keyword};
 use serde_json::{Value, json};
 
-/// An `actions` filter.
 pub(super) fn event() -> Value {
+    let time_range = described(event_time_range(), "When MoEngage received the event.");
     let base = ObjectSchema::default()
         .with_required("filter_type", constant("actions"))
-        .with_required(
-            "action_name",
-            described(
-                non_empty_text(),
-                "The event's code, not its label in the dashboard.",
-            ),
-        )
-        .with_optional(
-            "project_name",
-            described(
-                non_empty_text(),
-                "Portfolio workspaces only; `moe_portfolio` means any project.",
-            ),
-        )
-        .with_required(
-            "primary_time_range",
-            described(
-                event_time_range(),
-                "When, by the time the service received the event.",
-            ),
-        )
+        .with_required("action_name", non_empty_text())
+        .with_optional("project_name", non_empty_text())
+        .with_required("primary_time_range", time_range)
         .with_optional("attributes", attributes())
         .with_optional("aggregation_attributes", aggregation());
-    let executed = described(json!({"const": true}), "It happened.");
-    let never = described(json!({"const": false}), "It did not happen, not once.");
+    let executed = described(json!({"const": true}), "The event happened.");
+    let never = described(json!({"const": false}), "The event did not happen.");
     any_of([
         base.clone()
             .with_required("executed", executed)
@@ -50,54 +32,41 @@ pub(super) fn event() -> Value {
 }
 
 fn attributes() -> Value {
-    let group = ObjectSchema::default()
+    let attribute = schema_ref(AttributeSchemaKind::EventAttribute.def_name());
+    ObjectSchema::default()
         .with_required("filter_operator", keyword_enum::<GroupOperator>())
-        .with_required(
-            "filters",
-            list(&schema_ref(AttributeSchemaKind::EventAttribute.def_name())),
-        )
-        .closed();
-    described(group, "What has to hold for an occurrence to count.")
+        .with_required("filters", list(&attribute))
+        .closed()
 }
 
 fn execution() -> Value {
     let times = |kind| {
+        let text = "At least, exactly or at most this many times in the time range.";
         ObjectSchema::default()
-            .with_required(
-                "type",
-                described(
-                    constant(kind),
-                    "At least, exactly or at most so many times in the window.",
-                ),
-            )
+            .with_required("type", described(constant(kind), text))
             .with_required("count", count(1))
             .closed()
     };
     let once = |kind| {
-        let words = "The first, or the last, occurrence of all lies in the window.";
+        let text = "The first or the last occurrence of all is in the time range.";
         ObjectSchema::default()
-            .with_required("type", described(constant(kind), words))
+            .with_required("type", described(constant(kind), text))
             .closed()
     };
-    let kinds = discriminated_by(
-        "type",
-        [
-            ("atleast", times("atleast")),
-            ("exactly", times("exactly")),
-            ("atmost", times("atmost")),
-            ("firstTime", once("firstTime")),
-            ("lastTime", once("lastTime")),
-        ],
-    );
-    described(kinds, "How often; at least once when left out.")
+    let kinds = [
+        ("atleast", times("atleast")),
+        ("exactly", times("exactly")),
+        ("atmost", times("atmost")),
+        ("firstTime", once("firstTime")),
+        ("lastTime", once("lastTime")),
+    ];
+    discriminated_by("type", kinds)
 }
 
 fn exactly_zero_times() -> Value {
+    let kind = described(constant("exactly"), "Exactly 0 times.");
     ObjectSchema::default()
-        .with_required(
-            "type",
-            described(constant("exactly"), "Not once: exactly 0 times."),
-        )
+        .with_required("type", kind)
         .with_required("count", json!({"const": 0}))
         .closed()
 }
@@ -107,17 +76,11 @@ fn aggregation() -> Value {
         threshold(json!({"enum": ["is", "lessThan", "greaterThan"]}), None),
         threshold(constant("between"), Some(number())),
     ]);
-    let group = ObjectSchema::default()
+    let filters = json!({"type": "array", "items": one, "minItems": 1, "maxItems": 1});
+    ObjectSchema::default()
         .with_optional("filter_operator", keyword_enum::<GroupOperator>())
-        .with_required(
-            "filters",
-            json!({"type": "array", "items": one, "minItems": 1, "maxItems": 1}),
-        )
-        .closed();
-    described(
-        group,
-        "A condition on the sum, mean, least, greatest or median of an attribute of the occurrences.",
-    )
+        .with_required("filters", filters)
+        .closed()
 }
 
 fn threshold(operator: Value, value1: Option<Value>) -> Value {
@@ -135,10 +98,7 @@ fn threshold(operator: Value, value1: Option<Value>) -> Value {
     let compared = fields
         .clone()
         .with_required("comparator", keyword_enum::<Comparator>())
-        .with_required(
-            "base_time_range",
-            described(base_time_range(), "The earlier window compared with."),
-        );
+        .with_required("base_time_range", base_time_range());
     any_of([fields.closed(), compared.closed()])
 }
 
@@ -158,25 +118,16 @@ fn base_time_range() -> Value {
     ])
 }
 
-/// A `psychographic_event` filter.
 pub(super) fn affinity() -> Value {
+    let time_range = described(affinity_time_range(), "When: a number of days, or dates.");
     let base = ObjectSchema::default()
         .with_required("filter_type", constant("psychographic_event"))
-        .with_required(
-            "action_name",
-            described(
-                non_empty_text(),
-                "The event's code, not its label in the dashboard.",
-            ),
-        )
+        .with_required("action_name", non_empty_text())
         .with_optional("executed", json!({"const": true}))
         .with_optional("execution", execution())
         .with_required("psychographic_attributes", preferred_attributes())
         .with_optional("attributes", attributes())
-        .with_required(
-            "primary_time_range",
-            described(affinity_time_range(), "When; counted in days, or between dates."),
-        );
+        .with_required("primary_time_range", time_range);
     let of = |kind: AffinityType| {
         let base = base
             .clone()
@@ -197,11 +148,10 @@ fn preferred_attributes() -> Value {
         "data_type",
         [("string", text_attribute()), ("double", number_attribute())],
     );
-    let group = ObjectSchema::default()
+    ObjectSchema::default()
         .with_required("filter_operator", keyword_enum::<GroupOperator>())
         .with_required("filters", non_empty_list(&attribute))
-        .closed();
-    described(group, "The values that users lean to.")
+        .closed()
 }
 
 fn preferred_base(kind: &str) -> ObjectSchema {
@@ -214,8 +164,7 @@ fn preferred_base(kind: &str) -> ObjectSchema {
 
 fn text_attribute() -> Value {
     let of = |operator: AffinityTextOperator| {
-        let word = operator.as_str();
-        let base = preferred_base("string").with_required("operator", constant(word));
+        let base = preferred_base("string").with_required("operator", constant(operator.as_str()));
         let schema = match operator {
             AffinityTextOperator::Exists => base,
             AffinityTextOperator::In => base
@@ -225,7 +174,7 @@ fn text_attribute() -> Value {
                 .with_required("value", text())
                 .with_optional("case_sensitive", boolean()),
         };
-        (word, schema.closed())
+        (operator.as_str(), schema.closed())
     };
     discriminated_by(
         "operator",
@@ -234,28 +183,19 @@ fn text_attribute() -> Value {
 }
 
 fn number_attribute() -> Value {
-    let base = |word| preferred_base("double").with_required("operator", constant(word));
-    let one = |word| base(word).with_required("value", number()).closed();
+    let base = |operator| preferred_base("double").with_required("operator", constant(operator));
+    let with_value = |operator, value| base(operator).with_required("value", value);
+    let between = with_value("between", number()).with_required("value1", number());
+    let operators = [
+        ("is", with_value("is", number())),
+        ("in", with_value("in", non_empty_list(&number()))),
+        ("lessThan", with_value("lessThan", number())),
+        ("greaterThan", with_value("greaterThan", number())),
+        ("between", between),
+        ("exists", base("exists")),
+    ];
     discriminated_by(
         "operator",
-        [
-            ("is", one("is")),
-            (
-                "in",
-                base("in")
-                    .with_required("value", non_empty_list(&number()))
-                    .closed(),
-            ),
-            ("lessThan", one("lessThan")),
-            ("greaterThan", one("greaterThan")),
-            (
-                "between",
-                base("between")
-                    .with_required("value", number())
-                    .with_required("value1", number())
-                    .closed(),
-            ),
-            ("exists", base("exists").closed()),
-        ],
+        operators.map(|(operator, schema)| (operator, schema.closed())),
     )
 }

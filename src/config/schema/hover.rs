@@ -1,66 +1,133 @@
-//! What an editor says of a field when a person points at it.
+//! Field descriptions that editors show on hover, by field name.
 //!
-//! By name: a field means the same wherever it stands. Fields that do not (`type`) are described where they are.
+//! A field that means different things in different places (`type`, `url`) is described where its schema is built.
 
-/// The words for a field; `None` where the place says more than the name.
+/// `None` for a field that is described where its schema is built.
 pub(super) fn hover_text(field: &str) -> Option<&'static str> {
-    let words = match field {
-        "aggregation_type" => "What is made of the attribute's numbers; the median is approximate.",
-        "attribute_name" => "The event's attribute, a number.",
-        "case_sensitive" => "Whether upper and lower case differ; they do not by default.",
-        "category" => {
-            "The dashboard's category of the attribute; sent when given, without a meaning for who matches."
+    let text = match field {
+        "action_name" => "Event code, not its label in the dashboard.",
+        "active_limit" => "Maximum number of active segments, if MoEngage raised the limit of the workspace.",
+        "adoption" => "Whether apply adopts declared segments that were created outside segctl.",
+        "aggregation_attributes" => {
+            "Condition on the sum, mean, minimum, maximum or median of an attribute of the occurrences."
         }
+        "aggregation_type" => "How the numbers of the attribute are aggregated; the median is approximate.",
+        "api_behavior" => "Undocumented API behavior of the workspace.",
+        "api_key" => "Password of every API request: a variable or a command, never the key itself.",
+        "archive" => "Maximum percentage of the managed active segments that one plan may archive.",
+        "archived_definitions_conflict" => {
+            "Whether a new segment may not have the definition of an archived segment."
+        }
+        "attribute" => "Attribute that the list identifies users by; each value must belong to one user.",
+        "attribute_name" => "Numeric attribute of the event.",
+        "attributes" => "Conditions that an occurrence must match to count.",
+        "base_time_range" => "Earlier time range to compare with.",
+        "bucket" => {
+            "Bucket for the lists: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX. MoEngage receives \
+             pre-signed URLs that are valid for 24 hours."
+        }
+        "callback_url" => "URL that MoEngage sends the result of each upload to.",
+        "callbacks" => "Where MoEngage sends the results of uploads.",
+        "case_sensitive" => "Whether the comparison is case-sensitive; default: false.",
+        "category" => "Category of the attribute in the dashboard. It does not change which users match.",
+        "cohort_id" => "Id of the cohort at the partner; it cannot be changed later.",
+        "command" => "A program and its arguments; the first line of its output is the value.",
         "comparator" => {
-            "Tests the change since `base_time_range`, plain or in percent, in place of the number itself."
+            "Compare the change since `base_time_range`, absolute or in percent, instead of the number."
         }
-        "count" => "How many times.",
-        "data_type" => {
-            "The attribute's type at the service. Stored values of any other type never match, and are not converted."
+        "count" => "Number of times.",
+        "daily_user_limit" => {
+            "Maximum number of users added in 24 hours by all lists together, if MoEngage raised the limit."
         }
-        "days" => "So many days ago. Of `between`, the later end.",
-        "days1" => "So many days ago: the earlier end.",
+        "data_center" => "MoEngage data center.",
+        "data_type" => "Type of the attribute in MoEngage. Values stored with another type never match.",
+        "days" => "Number of days ago; with `between`, the later end.",
+        "days1" => "Number of days ago: the earlier end.",
+        "db_name" => "Required to archive and unarchive.",
+        "default_workspace" => "Workspace to use when the command line names none.",
+        "description" => "For readers of the repository; never sent.",
+        "directory" => "Folder that a web server publishes, relative to this file.",
         "dynamic_attribute_type" => {
-            "The other attribute's type, that of an element where this one is a list."
+            "Type of the other attribute; with a list attribute, the type of its elements."
         }
-        "executed" => "Whether it happened; false means not once in the window.",
-        "execution" => "How often it happened; at least once when left out.",
+        "endpoint" => "An https URL; http is allowed only for loopback addresses.",
+        "executed" => "Whether the event happened; false means not once in the time range.",
+        "execution" => "How often the event happened; default: at least once.",
+        "expires_in_days" => {
+            "Days after creation at which MoEngage archives the segment and removes its users."
+        }
         "extract_type" => {
-            "The part of the date that is compared, whatever the larger units are; the whole date when left out. \
-             Hours are 0 to 23, weekdays 0 to 6, and which day is 0 is not documented."
+            "Part of the date to compare, whatever the larger units are; default: the whole date. Hours are 0 to 23, \
+             weekdays 0 to 6. MoEngage does not document which weekday is 0."
         }
-        "filter_operator" => "`and`: every filter has to hold. `or`: one is enough.",
+        "filter_operator" => "`and`: every filter must match. `or`: one is enough.",
         "filter_type" => {
-            "What is asked of a user: an attribute, an event, affinity, membership of another segment, or a group of \
+            "Filter condition: an attribute, an event, an affinity, membership of another segment, or a group of \
              filters."
         }
-        "filters" => "The filters that are combined.",
-        "from" => "The day, or the first of several; in the workspace's time zone.",
-        "is_dynamic_value" => "Whether `value` is the user's own value of another attribute.",
-        "name" => "The attribute's name at the service.",
+        "filters" => "Filters to combine.",
+        "from" => "The day, or the first day of a range, in the time zone of the workspace.",
+        "guards" => "How much one plan may change; a plan that exceeds a guard is blocked.",
+        "identifier" => "What the values of the list are.",
+        "is_dynamic_value" => "Whether `value` is another attribute of the same user.",
+        "labels" => "For readers of the repository; never sent.",
+        "lifecycle" => "`active` (default) or `archived`.",
+        "list_shows_archived" => {
+            "Whether the API lists archived segments. If true, only the state knows which segments are archived, and \
+             segctl does not notice a segment that is archived elsewhere."
+        }
+        "listen" => "Address that receives the forwarded callbacks, such as 0.0.0.0:8080.",
+        "manages" => "Name patterns: segctl archives matching segments that are not in the configuration.",
+        "members" => "The `uid` of each member.",
+        "min_segments" => "The guards apply from this number of managed segments.",
+        "name" => "Name of the attribute in MoEngage.",
         "negate" => "NOT. Users without the attribute match a negated condition.",
+        "notify" => "E-mail addresses that MoEngage sends the result of each upload to.",
         "operator" => {
-            "How the attribute is compared. `exists` holds for empty values too; `between` of numbers leaves `value1` \
-             itself out."
+            "How to compare the attribute. `exists` also matches empty values; `between` of numbers excludes `value1`."
         }
         "operator_type" => {
             "Predominant: more often than with any other value. Minimum: at least a percentage of the times. Top and \
              bottom: among the most or the least active users."
         }
-        "percent_of_times" => "At least this percentage of the occurrences, 1 to 100.",
-        "percent_of_users" => "This percentage of the users, 1 to 100.",
+        "owner" => "Owner contact; never sent.",
+        "partner" => "Partner that syncs the members; it cannot be changed later.",
+        "percent_of_times" => "Minimum percentage of the occurrences, 1 to 100.",
+        "percent_of_users" => "Percentage of the users, 1 to 100.",
         "period_unit" => {
-            "What the window counts in. Weeks start on Monday, months are those of the calendar; beside dates it says \
-             nothing."
+            "Unit of the time range. Weeks start on Monday, months are calendar months; it has no effect with dates."
         }
-        "to" => "The last day, included.",
-        "value" => "What is compared with. Of `between`, the lower or nearer end.",
-        "value1" => "The other end of `between`: numbers lie below it, dates may be on it.",
+        "previous_names" => "Earlier names: an existing segment with one of them is renamed.",
+        "project_name" => "Portfolio workspaces only; `moe_portfolio` means any project.",
+        "protect" => "Whether segctl must never archive the segment, even when its file is removed.",
+        "psychographic_attributes" => "Attribute values that users prefer.",
+        "publish" => "Where segctl publishes user lists for MoEngage to read.",
+        "radius" => "Meters around the point.",
+        "rate_limits" => "Rate limits that override the documented ones, such as 50/min.",
+        "raw" => "Sent unchanged; segctl does not check it.",
+        "rename_frees_names" => "Whether other segments can use the old name after a rename.",
+        "sandbox" => "File of the embedded sandbox, relative to this file.",
+        "segments" => "Directories or globs of segment files, relative to this file.",
+        "sha256" => "SHA-256 of the file; a new digest means a new list.",
+        "state" => {
+            "Location of the state: a directory, relative to this file, or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, \
+             az://CONTAINER/PREFIX."
+        }
+        "time_zone" => "Time zone of the workspace, such as Asia/Kolkata.",
+        "to" => "The last day, inclusive.",
+        "token" => {
+            "Secret part of the callback URLs, at least 16 letters, digits, - and _: a variable or a command."
+        }
+        "update" => "Maximum percentage of the managed active segments that one plan may update.",
+        "users" => "Users of the segment.",
+        "value" => "Value to compare with; with `between`, the lower or nearer end.",
+        "value1" => "Upper or farther end of `between`; exclusive for numbers, inclusive for dates.",
         "value_type" => {
-            "`absolute` is a date of the calendar in the workspace's time zone; the relative ones count units back \
-             from now, or on from it."
+            "`absolute`: a date in the time zone of the workspace. The relative types count units back from now, or \
+             forward."
         }
+        "workspace_id" => "User name of every API request.",
         _ => return None,
     };
-    Some(words)
+    Some(text)
 }

@@ -1,4 +1,4 @@
-//! A document of a segment file.
+//! The schema of one YAML document of a segment file.
 
 use super::attribute::{self, AttributeSchemaKind};
 use super::builders::{
@@ -11,13 +11,17 @@ use super::event::{affinity, event};
 use crate::model::{GroupOperator, Keyword, Lifecycle, SegmentKind};
 use serde_json::{Map, Value, json};
 
-/// The schema of one document of a segment file.
 #[must_use]
 pub fn segment() -> Value {
-    let kind = described(keyword_enum::<SegmentKind>(), "What makes the segment's members.");
+    let kind = described(
+        keyword_enum::<SegmentKind>(),
+        "`filter` (default), `file` for an uploaded user list, or `cohort` for members synced by a partner.",
+    );
     let is_kind = |kind: SegmentKind| {
-        let said = ObjectSchema::default().with_required("kind", constant(kind.as_str()));
-        said.allowing_other_fields()
+        let kind = constant(kind.as_str());
+        ObjectSchema::default()
+            .with_required("kind", kind)
+            .allowing_other_fields()
     };
     let mut schema = json!({
         "type": "object",
@@ -33,62 +37,25 @@ pub fn segment() -> Value {
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["$id"] = "https://raw.githubusercontent.com/segctl/segctl/main/schemas/segment.schema.json".into();
     schema["title"] = "segctl segment".into();
-    schema["description"] = "One segment; a file may hold several documents.".into();
+    schema["description"] = "One segment; a file can contain several YAML documents.".into();
     schema["$defs"] = Value::Object(schema_defs());
     schema
 }
 
-/// What segments of every kind have.
 fn common_fields() -> ObjectSchema {
+    let name = "Unique in the workspace; a name can never be reused.";
+    let id = "Id of the existing segment; without it, segctl matches by state and by name.";
+    let workspaces = "Workspaces that have the segment; default: all.";
     ObjectSchema::default()
-        .with_required(
-            "name",
-            described(
-                text(),
-                "Unique in the workspace, for ever: nothing is ever deleted.",
-            ),
-        )
-        .with_optional(
-            "id",
-            described(
-                non_empty_text(),
-                "The live segment that this is, whatever its name; without it, it is found by the ledger and by name.",
-            ),
-        )
-        .with_optional(
-            "protect",
-            described(boolean(), "Whether it must never be archived, not even by removing the file."),
-        )
-        .with_optional(
-            "description",
-            described(text(), "For readers of the repository; never sent."),
-        )
-        .with_optional("owner", described(text(), "Whom to ask; never sent."))
-        .with_optional(
-            "labels",
-            described(list(&text()), "For readers of the repository; never sent."),
-        )
-        .with_optional(
-            "lifecycle",
-            described(
-                keyword_enum::<Lifecycle>(),
-                "Whether the segment is in use; it is by default.",
-            ),
-        )
-        .with_optional(
-            "previous_names",
-            described(
-                list(&non_empty_text()),
-                "Names it had before: a live segment of that name is renamed.",
-            ),
-        )
-        .with_optional(
-            "workspaces",
-            described(
-                list(&non_empty_text()),
-                "The workspaces it is for; all when left out.",
-            ),
-        )
+        .with_required("name", described(text(), name))
+        .with_optional("id", described(non_empty_text(), id))
+        .with_optional("protect", boolean())
+        .with_optional("description", text())
+        .with_optional("owner", text())
+        .with_optional("labels", list(&text()))
+        .with_optional("lifecycle", keyword_enum::<Lifecycle>())
+        .with_optional("previous_names", list(&non_empty_text()))
+        .with_optional("workspaces", described(list(&non_empty_text()), workspaces))
 }
 
 fn schema_defs() -> Map<String, Value> {
@@ -97,21 +64,13 @@ fn schema_defs() -> Map<String, Value> {
         .chain(date::schema_defs())
         .map(|(name, schema)| (name.to_owned(), schema))
         .collect();
+    let condition = |kind: AttributeSchemaKind| (kind.def_name(), attribute::condition(kind));
     for (name, schema) in [
         ("group", group(ObjectSchema::default())),
         ("filter", filter()),
-        (
-            "userAttribute",
-            attribute::condition(AttributeSchemaKind::UserAttribute),
-        ),
-        (
-            "innerAttribute",
-            attribute::condition(AttributeSchemaKind::InnerAttribute),
-        ),
-        (
-            "eventAttribute",
-            attribute::condition(AttributeSchemaKind::EventAttribute),
-        ),
+        condition(AttributeSchemaKind::UserAttribute),
+        condition(AttributeSchemaKind::InnerAttribute),
+        condition(AttributeSchemaKind::EventAttribute),
         ("event", event()),
         ("affinity", affinity()),
     ] {
@@ -121,62 +80,41 @@ fn schema_defs() -> Map<String, Value> {
 }
 
 fn group(base: ObjectSchema) -> Value {
-    base.with_required(
-        "filter_operator",
-        described(
-            keyword_enum::<GroupOperator>(),
-            "Whether every filter has to hold, or any.",
-        ),
-    )
-    .with_required("filters", list(&schema_ref("filter")))
-    .closed()
+    base.with_required("filter_operator", keyword_enum::<GroupOperator>())
+        .with_required("filters", list(&schema_ref("filter")))
+        .closed()
 }
 
 fn filter() -> Value {
-    let raw = described(
-        json!({"type": "object"}),
-        "Sent as it stands; nothing in it is checked.",
-    );
-    any_of([
-        discriminated_by(
-            "filter_type",
-            [
-                (
-                    "user_attributes",
-                    schema_ref(AttributeSchemaKind::UserAttribute.def_name()),
-                ),
-                ("actions", schema_ref("event")),
-                ("psychographic_event", schema_ref("affinity")),
-                ("custom_segments", reference()),
-                (
-                    "nested_filters",
-                    group(ObjectSchema::default().with_required("filter_type", constant("nested_filters"))),
-                ),
-            ],
+    let nested = ObjectSchema::default().with_required("filter_type", constant("nested_filters"));
+    let kinds = [
+        (
+            "user_attributes",
+            schema_ref(AttributeSchemaKind::UserAttribute.def_name()),
         ),
-        ObjectSchema::default().with_required("raw", raw).closed(),
-    ])
+        ("actions", schema_ref("event")),
+        ("psychographic_event", schema_ref("affinity")),
+        ("custom_segments", reference()),
+        ("nested_filters", group(nested)),
+    ];
+    let raw = ObjectSchema::default().with_required("raw", json!({"type": "object"}));
+    any_of([discriminated_by("filter_type", kinds), raw.closed()])
 }
 
 fn reference() -> Value {
     let base = || ObjectSchema::default().with_required("filter_type", constant("custom_segments"));
-    let name = || {
-        described(
-            non_empty_text(),
-            "The segment's name; its id is found in each workspace.",
-        )
-    };
-    let id = || {
-        described(
-            non_empty_text(),
-            "The segment's id, as the dashboard's payload has it; `moe_all_users` is everyone.",
-        )
-    };
+    let name = "Name of the segment; segctl finds its id in each workspace.";
+    let id = "Id of the segment, as in the payload of the dashboard; `moe_all_users` means all users.";
     any_of([
-        base().with_required("name", name()).closed(),
         base()
-            .with_required("id", id())
-            .with_optional("name", non_empty_text())
+            .with_required("name", described(non_empty_text(), name))
+            .closed(),
+        base()
+            .with_required("id", described(non_empty_text(), id))
+            .with_optional(
+                "name",
+                described(non_empty_text(), "Label for readers; the id selects the segment."),
+            )
             .closed(),
     ])
 }

@@ -1,81 +1,54 @@
-//! Where a workspace's service says what became of lists: `callbacks`.
+//! `callbacks`: where MoEngage sends the results of uploads.
 
 use super::super::decode::codes;
-use super::super::decode::decoder::{Decoder, Fields};
+use super::super::decode::decoder::Decoder;
 use super::super::yaml::Node;
-use super::{ValueSource, optional, secret_source};
+use super::{ValueSource, optional, required, secret_source};
 use crate::model::is_loopback_http;
 use std::net::SocketAddr;
 
-/// Where the service says what became of lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackSettings {
-    /// The address that the service calls, from outside; what is behind it passes everything below it on.
+    /// The public URL. A proxy forwards every path below it to `listen`.
     pub url: String,
-    /// Where to listen for what is passed on.
     pub listen: Option<SocketAddr>,
-    /// The secret in the addresses that the service is told.
+    /// The secret part of each callback URL.
     pub token: ValueSource,
 }
 
-/// Takes the field out of a workspace; `None` when it has a fault.
-pub(super) fn callbacks(
-    reader: &mut Decoder<'_>,
-    fields: &mut Fields<'_>,
-) -> Option<Option<CallbackSettings>> {
-    let read = fields
-        .take("callbacks")
-        .map(|node| callback_settings(reader, node));
-    optional(read)
-}
-
-fn callback_settings(reader: &mut Decoder<'_>, node: &Node) -> Option<CallbackSettings> {
-    let mut fields = reader.fields(node, "where the service calls back")?;
-    let url = reader
-        .require(&mut fields, "url")
-        .and_then(|node| callback_url(reader, node));
-    let token = reader
-        .require(&mut fields, "token")
-        .and_then(|node| secret_source(reader, node));
-    let listen = fields.take("listen").map(|node| listen_address(reader, node));
-    reader.finish(&fields);
+pub(super) fn callback_settings(decoder: &mut Decoder<'_>, node: &Node) -> Option<CallbackSettings> {
+    let mut fields = decoder.fields(node, "`callbacks`")?;
+    let url = required(decoder, &mut fields, "url", callback_url);
+    let token = required(decoder, &mut fields, "token", secret_source);
+    let listen = optional(decoder, &mut fields, "listen", listen_address);
+    decoder.finish(&fields);
     Some(CallbackSettings {
         url: url?,
-        listen: optional(listen)?,
+        listen: listen?,
         token: token?,
     })
 }
 
-/// Its addresses have a secret in them, so that nobody may read them on the way.
-fn callback_url(reader: &mut Decoder<'_>, node: &Node) -> Option<String> {
-    let text = reader.non_empty_text(node)?;
-    let is_https = text
-        .strip_prefix("https://")
-        .is_some_and(|rest| rest.starts_with(|first| first != '/'));
+/// Callback URLs contain a secret, so plain http is refused except on loopback.
+fn callback_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let text = decoder.non_empty_text(node)?;
+    let host = text.strip_prefix("https://");
+    let is_https = host.is_some_and(|host| host.starts_with(|first| first != '/'));
     if (is_https || is_loopback_http(&text)) && !text.contains(['?', '#']) {
         return Some(text.trim_end_matches('/').to_owned());
     }
-    let message = "the service cannot call back there";
-    reader.error::<()>(
-        codes::OUT_OF_RANGE,
-        &node.span,
-        message,
-        "expected https and a path at most",
-    );
-    reader.add_help("http is for loopback only: the addresses hold a secret");
+    let label = "expected an https URL without query or fragment";
+    decoder.error::<()>(codes::OUT_OF_RANGE, &node.span, "invalid callback URL", label);
+    decoder.add_help("http is allowed only for loopback addresses: callback URLs contain a secret");
     None
 }
 
-fn listen_address(reader: &mut Decoder<'_>, node: &Node) -> Option<SocketAddr> {
-    let text = reader.non_empty_text(node)?;
+fn listen_address(decoder: &mut Decoder<'_>, node: &Node) -> Option<SocketAddr> {
+    let text = decoder.non_empty_text(node)?;
     if let Ok(address) = text.parse() {
         return Some(address);
     }
-    let message = format!("`{text}` is no address to listen on");
-    reader.error(
-        codes::OUT_OF_RANGE,
-        &node.span,
-        message,
-        "expected such as `0.0.0.0:8080`",
-    )
+    let message = format!("`{text}` is not a valid listen address");
+    let label = "expected IP:PORT such as `0.0.0.0:8080`";
+    decoder.error(codes::OUT_OF_RANGE, &node.span, message, label)
 }

@@ -20,7 +20,7 @@ fn diagnostic_codes(text: &str) -> Vec<(&'static str, u32)> {
 #[test]
 fn a_moengage_workspace_and_a_sandbox_are_read() {
     let text = format!(
-        "default_workspace: dev\n{PRODUCTION_SETTINGS}    ledger: .ledger\n    time_zone: Asia/Kolkata\n    rate_limits: {{get: [10/s]}}\n    service: {{list_shows_archived: true}}\n  dev:\n    sandbox: box.json\n"
+        "default_workspace: dev\n{PRODUCTION_SETTINGS}    state: .state\n    time_zone: Asia/Kolkata\n    rate_limits: {{get: [10/s]}}\n    api_behavior: {{list_shows_archived: true}}\n  dev:\n    sandbox: box.json\n"
     );
     let (read, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
     assert_eq!(diagnostics, []);
@@ -29,7 +29,7 @@ fn a_moengage_workspace_and_a_sandbox_are_read() {
     let production = &read.workspaces["production"];
     assert_eq!(
         production.state,
-        Some(StateLocation::Directory(".ledger".to_owned()))
+        Some(StateLocation::Directory(".state".to_owned()))
     );
     assert!(production.policy.api_behavior.list_shows_archived);
     assert_eq!(production.rate_limits[0].windows[0].0, "10/s");
@@ -37,7 +37,7 @@ fn a_moengage_workspace_and_a_sandbox_are_read() {
         endpoint, api_key, ..
     } = &production.connection
     else {
-        panic!("a service")
+        panic!("not a MoEngage connection")
     };
     assert_eq!(*endpoint, EndpointSetting::DataCenter(DataCenter::Dc01));
     assert_eq!(*api_key, ValueSource::Environment("KEY".to_owned()));
@@ -62,13 +62,10 @@ fn a_literal_secret_is_rejected_and_not_printed() {
         let (read, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
         assert_eq!(read, None);
         assert_eq!(diagnostics[0].code, LITERAL_SECRET);
-        let said = format!(
-            "{} {:?} {:?}",
-            diagnostics[0].message, diagnostics[0].help, diagnostics[0].labels
-        );
+        let shown = format!("{diagnostics:?}");
         assert!(
-            !said.contains("hunter2") && !said.contains("1234567890"),
-            "{said}"
+            !shown.contains("hunter2") && !shown.contains("1234567890"),
+            "{shown}"
         );
     }
 }
@@ -111,67 +108,77 @@ fn errors_are_reported_with_their_lines() {
             &PRODUCTION_SETTINGS.replace("data_center: \"01\"", "endpoint: http://localhost.example.com"),
             vec![(codes::OUT_OF_RANGE, 4)],
         ),
-        (
-            &format!("{PRODUCTION_SETTINGS}    time_zone: Mars/Olympus\n"),
-            vec![(codes::UNKNOWN_KEYWORD, 7)],
-        ),
-        (
-            &format!("{PRODUCTION_SETTINGS}    ledger: s3://key:hunter2@bucket/prefix\n"),
-            vec![(INVALID_STORAGE_URL, 7)],
-        ),
-        (
-            &format!("{PRODUCTION_SETTINGS}    publish: {{bucket: s3://key:hunter2@bucket/prefix}}\n"),
-            vec![(INVALID_STORAGE_URL, 7)],
-        ),
-        (
-            &format!("{PRODUCTION_SETTINGS}    publish: {{bucket: s3://bucket, directory: web}}\n"),
-            vec![(codes::UNKNOWN_FIELD, 7)],
-        ),
-        (
-            &format!("{PRODUCTION_SETTINGS}    rate_limits: {{gets: [1/s]}}\n"),
-            vec![(codes::UNKNOWN_FIELD, 7)],
-        ),
-        (
-            &format!("{PRODUCTION_SETTINGS}    api_key2: x\n"),
-            vec![(codes::UNKNOWN_FIELD, 7)],
-        ),
-        (
-            &format!(
-                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"http://hooks.example\", token: \"${{T}}\"}}\n"
-            ),
-            vec![(codes::OUT_OF_RANGE, 7)],
-        ),
-        (
-            &format!(
-                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example/?a\", token: \"${{T}}\"}}\n"
-            ),
-            vec![(codes::OUT_OF_RANGE, 7)],
-        ),
-        (
-            &format!(
-                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example\", token: hunter2}}\n"
-            ),
-            vec![(LITERAL_SECRET, 7)],
-        ),
-        (
-            &format!(
-                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example\", token: \"${{T}}\", listen: 8080}}\n"
-            ),
-            vec![(codes::WRONG_TYPE, 7)],
-        ),
-        (
-            &format!(
-                "{PRODUCTION_SETTINGS}    callbacks: {{url: \"https://hooks.example\", token: \"${{T}}\", listen: here}}\n"
-            ),
-            vec![(codes::OUT_OF_RANGE, 7)],
-        ),
-        (
-            &format!("{PRODUCTION_SETTINGS}    callbacks: {{listen: \"0.0.0.0:1\"}}\n"),
-            vec![(codes::MISSING_FIELD, 7), (codes::MISSING_FIELD, 7)],
-        ),
     ];
     for (text, expected) in table {
         assert_eq!(diagnostic_codes(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn invalid_workspace_fields_are_reported_with_their_lines() {
+    let bucket = "s3://key:hunter2@bucket/prefix";
+    let callbacks = |fields: &str| format!("callbacks: {{{fields}}}");
+    let https = "url: \"https://hooks.example\"";
+    let token = "token: \"${T}\"";
+    let table = [
+        ("time_zone: Mars/Olympus".to_owned(), codes::UNKNOWN_KEYWORD),
+        (format!("state: {bucket}"), INVALID_STORAGE_URL),
+        (format!("publish: {{bucket: {bucket}}}"), INVALID_STORAGE_URL),
+        (
+            "publish: {bucket: s3://bucket, directory: web}".to_owned(),
+            codes::UNKNOWN_FIELD,
+        ),
+        ("rate_limits: {gets: [1/s]}".to_owned(), codes::UNKNOWN_FIELD),
+        ("api_key2: x".to_owned(), codes::UNKNOWN_FIELD),
+        (
+            callbacks(&format!("url: \"http://hooks.example\", {token}")),
+            codes::OUT_OF_RANGE,
+        ),
+        (
+            callbacks(&format!("url: \"https://hooks.example/?a\", {token}")),
+            codes::OUT_OF_RANGE,
+        ),
+        (callbacks(&format!("{https}, token: hunter2")), LITERAL_SECRET),
+        (
+            callbacks(&format!("{https}, {token}, listen: 8080")),
+            codes::WRONG_TYPE,
+        ),
+        (
+            callbacks(&format!("{https}, {token}, listen: here")),
+            codes::OUT_OF_RANGE,
+        ),
+    ];
+    for (field, code) in table {
+        let text = format!("{PRODUCTION_SETTINGS}    {field}\n");
+        assert_eq!(diagnostic_codes(&text), [(code, 7)], "{text}");
+    }
+    let text = format!("{PRODUCTION_SETTINGS}    callbacks: {{listen: \"0.0.0.0:1\"}}\n");
+    assert_eq!(diagnostic_codes(&text), [(codes::MISSING_FIELD, 7); 2]);
+}
+
+#[test]
+fn a_renamed_key_is_rejected_with_its_new_name() {
+    let table = [
+        ("ledger: .segctl", "`ledger` is now `state`"),
+        ("owns: [A]", "`owns` is now `manages`"),
+        ("service: {}", "`service` is now `api_behavior`"),
+        (
+            "api_behavior: {users_a_day: 5}",
+            "`users_a_day` is now `daily_user_limit`",
+        ),
+        ("guards: {above: 20}", "`above` is now `min_segments`"),
+    ];
+    for (field, help) in table {
+        let text = format!("segments: a\nworkspaces:\n  dev:\n    sandbox: f\n    {field}\n");
+        let (settings, diagnostics) = parse_settings(&SourceFile::new("segctl.yaml", text));
+        assert_eq!(settings, None);
+        let [diagnostic] = diagnostics.as_slice() else {
+            panic!("{diagnostics:?}")
+        };
+        assert_eq!(
+            (diagnostic.code, diagnostic.help.as_slice()),
+            (codes::UNKNOWN_FIELD, &[help.to_owned()][..])
+        );
     }
 }
 

@@ -1,37 +1,19 @@
-//! Anchors and aliases: an alias becomes a copy of the anchored value, within a budget.
-//!
-//! An anchor is kept as a path and not as a copy, so values that nothing refers to cost nothing.
+//! Replaces each alias by a copy of the anchored value, within a limit.
 
 use std::ops::Range;
 
+use super::anchor::{AnchorTarget, ExpansionCost};
 use super::tree_builder::{NextPart, OpenCollection, TreeBuilder, nesting_error};
 use super::{NESTING_LIMIT, Node, Yaml};
 use crate::diagnostic::Diagnostic;
 
-/// Values that aliases may add to those written out.
+/// Values that aliases may add to one file.
 const ALIAS_NODE_LIMIT: usize = 20_000;
-/// Bytes of text that aliases may add.
+/// Bytes of text that aliases may add to one file.
 const ALIAS_TEXT_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Where an anchored value stands: the index of the child to take, from the document's root downwards.
-pub(super) enum AnchorTarget {
-    Path(Box<[usize]>),
-    /// It is, or is part of, something that was refused.
-    Invalid,
-    /// It is a key, and keys are no nodes of the tree.
-    Key,
-}
-
-/// What copying a value costs.
-#[derive(Clone, Copy, Default)]
-pub(super) struct ExpansionCost {
-    nodes: usize,
-    text: usize,
-    depth: usize,
-}
-
 impl TreeBuilder<'_> {
-    /// Notes where the node that comes next stands; `id` 0 is no anchor.
+    /// Records the path of the next node; `id` 0 means no anchor.
     pub(super) fn record_anchor(&mut self, id: usize, on_scalar: bool) {
         if id == 0 {
             return;
@@ -53,84 +35,71 @@ impl TreeBuilder<'_> {
 
     pub(super) fn report_undefined_alias(&mut self, span: Range<usize>) {
         let name = self.source.slice(&span).trim_start_matches('*').to_owned();
-        let place = self.source.location(span.clone());
-        let fault = Diagnostic::error(
-            "SEG003",
-            format!("the alias `*{name}` stands for nothing"),
-            place,
-            "no anchor of this name stands above in this document",
-        );
-        let help = format!("put `&{name}` before the value that is meant, or the text in quotes");
-        self.report(fault.with_help(help));
-        self.attach(Node {
-            span,
-            value: Yaml::Invalid,
-        });
+        let location = self.source.location(span.clone());
+        let message = format!("unknown alias `*{name}`");
+        let label = "no anchor with this name above in this document";
+        let help = format!("put `&{name}` before the value to refer to, or put the text in quotes");
+        self.report(Diagnostic::error("SEG003", message, location, label).with_help(help));
+        self.attach(Node::invalid(span));
     }
 
     pub(super) fn expand_alias(&mut self, id: usize, span: Range<usize>) {
-        if matches!(
-            self.open_collections.last().and_then(OpenCollection::next_part),
-            Some(NextPart::Key)
-        ) {
+        let parent = self.open_collections.last();
+        if matches!(parent.and_then(OpenCollection::next_part), Some(NextPart::Key)) {
             self.report_invalid_key(&span, "an alias is used as a key");
-            return self.attach(Node {
-                span,
-                value: Yaml::Invalid,
-            });
+            return self.attach(Node::invalid(span));
         }
-        let value = match self.copy_of_anchored(id, &span) {
-            Ok(node) => return self.attach_copy(node, span),
-            Err(Some(fault)) => {
-                self.report(fault);
-                Yaml::Invalid
+        match self.copy_of_anchored(id, &span) {
+            Ok(node) => {
+                self.attach(node);
+                if let Some(parent) = self.open_collections.last_mut() {
+                    parent.end = span.end;
+                }
             }
-            Err(None) => Yaml::Invalid,
-        };
-        self.attach(Node { span, value });
+            Err(error) => {
+                if let Some(error) = error {
+                    self.report(error);
+                }
+                self.attach(Node::invalid(span));
+            }
+        }
     }
 
-    /// A copy of the anchored value, or why there is none (nothing when that is reported already).
+    /// A copy of the anchored value. `Err(None)` means that the error is already reported.
     fn copy_of_anchored(&mut self, id: usize, span: &Range<usize>) -> Result<Node, Option<Diagnostic>> {
-        let fault = |message: &str, label: &str| {
-            let place = self.source.location(span.clone());
-            Some(Diagnostic::error("SEG006", message, place, label))
-        };
+        let location = || self.source.location(span.clone());
         let path = match self.anchors.get(&id) {
             Some(AnchorTarget::Path(path)) => path,
             Some(AnchorTarget::Invalid) | None => return Err(None),
             Some(AnchorTarget::Key) => {
-                return Err(Some(Diagnostic::error(
-                    "SEG005",
-                    "an alias stands for a key",
-                    self.source.location(span.clone()),
-                    "write the text out",
-                )));
+                let message = "an alias refers to a key";
+                let error = Diagnostic::error("SEG005", message, location(), "write the text out");
+                return Err(Some(error));
             }
         };
         let Some(target) = self.completed_node(path) else {
-            return Err(fault(
-                "an alias stands for a value that it is itself a part of",
-                "expanding it would never end",
-            ));
+            let message = "an alias refers to a value that contains the alias";
+            let error = Diagnostic::error("SEG006", message, location(), "the expansion would be infinite");
+            return Err(Some(error.with_help("write the value out")));
         };
-        let size = expansion_cost(target);
-        let total = self.expansion_cost.plus(size);
+        let cost = ExpansionCost::of(target);
+        let total = self.expansion_cost.plus(cost);
         if total.nodes > ALIAS_NODE_LIMIT || total.text > ALIAS_TEXT_LIMIT {
-            let message = format!("the aliases of this file add more than {ALIAS_NODE_LIMIT} values");
-            let fault = fault(&message, "the limit is passed here");
+            let message = format!(
+                "the aliases of this file add more than {ALIAS_NODE_LIMIT} values or {ALIAS_TEXT_LIMIT} bytes"
+            );
+            let error = Diagnostic::error("SEG006", message, location(), "the limit is exceeded here");
             self.is_stopped = true;
-            return Err(fault.map(|fault| fault.with_help("write fewer aliases of aliases")));
+            return Err(Some(error.with_help("use fewer aliases that contain aliases")));
         }
-        if self.open_collections.len() + size.depth > NESTING_LIMIT {
-            return Err(Some(nesting_error(self.source.location(span.clone()))));
+        if self.open_collections.len() + cost.depth > NESTING_LIMIT {
+            return Err(Some(nesting_error(location())));
         }
         let copy = target.clone();
         self.expansion_cost = total;
         Ok(copy)
     }
 
-    /// The value at `path`, unless it is still open.
     fn completed_node(&self, path: &[usize]) -> Option<&Node> {
         let mut open = self.open_collections.iter();
         let mut found: Option<&Node> = None;
@@ -142,16 +111,14 @@ impl TreeBuilder<'_> {
         }
         found
     }
-
-    fn attach_copy(&mut self, node: Node, span: Range<usize>) {
-        self.attach(node);
-        if let Some(parent) = self.open_collections.last_mut() {
-            parent.end = span.end;
-        }
-    }
 }
 
 impl Node {
+    fn invalid(span: Range<usize>) -> Self {
+        let value = Yaml::Invalid;
+        Self { span, value }
+    }
+
     fn child(&self, index: usize) -> Option<&Self> {
         match &self.value {
             Yaml::List(items) => items.get(index),
@@ -159,40 +126,4 @@ impl Node {
             Yaml::Scalar(_) | Yaml::Invalid => None,
         }
     }
-}
-
-impl ExpansionCost {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            nodes: self.nodes + other.nodes,
-            text: self.text + other.text,
-            depth: self.depth.max(other.depth),
-        }
-    }
-}
-
-/// Recursion ends at `NESTING_LIMIT`, which every tree keeps.
-fn expansion_cost(node: &Node) -> ExpansionCost {
-    let inside = |size: ExpansionCost, child: &Node| size.plus(expansion_cost(child));
-    let mut size = match &node.value {
-        Yaml::Scalar(scalar) => {
-            return ExpansionCost {
-                nodes: 1,
-                text: scalar.text.len(),
-                depth: 0,
-            };
-        }
-        Yaml::List(items) => items.iter().fold(ExpansionCost::default(), inside),
-        Yaml::Map(entries) => entries
-            .iter()
-            .fold(ExpansionCost::default(), |size, (key, child)| {
-                let mut size = inside(size, child);
-                size.text += key.text.len();
-                size
-            }),
-        Yaml::Invalid => ExpansionCost::default(),
-    };
-    size.nodes += 1;
-    size.depth += 1;
-    size
 }

@@ -1,4 +1,4 @@
-//! What stands in a text beside its values: comments, and the aliases with what they stand for.
+//! Collects the comments of a document, and its aliases with the values that they refer to.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,24 +8,21 @@ use std::ops::Range;
 pub struct CommentsAndAliases {
     /// From the `#` to the last character of the line.
     pub comments: Vec<Range<usize>>,
-    /// Those that stand for a value.
     pub aliases: Vec<Alias>,
 }
 
-/// An alias in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias {
     /// `*name`.
     pub span: Range<usize>,
-    /// Whether it stands in brackets or braces.
     pub flow: bool,
     /// `&name`.
     pub anchor: Range<usize>,
-    /// The value behind the anchor, without it.
+    /// The anchored value, without the anchor.
     pub value: Range<usize>,
 }
 
-/// Gathers the marks of one document. Knows nothing of the parser, which numbers anchors; 0 is none.
+/// Does not depend on the parser, which numbers anchors; 0 means no anchor.
 #[derive(Default)]
 pub(super) struct CommentAndAliasCollector {
     collected: CommentsAndAliases,
@@ -39,7 +36,6 @@ struct AnchoredValue {
     value: Range<usize>,
 }
 
-/// A list or map whose end is yet to come.
 struct OpenSpan {
     id: usize,
     flow: bool,
@@ -108,35 +104,30 @@ impl CommentAndAliasCollector {
 
 #[cfg(test)]
 mod tests {
-    use super::super::comments_and_aliases;
+    use super::super::{Alias, comments_and_aliases};
     use std::ops::Range;
 
     #[test]
     fn comments_and_aliases_have_byte_spans() {
         let text =
             "a: &x {b: 1} # one\n# two: *x\nc: '# no'\nd: [*x, 2]\ne: &y\n  - |\n    # text\nf: *y # three\n";
-        let marks = comments_and_aliases(text);
-        let comments: Vec<_> = marks.comments.iter().map(|span| &text[span.clone()]).collect();
+        let found = comments_and_aliases(text);
+        let comments: Vec<_> = found.comments.iter().map(|span| &text[span.clone()]).collect();
         assert_eq!(comments, ["# one", "# two: *x", "# three"]);
-        let part = |span: &Range<usize>| text[span.clone()].to_owned();
-        let aliases: Vec<_> = marks
-            .aliases
-            .iter()
-            .map(|alias| {
-                (
-                    part(&alias.span),
-                    alias.flow,
-                    part(&alias.anchor),
-                    part(&alias.value),
-                )
-            })
-            .collect();
-        let wanted = [
+        let part = |span: &Range<usize>| &text[span.clone()];
+        let parts = |alias: &Alias| {
+            (
+                part(&alias.span),
+                alias.flow,
+                part(&alias.anchor),
+                part(&alias.value),
+            )
+        };
+        let aliases: Vec<_> = found.aliases.iter().map(parts).collect();
+        let expected = [
             ("*x", true, "&x", "{b: 1}"),
             ("*y", false, "&y", "- |\n    # text"),
         ];
-        let wanted = wanted
-            .map(|(span, flow, anchor, value)| (span.to_owned(), flow, anchor.to_owned(), value.to_owned()));
-        assert_eq!(aliases, wanted);
+        assert_eq!(aliases, expected);
     }
 }

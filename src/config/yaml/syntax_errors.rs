@@ -1,24 +1,20 @@
-//! The parser's syntax errors in words for people who do not know the grammar.
+//! Explains the parser's syntax errors without terms from the YAML grammar.
 
 use granit_parser::{ErrorKind, ScanError};
 
 use crate::config::source::SourceFile;
 use crate::diagnostic::Diagnostic;
 
-/// What `error` says about `source`, with the usual cure where there is one.
 pub(super) fn syntax_error(source: &SourceFile, error: &ScanError) -> Diagnostic {
     let at = error.marker().byte_offset().unwrap_or(source.text.len());
-    let width = source
-        .text
-        .get(at..)
-        .and_then(|rest| rest.chars().next())
-        .map_or(0, |next| if next == '\n' { 0 } else { next.len_utf8() });
-    let place = source.location(at..at + width);
+    let next = source.text.get(at..).and_then(|rest| rest.chars().next());
+    let width = next.filter(|next| *next != '\n').map_or(0, char::len_utf8);
+    let location = source.location(at..at + width);
     if *error.kind() == ErrorKind::RecursionLimitExceeded {
-        return super::tree_builder::nesting_error(place);
+        return super::tree_builder::nesting_error(location);
     }
     let (message, help) = message_and_help(error.kind());
-    let diagnostic = Diagnostic::error("SEG003", message, place, "the YAML cannot be read from here on");
+    let diagnostic = Diagnostic::error("SEG003", message, location, "YAML syntax error");
     match help {
         Some(help) => diagnostic.with_help(help),
         None => diagnostic,
@@ -30,66 +26,58 @@ fn message_and_help(kind: &ErrorKind) -> (String, Option<&'static str>) {
     let (message, help) = match kind {
         Kind::TabInBlockIndentation | Kind::TabInIndentation | Kind::TabNotAllowed => (
             "a tab is used as indentation",
-            "indent with spaces: YAML does not count tabs",
+            "indent with spaces: YAML does not allow tabs",
         ),
-        Kind::TabAtBlockScalarStart | Kind::TabInPlainScalar => (
-            "a tab stands where only spaces may",
-            "replace the tab with spaces",
-        ),
+        Kind::TabAtBlockScalarStart | Kind::TabInPlainScalar => {
+            ("a tab is not allowed here", "replace the tab with spaces")
+        }
         Kind::UnclosedQuotedScalar | Kind::DocumentIndicatorInQuotedScalar => (
-            "a quote is opened here and never closed",
-            "close it, or double a quote that is part of the text",
+            "unclosed quote",
+            "close the quote, or double a quote that is part of the text",
         ),
         Kind::MappingValueNotAllowed => (
             "a second `:` in one value, or a key that is indented like a continuation of the line above",
-            "put a text that holds `: ` in quotes; otherwise line the key up with its neighbours",
+            "put a text that contains `: ` in quotes; otherwise indent the key like its neighbors",
         ),
         Kind::ExpectedBlockMappingKey | Kind::InvalidIndentation | Kind::SimpleKeyExpected => (
-            "this line does not continue what stands above it",
-            "line it up with the key it belongs to, and see that the key ends in `:` and a space",
+            "this line does not continue the lines above it",
+            "indent it like the key it belongs to, and check that the key ends with `:` and a space",
         ),
         Kind::ExpectedBlockSequenceEntry => (
-            "a list goes on without `-`",
-            "start each entry with `- `, or line a key up with the one that holds the list",
+            "list item without `-`",
+            "start each item with `- `, or indent a key like the key of the list",
         ),
         Kind::BlockSequenceEntryNotAllowed => (
-            "a list entry stands where none can",
+            "a list item is not allowed here",
             "start the list on the line after its key",
         ),
         Kind::ExpectedDocumentStart => (
-            "this does not belong to the value above it, and no new document begins here",
-            "line it up with what it belongs to, or begin a document with a line `---`",
+            "this does not belong to the value above it, and no new document starts here",
+            "indent it like the value it belongs to, or start a document with a line `---`",
         ),
         Kind::ExpectedFlowSequenceSeparator | Kind::ExpectedFlowMappingSeparator => (
-            "`,` or the closing bracket is missing",
-            "separate entries with commas and close the bracket",
+            "missing `,` or closing bracket",
+            "separate the entries with commas and close the bracket",
         ),
         Kind::UnknownQuotedScalarEscape => (
-            "an escape in double quotes that YAML does not know",
-            "write the backslash twice, or use single quotes, which have no escapes",
+            "unknown escape sequence in double quotes",
+            "double the backslash, or use single quotes, which have no escapes",
         ),
         Kind::UnexpectedCharacter {
             character: '@' | '`' | '%',
         } => (
-            "a text cannot begin with `@`, `%` or a backtick",
+            "a text cannot start with `@`, `%` or a backtick",
             "put the text in quotes",
         ),
         Kind::InvalidColonPlacement => (
-            "a `:` stands where none can",
-            "close the bracket that is open above, or put the text in quotes",
+            "a `:` is not allowed here",
+            "close the open bracket above, or put the text in quotes",
         ),
-        _ if is_unclosed_bracket(kind) => ("a bracket is opened and never closed", "close it"),
+        Kind::UnclosedFlowCollection { .. }
+        | Kind::UnexpectedEofFlowSequence
+        | Kind::UnexpectedEofFlowMapping
+        | Kind::UnexpectedEofImplicitFlowMapping => ("unclosed bracket", "close the bracket"),
         _ => return (kind.to_string(), None),
     };
     (message.to_owned(), Some(help))
-}
-
-fn is_unclosed_bracket(kind: &ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::UnclosedFlowCollection { .. }
-            | ErrorKind::UnexpectedEofFlowSequence
-            | ErrorKind::UnexpectedEofFlowMapping
-            | ErrorKind::UnexpectedEofImplicitFlowMapping
-    )
 }

@@ -6,21 +6,18 @@ fn parse_text(text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
     parse(&SourceFile::new("a.yaml", text))
 }
 
-/// Code and line of each fault.
 fn error_lines(text: &str) -> Vec<(&'static str, u32)> {
     let (_, diagnostics) = parse_text(text);
     diagnostics
         .iter()
-        .map(|fault| {
-            (
-                fault.code,
-                fault.labels.first().map_or(0, |label| label.location.line),
-            )
+        .map(|error| {
+            let line = error.labels.first().map_or(0, |label| label.location.line);
+            (error.code, line)
         })
         .collect()
 }
 
-/// The tree in one line: maps in braces, text in quotes, refused parts as `!`.
+/// The tree in one line: mappings in braces, text in quotes, rejected parts as `!`.
 fn node_text(node: &Node) -> String {
     match &node.value {
         Yaml::Scalar(scalar) => match scalar.resolved {
@@ -71,9 +68,9 @@ fn valid_yaml_becomes_a_tree() {
         ("{\n\t\"a\": [\n\t\t1,\n\t\t\"b\"\n\t]\n}\n", "{a:[1 \"b\"]}"),
         ("{\"a\":{\"b\":null}}", "{a:{b:null}}"),
     ];
-    for (text, wanted) in table {
+    for (text, expected) in table {
         assert_eq!(error_lines(text), [], "{text:?}");
-        assert_eq!(trees_text(text), wanted, "{text:?}");
+        assert_eq!(trees_text(text), expected, "{text:?}");
     }
 }
 
@@ -106,17 +103,17 @@ fn every_error_has_a_code_and_a_line() {
         ("&x a: 1\nb: *x\n", &[("SEG005", 2)]),
         ("a: &x [1, *x]\n", &[("SEG006", 1)]),
         ("&x\na: {b: *x}\n", &[("SEG006", 2)]),
-        // Faults before a syntax error are kept, the rest of the file is not read.
+        // Errors before a syntax error are reported; the rest of the file is not read.
         (
             "a: 1\na: 2\n---\nb: c: d\n---\ne: 1\ne: 2\n",
             &[("SEG004", 2), ("SEG003", 4)],
         ),
-        // What stands inside a refused part is silent, whoever refers to it.
+        // Nothing inside a rejected part is reported, even if an alias refers to it.
         ("a: 1\na: &x [2]\nb: *x\n", &[("SEG004", 2)]),
         ("[&x a]: 1\nb: *x\n", &[("SEG005", 1)]),
     ];
-    for (text, wanted) in table {
-        assert_eq!(error_lines(text), *wanted, "{text:?}");
+    for (text, expected) in table {
+        assert_eq!(error_lines(text), *expected, "{text:?}");
     }
 }
 
@@ -141,7 +138,7 @@ fn duplicate_keys_report_both_locations_in_maps_of_any_size() {
         let (nodes, diagnostics) = parse_text(&text);
         let lines: Vec<u32> = diagnostics
             .iter()
-            .flat_map(|fault| fault.labels.iter().map(|label| label.location.line))
+            .flat_map(|error| error.labels.iter().map(|label| label.location.line))
             .collect();
         assert_eq!(lines, [others + 2, 1]);
         assert!(matches!(
@@ -163,20 +160,20 @@ fn spans_select_the_original_text() {
         .iter()
         .map(|(key, node)| (&text[key.span.clone()], &text[node.span.clone()]))
         .collect();
-    let wanted = [
+    let expected = [
         ("ä", "\"ö ü\""),
         ("list", "- one\r\n  - {k: [1, 2]}"),
         ("block", "ß"),
         ("empty", ""),
         ("alias", "[*x]"),
     ];
-    assert_eq!(slices, wanted);
+    assert_eq!(slices, expected);
 }
 
 #[test]
 fn excessive_nesting_is_rejected() {
     let indented: String = (0..10_000).fold(String::new(), |mut text, level| {
-        // Wide enough to prove the point: 10,000 levels of one space each would be 50 MB.
+        // The width is capped: 10,000 levels of one space each would be 50 MB.
         writeln!(text, "{}a:", " ".repeat(level.min(300))).unwrap();
         text
     });
@@ -193,12 +190,12 @@ fn excessive_nesting_is_rejected() {
         let codes: Vec<&str> = error_lines(&text).iter().map(|(code, _)| *code).collect();
         assert_eq!(codes, ["SEG006"], "{:.20}", text);
     }
-    for (levels, wanted) in [(64, 0), (65, 1)] {
+    for (levels, expected) in [(64, 0), (65, 1)] {
         let flow = "[".repeat(levels) + &"]".repeat(levels);
-        assert_eq!(error_lines(&flow).len(), wanted, "{levels}");
-        assert_eq!(error_lines(&"- ".repeat(levels)).len(), wanted, "{levels}");
+        assert_eq!(error_lines(&flow).len(), expected, "{levels}");
+        assert_eq!(error_lines(&"- ".repeat(levels)).len(), expected, "{levels}");
         let mixed = "- ".repeat(32) + &"[".repeat(levels - 32) + &"]".repeat(levels - 32);
-        assert_eq!(error_lines(&mixed).len(), wanted, "{levels}");
+        assert_eq!(error_lines(&mixed).len(), expected, "{levels}");
     }
 }
 
@@ -259,7 +256,7 @@ fn syntax_errors_have_help() {
     ] {
         let (_, diagnostics) = parse_text(text);
         assert!(
-            diagnostics.iter().any(|fault| !fault.help.is_empty()),
+            diagnostics.iter().any(|error| !error.help.is_empty()),
             "{text:?} {diagnostics:?}"
         );
     }

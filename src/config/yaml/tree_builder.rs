@@ -1,24 +1,24 @@
-//! Builds the tree from the parser's events and refuses what the tree does not hold.
+//! Builds the tree from the parser's events and rejects what the tree does not support.
 //!
-//! Knows nothing of the parser. Lists and maps that are still open stand on an explicit stack, so text
-//! cannot exhaust the thread's; whatever else grows with the text has a limit here.
+//! Does not depend on the parser. Open lists and mappings are on an explicit stack, so no text can overflow
+//! the thread's stack. Everything else that grows with the text has a limit here.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use super::alias::{AnchorTarget, ExpansionCost};
+use super::anchor::{AnchorTarget, ExpansionCost};
 use super::{Key, NESTING_LIMIT, Node, Scalar, ScalarValue, SourceFile, TagKind, Yaml};
 use crate::diagnostic::{Diagnostic, Location};
 
-/// Bytes of one scalar. The service's longest texts are descriptions of a few kilobytes.
+/// Bytes of one scalar. The longest text that MoEngage accepts is a description of a few kilobytes.
 const SCALAR_LIMIT: usize = 64 * 1024;
-/// Values in one file, so that 16 MiB of commas cannot become gigabytes of nodes.
+/// Values in one file: without it, 16 MiB of commas would become gigabytes of nodes.
 const NODE_LIMIT: usize = 1_000_000;
-/// Anchors in one file; each keeps its path.
+/// Anchors in one file; each stores its path.
 const ANCHOR_LIMIT: usize = 10_000;
-/// Faults worth reading in one file.
+/// Errors reported for one file.
 const ERROR_LIMIT: usize = 100;
-/// Up to here comparing a new key with all others is cheaper than hashing.
+/// Up to this many keys, a linear search is faster than hashing.
 const LINEAR_KEY_SEARCH_LIMIT: usize = 16;
 
 pub(super) struct TreeBuilder<'a> {
@@ -33,37 +33,32 @@ pub(super) struct TreeBuilder<'a> {
     pub(super) is_stopped: bool,
 }
 
-/// A list or map whose end is yet to come.
 pub(super) struct OpenCollection {
     start: usize,
-    /// Where its last child ends.
     pub(super) end: usize,
     children: Children,
 }
 
-pub(super) enum Children {
+enum Children {
     List(Vec<Node>),
     Map {
         entries: Vec<(Key, Node)>,
-        /// Filled beyond `FEW_KEYS`.
+        /// Filled beyond `LINEAR_KEY_SEARCH_LIMIT`.
         seen: HashSet<String>,
         next: NextPart,
     },
 }
 
-/// What a map takes next.
 pub(super) enum NextPart {
     Key,
     Value(Key),
-    /// The value of a key that was refused.
     IgnoredValue,
 }
 
-/// The fault of text that is nested beyond the limit.
-pub(super) fn nesting_error(place: Location) -> Diagnostic {
-    let message = format!("lists and maps are nested more than {NESTING_LIMIT} deep");
-    Diagnostic::error("SEG006", message, place, "the limit is passed here")
-        .with_help("name an inner group as a segment of its own and refer to it")
+pub(super) fn nesting_error(location: Location) -> Diagnostic {
+    let message = format!("lists and mappings are nested more than {NESTING_LIMIT} levels deep");
+    Diagnostic::error("SEG006", message, location, "the limit is exceeded here")
+        .with_help("move an inner group to a separate segment and refer to it")
 }
 
 impl<'a> TreeBuilder<'a> {
@@ -81,28 +76,18 @@ impl<'a> TreeBuilder<'a> {
         }
     }
 
-    /// The documents that were read to their end, and the faults.
     pub(super) fn finish(self) -> (Vec<Node>, Vec<Diagnostic>) {
         (self.documents, self.diagnostics)
     }
 
-    /// Nothing more is to be read of this file.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.is_stopped
-    }
-
-    /// Reports what makes the rest of the file unreadable.
+    /// Reports an error that makes the rest of the file unreadable.
     pub(super) fn stop(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
         self.is_stopped = true;
     }
 
-    pub(super) fn end_document(&mut self) {
-        self.anchors.clear();
-    }
-
     pub(super) fn scalar(&mut self, scalar: Scalar, span: Range<usize>, tag: Option<TagKind>) {
-        // A block scalar ends where its last word ends, not at the next key.
+        // The parser ends a block scalar at the next key; here it ends after its last word.
         let span = span.start..span.start + self.source.slice(&span).trim_end().len();
         let value = if self.reject_tag(tag) || self.reject_large_scalar(&scalar, &span) {
             Yaml::Invalid
@@ -133,7 +118,7 @@ impl<'a> TreeBuilder<'a> {
         });
     }
 
-    /// Ends the innermost list or map; `span` is its bracket, or empty where indentation ends it.
+    /// Ends the innermost list or mapping; `span` is its bracket, or empty if indentation ends it.
     pub(super) fn close_collection(&mut self, span: &Range<usize>) {
         let Some(OpenCollection { start, end, children }) = self.open_collections.pop() else {
             return;
@@ -152,13 +137,17 @@ impl<'a> TreeBuilder<'a> {
     pub(super) fn attach(&mut self, node: Node) {
         self.node_count += 1;
         if self.node_count > NODE_LIMIT || self.anchor_count > ANCHOR_LIMIT {
-            let place = self.source.location(node.span);
-            let message = format!("this file holds more than {NODE_LIMIT} values or {ANCHOR_LIMIT} anchors");
-            let fault = Diagnostic::error("SEG006", message, place, "the limit is passed here");
-            return self.stop(fault.with_help("split the file"));
+            let location = self.source.location(node.span);
+            let message =
+                format!("this file contains more than {NODE_LIMIT} values or {ANCHOR_LIMIT} anchors");
+            let error = Diagnostic::error("SEG006", message, location, "the limit is exceeded here");
+            return self.stop(error.with_help("split the file"));
         }
         let Some(parent) = self.open_collections.last_mut() else {
-            return self.add_document(node);
+            if !matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain && scalar.text.is_empty()) {
+                self.documents.push(node);
+            }
+            return;
         };
         parent.end = parent.end.max(node.span.end);
         match &mut parent.children {
@@ -167,21 +156,16 @@ impl<'a> TreeBuilder<'a> {
                 NextPart::Value(key) => entries.push((key, node)),
                 NextPart::IgnoredValue => {}
                 NextPart::Key => {
-                    let taken = self.accept_key(node);
-                    if let Some(Children::Map { next, .. }) =
-                        self.open_collections.last_mut().map(OpenCollection::children)
+                    let accepted = self.accept_key(node);
+                    if let Some(OpenCollection {
+                        children: Children::Map { next, .. },
+                        ..
+                    }) = self.open_collections.last_mut()
                     {
-                        *next = taken.map_or(NextPart::IgnoredValue, NextPart::Value);
+                        *next = accepted.map_or(NextPart::IgnoredValue, NextPart::Value);
                     }
                 }
             },
-        }
-    }
-
-    fn add_document(&mut self, node: Node) {
-        let empty = matches!(&node.value, Yaml::Scalar(scalar) if scalar.plain && scalar.text.is_empty());
-        if !empty {
-            self.documents.push(node);
         }
     }
 
@@ -189,62 +173,63 @@ impl<'a> TreeBuilder<'a> {
         let scalar = match node.value {
             Yaml::Scalar(scalar) => scalar,
             Yaml::List(_) | Yaml::Map(_) => {
-                self.report_invalid_key(&node.span, "a key is a list or a map");
+                self.report_invalid_key(&node.span, "a list or a mapping is used as a key");
                 return None;
             }
             Yaml::Invalid => return None,
         };
         if scalar.plain && scalar.text == "<<" {
-            let place = self.source.location(node.span);
-            let fault = Diagnostic::error("SEG005", "merge keys are not supported", place, "merges a map");
-            let help = "write the keys out; an alias can stand for a whole value: `filters: *name`";
-            self.report(fault.with_help(help));
+            let location = self.source.location(node.span);
+            let message = "merge keys are not supported";
+            let help = "write the keys out; an alias can replace a whole value: `filters: *name`";
+            self.report(Diagnostic::error("SEG005", message, location, "merges a mapping").with_help(help));
             return None;
         }
         if scalar.resolved == ScalarValue::Null && scalar.text.is_empty() {
-            self.report_invalid_key(&node.span, "a `:` has no key before it");
+            self.report_invalid_key(&node.span, "missing key before `:`");
             return None;
         }
-        let key = Key {
+        self.reject_duplicate_key(Key {
             text: scalar.text,
             span: node.span,
-        };
-        self.reject_duplicate_key(key)
+        })
     }
 
     fn reject_duplicate_key(&mut self, key: Key) -> Option<Key> {
-        let Some(Children::Map { entries, seen, .. }) =
-            self.open_collections.last_mut().map(OpenCollection::children)
+        let Some(OpenCollection {
+            children: Children::Map { entries, seen, .. },
+            ..
+        }) = self.open_collections.last_mut()
         else {
             return None;
         };
         if entries.len() == LINEAR_KEY_SEARCH_LIMIT {
             seen.extend(entries.iter().map(|(known, _)| known.text.clone()));
         }
-        let new = if entries.len() < LINEAR_KEY_SEARCH_LIMIT {
+        let is_new = if entries.len() < LINEAR_KEY_SEARCH_LIMIT {
             entries.iter().all(|(known, _)| known.text != key.text)
         } else {
             seen.insert(key.text.clone())
         };
-        if new {
+        if is_new {
             return Some(key);
         }
         let first = entries.iter().find(|(known, _)| known.text == key.text);
-        let first = first.map(|(known, _)| known.span.clone());
-        let message = format!("the key `{}` stands twice in one map", key.text);
-        let place = self.source.location(key.span);
-        let mut fault = Diagnostic::error("SEG004", message, place, "the second one");
+        let first = first.map(|(known, _)| self.source.location(known.span.clone()));
+        let message = format!("duplicate key `{}`", key.text);
+        let location = self.source.location(key.span);
+        let mut error = Diagnostic::error("SEG004", message, location, "duplicate");
         if let Some(first) = first {
-            fault = fault.with_label(self.source.location(first), "the first one");
+            error = error.with_label(first, "first defined here");
         }
-        self.report(fault.with_help("keep one of the two"));
+        self.report(error.with_help("remove one of the two"));
         None
     }
 
     pub(super) fn report_invalid_key(&mut self, span: &Range<usize>, message: &str) {
-        let place = self.source.location(span.clone());
-        let fault = Diagnostic::error("SEG005", message, place, "a key must be plain or quoted text");
-        self.report(fault.with_help("write the key as text"));
+        let location = self.source.location(span.clone());
+        let error = Diagnostic::error("SEG005", message, location, "expected plain or quoted text");
+        self.report(error.with_help("write the key as text"));
     }
 
     fn reject_tag(&mut self, tag: Option<TagKind>) -> bool {
@@ -252,9 +237,9 @@ impl<'a> TreeBuilder<'a> {
             return false;
         };
         let message = format!("the tag `{}` is not supported", self.source.slice(&span));
-        let place = self.source.location(span);
-        let fault = Diagnostic::error("SEG005", message, place, "only `!!str` is known");
-        self.report(fault.with_help("leave the tag out; put a text that looks like a number in quotes"));
+        let location = self.source.location(span);
+        let error = Diagnostic::error("SEG005", message, location, "only `!!str` is supported");
+        self.report(error.with_help("remove the tag; put a string that looks like a number in quotes"));
         true
     }
 
@@ -263,9 +248,10 @@ impl<'a> TreeBuilder<'a> {
         if bytes <= SCALAR_LIMIT {
             return false;
         }
-        let message = format!("a text of {bytes} bytes; the limit is {SCALAR_LIMIT}");
-        let place = self.source.location(span.start..span.start);
-        self.report(Diagnostic::error("SEG006", message, place, "begins here"));
+        let message = format!("the string has {bytes} bytes; the limit is {SCALAR_LIMIT}");
+        let location = self.source.location(span.start..span.start);
+        let error = Diagnostic::error("SEG006", message, location, "starts here");
+        self.report(error.with_help("shorten the string"));
         true
     }
 
@@ -275,7 +261,7 @@ impl<'a> TreeBuilder<'a> {
             self.is_stopped = true;
             if let Some(last) = self.diagnostics.last_mut() {
                 last.notes.push(format!(
-                    "this file has {ERROR_LIMIT} faults up to here; the rest was not read"
+                    "stopped after {ERROR_LIMIT} errors; segctl did not read the rest of this file"
                 ));
             }
         }
@@ -283,10 +269,6 @@ impl<'a> TreeBuilder<'a> {
 }
 
 impl OpenCollection {
-    fn children(&mut self) -> &mut Children {
-        &mut self.children
-    }
-
     pub(super) fn next_part(&self) -> Option<&NextPart> {
         match &self.children {
             Children::List(_) => None,
@@ -294,7 +276,7 @@ impl OpenCollection {
         }
     }
 
-    /// The child that is being read will be in the tree.
+    /// Whether the child that is being read becomes part of the tree.
     pub(super) fn keeps_child(&self) -> bool {
         matches!(self.next_part(), None | Some(NextPart::Value(_)))
     }

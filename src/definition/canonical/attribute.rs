@@ -1,22 +1,20 @@
-//! The normal form of conditions on attributes.
+//! The canonical form of conditions on attributes.
 
 use super::canonical_children;
-use super::fields::{is_true, set_default, text, without_nulls};
+use super::fields::{is_true, remove_if_false, set_default, text, without_nulls};
 use serde_json::{Map, Value};
 
-/// Where a condition stands.
 pub(super) enum ConditionRole {
-    /// As a filter of its own, with its filter type.
+    /// A filter of its own, with a filter type.
     TopLevel,
-    /// In an event's attributes or an object, where a filter type says nothing.
+    /// In an event or an object, where a filter type has no meaning.
     Nested,
 }
 
-/// A condition's normal form.
-pub(super) fn canonical_condition(fields: &Map<String, Value>, place: &ConditionRole) -> Value {
+pub(super) fn canonical_condition(fields: &Map<String, Value>, role: &ConditionRole) -> Value {
     let mut fields = without_nulls(fields);
     fields.remove("category");
-    if matches!(place, ConditionRole::Nested) {
+    if matches!(role, ConditionRole::Nested) {
         fields.remove("filter_type");
     }
     match text(&fields, "data_type") {
@@ -39,18 +37,11 @@ pub(super) fn canonical_condition(fields: &Map<String, Value>, place: &Condition
     Value::Object(fields)
 }
 
-/// The group of an event's attributes or of an object.
 pub(super) fn canonical_group_of_conditions(group: &Value) -> Value {
     canonical_children(group, &|child| match child {
         Value::Object(fields) => canonical_condition(fields, &ConditionRole::Nested),
         other => other.clone(),
     })
-}
-
-fn remove_if_false(fields: &mut Map<String, Value>, key: &str) {
-    if fields.get(key) == Some(&Value::Bool(false)) {
-        fields.remove(key);
-    }
 }
 
 fn set_datetime_defaults(fields: &mut Map<String, Value>) {
@@ -68,8 +59,7 @@ fn set_datetime_defaults(fields: &mut Map<String, Value>) {
     set_default(fields, "value_type", value_type);
 }
 
-/// A comparison with another attribute: the template as a plain text, and the type that follows from the
-/// attribute's own.
+/// The template becomes plain text; the type follows from the attribute.
 fn canonicalize_dynamic_value(fields: &mut Map<String, Value>) {
     if !is_true(fields, "is_dynamic_value") {
         remove_if_false(fields, "is_dynamic_value");

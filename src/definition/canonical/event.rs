@@ -1,21 +1,17 @@
-//! The normal form of event and affinity filters, their windows and aggregations.
+//! The canonical form of event and affinity filters, their time ranges and aggregations.
 
 use super::attribute::canonical_group_of_conditions;
 use super::canonical_children;
-use super::fields::{rename_field, set_default, text, without_nulls};
+use super::fields::{remove_if_false, rename_field, set_default, text, without_nulls};
 use serde_json::{Map, Value, json};
 
-/// An `actions` filter.
 pub(super) fn canonical_event(fields: &Map<String, Value>) -> Value {
     let mut fields = without_nulls(fields);
     canonicalize_shared_fields(&mut fields);
     if let Some(group) = fields.get("aggregation_attributes") {
         let group = canonical_children(group, &canonical_aggregation);
-        if group
-            .get("filters")
-            .and_then(Value::as_array)
-            .is_some_and(Vec::is_empty)
-        {
+        let filters = group.get("filters").and_then(Value::as_array);
+        if filters.is_some_and(Vec::is_empty) {
             fields.remove("aggregation_attributes");
         } else {
             fields.insert("aggregation_attributes".to_owned(), group);
@@ -24,7 +20,6 @@ pub(super) fn canonical_event(fields: &Map<String, Value>) -> Value {
     Value::Object(fields)
 }
 
-/// A `psychographic_event` filter.
 pub(super) fn canonical_affinity(fields: &Map<String, Value>) -> Value {
     let mut fields = without_nulls(fields);
     canonicalize_shared_fields(&mut fields);
@@ -35,7 +30,6 @@ pub(super) fn canonical_affinity(fields: &Map<String, Value>) -> Value {
     Value::Object(fields)
 }
 
-/// What event and affinity filters share: how often, when, and the attributes.
 fn canonicalize_shared_fields(fields: &mut Map<String, Value>) {
     canonicalize_execution(fields);
     let attributes = fields
@@ -46,9 +40,9 @@ fn canonicalize_shared_fields(fields: &mut Map<String, Value>) {
             canonical_group_of_conditions,
         );
     fields.insert("attributes".to_owned(), attributes);
-    if let Some(Value::Object(window)) = fields.get("primary_time_range") {
-        let window = canonical_time_range(window);
-        fields.insert("primary_time_range".to_owned(), window);
+    if let Some(Value::Object(range)) = fields.get("primary_time_range") {
+        let range = canonical_time_range(range);
+        fields.insert("primary_time_range".to_owned(), range);
     }
 }
 
@@ -58,8 +52,7 @@ fn canonicalize_execution(fields: &mut Map<String, Value>) {
         Some(_) => return,
         None => Map::new(),
     };
-    let never = json!(0);
-    let default_executed = execution.get("count") != Some(&never);
+    let default_executed = execution.get("count") != Some(&json!(0));
     set_default(fields, "executed", default_executed);
     let executed = fields.get("executed") != Some(&Value::Bool(false));
     if execution.is_empty() {
@@ -73,10 +66,10 @@ fn canonicalize_execution(fields: &mut Map<String, Value>) {
     fields.insert("execution".to_owned(), Value::Object(execution));
 }
 
-fn canonical_time_range(window: &Map<String, Value>) -> Value {
-    let mut window = without_nulls(window);
-    if window.contains_key("days") {
-        set_default(&mut window, "period_unit", "days");
+fn canonical_time_range(range: &Map<String, Value>) -> Value {
+    let mut range = without_nulls(range);
+    if range.contains_key("days") {
+        set_default(&mut range, "period_unit", "days");
     }
     for (from, to) in [
         ("days", "value"),
@@ -84,22 +77,19 @@ fn canonical_time_range(window: &Map<String, Value>) -> Value {
         ("from", "value"),
         ("to", "value1"),
     ] {
-        rename_field(&mut window, from, to);
+        rename_field(&mut range, from, to);
     }
-    let is_relative =
-        text(&window, "type") == "inTheLast" || window.get("value").is_some_and(Value::is_number);
-    set_default(
-        &mut window,
-        "value_type",
-        if is_relative { "relative_past" } else { "absolute" },
-    );
-    if text(&window, "value_type") == "absolute" {
-        window.remove("period_unit");
+    let has_count = range.get("value").is_some_and(Value::is_number);
+    let is_relative = has_count || text(&range, "type") == "inTheLast";
+    let value_type = if is_relative { "relative_past" } else { "absolute" };
+    set_default(&mut range, "value_type", value_type);
+    if text(&range, "value_type") == "absolute" {
+        range.remove("period_unit");
     } else {
-        // The affinity form counts in days and has no unit.
-        set_default(&mut window, "period_unit", "days");
+        // Affinity filters count in days and have no unit.
+        set_default(&mut range, "period_unit", "days");
     }
-    Value::Object(window)
+    Value::Object(range)
 }
 
 fn canonical_aggregation(aggregation: &Value) -> Value {
@@ -109,9 +99,7 @@ fn canonical_aggregation(aggregation: &Value) -> Value {
     let mut fields = without_nulls(fields);
     set_default(&mut fields, "negate", false);
     set_default(&mut fields, "data_type", "double");
-    if fields.get("is_dynamic_value") == Some(&Value::Bool(false)) {
-        fields.remove("is_dynamic_value");
-    }
+    remove_if_false(&mut fields, "is_dynamic_value");
     if let Some(Value::Object(base)) = fields.get("base_time_range") {
         let base = Value::Object(without_nulls(base));
         fields.insert("base_time_range".to_owned(), base);

@@ -1,4 +1,4 @@
-//! Which segment a reference means, so that a digest does not depend on ids that a workspace has yet to hand out.
+//! Identities of referenced segments: a digest must not depend on ids that MoEngage assigns later.
 
 use super::fields::without_nulls;
 use crate::model::{ALL_USERS_ID, SegmentId, SegmentName};
@@ -6,21 +6,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What is known of the segments that references can mean.
-///
-/// The identity of a declared segment is `name:` and its declared name; that of any other is `id:` and its id.
-/// With nothing known (files alone), names stand for declared segments and ids for others.
+/// The identity of a declared segment is `name:` and its declared name; that of another segment is `id:` and its id.
+/// Without any entry, names mean declared segments and ids mean others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identities {
-    /// Live segments that a declared one is matched to.
+    /// Remote segments that are matched to a declared segment.
     pub declared_by_id: BTreeMap<SegmentId, SegmentName>,
-    /// Live segments that nobody declared, for references by name.
+    /// Remote segments that are not declared, for references by name.
     pub undeclared_by_name: BTreeMap<SegmentName, SegmentId>,
 }
 
 impl Identities {
-    /// The normal form of a `custom_segments` filter: the id decides, the name beside it is a label.
+    /// The id selects the segment of a `custom_segments` filter; the name beside it is a label.
     pub(super) fn canonical_reference(&self, fields: &Map<String, Value>) -> Value {
         let text = |key| fields.get(key).and_then(Value::as_str);
         let segment = match (text("id"), text("name")) {
@@ -28,11 +26,10 @@ impl Identities {
             (None, Some(name)) => self.identity_of_name(name),
             (None, None) => return Value::Object(fields.clone()),
         };
-        let mut normal = without_nulls(fields);
-        normal.remove("id");
-        normal.remove("name");
-        normal.insert("segment".to_owned(), segment.into());
-        Value::Object(normal)
+        let mut fields = without_nulls(fields);
+        fields.retain(|key, _| key != "id" && key != "name");
+        fields.insert("segment".to_owned(), segment.into());
+        Value::Object(fields)
     }
 
     fn identity_of_id(&self, id: &str) -> String {

@@ -1,20 +1,17 @@
-//! The unordered normal form: what two definitions share that differ at most in the order of and/or children.
+//! The unordered canonical form: equal for definitions that differ only in the order of filters.
 
 use serde_json::{Map, Value};
 
 pub(super) fn unordered_definition(exact: &Value) -> Value {
-    let Value::Object(sides) = exact else {
+    let Value::Object(groups) = exact else {
         return exact.clone();
     };
-    Value::Object(
-        sides
-            .iter()
-            .map(|(side, group)| (side.clone(), unordered_group(group)))
-            .collect(),
-    )
+    let groups = groups
+        .iter()
+        .map(|(key, group)| (key.clone(), unordered_group(group)));
+    Value::Object(groups.collect())
 }
 
-/// A group whose children are all in unordered form, sorted and freed of doubles.
 fn unordered_group(group: &Value) -> Value {
     let Value::Object(fields) = group else {
         return group.clone();
@@ -30,7 +27,7 @@ fn unordered_field(key: &str, value: &Value) -> Value {
     match (key, value) {
         ("filters", Value::Array(filters)) => {
             let mut filters: Vec<Value> = filters.iter().map(unordered_filter).collect();
-            // Any order will do, as long as it is the same every time.
+            // The order only has to be deterministic.
             filters.sort_by_cached_key(Value::to_string);
             filters.dedup();
             Value::Array(filters)
@@ -49,13 +46,11 @@ fn unordered_filter(filter: &Value) -> Value {
     }
 }
 
-/// With fewer than two filters left the operator says nothing.
+/// With fewer than two filters the operator has no meaning.
 fn reset_redundant_operator(mut fields: Map<String, Value>) -> Map<String, Value> {
-    let few = fields
-        .get("filters")
-        .and_then(Value::as_array)
-        .is_some_and(|filters| filters.len() < 2);
-    if few && let Some(operator) = fields.get_mut("filter_operator") {
+    let filters = fields.get("filters").and_then(Value::as_array);
+    let is_redundant = filters.is_some_and(|filters| filters.len() < 2);
+    if is_redundant && let Some(operator) = fields.get_mut("filter_operator") {
         *operator = "and".into();
     }
     fields

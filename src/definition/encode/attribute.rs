@@ -1,4 +1,4 @@
-//! Conditions on attributes as the API's JSON.
+//! Conditions on attributes as the JSON of the API.
 
 use super::JsonObject;
 use crate::model::{
@@ -8,7 +8,6 @@ use crate::model::{
 };
 use serde_json::Value;
 
-/// A `user_attributes` filter.
 pub(super) fn user_attribute(filter: &AttributeFilter) -> Value {
     let mut fields = JsonObject::default();
     fields.put("filter_type", "user_attributes");
@@ -16,7 +15,7 @@ pub(super) fn user_attribute(filter: &AttributeFilter) -> Value {
     fields.into_value()
 }
 
-/// The group of an event's attributes or an object's inner filters: children carry no filter type.
+/// The attributes of an event or the filters of an object: the children have no filter type.
 pub(super) fn attribute_group(group: &AttributeGroup) -> Value {
     let mut fields = JsonObject::default();
     put_group(&mut fields, group);
@@ -197,28 +196,26 @@ fn put_moment(fields: &mut JsonObject, moment: &Operand<Moment>, dynamic_type: &
 fn put_moments(fields: &mut JsonObject, moments: &MomentRange) {
     let (value_type, value, value1) = match moments {
         MomentRange::At(first, last) => (ValueType::Absolute, date_value(first), date_value(last)),
-        MomentRange::Ago(nearer, farther) => (
-            ValueType::RelativePast,
-            Value::from(*nearer),
-            Value::from(*farther),
-        ),
-        MomentRange::FromNow(nearer, farther) => (
-            ValueType::RelativeFuture,
-            Value::from(*nearer),
-            Value::from(*farther),
-        ),
+        MomentRange::Ago(nearer, farther) => (ValueType::RelativePast, (*nearer).into(), (*farther).into()),
+        MomentRange::FromNow(nearer, farther) => {
+            (ValueType::RelativeFuture, (*nearer).into(), (*farther).into())
+        }
     };
     fields.put_keyword("value_type", value_type);
     fields.put("value", value);
     fields.put("value1", value1);
 }
 
-fn put_count(fields: &mut JsonObject, count: &Operand<u32>, locked: ValueType, dynamic_type: &'static str) {
-    // Comparing with another attribute is always absolute, whatever the operator locks otherwise.
-    let value_type = if matches!(count, Operand::Dynamic(_)) {
-        ValueType::Absolute
-    } else {
-        locked
+fn put_count(
+    fields: &mut JsonObject,
+    count: &Operand<u32>,
+    direction: ValueType,
+    dynamic_type: &'static str,
+) {
+    // A comparison with another attribute is always absolute, whatever the operator.
+    let value_type = match count {
+        Operand::Dynamic(_) => ValueType::Absolute,
+        Operand::Fixed(_) => direction,
     };
     fields.put_keyword("value_type", value_type);
     put_one(fields, count, dynamic_type, |count| Value::from(*count));
@@ -226,7 +223,7 @@ fn put_count(fields: &mut JsonObject, count: &Operand<u32>, locked: ValueType, d
 
 fn date_value(value: &DateValue) -> Value {
     match value {
-        // The literal Z is part of the format: the service reads the workspace's wall time.
+        // The literal Z is part of the format: MoEngage reads the wall time of the workspace.
         DateValue::At(moment) => Value::from(moment.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()),
         DateValue::Part(part) => Value::from(*part),
         DateValue::MonthDay { month, day } => Value::from(format!("{month:02}-{day:02}")),
@@ -257,17 +254,15 @@ fn put_list<T>(
     }
 }
 
-fn put_dynamic(fields: &mut JsonObject, attribute: &str, dynamic_type: &'static str, listed: bool) {
+/// `as_list`: operators with a list of values have a list with the template as its only item.
+fn put_dynamic(fields: &mut JsonObject, attribute: &str, dynamic_type: &'static str, as_list: bool) {
     let template = Value::from(format!("{{{{MoeUserAttribute['{attribute}']}}}}"));
     fields.put("is_dynamic_value", true);
     fields.put("dynamic_attribute_type", dynamic_type);
-    // Operators that take a list take the template as a list of one.
-    fields.put(
-        "value",
-        if listed {
-            Value::Array(vec![template])
-        } else {
-            template
-        },
-    );
+    let value = if as_list {
+        Value::Array(vec![template])
+    } else {
+        template
+    };
+    fields.put("value", value);
 }

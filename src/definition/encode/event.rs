@@ -1,16 +1,15 @@
-//! Event and affinity filters as the API's JSON.
+//! Event and affinity filters as the JSON of the API.
 
 use super::JsonObject;
 use super::attribute::{attribute_group, put_between_operands, put_double_test};
 use crate::model::{
     Affinity, AffinityAttribute, AffinityFilter, AffinityTest, AffinityTextOperator, AffinityType,
-    Aggregation, AggregationTest, BaseTimeRange, EventFilter, Execution, ExecutionType, PeriodUnit,
-    TimeRange, TimeRangeType, ValueType,
+    Aggregation, AggregationTest, BaseTimeRange, EventFilter, Execution, ExecutionType, Keyword, TimeRange,
+    TimeRangeType, ValueType,
 };
 use jiff::civil::Date;
 use serde_json::Value;
 
-/// An `actions` filter.
 pub(super) fn event(filter: &EventFilter) -> Value {
     let mut fields = JsonObject::default();
     fields.put("filter_type", "actions");
@@ -19,30 +18,21 @@ pub(super) fn event(filter: &EventFilter) -> Value {
     put_execution(&mut fields, filter.execution);
     fields.put("primary_time_range", event_time_range(&filter.time_range));
     fields.put("attributes", attribute_group(&filter.attributes));
-    fields.put_optional(
-        "aggregation_attributes",
-        filter.aggregation.as_ref().map(aggregation),
-    );
+    let aggregation = filter.aggregation.as_ref().map(aggregation);
+    fields.put_optional("aggregation_attributes", aggregation);
     fields.into_value()
 }
 
-/// A `psychographic_event` filter.
 pub(super) fn affinity(filter: &AffinityFilter) -> Value {
     let mut fields = JsonObject::default();
     fields.put("filter_type", "psychographic_event");
     fields.put("action_name", filter.action_name.as_str());
     put_execution(&mut fields, filter.execution);
     put_affinity(&mut fields, filter.affinity);
+    let attributes: Vec<_> = filter.preferred.iter().map(affinity_attribute).collect();
     let mut preferred = JsonObject::default();
     preferred.put_keyword("filter_operator", filter.preferred_operator);
-    preferred.put(
-        "filters",
-        filter
-            .preferred
-            .iter()
-            .map(affinity_attribute)
-            .collect::<Vec<_>>(),
-    );
+    preferred.put("filters", attributes);
     fields.put("psychographic_attributes", preferred.into_value());
     fields.put("attributes", attribute_group(&filter.attributes));
     fields.put("primary_time_range", affinity_time_range(&filter.time_range));
@@ -65,72 +55,55 @@ fn put_execution(fields: &mut JsonObject, execution: Execution) {
     fields.put("execution", inner.into_value());
 }
 
-fn event_time_range(window: &TimeRange) -> Value {
-    let mut fields = JsonObject::default();
-    fields.put_keyword("type", time_range_type(window));
-    match window {
-        TimeRange::InTheLast { count, unit }
-        | TimeRange::OnAgo { count, unit }
-        | TimeRange::BeforeAgo { count, unit } => {
-            fields.put("value", *count);
-            put_relative(&mut fields, Some(*unit));
-        }
-        TimeRange::BetweenAgo {
-            nearer,
-            farther,
-            unit,
-        } => {
-            fields.put("value", *nearer);
-            fields.put("value1", *farther);
-            put_relative(&mut fields, Some(*unit));
-        }
-        TimeRange::BetweenDates { first, last, unit } => {
-            fields.put("value", day_start(*first));
-            fields.put("value1", day_end(*last));
-            put_absolute(&mut fields, *unit);
-        }
-        TimeRange::OnDate { date, unit }
-        | TimeRange::BeforeDate { date, unit }
-        | TimeRange::AfterDate { date, unit } => {
-            fields.put("value", day_start(*date));
-            put_absolute(&mut fields, *unit);
-        }
-    }
+fn event_time_range(range: &TimeRange) -> Value {
+    let unit = match range {
+        TimeRange::InTheLast { unit, .. }
+        | TimeRange::OnAgo { unit, .. }
+        | TimeRange::BeforeAgo { unit, .. }
+        | TimeRange::BetweenAgo { unit, .. } => Some(*unit),
+        TimeRange::BetweenDates { unit, .. }
+        | TimeRange::OnDate { unit, .. }
+        | TimeRange::BeforeDate { unit, .. }
+        | TimeRange::AfterDate { unit, .. } => *unit,
+    };
+    let mut fields = time_range(range, ["value", "value1"], ["value", "value1"]);
+    fields.put_optional("period_unit", unit.map(Keyword::as_str));
     fields.into_value()
 }
 
-fn affinity_time_range(window: &TimeRange) -> Value {
-    let mut fields = JsonObject::default();
-    fields.put_keyword("type", time_range_type(window));
-    match window {
+fn affinity_time_range(range: &TimeRange) -> Value {
+    time_range(range, ["days", "days1"], ["from", "to"]).into_value()
+}
+
+/// `counts` and `dates` are the keys of the values of relative and absolute ranges.
+fn time_range(range: &TimeRange, counts: [&str; 2], dates: [&str; 2]) -> JsonObject {
+    let (value, value1): (Value, Option<Value>) = match range {
         TimeRange::InTheLast { count, .. }
         | TimeRange::OnAgo { count, .. }
-        | TimeRange::BeforeAgo { count, .. } => {
-            fields.put("days", *count);
-            put_relative(&mut fields, None);
-        }
-        TimeRange::BetweenAgo { nearer, farther, .. } => {
-            fields.put("days", *nearer);
-            fields.put("days1", *farther);
-            put_relative(&mut fields, None);
-        }
+        | TimeRange::BeforeAgo { count, .. } => ((*count).into(), None),
+        TimeRange::BetweenAgo { nearer, farther, .. } => ((*nearer).into(), Some((*farther).into())),
         TimeRange::BetweenDates { first, last, .. } => {
-            fields.put("from", day_start(*first));
-            fields.put("to", day_end(*last));
-            put_absolute(&mut fields, None);
+            (start_of_day(*first).into(), Some(end_of_day(*last).into()))
         }
         TimeRange::OnDate { date, .. }
         | TimeRange::BeforeDate { date, .. }
-        | TimeRange::AfterDate { date, .. } => {
-            fields.put("from", day_start(*date));
-            put_absolute(&mut fields, None);
-        }
-    }
-    fields.into_value()
+        | TimeRange::AfterDate { date, .. } => (start_of_day(*date).into(), None),
+    };
+    let (value_type, keys) = if value.is_number() {
+        (ValueType::RelativePast, counts)
+    } else {
+        (ValueType::Absolute, dates)
+    };
+    let mut fields = JsonObject::default();
+    fields.put_keyword("type", time_range_type(range));
+    fields.put_keyword("value_type", value_type);
+    fields.put(keys[0], value);
+    fields.put_optional(keys[1], value1);
+    fields
 }
 
-fn time_range_type(window: &TimeRange) -> TimeRangeType {
-    match window {
+fn time_range_type(range: &TimeRange) -> TimeRangeType {
+    match range {
         TimeRange::InTheLast { .. } => TimeRangeType::InTheLast,
         TimeRange::BetweenAgo { .. } | TimeRange::BetweenDates { .. } => TimeRangeType::Between,
         TimeRange::OnAgo { .. } | TimeRange::OnDate { .. } => TimeRangeType::On,
@@ -139,27 +112,11 @@ fn time_range_type(window: &TimeRange) -> TimeRangeType {
     }
 }
 
-fn put_relative(fields: &mut JsonObject, unit: Option<PeriodUnit>) {
-    fields.put_keyword("value_type", ValueType::RelativePast);
-    if let Some(unit) = unit {
-        fields.put_keyword("period_unit", unit);
-    }
-}
-
-fn put_absolute(fields: &mut JsonObject, unit: Option<PeriodUnit>) {
-    fields.put_keyword("value_type", ValueType::Absolute);
-    if let Some(unit) = unit {
-        fields.put_keyword("period_unit", unit);
-    }
-}
-
-/// A day as the first moment of it, in the one form that the API takes.
-fn day_start(date: Date) -> String {
+fn start_of_day(date: Date) -> String {
     format!("{date}T00:00:00.000Z")
 }
 
-/// A day as the last moment of it, in the one form that the API takes.
-fn day_end(date: Date) -> String {
+fn end_of_day(date: Date) -> String {
     format!("{date}T23:59:59.999Z")
 }
 
@@ -257,8 +214,8 @@ fn base_time_range(base: &BaseTimeRange) -> Value {
         BaseTimeRange::PreviousPeriod => fields.put("type", "previousPeriod"),
         BaseTimeRange::Dates { first, last } => {
             fields.put("type", "between");
-            fields.put("value", day_start(*first));
-            fields.put("value1", day_end(*last));
+            fields.put("value", start_of_day(*first));
+            fields.put("value1", end_of_day(*last));
         }
         BaseTimeRange::Ago { nearer, farther } => {
             fields.put("type", "between");

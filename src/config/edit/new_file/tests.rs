@@ -8,14 +8,14 @@ fn no_names(_: &SegmentId) -> Option<SegmentName> {
 
 fn segment_text(name: &str, definition: &Payload, names: NameLookup<'_>) -> Result<String, String> {
     segment_file_text(&NewFile {
-        comment: "pulled from id 5f0c",
+        comment: "imported from id 5f0c",
         name: &SegmentName::new(name),
         lifecycle: Lifecycle::Active,
         protect: false,
         definition,
         names,
     })
-    .map_err(|fault| fault.to_string())
+    .map_err(|error| error.to_string())
 }
 
 fn payload(filters: Value) -> Payload {
@@ -25,7 +25,6 @@ fn payload(filters: Value) -> Payload {
     }
 }
 
-/// The lines of the filters alone.
 fn filter_lines(definition: &Payload) -> String {
     let text = segment_text("A", definition, &no_names).unwrap();
     text.split_once("  filters:\n")
@@ -50,7 +49,7 @@ fn a_new_file_is_readable() {
     };
     let names = |id: &SegmentId| (id.as_str() == "aa").then(|| SegmentName::new("VIP: buyers"));
     let text = segment_file_text(&NewFile {
-        comment: "pulled from id 5f0c, source API\nname: x",
+        comment: "imported from id 5f0c, source API\nname: x",
         name: &SegmentName::new("014"),
         lifecycle: Lifecycle::Archived,
         protect: true,
@@ -85,16 +84,16 @@ fn unwritable_definitions_are_rejected_with_their_path() {
         excluded_filters: None,
     };
     let table = [
-        (no_group, "`included_filters` is no group"),
+        (no_group, "`included_filters` is not a group of filters"),
         (payload(json!(["text"])), "`included_filters.filters[0]`"),
         (
             payload(json!([{"filter_type": "x", "deep": (0..70).fold(json!(1), |deep, _| json!([deep]))}])),
             "filters[0]",
         ),
     ];
-    for (definition, wanted) in table {
-        let fault = segment_text("A", &definition, &no_names).unwrap_err();
-        assert!(fault.contains(wanted), "{fault}");
+    for (definition, expected) in table {
+        let error = segment_text("A", &definition, &no_names).unwrap_err();
+        assert!(error.contains(expected), "{error}");
     }
 }
 

@@ -1,9 +1,9 @@
-//! Aliases written out: where an anchored value and what its aliases say part ways.
+//! Replaces aliases by their values, where an anchored value and its alias become different.
 //!
-//! Only aliases of a definition are: what another field shares with it is for people to part.
+//! Only aliases in the definition: other fields may share a value with it on purpose.
 
 use super::super::super::declaration::Declaration;
-use super::super::super::yaml::{Alias, Node, ScalarValue, Yaml, comments_and_aliases};
+use super::super::super::yaml::{Alias, Key, Node, ScalarValue, Yaml, comments_and_aliases};
 use super::super::edit_error::EditError;
 use super::super::ordered_value::OrderedValue;
 use super::super::remote_definition::TOP_LEVEL_GROUPS;
@@ -15,75 +15,71 @@ use super::source_text::{SourceText, ValuePosition};
 use serde_json::{Number, Value};
 use std::ops::Range;
 
-/// The declaration without aliases in its definition.
 pub(super) fn expand_all(draft: &Declaration) -> Result<Declaration, EditError> {
-    let page = SourceText::new(&draft.source.text, &draft.document);
-    let all: Vec<_> = aliases_in_definition((&page, &draft.document)).collect();
-    expand((&page, &draft.document), &all)
+    let source = SourceText::new(&draft.source.text, &draft.document);
+    let all: Vec<_> = aliases_in_definition((&source, &draft.document)).collect();
+    expand((&source, &draft.document), &all)
 }
 
-/// The aliases of values that `edits` are in, as far as they are not edited themselves.
-pub(super) fn affected_aliases((page, document): (&SourceText<'_>, &Node), edits: &[TextEdit]) -> Vec<Alias> {
-    let is_touched = |alias: &Alias| {
-        // What is put below the last line of a block is in it.
-        let is_block = !page.slice(alias.value.clone()).starts_with(['[', '{']);
+/// The aliases whose value the edits change, except those that the edits replace.
+pub(super) fn affected_aliases(
+    (source, document): (&SourceText<'_>, &Node),
+    edits: &[TextEdit],
+) -> Vec<Alias> {
+    let is_affected = |alias: &Alias| {
+        // A line inserted below the last line of a block is in the block.
+        let is_block = !source.slice(alias.value.clone()).starts_with(['[', '{']);
         let end = if is_block {
-            page.line_end(alias.value.end)
+            source.line_end(alias.value.end)
         } else {
             alias.value.end
         };
         let is_in = |edit: &TextEdit| edit.range.start <= end && edit.range.end >= alias.anchor.start;
-        let is_gone =
+        let is_replaced =
             |edit: &TextEdit| edit.range.start <= alias.span.start && edit.range.end >= alias.span.end;
-        edits.iter().any(is_in) && !edits.iter().any(is_gone)
+        edits.iter().any(is_in) && !edits.iter().any(is_replaced)
     };
-    aliases_in_definition((page, document))
-        .filter(is_touched)
-        .collect()
+    let aliases = aliases_in_definition((source, document));
+    aliases.filter(is_affected).collect()
 }
 
-/// The declaration with values in the place of `aliases`, and without the anchors that nothing is left to mean.
+/// Also removes the anchors that no alias needs anymore.
 pub(super) fn expand(
-    (page, document): (&SourceText<'_>, &Node),
+    (source, document): (&SourceText<'_>, &Node),
     aliases: &[Alias],
 ) -> Result<Declaration, EditError> {
-    let mut walk = DocumentEditor::new(page, Granularity::Fields);
+    let mut editor = DocumentEditor::new(source, Granularity::Fields);
     for alias in aliases {
         let node = node_at(document, &alias.value).ok_or(TooFineGrained)?;
-        walk.replace(
-            alias_position(page, alias),
-            node,
-            &ordered_value_of(node).ok_or(TooFineGrained)?,
-        )?;
+        let value = ordered_value_of(node).ok_or(TooFineGrained)?;
+        editor.replace(alias_position(source, alias), node, &value)?;
     }
     let mut anchors: Vec<_> = aliases.iter().map(|alias| &alias.anchor).collect();
     anchors.dedup();
-    let all = comments_and_aliases(page.text).aliases;
+    let all = comments_and_aliases(source.text).aliases;
     for anchor in anchors {
         let mut others = all.iter().filter(|alias| alias.anchor == *anchor);
         if others.all(|other| aliases.contains(other)) {
-            walk.push_edit(anchor_with_spaces(page, anchor), String::new());
+            editor.push_edit(anchor_with_spaces(source, anchor), String::new());
         }
     }
-    round_trip::read_declaration(&apply_patches(page.text, [&Patch::new(walk.edits)])?)
+    round_trip::read_declaration(&apply_patches(source.text, [&Patch::new(editor.edits)])?)
 }
 
-fn aliases_in_definition((page, document): (&SourceText<'_>, &Node)) -> impl Iterator<Item = Alias> {
+fn aliases_in_definition((source, document): (&SourceText<'_>, &Node)) -> impl Iterator<Item = Alias> {
     let is_of_definition = |alias: &Alias| {
         let keys = map_entries(document).iter().map(|(key, _)| key);
         let field = keys.take_while(|key| key.span.start < alias.span.start).last();
         field.is_some_and(|key| TOP_LEVEL_GROUPS.contains(&key.text.as_str()))
     };
-    comments_and_aliases(page.text)
-        .aliases
-        .into_iter()
-        .filter(is_of_definition)
+    let aliases = comments_and_aliases(source.text).aliases;
+    aliases.into_iter().filter(is_of_definition)
 }
 
-/// Where an alias stands: behind a dash or colon of its line, or somewhere in brackets.
-fn alias_position(page: &SourceText<'_>, alias: &Alias) -> ValuePosition {
-    let line = page.line_start(alias.span.start);
-    let before = page.slice(line..alias.span.start).trim_end();
+/// After a dash or colon of its line, or inside brackets.
+fn alias_position(source: &SourceText<'_>, alias: &Alias) -> ValuePosition {
+    let line = source.line_start(alias.span.start);
+    let before = source.slice(line..alias.span.start).trim_end();
     let item = before.ends_with('-');
     if alias.flow || !(item || before.ends_with(':')) {
         return ValuePosition {
@@ -95,7 +91,7 @@ fn alias_position(page: &SourceText<'_>, alias: &Alias) -> ValuePosition {
     }
     let start = line + before.len();
     let column = if item {
-        page.column(start - 1)
+        source.column(start - 1)
     } else {
         before.len() - before.trim_start_matches([' ', '-']).len()
     };
@@ -118,15 +114,12 @@ fn node_at<'n>(node: &'n Node, span: &Range<usize>) -> Option<&'n Node> {
     }
 }
 
-/// A node as it is to be written, its fields in the order that they have.
 fn ordered_value_of(node: &Node) -> Option<OrderedValue> {
     Some(match &node.value {
         Yaml::List(items) => OrderedValue::List(items.iter().map(ordered_value_of).collect::<Option<_>>()?),
         Yaml::Map(entries) => {
-            let fields = entries
-                .iter()
-                .map(|(key, value)| Some((key.text.clone(), ordered_value_of(value)?)));
-            OrderedValue::Map(fields.collect::<Option<_>>()?)
+            let field = |(key, value): &(Key, Node)| Some((key.text.clone(), ordered_value_of(value)?));
+            OrderedValue::Map(entries.iter().map(field).collect::<Option<_>>()?)
         }
         Yaml::Scalar(scalar) => OrderedValue::Scalar(match scalar.resolved {
             ScalarValue::Null => Value::Null,
@@ -139,14 +132,14 @@ fn ordered_value_of(node: &Node) -> Option<OrderedValue> {
     })
 }
 
-/// An anchor with the spaces that part it from the value, or at the end of a line from what is before.
-fn anchor_with_spaces(page: &SourceText<'_>, anchor: &Range<usize>) -> Range<usize> {
-    let rest = page.slice(anchor.end..page.line_end(anchor.end));
+/// An anchor with the spaces that separate it from its value, or, at the end of a line, from the text before it.
+fn anchor_with_spaces(source: &SourceText<'_>, anchor: &Range<usize>) -> Range<usize> {
+    let rest = source.slice(anchor.end..source.line_end(anchor.end));
     let gap = rest.len() - rest.trim_start_matches(' ').len();
     if !rest.trim().is_empty() {
         return anchor.start..anchor.end + gap;
     }
-    let before = page.slice(page.line_start(anchor.start)..anchor.start);
+    let before = source.slice(source.line_start(anchor.start)..anchor.start);
     let gap = before.len() - before.trim_end_matches(' ').len();
     anchor.start - gap..anchor.end
 }

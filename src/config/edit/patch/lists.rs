@@ -1,16 +1,16 @@
-//! Lists: the items that stay are left alone, the others are edited, put in or taken out one by one.
+//! Edits of lists: unchanged items stay, others are edited, inserted or removed one by one.
 
 use super::super::super::yaml::{Node, Yaml};
 use super::super::ordered_value::OrderedValue;
 use super::super::text_edit::{Patch, apply_patches};
 use super::align::{ItemEdit, Moves, align};
-use super::document_editor::{DocumentEditor, Granularity, NodeChange, TooFineGrained};
+use super::document_editor::{DocumentEditor, Granularity, TooFineGrained};
+use super::node_change::NodeChange;
 use super::source_text::ValuePosition;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl DocumentEditor<'_, '_> {
-    /// The items of a list that has some before and after.
     pub(super) fn edit_list(
         &mut self,
         flow: bool,
@@ -24,25 +24,22 @@ impl DocumentEditor<'_, '_> {
         if !has_no_alias_items(list, items) {
             return Err(TooFineGrained);
         }
-        let steps = align(old, new);
+        let edits = align(old, new);
         let list = EditedList {
             flow,
             items,
-            moves: Moves::find(&steps, old, new),
+            moves: Moves::find(&edits, old, new),
             change,
         };
         let mut last = None;
-        let mut gone = BTreeSet::new();
-        for step in &steps {
-            match *step {
+        let mut removed = BTreeSet::new();
+        for edit in &edits {
+            match *edit {
                 ItemEdit::Keep(index) => last = Some(index),
                 ItemEdit::Change(index, other) => {
                     let item = items.get(index).ok_or(TooFineGrained)?;
-                    self.edit_item(
-                        self.item_position(flow, item)?,
-                        item,
-                        list.item_change(index, other)?,
-                    )?;
+                    let position = self.item_position(flow, item)?;
+                    self.edit_item(position, item, list.item_change(index, other)?)?;
                     last = Some(index);
                 }
                 ItemEdit::Replace(index, other) => {
@@ -50,7 +47,7 @@ impl DocumentEditor<'_, '_> {
                     last = Some(index);
                 }
                 ItemEdit::Remove(index) => {
-                    gone.insert(index);
+                    removed.insert(index);
                 }
                 ItemEdit::Insert(other) => {
                     let anchor = items.get(last.unwrap_or(0)).ok_or(TooFineGrained)?;
@@ -58,25 +55,23 @@ impl DocumentEditor<'_, '_> {
                 }
             }
         }
-        self.remove_items(flow, items, &gone)
+        self.remove_items(flow, items, &removed)
     }
 
-    /// A filter or value that is about the same as before.
     fn edit_item(
         &mut self,
-        slot: ValuePosition,
+        position: ValuePosition,
         node: &Node,
         change: NodeChange<'_>,
     ) -> Result<(), TooFineGrained> {
-        let is_group =
-            |value: &Value| value.get("filter_type").and_then(Value::as_str) == Some("nested_filters");
+        let is_group = |value: &Value| value.get("filter_type") == Some(&"nested_filters".into());
         let is_raw = super::has_field(node, "raw") || change.output.get("raw").is_some();
         let is_whole =
             self.granularity >= Granularity::Filters && !(is_group(change.old) && is_group(change.new));
         if is_raw || is_whole {
-            self.replace(slot, node, change.output)
+            self.replace(position, node, change.output)
         } else {
-            self.edit_value(slot, node, change)
+            self.edit_value(position, node, change)
         }
     }
 
@@ -98,7 +93,7 @@ impl DocumentEditor<'_, '_> {
         })
     }
 
-    /// Puts an item in; one that moved keeps its words and comments.
+    /// A moved item keeps its text and comments.
     fn insert_item(
         &mut self,
         list: &EditedList<'_>,
@@ -110,15 +105,14 @@ impl DocumentEditor<'_, '_> {
             None if list.flow => self.flow_value(list.output(other)?, anchor.span.start)?,
             None => self.block_item_text(anchor, list.output(other)?)?,
         };
-        if list.flow {
-            self.insert_in_flow(&anchor.span, is_first, &text);
-            return Ok(());
+        if !list.flow {
+            return self.insert_block_item(anchor, is_first, &text);
         }
-        self.insert_block_item(anchor, is_first, &text)
+        self.insert_in_flow(&anchor.span, is_first, &text);
+        Ok(())
     }
 
-    /// Puts an item where another one stood. The comments there stay, unless they went elsewhere with the other one,
-    /// or the new one brings its own.
+    /// The comments stay, unless they moved away with the old item or the new item has its own.
     fn replace_item(
         &mut self,
         list: &EditedList<'_>,
@@ -143,7 +137,7 @@ impl DocumentEditor<'_, '_> {
         Ok(())
     }
 
-    /// The words of an item that moved, in which only what is new about it is changed.
+    /// The text of a moved item, in which only the changed parts are edited.
     fn moved_item_text(
         &self,
         list: &EditedList<'_>,
@@ -174,14 +168,14 @@ impl DocumentEditor<'_, '_> {
         &mut self,
         flow: bool,
         items: &[Node],
-        gone: &BTreeSet<usize>,
+        removed: &BTreeSet<usize>,
     ) -> Result<(), TooFineGrained> {
         if flow {
             let spans: Vec<_> = items.iter().map(|item| item.span.clone()).collect();
-            let gone: Vec<_> = (0..items.len()).map(|index| gone.contains(&index)).collect();
-            return self.remove_in_flow(&spans, &gone);
+            let removed: Vec<_> = (0..items.len()).map(|index| removed.contains(&index)).collect();
+            return self.remove_in_flow(&spans, &removed);
         }
-        for item in gone.iter().filter_map(|index| items.get(*index)) {
+        for item in removed.iter().filter_map(|index| items.get(*index)) {
             let dash = self.source.item_dash(item).ok_or(TooFineGrained)?;
             self.remove_lines(dash, item.span.end)?;
         }
@@ -189,7 +183,6 @@ impl DocumentEditor<'_, '_> {
     }
 }
 
-/// A list that is edited.
 struct EditedList<'a> {
     flow: bool,
     items: &'a [Node],
@@ -198,7 +191,6 @@ struct EditedList<'a> {
 }
 
 impl<'a> EditedList<'a> {
-    /// What an old item says, and what a new one should say.
     fn item_change(&self, index: usize, other: usize) -> Result<NodeChange<'a>, TooFineGrained> {
         let item = |list: &'a Value, index| list.get(index).ok_or(TooFineGrained);
         Ok(NodeChange {
@@ -213,7 +205,7 @@ impl<'a> EditedList<'a> {
     }
 }
 
-/// Whether every item stands in the list itself: what an alias brought in has the bytes of its anchor, above.
+/// The span of an item that an alias refers to is that of its anchor, above.
 fn has_no_alias_items(list: &Node, items: &[Node]) -> bool {
     let mut end = list.span.start;
     items.iter().all(|item| {

@@ -1,4 +1,4 @@
-//! References to segments that have another name from now on.
+//! References to segments that get a new name.
 
 use super::super::super::declaration::Declaration;
 use super::super::super::yaml::{Key, Node, Yaml};
@@ -9,48 +9,40 @@ use super::super::round_trip;
 use super::super::text_edit::{Patch, apply_patches};
 use super::document_editor::{DocumentEditor, Granularity, TooFineGrained};
 use super::source_text::{SourceText, ValuePosition};
-use super::target::changed_unrelated_field;
+use super::target::verify_unrelated_fields;
 use super::{has_field, map_entries};
 use crate::model::{Reference, SegmentName};
 use std::collections::BTreeMap;
 
 type Renames = BTreeMap<SegmentName, SegmentName>;
 
-/// The declaration with the new names in the place of the old ones.
 pub(super) fn apply_renames(draft: Declaration, renames: &Renames) -> Result<Declaration, EditError> {
-    let wanted = referenced_names(&draft, Some(renames));
-    if wanted == referenced_names(&draft, None) {
+    let expected = referenced_names(&draft, Some(renames));
+    if expected == referenced_names(&draft, None) {
         return Ok(draft);
     }
-    let page = SourceText::new(&draft.source.text, &draft.document);
-    let mut walk = DocumentEditor::new(&page, Granularity::Fields);
-    for (key, side) in map_entries(&draft.document) {
-        if TOP_LEVEL_GROUPS.contains(&key.text.as_str()) && side.span.start > key.span.start {
-            walk.rename_references(side, renames)?;
+    let source = SourceText::new(&draft.source.text, &draft.document);
+    let mut editor = DocumentEditor::new(&source, Granularity::Fields);
+    for (key, group) in map_entries(&draft.document) {
+        if TOP_LEVEL_GROUPS.contains(&key.text.as_str()) && group.span.start > key.span.start {
+            editor.rename_references(group, renames)?;
         }
     }
-    // A filter that an alias repeats was come upon twice.
-    let mut patch = Patch::new(walk.edits);
+    // A filter that an alias repeats is edited twice.
+    let mut patch = Patch::new(editor.edits);
     patch.edits.dedup();
-    let read = round_trip::read_declaration(&apply_patches(page.text, [&patch])?)?;
-    let differs = |path: &str| EditError::RoundTripMismatch {
-        path: path.to_owned(),
-    };
-    if referenced_names(&read, None) != wanted {
-        return Err(differs("references"));
+    let renamed = round_trip::read_declaration(&apply_patches(source.text, [&patch])?)?;
+    if referenced_names(&renamed, None) != expected {
+        return Err(EditError::mismatch("references"));
     }
-    if read.segment.name != draft.segment.name {
-        return Err(differs("name"));
+    if renamed.segment.name != draft.segment.name {
+        return Err(EditError::mismatch("name"));
     }
-    match changed_unrelated_field(&draft.document, &read.document) {
-        Some(field) => Err(EditError::SharedField {
-            field: field.to_owned(),
-        }),
-        None => Ok(read),
-    }
+    verify_unrelated_fields(&draft.document, &renamed.document)?;
+    Ok(renamed)
 }
 
-/// The names that a definition refers to, in order, by their new names.
+/// The referenced names, in order, after `renames`.
 fn referenced_names(declaration: &Declaration, renames: Option<&Renames>) -> Vec<SegmentName> {
     let references = declaration.segment.contents.references().into_iter();
     let names = references.filter_map(|reference| match reference {
@@ -61,7 +53,7 @@ fn referenced_names(declaration: &Declaration, renames: Option<&Renames>) -> Vec
 }
 
 impl DocumentEditor<'_, '_> {
-    /// Renames in the filters of a group, where it stands: an alias says what its anchor says.
+    /// Skips aliases: their anchors are edited.
     fn rename_references(&mut self, node: &Node, renames: &Renames) -> Result<(), TooFineGrained> {
         match &node.value {
             Yaml::Map(entries) if is_reference_by_name(node) => self.rename_reference(node, entries, renames),
@@ -92,17 +84,16 @@ impl DocumentEditor<'_, '_> {
         let Some(name) = renames.get(&SegmentName::new(scalar.text.as_str())) else {
             return Ok(());
         };
-        let slot = ValuePosition {
+        let position = ValuePosition {
             flow: self.source.is_flow(filter),
             start: self.source.after_colon(key).ok_or(TooFineGrained)?,
             column: self.source.column(key.span.start),
             item: false,
         };
-        self.replace(slot, value, &OrderedValue::text(name.as_str()))
+        self.replace(position, value, &OrderedValue::text(name.as_str()))
     }
 }
 
-/// Whether it is a filter that means a segment by its name.
 fn is_reference_by_name(node: &Node) -> bool {
     let is_type = |value: &Yaml| matches!(value, Yaml::Scalar(scalar) if scalar.text == "custom_segments");
     let mut entries = map_entries(node).iter();

@@ -5,22 +5,19 @@ use super::super::emit::Style;
 use super::map_entries;
 use std::ops::Range;
 
-/// A text that is edited.
 pub(super) struct SourceText<'a> {
     pub(super) text: &'a str,
     pub(super) style: Style,
 }
 
-/// Where a value stands in its list or map.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ValuePosition {
     /// Inside braces or brackets.
     pub(super) flow: bool,
-    /// Behind the colon or dash that it belongs to.
+    /// After the colon or dash of the value.
     pub(super) start: usize,
-    /// The column of the list or map that it is in.
+    /// Of the list or map that contains the value.
     pub(super) column: usize,
-    /// It is an item of a list.
     pub(super) item: bool,
 }
 
@@ -35,7 +32,7 @@ impl<'a> SourceText<'a> {
         }
     }
 
-    /// The bytes of the lines of a document, from its first value to the mark that ends it.
+    /// The lines of a document, from its first value to its end marker.
     pub(super) fn document_bounds(&self, document: &Node) -> Range<usize> {
         let mut end = self.line_end(document.span.end);
         while end < self.text.len() && !self.is_document_marker(end) {
@@ -44,7 +41,6 @@ impl<'a> SourceText<'a> {
         self.line_start(document.span.start)..end
     }
 
-    /// Whether a line that begins at `at` ends a document.
     fn is_document_marker(&self, at: usize) -> bool {
         let rest = self.text.get(at..).unwrap_or_default();
         let after = rest.strip_prefix("---").or_else(|| rest.strip_prefix("..."));
@@ -55,7 +51,7 @@ impl<'a> SourceText<'a> {
         self.text.get(range).unwrap_or_default()
     }
 
-    /// The first byte of the line that `at` is on; a byte-order mark belongs to no line.
+    /// A byte-order mark belongs to no line.
     pub(super) fn line_start(&self, at: usize) -> usize {
         let before = self.slice(0..at);
         match before.rfind('\n') {
@@ -65,15 +61,15 @@ impl<'a> SourceText<'a> {
         }
     }
 
-    /// The first byte of the line after that of `at`, or the end of the text.
+    /// The start of the next line, or the end of the text.
     pub(super) fn line_end(&self, at: usize) -> usize {
         let rest = self.slice(at..self.text.len());
-        rest.find('\n')
-            .map_or(self.text.len(), |newline| at + newline + 1)
+        let newline = rest.find('\n');
+        newline.map_or(self.text.len(), |newline| at + newline + 1)
     }
 
-    /// Where the comment lines directly above the line of `at` begin, or that line where there are none. A comment that
-    /// stands further in is about something inside of what is above it.
+    /// The start of the comment lines directly above the line of `at`, or of that line. A comment with more indentation
+    /// belongs to something inside the node above it.
     pub(super) fn leading_comments_start(&self, at: usize) -> usize {
         let column = self.column(at);
         let mut start = self.line_start(at);
@@ -89,7 +85,7 @@ impl<'a> SourceText<'a> {
         start
     }
 
-    /// What ends the line before `at`, or the last one that has an end: files may mix the two.
+    /// The line ending before `at`, or the last one before it: files may mix the two.
     pub(super) fn line_ending(&self, at: usize) -> &'static str {
         let line = self.slice(0..self.line_end(at.saturating_sub(1)));
         let end = line.rfind('\n').unwrap_or_default();
@@ -100,23 +96,18 @@ impl<'a> SourceText<'a> {
         }
     }
 
-    /// Characters between the start of the line and `at`.
     pub(super) fn column(&self, at: usize) -> usize {
         self.slice(self.line_start(at)..at).chars().count()
     }
 
-    /// Whether nothing but indentation stands before `at`.
     pub(super) fn begins_line(&self, at: usize) -> bool {
-        self.slice(self.line_start(at)..at)
-            .bytes()
-            .all(|byte| byte == b' ')
+        is_spaces(self.slice(self.line_start(at)..at))
     }
 
-    /// Whether a list or map stands in brackets or braces.
     pub(super) fn is_flow(&self, node: &Node) -> bool {
         let text = self.slice(node.span.clone());
         match &node.value {
-            // The parser lets a block list that is not indented begin with its first item, which may be in brackets.
+            // For a block list without indentation, the parser reports the span of its first item, which may be flow.
             Yaml::List(items) => {
                 let first = items.first().map(|item| item.span.start);
                 text.starts_with('[') && first.is_none_or(|first| first > node.span.start)
@@ -126,29 +117,28 @@ impl<'a> SourceText<'a> {
         }
     }
 
-    /// What stands behind the colon of a key.
+    /// The byte after the colon of a key.
     pub(super) fn after_colon(&self, key: &Key) -> Option<usize> {
         let rest = self.slice(key.span.end..self.text.len());
         let gap = rest.len() - rest.trim_start().len();
-        rest.trim_start()
-            .starts_with(':')
-            .then_some(key.span.end + gap + 1)
+        let is_colon = rest.trim_start().starts_with(':');
+        is_colon.then_some(key.span.end + gap + 1)
     }
 
-    /// The bytes of a value; of one that an alias brought in, those of the alias.
-    pub(super) fn value_span(&self, slot: ValuePosition, node: &Node) -> Option<Range<usize>> {
-        if node.span.start >= slot.start {
+    /// For an alias, the bytes of the alias.
+    pub(super) fn value_span(&self, position: ValuePosition, node: &Node) -> Option<Range<usize>> {
+        if node.span.start >= position.start {
             return Some(self.first_dash(node).unwrap_or(node.span.start)..node.span.end);
         }
-        let rest = self.slice(slot.start..self.text.len());
-        let start = slot.start + (rest.len() - rest.trim_start().len());
+        let rest = self.slice(position.start..self.text.len());
+        let start = position.start + (rest.len() - rest.trim_start().len());
         let alias = self.slice(start..self.text.len());
         let ends = |character: char| character.is_whitespace() || matches!(character, ',' | ']' | '}');
         let length = alias.find(ends).unwrap_or(alias.len());
         alias.starts_with('*').then(|| start..start + length)
     }
 
-    /// Where a block list begins, whatever the parser takes for its beginning.
+    /// The start of a block list; the parser reports other starts.
     fn first_dash(&self, node: &Node) -> Option<usize> {
         match &node.value {
             Yaml::List(items) if !self.is_flow(node) => self.item_dash(items.first()?),
@@ -156,7 +146,7 @@ impl<'a> SourceText<'a> {
         }
     }
 
-    /// The dash of an item of a block list: on its own line or, with nothing but comments in between, above.
+    /// The dash is on the line of the item, or above it with only comments in between.
     pub(super) fn item_dash(&self, item: &Node) -> Option<usize> {
         let mut start = self.line_start(item.span.start);
         let before = without_anchor(self.slice(start..item.span.start).trim_end());
@@ -184,7 +174,6 @@ impl<'a> SourceText<'a> {
     }
 }
 
-/// What stands before an item, less the name that aliases know the item by.
 fn without_anchor(before: &str) -> &str {
     match before.rsplit_once('&') {
         Some((rest, anchor)) if !anchor.contains(char::is_whitespace) => rest.trim_end(),
@@ -192,7 +181,7 @@ fn without_anchor(before: &str) -> &str {
     }
 }
 
-/// Whether what stands behind a dash is no item yet: nothing, an anchor, a comment.
+/// Whether nothing but an anchor or a comment follows a dash.
 fn is_empty_item(rest: &str) -> bool {
     let rest = match rest.strip_prefix('&') {
         Some(anchor) => anchor

@@ -1,4 +1,4 @@
-//! Single edits: a value replaced, an item or field put in or taken out, in block and flow style.
+//! Single edits in block and flow style: replace a value, insert or remove an item or a field.
 
 use super::super::super::yaml::{Key, Node};
 use super::super::edit_error::EditError;
@@ -9,63 +9,59 @@ use super::document_editor::{DocumentEditor, TooFineGrained};
 use super::source_text::ValuePosition;
 use std::ops::Range;
 
-/// Spaces that a block stands further in than what it belongs to.
 const INDENT: usize = 2;
 
 impl DocumentEditor<'_, '_> {
-    /// Puts `tree` in the place of a value.
     pub(super) fn replace(
         &mut self,
-        slot: ValuePosition,
+        position: ValuePosition,
         node: &Node,
-        tree: &OrderedValue,
+        value: &OrderedValue,
     ) -> Result<(), TooFineGrained> {
-        let span = self.source.value_span(slot, node).ok_or(TooFineGrained)?;
-        if slot.flow || self.source.style.json {
-            let text = self.flow_value(tree, span.start)?;
+        let span = self.source.value_span(position, node).ok_or(TooFineGrained)?;
+        if position.flow || self.source.style.json {
+            let text = self.flow_value(value, span.start)?;
             self.push_edit(span, text);
             return Ok(());
         }
-        let page = self.source;
-        let gap = page.slice(slot.start..span.start);
+        let source = self.source;
+        let gap = source.slice(position.start..span.start);
         let is_own_line = gap.contains('\n');
         let is_gap_blank = gap.trim().is_empty();
-        if tree.fits_on_one_line() {
-            let text = emit::inline(tree, page.style)?;
+        if value.fits_on_one_line() {
+            let text = emit::inline(value, source.style)?;
             if is_gap_blank {
-                self.push_edit(slot.start..span.end, format!(" {text}"));
-            } else if !is_own_line || page.column(span.start) > slot.column {
+                self.push_edit(position.start..span.end, format!(" {text}"));
+            } else if !is_own_line || source.column(span.start) > position.column {
                 self.push_edit(span, text);
             } else {
                 return Err(TooFineGrained);
             }
-        } else if slot.item || (is_own_line && page.column(span.start) > slot.column) {
-            let column = page.column(span.start);
-            let text = emit::block(tree, page.style, column)?;
+        } else if position.item || (is_own_line && source.column(span.start) > position.column) {
+            let column = source.column(span.start);
+            let text = emit::block(value, source.style, column)?;
             self.push_edit(span, text);
         } else {
-            let column = slot.column + INDENT;
-            let start = if is_gap_blank { slot.start } else { span.start };
-            let text = on_new_line(column, &emit::block(tree, page.style, column)?);
+            let column = position.column + INDENT;
+            let start = if is_gap_blank { position.start } else { span.start };
+            let text = on_new_line(column, &emit::block(value, source.style, column)?);
             self.push_edit(start..span.end, text);
         }
         Ok(())
     }
 
-    /// The line or lines of an item of a block list in which `anchor` stands.
     pub(super) fn block_item_text(
         &self,
         anchor: &Node,
-        tree: &OrderedValue,
+        value: &OrderedValue,
     ) -> Result<String, TooFineGrained> {
-        let column = self
-            .source
-            .column(self.source.item_dash(anchor).ok_or(TooFineGrained)?);
-        let item = emit::block(tree, self.source.style, column + INDENT)?;
+        let dash = self.source.item_dash(anchor).ok_or(TooFineGrained)?;
+        let column = self.source.column(dash);
+        let item = emit::block(value, self.source.style, column + INDENT)?;
         Ok(format!("{}- {item}", " ".repeat(column)))
     }
 
-    /// The lines of an item of a block list as they stand, with the comments above and beside them.
+    /// The lines of an item of a block list, with the comments above and beside it.
     pub(super) fn item_span(&self, item: &Node) -> Result<Range<usize>, TooFineGrained> {
         let dash = self.source.item_dash(item).ok_or(TooFineGrained)?;
         let start = self.source.leading_comments_start(dash);
@@ -73,7 +69,7 @@ impl DocumentEditor<'_, '_> {
         Ok(start..start + lines.trim_end_matches(['\r', '\n']).len())
     }
 
-    /// Puts lines into a block list: below `anchor`, or above it when they are to be the first.
+    /// Inserts lines below `anchor`, or above it if they become the first item.
     pub(super) fn insert_block_item(
         &mut self,
         anchor: &Node,
@@ -89,11 +85,10 @@ impl DocumentEditor<'_, '_> {
         Ok(())
     }
 
-    /// Puts an item or field into brackets or braces, behind what `anchor` covers or before it.
     pub(super) fn insert_in_flow(&mut self, anchor: &Range<usize>, is_first: bool, text: &str) {
-        let page = self.source;
-        let gap = if page.begins_line(anchor.start) {
-            format!("\n{}", " ".repeat(page.column(anchor.start)))
+        let source = self.source;
+        let gap = if source.begins_line(anchor.start) {
+            format!("\n{}", " ".repeat(source.column(anchor.start)))
         } else {
             " ".to_owned()
         };
@@ -104,52 +99,48 @@ impl DocumentEditor<'_, '_> {
         }
     }
 
-    /// Puts a field into a block map, below what ends at `end`.
     pub(super) fn insert_block_field(
         &mut self,
         end: usize,
         column: usize,
-        (key, tree): (&str, &OrderedValue),
+        (key, value): (&str, &OrderedValue),
     ) -> Result<(), TooFineGrained> {
         let style = self.source.style;
-        let field = if tree.fits_on_one_line() {
-            emit::field(key, tree, style)?
+        let field = if value.fits_on_one_line() {
+            emit::field(key, value, style)?
         } else {
             let inner = column + INDENT;
-            format!("{key}:{}", on_new_line(inner, &emit::block(tree, style, inner)?))
+            format!("{key}:{}", on_new_line(inner, &emit::block(value, style, inner)?))
         };
         self.insert_line(end, &format!("{}{field}", " ".repeat(column)));
         Ok(())
     }
 
-    /// Takes whole lines out, from that of `start` to that of `end`: an item or field with the comments above and
-    /// beside it.
+    /// Removes whole lines, with the comments above and beside them.
     pub(super) fn remove_lines(&mut self, start: usize, end: usize) -> Result<(), TooFineGrained> {
         if !self.source.begins_line(start) {
             return Err(TooFineGrained);
         }
-        self.push_edit(
-            self.source.leading_comments_start(start)..self.source.line_end(end),
-            String::new(),
-        );
+        let lines = self.source.leading_comments_start(start)..self.source.line_end(end);
+        self.push_edit(lines, String::new());
         Ok(())
     }
 
-    /// Takes those of the `spans` out that are `gone`, each with one of the commas beside it.
+    /// Removes each span with one of the commas beside it.
     pub(super) fn remove_in_flow(
         &mut self,
         spans: &[Range<usize>],
-        gone: &[bool],
+        removed: &[bool],
     ) -> Result<(), TooFineGrained> {
-        let is_gone = |index: usize| gone.get(index).copied().unwrap_or(false);
+        let is_removed = |index: usize| removed.get(index).copied().unwrap_or(false);
         let mut index = 0;
         while index < spans.len() {
-            if !is_gone(index) {
+            if !is_removed(index) {
                 index += 1;
                 continue;
             }
             let first = index;
-            while is_gone(index) {
+            while is_removed(index) {
                 index += 1;
             }
             let before = first.checked_sub(1).and_then(|before| spans.get(before));
@@ -165,24 +156,28 @@ impl DocumentEditor<'_, '_> {
         Ok(())
     }
 
-    /// A value for a place in brackets or braces; JSON may take several lines there.
-    pub(super) fn flow_value(&self, tree: &OrderedValue, at: usize) -> Result<String, EditError> {
-        let page = self.source;
-        if page.style.json {
-            let line = page.slice(page.line_start(at)..at);
+    /// JSON may have several lines there.
+    pub(super) fn flow_value(&self, value: &OrderedValue, at: usize) -> Result<String, EditError> {
+        let source = self.source;
+        if source.style.json {
+            let line = source.slice(source.line_start(at)..at);
             let indentation = line.len() - line.trim_start().len();
-            return emit::block(tree, page.style, indentation);
+            return emit::block(value, source.style, indentation);
         }
-        emit::inline(tree, page.style)
+        emit::inline(value, source.style)
     }
 
-    /// A field for a place in braces.
-    pub(super) fn flow_field(&self, key: &Key, name: &str, tree: &OrderedValue) -> Result<String, EditError> {
+    pub(super) fn flow_field(
+        &self,
+        key: &Key,
+        name: &str,
+        value: &OrderedValue,
+    ) -> Result<String, EditError> {
         if self.source.style.json {
-            let value = self.flow_value(tree, key.span.start)?;
+            let value = self.flow_value(value, key.span.start)?;
             return Ok(format!("{}: {value}", emit::json(&OrderedValue::text(name))));
         }
-        let map = OrderedValue::Map(vec![(name.to_owned(), tree.clone())]);
+        let map = OrderedValue::Map(vec![(name.to_owned(), value.clone())]);
         let text = emit::inline(&map, self.source.style)?;
         let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         Ok(inner.unwrap_or(&text).to_owned())
@@ -192,7 +187,6 @@ impl DocumentEditor<'_, '_> {
         self.source.slice(range).trim() == ","
     }
 
-    /// Puts a line below that of `at`.
     fn insert_line(&mut self, at: usize, line: &str) {
         let end = self.source.line_end(at);
         let text = if self.source.slice(0..end).ends_with('\n') {
@@ -203,7 +197,7 @@ impl DocumentEditor<'_, '_> {
         self.push_edit(end..end, text);
     }
 
-    /// Takes an edit down; its lines end as those around it.
+    /// The new text gets the line endings of the surrounding lines.
     pub(super) fn push_edit(&mut self, range: Range<usize>, text: String) {
         let newline = self.source.line_ending(range.start);
         let text = text.replace("\r\n", "\n").replace('\n', newline);

@@ -1,4 +1,4 @@
-//! What a document says and what it should say, and the proof that a text says that.
+//! The current and the new content of a document, and the verification of a new text.
 
 use super::super::super::declaration::Declaration;
 use super::super::super::yaml::{Key, Node, Yaml};
@@ -7,14 +7,13 @@ use super::super::ordered_value::OrderedValue;
 use super::super::remote_definition::{RemoteDefinition, TOP_LEVEL_GROUPS};
 use super::super::round_trip;
 use super::DeclarationUpdate;
-use super::document_editor::NodeChange;
+use super::node_change::NodeChange;
 use crate::definition::{Identities, encode};
 use crate::model::{Keyword, Lifecycle, SegmentName};
 use serde_json::{Map, Value};
 
-/// What the document says, what it should say, and how that is written.
+/// `before` and `after` have the name, the lifecycle and the groups in canonical form.
 pub(super) struct PatchTarget {
-    /// Name, lifecycle and the sides in normal form.
     pub(super) before: Value,
     pub(super) after: Value,
     pub(super) output: OrderedValue,
@@ -29,24 +28,20 @@ impl PatchTarget {
         let declared = segment.contents.definition().map(encode);
         let name = update.name.unwrap_or(&segment.name).clone();
         let lifecycle = update.lifecycle.unwrap_or(segment.lifecycle);
-        let live = update
+        let remote = update
             .definition
             .map(|(payload, names)| RemoteDefinition::new(payload, names, declared.as_ref()));
-        let identities = live
-            .as_ref()
-            .map(|live| live.identities.clone())
-            .unwrap_or_default();
+        let identities = remote.as_ref().map(|remote| remote.identities.clone());
+        let identities = identities.unwrap_or_default();
         let old = round_trip::canonical_form(declaration, &identities);
-        let new = live
-            .as_ref()
-            .map_or_else(|| old.clone(), |live| live.canonical.clone());
+        let new = remote.as_ref().map_or(&old, |remote| &remote.canonical).clone();
         let mut fields = vec![("name".to_owned(), OrderedValue::text(name.as_str()))];
         if lifecycle == Lifecycle::Archived || super::has_field(&declaration.document, "lifecycle") {
             fields.push(("lifecycle".to_owned(), OrderedValue::text(lifecycle.as_str())));
         }
-        if let Some(live) = live.filter(|_| old != new) {
-            for side in TOP_LEVEL_GROUPS {
-                fields.extend(live.top_level_group(side)?.map(|group| (side.to_owned(), group)));
+        if let Some(remote) = remote.filter(|_| old != new) {
+            for key in TOP_LEVEL_GROUPS {
+                fields.extend(remote.top_level_group(key)?.map(|group| (key.to_owned(), group)));
             }
         }
         Ok(Self {
@@ -67,25 +62,17 @@ impl PatchTarget {
         }
     }
 
-    /// Whether `text` says what it should, and nothing else has changed in what was `before`.
+    /// `text` must have the new content, and no other field of `before` may change.
     pub(super) fn verify(&self, before: &Declaration, text: &str) -> Result<(), EditError> {
-        let read = round_trip::read_declaration(text)?;
-        let differs = |path: &str| EditError::RoundTripMismatch {
-            path: path.to_owned(),
-        };
-        if read.segment.name != self.name {
-            return Err(differs("name"));
+        let after = round_trip::read_declaration(text)?;
+        if after.segment.name != self.name {
+            return Err(EditError::mismatch("name"));
         }
-        if read.segment.lifecycle != self.lifecycle {
-            return Err(differs("lifecycle"));
+        if after.segment.lifecycle != self.lifecycle {
+            return Err(EditError::mismatch("lifecycle"));
         }
-        round_trip::verify_definition(&read, &top_level_groups(&self.after), &self.identities)?;
-        match changed_unrelated_field(&before.document, &read.document) {
-            Some(field) => Err(EditError::SharedField {
-                field: field.to_owned(),
-            }),
-            None => Ok(()),
-        }
+        round_trip::verify_definition(&after, &top_level_groups(&self.after), &self.identities)?;
+        verify_unrelated_fields(&before.document, &after.document)
     }
 }
 
@@ -100,22 +87,30 @@ fn with_name_and_lifecycle(name: &SegmentName, lifecycle: Lifecycle, form: Value
 }
 
 fn top_level_groups(whole: &Value) -> Value {
-    let sides = TOP_LEVEL_GROUPS
+    let groups = TOP_LEVEL_GROUPS
         .iter()
-        .filter_map(|side| Some(((*side).to_owned(), whole.get(side)?.clone())));
-    Value::Object(sides.collect())
+        .filter_map(|key| Some(((*key).to_owned(), whole.get(key)?.clone())));
+    Value::Object(groups.collect())
 }
 
-/// A field that no patch is about and that changed with one, behind an alias, say.
-pub(super) fn changed_unrelated_field<'n>(before: &'n Node, after: &'n Node) -> Option<&'n str> {
-    let is_bystander = |key: &Key| {
+pub(super) fn verify_unrelated_fields(before: &Node, after: &Node) -> Result<(), EditError> {
+    match changed_unrelated_field(before, after) {
+        Some(field) => Err(EditError::SharedField {
+            field: field.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn changed_unrelated_field<'n>(before: &'n Node, after: &'n Node) -> Option<&'n str> {
+    let is_unrelated = |key: &Key| {
         let key = key.text.as_str();
         !TOP_LEVEL_GROUPS.contains(&key) && key != "name" && key != "lifecycle"
     };
     let of = |node: &'n Node| {
         super::map_entries(node)
             .iter()
-            .filter(move |(key, _)| is_bystander(key))
+            .filter(move |(key, _)| is_unrelated(key))
     };
     let changed = of(before)
         .zip(of(after))
@@ -127,22 +122,17 @@ pub(super) fn changed_unrelated_field<'n>(before: &'n Node, after: &'n Node) -> 
     }
 }
 
-/// Whether two nodes hold the same, wherever they stand.
 fn equal_nodes(left: &Node, right: &Node) -> bool {
     match (&left.value, &right.value) {
         (Yaml::Scalar(left), Yaml::Scalar(right)) => left == right,
         (Yaml::List(left), Yaml::List(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| equal_nodes(left, right))
+            let mut pairs = left.iter().zip(right);
+            left.len() == right.len() && pairs.all(|(left, right)| equal_nodes(left, right))
         }
         (Yaml::Map(left), Yaml::Map(right)) => {
-            let pairs = left.iter().zip(right);
+            let mut pairs = left.iter().zip(right);
             left.len() == right.len()
                 && pairs
-                    .into_iter()
                     .all(|((key, left), (other, right))| key.text == other.text && equal_nodes(left, right))
         }
         _ => false,

@@ -12,12 +12,12 @@ mod comments;
 
 fn declarations(text: &str) -> Vec<Declaration> {
     let source = Arc::new(SourceFile::new("a.yaml", text));
-    let (documents, faults) = yaml::parse(&source);
-    assert_eq!(faults, []);
+    let (documents, diagnostics) = yaml::parse(&source);
+    assert_eq!(diagnostics, []);
     let read = documents
         .into_iter()
         .map(|document| decode::segment(&source, document));
-    read.map(|(declaration, faults)| declaration.unwrap_or_else(|| panic!("{faults:?}\n{text}")))
+    read.map(|(declaration, diagnostics)| declaration.unwrap_or_else(|| panic!("{diagnostics:?}\n{text}")))
         .collect()
 }
 
@@ -32,38 +32,36 @@ fn payload(included: Value) -> Payload {
     }
 }
 
-/// What becomes of a text whose first document is to say `live`.
-fn patched(text: &str, live: &Payload) -> String {
-    let wanted = DeclarationUpdate {
-        definition: Some((live, &names)),
+fn patched(text: &str, remote: &Payload) -> String {
+    let expected = DeclarationUpdate {
+        definition: Some((remote, &names)),
         ..DeclarationUpdate::default()
     };
     let read = declarations(text);
-    let patch = patch(read.first().unwrap(), &wanted).unwrap();
+    let patch = patch(read.first().unwrap(), &expected).unwrap();
     apply_patches(text, [&patch]).unwrap()
 }
 
-/// The definition of a text as it would be sent.
 fn encoded_definition(text: &str) -> Payload {
     let declarations = declarations(text);
     encode(declarations[0].segment.contents.definition().unwrap())
 }
 
-/// The definition of a text as the service answers it, after `change`.
+/// The remote definition after `change` in the dashboard.
 fn remote_after(text: &str, change: impl FnOnce(&mut Value)) -> Payload {
     let mut group = encoded_definition(text).included_filters;
     change(&mut group);
     payload(group)
 }
 
-const COMMENTED_SEGMENT: &str = "\
-# Who comes back
-name: Returning   # for ever
+const SEGMENT: &str = "\
+# Returning customers
+name: Returning   # unique
 owner: crm@example.com
 included_filters:
   filter_operator: and   # all of them
   filters:
-    # the heart of it
+    # main filter
     - filter_type: actions
       action_name: purchase   # the event
       executed: true
@@ -72,7 +70,7 @@ included_filters:
       attributes:
         filter_operator: and
         filters:
-          - {name: amount, data_type: double, operator: greaterThan, value: 100}   # no trifles
+          - {name: amount, data_type: double, operator: greaterThan, value: 100}   # only large
     - {filter_type: user_attributes, name: city, data_type: string, operator: in, value: [Pune, \"Delhi\"]}   # two
     # opted in
     - filter_type: custom_segments
@@ -80,7 +78,6 @@ included_filters:
 # end
 ";
 
-/// Something that somebody does in the dashboard.
 type DashboardEdit = fn(&mut Value);
 
 #[test]
@@ -140,23 +137,18 @@ fn only_changed_values_are_replaced() {
         ),
     ];
     for (index, (change, replaced)) in table.into_iter().enumerate() {
-        let wanted = replaced
-            .iter()
-            .fold(COMMENTED_SEGMENT.to_owned(), |text, (from, to)| {
-                assert!(text.contains(from), "{index}");
-                text.replace(from, to)
-            });
+        let expected = replaced.iter().fold(SEGMENT.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{index}");
+            text.replace(from, to)
+        });
         assert_eq!(
-            patched(COMMENTED_SEGMENT, &remote_after(COMMENTED_SEGMENT, change)),
-            wanted,
+            patched(SEGMENT, &remote_after(SEGMENT, change)),
+            expected,
             "{index}"
         );
-        // Carriage returns stay what ends a line.
-        let (text, wanted) = (
-            COMMENTED_SEGMENT.replace('\n', "\r\n"),
-            wanted.replace('\n', "\r\n"),
-        );
-        assert_eq!(patched(&text, &remote_after(&text, change)), wanted, "{index}");
+        // Lines keep their carriage returns.
+        let (text, expected) = (SEGMENT.replace('\n', "\r\n"), expected.replace('\n', "\r\n"));
+        assert_eq!(patched(&text, &remote_after(&text, change)), expected, "{index}");
     }
 }
 
@@ -165,51 +157,36 @@ fn filters_are_added_and_removed_individually() {
     let added =
         json!({"filter_type": "user_attributes", "name": "vip", "data_type": "bool", "operator": "exists"});
     let line = "    - {filter_type: user_attributes, name: vip, data_type: bool, operator: exists}\n";
-    let insert =
-        |group: &mut Value, at: usize| group["filters"].as_array_mut().unwrap().insert(at, added.clone());
-    let before = |anchor: &str| COMMENTED_SEGMENT.replace(anchor, &format!("{line}{anchor}"));
-    let city = COMMENTED_SEGMENT
-        .lines()
-        .find(|line| line.contains("name: city"))
-        .unwrap();
+    let edited = |change: &dyn Fn(&mut Vec<Value>)| {
+        remote_after(SEGMENT, |group| change(group["filters"].as_array_mut().unwrap()))
+    };
+    let inserted = |at| edited(&|filters| filters.insert(at, added.clone()));
+    let removed = |at| edited(&|filters| drop(filters.remove(at)));
+    let before = |anchor: &str| SEGMENT.replace(anchor, &format!("{line}{anchor}"));
+    let mut lines = SEGMENT.lines();
+    let city = lines.find(|line| line.contains("name: city")).unwrap();
     let cases = [
+        (inserted(0), before("    # main filter\n")),
+        (inserted(1), before(city)),
+        (inserted(3), before("# end")),
+        (removed(1), SEGMENT.replace(&format!("{city}\n"), "")),
         (
-            remote_after(COMMENTED_SEGMENT, |group| insert(group, 0)),
-            before("    # the heart of it\n"),
-        ),
-        (
-            remote_after(COMMENTED_SEGMENT, |group| insert(group, 1)),
-            before(city),
-        ),
-        (
-            remote_after(COMMENTED_SEGMENT, |group| insert(group, 3)),
-            before("# end"),
-        ),
-        (
-            remote_after(COMMENTED_SEGMENT, |group| {
-                drop(group["filters"].as_array_mut().unwrap().remove(1))
-            }),
-            COMMENTED_SEGMENT.replace(&format!("{city}\n"), ""),
-        ),
-        (
-            remote_after(COMMENTED_SEGMENT, |group| {
-                drop(group["filters"].as_array_mut().unwrap().remove(2))
-            }),
-            COMMENTED_SEGMENT.replace(
+            removed(2),
+            SEGMENT.replace(
                 "    # opted in\n    - filter_type: custom_segments\n      name: VIP buyers\n",
                 "",
             ),
         ),
         (
-            remote_after(COMMENTED_SEGMENT, |group| group["filters"] = json!([])),
+            edited(&Vec::clear),
             format!(
                 "{}    []\n# end\n",
-                COMMENTED_SEGMENT.split_once("    - filter_type").unwrap().0
+                SEGMENT.split_once("    - filter_type").unwrap().0
             ),
         ),
     ];
-    for (live, wanted) in cases {
-        assert_eq!(patched(COMMENTED_SEGMENT, &live), wanted);
+    for (remote, expected) in cases {
+        assert_eq!(patched(SEGMENT, &remote), expected);
     }
 }
 
@@ -231,10 +208,10 @@ fn comments_stay_with_anchored_filters() {
             filters[0]["negate"] = json!(true);
             filters.push(unknown.clone());
         });
-        let wanted = format!(
+        let expected = format!(
             "{head}    - {city}, negate: true}} # c2\n    - raw: {{filter_type: telepathy, depth: 3}}\n# end\n"
         );
-        assert_eq!(patched(&text, &changed), wanted);
+        assert_eq!(patched(&text, &changed), expected);
     }
 }
 
@@ -243,20 +220,20 @@ fn line_endings_match_the_surrounding_lines() {
     let other = "---\r\nname: Other\r\nincluded_filters: {filter_operator: and, filters: []}\r\n";
     let added =
         json!({"filter_type": "user_attributes", "name": "vip", "data_type": "bool", "operator": "exists"});
-    let changed = remote_after(COMMENTED_SEGMENT, |group| {
+    let changed = remote_after(SEGMENT, |group| {
         let filters = group["filters"].as_array_mut().unwrap();
         filters.insert(0, added.clone());
         filters.push(json!({"filter_type": "telepathy", "depth": 3}));
     });
-    let alone = patched(COMMENTED_SEGMENT, &changed);
+    let alone = patched(SEGMENT, &changed);
     assert!(
-        alone.lines().count() > COMMENTED_SEGMENT.lines().count() && !alone.contains('\r'),
+        alone.lines().count() > SEGMENT.lines().count() && !alone.contains('\r'),
         "{alone}"
     );
-    // What else is in the file has ends of its own.
-    let text = format!("{COMMENTED_SEGMENT}{other}");
+    // The other document has other line endings.
+    let text = format!("{SEGMENT}{other}");
     assert_eq!(patched(&text, &changed), format!("{alone}{other}"));
-    let (kept, other) = (COMMENTED_SEGMENT.replace('\n', "\r\n"), other.replace('\r', ""));
+    let (kept, other) = (SEGMENT.replace('\n', "\r\n"), other.replace('\r', ""));
     let text = format!("{kept}{other}");
     assert_eq!(
         patched(&text, &changed),
@@ -267,27 +244,27 @@ fn line_endings_match_the_surrounding_lines() {
 #[test]
 fn moved_filters_keep_their_text() {
     let text = "name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n  - {name: a,   filter_type: custom_segments}   # first\n  - filter_type: custom_segments\n    name:   'b'   # second\n  - {filter_type: custom_segments, name: c}";
-    let turned = remote_after(text, |group| {
+    let reordered = remote_after(text, |group| {
         group["filters"].as_array_mut().unwrap().rotate_left(1)
     });
     let (head, tail) = text.split_once("  - {name: a").unwrap();
     let (first, rest) = tail.split_once('\n').unwrap();
     assert_eq!(
-        patched(text, &turned),
+        patched(text, &reordered),
         format!("{head}{rest}\n  - {{name: a{first}")
     );
     let flow = "{name: A, included_filters: {filter_operator: or, filters: [{name:  a, filter_type: custom_segments}, {name: b, filter_type: custom_segments}]}}";
-    let turned = remote_after(flow, |group| group["filters"].as_array_mut().unwrap().reverse());
-    let wanted = flow
+    let reordered = remote_after(flow, |group| group["filters"].as_array_mut().unwrap().reverse());
+    let expected = flow
         .replace("{name:  a", "{name: x")
         .replace("name: b", "name:  a")
         .replace("name: x", "name: b");
-    assert_eq!(patched(flow, &turned), wanted);
+    assert_eq!(patched(flow, &reordered), expected);
 }
 
 #[test]
 fn fields_and_exclusions_are_added_and_removed() {
-    let mut excluding = remote_after(COMMENTED_SEGMENT, |group| {
+    let mut excluding = remote_after(SEGMENT, |group| {
         let event = group["filters"][0].as_object_mut().unwrap();
         event.insert(
             "attributes".to_owned(),
@@ -297,17 +274,17 @@ fn fields_and_exclusions_are_added_and_removed() {
     });
     excluding.excluded_filters = Some(json!({"filter_operator": "or", "filters": [
         {"filter_type": "custom_segments", "id": "bb", "name": "Staff"}]}));
-    let patched_text = patched(COMMENTED_SEGMENT, &excluding);
-    let attributes = COMMENTED_SEGMENT.split_once("      attributes:\n").unwrap().1;
+    let patched_text = patched(SEGMENT, &excluding);
+    let attributes = SEGMENT.split_once("      attributes:\n").unwrap().1;
     let attributes = attributes.split_once("    - {filter_type").unwrap().0;
-    let wanted = COMMENTED_SEGMENT
+    let expected = SEGMENT
         .replace(&format!("      attributes:\n{attributes}"), "")
         .replace("# the event\n", "# the event\n      project_name: north\n")
         .replace(
             "# end\n",
             "excluded_filters:\n  filter_operator: or\n  filters:\n    - {filter_type: custom_segments, id: bb, name: Staff}\n# end\n",
         );
-    assert_eq!(patched_text, wanted);
+    assert_eq!(patched_text, expected);
     excluding.excluded_filters = None;
     let without = patched(&patched_text, &excluding);
     assert!(without.ends_with("      name: VIP buyers\n# end\n"), "{without}");
@@ -316,25 +293,25 @@ fn fields_and_exclusions_are_added_and_removed() {
 #[test]
 fn names_and_lifecycles_change_in_one_document_only() {
     let text = format!(
-        "--- # first\n{COMMENTED_SEGMENT}...\n---\n{}",
-        COMMENTED_SEGMENT.replace("Returning ", "Other ")
+        "--- # first\n{SEGMENT}...\n---\n{}",
+        SEGMENT.replace("Returning ", "Other ")
     );
     let read = declarations(&text);
     let name = SegmentName::new("a: \"b\"");
-    let wanted = |name, lifecycle| DeclarationUpdate {
+    let update = |name, lifecycle| DeclarationUpdate {
         name,
         lifecycle: Some(lifecycle),
         definition: None,
         renames: None,
     };
-    let first = patch(&read[0], &wanted(None, Lifecycle::Archived)).unwrap();
-    let second = patch(&read[1], &wanted(Some(&name), Lifecycle::Active)).unwrap();
+    let first = patch(&read[0], &update(None, Lifecycle::Archived)).unwrap();
+    let second = patch(&read[1], &update(Some(&name), Lifecycle::Active)).unwrap();
     let result = apply_patches(&text, [&second, &first]).unwrap();
     let expected = text
-        .replacen("# for ever\n", "# for ever\nlifecycle: archived\n", 1)
+        .replacen("# unique\n", "# unique\nlifecycle: archived\n", 1)
         .replace("name: Other ", r#"name: "a: \"b\"" "#);
     assert_eq!(result, expected);
-    let back = patch(&declarations(&result)[0], &wanted(None, Lifecycle::Active)).unwrap();
+    let back = patch(&declarations(&result)[0], &update(None, Lifecycle::Active)).unwrap();
     let back = apply_patches(&result, [&back]).unwrap();
     assert_eq!(back, expected.replace("lifecycle: archived", "lifecycle: active"));
 }
@@ -362,13 +339,13 @@ fn json_stays_json() {
     };
     let result = patched(text, &definition);
     serde_json::from_str::<Value>(&result).unwrap();
-    let wanted = text
+    let expected = text
         .replace("\"name\": \"b\"}", "\"name\": \"no\"},\n            {\"filter_type\": \"custom_segments\", \"name\": \"c\"}")
         .replace(
             "        ]\n    }\n",
             "        ]\n    },\n    \"excluded_filters\": {\n      \"filter_operator\": \"or\",\n      \"filters\": [\n        {\"filter_type\": \"custom_segments\", \"name\": \"VIP buyers\"}\n      ]\n    }\n",
         );
-    assert_eq!(result, wanted);
+    assert_eq!(result, expected);
 }
 
 #[test]
@@ -390,12 +367,12 @@ fn unusual_layouts_are_edited_or_replaced_but_never_broken() {
     for text in texts {
         let excluded = encoded_definition(text).excluded_filters;
         for excluded_filters in [None, excluded] {
-            let live = Payload {
+            let remote = Payload {
                 excluded_filters,
                 ..two.clone()
             };
-            // The proof is inside; what it cannot find here is that the rest of the text stays.
-            let result = patched(text, &live);
+            // `patch` verifies the content; the comments show that the rest of the text stays.
+            let result = patched(text, &remote);
             assert_eq!(
                 result.matches('#').count(),
                 text.matches('#').count(),
@@ -409,12 +386,12 @@ fn unusual_layouts_are_edited_or_replaced_but_never_broken() {
 fn a_change_shared_through_an_alias_is_rejected() {
     let text = "name: &n A\nowner: *n\nincluded_filters: {filter_operator: and, filters: []}\n";
     let name = SegmentName::new("B");
-    let wanted = DeclarationUpdate {
+    let expected = DeclarationUpdate {
         name: Some(&name),
         ..DeclarationUpdate::default()
     };
-    let fault = patch(&declarations(text)[0], &wanted).unwrap_err();
-    assert!(fault.to_string().contains("owner"), "{fault}");
+    let error = patch(&declarations(text)[0], &expected).unwrap_err();
+    assert!(error.to_string().contains("owner"), "{error}");
 }
 
 #[test]
@@ -432,9 +409,9 @@ fn overlapping_patches_are_rejected() {
 
 #[test]
 fn an_imported_file_needs_no_patch() {
-    let definition = remote_after(COMMENTED_SEGMENT, |_| {});
+    let definition = remote_after(SEGMENT, |_| {});
     let text = segment_file_text(&super::super::NewFile {
-        comment: "pulled from id 5f",
+        comment: "imported from id 5f",
         name: &SegmentName::new("Returning"),
         lifecycle: Lifecycle::Archived,
         protect: false,
@@ -443,5 +420,5 @@ fn an_imported_file_needs_no_patch() {
     })
     .unwrap();
     assert_eq!(patched(&text, &definition), text);
-    assert_eq!(patched(COMMENTED_SEGMENT, &definition), COMMENTED_SEGMENT);
+    assert_eq!(patched(SEGMENT, &definition), SEGMENT);
 }

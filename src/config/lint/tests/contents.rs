@@ -20,7 +20,7 @@ fn file_segment_names_follow_the_name_rules() {
     );
 }
 
-/// The service takes a bad name of a cohort without a word, and drops the cohort.
+/// MoEngage accepts an invalid cohort name and silently drops the cohort.
 #[test]
 fn cohort_names_follow_the_name_rules() {
     let long = "x".repeat(200);
@@ -55,7 +55,7 @@ fn two_segments_cannot_share_a_cohort() {
     assert_eq!(findings(&two("2")), [""; 0]);
     assert_eq!(
         findings(&two("1")),
-        ["error SEG042 11: `A` and `B` are one cohort"]
+        ["error SEG042 11: `A` and `B` are the same cohort"]
     );
 }
 
@@ -63,35 +63,53 @@ fn two_segments_cannot_share_a_cohort() {
 fn invalid_and_duplicate_members_are_reported() {
     let table: [(&str, &[&str]); 9] = [
         ("[u1, u2]", &[]),
-        // No line is made of them.
+        // Inline members are not lines of a file.
         (r#"["u,1", "\"u\"", "u,"]"#, &[]),
         ("[U, u]", &[]),
-        (r#"[" u"]"#, &["error SEG043 6: the member ` u` matches nobody"]),
-        (r#"["u "]"#, &["error SEG043 6: the member `u ` matches nobody"]),
-        (r#"[" "]"#, &["error SEG043 6: the member ` ` matches nobody"]),
+        (
+            r#"[" u"]"#,
+            &["error SEG043 6: the member ` u` cannot match a user"],
+        ),
+        (
+            r#"["u "]"#,
+            &["error SEG043 6: the member `u ` cannot match a user"],
+        ),
+        (
+            r#"[" "]"#,
+            &["error SEG043 6: the member ` ` cannot match a user"],
+        ),
         (
             r#"["u,1 "]"#,
-            &["error SEG043 6: the member `u,1 ` matches nobody"],
+            &["error SEG043 6: the member `u,1 ` cannot match a user"],
         ),
         (
             r#"["u\tv"]"#,
-            &["error SEG043 6: the member `u\\tv` matches nobody"],
+            &["error SEG043 6: the member `u\\tv` cannot match a user"],
         ),
-        (
-            "[u, v, u]",
-            &["error SEG044 6: the member `u` stands in the list twice"],
-        ),
+        ("[u, v, u]", &["error SEG044 6: the member `u` is listed twice"]),
     ];
-    for (members, wanted) in table {
-        assert_eq!(findings(&cohort("A", "1", members)), wanted, "{members}");
+    for (members, expected) in table {
+        assert_eq!(findings(&cohort("A", "1", members)), expected, "{members}");
     }
 }
 
 #[test]
+fn a_large_cohort_gets_a_warning() {
+    let inline = |size: usize| {
+        let members: Vec<String> = (0..size).map(|number| format!("u{number}")).collect();
+        findings(&cohort("A", "1", &format!("[{}]", members.join(", "))))
+    };
+    assert_eq!(inline(10_000), [""; 0]);
+    assert_eq!(
+        inline(10_001),
+        ["warning SEG048 2: the cohort segment `A` has more than 10000 members"]
+    );
+}
+
+#[test]
 fn cohorts_are_not_duplicate_definitions_and_add_no_nesting_level() {
-    let two = [cohort("A", "1", "[u]"), cohort("B", "2", "[u]")].concat();
-    let mut text = two;
-    // Six levels above a cohort are one more than the limit above filters.
+    let mut text = [cohort("A", "1", "[u]"), cohort("B", "2", "[u]")].concat();
+    // Six levels above a filter segment would exceed the limit.
     for (name, below) in [
         ("L1", "A"),
         ("L2", "L1"),

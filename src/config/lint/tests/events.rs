@@ -1,8 +1,8 @@
-//! Rules on event and affinity filters.
+//! Tests of the rules on event and affinity filters.
 
 use super::{assert_findings_table, with_filter};
 
-/// An event filter; the fields given start on line 8.
+/// A segment with an event filter; `fields` start on line 8.
 pub(super) fn event(fields: &str) -> String {
     with_filter(&format!(
         "filter_type: actions\naction_name: e\nexecuted: true\n{fields}"
@@ -32,7 +32,7 @@ fn time_range_rules_are_enforced() {
             ),
             (
                 "primary_time_range: {type: inTheLast, value: 61, period_unit: days}",
-                &[("note SEG093 8", "more than 60 days")],
+                &[("note SEG093 8", "exceeds 60 days")],
             ),
             (
                 "primary_time_range: {type: inTheLast, value: 60, period_unit: days}",
@@ -44,7 +44,7 @@ fn time_range_rules_are_enforced() {
             ),
             (
                 "primary_time_range: {type: inTheLast, value: 1441, period_unit: hours}",
-                &[("note SEG093 8", "more than 60 days")],
+                &[("note SEG093 8", "exceeds 60 days")],
             ),
             ("primary_time_range: {type: before, value: 2026-01-05}", &[]),
         ],
@@ -60,9 +60,9 @@ fn aggregation_rules_are_enforced() {
     let days = |count: u32, unit: &str| {
         format!("primary_time_range: {{type: inTheLast, value: {count}, period_unit: {unit}}}")
     };
-    let with = |window: &str, aggregation: &str| {
+    let with = |time_range: &str, aggregation: &str| {
         event(&format!(
-            "{window}\naggregation_attributes: {{filters: [{{{aggregation}}}]}}"
+            "{time_range}\naggregation_attributes: {{filters: [{{{aggregation}}}]}}"
         ))
     };
     let between = SUM.replace("greaterThan, value: 100", "between, value: 9, value1: 2");
@@ -99,8 +99,8 @@ fn aggregation_rules_are_enforced() {
             &[("error SEG029 9", "between 9 and 5")],
         ),
     ];
-    for (text, wanted) in table {
-        assert_findings_table(str::to_owned, &[(&text, wanted)]);
+    for (text, expected) in table {
+        assert_findings_table(str::to_owned, &[(&text, expected)]);
     }
 }
 
@@ -125,7 +125,7 @@ fn affinity_rules_are_enforced() {
             ),
             (
                 "{name: attr, data_type: string, operator: is, value: \"{{MoeUserAttribute['x']}}\"}",
-                &[("warning SEG031 11", "letter by letter")],
+                &[("warning SEG031 11", "as plain text")],
             ),
         ],
     );

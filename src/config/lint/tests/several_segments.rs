@@ -1,11 +1,11 @@
-//! Rules on several segments.
+//! Tests of the rules on several segments.
 
 use super::{assert_findings_table, declarations, findings, lint_text};
 use crate::config::declaration::Declaration;
 use crate::config::lint::lint;
 use std::fmt::Write as _;
 
-/// A document with a definition of its own; `more` is fields, each on its own line.
+/// A document with a unique definition; `more` is extra fields, each on its own line.
 fn document(name: &str, more: &str) -> String {
     with_filters(
         name,
@@ -17,7 +17,7 @@ fn document(name: &str, more: &str) -> String {
     )
 }
 
-/// The name is on the document's second line, the filters start on line 5 after as many lines of `more`.
+/// The name is on line 2 of the document. The filters follow `more` and three lines.
 fn with_filters(name: &str, more: &str, filters: &[String]) -> String {
     let mut text = format!("---\nname: \"{name}\"\n{more}");
     text.push_str("included_filters:\n  filter_operator: and\n  filters:\n");
@@ -37,8 +37,8 @@ fn document_with_references(name: &str, to: &[&str]) -> String {
     with_filters(name, "", &filters)
 }
 
-fn assert_findings(text: &str, wanted: &[(&str, &str)]) {
-    assert_findings_table(str::to_owned, &[(text, wanted)]);
+fn assert_findings(text: &str, expected: &[(&str, &str)]) {
+    assert_findings_table(str::to_owned, &[(text, expected)]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn duplicate_ids_are_rejected() {
         document("D", ""),
     ]
     .concat();
-    assert_findings(&both, &[("error SEG081 10", "`A` and `B` have one `id`")]);
+    assert_findings(&both, &[("error SEG081 10", "`A` and `B` have the same `id`")]);
     assert_eq!(lint_text(&both)[0].labels[1].location.line, 3);
     assert_findings(&[pinned("A", "aa"), pinned("B", "bb")].concat(), &[]);
 }
@@ -77,8 +77,8 @@ fn duplicate_previous_names_are_rejected() {
     assert_findings(&[document("A", old), document("B", other)].concat(), &[]);
     let twice = [document("A", old), document("B", old)].concat();
     assert_findings(&twice, &[("error SEG072 10", "`Old` of `B` belongs to another")]);
-    let taken = [document("A", old), document("Old", "")].concat();
-    assert_findings(&taken, &[]);
+    let current = [document("A", old), document("Old", "")].concat();
+    assert_findings(&current, &[]);
 }
 
 #[test]
@@ -105,9 +105,9 @@ fn duplicate_and_equivalent_definitions_are_reported() {
         &[("warning SEG074 9", "match the same users")],
     );
     assert_findings(&pair("", ["p", "r"]), &[]);
-    let spelt = pair("", ["p", "q"]).replacen("operator: exists", "operator: exists, negate: false", 1);
-    assert_findings(&spelt, &[("error SEG073 9", "same definition")]);
-    // Two active ones clash for certain, whatever stands before them.
+    let explicit = pair("", ["p", "q"]).replacen("operator: exists", "operator: exists, negate: false", 1);
+    assert_findings(&explicit, &[("error SEG073 9", "same definition")]);
+    // Two active ones certainly conflict, even if an archived one comes first.
     let archived = with_filters("0", "lifecycle: archived\n", &["p", "q"].map(flag));
     let three = [archived, pair("", ["p", "q"])].concat();
     let severities: Vec<_> = lint_text(&three)
@@ -123,11 +123,11 @@ fn unknown_and_archived_references_are_reported() {
         &[document("Buyers", ""), document_with_references("A", &["Buyers"])].concat(),
         &[],
     );
-    let misspelt = [
+    let misspelled = [
         document("Buyers", "previous_names: [Customers]\n"),
         document_with_references("A", &["Byers", "Customers", "all users"]),
     ];
-    let found = lint_text(&misspelt.concat());
+    let found = lint_text(&misspelled.concat());
     let helps: Vec<_> = found
         .iter()
         .map(|found| (found.code, found.labels[0].location.line, found.help[0].as_str()))
@@ -136,12 +136,8 @@ fn unknown_and_archived_references_are_reported() {
         helps,
         [
             ("SEG075", 13, "did you mean `Buyers`?"),
-            (
-                "SEG075",
-                14,
-                "`Customers` is a previous name of `Buyers`: write that"
-            ),
-            ("SEG075", 15, "to refer to everyone, use the id `moe_all_users`"),
+            ("SEG075", 14, "`Customers` is a previous name of `Buyers`"),
+            ("SEG075", 15, "to refer to all users, use the id `moe_all_users`"),
         ]
     );
     let archived = [
@@ -169,7 +165,7 @@ fn each_cycle_is_reported_once_with_its_path() {
     ];
     assert_findings(
         &three.concat(),
-        &[("error SEG076 6", "in a circle: A -> B -> C -> A")],
+        &[("error SEG076 6", "in a cycle: A -> B -> C -> A")],
     );
     let lines: Vec<_> = lint_text(&three.concat())[0]
         .labels
@@ -177,14 +173,14 @@ fn each_cycle_is_reported_once_with_its_path() {
         .map(|label| label.location.line)
         .collect();
     assert_eq!(lines, [6, 13, 20]);
-    let eight = [
+    let two_cycles = [
         document_with_references("A", &["B", "D"]),
         document_with_references("B", &["A"]),
         document_with_references("D", &["A"]),
     ];
-    let found = lint_text(&eight.concat());
+    let found = lint_text(&two_cycles.concat());
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].notes, ["segments in circles with these: 1 more"]);
+    assert_eq!(found[0].notes, ["other segments in cycles with these: 1"]);
 }
 
 #[test]
@@ -205,15 +201,15 @@ fn nesting_depth_is_limited() {
         document_with_references("S8", &["S7"])
     );
     let found = findings(&deep);
-    assert_eq!(found.len(), 1, "only where the limit is passed: {found:#?}");
+    assert_eq!(found.len(), 1, "{found:#?}");
     assert!(
         found[0].contains("`S7` is nested 7 levels deep; the limit is 6"),
         "{found:#?}"
     );
     let notes = &lint_text(&deep)[0].notes;
     assert_eq!(notes[0], "the chain is S7 -> S6 -> S5 -> S4 -> S3 -> S2 -> S1");
-    let unsure = text.replacen(flag, &reference("Elsewhere"), 1);
-    let found = findings(&unsure);
+    let uncertain = text.replacen(flag, &reference("Elsewhere"), 1);
+    let found = findings(&uncertain);
     assert!(
         found
             .iter()
@@ -230,7 +226,7 @@ fn reference_count_is_limited() {
     let declared: String = names.iter().map(|name| document(name, "")).collect();
     let all = |count: usize| {
         let filters: Vec<String> = names.iter().take(count).map(|name| reference(name)).collect();
-        // The same one twice counts once.
+        // A repeated reference counts once.
         let twice = [filters.clone(), filters.into_iter().take(1).collect()].concat();
         format!("{declared}{}", with_filters("A", "", &twice))
     };
@@ -276,7 +272,7 @@ fn expanded_length_is_limited() {
 
 #[test]
 fn a_thousand_segments_are_linted_without_quadratic_work() {
-    // Each refers to the next and to a name that nobody declared; a quadratic rule takes minutes here.
+    // Each refers to the next and to an undeclared name; a quadratic rule would take minutes.
     let text: String = (0..1_000)
         .map(|index| {
             document_with_references(

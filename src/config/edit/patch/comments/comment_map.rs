@@ -1,4 +1,4 @@
-//! The comments of a text and what each of them is about.
+//! The comments of a text, and the filters and groups that own them.
 
 use super::super::super::super::yaml::{Key, Node, Yaml, comments_and_aliases};
 use super::super::super::remote_definition::TOP_LEVEL_GROUPS;
@@ -7,111 +7,93 @@ use super::super::source_text::SourceText;
 use serde_json::Value;
 use std::ops::Range;
 
-/// The comments of a text, and the sides, groups and filters that they are about.
 pub(super) struct CommentMap<'a> {
-    /// Each before those inside of it.
+    /// Each owner comes before those inside it.
     pub(super) owners: Vec<CommentOwner<'a>>,
     pub(super) comments: Vec<Comment<'a>>,
 }
 
-/// A side, a group or a filter; filters on the attributes of an event are some, too.
+/// A top-level group, a nested group or a filter, including the filters on the attributes of an event.
 pub(super) struct CommentOwner<'a> {
-    /// From its dash or key on.
     pub(super) span: Range<usize>,
     pub(super) node: &'a Node,
-    /// In normal form.
     pub(super) value: &'a Value,
-    /// The item that it is in; none of a side.
+    /// The owner that contains it; `None` for a top-level group.
     pub(super) parent: Option<usize>,
-    /// The side that it is or is in.
     pub(super) top_level_key: &'a str,
 }
 
-/// A comment.
 pub(super) struct Comment<'a> {
     pub(super) span: Range<usize>,
     pub(super) text: &'a str,
-    /// The item that it is about; none where it is about something else than filters.
+    /// `None` for a comment outside the definition.
     pub(super) owner: Option<usize>,
-    /// The field of its owner that it is about, if it is about one.
+    /// The field of the owner, if the comment belongs to one.
     pub(super) field: Option<&'a str>,
     pub(super) position: CommentPosition,
-    /// Spaces before it, on a line with something else.
+    /// Between other text on the line and the comment.
     pub(super) spaces_before: usize,
 }
 
-/// Where a comment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommentPosition {
-    /// Behind something else.
     EndOfLine,
-    /// On a line of its own.
     OwnLine,
 }
 
 impl<'a> CommentOwner<'a> {
-    /// The bytes of a field, from its key on.
     pub(super) fn field_span(&self, name: &str) -> Option<Range<usize>> {
         let (key, value) = map_entries(self.node).iter().find(|(key, _)| key.text == name)?;
         Some(entry_span(key, value))
     }
 
-    /// Whether it is a group: only these hold filters that can stand in other groups just as well.
+    /// Only filters of groups can move to other groups.
     pub(super) fn is_group(&self) -> bool {
         self.value.get("filters").is_some()
     }
 }
 
 impl<'a> CommentMap<'a> {
-    /// Those of a document that says `form`.
-    pub(super) fn from_document(page: &SourceText<'a>, document: &'a Node, form: &'a Value) -> Self {
-        let mut notes = Self {
+    pub(super) fn from_document(source: &SourceText<'a>, document: &'a Node, form: &'a Value) -> Self {
+        let mut map = Self {
             owners: Vec::new(),
             comments: Vec::new(),
         };
-        notes.collect_top_level_groups(page, document, form);
-        let comments = comments_and_aliases(page.text).comments;
-        notes.comments = comments
-            .into_iter()
-            .map(|span| notes.comment(page, span))
-            .collect();
-        notes
-    }
-
-    fn collect_top_level_groups(&mut self, page: &SourceText<'_>, document: &'a Node, form: &'a Value) {
-        for (key, node) in map_entries(document) {
-            let value = form.get(&key.text);
-            if let (true, Some(value)) = (TOP_LEVEL_GROUPS.contains(&key.text.as_str()), value) {
-                self.add_owner(
-                    page,
+        let entries = map_entries(document).iter();
+        for (key, node) in entries.filter(|(key, _)| TOP_LEVEL_GROUPS.contains(&key.text.as_str())) {
+            if let Some(value) = form.get(&key.text) {
+                let owner = CommentOwner {
+                    span: entry_span(key, node),
                     node,
-                    CommentOwner {
-                        span: entry_span(key, node),
-                        node,
-                        value,
-                        parent: None,
-                        top_level_key: &key.text,
-                    },
-                );
+                    value,
+                    parent: None,
+                    top_level_key: &key.text,
+                };
+                map.add_owner(source, owner);
             }
         }
+        let comments = comments_and_aliases(source.text).comments;
+        let comments = comments.into_iter().map(|span| map.comment(source, span));
+        map.comments = comments.collect();
+        map
     }
 
-    fn add_owner(&mut self, page: &SourceText<'_>, node: &'a Node, item: CommentOwner<'a>) {
-        let (value, side, index) = (item.value, item.top_level_key, self.owners.len());
-        let is_alias = item.parent.is_none() && node.span.start < item.span.start;
-        self.owners.push(item);
+    fn add_owner(&mut self, source: &SourceText<'_>, owner: CommentOwner<'a>) {
+        let (node, value) = (owner.node, owner.value);
+        let (key, index) = (owner.top_level_key, self.owners.len());
+        let is_alias = owner.parent.is_none() && node.span.start < owner.span.start;
+        self.owners.push(owner);
         if !is_alias {
-            self.collect_filters(page, (node, value), (index, side));
+            self.collect_filters(source, (node, value), (index, key));
         }
     }
 
-    /// Takes down the filters inside of an item; what an alias brought in stands elsewhere.
+    /// Skips aliases: their values are elsewhere.
     fn collect_filters(
         &mut self,
-        page: &SourceText<'_>,
+        source: &SourceText<'_>,
         (node, value): (&'a Node, &'a Value),
-        of: (usize, &'a str),
+        parent: (usize, &'a str),
     ) {
         for (key, child) in map_entries(node) {
             let Some(value) = value.get(&key.text) else {
@@ -123,101 +105,92 @@ impl<'a> CommentMap<'a> {
             match (&child.value, value) {
                 (Yaml::List(items), Value::Array(values)) if key.text == "filters" => {
                     if items.len() == values.len() {
-                        self.collect_filter_list(page, (child, items, values), of);
+                        self.collect_filter_list(source, (child, items, values), parent);
                     }
                 }
-                _ => self.collect_filters(page, (child, value), of),
+                _ => self.collect_filters(source, (child, value), parent),
             }
         }
     }
 
     fn collect_filter_list(
         &mut self,
-        page: &SourceText<'_>,
+        source: &SourceText<'_>,
         (list, nodes, values): (&'a Node, &'a [Node], &'a [Value]),
-        (parent, side): (usize, &'a str),
+        (parent, key): (usize, &'a str),
     ) {
-        let flow = page.is_flow(list);
+        let flow = source.is_flow(list);
         let mut end = list.span.start;
         for (node, value) in nodes.iter().zip(values) {
             if node.span.start < end {
                 continue;
             }
             end = node.span.end;
-            let dash = if flow { None } else { page.item_dash(node) };
-            self.add_owner(
-                page,
+            let dash = if flow { None } else { source.item_dash(node) };
+            let owner = CommentOwner {
+                span: dash.unwrap_or(node.span.start)..node.span.end,
                 node,
-                CommentOwner {
-                    span: dash.unwrap_or(node.span.start)..node.span.end,
-                    node,
-                    value,
-                    parent: Some(parent),
-                    top_level_key: side,
-                },
-            );
+                value,
+                parent: Some(parent),
+                top_level_key: key,
+            };
+            self.add_owner(source, owner);
         }
     }
 
-    fn comment(&self, page: &SourceText<'a>, span: Range<usize>) -> Comment<'a> {
-        let line = page.line_start(span.start);
-        let before = page.slice(line..span.start);
+    fn comment(&self, source: &SourceText<'a>, span: Range<usize>) -> Comment<'a> {
+        let line = source.line_start(span.start);
+        let before = source.slice(line..span.start);
         let content = before.trim_end();
-        let place = if content.is_empty() {
+        let position = if content.is_empty() {
             CommentPosition::OwnLine
         } else {
             CommentPosition::EndOfLine
         };
-        let owner = self.owner_index(page, &span, place);
+        let owner = self.owner_index(source, span.start, position);
         Comment {
-            text: page.slice(span.clone()).trim_end(),
+            text: source.slice(span.clone()).trim_end(),
             owner,
-            field: owner.and_then(|owner| field_at(page, self.owners.get(owner)?, span.start)),
-            position: place,
+            field: owner.and_then(|owner| field_at(source, self.owners.get(owner)?, span.start)),
+            position,
             spaces_before: before.len() - content.len(),
             span,
         }
     }
 
-    /// The item that a comment is above of, or the innermost that it is in.
-    fn owner_index(
-        &self,
-        page: &SourceText<'_>,
-        span: &Range<usize>,
-        place: CommentPosition,
-    ) -> Option<usize> {
-        let own_lines = |item: &CommentOwner<'_>| page.begins_line(item.span.start);
-        let is_above = |item: &CommentOwner<'_>| {
-            let lead = page.leading_comments_start(item.span.start)..page.line_start(item.span.start);
-            own_lines(item) && lead.contains(&span.start)
+    /// The owner below the comment, or the innermost owner around it.
+    fn owner_index(&self, source: &SourceText<'_>, at: usize, position: CommentPosition) -> Option<usize> {
+        let begins_line = |owner: &CommentOwner<'_>| source.begins_line(owner.span.start);
+        let is_above = |owner: &CommentOwner<'_>| {
+            let lines = source.leading_comments_start(owner.span.start)..source.line_start(owner.span.start);
+            begins_line(owner) && lines.contains(&at)
         };
-        let is_in = |item: &CommentOwner<'_>| {
-            let lines = page.line_start(item.span.start)..page.line_end(item.span.end);
-            own_lines(item) && lines.contains(&span.start)
+        let is_in = |owner: &CommentOwner<'_>| {
+            let lines = source.line_start(owner.span.start)..source.line_end(owner.span.end);
+            begins_line(owner) && lines.contains(&at)
         };
         let above = self.owners.iter().position(is_above);
-        above
-            .filter(|_| place == CommentPosition::OwnLine)
-            .or_else(|| self.owners.iter().rposition(is_in))
+        let above = above.filter(|_| position == CommentPosition::OwnLine);
+        above.or_else(|| self.owners.iter().rposition(is_in))
     }
 }
 
-/// The field of an item that a comment at `at` is beside, in or above of.
-fn field_at<'a>(page: &SourceText<'_>, item: &CommentOwner<'a>, at: usize) -> Option<&'a str> {
-    let head = page.line_start(item.span.start)..page.line_end(item.span.start);
+/// The field of an owner that a comment at `at` is above, beside or in.
+fn field_at<'a>(source: &SourceText<'_>, owner: &CommentOwner<'a>, at: usize) -> Option<&'a str> {
+    let head = source.line_start(owner.span.start)..source.line_end(owner.span.start);
     if at < head.end {
         return None;
     }
     let is_about = |entry: Range<usize>| {
-        page.begins_line(entry.start)
-            && (page.leading_comments_start(entry.start)..page.line_end(entry.end)).contains(&at)
+        source.begins_line(entry.start)
+            && (source.leading_comments_start(entry.start)..source.line_end(entry.end)).contains(&at)
     };
-    let mut fields = map_entries(item.node).iter();
+    let mut fields = map_entries(owner.node).iter();
     let (key, _) = fields.find(|(key, value)| is_about(entry_span(key, value)))?;
     Some(&key.text)
 }
 
-/// The bytes of a field; a value that an alias brought in has those of its anchor.
+/// From the key to the end of the value, unless the value is an alias.
 fn entry_span(key: &Key, value: &Node) -> Range<usize> {
     key.span.start..key.span.end.max(value.span.end)
 }

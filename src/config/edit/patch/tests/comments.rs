@@ -1,4 +1,4 @@
-//! Comments go where what they are about goes.
+//! Comments move and disappear with the filters and fields that they belong to.
 
 use super::*;
 
@@ -10,7 +10,6 @@ fn group(filters: &mut Value) -> &mut Vec<Value> {
     filters["filters"].as_array_mut().unwrap()
 }
 
-/// A text with `lines` as its filters.
 fn text(lines: &[&str]) -> String {
     let lines: String = lines.iter().map(|line| format!("    {line}\n")).collect();
     format!("name: A\nincluded_filters:\n  filter_operator: or\n  filters:\n{lines}# end\n")
@@ -25,9 +24,9 @@ fn comments_above_filters_move_with_them() {
         patched(&old, &last_first),
         text(&["# about c", &c, "# about a", &a, "# about b", "# and more", &b])
     );
-    let turned = remote_after(&old, |filters| group(filters).reverse());
+    let reordered = remote_after(&old, |filters| group(filters).reverse());
     assert_eq!(
-        patched(&old, &turned),
+        patched(&old, &reordered),
         text(&["# about c", &c, "# about b", "# and more", &b, "# about a", &a])
     );
     let without = remote_after(&old, |filters| drop(group(filters).remove(1)));
@@ -38,9 +37,9 @@ fn comments_above_filters_move_with_them() {
 fn section_headings_stay_in_place() {
     let [a, b] = ["a", "b"].map(reference);
     let old = text(&["# references", "", "# about a", &a, "# about b", &b]);
-    let turned = remote_after(&old, |filters| group(filters).reverse());
+    let reordered = remote_after(&old, |filters| group(filters).reverse());
     assert_eq!(
-        patched(&old, &turned),
+        patched(&old, &reordered),
         text(&["# references", "", "# about b", &b, "# about a", &a])
     );
 }
@@ -78,13 +77,13 @@ fn comments_stay_when_an_anchored_value_changes() {
             &staff
         ])
     );
-    // The filter with the anchor goes.
+    // Without the filter that has the anchor.
     let gone = remote_after(&old, |filters| drop(group(filters).remove(0)));
     assert_eq!(
         patched(&old, &gone),
         text(&["# why: ab", &second, "# staff", &staff])
     );
-    // What both say changes for both, and for nobody else.
+    // A change of both filters.
     let both = remote_after(&old, |filters| {
         for filter in group(filters).iter_mut().take(2) {
             filter["primary_time_range"]["value"] = json!(30);
@@ -131,9 +130,9 @@ fn comments_follow_filters_into_and_out_of_groups() {
 #[test]
 fn comments_in_flow_lists_stay_with_their_filters() {
     let old = "name: A\nincluded_filters:\n  filter_operator: or\n  filters: [\n    # about a\n    {filter_type: custom_segments, name: a},\n    {filter_type: custom_segments, name: b}, # beside b\n  ]\n";
-    let turned = remote_after(old, |filters| group(filters).reverse());
-    let wanted = "name: A\nincluded_filters:\n  filter_operator: or\n  filters: [\n    {filter_type: custom_segments, name: b}, # beside b\n    # about a\n    {filter_type: custom_segments, name: a},\n  ]\n";
-    assert_eq!(patched(old, &turned), wanted);
+    let reordered = remote_after(old, |filters| group(filters).reverse());
+    let expected = "name: A\nincluded_filters:\n  filter_operator: or\n  filters: [\n    {filter_type: custom_segments, name: b}, # beside b\n    # about a\n    {filter_type: custom_segments, name: a},\n  ]\n";
+    assert_eq!(patched(old, &reordered), expected);
 }
 
 #[test]
@@ -205,7 +204,7 @@ fn references_use_the_new_names() {
         (SegmentName::new("Old"), SegmentName::new("New: one")),
         (SegmentName::new("Other"), SegmentName::new("Old")),
     ]);
-    let wanted = DeclarationUpdate {
+    let expected = DeclarationUpdate {
         renames: Some(&renames),
         ..DeclarationUpdate::default()
     };
@@ -216,11 +215,11 @@ fn references_use_the_new_names() {
         &other,
         "- {filter_type: custom_segments, id: aa, name: Old}",
     ]);
-    let edits = patch(&declarations(&old)[0], &wanted).unwrap();
+    let edits = patch(&declarations(&old)[0], &expected).unwrap();
     assert_eq!(apply_patches(&old, [&edits]).unwrap(), renamed);
-    // What another field shares is not for a patch to part.
+    // Another field shares the old name and keeps it.
     let shared = "name: A\nowner: &o Old\nincluded_filters: {filter_operator: and, filters: [{filter_type: custom_segments, name: *o }]}\n";
-    let edits = patch(&declarations(shared)[0], &wanted).unwrap();
+    let edits = patch(&declarations(shared)[0], &expected).unwrap();
     assert_eq!(
         apply_patches(shared, [&edits]).unwrap(),
         shared.replace("*o ", "\"New: one\" ")
