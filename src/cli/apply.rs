@@ -1,4 +1,4 @@
-//! `segctl apply`: plans, asks, and makes it so; or makes so what a saved plan says.
+//! `segctl apply`: makes a plan, asks for approval and applies it, or applies a saved plan.
 
 use super::approval::{PromptAnswer, ask};
 use super::arguments::ApplyArguments;
@@ -7,9 +7,9 @@ use super::connection::Connection;
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::planning::{Purpose, estimate_cost, make_plan, policy_with_overrides};
-use super::project::Project;
+use super::project::{Project, describe_endpoint};
 use super::publisher::publisher;
-use super::reporter::RunReporter;
+use super::reporter::{NO_CHANGES, RunReporter};
 use super::signals::Signals;
 use super::state_lock::{LockRequest, LockedState};
 use super::{block_on, show};
@@ -26,30 +26,36 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What is to be run.
+/// What every stage of an apply uses.
+struct ApplyRun<'a> {
+    project: &'a Project,
+    workspace: (&'a str, &'a WorkspaceSettings),
+    arguments: &'a ApplyArguments,
+    report: &'a RunReporter,
+    connection: &'a Connection,
+    signals: &'a Signals,
+}
+
+/// A plan that is ready to be applied.
 struct PreparedApply {
     plan: Plan,
-    ledger: State,
-    /// Whether the ledger was settled after it was read.
+    state: State,
+    /// Whether the state was changed by a recovery after it was read.
     recovered_writes: bool,
-    /// What was read a moment ago to see whether a saved plan still holds.
+    /// The segments that were just re-read to verify a saved plan.
     rechecked: BTreeMap<SegmentId, FetchedSegment>,
-    /// The digest of the saved plan that it is.
+    /// `None` for a plan of this run.
     saved_plan_digest: Option<String>,
-    /// What it hears of lists with, where it waits for that.
     callback_listener: CallbackListener,
 }
 
-/// Plans and applies, or applies a saved plan; prints the plan, what comes of each step, and the receipt.
 pub(super) fn run(config: Option<&Path>, arguments: &ApplyArguments, output: Output) -> ExitCode {
     let (report, opened) = RunReporter::begin(arguments, output);
-    let done = opened.and_then(|()| apply(config, arguments, &report));
-    report.finish(done)
+    let result = opened.and_then(|()| apply(config, arguments, &report));
+    report.finish(result)
 }
 
-/// # Errors
-///
-/// No plan could be made or read, or nobody approved it. What fails later is in the report.
+/// Fails if there is no approved plan. Failures after that are in the report.
 fn apply(
     config: Option<&Path>,
     arguments: &ApplyArguments,
@@ -57,226 +63,250 @@ fn apply(
 ) -> Result<Option<FailureKind>, Failure> {
     let output = report.output;
     if output.json && arguments.plan.is_none() && !arguments.auto_approve {
-        // Whoever reads events is no one who types an answer, and is told so before anything is read.
+        // A program that reads events cannot answer a prompt, so this fails before anything is read.
         return Err(no_terminal_failure());
     }
     let project = Project::open(config, output)?;
-    let work = (arguments, report);
     if let Some(file) = &arguments.plan {
-        // The plan holds all that is needed: the files may have changed since, or have faults by now.
+        // A saved plan is complete: the segment files may have changed since then, or contain errors.
         let saved = show::read_saved_plan(file)?;
-        return block_on(run_saved_plan(&project, saved, work));
+        let name = saved.plan.workspace.clone();
+        let requested = arguments.workspace.workspace.as_ref();
+        if requested.is_some_and(|requested| *requested != name) {
+            let message = format!("the plan is for the workspace `{name}`");
+            return Err(Failure::new(FailureKind::Usage, message)
+                .with_help("omit --workspace: the plan contains the workspace"));
+        }
+        let workspace = project.named_workspace(&name)?;
+        let run = run_in_workspace(&project, workspace, Some(saved), (arguments, report));
+        return block_on(run);
     }
     project.require_valid(output)?;
     report.report_file_diagnostics(&project.default_diagnostics());
-    block_on(run_new_plan(&project, work))
-}
-
-async fn run_new_plan(
-    project: &Project,
-    (arguments, report): (&ApplyArguments, &RunReporter),
-) -> Result<Option<FailureKind>, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    report.set_workspace(workspace.0);
-    require_callback_url(workspace.1, &arguments.upload_wait)?;
-    let signals = Signals::listen(report.output)?;
-    let told = (report.output, signals.cancel_token.clone());
-    let connection = Connection::open(project, workspace, told).await?;
-    let work = plan_and_apply(project, workspace, (&connection, &signals), (arguments, report));
-    let done = with_state_lock((&connection, &signals), (arguments, report), work).await;
-    connection.close().await;
-    done
+    block_on(run_in_workspace(&project, workspace, None, (arguments, report)))
 }
 
-/// Does `work` while nobody else changes the ledger, and leaves it where it stands when it has to be.
-async fn with_state_lock(
-    (connection, signals): (&Connection, &Signals),
-    (arguments, report): (&ApplyArguments, &RunReporter),
-    work: impl Future<Output = Result<Option<FailureKind>, Failure>>,
-) -> Result<Option<FailureKind>, Failure> {
-    let turn = LockRequest {
-        run_id: &report.run_id,
-        command: "segctl apply",
-        timeout: arguments.lock.lock_timeout,
-    };
-    let taken = LockedState::acquire(&connection.session.store, turn, report.output);
-    let ledger = signals.until_cancelled(taken).await??;
-    let work = signals.until_killed(work);
-    ledger.run(work, &signals.cancel_handle).await.flatten()
-}
-
-/// Applies a saved plan, of which nothing is asked: whoever saved it has seen it.
-///
-/// # Errors
-///
-/// The plan is stale, was applied already, or is of another workspace.
-async fn run_saved_plan(
-    project: &Project,
-    saved: SavedPlan,
-    (arguments, report): (&ApplyArguments, &RunReporter),
-) -> Result<Option<FailureKind>, Failure> {
-    let name = &saved.plan.workspace;
-    if arguments
-        .workspace
-        .workspace
-        .as_ref()
-        .is_some_and(|asked| asked != name)
-    {
-        let message = format!("the plan is for the workspace `{name}`");
-        return Err(
-            Failure::new(FailureKind::Usage, message).with_help("leave --workspace out: the plan knows")
-        );
-    }
-    let workspace = project.named_workspace(name)?;
-    report.set_workspace(workspace.0);
-    require_callback_url(workspace.1, &arguments.upload_wait)?;
-    let signals = Signals::listen(report.output)?;
-    let told = (report.output, signals.cancel_token.clone());
-    let connection = Connection::open(project, workspace, told).await?;
-    let scene = (project, workspace);
-    let work = recheck_and_apply(scene, (&connection, &signals), saved, (arguments, report));
-    let done = with_state_lock((&connection, &signals), (arguments, report), work).await;
-    connection.close().await;
-    done
-}
-
-async fn plan_and_apply(
+async fn run_in_workspace(
     project: &Project,
     workspace: (&str, &WorkspaceSettings),
-    (connection, signals): (&Connection, &Signals),
+    saved: Option<SavedPlan>,
     (arguments, report): (&ApplyArguments, &RunReporter),
 ) -> Result<Option<FailureKind>, Failure> {
-    let run = (connection, signals);
-    let hearing = collect_earlier_upload_results((project, workspace), run, (arguments, report)).await?;
-    let planned = make_plan(
+    report.set_workspace(workspace.0);
+    require_callback_url(workspace.1, &arguments.upload_wait)?;
+    let signals = Signals::listen(report.output)?;
+    let output = (report.output, signals.cancel_token.clone());
+    let connection = Connection::open(project, workspace, output).await?;
+    let run = ApplyRun {
         project,
         workspace,
-        (&arguments.planning, arguments.refresh.policy(), Purpose::Apply),
-        connection,
-    );
-    let planned = signals.until_cancelled(planned).await??;
-    let document = planned.document();
-    let output = report.output;
-    if !output.json {
-        output.print_result(&text::plan(&document, output.colour(), &output.zone()));
-    }
-    report.report_plan(&planned.plan, &document);
-    if let Some(kind) = planned.blocked_by() {
-        report.record_blocked(blocked_message(kind));
-        return Ok(Some(kind));
-    }
-    if !planned.plan.is_empty() {
-        signals.until_cancelled(approve(arguments, output)).await??;
-    }
-    let work = PreparedApply {
-        plan: planned.plan,
-        ledger: planned.ledger,
-        recovered_writes: planned.recovered_writes,
-        rechecked: BTreeMap::new(),
-        saved_plan_digest: None,
-        callback_listener: hearing,
+        arguments,
+        report,
+        connection: &connection,
+        signals: &signals,
     };
-    let scene = (project, workspace);
-    execute(scene, (connection, signals), work, (arguments, report)).await
+    let result = run.run_locked(saved).await;
+    connection.close().await;
+    result
 }
 
-async fn recheck_and_apply(
-    (project, workspace): (&Project, (&str, &WorkspaceSettings)),
-    (connection, signals): (&Connection, &Signals),
-    saved: SavedPlan,
-    (arguments, report): (&ApplyArguments, &RunReporter),
-) -> Result<Option<FailureKind>, Failure> {
-    report.report_plan(&saved.plan, &PlanDocument::new(&saved.plan));
-    let run = (connection, signals);
-    let hearing = collect_earlier_upload_results((project, workspace), run, (arguments, report)).await?;
-    let (mut ledger, has_heard) = connection.session.load_state().await?;
-    require_applicable(&saved, (&ledger, &connection.workspace_digest))?;
-    let policy = policy_with_overrides(workspace.1, &arguments.planning);
-    let looked = connection.session.recheck(&saved, (&mut ledger, &policy));
-    let looked = signals.until_cancelled(looked).await??;
-    if !looked.differences.is_empty() {
-        let message = "the workspace is not as the plan saw it; nothing was changed".to_owned();
-        return Err(Failure {
-            differences: looked.differences.into(),
-            ..stale_plan(message)
+impl ApplyRun<'_> {
+    /// Plans and applies while this process holds the state lock. The second signal ends it immediately.
+    async fn run_locked(&self, saved: Option<SavedPlan>) -> Result<Option<FailureKind>, Failure> {
+        let request = LockRequest {
+            run_id: &self.report.run_id,
+            command: "segctl apply",
+            timeout: self.arguments.lock.lock_timeout,
+        };
+        let store = &self.connection.reconciler.store;
+        let locked = LockedState::acquire(store, request, self.report.output);
+        let locked = self.signals.until_cancelled(locked).await??;
+        let work = self.signals.until_killed(async {
+            match saved {
+                Some(saved) => self.apply_saved_plan(saved).await,
+                None => self.plan_and_apply().await,
+            }
         });
+        locked.run(work, &self.signals.cancel_handle).await.flatten()
     }
-    if let (_, Some(over)) = estimate_cost(
-        &saved.plan,
-        connection.session.rate_limiter(),
-        (&arguments.planning, Purpose::Apply),
-    ) {
-        return Err(Failure {
-            help: over.help(),
-            ..Failure::new(FailureKind::Guard, over.to_string())
-        });
+
+    async fn plan_and_apply(&self) -> Result<Option<FailureKind>, Failure> {
+        let callback_listener = self.collect_earlier_upload_results().await?;
+        let arguments = self.arguments;
+        let planned = make_plan(
+            self.project,
+            self.workspace,
+            (&arguments.planning, arguments.refresh.policy(), Purpose::Apply),
+            self.connection,
+        );
+        let planned = self.signals.until_cancelled(planned).await??;
+        let document = planned.document();
+        self.print_plan(&document);
+        self.report.report_plan(&planned.plan, &document);
+        if let Some(kind) = planned.blocked_by() {
+            self.report.record_blocked(blocked_message(kind));
+            return Ok(Some(kind));
+        }
+        if !planned.plan.is_empty() && !self.signals.until_cancelled(self.approve()).await?? {
+            self.report.report_cancelled();
+            return Ok(Some(FailureKind::Error));
+        }
+        self.execute(PreparedApply {
+            plan: planned.plan,
+            state: planned.state,
+            recovered_writes: planned.recovered_writes,
+            rechecked: BTreeMap::new(),
+            saved_plan_digest: None,
+            callback_listener,
+        })
+        .await
     }
-    if saved.plan.is_empty() && !report.output.json {
+
+    /// Applies a saved plan without approval: the user has reviewed it.
+    async fn apply_saved_plan(&self, saved: SavedPlan) -> Result<Option<FailureKind>, Failure> {
         let document = PlanDocument::new(&saved.plan);
-        let output = report.output;
-        output.print_result(&text::plan(&document, output.colour(), &output.zone()));
+        self.report.report_plan(&saved.plan, &document);
+        let callback_listener = self.collect_earlier_upload_results().await?;
+        let reconciler = &self.connection.reconciler;
+        let (mut state, has_new_results) = reconciler.load_state().await?;
+        require_applicable(&saved, &state, &self.connection.workspace_digest)?;
+        let planning = &self.arguments.planning;
+        let policy = policy_with_overrides(self.workspace.1, planning);
+        let recheck = reconciler.recheck(&saved, (&mut state, &policy));
+        let recheck = self.signals.until_cancelled(recheck).await??;
+        if !recheck.differences.is_empty() {
+            let message = "the saved plan is stale: the workspace changed";
+            return Err(Failure {
+                differences: recheck.differences.into(),
+                ..stale_plan(message)
+            });
+        }
+        let cost = estimate_cost(&saved.plan, reconciler.rate_limiter(), (planning, Purpose::Apply));
+        if let (_, Some(exceeded)) = cost {
+            return Err(Failure {
+                help: exceeded.help(),
+                ..Failure::new(FailureKind::Guard, exceeded.to_string())
+            });
+        }
+        if saved.plan.is_empty() {
+            self.print_plan(&document);
+        }
+        self.execute(PreparedApply {
+            saved_plan_digest: Some(saved.digest()),
+            plan: saved.plan,
+            state,
+            recovered_writes: recheck.recovered_writes || has_new_results,
+            rechecked: recheck.fetched,
+            callback_listener,
+        })
+        .await
     }
-    let work = PreparedApply {
-        saved_plan_digest: Some(saved.digest()),
-        plan: saved.plan,
-        ledger,
-        recovered_writes: looked.recovered_writes || has_heard,
-        rechecked: looked.fetched,
-        callback_listener: hearing,
-    };
-    let scene = (project, workspace);
-    execute(scene, (connection, signals), work, (arguments, report)).await
+
+    fn print_plan(&self, document: &PlanDocument) {
+        let output = self.report.output;
+        if !output.json {
+            output.print_result(&text::plan(document, output.color(), &output.zone()));
+        }
+    }
+
+    /// With --wait, starts the listener and waits for the results of lists that earlier runs uploaded.
+    async fn collect_earlier_upload_results(&self) -> Result<CallbackListener, Failure> {
+        let upload_wait = &self.arguments.upload_wait;
+        if !upload_wait.wait {
+            return Ok(CallbackListener::default());
+        }
+        let listener = self.start_callback_listener().await?;
+        let reconciler = &self.connection.reconciler;
+        let results = reconciler.wait_for_earlier_upload_results(upload_wait.wait_timeout);
+        self.signals.until_cancelled(results).await??;
+        Ok(listener)
+    }
+
+    async fn start_callback_listener(&self) -> Result<CallbackListener, Failure> {
+        let options = (&self.arguments.upload_wait, self.report.output);
+        let secret = &self.connection.callback_secret;
+        CallbackListener::start(self.project, self.workspace, options, secret).await
+    }
+
+    async fn execute(&self, mut work: PreparedApply) -> Result<Option<FailureKind>, Failure> {
+        let mut steps = work.plan.steps.iter();
+        let has_uploads = steps.any(|step| matches!(step.action, Action::UploadUserList(_)));
+        // A plan without uploads needs no callback secret.
+        if has_uploads && !self.arguments.upload_wait.wait {
+            work.callback_listener = self.start_callback_listener().await?;
+        }
+        let listener = work.callback_listener;
+        let policy = &self.workspace.1.policy;
+        let options = ApplyOptions {
+            run_id: self.report.run_id.clone(),
+            api_behavior: policy.api_behavior,
+            adoption: policy.adoption,
+            saved_plan_digest: work.saved_plan_digest,
+            recovered_writes: work.recovered_writes,
+            config_directory: self.project.directory.clone(),
+            publisher: publisher(self.project, self.workspace.1)?,
+            callbacks: listener.callbacks.clone(),
+            parallelism: self.arguments.parallelism,
+            cancel_token: self.signals.cancel_token.clone(),
+        };
+        let on_step = |event: StepEvent<'_>| self.report.report_step(event);
+        let plan = (&work.plan, work.state, policy);
+        let reconciler = &self.connection.reconciler;
+        let result = reconciler.apply(plan, work.rechecked, options, &on_step).await;
+        listener.stop().await;
+        let kind = match result.status() {
+            RunStatus::Complete => None,
+            RunStatus::Partial => Some(FailureKind::Partial),
+            RunStatus::CredentialsRejected => Some(FailureKind::Credentials),
+            RunStatus::StateWriteFailed => Some(FailureKind::Error),
+            RunStatus::Cancelled { has_written } => Some(self.signals.failure_kind(has_written)),
+        };
+        if let (Some(kind), Some(reason)) = (kind, result.abort_reason) {
+            let mut reasons = match reason {
+                AbortReason::CredentialsRejected(error) => vec![error.to_string()],
+                AbortReason::StateWriteFailed(error) => {
+                    Failure::from_error(FailureKind::Error, &error).to_lines()
+                }
+                AbortReason::Cancelled => vec![self.signals.stop_reason().to_owned()],
+            };
+            if !result.has_written {
+                reasons.push(NO_CHANGES.to_owned());
+            }
+            self.report.report_stop(kind, reasons);
+        }
+        Ok(kind)
+    }
+
+    async fn approve(&self) -> Result<bool, Failure> {
+        if self.arguments.auto_approve {
+            return Ok(true);
+        }
+        let output = self.report.output;
+        if output.stdout_failed() {
+            let message = "cannot ask for approval: the plan could not be printed; no changes were made";
+            return Err(Failure::new(FailureKind::Error, message));
+        }
+        let (name, settings) = self.workspace;
+        let endpoint = describe_endpoint(settings);
+        let question = format!("Apply these changes to workspace \"{name}\" ({endpoint})?");
+        match ask(&question, output).await? {
+            PromptAnswer::Yes => Ok(true),
+            PromptAnswer::No => Ok(false),
+            PromptAnswer::NoTerminal => Err(no_terminal_failure()),
+        }
+    }
 }
 
-/// Listens, and waits for what becomes of lists that runs before sent, where the run waits at all.
-async fn collect_earlier_upload_results(
-    (project, workspace): (&Project, (&str, &WorkspaceSettings)),
-    (connection, signals): (&Connection, &Signals),
-    (arguments, report): (&ApplyArguments, &RunReporter),
-) -> Result<CallbackListener, Failure> {
-    if !arguments.upload_wait.wait {
-        return Ok(CallbackListener::default());
-    }
-    let asked = (&arguments.upload_wait, report.output);
-    let hearing = CallbackListener::start(project, workspace, asked, &connection.callback_secret).await?;
-    let waiting = connection
-        .session
-        .wait_for_earlier_upload_results(arguments.upload_wait.wait_timeout);
-    signals.until_cancelled(waiting).await??;
-    Ok(hearing)
-}
-
-/// What is heard of the lists of a plan: without them nothing has to be, and no secret has to be known.
-async fn start_callback_listener(
-    (project, workspace): (&Project, (&str, &WorkspaceSettings)),
-    connection: &Connection,
-    work: &mut PreparedApply,
-    (arguments, report): (&ApplyArguments, &RunReporter),
-) -> Result<CallbackListener, Failure> {
-    let has_lists = work
-        .plan
-        .steps
-        .iter()
-        .any(|step| matches!(step.action, Action::UploadUserList(_)));
-    if arguments.upload_wait.wait || !has_lists {
-        return Ok(std::mem::take(&mut work.callback_listener));
-    }
-    let asked = (&arguments.upload_wait, report.output);
-    CallbackListener::start(project, workspace, asked, &connection.callback_secret).await
-}
-
-/// Refuses a saved plan of which it is known without a call that it cannot be applied.
-fn require_applicable(saved: &SavedPlan, (ledger, service): (&State, &str)) -> Result<(), Failure> {
+/// Rejects a saved plan that cannot be applied, without API requests.
+fn require_applicable(saved: &SavedPlan, state: &State, workspace_digest: &str) -> Result<(), Failure> {
     let digest = saved.digest();
-    let before = ledger.applied_plans().iter().find(|plan| plan.digest == digest);
-    if let Some(before) = before {
-        let message = format!("this plan was applied already, at {}", before.applied_at);
+    if let Some(earlier) = state.applied_plans().iter().find(|plan| plan.digest == digest) {
+        let message = format!("this plan was already applied at {}", earlier.applied_at);
         return Err(stale_plan(message));
     }
-    if saved.workspace_fingerprint != service {
-        return Err(stale_plan(
-            "this plan was made for another service or workspace".to_owned(),
-        ));
+    if saved.workspace_fingerprint != workspace_digest {
+        return Err(stale_plan("this plan was made for another endpoint or workspace"));
     }
     if saved.plan.is_blocked() {
         let kind = if saved.plan.conflicts.is_empty() {
@@ -284,92 +314,25 @@ fn require_applicable(saved: &SavedPlan, (ledger, service): (&State, &str)) -> R
         } else {
             FailureKind::Conflict
         };
-        let help = "`segctl show` tells what it is; mend it and plan again";
+        let help = "run `segctl show FILE` for details, fix the problem, and plan again";
         return Err(Failure::new(kind, blocked_message(kind)).with_help(help));
     }
     Ok(())
 }
 
-fn stale_plan(message: String) -> Failure {
-    Failure::new(FailureKind::Stale, message).with_help("plan again")
+fn stale_plan(message: impl Into<String>) -> Failure {
+    Failure::new(FailureKind::Stale, message).with_help("create a new plan with `segctl plan --out FILE`")
 }
 
-/// What keeps a plan from being applied, in a few words.
 fn blocked_message(kind: FailureKind) -> &'static str {
     match kind {
-        FailureKind::Conflict => "this plan has conflicts, which forbid applying it",
-        _ => "a guard refused this plan",
-    }
-}
-
-async fn execute(
-    (project, workspace): (&Project, (&str, &WorkspaceSettings)),
-    (connection, signals): (&Connection, &Signals),
-    mut work: PreparedApply,
-    (arguments, report): (&ApplyArguments, &RunReporter),
-) -> Result<Option<FailureKind>, Failure> {
-    let hearing =
-        start_callback_listener((project, workspace), connection, &mut work, (arguments, report)).await?;
-    let how = ApplyOptions {
-        run_id: report.run_id.clone(),
-        api_behavior: workspace.1.policy.api_behavior,
-        adoption: workspace.1.policy.adoption,
-        saved_plan_digest: work.saved_plan_digest.clone(),
-        recovered_writes: work.recovered_writes,
-        config_directory: project.directory.clone(),
-        publisher: publisher(project, workspace.1)?,
-        callbacks: hearing.callbacks.clone(),
-        parallelism: arguments.parallelism,
-        cancel_token: signals.cancel_token.clone(),
-    };
-    let show = |event: StepEvent<'_>| report.report_step(event);
-    let plan = (&work.plan, work.ledger, &workspace.1.policy);
-    let ended = connection.session.apply(plan, work.rechecked, how, &show).await;
-    hearing.stop().await;
-    let kind = match ended.status() {
-        RunStatus::Complete => None,
-        RunStatus::Partial => Some(FailureKind::Partial),
-        RunStatus::CredentialsRejected => Some(FailureKind::Credentials),
-        RunStatus::StateWriteFailed => Some(FailureKind::Error),
-        RunStatus::Cancelled { has_written } => Some(signals.failure_kind(has_written)),
-    };
-    if let (Some(kind), Some(stop)) = (kind, ended.abort_reason) {
-        let mut why = match stop {
-            AbortReason::CredentialsRejected(error) => vec![error.to_string()],
-            AbortReason::StateWriteFailed(error) => {
-                Failure::from_error(FailureKind::Error, &error).to_lines()
-            }
-            AbortReason::Cancelled => vec![signals.stop_reason().to_owned()],
-        };
-        if !ended.has_written {
-            why.push("nothing was changed".to_owned());
-        }
-        report.report_stop(kind, why);
-    }
-    Ok(kind)
-}
-
-/// Asks for approval where there is somebody to ask.
-async fn approve(arguments: &ApplyArguments, output: Output) -> Result<(), Failure> {
-    if arguments.auto_approve {
-        return Ok(());
-    }
-    if output.stdout_failed() {
-        let message = "the plan could not be shown, so that nobody can approve it; nothing was changed";
-        return Err(Failure::new(FailureKind::Error, message));
-    }
-    match ask("Apply these changes?", output).await? {
-        PromptAnswer::Yes => Ok(()),
-        PromptAnswer::No => Err(Failure::new(
-            FailureKind::Error,
-            "the plan was not approved; nothing was changed",
-        )),
-        PromptAnswer::NoTerminal => Err(no_terminal_failure()),
+        FailureKind::Conflict => "the plan has conflicts; resolve them first",
+        _ => "the plan violates a guard",
     }
 }
 
 fn no_terminal_failure() -> Failure {
-    let message = "nobody is here to approve the plan; nothing was changed";
+    let message = "approval required, but standard input is not a terminal; no changes were made";
     Failure::new(FailureKind::Usage, message)
-        .with_help("look at `segctl plan` first, then apply with --auto-approve")
+        .with_help("run `segctl plan` first, then apply with --auto-approve")
 }

@@ -1,31 +1,24 @@
-//! Questions that only `yes` answers.
+//! Prompts that accept only `yes`.
 
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use std::io::{self, BufRead, IsTerminal};
 
-/// What came of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PromptAnswer {
-    /// `yes`, to the letter.
     Yes,
-    /// Anything else.
+    /// Anything but `yes`.
     No,
-    /// Nobody is there to be asked.
+    /// Standard input is not a terminal.
     NoTerminal,
 }
 
-/// Asks, where there is somebody to ask.
-///
-/// # Errors
-///
-/// The answer cannot be read.
 pub(super) async fn ask(question: &str, output: Output) -> Result<PromptAnswer, Failure> {
     if !io::stdin().is_terminal() {
         return Ok(PromptAnswer::NoTerminal);
     }
-    output.print_status(&format!("{question} Only `yes` is taken for one: "));
-    // Elsewhere, so that a signal is heard while somebody thinks it over.
+    output.print_status(&format!("{question} Only \"yes\" will be accepted: "));
+    // A blocking read on the runtime would delay the handling of signals.
     let read = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).map(|_| answer)

@@ -1,79 +1,62 @@
-//! A file that is the old one or the new one, whatever happens, and never a part of either.
+//! Atomic replacement of files: readers see the old or the new content, never a part of one.
 
-use super::failure::{Failure, FailureKind};
+use super::failure::Failure;
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
-/// A file that can be written, as far as that can be known before.
+/// A file that was writable when it was prepared.
 #[derive(Debug)]
 pub(super) struct AtomicFile {
-    /// As the user named it.
     display_path: PathBuf,
     destination: Destination,
 }
 
 #[derive(Debug)]
 enum Destination {
-    /// A file that is replaced, or made; with what may be done with it now.
+    /// A file, with its permissions if it exists.
     File(PathBuf, Option<Permissions>),
-    /// A pipe or a device: something else in its place would be something else.
+    /// A pipe or a device, which cannot be replaced by a file.
     Stream(PathBuf),
 }
 
 impl AtomicFile {
-    /// Tries whether `path` can be written, and leaves it as it is.
-    ///
-    /// # Errors
-    ///
-    /// It is a directory, or the file system takes no file beside it.
+    /// Checks that `path` can be written, without changing it.
     pub(super) fn prepare(path: &Path) -> Result<Self, Failure> {
         let file = Self {
-            destination: destination(path).map_err(|error| write_failure(path, &error))?,
+            destination: destination(path).map_err(|error| Failure::cannot_write(path, &error))?,
             display_path: path.to_owned(),
         };
         if let Destination::File(target, _) = &file.destination {
-            let beside = temporary_path(target);
-            File::create(&beside)
-                .and_then(|_| fs::remove_file(&beside))
-                .map_err(|error| write_failure(path, &error))?;
+            let temporary = temporary_path(target);
+            File::create(&temporary)
+                .and_then(|_| fs::remove_file(&temporary))
+                .map_err(|error| Failure::cannot_write(path, &error))?;
         }
         Ok(file)
     }
 
-    /// Writes it.
-    ///
-    /// # Errors
-    ///
-    /// The file system refuses.
     pub(super) fn write(&self, text: &str) -> Result<(), Failure> {
         let written = match &self.destination {
             Destination::Stream(path) => fs::write(path, text),
             Destination::File(path, permissions) => {
-                let beside = temporary_path(path);
-                replace(path, (&beside, permissions.as_ref()), text).inspect_err(|_| {
-                    // It may never have been made; either way nobody else knows of it.
-                    drop(fs::remove_file(&beside));
+                let temporary = temporary_path(path);
+                replace(path, &temporary, permissions.as_ref(), text).inspect_err(|_| {
+                    // The temporary file may not exist.
+                    drop(fs::remove_file(&temporary));
                 })
             }
         };
-        written.map_err(|error| write_failure(&self.display_path, &error))
+        written.map_err(|error| Failure::cannot_write(&self.display_path, &error))
     }
-}
-
-fn write_failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        FailureKind::Error,
-        format!("cannot write `{}`: {error}", path.display()),
-    )
 }
 
 fn destination(path: &Path) -> io::Result<Destination> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        // A link stays one: what it points at is replaced.
+        // Replaces the target of a symbolic link, not the link.
         Ok(found) if found.is_file() => Ok(Destination::File(
             fs::canonicalize(path)?,
             Some(found.permissions()),
@@ -84,7 +67,7 @@ fn destination(path: &Path) -> io::Result<Destination> {
     }
 }
 
-/// In the same directory, so that it can take the file's place; no other run's.
+/// In the same directory, because a rename does not cross file systems; the process id makes it unique.
 fn temporary_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -92,15 +75,15 @@ fn temporary_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn replace(path: &Path, (beside, permissions): (&Path, Option<&Permissions>), text: &str) -> io::Result<()> {
-    let mut file = File::create(beside)?;
+fn replace(path: &Path, temporary: &Path, permissions: Option<&Permissions>, text: &str) -> io::Result<()> {
+    let mut file = File::create(temporary)?;
     file.write_all(text.as_bytes())?;
     if let Some(permissions) = permissions {
         file.set_permissions(permissions.clone())?;
     }
-    // Without this the rename may reach the disk before the bytes do.
+    // Without this, the rename may reach the disk before the bytes do.
     file.sync_all()?;
-    fs::rename(beside, path)
+    fs::rename(temporary, path)
 }
 
 #[cfg(test)]
@@ -119,28 +102,25 @@ mod tests {
     #[test]
     fn the_old_file_stays_until_the_new_one_is_complete_and_no_temporary_file_remains() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("receipt.json");
+        let path = directory.path().join("report.json");
         for text in ["one", "two"] {
             let before = fs::read_to_string(&path).ok();
             let file = AtomicFile::prepare(&path).unwrap();
             assert_eq!(fs::read_to_string(&path).ok(), before);
             file.write(text).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
-            assert_eq!(names(directory.path()), ["receipt.json"]);
+            assert_eq!(names(directory.path()), ["report.json"]);
         }
     }
 
     #[test]
     fn an_unwritable_path_is_rejected_before_writing() {
         let directory = tempfile::tempdir().unwrap();
-        let nowhere = directory.path().join("nowhere/receipt.json");
-        for path in [directory.path(), &nowhere] {
+        let missing = directory.path().join("missing/report.json");
+        for path in [directory.path(), &missing] {
             let failure = AtomicFile::prepare(path).unwrap_err();
-            assert!(
-                failure.message.contains(&path.display().to_string()),
-                "{}",
-                failure.message
-            );
+            let message = failure.message;
+            assert!(message.contains(&path.display().to_string()), "{message}");
         }
         assert!(names(directory.path()).is_empty());
     }

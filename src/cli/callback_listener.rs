@@ -1,4 +1,4 @@
-//! Whether a run hears what becomes of lists, and where.
+//! The callback URL of a run's uploads, and the server that receives their results during the run.
 
 use super::arguments::UploadWaitArguments;
 use super::connection::{open_state_store, resolve_setting};
@@ -14,23 +14,19 @@ use secrecy::{ExposeSecret, SecretString};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 
-/// What is shorter is guessed.
+/// A shorter token can be guessed.
 const MIN_TOKEN_LENGTH: usize = 16;
 
-/// What a run hears with.
 #[derive(Default)]
 pub(super) struct CallbackListener {
-    /// What the service is told.
+    /// What segctl sends to MoEngage with each upload.
     pub(super) callbacks: Option<CallbackOptions>,
-    receiver: Option<CallbackServer>,
+    server: Option<CallbackServer>,
 }
 
 impl CallbackListener {
-    /// Listens where the run is to, and says what the service has to be told; `secret` learns what must not be repeated.
-    ///
-    /// # Errors
-    ///
-    /// The service cannot call back, the secret is missing, or the address cannot be had.
+    /// Starts a server if the run waits and has an address to listen on. Sets `secret` to the token of the callback URL,
+    /// so that it is redacted in responses.
     pub(super) async fn start(
         project: &Project,
         (name, workspace): (&str, &WorkspaceSettings),
@@ -38,47 +34,45 @@ impl CallbackListener {
         secret: &OnceLock<SecretString>,
     ) -> Result<Self, Failure> {
         require_callback_url(workspace, arguments)?;
-        let wait = arguments.wait.then_some(arguments.wait_timeout);
+        let timeout = arguments.wait.then_some(arguments.wait_timeout);
         let settings = workspace.callbacks.as_ref();
         let token = match settings {
             Some(settings) => callback_token(settings)?,
-            None if wait.is_none() => return Ok(Self::default()),
+            None if timeout.is_none() => return Ok(Self::default()),
             None => hexadecimal(&random_bytes()?).into(),
         };
         let token = secret.get_or_init(|| token);
-        let listen = settings.and_then(|settings| settings.listen);
-        let listen = arguments.callback_listen.or(listen);
-        let listen = match settings {
-            Some(_) => listen,
-            None => Some(listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))),
+        let listen = match (arguments.callback_listen, settings) {
+            (Some(address), _) => Some(address),
+            (None, Some(settings)) => settings.listen,
+            (None, None) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         };
-        let receiver = match listen.filter(|_| wait.is_some()) {
+        let server = match listen.filter(|_| timeout.is_some()) {
             Some(listen) => {
-                let kept = (open_state_store(project, name, workspace)?, token);
-                Some(CallbackServer::start(listen, kept, lost_callback_printer(output)).await?)
+                let store = open_state_store(project, name, workspace)?;
+                Some(CallbackServer::start(listen, (store, token), lost_callback_printer(output)).await?)
             }
             None => None,
         };
-        let url = match (settings, &receiver) {
+        let url = match (settings, &server) {
             (Some(settings), _) => settings.url.clone(),
-            (None, Some(receiver)) => format!("http://{}", reachable_address(receiver.address())),
+            (None, Some(server)) => format!("http://{}", reachable_address(server.address())),
             (None, None) => return Err(no_callback_url()),
         };
         let callbacks = CallbackOptions {
             base_url: format!("{url}/{}", token.expose_secret()).into(),
-            timeout: wait,
+            timeout,
             nonce: random_bytes()?,
         };
         Ok(Self {
             callbacks: Some(callbacks),
-            receiver,
+            server,
         })
     }
 
-    /// Listens no more.
     pub(super) async fn stop(self) {
-        if let Some(receiver) = self.receiver {
-            receiver.stop().await;
+        if let Some(server) = self.server {
+            server.stop().await;
         }
     }
 }
@@ -86,17 +80,13 @@ impl CallbackListener {
 impl From<CallbackServerError> for Failure {
     fn from(error: CallbackServerError) -> Self {
         Self::from_error(FailureKind::Error, &error).with_help(
-            "where another run or `segctl callbacks serve` listens there, leave `listen` out of segctl.yaml, or give this one \
-             another address",
+            "if another run or `segctl callbacks serve` uses this address, remove `callbacks.listen` from segctl.yaml, or use \
+             another address here",
         )
     }
 }
 
-/// Waiting takes an address at which the service can call back.
-///
-/// # Errors
-///
-/// There is none.
+/// Fails if the run waits and MoEngage has no URL to call.
 pub(super) fn require_callback_url(
     workspace: &WorkspaceSettings,
     arguments: &UploadWaitArguments,
@@ -107,11 +97,7 @@ pub(super) fn require_callback_url(
     Ok(())
 }
 
-/// The secret, which becomes a part of addresses.
-///
-/// # Errors
-///
-/// It is not set, too short, or would mean something in an address.
+/// The token is a part of URLs, so it contains no character with a meaning there.
 pub(super) fn callback_token(settings: &CallbackSettings) -> Result<SecretString, Failure> {
     let token = resolve_setting(&settings.token, "callbacks.token")?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -119,34 +105,32 @@ pub(super) fn callback_token(settings: &CallbackSettings) -> Result<SecretString
         return Ok(token.into());
     }
     let message = format!(
-        "the secret that `callbacks.token` of segctl.yaml names cannot be used: it has to have at least {MIN_TOKEN_LENGTH} letters, \
-         digits, `-` and `_`"
+        "invalid secret for `callbacks.token` of segctl.yaml: it must have at least {MIN_TOKEN_LENGTH} characters, only \
+         letters, digits, `-` and `_`"
     );
-    Err(Failure::new(FailureKind::Credentials, message).with_help("make one with `openssl rand -hex 32`"))
+    Err(Failure::new(FailureKind::Credentials, message).with_help("create one with `openssl rand -hex 32`"))
 }
 
-/// What a receiver of callbacks has to tell.
 pub(super) fn lost_callback_printer(output: Output) -> Box<CallbackHandler> {
-    Box::new(move |heard| {
-        if let CallbackEvent::StoreFailed(error) = heard {
+    Box::new(move |event| {
+        if let CallbackEvent::StoreFailed(error) = event {
             let failure = Failure::from_error(FailureKind::Error, error);
+            let error = failure.to_lines().join(": ");
             output.print_status_line(&format!(
-                "a callback cannot be kept, so that the service is told to try again: {}",
-                failure.to_lines().join(": ")
+                "warning: cannot store a callback; segctl asked MoEngage to retry it: {error}"
             ));
         }
     })
 }
 
-/// What nobody can guess, and no other run has.
 fn random_bytes() -> Result<[u8; 16], Failure> {
     let mut bytes = [0; 16];
     let filled = ring::default_provider().secure_random.fill(&mut bytes);
-    filled.map_err(|_| Failure::new(FailureKind::Error, "the system gives no random numbers"))?;
+    filled.map_err(|_| Failure::new(FailureKind::Error, "the system provides no random numbers"))?;
     Ok(bytes)
 }
 
-/// Whether the service can call this machine without anybody in between.
+/// Whether the workspace is on this machine and can reach a loopback address.
 fn is_local(workspace: &WorkspaceSettings) -> bool {
     match &workspace.connection {
         ConnectionSettings::Sandbox { .. } => true,
@@ -156,7 +140,7 @@ fn is_local(workspace: &WorkspaceSettings) -> bool {
     }
 }
 
-/// Where whoever is on this machine reaches what listens on an address.
+/// An address on this machine that reaches a server listening on `address`.
 fn reachable_address(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         ip if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port()),
@@ -165,9 +149,9 @@ fn reachable_address(address: SocketAddr) -> SocketAddr {
 }
 
 fn no_callback_url() -> Failure {
-    let message = "--wait needs an address at which the service can call back, and segctl.yaml names none";
+    let message = "--wait needs a callback URL for MoEngage, and segctl.yaml sets none";
     Failure::new(FailureKind::Usage, message).with_help(
-        "say `callbacks: {url: https://…, listen: 0.0.0.0:8080, token: ${SEGCTL_CALLBACK_TOKEN}}` under the workspace, or leave \
-         --wait out: then a list that the service took is applied",
+        "set `callbacks: {url: https://…, listen: 0.0.0.0:8080, token: ${SEGCTL_CALLBACK_TOKEN}}` for the workspace, or omit \
+         --wait: then an accepted upload counts as applied",
     )
 }

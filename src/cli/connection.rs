@@ -1,4 +1,4 @@
-//! A workspace that answers: the service, or the embedded sandbox started for the length of a command.
+//! The connection to a workspace: the MoEngage API, or the embedded sandbox, which runs as long as the command.
 
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
@@ -21,30 +21,23 @@ use std::env;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// A workspace with the client that reaches it.
 pub(super) struct Connection {
-    /// Runs on it.
-    pub(super) session: Reconciler<HttpTransport, SystemClock, ConfiguredStore>,
-    /// Which service and workspace this is, as a digest: saved plans hold it.
+    pub(super) reconciler: Reconciler<HttpTransport, SystemClock, ConfiguredStore>,
+    /// A digest of the endpoint and the workspace id, which saved plans contain.
     pub(super) workspace_digest: String,
-    /// The embedded service, when there is one.
     sandbox_server: Option<sandbox::Server>,
-    /// Learns a secret that the service is told with calls: what it answers is not repeated with that in it.
+    /// Set when a run sends its callback token to MoEngage. It is redacted in responses from then on.
     pub(super) callback_secret: Arc<OnceLock<SecretString>>,
 }
 
 impl Connection {
-    /// Looks up the credentials and starts the sandbox where the workspace is one.
-    ///
-    /// # Errors
-    ///
-    /// Missing credentials, an unusable endpoint, or a sandbox that does not start.
+    /// Resolves the credentials, and starts the sandbox if the workspace is one.
     pub(super) async fn open(
         project: &Project,
         (name, workspace): (&str, &WorkspaceSettings),
-        (output, stop): (Output, CancelToken),
+        (output, cancel_token): (Output, CancelToken),
     ) -> Result<Self, Failure> {
-        let (endpoint, credentials, server) = match &workspace.connection {
+        let (endpoint, credentials, sandbox_server) = match &workspace.connection {
             ConnectionSettings::Sandbox { file } => start_sandbox(&project.directory.join(file)).await?,
             ConnectionSettings::MoEngage {
                 endpoint,
@@ -63,77 +56,70 @@ impl Connection {
                 (remote_endpoint(endpoint)?, credentials, None)
             }
         };
-        let service = match &workspace.connection {
-            // The embedded service listens somewhere else each time.
+        let identity = match &workspace.connection {
+            // The sandbox listens on another port each time.
             ConnectionSettings::Sandbox { file } => format!("sandbox {file}"),
             ConnectionSettings::MoEngage { .. } => format!("{endpoint} {}", credentials.workspace_id),
         };
-        let service = hexadecimal(&Sha256::digest(service.as_bytes()));
-        let secret = Arc::default();
+        let callback_secret = Arc::default();
         let transport = HttpTransport::new(endpoint, credentials)
             .map_err(|error| Failure::from_error(FailureKind::Error, &error))?
-            .with_redacted_secret(Arc::clone(&secret));
-        let note = move |note| output.print_status_line(&format!("note: {note}"));
-        let calls = SharedCallLog::new(open_state_store(project, name, workspace)?, Box::new(note));
+            .with_redacted_secret(Arc::clone(&callback_secret));
+        let on_note = Box::new(move |note: String| output.print_note(note));
+        let request_log = SharedCallLog::new(open_state_store(project, name, workspace)?, on_note);
         let limits = rate_limits(workspace)?;
         let oldest = SystemClock.now().saturating_sub(limits.longest_span());
-        let client = Client::new(transport, SystemClock, limits, retry_seed())
-            .with_cancellation(stop)
+        // The seed spreads the retries of runs that were rejected at the same moment.
+        let seed = u64::from(std::process::id());
+        let client = Client::new(transport, SystemClock, limits, seed)
+            .with_cancellation(cancel_token)
             .with_wait_observer(WaitReporter::new(output).into_observer())
-            .with_request_log(calls);
+            .with_request_log(request_log);
         let store = open_state_store(project, name, workspace)?;
-        // Where this fails the log stays longer than it has to be, and the first call says that it cannot be kept.
+        // If this fails, the log is only longer than necessary, and the first request reports the problem.
         drop(store.prune_requests(oldest.unwrap_or_default()).await);
-        let session = Reconciler {
+        let reconciler = Reconciler {
             client,
             clock: SystemClock,
             store,
             on_note: print_notes_once(output),
         };
         Ok(Self {
-            session,
-            workspace_digest: service,
-            sandbox_server: server,
-            callback_secret: secret,
+            reconciler,
+            workspace_digest: hexadecimal(&Sha256::digest(identity.as_bytes())),
+            sandbox_server,
+            callback_secret,
         })
     }
 
-    /// Takes down the calls that were made, and stops the embedded service.
+    /// Writes the request log and stops the sandbox.
     pub(super) async fn close(self) {
-        self.session.client.flush_request_log().await;
+        self.reconciler.client.flush_request_log().await;
         if let Some(server) = self.sandbox_server {
             server.stop().await;
         }
     }
 }
 
-/// Notes, each said once: what is tried again and fails again is no news.
+/// Prints each note once, because a retry may fail again with the same note.
 fn print_notes_once(output: Output) -> Box<NoteSink> {
-    let said = Mutex::new(BTreeSet::new());
-    Box::new(move |note| {
-        let is_new = said
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(note.clone());
-        if is_new {
-            output.print_status_line(&format!("note: {note}"));
+    let printed = Mutex::new(BTreeSet::new());
+    Box::new(move |note: String| {
+        let mut printed = printed.lock().unwrap_or_else(PoisonError::into_inner);
+        if printed.insert(note.clone()) {
+            output.print_note(note);
         }
     })
 }
 
-/// Where the ledger of a workspace is.
-///
-/// # Errors
-///
-/// An object store that cannot be used from here.
 pub(super) fn open_state_store(
     project: &Project,
     name: &str,
     workspace: &WorkspaceSettings,
 ) -> Result<ConfiguredStore, StoreError> {
-    let place = workspace.state.clone();
-    let place = place.unwrap_or_else(|| StateLocation::Directory(format!(".segctl/{name}")));
-    ConfiguredStore::open(&place, &project.directory)
+    let default = || StateLocation::Directory(format!(".segctl/{name}"));
+    let location = workspace.state.clone().unwrap_or_else(default);
+    ConfiguredStore::open(&location, &project.directory)
 }
 
 impl From<RequestError> for Failure {
@@ -154,7 +140,7 @@ impl From<ReconcileError> for Failure {
             ReconcileError::Store(error) => error.into(),
             ReconcileError::MemberList(..) => Self::new(FailureKind::InvalidFiles, error.to_string())
                 .with_help(
-                    "`segctl validate` tells of every fault; `segctl validate --fix` mends what is clear",
+                    "`segctl validate` lists every problem; `segctl validate --fix` fixes the unambiguous ones",
                 ),
         }
     }
@@ -166,7 +152,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// The embedded service under credentials of its own: nobody else is to call it.
+/// Starts the sandbox with random credentials, so that no other process can use it.
 async fn start_sandbox(file: &Path) -> Result<(Endpoint, Credentials, Option<sandbox::Server>), Failure> {
     let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Error, error);
     if let Some(directory) = file.parent() {
@@ -194,7 +180,7 @@ fn remote_endpoint(setting: &EndpointSetting) -> Result<Endpoint, Failure> {
     endpoint.map_err(|error| Failure::from_error(FailureKind::InvalidFiles, &error))
 }
 
-/// The value that a setting stands for. What a command printed is never repeated: it may be the secret.
+/// The value of a setting. An error never contains the output of a command, which may be the secret.
 pub(super) fn resolve_setting(setting: &ValueSource, field: &str) -> Result<String, Failure> {
     let missing = |message: String| Failure::new(FailureKind::Credentials, message);
     match setting {
@@ -204,23 +190,19 @@ pub(super) fn resolve_setting(setting: &ValueSource, field: &str) -> Result<Stri
                 .ok()
                 .filter(|value| !value.is_empty())
                 .ok_or_else(|| {
-                    missing(format!(
-                        "the environment variable {name}, which `{field}` of segctl.yaml names, is not set"
-                    ))
-                    .with_help(format!(
-                        "set {name}, or choose a workspace that needs no credentials with --workspace"
-                    ))
+                    let message = format!("`{field}`: environment variable {name} is not set");
+                    let help = "or choose a workspace that needs no credentials with --workspace";
+                    missing(message).with_help(format!("set {name}, {help}"))
                 })
         }
         ValueSource::Command(words) => {
             let (program, arguments) = words
                 .split_first()
-                .ok_or_else(|| missing(format!("`{field}` names no command")))?;
+                .ok_or_else(|| missing(format!("`{field}`: the command is empty")))?;
             secret_command::first_line(program, arguments, secret_command::TIMEOUT).map_err(|error| {
-                missing(format!(
-                    "the command `{program}`, which `{field}` of segctl.yaml names, {error}"
-                ))
-                .with_help("run it by hand: its first line of output has to be the value, and nobody is asked for anything")
+                missing(format!("`{field}`: command `{program}` {error}")).with_help(
+                    "run the command manually: it must print the value in its first line, without prompting",
+                )
             })
         }
     }
@@ -232,19 +214,15 @@ pub(super) fn rate_limits(workspace: &WorkspaceSettings) -> Result<RateLimits, F
         let windows: Result<Vec<Window>, Failure> = class
             .windows
             .iter()
-            .map(|(text, place)| {
+            .map(|(text, location)| {
                 Window::parse(text).map_err(|error| {
-                    let failure = Failure::from_error(FailureKind::InvalidFiles, &error);
-                    failure.with_help(format!("see {}:{}:{}", place.file, place.line, place.column))
+                    let (file, line, column) = (&location.file, location.line, location.column);
+                    Failure::from_error(FailureKind::InvalidFiles, &error)
+                        .with_help(format!("fix `rate_limits` at {file}:{line}:{column}"))
                 })
             })
             .collect();
         limits.set(class.class, windows?);
     }
     Ok(limits)
-}
-
-/// Spreads the retries of runs that were refused at the same moment.
-fn retry_seed() -> u64 {
-    u64::from(std::process::id())
 }

@@ -1,4 +1,4 @@
-//! `segctl drift`: what changed in the workspace since it was last applied, and what a file would have to say to keep it.
+//! `segctl drift`: shows what changed in the workspace since the last apply, and how to update the files.
 
 mod file_updates;
 
@@ -9,7 +9,7 @@ use super::edits::FileEdits;
 use super::failure::{EXIT_CODE_CHANGES, Failure, FailureKind};
 use super::output::Output;
 use super::planning::{plan_request, read_workspace, selection};
-use super::project::Project;
+use super::project::{Project, describe_endpoint};
 use crate::api::{CancelToken, Clock, SystemClock};
 use crate::plan::plan;
 use crate::plan::step::{Plan, Warning};
@@ -19,11 +19,6 @@ use crate::render::json::{DriftReport, FreshnessDocument};
 use crate::render::text;
 use std::process::ExitCode;
 
-/// Prints what changed, and takes it into the files when asked to.
-///
-/// # Errors
-///
-/// A call or the ledger failed, or a file cannot be written.
 pub(super) async fn run(
     project: &Project,
     arguments: &DriftArguments,
@@ -31,35 +26,33 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
     let connection = Connection::open(project, workspace, (output, CancelToken::never())).await?;
-    let refresh = arguments.refresh.policy();
-    let began = SystemClock.now();
-    let aim = PlanRequest {
+    let started_at = SystemClock.now();
+    let request = PlanRequest {
         selection: selection(&arguments.selection),
-        ..plan_request(project, workspace, refresh)
+        ..plan_request(project, workspace, arguments.refresh.policy())
     };
-    let read = read_workspace(aim, &connection).await;
+    let read = read_workspace(request, &connection).await;
     connection.close().await;
     let read = read?;
-    let nothing_applied = has_no_state(&read);
-    if nothing_applied && arguments.detailed_exitcode {
+    let no_state = has_no_state(&read);
+    if no_state && arguments.detailed_exitcode {
         return Err(no_state_failure(workspace.0));
     }
     let mut plan = plan(&read.plan_input());
     retain_selected(&mut plan, read.plan_input().selection);
-    let found = FileUpdates::of(&plan, &read, (workspace.0, &project.loaded.declarations));
-    let edits = FileEdits::of(&found.patches);
-    let drift = (plan.drift.as_slice(), &found.already_in_files);
-    let report = DriftReport::new(workspace.0, drift, edits.diffs()?, found.unwritable)
+    let updates = FileUpdates::of(&plan, &read, (workspace.0, &project.loaded.declarations));
+    let edits = FileEdits::of(&updates.patches);
+    let drift = (plan.drift.as_slice(), &updates.already_in_files);
+    let diffs = edits.diffs()?;
+    let workspace = (workspace.0, describe_endpoint(workspace.1));
+    let report = DriftReport::new((workspace.0, &workspace.1), drift, diffs, updates.unwritable)
         .with_expiring(&plan.warnings)
-        .with_freshness(FreshnessDocument::new(&read.observed, began));
-    let report = DriftReport {
-        no_state: nothing_applied,
-        ..report
-    };
+        .with_freshness(FreshnessDocument::new(&read.observed, started_at));
+    let report = DriftReport { no_state, ..report };
     if output.json {
         output.print_json(&report);
     } else {
-        output.print_result(&text::drift(&report, arguments.update_files, output.colour()));
+        output.print_result(&text::drift(&report, arguments.update_files, output.color()));
     }
     if arguments.update_files {
         edits.write(output)?;
@@ -71,27 +64,22 @@ pub(super) async fn run(
     })
 }
 
-/// Whether nothing is remembered of segments that are declared or owned: then nothing can be told, which is something
-/// else than that nothing changed.
+/// Whether there are segments to manage and the state is empty. Then drift is unknown, which is not the same as no drift.
 fn has_no_state(read: &LoadedWorkspace) -> bool {
-    let situation = read.plan_input();
-    let owns_any = || {
-        let mut live = read.observed.segments.values();
-        live.any(|live| situation.policy.manages(&live.name))
-    };
-    read.state.managed_entries().next().is_none() && (!situation.declared.is_empty() || owns_any())
+    let input = read.plan_input();
+    let mut remote = read.observed.segments.values();
+    read.state.managed_entries().next().is_none()
+        && (!input.declared.is_empty() || remote.any(|remote| input.policy.manages(&remote.name)))
 }
 
 fn no_state_failure(workspace: &str) -> Failure {
-    let message = format!(
-        "nothing was applied to `{workspace}` from here yet, so that it cannot be told what changed since"
-    );
+    let message = format!("no state for workspace `{workspace}`, so the drift is unknown");
     Failure::new(FailureKind::Error, message)
-        .with_help("if the ledger was lost: bring its directory back, or take down what is live with `segctl ledger rebuild`")
-        .with_help("otherwise: `segctl apply` first")
+        .with_help("run `segctl apply` first")
+        .with_help("if the state was lost, restore its directory, or run `segctl state rebuild`")
 }
 
-/// Drops the drift of segments that the run is not about, whichever of their names says so, and what is told of them.
+/// Removes drift and warnings of segments that the run excludes. A segment is selected by any of its names.
 fn retain_selected(plan: &mut Plan, selection: &Selection) {
     let declared = &plan.references.identities.declared_by_id;
     plan.drift.retain(|drift| {

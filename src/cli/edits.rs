@@ -1,4 +1,4 @@
-//! Edits of files that people keep: shown as differences, and written when the files are still as they were read.
+//! Edits of existing segment files: shown as diffs, and written if the files did not change since they were read.
 
 use super::failure::{Failure, FailureKind};
 use super::output::{Output, write_file_atomically};
@@ -8,15 +8,12 @@ use crate::render::json::PatchDocument;
 use std::collections::BTreeMap;
 use std::fs;
 
-/// A declaration and the edits that bring it up to date.
 pub(super) type DeclarationPatch<'a> = (&'a Declaration, Patch);
 
-/// The edits of each file, which may hold several declarations, with the file's text as it was read.
+/// The original text and the patches of each file. A file can contain several declarations.
 pub(super) struct FileEdits<'a>(BTreeMap<&'a str, (&'a str, Vec<&'a Patch>)>);
 
 impl<'a> FileEdits<'a> {
-    /// Puts the edits of one file together.
-    #[must_use]
     pub(super) fn of(patches: &'a [DeclarationPatch<'_>]) -> Self {
         let mut files: BTreeMap<&str, (&str, Vec<&Patch>)> = BTreeMap::new();
         for (declaration, patch) in patches {
@@ -26,11 +23,6 @@ impl<'a> FileEdits<'a> {
         Self(files)
     }
 
-    /// What changes in each file.
-    ///
-    /// # Errors
-    ///
-    /// Edits that touch each other.
     pub(super) fn diffs(&self) -> Result<Vec<PatchDocument>, Failure> {
         let documents = self.0.iter().map(|(file, (text, patches))| {
             let after = patched_text(text, patches)?;
@@ -39,24 +31,19 @@ impl<'a> FileEdits<'a> {
         documents.collect()
     }
 
-    /// Writes the files; none where one of them changed since it was read, since what they say may hang together.
-    ///
-    /// # Errors
-    ///
-    /// A file that changed, or one that cannot be written.
+    /// Writes all files, or none if one changed since it was read, because the edits can depend on each other.
     pub(super) fn write(&self, output: Output) -> Result<(), Failure> {
-        let here =
+        let directory =
             std::env::current_dir().map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
-        let is_as_read =
-            |file: &str, text: &str| fs::read_to_string(here.join(file)).is_ok_and(|now| now == text);
-        let mut files = self.0.iter();
-        if let Some((file, _)) = files.find(|(file, (text, _))| !is_as_read(file, text)) {
-            let message = format!("`{file}` changed while this ran; nothing was written");
-            return Err(Failure::new(FailureKind::Error, message).with_help("run it again"));
+        for (file, (text, _)) in &self.0 {
+            let current = fs::read_to_string(directory.join(file));
+            if !current.is_ok_and(|current| current == *text) {
+                let message = format!("`{file}` changed while segctl was running; no file was written");
+                return Err(Failure::new(FailureKind::Error, message).with_help("run the command again"));
+            }
         }
         for (file, (text, patches)) in &self.0 {
-            let path = here.join(file);
-            write_file_atomically(&path, &patched_text(text, patches)?)?;
+            write_file_atomically(&directory.join(file), &patched_text(text, patches)?)?;
             output.print_status_line(&format!("wrote {file}"));
         }
         Ok(())

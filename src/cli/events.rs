@@ -1,6 +1,6 @@
-//! The events of a run, each as it happens: on standard output, in a file, in both, or nowhere.
+//! The events of a run, as JSON lines on standard output, in a file, in both, or nowhere.
 
-use super::failure::{Failure, FailureKind};
+use super::failure::Failure;
 use super::output::{Output, ignore_broken_pipe};
 use crate::api::{Clock, SystemClock};
 use crate::render::json::{EventDocument, RunEvent};
@@ -10,11 +10,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Where events go.
 pub(super) struct EventStream {
     output: Output,
     sinks: Mutex<Vec<Sink>>,
-    /// Whether somebody who asked for events did not get all of them.
+    /// Whether a write failed for another reason than a closed pipe.
     is_incomplete: AtomicBool,
 }
 
@@ -24,44 +23,36 @@ struct Sink {
 }
 
 impl EventStream {
-    /// On standard output, where JSON is wanted there.
     pub(super) fn new(output: Output) -> Self {
-        let standard = || Sink {
+        let stdout = || Sink {
             name: "standard output".to_owned(),
             writer: Box::new(io::stdout()),
         };
         Self {
             output,
-            sinks: Mutex::new(output.json.then(standard).into_iter().collect()),
+            sinks: Mutex::new(output.json.then(stdout).into_iter().collect()),
             is_incomplete: AtomicBool::new(false),
         }
     }
 
-    /// In a file, too.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be made.
     pub(super) fn add_file(&mut self, path: &Path) -> Result<(), Failure> {
-        let name = format!("`{}`", path.display());
-        let file = File::create(path)
-            .map_err(|error| Failure::new(FailureKind::Error, format!("cannot write {name}: {error}")))?;
+        let file = File::create(path).map_err(|error| Failure::cannot_write(path, &error))?;
         let sinks = self.sinks.get_mut().unwrap_or_else(PoisonError::into_inner);
         sinks.push(Sink {
-            name,
+            name: format!("`{}`", path.display()),
             writer: Box::new(file),
         });
         Ok(())
     }
 
-    /// Writes an event wherever anybody still reads.
+    /// Writes an event to each sink. A sink that fails gets no more events.
     pub(super) fn emit(&self, event: RunEvent<'_>) {
         let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         if sinks.is_empty() {
             return;
         }
         let at = SystemClock.now();
-        // Documents are plain structures of text and numbers, which always serialise.
+        // A document contains only text and numbers, so it always serializes.
         let line = serde_json::to_string(&EventDocument { at, event }).unwrap_or_default() + "\n";
         sinks.retain_mut(|sink| match sink.write(&line) {
             Ok(()) => true,
@@ -76,7 +67,6 @@ impl EventStream {
         });
     }
 
-    /// Whether somebody who asked for events did not get all of them.
     pub(super) fn is_incomplete(&self) -> bool {
         self.is_incomplete.load(Ordering::Relaxed)
     }

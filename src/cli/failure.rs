@@ -1,42 +1,41 @@
-//! Why a command failed, and the exit code for it. Codes are part of the interface: scripts read them.
+//! Failures of commands, and their exit codes. Scripts depend on the codes.
 
 use crate::diagnostic::Diagnostic;
 use crate::model::escape_unprintable;
-use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
+use std::{fmt, io};
 
-/// The kinds of failure, one exit code for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Anything without a code of its own.
+    /// Any failure without its own code.
     Error,
-    /// The files cannot be used.
+    /// The configuration is invalid.
     InvalidFiles,
-    /// The workspace has what the files want to make, or the files contradict it.
+    /// The configuration conflicts with existing segments.
     Conflict,
-    /// A saved plan does not hold any more.
+    /// The workspace changed since a saved plan was made.
     Stale,
-    /// A guard refused the plan.
+    /// The plan violates a guard.
     Guard,
-    /// Somebody else is changing the ledger.
+    /// Another process holds the state lock.
     Lock,
-    /// Some steps were not applied, or it is not known whether they were.
+    /// Some steps were not applied, or their result is unknown.
     Partial,
-    /// The credentials are missing or refused.
+    /// The credentials are missing, or MoEngage rejects them.
     Credentials,
-    /// The command line makes no sense.
+    /// Wrong usage, or no terminal for approval.
     Usage,
-    /// Ctrl-C ended the run.
+    /// SIGINT ended the run.
     Interrupted,
-    /// The signal that a pipeline sends ended the run.
+    /// SIGTERM ended the run.
     Terminated,
 }
 
-/// Exit code of a plan with changes, when asked to tell.
+/// The exit code of a plan with changes, with `--detailed-exitcode`.
 pub const EXIT_CODE_CHANGES: u8 = 2;
 
 impl FailureKind {
-    /// The exit code.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -50,13 +49,13 @@ impl FailureKind {
             Self::Credentials => 9,
             // Not 2, which means changes: a mistyped flag must not look like a plan.
             Self::Usage => 64,
-            // What a shell says of a program that died of the signal: 128 and the signal's number.
+            // The code that a shell reports for a program that a signal killed: 128 plus the signal number.
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
     }
 
-    /// The word for the kind in JSON.
+    /// The `kind` in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -81,25 +80,22 @@ impl From<FailureKind> for ExitCode {
     }
 }
 
-/// A failure with what to say about it.
 #[derive(Debug)]
 pub struct Failure {
-    /// What kind it is.
     pub kind: FailureKind,
-    /// What failed; a lowercase phrase.
+    /// A lowercase phrase.
     pub message: String,
-    /// What is not as it should be, each thing on its own.
+    /// What changed since a saved plan was made.
     pub differences: Box<[String]>,
-    /// What caused it, outermost first.
+    /// Outermost first.
     pub causes: Vec<String>,
     /// What to do next.
     pub help: Vec<String>,
-    /// What is wrong with which file, where files are at fault.
+    /// The problems of the configuration, if there are any.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Failure {
-    /// A failure that `message` says all about.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self {
@@ -112,7 +108,7 @@ impl Failure {
         }
     }
 
-    /// A failure that `error` and what caused it say all about.
+    /// A failure with the sources of `error` as causes.
     #[must_use]
     pub fn from_error(kind: FailureKind, error: &dyn std::error::Error) -> Self {
         let mut failure = Self::new(kind, error.to_string());
@@ -124,14 +120,23 @@ impl Failure {
         failure
     }
 
-    /// What failed, what is not as it should be, and what caused it, one line each.
-    #[must_use]
-    pub fn to_lines(&self) -> Vec<String> {
-        let said = std::iter::once(&self.message).chain(&*self.differences);
-        said.chain(&self.causes).cloned().collect()
+    pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Self {
+        let message = format!("cannot write `{}`: {error}", path.display());
+        Self::new(FailureKind::Error, message)
     }
 
-    /// Adds what to do next.
+    pub(super) fn cannot_read(path: &Path, error: &io::Error) -> Self {
+        let message = format!("cannot read `{}`: {error}", path.display());
+        Self::new(FailureKind::Error, message)
+    }
+
+    /// The message, the differences and the causes, one line each.
+    #[must_use]
+    pub fn to_lines(&self) -> Vec<String> {
+        let lines = std::iter::once(&self.message).chain(&*self.differences);
+        lines.chain(&self.causes).cloned().collect()
+    }
+
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());

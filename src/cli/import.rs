@@ -1,4 +1,4 @@
-//! `segctl pull`: files for live segments that nobody declares.
+//! `segctl import`: lists unmanaged segments, or writes files for them.
 
 use super::arguments::ImportArguments;
 use super::connection::Connection;
@@ -9,6 +9,7 @@ use super::planning::{plan_request, read_workspace};
 use super::project::Project;
 use crate::api::CancelToken;
 use crate::config::edit::{NewFile, SegmentTemplate, segment_file_text, template_text};
+use crate::config::settings::WorkspaceSettings;
 use crate::model::{
     NamePattern, ObservedSegment, RemoteKind, SegmentId, SegmentKind, SegmentName, escape_unprintable,
 };
@@ -16,18 +17,14 @@ use crate::observe::Refresh;
 use crate::plan::plan;
 use crate::plan::step::{Action, Conflict, Plan, SegmentRef};
 use crate::reconcile::LoadedWorkspace;
+use crate::render::json::FORMAT_VERSION;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Lists the unmanaged segments, or writes files for those that are asked for.
-///
-/// Nothing is taken down in the ledger: a file that never reaches the main branch must not make its segment ours.
-///
-/// # Errors
-///
-/// A call failed, nothing fits, or a file cannot be written. Segments that no file can say are told of one by one.
+/// Lists unmanaged segments, or writes files for the selected ones. It does not change the state: a file that is never
+/// merged must not make its segment managed.
 pub(super) async fn run(
     project: &Project,
     arguments: &ImportArguments,
@@ -35,70 +32,66 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
     let connection = Connection::open(project, workspace, (output, CancelToken::never())).await?;
-    let done = import(project, workspace, &connection, (arguments, output)).await;
+    let result = import(project, workspace, &connection, (arguments, output)).await;
     connection.close().await;
-    done
+    result
 }
 
 async fn import(
     project: &Project,
-    workspace: (&str, &crate::config::settings::WorkspaceSettings),
+    workspace: (&str, &WorkspaceSettings),
     connection: &Connection,
     (arguments, output): (&ImportArguments, Output),
 ) -> Result<ExitCode, Failure> {
-    let mut read = read_workspace(plan_request(project, workspace, Refresh::Partial), connection).await?;
-    let undeclared = undeclared_segments(plan(&read.plan_input()));
-    let is_wanted =
-        |name: &SegmentName| arguments.all || arguments.patterns.iter().any(|pattern| pattern.matches(name));
+    let request = plan_request(project, workspace, Refresh::Partial);
+    let mut read = read_workspace(request, connection).await?;
+    let mut unmanaged = segments_without_file(plan(&read.plan_input()));
     if !arguments.all && arguments.patterns.is_empty() {
-        let live: Vec<&ObservedSegment> = undeclared
-            .iter()
-            .filter_map(|live| read.remote_segment(&live.id))
-            .collect();
-        print_list(&live, output);
+        let ids = unmanaged.iter().map(|segment| &segment.id);
+        let remote: Vec<_> = ids.filter_map(|id| read.remote_segment(id)).collect();
+        print_list(&remote, output);
         return Ok(ExitCode::SUCCESS);
     }
-    require_matches(&undeclared, arguments)?;
-    let wanted: Vec<SegmentRef> = undeclared
-        .into_iter()
-        .filter(|live| is_wanted(&live.name))
-        .collect();
-    let ids: BTreeSet<SegmentId> = wanted.iter().map(|live| live.id.clone()).collect();
-    let session = &connection.session;
-    session
+    require_matches(&unmanaged, arguments)?;
+    unmanaged.retain(|segment| {
+        let mut patterns = arguments.patterns.iter();
+        arguments.all || patterns.any(|pattern| pattern.matches(&segment.name))
+    });
+    let ids: BTreeSet<SegmentId> = unmanaged.iter().map(|segment| segment.id.clone()).collect();
+    let reconciler = &connection.reconciler;
+    reconciler
         .fetch_definitions(&mut read, |id| ids.contains(id))
         .await?;
-    let directory = arguments
-        .output_dir
-        .clone()
-        .map_or_else(|| default_directory(project), Ok)?;
+    let directory = match &arguments.output_dir {
+        Some(directory) => directory.clone(),
+        None => default_directory(project)?,
+    };
     let files = NewFiles::in_directory(directory)?;
-    let pulled = write_files((project, &read), &wanted, files, output)?;
-    let has_errors = project.report_new_file_errors(&pulled.written, output);
-    Ok(pulled.print_summary(has_errors, output))
+    let result = write_files((project, &read), &unmanaged, files, output)?;
+    let has_errors = project.report_new_file_errors(&result.written, output);
+    Ok(result.print_summary(has_errors, output))
 }
 
-/// A name that nothing fits is a slip, which what the other names found would hide.
-fn require_matches(undeclared: &[SegmentRef], arguments: &ImportArguments) -> Result<(), Failure> {
-    let is_idle = |pattern: &&NamePattern| !undeclared.iter().any(|live| pattern.matches(&live.name));
-    let failed = |message: String| Failure::new(FailureKind::Error, message);
-    match arguments.patterns.iter().find(is_idle) {
-        _ if undeclared.is_empty() => Err(failed("no live segment is without a file".to_owned())),
+/// A pattern without a match is a typing error, which the results of other patterns would hide.
+fn require_matches(unmanaged: &[SegmentRef], arguments: &ImportArguments) -> Result<(), Failure> {
+    let is_unmatched =
+        |pattern: &&NamePattern| !unmanaged.iter().any(|segment| pattern.matches(&segment.name));
+    let failure = |message: String| Failure::new(FailureKind::Error, message);
+    match arguments.patterns.iter().find(is_unmatched) {
+        _ if unmanaged.is_empty() => Err(failure("no unmanaged segments found".to_owned())),
         None => Ok(()),
-        Some(pattern) => {
-            let message = format!(
-                "no segment that nobody declares has a name that fits `{}`",
-                pattern.as_str()
-            );
-            Err(failed(message).with_help("`segctl pull` alone lists those there are"))
-        }
+        Some(pattern) => Err(
+            failure(format!("no unmanaged segment matches `{}`", pattern.as_str()))
+                .with_help("run `segctl import` without a name to list the unmanaged segments"),
+        ),
     }
 }
 
-/// Live segments that no file declares, by name: those that are nobody's business, and those that the next apply would archive.
-fn undeclared_segments(plan: Plan) -> Vec<SegmentRef> {
+/// Remote segments without a file, by name: unmanaged segments, segments that the next apply would archive, and segments
+/// whose name is a previous name in a file.
+fn segments_without_file(plan: Plan) -> Vec<SegmentRef> {
     let without_file = plan.steps.into_iter().filter(|step| step.origin.is_none());
-    let ours = without_file.filter_map(|step| match step.action {
+    let archived = without_file.filter_map(|step| match step.action {
         Action::Archive(target) => Some(SegmentRef {
             name: target.remote_name,
             id: target.id,
@@ -109,36 +102,32 @@ fn undeclared_segments(plan: Plan) -> Vec<SegmentRef> {
         | Action::SyncCohort(_)
         | Action::UploadUserList(_) => None,
     });
-    let named = plan.conflicts.into_iter().filter_map(|conflict| match conflict {
+    let previously_named = plan.conflicts.into_iter().filter_map(|conflict| match conflict {
         Conflict::PreviousNameInUse { other, .. } => Some(SegmentRef {
             name: other.name,
             id: other.id,
         }),
         _ => None,
     });
-    let all = plan.unmanaged.into_iter().chain(ours).chain(named);
-    // Two files may have the name of one segment as a previous name.
-    all.collect::<BTreeSet<_>>().into_iter().collect()
+    let segments = plan.unmanaged.into_iter().chain(archived).chain(previously_named);
+    // Two files can have the same previous name.
+    segments.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// What could be pulled.
-fn print_list(live: &[&ObservedSegment], output: Output) {
+fn print_list(segments: &[&ObservedSegment], output: Output) {
     if output.json {
-        let segments: Vec<_> = live
-            .iter()
-            .map(|live| {
-                json!({
-                    "name": live.name, "id": live.id, "kind": live.kind, "source": live.source,
-                    "created_time": live.created_time,
-                })
+        let segments = segments.iter().map(|segment| {
+            json!({
+                "name": segment.name, "id": segment.id, "kind": segment.kind, "source": segment.source,
+                "created_time": segment.created_time,
             })
-            .collect();
+        });
         return output.print_json(&json!({
-            "format_version": crate::render::json::FORMAT_VERSION, "undeclared": segments,
+            "format_version": FORMAT_VERSION, "unmanaged": segments.collect::<Vec<_>>(),
         }));
     }
     let mut text = String::new();
-    for segment in live {
+    for segment in segments {
         let source = segment.source.as_deref().unwrap_or("unknown source");
         let kind = match &segment.kind {
             RemoteKind::Filter => String::new(),
@@ -147,86 +136,84 @@ fn print_list(live: &[&ObservedSegment], output: Output) {
         let line = format!("\"{}\" (id {}, {source}{kind})", segment.name, segment.id);
         text.push_str(&(escape_unprintable(&line) + "\n"));
     }
-    text.push_str(&match live.len() {
-        0 => "No live segment is without a file.\n".to_owned(),
-        1 => "1 live segment without a file. `segctl pull NAME` or `--all` writes one for it.\n".to_owned(),
-        count => format!(
-            "{count} live segments without a file. `segctl pull NAME` or `--all` writes files for them.\n"
-        ),
+    text.push_str(&match segments.len() {
+        0 => "No unmanaged segments found.\n".to_owned(),
+        1 => "1 unmanaged segment. Import it with `segctl import NAME` or `--all`.\n".to_owned(),
+        count => {
+            format!("{count} unmanaged segments. Import them with `segctl import NAME` or `--all`.\n")
+        }
     });
     output.print_result(&text);
 }
 
 fn write_files(
     (project, read): (&Project, &LoadedWorkspace),
-    wanted: &[SegmentRef],
+    selected: &[SegmentRef],
     mut files: NewFiles,
     output: Output,
 ) -> Result<ImportResult, Failure> {
-    let known = plan(&read.plan_input()).references;
-    let names: BTreeMap<SegmentId, SegmentName> = known
-        .ids_by_name
-        .into_iter()
-        .map(|(name, id)| (id, name))
-        .collect();
+    let ids_by_name = plan(&read.plan_input()).references.ids_by_name;
+    let names: BTreeMap<SegmentId, SegmentName> =
+        ids_by_name.into_iter().map(|(name, id)| (id, name)).collect();
     let names = |id: &SegmentId| names.get(id).cloned();
-    let mut done = ImportResult::default();
-    for live in wanted.iter().filter_map(|wanted| read.remote_segment(&wanted.id)) {
-        let text = match file_text(live, &names) {
+    let mut result = ImportResult::default();
+    let ids = selected.iter().map(|segment| &segment.id);
+    for remote in ids.filter_map(|id| read.remote_segment(id)) {
+        let text = match file_text(remote, &names) {
             Ok(text) => text,
-            Err(why) => {
-                done.skipped += 1;
-                output.print_status_line(&format!("skipped \"{}\" (id {}): {why}", live.name, live.id));
+            Err(reason) => {
+                result.skipped += 1;
+                let (name, id) = (&remote.name, &remote.id);
+                output.print_status_line(&format!("skipped \"{name}\" (id {id}): {reason}"));
                 continue;
             }
         };
-        if live.kind == RemoteKind::Filter {
-            let path = files.write(&live.name, &text)?;
+        if remote.kind == RemoteKind::Filter {
+            let path = files.write(&remote.name, &text)?;
             output.print_status_line(&format!("wrote {}", project.display_path(&path)));
-            done.written.push(path);
+            result.written.push(path);
         } else {
-            let path = files.write_template(&live.name, &text)?;
+            let path = files.write_template(&remote.name, &text)?;
             output.print_status_line(&format!(
-                "wrote {}, to be filled in: who is in the segment cannot be read back",
+                "wrote {} (template: fill in the member list, which the API does not return)",
                 project.display_path(&path)
             ));
-            done.templates += 1;
+            result.templates += 1;
         }
     }
-    Ok(done)
+    Ok(result)
 }
 
-/// What became of those that were asked for.
 #[derive(Default)]
 struct ImportResult {
     written: Vec<PathBuf>,
-    /// How many files were written that declare nothing yet.
+    /// How many templates were written. They are not segment files yet.
     templates: usize,
     skipped: usize,
 }
 
 impl ImportResult {
     fn print_summary(&self, has_errors: bool, output: Output) -> ExitCode {
-        let (written, skipped) = (self.written.len(), self.skipped);
-        let noun = if written == 1 { "file" } else { "files" };
-        let stubs = match self.templates {
-            0 => String::new(),
-            stubs => format!(", {stubs} to be filled in"),
-        };
+        let (written, templates, skipped) = (self.written.len(), self.templates, self.skipped);
         if output.json {
             output.print_json(&json!({
-                "format_version": crate::render::json::FORMAT_VERSION, "written": written, "stubs": self.templates,
-                "skipped": skipped,
+                "format_version": FORMAT_VERSION, "written": written, "templates": templates, "skipped": skipped,
                 "valid": !has_errors,
             }));
         } else {
-            let errors = if has_errors {
-                " What the service has is not always what it takes: correct the errors above, or take those files out."
+            let files = if written == 1 { "file" } else { "files" };
+            let templates = match templates {
+                0 => String::new(),
+                1 => ", 1 template".to_owned(),
+                count => format!(", {count} templates"),
+            };
+            let help = if has_errors {
+                " MoEngage contains definitions that its API rejects: fix the errors above, or delete those files."
             } else {
                 ""
             };
             output.print_result(&format!(
-                "Pulled: {written} {noun} written{stubs}, {skipped} skipped.{errors}\n"
+                "Import complete: {written} {files} written{templates}, {skipped} skipped.{help}\n"
             ));
         }
         if has_errors {
@@ -240,26 +227,26 @@ impl ImportResult {
 }
 
 fn file_text(
-    live: &ObservedSegment,
+    remote: &ObservedSegment,
     names: &dyn Fn(&SegmentId) -> Option<SegmentName>,
 ) -> Result<String, String> {
-    let comment = comment(live);
-    if let RemoteKind::Other(word) = &live.kind {
-        let stub = SegmentTemplate {
+    let comment = comment(remote);
+    if let RemoteKind::Other(word) = &remote.kind {
+        let template = SegmentTemplate {
             comment: &comment,
-            name: &live.name,
-            kind: guess_kind(live, word),
+            name: &remote.name,
+            kind: guess_kind(remote, word),
             api_type: word,
         };
-        return template_text(&stub).map_err(|error| error.to_string());
+        return template_text(&template).map_err(|error| error.to_string());
     }
-    let Some(definition) = &live.definition else {
-        return Err("the service does not show its filters".to_owned());
+    let Some(definition) = &remote.definition else {
+        return Err("the API does not return its filters".to_owned());
     };
     let new = NewFile {
         comment: &comment,
-        name: &live.name,
-        lifecycle: live.lifecycle,
+        name: &remote.name,
+        lifecycle: remote.lifecycle,
         protect: false,
         definition,
         names,
@@ -267,25 +254,26 @@ fn file_text(
     segment_file_text(&new).map_err(|error| error.to_string())
 }
 
-/// What a segment without filters is. The service's words are not documented, and `source` may name who synchronises it.
-fn guess_kind(live: &ObservedSegment, word: &str) -> Option<SegmentKind> {
-    let words = [Some(word), live.source.as_deref()].into_iter().flatten();
+/// The kind of a segment without filters. The API does not document its words, and `source` can be the name of an
+/// integration.
+fn guess_kind(remote: &ObservedSegment, word: &str) -> Option<SegmentKind> {
+    let words = [Some(word), remote.source.as_deref()].into_iter().flatten();
     let words: Vec<String> = words.map(str::to_lowercase).collect();
-    let says = |kind: &str| words.iter().any(|word| word.contains(kind));
-    match (says("file"), says("cohort")) {
+    let contains = |kind: &str| words.iter().any(|word| word.contains(kind));
+    match (contains("file"), contains("cohort")) {
         (true, false) => Some(SegmentKind::File),
         (false, true) => Some(SegmentKind::Cohort),
         _ => None,
     }
 }
 
-/// Where the file comes from, by what the service says of the segment; its times are in UTC.
-fn comment(live: &ObservedSegment) -> String {
-    let mut comment = format!("pulled from id {}", live.id);
-    if let Some(source) = &live.source {
+/// The first line of a new file. The times of the API are in UTC.
+fn comment(remote: &ObservedSegment) -> String {
+    let mut comment = format!("imported from id {}", remote.id);
+    if let Some(source) = &remote.source {
         comment.push_str(&format!(", source {source}"));
     }
-    if let Some(created) = &live.created_time {
+    if let Some(created) = &remote.created_time {
         comment.push_str(&format!(", created {created}"));
     }
     comment

@@ -1,5 +1,4 @@
-//! The command line: arguments in, two streams and an exit code out. The one place that prints, asks the
-//! environment, and turns errors into exit codes.
+//! The command line. Only this folder prints, reads the environment, and turns errors into exit codes.
 
 mod apply;
 mod approval;
@@ -41,13 +40,13 @@ use project::Project;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Runs the program with `arguments`, the first of which is its name.
+/// Runs the program; the first argument is its name.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let words: Vec<OsString> = arguments.into_iter().collect();
-    let arguments = match Arguments::try_parse_from(&words) {
+    let command_line: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&command_line) {
         Ok(arguments) => arguments,
-        Err(error) => return usage::handle_parse_error(&error, &words),
+        Err(error) => return usage::handle_parse_error(&error, &command_line),
     };
     let output = Output::new(arguments.json, arguments.no_color);
     logging::start();
@@ -74,22 +73,16 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
             project.require_valid(output)?;
             block_on(drift::run(&project, drift, output))
         }
-        Command::Import(pull) => {
+        Command::Import(import) => {
             let project = open()?;
             project.require_valid_or_empty(output)?;
-            block_on(import::run(&project, pull, output))
+            block_on(import::run(&project, import, output))
         }
-        Command::Callbacks(arguments) => {
-            let project = open()?;
-            block_on(callbacks::run(&project, arguments, output))
-        }
-        Command::State(ledger) => {
-            let project = open()?;
-            block_on(state::run(&project, ledger, output))
-        }
+        Command::Callbacks(callbacks) => block_on(callbacks::run(&open()?, callbacks, output)),
+        Command::State(state) => block_on(state::run(&open()?, state, output)),
         Command::Show(show) => show::run(show, output).map(|()| ExitCode::SUCCESS),
-        Command::Schema(kind) => {
-            let schema = match kind.kind {
+        Command::Schema(arguments) => {
+            let schema = match arguments.kind {
                 SchemaKind::Segment => schema::segment(),
                 SchemaKind::Segctl => schema::settings(),
             };
@@ -111,13 +104,13 @@ fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Runs `work` to its end, and leaves what it left behind: somebody who is asked for approval may never answer.
+/// Runs `work` to its end. It does not wait for other tasks: the thread that reads an approval may block forever.
 fn block_on<A>(work: impl Future<Output = Result<A, Failure>>) -> Result<A, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
-    let done = runtime.block_on(work);
+    let result = runtime.block_on(work);
     runtime.shutdown_background();
-    done
+    result
 }

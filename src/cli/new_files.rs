@@ -1,4 +1,4 @@
-//! New segment files: where they go, and that none takes the place of another.
+//! Creation of segment files, without overwriting existing files.
 
 use super::failure::{Failure, FailureKind};
 use super::project::Project;
@@ -9,102 +9,68 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// What the name of a file ends with that is no segment file yet.
+/// The end of the name of a template, which is not a segment file yet.
 const TEMPLATE_SUFFIX: &str = ".stub";
 
-/// A directory that new files go into.
+/// A directory for new files.
 pub(super) struct NewFiles {
     directory: PathBuf,
-    /// The names of the files that are there.
     existing_names: BTreeSet<String>,
 }
 
 impl NewFiles {
-    /// Takes `directory`, which is made where there is none.
-    ///
-    /// # Errors
-    ///
-    /// The file system refuses.
     pub(super) fn in_directory(directory: PathBuf) -> Result<Self, Failure> {
-        fs::create_dir_all(&directory).map_err(|error| write_failure(&directory, &error))?;
+        fs::create_dir_all(&directory).map_err(|error| Failure::cannot_write(&directory, &error))?;
         let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-        let taken = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         Ok(Self {
-            existing_names: taken.collect(),
+            existing_names: names.collect(),
             directory,
         })
     }
 
-    /// Writes a file for the segment `name` under a name that no other file has.
-    ///
-    /// # Errors
-    ///
-    /// The file system refuses.
+    /// Writes a segment file under an unused name.
     pub(super) fn write(&mut self, name: &SegmentName, text: &str) -> Result<PathBuf, Failure> {
-        let file = file_name(name, &self.existing_names);
-        let path = self.directory.join(&file);
-        create_new(&path, text).map_err(|error| write_failure(&path, &error))?;
-        self.existing_names.insert(file);
-        Ok(path)
+        self.create(file_name(name, &self.existing_names), text)
     }
 
-    /// Writes a file that is no segment file yet, unless it is there already.
-    ///
-    /// # Errors
-    ///
-    /// The file system refuses.
+    /// Writes a template, unless an identical one exists.
     pub(super) fn write_template(&mut self, name: &SegmentName, text: &str) -> Result<PathBuf, Failure> {
-        let is_there = |file: &String| {
-            let is_stub = file.ends_with(TEMPLATE_SUFFIX);
-            is_stub && fs::read_to_string(self.directory.join(file)).is_ok_and(|found| found == text)
-        };
-        if let Some(file) = self.existing_names.iter().find(|file| is_there(file)) {
-            return Ok(self.directory.join(file));
+        let mut stems = BTreeSet::new();
+        for file in &self.existing_names {
+            if let Some(stem) = file.strip_suffix(TEMPLATE_SUFFIX) {
+                let path = self.directory.join(file);
+                if fs::read_to_string(&path).is_ok_and(|existing| existing == text) {
+                    return Ok(path);
+                }
+                stems.insert(stem.to_owned());
+            }
         }
-        let stubs = self
-            .existing_names
-            .iter()
-            .filter_map(|file| file.strip_suffix(TEMPLATE_SUFFIX));
-        let stubs: BTreeSet<String> = stubs.map(str::to_owned).collect();
-        let file = file_name(name, &stubs) + TEMPLATE_SUFFIX;
+        self.create(file_name(name, &stems) + TEMPLATE_SUFFIX, text)
+    }
+
+    fn create(&mut self, file: String, text: &str) -> Result<PathBuf, Failure> {
         let path = self.directory.join(&file);
-        create_new(&path, text).map_err(|error| write_failure(&path, &error))?;
+        create_new(&path, text).map_err(|error| Failure::cannot_write(&path, &error))?;
         self.existing_names.insert(file);
         Ok(path)
     }
 }
 
-/// Writes a file, never over one that is there or that came to be meanwhile.
-///
-/// # Errors
-///
-/// The file system refuses, or something is there.
+/// Writes a file that does not exist, even if another process creates it at the same moment.
 pub(super) fn create_new(path: &Path, text: &str) -> io::Result<()> {
-    fs::File::create_new(path).and_then(|mut new| new.write_all(text.as_bytes()))
+    fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()))
 }
 
-/// Why a file cannot be written.
-pub(super) fn write_failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        FailureKind::Error,
-        format!("cannot write `{}`: {error}", path.display()),
-    )
-}
-
-/// Where new files go when nobody says so: the first directory of `segments`.
-///
-/// # Errors
-///
-/// `segments` names none.
+/// The first directory of `segments` in segctl.yaml.
 pub(super) fn default_directory(project: &Project) -> Result<PathBuf, Failure> {
     let mut patterns = project.settings.segments.iter();
-    let plain = patterns.find(|pattern| !pattern.contains(['*', '?', '[', '{']));
-    match plain {
+    match patterns.find(|pattern| !pattern.contains(['*', '?', '[', '{'])) {
         Some(pattern) => Ok(project.directory.join(pattern)),
-        None => Err(Failure::new(
-            FailureKind::Usage,
-            "`segments` in segctl.yaml names no directory to write to",
-        )
-        .with_help("say where with --into")),
+        None => {
+            let message = "`segments` in segctl.yaml contains no directory for new files";
+            Err(Failure::new(FailureKind::Usage, message)
+                .with_help("use --output-dir DIR, or --output-file FILE"))
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! The way to a plan that `plan` and `apply` share.
+//! The steps to a plan, which `plan` and `apply` share.
 
 use super::arguments::{PlanningArguments, SelectionArguments};
 use super::connection::{self, Connection};
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
-use super::project::Project;
+use super::project::{Project, describe_endpoint};
 use crate::api::{Clock, SystemClock};
 use crate::config::settings::WorkspaceSettings;
 use crate::model::{NamePattern, ObservedWorkspace, Policy};
@@ -18,37 +18,47 @@ use crate::rate_limit::RateLimiter;
 use crate::reconcile::{LoadedWorkspace, PlanRequest};
 use crate::render::json::{FreshnessDocument, PlanDocument};
 use crate::state::{State, StateStore};
+use jiff::Timestamp;
 
-/// A plan with the ledger that it was made from.
+/// A plan with the state that it was made from.
 pub(super) struct PreparedPlan {
-    /// The plan.
     pub(super) plan: Plan,
-    /// The ledger.
-    pub(super) ledger: State,
-    /// Whether it was settled after it was read.
+    pub(super) state: State,
+    /// Whether the state was changed by a recovery after it was read.
     pub(super) recovered_writes: bool,
-    /// What was seen.
     pub(super) observed: ObservedWorkspace,
-    /// How old that is.
     freshness: FreshnessDocument,
-    /// What applying costs.
-    pub(super) estimate: Estimate,
-    /// That it costs more time than it may.
-    pub(super) exceeded_duration: Option<MaxDurationExceeded>,
+    estimate: Estimate,
+    exceeded_duration: Option<MaxDurationExceeded>,
 }
 
 impl PreparedPlan {
-    /// What forbids applying the plan, if anything does.
+    fn new(
+        plan: Plan,
+        read: LoadedWorkspace,
+        read_at: Timestamp,
+        (estimate, exceeded_duration): (Estimate, Option<MaxDurationExceeded>),
+    ) -> Self {
+        Self {
+            plan,
+            freshness: FreshnessDocument::new(&read.observed, read_at),
+            recovered_writes: read.recovered_writes,
+            state: read.state,
+            observed: read.observed,
+            estimate,
+            exceeded_duration,
+        }
+    }
+
     pub(super) fn blocked_by(&self) -> Option<FailureKind> {
-        let is_refused = !self.plan.guard_violations.is_empty() || self.exceeded_duration.is_some();
-        match (self.plan.conflicts.is_empty(), is_refused) {
+        let is_guarded = !self.plan.guard_violations.is_empty() || self.exceeded_duration.is_some();
+        match (self.plan.conflicts.is_empty(), is_guarded) {
             (false, _) => Some(FailureKind::Conflict),
             (true, true) => Some(FailureKind::Guard),
             (true, false) => None,
         }
     }
 
-    /// The plan with what it costs, for people and programs.
     pub(super) fn document(&self) -> PlanDocument {
         PlanDocument::new(&self.plan)
             .with_estimate(&self.estimate, self.exceeded_duration.as_ref())
@@ -56,7 +66,7 @@ impl PreparedPlan {
     }
 }
 
-/// What a run is about that is not told more: everything, by what the workspace allows.
+/// A request for all segments, without overrides from the command line.
 pub(super) fn plan_request(
     project: &Project,
     (name, workspace): (&str, &WorkspaceSettings),
@@ -64,6 +74,7 @@ pub(super) fn plan_request(
 ) -> PlanRequest {
     PlanRequest {
         workspace: name.to_owned(),
+        endpoint: describe_endpoint(workspace),
         declared: project.declared_segments(name),
         directory: project.directory.clone(),
         policy: workspace.policy.clone(),
@@ -73,7 +84,6 @@ pub(super) fn plan_request(
     }
 }
 
-/// What a plan is about, from the files and the command line.
 fn plan_request_from_arguments(
     project: &Project,
     workspace: (&str, &WorkspaceSettings),
@@ -92,7 +102,6 @@ fn plan_request_from_arguments(
     }
 }
 
-/// Which segments a run is about.
 pub(super) fn selection(arguments: &SelectionArguments) -> Selection {
     Selection {
         targets: arguments.target.clone(),
@@ -100,82 +109,50 @@ pub(super) fn selection(arguments: &SelectionArguments) -> Selection {
     }
 }
 
-/// Reads what is live of what is managed.
-///
-/// # Errors
-///
-/// A call or the ledger failed.
 pub(super) async fn read_workspace(
-    aim: PlanRequest,
+    request: PlanRequest,
     connection: &Connection,
 ) -> Result<LoadedWorkspace, Failure> {
-    let read = connection.session.load_workspace(aim).await?;
+    let read = connection.reconciler.load_workspace(request).await?;
     require_matching_patterns(&read)?;
     Ok(read)
 }
 
-/// A pattern that nothing fits is a slip: of `--target`, a plan of nothing would hide it, and of `--exclude`, a plan of
-/// everything.
+/// A pattern without a match is a typing error. Without this check, `--target` would give an empty plan, and `--exclude`
+/// a plan of everything.
 fn require_matching_patterns(read: &LoadedWorkspace) -> Result<(), Failure> {
-    let situation = read.plan_input();
-    let declared = situation.declared.iter().map(|segment| &segment.name);
-    let live = read.observed.segments.values().map(|live| &live.name);
-    let names: Vec<_> = declared.chain(live).collect();
-    let idle = |pattern: &&NamePattern| !names.iter().any(|name| pattern.matches(name));
-    let selection = situation.selection;
-    let target = selection
-        .targets
-        .iter()
-        .find(idle)
-        .map(|pattern| ("target", pattern));
-    let exclude = || {
-        selection
-            .excludes
-            .iter()
-            .find(idle)
-            .map(|pattern| ("exclude", pattern))
-    };
-    match target.or_else(exclude) {
+    let input = read.plan_input();
+    let declared = input.declared.iter().map(|segment| &segment.name);
+    let remote = read.observed.segments.values().map(|remote| &remote.name);
+    let names: Vec<_> = declared.chain(remote).collect();
+    let is_unmatched = |pattern: &NamePattern| !names.iter().any(|name| pattern.matches(name));
+    let Selection { targets, excludes } = input.selection;
+    let targets = targets.iter().map(|pattern| ("target", pattern));
+    let excludes = excludes.iter().map(|pattern| ("exclude", pattern));
+    match targets.chain(excludes).find(|(_, pattern)| is_unmatched(pattern)) {
         None => Ok(()),
         Some((flag, pattern)) => {
-            let message = format!("no segment has a name that fits `--{flag} {}`", pattern.as_str());
-            Err(Failure::new(FailureKind::Usage, message).with_help("`*` stands for any text"))
+            let message = format!("no segment matches `--{flag} {}`", pattern.as_str());
+            Err(Failure::new(FailureKind::Usage, message).with_help("check the name; `*` is a wildcard"))
         }
     }
 }
 
-/// Reads what is live and plans.
-///
-/// # Errors
-///
-/// A call or the ledger failed.
 pub(super) async fn make_plan(
     project: &Project,
     workspace: (&str, &WorkspaceSettings),
     (arguments, refresh, purpose): (&PlanningArguments, Refresh, Purpose),
     connection: &Connection,
 ) -> Result<PreparedPlan, Failure> {
-    let began = SystemClock.now();
-    let aim = plan_request_from_arguments(project, workspace, (arguments, refresh));
-    let mut read = read_workspace(aim, connection).await?;
-    let plan = connection.session.plan(&mut read).await?;
-    let (quota, over) = estimate_cost(&plan, connection.session.rate_limiter(), (arguments, purpose));
-    Ok(PreparedPlan {
-        freshness: FreshnessDocument::new(&read.observed, began),
-        plan,
-        recovered_writes: read.recovered_writes,
-        ledger: read.state,
-        observed: read.observed,
-        estimate: quota,
-        exceeded_duration: over,
-    })
+    let started_at = SystemClock.now();
+    let request = plan_request_from_arguments(project, workspace, (arguments, refresh));
+    let mut read = read_workspace(request, connection).await?;
+    let plan = connection.reconciler.plan(&mut read).await?;
+    let cost = estimate_cost(&plan, connection.reconciler.rate_limiter(), (arguments, purpose));
+    Ok(PreparedPlan::new(plan, read, started_at, cost))
 }
 
-/// Plans from what was seen last: no call is made, and no credentials are looked up.
-///
-/// # Errors
-///
-/// Nothing was seen yet, or the ledger cannot be read.
+/// Plans from the cache, without API requests or credentials.
 pub(super) async fn plan_offline(
     project: &Project,
     workspace: (&str, &WorkspaceSettings),
@@ -183,70 +160,56 @@ pub(super) async fn plan_offline(
     output: Output,
 ) -> Result<PreparedPlan, Failure> {
     let store = connection::open_state_store(project, workspace.0, workspace.1)?;
-    let aim = plan_request_from_arguments(project, workspace, (arguments, Refresh::None));
-    let note = move |note| output.print_status_line(&format!("note: {note}"));
-    let mut read = LoadedWorkspace::load_local(aim, (&store, SystemClock.now()), &note).await?;
+    let request = plan_request_from_arguments(project, workspace, (arguments, Refresh::None));
+    let on_note = move |note: String| output.print_note(note);
+    let mut read = LoadedWorkspace::load_local(request, (&store, SystemClock.now()), &on_note).await?;
     if read.cache.listed_at.is_none() {
-        let message = "nothing was seen of this workspace yet, so that nothing can be planned offline";
-        let help = "run `segctl plan` once with credentials, and keep the ledger's whole directory where the offline run finds it";
+        let message = format!("no cached data for workspace `{}`", workspace.0);
+        let help = "run `segctl plan` online first, and make its complete state directory available to the offline run";
         return Err(Failure::new(FailureKind::Error, message).with_help(help));
     }
     read.load_cached();
     require_matching_patterns(&read)?;
-    read.load_member_lists((&store, &note)).await?;
+    read.load_member_lists((&store, &on_note)).await?;
     let plan = plan(&read.plan_input());
-    let mut pacing = RateLimiter::new(connection::rate_limits(workspace.1)?);
+    let mut rate_limiter = RateLimiter::new(connection::rate_limits(workspace.1)?);
     match store.load_requests().await {
-        Ok(calls) => pacing.merge_log(calls, read.now),
-        Err(error) => note(format!("the calls of earlier runs are not known: {error}")),
+        Ok(requests) => rate_limiter.merge_log(requests, read.now),
+        Err(error) => output.print_note(format!("the estimate ignores requests of earlier runs: {error}")),
     }
-    let (quota, over) = estimate_cost(&plan, pacing, (arguments, Purpose::Show));
-    Ok(PreparedPlan {
-        freshness: FreshnessDocument::new(&read.observed, read.now),
-        plan,
-        recovered_writes: read.recovered_writes,
-        ledger: read.state,
-        observed: read.observed,
-        estimate: quota,
-        exceeded_duration: over,
-    })
+    let cost = estimate_cost(&plan, rate_limiter, (arguments, Purpose::Show));
+    let read_at = read.now;
+    Ok(PreparedPlan::new(plan, read, read_at, cost))
 }
 
-/// What a plan is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To be shown, and applied by another run.
+    /// The plan is shown, and another run may apply it.
     Show,
-    /// To be applied by this run, which has read the list already.
+    /// This run applies the plan, and has already listed the segments.
     Apply,
 }
 
-/// What applying a plan costs, and whether that is more time than it may take.
 pub(super) fn estimate_cost(
     plan: &Plan,
-    pacing: RateLimiter,
+    rate_limiter: RateLimiter,
     (arguments, purpose): (&PlanningArguments, Purpose),
 ) -> (Estimate, Option<MaxDurationExceeded>) {
-    let mut calls = plan.requests();
-    if purpose == Purpose::Apply && !calls.is_empty() {
-        // The list comes first.
-        calls.remove(0);
+    let mut requests = plan.requests();
+    if purpose == Purpose::Apply && !requests.is_empty() {
+        // The first request lists the segments.
+        requests.remove(0);
     }
-    let quota = estimate(&calls, pacing, SystemClock.now());
-    let over = arguments
-        .max_duration
-        .and_then(|max| quota.check_max_duration(max).err());
-    (quota, over)
+    let estimate = estimate(&requests, rate_limiter, SystemClock.now());
+    let max_duration = arguments.max_duration;
+    let exceeded = max_duration.and_then(|max| estimate.check_max_duration(max).err());
+    (estimate, exceeded)
 }
 
-/// The workspace's policy, with what the command line says in its place.
+/// The policy of the workspace with the overrides of the command line.
 pub(super) fn policy_with_overrides(workspace: &WorkspaceSettings, arguments: &PlanningArguments) -> Policy {
     let mut policy = workspace.policy.clone();
-    if let Some(percent) = arguments.max_archives {
-        policy.guards.archive = percent;
-    }
-    if let Some(percent) = arguments.max_updates {
-        policy.guards.update = percent;
-    }
+    policy.guards.archive = arguments.max_archives.unwrap_or(policy.guards.archive);
+    policy.guards.update = arguments.max_updates.unwrap_or(policy.guards.update);
     policy
 }

@@ -1,9 +1,8 @@
-//! Who runs segctl, and which process it is: what a lock says of its holder.
+//! The user, the machine and the process that hold a lock.
 
 use crate::state::{LockHolder, ProcessIdentity};
 use std::{env, fs, io, process};
 
-/// This process.
 pub(super) fn current_holder() -> LockHolder {
     LockHolder {
         user: first_env_var(&["USER", "LOGNAME", "USERNAME"]),
@@ -16,16 +15,16 @@ pub(super) fn current_holder() -> LockHolder {
     }
 }
 
-/// Whether a process has ended. Only the machine that it ran on knows.
+/// Whether a process has certainly exited. For a process of another machine, this is false.
 pub(super) fn has_exited(process: &ProcessIdentity) -> bool {
     machine_id().as_ref() == Some(&process.machine)
         && process_start_time(process.id).is_ok_and(|started| started.as_ref() != Some(&process.started))
 }
 
 fn first_env_var(names: &[&str]) -> String {
-    let mut values = names.iter().filter_map(|name| env::var(name).ok());
-    let value = values.find(|value| !value.is_empty());
-    value.unwrap_or_else(|| "unknown".to_owned())
+    let values = names.iter().filter_map(|name| env::var(name).ok());
+    let mut values = values.filter(|value| !value.is_empty());
+    values.next().unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn host_name() -> String {
@@ -33,26 +32,23 @@ fn host_name() -> String {
     name.unwrap_or_else(|_| first_env_var(&["HOSTNAME", "COMPUTERNAME"]))
 }
 
-/// The boot of this machine and the process table that this process is in: containers of one machine have the same boot
-/// and count processes apart. `None` where the system does not tell.
+/// The boot id and the process namespace: containers of one machine share the boot id, and have their own process ids.
+/// `None` if the system does not provide them.
 fn machine_id() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let table = fs::read_link("/proc/self/ns/pid").ok()?;
     Some(format!("{} {}", boot.trim(), table.display()))
 }
 
-/// When a process was started, in ticks since the boot; `None` where it has ended, also when nobody took its exit code yet.
-///
-/// # Errors
-///
-/// The system does not tell.
+/// The start of a process in ticks since the boot. `None` if it has exited, even if it is still a zombie.
 fn process_start_time(id: u32) -> io::Result<Option<String>> {
     let stat = match fs::read_to_string(format!("/proc/{id}/stat")) {
         Ok(stat) => stat,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    // The program's name is in parentheses and may hold anything; the state is next, and the start is field 22 of all.
+    // The second field is the program's name in parentheses, which can contain anything. The state follows it, and the
+    // start is field 22.
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace());
     let fields: Vec<&str> = fields.into_iter().flatten().collect();
     match fields.as_slice() {

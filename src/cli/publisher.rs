@@ -1,4 +1,4 @@
-//! Where the lists of a workspace are put for the service to read.
+//! The location where segctl publishes member lists for MoEngage.
 
 use super::failure::{Failure, FailureKind};
 use super::project::Project;
@@ -10,11 +10,7 @@ use std::sync::Arc;
 #[cfg(feature = "object-store")]
 use {crate::publish::BucketPublisher, std::env, std::ffi::OsString};
 
-/// The place that `publish` names, where it names one.
-///
-/// # Errors
-///
-/// A bucket in a segctl that was built without them, or one whose set-up in the environment is wrong.
+/// The publisher of `publish` in segctl.yaml, if it is set.
 pub(super) fn publisher(
     project: &Project,
     workspace: &WorkspaceSettings,
@@ -26,20 +22,18 @@ pub(super) fn publisher(
             Some(Arc::new(FolderPublisher::at(folder, url.clone())))
         }
         #[cfg(feature = "object-store")]
-        Some(PublishLocation::ObjectStore(place)) => {
+        Some(PublishLocation::ObjectStore(url)) => {
             let text = |value: OsString| value.into_string().ok();
             let variables = env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
-            let bucket = BucketPublisher::connect(place, variables);
-            Some(Arc::new(bucket.map_err(|error| {
-                Failure::from_error(FailureKind::Error, &error)
-            })?))
+            let bucket = BucketPublisher::connect(url, variables)
+                .map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
+            Some(Arc::new(bucket))
         }
         #[cfg(not(feature = "object-store"))]
-        Some(PublishLocation::ObjectStore(place)) => {
-            let message =
-                format!("lists cannot be put into `{place}`: this segctl was built without object stores");
+        Some(PublishLocation::ObjectStore(url)) => {
+            let message = format!("cannot publish to `{url}`: this segctl was built without object stores");
             return Err(Failure::new(FailureKind::Error, message).with_help(
-                "install one with `cargo install segctl --locked --features object-store`, or publish from a directory",
+                "run `cargo install segctl --locked --features object-store`, or publish to a directory",
             ));
         }
     })

@@ -1,11 +1,11 @@
-//! What an apply tells: text for people, events and a receipt for programs. Knows at each moment what came of every step,
-//! so that a run that is left in the middle has a true receipt, too.
+//! The output of an apply: text on standard output, events, and the run report. The reporter knows the outcome of every
+//! step at each moment, so the report is also correct for a run that exits early.
 
 use super::arguments::ApplyArguments;
 use super::atomic_file::AtomicFile;
 use super::events::EventStream;
 use super::failure::{Failure, FailureKind};
-use super::output::Output;
+use super::output::{Output, json_text};
 use crate::api::{Clock, SystemClock};
 use crate::apply::StepEvent;
 use crate::apply::run_report::{RunReport, StepOutcome, StepReport};
@@ -21,11 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{self, ExitCode};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A run's report, from its beginning to its exit code.
+/// The last stop reason of a run that wrote nothing.
+pub(super) const NO_CHANGES: &str = "no changes were made";
+
 pub(super) struct RunReporter {
-    /// Where text goes.
     pub(super) output: Output,
-    /// What the ledger calls this run: when it was, and which process.
+    /// The start time and the process id.
     pub(super) run_id: String,
     started_at: Timestamp,
     events: EventStream,
@@ -33,75 +34,72 @@ pub(super) struct RunReporter {
     progress: Mutex<RunProgress>,
 }
 
-/// What is known of the run so far.
 #[derive(Default)]
 struct RunProgress {
     workspace: Option<String>,
-    /// What came of each step, by its number.
-    entries: BTreeMap<usize, StepReport>,
-    /// Steps that began and did not end.
+    /// The outcome of each step, by its number.
+    steps: BTreeMap<usize, StepReport>,
+    /// Steps that have started and not finished.
     in_progress: BTreeSet<usize>,
-    /// Steps whose outcome was told.
+    /// Steps whose outcome was printed.
     reported: BTreeSet<usize>,
     /// Why the run ended before its last step.
     stop_reasons: Vec<String>,
+    /// Whether the user rejected the plan.
+    is_cancelled: bool,
 }
 
 impl RunReporter {
-    /// The report of a run of which nothing is known but how it ended.
     pub(super) fn without_files(output: Output) -> Self {
-        Self::start(EventStream::new(output), (output, None))
+        Self::start(EventStream::new(output), output, None)
     }
 
-    fn start(events: EventStream, (output, receipt): (Output, Option<AtomicFile>)) -> Self {
-        let began_at = SystemClock.now();
-        let run = format!("{}-{}", began_at.strftime("%Y%m%dT%H%M%SZ"), process::id());
-        let report = Self {
+    fn start(events: EventStream, output: Output, report_file: Option<AtomicFile>) -> Self {
+        let started_at = SystemClock.now();
+        let reporter = Self {
             output,
-            run_id: run,
-            started_at: began_at,
+            run_id: format!("{}-{}", started_at.strftime("%Y%m%dT%H%M%SZ"), process::id()),
+            started_at,
             events,
-            report_file: receipt,
+            report_file,
             progress: Mutex::default(),
         };
-        report.events.emit(RunEvent::version(&report.run_id));
-        report
+        reporter.events.emit(RunEvent::version(&reporter.run_id));
+        reporter
     }
 
-    /// Begins; there is a report even where not everything that it is asked for can be written.
+    /// Starts the report. It also exists if a requested file cannot be written.
     pub(super) fn begin(arguments: &ApplyArguments, output: Output) -> (Self, Result<(), Failure>) {
         let mut events = EventStream::new(output);
-        let into = arguments.json_file.as_ref();
-        let opened = into.map_or(Ok(()), |path| events.add_file(path));
-        let receipt = arguments.report_file.as_ref();
-        let receipt = receipt.map(|path| AtomicFile::prepare(path)).transpose();
-        let (receipt, found) = match receipt {
-            Ok(receipt) => (receipt, Ok(())),
+        let json_file = arguments.json_file.as_ref();
+        let opened = json_file.map_or(Ok(()), |path| events.add_file(path));
+        let report_file = arguments.report_file.as_ref();
+        let prepared = report_file.map(|path| AtomicFile::prepare(path)).transpose();
+        let (report_file, prepared) = match prepared {
+            Ok(file) => (file, Ok(())),
             Err(failure) => (None, Err(failure)),
         };
-        let report = Self::start(events, (output, receipt));
-        (report, opened.and(found))
+        (Self::start(events, output, report_file), opened.and(prepared))
     }
 
-    /// Tells of what is wrong with the files, for programs; people were told before.
-    pub(super) fn report_file_diagnostics(&self, found: &[Diagnostic]) {
-        for diagnostic in found {
-            self.emit_diagnostic(DiagnosticDocument::of_files(diagnostic));
+    /// Emits events for the diagnostics of the configuration, which are on standard error already.
+    pub(super) fn report_file_diagnostics(&self, diagnostics: &[Diagnostic]) {
+        for diagnostic in diagnostics {
+            self.emit_diagnostic(DiagnosticDocument::of_configuration(diagnostic));
         }
     }
 
-    /// Tells of the plan; its steps are what the receipt is about from here on.
     pub(super) fn report_plan(&self, plan: &Plan, document: &PlanDocument) {
         let steps = plan.steps.iter().map(|step| {
-            let entry = StepReport {
+            let report = StepReport {
                 number: step.number,
                 segment: step.segment.clone(),
                 action: step.action.as_str(),
                 outcome: StepOutcome::NotAttempted,
             };
-            (step.number, entry)
+            (step.number, report)
         });
-        self.progress().entries = steps.collect();
+        self.progress().steps = steps.collect();
         for step in &document.steps {
             self.events.emit(RunEvent::PlannedChange(step));
         }
@@ -117,163 +115,183 @@ impl RunReporter {
         }
     }
 
-    /// Takes down which workspace the run is on.
     pub(super) fn set_workspace(&self, name: &str) {
         self.progress().workspace = Some(name.to_owned());
     }
 
-    /// Tells of a step that begins or ends.
     pub(super) fn report_step(&self, event: StepEvent<'_>) {
         match event {
             StepEvent::Started(step) => {
                 self.progress().in_progress.insert(step.number);
                 self.events.emit(RunEvent::started(step));
             }
-            StepEvent::Finished(entry) => {
-                let mut known = self.progress();
-                known.in_progress.remove(&entry.number);
-                known.entries.insert(entry.number, entry.clone());
-                known.reported.insert(entry.number);
-                drop(known);
-                self.report_outcome(entry);
+            StepEvent::Finished(step) => {
+                let mut progress = self.progress();
+                progress.in_progress.remove(&step.number);
+                progress.steps.insert(step.number, step.clone());
+                progress.reported.insert(step.number);
+                drop(progress);
+                self.report_outcome(step);
             }
         }
     }
 
-    fn report_outcome(&self, entry: &StepReport) {
+    fn report_outcome(&self, step: &StepReport) {
         if !self.output.json {
-            let outcome = OutcomeDocument::new(entry);
+            let outcome = OutcomeDocument::new(step);
             self.output
-                .print_result(&text::outcome(&outcome, self.output.colour()));
+                .print_result(&text::outcome(&outcome, self.output.color()));
         }
-        self.events.emit(RunEvent::finished(entry));
+        self.events.emit(RunEvent::finished(step));
     }
 
-    /// Tells what came of steps that a run which was left in the middle could not tell of. Where none began, that nothing
-    /// was attempted says it of all of them.
-    fn report_remaining(&self, receipt: &RunReport) {
-        let known = self.progress();
-        let told = known.reported.clone();
-        let has_begun = !known.in_progress.is_empty() || !told.is_empty();
-        drop(known);
-        let untold = receipt.steps.iter().filter(|entry| !told.contains(&entry.number));
-        untold
-            .filter(|_| has_begun)
-            .for_each(|entry| self.report_outcome(entry));
+    /// Reports the steps that a run which exited early did not report. If no step started, the summary covers them all.
+    fn report_remaining(&self, run_report: &RunReport) {
+        let progress = self.progress();
+        let reported = progress.reported.clone();
+        let has_started = !progress.in_progress.is_empty() || !reported.is_empty();
+        drop(progress);
+        if has_started {
+            let steps = run_report.steps.iter();
+            let remaining = steps.filter(|step| !reported.contains(&step.number));
+            remaining.for_each(|step| self.report_outcome(step));
+        }
     }
 
-    /// Takes down what keeps steps from being run; the findings that say more of it were told with the plan.
+    /// Records why no step can run. The findings of the plan have the details.
     pub(super) fn record_blocked(&self, message: &str) {
         self.progress().stop_reasons = vec![message.to_owned()];
     }
 
-    /// Tells what ended the run before its last step.
-    pub(super) fn report_stop(&self, kind: FailureKind, why: Vec<String>) {
-        if let [message, causes @ ..] = why.as_slice() {
+    /// Reports why the run ended before its last step.
+    pub(super) fn report_stop(&self, kind: FailureKind, reasons: Vec<String>) {
+        if let [message, causes @ ..] = reasons.as_slice() {
             self.emit_diagnostic(DiagnosticDocument::of_run(kind.as_str(), message, (causes, &[])));
         }
-        self.progress().stop_reasons = why;
+        self.progress().stop_reasons = reasons;
     }
 
-    /// Ends: tells of a failure, writes the receipt, and says last how it ended. The exit code is that of the run, unless
-    /// it would be success and something that was asked for could not be written.
-    pub(super) fn finish(self, done: Result<Option<FailureKind>, Failure>) -> ExitCode {
-        let kind = done.unwrap_or_else(|failure| {
+    /// Reports that the user rejected the plan.
+    pub(super) fn report_cancelled(&self) {
+        self.report_stop(
+            FailureKind::Error,
+            vec!["apply cancelled".to_owned(), NO_CHANGES.to_owned()],
+        );
+        self.progress().is_cancelled = true;
+    }
+
+    /// Prints the failure and the summary, and writes the run report. An exit code of success becomes an error if a
+    /// requested output could not be written.
+    pub(super) fn finish(self, result: Result<Option<FailureKind>, Failure>) -> ExitCode {
+        let is_failure_printed = result.is_err();
+        let kind = result.unwrap_or_else(|failure| {
             self.report_failure(&failure);
-            let mut known = self.progress();
-            if known.stop_reasons.is_empty() {
-                known.stop_reasons = failure.to_lines();
+            let mut progress = self.progress();
+            if progress.stop_reasons.is_empty() {
+                progress.stop_reasons = failure.to_lines();
             }
             Some(failure.kind)
         });
         let mut code = kind.map_or(0, FailureKind::exit_code);
-        let receipt = self.build_report();
-        self.report_remaining(&receipt);
-        let mut end = self.run_summary(&receipt, code);
+        let run_report = self.build_report();
+        self.report_remaining(&run_report);
+        let mut summary = self.summary(&run_report, code);
         if !self.output.json {
-            self.output.print_result(&text::run_summary(&end));
+            self.print_summary(&summary, is_failure_printed);
         }
         if self.output.stdout_failed() || self.events.is_incomplete() {
             code = error_if_success(code);
-            end.exit_code = code;
+            summary.exit_code = code;
         }
-        if let Err(failure) = self.write_report(&receipt, &end) {
+        if let Err(failure) = self.write_report(&run_report, &summary) {
             self.report_failure(&failure);
             code = error_if_success(code);
         }
         if self.events.is_incomplete() {
             code = error_if_success(code);
         }
-        end.exit_code = code;
-        self.events.emit(RunEvent::ChangeSummary(&end));
+        summary.exit_code = code;
+        self.events.emit(RunEvent::ChangeSummary(&summary));
         code.into()
     }
 
-    /// Tells of a failure.
+    /// Prints the last lines of the run, without what is on the terminal already.
+    fn print_summary(&self, summary: &RunSummaryDocument, is_failure_printed: bool) {
+        let counts = summary.counts;
+        let no_step_ran = counts
+            == OutcomeCountsDocument {
+                not_attempted: counts.not_attempted,
+                ..OutcomeCountsDocument::default()
+            };
+        if self.progress().is_cancelled {
+            self.output.print_result("Apply cancelled.\n");
+        } else if summary.exit_code != 0 || counts != OutcomeCountsDocument::default() {
+            let mut summary = summary.clone();
+            summary.stop_reasons.retain(|reason| {
+                let is_in_summary = no_step_ran && reason == NO_CHANGES;
+                !is_failure_printed && !is_in_summary
+            });
+            self.output.print_result(&text::run_summary(&summary));
+        }
+        // The text of a plan without steps ends with `No changes.`.
+    }
+
     fn report_failure(&self, failure: &Failure) {
         self.report_file_diagnostics(&failure.diagnostics);
         let notes = [&*failure.differences, failure.causes.as_slice()].concat();
-        let why = (notes.as_slice(), failure.help.as_slice());
-        self.emit_diagnostic(DiagnosticDocument::of_run(
-            failure.kind.as_str(),
-            &failure.message,
-            why,
-        ));
+        let details = (notes.as_slice(), failure.help.as_slice());
+        let code = failure.kind.as_str();
+        self.emit_diagnostic(DiagnosticDocument::of_run(code, &failure.message, details));
         if !self.output.json {
             self.output.print_failure(failure);
         }
     }
 
-    /// What came of each step, as far as it is known.
     fn build_report(&self) -> RunReport {
-        let known = self.progress();
-        let entries = known.entries.values().cloned().map(|mut entry| {
-            if known.in_progress.contains(&entry.number) {
-                let message = "the run was left while this step was under way; the next run finds out what became of it";
-                entry.outcome = StepOutcome::Unknown {
-                    message: message.to_owned(),
+        let progress = self.progress();
+        let steps = progress.steps.values().cloned().map(|mut step| {
+            if progress.in_progress.contains(&step.number) {
+                step.outcome = StepOutcome::Unknown {
+                    message: "segctl exited during this step; the next run verifies the result".to_owned(),
                 };
             }
-            entry
+            step
         });
         RunReport {
-            steps: entries.collect(),
+            steps: steps.collect(),
         }
     }
 
-    fn run_summary(&self, receipt: &RunReport, exit_code: u8) -> RunSummaryDocument {
-        let known = self.progress();
+    fn summary(&self, run_report: &RunReport, exit_code: u8) -> RunSummaryDocument {
+        let progress = self.progress();
         RunSummaryDocument {
-            workspace: known.workspace.clone(),
+            workspace: progress.workspace.clone(),
             run: self.run_id.clone(),
             started_at: self.started_at,
             ended_at: SystemClock.now(),
             exit_code,
-            counts: OutcomeCountsDocument::new(receipt),
-            stop_reasons: known.stop_reasons.clone(),
+            counts: OutcomeCountsDocument::new(run_report),
+            stop_reasons: progress.stop_reasons.clone(),
         }
     }
 
-    fn write_report(&self, receipt: &RunReport, end: &RunSummaryDocument) -> Result<(), Failure> {
+    fn write_report(&self, run_report: &RunReport, summary: &RunSummaryDocument) -> Result<(), Failure> {
         let Some(file) = &self.report_file else {
             return Ok(());
         };
-        let document = RunReportDocument::new(receipt, end.clone());
-        // Documents are plain structures of text and numbers, which always serialise.
-        file.write(&(serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"))
+        file.write(&json_text(&RunReportDocument::new(run_report, summary.clone())))
     }
 
     fn emit_diagnostic(&self, diagnostic: DiagnosticDocument) {
         self.events.emit(RunEvent::Diagnostic(diagnostic));
     }
 
-    // Every change of what is known is a single step, so that what a panicking task left is whole.
+    // Every change of the progress is one operation, so a task that panicked left it complete.
     fn progress(&self) -> MutexGuard<'_, RunProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The code of a run that did what it should, and could not say so.
 fn error_if_success(code: u8) -> u8 {
     if code == 0 {
         FailureKind::Error.exit_code()

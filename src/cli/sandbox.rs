@@ -1,4 +1,4 @@
-//! `segctl sandbox`: the embedded service on its own, until it is interrupted.
+//! `segctl sandbox`: runs the embedded sandbox as a server until Ctrl-C.
 
 use super::arguments::{SandboxArguments, SandboxRateLimits};
 use super::failure::{Failure, FailureKind};
@@ -8,14 +8,8 @@ use crate::sandbox::{SandboxCredentials, SandboxOptions, Server};
 use serde_json::json;
 use std::fs;
 
-/// Serves until interrupted, then saves and ends.
-///
-/// # Errors
-///
-/// The service cannot be started with these arguments.
 pub(super) async fn run(arguments: &SandboxArguments, output: Output) -> Result<(), Failure> {
-    let options = options(arguments)?;
-    let server = Server::start(options)
+    let server = Server::start(options(arguments)?)
         .await
         .map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
     let credentials = server.credentials();
@@ -29,7 +23,7 @@ pub(super) async fn run(arguments: &SandboxArguments, output: Output) -> Result<
         }));
     } else {
         output.print_result(&format!(
-            "The sandbox listens on http://{}\n  workspace_id {}\n  api_key {}\n  db_name {}\n",
+            "Sandbox listening on http://{}\n  workspace_id {}\n  api_key {}\n  db_name {}\n",
             server.address(),
             credentials.workspace_id,
             credentials.api_key,
@@ -56,28 +50,25 @@ fn options(arguments: &SandboxArguments) -> Result<SandboxOptions, Failure> {
         db_name: arguments.db_name.clone(),
     });
     if let Some(limits) = arguments.rate_limits {
-        let word = if limits == SandboxRateLimits::Off {
-            "off"
-        } else {
-            "documented"
+        let value = match limits {
+            SandboxRateLimits::Off => "off",
+            SandboxRateLimits::Documented => "documented",
         };
         options
-            .set_switch("rate_limits", word)
+            .set_switch("rate_limits", value)
             .map_err(|error| usage(&error))?;
     }
     for switch in &arguments.switches {
         let Some((name, value)) = switch.split_once('=') else {
             return Err(Failure::new(
                 FailureKind::Usage,
-                format!("`{switch}` is not of the form NAME=VALUE"),
+                format!("invalid value `{switch}` for --set: expected NAME=VALUE"),
             ));
         };
         options.set_switch(name, value).map_err(|error| usage(&error))?;
     }
     if let Some(path) = &arguments.faults {
-        let shown = path.display();
-        let script = fs::read_to_string(path)
-            .map_err(|error| Failure::new(FailureKind::Error, format!("cannot read `{shown}`: {error}")))?;
+        let script = fs::read_to_string(path).map_err(|error| Failure::cannot_read(path, &error))?;
         options.set_faults(&script).map_err(|error| usage(&error))?;
     }
     Ok(options)

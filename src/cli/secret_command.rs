@@ -1,4 +1,4 @@
-//! Programs that print a secret.
+//! Commands that print a secret.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -7,17 +7,14 @@ use std::thread;
 use std::time::Duration;
 use std::{error, fmt, io};
 
-/// How long a program may take: long enough to ask a vault, too short to wait for a person who is not there.
+/// Long enough for a request to a vault. It ends a command that waits for input.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why a program printed no value.
 #[derive(Debug)]
 pub(super) enum SecretCommandError {
-    /// It cannot be run.
     Io(io::Error),
-    /// It did not end in time, and was ended.
     Timeout(Duration),
-    /// It failed, or its first line is empty.
+    /// The command failed, or its first line is empty.
     NoValue,
 }
 
@@ -25,15 +22,15 @@ impl fmt::Display for SecretCommandError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => write!(formatter, "cannot be run: {error}"),
-            Self::Timeout(limit) => write!(formatter, "did not end within {} seconds", limit.as_secs()),
-            Self::NoValue => formatter.write_str("gave no value"),
+            Self::Timeout(limit) => write!(formatter, "did not finish within {} seconds", limit.as_secs()),
+            Self::NoValue => formatter.write_str("printed no value"),
         }
     }
 }
 
 impl error::Error for SecretCommandError {}
 
-/// The first line that a program prints within `limit`.
+/// The first line that a program prints, if it exits with success within `limit`.
 pub(super) fn first_line(
     program: &str,
     arguments: &[String],
@@ -46,16 +43,16 @@ pub(super) fn first_line(
         .stderr(Stdio::null())
         .spawn()
         .map_err(SecretCommandError::Io)?;
-    let (sender, printed) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     if let Some(mut stdout) = child.stdout.take() {
         thread::spawn(move || {
             let mut bytes = Vec::new();
             let read = stdout.read_to_end(&mut bytes).map(|_| bytes);
-            // Nobody listens any more when the time was over.
+            // After the timeout, the receiver no longer exists.
             drop(sender.send(read));
         });
     }
-    let Ok(read) = printed.recv_timeout(limit) else {
+    let Ok(read) = receiver.recv_timeout(limit) else {
         drop(child.kill());
         drop(child.wait());
         return Err(SecretCommandError::Timeout(limit));
@@ -75,7 +72,7 @@ pub(super) fn first_line(
 mod tests {
     use super::*;
 
-    fn printed(script: &str, limit: Duration) -> Result<String, String> {
+    fn output_of(script: &str, limit: Duration) -> Result<String, String> {
         let arguments = ["-c".to_owned(), script.to_owned()];
         first_line("sh", &arguments, limit).map_err(|error| error.to_string())
     }
@@ -84,13 +81,13 @@ mod tests {
     fn a_secret_command_must_print_a_value_before_the_timeout() {
         let table = [
             ("echo key; echo more", Ok("key".to_owned())),
-            ("echo", Err("gave no value".to_owned())),
-            ("echo key; exit 1", Err("gave no value".to_owned())),
+            ("echo", Err("printed no value".to_owned())),
+            ("echo key; exit 1", Err("printed no value".to_owned())),
         ];
         for (script, expected) in table {
-            assert_eq!(printed(script, TIMEOUT), expected, "{script}");
+            assert_eq!(output_of(script, TIMEOUT), expected, "{script}");
         }
-        let endless = printed("exec tail -f /dev/null", Duration::from_millis(10));
-        assert_eq!(endless, Err("did not end within 0 seconds".to_owned()));
+        let endless = output_of("exec tail -f /dev/null", Duration::from_millis(10));
+        assert_eq!(endless, Err("did not finish within 0 seconds".to_owned()));
     }
 }

@@ -1,4 +1,4 @@
-//! `segctl show`: a plan from its JSON, as text.
+//! `segctl show`: prints a plan from a file.
 
 use super::arguments::ShowArguments;
 use super::failure::{Failure, FailureKind};
@@ -10,21 +10,14 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Prints the plan in a file.
-///
-/// # Errors
-///
-/// The file cannot be read, or holds no plan that this segctl knows.
 pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failure> {
     let text = read_text(&arguments.plan)?;
     let document = if SavedPlan::looks_like_saved_plan(&text) {
         let saved =
             SavedPlan::from_text(&text).map_err(|error| invalid_plan_file(&arguments.plan, &error))?;
         if !output.json {
-            output.print_status(&format!(
-                "Made at {} by segctl {}.\n",
-                saved.created_at, saved.segctl_version
-            ));
+            let (created_at, version) = (saved.created_at, &saved.segctl_version);
+            output.print_status(&format!("Created at {created_at} by segctl {version}.\n"));
         }
         PlanDocument::new(&saved.plan)
     } else {
@@ -33,23 +26,19 @@ pub(super) fn run(arguments: &ShowArguments, output: Output) -> Result<(), Failu
     if output.json {
         output.print_json(&document);
     } else {
-        output.print_result(&text::plan(&document, output.colour(), &output.zone()));
+        output.print_result(&text::plan(&document, output.color(), &output.zone()));
     }
     Ok(())
 }
 
-/// The plan that `segctl plan --out` saved in a file.
-///
-/// # Errors
-///
-/// The file cannot be read, or holds no plan that can be applied.
+/// Reads a plan that `segctl plan --out` saved.
 pub(super) fn read_saved_plan(file: &Path) -> Result<SavedPlan, Failure> {
     SavedPlan::from_text(&read_text(file)?).map_err(|error| {
-        invalid_plan_file(file, &error).with_help("`segctl apply` takes what `segctl plan --out FILE` wrote")
+        invalid_plan_file(file, &error)
+            .with_help("create a plan for `segctl apply` with `segctl plan --out FILE`")
     })
 }
 
-/// That a file holds nothing of use, and why.
 fn invalid_plan_file(file: &Path, error: &dyn std::error::Error) -> Failure {
     let mut failure = Failure::from_error(FailureKind::InvalidFiles, error);
     failure.message = format!("cannot use `{}`: {}", file.display(), failure.message);
@@ -63,10 +52,5 @@ fn read_text(file: &Path) -> Result<String, Failure> {
     } else {
         fs::read_to_string(file)
     };
-    read.map_err(|error| {
-        Failure::new(
-            FailureKind::Error,
-            format!("cannot read `{}`: {error}", file.display()),
-        )
-    })
+    read.map_err(|error| Failure::cannot_read(file, &error))
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C and its like: the first lets a run finish what is under way, the second has it leave at once.
+//! SIGINT and SIGTERM: the first finishes running operations, the second exits immediately.
 
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
@@ -6,108 +6,86 @@ use crate::api::{CancelHandle, CancelToken};
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-/// What a run listens to.
 pub(super) struct Signals {
-    /// Raised by the first signal, and where the ledger's lock is lost.
+    /// Cancelled by the first signal, and by the loss of the state lock.
     pub(super) cancel_token: CancelToken,
-    /// Raises it.
     pub(super) cancel_handle: CancelHandle,
-    /// Raised by the second.
+    /// Cancelled by the second signal.
     kill_token: CancelToken,
-    /// Which signal was the first.
     first_signal: Arc<OnceLock<FailureKind>>,
 }
 
 impl Signals {
-    /// Takes the signals from here on, in place of the death that they bring otherwise.
-    ///
-    /// # Errors
-    ///
-    /// The system does not let the program listen.
+    /// Handles the signals from here on. By default they would kill the process.
     pub(super) fn listen(output: Output) -> Result<Self, Failure> {
-        let mut arriving =
+        let mut signals =
             SignalStream::new().map_err(|error| Failure::from_error(FailureKind::Error, &error))?;
-        let (stopper, stop) = CancelHandle::new();
-        let (leaver, leave) = CancelHandle::new();
-        let first = Arc::new(OnceLock::new());
-        let told = Arc::clone(&first);
-        let raising = stopper.clone();
+        let (cancel_handle, cancel_token) = CancelHandle::new();
+        let (kill_handle, kill_token) = CancelHandle::new();
+        let first_signal = Arc::new(OnceLock::new());
+        let (first, cancel) = (Arc::clone(&first_signal), cancel_handle.clone());
         tokio::spawn(async move {
-            let kind = arriving.next().await;
-            told.get_or_init(|| kind);
-            output.print_status("Stopping: what is under way is finished first. Once more leaves at once.\n");
-            raising.cancel();
-            arriving.next().await;
-            leaver.cancel();
-            // Both wishes stay raised for as long as anybody listens.
-            std::future::pending::<()>().await;
+            let kind = signals.next().await;
+            first.get_or_init(|| kind);
+            output.print_status(
+                "Interrupt received. Finishing running operations; press Ctrl-C again to exit now.\n",
+            );
+            cancel.cancel();
+            signals.next().await;
+            kill_handle.cancel();
         });
         Ok(Self {
-            cancel_token: stop,
-            cancel_handle: stopper,
-            kill_token: leave,
-            first_signal: first,
+            cancel_token,
+            cancel_handle,
+            kill_token,
+            first_signal,
         })
     }
 
-    /// What kind of end it is where a signal ended the run, or the loss of the ledger's lock: the latter says that
-    /// nothing was written, and where something was that counts for more.
+    /// The failure of a run that was cancelled by a signal or by the loss of the state lock. `Lock` means that the run
+    /// wrote nothing.
     pub(super) fn failure_kind(&self, has_written: bool) -> FailureKind {
-        let of_lock = if has_written {
+        let lock_lost = if has_written {
             FailureKind::Partial
         } else {
             FailureKind::Lock
         };
-        self.first_signal.get().copied().unwrap_or(of_lock)
+        self.first_signal.get().copied().unwrap_or(lock_lost)
     }
 
-    /// What ended the run, in words.
     pub(super) fn stop_reason(&self) -> &'static str {
         match self.first_signal.get() {
-            Some(_) => "a signal asked for it",
-            None => "the ledger's lock was taken away",
+            Some(FailureKind::Interrupted) => "interrupted by SIGINT",
+            Some(_) => "interrupted by SIGTERM",
+            None => "the state lock was lost",
         }
     }
 
-    /// Runs `work` that writes nothing, and ends it with the first signal.
-    ///
-    /// # Errors
-    ///
-    /// A signal came first.
+    /// Runs `work` that writes nothing. The first signal ends it.
     pub(super) async fn until_cancelled<A>(&self, work: impl Future<Output = A>) -> Result<A, Failure> {
         let done = tokio::select! {
             biased;
             () = self.cancel_token.cancelled() => None,
             done = work => Some(done),
         };
-        // Work hears of the signal, too, and may be the first to: then it ended for no reason of its own.
-        done.filter(|_| !self.cancel_token.is_cancelled()).ok_or_else(|| {
-            let message = match self.first_signal.get() {
-                Some(_) => "the run was stopped; nothing was written",
-                None => "the ledger's lock was taken away; nothing was written",
-            };
-            Failure::new(self.failure_kind(false), message)
-        })
+        // The work also sees the signal, and may end because of it.
+        done.filter(|_| !self.cancel_token.is_cancelled())
+            .ok_or_else(|| Failure::new(self.failure_kind(false), self.stop_reason()))
     }
 
-    /// Runs `work`, and leaves it where it stands with the second signal.
-    ///
-    /// # Errors
-    ///
-    /// A second signal came first.
+    /// Runs `work`. The second signal ends it immediately.
     pub(super) async fn until_killed<A>(&self, work: impl Future<Output = A>) -> Result<A, Failure> {
         tokio::select! {
             biased;
             done = work => Ok(done),
             () = self.kill_token.cancelled() => {
-                let message = "left at once, with calls under way";
-                Err(Failure::new(self.failure_kind(true), message).with_help("run it again: it finds out what became of them first"))
+                Err(Failure::new(self.failure_kind(true), "exited with requests in flight")
+                    .with_help("run the command again: it verifies the result of these requests first"))
             }
         }
     }
 }
 
-/// The signals that mean stop.
 struct SignalStream {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -141,15 +119,14 @@ impl SignalStream {
 
     async fn next(&mut self) -> FailureKind {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Nothing can be heard: the run goes on to its end.
+            // The system delivers no signal, so the run cannot be cancelled.
             std::future::pending::<()>().await;
         }
         FailureKind::Interrupted
     }
 }
 
-/// Has a write fail that makes a file larger than the process may make any: without this it ends the process without a
-/// word. Where the system does not let that be, it stays as it was.
+/// Makes a write over the file size limit fail with an error. By default the signal kills the process without a message.
 #[cfg(unix)]
 pub(super) fn ignore_file_size_signal() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -157,7 +134,7 @@ pub(super) fn ignore_file_size_signal() {
     const SIGXFSZ: i32 = 25;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     if let Ok(runtime) = runtime {
-        // Once taken, a signal is never given back, so that nobody needs to go on listening.
+        // Tokio keeps the handler after the stream is dropped.
         runtime.block_on(async { drop(signal(SignalKind::from_raw(SIGXFSZ))) });
     }
 }

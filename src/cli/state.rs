@@ -1,8 +1,9 @@
-//! `segctl ledger`: what is remembered of a workspace.
+//! `segctl state`: inspects and repairs the state of a workspace.
 
 mod history;
 mod lookup;
 mod restore;
+mod show;
 
 use super::approval::{PromptAnswer, ask};
 use super::arguments::{
@@ -28,11 +29,6 @@ use crate::state::{ConfiguredStore, Lock, LockChange, State, StateEntry, StateSt
 use lookup::unknown_segment;
 use std::process::ExitCode;
 
-/// Shows, restores, forgets, rebuilds or unlocks.
-///
-/// # Errors
-///
-/// The ledger cannot be read or written, the name is unknown, or a call failed.
 pub(super) async fn run(
     project: &Project,
     arguments: &StateArguments,
@@ -40,6 +36,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     match &arguments.command {
         StateCommand::List(workspace) => list(project, workspace, output).await,
+        StateCommand::Show(arguments) => show::run(project, arguments, output).await,
         StateCommand::History(arguments) => history::run(project, arguments, output).await,
         StateCommand::Restore(arguments) => return restore::run(project, arguments, output).await,
         StateCommand::Rm(arguments) => rm(project, arguments, output).await,
@@ -51,10 +48,8 @@ pub(super) async fn run(
 
 async fn list(project: &Project, arguments: &WorkspaceArguments, output: Output) -> Result<(), Failure> {
     let (name, workspace) = project.workspace(arguments)?;
-    let ledger = connection::open_state_store(project, name, workspace)?
-        .load()
-        .await?;
-    let document = StateDocument::new(name, &ledger);
+    let store = connection::open_state_store(project, name, workspace)?;
+    let document = StateDocument::new(name, &store.load().await?);
     if output.json {
         output.print_json(&document);
     } else {
@@ -63,167 +58,153 @@ async fn list(project: &Project, arguments: &WorkspaceArguments, output: Output)
     Ok(())
 }
 
-/// Takes the lock of a ledger for a command that was given on its own.
 async fn lock_state<'a>(
     store: &'a ConfiguredStore,
     (command, arguments): (&'static str, &LockArguments),
     output: Output,
 ) -> Result<LockedState<'a>, Failure> {
-    let turn = LockRequest {
+    let request = LockRequest {
         run_id: command,
         command,
         timeout: arguments.lock_timeout,
     };
-    LockedState::acquire(store, turn, output).await
+    LockedState::acquire(store, request, output).await
 }
 
 async fn rm(project: &Project, arguments: &RmArguments, output: Output) -> Result<(), Failure> {
     let (name, workspace) = project.workspace(&arguments.workspace)?;
     let store = connection::open_state_store(project, name, workspace)?;
-    let ledger = lock_state(&store, ("segctl ledger forget", &arguments.lock), output).await?;
-    let ledger = ledger
-        .run(
-            remove_from_state(&store, &arguments.name, output),
-            &CancelHandle::new().0,
-        )
-        .await?;
+    let locked = lock_state(&store, ("segctl state rm", &arguments.lock), output).await?;
+    let work = remove_from_state(&store, &arguments.name, output);
+    let state = locked.run(work, &CancelHandle::new().0).await?;
     if output.json {
-        output.print_json(&StateDocument::new(name, &ledger));
+        output.print_json(&StateDocument::new(name, &state));
     }
     Ok(())
 }
 
-/// Forgets a segment, and hands out what is remembered then.
 async fn remove_from_state(store: &ConfiguredStore, segment: &str, output: Output) -> Result<State, Failure> {
-    let mut ledger = store.load().await?;
-    let forgotten = ledger.remove_by_name(&SegmentName::new(segment));
-    let [latest, older @ ..] = forgotten.as_slice() else {
-        return Err(unknown_segment(segment, &ledger));
+    let mut state = store.load().await?;
+    let removed = state.remove_by_name(&SegmentName::new(segment));
+    let [latest, older @ ..] = removed.as_slice() else {
+        return Err(unknown_segment(segment, &state));
     };
-    store.save(&ledger).await?;
+    store.save(&state).await?;
     output.print_status_line(&format!(
-        "Forgot `{segment}` (id {}): nobody's from now on, unless a file declares it or `owns` says so.",
+        "Removed `{segment}` (id {}) from the state. segctl no longer manages it, unless a file declares it or `manages` \
+         matches it.",
         latest.id
     ));
     for entry in older {
         output.print_status_line(&format!(
-            "Forgot what had this name before and is gone, too: id {}.",
+            "Removed an older segment with this name from the state, too: id {}.",
             entry.id
         ));
     }
-    Ok(ledger)
+    Ok(state)
 }
 
-/// Finds the declared and owned segments in the workspace and takes them down as they are.
 async fn rebuild(project: &Project, arguments: &RebuildArguments, output: Output) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
     let connection = Connection::open(project, workspace, (output, CancelToken::never())).await?;
-    let turn = ("segctl ledger rebuild", &arguments.lock);
-    let done = match lock_state(&connection.session.store, turn, output).await {
-        Ok(ledger) => {
+    let command = ("segctl state rebuild", &arguments.lock);
+    let result = match lock_state(&connection.reconciler.store, command, output).await {
+        Ok(locked) => {
             let work = rebuild_state(project, workspace, &connection);
-            ledger.run(work, &CancelHandle::new().0).await
+            locked.run(work, &CancelHandle::new().0).await
         }
         Err(failure) => Err(failure),
     };
     connection.close().await;
-    let (count, ledger) = done?;
+    let (count, state) = result?;
     let noun = if count == 1 { "segment" } else { "segments" };
     output.print_status(&format!(
-        "The ledger knows {count} {noun} as they are now. Archived segments that the service does not list are not \
-         found this way; they are when their names are taken.\n"
+        "State rebuilt: {count} {noun}. Archived segments that MoEngage does not list could not be recovered; segctl finds \
+         them when a step needs their name.\n"
     ));
     if output.json {
-        output.print_json(&StateDocument::new(workspace.0, &ledger));
+        output.print_json(&StateDocument::new(workspace.0, &state));
     }
     Ok(())
 }
 
-/// Takes down what is there, and hands out of how many segments, with the ledger.
+/// Returns the number of segments that were found, and the new state.
 async fn rebuild_state(
     project: &Project,
     workspace: (&str, &WorkspaceSettings),
     connection: &Connection,
 ) -> Result<(usize, State), Failure> {
     let read = read_workspace(plan_request(project, workspace, Refresh::Full), connection).await?;
-    let (records, known) = plan::rebuild_state(&read.plan_input());
-    let count = records.len();
-    let ledger = rebuilt_state(read.state.clone(), records, &known);
-    connection.session.store.save(&ledger).await?;
-    Ok((count, ledger))
+    let (updates, references) = plan::rebuild_state(&read.plan_input());
+    let count = updates.len();
+    let state = rebuilt_state(read.state.clone(), updates, &references);
+    connection.reconciler.store.save(&state).await?;
+    Ok((count, state))
 }
 
-/// What was known of names and definitions before is kept.
-fn rebuilt_state(mut ledger: State, records: Vec<StateUpdate>, known: &ResolvedReferences) -> State {
+/// Keeps the previous names and revisions of existing entries.
+fn rebuilt_state(mut state: State, updates: Vec<StateUpdate>, references: &ResolvedReferences) -> State {
     let now = SystemClock.now();
-    for record in records {
-        let entry = ledger.any_entry(&record.id).cloned();
+    for update in updates {
+        let existing = state.any_entry(&update.id).cloned();
         let mut entry =
-            entry.unwrap_or_else(|| StateEntry::new(record.id.clone(), record.segment.clone(), now));
-        entry.rename(record.segment);
-        entry.lifecycle = record.lifecycle;
-        entry.protect = record.protect;
+            existing.unwrap_or_else(|| StateEntry::new(update.id.clone(), update.segment.clone(), now));
+        entry.rename(update.segment);
+        entry.lifecycle = update.lifecycle;
+        entry.protect = update.protect;
         entry.history_only = false;
-        entry.digest = record
-            .definition
-            .as_ref()
-            .map(|payload| exact_digest(payload, known).to_string());
-        entry.definition = record.definition;
+        let definition = update.definition.as_ref();
+        entry.digest = definition.map(|payload| exact_digest(payload, references).to_string());
+        entry.definition = update.definition;
         entry.applied_at = now;
         "rebuild".clone_into(&mut entry.run);
-        ledger.record(entry);
+        state.record(entry);
     }
-    ledger
+    state
 }
 
-/// Takes a lock away, once it was said whose it is.
+/// Prints the holder of the lock, asks for approval, and removes the lock.
 async fn unlock(project: &Project, arguments: &UnlockArguments, output: Output) -> Result<(), Failure> {
     let (name, workspace) = project.workspace(&arguments.workspace)?;
     let store = connection::open_state_store(project, name, workspace)?;
     let Some(lock) = store.change_lock(|_| LockChange::Keep).await? else {
-        output.print_status_line(&format!("The ledger of {name} is not locked."));
+        output.print_status_line(&format!("The state of {name} is not locked."));
         return Ok(());
     };
-    output.print_status_line(&format!("The ledger of {name} is locked by {lock}."));
+    output.print_status_line(&format!("The state of {name} is locked by {lock}."));
     output.print_status_line(&lock_status(&lock));
     if !arguments.auto_approve {
-        match ask("Take the lock away?", output).await? {
+        match ask("Force-unlock the state?", output).await? {
             PromptAnswer::Yes => {}
-            PromptAnswer::No => return Err(Failure::new(FailureKind::Error, "the lock was left as it is")),
+            PromptAnswer::No => return Err(Failure::new(FailureKind::Error, "lock not removed")),
             PromptAnswer::NoTerminal => {
-                let message = "nobody is here to say whether the lock may be taken away";
+                let message =
+                    "approval required, but standard input is not a terminal; the lock was not removed";
                 return Err(Failure::new(FailureKind::Usage, message)
                     .with_help("make sure that the run has ended, then add --auto-approve"));
             }
         }
     }
-    // Not the one of somebody who took it while the question was thought over.
+    // During the prompt, another process may have acquired the lock. That lock stays.
     let held = store.change_lock(|held| lock.release(held)).await?;
     if let Some(other) = held.filter(|held| !held.is_same_claim(&lock)) {
-        let message = format!("meanwhile the ledger was locked by {other}; that lock was left as it is");
-        return Err(Failure::new(FailureKind::Lock, message));
+        let message = format!("the state is now locked by {other}; that lock was not removed");
+        return Err(Failure::new(FailureKind::Lock, message).with_help("wait until that run has ended"));
     }
     output.print_status("Unlocked.\n");
     Ok(())
 }
 
-/// What is known of whether the holder of a lock still runs.
 fn lock_status(lock: &Lock) -> String {
-    let now = SystemClock.now();
     let until = lock.lease_until.strftime("%H:%M:%S UTC");
-    if lock
-        .holder
-        .process
-        .as_ref()
-        .is_some_and(process_identity::has_exited)
-    {
-        "Its process has ended: the next run takes the lock over by itself.".to_owned()
-    } else if lock.is_stale(now, |_| false) {
-        format!("It was not renewed since, and ran out at {until}: the next run takes it over by itself.")
+    let process = lock.holder.process.as_ref();
+    if process.is_some_and(process_identity::has_exited) {
+        "Its process has exited. The next run replaces the lock automatically.".to_owned()
+    } else if lock.is_stale(SystemClock.now(), |_| false) {
+        format!("The lock expired at {until}. The next run replaces it automatically.")
     } else {
         format!(
-            "It is held until {until} at least. A run that still goes on ends without it, but for a write that is just \
-             being sent."
+            "The lock expires at {until}. If that run is still active, it will stop after its current request."
         )
     }
 }

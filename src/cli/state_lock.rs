@@ -1,24 +1,20 @@
-//! Commands that change a ledger: one at a time.
+//! The state lock of a command: one command at a time changes a state.
 
 use super::failure::{Failure, FailureKind};
 use super::output::Output;
 use super::process_identity;
 use crate::api::{CancelHandle, Clock, SystemClock};
-use crate::state::{ConfiguredStore, Lock};
-use crate::state::{HeldLock, LockError, LockOptions, NoteSink};
+use crate::state::{ConfiguredStore, HeldLock, Lock, LockError, LockOptions, NoteSink};
 use jiff::SignedDuration;
 
-/// Who wants to be alone, and for how long somebody else is waited for.
 pub(super) struct LockRequest<'a> {
-    /// What the ledger calls this run.
     pub(super) run_id: &'a str,
-    /// What is run, such as `segctl apply`.
+    /// Such as `segctl apply`.
     pub(super) command: &'static str,
-    /// For how long a lock that somebody else holds is waited for.
     pub(super) timeout: SignedDuration,
 }
 
-/// A ledger that nobody else changes.
+/// A state that this process has locked.
 pub(super) struct LockedState<'a> {
     store: &'a ConfiguredStore,
     output: Output,
@@ -26,51 +22,43 @@ pub(super) struct LockedState<'a> {
 }
 
 impl<'a> LockedState<'a> {
-    /// Takes the ledger's lock.
-    ///
-    /// # Errors
-    ///
-    /// Somebody else holds it for longer than is waited, or it cannot be written.
     pub(super) async fn acquire(
         store: &'a ConfiguredStore,
-        turn: LockRequest<'_>,
+        request: LockRequest<'_>,
         output: Output,
     ) -> Result<Self, Failure> {
         let now = SystemClock.now();
-        let claim = LockOptions {
-            lock: Lock::acquired(turn.run_id, turn.command, process_identity::current_holder(), now),
-            timeout: turn.timeout,
+        let holder = process_identity::current_holder();
+        let options = LockOptions {
+            lock: Lock::acquired(request.run_id, request.command, holder, now),
+            timeout: request.timeout,
             has_exited: &process_identity::has_exited,
         };
-        let held = HeldLock::acquire((store, &SystemClock), claim, &note_printer(output)).await?;
+        let on_note = move |note: String| output.print_note(note);
+        let held = HeldLock::acquire((store, &SystemClock), options, &on_note).await?;
         Ok(Self { store, output, held })
     }
 
-    /// Does `work`, and gives the lock back; `stopper` is told where it is lost before.
-    pub(super) async fn run<A>(self, work: impl Future<Output = A>, stopper: &CancelHandle) -> A {
-        let notes = note_printer(self.output);
-        let told: (&NoteSink, _) = (&notes, stopper);
-        let done = self
-            .held
-            .run_while_held((self.store, &SystemClock), work, told)
-            .await;
+    /// Runs `work` and releases the lock. The loss of the lock cancels `cancel_handle`.
+    pub(super) async fn run<A>(self, work: impl Future<Output = A>, cancel_handle: &CancelHandle) -> A {
+        let output = self.output;
+        let on_note = move |note: String| output.print_note(note);
+        let observers: (&NoteSink, _) = (&on_note, cancel_handle);
+        let environment = (self.store, &SystemClock);
+        let result = self.held.run_while_held(environment, work, observers).await;
         if let Err(error) = self.held.release(self.store).await {
-            notes(format!("the ledger stays locked for a while: {error}"));
+            output.print_note(format!("the state stays locked until its lease expires: {error}"));
         }
-        done
+        result
     }
-}
-
-fn note_printer(output: Output) -> impl Fn(String) + Send + Sync {
-    move |note| output.print_status_line(&format!("note: {note}"))
 }
 
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         match error {
             LockError::Held(_) => Self::from_error(FailureKind::Lock, &error)
-                .with_help("wait for it with --lock-timeout, such as --lock-timeout 10m")
-                .with_help("if that run has ended, `segctl ledger unlock` takes the lock away"),
+                .with_help("wait for the lock with --lock-timeout, such as --lock-timeout 10m")
+                .with_help("if that run has ended, remove the lock with `segctl state unlock`"),
             LockError::Store(error) => error.into(),
         }
     }

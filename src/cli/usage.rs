@@ -1,5 +1,4 @@
-//! Command lines that make no sense: told as text, or as JSON where that is asked for, although nothing of the line could be
-//! read.
+//! Errors of the command line, as text or as JSON.
 
 use super::arguments::Arguments;
 use super::failure::{Failure, FailureKind};
@@ -11,7 +10,7 @@ use clap::error::ErrorKind;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-/// Help and version are no errors; everything else that clap refuses is wrong usage.
+/// Prints help, the version, or a usage error.
 pub(super) fn handle_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if error.use_stderr() && wants_json(arguments) {
         let output = Output::new(true, true);
@@ -22,17 +21,17 @@ pub(super) fn handle_parse_error(error: &clap::Error, arguments: &[OsString]) ->
         output.print_failure(&failure);
         return failure.kind.into();
     }
-    let lost = ignore_broken_pipe(error.print());
+    let write_error = ignore_broken_pipe(error.print());
     if error.use_stderr() {
         FailureKind::Usage.into()
-    } else if lost.is_some() {
+    } else if write_error.is_some() {
         FailureKind::Error.into()
     } else {
         ExitCode::SUCCESS
     }
 }
 
-/// Whether JSON is asked for, by the flag or by its variable.
+/// Whether the command line or the environment requests JSON. Clap could not parse the arguments.
 fn wants_json(arguments: &[OsString]) -> bool {
     let mut flags = arguments.iter().skip(1).take_while(|argument| *argument != "--");
     flags.any(|argument| argument == "--json")
@@ -40,11 +39,11 @@ fn wants_json(arguments: &[OsString]) -> bool {
 }
 
 fn is_truthy(value: &OsStr) -> bool {
-    let read = BoolishValueParser::new().parse_ref(&Arguments::command(), None, value);
-    read.is_ok_and(|is_yes| is_yes)
+    let parsed = BoolishValueParser::new().parse_ref(&Arguments::command(), None, value);
+    parsed.unwrap_or(false)
 }
 
-/// Whether the command is the one that prints events.
+/// Whether the command is `apply`, which prints events.
 fn is_apply(arguments: &[OsString]) -> bool {
     let command = Arguments::command();
     let names = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
@@ -52,11 +51,10 @@ fn is_apply(arguments: &[OsString]) -> bool {
     commands.next() == Some("apply")
 }
 
-/// What clap says, in the parts of a failure.
 fn to_failure(error: &clap::Error) -> Failure {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::new(FailureKind::Usage, "a command is missing")
-            .with_help("`segctl --help` lists them");
+        return Failure::new(FailureKind::Usage, "missing command")
+            .with_help("run `segctl --help` for the list of commands");
     }
     let text = error.render().to_string();
     let mut parts = text.split("\n\n").map(collapse_whitespace);

@@ -1,4 +1,4 @@
-//! `segctl validate`: the files alone and the lists that they name, without a workspace or credentials.
+//! `segctl validate`: checks the segment files and their member lists, without a workspace or credentials.
 
 use super::arguments::{FailSeverity, ValidateArguments};
 use super::failure::FailureKind;
@@ -8,32 +8,30 @@ use crate::config::lint::is_shown_by_default;
 use crate::config::member_lists::{MemberListFile, member_list_files};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::member_list::check::ListFileErrors;
-use crate::member_list::normalise::NormaliseSummary;
+use crate::member_list::normalize::NormalizeSummary;
 use crate::render::diagnostic::{diagnostics_json, sort};
 use crate::render::json::FORMAT_VERSION;
 use serde_json::json;
 use std::process::ExitCode;
 
-/// Prints everything that is wrong with the files.
-#[must_use]
 pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Output) -> ExitCode {
     let mut found = project.loaded.diagnostics.clone();
-    let mut mended = Vec::new();
+    let mut fixed = Vec::new();
     for list in member_list_files(&project.loaded, &project.directory, &|path| {
         project.display_path(path)
     }) {
-        let mut checked = list.check();
-        if arguments.fix && checked.as_ref().is_ok_and(ListFileErrors::is_fixable) {
-            let done = fix_list(&list, project, output);
-            if done.is_some() {
-                checked = list.check();
-            }
-            mended.extend(done);
+        let mut errors = list.check();
+        if arguments.fix
+            && errors.as_ref().is_ok_and(ListFileErrors::is_fixable)
+            && let Some(summary) = fix_list(&list, project, output)
+        {
+            errors = list.check();
+            fixed.push((list.display_name().to_owned(), summary));
         }
-        found.extend(list.diagnostics(&checked));
+        found.extend(list.diagnostics(&errors));
     }
     sort(&mut found);
-    // Two segments may name one list.
+    // Two segments can use the same list.
     found.dedup();
     let fails = found
         .iter()
@@ -47,26 +45,20 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
             "format_version": FORMAT_VERSION,
             "valid": !fails,
             "segments": segments,
-            "mended": mended.iter().map(|(list, cleaned)| json!({
+            "fixed": fixed.iter().map(|(list, summary)| json!({
                 "list": list,
-                "lines_mended": cleaned.fixed,
-                "lines_dropped": cleaned.removed,
+                "lines_fixed": summary.fixed,
+                "lines_removed": summary.removed,
             })).collect::<Vec<_>>(),
             "diagnostics": diagnostics_json(&found),
         }));
     } else {
-        for (
-            list,
-            NormaliseSummary {
-                fixed: mended,
-                removed: dropped,
-            },
-        ) in &mended
-        {
-            let (mended, dropped) = (count_noun(*mended, "line"), count_noun(*dropped, "line"));
-            output.print_status_line(&format!("mended {list}: {mended} changed, {dropped} dropped"));
+        for (list, summary) in &fixed {
+            let changed = count_noun(summary.fixed, "line");
+            let removed = count_noun(summary.removed, "line");
+            output.print_status_line(&format!("fixed {list}: {changed} changed, {removed} removed"));
         }
-        output.print_status(&project.render_diagnostics(&found, output.stderr_colour()));
+        output.print_status(&project.render_diagnostics(&found, output.stderr_color()));
         if !fails {
             let files = project.loaded.sources.len() as u64;
             let (segments, files) = (count_noun(segments as u64, "segment"), count_noun(files, "file"));
@@ -80,20 +72,13 @@ pub(super) fn run(project: &Project, arguments: &ValidateArguments, output: Outp
     }
 }
 
-/// Mends a list; what was changed. One that cannot be mended is told of.
-fn fix_list(
-    list: &MemberListFile<'_>,
-    project: &Project,
-    output: Output,
-) -> Option<(String, NormaliseSummary)> {
-    let shown = list.display_name().to_owned();
-    match list.normalise(&project.directory) {
-        Ok(cleaned) => Some((shown, cleaned)),
-        Err(error) => {
-            output.print_status_line(&format!("{shown} stays as it is: {error}"));
-            None
-        }
-    }
+/// Fixes a list, or prints why it cannot be fixed.
+fn fix_list(list: &MemberListFile<'_>, project: &Project, output: Output) -> Option<NormalizeSummary> {
+    list.normalize(&project.directory)
+        .inspect_err(|error| {
+            output.print_status_line(&format!("cannot fix {}: {error}", list.display_name()));
+        })
+        .ok()
 }
 
 fn count_noun(count: u64, noun: &str) -> String {
@@ -103,8 +88,8 @@ fn count_noun(count: u64, noun: &str) -> String {
     }
 }
 
-fn is_failure(found: &Diagnostic, at: FailSeverity) -> bool {
-    match at {
+fn is_failure(found: &Diagnostic, lowest: FailSeverity) -> bool {
+    match lowest {
         FailSeverity::Error => found.severity == Severity::Error,
         FailSeverity::Warning => found.severity != Severity::Note,
         FailSeverity::Note => true,

@@ -1,4 +1,4 @@
-//! What a run waits for, and until when: a pipeline that stands still has to say why.
+//! Messages about waiting: the reason and the end of each wait.
 
 use super::output::Output;
 use crate::api::{Clock, SystemClock, WaitNotice, WaitReason};
@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// Tells of waits, of each moment and reason once: steps that wait side by side wait for the same, and again when another one
-/// took the place.
+/// Prints each message once, because parallel steps wait for the same moment.
 pub(super) struct WaitReporter {
     output: Output,
-    /// The moments, to the second, and what was said of them.
+    /// The moments in seconds, and the messages.
     reported: Mutex<BTreeSet<(i64, String)>>,
 }
 
@@ -23,49 +22,43 @@ impl WaitReporter {
         }
     }
 
-    /// What a client can be observed by.
     pub(super) fn into_observer(self) -> impl Fn(&WaitNotice) + Send + Sync + 'static {
-        move |waiting| {
-            if let Some(line) = self.new_message(waiting, SystemClock.now()) {
+        move |notice| {
+            let line = message(notice, SystemClock.now());
+            let key = (notice.until.as_second(), line.clone());
+            let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+            if reported.insert(key) {
                 self.output.print_status(&line);
             }
         }
     }
-
-    /// What there is to say of a wait, if it was not said yet.
-    fn new_message(&self, waiting: &WaitNotice, now: Timestamp) -> Option<String> {
-        let line = message(waiting, now);
-        let news = (waiting.until.as_second(), line.clone());
-        let mut said = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        said.insert(news).then_some(line)
-    }
 }
 
-fn message(waiting: &WaitNotice, now: Timestamp) -> String {
-    let until = format_time(waiting.until, now);
-    match &waiting.reason {
+fn message(notice: &WaitNotice, now: Timestamp) -> String {
+    let until = format_time(notice.until, now);
+    match &notice.reason {
         WaitReason::ConfiguredLimit { window, classes } => {
-            let calls = describe_classes(classes);
-            format!("Waiting until {until}: the limit of {window} {calls} is reached.\n")
+            let requests = describe_classes(classes);
+            format!("Waiting until {until}: the rate limit of {window} {requests} is reached.\n")
         }
         WaitReason::ServerLimit => {
-            let calls = describe_classes(&[waiting.class]);
-            format!("Waiting until {until}: the service takes no {calls} before.\n")
+            let requests = describe_classes(&[notice.class]);
+            format!("Rate limited by MoEngage; retrying {requests} at {until}.\n")
         }
-        WaitReason::Retry(error) => format!("Waiting until {until} to try again: {error}\n"),
+        WaitReason::Retry(error) => format!("Retrying at {until}: {error}\n"),
         WaitReason::AmbiguousWrite(error) => {
-            format!("Waiting until {until} to find out what came of it: {error}\n")
+            format!("Retrying at {until} to verify the result: {error}\n")
         }
         WaitReason::InFlightRequests(operation) => {
-            format!("Waiting until {until}: a call of an earlier run to {operation} may still arrive.\n")
+            format!("Waiting until {until}: a request of an earlier run to {operation} may still arrive.\n")
         }
         WaitReason::Callback(segment) => {
-            format!("Waiting until {until} at most for what the service says of the list of `{segment}`.\n")
+            format!("Waiting until {until} at most for the upload result of `{segment}`.\n")
         }
     }
 }
 
-/// A time of today, or a time with its date.
+/// The date is included unless it is today.
 fn format_time(moment: Timestamp, now: Timestamp) -> String {
     let day = |moment: Timestamp| moment.strftime("%F").to_string();
     let form = if day(moment) == day(now) {
@@ -88,8 +81,8 @@ mod tests {
             ("2026-11-26T23:59:59Z", "23:59:59 UTC"),
             ("2026-11-27T00:00:01Z", "2026-11-27 00:00:01 UTC"),
         ];
-        for (moment, wanted) in table {
-            assert_eq!(format_time(at(moment), now), wanted);
+        for (moment, expected) in table {
+            assert_eq!(format_time(at(moment), now), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the files would have to say to keep what changed in the workspace.
+//! The changes of segment files that accept the drift of a workspace.
 
 use super::super::edits::DeclarationPatch;
 use crate::config::declaration::Declaration;
@@ -8,60 +8,54 @@ use crate::plan::step::{Action, Cause, ChangeWithCause, Drift, LifecycleDrift, P
 use crate::reconcile::LoadedWorkspace;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What was found for the files.
 #[derive(Default)]
 pub(super) struct FileUpdates<'a> {
-    /// What they would have to say.
     pub(super) patches: Vec<DeclarationPatch<'a>>,
-    /// Segments of which they say it already.
+    /// Segments whose files contain the drift already.
     pub(super) already_in_files: BTreeSet<SegmentId>,
-    /// Segments of which no file can say it, or not all of it, and why.
+    /// Segments whose drift, or a part of it, cannot be written, and why.
     pub(super) unwritable: BTreeMap<SegmentId, String>,
 }
 
 impl<'a> FileUpdates<'a> {
-    /// Looks for the segments of a workspace in the files.
+    /// Finds the patches for all drift of a plan.
     ///
-    /// A segment that was renamed is renamed wherever files refer to it, those of other workspaces that use its file
-    /// included, or nowhere: then the rest of what changed about it is taken over all the same.
+    /// A rename is written to every file that refers to the segment, including files of other workspaces, or to none. If
+    /// it cannot be written, the rest of the drift still is.
     pub(super) fn of(
         plan: &Plan,
         read: &LoadedWorkspace,
         (workspace, declarations): (&str, &'a [Declaration]),
     ) -> Self {
-        let mut changed = Vec::new();
-        for drift in &plan.drift {
-            let name = plan.references.identities.declared_by_id.get(&drift.id);
-            let declaration = declarations.iter().find(|declaration| {
-                declaration.applies_to(workspace) && Some(&declaration.segment.name) == name
-            });
-            if let (Some(declaration), Some(live)) = (declaration, read.remote_segment(&drift.id)) {
-                changed.push(DriftedSegment {
-                    drift,
-                    remote: live,
-                    declaration,
-                });
-            }
-        }
+        let drifted = plan.drift.iter().filter_map(|drift| {
+            let name = plan.references.identities.declared_by_id.get(&drift.id)?;
+            let declaration = declarations
+                .iter()
+                .find(|declaration| declaration.applies_to(workspace) && declaration.segment.name == *name)?;
+            Some(DriftedSegment {
+                drift,
+                remote: read.remote_segment(&drift.id)?,
+                declaration,
+            })
+        });
         let mut search = FileUpdateSearch {
             plan,
             declarations,
-            drifted: changed,
+            drifted: drifted.collect(),
             withheld_renames: BTreeMap::new(),
         };
-        // Each round that fails withholds a name more.
+        // Each failed attempt withholds one more rename, so this ends.
         loop {
-            if let Some(found) = search.try_build() {
-                return found;
+            if let Some(updates) = search.try_build() {
+                return updates;
             }
         }
     }
 }
 
-/// New names by those that the files have.
+/// New names by the names in the files.
 type Renames = BTreeMap<SegmentName, SegmentName>;
 
-/// A segment that changed in the workspace, and where it is declared.
 struct DriftedSegment<'a, 'p> {
     drift: &'p Drift,
     remote: &'p ObservedSegment,
@@ -69,7 +63,7 @@ struct DriftedSegment<'a, 'p> {
 }
 
 impl DriftedSegment<'_, '_> {
-    /// The name that it was given, where its file has another one.
+    /// The remote name, if the file has another one.
     fn new_name(&self) -> Option<&SegmentName> {
         let name = self.drift.renamed_to.as_ref();
         name.filter(|name| **name != self.declaration.segment.name)
@@ -85,82 +79,80 @@ struct FileUpdateSearch<'a, 'p> {
 }
 
 impl<'a> FileUpdateSearch<'a, '_> {
-    /// Everything, unless a new name turns out to be one that some file cannot say.
+    /// `None` if one more rename has to be withheld.
     fn try_build(&mut self) -> Option<FileUpdates<'a>> {
-        let mut found = FileUpdates::default();
+        let mut updates = FileUpdates::default();
         for declaration in self.declarations {
-            let mut changed = self.drifted.iter();
-            let changed = changed.position(|changed| std::ptr::eq(changed.declaration, declaration));
-            let taken = match changed {
-                Some(index) => self.own_patch(index, &mut found)?,
+            let mut drifted = self.drifted.iter();
+            let index = drifted.position(|drifted| std::ptr::eq(drifted.declaration, declaration));
+            let own_patch = match index {
+                Some(index) => self.own_patch(index, &mut updates)?,
                 None => None,
             };
-            let patch = self.patch_with_renames(declaration, taken)?;
+            let patch = self.patch_with_renames(declaration, own_patch)?;
             if !patch.is_empty() {
-                found.patches.push((declaration, patch));
+                updates.patches.push((declaration, patch));
             }
         }
-        for (id, why) in &self.withheld_renames {
-            found.unwritable.entry(id.clone()).or_insert_with(|| why.clone());
+        for (id, reason) in &self.withheld_renames {
+            let unwritable = updates.unwritable.entry(id.clone());
+            unwritable.or_insert_with(|| reason.clone());
         }
-        Some(found)
+        Some(updates)
     }
 
-    /// What changed about a segment itself, if its file can say it; nothing where its name is withheld from now on.
-    fn own_patch(&mut self, index: usize, found: &mut FileUpdates<'_>) -> Option<Option<(usize, Patch)>> {
-        let changed = self.drifted.get(index)?;
-        let id = &changed.drift.id;
+    /// The patch for the drift of one segment, if it can be written. `None` if its rename is withheld from now on.
+    fn own_patch(&mut self, index: usize, updates: &mut FileUpdates<'_>) -> Option<Option<(usize, Patch)>> {
+        let drifted = self.drifted.get(index)?;
+        let id = &drifted.drift.id;
         let is_withheld = self.withheld_renames.contains_key(id);
-        match self.build_patch(changed.declaration, Some(changed), &Renames::new()) {
+        match self.build_patch(drifted.declaration, Some(drifted), &Renames::new()) {
             Ok(patch) => {
                 if patch.is_empty() && !is_withheld {
-                    found.already_in_files.insert(id.clone());
+                    updates.already_in_files.insert(id.clone());
                 }
                 Some(Some((index, patch)))
             }
-            Err(why) if is_withheld || changed.new_name().is_none() => {
-                found.unwritable.insert(id.clone(), why);
+            Err(reason) if is_withheld || drifted.new_name().is_none() => {
+                updates.unwritable.insert(id.clone(), reason);
                 Some(None)
             }
-            Err(why) => {
-                self.withheld_renames
-                    .insert(id.clone(), format!("the new name: {why}"));
+            Err(reason) => {
+                let reason = format!("the new name: {reason}");
+                self.withheld_renames.insert(id.clone(), reason);
                 None
             }
         }
     }
 
-    /// The edits of a file, with the new names of segments that it refers to; nothing where one of these is withheld
-    /// from now on.
+    /// The patch of a file, with the new names of referenced segments. `None` if one of them is withheld from now on.
     fn patch_with_renames(
         &mut self,
         declaration: &Declaration,
-        taken: Option<(usize, Patch)>,
+        own_patch: Option<(usize, Patch)>,
     ) -> Option<Patch> {
         let renames = self.renames_in(declaration);
-        let refers = renames.keys().any(|name| refers_to(declaration, name));
-        let (changed, own) = match taken {
+        let has_reference = renames.keys().any(|name| refers_to(declaration, name));
+        let (drifted, own_patch) = match own_patch {
             Some((index, patch)) => (self.drifted.get(index), patch),
             None => (None, Patch::default()),
         };
-        if renames.is_empty() || (changed.is_none() && !refers) {
-            return Some(own);
+        if renames.is_empty() || (drifted.is_none() && !has_reference) {
+            return Some(own_patch);
         }
-        let patch = if renames
-            .keys()
-            .any(|name| self.is_ambiguous_reference(declaration, name))
-        {
-            Err("in other workspaces it means another segment; bring the two together by hand".to_owned())
+        let mut names = renames.keys();
+        let patch = if names.any(|name| self.is_ambiguous_reference(declaration, name)) {
+            Err("in other workspaces this name means another segment; merge manually".to_owned())
         } else {
-            self.build_patch(declaration, changed, &renames)
+            self.build_patch(declaration, drifted, &renames)
         };
-        if let Err(why) = &patch {
-            self.withhold_renames(declaration, why);
+        if let Err(reason) = &patch {
+            self.withhold_renames(declaration, reason);
         }
         patch.ok()
     }
 
-    /// Whether a file's reference to `name` is one to several segments, each in workspaces of its own.
+    /// Whether a reference to `name` means different segments in different workspaces.
     fn is_ambiguous_reference(&self, declaration: &Declaration, name: &SegmentName) -> bool {
         let namesakes = self
             .declarations
@@ -169,41 +161,39 @@ impl<'a> FileUpdateSearch<'a, '_> {
         refers_to(declaration, name) && namesakes.count() > 1
     }
 
-    /// The renames that are to be taken over in a file: those of segments in a workspace that it is for, too.
+    /// The renames of segments that share a workspace with a file.
     fn renames_in(&self, declaration: &Declaration) -> Renames {
-        let renamed = self.drifted.iter().filter(|changed| {
-            !self.withheld_renames.contains_key(&changed.drift.id)
-                && share_workspace(changed.declaration, declaration)
+        let renamed = self.drifted.iter().filter(|drifted| {
+            !self.withheld_renames.contains_key(&drifted.drift.id)
+                && share_workspace(drifted.declaration, declaration)
         });
-        let renames = renamed.filter_map(|changed| {
-            Some((
-                changed.declaration.segment.name.clone(),
-                changed.new_name()?.clone(),
-            ))
+        let renames = renamed.filter_map(|drifted| {
+            let old_name = drifted.declaration.segment.name.clone();
+            Some((old_name, drifted.new_name()?.clone()))
         });
         renames.collect()
     }
 
-    /// Leaves the names alone that a file refers to and could not say, all where it refers to none of them.
-    fn withhold_renames(&mut self, declaration: &Declaration, why: &str) {
+    /// Withholds the renames that a file refers to and cannot contain. If it refers to none, withholds all.
+    fn withhold_renames(&mut self, declaration: &Declaration, reason: &str) {
         let renames = self.renames_in(declaration);
-        let referred = |name: &SegmentName| refers_to(declaration, name);
-        let any = renames.keys().any(referred);
-        for changed in &self.drifted {
-            let name = &changed.declaration.segment.name;
-            if renames.contains_key(name) && (!any || referred(name)) {
+        let is_referenced = |name: &SegmentName| refers_to(declaration, name);
+        let has_reference = renames.keys().any(is_referenced);
+        for drifted in &self.drifted {
+            let name = &drifted.declaration.segment.name;
+            if renames.contains_key(name) && (!has_reference || is_referenced(name)) {
                 let file = declaration.file_name_and_text().0;
-                let why = format!("the new name: `{file}` refers to the old one, and there {why}");
-                self.withheld_renames.insert(changed.drift.id.clone(), why);
+                let reason = format!("the new name: `{file}` refers to the old name: {reason}");
+                self.withheld_renames.insert(drifted.drift.id.clone(), reason);
             }
         }
     }
 
-    /// The edits that take the workspace's version of a segment into its file, and new names of those it refers to.
+    /// The edits of one file: the drift of its segment, and the new names of referenced segments.
     fn build_patch(
         &self,
         declaration: &Declaration,
-        changed: Option<&DriftedSegment<'_, '_>>,
+        drifted: Option<&DriftedSegment<'_, '_>>,
         renames: &Renames,
     ) -> Result<Patch, String> {
         let ids = self.plan.references.ids_by_name.iter();
@@ -212,33 +202,26 @@ impl<'a> FileUpdateSearch<'a, '_> {
             let name = *names.get(id)?;
             Some(renames.get(name).unwrap_or(name).clone())
         };
-        let mut wanted = DeclarationUpdate {
+        let mut update = DeclarationUpdate {
             renames: Some(renames),
             ..DeclarationUpdate::default()
         };
-        if let Some(DriftedSegment {
-            drift, remote: live, ..
-        }) = changed
-        {
-            let (is_open, is_new) = drift_and_file_changes(self.plan, drift);
-            if is_open && is_new {
-                let why =
-                    "its file says something new, too, which would be lost: bring the two together by hand";
-                return Err(why.to_owned());
+        if let Some(DriftedSegment { drift, remote, .. }) = drifted {
+            let (has_drift, has_file_changes) = drift_and_file_changes(self.plan, drift);
+            if has_drift && has_file_changes {
+                return Err("conflict: the file has changes, too; merge manually".to_owned());
             }
-            let definition = live.definition.as_ref().filter(|_| is_open);
-            wanted.name = drift
-                .renamed_to
-                .as_ref()
-                .filter(|_| !self.withheld_renames.contains_key(&drift.id));
-            wanted.lifecycle = match drift.lifecycle {
+            let definition = remote.definition.as_ref().filter(|_| has_drift);
+            let is_withheld = self.withheld_renames.contains_key(&drift.id);
+            update.name = drift.renamed_to.as_ref().filter(|_| !is_withheld);
+            update.lifecycle = match drift.lifecycle {
                 Some(LifecycleDrift::Archived | LifecycleDrift::AutoArchived) => Some(Lifecycle::Archived),
                 Some(LifecycleDrift::Unarchived) => Some(Lifecycle::Active),
                 Some(LifecycleDrift::Missing) | None => None,
             };
-            wanted.definition = definition.map(|payload| (payload, &names as NameLookup<'_>));
+            update.definition = definition.map(|payload| (payload, &names as NameLookup<'_>));
         }
-        patch(declaration, &wanted).map_err(|error| error.to_string())
+        patch(declaration, &update).map_err(|error| error.to_string())
     }
 }
 
@@ -250,17 +233,12 @@ fn share_workspace(one: &Declaration, other: &Declaration) -> bool {
 }
 
 fn refers_to(declaration: &Declaration, name: &SegmentName) -> bool {
-    let references = declaration.segment.contents.references().into_iter();
-    references
-        .filter_map(|reference| match reference {
-            Reference::Name(other) => Some(other),
-            Reference::Id { .. } => None,
-        })
-        .any(|other| other == name)
+    let mut references = declaration.segment.contents.references().into_iter();
+    references.any(|reference| matches!(reference, Reference::Name(other) if other == name))
 }
 
-/// Of a definition that the workspace changed: whether its file lacks any of that, and whether it says something else
-/// that is new.
+/// For a definition that changed in the workspace: whether its file lacks a part of that, and whether the file has other
+/// changes.
 fn drift_and_file_changes(plan: &Plan, drift: &Drift) -> (bool, bool) {
     if drift.changes.is_empty() {
         return (false, false);
@@ -271,11 +249,11 @@ fn drift_and_file_changes(plan: &Plan, drift: &Drift) -> (bool, bool) {
     });
     let updates: Vec<_> = updates.collect();
     if updates.is_empty() {
-        // What is not updated is as its file says, or put away: the file itself tells.
+        // The segment matches its file, or is archived. Then the patch shows whether the file lacks the drift.
         return (true, false);
     }
     let changes = updates.into_iter().flatten();
-    let (of_files, others): (Vec<_>, Vec<&ChangeWithCause>) =
-        changes.partition(|changed| changed.cause == Some(Cause::Configuration));
-    (!others.is_empty(), !of_files.is_empty())
+    let (of_file, of_workspace): (Vec<_>, Vec<&ChangeWithCause>) =
+        changes.partition(|change| change.cause == Some(Cause::Configuration));
+    (!of_workspace.is_empty(), !of_file.is_empty())
 }

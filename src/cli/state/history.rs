@@ -1,6 +1,6 @@
-//! `segctl ledger history`: what a segment was, and what came after it.
+//! `segctl state history`: the previous versions of a segment, and the changes between them.
 
-use super::super::arguments::HistoryArguments;
+use super::super::arguments::SegmentArguments;
 use super::super::failure::Failure;
 use super::super::output::Output;
 use super::super::project::Project;
@@ -8,29 +8,19 @@ use super::lookup::OfflineState;
 use crate::definition::{FieldChange, Identities, canonical, diff};
 use crate::render::json::{HistoryDocument, RevisionDocument};
 use crate::render::text;
-use crate::state::{Revision, StateEntry};
+use crate::state::StateEntry;
 
-/// Shows the definitions of a segment that were replaced.
-///
-/// # Errors
-///
-/// The ledger cannot be read, or knows no such segment.
 pub(super) async fn run(
     project: &Project,
-    arguments: &HistoryArguments,
+    arguments: &SegmentArguments,
     output: Output,
 ) -> Result<(), Failure> {
     let workspace = project.workspace(&arguments.workspace)?;
-    let recalled = OfflineState::load(project, workspace).await?;
-    let known = recalled.find(&arguments.name)?;
-    // Every name that is known reads better than an id, be it declared or not.
-    let identities = Identities {
-        declared_by_id: recalled.names(),
-        ..Identities::default()
-    };
-    let definitions = revision_documents(known.entry, &identities);
-    let segment = (known.entry, known.others.as_slice());
-    let document = HistoryDocument::new(workspace.0, &arguments.name, segment, definitions);
+    let offline = OfflineState::load(project, workspace).await?;
+    let found = offline.find(&arguments.name)?;
+    let revisions = revision_documents(found.entry, &offline.identities());
+    let segment = (found.entry, found.others.as_slice());
+    let document = HistoryDocument::new(workspace.0, &arguments.name, segment, revisions);
     if output.json {
         output.print_json(&document);
     } else {
@@ -39,25 +29,22 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Each definition that was replaced, beside what came after it.
+/// Each revision, with its differences from the next one.
 fn revision_documents(entry: &StateEntry, identities: &Identities) -> Vec<RevisionDocument> {
-    let form = |replaced: &Revision| canonical::exact(&replaced.definition, identities);
-    let applied = entry
-        .definition
-        .as_ref()
-        .map(|payload| canonical::exact(payload, identities));
-    let mut after = applied.map(|form| (entry.name.clone(), form));
+    let applied = entry.definition.as_ref();
+    let mut next = applied.map(|payload| (&entry.name, canonical::exact(payload, identities)));
     let mut documents = Vec::new();
-    for (number, replaced) in entry.numbered_revisions().collect::<Vec<_>>().into_iter().rev() {
-        let form = form(replaced);
+    for (number, revision) in entry.numbered_revisions().collect::<Vec<_>>().into_iter().rev() {
+        let definition = canonical::exact(&revision.definition, identities);
         let mut changes = Vec::new();
-        if let Some((name, later)) = &after {
-            changes.extend((*name != replaced.name).then(|| FieldChange::rename(&replaced.name, name)));
-            let found = diff(&form, later).into_iter();
-            changes.extend(found.map(|change| change.with_readable_references(identities)));
+        if let Some((name, next)) = &next {
+            changes.extend((**name != revision.name).then(|| FieldChange::rename(&revision.name, name)));
+            let differences = diff(&definition, next).into_iter();
+            changes.extend(differences.map(|change| change.with_readable_references(identities)));
         }
-        documents.push(RevisionDocument::new((number, replaced), form.clone(), &changes));
-        after = Some((replaced.name.clone(), form));
+        let document = RevisionDocument::new((number, revision), definition.clone(), &changes);
+        documents.push(document);
+        next = Some((&revision.name, definition));
     }
     documents.reverse();
     documents
@@ -67,30 +54,31 @@ fn revision_documents(entry: &StateEntry, identities: &Identities) -> Vec<Revisi
 mod tests {
     use super::*;
     use crate::model::{Payload, SegmentId, SegmentName};
+    use crate::state::Revision;
     use jiff::Timestamp;
     use serde_json::json;
 
-    fn payload(amount: usize, of: &str) -> Payload {
+    fn payload(amount: usize, segment: &str) -> Payload {
         Payload {
             included_filters: json!({"filter_operator": "and", "filters": [
-                {"filter_type": "custom_segments", "id": of},
+                {"filter_type": "custom_segments", "id": segment},
                 {"filter_type": "user_attributes", "name": "spend", "data_type": "double", "operator": "greaterThan",
                  "value": amount}]}),
             excluded_filters: None,
         }
     }
 
-    fn entry(replaced: &[(&str, usize, &str)]) -> StateEntry {
+    fn entry(revisions: &[(&str, usize, &str)]) -> StateEntry {
         let mut entry = StateEntry::new(
             SegmentId::new("a"),
             SegmentName::new("New"),
             Timestamp::UNIX_EPOCH,
         );
         entry.definition = Some(payload(100, "aa"));
-        for (name, amount, of) in replaced {
+        for (name, amount, segment) in revisions {
             entry.add_revision(Revision {
                 name: SegmentName::new(*name),
-                definition: payload(*amount, of),
+                definition: payload(*amount, segment),
                 replaced_at: Timestamp::UNIX_EPOCH,
                 run: "run".to_owned(),
             });
@@ -124,7 +112,7 @@ mod tests {
                 2,
                 vec![r#"name "New""#, r#"segment {"name":"Known"}"#, "value 100"],
             ),
-            // A write that was taken down and never made replaced nothing.
+            // The journal contains the intent of a write that was never sent.
             (3, vec![]),
         ];
         let found = changes(&entry);

@@ -1,4 +1,4 @@
-//! `segctl ledger restore`: a definition that was replaced, written back into a file. The workspace stays as it is.
+//! `segctl state restore`: writes a previous version of a segment to its file. The workspace does not change.
 
 use super::super::arguments::RestoreArguments;
 use super::super::edits::{DeclarationPatch, FileEdits};
@@ -6,11 +6,11 @@ use super::super::failure::{Failure, FailureKind};
 use super::super::new_files::{self, NewFiles, default_directory};
 use super::super::output::Output;
 use super::super::project::Project;
-use super::lookup::{OfflineState, StateMatch};
+use super::lookup::{OfflineState, StateMatch, print_shared_name_note};
 use crate::config::declaration::Declaration;
 use crate::config::edit::{DeclarationUpdate, NewFile, patch, segment_file_text};
 use crate::model::{Lifecycle, SegmentId, SegmentName};
-use crate::render::json::{FORMAT_VERSION, PatchDocument, RestoredDocument, SegmentRefDocument};
+use crate::render::json::{FORMAT_VERSION, PatchDocument, RestoredDocument};
 use crate::render::{shell_commands, text};
 use crate::state::{Revision, StateEntry};
 use std::collections::BTreeMap;
@@ -19,11 +19,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Writes a definition that was replaced back into a file.
-///
-/// # Errors
-///
-/// The ledger cannot be read or keeps no such definition, no file can say it, or the file holds something else.
 pub(super) async fn run(
     project: &Project,
     arguments: &RestoreArguments,
@@ -31,29 +26,18 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     project.require_valid_or_empty(output)?;
     let workspace = project.workspace(&arguments.workspace)?;
-    let recalled = OfflineState::load(project, workspace).await?;
-    let chosen = select_revision(&recalled, &arguments.revision)?;
-    if !chosen.others.is_empty() {
-        let others: Vec<_> = chosen
-            .others
-            .iter()
-            .copied()
-            .map(SegmentRefDocument::of_entry)
-            .collect();
-        output.print_status_line(&format!("note: {}", text::shared_name_note(chosen.name, &others)));
-    }
-    let declared = recalled
-        .references
-        .identities
-        .declared_by_id
-        .get(&chosen.entry.id);
+    let offline = OfflineState::load(project, workspace).await?;
+    let selected = select_revision(&offline, &arguments.revision)?;
+    print_shared_name_note(selected.name, &selected.others, output);
+    let declared_names = &offline.references.identities.declared_by_id;
+    let declared = declared_names.get(&selected.entry.id);
     let restore = RestoreRequest {
         project,
         workspace: workspace.0,
-        name: declared.unwrap_or(&chosen.entry.name),
+        name: declared.unwrap_or(&selected.entry.name),
         declaration: declared.and_then(|name| find_declaration(project, workspace.0, name)),
-        names: recalled.names(),
-        selected: &chosen,
+        names: offline.names(),
+        selected: &selected,
     };
     let written = restore.write(arguments.output_file.as_deref(), output)?;
     let has_errors =
@@ -62,8 +46,8 @@ pub(super) async fn run(
         format_version: FORMAT_VERSION.to_owned(),
         workspace: workspace.0.to_owned(),
         segment: restore.name.to_string(),
-        id: chosen.entry.id.to_string(),
-        revision: chosen.number,
+        id: selected.entry.id.to_string(),
+        revision: selected.number,
         file: project.display_path(&written.path),
         written: written.is_changed,
         patch: written.patch,
@@ -72,7 +56,7 @@ pub(super) async fn run(
     if output.json {
         output.print_json(&document);
     } else {
-        output.print_result(&text::restored(&document, output.colour()));
+        output.print_result(&text::restored(&document, output.color()));
     }
     Ok(if has_errors {
         FailureKind::InvalidFiles.into()
@@ -81,85 +65,76 @@ pub(super) async fn run(
     })
 }
 
-/// The definition that is meant.
 struct SelectedRevision<'a> {
-    /// The name as it was asked for.
+    /// The name in the argument.
     name: &'a str,
     entry: &'a StateEntry,
-    /// Other segments that have or had the name.
     others: Vec<&'a StateEntry>,
     number: usize,
     revision: &'a Revision,
 }
 
-/// The name and the number of `NAME@N`; a name may hold an `@`, too. `None` where no number follows the last one.
+/// Splits `NAME@N` at the last `@`, because a name can contain one. `None` if no number follows it.
 fn parse_revision(text: &str) -> Option<(&str, usize)> {
     let (name, number) = text.rsplit_once('@')?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    // A number that no computer counts to is that of no definition either.
+    // A number that overflows matches no revision.
     is_number.then(|| (name, number.parse().unwrap_or(usize::MAX)))
 }
 
-fn select_revision<'a>(recalled: &'a OfflineState, asked: &'a str) -> Result<SelectedRevision<'a>, Failure> {
-    let Some((name, number)) = parse_revision(asked) else {
-        return Err(revision_required(asked, recalled.find(asked)?.entry));
+fn select_revision<'a>(
+    offline: &'a OfflineState,
+    argument: &'a str,
+) -> Result<SelectedRevision<'a>, Failure> {
+    let Some((name, number)) = parse_revision(argument) else {
+        return Err(revision_required(argument, offline.find(argument)?.entry));
     };
-    let StateMatch { entry, others } = match recalled.find(name) {
-        Ok(known) => known,
-        // All of it may be a name.
+    let StateMatch { entry, others } = match offline.find(name) {
+        Ok(found) => found,
+        // The whole argument can be a name.
         Err(failure) => {
-            let whole = recalled.find(asked).map_err(|_| failure)?;
-            return Err(revision_required(asked, whole.entry));
+            let whole = offline.find(argument).map_err(|_| failure)?;
+            return Err(revision_required(argument, whole.entry));
         }
     };
-    match entry.revision(number) {
-        Some(replaced) => Ok(SelectedRevision {
-            name,
-            entry,
-            others,
-            number,
-            revision: replaced,
-        }),
-        None => {
-            let message = format!("the ledger keeps no definition `{asked}`");
-            Err(with_available_revisions(
-                Failure::new(FailureKind::Error, message),
-                name,
-                entry,
-            ))
-        }
-    }
+    let Some(revision) = entry.revision(number) else {
+        let message = format!("the state contains no version `{argument}`");
+        let failure = Failure::new(FailureKind::Error, message);
+        return Err(with_available_revisions(failure, name, entry));
+    };
+    Ok(SelectedRevision {
+        name,
+        entry,
+        others,
+        number,
+        revision,
+    })
 }
 
-/// A name without a number.
 fn revision_required(name: &str, entry: &StateEntry) -> Failure {
-    let message = format!("say which definition of `{name}` to restore, as `{name}@N`");
+    let message = format!("missing version number: use `{name}@N`");
     with_available_revisions(Failure::new(FailureKind::Usage, message), name, entry)
 }
 
-/// With the numbers there are.
 fn with_available_revisions(failure: Failure, name: &str, entry: &StateEntry) -> Failure {
     let numbers: Vec<String> = entry
         .numbered_revisions()
-        .map(|(number, replaced)| format!("{number} (replaced {:.0})", replaced.replaced_at))
+        .map(|(number, revision)| format!("{number} (replaced {:.0})", revision.replaced_at))
         .collect();
     if numbers.is_empty() {
-        return failure.with_help("none was replaced since segctl knows the segment");
+        return failure.with_help("no earlier version is stored");
     }
     let dropped = if entry.dropped_revisions > 0 {
-        "; older ones were dropped"
+        "; older versions were dropped"
     } else {
         ""
     };
+    let history = shell_commands::state_history(name);
     failure
-        .with_help(format!("it keeps {}{dropped}", numbers.join(", ")))
-        .with_help(format!(
-            "`{}` shows what each of them was",
-            shell_commands::state_history(name)
-        ))
+        .with_help(format!("stored versions: {}{dropped}", numbers.join(", ")))
+        .with_help(format!("run `{history}` to see what each version changed"))
 }
 
-/// Where a segment of the workspace is declared.
 fn find_declaration<'a>(
     project: &'a Project,
     workspace: &str,
@@ -169,29 +144,25 @@ fn find_declaration<'a>(
     declarations.find(|declaration| declaration.applies_to(workspace) && declaration.segment.name == *name)
 }
 
-/// A definition on its way into a file.
 struct RestoreRequest<'a> {
     project: &'a Project,
     workspace: &'a str,
-    /// The name that the file says.
+    /// The name in the file.
     name: &'a SegmentName,
-    /// Where the segment is declared, if it is.
     declaration: Option<&'a Declaration>,
     names: BTreeMap<SegmentId, SegmentName>,
     selected: &'a SelectedRevision<'a>,
 }
 
-/// Where it is now.
 struct RestoredFile {
     path: PathBuf,
-    /// Whether the file says something new.
     is_changed: bool,
     patch: Option<PatchDocument>,
 }
 
 impl RestoreRequest<'_> {
-    fn write(&self, into: Option<&Path>, output: Output) -> Result<RestoredFile, Failure> {
-        match (self.declaration, into) {
+    fn write(&self, output_file: Option<&Path>, output: Output) -> Result<RestoredFile, Failure> {
+        match (self.declaration, output_file) {
             (Some(declaration), None) => self.edit(declaration, output),
             (Some(declaration), Some(file)) if is_declared_in(declaration, file) => {
                 self.edit(declaration, output)
@@ -206,36 +177,36 @@ impl RestoreRequest<'_> {
         }
     }
 
-    /// Brings the file that declares the segment to the definition; all else that it says stays.
+    /// Writes the definition to the file of the segment. Everything else in it stays.
     fn edit(&self, declaration: &Declaration, output: Output) -> Result<RestoredFile, Failure> {
         let names = |id: &SegmentId| self.names.get(id).cloned();
-        let wanted = DeclarationUpdate {
+        let update = DeclarationUpdate {
             definition: Some((&self.selected.revision.definition, &names)),
             ..DeclarationUpdate::default()
         };
-        let patch = patch(declaration, &wanted).map_err(|error| self.write_failure(&error))?;
+        let patch = patch(declaration, &update).map_err(|error| self.write_failure(&error))?;
         let path = PathBuf::from(declaration.file_name_and_text().0);
         if declaration.segment.lifecycle == Lifecycle::Archived {
-            output.print_status_line(&format!(
-                "note: {} says `lifecycle: archived`; what is restored matters when that line is taken out",
+            output.print_note(format!(
+                "{} sets `lifecycle: archived`; the restored definition takes effect when you remove that line",
                 self.project.display_path(&path)
             ));
         }
-        let is_new = !patch.is_empty();
+        let is_changed = !patch.is_empty();
         let patches: [DeclarationPatch<'_>; 1] = [(declaration, patch)];
         let edits = FileEdits::of(&patches);
         let mut documents = edits.diffs()?;
-        if is_new {
+        if is_changed {
             edits.write(output)?;
         }
         Ok(RestoredFile {
             path,
-            is_changed: is_new,
-            patch: documents.pop().filter(|_| is_new),
+            is_changed,
+            patch: documents.pop().filter(|_| is_changed),
         })
     }
 
-    /// Writes a new file; what is there already is left alone, unless it says the same.
+    /// Writes a new file. An existing file is never changed.
     fn create(&self, file: &Path, output: Output) -> Result<RestoredFile, Failure> {
         let text = self.text()?;
         match new_files::create_new(file, &text) {
@@ -248,23 +219,25 @@ impl RestoreRequest<'_> {
                         patch: None,
                     });
                 }
-                let what = if file.is_dir() {
+                let problem = if file.is_dir() {
                     "is a directory"
                 } else {
-                    "is there already and holds something else"
+                    "exists and has different content"
                 };
-                let message = format!("`{}` {what}", file.display());
+                let message = format!("`{}` {problem}", file.display());
                 let failure = Failure::new(FailureKind::Error, message);
-                Err(failure.with_help("name a file that is not there yet, or move this one away"))
+                Err(failure.with_help("use a file that does not exist, or move this one away"))
             }
-            Err(error) => Err(new_files::write_failure(file, &error)),
+            Err(error) => Err(Failure::cannot_write(file, &error)),
         }
     }
 
     fn created_file(&self, path: PathBuf, output: Output) -> RestoredFile {
         output.print_status_line(&format!("wrote {}", self.project.display_path(&path)));
         if self.selected.entry.lifecycle == Lifecycle::Archived && self.declaration.is_none() {
-            output.print_status("note: the segment is archived, and the new file wants it in use; `lifecycle: archived` in it keeps it away\n");
+            output.print_note(
+                "the segment is archived, and the new file would unarchive it; set `lifecycle: archived` in it to keep it archived",
+            );
         }
         RestoredFile {
             path,
@@ -273,7 +246,7 @@ impl RestoreRequest<'_> {
         }
     }
 
-    /// A second file that says the name would be refused by every later command.
+    /// Every command rejects a second file with the same name.
     fn require_unused_name(&self) -> Result<(), Failure> {
         let mut declarations = self.project.loaded.declarations.iter();
         let Some(other) = declarations.find(|declaration| declaration.segment.name == *self.name) else {
@@ -281,20 +254,18 @@ impl RestoreRequest<'_> {
         };
         let (name, file) = (self.name, other.file_name_and_text().0);
         let failure = if other.applies_to(self.workspace) {
-            let message =
-                format!("`{name}` is declared in {file}, which means another segment than this one");
+            let message = format!("`{name}` is declared in {file}, for another segment");
             Failure::new(FailureKind::Error, message)
         } else {
             let workspace = self.workspace;
-            let message =
-                format!("`{name}` is declared in {file}, which is not for the workspace `{workspace}`");
+            let message = format!("`{name}` is declared in {file}, but not for the workspace `{workspace}`");
             Failure::new(FailureKind::Error, message)
                 .with_help("add the workspace to `workspaces` in that file")
         };
-        Err(failure.with_help("with `--into FILE` it is written beside it, to be looked at"))
+        Err(failure.with_help("use --output-file FILE to write a separate file for review"))
     }
 
-    /// The text of a new file. Whoever restores a segment wants it in use.
+    /// The text of a new file. A restored segment is active.
     fn text(&self) -> Result<String, Failure> {
         let names = |id: &SegmentId| self.names.get(id).cloned();
         let new = NewFile {
@@ -312,36 +283,35 @@ impl RestoreRequest<'_> {
         let SelectedRevision {
             entry,
             number,
-            revision: replaced,
+            revision,
             ..
         } = self.selected;
-        let then = if replaced.name == *self.name {
+        let old_name = if revision.name == *self.name {
             String::new()
         } else {
-            format!(" under the name \"{}\"", replaced.name)
+            format!(", then named \"{}\"", revision.name)
         };
         format!(
-            "restored from the ledger of {}: definition {number} of id {}{then}, replaced {:.0} by {}",
-            self.workspace, entry.id, replaced.replaced_at, replaced.run
+            "restored from the state of {}: version {number} of id {}{old_name}, replaced {:.0} by {}",
+            self.workspace, entry.id, revision.replaced_at, revision.run
         )
     }
 
     fn write_failure(&self, error: &dyn std::error::Error) -> Failure {
         let mut failure = Failure::from_error(FailureKind::Error, error);
         let (number, name) = (self.selected.number, self.name);
-        let what = format!("definition {number} of `{name}` cannot be written into a file");
-        failure
-            .causes
-            .insert(0, std::mem::replace(&mut failure.message, what));
+        let message = format!("cannot write version {number} of `{name}` to a file");
+        let cause = std::mem::replace(&mut failure.message, message);
+        failure.causes.insert(0, cause);
         failure
     }
 }
 
-/// Whether a declaration stands in `file`, however the two are named.
+/// Compares canonical paths.
 fn is_declared_in(declaration: &Declaration, file: &Path) -> bool {
-    let place = |path: &Path| fs::canonicalize(path).ok();
-    let found = place(file);
-    found.is_some() && found == place(Path::new(declaration.file_name_and_text().0))
+    let canonical = |path: &Path| fs::canonicalize(path).ok();
+    let path = canonical(file);
+    path.is_some() && path == canonical(Path::new(declaration.file_name_and_text().0))
 }
 
 #[cfg(test)]
